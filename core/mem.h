@@ -1,0 +1,41 @@
+/*
+ * mem: the one seam through which everything here allocates.
+ *
+ * It exists so that tests can make the n-th allocation fail and watch what happens (tests/torture),
+ * and so that count times size is checked for overflow in one place. Nothing here exits: a failed
+ * allocation returns NULL and the caller reports ERR_NOMEM.
+ *
+ * Thread-safe, but for mem_fail_at, which a test calls before it starts threads.
+ */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include <stddef.h>
+
+/* Alignment of every float table, in bytes: one cache line, one AVX-512 register. */
+enum { MEM_ALIGN = 64 };
+
+/* mem_array gives `count * size` zeroed bytes, or NULL if that overflows or memory is out.
+ * A count of 0 gives a pointer that can be freed. */
+void *mem_array(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+/* mem_table is mem_array aligned to MEM_ALIGN: for tables that kernels read. Large tables ask
+ * the kernel for huge pages. Freed by mem_free too. */
+void *mem_table(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+/* mem_grow resizes to `count * size` bytes and keeps the contents; new bytes are not zeroed.
+ * On failure it returns NULL and `old` stays valid. Not for memory of mem_table. */
+void *mem_grow(void *old, size_t count, size_t size) __attribute__((warn_unused_result));
+
+/* mem_copy duplicates `bytes` bytes; mem_string duplicates `length` bytes and adds a NUL. */
+void *mem_copy(const void *from, size_t bytes) __attribute__((malloc, warn_unused_result));
+char *mem_string(const char *from, size_t length) __attribute__((malloc, warn_unused_result));
+
+/* mem_free accepts NULL. */
+void mem_free(void *memory);
+
+/* mem_fail_at makes the allocation after `successes` more ones fail, and every later one too,
+ * until it is called with -1. For tests. */
+void mem_fail_at(long successes);
+
+#endif

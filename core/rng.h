@@ -1,0 +1,30 @@
+/*
+ * rng: a small seeded random generator, so that the same seed gives the same run everywhere.
+ *
+ * xoshiro256** 1.0 (Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators", 2021),
+ * seeded through splitmix64. The state is a plain struct: copying it saves it, which is how a
+ * training checkpoint continues exactly. Not for secrets. One thread at a time per rng.
+ */
+#ifndef CORE_RNG_H
+#define CORE_RNG_H
+
+#include <stdint.h>
+
+typedef struct rng {
+    uint64_t state[4];
+} rng;
+
+/* rng_init seeds the generator; streams with different `stream` numbers are independent. */
+void rng_init(rng *r, uint64_t seed, uint64_t stream);
+
+/* rng_next gives 64 uniform bits. */
+uint64_t rng_next(rng *r);
+
+/* rng_below gives a uniform integer in [0, bound), without modulo bias; bound > 0. */
+uint32_t rng_below(rng *r, uint32_t bound);
+
+/* rng_uniform gives a double in [0, 1); rng_normal one of N(0, 1) (Box-Muller, one of the pair). */
+double rng_uniform(rng *r);
+double rng_normal(rng *r);
+
+#endif
