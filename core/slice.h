@@ -1,0 +1,40 @@
+/*
+ * slice: a run of bytes that somebody else owns, by pointer and length.
+ *
+ * Ids and titles are UTF-8 of any content, so nothing here relies on a closing NUL. A slice is
+ * two words and is passed by value; how long the bytes stay is said by whoever hands it out.
+ * {NULL, 0} is "absent" where absence differs from the empty string.
+ */
+#ifndef CORE_SLICE_H
+#define CORE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef struct slice {
+    const char *at;
+    size_t length;
+} slice;
+
+/* slice_of borrows the NUL-terminated string; slice_of(NULL) is absent. */
+static inline slice slice_of(const char *string)
+{
+    slice s = {string, string != NULL ? strlen(string) : 0};
+    return s;
+}
+
+static inline bool slice_equal(slice a, slice b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
+}
+
+/* slice_compare orders like memcmp, a prefix first. */
+static inline int slice_compare(slice a, slice b)
+{
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = shorter > 0 ? memcmp(a.at, b.at, shorter) : 0;
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+#endif
