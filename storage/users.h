@@ -12,20 +12,20 @@
 #include "core/slice.h"
 #include "storage/store.h"
 
-typedef struct user {
+typedef struct stored_user {
     uint32_t row;
     slice id;
     int64_t created; /* epoch seconds */
-} user;
+} stored_user;
 
 /* user_find gives the row of an id; ERR_NOT_FOUND without one. */
 err_code user_find(store_read *r, slice id, uint32_t *row, err *e) ERR_CHECKED;
 
 /* user_get reads the record of `row`, copied into `a`; ERR_NOT_FOUND for an unused row. */
-err_code user_get(store_read *r, uint32_t row, arena *a, user *out, err *e) ERR_CHECKED;
+err_code user_get(store_read *r, uint32_t row, arena *a, stored_user *out, err *e) ERR_CHECKED;
 
 /* user_each visits the records with row >= first in order of rows; ERR_CANCELLED stops. */
-typedef err_code (*user_visit)(void *ctx, const user *u, err *e);
+typedef err_code (*user_visit)(void *ctx, const stored_user *u, err *e);
 err_code user_each(store_read *r, uint32_t first, user_visit visit, void *ctx, err *e) ERR_CHECKED;
 
 /* user_create gives the next row to `id`, which must be free (ERR_CONFLICT). */
