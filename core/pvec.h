@@ -55,7 +55,8 @@ const void *pvec_get(const pvec *v, size_t i);
 /* pvec_leaf borrows leaf number `leaf` (elements from leaf << leaf_bits on), NULL if absent. */
 const void *pvec_leaf(const pvec *v, size_t leaf);
 
-/* pvec_edit gives a writable place for element i in the version that *v becomes. */
+/* pvec_edit gives a writable place for element i in the version that *v becomes; it stays where it
+ * is until the transaction ends. After a failure the transaction can only be undone. */
 err_code pvec_edit(void **out, pvec *v, pvec_txn *txn, size_t i, err *e) ERR_CHECKED;
 
 /* pvec_free frees every node that *v reaches: only when no other version is in use. */
