@@ -1,0 +1,231 @@
+/*
+ * api: REST over the store and the live tables, without a socket.
+ *
+ * One request in, one response out. A read is answered at once. A write is checked completely and
+ * comes back as a prepared op, which the caller submits (and may wait for, or not) and then hands
+ * to api_finish together with what came of it. So handlers neither block nor know of threads, and
+ * tests call them directly.
+ *
+ *     api_route_find      from the request line alone: template, role, size limit (before the body)
+ *     api_begin           -> answered, or *write with an op
+ *     api_write_op        submit this; wait for its apply_result
+ *     api_finish          the answer (or api_abandon without one)
+ *     api_refuse          the same problem document for what the server refuses by itself
+ *
+ * Thread-safe after api_new: any number of threads may be inside api_begin and api_finish, each
+ * with its own request and response.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/json_write.h"
+#include "core/err.h"
+#include "core/interaction_types.h"
+#include "core/live.h"
+#include "core/recommend.h"
+#include "core/slice.h"
+#include "storage/apply.h"
+#include "storage/item_json.h"
+#include "storage/op.h"
+#include "storage/store.h"
+
+typedef struct api api;
+typedef struct api_write api_write;
+
+/* A key's role includes the ones before it. */
+typedef enum api_role {
+    API_OPEN = 0, /* no key is asked for */
+    API_READ,
+    API_WRITE,
+    API_ADMIN,
+} api_role;
+
+const char *api_role_name(api_role role);
+
+/* Limits that are configuration; each is named by the answer that it causes. 0: the default. */
+typedef struct api_limits {
+    size_t body_bytes_max;         /* 32 MiB */
+    size_t body_values_max;        /* JSON values in a body, 8 million */
+    size_t answer_bytes_max;       /* 256 MiB */
+    size_t batch_items_max;        /* entries of a bulk write of items, 1000 */
+    size_t batch_interactions_max; /* 10000 */
+    size_t batch_requests_max;     /* of /recommend/batch, 1000 */
+    size_t exclude_max;            /* excluded items of one request, 1000 */
+    size_t session_items_max;      /* items of one session, 1000 */
+    size_t errors_max;             /* pointers listed for a bad body, 20 */
+} api_limits;
+
+typedef struct api_health {
+    bool ready; /* store open, live view published, not stopping */
+    bool stopping;
+    bool writable;     /* the last commit worked */
+    char problem[128]; /* why not writable, for people, without internals; "" otherwise */
+    uint64_t queue_depth;
+    uint64_t uptime_seconds;
+    uint64_t store_bytes; /* in use */
+    uint64_t quota_bytes; /* 0: none */
+    double propagation_lag_seconds;
+} api_health;
+
+typedef enum api_train_state {
+    API_TRAIN_IDLE = 0, /* none since the start of the process */
+    API_TRAIN_RUNNING,
+    API_TRAIN_DONE,
+    API_TRAIN_FAILED,
+    API_TRAIN_CANCELLED,
+} api_train_state;
+
+typedef struct api_train_status {
+    api_train_state state;
+    int64_t started, ended; /* epoch seconds; 0: not yet */
+    uint32_t epoch, epochs; /* 0: not known */
+    double loss;            /* NaN: not known */
+    double seconds_left;    /* NaN: not known */
+    char metric[32];        /* the one that selects, such as "NDCG@20"; "": not known */
+    double metric_value;    /* of the last evaluation; NaN: not known */
+    uint32_t generation;    /* that it wrote; 0: none yet */
+    bool activated;
+    char detail[ERR_TEXT_MAX]; /* why it failed; "" otherwise */
+} api_train_status;
+
+/* One member of the body of POST /model/train, by its name on the command line ("weight-decay");
+ * `value` is its text there ("0.1", "text=5,image=1", "true"). */
+typedef struct api_train_option {
+    slice name, value;
+    const char *pointer; /* for reports */
+} api_train_option;
+
+typedef enum api_snapshot_state {
+    API_SNAPSHOT_RUNNING = 1,
+    API_SNAPSHOT_DONE,
+    API_SNAPSHOT_FAILED,
+} api_snapshot_state;
+
+typedef struct api_snapshot {
+    api_snapshot_state state;
+    uint64_t bytes, seq; /* when done */
+    int64_t started, ended;
+    char detail[ERR_TEXT_MAX];
+} api_snapshot;
+
+/* What the process gives to the API. The functions return quickly; any but `health` may be NULL,
+ * and the routes that need it then answer 503. */
+typedef struct api_deps {
+    live *live;
+    store *store;
+    const interaction_types *types;
+    api_limits limits;
+    const char *version;
+    const char *spool_dir; /* exports are written to unlinked files here before they are sent */
+    void *ctx;             /* first argument of all that follows */
+    void (*health)(void *ctx, api_health *out);
+    /* appends Prometheus text */
+    void (*metrics)(void *ctx, json_buffer *out);
+    /* starts a training: ERR_CONFLICT while one runs; ERR_INVALID with all bad options reported */
+    err_code (*train_start)(void *ctx, const api_train_option *options, size_t count,
+                            json_report report, void *report_ctx, err *e);
+    void (*train_status)(void *ctx, api_train_status *out);
+    err_code (*train_cancel)(void *ctx, err *e); /* ERR_NOT_FOUND if none runs */
+    /* starts a copy under this checked name: ERR_CONFLICT if it exists */
+    err_code (*snapshot_start)(void *ctx, slice name, err *e);
+    err_code (*snapshot_status)(void *ctx, slice name, api_snapshot *out, err *e);
+    /* monotonic nanoseconds, for the phases; NULL: phases stay 0 */
+    uint64_t (*clock_ns)(void);
+} api_deps;
+
+/* Everything is borrowed until api_begin returns. */
+typedef struct api_request {
+    slice method;
+    slice target;          /* as sent: still encoded, with the query string */
+    slice content_type;    /* absent: no such header; likewise below */
+    slice idempotency_key; /* header Idempotency-Key */
+    slice request_id;      /* that the answer will carry */
+    slice body;            /* complete */
+    int64_t now;           /* epoch seconds */
+} api_request;
+
+/* Parts of a request's time, for metrics; the server adds queue wait and commit. */
+typedef enum api_phase {
+    API_PHASE_PARSE = 0,
+    API_PHASE_LOOKUP,
+    API_PHASE_SEARCH,
+    API_PHASE_SERIALISE,
+    API_PHASES
+} api_phase;
+
+/* api_response belongs to the caller and is used again for the next request (api_response_reset),
+ * so that bodies keep their buffers. */
+typedef struct api_response {
+    unsigned status;
+    const char *content_type; /* static */
+    json_buffer body;
+    int file; /* >= 0: the body is this file, `file_bytes` long; the caller
+                 closes it (api_response_reset does, if it is still here) */
+    uint64_t file_bytes;
+    const char *route;            /* template, never NULL after api_begin: for metrics and logs */
+    const char *allow;            /* header Allow, or NULL; static */
+    const char *www_authenticate; /* header WWW-Authenticate, or NULL; static */
+    unsigned retry_after_seconds; /* header Retry-After if > 0 */
+    char location[1024];          /* header Location unless "" */
+    uint64_t phase_ns[API_PHASES];
+    bool recommended; /* an answer of /recommend: `fallback` and `exact` mean something */
+    recommend_fallback fallback;
+    bool exact;
+    err_code code;            /* what the status came from */
+    char cause[ERR_TEXT_MAX]; /* for the log: the whole text, also where the body hides it */
+} api_response;
+
+void api_response_init(api_response *r, size_t body_bytes_max);
+void api_response_reset(api_response *r);
+void api_response_fini(api_response *r);
+
+/* api_new checks and copies `deps`; all that it points at must outlive the api. */
+err_code api_new(api **out, const api_deps *deps, err *e) ERR_CHECKED;
+void api_free(api *a);
+
+/* api_limits_get gives the limits in force, with the defaults filled in. */
+void api_limits_get(const api *a, api_limits *out);
+
+typedef struct api_route {
+    const char *route; /* template ("/items/{id}"), or "none" */
+    api_role role;     /* that the caller needs; paths that do not exist need API_READ */
+    bool takes_body;   /* else a body is not looked at */
+    size_t body_bytes_max;
+} api_route;
+
+/* api_route_find tells, from the request line alone, what to ask before the body is read. It never
+ * fails: what is wrong with the line comes out of api_begin. */
+void api_route_find(const api *a, slice method, slice target, api_route *out);
+
+/* api_begin answers, or prepares a write. Either *write is NULL and the response complete, or
+ * *write is set and goes to api_finish or api_abandon. Never fails: failures are responses. */
+void api_begin(api *a, const api_request *request, api_response *response, api_write **write);
+
+/* api_write_op is the op to submit, valid until the write ends. */
+const op *api_write_op(const api_write *w);
+
+/* api_finish builds the answer from what came of the op and ends the write. Results with
+ * ERR_UNAVAILABLE, ERR_FULL and ERR_OUTCOME_UNKNOWN come out as the problems they are. */
+void api_finish(api *a, api_write *w, const apply_result *result, api_response *response);
+
+/* api_abandon ends a write without an answer; accepts NULL. */
+void api_abandon(api *a, api_write *w);
+
+/* api_refuse fills `response` with a problem document of this HTTP status (one of those in API.md,
+ * or 408) for what never reached a handler: keys, limits, a queue that is full. `detail` is shown.
+ * 401 sets www_authenticate, 429 and 503 a Retry-After of one second (raise it if you know more).
+ */
+void api_refuse(api_response *response, unsigned status, slice request_id, const char *detail);
+
+/* The route table, for the check against openapi.yaml: entry i, false at its end. */
+typedef struct api_route_entry {
+    const char *method, *route;
+    api_role role;
+} api_route_entry;
+bool api_route_at(size_t i, api_route_entry *out);
+
+#endif
