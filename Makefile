@@ -19,8 +19,8 @@ VERSION := 0.1.0
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-# No -ffast-math: it deletes NaN checks. These three are what lets a sum be vectorised.
-maths := -fassociative-math -fno-signed-zeros -fno-trapping-math
+# No -ffast-math: it deletes NaN checks. These are what lets a sum or a root be vectorised.
+maths := -fassociative-math -fno-signed-zeros -fno-trapping-math -fno-math-errno
 san_flags.address := -fsanitize=address,undefined -fno-omit-frame-pointer -O1
 san_flags.thread  := -fsanitize=thread -fno-omit-frame-pointer -O1
 san_flags := $(if $(SAN),$(or $(san_flags.$(SAN)),$(error unknown SAN=$(SAN): address or thread)),-O3)
