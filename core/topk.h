@@ -1,0 +1,59 @@
+/*
+ * topk: the k best of a stream of scored rows, in memory of the caller.
+ *
+ * Best is the higher score; equal scores go to the lower row, in whatever order they come, so every
+ * list that is made here repeats exactly. It is a heap with the worst kept hit on top: a row that
+ * cannot enter costs one comparison, against topk_floor.
+ *
+ * NaN never enters. One thread at a time per topk; nothing is allocated.
+ */
+#ifndef CORE_TOPK_H
+#define CORE_TOPK_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct topk_hit {
+    uint32_t row;
+    float score;
+} topk_hit;
+
+typedef struct topk {
+    topk_hit *hits; /* (k), the caller's; a heap until topk_finish */
+    size_t k, count;
+} topk;
+
+/* topk_better says whether `a` comes before `b` in a list. */
+static inline bool topk_better(topk_hit a, topk_hit b)
+{
+    return a.score > b.score || (a.score == b.score && a.row < b.row);
+}
+
+/* topk_init makes `t` empty; `hits` has room for `k` and outlives it. k can be 0. */
+void topk_init(topk *t, topk_hit *hits, size_t k);
+
+/* topk_floor is the score below which nothing can enter any more: -inf until there are k hits.
+ * A row whose score equals it can still enter, by the tie rule. */
+static inline float topk_floor(const topk *t)
+{
+    return t->count < t->k ? -INFINITY : (t->k > 0 ? t->hits[0].score : INFINITY);
+}
+
+/* topk_insert is topk_push without its quick test. */
+void topk_insert(topk *t, uint32_t row, float score);
+
+/* topk_push offers a row; it is the caller's duty to offer none twice. */
+static inline void topk_push(topk *t, uint32_t row, float score)
+{
+    if (score >= topk_floor(t)) {
+        topk_insert(t, row, score);
+    }
+}
+
+/* topk_finish sorts the hits in place, best first, and returns how many there are. Afterwards only
+ * topk_init may be called. */
+size_t topk_finish(topk *t);
+
+#endif
