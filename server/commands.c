@@ -1,0 +1,6 @@
+/* The commands of the binary, in the order in which --help lists them. */
+#include "server/command.h"
+
+const command *const commands[] = {
+    NULL,
+};

@@ -1,0 +1,148 @@
+/*
+ * main: find the command, read its options, run it, and turn its error into one line and an exit
+ * status. The only file that ends the process.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "core/mem.h"
+#include "server/command.h"
+#include "server/help.h"
+#include "server/options.h"
+
+enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+extern char **environ;
+
+static bool known_to_any(void *ctx, const char *name)
+{
+    (void)ctx;
+    for (const command *const *c = commands; *c != NULL; c++) {
+        const option *entry = options_find((*c)->options, name);
+        if (entry != NULL && !entry->not_configured) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Names are compared in their environment form, since a dash and an underscore look alike there. */
+static bool environment_known(const char *name, size_t length)
+{
+    static const char config[] = "STAIR_CONFIG";
+    if (length == sizeof config - 1 && memcmp(name, config, length) == 0) {
+        return true;
+    }
+    for (const command *const *c = commands; *c != NULL; c++) {
+        for (const option *o = (*c)->options; o->name != NULL; o++) {
+            char expected[128];
+            options_environment(o->name, expected, sizeof expected);
+            if (!o->not_configured && strlen(expected) == length &&
+                memcmp(expected, name, length) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void warn_of_unknown_environment(void)
+{
+    for (char **entry = environ; *entry != NULL; entry++) {
+        size_t length = strcspn(*entry, "=");
+        if (strncmp(*entry, "STAIR_", 6) == 0 && !environment_known(*entry, length)) {
+            fprintf(stderr, "stair: warning: environment name %.*s is not known and not used\n",
+                    (int)length, *entry);
+        }
+    }
+}
+
+static int fail(const command *c, const err *e, bool usage)
+{
+    fprintf(stderr, "stair %s: %s\n", c->name,
+            e->text[0] != '\0' ? e->text : err_code_name(e->code));
+    if (usage) {
+        fprintf(stderr, "stair %s --help lists the options\n", c->name);
+        return EXIT_USAGE;
+    }
+    return e->code == ERR_CANCELLED && interrupt_requested(NULL) ? EXIT_INTERRUPTED : EXIT_FAILURE;
+}
+
+static int run(const command *c, int argc, char **argv, const char *program)
+{
+    err e = ERR_INIT;
+    option_values values;
+    bool usage = true;
+    int status = EXIT_SUCCESS;
+    void *options = mem_array(1, c->options_bytes);
+    option_input input = {.argc = argc, .argv = argv, .known = known_to_any};
+    if (options == NULL) {
+        fprintf(stderr, "stair %s: no memory for options\n", c->name);
+        return EXIT_FAILURE;
+    }
+    err_code rc = options_read(&values, c->options, options, &input, &e);
+    if (rc == ERR_OK && values.help) {
+        help_command(c, stdout);
+        goto done;
+    }
+    if (rc == ERR_OK && c->usage == NULL && values.rest_count > 0) {
+        rc = err_set(&e, ERR_INVALID, "unexpected argument \"%.128s\"", values.rest[0]);
+    }
+    if (rc == ERR_OK) {
+        command_call call = {options, &values, &usage, program};
+        usage = false;
+        warn_of_unknown_environment();
+        if (!c->own_signals) {
+            interrupt_install();
+        }
+        rc = c->run(&call, &e);
+    }
+    if (rc == ERR_OK && fflush(stdout) != 0) {
+        rc = err_set(&e, ERR_IO, "standard output cannot be written");
+    }
+    if (rc != ERR_OK) {
+        e.code = rc;
+        status = fail(c, &e, usage);
+    }
+done:
+    options_fini(&values);
+    mem_free(options);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    /* before any thread: jansson's hash seed is process-wide */
+    json_object_seed(0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        help_all(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        help_all(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("stair %s\n", STAIR_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (help_hidden(argv[1], stdout)) {
+        return EXIT_SUCCESS;
+    }
+    for (const command *const *c = commands; *c != NULL; c++) {
+        if (strcmp(argv[1], (*c)->name) == 0) {
+            return run(*c, argc - 2, argv + 2, argv[0]);
+        }
+    }
+    fprintf(stderr, "stair: unknown command \"%.64s\"; stair --help lists them\n", argv[1]);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,543 @@
+/*
+ * Reading options: the order of the sources is the order of the passes below, weakest first, so
+ * that a later one simply overwrites. Within one source a name may be given once, lists excepted.
+ */
+#include "server/options.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+enum { PLACE_MAX = 256, MEMORY_MAX = 8 * 1024 * 1024 };
+
+void options_key(const char *name, char *out, size_t bytes)
+{
+    size_t i = 0;
+    for (; name[i] != '\0' && i + 1 < bytes; i++) {
+        out[i] = name[i] == '-' ? '_' : name[i];
+    }
+    out[i] = '\0';
+}
+
+void options_environment(const char *name, char *out, size_t bytes)
+{
+    int prefix = snprintf(out, bytes, "STAIR_");
+    options_key(name, out + prefix, bytes - (size_t)prefix);
+    for (char *c = out + prefix; *c != '\0'; c++) {
+        *c = (char)toupper((unsigned char)*c);
+    }
+}
+
+const option *options_find(const option *table, const char *name)
+{
+    char key[PLACE_MAX];
+    for (const option *o = table; o->name != NULL; o++) {
+        options_key(o->name, key, sizeof key);
+        if (strcmp(o->name, name) == 0 || strcmp(key, name) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static size_t option_index(const option_values *values, const option *entry)
+{
+    return (size_t)(entry - values->table);
+}
+
+bool options_given(const option_values *values, const char *name)
+{
+    const option *entry = options_find(values->table, name);
+    assert(entry != NULL);
+    return values->source[option_index(values, entry)] != OPTION_FROM_DEFAULT;
+}
+
+static void *member(const option *entry, void *into)
+{
+    return (char *)into + entry->offset;
+}
+
+/* --- values ------------------------------------------------------------------------------- */
+
+typedef struct suffix {
+    const char *word;
+    double factor;
+} suffix;
+
+static const suffix byte_suffixes[] = {
+    {"", 1},        {"B", 1},         {"K", 1024},  {"KiB", 1024},  {"kB", 1e3},      {"KB", 1e3},
+    {"M", 1 << 20}, {"MiB", 1 << 20}, {"MB", 1e6},  {"G", 1 << 30}, {"GiB", 1 << 30}, {"GB", 1e9},
+    {"T", 0x1p40},  {"TiB", 0x1p40},  {"TB", 1e12}, {NULL, 0},
+};
+static const suffix second_suffixes[] = {
+    {"", 1}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0},
+};
+
+/* A decimal number without the names that strtod also takes: inf, nan, hexadecimal. */
+static bool number_parse(const char *text, const suffix *suffixes, double *out)
+{
+    if (!isdigit((unsigned char)text[0]) && text[0] != '-' && text[0] != '.') {
+        return false;
+    }
+    if (strpbrk(text, "xXnN") != NULL) {
+        return false;
+    }
+    char *end = NULL;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (end == text || !isfinite(number)) {
+        return false;
+    }
+    for (const suffix *s = suffixes; s != NULL && s->word != NULL; s++) {
+        if (strcmp(end, s->word) == 0) {
+            *out = number * s->factor;
+            return true;
+        }
+    }
+    *out = number;
+    return suffixes == NULL && *end == '\0';
+}
+
+static void range_of(const option *entry, double *low, double *high)
+{
+    bool none = entry->min == 0 && entry->max == 0;
+    bool natural = entry->type == OPTION_BYTES || entry->type == OPTION_SECONDS;
+    *low = none ? (natural ? 0 : -INFINITY) : entry->min;
+    *high = none ? INFINITY : entry->max;
+}
+
+static const char *kind_of(option_type type)
+{
+    switch (type) {
+    case OPTION_INT: return "a whole number";
+    case OPTION_BYTES: return "a size such as 64MiB";
+    case OPTION_SECONDS: return "a time such as 30s, 250ms or 12h";
+    default: return "a number";
+    }
+}
+
+static err_code bad_number(const option *entry, const char *text, const char *place, err *e)
+{
+    double low = 0;
+    double high = 0;
+    range_of(entry, &low, &high);
+    char range[96] = "";
+    const char *unit = entry->type == OPTION_BYTES     ? " bytes"
+                       : entry->type == OPTION_SECONDS ? " seconds"
+                                                       : "";
+    if (isfinite(high)) {
+        snprintf(range, sizeof range, " from %.10g to %.10g%s", low, high, unit);
+    } else if (isfinite(low)) {
+        snprintf(range, sizeof range, " of at least %.10g%s", low, unit);
+    }
+    return err_set(e, ERR_INVALID, "%s: expected %s%s, not \"%.64s\"", place, kind_of(entry->type),
+                   range, text);
+}
+
+static err_code set_int(const option *entry, void *at, const char *text, const char *place, err *e)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    double low = 0;
+    double high = 0;
+    range_of(entry, &low, &high);
+    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)text[0]) ||
+        (double)number < low || (double)number > high) {
+        return bad_number(entry, text, place, e);
+    }
+    *(int64_t *)at = number;
+    return ERR_OK;
+}
+
+static err_code set_number(const option *entry, void *at, const char *text, const char *place,
+                           err *e)
+{
+    const suffix *suffixes = entry->type == OPTION_BYTES     ? byte_suffixes
+                             : entry->type == OPTION_SECONDS ? second_suffixes
+                                                             : NULL;
+    double number = 0;
+    double low = 0;
+    double high = 0;
+    range_of(entry, &low, &high);
+    if (!number_parse(text, suffixes, &number) || number < low || number > high ||
+        (entry->type == OPTION_BYTES && number >= 0x1p63)) {
+        return bad_number(entry, text, place, e);
+    }
+    if (entry->type == OPTION_BYTES) {
+        *(uint64_t *)at = (uint64_t)number;
+    } else {
+        *(double *)at = number;
+    }
+    return ERR_OK;
+}
+
+static err_code set_bool(void *at, const char *text, const char *place, err *e)
+{
+    static const char *const yes[] = {"yes", "true", "1", "on", NULL};
+    static const char *const no[] = {"no", "false", "0", "off", NULL};
+    for (int i = 0; yes[i] != NULL; i++) {
+        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+            *(bool *)at = strcmp(text, yes[i]) == 0;
+            return ERR_OK;
+        }
+    }
+    return err_set(e, ERR_INVALID, "%s: expected yes or no, not \"%.64s\"", place, text);
+}
+
+static err_code set_choice(const option *entry, void *at, const char *text, const char *place,
+                           err *e)
+{
+    size_t length = strlen(text);
+    int index = 0;
+    for (const char *word = entry->choices; word != NULL; index++) {
+        const char *bar = strchr(word, '|');
+        size_t word_length = bar != NULL ? (size_t)(bar - word) : strlen(word);
+        if (length > 0 && word_length == length && memcmp(word, text, length) == 0) {
+            *(int *)at = index;
+            return ERR_OK;
+        }
+        word = bar != NULL ? bar + 1 : NULL;
+    }
+    return err_set(e, ERR_INVALID, "%s: expected one of %s, not \"%.64s\"", place, entry->choices,
+                   text);
+}
+
+static err_code list_append(option_list *list, const char *text, arena *memory, err *e)
+{
+    const char **grown = arena_alloc(memory, list->count + 1, sizeof *grown);
+    const char *copy = arena_copy(memory, text, strlen(text) + 1);
+    if (grown == NULL || copy == NULL) {
+        return err_nomem(e, "options");
+    }
+    if (list->count > 0) {
+        memcpy(grown, list->at, list->count * sizeof *grown);
+    }
+    grown[list->count] = copy;
+    list->at = grown;
+    list->count++;
+    return ERR_OK;
+}
+
+static err_code list_append_split(option_list *list, const char *text, arena *memory, err *e)
+{
+    char *copy = arena_copy(memory, text, strlen(text) + 1);
+    if (copy == NULL) {
+        return err_nomem(e, "options");
+    }
+    err_code rc = ERR_OK;
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, ",", &rest); word != NULL && rc == ERR_OK;
+         word = strtok_r(NULL, ",", &rest)) {
+        rc = list_append(list, word, memory, e);
+    }
+    return rc;
+}
+
+err_code options_set(const option *entry, void *into, const char *text, const char *place,
+                     arena *memory, err *e)
+{
+    void *at = member(entry, into);
+    switch (entry->type) {
+    case OPTION_BOOL: return set_bool(at, text, place, e);
+    case OPTION_INT: return set_int(entry, at, text, place, e);
+    case OPTION_REAL:
+    case OPTION_BYTES:
+    case OPTION_SECONDS: return set_number(entry, at, text, place, e);
+    case OPTION_CHOICE: return set_choice(entry, at, text, place, e);
+    case OPTION_TEXT: {
+        const char *copy = arena_copy(memory, text, strlen(text) + 1);
+        if (copy == NULL) {
+            return err_nomem(e, "options");
+        }
+        *(const char **)at = copy;
+        return ERR_OK;
+    }
+    case OPTION_LIST: return list_append_split(at, text, memory, e);
+    }
+    return err_set(e, ERR_INTERNAL, "%s: an option without a type", place);
+}
+
+/* --- sources ------------------------------------------------------------------------------ */
+
+static err_code take(option_values *values, const option *entry, option_source source,
+                     const char *text, const char *place, err *e)
+{
+    option_source *had = &values->source[option_index(values, entry)];
+    void *at = member(entry, values->into);
+    if (entry->type == OPTION_LIST) {
+        if (*had != source) {
+            *(option_list *)at = (option_list){NULL, 0};
+        }
+        *had = source;
+        return source == OPTION_FROM_FLAG ? list_append(at, text, &values->memory, e)
+                                          : list_append_split(at, text, &values->memory, e);
+    }
+    if (*had == source && source != OPTION_FROM_DEFAULT) {
+        return err_set(e, ERR_INVALID, "%s: given twice", place);
+    }
+    *had = source;
+    return options_set(entry, values->into, text, place, &values->memory, e);
+}
+
+static err_code read_defaults(option_values *values, err *e)
+{
+    size_t count = 0;
+    for (const option *o = values->table; o->name != NULL; o++, count++) {
+        if (o->initial != NULL) {
+            err_code rc = take(values, o, OPTION_FROM_DEFAULT, o->initial, o->name, e);
+            if (rc != ERR_OK) {
+                return rc;
+            }
+        }
+    }
+    assert(count <= OPTIONS_MAX);
+    return ERR_OK;
+}
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text)) {
+        text++;
+    }
+    char *end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1])) {
+        end--;
+    }
+    *end = '\0';
+    return text;
+}
+
+static err_code read_line(option_values *values, const option_input *input, char *line,
+                          const char *place, err *e)
+{
+    char *text = trim(line);
+    if (text[0] == '\0' || text[0] == '#') {
+        return ERR_OK;
+    }
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        return err_set(e, ERR_INVALID, "%s: expected \"key = value\", not \"%.64s\"", place, text);
+    }
+    *equals = '\0';
+    char *key = trim(text);
+    char *value = trim(equals + 1);
+    const option *entry = strchr(key, '-') == NULL ? options_find(values->table, key) : NULL;
+    if (entry == NULL || entry->not_configured) {
+        if (input->known != NULL && strchr(key, '-') == NULL &&
+            input->known(input->known_ctx, key)) {
+            return ERR_OK;
+        }
+        return err_set(e, ERR_INVALID, "%s: unknown key \"%.64s\"", place, key);
+    }
+    char where[PLACE_MAX * 2];
+    snprintf(where, sizeof where, "%s: %s", place, key);
+    return take(values, entry, OPTION_FROM_FILE, value, where, e);
+}
+
+static err_code read_file(option_values *values, const option_input *input, const char *name,
+                          err *e)
+{
+    err_code rc = ERR_OK;
+    FILE *file = fopen(name, "re");
+    if (file == NULL) {
+        return err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
+    }
+    char *line = NULL;
+    size_t room = 0;
+    size_t total = 0;
+    ssize_t length = 0;
+    for (unsigned number = 1; rc == ERR_OK && (length = getline(&line, &room, file)) >= 0;
+         number++) {
+        char place[PLACE_MAX];
+        snprintf(place, sizeof place, "%.200s:%u", name, number);
+        total += (size_t)length;
+        if (total > OPTION_FILE_BYTES_MAX) {
+            rc = err_set(e, ERR_INVALID, "%s: longer than %d bytes", place, OPTION_FILE_BYTES_MAX);
+        } else if (strlen(line) != (size_t)length) {
+            rc = err_set(e, ERR_INVALID, "%s: holds a NUL byte", place);
+        } else {
+            rc = read_line(values, input, line, place, e);
+        }
+    }
+    if (rc == ERR_OK && ferror(file)) {
+        rc = err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
+    }
+    free(line); /* getline's own */
+    (void)fclose(file);
+    return rc;
+}
+
+static err_code read_environment(option_values *values, err *e)
+{
+    for (const option *o = values->table; o->name != NULL; o++) {
+        char name[PLACE_MAX];
+        options_environment(o->name, name, sizeof name);
+        const char *text = o->not_configured ? NULL : getenv(name);
+        if (text != NULL) {
+            err_code rc = take(values, o, OPTION_FROM_ENVIRONMENT, text, name, e);
+            if (rc != ERR_OK) {
+                return rc;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static bool is_flag(const char *argument)
+{
+    return argument[0] == '-' && argument[1] == '-' && argument[2] != '\0';
+}
+
+/* Splits "--name=value"; `*value` is NULL without one. "--no-x" gives x and "no" for a bool. */
+static const option *flag_entry(const option *table, const char *argument, const char **value)
+{
+    char name[PLACE_MAX];
+    const char *equals = strchr(argument, '=');
+    size_t length = equals != NULL ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
+    *value = equals != NULL ? equals + 1 : NULL;
+    if (length >= sizeof name) {
+        return NULL;
+    }
+    memcpy(name, argument + 2, length);
+    name[length] = '\0';
+    const option *entry = strchr(name, '_') == NULL ? options_find(table, name) : NULL;
+    if (entry == NULL && strncmp(name, "no-", 3) == 0 && equals == NULL) {
+        entry = options_find(table, name + 3);
+        *value = "no";
+        return entry != NULL && entry->type == OPTION_BOOL ? entry : NULL;
+    }
+    if (entry != NULL && entry->type == OPTION_BOOL && *value == NULL) {
+        *value = "yes";
+    }
+    return entry;
+}
+
+static err_code read_flag(option_values *values, const option_input *input, int *at, err *e)
+{
+    const char *argument = input->argv[*at];
+    const char *value = NULL;
+    const option *entry = flag_entry(values->table, argument, &value);
+    if (entry == NULL) {
+        return err_set(e, ERR_INVALID, "unknown option %.128s", argument);
+    }
+    char place[PLACE_MAX];
+    snprintf(place, sizeof place, "--%s", entry->name);
+    if (value == NULL) {
+        if (*at + 1 >= input->argc || is_flag(input->argv[*at + 1])) {
+            return err_set(e, ERR_INVALID, "%s: expected a value after it", place);
+        }
+        value = input->argv[++*at];
+    }
+    err_code rc = take(values, entry, OPTION_FROM_FLAG, value, place, e);
+    while (rc == ERR_OK && entry->greedy && *at + 1 < input->argc &&
+           !is_flag(input->argv[*at + 1])) {
+        rc = take(values, entry, OPTION_FROM_FLAG, input->argv[++*at], place, e);
+    }
+    return rc;
+}
+
+static err_code read_flags(option_values *values, const option_input *input, err *e)
+{
+    bool ended = false;
+    values->rest = arena_alloc(&values->memory, (size_t)input->argc + 1, sizeof(char *));
+    if (values->rest == NULL) {
+        return err_nomem(e, "options");
+    }
+    for (int at = 0; at < input->argc; at++) {
+        char *argument = input->argv[at];
+        if (ended || !is_flag(argument)) {
+            if (!ended && strcmp(argument, "--") == 0) {
+                ended = true;
+            } else if (!ended && argument[0] == '-' && argument[1] != '\0') {
+                return err_set(e, ERR_INVALID, "unknown option %.128s", argument);
+            } else {
+                values->rest[values->rest_count++] = argument;
+            }
+            continue;
+        }
+        if (strcmp(argument, "--config") == 0) {
+            at++; /* read before */
+            continue;
+        }
+        if (strncmp(argument, "--config=", 9) == 0) {
+            continue;
+        }
+        err_code rc = read_flag(values, input, &at, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Finds --help and --config before anything else is looked at: help must work beside a broken
+ * file, and the file comes before the flags in strength. */
+static err_code look_ahead(option_values *values, const option_input *input, const char **file,
+                           err *e)
+{
+    *file = getenv("STAIR_CONFIG") != NULL ? getenv("STAIR_CONFIG") : input->file;
+    for (int at = 0; at < input->argc; at++) {
+        const char *argument = input->argv[at];
+        if (strcmp(argument, "--") == 0) {
+            break;
+        }
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+            values->help = true;
+        } else if (strncmp(argument, "--config=", 9) == 0) {
+            *file = argument + 9;
+        } else if (strcmp(argument, "--config") == 0) {
+            if (at + 1 >= input->argc) {
+                return err_set(e, ERR_INVALID, "--config: expected a value after it");
+            }
+            *file = input->argv[++at];
+        }
+    }
+    return ERR_OK;
+}
+
+static err_code check_required(const option_values *values, err *e)
+{
+    for (const option *o = values->table; o->name != NULL; o++) {
+        if (o->required && o->initial == NULL &&
+            values->source[option_index(values, o)] == OPTION_FROM_DEFAULT) {
+            return err_set(e, ERR_INVALID, "--%s is missing: %s", o->name, o->help);
+        }
+    }
+    return ERR_OK;
+}
+
+err_code options_read(option_values *values, const option *table, void *into,
+                      const option_input *input, err *e)
+{
+    memset(values, 0, sizeof *values);
+    values->table = table;
+    values->into = into;
+    arena_init(&values->memory, MEMORY_MAX);
+    const char *file = NULL;
+    err_code rc = look_ahead(values, input, &file, e);
+    if (rc != ERR_OK || values->help) {
+        return rc;
+    }
+    rc = read_defaults(values, e);
+    if (rc == ERR_OK && file != NULL && file[0] != '\0') {
+        rc = read_file(values, input, file, e);
+    }
+    if (rc == ERR_OK) {
+        rc = read_environment(values, e);
+    }
+    if (rc == ERR_OK) {
+        rc = read_flags(values, input, e);
+    }
+    return rc == ERR_OK ? check_required(values, e) : rc;
+}
+
+void options_fini(option_values *values)
+{
+    arena_fini(&values->memory);
+}
