@@ -25,6 +25,15 @@ enum { DELIMITED_LINE_BYTES_MAX = 1024 * 1024, DELIMITED_COLUMNS_MAX = 256 };
 
 typedef struct delimited delimited;
 
+/* What a RecBole suffix says of a column; PLAIN: it has none. */
+typedef enum delimited_kind {
+    DELIMITED_PLAIN = 0,
+    DELIMITED_TOKEN,
+    DELIMITED_FLOAT,
+    DELIMITED_TOKENS, /* separated by spaces */
+    DELIMITED_FLOATS,
+} delimited_kind;
+
 /* delimited_open reads the header. delimited_open_file takes over an open file (closed on failure
  * too) whose `name` goes into messages. ERR_NOT_FOUND, ERR_IO, ERR_INVALID (an empty file, too).
  * Close with delimited_close. */
@@ -37,6 +46,7 @@ void delimited_close(delimited *d);
 /* The header: names without suffix, borrowed until close. */
 size_t delimited_columns(const delimited *d);
 slice delimited_column(const delimited *d, size_t index);
+delimited_kind delimited_column_kind(const delimited *d, size_t index);
 
 /* delimited_next gives the next line's fields (delimited_columns of them), borrowed until the next
  * call; *fields is NULL at the end. ERR_INVALID names the line. */
