@@ -3,8 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
 
-CC  ?= gcc
-CXX ?= g++
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -17,18 +15,41 @@ B ?= build/$(variant)
 
 VERSION := 0.1.0
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+PREFIX  ?= /usr/local
+# Not any python3 in the path: the one that Debian's packages belong to.
+PYTHON  ?= /usr/bin/python3
+
+# ---- Packages, by what needs them. `make deps` installs all that building and testing needs.
+
+packages.build := gcc g++ make libc6-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev \
+                  liblmdb-dev libfaiss-dev libopenblas-dev liblapacke-dev
+packages.demo  := curl
+packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
+                  prometheus chromium procps git
+packages.lint  := cppcheck clang-tidy clang-format
+packages.bench := wrk python3 python3-numpy python3-faiss python3-fastapi uvicorn valgrind
+packages.coverage := gcovr
+packages.image := buildah debootstrap
+
+# ---- How things are compiled.
 
 warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-# No -ffast-math: it deletes NaN checks. These are what lets a sum or a root be vectorised.
-maths := -fassociative-math -fno-signed-zeros -fno-trapping-math -fno-math-errno
-san_flags.address := -fsanitize=address,undefined -fno-omit-frame-pointer -O1
-san_flags.thread  := -fsanitize=thread -fno-omit-frame-pointer -O1
+# No -ffast-math: it deletes NaN checks. These three are what lets a sum be vectorised.
+maths := -fassociative-math -fno-signed-zeros -fno-trapping-math
+san_flags.address  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
+san_flags.thread   := -fsanitize=thread -fno-omit-frame-pointer -O1
+san_flags.coverage := --coverage -O0
+san_flags.fuzz     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
 san_flags := $(if $(SAN),$(or $(san_flags.$(SAN)),$(error unknown SAN=$(SAN): address or thread)),-O3)
 
 override CFLAGS += -std=gnu17 -g $(san_flags) $(maths) $(warnings) $(if $(WERROR),-Werror) -fopenmp
 override CXXFLAGS += -std=c++17 -g $(san_flags) -Wall -Wextra $(if $(WERROR),-Werror) -fopenmp
 override CPPFLAGS += -I. -D_GNU_SOURCE -DSTAIR_VERSION='"$(VERSION)"' -MMD -MP
-override LDFLAGS += $(if $(SAN),$(filter -fsanitize%,$(san_flags))) -fopenmp
+override LDFLAGS += $(if $(SAN),$(filter -fsanitize% --coverage,$(san_flags))) -fopenmp
+# The fuzzer is told which edges an input reaches; its own driver must not be.
+ifeq ($(SAN),fuzz)
+$B/core/%.o $B/storage/%.o $B/api/%.o $B/server/%.o: override CFLAGS += -fsanitize-coverage=trace-pc
+endif
 
 # Where libfaiss_c exists we link it; Debian ships the headers only, so core/faiss_c.cpp fills in.
 faiss_c := $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -lfaiss_c 2>/dev/null && echo yes)
@@ -36,11 +57,22 @@ LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -ll
 
 lib_c   := $(filter-out server/main.c,$(wildcard core/*.c storage/*.c api/*.c server/*.c))
 lib_cpp := $(if $(faiss_c),,$(wildcard core/*.cpp))
-lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o)
-unit    := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c))
+lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/*.S))
+lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o) $(lib_s:%.S=$B/%.o)
+unit    := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c tests/golden/test_*.c))
+# The thread sanitizer is for what has threads.
+threaded := $(patsubst %.c,$B/%,$(shell grep -lE 'pthread_create|run_in_threads' \
+              $(wildcard tests/unit/test_*.c tests/api/test_*.c) /dev/null))
+fuzzers := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+benches := $(patsubst %.c,$B/%,$(wildcard tests/bench/bench_*.c))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
+shared_bench := $(patsubst %.c,$B/%.o,$(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)))
+pick = $(if $(ONLY),$(foreach n,$(ONLY),$(filter %/test_$n %/bench_$n %/fuzz_$n %/test_$n.py %/bench_$n.py,$1)),$1)
 
 Q := $(if $(V),,@)
+run_tests := $(PYTHON) tests/support/run_tests.py
+
+##@ Build and run
 
 all: $B/stair ## build build/release/stair
 
@@ -62,21 +94,197 @@ $B/%.o: %.cpp Makefile
 	@echo "  CXX  $<"
 	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+# Files that the binary carries (.incbin), so it needs none beside it.
+$B/api/assets.o: api/assets.S openapi.yaml api/console.html Makefile
+	@mkdir -p $(@D)
+	@echo "  AS   $<"
+	$Q$(CC) -I. -c $< -o $@
+
+# The commit that `stair --version` tells is compiled anew only when it changed.
+$B/commit.txt: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+$B/server/version.o: override CPPFLAGS += -DSTAIR_COMMIT='"$(COMMIT)"'
+$B/server/version.o: $B/commit.txt
+FORCE:
+
+$B/tests/bench/%: $B/tests/bench/%.o $(shared_bench) $(support) $B/libstair.a
+	@echo "  LINK $@"
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/tests/fuzz/%: $B/tests/fuzz/%.o $B/tests/fuzz/driver.o $B/libstair.a
+	@echo "  LINK $@"
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $B/tests/%: $B/tests/%.o $(support) $B/libstair.a
 	@echo "  LINK $@"
 	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 .PRECIOUS: $B/%.o
 
-unit: $(unit) ## build and run unit and API tests (ONLY=name picks, SAN=address|thread)
-	@failed=0; for t in $(if $(ONLY),$(filter %/test_$(ONLY),$(unit)),$(unit)); do \
-	  echo "== $$t"; $$t || failed=$$((failed+1)); done; exit $$failed
+demo: ## from nothing to a recommendation: packages, build, shop, import, train, serve
+	@tests/support/deps.sh $(packages.build) $(packages.demo)
+	@$(MAKE) --no-print-directory all
+	@tests/support/demo.sh $B/stair
+
+deps: ## install all packages that building and testing need (Debian 12; root or sudo)
+	@tests/support/deps.sh $(packages.build) $(packages.demo) $(packages.test) $(packages.lint)
+
+deps-build: ## install only the packages that building needs
+	@tests/support/deps.sh $(packages.build)
+
+install: all ## into DESTDIR and PREFIX
+	install -D -m 0755 $B/stair $(DESTDIR)$(PREFIX)/bin/stair
+	install -D -m 0644 deploy/stair.conf.example $(DESTDIR)$(PREFIX)/share/doc/stair/stair.conf.example
+	install -D -m 0644 deploy/README.md $(DESTDIR)$(PREFIX)/share/doc/stair/README.md
+	install -D -m 0644 deploy/stair.service $(DESTDIR)$(PREFIX)/share/doc/stair/stair.service
+
+docker: ## build the container image `stair`
+	docker build -t stair:$(VERSION) -t stair:latest .
 
 clean: ## remove build/
 	rm -rf build
 
+##@ Test
+
+test: ## packages, build and every tier; the last line counts the tests (ONLY=name, SAN=address|thread)
+	@tests/support/deps.sh $(packages.build) $(packages.demo) $(packages.test) $(packages.lint)
+	@$(MAKE) --no-print-directory $(if $(ONLY),only,$(if $(SAN),unit-summary,check))
+
+tiers := lint unit unit-address unit-thread e2e quality fuzz-short
+
+check: ## everything that CI runs, without installing packages
+	@rm -rf build/results
+	@for tier in $(tiers); do $(MAKE) --no-print-directory WERROR=1 tier-$$tier || true; done; \
+	  $(PYTHON) tests/support/summary.py build/results $(tiers)
+
+only:
+	@rm -rf build/results
+	@for tier in unit e2e quality; do $(MAKE) --no-print-directory $(if $(SAN),SAN=$(SAN)) $$tier || true; done; \
+	  $(PYTHON) tests/support/summary.py build/results
+
+unit-summary:
+	@rm -rf build/results
+	@$(MAKE) --no-print-directory SAN=$(SAN) unit || true; $(PYTHON) tests/support/summary.py build/results
+
+tier-lint:
+	@$(MAKE) --no-print-directory lint
+tier-unit:
+	@$(MAKE) --no-print-directory -j2 all && $(MAKE) --no-print-directory -j2 unit
+tier-unit-address:
+	@$(MAKE) --no-print-directory -j2 SAN=address unit
+tier-unit-thread:
+	@$(MAKE) --no-print-directory -j2 SAN=thread unit
+tier-e2e:
+	@$(MAKE) --no-print-directory e2e
+tier-quality:
+	@$(MAKE) --no-print-directory quality
+tier-fuzz-short:
+	@$(MAKE) --no-print-directory -j2 SAN=fuzz fuzz-run FUZZ_SECONDS=5
+
+unit_picked := $(call pick,$(if $(filter thread,$(SAN)),$(threaded),$(unit)))
+# TSan does not see libgomp's barriers, so what it watches runs without OpenMP's threads.
+unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|thread)
+	@$(if $(filter thread,$(SAN)),OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TSAN_OPTIONS=suppressions=tests/support/tsan.supp:halt_on_error=0:exitcode=66) \
+	  $(run_tests) --suite unit$(if $(SAN),-$(SAN)) $(unit_picked)
+
+e2e: all ## the real binary from outside, every answer checked against openapi.yaml (ONLY=name)
+	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e $(call pick,$(wildcard tests/e2e/test_*.py))
+
+quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
+	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
+
+torture: ## every allocation fails in turn, under ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=address torture-run
+torture-run: $(filter %torture%,$(unit))
+	@$(run_tests) --suite torture $(filter %torture%,$(unit))
+
+kill-rounds: all ## a hundred rounds of kill -9 under load
+	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 $(run_tests) --suite kill --timeout 3600 tests/e2e/test_kill.py
+
+FUZZ_SECONDS ?= 300
+fuzz: ## every fuzz target for FUZZ_SECONDS each (ONLY=name)
+	@$(MAKE) --no-print-directory SAN=fuzz fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)
+fuzz-run: $(call pick,$(fuzzers))
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(run_tests) --suite fuzz-short --timeout $$(( $(FUZZ_SECONDS) + 120 )) \
+	  --plain $(foreach f,$(call pick,$(fuzzers)),'$f tests/fixtures/fuzz/$(patsubst fuzz_%,%,$(notdir $f))')
+
+bench: ## speed, printed with the machine beside it (ONLY=name)
+	@tests/support/deps.sh $(packages.build) $(packages.bench)
+	@$(MAKE) --no-print-directory -j2 all bench-run
+bench-run: all $(call pick,$(benches))
+	@tests/support/machine.sh
+	@for b in $(call pick,$(benches)); do echo "== $$b"; $$b || exit 1; done
+	@for b in $(call pick,$(wildcard tests/bench/bench_*.py)); do echo "== $$b"; STAIR=$(abspath $B/stair) $(PYTHON) $$b || exit 1; done
+
+ablation: all ## the paper's table of parts left out: make ablation DATA=../shared/data/tiktok
+	@test -n "$(DATA)" || { echo "usage: make ablation DATA=FOLDER (interactions.inter, *_feat.npy, items.jsonl)"; exit 2; }
+	@STAIR=$(abspath $B/stair) $(PYTHON) tests/bench/ablation.py $(DATA)
+
+coverage: ## lines that the tests reach; fails below COVERAGE_FLOOR
+	@tests/support/deps.sh $(packages.build) $(packages.test) $(packages.coverage)
+	@$(MAKE) --no-print-directory -j2 SAN=coverage unit
+	@$(MAKE) --no-print-directory -j2 SAN=coverage e2e
+	@gcovr --root . --object-directory build/coverage --filter 'core/' --filter 'storage/' --filter 'api/' \
+	  --filter 'server/' --fail-under-line $(COVERAGE_FLOOR) --txt build/coverage/report.txt; status=$$?; \
+	  cat build/coverage/report.txt; exit $$status
+COVERAGE_FLOOR ?= 75
+
+docker-test: ## build the Dockerfile with buildah on a debootstrap base, and run the image
+	@tests/support/deps.sh $(packages.image) curl
+	@tests/support/docker_test.sh
+
+##@ Style
+
+sources := $(wildcard core/*.[ch] storage/*.[ch] api/*.[ch] server/*.[ch] core/*.cpp)
+tests_c := $(wildcard tests/*/*.[ch])
+
+lint: ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts
+	@$(run_tests) --suite lint --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' \
+	  '$(MAKE) -s -j2 lint-headers' '$(MAKE) -s lint-openapi' '$(MAKE) -s lint-scripts' \
+	  '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents'
+
+layers: ## includes only look left: core, storage, api, server
+	@tests/support/lint_layers.sh
+
+headers_ok := $(patsubst %.h,$B/lint/%.ok,$(filter %.h,$(sources)))
+lint-headers: $(headers_ok) ## every header compiles by itself
+$B/lint/%.ok: %.h Makefile
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n#include "%s"\n' $< $< | \
+	  $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) -Werror -fsyntax-only -x c - && touch $@
+
+lint-openapi:
+	@$(PYTHON) tests/support/lint_openapi.py
+
+lint-documents:
+	@$(PYTHON) tests/support/lint_documents.py
+
+lint-scripts:
+	@for f in $$(git ls-files '*.py'); do $(PYTHON) -c 'import ast,sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$f || exit 1; done
+	@for f in $$(git ls-files '*.sh') .ci/run; do bash -n $$f || exit 1; done
+
+lint-cppcheck:
+	@mkdir -p build/cppcheck
+	@cppcheck -q -j2 --cppcheck-build-dir=build/cppcheck --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+	  --enable=warning,portability --suppressions-list=tests/support/cppcheck.supp -I. -D_GNU_SOURCE \
+	  -DSTAIR_VERSION='""' $(filter %.c,$(sources))
+
+lint-tidy:
+	@printf '%s\n' $(filter %.c,$(sources)) | xargs -P2 -n4 clang-tidy --quiet --warnings-as-errors='*' 2>build/tidy.log \
+	  -- -std=gnu17 -I. -D_GNU_SOURCE -DSTAIR_VERSION='""' -DSTAIR_COMMIT='""' || { grep -v 'warnings generated' build/tidy.log; exit 1; }
+
+format: ## let clang-format write every file
+	@clang-format -i $(sources) $(tests_c)
+
+format-check: ## fail when clang-format would change a file
+	@clang-format --dry-run -Werror $(sources) $(tests_c)
+
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all unit clean help
+.PHONY: all demo deps deps-build install docker clean test check only unit-summary unit e2e quality torture \
+  torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
+  lint-openapi lint-documents lint-scripts lint-cppcheck lint-tidy format format-check help FORCE \
+  $(tiers:%=tier-%)

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# A shop from nothing: write it, import it, train on it, serve it, and say what to try.
+# DEMO_DIR is where it goes, DEMO_LISTEN the address; Ctrl-C ends it.
+set -euo pipefail
+stair=$(realpath "$1")
+dir=${DEMO_DIR:-build/demo}
+listen=${DEMO_LISTEN:-127.0.0.1:8080}
+
+rm -rf "$dir"
+mkdir -p "$dir"
+dir=$(realpath "$dir")
+echo "== the shop: 2,000 users, 1,000 items, 30,000 interactions, text and image features"
+"$stair" demo --out "$dir/shop"
+echo "== import"
+"$stair" import --store "$dir/store" --interactions "$dir/shop/interactions.inter" \
+    --items "$dir/shop/items.jsonl" --features "text=$dir/shop/text.npy" \
+    --features "image=$dir/shop/image.npy" --split time
+echo "== train"
+"$stair" train --store "$dir/store" --epochs "${DEMO_EPOCHS:-60}" --activate yes
+echo "== serve"
+"$stair" serve --store "$dir/store" --listen "$listen" 2>"$dir/server.log" &
+server=$!
+trap 'kill -TERM $server 2>/dev/null || true' INT TERM EXIT
+
+address=
+for _ in $(seq 200); do
+    address=$(sed -n 's/.*event=listening.* address=\([^ ]*\).*/\1/p' "$dir/server.log" | head -n 1)
+    [ -z "$address" ] || ! "$stair" ping --listen "$address" >/dev/null 2>&1 || break
+    kill -0 $server 2>/dev/null || { cat "$dir/server.log" >&2; exit 1; }
+    sleep 0.1
+done
+user=$(awk -F'\t' 'NR == 2 { print $1 }' "$dir/shop/interactions.inter")
+item=$(awk -F'\t' 'NR == 2 { print $2 }' "$dir/shop/interactions.inter")
+cat <<TEXT
+
+The shop is open at http://$address/console (log: $dir/server.log). Try:
+
+curl -s 'http://$address/recommend?user=$user&k=5&fields=title'
+curl -s 'http://$address/similar?item=$item&k=5&fields=title'
+curl -s 'http://$address/popular?k=5&fields=title'
+
+Ctrl-C ends it.
+TEXT
+wait $server

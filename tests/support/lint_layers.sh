@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The folders look one way only, each library has its home, and some calls are not for us.
+set -u
+bad=0
+complain() { # title, findings
+    [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; bad=1; }
+}
+files() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
+search() { # pattern, files...
+    local pattern=$1
+    shift
+    [ $# -eq 0 ] || grep -nHE "$pattern" "$@"
+}
+
+mapfile -t core < <(files 'core/*.[ch]' 'core/*.cpp')
+mapfile -t storage < <(files 'storage/*.[ch]')
+mapfile -t api < <(files 'api/*.[ch]')
+mapfile -t server < <(files 'server/*.[ch]')
+all=("${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}")
+
+complain "core looks right" "$(search '#include "(storage|api|server|tests)/' "${core[@]}")"
+complain "storage looks right" "$(search '#include "(api|server|tests)/' "${storage[@]}")"
+complain "api looks right" "$(search '#include "(server|tests)/' "${api[@]}")"
+complain "server looks into tests" "$(search '#include "tests/' "${server[@]}")"
+complain "includes are written from the root" \
+    "$(search '#include "' "${all[@]}" | grep -vE '#include "(core|storage|api|server)/')"
+
+complain "lmdb belongs to storage" "$(search '#include <lmdb' "${core[@]}" "${api[@]}" "${server[@]}")"
+complain "microhttpd belongs to server/http*" \
+    "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http')"
+complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
+complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
+complain "core knows no clock, environment or log" \
+    "$(search '\b(time|clock_gettime|gettimeofday|getenv|fprintf|printf|syslog)\(' "${core[@]}" | grep -vE '^core/[a-z_]+\.h|^[^:]+:[0-9]+: \*')"
+
+complain "unbounded, unsafe or process-wide calls" \
+    "$(search '(^|[^a-z_>.])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|rand|srand|setenv|putenv|system|popen|tmpnam|mktemp|alloca)\(' "${all[@]}")"
+complain "all allocation goes through core/mem" \
+    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/mem\.|^core/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
+exit $bad

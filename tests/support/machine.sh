@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# One line about the machine and the commit, to stand beside every measurement.
+printf 'machine: %s, %s cores, %s; commit %s; %s\n' \
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+    "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)" \
+    "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" "$(date -u +%Y-%m-%d)"

@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+"""Sum what run_tests.py wrote: summary.py FOLDER [SUITE...]
+
+A named suite without a result did not build or did not run: it counts as one failure. No test at
+all is a failure too. The last line is the count.
+"""
+
+import glob
+import json
+import os
+import sys
+
+
+def main():
+    folder, expected = sys.argv[1], sys.argv[2:]
+    suites = {}
+    for path in glob.glob(os.path.join(folder, "*.json")):
+        with open(path, encoding="utf-8") as f:
+            result = json.load(f)
+        suites[result["suite"]] = result
+    passed, failed, not_run = 0, [], []
+    print()
+    for name in expected + sorted(set(suites) - set(expected)):
+        result = suites.get(name)
+        if result is None:
+            failed.append(f"{name}: did not build or did not run")
+            print(f"  {name:14}  no result")
+            continue
+        passed += result["passed"]
+        failed += [f"{name}: {f}" for f in result["failed"]]
+        not_run += result["not_run"]
+        print(f"  {name:14}  {result['passed']:5} passed  {len(result['failed']):3} failed  {result['seconds']:7.1f} s")
+    if not passed and not failed:
+        failed.append("no test was run")
+    for line in sorted(set(not_run)):
+        print(line)
+    for line in failed:
+        print("FAILED", line)
+    print(f"{passed} passed, {len(failed)} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
