@@ -35,8 +35,8 @@ complain "core knows no clock, environment or log" \
 
 complain "unbounded, unsafe or process-wide calls" \
     "$(search '(^|[^a-z_>.])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|rand|srand|setenv|putenv|system|popen|tmpnam|mktemp|alloca)\(' "${all[@]}")"
-complain "all allocation goes through core/mem" \
-    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/mem\.|^core/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "all allocation goes through core/mem (a line from getline is freed with a word about it)" \
+    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/mem\.|getline|^core/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
 exit $bad

@@ -1,0 +1,81 @@
+"""The service as its users see it: start, answers, stop."""
+
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+
+class Serve(harness.TestCase):
+    def test_a_trained_store_gives_every_user_a_list_without_what_they_have(self):
+        files, store = self.shop_store()
+        with harness.Server(store) as server:
+            for user, had in harness.shop_users(files, 25).items():
+                answer = server.client.get("/recommend", {"user": user, "k": 20})
+                self.assertEqual(answer.status, 200)
+                self.assertIsNone(answer.json["fallback"])
+                self.assertEqual(len(answer.items), 20)
+                self.assertEqual(len(set(answer.items)), 20)
+                self.assertFalse(set(answer.items) & set(had))
+                scores = [hit["score"] for hit in answer.json["items"]]
+                self.assertEqual(scores, sorted(scores, reverse=True))
+
+    def test_it_is_ready_reports_its_health_and_shows_its_contract(self):
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            self.assertEqual(server.client.get("/health/live").status, 200)
+            self.assertEqual(server.client.get("/health/ready").status, 200)
+            self.assertEqual(server.client.get("/health").status, 200)
+            with open(os.path.join(harness.ROOT, "openapi.yaml"), "rb") as f:
+                self.assertEqual(server.client.get("/openapi.yaml").body, f.read())
+            self.assertEqual(harness.run("ping", "--listen", server.address, check=False).returncode, 0)
+        self.assertEqual(harness.run("ping", "--listen", server.address, check=False).returncode, 1)
+
+    def test_both_signals_stop_it_with_status_0_and_a_clean_store(self):
+        _, store = self.shop_store()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            server = harness.Server(store)
+            self.assertEqual(server.client.get("/popular").status, 200)
+            self.assertEqual(server.stop(sig), 0)
+            self.assert_checked(store)
+
+    def test_a_second_server_on_a_store_is_refused_and_told_the_pid_of_the_first(self):
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            second = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", check=False, timeout=60)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(str(server.process.pid), second.stderr)
+
+    def test_an_empty_store_serves_without_a_model(self):
+        with harness.Server(self.path("empty")) as server:
+            answer = server.client.get("/recommend", {"user": "nobody"})
+            self.assertEqual(answer.status, 200)
+            self.assertIsNone(answer.json["model"])
+            self.assertEqual(answer.json["fallback"], "no_model")
+            self.assertEqual(answer.items, [])
+
+    def test_listening_beyond_loopback_without_keys_is_refused(self):
+        done = subprocess.run([harness.STAIR, "serve", "--store", self.path("s"), "--listen", "0.0.0.0:0"],
+                              capture_output=True, text=True, timeout=60, env=harness.ENVIRONMENT)
+        self.assertIn(done.returncode, (1, 2))
+        self.assertIn("insecure", done.stderr)
+
+    def test_metrics_are_valid_by_promtool(self):
+        files, store = self.shop_store()
+        with harness.Server(store) as server:
+            for user in harness.shop_users(files, 3):
+                server.client.get("/recommend", {"user": user})
+            server.client.get("/recommend")
+            server.client.post("/interactions", {"interactions": [{"user": "new", "item": "none"}]})
+            text = server.client.get("/metrics").body
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn(b"stair_build_info", text)
+            self.assertIn(b"stair_http_request_duration_seconds", text)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+"""What can go stale in the documents and be checked: links, the generated configuration table and
+example file, environment paths, and files that grew too long."""
+
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STAIR = os.path.join(ROOT, "build", "release", "stair")
+problems = []
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def tracked(*patterns):
+    out = subprocess.run(["git", "ls-files", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [path for path in out.stdout.split("\n") if path]
+
+
+def links():
+    for path in tracked("*.md"):
+        text = read(path)
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if not re.match(r"[a-z]+:", target) and not os.path.exists(os.path.join(ROOT, os.path.dirname(path), target)):
+                problems.append(f"{path}: the link {target} leads nowhere")
+
+
+def generated():
+    """The configuration table of README.md and deploy/stair.conf.example come from the binary."""
+    if not os.path.exists(STAIR):
+        return
+    for path, flag in (("deploy/stair.conf.example", "--example"), ("README.md", "--markdown")):
+        made = subprocess.run([STAIR, "serve", flag], capture_output=True, text=True, check=False)
+        if made.returncode != 0 or not made.stdout:
+            problems.append(f"stair serve {flag}: exit status {made.returncode} {made.stderr}")
+        elif made.stdout.strip() not in read(path):
+            problems.append(f"{path} is not what `stair serve {flag}` prints: run `make documents`")
+
+
+def sizes():
+    for path in tracked("core/*", "storage/*", "api/*.[ch]", "server/*"):
+        lines = read(path).count("\n")
+        if lines > 560:
+            problems.append(f"{path}: {lines} lines; is there a second idea in it?")
+
+
+links()
+generated()
+sizes()
+for line in problems:
+    print(line)
+sys.exit(1 if problems else 0)
