@@ -120,16 +120,16 @@ void options_markdown(const option *table, FILE *to);
 void options_environment(const char *name, char *out, size_t bytes);
 void options_key(const char *name, char *out, size_t bytes);
 
-/* The two that nearly every command has, for a struct `type` with these members. */
-#define OPTION_STORE(type)                                                                         \
+/* The two that nearly every command has, for a struct `of` with these members. */
+#define OPTION_STORE(of)                                                                           \
     {                                                                                              \
-        .name = "store", .type = OPTION_TEXT, .offset = offsetof(type, store), .required = true,   \
+        .name = "store", .type = OPTION_TEXT, .offset = offsetof(of, store), .required = true,     \
         .value = "DIR", .help = "folder of the store"                                              \
     }
-#define OPTION_JSON(type)                                                                          \
+#define OPTION_JSON(of)                                                                            \
     {                                                                                              \
-        .name = "json", .type = OPTION_BOOL, .offset = offsetof(type, json),                       \
-        .not_configured = true, .help = "one JSON document on standard output"                     \
+        .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json), .not_configured = true, \
+        .help = "one JSON document on standard output"                                             \
     }
 #define OPTION_END                                                                                 \
     {                                                                                              \
