@@ -31,10 +31,10 @@ typedef struct fsc {
     int threads;
 } fsc;
 
-/* fsc_forward writes H (N, dim) = FSC(E). `last`, if not NULL, gets X_{L-1} (N, dim), from which
- * G = w f X_{L-1}; with 0 layers it is zeroed. scratch (N, dim). None may overlap. By symmetry this
- * is the gradient too: E's from H's. */
-void fsc_forward(const fsc *op, const float *e, float *h, float *last, float *scratch);
+/* fsc_forward writes h (N, dim) = FSC(e); scratch (N, dim). None may overlap. By symmetry it turns
+ * the gradient of H into that of E too. Returns X_{L-1} (N, dim), from which G = w f X_{L-1}: it is
+ * `e` or `scratch`, or NULL with 0 layers. */
+const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch);
 
 /* fsc_tables is the whole step from E and interactions to what a service needs. */
 typedef struct fsc_tables {
