@@ -2,5 +2,6 @@
 #include "server/command.h"
 
 const command *const commands[] = {
+    &cmd_demo,
     NULL,
 };
