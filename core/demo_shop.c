@@ -68,7 +68,7 @@ static err_code output_close(output *o, demo_shop_report *report, err_code code,
 static err_code tick(const shop *s, const output *o, const char *phase, uint64_t done,
                      uint64_t total, err *e)
 {
-    if (done % TICK_EVERY != 0) {
+    if (done % TICK_EVERY != 0 && done != total) {
         return ERR_OK;
     }
     if (s->hooks->progress != NULL) {
@@ -100,7 +100,7 @@ static err_code write_items(shop *s, err *e)
                 "\"style\":\"%s\"},\"created\":\"%s\"}\n",
                 i, title, demo_department(it), demo_kind(it), demo_brand(it), demo_colour(it),
                 it->cents / 100, it->cents % 100, demo_style(it), created);
-        code = tick(s, &o, "writing items", i, s->options->items, e);
+        code = tick(s, &o, "writing %s", i + 1, s->options->items, e);
     }
     return output_close(&o, s->report, code, e);
 }
@@ -182,7 +182,7 @@ static err_code write_vectors(shop *s, unsigned modality, const char *name, uint
             }
         }
         fwrite(vector, sizeof *vector, width, o.file);
-        code = tick(s, &o, "writing features", i, s->options->items, e);
+        code = tick(s, &o, "writing %s", i + 1, s->options->items, e);
     }
     mem_free(parts);
     return output_close(&o, s->report, code, e);
@@ -250,7 +250,8 @@ typedef struct sharing {
 
 static uint32_t share_next(sharing *sh, double weight)
 {
-    double want = (double)sh->least + sh->unit * weight + sh->carry;
+    /* the small surplus keeps rounding errors from costing the last user one */
+    double want = (double)sh->least + sh->unit * weight + sh->carry + 1e-6;
     double given = floor(want);
     given = given > (double)sh->most ? (double)sh->most : given;
     sh->carry = want - given;
@@ -289,8 +290,9 @@ static err_code write_interactions(shop *s, err *e)
             fprintf(o.file, "user-%llu\tsku-%u\t%lld\n", (unsigned long long)u, b.items[i],
                     (long long)(s->opened + b.times[i]));
         }
+        sh.carry += (double)want - (double)b.count;
         s->report->interactions += b.count;
-        code = tick(s, &o, "writing interactions", u, options->users, e);
+        code = tick(s, &o, "writing interactions", u + 1, options->users, e);
     }
     mem_free(b.items);
     mem_free(b.times);
