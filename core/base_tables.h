@@ -1,0 +1,60 @@
+/*
+ * base_tables: the inside of a base, for the files that search it and make new ones.
+ * Everybody else uses core/base.h. All of it is immutable once a view has it.
+ */
+#ifndef CORE_BASE_TABLES_H
+#define CORE_BASE_TABLES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "core/coldstart.h"
+
+typedef struct vector_index vector_index;
+typedef struct coldstart coldstart;
+
+enum { BASE_PARTS = 3 }; /* all, collaborative, multimodal: as similar_by counts them */
+
+/* What all bases of one generation share: the model's user rows and the cold-start maps. */
+typedef struct generation_tables {
+    atomic_uint references;
+    model *model;
+    coldstart *cold;
+} generation_tables;
+
+/* A vector that waits for live_activate (base_fold_item), or that live_swap must put into the
+ * delta, because the item still leans on its content. */
+typedef struct base_late {
+    uint32_t item;
+    cold_item *prepared;
+} base_late;
+
+struct base {
+    atomic_uint references;
+    uint32_t generation;
+    size_t dim, layers;
+    size_t items, users; /* rows of the tables below */
+    size_t learnt;       /* item rows that training has seen; later ones came by their features */
+    const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
+    const float *share;  /* (dim) multimodal share of each dimension, 0..1 */
+    vector_index *index;
+    const float *h;       /* (items, dim) the index's own memory */
+    const float *g;       /* (items, dim) */
+    const float *e;       /* (items, dim) */
+    const float *user_e;  /* (users, dim) */
+    const float *content; /* (items, content_dim), NULL if content_dim is 0 */
+    size_t content_dim;
+    float *inverse_norm[BASE_PARTS];    /* (items) 1 / the norm of H under each part, 0 for 0 */
+    uint64_t *placed;                   /* bitmap over items: H is not all zero */
+    float *own_g, *own_e, *own_content; /* tables that this base frees, or NULL */
+    generation_tables *shared;
+    base_late *late; /* (late_count) by item */
+    size_t late_count, late_room;
+    /* of a base that propagate_run made: the view it was made from */
+    uint64_t made_of_changes;
+    const void *made_of_delta;
+    size_t made_of_delta_count;
+};
+
+#endif
