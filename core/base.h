@@ -19,13 +19,19 @@
 #include "core/types.h"
 
 typedef struct base base;
-typedef struct model model;
+typedef struct model model;               /* core/model.h */
+typedef struct vector_index vector_index; /* core/index.h */
 
 typedef struct base_options {
     uint32_t generation; /* > 0 */
     /* ANN bytes as stored with the generation, or NULL: the index decides by its size */
     const void *ann;
     size_t ann_bytes;
+    /* an index made before (index_new_read) over the model's H, taken over, also on failure; then
+     * model.item_h may be NULL */
+    vector_index *index;
+    unsigned threads;                      /* for building the index; 0: one */
+    const struct coldstart_tuning *tuning; /* core/coldstart_maps.h; NULL: the default */
 } base_options;
 
 /* base_new takes the model over (also on failure) and builds the index, unless one is given. Can

@@ -10,8 +10,9 @@
 
 #include "core/base.h"
 #include "core/coldstart.h"
+#include "core/index.h"
+#include "core/model.h"
 
-typedef struct vector_index vector_index;
 typedef struct coldstart coldstart;
 
 enum { BASE_PARTS = 3 }; /* all, collaborative, multimodal: as similar_by counts them */
@@ -23,8 +24,7 @@ typedef struct generation_tables {
     coldstart *cold;
 } generation_tables;
 
-/* A vector that waits for live_activate (base_fold_item), or that live_swap must put into the
- * delta, because the item still leans on its content. */
+/* A vector that waits for live_activate (base_fold_item). */
 typedef struct base_late {
     uint32_t item;
     cold_item *prepared;
@@ -43,18 +43,25 @@ struct base {
     const float *g;       /* (items, dim) */
     const float *e;       /* (items, dim) */
     const float *user_e;  /* (users, dim) */
-    const float *content; /* (items, content_dim), NULL if content_dim is 0 */
-    size_t content_dim;
+    const float *content; /* (modalities, items, dim) unit rows, core/coldstart_maps.h */
+    size_t modalities;
+    size_t content_dim;                 /* modalities * dim */
     float *inverse_norm[BASE_PARTS];    /* (items) 1 / the norm of H under each part, 0 for 0 */
     uint64_t *placed;                   /* bitmap over items: H is not all zero */
     float *own_g, *own_e, *own_content; /* tables that this base frees, or NULL */
     generation_tables *shared;
     base_late *late; /* (late_count) by item */
     size_t late_count, late_room;
-    /* of a base that propagate_run made: the view it was made from */
+    /* Of a base that propagate_run made: the view it was made from, and the items that still lean
+     * on their content, which live_swap puts into the delta. */
     uint64_t made_of_changes;
     const void *made_of_delta;
     size_t made_of_delta_count;
+    uint32_t *leaning; /* (leaning_count) rows */
+    size_t leaning_count;
 };
+
+/* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */
+err_code base_finish(base *b, err *e) ERR_CHECKED;
 
 #endif

@@ -187,6 +187,23 @@ err_code pvec_txn_replaced(pvec_txn *txn, void *memory, pvec_free_fn release, er
                 (pvec_piece){memory, release}, e);
 }
 
+static err_code replace_below(pvec_txn *txn, pvec_node *node, unsigned level, err *e)
+{
+    if (node == NULL) {
+        return ERR_OK;
+    }
+    err_code rc = pvec_txn_replaced(txn, node, mem_free, e);
+    for (unsigned i = 0; level > 0 && i < FAN && rc == ERR_OK; i++) {
+        rc = replace_below(txn, node->child[i], level - 1, e);
+    }
+    return rc;
+}
+
+err_code pvec_txn_replaced_all(pvec_txn *txn, const pvec *v, err *e)
+{
+    return replace_below(txn, v->root, v->height, e);
+}
+
 void pvec_txn_undo(pvec_txn *txn)
 {
     while (txn->made_count > 0) {

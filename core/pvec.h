@@ -71,6 +71,9 @@ void pvec_txn_begin(pvec_txn *txn, uint64_t stamp);
 err_code pvec_txn_made(pvec_txn *txn, void *memory, pvec_free_fn release, err *e) ERR_CHECKED;
 err_code pvec_txn_replaced(pvec_txn *txn, void *memory, pvec_free_fn release, err *e) ERR_CHECKED;
 
+/* pvec_txn_replaced_all does so with every node of *v, which the new version drops whole. */
+err_code pvec_txn_replaced_all(pvec_txn *txn, const pvec *v, err *e) ERR_CHECKED;
+
 /* pvec_txn_undo frees all that was made and forgets what was replaced. pvec_txn_fini frees the
  * lists alone. */
 void pvec_txn_undo(pvec_txn *txn);

@@ -122,8 +122,8 @@ err_code latest(const view *v, const list_query *q, recommend_scratch *s, recomm
                 err *e) ERR_CHECKED;
 
 /* recommend_user_vector writes the H row that `recommend` would search with for this user and
- * session (balance 0.5); false if there is none (no model, or nothing known of them). */
+ * session (balance 0.5); false if there is none (no model, nothing known of them, no memory). */
 bool recommend_user_vector(const view *v, uint32_t user, const session_item *session, size_t count,
-                           float *out /* (dim) */);
+                           recommend_scratch *s, float *out /* (dim) */);
 
 #endif

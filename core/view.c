@@ -110,23 +110,30 @@ const float *view_vector(const view *v, uint32_t row, vector_kind kind)
     if (b == NULL || row >= v->item_rows || !view_bit(&v->placed, row)) {
         return NULL;
     }
+    size_t slot = view_slot(v, row), at = row;
+    const float *tables[] = {b->h, b->g, b->e};
+    if (slot != SIZE_MAX) {
+        const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
+        at = slot % DELTA_CHUNK_ROWS;
+        tables[VECTOR_H] = chunk->h;
+        tables[VECTOR_G] = chunk->g;
+        tables[VECTOR_E] = chunk->e;
+    }
+    return tables[kind] + at * b->dim;
+}
+
+const float *view_content(const view *v, uint32_t row, size_t modality)
+{
+    const base *b = v->base;
+    if (b == NULL || row >= v->item_rows || !view_bit(&v->placed, row)) {
+        return NULL;
+    }
     size_t slot = view_slot(v, row);
     if (slot != SIZE_MAX) {
         const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
-        size_t at = slot % DELTA_CHUNK_ROWS;
-        switch (kind) {
-        case VECTOR_H: return chunk->h + at * b->dim;
-        case VECTOR_G: return chunk->g + at * b->dim;
-        case VECTOR_E: return chunk->e + at * b->dim;
-        default: return chunk->content + at * b->content_dim;
-        }
+        return chunk->content + (slot % DELTA_CHUNK_ROWS) * b->content_dim + modality * b->dim;
     }
-    switch (kind) {
-    case VECTOR_H: return b->h + (size_t)row * b->dim;
-    case VECTOR_G: return b->g + (size_t)row * b->dim;
-    case VECTOR_E: return b->e + (size_t)row * b->dim;
-    default: return b->content != NULL ? b->content + (size_t)row * b->content_dim : NULL;
-    }
+    return b->content + (modality * b->items + row) * b->dim;
 }
 
 bool view_item_vector(const view *v, uint32_t row, float *out)

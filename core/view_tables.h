@@ -93,9 +93,12 @@ static inline size_t view_slot(const view *v, uint32_t row)
     return slot > 0 ? slot - 1 : SIZE_MAX;
 }
 
-/* A placed item's rows of H, G, E and content; NULL if it is not placed. Borrowed from the view. */
-typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E, VECTOR_CONTENT } vector_kind;
+/* A placed item's rows of H, G and E; NULL if it is not placed. Borrowed from the view. */
+typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E } vector_kind;
 const float *view_vector(const view *v, uint32_t row, vector_kind kind);
+
+/* view_content borrows a placed item's content row of one modality (dim). */
+const float *view_content(const view *v, uint32_t row, size_t modality);
 
 /* The weight in the graph of the pair whose records start at `edges`: the largest of its records
  * of split 0 that count, 0 for none; *seen whether any of them hides the item; *records how many

@@ -1,0 +1,196 @@
+/*
+ * base: making and sharing a generation's tables. See the header for the contract.
+ */
+#include "core/base_tables.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "core/coldstart_maps.h"
+#include "core/mem.h"
+
+static void generation_release(generation_tables *g)
+{
+    if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1) {
+        coldstart_free(g->cold);
+        model_free(g->model);
+        mem_free(g);
+    }
+}
+
+base *base_hold(base *b)
+{
+    atomic_fetch_add(&b->references, 1);
+    return b;
+}
+
+void base_release(base *b)
+{
+    if (b == NULL || atomic_fetch_sub(&b->references, 1) != 1) {
+        return;
+    }
+    index_free(b->index);
+    for (int part = 0; part < BASE_PARTS; part++) {
+        mem_free(b->inverse_norm[part]);
+    }
+    for (size_t i = 0; i < b->late_count; i++) {
+        cold_item_free(b->late[i].prepared);
+    }
+    mem_free(b->late);
+    mem_free(b->leaning);
+    mem_free(b->placed);
+    mem_free(b->own_g);
+    mem_free(b->own_e);
+    mem_free(b->own_content);
+    generation_release(b->shared);
+    mem_free(b);
+}
+
+/* part_norm is the norm of a row under the weights of one part. */
+static double part_norm(const float *row, const float *share, size_t dim, int part)
+{
+    double sum = 0;
+    for (size_t j = 0; j < dim; j++) {
+        double weight = part == 0 ? 1 : part == 1 ? 1 - (double)share[j] : (double)share[j];
+        sum += weight * (double)row[j] * (double)row[j];
+    }
+    return sqrt(sum);
+}
+
+err_code base_finish(base *b, err *e)
+{
+    b->h = index_data(b->index);
+    b->placed = mem_array(b->items / 64 + 1, sizeof *b->placed);
+    for (int part = 0; part < BASE_PARTS; part++) {
+        b->inverse_norm[part] = mem_array(b->items, sizeof *b->inverse_norm[part]);
+        if (b->inverse_norm[part] == NULL) {
+            return err_nomem(e, "the norms of the items' vectors");
+        }
+    }
+    if (b->placed == NULL) {
+        return err_nomem(e, "the bitmap of placed items");
+    }
+    for (size_t i = 0; i < b->items; i++) {
+        for (int part = 0; part < BASE_PARTS; part++) {
+            double norm = part_norm(b->h + i * b->dim, b->share, b->dim, part);
+            b->inverse_norm[part][i] = norm > 0 ? (float)(1 / norm) : 0;
+        }
+        if (b->inverse_norm[0][i] > 0) {
+            b->placed[i / 64] |= 1ULL << (i % 64);
+        }
+    }
+    return ERR_OK;
+}
+
+/* Mean H of the first training items stands in for real users; good enough to tune the ANN by. */
+static err_code make_index(base *b, model *m, const base_options *o, err *e)
+{
+    if (b->index == NULL) {
+        index_options options = {
+            .ann = o->ann, .ann_bytes = o->ann_bytes, .threads = o->threads, .seed = 1};
+        err_code rc = index_new(&b->index, m->item_h, m->items, m->dim, &options, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    if (index_rows(b->index) != m->items || index_dim(b->index) != m->dim) {
+        return err_set(e, ERR_CORRUPT, "an index of %zu x %zu for a model of %zu x %u",
+                       index_rows(b->index), index_dim(b->index), m->items, m->dim);
+    }
+    mem_free(m->item_h);
+    m->item_h = NULL;
+    return ERR_OK;
+}
+
+err_code base_new(base **out, model *taken, const base_options *options, err *e)
+{
+    *out = NULL;
+    base *b = mem_array(1, sizeof *b);
+    generation_tables *shared = mem_array(1, sizeof *shared);
+    if (b == NULL || shared == NULL) {
+        mem_free(b);
+        mem_free(shared);
+        model_free(taken);
+        index_free(options->index);
+        return err_nomem(e, "a generation's tables");
+    }
+    atomic_init(&b->references, 1);
+    atomic_init(&shared->references, 1);
+    shared->model = taken;
+    b->shared = shared;
+    b->generation = options->generation;
+    b->index = options->index;
+    b->dim = taken->dim;
+    b->layers = taken->layers;
+    b->items = b->learnt = taken->items;
+    b->users = taken->users;
+    b->w = b->share = taken->w;
+    b->f = taken->f;
+    b->g = taken->item_g;
+    b->e = taken->item_e;
+    b->user_e = taken->user_e;
+    err_code rc = make_index(b, taken, options, e);
+    if (rc == ERR_OK) {
+        rc = coldstart_new(&shared->cold, taken, index_data(b->index), options->generation,
+                           options->tuning, e);
+    }
+    if (rc == ERR_OK) {
+        b->content = coldstart_content(shared->cold, &b->modalities);
+        b->content_dim = b->modalities * b->dim;
+        for (size_t m = 0; m < taken->modality_count; m++) {
+            mem_free(taken->modalities[m].content); /* the content table took its place */
+            taken->modalities[m].content = NULL;
+        }
+        rc = base_finish(b, e);
+    }
+    if (rc != ERR_OK) {
+        base_release(b);
+        return rc;
+    }
+    *out = b;
+    return ERR_OK;
+}
+
+err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t count, err *e)
+{
+    if (b->late_count > 0 && b->late[b->late_count - 1].item >= item) {
+        return err_set(e, ERR_INTERNAL, "items are folded in by ascending row");
+    }
+    if (b->late_count == b->late_room) {
+        size_t room = b->late_room * 2 + 16;
+        base_late *grown = mem_grow(b->late, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the later items of a generation");
+        }
+        b->late = grown;
+        b->late_room = room;
+    }
+    cold_item *prepared = NULL;
+    err_code rc = coldstart_embed(&prepared, b->shared->cold, features, count, e);
+    if (rc == ERR_OK) {
+        b->late[b->late_count++] = (base_late){item, prepared};
+    }
+    return rc;
+}
+
+uint32_t base_generation(const base *b)
+{
+    return b->generation;
+}
+
+size_t base_items(const base *b)
+{
+    return b->items;
+}
+
+bool base_modality(const base *b, slice name, size_t *width)
+{
+    const model *m = b->shared->model;
+    for (size_t i = 0; i < m->modality_count; i++) {
+        if (slice_equal(slice_of(m->modalities[i].name), name)) {
+            *width = m->modalities[i].width;
+            return true;
+        }
+    }
+    return false;
+}

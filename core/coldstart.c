@@ -1,0 +1,240 @@
+/*
+ * coldstart: from features to a row of E (MODEL.md, "New item, no interactions").
+ *
+ * The map targets E and not H: a row without interactions has H = w E, and a re-run of FSC must not
+ * make it jump. Its norm is clipped to the largest that training left, so that no odd vector tops
+ * every list.
+ */
+#include "core/coldstart.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/coldstart_fit.h"
+#include "core/mem.h"
+#include "core/scan.h"
+#include "core/view_tables.h"
+
+void cold_item_free(cold_item *item)
+{
+    if (item != NULL) {
+        mem_free(item->e);
+        mem_free(item->content);
+        mem_free(item);
+    }
+}
+
+size_t coldstart_modalities(const view *v)
+{
+    return v->base != NULL ? v->base->shared->model->modality_count : 0;
+}
+
+slice coldstart_modality_name(const view *v, size_t modality)
+{
+    return slice_of(v->base->shared->model->modalities[modality].name);
+}
+
+static float feature_at(const feature *f, size_t j)
+{
+    if (f->dtype == FEATURE_F4) {
+        float value;
+        memcpy(&value, (const char *)f->data + j * sizeof value, sizeof value);
+        return value;
+    }
+    _Float16 half;
+    memcpy(&half, (const char *)f->data + j * sizeof half, sizeof half);
+    return (float)half;
+}
+
+/* project writes the whitened row (x - mean) P of one modality. */
+static void project(const model_modality *m, size_t dim, const feature *f, float *out)
+{
+    memset(out, 0, dim * sizeof *out);
+    for (size_t d = 0; d < m->width; d++) {
+        float x = feature_at(f, d) - m->mean[d];
+        const float *row = m->projection + d * dim;
+        for (size_t j = 0; x != 0 && j < dim; j++) {
+            out[j] += x * row[j];
+        }
+    }
+}
+
+/* The item on its way: whitened rows, unit rows and lengths by modality. */
+typedef struct embedding {
+    const coldstart *c;
+    cold_item *item;
+    float *input;                 /* (inputs) of the ridge map */
+    float length[MODALITIES_MAX]; /* of the rows in principal directions */
+    topk_hit near[COLD_NEIGHBOURS_MAX];
+} embedding;
+
+static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (features[i].data != NULL && slice_equal(features[i].modality, slice_of(m->name))) {
+            return &features[i];
+        }
+    }
+    return NULL;
+}
+
+static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
+{
+    const coldstart *c = in->c;
+    for (size_t m = 0; m < c->modalities; m++) {
+        const model_modality *modality = &c->m->modalities[m];
+        const feature *f = find_feature(modality, features, count);
+        if (f == NULL) {
+            in->item->missing |= 1U << m;
+            continue;
+        }
+        if (f->width != modality->width) {
+            return err_set(e, ERR_INVALID, "features.%s: expected %zu numbers, not %u",
+                           modality->name, modality->width, f->width);
+        }
+        in->item->used |= 1U << m;
+        float *whitened = in->input + m * c->dim;
+        project(modality, c->dim, f, whitened);
+        in->input[c->modalities * c->dim + m] = 1;
+        in->length[m] =
+            cold_unit_row(whitened, modality->spread, c->dim, in->item->content + m * c->dim);
+    }
+    return ERR_OK;
+}
+
+/* find_neighbours notes the items nearest to each modality's content. */
+static void find_neighbours(embedding *in)
+{
+    const coldstart *c = in->c;
+    cold_item *item = in->item;
+    size_t room = c->modalities > 0 ? COLD_NEIGHBOURS_MAX / c->modalities : 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        size_t wanted = (size_t)c->m->modalities[m].neighbours * c->tuning.neighbours;
+        topk best;
+        topk_init(&best, in->near, wanted < room ? wanted : room);
+        if ((item->used >> m & 1) == 0 || in->length[m] == 0 || best.k == 0) {
+            continue;
+        }
+        scan_table table = {c->unit + m * c->items * c->dim, c->items, c->dim, NULL, 0};
+        scan_topk(&table, item->content + m * c->dim, &best);
+        size_t found = topk_finish(&best);
+        for (size_t i = 0; i < found && in->near[i].score > 0; i++) {
+            item->neighbours[item->neighbour_count++] =
+                (cold_neighbour){in->near[i].row, (uint32_t)m, fminf(in->near[i].score, 1)};
+        }
+    }
+}
+
+/* map_row adds factor times the ridge map of an item's whitened inputs to out. */
+static void map_row(const coldstart *c, const float *input, float factor, float *out)
+{
+    for (size_t p = 0; p < c->inputs; p++) {
+        float x = input[p] * factor;
+        for (size_t j = 0; x != 0 && j < c->dim; j++) {
+            out[j] += x * c->map[p * c->dim + j];
+        }
+    }
+}
+
+/* add_neighbours adds the softmax-weighted mean over the neighbours of E, or, with residuals, of
+ * what the map misses there. */
+static void add_neighbours(embedding *in, bool residuals)
+{
+    const coldstart *c = in->c;
+    cold_item *item = in->item;
+    float weights[COLD_NEIGHBOURS_MAX], sum = 0;
+    for (size_t i = 0; i < item->neighbour_count; i++) {
+        const cold_neighbour *n = &item->neighbours[i];
+        float k = (float)c->m->modalities[n->modality].neighbours;
+        weights[i] = k * expf((n->similarity - 1) / c->tuning.temperature);
+        sum += weights[i];
+    }
+    for (size_t i = 0; i < item->neighbour_count && sum > 0; i++) {
+        uint32_t row = item->neighbours[i].item;
+        float share = weights[i] / sum;
+        for (size_t j = 0; j < c->dim; j++) {
+            item->e[j] += share * c->m->item_e[(size_t)row * c->dim + j];
+        }
+        if (residuals) {
+            cold_input_row(c, row, in->input);
+            map_row(c, in->input, -share, item->e);
+        }
+    }
+}
+
+static void make_mi(embedding *in)
+{
+    const coldstart *c = in->c;
+    float sum = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        float k = (float)c->m->modalities[m].neighbours * (float)(in->item->used >> m & 1);
+        sum += k;
+        for (size_t j = 0; j < c->dim; j++) {
+            in->item->e[j] += k * in->input[m * c->dim + j];
+        }
+    }
+    for (size_t j = 0; j < c->dim && sum > 0; j++) {
+        in->item->e[j] /= sum;
+    }
+}
+
+static void make_row(embedding *in)
+{
+    const coldstart *c = in->c;
+    switch (c->tuning.way) {
+    case COLDSTART_MI: make_mi(in); break;
+    case COLDSTART_NEIGHBOURS: add_neighbours(in, false); break;
+    case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->e); break;
+    case COLDSTART_RESIDUALS:
+        map_row(c, in->input, 1, in->item->e);
+        add_neighbours(in, true);
+        break;
+    }
+    float norm = sqrtf(scan_dot(in->item->e, in->item->e, c->dim));
+    for (size_t j = 0; norm > c->norm_max && j < c->dim; j++) {
+        in->item->e[j] *= c->norm_max / norm;
+    }
+}
+
+err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
+                         err *e)
+{
+    *out = NULL;
+    embedding in = {.c = c, .item = mem_array(1, sizeof *in.item)};
+    err_code rc = ERR_OK;
+    if (in.item != NULL) {
+        in.item->generation = c->generation;
+        in.item->dim = c->dim;
+        in.item->content_dim = c->modalities * c->dim;
+        in.item->e = mem_array(c->dim, sizeof(float));
+        in.item->content = mem_array(in.item->content_dim, sizeof(float));
+        in.input = mem_array(c->inputs, sizeof(float));
+    }
+    if (in.item == NULL || in.item->e == NULL || in.item->content == NULL || in.input == NULL) {
+        rc = err_nomem(e, "a new item's vector");
+        goto done;
+    }
+    rc = take_features(&in, features, count, e);
+    if (rc == ERR_OK && in.item->used != 0) {
+        in.input[c->inputs - 1] = 1;
+        find_neighbours(&in);
+        make_row(&in);
+    }
+done:
+    mem_free(in.input);
+    if (rc != ERR_OK) {
+        cold_item_free(in.item);
+        return rc;
+    }
+    *out = in.item;
+    return ERR_OK;
+}
+
+err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
+                           err *e)
+{
+    *out = NULL;
+    return v->base != NULL ? coldstart_embed(out, v->base->shared->cold, features, count, e)
+                           : ERR_OK;
+}

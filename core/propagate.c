@@ -1,0 +1,208 @@
+/*
+ * propagate: the background run of FSC over a view's graph. See the header.
+ *
+ * Rows of E: the generation's for items and users that it knows; what its features gave for a later
+ * item; the mean over their items for a later user. Deleted items and erased users are isolated
+ * rows of zeros. The graph is exactly the edges that live counts in its degrees.
+ */
+#include "core/propagate.h"
+
+#include <string.h>
+
+#include "core/coldstart_maps.h"
+#include "core/fsc.h"
+#include "core/mem.h"
+#include "core/recommend_scratch.h"
+#include "core/scan.h"
+
+typedef struct run {
+    const view *v;
+    base *b;
+    pair *pairs;
+    size_t pair_count;
+    float *user_e, *h; /* (users, dim), (items, dim) */
+} run;
+
+static bool stopped(const propagate_options *o)
+{
+    return o->cancelled != NULL && o->cancelled(o->ctx);
+}
+
+/* gather_pairs lists the graph's edges by (user, item). */
+static err_code gather_pairs(run *r, err *e)
+{
+    const view *v = r->v;
+    r->pairs = mem_array(v->interactions, sizeof *r->pairs);
+    if (r->pairs == NULL) {
+        return err_nomem(e, "the graph of a background run");
+    }
+    for (uint32_t user = 0; user < v->user_rows; user++) {
+        size_t count = 0;
+        const live_edge *edges = view_user_edges(v, user, &count);
+        for (size_t i = 0, records = 0; i < count; i += records) {
+            bool seen = false;
+            float weight = pair_weight(&edges[i], count - i, &seen, &records);
+            if (weight > 0 && (view_item_flags(v, edges[i].item) & ITEM_EXISTS) != 0) {
+                r->pairs[r->pair_count++] = (pair){user, edges[i].item, weight};
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static err_code make_tables(run *r, err *e)
+{
+    const view *v = r->v;
+    const base *old = v->base;
+    base *b = r->b;
+    size_t dim = b->dim;
+    b->own_e = mem_table(b->items * dim, sizeof(float));
+    b->own_g = mem_table(b->items * dim, sizeof(float));
+    b->own_content = mem_table(b->items * b->content_dim, sizeof(float));
+    b->leaning = mem_array(b->items > b->learnt ? b->items - b->learnt : 0, sizeof *b->leaning);
+    r->h = mem_table(b->items * dim, sizeof(float));
+    r->user_e = mem_table(v->user_rows * dim, sizeof(float));
+    if (b->own_e == NULL || b->own_g == NULL || b->own_content == NULL || b->leaning == NULL ||
+        r->h == NULL || r->user_e == NULL) {
+        return err_nomem(e, "the tables of a background run");
+    }
+    b->e = b->own_e;
+    b->g = b->own_g;
+    b->content = b->own_content;
+    for (uint32_t i = 0; i < b->items; i++) {
+        const float *row = view_vector(v, i, VECTOR_E);
+        if (row == NULL) {
+            continue;
+        }
+        memcpy(b->own_e + i * dim, row, dim * sizeof *row);
+        for (size_t m = 0; m < b->modalities; m++) {
+            memcpy(b->own_content + (m * b->items + i) * dim, view_content(v, i, m),
+                   dim * sizeof(float));
+        }
+        if (i >= b->learnt && coldstart_lean(old->shared->cold, view_item_users(v, i)) > 0) {
+            b->leaning[b->leaning_count++] = i;
+        }
+    }
+    return ERR_OK;
+}
+
+/* fill_users gives every user with edges a row of E. */
+static void fill_users(run *r)
+{
+    const base *b = r->v->base;
+    size_t dim = b->dim;
+    for (size_t first = 0, next = 0; first < r->pair_count; first = next) {
+        uint32_t user = r->pairs[first].user;
+        float *row = r->user_e + user * dim;
+        double sum = 0;
+        for (next = first; next < r->pair_count && r->pairs[next].user == user; next++) {
+            sum += (double)r->pairs[next].weight;
+        }
+        const float *known = user < b->users ? b->user_e + user * dim : NULL;
+        if (known != NULL && scan_dot(known, known, dim) > 0) {
+            memcpy(row, known, dim * sizeof *row);
+            continue;
+        }
+        for (size_t p = first; p < next; p++) {
+            const float *e = r->b->own_e + r->pairs[p].item * dim;
+            float share = (float)((double)r->pairs[p].weight / sum);
+            for (size_t j = 0; j < dim; j++) {
+                row[j] += share * e[j];
+            }
+        }
+    }
+}
+
+static err_code convolve(run *r, const propagate_options *o, err *e)
+{
+    const view *v = r->v;
+    base *b = r->b;
+    fsc_tables tables = {
+        .users = v->user_rows,
+        .items = b->items,
+        .dim = b->dim,
+        .layers = (uint32_t)b->layers,
+        .w = b->w,
+        .f = b->f,
+        .user_e = r->user_e,
+        .item_e = b->own_e,
+        .pairs = r->pairs,
+        .pair_count = r->pair_count,
+        .threads = o->threads,
+        .item_h = r->h,
+        .item_g = b->own_g,
+    };
+    err_code rc = fsc_propagate(&tables, e);
+    if (rc == ERR_OK && stopped(o)) {
+        rc = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    mem_free(r->user_e);
+    r->user_e = NULL;
+    index_options options = {.threads = (unsigned)o->threads, .seed = 1};
+    rc = index_new(&b->index, r->h, b->items, b->dim, &options, e);
+    return rc == ERR_OK ? base_finish(b, e) : rc;
+}
+
+static err_code base_like(base **out, const view *v, err *e)
+{
+    const base *old = v->base;
+    base *b = mem_array(1, sizeof *b);
+    if (b == NULL) {
+        return err_nomem(e, "the tables of a background run");
+    }
+    atomic_init(&b->references, 1);
+    b->generation = old->generation;
+    b->dim = old->dim;
+    b->layers = old->layers;
+    b->items = v->item_rows;
+    b->learnt = old->learnt;
+    b->users = old->users;
+    b->w = old->w;
+    b->f = old->f;
+    b->share = old->share;
+    b->user_e = old->user_e;
+    b->modalities = old->modalities;
+    b->content_dim = old->content_dim;
+    b->shared = old->shared;
+    atomic_fetch_add(&b->shared->references, 1);
+    b->made_of_changes = v->changes;
+    b->made_of_delta = v->delta;
+    b->made_of_delta_count = v->delta_count;
+    *out = b;
+    return ERR_OK;
+}
+
+err_code propagate_run(base **out, const view *v, const propagate_options *options, err *e)
+{
+    *out = NULL;
+    if (v->base == NULL) {
+        return ERR_OK;
+    }
+    run r = {.v = v};
+    err_code rc = base_like(&r.b, v, e);
+    if (rc == ERR_OK) {
+        rc = gather_pairs(&r, e);
+    }
+    if (rc == ERR_OK) {
+        rc = make_tables(&r, e);
+    }
+    if (rc == ERR_OK && stopped(options)) {
+        rc = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+    }
+    if (rc == ERR_OK) {
+        fill_users(&r);
+        rc = convolve(&r, options, e);
+    }
+    mem_free(r.pairs);
+    mem_free(r.user_e);
+    mem_free(r.h);
+    if (rc != ERR_OK) {
+        base_release(r.b);
+        return rc;
+    }
+    *out = r.b;
+    return ERR_OK;
+}

@@ -1,0 +1,81 @@
+/*
+ * recommend_scratch: what one query works in, for the files behind core/recommend.h.
+ *
+ * Everything grows to what the largest query so far needed and is used again, so a server in its
+ * stride allocates nothing per request.
+ */
+#ifndef CORE_RECOMMEND_SCRATCH_H
+#define CORE_RECOMMEND_SCRATCH_H
+
+#include "core/coldstart_maps.h"
+#include "core/recommend.h"
+#include "core/topk.h"
+#include "core/view_tables.h"
+
+/* The items that make a user's row: edges that count, and the session. */
+typedef struct profile_item {
+    uint32_t item;
+    float weight;
+} profile_item;
+
+struct recommend_scratch {
+    index_scratch *index;
+    uint64_t *allowed; /* (words) bitmap of candidates, then of what the base may not give */
+    uint64_t *skip;
+    size_t words_room;
+    profile_item *profile; /* (profile_count) */
+    size_t profile_count, profile_room;
+    float *h, *q;   /* (dim) the user's row, and the query under balance */
+    float *content; /* (content_dim) the content query */
+    float *unit;    /* (pool, dim) rows at length 1, for diversity */
+    size_t dim_room, content_room, unit_room;
+    topk_hit *best;              /* (POOL_MAX) */
+    float *scores;               /* (SCORE_BLOCK) */
+    float *relevance, *nearness; /* (POOL_MAX) */
+    recommend_hit *hits;         /* (POOL_MAX) */
+    bool has_content;            /* `content` is a query: leaning items get their affinity */
+    float content_offset;
+};
+
+enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
+
+/* scratch_fit makes the scratch large enough for the view; scratch_profile_push adds an item. */
+err_code scratch_fit(recommend_scratch *s, const view *v, err *e) ERR_CHECKED;
+err_code scratch_profile_push(recommend_scratch *s, profile_item item, err *e) ERR_CHECKED;
+err_code scratch_unit(recommend_scratch *s, size_t floats, err *e) ERR_CHECKED;
+
+/* user_profile collects the profile; `seen` rows are taken out of s->allowed if `mask`. */
+err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
+                      err *e) ERR_CHECKED;
+
+/* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
+bool user_row(const view *v, uint32_t user, recommend_scratch *s);
+
+/* content_query prepares s->content for the profile, if any item of the delta leans on it. */
+void content_query(const view *v, float balance, recommend_scratch *s);
+
+/* content_affinity is what a delta slot gets beside its inner product. */
+float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot);
+
+/* diversify reorders the first `depth` of `count` hits (best first) by MMR. */
+err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
+                   err *e) ERR_CHECKED;
+
+/* fill_by_number appends to s->hits, from place `at` up to `depth`, the rows of s->allowed with
+ * the largest number in `kind`; returns how many hits there are then. */
+typedef enum number_kind { NUMBER_USERS, NUMBER_CREATED } number_kind;
+size_t fill_by_number(const view *v, number_kind kind, size_t at, size_t depth,
+                      recommend_scratch *s);
+
+/* explain_hits fills the parts and the reasons of the hits that the vectors gave. */
+void explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
+                  size_t count);
+
+static inline void take_out(uint64_t *words, uint32_t row, size_t rows)
+{
+    if (row < rows) {
+        words[row / 64] &= ~(1ULL << (row % 64));
+    }
+}
+
+#endif

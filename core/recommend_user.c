@@ -1,0 +1,144 @@
+/*
+ * recommend_user: who is asking, as a vector (MODEL.md, "What the paper leaves open").
+ *
+ *     H_u = w . E_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i)
+ *
+ * Degrees are live. A session counts as further edges of the user, or of a user that is nobody; its
+ * weights are on top of the items' degrees, which it does not change. An item without a vector
+ * still counts in the user's degree, as it does in a run of FSC over the whole graph.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/recommend_scratch.h"
+#include "core/scan.h"
+
+static bool exists(const view *v, uint32_t item)
+{
+    return item < v->item_rows && view_bit(&v->exists, item);
+}
+
+err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
+                      err *e)
+{
+    s->profile_count = 0;
+    size_t count = 0;
+    const live_edge *edges = q->user != ROW_NONE ? view_user_edges(v, q->user, &count) : NULL;
+    err_code rc = ERR_OK;
+    for (size_t i = 0, records = 0; i < count && rc == ERR_OK; i += records) {
+        bool seen = false;
+        float weight = pair_weight(&edges[i], count - i, &seen, &records);
+        if (mask && seen) {
+            take_out(s->allowed, edges[i].item, v->item_rows);
+        }
+        if (weight > 0 && exists(v, edges[i].item)) {
+            rc = scratch_profile_push(s, (profile_item){edges[i].item, weight}, e);
+        }
+    }
+    for (size_t i = 0; i < q->session_count && rc == ERR_OK; i++) {
+        session_item in = q->session[i];
+        if (!(in.weight > 0) || isinf(in.weight)) {
+            return err_set(e, ERR_INVALID, "items[%zu].weight: expected a number above 0", i);
+        }
+        if (exists(v, in.item)) {
+            rc = scratch_profile_push(s, (profile_item){in.item, in.weight}, e);
+        }
+        if (mask) {
+            take_out(s->allowed, in.item, v->item_rows);
+        }
+    }
+    return rc;
+}
+
+static void add_scaled(float *out, const float *row, float factor, size_t dim)
+{
+    for (size_t j = 0; j < dim; j++) {
+        out[j] += factor * row[j];
+    }
+}
+
+/* mean_e adds the weighted mean of the profile's rows of E: the rule by which training started its
+ * users, on the trained table. */
+static void mean_e(const view *v, const recommend_scratch *s, float *out)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->profile_count; i++) {
+        sum += (double)s->profile[i].weight;
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        const float *e = view_vector(v, s->profile[i].item, VECTOR_E);
+        if (e != NULL) {
+            add_scaled(out, e, (float)((double)s->profile[i].weight / sum), v->base->dim);
+        }
+    }
+}
+
+bool user_row(const view *v, uint32_t user, recommend_scratch *s)
+{
+    const base *b = v->base;
+    if (b == NULL || s->profile_count == 0) {
+        return false;
+    }
+    size_t dim = b->dim;
+    memset(s->h, 0, dim * sizeof *s->h);
+    const float *known = user < b->users ? b->user_e + (size_t)user * dim : NULL;
+    if (known != NULL && scan_dot(known, known, dim) > 0) {
+        memcpy(s->h, known, dim * sizeof *s->h);
+    } else {
+        mean_e(v, s, s->h);
+    }
+    double degree = 0;
+    for (size_t j = 0; j < dim; j++) {
+        s->h[j] *= b->w[j];
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        degree += (double)s->profile[i].weight;
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        profile_item in = s->profile[i];
+        const float *g = view_vector(v, in.item, VECTOR_G);
+        double item_degree = view_item_degree(v, in.item);
+        /* A session's item can have no edge of anyone yet. */
+        item_degree = item_degree > (double)in.weight ? item_degree : (double)in.weight;
+        if (g != NULL) {
+            add_scaled(s->h, g, (float)((double)in.weight / sqrt(degree * item_degree)), dim);
+        }
+    }
+    return scan_dot(s->h, s->h, dim) > 0;
+}
+
+void content_query(const view *v, float balance, recommend_scratch *s)
+{
+    const base *b = v->base;
+    s->has_content = false;
+    if (v->delta_count == 0 || b->content_dim == 0) {
+        return;
+    }
+    memset(s->content, 0, b->content_dim * sizeof *s->content);
+    for (size_t i = 0; i < s->profile_count; i++) {
+        for (size_t m = 0; m < b->modalities; m++) {
+            const float *row = view_content(v, s->profile[i].item, m);
+            if (row != NULL) {
+                add_scaled(s->content + m * b->dim, row, s->profile[i].weight, b->dim);
+            }
+        }
+    }
+    coldstart_query query = {s->content, 0};
+    s->has_content = coldstart_scale(b->shared->cold, s->h, &query);
+    s->content_offset = 2 * balance * query.offset;
+    for (size_t j = 0; j < b->content_dim; j++) {
+        s->content[j] *= 2 * balance;
+    }
+}
+
+float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot)
+{
+    float lean =
+        s->has_content ? coldstart_lean(v->base->shared->cold, view_item_users(v, row)) : 0;
+    if (lean <= 0) {
+        return 0;
+    }
+    const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
+    const float *content = chunk->content + (slot % DELTA_CHUNK_ROWS) * v->base->content_dim;
+    return lean * (scan_dot(s->content, content, v->base->content_dim) - s->content_offset);
+}
