@@ -34,12 +34,12 @@ def generated():
     """The configuration table of README.md and deploy/stair.conf.example come from the binary."""
     if not os.path.exists(STAIR):
         return
-    for path, flag in (("deploy/stair.conf.example", "--example"), ("README.md", "--markdown")):
-        made = subprocess.run([STAIR, "serve", flag], capture_output=True, text=True, check=False)
+    for path, flag in (("deploy/stair.conf.example", "--help-config"), ("README.md", "--help-markdown")):
+        made = subprocess.run([STAIR, flag], capture_output=True, text=True, check=False)
         if made.returncode != 0 or not made.stdout:
-            problems.append(f"stair serve {flag}: exit status {made.returncode} {made.stderr}")
+            problems.append(f"stair {flag}: exit status {made.returncode} {made.stderr}")
         elif made.stdout.strip() not in read(path):
-            problems.append(f"{path} is not what `stair serve {flag}` prints: run `make documents`")
+            problems.append(f"{path} is not what `stair {flag}` prints: run `make documents`")
 
 
 def sizes():
