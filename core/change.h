@@ -4,8 +4,8 @@
  * The store decides (ids to rows, conflicts, unknown items); the live tables only follow. A change
  * says what is true now, never what was asked: a replaced item carries its whole content, a repeat
  * of an interaction the record as it stands. Applied in order they bring a view from the state
- * before the op to the state after it. Everything is borrowed from the apply_result that holds
- * the list, and stays until that result is reset.
+ * before the op to the state after it. Everything is borrowed from the op and
+ * its apply_result, and stays until the first of them is freed.
  */
 #ifndef CORE_CHANGE_H
 #define CORE_CHANGE_H

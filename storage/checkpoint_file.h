@@ -10,6 +10,8 @@
 #ifndef STORAGE_CHECKPOINT_FILE_H
 #define STORAGE_CHECKPOINT_FILE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -24,6 +26,9 @@ err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e) ERR_CH
  * (lineage, or an op after `seq` that changed more than the active generation), ERR_CORRUPT. Free
  * *out with mem_free. */
 err_code checkpoint_file_take(store *s, void **out, size_t *bytes, err *e) ERR_CHECKED;
+
+/* checkpoint_file_exists tells whether there is one, stale or not. */
+bool checkpoint_file_exists(const store *s);
 
 /* checkpoint_file_remove removes it; that there is none is no error. */
 err_code checkpoint_file_remove(store *s, err *e) ERR_CHECKED;

@@ -92,7 +92,8 @@ typedef struct op {
     uint32_t count;       /* entries; 1 for the last two kinds */
     const op_item *items; /* OP_ITEMS_*: (count) */
     const op_interaction *interactions; /* OP_INTERACTIONS_*: (count) */
-    slice user;                         /* OP_USER_ERASE */
+    slice user;                         /* OP_USER_ERASE; the log has user_row in its place */
+    uint32_t user_row;                  /* only in the log */
     uint32_t generation;                /* OP_GENERATION_ACTIVATE; 0: none */
 
     /* Not encoded: the idempotency record of this op. key.at == NULL: none. */
@@ -118,7 +119,8 @@ err_code op_check(const op *o, err *e) ERR_CHECKED;
 err_code op_encode(const op *o, arena *a, slice *out, err *e) ERR_CHECKED;
 
 /* op_decode reads what op_encode wrote, copies everything, and checks it. ERR_CORRUPT for any
- * other bytes; an encoding of a newer version is refused by number. Free with op_free. */
+ * other bytes; an encoding of a newer version is refused by number. Entries that an erasure took
+ * away are missing, so count may be 0. Free with op_free. */
 err_code op_decode(op **out, slice bytes, err *e) ERR_CHECKED;
 
 #endif

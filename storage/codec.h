@@ -1,0 +1,77 @@
+/*
+ * codec: bytes of a record, written and read with bounds.
+ *
+ * Records are little-endian, begin with a version byte and hold lengths before contents. An
+ * encoder grows up to a ceiling; a decoder never reads past its end. Both remember the first
+ * failure and do nothing after it, so that a record is written or read straight down and checked
+ * once. Pure: no LMDB, no state. One thread at a time per struct.
+ */
+#ifndef STORAGE_CODEC_H
+#define STORAGE_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/slice.h"
+
+/* --- encoder --- */
+
+typedef struct encoder {
+    unsigned char *bytes; /* (used) of (room); the encoder's own */
+    size_t used, room, bytes_max;
+    err_code failed; /* ERR_NOMEM or ERR_TOO_LARGE */
+} encoder;
+
+/* encoder_init allocates nothing; encoder_fini frees the bytes. encoder_clear keeps the room. */
+void encoder_init(encoder *x, size_t bytes_max);
+void encoder_clear(encoder *x);
+void encoder_fini(encoder *x);
+
+void encode_u8(encoder *x, uint8_t value);
+void encode_u16(encoder *x, uint16_t value);
+void encode_u32(encoder *x, uint32_t value);
+void encode_u64(encoder *x, uint64_t value);
+void encode_i64(encoder *x, int64_t value);
+void encode_f32(encoder *x, float value);
+void encode_f64(encoder *x, double value);
+void encode_bytes(encoder *x, const void *bytes, size_t count);
+/* encode_slice writes length and bytes; absent is distinct from empty. */
+void encode_slice(encoder *x, slice value);
+
+/* encoder_check turns a remembered failure into an error; `what` is what was encoded. */
+err_code encoder_check(const encoder *x, const char *what, err *e) ERR_CHECKED;
+slice encoder_slice(const encoder *x);
+
+/* --- decoder --- */
+
+typedef struct decoder {
+    const unsigned char *at, *end;
+    bool failed;
+} decoder;
+
+void decoder_init(decoder *x, slice bytes);
+uint8_t decode_u8(decoder *x);
+uint16_t decode_u16(decoder *x);
+uint32_t decode_u32(decoder *x);
+uint64_t decode_u64(decoder *x);
+int64_t decode_i64(decoder *x);
+float decode_f32(decoder *x);
+double decode_f64(decoder *x);
+/* decode_bytes borrows `count` bytes of the input, or returns NULL. */
+const void *decode_bytes(decoder *x, size_t count);
+/* decode_slice borrows; fails if longer than `length_max`. */
+slice decode_slice(decoder *x, size_t length_max);
+/* decode_count reads a u32 and fails if above `most` or if fewer than `bytes_each` bytes per
+ * counted thing are left: so no count makes us allocate more than the input could fill. */
+uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each);
+
+/* decode_version reads the first byte; ERR_CORRUPT unless it is `expected` (naming both). */
+err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e) ERR_CHECKED;
+
+/* decoder_check: ERR_CORRUPT if anything failed or bytes are left over. */
+err_code decoder_check(const decoder *x, const char *what, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,517 @@
+/*
+ * store: the handle. Opening and sweeping, read transactions and their pool, write transactions,
+ * and what a commit that failed means.
+ *
+ * Read transactions are counted under `mu`, so that closing the environment (store_reopen,
+ * staging, a resized map) can wait until nobody stands in it. An ended one rests in a pool and
+ * keeps its reader slot: beginning again is two atomic writes instead of a search under a lock
+ * that other processes share.
+ */
+#include "storage/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "storage/checkpoint_file.h"
+#include "storage/schema.h"
+#include "storage/sweep.h"
+
+/* --- opening --- */
+
+static bool has_data(const char *dir)
+{
+    char path[STORE_PATH_MAX];
+    struct stat st;
+    return path_join(path, dir, "data.mdb", NULL) == ERR_OK && stat(path, &st) == 0;
+}
+
+static err_code own(store *s, err *e)
+{
+    long holder = 0;
+    err_code rc = lock_file(s->dir, "owner.lock", false, false, &s->owner_fd, &holder, e);
+    if (rc == ERR_CONFLICT) {
+        return err_set(e, ERR_CONFLICT, "the store %s is in use by process %ld: stop it first",
+                       s->dir, holder);
+    }
+    return rc;
+}
+
+static err_code prepare_folder(const store *s, err *e)
+{
+    if (s->options.create && mkdir(s->dir, 0755) != 0 && errno != EEXIST) {
+        return err_set(e, ERR_IO, "making the folder %s: %s", s->dir, strerror(errno));
+    }
+    if (!s->options.create && !has_data(s->dir)) {
+        return err_set(e, ERR_NOT_FOUND,
+                       "no store in %s: make one with stair import or stair serve", s->dir);
+    }
+    return ERR_OK;
+}
+
+/* A copy that was snapshot and is owned now is another store from here on. */
+static err_code leave_snapshot(store *s, err *e)
+{
+    store_write *w = NULL;
+    err_code rc = store_write_begin(s, &w, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (!w->state.snapshot) {
+        store_write_abort(w);
+        return ERR_OK;
+    }
+    w->state.snapshot = false;
+    lineage_new(w->state.info.lineage);
+    return store_write_commit(w, e);
+}
+
+err_code store_open(store **out, const char *dir, const store_options *options, err *e)
+{
+    *out = NULL;
+    store *s = mem_array(1, sizeof *s);
+    if (s == NULL) {
+        return err_nomem(e, "a store");
+    }
+    s->owner_fd = s->train_fd = -1;
+    s->options = *options;
+    pthread_mutex_init(&s->mu, NULL);
+    pthread_cond_init(&s->quiet, NULL);
+    s->dir = mem_string(dir, strlen(dir));
+    err_code rc = s->dir != NULL ? ERR_OK : err_nomem(e, "a store");
+    bool create = options->create && options->mode != STORE_READ;
+    rc = rc == ERR_OK ? prepare_folder(s, e) : rc;
+    if (rc == ERR_OK && options->mode == STORE_OWNER) {
+        rc = own(s, e);
+    }
+    rc = rc == ERR_OK ? env_open(s, create, e) : rc;
+    if (rc == ERR_OK && options->mode != STORE_READ) {
+        store_reader_check(s);
+    }
+    if (rc == ERR_OK && options->mode == STORE_OWNER) {
+        rc = leave_snapshot(s, e);
+        rc = rc == ERR_OK ? sweep_unfinished(s, e) : rc;
+    }
+    if (rc != ERR_OK) {
+        store_close(s);
+        return rc;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void store_close(store *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    assert(s->open_reads == 0);
+    env_close(s);
+    if (s->owner_fd >= 0) {
+        close(s->owner_fd);
+    }
+    if (s->train_fd >= 0) {
+        close(s->train_fd);
+    }
+    pthread_cond_destroy(&s->quiet);
+    pthread_mutex_destroy(&s->mu);
+    mem_free(s->dir);
+    mem_free(s);
+}
+
+const char *store_dir(const store *s)
+{
+    return s->dir;
+}
+
+void store_reader_check(store *s)
+{
+    int dead = 0;
+    pthread_mutex_lock(&s->mu);
+    if (s->env != NULL) {
+        (void)mdb_reader_check(s->env, &dead); /* nothing to do about a failure but try later */
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+/* --- who stands in the environment --- */
+
+static err_code enter(store *s, err *e)
+{
+    pthread_mutex_lock(&s->mu);
+    while (s->exclusive) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    bool open = s->env != NULL;
+    s->open_reads += open ? 1 : 0;
+    pthread_mutex_unlock(&s->mu);
+    return open ? ERR_OK
+                : err_set(e, ERR_UNAVAILABLE, "the store %s could not be opened again", s->dir);
+}
+
+static void leave(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    s->open_reads--;
+    if (s->open_reads == 0) {
+        pthread_cond_broadcast(&s->quiet);
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+void exclusive_begin(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    while (s->exclusive) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    s->exclusive = true;
+    while (s->open_reads > 0) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+void exclusive_end(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    s->exclusive = false;
+    pthread_cond_broadcast(&s->quiet);
+    pthread_mutex_unlock(&s->mu);
+}
+
+/* Another process with a larger map has grown the file: take its size. */
+static void adopt_size(store *s)
+{
+    exclusive_begin(s);
+    if (s->env != NULL) {
+        (void)mdb_env_set_mapsize(s->env, 0);
+    }
+    exclusive_end(s);
+}
+
+/* --- reading --- */
+
+static store_read *take_resting(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    store_read *r = s->resting;
+    if (r != NULL) {
+        s->resting = r->next;
+        s->resting_count--;
+    }
+    pthread_mutex_unlock(&s->mu);
+    return r;
+}
+
+static int begin_once(store *s, store_read **out)
+{
+    store_read *r = take_resting(s);
+    int rc = 0;
+    if (r != NULL) {
+        rc = mdb_txn_renew(r->txn);
+        if (rc != 0) {
+            mdb_txn_abort(r->txn);
+            mem_free(r);
+            r = NULL;
+        }
+    } else {
+        r = mem_array(1, sizeof *r);
+        rc = r == NULL ? ENOMEM : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &r->txn);
+        if (rc != 0) {
+            mem_free(r);
+            r = NULL;
+        }
+    }
+    if (r != NULL) {
+        r->owner = s;
+        r->next = NULL;
+    }
+    *out = r;
+    return rc;
+}
+
+err_code store_read_begin(store *s, store_read **out, err *e)
+{
+    *out = NULL;
+    int rc = 0;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        err_code code = enter(s, e);
+        if (code != ERR_OK) {
+            return code;
+        }
+        rc = begin_once(s, out);
+        if (rc == 0) {
+            return ERR_OK;
+        }
+        leave(s);
+        if (rc != MDB_MAP_RESIZED) {
+            break;
+        }
+        adopt_size(s);
+    }
+    return schema_error(rc, "beginning to read", e);
+}
+
+void store_read_end(store_read *r)
+{
+    if (r == NULL || r->lent) {
+        return;
+    }
+    store *s = r->owner;
+    mdb_txn_reset(r->txn);
+    pthread_mutex_lock(&s->mu);
+    bool rests = s->resting_count < READS_RESTING_MAX;
+    if (rests) {
+        r->next = s->resting;
+        s->resting = r;
+        s->resting_count++;
+    }
+    pthread_mutex_unlock(&s->mu);
+    if (!rests) {
+        mdb_txn_abort(r->txn);
+        mem_free(r);
+    }
+    leave(s);
+}
+
+static err_code read_state(store_read *r, store_state *out, err *e)
+{
+    slice record;
+    err_code rc = schema_get(r, DB_META, slice_of("state"), &record, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "the store has no state record");
+    }
+    return rc == ERR_OK ? state_decode(out, record, e) : rc;
+}
+
+static void fill_sizes(store *s, store_info *out)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    int fd = -1;
+    out->quota_bytes = s->options.quota_bytes;
+    out->writable = !atomic_load(&s->broken) && s->options.mode != STORE_READ;
+    if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
+        out->used_bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    }
+    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0) {
+        out->file_bytes = (uint64_t)st.st_size;
+    }
+}
+
+err_code store_read_stat(store_read *r, store_info *out, err *e)
+{
+    store_state state;
+    if (r->lent) {
+        const store_write *w =
+            (const store_write *)((const char *)r - offsetof(store_write, reads));
+        *out = w->state.info;
+    } else {
+        err_code rc = read_state(r, &state, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        *out = state.info;
+    }
+    fill_sizes(r->owner, out);
+    return ERR_OK;
+}
+
+err_code store_stat(store *s, store_info *out, err *e)
+{
+    store_read *r = NULL;
+    memset(out, 0, sizeof *out);
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = store_read_stat(r, out, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+/* --- writing --- */
+
+static err_code may_write(const store *s, err *e)
+{
+    if (s->options.mode == STORE_READ) {
+        return err_set(e, ERR_CONFLICT, "the store %s was opened for reading only", s->dir);
+    }
+    if (atomic_load(&s->broken)) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the store %s is read-only since a commit failed: it must be reopened",
+                       s->dir);
+    }
+    return ERR_OK;
+}
+
+err_code store_write_begin(store *s, store_write **out, err *e)
+{
+    *out = NULL;
+    err_code rc = may_write(s, e);
+    store_write *w = rc == ERR_OK ? mem_array(1, sizeof *w) : NULL;
+    if (w == NULL) {
+        return rc != ERR_OK ? rc : err_nomem(e, "a write");
+    }
+    rc = enter(s, e);
+    if (rc != ERR_OK) {
+        mem_free(w);
+        return rc;
+    }
+    int lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
+    if (lmdb == MDB_MAP_RESIZED) {
+        leave(s);
+        adopt_size(s);
+        rc = enter(s, e);
+        if (rc != ERR_OK) {
+            mem_free(w);
+            return rc;
+        }
+        lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
+    }
+    if (lmdb != 0) {
+        mem_free(w);
+        leave(s);
+        return schema_error(lmdb, "beginning to write", e);
+    }
+    w->owner = s;
+    w->reads.owner = s;
+    w->reads.txn = w->txn;
+    w->reads.lent = true;
+    rc = read_state(&w->reads, &w->state, e);
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+store_read *store_write_reads(store_write *w)
+{
+    return &w->reads;
+}
+
+void store_write_abort(store_write *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    store *s = w->owner;
+    mdb_txn_abort(w->txn);
+    mem_free(w);
+    leave(s);
+}
+
+/* LMDB says EIO for a page write that the file system cut short, which is what a disk does when it
+ * gets full in the middle of one. */
+static bool disk_is_full(const store *s, int rc)
+{
+    struct statvfs fs;
+    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL) {
+        return true;
+    }
+    return rc == EIO && statvfs(s->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < 1024 * 1024;
+}
+
+/* A commit writes pages, syncs, and then writes the one page that makes them count. If that page
+ * was not written, the group certainly did not happen. */
+static bool still_at(store *s, uint64_t seq)
+{
+    MDB_txn *txn = NULL;
+    store_read r = {.owner = s};
+    store_state state;
+    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return false;
+    }
+    r.txn = txn;
+    bool same = read_state(&r, &state, NULL) == ERR_OK && state.info.seq == seq;
+    mdb_txn_abort(txn);
+    return same;
+}
+
+err_code store_write_commit(store_write *w, err *e)
+{
+    store *s = w->owner;
+    unsigned char record[STATE_RECORD_BYTES];
+    store_state before;
+    err_code rc = read_state(&w->reads, &before, e);
+    state_encode(&w->state, record);
+    slice value = {(const char *)record, sizeof record};
+    rc = rc == ERR_OK ? schema_put(w, DB_META, slice_of("state"), value, e) : rc;
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    int lmdb = mdb_txn_commit(w->txn);
+    if (lmdb == 0) {
+        mem_free(w);
+        leave(s);
+        return ERR_OK;
+    }
+    if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
+        rc = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
+    } else {
+        atomic_store(&s->broken, true);
+        rc = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
+                     mdb_strerror(lmdb));
+    }
+    mem_free(w);
+    leave(s);
+    return rc;
+}
+
+err_code store_reopen(store *s, store_info *out, err *e)
+{
+    memset(out, 0, sizeof *out);
+    exclusive_begin(s);
+    env_close(s);
+    err_code rc = env_open(s, false, e);
+    if (rc == ERR_OK) {
+        atomic_store(&s->broken, false);
+    }
+    exclusive_end(s);
+    return rc == ERR_OK ? store_stat(s, out, e) : rc;
+}
+
+/* --- training --- */
+
+err_code store_train_lock(store *s, err *e)
+{
+    long holder = 0;
+    err_code rc = lock_file(s->dir, "train.lock", false, false, &s->train_fd, &holder, e);
+    if (rc == ERR_CONFLICT) {
+        return err_set(e, ERR_CONFLICT, "a training of the store %s runs in process %ld", s->dir,
+                       holder);
+    }
+    return rc;
+}
+
+void store_train_unlock(store *s)
+{
+    if (s->train_fd >= 0) {
+        close(s->train_fd);
+        s->train_fd = -1;
+    }
+}
+
+bool store_train_running(store *s)
+{
+    int fd = -1;
+    long holder = 0;
+    if (s->train_fd >= 0) {
+        return true;
+    }
+    err_code rc = lock_file(s->dir, "train.lock", true, false, &fd, &holder, NULL);
+    if (rc == ERR_OK) {
+        close(fd);
+    }
+    return rc == ERR_CONFLICT;
+}
