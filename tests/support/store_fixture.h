@@ -1,0 +1,35 @@
+/*
+ * store_fixture: a store in a temporary folder, and ops in a line each, for tests.
+ */
+#ifndef TESTS_SUPPORT_STORE_FIXTURE_H
+#define TESTS_SUPPORT_STORE_FIXTURE_H
+
+#include <stdint.h>
+
+#include "storage/apply.h"
+#include "storage/op.h"
+#include "storage/store.h"
+
+/* temp_folder makes a folder under $TMPDIR or /tmp and writes its path; temp_remove deletes it
+ * with all files in it, one level of folders deep. Both stop the test on failure. */
+enum { TEMP_PATH_MAX = 512 };
+void temp_folder(char out[TEMP_PATH_MAX]);
+void temp_remove(const char *folder);
+
+/* open_store opens (and creates) as owner, with the default options. */
+store *open_store(const char *folder);
+
+/* Ops of one entry; each is the caller's and freed with op_free. `features` may be NULL: else
+ * (width) floats of the modality "text". */
+op *op_put_item(op_kind kind, const char *id, const char *title, const float *features,
+                uint32_t width);
+op *op_delete_item(const char *id);
+op *op_add(const char *user, const char *item, const char *type, int64_t time);
+op *op_remove(const char *user, const char *item, const char *type);
+op *op_erase(const char *user);
+op *op_activate(uint32_t generation);
+
+/* apply_now applies and frees the op; returns the op's code. `seq` may be NULL. */
+err_code apply_now(store *s, op *o, uint64_t *seq);
+
+#endif
