@@ -3,9 +3,9 @@
  *
  * The one place where a score is computed: base, delta, re-ranking and offline evaluation all come
  * here, and the score of a row is bitwise the same whichever function computed it, at whatever
- * place in whatever table (on one machine: an instruction set with a fused multiply-add rounds
- * differently from one without). The sum runs over 16 lanes, lane j taking the dimensions
- * j, j+16, ... in order, and then folds the lanes by halves.
+ * place in whatever table, on every machine. The sum runs over 16 lanes, lane j taking the
+ * dimensions j, j+16, ... in order, and then folds the lanes by halves; no product is fused into
+ * an addition, which costs nothing here, since the memory is what a scan waits for.
  *
  * Pure functions of their arguments; thread-safe; nothing is allocated. Tables need no alignment.
  */
@@ -39,5 +39,8 @@ typedef struct scan_table {
 
 /* scan_topk offers every candidate row to `best`, which may hold hits already. */
 void scan_topk(const scan_table *table, const float *q /* (dim) */, topk *best);
+
+/* scan_candidates counts the rows that a bitmap does not skip; NULL skips none. */
+size_t scan_candidates(const uint64_t *skip, size_t rows);
 
 #endif

@@ -1,0 +1,136 @@
+/*
+ * The calls of FAISS's C API that we make, to the official headers' signatures, for systems whose
+ * FAISS package has those headers but not the library (Debian 12). Where libfaiss_c is installed
+ * the build links that and leaves this file out.
+ *
+ * No C++ exception leaves a function: it is kept for faiss_get_last_error, per thread.
+ */
+#include <faiss/IndexFlat.h>
+#include <faiss/IndexIVF.h>
+#include <faiss/impl/FaissException.h>
+#include <faiss/index_factory.h>
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include <faiss/c_api/IndexFlat_c.h>
+#include <faiss/c_api/IndexIVF_c.h>
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/error_c.h>
+#include <faiss/c_api/index_factory_c.h>
+
+namespace
+{
+
+/* A fixed buffer: telling of a failed allocation must not allocate. */
+thread_local char last_error[512];
+
+void remember(const char *text) noexcept
+{
+    size_t length = 0;
+    for (; text[length] != '\0' && length + 1 < sizeof last_error; length++) {
+        last_error[length] = text[length];
+    }
+    last_error[length] = '\0';
+}
+
+template <typename Call> int guarded(Call call) noexcept
+{
+    try {
+        call();
+        return OK;
+    } catch (const faiss::FaissException &problem) {
+        remember(problem.what());
+        return FAISS_EXCEPT;
+    } catch (const std::exception &problem) {
+        remember(problem.what());
+        return STD_EXCEPT;
+    } catch (...) {
+        remember("unknown exception");
+        return UNKNOWN_EXCEPT;
+    }
+}
+
+faiss::Index *cpp(FaissIndex *index)
+{
+    return reinterpret_cast<faiss::Index *>(index);
+}
+
+const faiss::Index *cpp(const FaissIndex *index)
+{
+    return reinterpret_cast<const faiss::Index *>(index);
+}
+
+FaissIndex *c(faiss::Index *index)
+{
+    return reinterpret_cast<FaissIndex *>(index);
+}
+
+} // namespace
+
+extern "C" {
+
+const char *faiss_get_last_error()
+{
+    return last_error[0] != '\0' ? last_error : nullptr;
+}
+
+void faiss_Index_free(FaissIndex *index)
+{
+    delete cpp(index);
+}
+
+int faiss_Index_add(FaissIndex *index, idx_t n, const float *x)
+{
+    return guarded([&] { cpp(index)->add(n, x); });
+}
+
+int faiss_Index_train(FaissIndex *index, idx_t n, const float *x)
+{
+    return guarded([&] { cpp(index)->train(n, x); });
+}
+
+int faiss_Index_assign(FaissIndex *index, idx_t n, const float *x, idx_t *labels, idx_t k)
+{
+    return guarded([&] { cpp(index)->assign(n, x, labels, k); });
+}
+
+int faiss_Index_reconstruct_n(const FaissIndex *index, idx_t i0, idx_t ni, float *recons)
+{
+    return guarded([&] { cpp(index)->reconstruct_n(i0, ni, recons); });
+}
+
+int faiss_IndexFlatIP_new_with(FaissIndexFlatIP **p_index, idx_t d)
+{
+    *p_index = nullptr;
+    return guarded([&] { *p_index = c(new faiss::IndexFlatIP(d)); });
+}
+
+void faiss_IndexFlat_xb(FaissIndexFlat *index, float **p_xb, size_t *p_size)
+{
+    /* static, as the official implementation does: the caller knows the type */
+    auto *flat = static_cast<faiss::IndexFlat *>(cpp(index));
+    *p_xb = flat->get_xb();
+    *p_size = static_cast<size_t>(flat->ntotal * flat->d);
+}
+
+FaissIndexIVF *faiss_IndexIVF_cast(FaissIndex *index)
+{
+    return c(dynamic_cast<faiss::IndexIVF *>(cpp(index)));
+}
+
+FaissIndex *faiss_IndexIVF_quantizer(const FaissIndexIVF *index)
+{
+    return c(static_cast<const faiss::IndexIVF *>(cpp(index))->quantizer);
+}
+
+int faiss_index_factory(FaissIndex **p_index, int d, const char *description,
+                        FaissMetricType metric)
+{
+    *p_index = nullptr;
+    return guarded([&] {
+        *p_index = c(faiss::index_factory(d, description, static_cast<faiss::MetricType>(metric)));
+    });
+}
+}

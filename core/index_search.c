@@ -1,0 +1,247 @@
+/*
+ * index_search: the paths of a search.
+ *
+ * Few candidates: their floats alone are read. Else the codes are scanned, all of them or those of
+ * the best clusters, and what may reach the floor is scored from the floats at once, which raises
+ * the floor for the rest. All paths offer rows to the same heap with the same scores.
+ */
+#include "core/index.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/index_parts.h"
+#include "core/mem.h"
+#include "core/scan.h"
+
+enum {
+    /* With fewer than one candidate in so many rows, the codes of skipped rows cost more than the
+     * candidates' floats. */
+    SPARSE_SHARE = 24,
+    /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
+     * next query finds in the cache. */
+    BATCH_BLOCKS = 256,
+};
+
+/* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
+ * its best rows lie that far out. Chosen by measurement. */
+#define SPREAD_WEIGHT 0.3F
+
+err_code index_scratch_new(index_scratch **out, err *e)
+{
+    *out = mem_array(1, sizeof **out);
+    return *out != NULL ? ERR_OK : err_nomem(e, "a search");
+}
+
+void index_scratch_free(index_scratch *s)
+{
+    if (s != NULL) {
+        mem_free(s->searches);
+        mem_free(s->hits);
+        mem_free(s->code);
+        mem_free(s->clusters);
+        mem_free(s->cluster_scores);
+        mem_free(s);
+    }
+}
+
+/* grow makes room for `count` of `size` bytes if there is less; *max is kept in step. */
+static bool grow(void **memory, size_t *max, size_t count, size_t size)
+{
+    if (count <= *max) {
+        return true;
+    }
+    void *grown = mem_grow(*memory, count, size);
+    if (grown != NULL) {
+        *memory = grown;
+        *max = count;
+    }
+    return grown != NULL;
+}
+
+/* make_room grows the scratch to the queries and the index, and hands each search its part. */
+static err_code make_room(index_scratch *s, const vector_index *ix, const index_query *queries,
+                          size_t count, err *e)
+{
+    size_t hits = 0, width = (ix->dim + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+    size_t clusters = ix->ann != NULL ? ix->ann->clusters : 0;
+    size_t scores_max = s->clusters_max;
+    for (size_t i = 0; i < count; i++) {
+        hits += queries[i].k;
+    }
+    if (!grow((void **)&s->searches, &s->searches_max, count, sizeof *s->searches) ||
+        !grow((void **)&s->hits, &s->hits_max, hits, sizeof *s->hits) ||
+        !grow((void **)&s->code, &s->code_max, count * width, sizeof *s->code) ||
+        !grow((void **)&s->cluster_scores, &scores_max, clusters, sizeof *s->cluster_scores) ||
+        !grow((void **)&s->clusters, &s->clusters_max, clusters, sizeof *s->clusters)) {
+        return err_nomem(e, "a search");
+    }
+    topk_hit *at = s->hits;
+    for (size_t i = 0; i < count; at += queries[i].k, i++) {
+        s->searches[i] = (search){.ix = ix, .query = &queries[i], .floor = -INFINITY};
+        s->searches[i].code.code = s->code + i * width;
+        topk_init(&s->searches[i].best, at, queries[i].k);
+    }
+    return ERR_OK;
+}
+
+static err_code check_query(const vector_index *ix, const index_query *query, err *e)
+{
+    if (query->k < 1 || query->k > INDEX_K_MAX) {
+        return err_set(e, ERR_INVALID, "k: expected 1 to %d, not %zu", INDEX_K_MAX, query->k);
+    }
+    double square = (double)scan_dot(query->q, query->q, ix->dim);
+    if (!(square <= QUANTISE_NORM_MAX * QUANTISE_NORM_MAX)) {
+        return err_set(e, ERR_INVALID, "query: expected finite numbers of norm up to %g",
+                       QUANTISE_NORM_MAX);
+    }
+    return ERR_OK;
+}
+
+static bool is_skipped(const uint64_t *skip, uint32_t row)
+{
+    return skip != NULL && (skip[row / 64] >> row % 64 & 1) != 0;
+}
+
+/* rescore is the sink of codes_scan: the rows of a block that may reach the floor get their real
+ * scores. */
+static float rescore(void *ctx, size_t block, unsigned mask)
+{
+    search *s = ctx;
+    const uint32_t *order = s->ix->ann != NULL ? s->ix->ann->order : NULL;
+    uint32_t rows[QUANTISE_BLOCK];
+    float scores[QUANTISE_BLOCK];
+    size_t count = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        size_t place = block * QUANTISE_BLOCK + (size_t)__builtin_ctz(mask);
+        uint32_t row = order != NULL ? order[place] : (uint32_t)place;
+        if (!is_skipped(s->query->skip, row)) {
+            rows[count++] = row;
+        }
+    }
+    if (count == 0) {
+        return fmaxf(s->floor, topk_floor(&s->best));
+    }
+    scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
+    for (size_t i = 0; i < count; i++) {
+        topk_push(&s->best, rows[i], scores[i]);
+    }
+    return fmaxf(s->floor, topk_floor(&s->best));
+}
+
+const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size_t count,
+                                    index_scratch *s)
+{
+    const ann *a = ix->ann;
+    float reach = SPREAD_WEIGHT * sqrtf(scan_dot(q, q, ix->dim));
+    topk best;
+    topk_init(&best, s->clusters, count);
+    scan_rows(a->means, a->clusters, a->dim, q, s->cluster_scores);
+    for (size_t c = 0; c < a->clusters; c++) {
+        topk_push(&best, (uint32_t)c, s->cluster_scores[c] + reach * a->spread[c]);
+    }
+    (void)topk_finish(&best);
+    return s->clusters;
+}
+
+/* clusters_for says how many clusters to read: the more, the fewer candidates are in each. */
+static size_t clusters_for(const ann *a, size_t candidates)
+{
+    double wanted = ceil((double)a->read * (double)a->rows / (double)candidates);
+    return wanted < (double)a->clusters ? (size_t)wanted : a->clusters;
+}
+
+/* search_clusters reads the best clusters only. */
+static void search_clusters(search *s, index_scratch *scratch)
+{
+    const ann *a = s->ix->ann;
+    size_t count = clusters_for(a, s->candidates);
+    const topk_hit *ranked = index_rank_clusters(s->ix, s->query->q, count, scratch);
+    codes_range range = {.floor = -INFINITY};
+    for (size_t i = 0; i < count; i++) {
+        range.first = a->first_block[ranked[i].row];
+        range.count = a->first_block[ranked[i].row + 1] - range.first;
+        range.floor = codes_scan(s->ix->codes, &s->code, &range, rescore, s);
+    }
+    s->exact = count == a->clusters;
+}
+
+/* begin answers a query, or leaves it to the scan of all codes. */
+static void begin(search *s, index_scratch *scratch)
+{
+    const vector_index *ix = s->ix;
+    const index_query *query = s->query;
+    s->exact = true;
+    s->candidates = scan_candidates(query->skip, ix->rows);
+    if (s->candidates == 0) {
+        return;
+    }
+    if (ix->codes == NULL || s->candidates < ix->rows / SPARSE_SHARE) {
+        scan_table table = {.x = ix->x, .rows = ix->rows, .dim = ix->dim, .skip = query->skip};
+        scan_topk(&table, query->q, &s->best);
+        return;
+    }
+    codes_query_make(&s->code, query->q, ix->dim);
+    s->scans = true;
+    if (ix->ann != NULL) {
+        search_clusters(s, scratch);
+        bool full = s->best.count >= (query->k < s->candidates ? query->k : s->candidates);
+        s->scans = !s->exact && (query->exact || !full);
+    }
+    if (s->scans) {
+        /* what the clusters gave starts the floor; the list itself starts anew */
+        s->exact = true;
+        s->floor = topk_floor(&s->best);
+        topk_init(&s->best, s->best.hits, query->k);
+    }
+}
+
+/* scan_all reads all codes once for every search that still needs them. */
+static void scan_all(const vector_index *ix, search *searches, size_t count)
+{
+    size_t blocks = ix->codes != NULL ? codes_blocks(ix->codes) : 0;
+    size_t step = count > 1 ? BATCH_BLOCKS : blocks;
+    for (size_t at = 0; at < blocks; at += step) {
+        for (size_t i = 0; i < count; i++) {
+            search *s = &searches[i];
+            codes_range range = {.first = at,
+                                 .count = blocks - at < step ? blocks - at : step,
+                                 .skip = ix->ann == NULL ? s->query->skip : NULL,
+                                 .floor = fmaxf(s->floor, topk_floor(&s->best))};
+            if (s->scans) {
+                (void)codes_scan(ix->codes, &s->code, &range, rescore, s);
+            }
+        }
+    }
+}
+
+err_code index_search_many(const vector_index *ix, const index_query *queries, size_t count,
+                           index_scratch *s, index_result *results, err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        err_code code = check_query(ix, &queries[i], e);
+        if (code != ERR_OK) {
+            return code;
+        }
+    }
+    err_code code = make_room(s, ix, queries, count, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < count; i++) {
+        begin(&s->searches[i], s);
+    }
+    scan_all(ix, s->searches, count);
+    for (size_t i = 0; i < count; i++) {
+        search *done = &s->searches[i];
+        results[i] = (index_result){
+            .hits = done->best.hits, .count = topk_finish(&done->best), .exact = done->exact};
+    }
+    return ERR_OK;
+}
+
+err_code index_search(const vector_index *ix, const index_query *query, index_scratch *s,
+                      index_result *out, err *e)
+{
+    return index_search_many(ix, query, 1, s, out, e);
+}

@@ -1,0 +1,220 @@
+/*
+ * The bound of the codes: a row whose score is the floor is never dropped, in any kernel.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/mem.h"
+#include "core/quantise.h"
+#include "core/rng.h"
+#include "core/scan.h"
+
+enum { ROWS = 90, DIM_MAX = 140 };
+
+typedef struct told {
+    bool row[ROWS + QUANTISE_BLOCK];
+    size_t count;
+} told;
+
+typedef struct fixed {
+    told *t;
+    float floor;
+} fixed;
+
+/* keep notes the rows and leaves the floor where it is. */
+static float keep(void *ctx, size_t block, unsigned mask)
+{
+    fixed *f = ctx;
+    for (unsigned i = 0; i < QUANTISE_BLOCK; i++) {
+        if ((mask >> i & 1) != 0) {
+            f->t->row[block * QUANTISE_BLOCK + i] = true;
+            f->t->count++;
+        }
+    }
+    return f->floor;
+}
+
+static void scan_at(const codes *c, const codes_query *q, float floor, told *t)
+{
+    fixed f = {t, floor};
+    codes_range range = {.count = codes_blocks(c), .floor = floor};
+    memset(t, 0, sizeof *t);
+    (void)codes_scan(c, q, &range, keep, &f);
+}
+
+/* Numbers of every size, sometimes with one that dwarfs the others and takes all the levels. */
+static void fill(rng *r, float *x, size_t count)
+{
+    float size = powf(10, (float)rng_below(r, 9) - 4);
+    for (size_t i = 0; i < count; i++) {
+        x[i] = size * (float)rng_normal(r);
+    }
+    if (rng_below(r, 3) == 0) {
+        x[rng_below(r, (uint32_t)count)] *= 50;
+    }
+}
+
+static void check_kernel(codes_kernel kernel, const float *x, const float *q, size_t dim)
+{
+    codes *c = NULL;
+    int8_t code[DIM_MAX + QUANTISE_GROUP];
+    codes_query query = {.code = code};
+    codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
+    assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+    codes_query_make(&query, q, dim);
+    for (size_t i = 0; i < ROWS; i++) {
+        told t;
+        scan_at(c, &query, scan_dot(x + i * dim, q, dim), &t);
+        assert_true(t.row[i]);
+        for (size_t past = ROWS; past < ROWS + QUANTISE_BLOCK; past++) {
+            assert_false(t.row[past]);
+        }
+    }
+    codes_free(c);
+}
+
+static void a_row_at_the_floor_is_told_by_every_kernel(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 31, 0);
+    static float x[ROWS * DIM_MAX];
+    float q[DIM_MAX];
+    for (int n = 0; n < 600; n++) {
+        size_t dim = n % 4 == 0 ? 64 : 1 + rng_below(&r, DIM_MAX);
+        for (size_t i = 0; i < ROWS; i++) {
+            fill(&r, x + i * dim, dim);
+        }
+        fill(&r, q, dim);
+        for (codes_kernel kernel = 0; kernel < CODES_KERNELS; kernel++) {
+            if (codes_kernel_works(kernel)) {
+                check_kernel(kernel, x, q, dim);
+            }
+        }
+    }
+    for (codes_kernel kernel = 0; kernel < CODES_KERNELS; kernel++) {
+        if (!codes_kernel_works(kernel)) {
+            print_message("NOT RUN here for want of the instructions: kernel %d\n", (int)kernel);
+        }
+    }
+}
+
+static void kernels_tell_of_the_same_rows(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 32, 0);
+    static float x[ROWS * DIM_MAX];
+    float q[DIM_MAX];
+    for (int n = 0; n < 300; n++) {
+        size_t dim = n % 4 == 0 ? 64 : 1 + rng_below(&r, DIM_MAX);
+        fill(&r, x, ROWS * dim);
+        fill(&r, q, dim);
+        float floor = scan_dot(x + rng_below(&r, ROWS) * dim, q, dim);
+        told first;
+        for (codes_kernel kernel = codes_kernel_best(); kernel < CODES_KERNELS; kernel++) {
+            codes *c = NULL;
+            told t;
+            int8_t code[DIM_MAX + QUANTISE_GROUP];
+            codes_query query = {.code = code};
+            codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
+            assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+            codes_query_make(&query, q, dim);
+            scan_at(c, &query, floor, &t);
+            first = kernel == codes_kernel_best() ? t : first;
+            /* floors are computed with or without fused additions: at most a row at the edge */
+            size_t differ = 0;
+            for (size_t i = 0; i < ROWS; i++) {
+                differ += t.row[i] != first.row[i];
+            }
+            assert_true(differ <= 1);
+            codes_free(c);
+        }
+    }
+}
+
+static void most_rows_below_the_floor_are_dropped(void **state)
+{
+    (void)state;
+    enum { DIM = 64 };
+    rng r;
+    rng_init(&r, 33, 0);
+    static float x[ROWS * DIM];
+    float q[DIM];
+    size_t told_rows = 0, better = 0;
+    for (int n = 0; n < 100; n++) {
+        for (size_t j = 0; j < ROWS * DIM; j++) {
+            x[j] = (float)rng_normal(&r);
+        }
+        for (size_t j = 0; j < DIM; j++) {
+            q[j] = (float)rng_normal(&r);
+        }
+        codes *c = NULL;
+        told t;
+        int8_t code[DIM];
+        codes_query query = {.code = code};
+        codes_layout layout = {
+            .rows = ROWS, .dim = DIM, .places = ROWS, .kernel = codes_kernel_best()};
+        float floor = scan_dot(x, q, DIM);
+        assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+        codes_query_make(&query, q, DIM);
+        scan_at(c, &query, floor, &t);
+        told_rows += t.count;
+        for (size_t i = 0; i < ROWS; i++) {
+            better += scan_dot(x + i * DIM, q, DIM) >= floor;
+        }
+        codes_free(c);
+    }
+    assert_true(told_rows < better + better / 8);
+}
+
+static void skipped_blocks_and_empty_places_are_not_told(void **state)
+{
+    (void)state;
+    enum { DIM = 8, PLACES = 96 };
+    rng r;
+    rng_init(&r, 34, 0);
+    float x[ROWS * DIM], q[DIM];
+    fill(&r, x, ROWS * DIM);
+    fill(&r, q, DIM);
+    uint32_t order[PLACES];
+    for (uint32_t i = 0; i < PLACES; i++) {
+        order[i] = i % 16 < 15 ? (i / 16 * 15 + i % 16) : ROW_NONE;
+    }
+    for (codes_kernel kernel = codes_kernel_best(); kernel < CODES_KERNELS; kernel++) {
+        codes *c = NULL;
+        told t = {.count = 0};
+        int8_t code[DIM];
+        codes_query query = {.code = code};
+        codes_layout layout = {
+            .rows = ROWS, .dim = DIM, .order = order, .places = PLACES, .kernel = kernel};
+        assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+        codes_query_make(&query, q, DIM);
+        uint64_t skip[2] = {UINT64_C(0xFFFF) << 16 | 1, 0xFFFF};
+        fixed f = {&t, -INFINITY};
+        codes_range range = {.count = codes_blocks(c), .skip = skip, .floor = -INFINITY};
+        (void)codes_scan(c, &query, &range, keep, &f);
+        assert_int_equal(t.count, 4 * 15); /* six blocks, two of them skipped */
+        assert_false(t.row[16] || t.row[64] || t.row[15]);
+        assert_true(t.row[0] && t.row[48] && t.row[94]);
+        codes_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_at_the_floor_is_told_by_every_kernel),
+        cmocka_unit_test(kernels_tell_of_the_same_rows),
+        cmocka_unit_test(most_rows_below_the_floor_are_dropped),
+        cmocka_unit_test(skipped_blocks_and_empty_places_are_not_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
