@@ -1,0 +1,346 @@
+/* The door: pooled workspaces, routing, dispatch, and what every answer has in common. */
+#include "api/api.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "api/context.h"
+#include "api/problem.h"
+#include "api/route.h"
+#include "api/write.h"
+#include "core/mem.h"
+#include "core/utf8.h"
+
+enum {
+    KEEP_BODY_BYTES = 1024 * 1024,
+    WORKSPACE_BYTES_MAX = 128 * 1024 * 1024,
+};
+
+struct api {
+    api_deps deps; /* immutable */
+    pthread_mutex_t mutex;
+    workspace *idle; /* guarded by mutex: workspaces that nobody uses */
+};
+
+static void limit_default(size_t *limit, size_t value)
+{
+    if (*limit == 0) {
+        *limit = value;
+    }
+}
+
+err_code api_new(api **out, const api_deps *deps, err *e)
+{
+    *out = NULL;
+    assert(deps->live != NULL && deps->store != NULL && deps->types != NULL);
+    assert(deps->health != NULL);
+    api *a = mem_array(1, sizeof *a);
+    if (a == NULL) {
+        return err_nomem(e, "the api");
+    }
+    a->deps = *deps;
+    api_limits *l = &a->deps.limits;
+    limit_default(&l->body_bytes_max, (size_t)32 << 20);
+    limit_default(&l->body_values_max, 8000000);
+    limit_default(&l->answer_bytes_max, (size_t)256 << 20);
+    limit_default(&l->batch_items_max, 1000);
+    limit_default(&l->batch_interactions_max, 10000);
+    limit_default(&l->batch_requests_max, 1000);
+    limit_default(&l->exclude_max, 1000);
+    limit_default(&l->session_items_max, 1000);
+    limit_default(&l->errors_max, 20);
+    pthread_mutex_init(&a->mutex, NULL);
+    *out = a;
+    return ERR_OK;
+}
+
+void api_limits_get(const api *a, api_limits *out)
+{
+    *out = a->deps.limits;
+}
+
+static void workspace_free(workspace *w)
+{
+    if (w != NULL) {
+        arena_fini(&w->memory);
+        recommend_scratch_free(w->scratch);
+        mem_free(w);
+    }
+}
+
+void api_free(api *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    while (a->idle != NULL) {
+        workspace *w = a->idle;
+        a->idle = w->next;
+        workspace_free(w);
+    }
+    pthread_mutex_destroy(&a->mutex);
+    mem_free(a);
+}
+
+static workspace *workspace_new(err *e)
+{
+    workspace *w = mem_array(1, sizeof *w);
+    uint64_t seed = 0;
+    if (w == NULL || getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        mem_free(w);
+        err_nomem(e, "a request");
+        return NULL;
+    }
+    arena_init(&w->memory, WORKSPACE_BYTES_MAX);
+    rng_init(&w->random, seed, 0);
+    if (recommend_scratch_new(&w->scratch, e) != ERR_OK) {
+        workspace_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static workspace *workspace_take(api *a, err *e)
+{
+    pthread_mutex_lock(&a->mutex);
+    workspace *w = a->idle;
+    if (w != NULL) {
+        a->idle = w->next;
+    }
+    pthread_mutex_unlock(&a->mutex);
+    return w != NULL ? w : workspace_new(e);
+}
+
+static void workspace_give(api *a, workspace *w)
+{
+    arena_reset(&w->memory);
+    pthread_mutex_lock(&a->mutex);
+    w->next = a->idle;
+    a->idle = w;
+    pthread_mutex_unlock(&a->mutex);
+}
+
+void api_response_init(api_response *r, size_t body_bytes_max)
+{
+    memset(r, 0, sizeof *r);
+    r->file = -1;
+    json_buffer_init(&r->body, body_bytes_max);
+}
+
+void api_response_reset(api_response *r)
+{
+    json_buffer body = r->body;
+    json_buffer_reset(&body, KEEP_BODY_BYTES);
+    if (r->file >= 0) {
+        close(r->file);
+    }
+    memset(r, 0, sizeof *r);
+    r->file = -1;
+    r->body = body;
+}
+
+void api_response_fini(api_response *r)
+{
+    api_response_reset(r);
+    json_buffer_fini(&r->body);
+}
+
+void context_view(context *c)
+{
+    if (c->view == NULL) {
+        live_acquire(c->deps->live, &c->hold);
+        c->view = c->hold.view;
+    }
+}
+
+void context_phase(context *c, api_phase phase)
+{
+    if (c->deps->clock_ns != NULL) {
+        uint64_t now = c->deps->clock_ns();
+        c->response->phase_ns[phase] += now - c->phase_began;
+        c->phase_began = now;
+    }
+}
+
+err_code context_check(context *c, err *e)
+{
+    const problem_list *list = &c->problems;
+    if (list->found == 0) {
+        return ERR_OK;
+    }
+    if (list->count == 0) {
+        return err_set(e, ERR_INVALID, "the request is invalid");
+    }
+    const problem_entry *first = &list->entries[0];
+    const char *place = first->place[0] != '\0' ? first->place : "body";
+    if (list->found == 1) {
+        return err_set(e, ERR_INVALID, "%s: %s", place, first->detail);
+    }
+    return err_set(e, ERR_INVALID, "%zu problems, the first: %s: %s", list->found, place,
+                   first->detail);
+}
+
+void context_model_seq(context *c)
+{
+    json_buffer *b = &c->response->body;
+    json_put_key(b, "model");
+    if (view_generation(c->view) == 0) {
+        json_put_raw(b, "null", 4);
+    } else {
+        json_put_unsigned(b, view_generation(c->view));
+    }
+    json_put_key(b, "seq");
+    json_put_unsigned(b, view_seq(c->view));
+}
+
+void api_route_find(const api *a, slice method, slice target_text, api_route *out)
+{
+    *out = (api_route){"none", API_READ, false, a->deps.limits.body_bytes_max};
+    arena memory;
+    arena_init(&memory, WORKSPACE_BYTES_MAX);
+    target t;
+    if (target_parse_path(&t, target_text, &memory, NULL) == ERR_OK) {
+        slice id;
+        const char *allow;
+        const route *r = route_match(&t, method, &id, &allow, &out->route);
+        if (r != NULL) {
+            out->role = r->role;
+            out->takes_body = r->body != BODY_NONE;
+        }
+    }
+    arena_fini(&memory);
+}
+
+/* Does the media type say JSON? Parameters such as charset=utf-8 may follow. */
+static bool is_json(slice type, bool merge_patch)
+{
+    static const char *const names[] = {"application/json", "application/merge-patch+json"};
+    for (size_t i = 0; i < (merge_patch ? 2U : 1U); i++) {
+        size_t length = strlen(names[i]);
+        if (type.length >= length && strncasecmp(type.at, names[i], length) == 0 &&
+            (type.length == length || strchr("; \t", type.at[length]) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Refuses what the table alone decides: true if the request goes on to its handler. */
+static bool admit(context *c)
+{
+    const api_request *q = c->request;
+    route_body body = c->route->body;
+    if (body == BODY_NONE || (body == BODY_JSON_OPTIONAL && q->body.length == 0)) {
+        return true;
+    }
+    if (!is_json(q->content_type, body == BODY_MERGE_PATCH)) {
+        api_refuse(c->response, 415, q->request_id,
+                   body == BODY_MERGE_PATCH
+                       ? "expected Content-Type: application/json or application/merge-patch+json"
+                       : "expected Content-Type: application/json");
+        return false;
+    }
+    return true;
+}
+
+/* Finds the route; answers itself where there is none. */
+static bool find_route(context *c, err *e)
+{
+    const char *allow;
+    api_response *r = c->response;
+    slice method = c->request->method;
+    if (target_parse_path(&c->target, c->request->target, c->memory, e) != ERR_OK) {
+        return false;
+    }
+    c->route = route_match(&c->target, method, &c->id, &allow, &r->route);
+    if (c->route != NULL) {
+        return admit(c);
+    }
+    if (allow == NULL) {
+        api_refuse(r, 404, c->request->request_id, "there is no such path");
+        return false;
+    }
+    if (slice_equal(method, slice_of("OPTIONS"))) {
+        r->status = 204;
+    } else {
+        api_refuse(r, 405, c->request->request_id, "the path does not have this method");
+    }
+    r->allow = allow;
+    return false;
+}
+
+/* Runs the request; an error becomes the answer. */
+static void run(context *c)
+{
+    err e = ERR_INIT;
+    err_code code = ERR_OK;
+    c->response->route = "none";
+    if (find_route(c, &e)) {
+        code = target_parse_query(&c->target, c->request->target, c->memory, &e);
+        if (code == ERR_OK) {
+            c->response->status = 200;
+            c->response->content_type = "application/json";
+            code = c->route->handler(c, &e);
+        }
+        if (code == ERR_OK && c->write == NULL) {
+            code = json_buffer_check(&c->response->body, &e);
+            context_phase(c, API_PHASE_SERIALISE);
+        }
+    }
+    if (e.code != ERR_OK || code != ERR_OK) {
+        err_set(&e, code, "unknown error"); /* keeps the first */
+        write_free(c->write);
+        c->write = NULL;
+        problem_respond(c->response, &e, &c->problems, c->request->request_id);
+    }
+}
+
+void api_begin(api *a, const api_request *request, api_response *response, api_write **write)
+{
+    *write = NULL;
+    err e = ERR_INIT;
+    workspace *w = workspace_take(a, &e);
+    if (w == NULL) {
+        response->route = "none";
+        problem_respond(response, &e, NULL, request->request_id);
+        return;
+    }
+    context c = {.api = a,
+                 .deps = &a->deps,
+                 .request = request,
+                 .response = response,
+                 .memory = &w->memory,
+                 .workspace = w};
+    problem_list_init(&c.problems, a->deps.limits.errors_max, c.memory);
+    c.phase_began = a->deps.clock_ns != NULL ? a->deps.clock_ns() : 0;
+    run(&c);
+    if (c.view != NULL) {
+        live_release(a->deps.live, &c.hold);
+    }
+    json_decref(c.document);
+    workspace_give(a, w);
+    *write = c.write;
+}
+
+const op *api_write_op(const api_write *w)
+{
+    return w->op;
+}
+
+void api_finish(api *a, api_write *w, const apply_result *result, api_response *response)
+{
+    (void)a;
+    write_answer(w, result, response);
+    write_free(w);
+}
+
+void api_abandon(api *a, api_write *w)
+{
+    (void)a;
+    write_free(w);
+}

@@ -1,0 +1,50 @@
+/*
+ * handlers: one function per method and path; a file per resource implements them.
+ *
+ * Each answers (writes c->response) or prepares a write (sets c->write); an error code becomes the
+ * problem document with the context's problems.
+ */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/context.h"
+#include "core/err.h"
+
+err_code handle_recommend_get(context *c, err *e) ERR_CHECKED;
+err_code handle_recommend_post(context *c, err *e) ERR_CHECKED;
+err_code handle_recommend_batch_post(context *c, err *e) ERR_CHECKED;
+err_code handle_similar_get(context *c, err *e) ERR_CHECKED;
+err_code handle_popular_get(context *c, err *e) ERR_CHECKED;
+err_code handle_latest_get(context *c, err *e) ERR_CHECKED;
+err_code handle_items_get(context *c, err *e) ERR_CHECKED;
+err_code handle_items_post(context *c, err *e) ERR_CHECKED;
+err_code handle_items_put(context *c, err *e) ERR_CHECKED;
+err_code handle_items_patch(context *c, err *e) ERR_CHECKED;
+err_code handle_items_delete_post(context *c, err *e) ERR_CHECKED;
+err_code handle_item_id_get(context *c, err *e) ERR_CHECKED;
+err_code handle_item_id_put(context *c, err *e) ERR_CHECKED;
+err_code handle_item_id_patch(context *c, err *e) ERR_CHECKED;
+err_code handle_item_id_delete(context *c, err *e) ERR_CHECKED;
+err_code handle_interactions_post(context *c, err *e) ERR_CHECKED;
+err_code handle_interactions_delete(context *c, err *e) ERR_CHECKED;
+err_code handle_user_get(context *c, err *e) ERR_CHECKED;
+err_code handle_user_interactions_get(context *c, err *e) ERR_CHECKED;
+err_code handle_user_delete(context *c, err *e) ERR_CHECKED;
+err_code handle_model_get(context *c, err *e) ERR_CHECKED;
+err_code handle_model_generations_get(context *c, err *e) ERR_CHECKED;
+err_code handle_model_train_post(context *c, err *e) ERR_CHECKED;
+err_code handle_model_train_get(context *c, err *e) ERR_CHECKED;
+err_code handle_model_train_delete(context *c, err *e) ERR_CHECKED;
+err_code handle_model_activate_post(context *c, err *e) ERR_CHECKED;
+err_code handle_snapshot_post(context *c, err *e) ERR_CHECKED;
+err_code handle_snapshot_name_get(context *c, err *e) ERR_CHECKED;
+err_code handle_export_items_get(context *c, err *e) ERR_CHECKED;
+err_code handle_export_interactions_get(context *c, err *e) ERR_CHECKED;
+err_code handle_health_get(context *c, err *e) ERR_CHECKED;
+err_code handle_health_live_get(context *c, err *e) ERR_CHECKED;
+err_code handle_health_ready_get(context *c, err *e) ERR_CHECKED;
+err_code handle_metrics_get(context *c, err *e) ERR_CHECKED;
+err_code handle_openapi_get(context *c, err *e) ERR_CHECKED;
+err_code handle_console_get(context *c, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,85 @@
+/* GET /health, /health/live, /health/ready and /metrics. */
+#include "api/handlers.h"
+
+err_code handle_health_live_get(context *c, err *e)
+{
+    (void)e;
+    json_put_raw_text(&c->response->body, "{\"status\":\"live\"}");
+    return ERR_OK;
+}
+
+err_code handle_health_ready_get(context *c, err *e)
+{
+    api_health h = {0};
+    c->deps->health(c->deps->ctx, &h);
+    if (!h.ready || h.stopping) {
+        return err_set(e, ERR_UNAVAILABLE, h.stopping ? "stopping" : "not ready yet");
+    }
+    json_buffer *b = &c->response->body;
+    context_view(c);
+    json_put_raw_text(b, "{\"status\":\"ready\"");
+    context_model_seq(c);
+    json_put_raw(b, "}", 1);
+    return ERR_OK;
+}
+
+static void put_number(json_buffer *b, const char *key, uint64_t value)
+{
+    json_put_key(b, key);
+    json_put_unsigned(b, value);
+}
+
+err_code handle_health_get(context *c, err *e)
+{
+    (void)e;
+    api_health h = {0};
+    view_stats s;
+    c->deps->health(c->deps->ctx, &h);
+    context_view(c);
+    view_stats_get(c->view, &s);
+    json_buffer *b = &c->response->body;
+    json_put_raw_text(b, "{\"status\":");
+    json_put_text(b, h.stopping   ? "stopping"
+                     : !h.ready   ? "starting"
+                     : h.writable ? "ok"
+                                  : "degraded");
+    json_put_key(b, "version");
+    json_put_text(b, c->deps->version != NULL ? c->deps->version : "");
+    json_put_key(b, "ready");
+    json_put_bool(b, h.ready && !h.stopping);
+    json_put_key(b, "writable");
+    json_put_bool(b, h.writable);
+    json_put_key(b, "problem");
+    if (h.problem[0] != '\0') {
+        json_put_text(b, h.problem);
+    } else {
+        json_put_raw(b, "null", 4);
+    }
+    context_model_seq(c);
+    put_number(b, "items", s.items);
+    put_number(b, "users", s.users);
+    put_number(b, "interactions", s.interactions);
+    put_number(b, "queue_depth", h.queue_depth);
+    put_number(b, "uptime_seconds", h.uptime_seconds);
+    put_number(b, "store_bytes", h.store_bytes);
+    put_number(b, "quota_bytes", h.quota_bytes);
+    json_put_key(b, "propagation_lag_seconds");
+    json_put_double(b, h.propagation_lag_seconds);
+    json_put_raw(b, "}", 1);
+    return ERR_OK;
+}
+
+err_code handle_metrics_get(context *c, err *e)
+{
+    query_end(c);
+    err_code code = context_check(c, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    if (c->deps->metrics == NULL) {
+        return err_set(e, ERR_UNAVAILABLE, "this process has no metrics");
+    }
+    c->response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    c->deps->metrics(c->deps->ctx, &c->response->body);
+    return ERR_OK;
+}

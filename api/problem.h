@@ -1,0 +1,60 @@
+/*
+ * problem: what went wrong, as application/problem+json (RFC 9457).
+ *
+ * Here is the one table from error codes to HTTP statuses. A body or query string can be wrong in
+ * several places; the places are collected, up to a limit, and listed with a JSON pointer (bodies)
+ * or a parameter's name (queries). Answers of 500 and above never show an internal text: that goes
+ * to the response's `cause`, for the log.
+ *
+ * A problem_list belongs to one request.
+ */
+#ifndef API_PROBLEM_H
+#define API_PROBLEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/api.h"
+#include "core/arena.h"
+#include "core/err.h"
+
+typedef struct problem_entry {
+    const char *place; /* JSON pointer, or name of a parameter */
+    const char *detail;
+    bool parameter;
+} problem_entry;
+
+typedef struct problem_list {
+    problem_entry *entries; /* (count) */
+    size_t count, entries_max;
+    size_t found; /* >= count: those beyond the limit are only counted */
+    arena *memory;
+} problem_list;
+
+void problem_list_init(problem_list *list, size_t entries_max, arena *memory);
+
+/* problem_report has the shape of json_report, with the list as its ctx. */
+void problem_report(void *list, const char *pointer, const char *detail);
+
+/* problem_at formats the detail; problem_parameter is for query strings, header names and paths. */
+void problem_at(problem_list *list, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* problem_status maps a code to its status; never 200, for any number. */
+unsigned problem_status(err_code code);
+
+/* problem_title is the status' own phrase. */
+const char *problem_title(unsigned status);
+
+/* problem_respond makes `response` the problem of `e`; `list` may be NULL. */
+void problem_respond(api_response *response, const err *e, const problem_list *list,
+                     slice request_id);
+
+/* problem_open and problem_close write the document in two parts for those who add members
+ * between; problem_respond is both. */
+void problem_open(api_response *response, unsigned status, const char *name, const char *detail);
+void problem_close(api_response *response, const problem_list *list, slice request_id);
+
+#endif

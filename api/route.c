@@ -1,0 +1,147 @@
+#include "api/route.h"
+
+#include <string.h>
+
+#include "api/handlers.h"
+
+static const route routes[] = {
+    {"GET", "/recommend", API_READ, BODY_NONE, handle_recommend_get},
+    {"POST", "/recommend", API_READ, BODY_JSON, handle_recommend_post},
+    {"POST", "/recommend/batch", API_READ, BODY_JSON, handle_recommend_batch_post},
+    {"GET", "/similar", API_READ, BODY_NONE, handle_similar_get},
+    {"GET", "/popular", API_READ, BODY_NONE, handle_popular_get},
+    {"GET", "/latest", API_READ, BODY_NONE, handle_latest_get},
+    {"GET", "/items", API_READ, BODY_NONE, handle_items_get},
+    {"POST", "/items", API_WRITE, BODY_JSON, handle_items_post},
+    {"PUT", "/items", API_WRITE, BODY_JSON, handle_items_put},
+    {"PATCH", "/items", API_WRITE, BODY_MERGE_PATCH, handle_items_patch},
+    {"POST", "/items/delete", API_WRITE, BODY_JSON, handle_items_delete_post},
+    {"GET", "/items/{id}", API_READ, BODY_NONE, handle_item_id_get},
+    {"PUT", "/items/{id}", API_WRITE, BODY_JSON, handle_item_id_put},
+    {"PATCH", "/items/{id}", API_WRITE, BODY_MERGE_PATCH, handle_item_id_patch},
+    {"DELETE", "/items/{id}", API_WRITE, BODY_NONE, handle_item_id_delete},
+    {"POST", "/interactions", API_WRITE, BODY_JSON, handle_interactions_post},
+    {"DELETE", "/interactions", API_WRITE, BODY_NONE, handle_interactions_delete},
+    {"GET", "/users/{id}", API_READ, BODY_NONE, handle_user_get},
+    {"DELETE", "/users/{id}", API_WRITE, BODY_NONE, handle_user_delete},
+    {"GET", "/users/{id}/interactions", API_READ, BODY_NONE, handle_user_interactions_get},
+    {"GET", "/model", API_READ, BODY_NONE, handle_model_get},
+    {"GET", "/model/generations", API_READ, BODY_NONE, handle_model_generations_get},
+    {"GET", "/model/train", API_READ, BODY_NONE, handle_model_train_get},
+    {"POST", "/model/train", API_ADMIN, BODY_JSON_OPTIONAL, handle_model_train_post},
+    {"DELETE", "/model/train", API_ADMIN, BODY_NONE, handle_model_train_delete},
+    {"POST", "/model/activate", API_ADMIN, BODY_JSON, handle_model_activate_post},
+    {"POST", "/snapshot", API_ADMIN, BODY_JSON, handle_snapshot_post},
+    {"GET", "/snapshot/{name}", API_ADMIN, BODY_NONE, handle_snapshot_name_get},
+    {"GET", "/export/items", API_ADMIN, BODY_NONE, handle_export_items_get},
+    {"GET", "/export/interactions", API_ADMIN, BODY_NONE, handle_export_interactions_get},
+    {"GET", "/health", API_OPEN, BODY_NONE, handle_health_get},
+    {"GET", "/health/live", API_OPEN, BODY_NONE, handle_health_live_get},
+    {"GET", "/health/ready", API_OPEN, BODY_NONE, handle_health_ready_get},
+    {"GET", "/metrics", API_READ, BODY_NONE, handle_metrics_get},
+    {"GET", "/openapi.yaml", API_OPEN, BODY_NONE, handle_openapi_get},
+    {"GET", "/console", API_OPEN, BODY_NONE, handle_console_get},
+};
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+enum { METHODS = sizeof methods / sizeof methods[0] };
+
+/* Every set of methods that a path can have, by its bits, as the text of an Allow header. The few
+ * that occur are spelled out, so that answers can borrow them. */
+static const struct {
+    unsigned bits;
+    const char *text;
+} allows[] = {
+    {0x03, "GET, HEAD, OPTIONS"},
+    {0x04, "POST, OPTIONS"},
+    {0x07, "GET, HEAD, POST, OPTIONS"},
+    {0x1F, "GET, HEAD, POST, PUT, PATCH, OPTIONS"},
+    {0x3B, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"},
+    {0x3F, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+    {0x24, "POST, DELETE, OPTIONS"},
+    {0x23, "GET, HEAD, DELETE, OPTIONS"},
+    {0x27, "GET, HEAD, POST, DELETE, OPTIONS"},
+};
+
+static unsigned method_bits(const char *method)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < METHODS; i++) {
+        if (strcmp(methods[i], method) == 0) {
+            bits |= 1U << i;
+        }
+    }
+    return bits & 1U ? bits | 2U : bits;
+}
+
+static bool path_matches(const char *path, const target *t, slice *id)
+{
+    const char *at = path + 1;
+    *id = (slice){NULL, 0};
+    for (size_t i = 0; i < t->segment_count; i++) {
+        size_t length = strcspn(at, "/");
+        slice segment = t->segments[i];
+        if (at[0] == '{') {
+            *id = segment;
+            if (segment.length == 0) {
+                return false;
+            }
+        } else if (!slice_equal(segment, (slice){at, length})) {
+            return false;
+        }
+        at += length;
+        if (*at == '\0') {
+            return i + 1 == t->segment_count;
+        }
+        at++;
+    }
+    return false;
+}
+
+const route *route_match(const target *t, slice method, slice *id, const char **allow,
+                         const char **path)
+{
+    *allow = NULL;
+    *path = "none";
+    *id = (slice){NULL, 0};
+    if (t->segment_count > TARGET_SEGMENTS_MAX) {
+        return NULL;
+    }
+    bool head = slice_equal(method, slice_of("HEAD"));
+    unsigned bits = 0;
+    for (size_t i = 0; i < ROUTES; i++) {
+        slice segment;
+        if (!path_matches(routes[i].path, t, &segment)) {
+            continue;
+        }
+        bits |= method_bits(routes[i].method);
+        *path = routes[i].path;
+        if (slice_equal(method, slice_of(routes[i].method)) ||
+            (head && strcmp(routes[i].method, "GET") == 0)) {
+            *id = segment;
+            return &routes[i];
+        }
+    }
+    for (size_t i = 0; i < sizeof allows / sizeof allows[0]; i++) {
+        if (allows[i].bits == bits) {
+            *allow = allows[i].text;
+        }
+    }
+    return NULL;
+}
+
+bool api_route_at(size_t i, api_route_entry *out)
+{
+    if (i >= ROUTES) {
+        return false;
+    }
+    *out = (api_route_entry){routes[i].method, routes[i].path, routes[i].role};
+    return true;
+}
+
+const char *api_role_name(api_role role)
+{
+    static const char *const names[] = {"open", "read", "write", "admin"};
+    return (unsigned)role < 4 ? names[role] : "unknown";
+}

@@ -1,0 +1,39 @@
+/*
+ * route: the one table of methods, paths, roles and handlers.
+ *
+ * openapi.yaml says the same; a check compares the two.
+ */
+#ifndef API_ROUTE_H
+#define API_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/api.h"
+#include "api/target.h"
+
+struct context;
+typedef err_code (*route_handler)(struct context *c, err *e);
+
+typedef enum route_body {
+    BODY_NONE = 0,
+    BODY_JSON,
+    BODY_JSON_OPTIONAL,
+    BODY_MERGE_PATCH, /* JSON, also as application/merge-patch+json */
+} route_body;
+
+typedef struct route {
+    const char *method;
+    const char *path; /* template: literal segments and at most one {name} */
+    api_role role;
+    route_body body;
+    route_handler handler;
+} route;
+
+/* route_match finds the route of a path and method; HEAD matches GET. NULL without one: then
+ * *allow lists the methods that the path has, or is NULL if the path does not exist. `id` is the
+ * segment that stood for {name}. */
+const route *route_match(const target *t, slice method, slice *id, const char **allow,
+                         const char **path);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * target: a request's target, taken apart as RFC 3986 wants it: split first, decoded after.
+ *
+ * Ids may hold any character, a slash or a NUL too, so the path is split at "/" and the query at
+ * "&" and "=" while all is still percent-encoded. In the query "+" is a space, as forms and every
+ * client library write it. What does not decode, or decodes to something that is not UTF-8, is
+ * refused.
+ *
+ * Everything decoded lives in the arena that was given. Pure otherwise.
+ */
+#ifndef API_TARGET_H
+#define API_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/slice.h"
+
+enum { TARGET_SEGMENTS_MAX = 4, TARGET_PARAMETERS_MAX = 4096 };
+
+typedef struct target_parameter {
+    slice name, value;
+    bool used; /* taken by the handler that knows it */
+} target_parameter;
+
+typedef struct target {
+    slice segments[TARGET_SEGMENTS_MAX]; /* decoded */
+    size_t segment_count;                /* TARGET_SEGMENTS_MAX + 1: more than any route has */
+    target_parameter *parameters;
+    size_t parameter_count;
+} target;
+
+/* target_parse_path reads the path of `raw` ("/items/a%2Fb?x=1", or in absolute form with
+ * "http://host" before it). ERR_INVALID, ERR_NOMEM. */
+err_code target_parse_path(target *out, slice raw, arena *memory, err *e) ERR_CHECKED;
+
+/* target_parse_query reads what follows the first "?". ERR_TOO_LARGE over the number of
+ * parameters. */
+err_code target_parse_query(target *t, slice raw, arena *memory, err *e) ERR_CHECKED;
+
+#endif
