@@ -105,6 +105,7 @@ enum { SKIPS_SHOWN = 20 };
 typedef struct story {
     progress bar;
     const char *phase;
+    uint64_t total; /* of the phase */
     bool quiet;
     uint64_t skips;
     json_t *lines; /* the first skipped lines, for --json; or NULL */
@@ -118,14 +119,22 @@ static const char *unit_of(const char *phase)
                                                : "records";
 }
 
+static void end_phase(story *s, bool complete)
+{
+    if (s->phase != NULL) {
+        progress_update(&s->bar, complete && s->total > 0 ? s->total : s->bar.done, NULL, false);
+        progress_finish(&s->bar, NULL);
+        s->phase = NULL;
+    }
+}
+
 static void tell_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
 {
     story *s = ctx;
     if (s->phase == NULL || strcmp(s->phase, phase) != 0) {
-        if (s->phase != NULL) {
-            progress_finish(&s->bar, NULL);
-        }
+        end_phase(s, true);
         s->phase = phase;
+        s->total = total;
         progress_start(&s->bar, phase, unit_of(phase), total, s->quiet);
     }
     progress_update(&s->bar, done, NULL, false);
@@ -274,9 +283,7 @@ static err_code import_into(const import_arguments *a, const import_options *opt
     err_code code = store_open(&s, a->store, &how, e);
     if (code == ERR_OK) {
         code = import_run(s, options, &hooks, &report, e);
-        if (tale.phase != NULL) {
-            progress_finish(&tale.bar, NULL);
-        }
+        end_phase(&tale, code == ERR_OK);
     }
     store_close(s);
     if (code == ERR_OK && a->json) {

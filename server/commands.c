@@ -3,5 +3,7 @@
 
 const command *const commands[] = {
     &cmd_demo,
+    &cmd_import,
+    &cmd_export,
     NULL,
 };

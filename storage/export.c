@@ -1,5 +1,6 @@
 #include "storage/export.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "storage/items.h"
 #include "storage/users.h"
 
-enum { ARENA_BYTES_MAX = 32 * 1024 * 1024 };
+enum { ARENA_BYTES_MAX = 32 * 1024 * 1024, FLOAT_DIGITS = 9 };
 
 /* Ids of the largest catalogue and clientele that one process can serve. */
 static const size_t ids_bytes_max = (size_t)1 << 36;
@@ -32,9 +33,9 @@ typedef struct writing {
 } writing;
 
 /* Writes one document and its line end. Takes over `document`. */
-static err_code write_line(writing *w, json_t *document, err *e)
+static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
 {
-    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(digits));
     json_decref(document);
     if (text == NULL) {
         return err_nomem(e, "a line of the export");
@@ -46,6 +47,21 @@ static err_code write_line(writing *w, json_t *document, err *e)
     w->counts.lines++;
     w->counts.bytes += length + 1;
     return code;
+}
+
+/* 59.95 has no need to become 59.950000000000003: 15 digits, unless a number needs all 17. */
+static size_t digits_of(const stored_item *it)
+{
+    for (uint32_t i = 0; i < it->attribute_count; i++) {
+        if (it->attributes[i].kind == ATTRIBUTE_NUMBER) {
+            char text[40];
+            snprintf(text, sizeof text, "%.15g", it->attributes[i].number);
+            if (strtod(text, NULL) != it->attributes[i].number) {
+                return 17;
+            }
+        }
+    }
+    return 15;
 }
 
 static err_code write_item(void *ctx, const stored_item *it, err *e)
@@ -62,7 +78,7 @@ static err_code write_item(void *ctx, const stored_item *it, err *e)
     if (code == ERR_OK) {
         code = item_json_new(&document, it, ITEM_JSON_ALL, features, count, e);
     }
-    return code == ERR_OK ? write_line(w, document, e) : code;
+    return code == ERR_OK ? write_line(w, document, digits_of(it), e) : code;
 }
 
 err_code export_items(store_read *r, export_sink sink, void *ctx, export_counts *counts, err *e)
@@ -116,7 +132,7 @@ static err_code write_interaction(void *ctx, const interaction *x, err *e)
                           .split = x->split};
     json_t *document = NULL;
     err_code code = interaction_json_new(&document, &out, true, e);
-    return code == ERR_OK ? write_line(w, document, e) : code;
+    return code == ERR_OK ? write_line(w, document, FLOAT_DIGITS, e) : code;
 }
 
 static err_code know_names(writing *w, err *e)
