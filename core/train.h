@@ -65,13 +65,4 @@ err_code train_run(model **out, const dataset *d, const train_options *o, const 
 err_code train_refit(model **out, const dataset *d, const train_options *o, const train_hooks *h,
                      err *e) ERR_CHECKED;
 
-/* model_lister lists by the model itself, with H of every user from the training pairs of `d`:
- * block matrix products, exact, ties to the lower row. Fast for whole evaluations; the service's
- * scorer is core/recommend.h. Both `m` and `d` are borrowed until model_scorer_free. */
-typedef struct model_scorer model_scorer;
-err_code model_scorer_new(model_scorer **out, const model *m, const dataset *d, int threads,
-                          err *e) ERR_CHECKED;
-void model_scorer_free(model_scorer *s);
-eval_lister model_scorer_lister(model_scorer *s);
-
 #endif
