@@ -34,4 +34,8 @@ typedef struct knn_options {
 err_code knn_exact(const feature_source *source, const knn_options *o, uint32_t *rows,
                    float *similarity, err *e) ERR_CHECKED;
 
+/* knn_search is knn_exact up to KNN_EXACT_ROWS_MAX rows and approximate beyond. */
+err_code knn_search(const feature_source *source, const knn_options *o, uint32_t *rows,
+                    float *similarity, err *e) ERR_CHECKED;
+
 #endif
