@@ -1,0 +1,106 @@
+/*
+ * shop: a small random shop for tests, kept twice: in live tables and in plain arrays that say
+ * what the live tables must say.
+ *
+ * Everything follows from the seed. One thread at a time.
+ */
+#ifndef TESTS_SUPPORT_SHOP_H
+#define TESTS_SUPPORT_SHOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/coldstart_maps.h"
+#include "core/live.h"
+#include "core/recommend.h"
+#include "core/rng.h"
+
+enum {
+    SHOP_ITEMS_MAX = 700,
+    SHOP_USERS_MAX = 90,
+    SHOP_EDGES_MAX = 60,
+    SHOP_CATEGORIES = 6,
+    SHOP_DIM = 16,
+    SHOP_TEXT = 12, /* width of the modality "text" */
+    SHOP_IMAGE = 8, /* width of "image" */
+};
+
+typedef struct shop_item {
+    bool exists, hidden;
+    char id[24];
+    unsigned categories; /* bit c: in category "c<c>" */
+    int64_t created;
+    double price;  /* NaN: no attribute */
+    int brand;     /* -1: none, else "brand<n>" */
+    int stock;     /* -1: none, 0, 1 */
+    unsigned tags; /* bit t: the list attribute holds "tag<t>"; 0: no attribute */
+    bool has_text, has_image;
+    float text[SHOP_TEXT], image[SHOP_IMAGE];
+} shop_item;
+
+typedef struct shop_user {
+    bool exists;
+    char id[24];
+    live_edge edges[SHOP_EDGES_MAX];
+    size_t edge_count;
+} shop_user;
+
+typedef struct shop {
+    live *live;
+    rng random;
+    uint64_t seq;
+    shop_item items[SHOP_ITEMS_MAX];
+    shop_user users[SHOP_USERS_MAX];
+    size_t item_rows, user_rows;
+} shop;
+
+/* shop_init makes an empty shop; shop_fini frees it. */
+void shop_init(shop *s, uint64_t seed);
+void shop_fini(shop *s);
+
+/* shop_fill adds random items, users and interactions, one op each. */
+void shop_fill(shop *s, size_t items, size_t users, size_t interactions);
+
+/* shop_step applies one random op: an item added, changed or deleted, a user added or erased,
+ * interactions added or removed. */
+void shop_step(shop *s);
+
+/* Single ops. shop_add_item makes a random item; shop_put_item sends it as it stands in s->items.
+ * shop_edge gives the user an interaction; type 0 purchase, 1 view, 2 dismiss. */
+uint32_t shop_add_item(shop *s);
+void shop_put_item(shop *s, uint32_t row, bool features);
+void shop_drop_item(shop *s, uint32_t row);
+uint32_t shop_add_user(shop *s);
+void shop_edge(shop *s, uint32_t user, uint32_t item, uint8_t type);
+
+/* shop_change fills `c` and `item` with the item's present state, in memory of `room`. */
+typedef struct shop_change_room {
+    change_item item;
+    slice categories[SHOP_CATEGORIES], tags[4];
+    attribute attributes[4];
+    feature features[2];
+    char texts[16][12];
+} shop_change_room;
+change shop_item_change(shop *s, uint32_t row, bool features, shop_change_room *room);
+
+/* shop_model makes a random model over the shop's present rows and edges. */
+model *shop_model(shop *s, unsigned seed);
+
+/* shop_activate trains nothing: it puts shop_model in as generation `number`. */
+void shop_activate(shop *s, uint32_t number, const coldstart_tuning *tuning);
+
+/* shop_check asserts that the view says what the arrays say. */
+void shop_check(const shop *s, const view *v);
+
+/* shop_passes tells whether an item passes a filter, condition by condition. */
+bool shop_passes(const shop *s, uint32_t row, const filter *f);
+
+/* shop_filter fills a random filter in memory of `room`. */
+typedef struct shop_filter_room {
+    slice any[3], all[2], none[2];
+    filter_attribute attributes[3];
+    char texts[10][12];
+} shop_filter_room;
+filter shop_filter(shop *s, shop_filter_room *room);
+
+#endif

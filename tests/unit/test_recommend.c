@@ -1,0 +1,666 @@
+/*
+ * The lists against brute force over plain arrays, and the promises of every list.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base_tables.h"
+#include "core/mem.h"
+#include "core/propagate.h"
+#include "core/view_tables.h"
+#include "tests/support/shop.h"
+
+/* Without the content affinity, so that a score is an inner product of two rows of H. */
+static const coldstart_tuning plain = {
+    .way = COLDSTART_RESIDUALS, .neighbours = 2, .temperature = 0.1F, .ridge = 0.1F};
+
+typedef struct fixture {
+    shop *shop;
+    recommend_scratch *scratch;
+    live_hold hold;
+} fixture;
+
+/* A shop with a generation, and with items, users and interactions that came after it. */
+static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
+{
+    f->shop = mem_array(1, sizeof *f->shop);
+    shop_init(f->shop, seed);
+    shop_fill(f->shop, 300, 40, 500);
+    shop_activate(f->shop, 1, tuning);
+    for (unsigned i = 0; i < 400; i++) {
+        shop_step(f->shop);
+    }
+    assert_int_equal(recommend_scratch_new(&f->scratch, NULL), ERR_OK);
+    live_acquire(f->shop->live, &f->hold);
+    shop_check(f->shop, f->hold.view);
+}
+
+static void close_shop(fixture *f)
+{
+    live_release(f->shop->live, &f->hold);
+    recommend_scratch_free(f->scratch);
+    shop_fini(f->shop);
+    mem_free(f->shop);
+}
+
+static bool seen_by(const shop_user *user, uint32_t item)
+{
+    for (size_t i = 0; i < user->edge_count; i++) {
+        if (user->edges[i].item == item && (user->edges[i].flags & EDGE_SEEN) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* user_vector is MODEL.md's formula in double, over the test's own arrays. */
+static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
+                        double *h)
+{
+    const shop *s = f->shop;
+    const view *v = f->hold.view;
+    const base *b = v->base;
+    session_item own[2 * SHOP_EDGES_MAX];
+    size_t n = 0;
+    double degree = 0, known = 0;
+    for (size_t i = 0; user != ROW_NONE && i < s->users[user].edge_count; i++) {
+        const live_edge *in = &s->users[user].edges[i];
+        bool counts = in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0;
+        if (!counts || !s->items[in->item].exists) {
+            continue;
+        }
+        if (n > 0 && own[n - 1].item == in->item) {
+            own[n - 1].weight = fmaxf(own[n - 1].weight, in->weight);
+        } else {
+            own[n++] = (session_item){in->item, in->weight};
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        own[n++] = session[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        degree += (double)own[i].weight;
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        h[j] = user < b->users ? (double)b->user_e[user * SHOP_DIM + j] : 0;
+        known += fabs(h[j]);
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        for (size_t i = 0; i < n && known == 0; i++) {
+            const float *e = view_vector(v, own[i].item, VECTOR_E);
+            h[j] += e != NULL ? (double)own[i].weight / degree * (double)e[j] : 0;
+        }
+        h[j] *= (double)b->w[j];
+        for (size_t i = 0; i < n; i++) {
+            const float *g = view_vector(v, own[i].item, VECTOR_G);
+            double item = fmax(view_item_degree(v, own[i].item), (double)own[i].weight);
+            h[j] += g != NULL ? (double)own[i].weight / sqrt(degree * item) * (double)g[j] : 0;
+        }
+    }
+    return n > 0;
+}
+
+typedef struct scored {
+    uint32_t row;
+    double score;
+} scored;
+
+static int by_score(const void *a, const void *b)
+{
+    const scored *one = a, *other = b;
+    if (one->score != other->score) {
+        return one->score > other->score ? -1 : 1;
+    }
+    return one->row < other->row ? -1 : 1;
+}
+
+/* expected lists every candidate by brute force; *personal how many of them have a score. */
+static size_t expected(const fixture *f, const recommend_query *q, scored *out, size_t *personal)
+{
+    const shop *s = f->shop;
+    const view *v = f->hold.view;
+    double h[SHOP_DIM];
+    bool somebody = user_vector(f, q->user, q->session, q->session_count, h);
+    size_t count = 0, rest = 0;
+    static scored others[SHOP_ITEMS_MAX];
+    for (uint32_t row = 0; row < s->item_rows; row++) {
+        bool in = s->items[row].exists && !s->items[row].hidden;
+        in = in && (q->filter == NULL || shop_passes(s, row, q->filter));
+        for (size_t i = 0; i < q->exclude_count; i++) {
+            in = in && q->exclude[i] != row;
+        }
+        for (size_t i = 0; i < q->session_count && !q->include_seen; i++) {
+            in = in && q->session[i].item != row;
+        }
+        in = in && (q->include_seen || q->user == ROW_NONE || !seen_by(&s->users[q->user], row));
+        float vector[SHOP_DIM];
+        if (in && somebody && view_item_vector(v, row, vector)) {
+            out[count] = (scored){row, 0};
+            for (size_t j = 0; j < SHOP_DIM; j++) {
+                double share = (double)v->base->share[j], balance = (double)q->balance;
+                double factor = 2 * ((1 - balance) * (1 - share) + balance * share);
+                out[count].score += factor * h[j] * (double)vector[j];
+            }
+            count++;
+        } else if (in) {
+            others[rest++] = (scored){row, view_item_users(v, row)};
+        }
+    }
+    qsort(out, count, sizeof *out, by_score);
+    qsort(others, rest, sizeof *others, by_score);
+    memcpy(out + count, others, rest * sizeof *out);
+    *personal = count;
+    return count + rest;
+}
+
+static void check_list(const fixture *f, const recommend_query *q)
+{
+    static scored want[SHOP_ITEMS_MAX];
+    size_t personal = 0, all = expected(f, q, want, &personal);
+    recommend_result got;
+    err e = ERR_INIT;
+    if (recommend(f->hold.view, q, f->scratch, &got, &e) != ERR_OK) {
+        fail_msg("recommend: %s", e.text);
+    }
+    size_t reach = all < q->offset + q->k ? all : q->offset + q->k;
+    assert_int_equal(got.count, reach > q->offset ? reach - q->offset : 0);
+    assert_true(got.exact);
+    for (size_t i = 0; i < got.count; i++) {
+        const recommend_hit *hit = &got.hits[i];
+        const scored *should = &want[i + q->offset];
+        assert_int_equal(hit->popular, i + q->offset >= personal);
+        assert_true(fabs((double)hit->score - should->score) < 1e-4);
+        if (hit->row != should->row) {
+            /* Only where the double's order and the float's may differ. */
+            bool tied = false;
+            for (size_t n = 0; n < all; n++) {
+                tied = tied || (want[n].row == hit->row &&
+                                fabs(want[n].score - should->score) < 1e-5 && !hit->popular);
+            }
+            assert_true(tied);
+        }
+    }
+}
+
+static void recommend_equals_brute_force_under_random_queries(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 21, &plain);
+    shop *s = f.shop;
+    rng *r = &s->random;
+    size_t beside = 0;
+    for (unsigned round = 0; round < 3000; round++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        session_item session[4];
+        uint32_t exclude[20];
+        shop_filter_room room;
+        filter filtered = shop_filter(s, &room);
+        q.user = rng_below(r, 6) == 0 ? ROW_NONE : rng_below(r, (uint32_t)s->user_rows);
+        if (q.user != ROW_NONE && !s->users[q.user].exists) {
+            continue;
+        }
+        q.session = session;
+        q.session_count = rng_below(r, 3) == 0 ? rng_below(r, 4) : 0;
+        for (size_t i = 0; i < q.session_count; i++) {
+            do {
+                session[i].item = rng_below(r, (uint32_t)s->item_rows);
+            } while (!s->items[session[i].item].exists);
+            session[i].weight = 0.5F + (float)rng_below(r, 4);
+        }
+        q.k = 1 + rng_below(r, 60);
+        q.offset = rng_below(r, 3) == 0 ? rng_below(r, 300) : 0;
+        q.exclude = exclude;
+        q.exclude_count = rng_below(r, 20);
+        for (size_t i = 0; i < q.exclude_count; i++) {
+            exclude[i] = rng_below(r, (uint32_t)s->item_rows + 50);
+        }
+        q.filter = rng_below(r, 4) == 0 ? NULL : &filtered;
+        q.include_seen = rng_below(r, 2) == 0;
+        q.balance = rng_below(r, 2) == 0 ? 0.5F : (float)rng_below(r, 11) / 10;
+        q.exact = rng_below(r, 2) == 0;
+        check_list(&f, &q);
+        if (round % 20 == 0) {
+            live_release(s->live, &f.hold);
+            shop_step(s);
+            live_acquire(s->live, &f.hold);
+        }
+        beside = f.hold.view->delta_count;
+    }
+    assert_true(beside > 20); /* else the vectors beside the index were not tried */
+    close_shop(&f);
+}
+
+static void the_lists_stay_right_through_background_runs_and_generations(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 22, &plain);
+    shop *s = f.shop;
+    propagate_options once = {.threads = 1};
+    for (unsigned round = 0; round < 24; round++) {
+        base *b = NULL;
+        bool swapped = false;
+        err e = ERR_INIT;
+        assert_int_equal(propagate_run(&b, f.hold.view, &once, &e), ERR_OK);
+        live_release(s->live, &f.hold);
+        for (unsigned i = 0; i < 15; i++) {
+            shop_step(s); /* what comes while the run works */
+        }
+        if (round % 8 == 7) {
+            shop_activate(s, round, &plain);
+        }
+        assert_int_equal(live_swap(s->live, b, &swapped, &e), ERR_OK);
+        assert_int_equal(swapped, round % 8 != 7);
+        live_acquire(s->live, &f.hold);
+        shop_check(s, f.hold.view);
+        for (uint32_t user = 0; user < s->user_rows; user++) {
+            recommend_query q = RECOMMEND_QUERY_INIT;
+            q.user = user;
+            q.k = 40;
+            if (s->users[user].exists) {
+                check_list(&f, &q);
+            }
+        }
+    }
+    close_shop(&f);
+}
+
+/* After a background run without writes in between, the row that a request makes for a user is
+ * the row that FSC itself would give. */
+static void a_users_row_is_that_of_the_whole_convolution(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 23, &plain);
+    propagate_options once = {.threads = 1};
+    base *b = NULL;
+    bool swapped = false;
+    assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
+    live_release(f.shop->live, &f.hold);
+    assert_int_equal(live_swap(f.shop->live, b, &swapped, NULL), ERR_OK);
+    live_acquire(f.shop->live, &f.hold);
+    const view *v = f.hold.view;
+    /* One layer of A over the users' rows must give back the items': H_i - w E_i of a shop with
+     * one more layer is f A H_u. Checked through the score's symmetry instead: H of an item with
+     * no edges is w E. */
+    size_t lonely = 0;
+    for (uint32_t row = 0; row < f.shop->item_rows; row++) {
+        float h[SHOP_DIM];
+        const float *e = view_vector(v, row, VECTOR_E);
+        if (view_item_users(v, row) == 0 && view_item_vector(v, row, h)) {
+            lonely++;
+            for (size_t j = 0; j < SHOP_DIM; j++) {
+                assert_true(fabsf(h[j] - v->base->w[j] * e[j]) < 1e-5F);
+            }
+        }
+    }
+    assert_true(lonely > 3);
+    close_shop(&f);
+}
+
+static void explained_parts_sum_to_the_score_at_every_balance(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 24, NULL); /* with the content affinity */
+    size_t leaning = 0, reasons = 0;
+    for (uint32_t user = 0; user < f.shop->user_rows; user++) {
+        for (unsigned step = 0; step <= 10; step++) {
+            recommend_query q = RECOMMEND_QUERY_INIT;
+            recommend_result got;
+            q.user = user;
+            q.k = 100;
+            q.explain = true;
+            q.balance = (float)step / 10;
+            assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+            for (size_t i = 0; i < got.count && !got.hits[i].popular; i++) {
+                const recommend_hit *hit = &got.hits[i];
+                float sum = hit->collaborative + hit->multimodal;
+                assert_true(fabsf(sum - hit->score) <= 1e-5F * fmaxf(1, fabsf(hit->score)));
+                assert_true(step != 0 || hit->multimodal == 0);
+                assert_true(step != 10 || hit->collaborative == 0);
+                leaning += view_slot(f.hold.view, hit->row) != SIZE_MAX;
+                for (size_t n = 0; n < hit->because_count; n++, reasons++) {
+                    assert_true(hit->because[n].similarity > 0 && hit->because[n].similarity <= 1);
+                    assert_true(n == 0 ||
+                                hit->because[n].similarity <= hit->because[n - 1].similarity);
+                    assert_int_not_equal(hit->because[n].item, hit->row);
+                }
+            }
+        }
+    }
+    assert_true(leaning > 50);
+    assert_true(reasons > 100);
+    close_shop(&f);
+}
+
+static double mean_likeness(const view *v, const recommend_result *got)
+{
+    double sum = 0;
+    size_t pairs = 0;
+    for (size_t a = 0; a < got->count; a++) {
+        for (size_t b = 0; b < a; b++, pairs++) {
+            float one[SHOP_DIM], other[SHOP_DIM];
+            double dot = 0, first = 0, second = 0;
+            assert_true(view_item_vector(v, got->hits[a].row, one));
+            assert_true(view_item_vector(v, got->hits[b].row, other));
+            for (size_t j = 0; j < SHOP_DIM; j++) {
+                dot += (double)one[j] * (double)other[j];
+                first += (double)one[j] * (double)one[j];
+                second += (double)other[j] * (double)other[j];
+            }
+            sum += dot / sqrt(first * second);
+        }
+    }
+    return sum / (double)pairs;
+}
+
+static void more_diversity_means_less_likeness_within_the_lists(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 25, &plain);
+    double before = 2;
+    for (unsigned step = 0; step <= 5; step++) {
+        double sum = 0;
+        for (uint32_t user = 0; user < 40; user++) {
+            recommend_query q = RECOMMEND_QUERY_INIT;
+            recommend_result got;
+            q.user = user;
+            q.include_seen = true;
+            q.diversity = (float)step / 5;
+            assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+            if (got.count == 10 && !got.hits[9].popular) {
+                sum += mean_likeness(f.hold.view, &got);
+            }
+        }
+        assert_true(sum / 40 < before);
+        before = sum / 40;
+    }
+    close_shop(&f);
+}
+
+static void a_diverse_list_holds_no_item_twice_and_pages_fit_together(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 26, &plain);
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    uint32_t whole[40];
+    q.user = 3;
+    q.diversity = 0.7F;
+    q.k = 40;
+    assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.count, 40);
+    for (size_t i = 0; i < 40; i++) {
+        whole[i] = got.hits[i].row;
+        for (size_t n = 0; n < i; n++) {
+            assert_int_not_equal(whole[n], whole[i]);
+        }
+    }
+    q.k = 15;
+    q.offset = 25;
+    assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+    for (size_t i = 0; i < 15; i++) {
+        assert_int_equal(got.hits[i].row, whole[25 + i]);
+    }
+    close_shop(&f);
+}
+
+static void fallbacks_have_their_reasons(void **state)
+{
+    (void)state;
+    shop *s = mem_array(1, sizeof *s);
+    recommend_scratch *scratch = NULL;
+    assert_int_equal(recommend_scratch_new(&scratch, NULL), ERR_OK);
+    shop_init(s, 27);
+    live_hold hold;
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    live_acquire(s->live, &hold);
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_NO_MODEL);
+    assert_int_equal(got.count, 0);
+    live_release(s->live, &hold);
+    shop_fill(s, 30, 5, 40);
+    uint32_t quiet = shop_add_user(s);
+    shop_activate(s, 1, NULL);
+    live_acquire(s->live, &hold);
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_UNKNOWN_USER);
+    q.user = quiet;
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_NEW_USER);
+    assert_true(got.count == 10 && got.hits[0].popular);
+    q.user = 0;
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_NONE);
+    q.k = 100;
+    live_release(s->live, &hold);
+    s->items[0].hidden = false;
+    s->items[0].has_text = s->items[0].has_image = false;
+    uint32_t plain_item = shop_add_item(s);
+    s->items[plain_item].hidden = s->items[plain_item].has_text = false;
+    s->items[plain_item].has_image = false;
+    shop_put_item(s, plain_item, true);
+    live_acquire(s->live, &hold);
+    assert_int_equal(view_item_flags(hold.view, plain_item), ITEM_EXISTS);
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_NO_CANDIDATES);
+    assert_true(got.hits[got.count - 1].popular && !got.hits[0].popular);
+    live_release(s->live, &hold);
+    recommend_scratch_free(scratch);
+    shop_fini(s);
+    mem_free(s);
+}
+
+static void popular_and_latest_equal_brute_force(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 28, NULL);
+    const shop *s = f.shop;
+    for (unsigned round = 0; round < 400; round++) {
+        shop_filter_room room;
+        filter filtered = shop_filter(f.shop, &room);
+        list_query q = {.k = 1 + rng_below(&f.shop->random, 40),
+                        .offset = rng_below(&f.shop->random, 30),
+                        .filter = round % 3 == 0 ? NULL : &filtered};
+        static scored want[SHOP_ITEMS_MAX];
+        size_t count = 0;
+        bool newest = round % 2 == 0;
+        for (uint32_t row = 0; row < s->item_rows; row++) {
+            if (s->items[row].exists && !s->items[row].hidden &&
+                (q.filter == NULL || shop_passes(s, row, q.filter))) {
+                want[count++] = (scored){row, newest ? (double)s->items[row].created
+                                                     : (double)view_item_users(f.hold.view, row)};
+            }
+        }
+        qsort(want, count, sizeof want[0], by_score);
+        recommend_result got;
+        err_code rc = newest ? latest(f.hold.view, &q, f.scratch, &got, NULL)
+                             : popular(f.hold.view, &q, f.scratch, &got, NULL);
+        assert_int_equal(rc, ERR_OK);
+        size_t reach = count < q.offset + q.k ? count : q.offset + q.k;
+        assert_int_equal(got.count, reach > q.offset ? reach - q.offset : 0);
+        for (size_t i = 0; i < got.count; i++) {
+            assert_int_equal(got.hits[i].row, want[q.offset + i].row);
+        }
+    }
+    close_shop(&f);
+}
+
+static void similar_equals_brute_force_by_every_part(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 29, NULL);
+    const view *v = f.hold.view;
+    for (uint32_t item = 0; item < f.shop->item_rows; item += 3) {
+        for (int by = SIMILAR_ALL; by <= SIMILAR_MULTIMODAL; by++) {
+            float own[SHOP_DIM], other[SHOP_DIM];
+            bool placed = view_item_vector(v, item, own);
+            static scored want[SHOP_ITEMS_MAX];
+            size_t count = 0;
+            for (uint32_t row = 0; placed && row < f.shop->item_rows; row++) {
+                double dot = 0, first = 0, second = 0;
+                if (row == item || !view_item_vector(v, row, other) ||
+                    (view_item_flags(v, row) & ITEM_HIDDEN) != 0) {
+                    continue;
+                }
+                for (size_t j = 0; j < SHOP_DIM; j++) {
+                    double share = (double)v->base->share[j];
+                    double weight = by == SIMILAR_ALL             ? 1
+                                    : by == SIMILAR_COLLABORATIVE ? 1 - share
+                                                                  : share;
+                    dot += weight * (double)own[j] * (double)other[j];
+                    first += weight * (double)own[j] * (double)own[j];
+                    second += weight * (double)other[j] * (double)other[j];
+                }
+                want[count++] = (scored){row, dot / sqrt(first * second)};
+            }
+            qsort(want, count, sizeof want[0], by_score);
+            list_query q = {.k = 15};
+            recommend_result got;
+            assert_int_equal(similar(v, item, (similar_by)by, &q, f.scratch, &got, NULL), ERR_OK);
+            assert_int_equal(got.count, count < 15 ? count : 15);
+            for (size_t i = 0; i < got.count; i++) {
+                assert_true(fabs((double)got.hits[i].score - want[i].score) < 1e-4);
+            }
+        }
+    }
+    close_shop(&f);
+}
+
+/* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */
+static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 30, NULL);
+    shop *s = f.shop;
+    const view *v = f.hold.view;
+    float x[SHOP_TEXT] = {3, -1, 2};
+    feature text = {slice_of("text"), FEATURE_F4, SHOP_TEXT, x};
+    feature odd = {slice_of("sound"), FEATURE_F4, 3, x};
+    feature wide = {slice_of("text"), FEATURE_F4, 5, x};
+    cold_item *cold = NULL;
+    assert_int_equal(coldstart_prepare(&cold, v, (feature[]){text, odd}, 2, NULL), ERR_OK);
+    assert_int_equal(cold->used, 1);
+    assert_int_equal(cold->missing, 2);
+    assert_true(cold->neighbour_count > 0);
+    assert_int_equal(cold->generation, 1);
+    for (size_t i = 1; i < cold->neighbour_count; i++) {
+        assert_true(cold->neighbours[i].similarity <= cold->neighbours[i - 1].similarity);
+    }
+    cold_item_free(cold);
+    assert_int_equal(coldstart_prepare(&cold, v, &odd, 1, NULL), ERR_OK);
+    assert_int_equal(cold->used, 0);
+    cold_item_free(cold);
+    err e = ERR_INIT;
+    assert_int_equal(coldstart_prepare(&cold, v, &wide, 1, &e), ERR_INVALID);
+    assert_string_equal(e.text, "features.text: expected 12 numbers, not 5");
+    assert_null(cold);
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        x[j] = 1e6F;
+    }
+    assert_int_equal(coldstart_prepare(&cold, v, &text, 1, NULL), ERR_OK);
+    double largest = 0, norm = 0;
+    for (size_t i = 0; i < v->base->learnt; i++) {
+        double square = 0;
+        for (size_t j = 0; j < SHOP_DIM; j++) {
+            square += pow((double)v->base->e[i * SHOP_DIM + j], 2);
+        }
+        largest = fmax(largest, square);
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        norm += pow((double)cold->e[j], 2);
+    }
+    assert_true(norm <= largest * 1.0001);
+    cold_item_free(cold);
+    (void)s;
+    close_shop(&f);
+}
+
+static void features_that_change_after_training_do_not_move_what_was_learnt(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 31, NULL);
+    shop *s = f.shop;
+    uint32_t row = 0;
+    float before[SHOP_DIM], after[SHOP_DIM];
+    while (!s->items[row].exists || !view_item_vector(f.hold.view, row, before)) {
+        row++;
+    }
+    live_release(s->live, &f.hold);
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        s->items[row].text[j] += 5;
+    }
+    s->items[row].has_text = true;
+    shop_put_item(s, row, true);
+    live_acquire(s->live, &f.hold);
+    assert_true(view_item_vector(f.hold.view, row, after));
+    assert_memory_equal(before, after, sizeof before);
+    close_shop(&f);
+}
+
+static void numbers_out_of_range_are_refused_by_name(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 32, NULL);
+    struct {
+        recommend_query q;
+        const char *start;
+    } cases[] = {
+        {RECOMMEND_QUERY_INIT, "k: 0"},          {RECOMMEND_QUERY_INIT, "k: 900"},
+        {RECOMMEND_QUERY_INIT, "balance: 1.5"},  {RECOMMEND_QUERY_INIT, "balance: nan"},
+        {RECOMMEND_QUERY_INIT, "diversity: -1"}, {RECOMMEND_QUERY_INIT, "items[0].weight"},
+    };
+    session_item bad = {0, -1};
+    cases[0].q.k = 0;
+    cases[1].q.k = 900;
+    cases[1].q.offset = 101;
+    cases[2].q.balance = 1.5F;
+    cases[3].q.balance = NAN;
+    cases[4].q.diversity = -1;
+    cases[5].q.session = &bad;
+    cases[5].q.session_count = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        err e = ERR_INIT;
+        recommend_result got;
+        assert_int_equal(recommend(f.hold.view, &cases[i].q, f.scratch, &got, &e), ERR_INVALID);
+        assert_memory_equal(e.text, cases[i].start, strlen(cases[i].start));
+    }
+    close_shop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recommend_equals_brute_force_under_random_queries),
+        cmocka_unit_test(the_lists_stay_right_through_background_runs_and_generations),
+        cmocka_unit_test(a_users_row_is_that_of_the_whole_convolution),
+        cmocka_unit_test(explained_parts_sum_to_the_score_at_every_balance),
+        cmocka_unit_test(more_diversity_means_less_likeness_within_the_lists),
+        cmocka_unit_test(a_diverse_list_holds_no_item_twice_and_pages_fit_together),
+        cmocka_unit_test(fallbacks_have_their_reasons),
+        cmocka_unit_test(popular_and_latest_equal_brute_force),
+        cmocka_unit_test(similar_equals_brute_force_by_every_part),
+        cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
+        cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
+        cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
