@@ -25,7 +25,7 @@ packages.build := gcc g++ make libc6-dev libmicrohttpd-dev libgnutls28-dev libja
                   liblmdb-dev libfaiss-dev libopenblas-dev liblapacke-dev
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
-                  prometheus chromium procps git
+                  prometheus chromium chromium-driver procps git
 packages.lint  := cppcheck clang-tidy clang-format
 packages.bench := wrk python3 python3-numpy python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr

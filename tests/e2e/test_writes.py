@@ -105,8 +105,7 @@ class Writes(harness.TestCase):
             try:
                 for _ in range(15):
                     item = rng.choice(ask.get("/recommend", {"user": user, "k": 10}).items)
-                    wrote = ask.post("/interactions",
-                                     {"interactions": [{"user": user, "item": item}]})
+                    wrote = ask.post("/interactions", {"interactions": [{"user": user, "item": item}]})
                     if wrote.status not in (200, 201):
                         problems.append(wrote.body)
                     after = ask.get("/recommend", {"user": user, "k": 50})

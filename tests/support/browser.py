@@ -1,0 +1,72 @@
+"""Headless Chromium through chromedriver's own protocol: no library between."""
+
+import base64
+import http.client
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+# Without these Chromium talks to hosts of its maker.
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb"]
+
+
+class Browser:
+    def __init__(self, width=1320, height=860):
+        self.profile = tempfile.mkdtemp(prefix="stair-browser-")
+        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.driver.stdout:
+            found = re.search(r"started successfully on port (\d+)", line)
+            if found:
+                self.port = int(found.group(1))
+                break
+        else:
+            raise AssertionError("chromedriver did not start")
+        options = {"args": QUIET + [f"--window-size={width},{height}", "--user-data-dir=" + self.profile]}
+        made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
+        self.session = "/session/" + made["sessionId"]
+
+    def call(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
+        connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
+        answer = json.loads(connection.getresponse().read())["value"]
+        connection.close()
+        if isinstance(answer, dict) and "error" in answer:
+            raise AssertionError(answer["message"])
+        return answer
+
+    def open(self, url):
+        self.call("POST", self.session + "/url", {"url": url})
+
+    def run(self, script, *arguments):
+        return self.call("POST", self.session + "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def wait(self, script, *arguments):
+        """Waits until the script gives something true, and gives that."""
+        end = time.monotonic() + 30
+        while True:
+            value = self.run(script, *arguments)
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError("the page does not come to: " + script)
+            time.sleep(0.02)
+
+    def log(self):
+        return self.call("POST", self.session + "/se/log", {"type": "browser"})
+
+    def screenshot(self, path):
+        with open(path, "wb") as f:
+            f.write(base64.b64decode(self.call("GET", self.session + "/screenshot")))
+
+    def close(self):
+        try:
+            self.call("DELETE", self.session)
+        finally:
+            self.driver.terminate()
+            self.driver.wait(20)
+            self.driver.stdout.close()
+            shutil.rmtree(self.profile, ignore_errors=True)
