@@ -1,0 +1,114 @@
+"""What is watched: alert rules, a real Prometheus that scrapes, and the dashboard's queries in it."""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+DEPLOY = os.path.join(harness.ROOT, "deploy")
+# Series that only come with events which this test does not bring about.
+MAY_BE_EMPTY = re.compile(r"quota_bytes")
+
+
+class Prometheus:
+    def __init__(self, folder, target):
+        config = os.path.join(folder, "prometheus.yml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("global: {scrape_interval: 200ms, evaluation_interval: 1s}\n"
+                    f"rule_files: ['{DEPLOY}/prometheus-rules.yml']\n"
+                    f"scrape_configs: [{{job_name: stair, static_configs: [{{targets: ['{target}']}}]}}]\n")
+        self.address = None
+        self.process = subprocess.Popen(
+            ["prometheus", "--config.file=" + config, "--storage.tsdb.path=" + os.path.join(folder, "tsdb"),
+             "--web.listen-address=127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            found = re.search(r"Listening on.*address=(127\.0\.0\.1:\d+)", line)
+            if found:
+                self.address = found.group(1)
+                break
+        else:
+            raise AssertionError("prometheus did not start")
+
+    def ask(self, path, **query):
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection.request("GET", path + "?" + urllib.parse.urlencode(query))
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        return answer
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+
+class Watched(harness.TestCase):
+    def test_the_alert_rules_pass_their_tests(self):
+        for command in (["check", "rules", DEPLOY + "/prometheus-rules.yml"],
+                        ["test", "rules", DEPLOY + "/prometheus-rules.test.yml"]):
+            done = subprocess.run(["promtool", *command], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_every_alert_is_in_the_run_book(self):
+        with open(DEPLOY + "/prometheus-rules.yml", encoding="utf-8") as f:
+            alerts = re.findall(r"- alert: (\S+)", f.read())
+        with open(DEPLOY + "/README.md", encoding="utf-8") as f:
+            book = f.read()
+        self.assertGreater(len(alerts), 5)
+        self.assertEqual([a for a in alerts if a not in book], [])
+
+    def test_a_real_prometheus_scrapes_it_and_every_query_of_the_dashboard_finds_something(self):
+        files, store = self.shop_store()
+        with harness.Server(store) as server:
+            prometheus = Prometheus(self.dir, server.address)
+            try:
+                users = list(harness.shop_users(files, 5))
+                end, up = time.monotonic() + 60, []
+                while not up or up[0]["value"][1] != "1":
+                    self.assertLess(time.monotonic(), end, "never scraped")
+                    up = prometheus.ask("/api/v1/query", query='up{job="stair"}')["data"]["result"]
+                queries = self.queries()
+                missing = set(queries)
+                end = time.monotonic() + 60
+                while missing and time.monotonic() < end:
+                    for user in users:
+                        server.client.get("/recommend", {"user": user})
+                    server.client.post("/interactions", {"interactions": [{"user": users[0], "item": "nothing"}]})
+                    server.client.put("/items/watched", {"title": str(time.monotonic())})
+                    for query in sorted(missing):
+                        answer = prometheus.ask("/api/v1/query", query=query)
+                        self.assertEqual(answer["status"], "success", (query, answer))
+                        if answer["data"]["result"] or MAY_BE_EMPTY.search(query):
+                            missing.discard(query)
+                self.assertEqual(missing, set())
+                known = self.metric_names(server.client.get("/metrics").body.decode())
+                for source in ("prometheus-rules.yml", "grafana-dashboard.json"):
+                    with open(os.path.join(DEPLOY, source), encoding="utf-8") as f:
+                        used = set(re.findall(r"\bstair_[a-z_]+\b", f.read()))
+                    self.assertEqual(used - known, set(), source)
+            finally:
+                prometheus.stop()
+
+    @staticmethod
+    def queries():
+        with open(DEPLOY + "/grafana-dashboard.json", encoding="utf-8") as f:
+            panels = json.load(f)["panels"]
+        return [t["expr"].replace("$__rate_interval", "1m").replace('"$instance"', '".*"')
+                for panel in panels for t in panel.get("targets", [])]
+
+    @staticmethod
+    def metric_names(text):
+        names = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+        return names | {n + end for n in names for end in ("_bucket", "_sum", "_count")}
+
+
+if __name__ == "__main__":
+    harness.main()
