@@ -1,0 +1,81 @@
+/*
+ * api_shop: the whole service without a process: a real store in a temporary folder, live tables
+ * and the API over them, called synchronously.
+ *
+ * Time stands still at SHOP_NOW. A call that fails to do what the harness itself relies on aborts
+ * the test.
+ */
+#ifndef TESTS_SUPPORT_API_SHOP_H
+#define TESTS_SUPPORT_API_SHOP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "core/interaction_types.h"
+#include "core/live.h"
+#include "storage/live_load.h"
+#include "storage/store.h"
+#include "tests/support/store_fixture.h"
+
+enum { SHOP_NOW = 1700000000 };
+
+/* Sizes of the filled shop: items sku-0 .. sku-59, users user-0 .. user-29. */
+enum { SHOP_ITEMS = 60, SHOP_USERS = 30, SHOP_TEXT = 16, SHOP_IMAGE = 8 };
+
+typedef struct api_shop {
+    char folder[TEMP_PATH_MAX];
+    store *store;
+    live *live;
+    live_feature_source source;
+    interaction_types types;
+    api *api;
+    api_response response; /* of the last call */
+    json_t *json;          /* its body if that is JSON, else NULL */
+    apply_result result;   /* of the last write */
+    /* what the callbacks were asked and what they answer */
+    api_health health;
+    api_train_status training;
+    unsigned trains_started, trains_cancelled, snapshots_started;
+    char train_options[512];
+    char snapshot[64];
+    err_code next_commit; /* not ERR_OK: the next write meets this in place of a commit */
+} api_shop;
+
+/* shop_open makes an empty shop; `limits` may be NULL. shop_stock puts the items and interactions
+ * in. shop_train trains a few epochs and activates the generation. */
+void shop_open(api_shop *s, const api_limits *limits);
+void shop_stock(api_shop *s);
+void shop_train(api_shop *s);
+void shop_close(api_shop *s);
+
+typedef struct shop_request {
+    const char *method, *target;
+    const char *content_type; /* NULL: none */
+    const char *idempotency_key;
+    const char *body;   /* NULL: none */
+    size_t body_length; /* 0: of the string */
+} shop_request;
+
+/* shop_send runs a request to its end and returns the status. */
+unsigned shop_send(api_shop *s, const shop_request *r);
+
+/* shop_get and shop_call are shop_send with the usual headers; body may be NULL. */
+unsigned shop_get(api_shop *s, const char *target);
+unsigned shop_call(api_shop *s, const char *method, const char *target, const char *body);
+
+/* shop_at gives a member of the last answer by path ("items/0/item"); NULL without it. shop_text,
+ * shop_number and shop_count (of a list) are its usual forms and abort without it. */
+json_t *shop_at(const api_shop *s, const char *path);
+const char *shop_text(const api_shop *s, const char *path);
+double shop_number(const api_shop *s, const char *path);
+size_t shop_count(const api_shop *s, const char *path);
+
+/* shop_lists tells whether the list at `path` has an entry whose `item` is this id. */
+bool shop_lists(const api_shop *s, const char *path, const char *id);
+
+/* shop_seq is the store's own. */
+uint64_t shop_seq(const api_shop *s);
+
+#endif
