@@ -100,7 +100,7 @@ static err_code write_items(shop *s, err *e)
                 "\"style\":\"%s\"},\"created\":\"%s\"}\n",
                 i, title, demo_department(it), demo_kind(it), demo_brand(it), demo_colour(it),
                 it->cents / 100, it->cents % 100, demo_style(it), created);
-        code = tick(s, &o, "writing %s", i + 1, s->options->items, e);
+        code = tick(s, &o, "writing items", i + 1, s->options->items, e);
     }
     return output_close(&o, s->report, code, e);
 }
@@ -182,7 +182,7 @@ static err_code write_vectors(shop *s, unsigned modality, const char *name, uint
             }
         }
         fwrite(vector, sizeof *vector, width, o.file);
-        code = tick(s, &o, "writing %s", i + 1, s->options->items, e);
+        code = tick(s, &o, "writing features", i + 1, s->options->items, e);
     }
     mem_free(parts);
     return output_close(&o, s->report, code, e);

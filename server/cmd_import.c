@@ -152,7 +152,7 @@ static void tell_skipped(void *ctx, const char *path, uint64_t line, const char 
             json_pack("{s:s, s:I, s:s}", "file", path, "line", (json_int_t)line, "reason", why);
         (void)json_array_append_new(s->lines, entry); /* without memory the list is shorter */
     } else {
-        fprintf(stderr, "%s:%llu: skipped: %s\n", path, (unsigned long long)line, why);
+        progress_line(&s->bar, "%s:%llu: skipped: %s", path, (unsigned long long)line, why);
     }
 }
 
