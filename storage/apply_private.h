@@ -57,6 +57,9 @@ err_code idempotency_trim(store_write *w, int64_t now, err *e) ERR_CHECKED;
 err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint32_t *changed,
                             err *e) ERR_CHECKED;
 
+/* idempotency_quote writes an id as the string that it is in an answer; returns its length. */
+size_t idempotency_quote(slice id, char out[2 * ID_BYTES_MAX + 2]);
+
 /* generations_erase_user zeroes the user's row in every blob of every generation. */
 err_code generations_erase_user(store_write *w, uint32_t row, uint32_t *generations,
                                 err *e) ERR_CHECKED;

@@ -383,9 +383,10 @@ err_code blobs_zero_rows(store_write *w, uint32_t number, const uint32_t *rows, 
     return rc;
 }
 
-err_code blobs_user_left(store_read *r, uint32_t number, uint32_t row, bool *left, err *e)
+err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, size_t count,
+                          bool *left, err *e)
 {
-    zeroing z = {.r = r, .number = number, .rows = &row, .count = 1};
+    zeroing z = {.r = r, .number = number, .rows = rows, .count = count};
     err_code rc = zero_all(&z, e);
     *left = z.changed;
     return rc;

@@ -35,9 +35,10 @@ err_code blobs_complete(store_read *r, uint32_t number, uint64_t *bytes, err *e)
 /* blobs_verify reads every piece of a generation and compares its checksum. */
 err_code blobs_verify(store_read *r, uint32_t number, err *e) ERR_CHECKED;
 
-/* blobs_user_left tells whether the row holds anything but zeroes in any blob with a stride. */
-err_code blobs_user_left(store_read *r, uint32_t number, uint32_t row, bool *left,
-                         err *e) ERR_CHECKED;
+/* blobs_users_left tells whether one of the rows (ascending) holds anything but zeroes in any blob
+ * with a stride. */
+err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, size_t count,
+                          bool *left, err *e) ERR_CHECKED;
 
 /* blobs_remove_some deletes up to `most` pieces or records; *empty when none is left. */
 err_code blobs_remove_some(store_write *w, uint32_t number, size_t most, bool *empty,

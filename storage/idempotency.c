@@ -136,16 +136,15 @@ static bool lists(const idempotency_record *record, uint32_t user_row)
     return false;
 }
 
-/* quoted writes the id as the string that it is in an answer; returns its length. */
-static size_t quoted(slice user, char out[2 * ID_BYTES_MAX + 2])
+size_t idempotency_quote(slice id, char out[2 * ID_BYTES_MAX + 2])
 {
     size_t length = 0;
     out[length++] = '"';
-    for (size_t i = 0; i < user.length && i < ID_BYTES_MAX; i++) {
-        if (user.at[i] == '"' || user.at[i] == '\\') {
+    for (size_t i = 0; i < id.length && i < ID_BYTES_MAX; i++) {
+        if (id.at[i] == '"' || id.at[i] == '\\') {
             out[length++] = '\\';
         }
-        out[length++] = user.at[i];
+        out[length++] = id.at[i];
     }
     out[length++] = '"';
     return length;
@@ -157,8 +156,8 @@ static bool mentions(const idempotency_record *record, uint32_t user_row, slice 
 {
     char needle[2 * ID_BYTES_MAX + 2];
     return lists(record, user_row) ||
-           (record->body.length > 0 &&
-            memmem(record->body.at, record->body.length, needle, quoted(user, needle)) != NULL);
+           (record->body.length > 0 && memmem(record->body.at, record->body.length, needle,
+                                              idempotency_quote(user, needle)) != NULL);
 }
 
 err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint32_t *changed,
