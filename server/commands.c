@@ -5,5 +5,8 @@ const command *const commands[] = {
     &cmd_demo,
     &cmd_import,
     &cmd_export,
+    &cmd_generations,
+    &cmd_check,
+    &cmd_snapshot,
     NULL,
 };

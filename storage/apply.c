@@ -102,6 +102,10 @@ static err_code activate(applying *x, err *e)
             return apply_refuse_as(x, 0, "/generation", &why, e);
         }
     }
+    err_code rc = generations_settle(x->w, number, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
     change *c = apply_change(x);
     if (c == NULL) {
         return err_nomem(e, "results");

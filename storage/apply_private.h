@@ -60,6 +60,10 @@ err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint3
 /* idempotency_quote writes an id as the string that it is in an answer; returns its length. */
 size_t idempotency_quote(slice id, char out[2 * ID_BYTES_MAX + 2]);
 
+/* generations_settle takes back the wish to be activated from every generation up to `number`, so
+ * that a roll-back is not undone at the next start. */
+err_code generations_settle(store_write *w, uint32_t number, err *e) ERR_CHECKED;
+
 /* generations_erase_user zeroes the user's row in every blob of every generation. */
 err_code generations_erase_user(store_write *w, uint32_t row, uint32_t *generations,
                                 err *e) ERR_CHECKED;

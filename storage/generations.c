@@ -390,13 +390,43 @@ err_code generations_sweep(store *s, err *e)
     return rc;
 }
 
-/* --- erasure --- */
+/* --- erasure, and wishes --- */
 
 typedef struct numbers {
     uint32_t list[1024];
     size_t count;
-    uint32_t row;
+    uint32_t row; /* the user's; or the last number to look at */
 } numbers;
+
+static err_code wishes(void *ctx, uint32_t number, slice value, err *e)
+{
+    numbers *found = ctx;
+    generation_info info;
+    err_code rc = generation_decode(&info, number, value, e);
+    if (rc == ERR_OK && number > found->row) {
+        return ERR_CANCELLED;
+    }
+    if (rc == ERR_OK && info.activate && found->count < sizeof found->list / sizeof *found->list) {
+        found->list[found->count++] = number;
+    }
+    return rc;
+}
+
+err_code generations_settle(store_write *w, uint32_t number, err *e)
+{
+    numbers found = {.row = number};
+    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, wishes, &found, e);
+    for (size_t i = 0; i < found.count && rc == ERR_OK; i++) {
+        generation_info info;
+        arena memory;
+        arena_init(&memory, SUMMARY_BYTES_MAX + 1024);
+        rc = generation_get(&w->reads, found.list[i], &memory, &info, e);
+        info.activate = false;
+        rc = rc == ERR_OK ? put_generation(w, &info, e) : rc;
+        arena_fini(&memory);
+    }
+    return rc;
+}
 
 static err_code covers_row(void *ctx, uint32_t number, slice value, err *e)
 {
