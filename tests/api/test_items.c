@@ -84,7 +84,7 @@ static void ids_of_any_character_work_in_paths(void **state)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         assert_int_equal(shop_call(s, "PUT", ids[i].path, "{\"title\":\"x\"}"), 201);
         assert_string_equal(shop_text(s, "id"), ids[i].json);
-        char location[64];
+        char location[1024];
         snprintf(location, sizeof location, "%s", s->response.location);
         assert_int_equal(shop_get(s, location), 200);
         assert_string_equal(shop_text(s, "id"), ids[i].json);
