@@ -27,10 +27,11 @@ typedef struct engine_options {
     uint64_t quota_bytes, oplog_bytes;
     int64_t oplog_seconds;
     size_t queue_jobs_max, queue_bytes_max;
-    int threads;                /* for the background work */
-    uint64_t propagate_changes; /* re-run FSC after so many changes; 0: never */
-    double propagate_seconds;   /* but not more often than this */
-    double watch_seconds;       /* how often to look for generations of other processes */
+    int threads;                     /* of the background work */
+    uint64_t propagate_changes;      /* re-run FSC after so many changes; 0: never */
+    double propagate_seconds;        /* but not more often than this */
+    double propagate_within_seconds; /* and at the latest so long after a change */
+    double watch_seconds;            /* how often to look for generations of other processes */
     metrics *metrics;
     void (*fatal)(void *ctx, const char *why); /* see writer_options */
     void *fatal_ctx;
@@ -45,15 +46,14 @@ store *engine_store(engine *g);
 /* engine_reserve and engine_submit are the writer's (server/writer.h), except that an activation
  * waits for its generation to be loaded. */
 writer_admission engine_reserve(engine *g, size_t bytes);
-void engine_unreserve(engine *g, size_t bytes);
 void engine_submit(engine *g, writer_job *job);
 
 /* engine_health fills what the engine knows: writable, problem, queue, bytes, lag. */
 void engine_health(engine *g, api_health *out);
 
-/* engine_activate_wanted has the background look at once for generations that want to be active:
- * a training has just ended. */
-void engine_activate_wanted(engine *g);
+/* engine_look has the background look at once for generations that want to be active: a training
+ * has just ended. */
+void engine_look(engine *g);
 
 /* engine_stop ends the background work and the writer; all that was submitted is done by then.
  * engine_close frees the rest; no view may be held. Both accept NULL. */

@@ -131,6 +131,17 @@ static writer_group *group_new(size_t count)
     return g;
 }
 
+/* The jobs must be answered somehow, so this waits for memory rather than give up. */
+static writer_group *group_needed(size_t count)
+{
+    writer_group *g = NULL;
+    while ((g = group_new(count)) == NULL) {
+        struct timespec pause = {0, 50 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    return g;
+}
+
 /* --- the queue ---------------------------------------------------------------------------- */
 
 writer_admission writer_reserve(writer *w, size_t bytes)
@@ -250,13 +261,13 @@ static bool went_in(const apply_result *r)
     return r->code == ERR_OK && !r->replayed && r->changes.seq != 0;
 }
 
-static void publish_group(writer *w, writer_job *jobs, const writer_group *g, uint64_t upto)
+static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
 {
     uint64_t began = clock_ns();
     size_t i = 0;
     for (writer_job *j = jobs; j != NULL; j = j->next, i++) {
         const apply_result *r = &g->results[i];
-        if (!went_in(r) || r->seq > upto) {
+        if (!went_in(r)) {
             continue;
         }
         publish(w, r, j->op->kind == OP_GENERATION_ACTIVATE ? &j->base : NULL);
@@ -334,9 +345,10 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     err_code rc = apply_group(w->options.store, w->ops, count, g->results, &e);
     metric_observe(w->commit_seconds, 1e-9 * (double)(clock_ns() - began));
     metric_observe(w->group_ops, (double)count);
+    /* also after a failure: ops that were tried alone may be in before the one that failed */
+    publish_group(w, jobs, g);
     if (rc == ERR_OK) {
         metric_count(w->commits, 1);
-        publish_group(w, jobs, g, UINT64_MAX);
         count_refusals(w, g);
         return;
     }
@@ -372,14 +384,19 @@ static void finish_jobs(writer *w, writer_job *jobs, writer_group *g)
     }
 }
 
+void writer_fail(writer *w, writer_job *job, err_code code, const char *why)
+{
+    writer_group *g = group_needed(1);
+    refuse_all(g, code, why);
+    job->next = NULL;
+    job->taken_ns = clock_ns();
+    finish_jobs(w, job, g);
+}
+
 static void run_group(writer *w, writer_job *jobs, size_t count)
 {
     uint64_t now = clock_ns();
-    writer_group *g = NULL;
-    while ((g = group_new(count)) == NULL) {
-        struct timespec pause = {0, 50 * 1000 * 1000}; /* the jobs must be answered somehow */
-        nanosleep(&pause, NULL);
-    }
+    writer_group *g = group_needed(count);
     for (writer_job *j = jobs; j != NULL; j = j->next) {
         j->taken_ns = now;
     }

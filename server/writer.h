@@ -80,6 +80,10 @@ void writer_unreserve(writer *w, size_t bytes);
 /* writer_submit hands the job over. From here on it is not the caller's until `done`. */
 void writer_submit(writer *w, writer_job *job);
 
+/* writer_fail ends a reserved job that was not submitted, with this error as its result; `done` is
+ * called in the caller's thread. */
+void writer_fail(writer *w, writer_job *job, err_code code, const char *why);
+
 /* writer_job_release ends the use of job->result. */
 void writer_job_release(writer_job *job);
 

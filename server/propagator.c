@@ -1,0 +1,581 @@
+#include "server/propagator.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <omp.h>
+
+#include "core/mem.h"
+#include "core/propagate.h"
+#include "core/recommend.h"
+#include "server/command.h"
+#include "server/log.h"
+#include "storage/features.h"
+#include "storage/generations.h"
+#include "storage/model_store.h"
+
+enum { FOLD_ROWS = 256, ITEM_BYTES_MAX = 64 * 1024 * 1024, SAMPLE_K = 20 };
+static const double reader_check_seconds = 60;
+static const double sample_seconds = 10;
+
+/* An activation that the watch itself asked for. */
+typedef struct own_activation {
+    writer_job job;
+    op op;
+    pthread_mutex_t *mutex;
+    pthread_cond_t *ended;
+    bool done;
+} own_activation;
+
+struct propagator {
+    propagator_options options; /* immutable */
+    pthread_t thread;
+    metric_series *runs, *run_seconds, *activations, *load_seconds, *recall;
+    atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
+    /* guarded by mutex */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    writer_job *first, **last;
+    bool look, stopping;
+    /* the thread alone */
+    double ran_at, looked_at, checked_at, sampled_at;
+    uint32_t considered; /* highest generation that was asked for or found wanting */
+    recommend_scratch *scratch;
+    uint32_t sample_user;
+    /* bits of a double; 0: nothing waits */
+    atomic_uint_fast64_t waiting_since;
+};
+
+static const metric_info info_runs = {
+    "stair_propagation_runs_total", "Times that the convolution was run again in the background.",
+    METRIC_COUNTER, {NULL}, NULL, 0};
+static const metric_info info_run_seconds = {
+    "stair_propagation_duration_seconds", "Running the convolution over the whole graph.",
+    METRIC_HISTOGRAM, {NULL}, NULL, 0};
+static const metric_info info_activations = {
+    "stair_model_activations_total", "Generations that were activated, roll-backs too.",
+    METRIC_COUNTER, {NULL}, NULL, 0};
+static const metric_info info_load_seconds = {
+    "stair_model_load_duration_seconds", "Reading a generation and building its index.",
+    METRIC_HISTOGRAM, {NULL}, NULL, 0};
+static const metric_info info_recall = {
+    "stair_index_recall_ratio", "Share of the exact best 20 that the index found, sampled.",
+    METRIC_GAUGE, {NULL}, NULL, 0};
+
+/* --- loading ------------------------------------------------------------------------------ */
+
+static err_code read_ann(store *s, uint32_t generation, void **bytes, size_t *count, err *e)
+{
+    store_read *r = NULL;
+    *bytes = NULL;
+    *count = 0;
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    err why = ERR_INIT;
+    rc = generation_blob_bytes(r, generation, "ann", count, &why);
+    if (rc == ERR_NOT_FOUND) {
+        store_read_end(r);
+        *count = 0;
+        return ERR_OK; /* a catalogue that is searched exactly has none */
+    }
+    if (rc == ERR_OK) {
+        *bytes = mem_array(*count, 1);
+        rc = *bytes != NULL ? generation_blob_read(r, generation, "ann", 0, *bytes, *count, &why)
+                            : err_nomem(&why, "the index");
+    }
+    store_read_end(r);
+    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
+}
+
+/* A short transaction for a few hundred rows, so that a large catalogue does not hold one open. */
+static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint32_t end, arena *a,
+                          err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    for (uint32_t row = first; rc == ERR_OK && row < end; row++) {
+        const feature *features = NULL;
+        size_t count = 0;
+        if ((view_item_flags(v, row) & ITEM_EXISTS) == 0) {
+            continue;
+        }
+        arena_reset(a);
+        rc = features_get(r, row, a, &features, &count, e);
+        if (rc == ERR_NOT_FOUND) {
+            rc = ERR_OK;
+            continue;
+        }
+        if (rc == ERR_OK) {
+            rc = base_fold_item(b, row, features, count, e);
+        }
+    }
+    store_read_end(r);
+    return rc;
+}
+
+static err_code fold_later(base *b, store *s, const view *v, err *e)
+{
+    arena a;
+    err_code rc = ERR_OK;
+    arena_init(&a, ITEM_BYTES_MAX);
+    size_t rows = view_item_rows(v);
+    for (size_t first = base_items(b); rc == ERR_OK && first < rows; first += FOLD_ROWS) {
+        size_t end = first + FOLD_ROWS < rows ? first + FOLD_ROWS : rows;
+        rc = fold_rows(b, s, v, (uint32_t)first, (uint32_t)end, &a, e);
+    }
+    arena_fini(&a);
+    return rc;
+}
+
+err_code propagator_base(base **out, store *s, const view *v, uint32_t generation, int threads,
+                         err *e)
+{
+    model *m = NULL;
+    void *ann = NULL;
+    size_t ann_bytes = 0;
+    *out = NULL;
+    omp_set_num_threads(threads);
+    err_code rc = model_get(s, generation, &m, e);
+    if (rc == ERR_OK) {
+        rc = read_ann(s, generation, &ann, &ann_bytes, e);
+        if (rc != ERR_OK) {
+            model_free(m);
+        }
+    }
+    if (rc == ERR_OK) {
+        base_options options = {.generation = generation, .ann = ann, .ann_bytes = ann_bytes};
+        rc = base_new(out, m, &options, e);
+    }
+    if (rc == ERR_OK) {
+        rc = fold_later(*out, s, v, e);
+    }
+    if (rc != ERR_OK) {
+        base_release(*out);
+        *out = NULL;
+        err_context(e, "generation %u", generation);
+    }
+    mem_free(ann);
+    return rc;
+}
+
+/* --- activation --------------------------------------------------------------------------- */
+
+static void activate(propagator *p, writer_job *job)
+{
+    const propagator_options *o = &p->options;
+    err e = ERR_INIT;
+    err_code rc = ERR_OK;
+    double began = clock_seconds();
+    uint32_t generation = job->op->generation;
+    if (generation != 0) {
+        live_hold hold;
+        live_acquire(o->live, &hold);
+        rc = propagator_base(&job->base, o->store, hold.view, generation, o->threads, &e);
+        live_release(o->live, &hold);
+    }
+    p->considered = generation > p->considered ? generation : p->considered;
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, "activation_failed", log_int("generation", generation),
+                  log_text("error", e.text));
+        writer_fail(o->writer, job, rc, e.text);
+        return;
+    }
+    metric_observe(p->load_seconds, clock_seconds() - began);
+    metric_count(p->activations, 1);
+    log_event(LOG_INFO, "activating", log_int("generation", generation),
+              log_real("seconds", clock_seconds() - began));
+    writer_submit(o->writer, job);
+}
+
+void propagator_activate(propagator *p, writer_job *job)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool stopping = p->stopping;
+    if (!stopping) {
+        job->next = NULL;
+        *p->last = job;
+        p->last = &job->next;
+        atomic_store(&p->urgent, true);
+        pthread_cond_signal(&p->wake);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    if (stopping) {
+        writer_fail(p->options.writer, job, ERR_UNAVAILABLE, "the service is stopping");
+    }
+}
+
+static void own_ended(writer_job *job)
+{
+    own_activation *own = job->ctx;
+    pthread_mutex_lock(own->mutex);
+    own->done = true;
+    pthread_cond_signal(own->ended);
+    pthread_mutex_unlock(own->mutex);
+}
+
+/* The watch's own activation: submitted like anybody's, and waited for. */
+static void activate_own(propagator *p, uint32_t generation)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+    own_activation own = {.mutex = &mutex, .ended = &ended};
+    own.op.kind = OP_GENERATION_ACTIVATE;
+    own.op.time = (int64_t)clock_now();
+    own.op.count = 1;
+    own.op.generation = generation;
+    own.job.op = &own.op;
+    own.job.done = own_ended;
+    own.job.ctx = &own;
+    if (writer_reserve(p->options.writer, 0) != WRITER_ADMITTED) {
+        return; /* the next look tries again */
+    }
+    activate(p, &own.job);
+    pthread_mutex_lock(&mutex);
+    while (!own.done) {
+        pthread_cond_wait(&ended, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (own.job.result->code != ERR_OK) {
+        log_event(LOG_ERROR, "activation_failed", log_int("generation", generation),
+                  log_text("error", own.job.result->detail));
+    }
+    writer_job_release(&own.job);
+    pthread_mutex_destroy(&mutex);
+    pthread_cond_destroy(&ended);
+}
+
+/* --- the watch ---------------------------------------------------------------------------- */
+
+/* The newest ready generation that wants to be active and was not considered before. */
+static uint32_t wanted_generation(propagator *p)
+{
+    store_read *r = NULL;
+    arena a;
+    err e = ERR_INIT;
+    uint32_t wanted = 0;
+    arena_init(&a, ITEM_BYTES_MAX);
+    if (store_read_begin(p->options.store, &r, &e) == ERR_OK) {
+        const generation_info *list = NULL;
+        size_t count = 0;
+        if (generation_list(r, &a, &list, &count, &e) == ERR_OK) {
+            for (size_t i = 0; i < count; i++) {
+                bool ready = list[i].state == GENERATION_READY && list[i].activate;
+                if (ready && !list[i].active && list[i].number > p->considered) {
+                    wanted = list[i].number;
+                }
+            }
+        }
+        store_read_end(r);
+    }
+    arena_fini(&a);
+    if (e.code != ERR_OK) {
+        log_event(LOG_WARN, "store_watch_failed", log_text("error", e.text));
+    }
+    return wanted;
+}
+
+static err_code reclaim(void *ctx, err *e)
+{
+    (void)e;
+    (void)live_reclaim(ctx);
+    return ERR_OK;
+}
+
+static void watch(propagator *p, double now)
+{
+    p->looked_at = now;
+    uint32_t wanted = wanted_generation(p);
+    if (wanted != 0) {
+        activate_own(p, wanted);
+    }
+    if (now - p->checked_at >= reader_check_seconds) {
+        p->checked_at = now;
+        store_reader_check(p->options.store);
+        (void)(writer_call(p->options.writer, reclaim, p->options.live, NULL) == ERR_OK);
+    }
+}
+
+/* --- the convolution ---------------------------------------------------------------------- */
+
+static double bits_double(uint64_t bits)
+{
+    double value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void note_waiting(propagator *p, uint64_t changes, double now)
+{
+    uint64_t bits = 0;
+    if (changes > 0) {
+        if (atomic_load(&p->waiting_since) != 0) {
+            return;
+        }
+        memcpy(&bits, &now, sizeof bits);
+    }
+    atomic_store(&p->waiting_since, bits);
+}
+
+double propagator_lag(propagator *p)
+{
+    uint64_t bits = atomic_load(&p->waiting_since);
+    return bits != 0 ? clock_seconds() - bits_double(bits) : 0;
+}
+
+static bool is_urgent(void *ctx)
+{
+    return atomic_load_explicit(&((propagator *)ctx)->urgent, memory_order_relaxed);
+}
+
+typedef struct swap {
+    live *live;
+    base *base;
+    bool swapped;
+} swap;
+
+static err_code swap_in(void *ctx, err *e)
+{
+    swap *s = ctx;
+    base *b = s->base;
+    s->base = NULL;
+    return live_swap(s->live, b, &s->swapped, e);
+}
+
+static void run_convolution(propagator *p, const view *v)
+{
+    err e = ERR_INIT;
+    double began = clock_seconds();
+    swap s = {.live = p->options.live};
+    propagate_options options = {
+        .threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
+    err_code rc = propagate_run(&s.base, v, &options, &e);
+    if (rc == ERR_OK && s.base != NULL) {
+        rc = writer_call(p->options.writer, swap_in, &s, &e);
+        base_release(s.base); /* still here only if the writer had stopped */
+    }
+    p->ran_at = clock_seconds();
+    if (rc == ERR_CANCELLED) {
+        return;
+    }
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, "propagation_failed", log_text("error", e.text));
+        return;
+    }
+    atomic_store(&p->waiting_since, 0);
+    metric_count(p->runs, 1);
+    metric_observe(p->run_seconds, p->ran_at - began);
+    log_event(LOG_INFO, "propagated", log_bool("swapped", s.swapped),
+              log_real("seconds", p->ran_at - began));
+}
+
+static void convolve_if_due(propagator *p, double now)
+{
+    const propagator_options *o = &p->options;
+    live_hold hold;
+    view_stats stats;
+    live_acquire(o->live, &hold);
+    view_stats_get(hold.view, &stats);
+    uint64_t changes = stats.generation != 0 ? stats.changes : 0;
+    note_waiting(p, changes, now);
+    bool enough = o->changes > 0 && changes >= o->changes;
+    bool late = o->changes > 0 && changes > 0 && propagator_lag(p) >= o->within_seconds;
+    if ((enough || late) && now - p->ran_at >= o->seconds) {
+        run_convolution(p, hold.view);
+    }
+    live_release(o->live, &hold);
+}
+
+/* --- sampling ----------------------------------------------------------------------------- */
+
+/* One user after the other, so that in time all kinds are seen. */
+static void sample_recall(propagator *p, double now)
+{
+    live_hold hold;
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result found;
+    uint32_t rows[SAMPLE_K];
+    err e = ERR_INIT;
+    p->sampled_at = now;
+    live_acquire(p->options.live, &hold);
+    size_t users = view_user_rows(hold.view);
+    q.k = SAMPLE_K;
+    q.user = users > 0 ? p->sample_user++ % (uint32_t)users : ROW_NONE;
+    if (users > 0 && recommend(hold.view, &q, p->scratch, &found, &e) == ERR_OK && !found.exact) {
+        size_t count = found.count;
+        size_t same = 0;
+        for (size_t i = 0; i < count; i++) {
+            rows[i] = found.hits[i].row;
+        }
+        q.exact = true;
+        if (recommend(hold.view, &q, p->scratch, &found, &e) == ERR_OK && found.count > 0) {
+            for (size_t i = 0; i < found.count; i++) {
+                for (size_t j = 0; j < count; j++) {
+                    same += rows[j] == found.hits[i].row ? 1 : 0;
+                }
+            }
+            metric_set(p->recall, (double)same / (double)found.count);
+        }
+    } else if (e.code == ERR_OK) {
+        metric_set(p->recall, 1);
+    }
+    live_release(p->options.live, &hold);
+}
+
+/* --- the thread --------------------------------------------------------------------------- */
+
+static void wait_a_while(propagator *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    double step = p->options.watch_seconds < 1 ? p->options.watch_seconds : 1;
+    until.tv_nsec += (long)(step * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_cond_timedwait(&p->wake, &p->mutex, &until);
+}
+
+static void *propagator_main(void *argument)
+{
+    propagator *p = argument;
+    pthread_setname_np(pthread_self(), "propagator");
+    pthread_mutex_lock(&p->mutex);
+    while (!p->stopping) {
+        if (p->first == NULL && !p->look) {
+            wait_a_while(p);
+        }
+        writer_job *jobs = p->first;
+        bool look = p->look;
+        p->first = NULL;
+        p->last = &p->first;
+        p->look = false;
+        atomic_store(&p->urgent, p->stopping);
+        pthread_mutex_unlock(&p->mutex);
+        while (jobs != NULL) {
+            writer_job *next = jobs->next;
+            activate(p, jobs);
+            jobs = next;
+        }
+        double now = clock_seconds();
+        if (look || now - p->looked_at >= p->options.watch_seconds) {
+            watch(p, now);
+        }
+        convolve_if_due(p, now);
+        if (now - p->sampled_at >= sample_seconds) {
+            sample_recall(p, now);
+        }
+        pthread_mutex_lock(&p->mutex);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return NULL;
+}
+
+void propagator_look(propagator *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->look = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static err_code declare(propagator *p, err *e)
+{
+    const struct {
+        const metric_info *info;
+        metric_series **series;
+    } all[] = {
+        {&info_runs, &p->runs},
+        {&info_run_seconds, &p->run_seconds},
+        {&info_activations, &p->activations},
+        {&info_load_seconds, &p->load_seconds},
+        {&info_recall, &p->recall},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        metric *added = NULL;
+        err_code rc = metrics_add(p->options.metrics, all[i].info, &added, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        *all[i].series = metric_only(added);
+    }
+    metric_set(p->recall, 1);
+    return ERR_OK;
+}
+
+err_code propagator_new(propagator **out, const propagator_options *options, err *e)
+{
+    *out = NULL;
+    propagator *p = mem_array(1, sizeof *p);
+    if (p == NULL) {
+        return err_nomem(e, "the propagator");
+    }
+    p->options = *options;
+    p->last = &p->first;
+    p->ran_at = p->checked_at = p->looked_at = p->sampled_at = clock_seconds();
+    store_info info;
+    err_code rc = store_stat(options->store, &info, e);
+    if (rc == ERR_OK) {
+        p->considered = info.generation;
+        rc = declare(p, e);
+    }
+    if (rc == ERR_OK) {
+        rc = recommend_scratch_new(&p->scratch, e);
+    }
+    if (rc != ERR_OK) {
+        mem_free(p);
+        return rc;
+    }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int failed = pthread_create(&p->thread, NULL, propagator_main, p);
+    if (failed != 0) {
+        p->stopping = true;
+        propagator_free(p);
+        return err_set(e, ERR_IO, "the propagator's thread: %s", strerror(failed));
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void propagator_stop(propagator *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool first = !p->stopping;
+    p->stopping = true;
+    atomic_store(&p->urgent, true);
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->mutex);
+    if (!first) {
+        return;
+    }
+    pthread_join(p->thread, NULL);
+    while (p->first != NULL) {
+        writer_job *next = p->first->next;
+        writer_fail(p->options.writer, p->first, ERR_UNAVAILABLE, "the service is stopping");
+        p->first = next;
+    }
+}
+
+void propagator_free(propagator *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (!p->stopping) {
+        propagator_stop(p);
+    }
+    recommend_scratch_free(p->scratch);
+    pthread_mutex_destroy(&p->mutex);
+    pthread_cond_destroy(&p->wake);
+    mem_free(p);
+}
