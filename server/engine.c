@@ -8,11 +8,10 @@
 #include "server/command.h"
 #include "server/log.h"
 #include "server/propagator.h"
-#include "storage/features.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"
 
-enum { GROUP_JOBS_MAX = 512, FEATURES_BYTES_MAX = 64 * 1024 * 1024 };
+enum { GROUP_JOBS_MAX = 512, GENERATION_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct engine {
     engine_options options; /* immutable */
@@ -20,53 +19,83 @@ struct engine {
     live *live;
     writer *writer;
     propagator *propagator;
-    arena lent; /* features lent to the live tables; the writer's thread alone */
+    live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
     atomic_bool stopped;
     struct {
         metric_series *generation, *age, *items, *hidden, *users, *interactions, *seq, *depth,
-            *lag, *writable, *used, *file, *quota, *delta, *base, *changes;
+            *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base, *changes;
     } gauges;
 };
 
 static const metric_info info_generation = {
     "stair_model_generation", "Generation that serves; 0: none.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_age = {
-    "stair_model_age_seconds", "Since the generation that serves was trained; 0: none.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_age = {"stair_model_age_seconds",
+                                     "Since the generation that serves was trained; 0: none.",
+                                     METRIC_GAUGE,
+                                     {NULL},
+                                     NULL,
+                                     0};
 static const metric_info info_items = {
     "stair_items", "Items that exist, hidden ones too.", METRIC_GAUGE, {NULL}, NULL, 0};
 static const metric_info info_hidden = {
     "stair_items_hidden", "Items that are hidden.", METRIC_GAUGE, {NULL}, NULL, 0};
 static const metric_info info_users = {
     "stair_users", "Users that exist.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_interactions = {
-    "stair_interactions", "Interaction records of existing users and items.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_interactions = {"stair_interactions",
+                                              "Interaction records of existing users and items.",
+                                              METRIC_GAUGE,
+                                              {NULL},
+                                              NULL,
+                                              0};
 static const metric_info info_seq = {
     "stair_seq", "Number of the last write that reads see.", METRIC_GAUGE, {NULL}, NULL, 0};
 static const metric_info info_depth = {
     "stair_write_queue_depth", "Writes waiting or being applied.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_lag = {
-    "stair_propagation_lag_seconds", "How long the oldest change has waited for the convolution.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_capacity = {
+    "stair_write_queue_capacity", "Writes that may wait at once.", METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_created = {"stair_model_created_timestamp_seconds",
+                                         "When the generation that serves was trained; 0: none.",
+                                         METRIC_GAUGE,
+                                         {NULL},
+                                         NULL,
+                                         0};
+static const metric_info info_lag = {"stair_propagation_lag_seconds",
+                                     "How long the oldest change has waited for the convolution.",
+                                     METRIC_GAUGE,
+                                     {NULL},
+                                     NULL,
+                                     0};
 static const metric_info info_writable = {
-    "stair_store_writable", "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+    "stair_store_writable",
+    "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
+    METRIC_GAUGE,
+    {NULL},
+    NULL,
+    0};
 static const metric_info info_used = {
-    "stair_store_used_bytes", "Bytes of the store that are in use.", METRIC_GAUGE, {NULL}, NULL, 0};
+    "stair_store_bytes", "Bytes of the store that are in use.", METRIC_GAUGE, {NULL}, NULL, 0};
 static const metric_info info_file = {
     "stair_store_file_bytes", "Size of the store's file.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_quota = {
-    "stair_store_quota_bytes", "Most that the store's file may grow to; 0: no quota.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_delta = {
-    "stair_index_delta_rows", "Vectors beside the index: later and changed items.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_quota = {"stair_store_quota_bytes",
+                                       "Most that the store's file may grow to; 0: no quota.",
+                                       METRIC_GAUGE,
+                                       {NULL},
+                                       NULL,
+                                       0};
+static const metric_info info_delta = {"stair_index_delta_rows",
+                                       "Vectors beside the index: later and changed items.",
+                                       METRIC_GAUGE,
+                                       {NULL},
+                                       NULL,
+                                       0};
 static const metric_info info_base = {
     "stair_index_rows", "Vectors that the index holds.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_changes = {
-    "stair_propagation_pending_changes", "Changes that the next convolution takes up.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_changes = {"stair_propagation_pending_changes",
+                                         "Changes that the next convolution takes up.",
+                                         METRIC_GAUGE,
+                                         {NULL},
+                                         NULL,
+                                         0};
 
 /* --- metrics ------------------------------------------------------------------------------ */
 
@@ -75,7 +104,7 @@ static int64_t generation_created(engine *g, uint32_t generation)
     store_read *r = NULL;
     arena a;
     generation_info info = {0};
-    arena_init(&a, FEATURES_BYTES_MAX);
+    arena_init(&a, GENERATION_BYTES_MAX);
     if (generation != 0 && store_read_begin(g->store, &r, NULL) == ERR_OK) {
         if (generation_get(r, generation, &a, &info, NULL) != ERR_OK) {
             info.created = 0;
@@ -91,6 +120,7 @@ static void collect_store(engine *g)
     store_info info;
     writer_status status;
     writer_state(g->writer, &status);
+    metric_set(g->gauges.capacity, (double)g->options.queue_jobs_max);
     metric_set(g->gauges.depth, (double)status.depth);
     metric_set(g->gauges.writable, status.writable && status.problem[0] == '\0' ? 1 : 0);
     metric_set(g->gauges.lag, propagator_lag(g->propagator));
@@ -112,6 +142,7 @@ static void collect(void *ctx)
     int64_t created = generation_created(g, stats.generation);
     metric_set(g->gauges.generation, (double)stats.generation);
     metric_set(g->gauges.age, created != 0 ? (double)(clock_now() - created) : 0);
+    metric_set(g->gauges.created, (double)created);
     metric_set(g->gauges.items, (double)stats.items);
     metric_set(g->gauges.hidden, (double)stats.items_hidden);
     metric_set(g->gauges.users, (double)stats.users);
@@ -129,14 +160,24 @@ static err_code declare(engine *g, err *e)
         const metric_info *info;
         metric_series **series;
     } all[] = {
-        {&info_generation, &g->gauges.generation}, {&info_age, &g->gauges.age},
-        {&info_items, &g->gauges.items},           {&info_hidden, &g->gauges.hidden},
-        {&info_users, &g->gauges.users},           {&info_interactions, &g->gauges.interactions},
-        {&info_seq, &g->gauges.seq},               {&info_depth, &g->gauges.depth},
-        {&info_lag, &g->gauges.lag},               {&info_writable, &g->gauges.writable},
-        {&info_used, &g->gauges.used},             {&info_file, &g->gauges.file},
-        {&info_quota, &g->gauges.quota},           {&info_delta, &g->gauges.delta},
-        {&info_base, &g->gauges.base},             {&info_changes, &g->gauges.changes},
+        {&info_generation, &g->gauges.generation},
+        {&info_age, &g->gauges.age},
+        {&info_items, &g->gauges.items},
+        {&info_hidden, &g->gauges.hidden},
+        {&info_users, &g->gauges.users},
+        {&info_interactions, &g->gauges.interactions},
+        {&info_seq, &g->gauges.seq},
+        {&info_depth, &g->gauges.depth},
+        {&info_lag, &g->gauges.lag},
+        {&info_capacity, &g->gauges.capacity},
+        {&info_created, &g->gauges.created},
+        {&info_writable, &g->gauges.writable},
+        {&info_used, &g->gauges.used},
+        {&info_file, &g->gauges.file},
+        {&info_quota, &g->gauges.quota},
+        {&info_delta, &g->gauges.delta},
+        {&info_base, &g->gauges.base},
+        {&info_changes, &g->gauges.changes},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         metric *added = NULL;
@@ -150,23 +191,6 @@ static err_code declare(engine *g, err *e)
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
-
-/* live_features_fn: the writer's thread asks for the vectors of a row that has none prepared. */
-static err_code lend_features(void *ctx, uint32_t item, const feature **features, size_t *count,
-                              err *e)
-{
-    engine *g = ctx;
-    store_read *r = NULL;
-    *features = NULL;
-    *count = 0;
-    arena_reset(&g->lent);
-    err_code rc = store_read_begin(g->store, &r, e);
-    if (rc == ERR_OK) {
-        rc = features_get(r, item, &g->lent, features, count, e);
-    }
-    store_read_end(r);
-    return rc;
-}
 
 static err_code open_store(engine *g, err *e)
 {
@@ -192,8 +216,8 @@ static err_code load_model(engine *g, const store_info *info, err *e)
         return ERR_OK;
     }
     live_acquire(g->live, &hold);
-    err_code rc = propagator_base(&b, g->store, hold.view, info->generation, g->options.threads,
-                                  &why);
+    err_code rc =
+        propagator_base(&b, g->store, hold.view, info->generation, g->options.threads, &why);
     live_release(g->live, &hold);
     if (rc == ERR_NOMEM) {
         return err_set(e, rc, "%s", why.text);
@@ -209,13 +233,11 @@ static err_code load_model(engine *g, const store_info *info, err *e)
 static err_code fill_live(engine *g, store_info *info, err *e)
 {
     double began = clock_seconds();
-    live_options options = {.features = lend_features, .ctx = g};
+    live_options options = {.features = live_stored_features, .ctx = &g->lent};
+    live_feature_source_init(&g->lent, g->store);
     err_code rc = live_new(&g->live, &options, e);
     if (rc == ERR_OK) {
-        rc = live_load(g->store, g->live, e);
-    }
-    if (rc == ERR_OK) {
-        rc = store_stat(g->store, info, e);
+        rc = live_load(g->store, g->live, info, e);
     }
     if (rc == ERR_OK) {
         rc = load_model(g, info, e);
@@ -270,7 +292,6 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
         return err_nomem(e, "the engine");
     }
     g->options = *options;
-    arena_init(&g->lent, FEATURES_BYTES_MAX);
     err_code rc = open_store(g, e);
     if (rc == ERR_OK) {
         rc = fill_live(g, &info, e);
@@ -356,6 +377,6 @@ void engine_close(engine *g)
     writer_free(g->writer);
     live_free(g->live);
     store_close(g->store);
-    arena_fini(&g->lent);
+    live_feature_source_fini(&g->lent);
     mem_free(g);
 }

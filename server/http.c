@@ -747,6 +747,12 @@ const char *http_admin_address(const http *h)
     return h->admin.daemon != NULL ? h->admin.address : NULL;
 }
 
+err_code http_reload(http *h, err *e)
+{
+    const http_options *o = &h->options;
+    return o->tls_cert != NULL ? tls_load(o->tls_cert, o->tls_key, e) : ERR_OK;
+}
+
 void http_drain(http *h)
 {
     atomic_store(&h->draining, true);

@@ -59,6 +59,9 @@ const char *http_admin_address(const http *h);
  * every second or so. libmicrohttpd's own time-out only sees silence, not a slow drip. */
 void http_sweep(http *h);
 
+/* http_reload reads the certificate files again, for connections that begin from now on. */
+err_code http_reload(http *h, err *e) ERR_CHECKED;
+
 /* http_drain makes every answer the last one of its connection; http_quiesce stops accepting;
  * http_busy is how many requests have begun and not ended. */
 void http_drain(http *h);

@@ -15,7 +15,7 @@
 #include "server/log.h"
 #include "storage/features.h"
 #include "storage/generations.h"
-#include "storage/model_store.h"
+#include "storage/live_load.h"
 
 enum { FOLD_ROWS = 256, ITEM_BYTES_MAX = 64 * 1024 * 1024, SAMPLE_K = 20 };
 static const double reader_check_seconds = 60;
@@ -49,48 +49,38 @@ struct propagator {
     atomic_uint_fast64_t waiting_since;
 };
 
-static const metric_info info_runs = {
-    "stair_propagation_runs_total", "Times that the convolution was run again in the background.",
-    METRIC_COUNTER, {NULL}, NULL, 0};
-static const metric_info info_run_seconds = {
-    "stair_propagation_duration_seconds", "Running the convolution over the whole graph.",
-    METRIC_HISTOGRAM, {NULL}, NULL, 0};
-static const metric_info info_activations = {
-    "stair_model_activations_total", "Generations that were activated, roll-backs too.",
-    METRIC_COUNTER, {NULL}, NULL, 0};
-static const metric_info info_load_seconds = {
-    "stair_model_load_duration_seconds", "Reading a generation and building its index.",
-    METRIC_HISTOGRAM, {NULL}, NULL, 0};
-static const metric_info info_recall = {
-    "stair_index_recall_ratio", "Share of the exact best 20 that the index found, sampled.",
-    METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_runs = {"stair_propagation_runs_total",
+                                      "Times that the convolution was run again in the background.",
+                                      METRIC_COUNTER,
+                                      {NULL},
+                                      NULL,
+                                      0};
+static const metric_info info_run_seconds = {"stair_propagation_duration_seconds",
+                                             "Running the convolution over the whole graph.",
+                                             METRIC_HISTOGRAM,
+                                             {NULL},
+                                             NULL,
+                                             0};
+static const metric_info info_activations = {"stair_model_activations_total",
+                                             "Generations that were activated, roll-backs too.",
+                                             METRIC_COUNTER,
+                                             {NULL},
+                                             NULL,
+                                             0};
+static const metric_info info_load_seconds = {"stair_model_load_duration_seconds",
+                                              "Reading a generation and building its index.",
+                                              METRIC_HISTOGRAM,
+                                              {NULL},
+                                              NULL,
+                                              0};
+static const metric_info info_recall = {"stair_ann_sampled_recall",
+                                        "Share of the exact best 20 that the index found, sampled.",
+                                        METRIC_GAUGE,
+                                        {NULL},
+                                        NULL,
+                                        0};
 
 /* --- loading ------------------------------------------------------------------------------ */
-
-static err_code read_ann(store *s, uint32_t generation, void **bytes, size_t *count, err *e)
-{
-    store_read *r = NULL;
-    *bytes = NULL;
-    *count = 0;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc != ERR_OK) {
-        return rc;
-    }
-    err why = ERR_INIT;
-    rc = generation_blob_bytes(r, generation, "ann", count, &why);
-    if (rc == ERR_NOT_FOUND) {
-        store_read_end(r);
-        *count = 0;
-        return ERR_OK; /* a catalogue that is searched exactly has none */
-    }
-    if (rc == ERR_OK) {
-        *bytes = mem_array(*count, 1);
-        rc = *bytes != NULL ? generation_blob_read(r, generation, "ann", 0, *bytes, *count, &why)
-                            : err_nomem(&why, "the index");
-    }
-    store_read_end(r);
-    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
-}
 
 /* A short transaction for a few hundred rows, so that a large catalogue does not hold one open. */
 static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint32_t end, arena *a,
@@ -135,31 +125,17 @@ static err_code fold_later(base *b, store *s, const view *v, err *e)
 err_code propagator_base(base **out, store *s, const view *v, uint32_t generation, int threads,
                          err *e)
 {
-    model *m = NULL;
-    void *ann = NULL;
-    size_t ann_bytes = 0;
     *out = NULL;
     omp_set_num_threads(threads);
-    err_code rc = model_get(s, generation, &m, e);
-    if (rc == ERR_OK) {
-        rc = read_ann(s, generation, &ann, &ann_bytes, e);
-        if (rc != ERR_OK) {
-            model_free(m);
-        }
-    }
-    if (rc == ERR_OK) {
-        base_options options = {.generation = generation, .ann = ann, .ann_bytes = ann_bytes};
-        rc = base_new(out, m, &options, e);
-    }
+    err_code rc = base_load(s, generation, (unsigned)threads, out, e);
     if (rc == ERR_OK) {
         rc = fold_later(*out, s, v, e);
     }
     if (rc != ERR_OK) {
         base_release(*out);
         *out = NULL;
-        err_context(e, "generation %u", generation);
+        (void)err_context(e, "generation %u", generation);
     }
-    mem_free(ann);
     return rc;
 }
 
@@ -351,8 +327,7 @@ static void run_convolution(propagator *p, const view *v)
     err e = ERR_INIT;
     double began = clock_seconds();
     swap s = {.live = p->options.live};
-    propagate_options options = {
-        .threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
+    propagate_options options = {.threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
     err_code rc = propagate_run(&s.base, v, &options, &e);
     if (rc == ERR_OK && s.base != NULL) {
         rc = writer_call(p->options.writer, swap_in, &s, &e);

@@ -1,0 +1,67 @@
+/*
+ * stair serve: the service. The main thread only waits for signals; they are blocked in every
+ * other thread, so no handler ever runs.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "server/command.h"
+#include "server/log.h"
+#include "server/serve_options.h"
+#include "server/service.h"
+
+/* Waits until the service is to end; true if it must end because it is broken. */
+static bool wait_for_end(service *s, const sigset_t *signals)
+{
+    const struct timespec tick = {1, 0};
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &tick);
+        if (number == SIGTERM || number == SIGINT) {
+            return false;
+        }
+        if (number == SIGHUP) {
+            service_reload(s);
+        }
+        if (service_tick(s)) {
+            return true;
+        }
+    }
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    const serve_options *o = call->options;
+    sigset_t signals;
+    service *s = NULL;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    err_code rc = service_start(&s, o, call->values, e);
+    if (rc != ERR_OK) {
+        *call->usage = rc == ERR_INVALID;
+        return rc;
+    }
+    bool broken = wait_for_end(s, &signals);
+    bool drained = service_stop(s);
+    if (broken) {
+        return err_set(e, ERR_INTERNAL, "the tables in memory fell behind the store; start again");
+    }
+    if (!drained) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "some requests had not ended after %g s (--stop-timeout)", o->stop_timeout);
+    }
+    return ERR_OK;
+}
+
+const command cmd_serve = {
+    .name = "serve",
+    .summary = "answer requests over HTTP; an empty store serves too",
+    .options = serve_option_table,
+    .options_bytes = sizeof(serve_options),
+    .own_signals = true,
+    .run = run,
+};

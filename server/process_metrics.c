@@ -1,0 +1,126 @@
+#include "server/process_metrics.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    metric_series *resident, *peak, *cpu, *files, *files_max, *started;
+} gauges; /* one process, one set */
+
+static const metric_info info_build = {"stair_build_info",
+                                       "Always 1; the labels say what runs.",
+                                       METRIC_GAUGE,
+                                       {"version", "compiler"},
+                                       NULL,
+                                       0};
+static const metric_info info_resident = {"stair_process_resident_bytes",
+                                          "Memory that the process has in use.",
+                                          METRIC_GAUGE,
+                                          {NULL},
+                                          NULL,
+                                          0};
+static const metric_info info_peak = {"stair_process_resident_peak_bytes",
+                                      "Most memory that the process has had in use.",
+                                      METRIC_GAUGE,
+                                      {NULL},
+                                      NULL,
+                                      0};
+static const metric_info info_cpu = {"stair_process_cpu_seconds",
+                                     "Processor time used since the start.",
+                                     METRIC_GAUGE,
+                                     {NULL},
+                                     NULL,
+                                     0};
+static const metric_info info_files = {
+    "stair_process_open_files", "Open file descriptors.", METRIC_GAUGE, {NULL}, NULL, 0};
+static const metric_info info_files_max = {"stair_process_open_files_limit",
+                                           "Most file descriptors that the process may open.",
+                                           METRIC_GAUGE,
+                                           {NULL},
+                                           NULL,
+                                           0};
+static const metric_info info_started = {"stair_process_start_timestamp_seconds",
+                                         "When the process started.",
+                                         METRIC_GAUGE,
+                                         {NULL},
+                                         NULL,
+                                         0};
+
+static double resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%*u %lu", &pages) != 1) {
+            pages = 0;
+        }
+        (void)fclose(file);
+    }
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_files(void)
+{
+    double count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder != NULL) {
+        while (readdir(folder) != NULL) {
+            count++;
+        }
+        (void)closedir(folder);
+        count -= 3; /* . and .. and the folder's own */
+    }
+    return count;
+}
+
+static void collect(void *ctx)
+{
+    struct rusage usage;
+    struct rlimit limit;
+    (void)ctx;
+    metric_set(gauges.resident, resident_bytes());
+    metric_set(gauges.files, open_files());
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        metric_set(gauges.peak, 1024.0 * (double)usage.ru_maxrss);
+        metric_set(gauges.cpu,
+                   (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                       1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        metric_set(gauges.files_max, (double)limit.rlim_cur);
+    }
+}
+
+err_code process_metrics_add(metrics *m, err *e)
+{
+    const struct {
+        const metric_info *info;
+        metric_series **series;
+    } all[] = {
+        {&info_resident, &gauges.resident},
+        {&info_peak, &gauges.peak},
+        {&info_cpu, &gauges.cpu},
+        {&info_files, &gauges.files},
+        {&info_files_max, &gauges.files_max},
+        {&info_started, &gauges.started},
+    };
+    metric *added = NULL;
+    err_code rc = metrics_add(m, &info_build, &added, e);
+    if (rc == ERR_OK) {
+        metric_set(metric_at(added, STAIR_VERSION, "gcc " __VERSION__, NULL), 1);
+    }
+    for (size_t i = 0; rc == ERR_OK && i < sizeof all / sizeof all[0]; i++) {
+        rc = metrics_add(m, all[i].info, &added, e);
+        if (rc == ERR_OK) {
+            *all[i].series = metric_only(added);
+        }
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    metric_set(gauges.started, (double)time(NULL));
+    return metrics_on_scrape(m, collect, NULL, e);
+}
