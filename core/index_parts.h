@@ -8,6 +8,7 @@
 #include "core/ann.h"
 #include "core/faiss_table.h"
 #include "core/index.h"
+#include "core/kth.h"
 #include "core/quantise.h"
 
 struct vector_index {
@@ -19,14 +20,23 @@ struct vector_index {
     ann *ann;       /* NULL but for INDEX_ANN */
 };
 
-/* One query on its way. */
+/* A row that may be in the list: its score is at most `upper`. */
+typedef struct maybe {
+    uint32_t row;
+    float upper;
+} maybe;
+
+/* One query on its way. Bounds and floor are in the units of its codes. */
 typedef struct search {
     const vector_index *ix;
     const index_query *query;
-    topk best;
+    topk best;     /* real scores */
+    kth bounds;    /* lower bounds: the k-th largest is what the list surely reaches */
+    maybe *maybes; /* (maybes_max) not scored yet */
+    size_t maybes_count;
     codes_query code;
     size_t candidates;
-    float floor; /* a score that the k-th best is known to reach; -inf at first */
+    float floor; /* what the k-th best is known to reach; -inf at first */
     bool scans;  /* is still to be answered by a scan of all codes */
     bool exact;
 } search;
@@ -36,6 +46,10 @@ struct index_scratch {
     size_t searches_max;
     topk_hit *hits; /* (hits_max) the lists, one behind the other */
     size_t hits_max;
+    float *kth; /* (kth_max) the bounds */
+    size_t kth_max;
+    maybe *maybes; /* (maybes_max) */
+    size_t maybes_max;
     int8_t *code; /* (code_max) the queries' codes */
     size_t code_max;
     topk_hit *clusters;    /* (clusters_max) */

@@ -2,8 +2,10 @@
  * index_search: the paths of a search.
  *
  * Few candidates: their floats alone are read. Else the codes are scanned, all of them or those of
- * the best clusters, and what may reach the floor is scored from the floats at once, which raises
- * the floor for the rest. All paths offer rows to the same heap with the same scores.
+ * the best clusters. Lower bounds go to a heap whose floor rises as the scan goes; rows whose upper
+ * bound reaches it are noted, and those that still do at the end are scored from the floats, all
+ * together: one at a time each would wait for memory. All paths end in the same heap with the same
+ * scores.
  */
 #include "core/index.h"
 
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #include "core/index_parts.h"
+#include "core/kth.h"
 #include "core/mem.h"
 #include "core/scan.h"
 
@@ -21,6 +24,8 @@ enum {
     /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
      * next query finds in the cache. */
     BATCH_BLOCKS = 256,
+    MAYBES = 1024, /* rows noted before they are scored */
+    SCORED = 64,   /* at a time */
 };
 
 /* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
@@ -38,6 +43,8 @@ void index_scratch_free(index_scratch *s)
     if (s != NULL) {
         mem_free(s->searches);
         mem_free(s->hits);
+        mem_free(s->kth);
+        mem_free(s->maybes);
         mem_free(s->code);
         mem_free(s->clusters);
         mem_free(s->cluster_scores);
@@ -63,24 +70,31 @@ static bool grow(void **memory, size_t *max, size_t count, size_t size)
 static err_code make_room(index_scratch *s, const vector_index *ix, const index_query *queries,
                           size_t count, err *e)
 {
-    size_t hits = 0, width = (ix->dim + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+    size_t hits = 0, kth_floats = 0,
+           width = (ix->dim + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
     size_t clusters = ix->ann != NULL ? ix->ann->clusters : 0;
     size_t scores_max = s->clusters_max;
     for (size_t i = 0; i < count; i++) {
         hits += queries[i].k;
+        kth_floats += kth_size(queries[i].k);
     }
     if (!grow((void **)&s->searches, &s->searches_max, count, sizeof *s->searches) ||
         !grow((void **)&s->hits, &s->hits_max, hits, sizeof *s->hits) ||
+        !grow((void **)&s->kth, &s->kth_max, kth_floats, sizeof *s->kth) ||
+        !grow((void **)&s->maybes, &s->maybes_max, count * MAYBES, sizeof *s->maybes) ||
         !grow((void **)&s->code, &s->code_max, count * width, sizeof *s->code) ||
         !grow((void **)&s->cluster_scores, &scores_max, clusters, sizeof *s->cluster_scores) ||
         !grow((void **)&s->clusters, &s->clusters_max, clusters, sizeof *s->clusters)) {
         return err_nomem(e, "a search");
     }
     topk_hit *at = s->hits;
-    for (size_t i = 0; i < count; at += queries[i].k, i++) {
+    float *bounds = s->kth;
+    for (size_t i = 0; i < count; at += queries[i].k, bounds += kth_size(queries[i].k), i++) {
         s->searches[i] = (search){.ix = ix, .query = &queries[i], .floor = -INFINITY};
         s->searches[i].code.code = s->code + i * width;
+        s->searches[i].maybes = s->maybes + i * MAYBES;
         topk_init(&s->searches[i].best, at, queries[i].k);
+        kth_init(&s->searches[i].bounds, bounds, queries[i].k);
     }
     return ERR_OK;
 }
@@ -103,30 +117,48 @@ static bool is_skipped(const uint64_t *skip, uint32_t row)
     return skip != NULL && (skip[row / 64] >> row % 64 & 1) != 0;
 }
 
-/* rescore is the sink of codes_scan: the rows of a block that may reach the floor get their real
- * scores. */
-static float rescore(void *ctx, size_t block, unsigned mask)
+/* settle gives the noted rows that still may be in the list their real scores. */
+static void settle(search *s)
+{
+    uint32_t rows[SCORED] = {0};
+    float scores[SCORED];
+    size_t count = 0;
+    for (size_t i = 0; i < s->maybes_count || count > 0; i++) {
+        if (i < s->maybes_count && s->maybes[i].upper >= s->floor) {
+            rows[count++] = s->maybes[i].row;
+        }
+        if (count == SCORED || i >= s->maybes_count) {
+            scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
+            for (size_t n = 0; n < count; n++) {
+                topk_push(&s->best, rows[n], scores[n]);
+            }
+            count = 0;
+        }
+    }
+    s->maybes_count = 0;
+}
+
+/* note is the sink of codes_scan. */
+static float note(void *ctx, const codes_found *found)
 {
     search *s = ctx;
     const uint32_t *order = s->ix->ann != NULL ? s->ix->ann->order : NULL;
-    uint32_t rows[QUANTISE_BLOCK];
-    float scores[QUANTISE_BLOCK];
-    size_t count = 0;
-    for (; mask != 0; mask &= mask - 1) {
-        size_t place = block * QUANTISE_BLOCK + (size_t)__builtin_ctz(mask);
+    if (s->maybes_count + QUANTISE_BLOCK > MAYBES) {
+        settle(s);
+    }
+    for (unsigned mask = found->mask; mask != 0; mask &= mask - 1) {
+        unsigned lane = (unsigned)__builtin_ctz(mask);
+        size_t place = found->block * QUANTISE_BLOCK + lane;
         uint32_t row = order != NULL ? order[place] : (uint32_t)place;
-        if (!is_skipped(s->query->skip, row)) {
-            rows[count++] = row;
+        float upper = found->estimate[lane] + found->margin;
+        if (upper >= s->floor && !is_skipped(s->query->skip, row)) {
+            s->maybes[s->maybes_count++] = (maybe){row, upper};
+            kth_push(&s->bounds, found->estimate[lane] - found->margin);
+            float floor = kth_floor(&s->bounds);
+            s->floor = floor > s->floor ? floor : s->floor;
         }
     }
-    if (count == 0) {
-        return fmaxf(s->floor, topk_floor(&s->best));
-    }
-    scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
-    for (size_t i = 0; i < count; i++) {
-        topk_push(&s->best, rows[i], scores[i]);
-    }
-    return fmaxf(s->floor, topk_floor(&s->best));
+    return s->floor;
 }
 
 const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size_t count,
@@ -157,11 +189,12 @@ static void search_clusters(search *s, index_scratch *scratch)
     const ann *a = s->ix->ann;
     size_t count = clusters_for(a, s->candidates);
     const topk_hit *ranked = index_rank_clusters(s->ix, s->query->q, count, scratch);
-    codes_range range = {.floor = -INFINITY};
+    codes_range range = {0};
     for (size_t i = 0; i < count; i++) {
         range.first = a->first_block[ranked[i].row];
         range.count = a->first_block[ranked[i].row + 1] - range.first;
-        range.floor = codes_scan(s->ix->codes, &s->code, &range, rescore, s);
+        range.floor = s->floor;
+        codes_scan(s->ix->codes, &s->code, &range, note, s);
     }
     s->exact = count == a->clusters;
 }
@@ -185,14 +218,15 @@ static void begin(search *s, index_scratch *scratch)
     s->scans = true;
     if (ix->ann != NULL) {
         search_clusters(s, scratch);
-        bool full = s->best.count >= (query->k < s->candidates ? query->k : s->candidates);
+        bool full = kth_count(&s->bounds) >= (query->k < s->candidates ? query->k : s->candidates);
         s->scans = !s->exact && (query->exact || !full);
     }
     if (s->scans) {
-        /* what the clusters gave starts the floor; the list itself starts anew */
+        /* the floor stays, the lists start anew */
         s->exact = true;
-        s->floor = topk_floor(&s->best);
+        s->maybes_count = 0;
         topk_init(&s->best, s->best.hits, query->k);
+        kth_init(&s->bounds, s->bounds.memory, query->k);
     }
 }
 
@@ -207,9 +241,9 @@ static void scan_all(const vector_index *ix, search *searches, size_t count)
             codes_range range = {.first = at,
                                  .count = blocks - at < step ? blocks - at : step,
                                  .skip = ix->ann == NULL ? s->query->skip : NULL,
-                                 .floor = fmaxf(s->floor, topk_floor(&s->best))};
+                                 .floor = s->floor};
             if (s->scans) {
-                (void)codes_scan(ix->codes, &s->code, &range, rescore, s);
+                codes_scan(ix->codes, &s->code, &range, note, s);
             }
         }
     }
@@ -234,6 +268,7 @@ err_code index_search_many(const vector_index *ix, const index_query *queries, s
     scan_all(ix, s->searches, count);
     for (size_t i = 0; i < count; i++) {
         search *done = &s->searches[i];
+        settle(done);
         results[i] = (index_result){
             .hits = done->best.hits, .count = topk_finish(&done->best), .exact = done->exact};
     }

@@ -168,12 +168,14 @@ void codes_query_make(codes_query *into, const float *q, size_t dim)
     into->norm_weight = round_up((sqrt(residual) + slack * sqrt(norm)) / unit);
 }
 
-float codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
-                 void *ctx)
+void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
+                void *ctx)
 {
-    switch (c->kernel) {
-    case CODES_VNNI: return codes_scan_vnni(c, q, range, sink, ctx);
-    case CODES_AVX2: return codes_scan_avx2(c, q, range, sink, ctx);
-    default: return codes_scan_portable(c, q, range, sink, ctx);
+    codes_seek *const seeks[CODES_KERNELS] = {codes_seek_vnni, codes_seek_avx2,
+                                              codes_seek_portable};
+    codes_range left = *range;
+    codes_found found;
+    while (seeks[c->kernel](c, q, &left, &found)) {
+        left.floor = sink(ctx, &found);
     }
 }

@@ -7,9 +7,12 @@
  *     |<x,q> - <x^,q^>|  <=  |x - x^| |q|  +  |x^| |q - q^|
  *
  * so with the two norms of the row kept (the largest of each block of 16 rows), the integer product
- * bounds the true one from above. The bound is widened by what float arithmetic can lose, in the
- * product of the codes and in core/scan.h's, so a row that the scan drops has a *computed* score
- * below the floor: nothing is lost by it, ties included.
+ * bounds the true one from both sides. The margin is widened by what float arithmetic can lose, in
+ * the product of the codes and in core/scan.h's, so it holds for *computed* scores: a row whose
+ * upper bound is below the lower bounds of k others is in no list of k, ties included.
+ *
+ * Estimates, margins and floors are in units of the query's scale: a score times
+ * codes_query.inverse.
  *
  * Codes lie so that no sum across a register is needed: in a block of 16 rows the same four
  * dimensions of all rows are one cache line, and four products per row are one instruction where
@@ -75,9 +78,17 @@ typedef struct codes_query {
 /* codes_query_make encodes q, whose norm is at most QUANTISE_NORM_MAX, into `into->code`. */
 void codes_query_make(codes_query *into, const float *q /* (dim) */, size_t dim);
 
-/* Told of a block some of whose rows may reach the floor: bit i of `mask` is place 16 block + i.
- * Returns the floor from here on, which may have risen. */
-typedef float (*codes_sink)(void *ctx, size_t block, unsigned mask);
+/* A block some of whose rows may reach the floor: bit i of `mask` is place 16 block + i, whose
+ * score is within estimate[i] +- margin. */
+typedef struct codes_found {
+    size_t block;
+    unsigned mask;
+    float margin;
+    float estimate[QUANTISE_BLOCK] __attribute__((aligned(64)));
+} codes_found;
+
+/* Told of such a block; returns the floor from here on, which may have risen. */
+typedef float (*codes_sink)(void *ctx, const codes_found *found);
 
 typedef struct codes_range {
     size_t first, count;  /* blocks */
@@ -85,9 +96,8 @@ typedef struct codes_range {
     float floor;          /* rows whose score is surely below are not told */
 } codes_range;
 
-/* codes_scan tells the sink of every block that may hold a row of at least the floor, in order.
- * Returns the last floor. */
-float codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
-                 void *ctx);
+/* codes_scan tells the sink of every block that may hold a row of at least the floor, in order. */
+void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
+                void *ctx);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Every kernel walks the blocks of a range in order, makes 16 integer products, compares them with
- * the block's floor and tells the sink where one reaches it. They agree bit for bit, since integer
- * sums are exact; only the last multiplication is in float, and it is the same one.
+ * Every kernel walks the blocks of a range in order, makes 16 integer products, scales them to
+ * estimates and stops where one reaches the floor within its margin. The kernels agree but for the
+ * rounding of the margin, since integer sums are exact.
  */
 #include "core/quantise_kernels.h"
 
@@ -13,17 +13,18 @@
 /* The query's groups that stay in registers; longer vectors read the rest from memory. */
 enum { HELD = 16 };
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static inline __m512i
-group_code(const int8_t *code, size_t group)
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define AVX2 __attribute__((target("avx2,fma")))
+
+VNNI static inline __m512i group_code(const int8_t *code, size_t group)
 {
     int32_t four;
     memcpy(&four, code + group * QUANTISE_GROUP, sizeof four);
     return _mm512_set1_epi32(four);
 }
 
-/* 64 dimensions: the whole query stays in registers. */
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static inline __m512i
-products_64(const uint8_t *at, const __m512i query[HELD], __m512i bias)
+/* Two sums, because each instruction waits for the one before. */
+VNNI static inline __m512i products_held(const uint8_t *at, const __m512i query[HELD], __m512i bias)
 {
     __m512i even = bias, odd = _mm512_setzero_si512();
 #pragma GCC unroll 8
@@ -34,8 +35,8 @@ products_64(const uint8_t *at, const __m512i query[HELD], __m512i bias)
     return _mm512_add_epi32(even, odd);
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static inline __m512i
-products_any(const uint8_t *at, const int8_t *code, size_t groups, __m512i bias)
+VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, size_t groups,
+                                        __m512i bias)
 {
     __m512i even = bias, odd = _mm512_setzero_si512();
     size_t g = 0;
@@ -50,45 +51,70 @@ products_any(const uint8_t *at, const int8_t *code, size_t groups, __m512i bias)
     return _mm512_add_epi32(even, odd);
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static inline unsigned
-reaching_512(const codes *c, size_t block, __m512i products, float floor)
+/* stop_at says whether a block is to be told of, and fills *found if so. */
+VNNI static inline bool stop_at(const codes *c, const codes_query *q, size_t block, float floor,
+                                __m512i products, codes_found *found)
 {
-    __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
-                                 _mm512_load_ps(c->scale + block * QUANTISE_BLOCK));
-    return _mm512_cmp_ps_mask(score, _mm512_set1_ps(floor), _CMP_GE_OQ);
+    __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
+                                    _mm512_load_ps(c->scale + block * QUANTISE_BLOCK));
+    float margin = codes_margin(c, q, block);
+    unsigned mask = _mm512_cmp_ps_mask(estimate, _mm512_set1_ps(floor - margin), _CMP_GE_OQ);
+    if (mask == 0) {
+        return false;
+    }
+    found->block = block;
+    found->mask = mask;
+    found->margin = margin;
+    _mm512_store_ps(found->estimate, estimate);
+    return true;
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) float
-codes_scan_vnni(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
-                void *ctx)
+VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *range,
+                           codes_found *found)
 {
-    float floor = range->floor;
-    __m512i bias = _mm512_set1_epi32(-q->bias);
+    const __m512i bias = _mm512_set1_epi32(-q->bias);
+    const float floor = range->floor;
+    const size_t end = range->first + range->count;
+    const uint8_t *code = c->code;
     __m512i query[HELD];
-    size_t stride = c->groups * 64;
-    bool held = c->groups == HELD;
-    for (size_t g = 0; held && g < HELD; g++) {
+#pragma GCC unroll 16
+    for (size_t g = 0; g < HELD; g++) {
         query[g] = group_code(q->code, g);
     }
-    for (size_t b = range->first; b < range->first + range->count; b++) {
-        if (codes_block_skipped(range->skip, b)) {
-            continue;
-        }
-        const uint8_t *at = c->code + b * stride;
-        __m512i products =
-            held ? products_64(at, query, bias) : products_any(at, q->code, c->groups, bias);
-        unsigned mask = reaching_512(c, b, products, codes_block_floor(c, q, b, floor));
-        if (mask != 0) {
-            floor = sink(ctx, b, mask);
+    for (size_t b = range->first; b < end; b++) {
+        if (!codes_block_skipped(range->skip, b) &&
+            stop_at(c, q, b, floor, products_held(code + b * HELD * 64, query, bias), found)) {
+            range->first = b + 1;
+            range->count = end - b - 1;
+            return true;
         }
     }
-    return floor;
+    return false;
+}
+
+VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *range,
+                          codes_found *found)
+{
+    if (c->groups == HELD) {
+        return seek_held(c, q, range, found);
+    }
+    const __m512i bias = _mm512_set1_epi32(-q->bias);
+    for (; range->count > 0; range->first++, range->count--) {
+        size_t b = range->first;
+        const uint8_t *at = c->code + b * c->groups * 64;
+        if (!codes_block_skipped(range->skip, b) &&
+            stop_at(c, q, b, range->floor, products_any(at, q->code, c->groups, bias), found)) {
+            range->first++;
+            range->count--;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* AVX2 multiplies unsigned by signed bytes into 16 bits that saturate: |c| <= 127 on both sides
  * keeps a pair's sum below, so the row's sign moves over to the query. */
-__attribute__((target("avx2,fma"))) static inline __m256i
-half_products(const uint8_t *at, const int8_t *code, size_t groups)
+AVX2 static inline __m256i half_products(const uint8_t *at, const int8_t *code, size_t groups)
 {
     __m256i sum = _mm256_setzero_si256();
     const __m256i ones = _mm256_set1_epi16(1);
@@ -104,32 +130,39 @@ half_products(const uint8_t *at, const int8_t *code, size_t groups)
     return sum;
 }
 
-__attribute__((target("avx2,fma"))) static inline unsigned
-reaching_256(__m256i products, const float *scale, float floor)
+/* estimate_256 writes the estimates of eight rows and says which reach the floor. */
+AVX2 static inline unsigned estimate_256(__m256i products, const float *scale, float floor,
+                                         float *estimate)
 {
     __m256 score = _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
+    _mm256_store_ps(estimate, score);
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(score, _mm256_set1_ps(floor), _CMP_GE_OQ));
 }
 
-__attribute__((target("avx2,fma"))) float codes_scan_avx2(const codes *c, const codes_query *q,
-                                                          const codes_range *range, codes_sink sink,
-                                                          void *ctx)
+AVX2 bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *range,
+                          codes_found *found)
 {
-    float floor = range->floor;
-    for (size_t b = range->first; b < range->first + range->count; b++) {
+    while (range->count > 0) {
+        size_t b = range->first++;
+        range->count--;
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
         const uint8_t *at = c->code + b * c->groups * 64;
         const float *scale = c->scale + b * QUANTISE_BLOCK;
-        float least = codes_block_floor(c, q, b, floor);
-        unsigned low = reaching_256(half_products(at, q->code, c->groups), scale, least);
-        unsigned high = reaching_256(half_products(at + 32, q->code, c->groups), scale + 8, least);
+        float margin = codes_margin(c, q, b), floor = range->floor - margin;
+        unsigned low =
+            estimate_256(half_products(at, q->code, c->groups), scale, floor, found->estimate);
+        unsigned high = estimate_256(half_products(at + 32, q->code, c->groups), scale + 8, floor,
+                                     found->estimate + 8);
         if ((low | high) != 0) {
-            floor = sink(ctx, b, low | high << 8);
+            found->block = b;
+            found->mask = low | high << 8;
+            found->margin = margin;
+            return true;
         }
     }
-    return floor;
+    return false;
 }
 
 bool codes_kernel_works(codes_kernel kernel)
@@ -146,16 +179,14 @@ bool codes_kernel_works(codes_kernel kernel)
 
 #else
 
-float codes_scan_vnni(const codes *c, const codes_query *q, const codes_range *range,
-                      codes_sink sink, void *ctx)
+bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *range, codes_found *found)
 {
-    return codes_scan_portable(c, q, range, sink, ctx);
+    return codes_seek_portable(c, q, range, found);
 }
 
-float codes_scan_avx2(const codes *c, const codes_query *q, const codes_range *range,
-                      codes_sink sink, void *ctx)
+bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *range, codes_found *found)
 {
-    return codes_scan_portable(c, q, range, sink, ctx);
+    return codes_seek_portable(c, q, range, found);
 }
 
 bool codes_kernel_works(codes_kernel kernel)
@@ -165,27 +196,28 @@ bool codes_kernel_works(codes_kernel kernel)
 
 #endif
 
-float codes_scan_portable(const codes *c, const codes_query *q, const codes_range *range,
-                          codes_sink sink, void *ctx)
+bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *range,
+                         codes_found *found)
 {
-    float floor = range->floor;
-    for (size_t b = range->first; b < range->first + range->count; b++) {
+    while (range->count > 0) {
+        size_t b = range->first++;
+        range->count--;
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
         const uint8_t *at = c->code + b * c->groups * 64;
-        float least = codes_block_floor(c, q, b, floor);
-        unsigned mask = 0;
+        *found = (codes_found){.block = b, .margin = codes_margin(c, q, b)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
             int32_t sum = -q->bias;
             for (size_t j = 0; j < c->groups * QUANTISE_GROUP; j++) {
                 sum += at[j / 4 * 64 + r * 4 + j % 4] * q->code[j];
             }
-            mask |= (unsigned)((float)sum * c->scale[b * QUANTISE_BLOCK + r] >= least) << r;
+            found->estimate[r] = (float)sum * c->scale[b * QUANTISE_BLOCK + r];
+            found->mask |= (unsigned)(found->estimate[r] >= range->floor - found->margin) << r;
         }
-        if (mask != 0) {
-            floor = sink(ctx, b, mask);
+        if (found->mask != 0) {
+            return true;
         }
     }
-    return floor;
+    return false;
 }

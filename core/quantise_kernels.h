@@ -18,12 +18,10 @@ struct codes {
     codes_kernel kernel;
 };
 
-/* codes_block_floor is what the integer product times the row's scale must reach in a block. */
-static inline float codes_block_floor(const codes *c, const codes_query *q, size_t block,
-                                      float floor)
+/* codes_margin is how far the scores of a block's rows can be from their estimates. */
+static inline float codes_margin(const codes *c, const codes_query *q, size_t block)
 {
-    return floor * q->inverse - c->residual[block] * q->residual_weight -
-           c->norm[block] * q->norm_weight;
+    return c->residual[block] * q->residual_weight + c->norm[block] * q->norm_weight;
 }
 
 /* codes_block_skipped says whether all 16 places of a block are skipped. */
@@ -32,9 +30,12 @@ static inline bool codes_block_skipped(const uint64_t *skip, size_t block)
     return skip != NULL && (skip[block / 4] >> (block % 4 * 16) & 0xFFFF) == 0xFFFF;
 }
 
-typedef float codes_scan_function(const codes *c, const codes_query *q, const codes_range *range,
-                                  codes_sink sink, void *ctx);
+/* A kernel looks for the next block of the range some of whose rows may reach its floor: true and
+ * *found filled, the range beginning behind it; or false at the range's end. It makes no calls on
+ * the way, so that the query stays in registers. */
+typedef bool codes_seek(const codes *c, const codes_query *q, codes_range *range,
+                        codes_found *found);
 
-codes_scan_function codes_scan_vnni, codes_scan_avx2, codes_scan_portable;
+codes_seek codes_seek_vnni, codes_seek_avx2, codes_seek_portable;
 
 #endif

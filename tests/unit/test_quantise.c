@@ -20,6 +20,7 @@ enum { ROWS = 90, DIM_MAX = 140 };
 
 typedef struct told {
     bool row[ROWS + QUANTISE_BLOCK];
+    float low[ROWS + QUANTISE_BLOCK], high[ROWS + QUANTISE_BLOCK];
     size_t count;
 } told;
 
@@ -29,24 +30,28 @@ typedef struct fixed {
 } fixed;
 
 /* keep notes the rows and leaves the floor where it is. */
-static float keep(void *ctx, size_t block, unsigned mask)
+static float keep(void *ctx, const codes_found *found)
 {
     fixed *f = ctx;
     for (unsigned i = 0; i < QUANTISE_BLOCK; i++) {
-        if ((mask >> i & 1) != 0) {
-            f->t->row[block * QUANTISE_BLOCK + i] = true;
+        if ((found->mask >> i & 1) != 0) {
+            size_t row = found->block * QUANTISE_BLOCK + i;
+            f->t->row[row] = true;
+            f->t->low[row] = found->estimate[i] - found->margin;
+            f->t->high[row] = found->estimate[i] + found->margin;
             f->t->count++;
         }
     }
     return f->floor;
 }
 
-static void scan_at(const codes *c, const codes_query *q, float floor, told *t)
+static void scan_at(const codes *c, const codes_query *q, float score, told *t)
 {
+    float floor = score * q->inverse;
     fixed f = {t, floor};
     codes_range range = {.count = codes_blocks(c), .floor = floor};
     memset(t, 0, sizeof *t);
-    (void)codes_scan(c, q, &range, keep, &f);
+    codes_scan(c, q, &range, keep, &f);
 }
 
 /* Numbers of every size, sometimes with one that dwarfs the others and takes all the levels. */
@@ -71,8 +76,10 @@ static void check_kernel(codes_kernel kernel, const float *x, const float *q, si
     codes_query_make(&query, q, dim);
     for (size_t i = 0; i < ROWS; i++) {
         told t;
-        scan_at(c, &query, scan_dot(x + i * dim, q, dim), &t);
+        float score = scan_dot(x + i * dim, q, dim);
+        scan_at(c, &query, score, &t);
         assert_true(t.row[i]);
+        assert_true(t.low[i] <= score * query.inverse && score * query.inverse <= t.high[i]);
         for (size_t past = ROWS; past < ROWS + QUANTISE_BLOCK; past++) {
             assert_false(t.row[past]);
         }
@@ -200,7 +207,7 @@ static void skipped_blocks_and_empty_places_are_not_told(void **state)
         uint64_t skip[2] = {UINT64_C(0xFFFF) << 16 | 1, 0xFFFF};
         fixed f = {&t, -INFINITY};
         codes_range range = {.count = codes_blocks(c), .skip = skip, .floor = -INFINITY};
-        (void)codes_scan(c, &query, &range, keep, &f);
+        codes_scan(c, &query, &range, keep, &f);
         assert_int_equal(t.count, 4 * 15); /* six blocks, two of them skipped */
         assert_false(t.row[16] || t.row[64] || t.row[15]);
         assert_true(t.row[0] && t.row[48] && t.row[94]);

@@ -1,0 +1,52 @@
+/*
+ * kth: the k-th largest of a stream of numbers, in memory of the caller.
+ *
+ * A scan asks it after every block what the list it makes surely reaches. Up to KTH_SORTED_MAX the
+ * numbers are kept in order and one enters by a pass over all of them, element by element the
+ * larger of what is there and the smaller of the newcomer and the one before: no branch depends on
+ * the data, and that took a third of a heap's time, whose branches nobody can predict. Beyond, it
+ * is a heap.
+ *
+ * One thread at a time per kth; nothing is allocated; NaN is the caller's to keep out.
+ */
+#ifndef CORE_KTH_H
+#define CORE_KTH_H
+
+#include <math.h>
+#include <stddef.h>
+
+enum { KTH_LANES = 16, KTH_SORTED_MAX = 256 };
+
+typedef struct kth {
+    float *memory;
+    float *at; /* sorted: descending, at[-1] = inf, -inf behind the last; heap: smallest on top */
+    size_t k, count;
+} kth;
+
+/* kth_size is how many floats kth_init wants for a k. */
+static inline size_t kth_size(size_t k)
+{
+    return (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES + KTH_LANES;
+}
+
+/* kth_init makes it empty; k >= 1, memory (kth_size(k)) outlives it. */
+void kth_init(kth *s, float *memory, size_t k);
+
+/* kth_floor is the k-th largest number so far, -inf while there are fewer. */
+static inline float kth_floor(const kth *s)
+{
+    if (s->count < s->k) {
+        return -INFINITY;
+    }
+    return s->k <= KTH_SORTED_MAX ? s->at[s->k - 1] : s->at[0];
+}
+
+/* kth_count is how many numbers came, at most k. */
+static inline size_t kth_count(const kth *s)
+{
+    return s->count;
+}
+
+void kth_push(kth *s, float number);
+
+#endif
