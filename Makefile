@@ -110,7 +110,7 @@ FORCE:
 
 $B/tests/bench/%: $B/tests/bench/%.o $(shared_bench) $(support) $B/libstair.a
 	@echo "  LINK $@"
-	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $B/tests/fuzz/%: $B/tests/fuzz/%.o $B/tests/fuzz/driver.o $B/libstair.a
 	@echo "  LINK $@"
