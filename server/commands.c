@@ -7,6 +7,7 @@ const command *const commands[] = {
     &cmd_serve,
     &cmd_demo,
     &cmd_import,
+    &cmd_train,
     &cmd_export,
     &cmd_generations,
     &cmd_check,
