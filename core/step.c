@@ -16,6 +16,16 @@ struct stepper {
     float *scale;     /* (dim) of BSC */
 };
 
+/* A pass is worth another thread for every so many multiplications: below, waiting for each other
+ * costs more than it saves, most of all on a busy machine. */
+enum { WORK_PER_THREAD = 1 << 19 };
+
+static int useful_threads(const step_config *c)
+{
+    size_t work = (c->a->nnz + c->a->rows) * c->dim / WORK_PER_THREAD;
+    return work < 1 ? 1 : work < (size_t)c->threads ? (int)work : c->threads;
+}
+
 err_code stepper_new(stepper **out, const step_config *config, err *e)
 {
     *out = NULL;
@@ -24,13 +34,14 @@ err_code stepper_new(stepper **out, const step_config *config, err *e)
         return err_nomem(e, "a training step");
     }
     s->c = *config;
+    s->c.threads = useful_threads(config);
     size_t rows = config->users + config->items, dim = config->dim;
     err_code code = bpr_new(&s->loss, config->users, config->items, dim, config->batch_max, e);
     if (code != ERR_OK) {
         stepper_free(s);
         return code;
     }
-    s->loss->threads = config->threads;
+    s->loss->threads = s->c.threads;
     bool spare = config->s != NULL && config->layers >= 3 && config->users < config->items;
     s->buffer[0] = mem_table(rows * dim, sizeof(float));
     s->buffer[1] = mem_table(rows * dim, sizeof(float));
