@@ -186,7 +186,7 @@ err_code recommend_request_body(const body_object *o, recommend_request *out, er
                    "missing, and so is a session in items");
     }
     numbers_body(o, out);
-    const json_t *excluded = body_list(o, "exclude_items");
+    const json_t *excluded = json_object_get(o->json, "exclude_items");
     err_code code = check_count(o->c, json_array_size(excluded), "exclude_items", e);
     if (code != ERR_OK) {
         return code;

@@ -210,7 +210,9 @@ static void answer_refused(const api_write *w, const apply_result *result, api_r
     problem_list_init(&list, w->errors_max, &memory);
     for (uint32_t i = 0; i < result->entry_count; i++) {
         const apply_entry *entry = &result->entries[i];
-        slice field = entry->field;
+        /* entries that are bare ids have no members to point at */
+        bool bare = w->op->kind == OP_ITEMS_DELETE;
+        slice field = bare ? (slice){"", 0} : entry->field;
         const char *detail = entry->detail != NULL ? entry->detail : "refused";
         char pointer[ERR_TEXT_MAX];
         if (w->single) {
