@@ -12,6 +12,7 @@ const command *const commands[] = {
     &cmd_generations,
     &cmd_check,
     &cmd_snapshot,
+    &cmd_ping,
     &cmd_key,
     NULL,
 };

@@ -16,6 +16,7 @@
 #include "server/command.h"
 #include "server/help.h"
 #include "server/options.h"
+#include "server/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
@@ -132,7 +133,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("stair %s\n", STAIR_VERSION);
+        printf("stair %s (%s)\n", stair_version, stair_commit);
         return EXIT_SUCCESS;
     }
     if (help_hidden(argv[1], stdout)) {

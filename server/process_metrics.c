@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/version.h"
+
 static struct {
     metric_series *resident, *peak, *cpu, *files, *files_max, *started;
 } gauges; /* one process, one set */
@@ -13,7 +15,7 @@ static struct {
 static const metric_info info_build = {"stair_build_info",
                                        "Always 1; the labels say what runs.",
                                        METRIC_GAUGE,
-                                       {"version", "compiler"},
+                                       {"version", "commit"},
                                        NULL,
                                        0};
 static const metric_info info_resident = {"stair_process_resident_bytes",
@@ -110,7 +112,7 @@ err_code process_metrics_add(metrics *m, err *e)
     metric *added = NULL;
     err_code rc = metrics_add(m, &info_build, &added, e);
     if (rc == ERR_OK) {
-        metric_set(metric_at(added, STAIR_VERSION, "gcc " __VERSION__, NULL), 1);
+        metric_set(metric_at(added, stair_version, stair_commit, NULL), 1);
     }
     for (size_t i = 0; rc == ERR_OK && i < sizeof all / sizeof all[0]; i++) {
         rc = metrics_add(m, all[i].info, &added, e);

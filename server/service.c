@@ -21,6 +21,8 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/process_metrics.h"
+#include "server/snapshot_run.h"
+#include "server/train_run.h"
 
 struct service {
     const serve_options *options;
@@ -28,6 +30,8 @@ struct service {
     metrics *metrics;
     keys *keys; /* NULL: none asked for */
     engine *engine;
+    train_runs *trainings;
+    snapshot_runs *snapshots; /* NULL: no snapshot_dir */
     api *api;
     access_log *access;
     admission admission;
@@ -60,6 +64,44 @@ static void on_metrics(void *ctx, json_buffer *out)
     service *s = ctx;
     metric_set(s->ready, atomic_load(&s->stopping) || atomic_load(&s->broken) ? 0 : 1);
     metrics_render(s->metrics, out);
+}
+
+static err_code on_train_start(void *ctx, const api_train_option *options, size_t count,
+                               json_report report, void *report_ctx, err *e)
+{
+    service *s = ctx;
+    return train_runs_start(s->trainings, options, count, report, report_ctx, e);
+}
+
+static void on_train_status(void *ctx, api_train_status *out)
+{
+    service *s = ctx;
+    live_hold hold;
+    train_runs_status(s->trainings, out);
+    live_acquire(engine_live(s->engine), &hold);
+    out->activated = out->generation != 0 && view_generation(hold.view) == out->generation;
+    live_release(engine_live(s->engine), &hold);
+}
+
+static err_code on_train_cancel(void *ctx, err *e)
+{
+    return train_runs_cancel(((service *)ctx)->trainings, e);
+}
+
+static void on_train_ended(void *ctx, uint32_t generation)
+{
+    (void)generation;
+    engine_look(((service *)ctx)->engine);
+}
+
+static err_code on_snapshot_start(void *ctx, slice name, err *e)
+{
+    return snapshot_runs_start(((service *)ctx)->snapshots, name, e);
+}
+
+static err_code on_snapshot_status(void *ctx, slice name, api_snapshot *out, err *e)
+{
+    return snapshot_runs_status(((service *)ctx)->snapshots, name, out, e);
 }
 
 static void on_fatal(void *ctx, const char *why)
@@ -121,6 +163,23 @@ static err_code open_engine(service *s, err *e)
     return engine_open(&s->engine, &options, e);
 }
 
+static err_code open_runs(service *s, err *e)
+{
+    const serve_options *o = s->options;
+    train_runs_options options = {
+        .store = engine_store(s->engine),
+        .metrics = s->metrics,
+        .threads = (unsigned)o->train_threads,
+        .ended = on_train_ended,
+        .ctx = s,
+    };
+    err_code rc = train_runs_new(&s->trainings, &options, e);
+    if (rc == ERR_OK && o->snapshot_dir != NULL) {
+        rc = snapshot_runs_new(&s->snapshots, engine_store(s->engine), o->snapshot_dir, e);
+    }
+    return rc;
+}
+
 static err_code open_api(service *s, err *e)
 {
     const serve_options *o = s->options;
@@ -143,6 +202,11 @@ static err_code open_api(service *s, err *e)
         .ctx = s,
         .health = on_health,
         .metrics = on_metrics,
+        .train_start = on_train_start,
+        .train_status = on_train_status,
+        .train_cancel = on_train_cancel,
+        .snapshot_start = s->snapshots != NULL ? on_snapshot_start : NULL,
+        .snapshot_status = s->snapshots != NULL ? on_snapshot_status : NULL,
         .clock_ns = clock_ns,
     };
     return api_new(&s->api, &deps, e);
@@ -209,6 +273,9 @@ static err_code start(service *s, err *e)
     }
     if (rc == ERR_OK) {
         rc = open_engine(s, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_runs(s, e);
     }
     if (rc == ERR_OK) {
         rc = open_api(s, e);
@@ -318,10 +385,14 @@ bool service_stop(service *s)
         log_event(LOG_INFO, "stopping");
         drained = drain(s);
     }
+    train_runs_stop(s->trainings);
+    snapshot_runs_stop(s->snapshots);
     /* from here on no write is suspended: all that were submitted have been answered */
     engine_stop(s->engine);
     http_stop(s->http);
     api_free(s->api);
+    train_runs_free(s->trainings);
+    snapshot_runs_free(s->snapshots);
     engine_close(s->engine);
     access_free(s->access);
     metrics_free(s->metrics);

@@ -1,0 +1,9 @@
+/* version: what was built. */
+#ifndef SERVER_VERSION_H
+#define SERVER_VERSION_H
+
+/* "0.1.0", and the commit's short hash or "unknown". */
+extern const char stair_version[];
+extern const char stair_commit[];
+
+#endif
