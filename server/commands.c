@@ -8,6 +8,7 @@ const command *const commands[] = {
     &cmd_demo,
     &cmd_import,
     &cmd_train,
+    &cmd_eval,
     &cmd_export,
     &cmd_generations,
     &cmd_check,
