@@ -66,7 +66,7 @@ static void put_json(json_buffer *b, const char *key, const json_t *value)
     json_put_key(b, key);
     char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_put_raw_text(b, text != NULL ? text : "null");
-    free(text);
+    free(text); /* json_dumps' own */
 }
 
 /* Members that only the store holds. An item that went in this moment keeps its bare entry. */

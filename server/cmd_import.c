@@ -239,7 +239,7 @@ static err_code print_json(const import_report *r, story *s, err *e)
         return err_nomem(e, "the report");
     }
     puts(text);
-    free(text);
+    free(text); /* json_dumps' own */
     return ERR_OK;
 }
 

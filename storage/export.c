@@ -43,7 +43,7 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
     size_t length = strlen(text);
     text[length] = '\n'; /* over the NUL: a line is handed on by length */
     err_code code = w->sink(w->ctx, text, length + 1, e);
-    free(text);
+    free(text); /* json_dumps' own */
     w->counts.lines++;
     w->counts.bytes += length + 1;
     return code;
