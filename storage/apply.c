@@ -166,6 +166,32 @@ static void judge(applying *x)
     }
 }
 
+/* What was refused is not logged: it changed nothing, and may name a user who is not here. */
+static err_code keep_accepted(applying *x, op *logged, err *e)
+{
+    const apply_result *result = x->result;
+    if (result->accepted == result->entry_count || logged->count == 0) {
+        return ERR_OK;
+    }
+    bool of_items = logged->items != NULL;
+    size_t size = of_items ? sizeof(op_item) : sizeof(op_interaction);
+    const char *from = of_items ? (const void *)logged->items : (const void *)logged->interactions;
+    char *kept = arena_alloc(&x->result->memory, result->accepted, size);
+    if (kept == NULL) {
+        return err_nomem(e, "the log entry");
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < result->entry_count; i++) {
+        if (result->entries[i].code == ERR_OK) {
+            memcpy(kept + size * count++, from + size * i, size);
+        }
+    }
+    logged->items = of_items ? (const void *)kept : NULL;
+    logged->interactions = of_items ? NULL : (const void *)kept;
+    logged->count = count;
+    return ERR_OK;
+}
+
 static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err *e)
 {
     op logged = *x->o;
@@ -176,8 +202,9 @@ static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err 
     }
     encoder bytes;
     encoder_init(&bytes, OP_BYTES_MAX);
+    err_code rc = keep_accepted(x, &logged, e);
     op_write(&logged, &bytes);
-    err_code rc = encoder_check(&bytes, "write", e);
+    rc = rc == ERR_OK ? encoder_check(&bytes, "write", e) : rc;
     oplog_entry entry = {.seq = x->seq,
                          .time = x->o->time,
                          .user_rows = user_rows,
