@@ -1,0 +1,164 @@
+/*
+ * Every allocation of a life with the store fails in turn: opening, writing, training's part,
+ * erasing, loading, checking. Nothing leaks (ASan), nothing is half-done, and the error says so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "storage/check.h"
+#include "storage/checkpoint_file.h"
+#include "storage/dataset_load.h"
+#include "storage/generations.h"
+#include "storage/model_store.h"
+#include "tests/support/store_fixture.h"
+
+typedef struct life {
+    const char *folder;
+    const op *const *ops;
+    size_t op_count;
+    store *s;
+    dataset *d;
+    model *m;
+    void *checkpoint;
+    uint32_t generation;
+    bool generation_made;
+} life;
+
+static err_code write_ops(life *l, err *e)
+{
+    apply_result results[8];
+    for (size_t i = 0; i < l->op_count; i++) {
+        apply_result_init(&results[i]);
+    }
+    err_code rc = apply_group(l->s, l->ops, l->op_count, results, e);
+    for (size_t i = 0; i < l->op_count; i++) {
+        if (rc == ERR_OK && results[i].code != ERR_OK) {
+            rc = err_set(e, results[i].code, "%s", results[i].detail);
+        }
+        apply_result_fini(&results[i]);
+    }
+    return rc;
+}
+
+static err_code train_like(life *l, const model *made, err *e)
+{
+    store_info now;
+    generation_info info = {0};
+    size_t bytes = 0;
+    err_code rc = dataset_load(l->s, NULL, &l->d, &now, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
+    info.seq = now.seq;
+    info.users = (uint32_t)made->users;
+    info.items = (uint32_t)made->items;
+    rc = checkpoint_file_put(l->s, now.seq, slice_of("bytes"), e);
+    rc = rc == ERR_OK ? checkpoint_file_take(l->s, &l->checkpoint, &bytes, e) : rc;
+    rc = rc == ERR_OK ? generation_begin(l->s, &info, &l->generation, e) : rc;
+    l->generation_made = rc == ERR_OK;
+    rc = rc == ERR_OK ? model_put(l->s, l->generation, made, "ann", 3, e) : rc;
+    rc = rc == ERR_OK ? generation_finish(l->s, l->generation, slice_of("{}"), true, e) : rc;
+    return rc == ERR_OK ? model_get(l->s, l->generation, true, &l->m, e) : rc;
+}
+
+static err_code live_through(life *l, const model *made, err *e)
+{
+    store_options options = {.mode = STORE_OWNER, .create = true, .no_sync = true};
+    check_options nobody = {0};
+    check_report report;
+    uint64_t places = 0;
+    err_code rc = store_open(&l->s, l->folder, &options, e);
+    rc = rc == ERR_OK ? write_ops(l, e) : rc;
+    rc = rc == ERR_OK ? train_like(l, made, e) : rc;
+    rc = rc == ERR_OK ? check_run(l->s, &nobody, &report, e) : rc;
+    rc = rc == ERR_OK ? check_user(l->s, slice_of("u"), &nobody, &places, e) : rc;
+    if (rc == ERR_OK) {
+        assert_int_equal(report.problems, 0);
+    }
+    return rc;
+}
+
+static void end_life(life *l)
+{
+    mem_fail_at(-1);
+    dataset_free(l->d);
+    model_free(l->m);
+    mem_free(l->checkpoint);
+    if (l->s != NULL && l->generation_made) {
+        assert_int_equal(generation_remove(l->s, l->generation, NULL), ERR_OK);
+    }
+    store_close(l->s);
+}
+
+static void verify(const char *folder)
+{
+    store *s = open_store(folder);
+    check_options nobody = {0};
+    check_report report;
+    assert_int_equal(check_run(s, &nobody, &report, NULL), ERR_OK);
+    assert_int_equal(report.problems, 0);
+    store_close(s);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    const float vector[4] = {1, 2, 3, 4};
+    model *made = NULL;
+    train_options options = TRAIN_OPTIONS_INIT;
+    options.dim = 4;
+    assert_int_equal(model_new(&made, &options, 2, 1, 1, NULL), ERR_OK);
+    assert_int_equal(model_modality_alloc(made, 0, "text", 4, NULL), ERR_OK);
+    op *ops[6] = {op_put_item(OP_ITEMS_PUT, "a", "title", vector, 4),
+                  op_put_item(OP_ITEMS_PATCH, "a", "other", NULL, 0),
+                  op_add("u", "a", "purchase", 5),
+                  op_add("v", "a", "view", 6),
+                  op_remove("u", "a", NULL),
+                  op_erase("v")};
+    ops[2]->idempotency_key = slice_of("key");
+    /* Each life has a key of its own, or the second would be a replay of the first. */
+    temp_folder(folder);
+    long nth = 0;
+    for (bool whole = false; !whole; nth++) {
+        err e = ERR_INIT;
+        life l = {.folder = folder, .ops = (const op *const *)ops, .op_count = 6};
+        memcpy(ops[2]->idempotency_hash, &nth, sizeof nth);
+        ops[2]->time += IDEMPOTENCY_SECONDS;
+        mem_fail_at(nth);
+        err_code rc = live_through(&l, made, &e);
+        mem_fail_at(-1);
+        whole = rc == ERR_OK;
+        if (!whole && rc != ERR_NOMEM) {
+            fail_msg("allocation %ld: %s: %s", nth, err_code_name(rc), e.text);
+        }
+        end_life(&l);
+        if (nth % 20 == 0) {
+            verify(folder);
+        }
+    }
+    assert_in_range(nth, 60, 2000); /* a life that allocates nothing would prove nothing */
+    verify(folder);
+    for (size_t i = 0; i < 6; i++) {
+        op_free(ops[i]);
+    }
+    model_free(made);
+    temp_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
