@@ -50,12 +50,12 @@ static char *reserve(json_buffer *b, size_t more)
     if (b->failed != ERR_OK) {
         return NULL;
     }
-    if (more <= b->capacity - b->length) {
-        return b->at + b->length;
-    }
     if (more > b->bytes_max - b->length) {
         b->failed = ERR_TOO_LARGE;
         return NULL;
+    }
+    if (more <= b->capacity - b->length) {
+        return b->at + b->length;
     }
     size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY;
     while (capacity - b->length < more) {
