@@ -277,18 +277,20 @@ static float spread_of(const float *covariance, const float *x, size_t dim)
     return sum > 0 ? (float)sqrt(sum) : 0;
 }
 
-bool coldstart_scale(const coldstart *c, const float *h, coldstart_query *q)
+bool coldstart_scale(const coldstart *c, const float *h, float *content, float *offset)
 {
     size_t wide = c->modalities * c->dim;
     for (size_t m = 0; m < c->modalities; m++) {
-        cblas_sscal((int)c->dim, (float)c->m->modalities[m].neighbours, q->query + m * c->dim, 1);
+        cblas_sscal((int)c->dim, (float)c->m->modalities[m].neighbours, content + m * c->dim, 1);
     }
-    float content = spread_of(c->spread_content, q->query, wide);
+    float affinities = spread_of(c->spread_content, content, wide);
     float scores = spread_of(c->spread_h, h, c->dim);
-    if (!(content > 0) || !(scores > 0)) {
+    if (!(affinities > 0) || !(scores > 0)) {
         return false;
     }
-    cblas_sscal((int)wide, c->tuning.affinity * scores / content, q->query, 1);
-    q->offset = scan_dot(q->query, c->mean_content, wide);
+    cblas_sscal((int)wide, c->tuning.affinity * scores / affinities, content, 1);
+    for (size_t m = 0; m < c->modalities; m++) {
+        offset[m] = scan_dot(content + m * c->dim, c->mean_content + m * c->dim, c->dim);
+    }
     return true;
 }

@@ -50,15 +50,12 @@ err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *fea
  * none, 0 from some number on. */
 float coldstart_lean(const coldstart *c, uint32_t users);
 
-/* A profile's content affinity for an item is <query, item's content row> - offset. */
-typedef struct coldstart_query {
-    float *query; /* (modalities * dim) in: sums of the content rows of the profile's items */
-    float offset; /* out: the mean affinity over items */
-} coldstart_query;
-
-/* coldstart_scale turns a profile's sums into a query whose affinities have the spread of its
- * scores times lambda: sqrt(h' Sigma_H h) / sqrt(c' Sigma_c c), modalities weighted by k_m. False
- * if there is nothing to scale. */
-bool coldstart_scale(const coldstart *c, const float *h /* (dim) */, coldstart_query *q);
+/* coldstart_scale turns a profile's sums of content rows into a query, in place: an item's affinity
+ * is the sum over its modalities of <query, its unit row> - offset[modality], with the spread that
+ * the profile's scores have over the items, times lambda:
+ * lambda * sqrt(h' Sigma_H h) / sqrt(c' Sigma_c c), modalities weighted by k_m. False if there is
+ * nothing to scale. */
+bool coldstart_scale(const coldstart *c, const float *h /* (dim) */,
+                     float *content /* (modalities * dim) */, float *offset /* (modalities) */);
 
 #endif

@@ -39,6 +39,9 @@ err_code live_new(live **out, const live_options *options, err *e)
     l->options = options != NULL ? *options : (live_options){NULL, NULL};
     err_code rc = epoch_new(&l->ep, e);
     if (rc == ERR_OK) {
+        rc = recommend_scratch_new(&l->scratch, e);
+    }
+    if (rc == ERR_OK) {
         rc = idmap_new(&l->item_ids, e);
     }
     if (rc == ERR_OK) {
@@ -110,6 +113,7 @@ void live_free(live *l)
         view_free_all(v, idmap_rows(l->strings));
     }
     epoch_free(l->ep);
+    recommend_scratch_free(l->scratch);
     idmap_free(l->item_ids);
     idmap_free(l->user_ids);
     idmap_free(l->strings);

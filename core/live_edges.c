@@ -164,7 +164,11 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e)
         l->next->interactions++;
         rc = add_number(l, &l->next->records, edge->item, 1, e);
     }
-    return rc == ERR_OK ? reweigh(l, edge->item, before, weight_of(list, edge->item), e) : rc;
+    float after = weight_of(list, edge->item);
+    if (rc == ERR_OK) {
+        rc = reweigh(l, edge->item, before, after, e);
+    }
+    return rc == ERR_OK ? live_touch(l, edge->user, edge->item, after - before, e) : rc;
 }
 
 err_code live_drop_edge(live *l, const change_edge *edge, err *e)

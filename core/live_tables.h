@@ -12,6 +12,7 @@
 
 #include "core/epoch.h"
 #include "core/live.h"
+#include "core/recommend_scratch.h"
 #include "core/view_tables.h"
 
 struct live {
@@ -23,6 +24,7 @@ struct live {
     pvec_txn txn;
     uint64_t stamp;
     view *next; /* NULL outside of a change */
+    recommend_scratch *scratch;
 };
 
 /* live_begin makes `next` unless there is one already. */
@@ -57,6 +59,10 @@ typedef struct vector_row {
     const float *content;   /* (content_dim) */
 } vector_row;
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
+
+/* live_touch moves an item that training has not seen with a new edge of the user, whose weight
+ * went up by `gain`. */
+err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e) ERR_CHECKED;
 
 void delta_free(void *d);
 

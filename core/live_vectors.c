@@ -59,11 +59,23 @@ static err_code set_slot(live *l, uint32_t row, uint32_t slot_plus_one, err *e)
     return rc;
 }
 
+/* seen_slots is how many slots of next's delta a reader may have seen: the others can be written
+ * again. */
+static size_t seen_slots(const live *l)
+{
+    const view *current = atomic_load(&l->current);
+    return current->delta == l->next->delta ? current->delta_count : 0;
+}
+
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
 {
     view *v = l->next;
     delta *d = v->delta;
-    size_t slot = d->count, at = slot % DELTA_CHUNK_ROWS;
+    size_t slot = view_slot(v, row);
+    if (slot == SIZE_MAX || slot < seen_slots(l)) {
+        slot = d->count;
+    }
+    size_t at = slot % DELTA_CHUNK_ROWS;
     if (slot == (size_t)DELTA_CHUNKS_MAX * DELTA_CHUNK_ROWS) {
         return err_set(e, ERR_TOO_LARGE,
                        "%zu vectors beside the index; train or wait for the "
@@ -83,7 +95,7 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
                d->content_dim * sizeof(float));
     }
     (*place)->rows[at] = row;
-    d->count++;
+    d->count += slot == d->count ? 1 : 0;
     v->delta_count = d->count;
     rc = set_slot(l, row, (uint32_t)slot + 1, e);
     if (rc == ERR_OK && row < v->base->items) {

@@ -8,6 +8,7 @@
 #define CORE_RECOMMEND_SCRATCH_H
 
 #include "core/coldstart_maps.h"
+#include "core/item_fields.h"
 #include "core/recommend.h"
 #include "core/topk.h"
 #include "core/view_tables.h"
@@ -34,7 +35,7 @@ struct recommend_scratch {
     float *relevance, *nearness; /* (POOL_MAX) */
     recommend_hit *hits;         /* (POOL_MAX) */
     bool has_content;            /* `content` is a query: leaning items get their affinity */
-    float content_offset;
+    float content_offset[MODALITIES_MAX]; /* the mean item's affinity by modality */
 };
 
 enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };

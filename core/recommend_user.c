@@ -123,22 +123,30 @@ void content_query(const view *v, float balance, recommend_scratch *s)
             }
         }
     }
-    coldstart_query query = {s->content, 0};
-    s->has_content = coldstart_scale(b->shared->cold, s->h, &query);
-    s->content_offset = 2 * balance * query.offset;
+    s->has_content = coldstart_scale(b->shared->cold, s->h, s->content, s->content_offset);
     for (size_t j = 0; j < b->content_dim; j++) {
         s->content[j] *= 2 * balance;
+    }
+    for (size_t m = 0; m < b->modalities; m++) {
+        s->content_offset[m] *= 2 * balance;
     }
 }
 
 float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot)
 {
-    float lean =
-        s->has_content ? coldstart_lean(v->base->shared->cold, view_item_users(v, row)) : 0;
+    const base *b = v->base;
+    float lean = s->has_content ? coldstart_lean(b->shared->cold, view_item_users(v, row)) : 0;
     if (lean <= 0) {
         return 0;
     }
     const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
-    const float *content = chunk->content + (slot % DELTA_CHUNK_ROWS) * v->base->content_dim;
-    return lean * (scan_dot(s->content, content, v->base->content_dim) - s->content_offset);
+    const float *content = chunk->content + (slot % DELTA_CHUNK_ROWS) * b->content_dim;
+    float sum = 0;
+    for (size_t m = 0; m < b->modalities; m++, content += b->dim) {
+        /* A modality that the item lacks says neither yes nor no. */
+        if (scan_dot(content, content, b->dim) > 0) {
+            sum += scan_dot(s->content + m * b->dim, content, b->dim) - s->content_offset[m];
+        }
+    }
+    return lean * sum;
 }

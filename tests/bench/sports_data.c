@@ -1,0 +1,193 @@
+#include "tests/bench/sports_data.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/npy.h"
+
+static int by_user(const void *a, const void *b)
+{
+    const sports_edge *one = a, *other = b;
+    if (one->user != other->user) {
+        return one->user < other->user ? -1 : 1;
+    }
+    return (one->item > other->item) - (one->item < other->item);
+}
+
+static err_code read_edges(sports_data *d, const char *path, err *e)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return err_set(e, ERR_NOT_FOUND, "%s is not there", path);
+    }
+    size_t room = 0;
+    sports_edge edge;
+    err_code rc = ERR_OK;
+    int skipped = fscanf(file, "%*[^\n]");
+    (void)skipped;
+    while (rc == ERR_OK && fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &edge.user, &edge.item,
+                                  &edge.split) == 3) {
+        if (d->edge_count == room) {
+            room = room * 2 + 1024;
+            sports_edge *grown = mem_grow(d->edges, room, sizeof *grown);
+            if (grown == NULL) {
+                rc = err_nomem(e, "interactions");
+                break;
+            }
+            d->edges = grown;
+        }
+        d->edges[d->edge_count++] = edge;
+        d->users = edge.user >= d->users ? edge.user + 1 : d->users;
+        d->items = edge.item >= d->items ? edge.item + 1 : d->items;
+    }
+    fclose(file);
+    qsort(d->edges, d->edge_count, sizeof *d->edges, by_user);
+    return rc;
+}
+
+static err_code read_features(sports_data *d, size_t m, const char *path, err *e)
+{
+    npy *n = NULL;
+    err_code rc = npy_open(&n, path, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    size_t width = npy_width(n), rows = npy_rows(n);
+    d->widths[m] = width;
+    d->items = rows > d->items ? rows : d->items;
+    d->features[m] = mem_table(d->items * width, sizeof(float));
+    unsigned char *row = mem_array(width, sizeof(float));
+    for (size_t i = 0; i < rows && rc == ERR_OK && row != NULL && d->features[m] != NULL; i++) {
+        npy_row kind;
+        rc = npy_read(n, row, &kind, e);
+        for (size_t j = 0; j < width && rc == ERR_OK; j++) {
+            _Float16 half;
+            float *out = &d->features[m][i * width + j];
+            memcpy(&half, row + 2 * j, sizeof half);
+            memcpy(out, row + 4 * j, npy_dtype(n) == FEATURE_F4 ? sizeof *out : 0);
+            *out = npy_dtype(n) == FEATURE_F4 ? *out : (float)half;
+        }
+    }
+    if (row == NULL || d->features[m] == NULL) {
+        rc = err_nomem(e, "features");
+    }
+    mem_free(row);
+    npy_close(n);
+    return rc;
+}
+
+err_code sports_data_sports(sports_data *out, const char *folder, err *e)
+{
+    char path[1024];
+    memset(out, 0, sizeof *out);
+    out->names[0] = "text";
+    out->names[1] = "category";
+    out->neighbours[0] = 5;
+    out->neighbours[1] = 1;
+    snprintf(path, sizeof path, "%s/interactions.inter", folder);
+    err_code rc = read_edges(out, path, e);
+    for (size_t m = 0; m < SPORTS_MODALITIES && rc == ERR_OK; m++) {
+        snprintf(path, sizeof path, "%s/%s_feat.npy", folder, out->names[m]);
+        rc = read_features(out, m, path, e);
+    }
+    if (rc != ERR_OK) {
+        sports_data_free(out);
+    }
+    return rc;
+}
+
+void sports_data_free(sports_data *d)
+{
+    mem_free(d->edges);
+    for (size_t m = 0; m < SPORTS_MODALITIES; m++) {
+        mem_free(d->features[m]);
+    }
+    memset(d, 0, sizeof *d);
+}
+
+err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e)
+{
+    for (size_t m = 0; m < SPORTS_MODALITIES; m++) {
+        size_t width = d->widths[m];
+        float *moved = mem_table(d->items * width, sizeof *moved);
+        if (moved == NULL) {
+            return err_nomem(e, "features");
+        }
+        for (size_t i = 0; i < d->items; i++) {
+            memcpy(moved + order[i] * width, d->features[m] + i * width, width * sizeof *moved);
+        }
+        mem_free(d->features[m]);
+        d->features[m] = moved;
+    }
+    for (size_t i = 0; i < d->edge_count; i++) {
+        d->edges[i].item = order[d->edges[i].item];
+    }
+    qsort(d->edges, d->edge_count, sizeof *d->edges, by_user);
+    return ERR_OK;
+}
+
+/* tables calls `io` for every table of the model, in one order. */
+static bool tables(const model *m, FILE *file, size_t (*io)(void *, size_t, size_t, FILE *))
+{
+    size_t dim = m->dim;
+    bool whole = true;
+    struct {
+        float *at;
+        size_t count;
+    } all[] = {{m->user_e, m->users * dim},
+               {m->item_e, m->items * dim},
+               {m->item_h, m->items * dim},
+               {m->item_g, m->items * dim}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        whole = whole && io(all[i].at, sizeof(float), all[i].count, file) == all[i].count;
+    }
+    for (size_t n = 0; n < m->modality_count; n++) {
+        const model_modality *in = &m->modalities[n];
+        whole = whole && io(in->mean, sizeof(float), in->width, file) == in->width &&
+                io(in->projection, sizeof(float), in->width * dim, file) == in->width * dim &&
+                io(in->spread, sizeof(float), dim, file) == dim &&
+                io(in->content, sizeof(float), m->items * dim, file) == m->items * dim;
+    }
+    return whole;
+}
+
+static size_t write_some(void *at, size_t size, size_t count, FILE *file)
+{
+    return fwrite(at, size, count, file);
+}
+
+void model_keep(const model *m, const char *path)
+{
+    FILE *file = path != NULL ? fopen(path, "wb") : NULL;
+    if (file != NULL) {
+        bool whole = tables(m, file, write_some);
+        if (fclose(file) != 0 || !whole) {
+            remove(path);
+        }
+    }
+}
+
+model *model_recall(const char *path, const train_options *o, size_t users, size_t items,
+                    const sports_data *d)
+{
+    FILE *file = path != NULL ? fopen(path, "rb") : NULL;
+    model *m = NULL;
+    if (file == NULL || model_new(&m, o, users, items, SPORTS_MODALITIES, NULL) != ERR_OK) {
+        return NULL;
+    }
+    bool whole = true;
+    for (size_t n = 0; n < SPORTS_MODALITIES && whole; n++) {
+        whole = model_modality_alloc(m, n, d->names[n], d->widths[n], NULL) == ERR_OK;
+        m->modalities[n].neighbours = d->neighbours[n];
+    }
+    whole = whole && tables(m, file, fread) && fgetc(file) == EOF;
+    fclose(file);
+    if (!whole) {
+        model_free(m);
+        return NULL;
+    }
+    return m;
+}

@@ -1,0 +1,44 @@
+/*
+ * sports_data: a data set of ../shared/data in memory, for benches that work below the store.
+ */
+#ifndef TESTS_BENCH_SPORTS_DATA_H
+#define TESTS_BENCH_SPORTS_DATA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/dataset.h"
+#include "core/err.h"
+#include "core/model.h"
+
+enum { SPORTS_MODALITIES = 2 };
+
+/* One line of interactions.inter: split 0 train, 1 validation, 2 test. */
+typedef struct sports_edge {
+    uint32_t user, item;
+    uint32_t split;
+} sports_edge;
+
+typedef struct sports_data {
+    size_t users, items, edge_count;
+    sports_edge *edges; /* (edge_count) by (user, item) */
+    const char *names[SPORTS_MODALITIES];
+    uint32_t neighbours[SPORTS_MODALITIES];
+    float *features[SPORTS_MODALITIES]; /* (items, widths[m]) */
+    size_t widths[SPORTS_MODALITIES];
+} sports_data;
+
+/* sports_data_sports loads the Amazon Sports set from `folder`. ERR_NOT_FOUND if it is not there. */
+err_code sports_data_sports(sports_data *out, const char *folder, err *e) ERR_CHECKED;
+void sports_data_free(sports_data *d);
+
+/* sports_data_renumber gives item i the row order[i], for sets in which some items come later. */
+err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e) ERR_CHECKED;
+
+/* model_keep and model_recall write and read a trained model's tables, so that one training serves
+ * several runs of a bench; recall gives NULL if the file is not there or of other sizes. */
+void model_keep(const model *m, const char *path);
+model *model_recall(const char *path, const train_options *o, size_t users, size_t items,
+                    const sports_data *d);
+
+#endif
