@@ -663,6 +663,72 @@ static void features_that_change_after_training_do_not_move_what_was_learnt(void
     close_shop(&f);
 }
 
+static size_t place_in_list(const fixture *f, uint32_t user, uint32_t item)
+{
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    q.user = user;
+    q.k = 1000;
+    q.include_seen = true;
+    assert_int_equal(recommend(f->hold.view, &q, f->scratch, &got, NULL), ERR_OK);
+    for (size_t i = 0; i < got.count; i++) {
+        if (got.hits[i].row == item) {
+            return got.hits[i].popular ? SIZE_MAX : i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Its buyers like it best; and what the write did is near what the background run then makes. */
+static void an_item_without_features_is_personal_after_its_first_interactions(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 33, &plain);
+    shop *s = f.shop;
+    live_release(s->live, &f.hold);
+    uint32_t item = shop_add_item(s);
+    s->items[item].hidden = s->items[item].has_text = s->items[item].has_image = false;
+    shop_put_item(s, item, true);
+    live_acquire(s->live, &f.hold);
+    assert_int_equal(place_in_list(&f, 0, item), SIZE_MAX);
+    for (uint32_t user = 0; user < 3; user++) {
+        live_release(s->live, &f.hold);
+        size_t edges = s->users[user].edge_count;
+        shop_edge(s, user, item, 0);
+        assert_int_equal(s->users[user].edge_count, edges + 1);
+        live_acquire(s->live, &f.hold);
+    }
+    float touched[SHOP_DIM], exact[SHOP_DIM];
+    assert_true(view_item_vector(f.hold.view, item, touched));
+    double sum = 0;
+    for (uint32_t user = 0; user < 3; user++) {
+        size_t place = place_in_list(&f, user, item);
+        assert_true(place < s->item_rows);
+        sum += (double)place;
+    }
+    print_message("mean place %.0f of %zu\n", sum / 3, s->item_rows);
+    assert_true(sum / 3 < 0.4 * (double)s->item_rows);
+    propagate_options once = {.threads = 1};
+    base *b = NULL;
+    bool swapped = false;
+    assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
+    live_release(s->live, &f.hold);
+    assert_int_equal(live_swap(s->live, b, &swapped, NULL), ERR_OK);
+    live_acquire(s->live, &f.hold);
+    assert_true(view_item_vector(f.hold.view, item, exact));
+    double dot = 0, one = 0, other = 0;
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        dot += (double)touched[j] * (double)exact[j];
+        one += (double)touched[j] * (double)touched[j];
+        other += (double)exact[j] * (double)exact[j];
+    }
+    print_message("touched against exact: cosine %.3f, lengths %.3f %.3f\n",
+                  dot / sqrt(one * other), sqrt(one), sqrt(other));
+    assert_true(dot / sqrt(one * other) > 0.8);
+    close_shop(&f);
+}
+
 static void numbers_out_of_range_are_refused_by_name(void **state)
 {
     (void)state;
@@ -708,6 +774,7 @@ int main(void)
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
         cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
+        cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
