@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base_share.h"
 #include "core/baseline.h"
 #include "core/mem.h"
 #include "core/rng.h"

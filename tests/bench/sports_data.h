@@ -28,7 +28,8 @@ typedef struct sports_data {
     size_t widths[SPORTS_MODALITIES];
 } sports_data;
 
-/* sports_data_sports loads the Amazon Sports set from `folder`. ERR_NOT_FOUND if it is not there. */
+/* sports_data_sports loads the Amazon Sports set from `folder`. ERR_NOT_FOUND if it is not there.
+ */
 err_code sports_data_sports(sports_data *out, const char *folder, err *e) ERR_CHECKED;
 void sports_data_free(sports_data *d);
 
