@@ -132,7 +132,7 @@ void decoder_init(decoder *x, slice bytes)
 {
     x->at = (const unsigned char *)(bytes.at != NULL ? bytes.at : "");
     x->end = x->at + bytes.length;
-    x->failed = false;
+    x->failed = x->nomem = false;
 }
 
 const void *decode_bytes(decoder *x, size_t count)
@@ -245,8 +245,17 @@ err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e)
     return ERR_OK;
 }
 
+void decode_nomem(decoder *x)
+{
+    x->failed = true;
+    x->nomem = true;
+}
+
 err_code decoder_check(const decoder *x, const char *what, err *e)
 {
+    if (x->nomem) {
+        return err_nomem(e, what);
+    }
     if (x->failed) {
         return err_set(e, ERR_CORRUPT, "%s: record is cut short or out of range", what);
     }

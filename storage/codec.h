@@ -50,6 +50,7 @@ slice encoder_slice(const encoder *x);
 typedef struct decoder {
     const unsigned char *at, *end;
     bool failed;
+    bool nomem; /* the bytes may be good: memory for what they say was not to be had */
 } decoder;
 
 void decoder_init(decoder *x, slice bytes);
@@ -68,10 +69,14 @@ slice decode_slice(decoder *x, size_t length_max);
  * counted thing are left: so no count makes us allocate more than the input could fill. */
 uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each);
 
+/* decode_nomem remembers that an allocation failed, and stops the decoding. */
+void decode_nomem(decoder *x);
+
 /* decode_version reads the first byte; ERR_CORRUPT unless it is `expected` (naming both). */
 err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e) ERR_CHECKED;
 
-/* decoder_check: ERR_CORRUPT if anything failed or bytes are left over. */
+/* decoder_check: ERR_NOMEM after decode_nomem, else ERR_CORRUPT if anything failed or bytes are
+ * left over. */
 err_code decoder_check(const decoder *x, const char *what, err *e) ERR_CHECKED;
 
 #endif

@@ -29,7 +29,7 @@ void slices_decode(decoder *d, arena *a, uint32_t most, size_t length_max, const
     *count = decode_count(d, most, 4);
     slice *made = *count > 0 ? arena_alloc(a, *count, sizeof *made) : NULL;
     if (*count > 0 && made == NULL) {
-        d->failed = true;
+        decode_nomem(d);
         *count = 0;
         return;
     }
@@ -87,7 +87,7 @@ void attributes_decode(decoder *d, arena *a, const attribute **out, uint32_t *co
     *count = decode_count(d, ATTRIBUTES_MAX, 5);
     attribute *made = *count > 0 ? arena_alloc(a, *count, sizeof *made) : NULL;
     if (*count > 0 && made == NULL) {
-        d->failed = true;
+        decode_nomem(d);
         *count = 0;
         return;
     }

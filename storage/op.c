@@ -268,7 +268,7 @@ static void op_item_decode(decoder *d, arena *a, op_item *it)
     feature *features =
         it->feature_count > 0 ? arena_alloc(a, it->feature_count, sizeof *features) : NULL;
     if (it->feature_count > 0 && features == NULL) {
-        d->failed = true;
+        decode_nomem(d);
         return;
     }
     for (uint32_t i = 0; i < it->feature_count; i++) {
