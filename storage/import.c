@@ -205,19 +205,11 @@ static void release(import_state *s)
     arena_fini(&s->scratch);
 }
 
-static err_code flip(import_state *s, const store_info *before, err *e)
+/* The report is complete before the flip: after it, nothing may fail any more. */
+static err_code fill_report(import_state *s, const store_info *before, err *e)
 {
-    err_code code = import_tick(s, "syncing", 0, 1, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    store *staged = s->staged;
-    s->staged = NULL;
-    code = store_stage_flip(s->owner, staged, e);
     store_info after;
-    if (code == ERR_OK) {
-        code = store_stat(s->owner, &after, e);
-    }
+    err_code code = store_stat(s->staged, &after, e);
     if (code == ERR_OK) {
         import_report *r = s->report;
         r->users = after.users;
@@ -225,9 +217,23 @@ static err_code flip(import_state *s, const store_info *before, err *e)
         r->interactions = after.interactions;
         r->new_users = after.users - before->users;
         r->new_items = after.items - before->items;
-        r->seq = after.seq;
+        r->seq = s->seq;
     }
     return code;
+}
+
+static err_code flip(import_state *s, const store_info *before, err *e)
+{
+    err_code code = import_tick(s, "syncing", 0, 1, e);
+    if (code == ERR_OK) {
+        code = fill_report(s, before, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    store *staged = s->staged;
+    s->staged = NULL;
+    return store_stage_flip(s->owner, staged, e);
 }
 
 err_code import_run(store *owner, const import_options *options, const import_hooks *hooks,

@@ -126,10 +126,11 @@ err_code jsonl_next(jsonl *j, const json_t **document, err *e)
     if (code == ERR_OK && !end) {
         json_error_t why;
         j->document = json_loadb(j->text, j->length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+        /* jansson says out of memory only in some places; in others it says nothing */
+        bool nomem = json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0';
         if (j->document == NULL) {
-            code = err_set(
-                e, json_error_code(&why) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVALID,
-                "column %d: %s", why.column, why.text);
+            code = nomem ? err_nomem(e, "a JSON document")
+                         : err_set(e, ERR_INVALID, "column %d: %s", why.column, why.text);
         }
     }
     if (code != ERR_OK) {

@@ -102,6 +102,23 @@ class Import(harness.TestCase):
         self.assertIn("--merge", done.stderr)
         self.assertEqual(digest(store), before)
 
+    def test_a_store_of_another_format_is_refused_by_number_and_not_touched(self):
+        for format, told in ((2, "newer"), (0xffff, "newer")):
+            store = self.base_store()
+            path = os.path.join(store, "data.mdb")
+            with open(path, "rb") as f:
+                data = f.read()
+            self.assertIn(b"format\x01\0\0\0", data)
+            with open(path, "wb") as f:
+                f.write(data.replace(b"format\x01\0\0\0", b"format" + format.to_bytes(4, "little")))
+            before = digest(store)
+            done = harness.run("import", "--store", store, "--items", os.path.join(Import.base, "items.jsonl"),
+                               "--merge", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("format %d" % format, done.stderr)
+            self.assertIn(told, done.stderr)
+            self.assertEqual(digest(store), before)
+
     def test_a_merge_replaces_items_and_keeps_what_it_does_not_name(self):
         store = self.base_store()
         items, more = self.path("items.jsonl"), self.path("more.jsonl")
