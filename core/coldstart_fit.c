@@ -152,7 +152,9 @@ done:
 /* covariance adds one vector's outer product; the caller divides and takes the mean's off. */
 static void add_outer(float *sums, const float *row, size_t dim)
 {
-    cblas_ssyr(CblasRowMajor, CblasLower, (int)dim, 1, row, 1, sums, (int)dim);
+    if (dim > 0) { /* a model without modalities has no content, and BLAS no such shape */
+        cblas_ssyr(CblasRowMajor, CblasLower, (int)dim, 1, row, 1, sums, (int)dim);
+    }
 }
 
 static void finish_covariance(float *sums, const float *mean, size_t dim, float count)
