@@ -1,0 +1,403 @@
+/* The training loop: the same run gives the same bytes, stopped and resumed or not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/baseline.h"
+#include "core/mem.h"
+#include "core/scorer.h"
+#include "core/train.h"
+#include "tests/support/toy.h"
+
+static dataset *shop(void)
+{
+    toy_options o = {.users = 120,
+                     .items = 80,
+                     .pairs = 1500,
+                     .widths = {12, 9},
+                     .valid_percent = 10,
+                     .test_percent = 15,
+                     .seed = 3};
+    return toy_new(&o);
+}
+
+static train_options options(void)
+{
+    train_options o = TRAIN_OPTIONS_INIT;
+    o.dim = 16;
+    o.batch = 128;
+    o.epochs = 12;
+    o.eval_every = 2;
+    o.lr = 0.01;
+    o.threads = 2;
+    return o;
+}
+
+static model *train(const dataset *d, const train_options *o, const train_hooks *h)
+{
+    static const train_hooks none = {0};
+    model *m = NULL;
+    err e = ERR_INIT;
+    if (train_run(&m, d, o, h != NULL ? h : &none, &e) != ERR_OK) {
+        fail_msg("%s", e.text);
+    }
+    return m;
+}
+
+static void assert_same_model(const model *a, const model *b)
+{
+    assert_memory_equal(a->user_e, b->user_e, a->users * a->dim * sizeof(float));
+    assert_memory_equal(a->item_e, b->item_e, a->items * a->dim * sizeof(float));
+    assert_memory_equal(a->item_h, b->item_h, a->items * a->dim * sizeof(float));
+    assert_memory_equal(a->item_g, b->item_g, a->items * a->dim * sizeof(float));
+    assert_int_equal(a->best_epoch, b->best_epoch);
+    assert_int_equal(a->curve_count, b->curve_count);
+    for (size_t i = 0; i < a->curve_count; i++) {
+        assert_int_equal(a->curve[i].epoch, b->curve[i].epoch);
+        assert_true(a->curve[i].ndcg == b->curve[i].ndcg && a->curve[i].loss == b->curve[i].loss);
+    }
+    assert_true(eval_metric(&a->test, TRAIN_RECALL, 20) == eval_metric(&b->test, TRAIN_RECALL, 20));
+}
+
+static void the_same_seed_gives_the_same_bytes_and_another_seed_does_not(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    model *a = train(d, &o, NULL), *b = train(d, &o, NULL);
+    assert_same_model(a, b);
+    o.seed = 2;
+    model *c = train(d, &o, NULL);
+    assert_memory_not_equal(a->item_e, c->item_e, a->items * a->dim * sizeof(float));
+    model_free(a);
+    model_free(b);
+    model_free(c);
+    dataset_free(d);
+}
+
+/* Keeps the n-th checkpoint and then stops the training. */
+typedef struct killer {
+    int saves, keep; /* keep: 0 never stops */
+    void *image;
+    size_t bytes;
+} killer;
+
+static err_code keep_image(void *ctx, const void *bytes, size_t count, err *e)
+{
+    killer *k = ctx;
+    if (++k->saves == k->keep) {
+        k->image = mem_copy(bytes, count);
+        k->bytes = count;
+        return k->image == NULL ? err_nomem(e, "a copy") : ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static bool killed(void *ctx)
+{
+    return ((killer *)ctx)->image != NULL;
+}
+
+typedef err_code (*trainer)(model **, const dataset *, const train_options *, const train_hooks *,
+                            err *);
+
+static void check_resume(trainer run, const dataset *d, const train_options *o, int checkpoints)
+{
+    killer whole = {0};
+    train_hooks h = {.save = keep_image, .ctx = &whole};
+    model *expected = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(run(&expected, d, o, &h, &e), ERR_OK);
+    assert_int_equal(whole.saves, checkpoints);
+    for (int keep = 1; keep < checkpoints; keep++) {
+        killer k = {.keep = keep};
+        train_hooks stopped = {.save = keep_image, .cancelled = killed, .ctx = &k};
+        model *m = NULL;
+        err cut = ERR_INIT;
+        assert_int_equal(run(&m, d, o, &stopped, &cut), ERR_CANCELLED);
+        assert_null(m);
+        train_hooks again = {.resume = k.image, .resume_bytes = k.bytes};
+        assert_int_equal(run(&m, d, o, &again, &e), ERR_OK);
+        assert_same_model(expected, m);
+        model_free(m);
+        mem_free(k.image);
+    }
+    model_free(expected);
+}
+
+static void a_resumed_training_gives_the_bytes_of_an_uninterrupted_one(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    check_resume(train_run, d, &o, 6);
+    dataset_free(d);
+}
+
+static void a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    o.epochs = 4;
+    model *m = NULL;
+    err e = ERR_INIT;
+    train_hooks none = {0};
+    assert_int_equal(train_refit(&m, d, &o, &none, &e), ERR_OK);
+    assert_true(m->valid.users > 0 && m->test.users > 0 && m->curve_count == 2);
+    assert_int_equal(m->epochs, 4);
+    int second = (int)m->best_epoch;
+    model_free(m);
+    check_resume(train_refit, d, &o, 2 + second);
+    d->valid_count = 0; /* now one pair of each user is set aside for the first run */
+    assert_int_equal(train_refit(&m, d, &o, &none, &e), ERR_OK);
+    assert_true(m->valid.users > 60 && m->valid.users <= d->users);
+    model_free(m);
+    dataset_free(d);
+}
+
+static err_code refused(const dataset *d, const train_options *o, const killer *k, err *e)
+{
+    model *m = NULL;
+    train_hooks h = {.resume = k->image, .resume_bytes = k->bytes};
+    err_code code = train_run(&m, d, o, &h, e);
+    assert_null(m);
+    return code;
+}
+
+static void a_checkpoint_of_other_data_options_or_bytes_is_refused(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    killer k = {.keep = 1};
+    train_hooks stopped = {.save = keep_image, .cancelled = killed, .ctx = &k};
+    model *m = NULL;
+    err e = ERR_INIT, other = ERR_INIT, data = ERR_INIT, cut = ERR_INIT, none = ERR_INIT;
+    assert_int_equal(train_run(&m, d, &o, &stopped, &e), ERR_CANCELLED);
+    train_options changed = o;
+    changed.lr = 0.02;
+    assert_int_equal(refused(d, &changed, &k, &other), ERR_CONFLICT);
+    assert_non_null(strstr(other.text, "other options"));
+    d->train_count--;
+    assert_int_equal(refused(d, &o, &k, &data), ERR_CONFLICT);
+    assert_non_null(strstr(data.text, "data changed"));
+    d->train_count++;
+    k.bytes--;
+    assert_int_equal(refused(d, &o, &k, &cut), ERR_CORRUPT);
+    k.bytes = 10;
+    assert_int_equal(refused(d, &o, &k, &none), ERR_CORRUPT);
+    mem_free(k.image);
+    dataset_free(d);
+}
+
+static void training_beats_popular_and_every_variant_runs(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    baseline *popular = NULL;
+    err e = ERR_INIT;
+    eval_options eo = EVAL_OPTIONS_INIT;
+    eval_metrics m;
+    assert_int_equal(baseline_popular_new(&popular, d, &e), ERR_OK);
+    eval_lister lists = baseline_lister(popular);
+    assert_int_equal(eval_run(&m, d, &eo, &lists, &e), ERR_OK);
+    model *whole = train(d, &o, NULL);
+    assert_true(eval_metric(&whole->test, TRAIN_NDCG, 10) > 1.2 * eval_metric(&m, TRAIN_NDCG, 10));
+    for (int part = 0; part < 3; part++) {
+        train_options without = o;
+        without.without_mi = part == 0;
+        without.without_fsc = part == 1;
+        without.without_bsc = part == 2;
+        model *x = train(d, &without, NULL);
+        assert_true(eval_metric(&x->test, TRAIN_NDCG, 10) > 0.01);
+        assert_memory_not_equal(x->item_e, whole->item_e, x->items * x->dim * sizeof(float));
+        model_free(x);
+    }
+    model_free(whole);
+    baseline_free(popular);
+    dataset_free(d);
+}
+
+static void the_best_epoch_is_kept_and_patience_ends_the_run(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    o.epochs = 200;
+    o.eval_every = 1;
+    o.patience = 3;
+    o.lr = 0.05;
+    model *m = train(d, &o, NULL);
+    assert_true(m->epochs < 200);
+    assert_int_equal(m->best_epoch, m->epochs - 3);
+    for (size_t i = 0; i < m->curve_count; i++) {
+        assert_true(m->curve[i].ndcg <= (float)eval_metric(&m->valid, TRAIN_NDCG, 20));
+    }
+    /* The tables kept are those of the best epoch: they give its very metrics. */
+    scorer s;
+    err e = ERR_INIT;
+    eval_options eo = EVAL_OPTIONS_INIT;
+    eo.on = EVAL_VALID;
+    eval_metrics again;
+    assert_int_equal(scorer_init_model(&s, m, d, 1, &e), ERR_OK);
+    eval_lister lists = scorer_lister(&s);
+    assert_int_equal(eval_run(&again, d, &eo, &lists, &e), ERR_OK);
+    assert_true(fabs(eval_metric(&again, TRAIN_NDCG, 20) - eval_metric(&m->valid, TRAIN_NDCG, 20)) <
+                1e-12);
+    scorer_fini(&s);
+    model_free(m);
+    dataset_free(d);
+}
+
+static void a_shop_without_features_and_with_deleted_items_learns_too(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    d->modality_count = 0;
+    d->gone = mem_array(2, sizeof *d->gone);
+    assert_non_null(d->gone);
+    d->gone[0] = 1u << 5;
+    size_t kept = 0;
+    for (size_t k = 0; k < d->train_count; k++) {
+        if (d->train[k].item != 5) {
+            d->train[kept++] = d->train[k];
+        }
+    }
+    d->train_count = kept;
+    train_options o = options();
+    model *m = train(d, &o, NULL);
+    assert_true(eval_metric(&m->test, TRAIN_NDCG, 10) > 0.05);
+    assert_int_equal(m->modality_count, 0);
+    model_free(m);
+    dataset_free(d);
+}
+
+static void the_tables_of_a_model_fit_each_other(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    model *m = train(d, &o, NULL);
+    float h[16], best = 0;
+    scorer s;
+    err e = ERR_INIT;
+    assert_int_equal(scorer_init_model(&s, m, d, 2, &e), ERR_OK);
+    double degree_u[120] = {0}, degree_i[80] = {0};
+    for (size_t k = 0; k < d->train_count; k++) {
+        degree_u[d->train[k].user] += 1;
+        degree_i[d->train[k].item] += 1;
+    }
+    for (size_t k = 0; k < d->train_count;) {
+        uint32_t items[80], user = d->train[k].user;
+        float a[80];
+        size_t n = 0;
+        for (; k < d->train_count && d->train[k].user == user; k++, n++) {
+            items[n] = d->train[k].item;
+            a[n] = (float)(1 / sqrt(degree_u[user] * degree_i[items[n]]));
+        }
+        model_user_vector(m, m->user_e + user * m->dim, items, a, n, h);
+        for (uint32_t j = 0; j < m->dim; j++) {
+            best = fmaxf(best, fabsf(h[j]));
+            assert_true(fabsf(h[j] - s.user_h[user * m->dim + j]) < 1e-5F);
+        }
+    }
+    assert_true(best > 0.01F);
+    scorer_fini(&s);
+    model_free(m);
+    dataset_free(d);
+}
+
+static void bad_options_and_bad_data_are_refused_by_name(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    train_hooks none = {0};
+    model *m = NULL;
+    err e = ERR_INIT;
+    o.dim = 0;
+    assert_int_equal(train_run(&m, d, &o, &none, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "dim"));
+    o = options();
+    o.gamma_forward = NAN;
+    e = (err)ERR_INIT;
+    assert_int_equal(train_run(&m, d, &o, &none, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "gamma-forward"));
+    o = options();
+    pair was = d->train[4];
+    d->train[4].item = 80;
+    e = (err)ERR_INIT;
+    assert_int_equal(train_run(&m, d, &o, &none, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "train[4]"));
+    d->train[4] = was;
+    d->valid[0] = d->train[7];
+    e = (err)ERR_INIT;
+    assert_int_equal(train_run(&m, d, &o, &none, &e), ERR_INVALID);
+    size_t count = d->train_count;
+    d->train_count = 0;
+    e = (err)ERR_INIT;
+    assert_int_equal(train_run(&m, d, &o, &none, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "nothing to train on"));
+    d->train_count = count;
+    dataset_free(d);
+}
+
+static void every_failed_allocation_ends_a_training_cleanly(void **state)
+{
+    (void)state;
+    toy_options t = {.users = 12,
+                     .items = 9,
+                     .pairs = 40,
+                     .widths = {5, 4},
+                     .valid_percent = 15,
+                     .test_percent = 15,
+                     .seed = 2};
+    dataset *d = toy_new(&t);
+    train_options o = options();
+    o.epochs = 1;
+    o.eval_every = 1;
+    o.dim = 4;
+    o.threads = 1;
+    train_hooks none = {0};
+    long n = 0;
+    for (;; n++) {
+        model *m = NULL;
+        err e = ERR_INIT;
+        mem_fail_at(n);
+        err_code code = train_refit(&m, d, &o, &none, &e);
+        mem_fail_at(-1);
+        if (code == ERR_OK) {
+            model_free(m);
+            break;
+        }
+        assert_int_equal(code, ERR_NOMEM);
+        assert_null(m);
+    }
+    assert_true(n > 50);
+    dataset_free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_seed_gives_the_same_bytes_and_another_seed_does_not),
+        cmocka_unit_test(a_resumed_training_gives_the_bytes_of_an_uninterrupted_one),
+        cmocka_unit_test(a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes),
+        cmocka_unit_test(a_checkpoint_of_other_data_options_or_bytes_is_refused),
+        cmocka_unit_test(training_beats_popular_and_every_variant_runs),
+        cmocka_unit_test(the_best_epoch_is_kept_and_patience_ends_the_run),
+        cmocka_unit_test(a_shop_without_features_and_with_deleted_items_learns_too),
+        cmocka_unit_test(the_tables_of_a_model_fit_each_other),
+        cmocka_unit_test(bad_options_and_bad_data_are_refused_by_name),
+        cmocka_unit_test(every_failed_allocation_ends_a_training_cleanly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
