@@ -13,7 +13,7 @@
 
 typedef struct ping_options {
     const char *listen;
-    const char *tls_cert;
+    const char *tls_certificate;
     double timeout;
 } ping_options;
 
@@ -24,9 +24,9 @@ static const option table[] = {
      .initial = "127.0.0.1:8080",
      .value = "HOST:PORT",
      .help = "address that the service listens on"},
-    {.name = "tls-cert",
+    {.name = "tls-certificate",
      .type = OPTION_TEXT,
-     .offset = offsetof(ping_options, tls_cert),
+     .offset = offsetof(ping_options, tls_certificate),
      .value = "FILE",
      .help = "given if the service speaks HTTPS; the certificate is not verified, since nothing "
              "secret is sent"},
@@ -133,7 +133,7 @@ static err_code run(const command_call *call, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
-    if (o->tls_cert != NULL) {
+    if (o->tls_certificate != NULL) {
         rc = line_secure(&l, e);
     }
     if (rc == ERR_OK) {

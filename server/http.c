@@ -34,6 +34,9 @@ enum {
     SLOWEST_BYTES_A_SECOND = 16 * 1024,
 };
 
+/* How long a request whose body is not complete may hold up the end of the process. */
+static const uint64_t drain_body_ns = 3000000000U;
+
 typedef enum stage {
     STAGE_IDLE = 0,  /* between requests */
     STAGE_HEADER,    /* the target is known, the handler has not run */
@@ -58,6 +61,7 @@ typedef struct exchange {
     int socket;
     struct exchange *next, **link;    /* guarded by http.mutex */
     atomic_uint_fast64_t deadline_ns; /* when the sweep cuts it off; 0: never */
+    atomic_bool reading;              /* waiting for bytes of a body */
     stage stage;
     char *target;
     size_t target_length;
@@ -80,9 +84,10 @@ struct http {
     http_options options; /* immutable */
     listener main, admin;
     atomic_bool draining;
+    atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
     atomic_size_t connections;
-    metric_series *connections_gauge, *busy_gauge, *swept;
+    metric_series *connections_gauge, *busy_gauge, *swept, *limited;
     pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
                               and by the sweep */
     exchange *exchanges;
@@ -102,6 +107,13 @@ static const metric_info info_swept = {"stair_http_slow_connections_total",
                                        {NULL},
                                        NULL,
                                        0};
+
+static const metric_info info_limited = {"stair_rate_limited_total",
+                                         "Requests refused because of the rate limit.",
+                                         METRIC_COUNTER,
+                                         {NULL},
+                                         NULL,
+                                         0};
 
 /* --- connections -------------------------------------------------------------------------- */
 
@@ -180,10 +192,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 void http_sweep(http *h)
 {
     uint64_t now = clock_ns();
+    uint64_t cut_bodies_ns = atomic_load(&h->cut_bodies_ns);
     pthread_mutex_lock(&h->mutex);
     for (exchange *x = h->exchanges; x != NULL; x = x->next) {
         uint64_t deadline = atomic_load_explicit(&x->deadline_ns, memory_order_relaxed);
-        if (deadline != 0 && now > deadline && x->socket >= 0) {
+        bool held_up = cut_bodies_ns != 0 && now > cut_bodies_ns &&
+                       atomic_load_explicit(&x->reading, memory_order_relaxed);
+        if ((held_up || (deadline != 0 && now > deadline)) && x->socket >= 0) {
             /* the loop sees the end of the connection and cleans up in its own thread */
             (void)shutdown(x->socket, SHUT_RDWR);
             atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
@@ -277,6 +292,7 @@ static enum MHD_Result answer(exchange *x)
     }
     add_headers(x, response);
     x->stage = STAGE_ANSWERED;
+    atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     set_deadline(x, now, bytes);
     record(x, now);
     enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
@@ -333,6 +349,7 @@ static enum MHD_Result submit(exchange *x)
     x->job.done = on_written;
     x->job.ctx = x;
     x->stage = STAGE_SUBMITTED;
+    atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
     MHD_suspend_connection(x->connection);
     engine_submit(h->options.engine, &x->job);
@@ -421,7 +438,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* A place in memory for a body of this length; false after answering why not. */
+/* A place in memory for so many more bytes of the body; false after noting why not. */
 static bool body_prepare(exchange *x, uint64_t bytes)
 {
     if (!admission_body_reserve(x->from->http->options.admission, bytes)) {
@@ -429,8 +446,8 @@ static bool body_prepare(exchange *x, uint64_t bytes)
         return false;
     }
     x->body_reserved += bytes;
-    if (x->body_length + bytes > x->body_room) {
-        size_t room = x->body_length + bytes;
+    if (x->body_reserved > x->body_room) {
+        size_t room = (size_t)x->body_reserved;
         char *grown = mem_grow(x->body, room, 1);
         if (grown == NULL) {
             refuse_later(x, 503, "no memory for the body", 1);
@@ -478,11 +495,13 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     set_deadline(x, x->begun_ns, x->answer.body_bytes);
     if (x->answer.status != 0) {
         x->stage = STAGE_REFUSED;
+        metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
         /* with a body announced, or a length that cannot be trusted, the connection ends here */
         bool close = x->answer.has_body || x->answer.status == 400 || x->answer.status == 413;
         return close ? refuse(x) : MHD_YES;
     }
     x->stage = STAGE_BODY;
+    atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
     if (x->answer.has_body && !x->answer.chunked && route.takes_body &&
         !body_prepare(x, x->answer.body_bytes)) {
         return refuse(x);
@@ -648,7 +667,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
     if (rc != ERR_OK) {
         return rc;
     }
-    bool tls = o->tls_cert != NULL && !l->admin;
+    bool tls = o->tls_certificate != NULL && !l->admin;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U);
     struct MHD_OptionItem options[] = {
@@ -662,8 +681,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->connections_per_address_max, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_seconds, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, NULL},
-        {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, (intptr_t)(tls ? tls_retrieve : 0),
-         NULL},
+        {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
         {MHD_OPTION_END, 0, NULL},
     };
     /* a pool of one is refused by the library */
@@ -691,7 +709,7 @@ static void collect(void *ctx)
 static err_code declare(http *h, err *e)
 {
     metrics *m = h->options.metrics;
-    metric *added[3] = {NULL, NULL, NULL};
+    metric *added[4] = {NULL, NULL, NULL, NULL};
     err_code rc = metrics_add(m, &info_connections, &added[0], e);
     if (rc == ERR_OK) {
         rc = metrics_add(m, &info_busy, &added[1], e);
@@ -699,12 +717,16 @@ static err_code declare(http *h, err *e)
     if (rc == ERR_OK) {
         rc = metrics_add(m, &info_swept, &added[2], e);
     }
+    if (rc == ERR_OK) {
+        rc = metrics_add(m, &info_limited, &added[3], e);
+    }
     if (rc != ERR_OK) {
         return rc;
     }
     h->connections_gauge = metric_only(added[0]);
     h->busy_gauge = metric_only(added[1]);
     h->swept = metric_only(added[2]);
+    h->limited = metric_only(added[3]);
     return metrics_on_scrape(m, collect, h, e);
 }
 
@@ -720,8 +742,8 @@ err_code http_start(http **out, const http_options *options, err *e)
     h->admin = (listener){.http = h, .fd = -1, .admin = true};
     pthread_mutex_init(&h->mutex, NULL);
     err_code rc = declare(h, e);
-    if (rc == ERR_OK && options->tls_cert != NULL) {
-        rc = tls_load(options->tls_cert, options->tls_key, e);
+    if (rc == ERR_OK && options->tls_certificate != NULL) {
+        rc = tls_load(options->tls_certificate, options->tls_key, e);
     }
     if (rc == ERR_OK) {
         rc = listener_open(&h->main, options->listen, options->threads, e);
@@ -750,11 +772,12 @@ const char *http_admin_address(const http *h)
 err_code http_reload(http *h, err *e)
 {
     const http_options *o = &h->options;
-    return o->tls_cert != NULL ? tls_load(o->tls_cert, o->tls_key, e) : ERR_OK;
+    return o->tls_certificate != NULL ? tls_load(o->tls_certificate, o->tls_key, e) : ERR_OK;
 }
 
 void http_drain(http *h)
 {
+    atomic_store(&h->cut_bodies_ns, clock_ns() + drain_body_ns);
     atomic_store(&h->draining, true);
 }
 

@@ -32,10 +32,10 @@
 typedef struct http http;
 
 typedef struct http_options {
-    const char *listen;             /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
-    const char *admin_listen;       /* /metrics and /health without a key; NULL: none */
-    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
-    const char *allow_origin;       /* Access-Control-Allow-Origin; NULL: no CORS */
+    const char *listen;                    /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
+    const char *admin_listen;              /* /metrics and /health without a key; NULL: none */
+    const char *tls_certificate, *tls_key; /* files; NULL: no TLS */
+    const char *allow_origin;              /* Access-Control-Allow-Origin; NULL: no CORS */
     unsigned threads;
     unsigned connections_max;
     unsigned connections_per_address_max; /* 0: no limit */

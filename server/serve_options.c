@@ -29,9 +29,9 @@ const option serve_option_table[] = {
      AT(insecure),
      .help = "serve beyond loopback without keys: whoever reaches the address may change and erase "
              "everything"},
-    {.name = "tls-cert",
+    {.name = "tls-certificate",
      .type = OPTION_TEXT,
-     AT(tls_cert),
+     AT(tls_certificate),
      .value = "FILE",
      .help = "certificate chain in PEM; with tls_key the service speaks HTTPS; read again on "
              "SIGHUP"},

@@ -15,7 +15,7 @@
 
 typedef struct serve_options {
     const char *store, *listen, *admin_listen;
-    const char *keys, *tls_cert, *tls_key, *allow_origin;
+    const char *keys, *tls_certificate, *tls_key, *allow_origin;
     const char *interaction_types, *snapshot_dir, *spool_dir;
     bool insecure;
     int log_level, access_log;

@@ -129,8 +129,8 @@ static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
             "some with `stair key new` and name their file with --keys, or say --insecure",
             o->listen);
     }
-    if ((o->tls_cert == NULL) != (o->tls_key == NULL)) {
-        return err_set(e, ERR_INVALID, "--tls-cert and --tls-key belong together");
+    if ((o->tls_certificate == NULL) != (o->tls_key == NULL)) {
+        return err_set(e, ERR_INVALID, "--tls-certificate and --tls-key belong together");
     }
     return ERR_OK;
 }
@@ -226,7 +226,7 @@ static err_code open_http(service *s, bool loopback, err *e)
     http_options options = {
         .listen = o->listen,
         .admin_listen = o->admin_listen,
-        .tls_cert = o->tls_cert,
+        .tls_certificate = o->tls_certificate,
         .tls_key = o->tls_key,
         .allow_origin = o->allow_origin,
         .threads = o->threads > 0 ? (unsigned)o->threads : cores(),
@@ -313,11 +313,11 @@ err_code service_start(service **out, const serve_options *options, const option
     log_configuration(options, values);
     err_code rc = start(s, e);
     if (rc != ERR_OK) {
-        (void)service_stop(s);
+        service_stop(s);
         return rc;
     }
     log_event(LOG_INFO, "listening", log_text("address", http_address(s->http)),
-              log_bool("tls", options->tls_cert != NULL), log_bool("keys", s->keys != NULL),
+              log_bool("tls", options->tls_certificate != NULL), log_bool("keys", s->keys != NULL),
               log_real("seconds", clock_seconds() - s->started));
     if (http_admin_address(s->http) != NULL) {
         log_event(LOG_INFO, "admin_listening", log_text("address", http_admin_address(s->http)));
@@ -374,11 +374,11 @@ static bool drain(service *s)
     return http_busy(s->http) == 0;
 }
 
-bool service_stop(service *s)
+void service_stop(service *s)
 {
     bool drained = true;
     if (s == NULL) {
-        return true;
+        return;
     }
     atomic_store(&s->stopping, true);
     if (s->http != NULL) {
@@ -401,5 +401,4 @@ bool service_stop(service *s)
         log_event(LOG_INFO, "stopped", log_bool("drained", drained));
     }
     mem_free(s);
-    return drained;
 }

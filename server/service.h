@@ -29,8 +29,8 @@ bool service_tick(service *s);
 /* service_reload reads keys and certificates again (SIGHUP); what fails is logged and stays. */
 void service_reload(service *s);
 
-/* service_stop ends everything; false if requests were still running after the time-out. Accepts
- * NULL. */
-bool service_stop(service *s);
+/* service_stop ends everything; requests that have not ended at the time-out are cut off, after
+ * their writes, if any, were committed. Accepts NULL. */
+void service_stop(service *s);
 
 #endif

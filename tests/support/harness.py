@@ -237,7 +237,7 @@ class Server:
                 s.sendall(data)
                 if half_close:
                     s.shutdown(socket.SHUT_WR)
-            except ConnectionError:
+            except OSError:
                 pass
             got = b""
             try:
