@@ -218,8 +218,9 @@ static void add_headers(exchange *x, struct MHD_Response *response)
     if (r->content_type != NULL) {
         MHD_add_response_header(response, "Content-Type", r->content_type);
         if (strncmp(r->content_type, "text/html", 9) == 0) {
-            MHD_add_response_header(response, "Content-Security-Policy",
-                                    "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'");
+            MHD_add_response_header(
+                response, "Content-Security-Policy",
+                "default-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'");
             MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
         }
     }

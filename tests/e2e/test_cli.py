@@ -34,12 +34,12 @@ class CommandLine(harness.TestCase):
     def test_a_flag_beats_the_environment_and_that_beats_the_file(self):
         config = self.path("stair.conf")
         with open(config, "w", encoding="utf-8") as f:
-            f.write("# a comment\nlisten = 127.0.0.1:99999\n")
+            f.write("# a comment\nqueue_ops_max = many\n")
         store = self.path("store")
         bad = harness.run("serve", "--store", store, "--config", config, check=False)
         self.assertEqual(bad.returncode, 2)
         self.assertIn("stair.conf", bad.stderr)
-        with harness.Server(store, "--config", config, env={"STAIR_LISTEN": "127.0.0.1:99998"}):
+        with harness.Server(store, "--config", config, env={"STAIR_QUEUE_OPS_MAX": "100"}):
             pass
         with open(config, "a", encoding="utf-8") as f:
             f.write("unheard_of = 1\n")

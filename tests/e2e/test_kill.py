@@ -111,7 +111,7 @@ class Kill(harness.TestCase):
 
     def test_a_killed_import_leaves_the_store_as_it_was(self):
         files, store = self.shop_store()
-        before = harness.run("export", "--store", store, "--what", "items").stdout
+        before = harness.export(store, "items")
         more = self.path("more.jsonl")
         with open(more, "w", encoding="utf-8") as f:
             for n in range(60000):
@@ -126,7 +126,7 @@ class Kill(harness.TestCase):
             if self.killed_at(command, whole * part):
                 killed += 1
                 self.assert_checked(store)
-                after = harness.run("export", "--store", store, "--what", "items").stdout
+                after = harness.export(store, "items")
                 if after != before:  # the kill came after the flip: all of it is there
                     self.assertEqual(len(after.splitlines()), len(before.splitlines()) + 60000)
                     break

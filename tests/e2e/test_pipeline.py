@@ -40,15 +40,12 @@ class Pipeline(harness.TestCase):
     def test_export_gives_files_that_import_to_the_same_shop(self):
         _, store = self.shop_store()
         again = self.path("again")
-        with open(self.path("items.jsonl"), "w", encoding="utf-8") as out:
-            out.write(harness.run("export", "--store", store, "--what", "items").stdout)
-        with open(self.path("interactions.jsonl"), "w", encoding="utf-8") as out:
-            out.write(harness.run("export", "--store", store, "--what", "interactions").stdout)
+        harness.run("export", "--store", store, "--to", self.dir)
         harness.run("import", "--store", again, "--interactions", self.path("interactions.jsonl"),
                     "--items", self.path("items.jsonl"))
         for what in ("items", "interactions"):
-            first = harness.run("export", "--store", store, "--what", what).stdout.splitlines()
-            second = harness.run("export", "--store", again, "--what", what).stdout.splitlines()
+            first = harness.export(store, what).splitlines()
+            second = harness.export(again, what).splitlines()
             self.assertGreater(len(first), 100)
             self.assertEqual(sorted(map(canonical, first)), sorted(map(canonical, second)))
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -36,18 +37,20 @@ class Prometheus:
                 break
         else:
             raise AssertionError("prometheus did not start")
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def ask(self, path, **query):
         connection = http.client.HTTPConnection(self.address, timeout=30)
         connection.request("GET", path + "?" + urllib.parse.urlencode(query))
-        answer = json.loads(connection.getresponse().read())
+        answer = connection.getresponse()
+        body = answer.read()
         connection.close()
-        return answer
+        # While it starts it answers 503 and a plain text.
+        return json.loads(body) if answer.status != 503 else {"status": "starting", "data": {"result": []}}
 
     def stop(self):
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
 
 
 class Watched(harness.TestCase):

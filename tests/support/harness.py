@@ -45,6 +45,14 @@ def run_json(*arguments, **more):
     return json.loads(run(*arguments, "--json", **more).stdout)
 
 
+def export(store, what):
+    """The lines of `stair export`: "items" or "interactions"."""
+    with tempfile.TemporaryDirectory(prefix="stair-export-") as folder:
+        run("export", "--store", store, "--to", folder)
+        with open(os.path.join(folder, what + ".jsonl"), encoding="utf-8") as f:
+            return f.read()
+
+
 # ---- The shop that most tests use: small, trained once for a build of the binary.
 
 SHOP_ARGUMENTS = ["--users", "400", "--items", "300", "--interactions", "6000", "--text-dim", "24",
@@ -237,7 +245,7 @@ class Server:
                 s.sendall(data)
                 if half_close:
                     s.shutdown(socket.SHUT_WR)
-            except OSError:
+            except OSError:  # already closed from the other side
                 pass
             got = b""
             try:

@@ -40,7 +40,7 @@ def compare(test, store, files, k, users_max):
     del files
     lists = test.path("lists.jsonl")
     harness.run("eval", "--store", store, "--topk", lists)
-    seen = masks(harness.run("export", "--store", store, "--what", "interactions").stdout)
+    seen = masks(harness.export(store, "interactions"))
     with open(lists, encoding="utf-8") as f:
         offline = [json.loads(line) for line in f][:users_max]
     os.remove(lists)
