@@ -17,7 +17,7 @@ static void draw_item(demo_item *it, uint32_t crowds, uint32_t span, uint64_t se
     it->colour = (uint8_t)rng_below(&random, DEMO_COLOURS);
     it->brand = (uint8_t)rng_below(&random, DEMO_BRANDS_EACH);
     it->crowd = (uint16_t)rng_below(&random, crowds);
-    it->popularity = (float)exp(0.9 * rng_normal(&random)); /* log-normal: a few sell a lot */
+    it->popularity = (float)exp(0.5 * rng_normal(&random)); /* log-normal: some sell more */
     /* A base price of the kind, scaled by the item's own luck. */
     double base = 600.0 * (1 + (it->kind * 7) % 13);
     it->cents = (uint32_t)(base * exp(0.35 * rng_normal(&random))) / 50 * 50 + 95;

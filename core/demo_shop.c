@@ -110,8 +110,8 @@ typedef struct looks {
     double department, kind, style, colour, brand, noise;
 } looks;
 
-static const looks text_looks = {0.5, 1.0, 0.55, 0.1, 0.35, 0.9};
-static const looks image_looks = {0.2, 0.6, 0.9, 0.5, 0.1, 0.9};
+static const looks text_looks = {0.5, 1.0, 0.55, 0.1, 0.35, 0.5};
+static const looks image_looks = {0.2, 0.6, 0.9, 0.5, 0.1, 0.5};
 
 /* parts (VECTOR_PARTS, width): a direction for each word of the shop. */
 static void draw_parts(float *parts, uint32_t width, uint64_t seed, unsigned modality)

@@ -4,10 +4,10 @@
 
 /* What begins a purchase, and how much the rest matters. Chosen by measurement, so that the graph,
  * the content and both together are each worth something. */
-static const double begins_with_kind = 0.62;
-static const double begins_with_crowd = 0.30; /* the rest: the shop window */
-static const double other_style = 0.10;       /* chance of taking a style one does not like */
-static const double other_crowd = 0.30;       /* of taking what one's crowds do not favour */
+static const double begins_with_kind = 0.70;
+static const double begins_with_crowd = 0.20; /* the rest: the shop window */
+static const double other_style = 0.25;       /* chance of taking a style one does not like */
+static const double other_crowd = 0.50;       /* of taking what one's crowds do not favour */
 static const double other_kind = 0.30;        /* of taking what one's crowds favour, of any kind */
 
 void demo_shopper_init(demo_shopper *s, const demo_catalogue *c, uint64_t seed, uint64_t index,
@@ -15,12 +15,8 @@ void demo_shopper_init(demo_shopper *s, const demo_catalogue *c, uint64_t seed, 
 {
     rng_init(&s->random, seed, demo_stream(DEMO_STREAM_USER, 2 * index));
     rng *random = &s->random;
-    unsigned home = rng_below(random, DEMO_DEPARTMENTS);
     for (int i = 0; i < DEMO_FAVOURITES; i++) {
-        /* Two favourites in the home department, the others anywhere. */
-        uint32_t kind = i < 2 ? home * DEMO_KINDS_EACH + rng_below(random, DEMO_KINDS_EACH)
-                              : rng_below(random, DEMO_KINDS);
-        s->kinds[0][i] = s->kinds[1][i] = (uint8_t)kind;
+        s->kinds[0][i] = s->kinds[1][i] = (uint8_t)rng_below(random, DEMO_KINDS);
     }
     s->kinds[1][DEMO_FAVOURITES - 1] = (uint8_t)rng_below(random, DEMO_KINDS);
     s->styles[0] = (uint8_t)rng_below(random, DEMO_STYLES);

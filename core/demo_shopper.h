@@ -15,7 +15,7 @@
 #include "core/demo_catalogue.h"
 #include "core/rng.h"
 
-enum { DEMO_FAVOURITES = 4, DEMO_TRIES = 64 };
+enum { DEMO_FAVOURITES = 3, DEMO_TRIES = 64 };
 
 typedef struct demo_shopper {
     rng random;
