@@ -1,0 +1,37 @@
+/* The op codec: any bytes are refused or give an op that passes its own check, and that encodes to
+ * bytes which decode to the same. */
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "storage/op.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static slice encoded(const op *o, arena *memory)
+{
+    slice bytes;
+    if (op_encode(o, memory, &bytes, NULL) != ERR_OK) {
+        abort();
+    }
+    return bytes;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    op *first = NULL, *second = NULL;
+    char *copy = mem_copy(data, size);
+    if (op_decode(&first, (slice){copy, size}, NULL) == ERR_OK) {
+        arena memory;
+        arena_init(&memory, (size_t)1 << 30);
+        slice once = encoded(first, &memory);
+        if (op_decode(&second, once, NULL) != ERR_OK ||
+            !slice_equal(encoded(second, &memory), once)) {
+            abort();
+        }
+        arena_fini(&memory);
+    }
+    op_free(second);
+    op_free(first);
+    mem_free(copy);
+    return 0;
+}
