@@ -1,13 +1,15 @@
 /*
  * bench_shop_store: a store with a shop of any size and a model that nobody had to train.
  *
- *   bench_shop_store DIR ITEMS USERS INTERACTIONS
+ *   bench_shop_store DIR ITEMS USERS INTERACTIONS [PEER]
  *   bench_shop_store                 writes a small one in a temporary folder and tells the rate
  *
  * Training a million items takes hours and its result is only wanted for the shape of its vectors.
  * So E is drawn: items in bunches of unlike size with norms that grow with popularity, a user the
  * mean of their items. H and G come from it through the real convolution, the clusters from the
  * real index over sampled users. Ids, titles, categories and attributes are like a shop's.
+ * PEER is a folder for the same table as plain numbers: items.f32 (ITEMS, 64) and pairs.u32
+ * (INTERACTIONS, 2), for another program to serve.
  */
 #include <math.h>
 #include <omp.h>
@@ -48,6 +50,7 @@ typedef struct shop {
     pair *pairs;            /* (pair_count) sorted */
     size_t pair_count;
     store *s;
+    const char *peer; /* folder or NULL */
 } shop;
 
 static void must(err_code code, const err *e)
@@ -272,6 +275,29 @@ static size_t sample_users(const shop *p, const model *m, float *q /* (SAMPLE, D
     return count;
 }
 
+static FILE *peer_file(const char *folder, const char *name)
+{
+    char path[TEMP_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return must_have(fopen(path, "wb"));
+}
+
+static void write_peer(const shop *p, const model *m)
+{
+    FILE *items = peer_file(p->peer, "items.f32"), *pairs = peer_file(p->peer, "pairs.u32");
+    size_t done = fwrite(m->item_h, DIM * sizeof(float), m->items, items);
+    for (size_t i = 0; i < p->pair_count; i++) {
+        uint32_t one[2] = {p->pairs[i].user, p->pairs[i].item};
+        done += fwrite(one, sizeof one, 1, pairs);
+    }
+    bool closed = fclose(items) == 0;
+    closed = fclose(pairs) == 0 && closed;
+    if (!closed || done != m->items + p->pair_count) {
+        fprintf(stderr, "bench_shop_store: cannot write to %s\n", p->peer);
+        exit(1);
+    }
+}
+
 static void write_model(const shop *p, unsigned threads)
 {
     err e = ERR_INIT;
@@ -284,6 +310,9 @@ static void write_model(const shop *p, unsigned threads)
     mean_users(p, m->item_e, m->user_e);
     must(model_finish(m, p->pairs, p->pair_count, &e), &e);
     tell("convolution", start);
+    if (p->peer != NULL) {
+        write_peer(p, m);
+    }
     start = now_s();
     float *q = must_have(mem_table(SAMPLE * DIM, sizeof *q));
     vector_index *ix = NULL;
@@ -337,14 +366,15 @@ static void make_shop(shop *p, const char *dir)
 
 int main(int argc, char **argv)
 {
-    if (argc != 1 && argc != 5) {
-        fprintf(stderr, "usage: bench_shop_store [DIR ITEMS USERS INTERACTIONS]\n");
+    if (argc != 1 && argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: bench_shop_store [DIR ITEMS USERS INTERACTIONS [PEER]]\n");
         return 2;
     }
-    if (argc == 5) {
+    if (argc > 1) {
         shop p = {.items = (uint32_t)strtoul(argv[2], NULL, 10),
                   .users = (uint32_t)strtoul(argv[3], NULL, 10),
-                  .interactions = strtoul(argv[4], NULL, 10)};
+                  .interactions = strtoul(argv[4], NULL, 10),
+                  .peer = argc == 6 ? argv[5] : NULL};
         if (p.items < BUNCH || p.users < 1 || p.interactions < p.users) {
             fprintf(stderr,
                     "bench_shop_store: at least %d items, a user, and an interaction each\n",
