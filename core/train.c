@@ -22,6 +22,7 @@ typedef struct training {
     const train_options *o;
     const train_hooks *h;
     bool evaluates;
+    bool borrowed; /* p belongs to somebody else */
     prepared p;
     train_state state;
     stepper *step;
@@ -158,7 +159,7 @@ static err_code begin(training *t, const train_job *job, err *e)
 static err_code make_stepper(training *t, err *e)
 {
     step_config c = {.a = t->p.a,
-                     .s = t->p.s,
+                     .s = t->o->without_bsc ? NULL : t->p.s,
                      .users = t->d->users,
                      .items = t->d->items,
                      .dim = t->o->dim,
@@ -357,16 +358,19 @@ static err_code make_model(training *t, model **out, err *e)
     const train_header *head = t->state.head;
     size_t user_floats = t->d->users * t->o->dim, item_floats = t->d->items * t->o->dim;
     model *m = NULL;
-    err_code code = model_new(&m, t->o, t->d->users, t->d->items, t->p.modality_count, e);
+    size_t modalities = t->borrowed ? 0 : t->p.modality_count;
+    err_code code = model_new(&m, t->o, t->d->users, t->d->items, modalities, e);
     if (code != ERR_OK) {
         return code;
     }
     const float *e_table = t->evaluates && head->best_epoch > 0 ? t->state.best : t->state.e;
     memcpy(m->user_e, e_table, user_floats * sizeof(float));
     memcpy(m->item_e, e_table + user_floats, item_floats * sizeof(float));
-    mem_free(m->modalities);
-    m->modalities = t->p.modalities;
-    t->p.modalities = NULL;
+    if (!t->borrowed) {
+        mem_free(m->modalities);
+        m->modalities = t->p.modalities;
+        t->p.modalities = NULL;
+    }
     m->epochs = head->stage == 1 ? head->first_epochs : head->epoch;
     m->best_epoch = head->best_epoch > 0 ? head->best_epoch : head->epoch;
     m->valid = head->valid;
@@ -429,7 +433,12 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
     t.started = now(&t);
     t.saved_at = t.started;
     prepare_hooks hooks = {modality_begins, preparing_stopped, &t};
-    code = prepare_run(&t.p, t.d, t.o, &hooks, e);
+    if (job->prepared != NULL) {
+        t.p = *job->prepared;
+        t.borrowed = true;
+    } else {
+        code = prepare_run(&t.p, t.d, t.o, &hooks, e);
+    }
     if (code == ERR_OK) {
         code = alloc_small(&t, e);
     }
@@ -450,7 +459,9 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
         *out = NULL;
     }
     stepper_free(t.step);
-    prepared_fini(&t.p);
+    if (!t.borrowed) {
+        prepared_fini(&t.p);
+    }
     train_state_fini(&t.state);
     mem_free(t.w);
     mem_free(t.f);

@@ -4,6 +4,7 @@
 #ifndef CORE_TRAIN_STAGE_H
 #define CORE_TRAIN_STAGE_H
 
+#include "core/prepare.h"
 #include "core/train.h"
 
 typedef struct train_job {
@@ -14,6 +15,9 @@ typedef struct train_job {
      * best epoch, validation metrics and curve. NULL if the checkpoint to resume has them. */
     uint32_t stage;
     const model *first;
+    /* What prepare_run made of the same data and neighbours, borrowed; the model then comes without
+     * modalities. NULL: prepared here. */
+    const prepared *prepared;
 } train_job;
 
 err_code train_stage_run(model **out, const train_job *job, err *e) ERR_CHECKED;

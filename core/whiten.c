@@ -6,6 +6,7 @@
 #include "core/blas.h"
 #include "core/mem.h"
 
+#define WORK_OF_ONE_THREAD 2e10
 enum { BLOCK_BYTES = 16 << 20, BLOCK_ROWS_MAX = 8192 };
 
 typedef struct sweep {
@@ -206,7 +207,9 @@ err_code whiten_run(const feature_source *source, size_t dim, int threads, white
     memset(out->projection, 0, width * dim * sizeof *out->projection);
     memset(out->spread, 0, dim * sizeof *out->spread);
     out->rank = 0;
-    blas_threads(threads);
+    /* One thread where that takes a second or less: the bytes are then those of any number. */
+    double work = (double)source->rows * (double)width * (double)width;
+    blas_threads(work < WORK_OF_ONE_THREAD ? 1 : threads);
     err_code code = sweep_init(&s, source, dim, e);
     if (code == ERR_OK) {
         code = sum_mean(&s, e);
