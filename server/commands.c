@@ -8,6 +8,7 @@ const command *const commands[] = {
     &cmd_demo,
     &cmd_import,
     &cmd_train,
+    &cmd_tune,
     &cmd_eval,
     &cmd_export,
     &cmd_generations,
