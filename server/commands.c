@@ -14,6 +14,7 @@ const command *const commands[] = {
     &cmd_generations,
     &cmd_check,
     &cmd_snapshot,
+    &cmd_migrate,
     &cmd_ping,
     &cmd_key,
     NULL,

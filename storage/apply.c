@@ -311,6 +311,11 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     if (result->accepted > 0) {
         rc = log_op(&x, user_rows, item_rows, e);
         info->seq = x.seq;
+        if (o->external.at != NULL) {
+            assert(o->external.length <= EXTERNAL_POSITION_MAX);
+            memset(info->external, 0, sizeof info->external);
+            memcpy(info->external, o->external.at, o->external.length);
+        }
         if (o->kind != OP_GENERATION_ACTIVATE) {
             info->data_seq = x.seq;
         }

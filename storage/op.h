@@ -96,6 +96,10 @@ typedef struct op {
     uint32_t user_row;                  /* only in the log */
     uint32_t generation;                /* OP_GENERATION_ACTIVATE; 0: none */
 
+    /* Not encoded: where an external log stands after this op, at most EXTERNAL_POSITION_MAX bytes;
+     * stored in the op's transaction. at == NULL: as before. */
+    slice external;
+
     /* Not encoded: the idempotency record of this op. key.at == NULL: none. */
     slice idempotency_key;
     unsigned char idempotency_hash[IDEMPOTENCY_HASH_BYTES]; /* of method, path and body */

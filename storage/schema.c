@@ -116,6 +116,7 @@ void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES
     store_le(&at, state->next_generation, 4);
     store_le(&at, state->oplog_bytes, 8);
     store_le(&at, state->snapshot, 1);
+    memcpy(at, info->external, EXTERNAL_POSITION_MAX); /* padded with zeroes */
 }
 
 err_code state_decode(store_state *out, slice bytes, err *e)
@@ -143,6 +144,10 @@ err_code state_decode(store_state *out, slice bytes, err *e)
     out->next_generation = decode_u32(&d);
     out->oplog_bytes = decode_u64(&d);
     out->snapshot = decode_u8(&d) != 0;
+    const void *external = decode_bytes(&d, EXTERNAL_POSITION_MAX);
+    if (external != NULL) {
+        memcpy(out->info.external, external, EXTERNAL_POSITION_MAX);
+    }
     return decoder_check(&d, "the store's state", e);
 }
 

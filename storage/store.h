@@ -26,8 +26,9 @@
 
 #include "core/err.h"
 
-/* The format that this binary reads and writes. An older one is upgraded by `stair migrate`. */
-enum { STORE_FORMAT = 1 };
+/* The format that this binary reads and writes; an older one is upgraded by `stair migrate`.
+ * 1: the first. 2: the state holds the position of an external log. */
+enum { STORE_FORMAT = 2, EXTERNAL_POSITION_MAX = 64 };
 
 typedef enum store_mode {
     STORE_READ,   /* check, eval, export: no write at all, no sweep */
@@ -62,7 +63,8 @@ typedef struct store_info {
     uint32_t generation;   /* active; 0: none */
     uint64_t erased_seq;   /* of the last erasure of a user; 0: none */
     uint64_t data_seq;     /* of the last op that changed anything but the active generation */
-    uint64_t used_bytes;   /* pages in use, times their size */
+    char external[EXTERNAL_POSITION_MAX + 1]; /* where an external log of ops stands; "": none */
+    uint64_t used_bytes;                      /* pages in use, times their size */
     uint64_t file_bytes;
     uint64_t quota_bytes; /* 0: none */
     bool writable;        /* false after a failed commit, until store_reopen */

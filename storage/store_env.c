@@ -156,8 +156,8 @@ static err_code check_format(const store *s, uint32_t format, err *e)
     }
     if (format < STORE_FORMAT) {
         return err_set(e, ERR_CONFLICT,
-                       "the store in %s has the older format %u, this stair reads format %d: make "
-                       "a snapshot, then run stair migrate --store %s",
+                       "the store in %s has the older format %u, this stair reads format %d: copy "
+                       "the folder, then run stair migrate --store %s",
                        s->dir, format, STORE_FORMAT, s->dir);
     }
     return ERR_OK;

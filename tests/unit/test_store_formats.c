@@ -1,0 +1,182 @@
+/* Stores of other formats, as files: the previous one is refused by name and migrates, a newer one
+ * is refused with what to do; neither is touched by the refusal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/check.h"
+#include "storage/features.h"
+#include "storage/generations.h"
+#include "storage/items.h"
+#include "storage/migrate.h"
+#include "storage/snapshot.h"
+#include "storage/users.h"
+#include "tests/support/store_fixture.h"
+
+static void copy_fixture(const char *name, const char *folder)
+{
+    char from[TEMP_PATH_MAX], to[2 * TEMP_PATH_MAX], block[4096];
+    snprintf(from, sizeof from, "tests/fixtures/%s/data.mdb", name);
+    snprintf(to, sizeof to, "%s/data.mdb", folder);
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t got = fread(block, 1, sizeof block, in); got > 0;
+         got = fread(block, 1, sizeof block, in)) {
+        assert_int_equal(fwrite(block, 1, got, out), got);
+    }
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void refused(const char *folder, store_mode mode, const char *why)
+{
+    store *s = NULL;
+    err e = ERR_INIT;
+    store_options options = {.mode = mode, .create = true};
+    assert_int_equal(store_open(&s, folder, &options, &e), ERR_CONFLICT);
+    assert_null(s);
+    if (strstr(e.text, why) == NULL) {
+        fail_msg("expected \"%s\" in: %s", why, e.text);
+    }
+}
+
+static void a_newer_format_is_refused_with_what_to_do(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    uint32_t from = 0;
+    err e = ERR_INIT;
+    temp_folder(folder);
+    copy_fixture("store-newer", folder);
+    refused(folder, STORE_OWNER, "has format 99");
+    refused(folder, STORE_READ, "use the newer stair");
+    assert_int_equal(migrate_store(folder, &from, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.text, "format 99"));
+    refused(folder, STORE_BESIDE, "has format 99");
+    temp_remove(folder);
+}
+
+static void verify_content(const char *folder)
+{
+    store *s = open_store(folder);
+    check_options nobody = {0};
+    check_report report;
+    store_read *r = NULL;
+    arena memory;
+    stored_item it;
+    const feature *features = NULL;
+    size_t count = 0;
+    uint32_t row = 9;
+    const float vector[4] = {1, 2, 3, 4};
+    arena_init(&memory, 1 << 20);
+    assert_int_equal(check_run(s, &nobody, &report, NULL), ERR_OK);
+    assert_int_equal(report.problems, 0);
+    assert_int_equal(report.info.seq, 10);
+    assert_int_equal(report.info.generation, 1);
+    assert_int_equal(report.users, 2);
+    assert_int_equal(report.interactions, 3);
+    assert_int_equal(report.info.external[0], 0);
+    assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
+    assert_int_equal(item_find(r, slice_of("sku-1"), &row, NULL), ERR_OK);
+    assert_int_equal(row, 0);
+    assert_int_equal(item_get(r, row, &memory, &it, NULL), ERR_OK);
+    assert_true(slice_equal(it.title, slice_of("Red shoe")));
+    assert_int_equal(it.category_count, 2);
+    assert_int_equal(it.attribute_count, 4);
+    assert_true(slice_equal(it.attributes[0].text, slice_of("acme")));
+    assert_int_equal(it.attributes[3].text_count, 2);
+    assert_int_equal(features_get(r, row, &memory, &features, &count, NULL), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_memory_equal(features[0].data, vector, sizeof vector);
+    assert_int_equal(item_find(r, slice_of("sku-3"), &row, NULL), ERR_NOT_FOUND);
+    assert_int_equal(user_find(r, slice_of("u3"), &row, NULL), ERR_NOT_FOUND);
+    store_read_end(r);
+    op *next = op_put_item(OP_ITEMS_PUT, "sku-4", NULL, NULL, 0);
+    next->external = slice_of("topic-3:17");
+    assert_int_equal(apply_now(s, next, NULL), ERR_OK);
+    store_close(s);
+    s = open_store(folder);
+    store_info info;
+    assert_int_equal(store_stat(s, &info, NULL), ERR_OK);
+    assert_int_equal(info.seq, 11);
+    assert_string_equal(info.external, "topic-3:17");
+    store_close(s);
+    arena_fini(&memory);
+}
+
+static void a_store_of_format_1_is_refused_until_it_is_migrated(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    uint32_t from = 0;
+    temp_folder(folder);
+    copy_fixture("store-v1", folder);
+    refused(folder, STORE_OWNER, "older format 1");
+    refused(folder, STORE_READ, "run stair migrate --store");
+    assert_int_equal(migrate_store(folder, &from, NULL), ERR_OK);
+    assert_int_equal(from, 1);
+    verify_content(folder);
+    assert_int_equal(migrate_store(folder, &from, NULL), ERR_OK);
+    assert_int_equal(from, STORE_FORMAT);
+    temp_remove(folder);
+}
+
+static void migrating_no_store_says_so(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    uint32_t from = 0;
+    temp_folder(folder);
+    assert_int_equal(migrate_store(folder, &from, NULL), ERR_NOT_FOUND);
+    temp_remove(folder);
+}
+
+static void a_snapshot_is_a_store_with_a_lineage_of_its_own(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX], copy[2 * TEMP_PATH_MAX];
+    uint64_t bytes = 0, seq = 0;
+    store_info first, second, again;
+    temp_folder(folder);
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    store *s = open_store(folder);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0), NULL), ERR_OK);
+    assert_int_equal(snapshot_write(s, copy, NULL, NULL, &bytes, &seq, NULL), ERR_OK);
+    assert_int_equal(seq, 1);
+    assert_true(bytes > 0);
+    assert_int_equal(snapshot_write(s, copy, NULL, NULL, NULL, NULL, NULL), ERR_CONFLICT);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "b", NULL, NULL, 0), NULL), ERR_OK);
+    assert_int_equal(store_stat(s, &first, NULL), ERR_OK);
+    store *restored = open_store(copy);
+    assert_int_equal(store_stat(restored, &second, NULL), ERR_OK);
+    assert_int_equal(second.seq, 1);
+    assert_int_equal(second.items, 1);
+    assert_memory_not_equal(first.lineage, second.lineage, LINEAGE_BYTES);
+    store_close(restored);
+    restored = open_store(copy);
+    assert_int_equal(store_stat(restored, &again, NULL), ERR_OK);
+    assert_memory_equal(second.lineage, again.lineage, LINEAGE_BYTES);
+    store_close(restored);
+    store_close(s);
+    temp_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_newer_format_is_refused_with_what_to_do),
+        cmocka_unit_test(a_store_of_format_1_is_refused_until_it_is_migrated),
+        cmocka_unit_test(migrating_no_store_says_so),
+        cmocka_unit_test(a_snapshot_is_a_store_with_a_lineage_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
