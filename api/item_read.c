@@ -49,7 +49,7 @@ static err_code add_embedding(context *c, json_t *into, slice id, err *e)
     if (row != ROW_NONE && view_item_vector(c->view, row, vector)) {
         list = json_array();
         for (size_t i = 0; i < dim; i++) {
-            json_array_append_new(list, json_real((double)vector[i]));
+            json_array_append_new(list, tree_float(vector[i]));
         }
     }
     json_object_set_new(into, "embedding", list);

@@ -1,5 +1,6 @@
 #include "api/recommend_answer.h"
 
+#include "api/store_answer.h"
 #include "storage/item_json.h"
 #include "storage/items.h"
 
@@ -61,14 +62,6 @@ static void put_explain(context *c, const recommend_hit *hit)
     json_put_raw_text(b, "]}");
 }
 
-static void put_json(json_buffer *b, const char *key, const json_t *value)
-{
-    json_put_key(b, key);
-    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    json_put_raw_text(b, text != NULL ? text : "null");
-    free(text); /* json_dumps' own */
-}
-
 /* Members that only the store holds. An item that went in this moment keeps its bare entry. */
 static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned fields, err *e)
 {
@@ -105,7 +98,11 @@ static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned 
             const attribute *a = &it.attributes[i];
             json_object_setn_new(attributes, a->name.at, a->name.length, attribute_json_new(a));
         }
-        put_json(b, "attributes", attributes);
+        if (attributes == NULL) {
+            return err_nomem(e, "an answer");
+        }
+        json_put_key(b, "attributes");
+        tree_put(b, attributes);
         json_decref(attributes);
     }
     return ERR_OK;

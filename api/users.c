@@ -50,8 +50,8 @@ static err_code visit(void *ctx, const interaction *x, err *e)
     }
     l->last = x->item;
     slice type = x->type < l->type_count ? l->types[x->type] : (slice){NULL, 0};
-    json_t *entry = json_pack("{s:o,s:o,s:o,s:f}", "item", tree_text(id), "type", tree_text(type),
-                              "timestamp", tree_time(x->time), "weight", (double)x->weight);
+    json_t *entry = json_pack("{s:o,s:o,s:o,s:o}", "item", tree_text(id), "type", tree_text(type),
+                              "timestamp", tree_time(x->time), "weight", tree_float(x->weight));
     if (entry != NULL && x->split > 0 && x->split < 3) {
         json_object_set_new(entry, "split", json_string(split_names[x->split]));
     }
