@@ -172,28 +172,32 @@ static void mark_chosen(tune_result *r)
     }
 }
 
-/* One knob: c[0] is the setting so far. Leaves the winner in the result. */
+/* One knob. c[0] is the setting so far; after the first race its value is known, and only a
+ * candidate that beats it in a final takes its place. Leaves the winner in the result. */
 static err_code race(tuning *t, const char *knob, candidate *c, size_t count, err *e)
 {
     err_code code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < count; i++) {
-        code = try_candidate(t, &c[i], knob, t->probe, e);
+    size_t known = t->r->value > 0 ? 1 : 0;
+    candidate *open = c + known;
+    size_t running = count - known;
+    for (size_t i = 0; code == ERR_OK && i < running; i++) {
+        code = try_candidate(t, &open[i], knob, t->probe, e);
     }
-    sort_best_first(c, count);
-    size_t finalists = (count + 2) / 3 < 2 ? (count < 2 ? count : 2) : (count + 2) / 3;
-    for (size_t i = finalists; i < count; i++) {
-        drop_image(t, &c[i]);
+    sort_best_first(open, running);
+    size_t finalists = (running + 2) / 3;
+    for (size_t i = finalists; i < running; i++) {
+        drop_image(t, &open[i]);
     }
-    for (size_t i = 0; code == ERR_OK && i < finalists && count > 1; i++) {
-        code = try_candidate(t, &c[i], knob, LONGER * t->probe, e);
+    for (size_t i = 0; code == ERR_OK && i < finalists; i++) {
+        code = try_candidate(t, &open[i], knob, LONGER * t->probe, e);
     }
-    sort_best_first(c, finalists);
-    for (size_t i = 0; i < count; i++) {
-        drop_image(t, &c[i]);
+    sort_best_first(open, finalists);
+    for (size_t i = 0; i < running; i++) {
+        drop_image(t, &open[i]);
     }
-    if (code == ERR_OK) {
-        t->r->best = c[0].s;
-        t->r->value = c[0].value;
+    if (code == ERR_OK && running > 0 && open[0].value > t->r->value) {
+        t->r->best = open[0].s;
+        t->r->value = open[0].value;
         mark_chosen(t->r);
     }
     return code;
@@ -298,11 +302,11 @@ static err_code race_all(tuning *t, err *e)
     return code;
 }
 
-/* Probes of all races: first rounds and, LONGER - 1 times as long again, finalists. */
+/* Probes of all races: first rounds, and finals that add LONGER - 1 times as much. */
 static uint32_t probes(bool gamma_only)
 {
-    uint32_t strengths = 7 + 3 * (LONGER - 1) + 7 + 3 * (LONGER - 1);
-    return gamma_only ? strengths : strengths + 3 * (4 + 2 * (LONGER - 1));
+    uint32_t strengths = 6 + 2 * (LONGER - 1) + 6 + 2 * (LONGER - 1);
+    return gamma_only ? strengths : strengths + 3 * (2 + LONGER - 1);
 }
 
 static void start(tuning *t, const train_options *base)
