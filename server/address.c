@@ -75,6 +75,12 @@ err_code address_parse(address *out, const char *text, err *e)
     return ERR_OK;
 }
 
+err_code address_check(const char *text, err *e)
+{
+    address at;
+    return address_parse(&at, text, e);
+}
+
 static void address_text(const struct sockaddr_storage *at, char out[ADDRESS_TEXT_MAX])
 {
     char host[INET6_ADDRSTRLEN] = "";

@@ -21,6 +21,9 @@ typedef struct address {
  * ERR_INVALID says what is wrong. May ask the resolver. */
 err_code address_parse(address *out, const char *text, err *e) ERR_CHECKED;
 
+/* address_check is address_parse for the error alone: the check of an option. */
+err_code address_check(const char *text, err *e) ERR_CHECKED;
+
 /* address_listen opens a listening, non-blocking socket; `text` gets the address with the real
  * port. ERR_IO; an address in use says so. */
 err_code address_listen(const address *a, int *fd, char text[ADDRESS_TEXT_MAX], err *e) ERR_CHECKED;

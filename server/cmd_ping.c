@@ -20,6 +20,7 @@ typedef struct ping_options {
 static const option table[] = {
     {.name = "listen",
      .type = OPTION_TEXT,
+     .check = address_check,
      .offset = offsetof(ping_options, listen),
      .initial = "127.0.0.1:8080",
      .value = "HOST:PORT",

@@ -118,10 +118,10 @@ done:
     return status;
 }
 
-/* OpenMP's threads spin for milliseconds at every barrier, which starves a machine that is not idle:
- * beside eleven busy processes on two cores an epoch took 13 s spinning and 0.5 s sleeping, and a
- * training runs beside a live server. The policy is read before main, so the process starts again
- * with it; where that fails it goes on as it is. */
+/* OpenMP's threads spin for milliseconds at every barrier, which starves a machine that is not
+ * idle: beside eleven busy processes on two cores an epoch took 13 s spinning and 0.5 s sleeping,
+ * and a training runs beside a live server. The policy is read before main, so the process starts
+ * again with it; where that fails it goes on as it is. */
 static void wait_asleep(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&

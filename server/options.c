@@ -252,8 +252,12 @@ err_code options_set(const option *entry, void *into, const char *text, const ch
     case OPTION_CHOICE: return set_choice(entry, at, text, place, e);
     case OPTION_TEXT: {
         const char *copy = arena_copy(memory, text, strlen(text) + 1);
+        err why = ERR_INIT;
         if (copy == NULL) {
             return err_nomem(e, "options");
+        }
+        if (entry->check != NULL && entry->check(text, &why) != ERR_OK) {
+            return err_set(e, ERR_INVALID, "%s: %s", place, why.text);
         }
         *(const char **)at = copy;
         return ERR_OK;

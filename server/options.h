@@ -48,6 +48,7 @@ typedef struct option {
     const char *choices;
     const char *value; /* what --help calls the value: "FILE"; NULL: made up from the type */
     const char *help;  /* one sentence, and what a change brings about; lower case, no full stop */
+    err_code (*check)(const char *text, err *e); /* of an OPTION_TEXT beyond its type; or NULL */
     bool required;
     bool greedy;         /* OPTION_LIST: the arguments after the flag up to the next flag belong to
                             it */

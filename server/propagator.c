@@ -141,6 +141,28 @@ err_code propagator_base(base **out, store *s, const view *v, uint32_t generatio
 
 /* --- activation --------------------------------------------------------------------------- */
 
+/* Whether it can be loaded at all, with a text for whoever asked. */
+static err_code check_ready(store *s, uint32_t generation, err *e)
+{
+    store_read *r = NULL;
+    arena a;
+    generation_info info;
+    err why = ERR_INIT;
+    arena_init(&a, ITEM_BYTES_MAX);
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = generation_get(r, generation, &a, &info, &why);
+        if (rc == ERR_NOT_FOUND || (rc == ERR_OK && info.state != GENERATION_READY)) {
+            rc = err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation);
+        } else if (rc != ERR_OK) {
+            rc = err_set(e, rc, "%s", why.text);
+        }
+    }
+    store_read_end(r);
+    arena_fini(&a);
+    return rc;
+}
+
 static void activate(propagator *p, writer_job *job)
 {
     const propagator_options *o = &p->options;
@@ -149,6 +171,9 @@ static void activate(propagator *p, writer_job *job)
     double began = clock_seconds();
     uint32_t generation = job->op->generation;
     if (generation != 0) {
+        rc = check_ready(o->store, generation, &e);
+    }
+    if (rc == ERR_OK && generation != 0) {
         live_hold hold;
         live_acquire(o->live, &hold);
         rc = propagator_base(&job->base, o->store, hold.view, generation, o->threads, &e);
@@ -156,8 +181,8 @@ static void activate(propagator *p, writer_job *job)
     }
     p->considered = generation > p->considered ? generation : p->considered;
     if (rc != ERR_OK) {
-        log_event(LOG_ERROR, "activation_failed", log_int("generation", generation),
-                  log_text("error", e.text));
+        log_event(rc == ERR_NOT_FOUND ? LOG_INFO : LOG_ERROR, "activation_failed",
+                  log_int("generation", generation), log_text("error", e.text));
         writer_fail(o->writer, job, rc, e.text);
         return;
     }

@@ -1,6 +1,13 @@
 #include "server/serve_options.h"
 
 #include "core/interaction_types.h"
+#include "server/address.h"
+
+static err_code types_check(const char *text, err *e)
+{
+    interaction_types types;
+    return interaction_types_parse(&types, text, e);
+}
 
 #define AT(member) .offset = offsetof(serve_options, member)
 
@@ -8,6 +15,7 @@ const option serve_option_table[] = {
     OPTION_STORE(serve_options),
     {.name = "listen",
      .type = OPTION_TEXT,
+     .check = address_check,
      AT(listen),
      .initial = "127.0.0.1:8080",
      .value = "HOST:PORT",
@@ -15,6 +23,7 @@ const option serve_option_table[] = {
              "port, any free one is taken and logged"},
     {.name = "admin-listen",
      .type = OPTION_TEXT,
+     .check = address_check,
      AT(admin_listen),
      .value = "HOST:PORT",
      .help = "a second address that serves /metrics and /health without a key; keep it private"},
@@ -211,6 +220,7 @@ const option serve_option_table[] = {
      .help = "age that the log of writes is trimmed to"},
     {.name = "interaction-types",
      .type = OPTION_TEXT,
+     .check = types_check,
      AT(interaction_types),
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "LIST",

@@ -118,7 +118,6 @@ static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
     address at;
     err_code rc = address_parse(&at, o->listen, e);
     if (rc != ERR_OK) {
-        (void)err_context(e, "--listen");
         return rc;
     }
     *loopback = at.loopback;
@@ -251,9 +250,6 @@ static err_code start(service *s, err *e)
     err_code rc = check_exposure(o, &loopback, e);
     if (rc == ERR_OK) {
         rc = interaction_types_parse(&s->types, o->interaction_types, e);
-        if (rc != ERR_OK) {
-            (void)err_context(e, "--interaction-types");
-        }
     }
     if (rc == ERR_OK && o->keys != NULL) {
         rc = keys_new(&s->keys, o->keys, e);
