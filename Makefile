@@ -274,6 +274,9 @@ lint-tidy:
 	@printf '%s\n' $(filter %.c,$(sources)) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} 2>build/tidy.log \
 	  -- -std=gnu17 -I. -D_GNU_SOURCE -D_Float16=__fp16 -Xclang -fallow-half-arguments-and-returns -DSTAIR_VERSION='""' -DSTAIR_COMMIT='""' || { grep -v 'warnings generated' build/tidy.log; exit 1; }
 
+documents: all ## write the parts of the documents that the binary knows
+	@$(PYTHON) tests/support/documents.py
+
 format: ## let clang-format write every file
 	@clang-format -i $(sources) $(tests_c)
 
@@ -286,5 +289,5 @@ help: ## this list
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .PHONY: all demo deps deps-build install docker clean test check only unit-summary unit e2e quality torture \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
-  lint-openapi lint-documents lint-scripts lint-cppcheck lint-tidy format format-check help FORCE \
+  lint-openapi lint-documents lint-scripts lint-cppcheck lint-tidy documents format format-check help FORCE \
   $(tiers:%=tier-%)

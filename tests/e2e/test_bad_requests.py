@@ -29,7 +29,7 @@ class BadRequests(harness.TestCase):
             self.assertEqual(self.server.client.get("/model").json["seq"], self.seq)
             self.assertEqual(self.server.client.get("/popular").status, 200)
         finally:
-            self.assertEqual(self.server.stop(), 0)
+            self.assertEqual(self.server.stop(), 0, "".join(self.server.log[-20:]))
 
     def expect(self, data, *wanted, **more):
         answer = self.server.raw(data, **more)

@@ -39,8 +39,12 @@ class CommandLine(harness.TestCase):
         bad = harness.run("serve", "--store", store, "--config", config, check=False)
         self.assertEqual(bad.returncode, 2)
         self.assertIn("stair.conf", bad.stderr)
-        with harness.Server(store, "--config", config, env={"STAIR_QUEUE_OPS_MAX": "100"}):
-            pass
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("# a comment\nqueue_ops_max = 5\n")
+        for arguments, env, value in (([], {}, 5), ([], {"STAIR_QUEUE_OPS_MAX": "6"}, 6),
+                                      (["--queue-ops-max", "7"], {"STAIR_QUEUE_OPS_MAX": "6"}, 7)):
+            with harness.Server(store, "--config", config, *arguments, env=env) as server:
+                self.assertIn(f"name=queue_ops_max value={value} ", "".join(server.log).replace("queue-ops-max", "queue_ops_max"))
         with open(config, "a", encoding="utf-8") as f:
             f.write("unheard_of = 1\n")
         unknown = harness.run("serve", "--store", store, "--config", config, "--listen", "127.0.0.1:0", check=False)

@@ -69,7 +69,7 @@ class Keys(harness.TestCase):
                         "-keyout", self.path("tls.key"), "-out", self.path("tls.crt"), "-days", "2", "-subj",
                         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
         trust = ssl.create_default_context(cafile=self.path("tls.crt"))
-        with harness.Server(store, "--tls-cert", self.path("tls.crt"), "--tls-key", self.path("tls.key"),
+        with harness.Server(store, "--tls-certificate", self.path("tls.crt"), "--tls-key", self.path("tls.key"),
                             tls=trust) as server:
             self.assertEqual(server.client.get("/popular").status, 200)
             self.assertNotIn(b"200 OK", server.raw(b"GET /popular HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3))

@@ -49,7 +49,16 @@ def sizes():
             problems.append(f"{path}: {lines} lines; is there a second idea in it?")
 
 
+def functions():
+    """A function or file that ARCHITECTURE.md names is there."""
+    source = "\n".join(read(path) for path in tracked("core/*", "storage/*", "api/*.[chS]", "server/*", "tests/support/*"))
+    for name in set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", read("ARCHITECTURE.md"))):
+        if not re.search(rf"\b{name}\b", source):
+            problems.append(f"ARCHITECTURE.md: there is no {name}")
+
+
 links()
+functions()
 generated()
 sizes()
 for line in problems:
