@@ -1,5 +1,5 @@
 /*
- * stair generations: the trained models of a store: list, activate, prune.
+ * stair generations: the trained models of a store: list, activate, prune, draw.
  *
  * Listing works beside a live server. What changes the store does not: the server would not see it,
  * so it is asked through its API instead, and this command says so.
@@ -10,6 +10,7 @@
 #include "core/model.h"
 #include "core/timestamp.h"
 #include "server/command.h"
+#include "server/curve_plot.h"
 #include "server/generation_json.h"
 #include "storage/apply.h"
 #include "storage/generations.h"
@@ -17,7 +18,8 @@
 
 typedef struct generations_arguments {
     const char *store;
-    int64_t activate, prune;
+    int64_t activate, prune, of;
+    const char *plot;
     bool json;
 } generations_arguments;
 
@@ -40,6 +42,21 @@ static const option table[] = {OPTION_STORE(generations_arguments),
                                 .not_configured = true,
                                 .value = "KEEP",
                                 .help = "remove all but the active one and the newest KEEP others"},
+                               {.name = "plot",
+                                .type = OPTION_TEXT,
+                                .offset = offsetof(generations_arguments, plot),
+                                .not_configured = true,
+                                .value = "FILE.svg",
+                                .help = "draw a learning curve into this file"},
+                               {.name = "of",
+                                .type = OPTION_INT,
+                                .offset = offsetof(generations_arguments, of),
+                                .min = 0,
+                                .max = UINT32_MAX,
+                                .not_configured = true,
+                                .value = "N",
+                                .help = "whose curve --plot draws; 0: the active one's, or else "
+                                        "the newest"},
                                OPTION_JSON(generations_arguments),
                                OPTION_END};
 
@@ -115,6 +132,33 @@ static err_code read_list(store *s, arena *memory, const generation_info **out, 
     return rc;
 }
 
+/* Which one --plot draws; 0 if there is none. */
+static uint32_t plotted(const generations_arguments *a, const generation_info *infos, size_t count)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < count && a->of == 0; i++) {
+        if (infos[i].active) {
+            return infos[i].number;
+        }
+        newest = infos[i].state == GENERATION_READY ? infos[i].number : newest;
+    }
+    return a->of > 0 ? (uint32_t)a->of : newest;
+}
+
+static err_code plot(const generations_arguments *a, store *s, const generation_info *infos,
+                     size_t count, err *e)
+{
+    uint32_t number = plotted(a, infos, count);
+    model *m = NULL;
+    if (number == 0) {
+        return err_set(e, ERR_NOT_FOUND, "no generation to plot; stair train makes one");
+    }
+    err_code rc = model_describe(s, number, &m, e);
+    rc = rc == ERR_OK ? curve_plot_write(a->plot, number, m, e) : rc;
+    model_free(m);
+    return rc;
+}
+
 static err_code show(const generations_arguments *a, err *e)
 {
     store *s = NULL;
@@ -142,6 +186,9 @@ static err_code show(const generations_arguments *a, err *e)
             json_array_append_new(all, generation_json_new(&infos[i], m));
         }
         model_free(m);
+    }
+    if (rc == ERR_OK && a->plot != NULL) {
+        rc = plot(a, s, infos, count, e);
     }
     if (rc == ERR_OK && a->json) {
         json_t *document = json_pack("{s:O}", "generations", all);
