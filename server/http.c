@@ -587,6 +587,13 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *connec
     if (length > 0) {
         memcpy(x->target, uri, x->target_length);
     }
+    /* The library would take the query apart into its small pool, and leave the caller waiting once
+     * that is full. All is read from the copy above, so it is shown an empty query; the buffer is
+     * its own and writable. */
+    char *query = uri != NULL ? strchr((char *)(uintptr_t)uri, '?') : NULL;
+    if (query != NULL) {
+        query[1] = '\0';
+    }
     x->stage = STAGE_HEADER;
     x->begun_ns = clock_ns();
     x->method = "";
