@@ -275,6 +275,15 @@ static void limits_are_configuration_and_are_named(void **state)
         assert_int_equal(shop_call(&s, "POST", cases[i].target, cases[i].body), 413);
         assert_non_null(strstr(shop_text(&s, "detail"), cases[i].limit));
     }
+    assert_int_equal(shop_get(&s, "/recommend?user=a&exclude=a&exclude=b"), 413);
+    assert_non_null(strstr(shop_text(&s, "detail"), "exclude_max"));
+    char *target = calloc(1, 10 + 2 * 5000);
+    memcpy(target, "/popular?", 9);
+    for (size_t i = 0; i < 5000; i++) {
+        memcpy(target + 9 + 2 * i, "a&", 2);
+    }
+    assert_int_equal(shop_get(&s, target), 413);
+    free(target);
     assert_int_equal(shop_call(&s, "POST", "/items", "{\"id\":5,\"title\":5}"), 400);
     assert_int_equal(shop_count(&s, "errors"), 1);
     assert_int_equal(shop_number(&s, "errors_omitted"), 1);
