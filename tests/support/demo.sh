@@ -16,7 +16,7 @@ echo "== import"
     --items "$dir/shop/items.jsonl" --features "text=$dir/shop/text.npy" \
     --features "image=$dir/shop/image.npy" --split time
 echo "== train"
-"$stair" train --store "$dir/store" --epochs "${DEMO_EPOCHS:-60}" --activate yes
+"$stair" train --store "$dir/store" --epochs "${DEMO_EPOCHS:-100}" --activate yes
 echo "== serve"
 "$stair" serve --store "$dir/store" --listen "$listen" 2>"$dir/server.log" &
 server=$!

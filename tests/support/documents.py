@@ -14,7 +14,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STAIR = os.path.join(ROOT, "build", "release", "stair")
-CALL = re.compile(r"```sh\n(curl .*)\n```\n```json\n(.*?)```", re.S)
+CALL = re.compile(r"```sh\n(curl [^\n]*)\n```\n```json\n(.*?)```", re.S)
 
 
 def path(name):
