@@ -62,6 +62,17 @@ class Writer(threading.Thread):
 
 
 class Kill(harness.TestCase):
+    def items_of(self, ask, user):
+        """Every item of the user's interactions, page by page."""
+        items, cursor = set(), None
+        while True:
+            query = {"limit": 1000, **({"cursor": cursor} if cursor else {})}
+            page = ask.get(f"/users/{user}/interactions", query).json
+            items |= {entry["item"] for entry in page["interactions"]}
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return items
+
     def test_what_was_acknowledged_survives_kills_under_load(self):
         _, store = self.shop_store()
         rng = random.Random(11)
@@ -89,12 +100,9 @@ class Kill(harness.TestCase):
                         elif item != w.deleting:
                             self.assertEqual(answer.status, 200, item)
                             self.assertEqual(answer.json["attributes"]["price"], price)
-                    kept = ask.get(f"/users/w{w.number}/interactions", {"limit": 1000}) if w.bought else None
-                    if kept is not None:
-                        items = {(f"w{w.number}", entry["item"]) for entry in kept.json["interactions"]}
-                        newest = set(list(w.bought)[-100:])
-                        if len(items) >= len(w.bought):
-                            self.assertTrue(newest <= items, newest - items)
+                    items = self.items_of(ask, f"w{w.number}") if w.bought else set()
+                    bought = {item for _, item in w.bought}
+                    self.assertTrue(bought <= items, bought - items)
         self.assertGreater(written, ROUNDS * 4)
 
     def killed_at(self, command, moment):

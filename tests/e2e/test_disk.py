@@ -1,0 +1,91 @@
+"""A full disk, a used-up quota and a failing fsync: the write is refused, reads go on, and it heals."""
+
+import errno
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_disk.c")
+
+
+class Disk(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.orders = self.path("orders")
+        self.order()
+        library = self.path("failing_disk.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
+        self.env = {"LD_PRELOAD": library, "STAIR_TEST_DISK": self.orders}
+
+    def order(self, write=0, sync=0):
+        with open(self.orders, "r+b" if os.path.exists(self.orders) else "wb") as f:
+            f.write(bytes([write, sync]))
+
+    def assert_reads_go_on(self, ask, user):
+        self.assertEqual(ask.get("/recommend", {"user": user, "k": 5}).status, 200)
+        self.assertEqual(ask.get("/popular").status, 200)
+        self.assertEqual(ask.get("/health/ready").status, 200)
+
+    def test_a_full_disk_refuses_writes_and_nothing_else(self):
+        files, store = self.shop_store()
+        user = next(iter(harness.shop_users(files, 1)))
+        with harness.Server(store, env=self.env) as server:
+            ask = server.client
+            before = ask.post("/items", {"id": "before"}).json["seq"]
+            self.order(write=errno.ENOSPC)
+            for n in range(3):
+                self.assert_problem(ask.post("/items", {"id": f"refused-{n}"}), 507)
+                self.assert_reads_go_on(ask, user)
+            self.assertEqual(ask.get("/model").json["seq"], before)
+            self.assertEqual(ask.get("/items/refused-0").status, 404)
+            self.order()
+            after = ask.post("/items", {"id": "after"})
+            self.assertEqual(after.status, 201, after.body)
+            self.assertEqual(after.json["seq"], before + 1)
+            self.assertEqual(server.stop(), 0)
+        self.assert_checked(store)
+
+    def test_after_a_failed_sync_the_outcome_is_unknown_and_the_service_heals(self):
+        files, store = self.shop_store()
+        user = next(iter(harness.shop_users(files, 1)))
+        with harness.Server(store, env=self.env) as server:
+            ask = server.client
+            before = ask.post("/items", {"id": "before"}).json["seq"]
+            self.order(sync=errno.EIO)
+            self.assert_problem(ask.post("/items", {"id": "unknown"}), 503, detail="may or may not")
+            self.assert_reads_go_on(ask, user)
+            self.order()
+            after = ask.post("/items", {"id": "after"})
+            self.assertEqual(after.status, 201, after.body)
+            there = ask.get("/items/unknown").status == 200
+            self.assertEqual(after.json["seq"], before + 1 + there)
+            self.assertEqual(server.stop(), 0)
+        self.assert_checked(store)
+        with harness.Server(store) as again:
+            self.assertEqual(again.client.get("/items/after").status, 200)
+            self.assertEqual(again.client.get("/items/unknown").status == 200, there)
+
+    def test_a_used_up_quota_refuses_what_does_not_fit(self):
+        store = self.path("store")
+        with harness.Server(store, "--quota", "4MiB") as server:
+            ask = server.client
+            statuses = set()
+            for n in range(400):
+                answer = ask.post("/items", {"id": f"i{n}", "features": {"wide": [0.5] * 4096}})
+                statuses.add(answer.status)
+                if answer.status == 507:
+                    break
+            self.assertEqual(statuses, {201, 507})
+            self.assert_problem(answer, 507, detail="quota")
+            self.assertEqual(ask.get("/items/i0").status, 200)
+            self.assertEqual(ask.get(f"/items/i{n}").status, 404)
+        self.assert_checked(store)
+        with harness.Server(store, "--quota", "64MiB") as server:
+            self.assertEqual(server.client.post("/items", {"id": f"i{n}", "features": {"wide": [0.5] * 4096}}).status, 201)
+
+
+if __name__ == "__main__":
+    harness.main()
