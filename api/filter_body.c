@@ -30,21 +30,29 @@ static bool time_member(const body_object *o, const char *name, int64_t *out)
     return true;
 }
 
-/* {"gte":5,"lt":10}: each bound at most once from each side. */
+/* {"gte":5,"lt":10}: at most one bound from each side; "min" and "max" say the same as "gte" and
+ * "lte". */
 static void range(const body_object *o, filter_attribute *out)
 {
-    static const char *const names[] = {"gt", "gte", "lt", "lte", NULL};
+    static const char *const names[] = {"gt", "gte", "lt", "lte", "min", "max", NULL};
+    static const struct {
+        const char *name;
+        bool low, excluded;
+    } bounds[] = {{"gt", true, true},  {"gte", true, false},  {"min", true, false},
+                  {"lt", false, true}, {"lte", false, false}, {"max", false, false}};
+    size_t lows = 0, highs = 0;
     body_known(o, names);
     out->kind = ATTRIBUTE_NUMBER;
     out->low = -INFINITY;
     out->high = INFINITY;
-    bool low_excluded = body_number(o, "gt", -HUGE_VAL, HUGE_VAL, &out->low);
-    bool low = body_number(o, "gte", -HUGE_VAL, HUGE_VAL, &out->low);
-    bool high_excluded = body_number(o, "lt", -HUGE_VAL, HUGE_VAL, &out->high);
-    bool high = body_number(o, "lte", -HUGE_VAL, HUGE_VAL, &out->high);
-    out->low_excluded = low_excluded;
-    out->high_excluded = high_excluded;
-    if ((low && low_excluded) || (high && high_excluded)) {
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        double *bound = bounds[i].low ? &out->low : &out->high;
+        if (body_number(o, bounds[i].name, -HUGE_VAL, HUGE_VAL, bound)) {
+            *(bounds[i].low ? &lows : &highs) += 1;
+            *(bounds[i].low ? &out->low_excluded : &out->high_excluded) = bounds[i].excluded;
+        }
+    }
+    if (lows > 1 || highs > 1) {
         problem_at(&o->c->problems, o->pointer, "expected one lower and one upper bound at most");
     }
     if (json_object_size(o->json) == 0) {
