@@ -212,6 +212,31 @@ err_code interaction_put(store_write *w, const interaction *x, bool *known, err 
     return rc;
 }
 
+err_code interaction_append(store_write *w, const interaction *x, bool by_user, err *e)
+{
+    unsigned char key[4], value[EDGE_VALUE_BYTES];
+    MDB_cursor *cursor = NULL;
+    assert(x->user < w->state.info.user_rows && x->item < w->state.info.item_rows);
+    put_be32(key, by_user ? x->user : x->item);
+    edge_encode(x, by_user, value);
+    err_code code = side_cursor(w, by_user ? DB_BY_USER : DB_BY_ITEM, &cursor, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    /* The cursor stands on the last record, but for the first one of a transaction. */
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    bool stands = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT) == 0;
+    bool same = stands && k.mv_size == sizeof key && memcmp(k.mv_data, key, sizeof key) == 0;
+    k = val_of(key, sizeof key);
+    v = val_of(value, sizeof value);
+    int rc = mdb_cursor_put(cursor, &k, &v, same ? MDB_APPENDDUP : stands ? MDB_APPEND : 0);
+    if (rc == MDB_KEYEXIST) {
+        return err_set(e, ERR_INTERNAL, "interactions are appended out of order");
+    }
+    w->state.info.interactions += by_user && rc == 0;
+    return schema_error(rc, "writing an interaction", e);
+}
+
 static err_code remove_side(store_write *w, store_db db, uint32_t row, uint32_t other, uint8_t type,
                             err *e)
 {

@@ -46,6 +46,12 @@ err_code interactions_each(store_read *r, interaction_visit visit, void *ctx, er
  * fastest. *known tells whether a record was there. */
 err_code interaction_put(store_write *w, const interaction *x, bool *known, err *e) ERR_CHECKED;
 
+/* interaction_append writes one side of a record behind all others of that side: the way to fill a
+ * store that has no interactions. First all records in order of (user, item, type) with `by_user`,
+ * then all in order of (item, user, type) without, each once; ERR_INTERNAL out of order. Both sides
+ * must be complete before anyone reads them, so it is for staged stores. */
+err_code interaction_append(store_write *w, const interaction *x, bool by_user, err *e) ERR_CHECKED;
+
 /* interaction_remove takes one record away; ERR_NOT_FOUND without one. */
 err_code interaction_remove(store_write *w, uint32_t user, uint32_t item, uint8_t type,
                             err *e) ERR_CHECKED;
