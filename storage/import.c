@@ -264,6 +264,7 @@ err_code import_run(store *owner, const import_options *options, const import_ho
     if (code == ERR_OK && options->merge) {
         s->old_users = s->user_rows = info.user_rows;
         s->old_items = s->item_rows = info.item_rows;
+        s->old_interactions = info.interactions > 0;
     }
     if (code == ERR_OK) {
         code = run_phases(s, e);

@@ -32,31 +32,36 @@ static int by_pair(const void *a, const void *b)
     return (x->line > y->line) - (x->line < y->line);
 }
 
-/* Puts the interactions of every user together; starts (user_rows + 1) says where they are. */
-static err_code bucket_users(import_state *s, size_t *starts, err *e)
+static uint32_t key_of(const import_edge *x, bool by_item)
+{
+    return by_item ? x->item : x->user;
+}
+
+err_code import_bucket(import_state *s, bool by_item, size_t *starts, err *e)
 {
     import_edge *edges = s->edges;
-    size_t *heads = mem_array(s->user_rows, sizeof *heads);
+    size_t rows = by_item ? s->item_rows : s->user_rows;
+    size_t *heads = mem_array(rows, sizeof *heads);
     if (heads == NULL) {
         return err_nomem(e, "sorting the interactions");
     }
     for (size_t i = 0; i < s->edge_count; i++) {
-        starts[edges[i].user + 1]++;
+        starts[key_of(&edges[i], by_item) + 1]++;
     }
-    for (size_t u = 0; u < s->user_rows; u++) {
-        heads[u] = starts[u];
-        starts[u + 1] += starts[u];
+    for (size_t row = 0; row < rows; row++) {
+        heads[row] = starts[row];
+        starts[row + 1] += starts[row];
     }
-    for (size_t u = 0; u < s->user_rows; u++) {
-        while (heads[u] < starts[u + 1]) {
-            import_edge moving = edges[heads[u]];
-            while (moving.user != u) {
-                import_edge *place = &edges[heads[moving.user]++];
+    for (size_t row = 0; row < rows; row++) {
+        while (heads[row] < starts[row + 1]) {
+            import_edge moving = edges[heads[row]];
+            while (key_of(&moving, by_item) != row) {
+                import_edge *place = &edges[heads[key_of(&moving, by_item)]++];
                 import_edge there = *place;
                 *place = moving;
                 moving = there;
             }
-            edges[heads[u]++] = moving;
+            edges[heads[row]++] = moving;
         }
     }
     mem_free(heads);
@@ -269,7 +274,7 @@ err_code import_arrange(import_state *s, err *e)
     if (starts == NULL) {
         return err_nomem(e, "sorting the interactions");
     }
-    err_code code = bucket_users(s, starts, e);
+    err_code code = import_bucket(s, false, starts, e);
     if (code == ERR_OK) {
         code = thin_all(s, starts, e);
     }

@@ -17,6 +17,7 @@
 #include "core/npy.h"
 #include "storage/id_table.h"
 #include "storage/import.h"
+#include "storage/interactions.h"
 #include "storage/op.h"
 #include "storage/store.h"
 
@@ -51,6 +52,7 @@ typedef struct import_state {
     id_table *users, *items; /* id -> row */
     uint32_t old_users;      /* rows below belong to the store as it was */
     uint32_t old_items;      /* (rows given out before) */
+    bool old_interactions;   /* the store has such: merge record by record */
     uint32_t user_rows;      /* rows given out by now */
     uint32_t item_rows;      /* rows given out by now */
     uint64_t *replaced;      /* bitmap (old_items): which of the old items the file has */
@@ -95,6 +97,14 @@ err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e) ERR_
 /* import_modality_of gives the report's entry of a modality, made at its first use. */
 import_modality *import_modality_of(import_state *s, slice name);
 
+/* import_bucket puts the interactions of every user (or item) together, in no order within;
+ * `starts` (rows + 1, zeroed) gets where they are. */
+err_code import_bucket(import_state *s, bool by_item, size_t *starts, err *e) ERR_CHECKED;
+
+/* import_edge_record makes the record of an interaction, and counts it in the report. */
+interaction import_edge_record(const import_edge *x);
+void import_edge_count(import_state *s, const import_edge *x);
+
 /* The phases. */
 err_code import_known_ids(import_state *s, err *e) ERR_CHECKED;
 err_code import_items(import_state *s, err *e) ERR_CHECKED;
@@ -106,6 +116,7 @@ err_code import_edge_add(import_state *s, const op_interaction *x, size_t type, 
                          size_t file, err *e) ERR_CHECKED; /* of it */
 err_code import_arrange(import_state *s, err *e) ERR_CHECKED;
 err_code import_edges_write(import_state *s, err *e) ERR_CHECKED;
+err_code import_edges_append(import_state *s, err *e) ERR_CHECKED; /* of it, for an empty store */
 err_code import_features_write(import_state *s, err *e) ERR_CHECKED;
 
 #endif

@@ -60,26 +60,33 @@ static err_code check_old(import_state *s, const old_records *old, const import_
     return ERR_OK;
 }
 
-static err_code write_edge(import_state *s, const import_edge *x, err *e)
+interaction import_edge_record(const import_edge *x)
 {
-    interaction record = {.user = x->user,
-                          .item = x->item,
-                          .type = x->type,
-                          .split = x->split,
-                          .flags = x->flags,
-                          .weight = x->weight,
-                          .time = x->time};
-    store_write *w = NULL;
-    bool known = false;
-    err_code code = import_group(s, EDGE_BYTES, &w, e);
-    if (code == ERR_OK) {
-        code = interaction_put(w, &record, &known, e);
-    }
+    return (interaction){.user = x->user,
+                         .item = x->item,
+                         .type = x->type,
+                         .split = x->split,
+                         .flags = x->flags,
+                         .weight = x->weight,
+                         .time = x->time};
+}
+
+void import_edge_count(import_state *s, const import_edge *x)
+{
     import_report *r = s->report;
     r->new_interactions++;
     uint64_t *of_split = x->split == 0 ? &r->train : x->split == 1 ? &r->valid : &r->test;
     (*of_split)++;
-    return code;
+}
+
+static err_code write_edge(import_state *s, const import_edge *x, err *e)
+{
+    interaction record = import_edge_record(x);
+    store_write *w = NULL;
+    bool known = false;
+    err_code code = import_group(s, EDGE_BYTES, &w, e);
+    import_edge_count(s, x);
+    return code == ERR_OK ? interaction_put(w, &record, &known, e) : code;
 }
 
 static err_code load_old(import_state *s, uint32_t user, old_records *old, err *e)
@@ -98,6 +105,9 @@ err_code import_edges_write(import_state *s, err *e)
 {
     old_records old = {0};
     err_code code = ERR_OK;
+    if (!s->old_interactions) {
+        return import_edges_append(s, e);
+    }
     for (size_t i = 0; code == ERR_OK && i < s->edge_count; i++) {
         const import_edge *x = &s->edges[i];
         bool keep = true;
