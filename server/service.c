@@ -377,6 +377,9 @@ void service_stop(service *s)
         return;
     }
     atomic_store(&s->stopping, true);
+    if (s->trainings != NULL) {
+        (void)(train_runs_cancel(s->trainings, NULL) == ERR_OK); /* it ends while we drain */
+    }
     if (s->http != NULL) {
         log_event(LOG_INFO, "stopping");
         drained = drain(s);

@@ -25,7 +25,7 @@ enum {
     LINE_BYTES_MAX = 1024,
     PROGRESS_FD = 3,
     NICENESS = 10,
-    STOP_SECONDS = 10,
+    STOP_SECONDS = 4,
 };
 
 extern char **environ;
