@@ -166,7 +166,7 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
         slice summary = {text, strlen(text)};
         code = generation_finish(p->s, out->generation, summary, out->activate, e);
     }
-    free(text);
+    free(text); /* json_dumps' own */
     mem_free(ann);
     return code;
 }

@@ -155,7 +155,7 @@ static err_code parse_split(slice text, uint8_t *split, err *e)
 
 static err_code parse_rating(slice text, double *rating, err *e)
 {
-    char copy[64];
+    char copy[64] = "";
     char *end = copy;
     if (text.length > 0 && text.length < sizeof copy) {
         memcpy(copy, text.at, text.length);

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Build the Dockerfile with buildah on a base made by debootstrap, and run the image: needs root, a
+# Debian mirror, and no container engine.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ "$(id -u)" -eq 0 ] || { echo "docker-test: needs root (debootstrap, chroot)" >&2; exit 1; }
+
+work=$(mktemp -d /var/tmp/stair-image-XXXXXX)
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+buildah() { command buildah --root "$work/root" --runroot "$work/run" "$@"; }
+container=
+cleanup() {
+    [ -z "$container" ] || buildah rm "$container" >/dev/null 2>&1 || true
+    buildah rmi --all --force >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' \
+    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1 || true)}
+echo "== base: debootstrap from ${mirror:=http://deb.debian.org/debian}"
+debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
+    { tail -n 20 "$work/debootstrap.log"; exit 1; }
+# The base sees packages the way this machine does: sources, proxies and their certificates.
+cp -a /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d "$work/base/etc/apt/" 2>/dev/null || true
+cp -aL /usr/share/keyrings/. "$work/base/usr/share/keyrings/" 2>/dev/null || true
+base=$(buildah from scratch)
+buildah add -q "$base" "$work/base" / >/dev/null
+buildah commit -q "$base" localhost/debian:12 >/dev/null
+buildah rm "$base" >/dev/null
+rm -rf "$work/base"
+
+echo "== build"
+mkdir "$work/context"
+git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$work/context"
+buildah build -q --build-arg BASE=localhost/debian:12 --format docker -t localhost/stair:test "$work/context" \
+    >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; exit 1; }
+buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' | grep stair
+
+echo "== run"
+container=$(buildah from localhost/stair:test)
+[ "$(buildah inspect --format '{{.OCIv1.Config.User}}' "$container")" = 10001:10001 ]
+[ "$(buildah run "$container" -- id -u)" = 10001 ]
+buildah run "$container" -- stair --version
+! buildah run "$container" -- sh -c 'command -v gcc' || { echo "docker-test: the image holds a compiler"; exit 1; }
+buildah run "$container" -- sh -c '
+    set -e
+    stair demo --out /tmp/shop --users 200 --items 100 --interactions 2000
+    stair import --store /data --interactions /tmp/shop/interactions.inter --items /tmp/shop/items.jsonl \
+        --features text=/tmp/shop/text.npy --features image=/tmp/shop/image.npy
+    stair train --store /data --epochs 3 --activate yes
+    stair serve & server=$!
+    for i in $(seq 100); do stair ping >/dev/null 2>&1 && break; sleep 0.1; done
+    stair ping
+    kill -TERM $server
+    wait $server
+    stair check --store /data
+' >"$work/run.log" 2>&1 || { tail -n 40 "$work/run.log"; exit 1; }
+tail -n 3 "$work/run.log"
+echo "docker-test: the image builds, serves as user 10001 and stops cleanly"
