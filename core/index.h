@@ -55,7 +55,7 @@ typedef struct index_options {
 } index_options;
 
 #define INDEX_ANN_ROWS_MIN 200000
-#define INDEX_RECALL_MIN   0.99F
+#define INDEX_RECALL_MIN   0.995F
 
 /* index_read writes rows [first, first + count) to out. */
 typedef err_code (*index_read)(void *ctx, size_t first, size_t count, float *out, err *e);

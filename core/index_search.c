@@ -16,11 +16,14 @@
 #include "core/kth.h"
 #include "core/mem.h"
 #include "core/scan.h"
+#include "core/types.h"
 
 enum {
     /* With fewer than one candidate in so many rows, the codes of skipped rows cost more than the
      * candidates' floats. */
     SPARSE_SHARE = 24,
+    /* With fewer than one in so many, it is looked at whether they lie where the query looks. */
+    FILTERED_SHARE = 2,
     /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
      * next query finds in the cache. */
     BATCH_BLOCKS = 256,
@@ -176,27 +179,50 @@ const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size
     return s->clusters;
 }
 
-/* clusters_for says how many clusters to read: the more, the fewer candidates are in each. */
+/* clusters_for says how many clusters to read: the more, the fewer candidates are in each. With a
+ * filter that knows nothing of the clusters, the root keeps the recall that was measured without.
+ */
 static size_t clusters_for(const ann *a, size_t candidates)
 {
-    double wanted = ceil((double)a->read * (double)a->rows / (double)candidates);
+    double wanted = ceil((double)a->read * sqrt((double)a->rows / (double)candidates));
     return wanted < (double)a->clusters ? (size_t)wanted : a->clusters;
 }
 
-/* search_clusters reads the best clusters only. */
-static void search_clusters(search *s, index_scratch *scratch)
+/* candidates_in counts those of a cluster. */
+static size_t candidates_in(const search *s, size_t cluster)
 {
     const ann *a = s->ix->ann;
-    size_t count = clusters_for(a, s->candidates);
+    const uint32_t *order = a->order;
+    size_t count = 0, end = (size_t)a->first_block[cluster + 1] * QUANTISE_BLOCK;
+    for (size_t p = (size_t)a->first_block[cluster] * QUANTISE_BLOCK; p < end; p++) {
+        count += order[p] != ROW_NONE && !is_skipped(s->query->skip, order[p]);
+    }
+    return count;
+}
+
+/* search_clusters reads the best clusters only. False if that does not do: the list is short, or a
+ * filter left its candidates elsewhere, so that those that were read are no sample of the best. */
+static bool search_clusters(search *s, index_scratch *scratch)
+{
+    const ann *a = s->ix->ann;
+    size_t count = clusters_for(a, s->candidates), met = 0;
     const topk_hit *ranked = index_rank_clusters(s->ix, s->query->q, count, scratch);
     codes_range range = {0};
+    bool filtered = s->candidates < a->rows / FILTERED_SHARE;
     for (size_t i = 0; i < count; i++) {
         range.first = a->first_block[ranked[i].row];
         range.count = a->first_block[ranked[i].row + 1] - range.first;
         range.floor = s->floor;
         codes_scan(s->ix->codes, &s->code, &range, note, s);
+        met += filtered ? candidates_in(s, ranked[i].row) : 0;
     }
-    s->exact = count == a->clusters;
+    if (count == a->clusters) {
+        return true;
+    }
+    s->exact = false;
+    size_t wanted = s->query->k < s->candidates ? s->query->k : s->candidates;
+    double even = (double)s->candidates * (double)count / (double)a->clusters;
+    return kth_count(&s->bounds) >= wanted && (!filtered || (double)met >= even / 2);
 }
 
 /* begin answers a query, or leaves it to the scan of all codes. */
@@ -217,9 +243,8 @@ static void begin(search *s, index_scratch *scratch)
     codes_query_make(&s->code, query->q, ix->dim);
     s->scans = true;
     if (ix->ann != NULL) {
-        search_clusters(s, scratch);
-        bool full = kth_count(&s->bounds) >= (query->k < s->candidates ? query->k : s->candidates);
-        s->scans = !s->exact && (query->exact || !full);
+        bool enough = search_clusters(s, scratch);
+        s->scans = !s->exact && (query->exact || !enough);
     }
     if (s->scans) {
         /* the floor stays, the lists start anew */

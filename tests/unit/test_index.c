@@ -324,6 +324,54 @@ static void fill_bunches(rng *r, float *x, size_t rows, size_t dim, size_t bunch
     mem_free(centre);
 }
 
+static void a_filter_that_leaves_only_far_clusters_still_finds_the_best(void **state)
+{
+    (void)state;
+    /* The query looks along the first axis. Three rows of four lie there, few of them candidates,
+     * those short ones; most candidates lie across, and some lean towards the query more. */
+    enum { ROWS = 20000, DIM = 32, K = 4, NEAR = 15000, NEAR_CANDIDATES = 1500 };
+    rng r;
+    rng_init(&r, 23, 0);
+    float *x = mem_table(ROWS * DIM, sizeof *x), q[DIM] = {1};
+    uint64_t skip[ROWS / 64 + 1] = {0};
+    assert_non_null(x);
+    for (size_t i = 0; i < ROWS; i++) {
+        for (size_t j = 0; j < DIM; j++) {
+            x[i * DIM + j] = 0.3F * (float)rng_normal(&r);
+        }
+        if (i < NEAR) {
+            x[i * DIM] = 20;
+            for (size_t j = 0; j < DIM && i < NEAR_CANDIDATES; j++) {
+                x[i * DIM + j] *= 0.1F;
+            }
+        } else {
+            x[i * DIM] = (float)rng_normal(&r);
+            x[i * DIM + 1 + i % 8] = 10;
+        }
+        if (i >= NEAR_CANDIDATES && i < NEAR) {
+            skip[i / 64] |= UINT64_C(1) << i % 64;
+        }
+    }
+    float sample[4 * DIM]; /* recall is measured on queries that one cluster answers */
+    for (size_t n = 0; n < 4; n++) {
+        memcpy(sample + n * DIM, x + (NEAR + n) * DIM, sizeof q);
+    }
+    trial t = {.rows = ROWS, .dim = DIM, .k = K, .x = x, .q = q, .skip = skip};
+    vector_index *ix = NULL;
+    index_scratch *s = NULL;
+    index_options options = {
+        .kind = INDEX_ANN, .recall_min = 0.5F, .queries = sample, .query_count = 4};
+    index_query query = {.q = q, .k = K, .skip = skip};
+    index_result result;
+    assert_int_equal(index_new(&ix, x, ROWS, DIM, &options, NULL), ERR_OK);
+    assert_int_equal(index_scratch_new(&s, NULL), ERR_OK);
+    assert_int_equal(index_search(ix, &query, s, &result, NULL), ERR_OK);
+    check_list(&t, result.hits, result.count);
+    index_scratch_free(s);
+    index_free(ix);
+    mem_free(x);
+}
+
 static void clusters_keep_their_measured_recall_through_bytes(void **state)
 {
     (void)state;
@@ -621,6 +669,7 @@ int main(void)
         cmocka_unit_test(a_first_pass_over_codes_loses_nothing),
         cmocka_unit_test(an_exact_search_of_a_clustered_index_loses_nothing),
         cmocka_unit_test(an_approximate_list_is_never_short_and_holds_no_skipped_row),
+        cmocka_unit_test(a_filter_that_leaves_only_far_clusters_still_finds_the_best),
         cmocka_unit_test(clusters_keep_their_measured_recall_through_bytes),
         cmocka_unit_test(damaged_clusters_are_refused),
         cmocka_unit_test(many_queries_at_once_give_what_each_gives_alone),
