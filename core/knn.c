@@ -244,9 +244,3 @@ done:
     mem_free(s.scores);
     return code;
 }
-
-err_code knn_search(const feature_source *source, const knn_options *o, uint32_t *rows,
-                    float *similarity, err *e)
-{
-    return knn_exact(source, o, rows, similarity, e);
-}

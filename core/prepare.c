@@ -60,6 +60,8 @@ static err_code prepare_modalities(prepared *p, const dataset *d, const train_op
         code = whiten_modality(p, m, d, o, e);
         knn_options k = {.k = d->modalities[m].neighbours,
                          .threads = o->threads,
+                         .recall_min = o->knn_recall_min,
+                         .seed = o->seed,
                          .cancelled = hooks->cancelled,
                          .ctx = hooks->ctx};
         if (code == ERR_OK && graph) {

@@ -42,8 +42,9 @@ typedef struct train_options {
     uint32_t select_at; /* the K of the metric that picks the best epoch */
     eval_protocol protocol;
     bool without_mi, without_fsc, without_bsc; /* without_fsc is plain averaging */
-    double knn_recall_min; /* from KNN_EXACT_ROWS_MAX rows on neighbours are approximate; this much
-                              of the exact ones must be found on a sample; 0 takes 0.95 */
+    /* Of catalogues so large that neighbours are approximate: how many of the exact ones must be
+     * found, on a sample; 0 takes KNN_RECALL_MIN of core/knn.h. */
+    double knn_recall_min;
 } train_options;
 
 #define TRAIN_OPTIONS_INIT                                                                         \

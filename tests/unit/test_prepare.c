@@ -218,6 +218,34 @@ static void neighbours_are_those_of_brute_force_in_whatever_memory(void **state)
     mem_free(x);
 }
 
+static void beyond_a_size_most_neighbours_are_found_through_clusters(void **state)
+{
+    (void)state;
+    enum { ROWS = 6000, WIDTH = 16, K = 5 };
+    float *x = random_table(ROWS, WIDTH, WIDTH, 9);
+    memset(x + 77 * WIDTH, 0, WIDTH * sizeof *x);
+    feature_table table = {x, ROWS, WIDTH};
+    feature_source source = feature_source_table("text", &table, K);
+    static uint32_t exact[ROWS * K], found[ROWS * K];
+    knn_options o = {.k = K, .threads = 2, .exact_rows_max = 1000, .recall_min = 0.9};
+    err e = ERR_INIT;
+    assert_int_equal(knn_exact(&source, &o, exact, NULL, &e), ERR_OK);
+    assert_int_equal(knn_search(&source, &o, found, NULL, &e), ERR_OK);
+    size_t same = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+        for (size_t n = 0; n < K; n++) {
+            assert_true(found[i * K + n] != i && found[i * K + n] != 77);
+            assert_true(i != 77 || found[i * K + n] == ROW_NONE);
+            for (size_t m = 0; m < K; m++) {
+                same += i != 77 && found[i * K + n] == exact[i * K + m];
+            }
+        }
+    }
+    assert_true(same > (size_t)(0.85 * ROWS * K));
+    assert_true(same < (size_t)ROWS * K); /* else this was the exact search */
+    mem_free(x);
+}
+
 static void equal_features_tie_to_the_lower_row_and_empty_rows_are_nobodys(void **state)
 {
     (void)state;
@@ -301,6 +329,7 @@ int main(void)
         cmocka_unit_test(missing_rows_stay_missing_and_do_not_count),
         cmocka_unit_test(a_row_with_some_nan_or_infinity_is_refused_with_its_place),
         cmocka_unit_test(neighbours_are_those_of_brute_force_in_whatever_memory),
+        cmocka_unit_test(beyond_a_size_most_neighbours_are_found_through_clusters),
         cmocka_unit_test(equal_features_tie_to_the_lower_row_and_empty_rows_are_nobodys),
         cmocka_unit_test(edges_weigh_by_both_degrees_which_are_sums_of_weights),
         cmocka_unit_test(strengths_hold_at_their_limits),
