@@ -86,11 +86,11 @@ class Contract:
         schema = content[media].get("schema")
         if schema is None:
             return
-        if media.endswith("json"):
-            self.validate(schema, json.loads(answer.body), where)
-        elif media.endswith(("jsonl", "ndjson")):
+        if media.endswith("ndjson"):
             for line in answer.body.splitlines():
-                self.validate(schema, json.loads(line), where) if schema.get("type") != "string" else None
+                self.validate(schema, json.loads(line), where)
+        elif media.endswith("json"):
+            self.validate(schema, json.loads(answer.body), where)
 
     def problem(self, answer, media, where):
         if media != "application/problem+json":
