@@ -284,6 +284,14 @@ static err_code replay(applying *x, bool *done, err *e)
         result->seq = x->w->state.info.seq;
         return ERR_OK;
     }
+    if (record.body.at == NULL) {
+        result->code = ERR_NOT_FOUND;
+        snprintf(result->detail, sizeof result->detail,
+                 "the answer to this Idempotency-Key was erased with a user whom it was about; "
+                 "nothing was written");
+        result->seq = x->w->state.info.seq;
+        return ERR_OK;
+    }
     result->replayed = true;
     result->status = record.status;
     result->body = record.body;

@@ -51,7 +51,8 @@ typedef struct apply_receipt {
 
 typedef struct apply_result {
     err_code code; /* of the op: ERR_OK if any entry was accepted; else what the entries share, or
-                      ERR_INVALID; ERR_UNPROCESSABLE: the key was used with another body;
+                      ERR_INVALID; ERR_UNPROCESSABLE: the key was used with another body, or
+                      ERR_NOT_FOUND: its answer went with an erased user (no entries then);
                       ERR_FULL, ERR_OUTCOME_UNKNOWN, ERR_UNAVAILABLE: nothing to rely on */
     char detail[ERR_TEXT_MAX]; /* if code is not ERR_OK */
     uint64_t seq;              /* of this op; if it was refused, the last one applied */
