@@ -2,7 +2,8 @@
 """Sum what run_tests.py wrote: summary.py FOLDER [SUITE...]
 
 A named suite without a result did not build or did not run: it counts as one failure. No test at
-all is a failure too. The last line is the count.
+all is a failure too. The last line is the count; with COUNT_IN_FILE it only goes to FOLDER/count.txt,
+for a caller that wants to print it last.
 """
 
 import glob
@@ -36,7 +37,12 @@ def main():
         print(line)
     for line in failed:
         print("FAILED", line)
-    print(f"{passed} passed, {len(failed)} failed", flush=True)
+    line = f"{passed} passed, {len(failed)} failed"
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "count.txt"), "w", encoding="utf-8") as out:
+        print(line, file=out)
+    if not os.environ.get("COUNT_IN_FILE"):
+        print(line, flush=True)
     return 1 if failed else 0
 
 
