@@ -1,0 +1,52 @@
+"""The demo shop is worth showing: STAIR is clearly ahead on it, and the two convolutions earn something.
+
+Also the sizes that benches make of it keep their promises: exact counts, bounded memory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+
+class DemoShop(harness.TestCase):
+    def test_stair_beats_both_baselines_clearly_and_fsc_and_bsc_earn_something(self):
+        files, store = self.path("shop"), self.path("store")
+        harness.run("demo", "--out", files)
+        harness.run("import", "--store", store, *harness.import_arguments(files, "time"))
+        got = {}
+        for part in (None, "fsc", "bsc"):
+            more = ["--without", part] if part else []
+            trained = harness.run_json("train", "--store", store, "--epochs", 100, "--patience", 6, "--threads", 2,
+                                       "--activate", "yes", *more)
+            self.assertLess(trained["seconds_per_epoch"], 0.5)
+            got[part] = harness.run_json("eval", "--store", store)
+        for part, answer in got.items():
+            print(f"without {part}: STAIR {answer['stair']['Recall@20']:.4f} / {answer['stair']['NDCG@20']:.4f}")
+        best = got[None]
+        print(f"popular {best['popular']['Recall@20']:.4f}, itemknn {best['itemknn']['Recall@20']:.4f}")
+        recall = best["stair"]["Recall@20"]
+        self.assertGreater(recall, 1.5 * best["itemknn"]["Recall@20"])
+        self.assertGreater(recall, 2.0 * best["popular"]["Recall@20"])
+        for part in ("fsc", "bsc"):
+            self.assertGreater(recall, 1.02 * got[part]["stair"]["Recall@20"], part)
+
+    def test_a_hundred_times_the_shop_takes_no_more_memory(self):
+        process = subprocess.Popen([harness.STAIR, "demo", "--out", self.path("large"), "--users", "100000", "--items",
+                                    "50000", "--interactions", "1000000", "--json"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, env=harness.ENVIRONMENT)
+        report = json.loads(process.stdout.read())
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual((report["users"], report["items"], report["interactions"]), (100000, 50000, 1000000))
+        print(f"1,000,000 interactions written with {usage.ru_maxrss / 1024:.0f} MiB")
+        self.assertLess(usage.ru_maxrss / 1024, 64)
+
+
+if __name__ == "__main__":
+    harness.main()
