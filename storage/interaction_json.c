@@ -100,7 +100,7 @@ static void read_weight(reading *r, const json_t *value, op_interaction *out)
         return;
     }
     double weight = json_number_value(value);
-    if (!json_is_number(value) || !(weight > 0.0) || weight > 1000.0 || !((float)weight > 0.0F)) {
+    if (!json_is_number(value) || weight > 1000.0 || !((float)weight > 0.0F)) {
         problem(r, "weight", "expected a number above 0, up to 1000");
         return;
     }

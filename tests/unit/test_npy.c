@@ -94,6 +94,22 @@ static void rows_of_nan_are_missing_and_rows_of_zeros_are_told(void **state)
     npy_close(n);
 }
 
+static void a_row_of_negative_zeros_is_a_row_of_zeros_in_half_precision_too(void **state)
+{
+    (void)state;
+    const uint16_t data[4] = {0x8000, 0x0000, 0x8000, 0x0001};
+    uint16_t row[2];
+    npy_row kind;
+    npy *n = NULL;
+    size_t bytes = build(1, DICT("<f2", "False", "(2, 2)"), data, sizeof data);
+    assert_int_equal(open_bytes(&n, bytes, NULL), ERR_OK);
+    assert_int_equal(npy_read(n, row, &kind, NULL), ERR_OK);
+    assert_int_equal(kind, NPY_ROW_ZERO);
+    assert_int_equal(npy_read(n, row, &kind, NULL), ERR_OK);
+    assert_int_equal(kind, NPY_ROW_VALUES);
+    npy_close(n);
+}
+
 static void what_is_not_finite_is_refused_with_row_and_column(void **state)
 {
     (void)state;
@@ -216,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_float_type_and_version_is_read),
         cmocka_unit_test(rows_of_nan_are_missing_and_rows_of_zeros_are_told),
+        cmocka_unit_test(a_row_of_negative_zeros_is_a_row_of_zeros_in_half_precision_too),
         cmocka_unit_test(what_is_not_finite_is_refused_with_row_and_column),
         cmocka_unit_test(other_arrays_are_refused_by_name),
         cmocka_unit_test(other_files_are_refused_by_name),
