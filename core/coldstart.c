@@ -79,6 +79,15 @@ static const feature *find_feature(const model_modality *m, const feature *featu
     return NULL;
 }
 
+uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count)
+{
+    uint32_t known = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        known |= find_feature(&c->m->modalities[m], features, count) != NULL ? 1U << m : 0;
+    }
+    return known;
+}
+
 static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
 {
     const coldstart *c = in->c;

@@ -46,6 +46,9 @@ const float *coldstart_content(const coldstart *c, size_t *modalities);
 err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
                          err *e) ERR_CHECKED;
 
+/* coldstart_known tells which of the generation's modalities are among the features, as bits. */
+uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count);
+
 /* coldstart_lean is how much of the content affinity an item with so many users still gets: 1 for
  * none, 0 from some number on. */
 float coldstart_lean(const coldstart *c, uint32_t users);

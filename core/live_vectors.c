@@ -142,7 +142,9 @@ err_code live_place(live *l, const change_item *item, err *e)
     }
     l->next->changes++;
     const cold_item *ready = item->prepared;
-    if (ready != NULL && ready->generation == b->generation) {
+    /* A patch of one modality was prepared from that one alone, the item may have more. */
+    if (ready != NULL && ready->generation == b->generation &&
+        ready->used == coldstart_known(b->shared->cold, item->features, item->feature_count)) {
         return put_cold(l, item->row, ready, e);
     }
     cold_item *made = NULL;

@@ -640,6 +640,40 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     close_shop(&f);
 }
 
+/* What admission prepared is used as it is, unless it knew less than the item has, or another
+ * generation. */
+static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 34, NULL);
+    shop *s = f.shop;
+    uint32_t row = shop_add_item(s);
+    s->items[row].has_text = s->items[row].has_image = true;
+    shop_change_room room;
+    change c = shop_item_change(s, row, true, &room);
+    cold_item *whole = NULL, *half = NULL;
+    live_release(s->live, &f.hold);
+    live_acquire(s->live, &f.hold);
+    assert_int_equal(coldstart_prepare(&whole, f.hold.view, room.features, 2, NULL), ERR_OK);
+    assert_int_equal(coldstart_prepare(&half, f.hold.view, room.features, 1, NULL), ERR_OK);
+    whole->e[0] += 7; /* so that it is seen which one was taken */
+    const cold_item *tried[] = {whole, half, whole};
+    for (int n = 0; n < 3; n++) {
+        whole->generation = n == 2 ? 99 : 1;
+        room.item.prepared = tried[n];
+        change_list list = {&c, 1, ++s->seq};
+        assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
+        live_release(s->live, &f.hold);
+        live_acquire(s->live, &f.hold);
+        const float *e = view_vector(f.hold.view, row, VECTOR_E);
+        assert_true(fabsf(e[0] - whole->e[0] + (n == 0 ? 0 : 7)) < 1e-5F);
+    }
+    cold_item_free(whole);
+    cold_item_free(half);
+    close_shop(&f);
+}
+
 static void features_that_change_after_training_do_not_move_what_was_learnt(void **state)
 {
     (void)state;
@@ -773,6 +807,7 @@ int main(void)
         cmocka_unit_test(popular_and_latest_equal_brute_force),
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
+        cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
         cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
         cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
