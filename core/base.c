@@ -37,11 +37,9 @@ void base_release(base *b)
         cold_item_free(b->late[i].prepared);
     }
     mem_free(b->late);
-    mem_free(b->leaning);
     mem_free(b->placed);
     mem_free(b->own_g);
     mem_free(b->own_e);
-    mem_free(b->own_content);
     generation_release(b->shared);
     mem_free(b);
 }
@@ -131,16 +129,15 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->user_e = taken->user_e;
     err_code rc = make_index(b, taken, options, e);
     if (rc == ERR_OK) {
-        rc = coldstart_new(&shared->cold, taken, index_data(b->index), options->generation,
-                           options->tuning, e);
+        coldstart_options cold = {.generation = options->generation,
+                                  .tuning = options->tuning,
+                                  .sources = options->sources,
+                                  .source_count = options->source_count,
+                                  .threads = options->threads};
+        rc = coldstart_new(&shared->cold, taken, &cold, e);
     }
     if (rc == ERR_OK) {
-        b->content = coldstart_content(shared->cold, &b->modalities);
-        b->content_dim = b->modalities * b->dim;
-        for (size_t m = 0; m < taken->modality_count; m++) {
-            mem_free(taken->modalities[m].content); /* the content table took its place */
-            taken->modalities[m].content = NULL;
-        }
+        coldstart_let_go(shared->cold, taken);
         rc = base_finish(b, e);
     }
     if (rc != ERR_OK) {

@@ -32,6 +32,10 @@ typedef struct base_options {
     vector_index *index;
     unsigned threads;                      /* for building the index; 0: one */
     const struct coldstart_tuning *tuning; /* core/coldstart_maps.h; NULL: the default */
+    /* the items' features as they were given, by modality name, for finding the neighbours of later
+     * items (core/coldstart.h); read during base_new only. Without them neighbours are worse. */
+    const struct feature_source *sources; /* (source_count) */
+    size_t source_count;
 } base_options;
 
 /* base_new takes the model over (also on failure) and builds the index, unless one is given. Can

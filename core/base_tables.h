@@ -39,26 +39,20 @@ struct base {
     const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
     const float *share;  /* (dim) multimodal share of each dimension, 0..1 */
     vector_index *index;
-    const float *h;       /* (items, dim) the index's own memory */
-    const float *g;       /* (items, dim) */
-    const float *e;       /* (items, dim) */
-    const float *user_e;  /* (users, dim) */
-    const float *content; /* (modalities, items, dim) unit rows, core/coldstart_maps.h */
-    size_t modalities;
-    size_t content_dim;                 /* modalities * dim */
-    float *inverse_norm[BASE_PARTS];    /* (items) 1 / the norm of H under each part, 0 for 0 */
-    uint64_t *placed;                   /* bitmap over items: H is not all zero */
-    float *own_g, *own_e, *own_content; /* tables that this base frees, or NULL */
+    const float *h;                  /* (items, dim) the index's own memory */
+    const float *g;                  /* (items, dim) */
+    const float *e;                  /* (items, dim) */
+    const float *user_e;             /* (users, dim) */
+    float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of H under each part, 0 for 0 */
+    uint64_t *placed;                /* bitmap over items: H is not all zero */
+    float *own_g, *own_e;            /* tables that this base frees, or NULL */
     generation_tables *shared;
     base_late *late; /* (late_count) by item */
     size_t late_count, late_room;
-    /* Of a base that propagate_run made: the view it was made from, and the items that still lean
-     * on their content, which live_swap puts into the delta. */
+    /* Of a base that propagate_run made: the view it was made from. */
     uint64_t made_of_changes;
     const void *made_of_delta;
     size_t made_of_delta_count;
-    uint32_t *leaning; /* (leaning_count) rows */
-    size_t leaning_count;
 };
 
 /* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */

@@ -20,7 +20,6 @@ void cold_item_free(cold_item *item)
 {
     if (item != NULL) {
         mem_free(item->e);
-        mem_free(item->content);
         mem_free(item);
     }
 }
@@ -47,26 +46,34 @@ static float feature_at(const feature *f, size_t j)
     return (float)half;
 }
 
+static void read_feature(const feature *f, float *out)
+{
+    for (size_t j = 0; j < f->width; j++) {
+        out[j] = feature_at(f, j);
+    }
+}
+
 /* project writes the whitened row (x - mean) P of one modality. */
-static void project(const model_modality *m, size_t dim, const feature *f, float *out)
+static void project(const model_modality *m, size_t dim, const float *x, float *out)
 {
     memset(out, 0, dim * sizeof *out);
     for (size_t d = 0; d < m->width; d++) {
-        float x = feature_at(f, d) - m->mean[d];
+        float centred = x[d] - m->mean[d];
         const float *row = m->projection + d * dim;
-        for (size_t j = 0; x != 0 && j < dim; j++) {
-            out[j] += x * row[j];
+        for (size_t j = 0; centred != 0 && j < dim; j++) {
+            out[j] += centred * row[j];
         }
     }
 }
 
-/* The item on its way: whitened rows, unit rows and lengths by modality. */
+/* The item on its way. */
 typedef struct embedding {
     const coldstart *c;
     cold_item *item;
-    float *input;                 /* (inputs) of the ridge map */
-    float length[MODALITIES_MAX]; /* of the rows in principal directions */
-    topk_hit near[COLD_NEIGHBOURS_MAX];
+    float *input;   /* (inputs) whitened rows, flags of the modalities that are there, 1 */
+    float *feature; /* (the widest modality) */
+    float *unit;    /* (the widest space) */
+    index_scratch *scratch;
 } embedding;
 
 static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
@@ -88,10 +95,43 @@ uint32_t coldstart_known(const coldstart *c, const feature *features, size_t cou
     return known;
 }
 
+/* find_neighbours notes the items nearest to one modality's features. */
+static err_code find_neighbours(embedding *in, size_t m, err *e)
+{
+    const coldstart *c = in->c;
+    const cold_space *space = &c->space[m];
+    const model_modality *modality = &c->m->modalities[m];
+    size_t room = COLD_NEIGHBOURS_MAX / c->modalities;
+    size_t wanted = (size_t)modality->neighbours * c->tuning.neighbours;
+    if (c->modalities == 1 || wanted + in->item->neighbour_count <= COLD_NEIGHBOURS_MAX) {
+        room = COLD_NEIGHBOURS_MAX - in->item->neighbour_count;
+    }
+    const float *from = in->feature;
+    float *whitened = in->input + m * c->dim;
+    if (!space->raw) {
+        for (size_t j = 0; j < c->dim; j++) {
+            in->feature[j] = whitened[j] * modality->spread[j];
+        }
+    }
+    size_t width = space->raw ? modality->width : c->dim;
+    index_query query = {.q = in->unit, .k = wanted < room ? wanted : room, .exact = true};
+    index_result found = {NULL, 0, true};
+    if (!cold_fold(from, width, in->unit, space->width) || query.k == 0 || c->items == 0) {
+        return ERR_OK;
+    }
+    err_code rc = index_search(space->rows, &query, in->scratch, &found, e);
+    for (size_t i = 0; rc == ERR_OK && i < found.count && found.hits[i].score > 0; i++) {
+        in->item->neighbours[in->item->neighbour_count++] =
+            (cold_neighbour){found.hits[i].row, (uint32_t)m, fminf(found.hits[i].score, 1)};
+    }
+    return rc;
+}
+
 static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
 {
     const coldstart *c = in->c;
-    for (size_t m = 0; m < c->modalities; m++) {
+    err_code rc = ERR_OK;
+    for (size_t m = 0; m < c->modalities && rc == ERR_OK; m++) {
         const model_modality *modality = &c->m->modalities[m];
         const feature *f = find_feature(modality, features, count);
         if (f == NULL) {
@@ -103,36 +143,12 @@ static err_code take_features(embedding *in, const feature *features, size_t cou
                            modality->name, modality->width, f->width);
         }
         in->item->used |= 1U << m;
-        float *whitened = in->input + m * c->dim;
-        project(modality, c->dim, f, whitened);
+        read_feature(f, in->feature);
+        project(modality, c->dim, in->feature, in->input + m * c->dim);
         in->input[c->modalities * c->dim + m] = 1;
-        in->length[m] =
-            cold_unit_row(whitened, modality->spread, c->dim, in->item->content + m * c->dim);
+        rc = find_neighbours(in, m, e);
     }
-    return ERR_OK;
-}
-
-/* find_neighbours notes the items nearest to each modality's content. */
-static void find_neighbours(embedding *in)
-{
-    const coldstart *c = in->c;
-    cold_item *item = in->item;
-    size_t room = c->modalities > 0 ? COLD_NEIGHBOURS_MAX / c->modalities : 0;
-    for (size_t m = 0; m < c->modalities; m++) {
-        size_t wanted = (size_t)c->m->modalities[m].neighbours * c->tuning.neighbours;
-        topk best;
-        topk_init(&best, in->near, wanted < room ? wanted : room);
-        if ((item->used >> m & 1) == 0 || in->length[m] == 0 || best.k == 0) {
-            continue;
-        }
-        scan_table table = {c->unit + m * c->items * c->dim, c->items, c->dim, NULL, 0};
-        scan_topk(&table, item->content + m * c->dim, &best);
-        size_t found = topk_finish(&best);
-        for (size_t i = 0; i < found && in->near[i].score > 0; i++) {
-            item->neighbours[item->neighbour_count++] =
-                (cold_neighbour){in->near[i].row, (uint32_t)m, fminf(in->near[i].score, 1)};
-        }
-    }
+    return rc;
 }
 
 /* map_row adds factor times the ridge map of an item's whitened inputs to out. */
@@ -193,7 +209,12 @@ static void make_row(embedding *in)
     const coldstart *c = in->c;
     switch (c->tuning.way) {
     case COLDSTART_MI: make_mi(in); break;
-    case COLDSTART_NEIGHBOURS: add_neighbours(in, false); break;
+    case COLDSTART_NEIGHBOURS:
+        add_neighbours(in, false);
+        if (in->item->neighbour_count == 0) {
+            make_mi(in); /* like nothing there is, or features of zeros */
+        }
+        break;
     case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->e); break;
     case COLDSTART_RESIDUALS:
         map_row(c, in->input, 1, in->item->e);
@@ -206,32 +227,46 @@ static void make_row(embedding *in)
     }
 }
 
+static err_code embedding_init(embedding *in, const coldstart *c, err *e)
+{
+    size_t widest = c->dim, space = c->dim;
+    for (size_t m = 0; m < c->modalities; m++) {
+        size_t width = c->m->modalities[m].width;
+        widest = width > widest ? width : widest;
+        space = c->space[m].width > space ? c->space[m].width : space;
+    }
+    in->c = c;
+    in->item = mem_array(1, sizeof *in->item);
+    in->input = mem_array(c->inputs, sizeof *in->input);
+    in->feature = mem_array(widest, sizeof *in->feature);
+    in->unit = mem_array(space, sizeof *in->unit);
+    if (in->item == NULL || in->input == NULL || in->feature == NULL || in->unit == NULL) {
+        return err_nomem(e, "a new item's vector");
+    }
+    in->item->generation = c->generation;
+    in->item->dim = c->dim;
+    in->item->e = mem_array(c->dim, sizeof(float));
+    return in->item->e != NULL ? index_scratch_new(&in->scratch, e)
+                               : err_nomem(e, "a new item's vector");
+}
+
 err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
                          err *e)
 {
     *out = NULL;
-    embedding in = {.c = c, .item = mem_array(1, sizeof *in.item)};
-    err_code rc = ERR_OK;
-    if (in.item != NULL) {
-        in.item->generation = c->generation;
-        in.item->dim = c->dim;
-        in.item->content_dim = c->modalities * c->dim;
-        in.item->e = mem_array(c->dim, sizeof(float));
-        in.item->content = mem_array(in.item->content_dim, sizeof(float));
-        in.input = mem_array(c->inputs, sizeof(float));
+    embedding in = {0};
+    err_code rc = embedding_init(&in, c, e);
+    if (rc == ERR_OK) {
+        rc = take_features(&in, features, count, e);
     }
-    if (in.item == NULL || in.item->e == NULL || in.item->content == NULL || in.input == NULL) {
-        rc = err_nomem(e, "a new item's vector");
-        goto done;
-    }
-    rc = take_features(&in, features, count, e);
     if (rc == ERR_OK && in.item->used != 0) {
         in.input[c->inputs - 1] = 1;
-        find_neighbours(&in);
         make_row(&in);
     }
-done:
     mem_free(in.input);
+    mem_free(in.feature);
+    mem_free(in.unit);
+    index_scratch_free(in.scratch);
     if (rc != ERR_OK) {
         cold_item_free(in.item);
         return rc;

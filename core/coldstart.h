@@ -30,9 +30,8 @@ typedef struct cold_item {
     uint32_t generation;
     uint32_t used;    /* bit m: modality m of the generation was there */
     uint32_t missing; /* bit m: it was not */
-    size_t dim, content_dim;
-    float *e;       /* (dim) the row of E; all zero without any modality */
-    float *content; /* (content_dim) the row of the content table */
+    size_t dim;
+    float *e; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;
     cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* by modality, then best first */
 } cold_item;

@@ -56,7 +56,7 @@ err_code live_unplace(live *l, uint32_t row, err *e) ERR_CHECKED;
 
 typedef struct vector_row {
     const float *h, *g, *e; /* (dim) */
-    const float *content;   /* (content_dim) */
+    const cold_link *links; /* (COLD_NEIGHBOURS_MAX), NULL: none */
 } vector_row;
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
 

@@ -38,20 +38,22 @@ static err_code put_moved(live *l, uint32_t item, float gain, double user_degree
 {
     const view *v = l->next;
     const base *b = v->base;
-    float *rows = mem_array(3 * b->dim + b->content_dim, sizeof *rows);
+    float *rows = mem_array(3 * b->dim, sizeof *rows);
     if (rows == NULL) {
         return err_nomem(e, "a new item's vector");
     }
-    float *h = rows, *g = h + b->dim, *own = g + b->dim, *content = own + b->dim;
+    float *h = rows, *g = h + b->dim, *own = g + b->dim;
     const float *known = view_vector(v, item, VECTOR_E);
     if (known != NULL) {
         memcpy(own, known, b->dim * sizeof *own);
     }
-    for (size_t m = 0; m < b->modalities && known != NULL; m++) {
-        memcpy(content + m * b->dim, view_content(v, item, m), b->dim * sizeof *content);
-    }
     move(v, item, gain, user_degree, l->scratch->h, h, g, own);
-    err_code rc = live_append(l, item, &(vector_row){h, g, own, content}, e);
+    cold_link links[COLD_NEIGHBOURS_MAX] = {0};
+    const cold_link *old_links = view_links(v, item);
+    if (old_links != NULL) {
+        memcpy(links, old_links, sizeof links); /* its place may be the one that is written */
+    }
+    err_code rc = live_append(l, item, &(vector_row){h, g, own, links}, e);
     mem_free(rows);
     return rc;
 }

@@ -17,7 +17,6 @@ static void chunk_free(delta_chunk *chunk)
         mem_free(chunk->h);
         mem_free(chunk->g);
         mem_free(chunk->e);
-        mem_free(chunk->content);
         mem_free(chunk);
     }
 }
@@ -38,10 +37,8 @@ static err_code chunk_new(delta_chunk **out, const delta *d, err *e)
         chunk->h = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
         chunk->g = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
         chunk->e = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
-        chunk->content = mem_table(DELTA_CHUNK_ROWS * d->content_dim, sizeof(float));
     }
-    if (chunk == NULL || chunk->h == NULL || chunk->g == NULL || chunk->e == NULL ||
-        chunk->content == NULL) {
+    if (chunk == NULL || chunk->h == NULL || chunk->g == NULL || chunk->e == NULL) {
         chunk_free(chunk);
         return err_nomem(e, "vectors of new items");
     }
@@ -90,9 +87,9 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
     memcpy((*place)->h + at * d->dim, vectors->h, d->dim * sizeof(float));
     memcpy((*place)->g + at * d->dim, vectors->g, d->dim * sizeof(float));
     memcpy((*place)->e + at * d->dim, vectors->e, d->dim * sizeof(float));
-    if (d->content_dim > 0) {
-        memcpy((*place)->content + at * d->content_dim, vectors->content,
-               d->content_dim * sizeof(float));
+    memset((*place)->links[at], 0, sizeof(*place)->links[at]);
+    if (vectors->links != NULL) {
+        memcpy((*place)->links[at], vectors->links, sizeof(*place)->links[at]);
     }
     (*place)->rows[at] = row;
     d->count += slot == d->count ? 1 : 0;
@@ -125,11 +122,13 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
         return err_nomem(e, "a new item's vector");
     }
     float *g = h + b->dim;
+    cold_link links[COLD_NEIGHBOURS_MAX];
+    coldstart_links(b->shared->cold, cold, links);
     for (size_t j = 0; j < b->dim; j++) {
         h[j] = b->w[j] * cold->e[j];
         g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
     }
-    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e, cold->content}, e);
+    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e, links}, e);
     mem_free(h);
     return rc;
 }
@@ -207,7 +206,6 @@ static err_code change_base(live *l, base *b, err *e)
         return rc;
     }
     v->delta->dim = b->dim;
-    v->delta->content_dim = b->content_dim;
     for (size_t word = 0; word * 64 < b->items && rc == ERR_OK; word++) {
         uint64_t bits = b->placed[word] & *(const uint64_t *)pvec_get(&v->exists, word);
         void *place = NULL;
@@ -304,38 +302,36 @@ err_code live_activate(live *l, base *b, uint64_t seq, err *e)
     return rc;
 }
 
-/* carry copies the current vectors of rows that got a slot after the base's view was taken, and
- * puts the items beside the index that still lean on their content. */
+/* carry_row puts one of the old delta's current rows into the new one: as it was if it changed
+ * after the base's view was taken, else as the base has it, and then only if it still leans on its
+ * content. */
+static err_code carry_row(live *l, const view *old, const base *b, size_t slot, err *e)
+{
+    const delta_chunk *chunk = old->delta->chunks[slot / DELTA_CHUNK_ROWS];
+    size_t in_chunk = slot % DELTA_CHUNK_ROWS, at = in_chunk * b->dim;
+    uint32_t row = chunk->rows[in_chunk];
+    if (view_slot(old, row) != slot) {
+        return ERR_OK;
+    }
+    const cold_link *links = chunk->links[in_chunk];
+    vector_row vectors = {chunk->h + at, chunk->g + at, chunk->e + at, links};
+    if (slot < b->made_of_delta_count) {
+        bool leans =
+            links[0].weight > 0 && coldstart_lean(b->shared->cold, view_item_users(old, row)) > 0;
+        if (!leans || !view_bit(&l->next->placed, row)) {
+            return ERR_OK;
+        }
+        at = row * b->dim;
+        vectors = (vector_row){b->h + at, b->g + at, b->e + at, links};
+    }
+    return live_append(l, row, &vectors, e);
+}
+
 static err_code carry(live *l, const view *old, const base *b, err *e)
 {
     err_code rc = ERR_OK;
-    float *content = mem_array(b->content_dim, sizeof *content);
-    if (content == NULL) {
-        return err_nomem(e, "a new item's vector");
-    }
-    for (size_t i = 0; i < b->leaning_count && rc == ERR_OK; i++) {
-        uint32_t row = b->leaning[i];
-        size_t at = row * b->dim;
-        for (size_t m = 0; m < b->modalities; m++) {
-            memcpy(content + m * b->dim, b->content + (m * b->items + row) * b->dim,
-                   b->dim * sizeof *content);
-        }
-        if (view_bit(&l->next->placed, row)) {
-            rc = live_append(l, row, &(vector_row){b->h + at, b->g + at, b->e + at, content}, e);
-        }
-    }
-    mem_free(content);
-    for (size_t slot = b->made_of_delta_count; slot < old->delta_count && rc == ERR_OK; slot++) {
-        const delta_chunk *chunk = old->delta->chunks[slot / DELTA_CHUNK_ROWS];
-        size_t at = slot % DELTA_CHUNK_ROWS;
-        uint32_t row = chunk->rows[at];
-        if (view_slot(old, row) == slot) {
-            rc = live_append(l, row,
-                             &(vector_row){chunk->h + at * b->dim, chunk->g + at * b->dim,
-                                           chunk->e + at * b->dim,
-                                           chunk->content + at * b->content_dim},
-                             e);
-        }
+    for (size_t slot = 0; slot < old->delta_count && rc == ERR_OK; slot++) {
+        rc = carry_row(l, old, b, slot, e);
     }
     return rc;
 }

@@ -53,34 +53,21 @@ static err_code gather_pairs(run *r, err *e)
 static err_code make_tables(run *r, err *e)
 {
     const view *v = r->v;
-    const base *old = v->base;
     base *b = r->b;
     size_t dim = b->dim;
     b->own_e = mem_table(b->items * dim, sizeof(float));
     b->own_g = mem_table(b->items * dim, sizeof(float));
-    b->own_content = mem_table(b->items * b->content_dim, sizeof(float));
-    b->leaning = mem_array(b->items > b->learnt ? b->items - b->learnt : 0, sizeof *b->leaning);
     r->h = mem_table(b->items * dim, sizeof(float));
     r->user_e = mem_table(v->user_rows * dim, sizeof(float));
-    if (b->own_e == NULL || b->own_g == NULL || b->own_content == NULL || b->leaning == NULL ||
-        r->h == NULL || r->user_e == NULL) {
+    if (b->own_e == NULL || b->own_g == NULL || r->h == NULL || r->user_e == NULL) {
         return err_nomem(e, "the tables of a background run");
     }
     b->e = b->own_e;
     b->g = b->own_g;
-    b->content = b->own_content;
     for (uint32_t i = 0; i < b->items; i++) {
         const float *row = view_vector(v, i, VECTOR_E);
-        if (row == NULL) {
-            continue;
-        }
-        memcpy(b->own_e + i * dim, row, dim * sizeof *row);
-        for (size_t m = 0; m < b->modalities; m++) {
-            memcpy(b->own_content + (m * b->items + i) * dim, view_content(v, i, m),
-                   dim * sizeof(float));
-        }
-        if (i >= b->learnt && coldstart_lean(old->shared->cold, view_item_users(v, i)) > 0) {
-            b->leaning[b->leaning_count++] = i;
+        if (row != NULL) {
+            memcpy(b->own_e + i * dim, row, dim * sizeof *row);
         }
     }
     return ERR_OK;
@@ -164,8 +151,6 @@ static err_code base_like(base **out, const view *v, err *e)
     b->f = old->f;
     b->share = old->share;
     b->user_e = old->user_e;
-    b->modalities = old->modalities;
-    b->content_dim = old->content_dim;
     b->shared = old->shared;
     atomic_fetch_add(&b->shared->references, 1);
     b->made_of_changes = v->changes;

@@ -55,7 +55,7 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed, s->skip, s->profile, s->h,         s->q,        s->content,
+    void *buffers[] = {s->allowed, s->skip, s->profile, s->h,         s->q,        s->owned,
                        s->unit,    s->best, s->scores,  s->relevance, s->nearness, s->hits};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
@@ -65,8 +65,8 @@ void recommend_scratch_free(recommend_scratch *s)
 
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
 {
-    size_t dim = view_dim(v), wide = v->base != NULL ? v->base->content_dim : 0;
-    size_t words = filter_words(v), other = s->words_room, same = s->dim_room;
+    size_t dim = view_dim(v);
+    size_t words = filter_words(v), other = s->words_room, third = other, same = s->dim_room;
     err_code rc = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
     if (rc == ERR_OK) {
         rc = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
@@ -77,7 +77,7 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
     if (rc == ERR_OK) {
         rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
-    return rc == ERR_OK ? refit(&s->content, &s->content_room, wide, sizeof *s->content, e) : rc;
+    return rc == ERR_OK ? refit(&s->owned, &third, words, sizeof *s->owned, e) : rc;
 }
 
 err_code scratch_unit(recommend_scratch *s, size_t floats, err *e)

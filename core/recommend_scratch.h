@@ -23,19 +23,18 @@ struct recommend_scratch {
     index_scratch *index;
     uint64_t *allowed; /* (words) bitmap of candidates, then of what the base may not give */
     uint64_t *skip;
+    uint64_t *owned; /* the profile's items, for the content affinity */
+    float affinity;  /* of one like neighbour that the user owns; 0: none */
     size_t words_room;
     profile_item *profile; /* (profile_count) */
     size_t profile_count, profile_room;
-    float *h, *q;   /* (dim) the user's row, and the query under balance */
-    float *content; /* (content_dim) the content query */
-    float *unit;    /* (pool, dim) rows at length 1, for diversity */
-    size_t dim_room, content_room, unit_room;
+    float *h, *q; /* (dim) the user's row, and the query under balance */
+    float *unit;  /* (pool, dim) rows at length 1, for diversity */
+    size_t dim_room, unit_room;
     topk_hit *best;              /* (POOL_MAX) */
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
     recommend_hit *hits;         /* (POOL_MAX) */
-    bool has_content;            /* `content` is a query: leaning items get their affinity */
-    float content_offset[MODALITIES_MAX]; /* the mean item's affinity by modality */
 };
 
 enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
@@ -52,7 +51,7 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
 /* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
 bool user_row(const view *v, uint32_t user, recommend_scratch *s);
 
-/* content_query prepares s->content for the profile, if any item of the delta leans on it. */
+/* content_query prepares the affinity of items that lean on their content for this profile. */
 void content_query(const view *v, float balance, recommend_scratch *s);
 
 /* content_affinity is what a delta slot gets beside its inner product. */

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/filter_bits.h"
 #include "core/recommend_scratch.h"
 #include "core/scan.h"
 
@@ -109,44 +110,27 @@ bool user_row(const view *v, uint32_t user, recommend_scratch *s)
 
 void content_query(const view *v, float balance, recommend_scratch *s)
 {
-    const base *b = v->base;
-    s->has_content = false;
-    if (v->delta_count == 0 || b->content_dim == 0) {
+    s->affinity = 0;
+    if (v->delta_count == 0) {
         return;
     }
-    memset(s->content, 0, b->content_dim * sizeof *s->content);
+    s->affinity = 2 * balance * coldstart_spread(v->base->shared->cold, s->h);
+    memset(s->owned, 0, filter_words(v) * sizeof *s->owned);
     for (size_t i = 0; i < s->profile_count; i++) {
-        for (size_t m = 0; m < b->modalities; m++) {
-            const float *row = view_content(v, s->profile[i].item, m);
-            if (row != NULL) {
-                add_scaled(s->content + m * b->dim, row, s->profile[i].weight, b->dim);
-            }
-        }
-    }
-    s->has_content = coldstart_scale(b->shared->cold, s->h, s->content, s->content_offset);
-    for (size_t j = 0; j < b->content_dim; j++) {
-        s->content[j] *= 2 * balance;
-    }
-    for (size_t m = 0; m < b->modalities; m++) {
-        s->content_offset[m] *= 2 * balance;
+        s->owned[s->profile[i].item / 64] |= 1ULL << (s->profile[i].item % 64);
     }
 }
 
 float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot)
 {
-    const base *b = v->base;
-    float lean = s->has_content ? coldstart_lean(b->shared->cold, view_item_users(v, row)) : 0;
-    if (lean <= 0) {
-        return 0;
-    }
-    const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
-    const float *content = chunk->content + (slot % DELTA_CHUNK_ROWS) * b->content_dim;
+    const cold_link *links =
+        v->delta->chunks[slot / DELTA_CHUNK_ROWS]->links[slot % DELTA_CHUNK_ROWS];
     float sum = 0;
-    for (size_t m = 0; m < b->modalities; m++, content += b->dim) {
-        /* A modality that the item lacks says neither yes nor no. */
-        if (scan_dot(content, content, b->dim) > 0) {
-            sum += scan_dot(s->content + m * b->dim, content, b->dim) - s->content_offset[m];
-        }
+    for (size_t i = 0; i < COLD_NEIGHBOURS_MAX && links[i].weight > 0; i++) {
+        uint32_t item = links[i].item;
+        sum += (s->owned[item / 64] >> (item % 64) & 1) != 0 ? links[i].weight : 0;
     }
-    return lean * sum;
+    return sum > 0
+               ? s->affinity * sum * coldstart_lean(v->base->shared->cold, view_item_users(v, row))
+               : 0;
 }

@@ -122,18 +122,12 @@ const float *view_vector(const view *v, uint32_t row, vector_kind kind)
     return tables[kind] + at * b->dim;
 }
 
-const float *view_content(const view *v, uint32_t row, size_t modality)
+const cold_link *view_links(const view *v, uint32_t row)
 {
-    const base *b = v->base;
-    if (b == NULL || row >= v->item_rows || !view_bit(&v->placed, row)) {
-        return NULL;
-    }
     size_t slot = view_slot(v, row);
-    if (slot != SIZE_MAX) {
-        const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
-        return chunk->content + (slot % DELTA_CHUNK_ROWS) * b->content_dim + modality * b->dim;
-    }
-    return b->content + (modality * b->items + row) * b->dim;
+    return slot != SIZE_MAX
+               ? v->delta->chunks[slot / DELTA_CHUNK_ROWS]->links[slot % DELTA_CHUNK_ROWS]
+               : NULL;
 }
 
 bool view_item_vector(const view *v, uint32_t row, float *out)

@@ -13,6 +13,7 @@
 
 #include "core/base_tables.h"
 #include "core/change.h"
+#include "core/coldstart_maps.h"
 #include "core/idmap.h"
 #include "core/pvec.h"
 #include "core/types.h"
@@ -44,12 +45,12 @@ typedef struct user_list {
  * delta_count slots of it. */
 typedef struct delta_chunk {
     float *h, *g, *e; /* (DELTA_CHUNK_ROWS, dim) */
-    float *content;   /* (DELTA_CHUNK_ROWS, content_dim) */
     uint32_t rows[DELTA_CHUNK_ROWS];
+    cold_link links[DELTA_CHUNK_ROWS][COLD_NEIGHBOURS_MAX]; /* core/coldstart_maps.h */
 } delta_chunk;
 
 typedef struct delta {
-    size_t dim, content_dim;
+    size_t dim;
     size_t count; /* writer's own */
     delta_chunk *chunks[DELTA_CHUNKS_MAX];
 } delta;
@@ -97,8 +98,8 @@ static inline size_t view_slot(const view *v, uint32_t row)
 typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E } vector_kind;
 const float *view_vector(const view *v, uint32_t row, vector_kind kind);
 
-/* view_content borrows a placed item's content row of one modality (dim). */
-const float *view_content(const view *v, uint32_t row, size_t modality);
+/* view_links borrows the links of a row in the delta (COLD_NEIGHBOURS_MAX), NULL if it is not. */
+const cold_link *view_links(const view *v, uint32_t row);
 
 /* The weight in the graph of the pair whose records start at `edges`: the largest of its records
  * of split 0 that count, 0 for none; *seen whether any of them hides the item; *records how many

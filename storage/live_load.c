@@ -130,6 +130,51 @@ err_code live_load(store *s, live *l, store_info *info, err *e)
 
 /* --- the base --- */
 
+/* One modality's stored features, for the neighbours of later items. */
+typedef struct stored_rows {
+    store *s;
+    uint8_t number;
+} stored_rows;
+
+static err_code read_stored(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    const stored_rows *rows = ctx;
+    store_read *r = NULL;
+    err_code rc = store_read_begin(rows->s, &r, e);
+    if (rc == ERR_OK) {
+        rc = features_read(r, rows->number, (uint32_t)first, count, out, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+/* find_sources names a source for every modality of the model that the store holds. */
+static err_code find_sources(store *s, const model *m, stored_rows *rows, feature_source *sources,
+                             size_t *count, err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    *count = 0;
+    for (size_t i = 0; rc == ERR_OK && i < m->modality_count && i < MODALITIES_MAX; i++) {
+        modality known;
+        err why = ERR_INIT;
+        rc = modality_find(r, slice_of(m->modalities[i].name), &known, &why);
+        if (rc == ERR_NOT_FOUND) {
+            rc = ERR_OK; /* the model's own tables serve */
+        } else if (rc != ERR_OK) {
+            err_set(e, rc, "%s", why.text);
+        } else {
+            rows[*count] = (stored_rows){s, known.number};
+            sources[*count] = (feature_source){
+                .width = known.width, .rows = m->items, .read = read_stored, .ctx = &rows[*count]};
+            memcpy(sources[*count].name, m->modalities[i].name, sizeof sources[*count].name);
+            (*count)++;
+        }
+    }
+    store_read_end(r);
+    return rc;
+}
+
 err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e)
 {
     model *m = NULL;
@@ -150,7 +195,16 @@ err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, 
         model_free(m);
         return err_context(e, "loading generation %u", generation);
     }
-    base_options options = {.generation = generation, .index = index, .threads = threads};
+    stored_rows rows[MODALITIES_MAX];
+    feature_source sources[MODALITIES_MAX];
+    base_options options = {
+        .generation = generation, .index = index, .threads = threads, .sources = sources};
+    rc = find_sources(s, m, rows, sources, &options.source_count, e);
+    if (rc != ERR_OK) {
+        index_free(index);
+        model_free(m);
+        return err_context(e, "loading generation %u", generation);
+    }
     return base_new(out, m, &options, e);
 }
 

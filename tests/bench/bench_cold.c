@@ -7,7 +7,8 @@
  * content kNN (weighted cosine to the mean of the user's items) and chance. "warm" is the usual
  * test of the items that were trained, with the new ones in the lists and without.
  *
- * Usage: bench_cold [FOLDER [KEPT_MODEL]]; prints one JSON document after the table.
+ * Usage: bench_cold [FOLDER [KEPT_MODEL]]; with CHOSEN_ONLY in the environment the losers are left
+ * out. The last line is a JSON document.
  */
 #include <math.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ typedef struct bench {
     size_t *starts;  /* (users + 1) into data.edges */
     uint32_t *asked; /* (asked_count) users with hidden and with training interactions */
     size_t asked_count;
+    bool chosen_only; /* leave the losers out */
 } bench;
 
 typedef struct quality {
@@ -190,7 +192,7 @@ static void put_item(const bench *b, live *l, uint32_t row, unsigned without, ui
 }
 
 /* open_shop has the trained items, the training interactions, and the hidden items posted. */
-static live *open_shop(const bench *b, const coldstart_tuning *tuning, unsigned without)
+static live *open_shop(const bench *b, const coldstart_tuning *tuning, unsigned without, bool raw)
 {
     err e = ERR_INIT;
     live *l = NULL;
@@ -214,7 +216,16 @@ static live *open_shop(const bench *b, const coldstart_tuning *tuning, unsigned 
     }
     must(live_load_end(l, ++seq, &e), &e);
     mem_free(edges);
-    base_options made = {.generation = 1, .tuning = tuning};
+    feature_table tables[SPORTS_MODALITIES];
+    feature_source sources[SPORTS_MODALITIES];
+    for (size_t n = 0; n < SPORTS_MODALITIES; n++) {
+        tables[n] = (feature_table){b->data.features[n], b->data.items, b->data.widths[n]};
+        sources[n] = feature_source_table(b->data.names[n], &tables[n], b->data.neighbours[n]);
+    }
+    base_options made = {.generation = 1,
+                         .tuning = tuning,
+                         .sources = sources,
+                         .source_count = raw ? SPORTS_MODALITIES : 0};
     base *base_made = NULL;
     must(base_new(&base_made, trained(b), &made, &e), &e);
     must(live_activate(l, base_made, ++seq, &e), &e);
@@ -361,22 +372,76 @@ static quality content_knn(const bench *b, bool all, unsigned without)
     return q;
 }
 
-static void variant(const bench *b, const char *name, const coldstart_tuning *tuning,
-                    unsigned without, double knn)
+/* A row of the table. */
+typedef struct row {
+    const char *name;
+    coldstart_tuning tuning;
+    unsigned without; /* modalities that the new items lack, as bits */
+    bool raw;         /* neighbours by the features as given */
+} row;
+
+static double variant(const bench *b, const row *r, double knn)
 {
-    live *l = open_shop(b, tuning, without);
+    live *l = open_shop(b, &r->tuning, r->without, r->raw);
     quality hidden = ask(b, l, AMONG_HIDDEN), all = ask(b, l, AMONG_ALL);
     quality with = ask(b, l, WARM_WITH);
-    printf("%-44s %.4f %.4f  %.2f   %.4f %.4f   %.4f %.4f\n", name, hidden.recall, hidden.ndcg,
+    printf("%-44s %.4f %.4f  %.2f   %.4f %.4f   %.4f %.4f\n", r->name, hidden.recall, hidden.ndcg,
            hidden.recall / knn, all.recall, all.ndcg, with.recall, with.ndcg);
     fflush(stdout);
     live_free(l);
+    return hidden.recall / knn;
+}
+
+/* table prints every candidate of MODEL.md, then the chosen one; returns its ratio to kNN. */
+static double table(const bench *b)
+{
+    quality knn = content_knn(b, false, 0), knn_all = content_knn(b, true, 0);
+    printf("%-44s %.4f %.4f  %.2f   %.4f %.4f\n", "content kNN", knn.recall, knn.ndcg, 1.0,
+           knn_all.recall, knn_all.ndcg);
+    live *l = open_shop(b, NULL, 0, true);
+    quality w = ask(b, l, WARM_WITHOUT);
+    printf("%-44s %36s  %.4f %.4f\n", "trained items alone", "", w.recall, w.ndcg);
+    live_free(l);
+    coldstart_tuning none = coldstart_tuning_default;
+    none.affinity = 0;
+    row rows[] = {
+        {"a: MI projection", none, 0, false},
+        {"b: neighbours in 64 directions", none, 0, false},
+        {"c: ridge", none, 0, false},
+        {"d: ridge + residuals in 64 directions", none, 0, false},
+        {"b: neighbours by the features as given", none, 0, true},
+        {"d: ridge + residuals, features as given", none, 0, true},
+        {"b as given + affinity 1", none, 0, true},
+        {"b as given + affinity 2", none, 0, true},
+        {"b as given + affinity 4", none, 0, true},
+    };
+    static const coldstart_way ways[] = {
+        COLDSTART_MI,         COLDSTART_NEIGHBOURS, COLDSTART_RIDGE,
+        COLDSTART_RESIDUALS,  COLDSTART_NEIGHBOURS, COLDSTART_RESIDUALS,
+        COLDSTART_NEIGHBOURS, COLDSTART_NEIGHBOURS, COLDSTART_NEIGHBOURS};
+    static const float affinities[] = {0, 0, 0, 0, 0, 0, 1, 2, 4};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !b->chosen_only; i++) {
+        rows[i].tuning.way = ways[i];
+        rows[i].tuning.affinity = affinities[i];
+        (void)variant(b, &rows[i], knn.recall);
+    }
+    double ratio = variant(b, &(row){"chosen", coldstart_tuning_default, 0, true}, knn.recall);
+    static const char *lacking[] = {"chosen, new items without text",
+                                    "chosen, new items without categories",
+                                    "chosen, new items without either"};
+    for (unsigned m = 1; m <= 3; m++) {
+        quality less = content_knn(b, false, m);
+        printf("%-44s %.4f %.4f  %.2f\n", "content kNN likewise", less.recall, less.ndcg,
+               less.recall / knn.recall);
+        (void)variant(b, &(row){lacking[m - 1], coldstart_tuning_default, m, true}, knn.recall);
+    }
+    return ratio;
 }
 
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : "../shared/data/sports";
-    bench b = {.kept = argc > 2 ? argv[2] : NULL};
+    bench b = {.kept = argc > 2 ? argv[2] : NULL, .chosen_only = getenv("CHOSEN_ONLY") != NULL};
     err e = ERR_INIT;
     err_code rc = sports_data_sports(&b.data, folder, &e);
     if (rc == ERR_NOT_FOUND) {
@@ -388,29 +453,8 @@ int main(int argc, char **argv)
     printf("%zu items, %zu of them hidden; %zu users asked\n", b.data.items, b.data.items - b.warm,
            b.asked_count);
     printf("%-44s %s\n", "", "among hidden  x kNN  among all       warm");
-    quality knn = content_knn(&b, false, 0), knn_all = content_knn(&b, true, 0);
-    printf("%-44s %.4f %.4f  %.2f   %.4f %.4f\n", "content kNN", knn.recall, knn.ndcg, 1.0,
-           knn_all.recall, knn_all.ndcg);
-    {
-        live *l = open_shop(&b, NULL, 0);
-        quality w = ask(&b, l, WARM_WITHOUT);
-        printf("%-44s %38s   %.4f %.4f\n", "warm items alone", "", w.recall, w.ndcg);
-        live_free(l);
-    }
-    coldstart_tuning t = coldstart_tuning_default;
-    static const char *ways[] = {"a: MI projection", "b: neighbours", "c: ridge",
-                                 "d: ridge + residuals"};
-    for (int way = 0; way < 4; way++) {
-        t.way = (coldstart_way)way;
-        t.affinity = 0;
-        variant(&b, ways[way], &t, 0, knn.recall);
-    }
-    for (int step = 1; step <= 4; step++) {
-        char name[64];
-        t.affinity = 0.5F * (float)step;
-        snprintf(name, sizeof name, "d + %.2f affinity", (double)t.affinity);
-        variant(&b, name, &t, 0, knn.recall);
-    }
+    double ratio = table(&b);
+    printf("{\"cold_recall_over_content_knn\": %.4f}\n", ratio);
     sports_data_free(&b.data);
     return 0;
 }

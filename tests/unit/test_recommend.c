@@ -640,6 +640,75 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     close_shop(&f);
 }
 
+/* With the features as they were given, an item's twin is its first neighbour by each of them; and
+ * whoever owns the twin sees the new item rise by the affinity, which counts as multimodal. */
+static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(void **state)
+{
+    (void)state;
+    fixture f;
+    open_shop(&f, 35, &plain);
+    shop *s = f.shop;
+    size_t items = s->item_rows;
+    float *text = mem_array(items * SHOP_TEXT, sizeof *text);
+    for (size_t i = 0; i < items; i++) {
+        for (size_t j = 0; j < SHOP_TEXT; j++) {
+            text[i * SHOP_TEXT + j] = s->items[i].has_text ? s->items[i].text[j] : NAN;
+        }
+    }
+    feature_table table = {text, items, SHOP_TEXT};
+    feature_source source = feature_source_table("text", &table, 5);
+    base_options options = {.generation = 2, .sources = &source, .source_count = 1};
+    base *b = NULL;
+    assert_int_equal(base_new(&b, shop_model(s, 2), &options, NULL), ERR_OK);
+    live_release(s->live, &f.hold);
+    assert_int_equal(live_activate(s->live, b, ++s->seq, NULL), ERR_OK);
+    uint32_t twin = 0, item = shop_add_item(s);
+    while (!s->items[twin].exists || !s->items[twin].has_text) {
+        twin++;
+    }
+    s->items[item] = s->items[twin];
+    s->items[item].hidden = s->items[item].has_image = false;
+    shop_put_item(s, item, true);
+    live_acquire(s->live, &f.hold);
+    const cold_link *links = view_links(f.hold.view, item);
+    assert_int_equal(links[0].item, twin);
+    assert_true(fabsf(links[0].weight - 5.0F / 6) < 1e-5F);
+    uint32_t owner = 0;
+    while (!s->users[owner].exists || s->users[owner].edge_count == SHOP_EDGES_MAX) {
+        owner++;
+    }
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    q.user = owner;
+    q.k = 1000;
+    q.include_seen = q.explain = true;
+    float parts[2] = {0, 0}, scores[2] = {0, 0};
+    for (int n = 0; n < 2; n++) {
+        recommend_result got;
+        session_item session = {twin, 1};
+        q.session = &session;
+        q.session_count = n == 1 ? 1 : 0;
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        for (size_t i = 0; i < got.count; i++) {
+            if (got.hits[i].row == item) {
+                float h[SHOP_DIM], user[SHOP_DIM], plain_score = 0;
+                assert_true(view_item_vector(f.hold.view, item, h));
+                assert_true(recommend_user_vector(f.hold.view, owner, q.session, q.session_count,
+                                                  f.scratch, user));
+                for (size_t j = 0; j < SHOP_DIM; j++) {
+                    plain_score += h[j] * user[j];
+                }
+                scores[n] = got.hits[i].score - plain_score;
+                parts[n] = got.hits[i].multimodal;
+                break;
+            }
+        }
+    }
+    assert_true(scores[1] > scores[0] + 1e-3F);
+    assert_true(parts[1] > parts[0]);
+    mem_free(text);
+    close_shop(&f);
+}
+
 /* What admission prepared is used as it is, unless it knew less than the item has, or another
  * generation. */
 static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
@@ -807,6 +876,7 @@ int main(void)
         cmocka_unit_test(popular_and_latest_equal_brute_force),
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
+        cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
         cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
         cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
         cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
