@@ -188,6 +188,36 @@ static void write_users(const shop *p)
     end_write(&x);
 }
 
+static void append_pair(const shop *p, writing *x, uint8_t type, size_t at, bool by_user)
+{
+    err e = ERR_INIT;
+    interaction one = {.user = p->pairs[at].user,
+                       .item = p->pairs[at].item,
+                       .type = type,
+                       .flags = EDGE_IN_GRAPH | EDGE_SEEN,
+                       .weight = 1,
+                       .time = EPOCH + (int64_t)(at % 10000000)};
+    must(interaction_append(next_write(x), &one, by_user, &e), &e);
+}
+
+/* by_item gives the places of the pairs in order of (item, user). */
+static size_t *by_item(const shop *p)
+{
+    size_t *starts = must_have(mem_array((size_t)p->items + 1, sizeof *starts));
+    size_t *places = must_have(mem_array(p->pair_count, sizeof *places));
+    for (size_t i = 0; i < p->pair_count; i++) {
+        starts[p->pairs[i].item + 1]++;
+    }
+    for (uint32_t item = 0; item < p->items; item++) {
+        starts[item + 1] += starts[item];
+    }
+    for (size_t i = 0; i < p->pair_count; i++) {
+        places[starts[p->pairs[i].item]++] = i;
+    }
+    mem_free(starts);
+    return places;
+}
+
 static void write_interactions(const shop *p)
 {
     writing x = {.s = p->s};
@@ -196,14 +226,13 @@ static void write_interactions(const shop *p)
     bool flag = false;
     must(type_number(next_write(&x), slice_of("purchase"), &type, &flag, &e), &e);
     for (size_t i = 0; i < p->pair_count; i++) {
-        interaction one = {.user = p->pairs[i].user,
-                           .item = p->pairs[i].item,
-                           .type = type,
-                           .flags = EDGE_IN_GRAPH | EDGE_SEEN,
-                           .weight = 1,
-                           .time = EPOCH + (int64_t)(i % 10000000)};
-        must(interaction_put(next_write(&x), &one, &flag, &e), &e);
+        append_pair(p, &x, type, i, true);
     }
+    size_t *places = by_item(p);
+    for (size_t i = 0; i < p->pair_count; i++) {
+        append_pair(p, &x, type, places[i], false);
+    }
+    mem_free(places);
     end_write(&x);
 }
 
