@@ -299,6 +299,23 @@ static err_code replay(applying *x, bool *done, err *e)
     return ERR_OK;
 }
 
+/* How much of the quota an op might take; deletions live from the reserve beyond it. */
+static uint64_t quota_need(const op *o)
+{
+    bool adds = o->kind == OP_ITEMS_CREATE || o->kind == OP_ITEMS_PUT ||
+                o->kind == OP_ITEMS_PATCH || o->kind == OP_INTERACTIONS_ADD;
+    return adds ? 2 * (uint64_t)o->memory.used + QUOTA_OP_BYTES : 0;
+}
+
+static uint64_t quota_room(store *s, const op *const *ops, size_t count)
+{
+    uint64_t enough = 0;
+    for (size_t i = 0; i < count; i++) {
+        enough += quota_need(ops[i]);
+    }
+    return store_quota_room(s, enough);
+}
+
 static err_code apply_in(store_write *w, const op *o, apply_result *result, err *e)
 {
     applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
@@ -345,9 +362,13 @@ static err_code attempt(store *s, const op *const *ops, size_t count, apply_resu
     store_write *w = NULL;
     int64_t newest = 0;
     err_code rc = store_write_begin(s, &w, e);
+    uint64_t room = rc == ERR_OK ? quota_room(s, ops, count) : 0;
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        uint64_t need = quota_need(ops[i]);
         clear_result(&results[i]);
-        rc = apply_in(w, ops[i], &results[i], e);
+        rc = need > room ? err_set(e, ERR_FULL, "the store's quota is used up")
+                         : apply_in(w, ops[i], &results[i], e);
+        room -= need;
         newest = ops[i]->time > newest ? ops[i]->time : newest;
     }
     if (rc == ERR_OK) {

@@ -83,7 +83,14 @@ typedef struct store_state {
     bool snapshot;        /* a copy that nobody has owned yet: its owner starts a new lineage */
 } store_state;
 
-enum { READS_RESTING_MAX = 64 };
+/* Beyond the quota lies a reserve for deletions and erasures, so that a full store can be emptied;
+ * an addition is refused if it might reach into it: twice its size, for record and log, and some
+ * pages of the trees that it touches. */
+enum {
+    READS_RESTING_MAX = 64,
+    QUOTA_OP_BYTES = 32 * 4096,
+    QUOTA_RESERVE_BYTES = 1024 * 1024,
+};
 
 struct store {
     /* immutable after open */
@@ -136,6 +143,10 @@ err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, 
 err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
                    err *e) ERR_CHECKED;
 void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
+
+/* store_quota_room gives the bytes below the quota that are unused, UINT64_MAX without one; looks
+ * closely only if there are fewer than `enough`. May be asked inside a write, as of its begin. */
+uint64_t store_quota_room(store *s, uint64_t enough);
 
 /* exclusive_begin waits until no read transaction is open and lets none begin. */
 void exclusive_begin(store *s);

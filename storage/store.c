@@ -291,7 +291,44 @@ static err_code read_state(store_read *r, store_state *out, err *e)
     return rc == ERR_OK ? state_decode(out, record, e) : rc;
 }
 
-static void fill_sizes(store *s, store_info *out)
+/* Pages that the next writes will use again: LMDB lists them by transaction, each list begins with
+ * its length. */
+static uint64_t free_pages(MDB_txn *txn)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k, v;
+    uint64_t pages = 0;
+    if (mdb_cursor_open(txn, 0, &cursor) != 0) {
+        return 0;
+    }
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
+        size_t count = 0;
+        memcpy(&count, v.mv_data, v.mv_size < sizeof count ? v.mv_size : sizeof count);
+        pages += count;
+    }
+    mdb_cursor_close(cursor);
+    return pages;
+}
+
+uint64_t store_quota_room(store *s, uint64_t enough)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    store_read *r = NULL;
+    uint64_t quota = s->options.quota_bytes;
+    if (quota == 0 || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
+        return UINT64_MAX;
+    }
+    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    if (used + enough <= quota || store_read_begin(s, &r, NULL) != ERR_OK) {
+        return quota - (used < quota ? used : quota);
+    }
+    used -= free_pages(r->txn) * stat.ms_psize;
+    store_read_end(r);
+    return used < quota ? quota - used : 0;
+}
+
+static void fill_sizes(store *s, MDB_txn *txn, bool lent, store_info *out)
 {
     MDB_envinfo info;
     MDB_stat stat;
@@ -300,7 +337,8 @@ static void fill_sizes(store *s, store_info *out)
     out->quota_bytes = s->options.quota_bytes;
     out->writable = !atomic_load(&s->broken) && s->options.mode != STORE_READ;
     if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
-        out->used_bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+        uint64_t unused = lent ? 0 : free_pages(txn); /* only a reader may look */
+        out->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * stat.ms_psize;
     }
     if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0) {
         out->file_bytes = (uint64_t)st.st_size;
@@ -321,7 +359,7 @@ err_code store_read_stat(store_read *r, store_info *out, err *e)
         }
         *out = state.info;
     }
-    fill_sizes(r->owner, out);
+    fill_sizes(r->owner, r->txn, r->lent, out);
     return ERR_OK;
 }
 

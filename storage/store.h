@@ -40,7 +40,8 @@ typedef struct store_options {
     store_mode mode;
     bool create;  /* make an empty store if the folder has none */
     bool no_sync; /* no fsync at commit: only for building a copy that is synced at its end */
-    uint64_t quota_bytes;  /* the file never grows beyond; 0: 1 TiB of address space, no quota */
+    uint64_t quota_bytes;  /* additions beyond are refused; a reserve stays for deletions. 0: none,
+                              1 TiB of address space */
     uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: 64 MiB */
     int64_t oplog_seconds; /* and to this age; 0: 7 days */
     int64_t now;           /* epoch seconds, for the record of creation */

@@ -244,7 +244,8 @@ err_code env_open(store *s, bool create, err *e)
     }
     int rc = ENOMEM;
     if (s->options.quota_bytes > 0) {
-        rc = open_mapped(s, (size_t)s->options.quota_bytes / 4096 * 4096);
+        uint64_t reserve = QUOTA_RESERVE_BYTES + s->options.quota_bytes / 16;
+        rc = open_mapped(s, (size_t)(s->options.quota_bytes + reserve) / 4096 * 4096);
     }
     for (size_t i = 0;
          s->options.quota_bytes == 0 && rc == ENOMEM && i < sizeof map_sizes / sizeof map_sizes[0];

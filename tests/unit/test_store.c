@@ -537,6 +537,18 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     }
     assert_int_equal(stat_of(s).items, stored + 2);
     assert_true(stat_of(s).writable);
+    /* Until nothing at all fits; then a full store can still be emptied, and filled again. */
+    for (int i = 0; rc == ERR_FULL && i < 1000; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "s%d", i);
+        rc = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, NULL, 0), NULL);
+        rc = rc == ERR_OK ? ERR_FULL : ERR_OK;
+    }
+    assert_int_equal(rc, ERR_OK);
+    assert_in_range(stat_of(s).used_bytes, 900 * 1024, 1200 * 1024);
+    assert_int_equal(apply_now(s, op_delete_item("i0"), NULL), ERR_OK);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "i0", NULL, NULL, 0), NULL), ERR_OK);
+    assert_in_range(stat_of(s).file_bytes, 1, 1200 * 1024);
     free(vector);
     store_close(s);
     temp_remove(folder);
