@@ -150,7 +150,7 @@ class Kill(harness.TestCase):
             before = server.client.get("/recommend", {"user": user}).json
         copy = self.path("measure")
         shutil.copytree(store, copy)
-        command = ["train", "--epochs", 4, "--dim", 32, "--activate", "yes", "--store"]
+        command = ["train", "--epochs", 15, "--dim", 32, "--activate", "yes", "--store"]
         started = time.monotonic()
         harness.run(*command, copy)
         whole = time.monotonic() - started
@@ -165,7 +165,7 @@ class Kill(harness.TestCase):
                 if answer["model"] != before["model"]:
                     break  # the kill came after the activation
                 self.assertEqual(answer["items"], before["items"])
-        self.assertGreater(killed, 2)
+        self.assertGreater(killed, 1)
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ static void a_stop_answers_all_that_was_submitted(void **state)
     waiter late;
     open_engine(f, 16);
     for (int i = 0; i < 8; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "s%d", i);
         assert_int_equal(begin(f, &waiting[i], op_put_item(OP_ITEMS_CREATE, id, "x", NULL, 0)),
                          WRITER_ADMITTED);
