@@ -1,0 +1,473 @@
+/*
+ * What a training costs: every kernel beside the memory's bandwidth, seconds an epoch and memory by
+ * size, and the preparation of features.
+ *
+ * Data are random with popular and rare items (a power law), because where the rows lie decides the
+ * cache's share. BENCH_LONG=1 adds the sizes that take minutes. BENCH_THREADS, default 2.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "core/adamw.h"
+#include "core/bsc.h"
+#include "core/fsc_pass.h"
+#include "core/interaction_graph.h"
+#include "core/item_graph.h"
+#include "core/knn.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "core/step.h"
+#include "core/stepwise.h"
+#include "core/whiten.h"
+
+static int threads = 2;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *need(void *p)
+{
+    if (p == NULL) {
+        fprintf(stderr, "no memory\n");
+        exit(1);
+    }
+    return p;
+}
+
+static void must(err_code code, const err *e)
+{
+    if (code != ERR_OK) {
+        fprintf(stderr, "%s\n", e->text);
+        exit(1);
+    }
+}
+
+static float *table(size_t floats)
+{
+    return need(mem_table(floats, sizeof(float)));
+}
+
+static int ascending(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* Of `count` runs, seconds. Whatever else the machine does only adds, so kernels are judged by
+ * their best run. */
+typedef struct duration {
+    double best, median;
+} duration;
+
+static duration timed(void (*run)(void *), void *ctx, int count)
+{
+    double seconds[256];
+    run(ctx);
+    for (int i = 0; i < count; i++) {
+        double start = now();
+        run(ctx);
+        seconds[i] = now() - start;
+    }
+    qsort(seconds, (size_t)count, sizeof *seconds, ascending);
+    return (duration){seconds[0], seconds[count / 2]};
+}
+
+typedef struct sizes {
+    const char *name;
+    size_t users, items, pairs;
+    uint32_t batch;
+} sizes;
+
+typedef struct shop {
+    sizes z;
+    pair *pairs;
+    size_t count;
+    csr *a, *s;
+} shop;
+
+static uint32_t popular_item(rng *r, size_t items)
+{
+    /* Ranks by a power law, spread over the rows by a fixed odd stride. */
+    double rank =
+        pow((double)items, rng_uniform(r) * rng_uniform(r) * 0.35 + rng_uniform(r) * 0.65);
+    uint64_t row = (uint64_t)(rank - 1) * 2654435761u;
+    return (uint32_t)(row % items);
+}
+
+static void shop_init(shop *x, const sizes *z)
+{
+    rng r;
+    err e = ERR_INIT;
+    rng_init(&r, 7, 0);
+    x->z = *z;
+    x->pairs = need(mem_array(z->pairs, sizeof *x->pairs));
+    for (size_t k = 0; k < z->pairs; k++) {
+        uint32_t user = k < z->users ? (uint32_t)k : rng_below(&r, (uint32_t)z->users);
+        x->pairs[k] = (pair){user, popular_item(&r, z->items), 1};
+    }
+    x->count = pairs_sort(x->pairs, z->pairs);
+    interaction_list list = {x->pairs, x->count, z->users, z->items};
+    must(interaction_graph_new(&x->a, &list, threads, &e), &e);
+    uint32_t *rows = need(mem_array(z->items * 6, sizeof *rows));
+    for (size_t i = 0; i < z->items * 6; i++) {
+        rows[i] = rng_below(&r, (uint32_t)z->items);
+    }
+    neighbour_lists lists = {rows, 6};
+    must(item_graph_new(&x->s, &lists, 1, z->items, threads, &e), &e);
+    mem_free(rows);
+}
+
+static void shop_fini(shop *x)
+{
+    mem_free(x->pairs);
+    csr_free(x->a);
+    csr_free(x->s);
+}
+
+typedef struct training {
+    shop *x;
+    size_t dim;
+    float *w, *f, *b, *e, *m, *v;
+    stepper *step;
+    bpr *loss;
+    rng r;
+    uint32_t *users, *positives, *negatives;
+    uint64_t time;
+} training;
+
+static void draw(training *t)
+{
+    for (uint32_t k = 0; k < t->x->z.batch; k++) {
+        const pair *p = &t->x->pairs[rng_below(&t->r, (uint32_t)t->x->count)];
+        t->users[k] = p->user;
+        t->positives[k] = p->item;
+        t->negatives[k] = bpr_negative(&t->r, t->x->a, t->x->z.users, p->user, NULL);
+    }
+}
+
+static bpr_batch batch_of(const training *t)
+{
+    return (bpr_batch){t->users, t->positives, t->negatives, t->x->z.batch};
+}
+
+static void training_init(training *t, shop *x, size_t dim)
+{
+    size_t floats = (x->z.users + x->z.items) * dim;
+    err e = ERR_INIT;
+    *t = (training){.x = x, .dim = dim};
+    rng_init(&t->r, 3, 0);
+    t->w = table(dim);
+    t->f = table(dim);
+    t->b = table(dim);
+    t->e = table(floats);
+    t->m = table(floats);
+    t->v = table(floats);
+    stepwise_layer(0.2, dim, t->f);
+    stepwise_smoothing(0.2, dim, t->b);
+    stepwise_scale(t->f, dim, 3, t->w);
+    for (size_t i = 0; i < floats; i++) {
+        t->e[i] = (float)(0.1 * (rng_uniform(&t->r) - 0.5));
+    }
+    t->users = need(mem_array(x->z.batch, sizeof *t->users));
+    t->positives = need(mem_array(x->z.batch, sizeof *t->positives));
+    t->negatives = need(mem_array(x->z.batch, sizeof *t->negatives));
+    step_config c = {.a = x->a,
+                     .s = x->s,
+                     .users = x->z.users,
+                     .items = x->z.items,
+                     .dim = dim,
+                     .layers = 3,
+                     .w = t->w,
+                     .f = t->f,
+                     .b = t->b,
+                     .lr = 1e-3,
+                     .weight_decay = 0.1,
+                     .batch_max = x->z.batch,
+                     .threads = threads,
+                     .e = t->e,
+                     .m = t->m,
+                     .v = t->v};
+    must(stepper_new(&t->step, &c, &e), &e);
+    must(bpr_new(&t->loss, x->z.users, x->z.items, dim, x->z.batch, &e), &e);
+    t->loss->threads = threads;
+}
+
+static void training_fini(training *t)
+{
+    stepper_free(t->step);
+    bpr_free(t->loss);
+    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        mem_free(tables[i]);
+    }
+    mem_free(t->users);
+    mem_free(t->positives);
+    mem_free(t->negatives);
+}
+
+static void one_step(void *ctx)
+{
+    training *t = ctx;
+    draw(t);
+    bpr_batch batch = batch_of(t);
+    (void)stepper_run(t->step, &batch, ++t->time);
+}
+
+static void forward_layer(void *ctx)
+{
+    training *t = ctx;
+    fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .threads = threads};
+    p.base.x = t->e;
+    p.in.x = t->e;
+    p.out = stepper_buffer(t->step, 0);
+    fsc_pass_rows(&p);
+}
+
+static void backward_first(void *ctx)
+{
+    training *t = ctx;
+    fsc_rows rows = {t->loss->g, t->loss->slot_of, t->loss->zero};
+    fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .threads = threads};
+    p.base = p.in = rows;
+    p.out = stepper_buffer(t->step, 0);
+    fsc_pass_sparse(&p);
+}
+
+static void forward_last(void *ctx)
+{
+    training *t = ctx;
+    fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .scale = t->w, .threads = threads};
+    p.base.x = t->e;
+    p.in.x = t->e;
+    p.out = t->loss->h;
+    fsc_pass_list(&p, t->loss->row, t->loss->slots);
+}
+
+static void adam(void *ctx)
+{
+    training *t = ctx;
+    adamw o = {.e = t->e, .m = t->m, .v = t->v, .users = t->x->z.users, .lr = 1e-3F, .time = 100};
+    o.last = (fsc_pass){.a = t->x->a, .dim = t->dim, .f = t->f, .scale = t->w, .threads = threads};
+    o.last.base = (fsc_rows){t->loss->g, t->loss->slot_of, t->loss->zero};
+    o.last.in.x = stepper_buffer(t->step, 0);
+    o.direction = stepper_buffer(t->step, 1);
+    o.decay = 0.9999F;
+    adamw_step(&o);
+}
+
+static void smooth(void *ctx)
+{
+    training *t = ctx;
+    float *one = stepper_buffer(t->step, 0), *two = stepper_buffer(t->step, 1);
+    float *const scratch[2] = {one + t->x->z.users * t->dim, one};
+    bsc op = {t->x->s, t->b, t->w, t->dim, 3, threads};
+    bsc_apply(&op, two, scratch, 1e-9F, t->e + t->x->z.users * t->dim);
+}
+
+static void gradient(void *ctx)
+{
+    training *t = ctx;
+    (void)bpr_gradient(t->loss);
+}
+
+typedef struct triad {
+    float *a, *b, *c;
+    size_t count;
+} triad;
+
+static void run_triad(void *ctx)
+{
+    triad *t = ctx;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (size_t i = 0; i < t->count; i++) {
+        t->a[i] = t->b[i] + 0.5F * t->c[i];
+    }
+}
+
+/* Bytes a second of a triad over tables of together `bytes`: in a cache or out of it. */
+static double bandwidth(size_t bytes)
+{
+    triad t = {.count = bytes / 3 / sizeof(float)};
+    t.a = table(t.count);
+    t.b = table(t.count);
+    t.c = table(t.count);
+    double seconds = timed(run_triad, &t, 41).best;
+    mem_free(t.a);
+    mem_free(t.b);
+    mem_free(t.c);
+    return 3.0 * (double)t.count * sizeof(float) / seconds;
+}
+
+/* Seconds, the bytes that must move at the least and their share of the bandwidth. */
+static void row(const char *name, double seconds, double bytes, double limit)
+{
+    printf("| %-30s | %8.3f | %8.2f | %6.1f | %5.2f |\n", name, 1e3 * seconds, bytes / 1e6,
+           bytes / seconds / 1e9, seconds / (bytes / limit));
+}
+
+static void kernels(const sizes *z)
+{
+    shop x;
+    training t;
+    shop_init(&x, z);
+    training_init(&t, &x, 64);
+    double rows = (double)(z->users + z->items), items = (double)z->items, line = 256;
+    double limit = bandwidth((size_t)(6 * rows * line));
+    draw(&t);
+    bpr_batch batch = batch_of(&t);
+    bpr_begin(t.loss, &batch);
+    double slots = (double)t.loss->slots, nnz = (double)x.a->nnz, near = 0, inside = 0;
+    for (size_t k = 0; k < t.loss->slots; k++) {
+        near += (double)(x.a->start[t.loss->row[k] + 1] - x.a->start[t.loss->row[k]]);
+    }
+    for (size_t k = 0; k < x.a->nnz; k++) {
+        inside += t.loss->slot_of[x.a->col[k]] != FSC_NO_SLOT;
+    }
+    printf(
+        "\n%s: %zu users, %zu items, %zu interactions, batch %u, dim 64, %d threads; triad over as "
+        "many bytes as the tables: %.1f GB/s\n\n",
+        z->name, z->users, z->items, x.count, z->batch, threads, limit / 1e9);
+    printf("| kernel | ms | MB | GB/s | time over limit |\n| --- | --- | --- | --- | --- |\n");
+    row("forward layer, all rows", timed(forward_layer, &t, 101).best,
+        nnz * (line + 8) + 2 * rows * line, limit);
+    row("forward layer, batch's rows", timed(forward_last, &t, 101).best,
+        near * (line + 8) + 2 * slots * line, limit);
+    row("loss and gradient", timed(gradient, &t, 101).best,
+        (double)z->batch * (3 + 4) * line + slots * line, limit);
+    row("backward layer, from the batch", timed(backward_first, &t, 101).best,
+        nnz * 12 + inside * line + rows * line, limit);
+    row("backward layer with AdamW", timed(adam, &t, 101).best,
+        nnz * (line + 8) + 6 * rows * line + items * line, limit);
+    row("BSC, three layers", timed(smooth, &t, 101).best,
+        3 * ((double)x.s->nnz * (line + 8) + 2 * items * line) + items * line, limit);
+    bpr_end(t.loss);
+    duration step = timed(one_step, &t, 200);
+    double steps = ceil((double)x.count / z->batch);
+    printf("| whole step | %.3f | | | |\n", 1e3 * step.best);
+    printf("\n%.0f steps: %.3f s an epoch at the best step's pace, %.3f s at the median's\n", steps,
+           steps * step.best, steps * step.median);
+    fflush(stdout);
+    training_fini(&t);
+    shop_fini(&x);
+}
+
+static double peak_mib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+static void scaling(const sizes *z)
+{
+    shop x;
+    training t;
+    shop_init(&x, z);
+    training_init(&t, &x, 64);
+    double table_bytes = (double)(z->users + z->items) * 64 * 4;
+    double graphs = 12.0 * (double)x.a->nnz + 12.0 * (double)x.s->nnz;
+    duration step = timed(one_step, &t, 50);
+    double steps = ceil((double)x.count / z->batch);
+    double must_have = (6 * table_bytes + graphs) / (1 << 20);
+    printf("| %s | %zu | %zu | %zu | %u | %.1f | %.2f%s | %.0f | %.0f | %.2f |\n", z->name,
+           z->users, z->items, x.count, z->batch, 1e3 * step.median, steps * step.median,
+           z->pairs > 1000000 ? " (50 steps, extrapolated)" : "", peak_mib(), must_have,
+           peak_mib() / must_have);
+    training_fini(&t);
+    shop_fini(&x);
+}
+
+static err_code random_features(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    (void)e;
+    const feature_source *s = ctx;
+    for (size_t i = 0; i < count; i++) {
+        rng r;
+        rng_init(&r, 11, first + i);
+        /* Cheap numbers: two random bytes each, a few columns stronger than the rest. */
+        for (size_t j = 0; j < s->width; j += 4) {
+            uint64_t bits = rng_next(&r);
+            for (size_t k = 0; k < 4 && j + k < s->width; k++) {
+                float x = (float)((int)(bits >> (16 * k) & 0xffff) - 32768);
+                out[i * s->width + j + k] = x * (j + k < 96 ? (float)(100 - j) : 1.0F);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static void preparation(size_t rows, size_t width)
+{
+    enum { DIM = 64, K = 5 };
+    feature_source s = {.width = width, .rows = rows, .read = random_features};
+    s.ctx = &s;
+    whitening w = {0};
+    err e = ERR_INIT;
+    w.mean = table(width);
+    w.projection = table(width * DIM);
+    w.spread = table(DIM);
+    w.content = table(rows * DIM);
+    double start = now();
+    must(whiten_run(&s, DIM, threads, &w, &e), &e);
+    double whitened = now() - start;
+    uint32_t *found = need(mem_array(rows * K, sizeof *found));
+    knn_options o = {.k = K, .threads = threads};
+    start = now();
+    must(knn_search(&s, &o, found, NULL, &e), &e);
+    printf("| %zu x %zu | %.1f | %.1f | %s | %.0f |\n", rows, width, whitened, now() - start,
+           rows <= KNN_EXACT_ROWS_MAX ? "exact" : "clusters", peak_mib());
+    fflush(stdout);
+    mem_free(found);
+    mem_free(w.mean);
+    mem_free(w.projection);
+    mem_free(w.spread);
+    mem_free(w.content);
+}
+
+int main(int argc, char **argv)
+{
+    const char *text = getenv("BENCH_THREADS");
+    bool everything = getenv("BENCH_LONG") != NULL;
+    threads = text != NULL ? atoi(text) : 2;
+    static const sizes like_tiktok = {"like tiktok", 9308, 6710, 61000, 1024};
+    static const sizes like_baby = {"like Baby", 19445, 7050, 122000, 1024};
+    static const sizes grow[] = {{"0.1M", 10000, 2000, 100000, 1024},
+                                 {"1M", 100000, 20000, 1000000, 4096},
+                                 {"10M", 1000000, 200000, 10000000, 16384}};
+    if (argc > 1) {
+        scaling(&grow[atoi(argv[1]) % 3]);
+        return 0;
+    }
+    kernels(&like_tiktok);
+    kernels(&like_baby);
+    printf(
+        "\nmust have: E, both moments, gradient, two propagation tables, both CSRs, S\n\n"
+        "| size | users | items | interactions | batch | ms a step | s an epoch | peak MiB | must "
+        "have MiB | ratio |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    fflush(stdout);
+    for (int i = 0; i < (everything ? 3 : 2); i++) {
+        char command[512]; /* a process of its own, for its own peak of memory */
+        snprintf(command, sizeof command, "%s %d", argv[0], i);
+        if (system(command) != 0) {
+            return 1;
+        }
+    }
+    printf("\n| features | whitening s | 5 neighbours s | search | peak MiB so far |\n"
+           "| --- | --- | --- | --- | --- |\n");
+    preparation(18000, 384);
+    if (everything) {
+        preparation(63000, 384);
+        preparation(63000, 4096);
+        preparation(1000000, 64);
+    }
+    return 0;
+}
