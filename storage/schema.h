@@ -148,6 +148,14 @@ void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
  * closely only if there are fewer than `enough`. May be asked inside a write, as of its begin. */
 uint64_t store_quota_room(store *s, uint64_t enough);
 
+/* store_enter and store_leave count who stands in the environment; store_adopt_size takes the map
+ * size that another process has grown it to. state_read decodes the state as a transaction sees
+ * it. */
+err_code store_enter(store *s, err *e) ERR_CHECKED;
+void store_leave(store *s);
+void store_adopt_size(store *s);
+err_code state_read(store_read *r, store_state *out, err *e) ERR_CHECKED;
+
 /* exclusive_begin waits until no read transaction is open and lets none begin. */
 void exclusive_begin(store *s);
 void exclusive_end(store *s);

@@ -1,6 +1,5 @@
 /*
- * store: the handle. Opening and sweeping, read transactions and their pool, write transactions,
- * and what a commit that failed means.
+ * store: the handle. Opening and sweeping, read transactions and their pool.
  *
  * Read transactions are counted under `mu`, so that closing the environment (store_reopen,
  * staging, a resized map) can wait until nobody stands in it. An ended one rests in a pool and
@@ -11,11 +10,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -142,7 +138,7 @@ void store_reader_check(store *s)
 
 /* --- who stands in the environment --- */
 
-static err_code enter(store *s, err *e)
+err_code store_enter(store *s, err *e)
 {
     pthread_mutex_lock(&s->mu);
     while (s->exclusive) {
@@ -155,7 +151,7 @@ static err_code enter(store *s, err *e)
                 : err_set(e, ERR_UNAVAILABLE, "the store %s could not be opened again", s->dir);
 }
 
-static void leave(store *s)
+void store_leave(store *s)
 {
     pthread_mutex_lock(&s->mu);
     s->open_reads--;
@@ -187,7 +183,7 @@ void exclusive_end(store *s)
 }
 
 /* Another process with a larger map has grown the file: take its size. */
-static void adopt_size(store *s)
+void store_adopt_size(store *s)
 {
     exclusive_begin(s);
     if (s->env != NULL) {
@@ -242,7 +238,7 @@ err_code store_read_begin(store *s, store_read **out, err *e)
     *out = NULL;
     int rc = 0;
     for (int attempt = 0; attempt < 2; attempt++) {
-        err_code code = enter(s, e);
+        err_code code = store_enter(s, e);
         if (code != ERR_OK) {
             return code;
         }
@@ -250,11 +246,11 @@ err_code store_read_begin(store *s, store_read **out, err *e)
         if (rc == 0) {
             return ERR_OK;
         }
-        leave(s);
+        store_leave(s);
         if (rc != MDB_MAP_RESIZED) {
             break;
         }
-        adopt_size(s);
+        store_adopt_size(s);
     }
     return schema_error(rc, "beginning to read", e);
 }
@@ -278,10 +274,10 @@ void store_read_end(store_read *r)
         mdb_txn_abort(r->txn);
         mem_free(r);
     }
-    leave(s);
+    store_leave(s);
 }
 
-static err_code read_state(store_read *r, store_state *out, err *e)
+err_code state_read(store_read *r, store_state *out, err *e)
 {
     slice record;
     err_code rc = schema_get(r, DB_META, slice_of("state"), &record, e);
@@ -353,7 +349,7 @@ err_code store_read_stat(store_read *r, store_info *out, err *e)
             (const store_write *)((const char *)r - offsetof(store_write, reads));
         *out = w->state.info;
     } else {
-        err_code rc = read_state(r, &state, e);
+        err_code rc = state_read(r, &state, e);
         if (rc != ERR_OK) {
             return rc;
         }
@@ -373,150 +369,6 @@ err_code store_stat(store *s, store_info *out, err *e)
         store_read_end(r);
     }
     return rc;
-}
-
-/* --- writing --- */
-
-static err_code may_write(const store *s, err *e)
-{
-    if (s->options.mode == STORE_READ) {
-        return err_set(e, ERR_CONFLICT, "the store %s was opened for reading only", s->dir);
-    }
-    if (atomic_load(&s->broken)) {
-        return err_set(e, ERR_UNAVAILABLE,
-                       "the store %s is read-only since a commit failed: it must be reopened",
-                       s->dir);
-    }
-    return ERR_OK;
-}
-
-err_code store_write_begin(store *s, store_write **out, err *e)
-{
-    *out = NULL;
-    err_code rc = may_write(s, e);
-    store_write *w = rc == ERR_OK ? mem_array(1, sizeof *w) : NULL;
-    if (w == NULL) {
-        return rc != ERR_OK ? rc : err_nomem(e, "a write");
-    }
-    rc = enter(s, e);
-    if (rc != ERR_OK) {
-        mem_free(w);
-        return rc;
-    }
-    int lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
-    if (lmdb == MDB_MAP_RESIZED) {
-        leave(s);
-        adopt_size(s);
-        rc = enter(s, e);
-        if (rc != ERR_OK) {
-            mem_free(w);
-            return rc;
-        }
-        lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
-    }
-    if (lmdb != 0) {
-        mem_free(w);
-        leave(s);
-        return schema_error(lmdb, "beginning to write", e);
-    }
-    w->owner = s;
-    w->reads.owner = s;
-    w->reads.txn = w->txn;
-    w->reads.lent = true;
-    rc = read_state(&w->reads, &w->state, e);
-    if (rc != ERR_OK) {
-        store_write_abort(w);
-        return rc;
-    }
-    *out = w;
-    return ERR_OK;
-}
-
-store_read *store_write_reads(store_write *w)
-{
-    return &w->reads;
-}
-
-void store_write_abort(store_write *w)
-{
-    if (w == NULL) {
-        return;
-    }
-    store *s = w->owner;
-    mdb_txn_abort(w->txn);
-    mem_free(w);
-    leave(s);
-}
-
-/* LMDB says EIO for a page write that the file system cut short, which is what a disk does when it
- * gets full in the middle of one. */
-static bool disk_is_full(const store *s, int rc)
-{
-    struct statvfs fs;
-    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL) {
-        return true;
-    }
-    return rc == EIO && statvfs(s->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < 1024 * 1024;
-}
-
-/* A commit writes pages, syncs, and then writes the one page that makes them count. If that page
- * was not written, the group certainly did not happen. */
-static bool still_at(store *s, uint64_t seq)
-{
-    MDB_txn *txn = NULL;
-    store_read r = {.owner = s};
-    store_state state;
-    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
-        return false;
-    }
-    r.txn = txn;
-    bool same = read_state(&r, &state, NULL) == ERR_OK && state.info.seq == seq;
-    mdb_txn_abort(txn);
-    return same;
-}
-
-err_code store_write_commit(store_write *w, err *e)
-{
-    store *s = w->owner;
-    unsigned char record[STATE_RECORD_BYTES];
-    store_state before;
-    err_code rc = read_state(&w->reads, &before, e);
-    state_encode(&w->state, record);
-    slice value = {(const char *)record, sizeof record};
-    rc = rc == ERR_OK ? schema_put(w, DB_META, slice_of("state"), value, e) : rc;
-    if (rc != ERR_OK) {
-        store_write_abort(w);
-        return rc;
-    }
-    int lmdb = mdb_txn_commit(w->txn);
-    if (lmdb == 0) {
-        mem_free(w);
-        leave(s);
-        return ERR_OK;
-    }
-    if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
-        rc = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
-    } else {
-        atomic_store(&s->broken, true);
-        rc = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
-                     mdb_strerror(lmdb));
-    }
-    mem_free(w);
-    leave(s);
-    return rc;
-}
-
-err_code store_reopen(store *s, store_info *out, err *e)
-{
-    memset(out, 0, sizeof *out);
-    exclusive_begin(s);
-    env_close(s);
-    err_code rc = env_open(s, false, e);
-    if (rc == ERR_OK) {
-        atomic_store(&s->broken, false);
-    }
-    exclusive_end(s);
-    return rc == ERR_OK ? store_stat(s, out, e) : rc;
 }
 
 /* --- training --- */
