@@ -1,10 +1,13 @@
 /*
- * stair serve: the service. The main thread only waits for signals; they are blocked in every
- * other thread, so no handler ever runs.
+ * stair serve: the service. The main thread only waits for signals (sigtimedwait); our own threads
+ * block them. OpenBLAS starts a thread before main, which does not: a signal that the kernel gives
+ * to it is passed on to the main thread.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "server/command.h"
@@ -30,6 +33,26 @@ static bool wait_for_end(service *s, const sigset_t *signals)
     }
 }
 
+static pthread_t main_thread;
+
+static void pass_on(int number)
+{
+    (void)pthread_kill(main_thread, number);
+}
+
+static void claim_signals(const sigset_t *signals)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = pass_on;
+    action.sa_flags = SA_RESTART;
+    main_thread = pthread_self();
+    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+}
+
 static err_code run(const command_call *call, err *e)
 {
     const serve_options *o = call->options;
@@ -39,7 +62,7 @@ static err_code run(const command_call *call, err *e)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    claim_signals(&signals);
     err_code rc = service_start(&s, o, call->values, e);
     if (rc != ERR_OK) {
         *call->usage = rc == ERR_INVALID;

@@ -1,5 +1,6 @@
 """The service as its users see it: start, answers, stop."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -41,6 +42,18 @@ class Serve(harness.TestCase):
             self.assertEqual(server.client.get("/popular").status, 200)
             self.assertEqual(server.stop(sig), 0)
             self.assert_checked(store)
+
+    def test_a_signal_stops_it_whichever_of_its_threads_the_kernel_picks(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        _, store = self.shop_store()
+        for index in (0, 1, -1):
+            server = harness.Server(store)
+            pid = server.process.pid
+            threads = sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
+            if threads[index] != pid:  # SIGHUP first: it must not end the process, but be heard
+                self.assertEqual(libc.tgkill(pid, threads[index], signal.SIGHUP), 0)
+            self.assertEqual(server.client.get("/popular").status, 200)
+            self.assertEqual(server.stop(signal.SIGINT), 0)
 
     def test_a_second_server_on_a_store_is_refused_and_told_the_pid_of_the_first(self):
         _, store = self.shop_store()
