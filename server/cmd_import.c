@@ -100,7 +100,7 @@ static const option table[] = {
     OPTION_JSON(import_arguments),
     OPTION_END};
 
-enum { SKIPS_SHOWN = 20 };
+enum { SKIPS_SHOWN = 20, SKIPS_LISTED = 1000 /* with --json */ };
 
 typedef struct story {
     progress bar;
@@ -144,7 +144,7 @@ static void tell_skipped(void *ctx, const char *path, uint64_t line, const char 
 {
     story *s = ctx;
     s->skips++;
-    if (s->skips > SKIPS_SHOWN) {
+    if (s->skips > (s->lines != NULL ? SKIPS_LISTED : SKIPS_SHOWN)) {
         return;
     }
     if (s->lines != NULL) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/mem.h"
 #include "core/timestamp.h"
@@ -369,10 +370,12 @@ static err_code read_delimited(import_state *s, size_t file, err *e)
     return code;
 }
 
-/* JSON lines begin with a brace; a header never does. */
+/* JSON lines begin with a brace; a header never does. A pipe cannot be looked into first. */
 static bool looks_like_json(const char *path)
 {
-    FILE *file = fopen(path, "rb");
+    struct stat status;
+    bool regular = stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    FILE *file = regular ? fopen(path, "rb") : NULL;
     int byte = 0;
     if (file != NULL) {
         do {

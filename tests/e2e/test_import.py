@@ -121,6 +121,14 @@ class Import(harness.TestCase):
             self.assertIn(told, done.stderr)
             self.assertEqual(digest(store), before)
 
+    def test_interactions_may_come_through_a_pipe(self):
+        pipe, store = self.path("pipe"), self.path("piped")
+        os.mkfifo(pipe)
+        writer = subprocess.Popen(["sh", "-c", 'printf "user,item\nu,i\nu,j\n" > "$0"', pipe])
+        report = harness.run_json("import", "--store", store, "--interactions", pipe)
+        writer.wait()
+        self.assertEqual(report["interactions"], 2)
+
     def test_a_merge_replaces_items_and_keeps_what_it_does_not_name(self):
         store = self.base_store()
         items, more = self.path("items.jsonl"), self.path("more.jsonl")
