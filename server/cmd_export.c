@@ -1,7 +1,8 @@
 /*
  * stair export: the content of a store as JSON lines, which import reads back.
  *
- * The file gets its name only when it is complete, so a run that fails leaves no half a file.
+ * Either both files into a folder, or one part on standard output. A file gets its name only when
+ * it is complete, so a run that fails leaves no half a file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +24,6 @@ static const option table[] = {
     {.name = "to",
      .type = OPTION_TEXT,
      .offset = offsetof(export_arguments, to),
-     .required = true,
      .not_configured = true,
      .value = "DIR",
      .help = "folder for items.jsonl and interactions.jsonl; made if missing"},
@@ -74,29 +74,42 @@ static err_code write_part(store_read *r, const char *dir, const char *name, exp
     return code;
 }
 
-static err_code run(const command_call *call, err *e)
+/* Which part the argument names, or NULL. */
+static export_part part_of(const char *name)
 {
-    const export_arguments *a = call->options;
-    store *s = NULL;
-    store_read *r = NULL;
+    return strcmp(name, "items") == 0          ? export_items
+           : strcmp(name, "interactions") == 0 ? export_interactions
+                                               : NULL;
+}
+
+static err_code check_arguments(const command_call *call, const export_arguments *a, err *e)
+{
+    size_t rest = call->values->rest_count;
+    if (a->to != NULL && rest > 0) {
+        return command_usage(call, e, "%s: with --to both parts are written",
+                             call->values->rest[0]);
+    }
+    if (a->to == NULL && (rest != 1 || part_of(call->values->rest[0]) == NULL)) {
+        return command_usage(call, e, "expected --to DIR, or items or interactions");
+    }
+    if (a->to == NULL && a->json) {
+        return command_usage(call, e, "--json: standard output is for the %s",
+                             call->values->rest[0]);
+    }
+    return ERR_OK;
+}
+
+static err_code write_folder(store_read *r, const export_arguments *a, err *e)
+{
     export_counts items = {0};
     export_counts interactions = {0};
-    store_options how = {.mode = STORE_READ, .now = clock_now()};
     if (mkdir(a->to, 0777) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "%s: cannot make the folder: %s", a->to, strerror(errno));
     }
-    err_code code = store_open(&s, a->store, &how, e);
-    if (code == ERR_OK) {
-        code = store_read_begin(s, &r, e);
-    }
-    if (code == ERR_OK) {
-        code = write_part(r, a->to, "items.jsonl", export_items, &items, e);
-    }
+    err_code code = write_part(r, a->to, "items.jsonl", export_items, &items, e);
     if (code == ERR_OK) {
         code = write_part(r, a->to, "interactions.jsonl", export_interactions, &interactions, e);
     }
-    store_read_end(r);
-    store_close(s);
     if (code == ERR_OK && a->json) {
         printf("{\"items\":%llu,\"interactions\":%llu,\"bytes\":%llu}\n",
                (unsigned long long)items.lines, (unsigned long long)interactions.lines,
@@ -108,8 +121,35 @@ static err_code run(const command_call *call, err *e)
     return code;
 }
 
+static err_code run(const command_call *call, err *e)
+{
+    const export_arguments *a = call->options;
+    store *s = NULL;
+    store_read *r = NULL;
+    store_options how = {.mode = STORE_READ, .now = clock_now()};
+    err_code code = check_arguments(call, a, e);
+    if (code == ERR_OK) {
+        code = store_open(&s, a->store, &how, e);
+    }
+    if (code == ERR_OK) {
+        code = store_read_begin(s, &r, e);
+    }
+    if (code == ERR_OK && a->to != NULL) {
+        code = write_folder(r, a, e);
+    } else if (code == ERR_OK) {
+        code = part_of(call->values->rest[0])(r, write_lines, stdout, NULL, e);
+        if (code == ERR_OK && fflush(stdout) != 0) {
+            code = err_set(e, ERR_IO, "cannot write: %s", strerror(errno));
+        }
+    }
+    store_read_end(r);
+    store_close(s);
+    return code;
+}
+
 const command cmd_export = {.name = "export",
                             .summary = "write items and interactions as JSON lines",
+                            .usage = "[items|interactions]",
                             .options = table,
                             .options_bytes = sizeof(export_arguments),
                             .run = run};

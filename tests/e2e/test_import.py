@@ -174,7 +174,11 @@ class Import(harness.TestCase):
         harness.run("export", "--store", self.path("b"), "--to", second)
         for name in ("items.jsonl", "interactions.jsonl"):
             with open(os.path.join(first, name), "rb") as a, open(os.path.join(second, name), "rb") as b:
-                self.assertEqual(a.read(), b.read(), name)
+                text = a.read()
+                self.assertEqual(text, b.read(), name)
+            self.assertEqual(harness.run("export", "--store", self.path("b"), name[:-6]).stdout.encode(), text)
+        self.assertEqual(harness.run("export", "--store", self.path("b"), check=False).returncode, 2)
+        self.assertEqual(harness.run("export", "--store", self.path("b"), "users", check=False).returncode, 2)
 
     def test_the_same_seed_gives_the_same_shop_and_split(self):
         outputs = []
