@@ -71,6 +71,8 @@ shared_bench := $(patsubst %.c,$B/%.o,$(filter-out tests/bench/bench_%,$(wildcar
 pick = $(if $(ONLY),$(foreach n,$(ONLY),$(filter %/test_$n %/bench_$n %/fuzz_$n %/test_$n.py %/bench_$n.py,$1)),$1)
 
 Q := $(if $(V),,@)
+# Test programs that run side by side.
+JOBS ?= $(shell nproc)
 run_tests := $(PYTHON) tests/support/run_tests.py
 
 ##@ Build and run
@@ -187,10 +189,10 @@ unit_picked := $(call pick,$(if $(filter thread,$(SAN)),$(threaded),$(unit)))
 # TSan does not see libgomp's barriers, so what it watches runs without OpenMP's threads.
 unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|thread)
 	@$(if $(filter thread,$(SAN)),OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TSAN_OPTIONS=suppressions=tests/support/tsan.supp:halt_on_error=0:exitcode=66) \
-	  $(run_tests) --suite unit$(if $(SAN),-$(SAN)) $(unit_picked)
+	  $(run_tests) --suite unit$(if $(SAN),-$(SAN)) --jobs $(JOBS) $(unit_picked)
 
 e2e: all ## the real binary from outside, every answer checked against openapi.yaml (ONLY=name)
-	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e $(call pick,$(wildcard tests/e2e/test_*.py))
+	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e --jobs $(JOBS) $(call pick,$(wildcard tests/e2e/test_*.py))
 
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
@@ -208,7 +210,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS each (ONLY=name)
 	@$(MAKE) --no-print-directory SAN=fuzz fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)
 fuzz-run: $(call pick,$(fuzzers))
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(run_tests) --suite fuzz-short --timeout $$(( $(FUZZ_SECONDS) + 120 )) \
-	  --plain $(foreach f,$(call pick,$(fuzzers)),'$f tests/fixtures/fuzz/$(patsubst fuzz_%,%,$(notdir $f))')
+	  --jobs $(JOBS) --plain $(foreach f,$(call pick,$(fuzzers)),'$f tests/fixtures/fuzz/$(patsubst fuzz_%,%,$(notdir $f))')
 
 bench: ## speed, printed with the machine beside it (ONLY=name)
 	@tests/support/deps.sh $(packages.build) $(packages.bench)

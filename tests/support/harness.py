@@ -4,6 +4,7 @@ Each test file is a unittest module that ends in harness.main(); run it with /us
 Python that Debian's yaml and jsonschema packages belong to) and STAIR naming the binary.
 """
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -70,8 +71,15 @@ def shop():
     with open(STAIR, "rb") as f:
         digest = hashlib.sha256(f.read()).hexdigest()[:16]
     folder = os.path.join(ROOT, "build", "shops", digest)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(os.path.join(os.path.dirname(folder), "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side: one of them makes it
+        return make_shop(folder)
+
+
+def make_shop(folder):
     if not os.path.exists(os.path.join(folder, "done")):
-        shutil.rmtree(os.path.dirname(folder), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         files, store = os.path.join(folder, "files"), os.path.join(folder, "store")
         os.makedirs(folder)
         run("demo", "--out", files, *SHOP_ARGUMENTS)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Run test programs one after another and keep count.
+"""Run test programs, --jobs at a time, and keep count.
 
 A program is a cmocka binary or a Python file on tests/support/harness.py; both say for each test
 that it runs and how it ended, in cmocka's words. A test that was begun and not finished has failed,
@@ -11,6 +11,7 @@ that something could not be tested here; it is kept for the summary.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -59,42 +60,48 @@ def count(status, lines, program):
     return passed, failed
 
 
+def run_program(program, options):
+    verbose = bool(os.environ.get("V"))
+    name = program if options.plain else os.path.splitext(os.path.basename(program))[0]
+    name = re.sub(r"^make -s (-j\d+ )?", "", name)
+    command = program
+    if not options.plain:
+        command = ["/usr/bin/python3", program] if program.endswith(".py") else [os.path.abspath(program)]
+    started = time.monotonic()
+    status, output = run(command, options.timeout, options.plain)
+    seconds = time.monotonic() - started
+    lines = [ESCAPES.sub("", line) for line in output.splitlines()]
+    if options.plain:
+        passed, failed = (1, []) if status == 0 else (0, [f"{name}: exit status {status}"])
+    else:
+        passed, failed = count(status, lines, name)
+    not_run = [line for line in lines if line.startswith("NOT RUN:")]
+    shown = lines if verbose else lines[-TAIL_LINES:] if failed else not_run
+    shown.append(f"{'FAIL' if failed else '  ok'}  {options.suite}  {name}: {passed} passed, "
+                 f"{len(failed)} failed, {seconds:.1f} s")
+    return {"passed": passed, "failed": [f if f.startswith(name) else f"{name}: {f}" for f in failed],
+            "not_run": not_run, "text": "\n".join(shown)}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--suite", required=True)
     parser.add_argument("--timeout", type=float, default=900)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
-    verbose = bool(os.environ.get("V"))
 
     total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0}
-    for program in options.programs:
-        name = program if options.plain else os.path.splitext(os.path.basename(program))[0]
-        name = re.sub(r"^make -s (-j\d+ )?", "", name)
-        command = program
-        if not options.plain:
-            command = ["/usr/bin/python3", program] if program.endswith(".py") else [os.path.abspath(program)]
-        started = time.monotonic()
-        status, output = run(command, options.timeout, options.plain)
-        seconds = time.monotonic() - started
-        lines = [ESCAPES.sub("", line) for line in output.splitlines()]
-        if options.plain:
-            passed, failed = (1, []) if status == 0 else (0, [f"{name}: exit status {status}"])
-        else:
-            passed, failed = count(status, lines, name)
-        total["passed"] += passed
-        total["failed"] += [f"{name}: {f}" if not f.startswith(name) else f for f in failed]
-        total["not_run"] += [line for line in lines if line.startswith("NOT RUN:")]
-        total["seconds"] += seconds
-        if failed or verbose:
-            print("\n".join(lines if verbose else lines[-TAIL_LINES:]))
-        else:
-            for line in lines:
-                if line.startswith("NOT RUN:"):
-                    print(line)
-        print(f"{'FAIL' if failed else '  ok'}  {options.suite}  {name}: {passed} passed, "
-              f"{len(failed)} failed, {seconds:.1f} s", flush=True)
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        # Results come in the order of the programs, whatever the order they end in.
+        for result in pool.map(lambda program: run_program(program, options), options.programs):
+            total["passed"] += result["passed"]
+            total["failed"] += result["failed"]
+            total["not_run"] += result["not_run"]
+            print(result["text"], flush=True)
+    total["seconds"] = time.monotonic() - started
 
     folder = os.path.join("build", "results")
     os.makedirs(folder, exist_ok=True)
