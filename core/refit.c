@@ -1,5 +1,6 @@
 /* Two runs: one to find the epoch to stop at, one on everything for that many epochs. */
 #include "core/holdout.h"
+#include "core/mem.h"
 #include "core/train.h"
 #include "core/train_stage.h"
 #include "core/train_state.h"
@@ -15,6 +16,20 @@ static err_code find_epoch(model **first, const dataset *d, const train_options 
     }
     dataset_free(x);
     return code;
+}
+
+/* Of the first run only its findings are needed. */
+static void drop_tables(model *m)
+{
+    float **tables[] = {&m->user_e, &m->item_e, &m->item_h, &m->item_g};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        mem_free(*tables[i]);
+        *tables[i] = NULL;
+    }
+    for (size_t i = 0; i < m->modality_count; i++) {
+        mem_free(m->modalities[i].content);
+        m->modalities[i].content = NULL;
+    }
 }
 
 err_code train_refit(model **out, const dataset *d, const train_options *o, const train_hooks *h,
@@ -36,6 +51,9 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
         second.epochs = first != NULL ? first->best_epoch : o->epochs;
     } else {
         second.epochs = resumed.best_epoch;
+    }
+    if (first != NULL) {
+        drop_tables(first);
     }
     if (code == ERR_OK) {
         code = holdout_together(&x, d, e);

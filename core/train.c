@@ -32,8 +32,9 @@ typedef struct training {
     double *durations;                       /* (epochs) seconds of each epoch run here */
     size_t duration_count;
     double started, save_cost, saved_at;
-    double loss; /* running mean of the epoch */
-    size_t done; /* pairs of the epoch */
+    double seconds_before; /* that earlier runs took, up to the checkpoint */
+    double loss;           /* running mean of the epoch */
+    size_t done;           /* pairs of the epoch */
 } training;
 
 static double now(const training *t)
@@ -48,7 +49,7 @@ static bool stopped(const training *t)
 
 static double elapsed(const training *t)
 {
-    return t->state.head->seconds + now(t) - t->started;
+    return t->seconds_before + now(t) - t->started;
 }
 
 static void report(const training *t, train_phase phase, const char *what)
@@ -142,13 +143,15 @@ static err_code begin(training *t, const train_job *job, err *e)
     train_header *head = t->state.head;
     head->stage = job->stage;
     if (t->h->resume != NULL) {
-        return train_state_restore(&t->state, t->h->resume, t->h->resume_bytes, e);
+        code = train_state_restore(&t->state, t->h->resume, t->h->resume_bytes, e);
+        t->seconds_before = head->seconds;
+        return code;
     }
     if (job->first != NULL) {
         head->best_epoch = job->first->best_epoch;
         head->first_epochs = job->first->epochs;
         head->valid = job->first->valid;
-        head->seconds = job->first->seconds;
+        t->seconds_before = job->first->seconds;
         head->curve_count = (uint32_t)job->first->curve_count;
         memcpy(t->state.curve, job->first->curve, head->curve_count * sizeof *t->state.curve);
     }
@@ -324,10 +327,8 @@ static err_code save(training *t, err *e)
         return ERR_OK;
     }
     train_header *head = t->state.head;
-    double before = head->seconds;
     head->seconds = elapsed(t); /* what a resumed run counts on from */
     err_code code = t->h->save(t->h->ctx, t->state.image, train_state_bytes(&t->state), e);
-    head->seconds = before;
     t->saved_at = now(t);
     t->save_cost = t->saved_at - start;
     return code;
@@ -409,6 +410,11 @@ static err_code finish(training *t, model **out, err *e)
     stepper_free(t->step);
     t->step = NULL;
     err_code code = make_model(t, out, e);
+    /* The last step needs memory of its own, and nothing of this any more. */
+    train_state_fini(&t->state);
+    if (!t->borrowed) {
+        prepared_fini(&t->p);
+    }
     if (code == ERR_OK) {
         code = model_finish(*out, t->d->train, t->d->train_count, e);
     }
