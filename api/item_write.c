@@ -183,9 +183,11 @@ static void set_location(api_write *w)
     w->location = (slice){text, length};
 }
 
+/* Numbers of one digit double in size; the rest is for structs, and for the ids of neighbours,
+ * which can be 256 bytes each. Taken block by block, so a small op stays small. */
 static size_t op_bytes(const context *c)
 {
-    return 4 * c->request->body.length + ((size_t)8 << 20);
+    return 4 * c->request->body.length + ((size_t)32 << 20);
 }
 
 err_code item_write_one(const body_object *o, op_kind kind, slice id, err *e)
