@@ -1,21 +1,20 @@
 /*
- * stair check: verify every record and every invariant of a store, and say what of the machine
- * could get in its way.
+ * stair check: verify every record and every invariant of a store, and say what of the
+ * configuration and the machine could get in the way of serving it.
  *
  * Exit 0 only if nothing is wrong. Works beside a live server: it sees one moment.
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "server/command.h"
+#include "server/explain.h"
 #include "storage/check.h"
 
 typedef struct check_arguments {
     const char *store;
     const char *user;
+    const char *file; /* the configuration file */
     bool json;
 } check_arguments;
 
@@ -51,41 +50,6 @@ static void tell(void *ctx, const char *text)
     }
 }
 
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1024 * 1024);
-}
-
-/* What limits of the machine mean for this store, in words. */
-static void explain_machine(const check_arguments *a, const store_info *info)
-{
-    struct statvfs fs;
-    struct rlimit limit;
-    if (statvfs(a->store, &fs) == 0) {
-        uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-        fprintf(stderr, "disk: %.0f MiB free; the store takes %.1f MiB, of which %.1f MiB in use\n",
-                mib(room), mib(info->file_bytes), mib(info->used_bytes));
-        if (room < info->file_bytes) {
-            fprintf(stderr, "  an import or a snapshot needs as much again and would not fit\n");
-        }
-    }
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        fprintf(stderr,
-                "address space: limited to %.0f MiB (ulimit -v); the store reserves what it "
-                "may grow to\n",
-                mib(limit.rlim_cur));
-    }
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        fprintf(stderr, "file size: limited to %.0f MiB (ulimit -f): writes beyond are refused\n",
-                mib(limit.rlim_cur));
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        fprintf(stderr, "open files: %llu (ulimit -n); every connection takes one\n",
-                (unsigned long long)limit.rlim_cur);
-    }
-    fprintf(stderr, "processors: %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
-}
-
 static err_code print_report(const check_arguments *a, const check_report *report, told *t)
 {
     const store_info *info = &report->info;
@@ -102,7 +66,7 @@ static err_code print_report(const check_arguments *a, const check_report *repor
                 report->modalities, report->generations, report->unfinished_generations,
                 (unsigned long long)report->log_entries,
                 (unsigned long long)report->idempotency_records);
-        explain_machine(a, info);
+        explain_service(a->store, a->file, info);
         fprintf(stderr, "%llu problems\n", (unsigned long long)report->problems);
         return ERR_OK;
     }
@@ -159,7 +123,9 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
 
 static err_code run(const command_call *call, err *e)
 {
-    const check_arguments *a = call->options;
+    check_arguments given = *(const check_arguments *)call->options;
+    const check_arguments *a = &given;
+    given.file = call->values->file;
     store *s = NULL;
     told t = {.list = json_array(), .json = a->json};
     check_options options = {.problem = tell, .ctx = &t, .cancelled = interrupt_requested};

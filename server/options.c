@@ -530,6 +530,7 @@ err_code options_read(option_values *values, const option *table, void *into,
     }
     rc = read_defaults(values, e);
     if (rc == ERR_OK && file != NULL && file[0] != '\0') {
+        values->file = file;
         rc = read_file(values, input, file, e);
     }
     if (rc == ERR_OK) {

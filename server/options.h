@@ -72,7 +72,8 @@ typedef struct option_values {
     option_source source[OPTIONS_MAX];
     char **rest; /* (rest_count) arguments that are no flags, borrowed from argv */
     size_t rest_count;
-    bool help; /* --help or -h was given: nothing else was checked */
+    bool help;        /* --help or -h was given: nothing else was checked */
+    const char *file; /* the configuration file that was read, borrowed; NULL: none */
     arena memory;
 } option_values;
 

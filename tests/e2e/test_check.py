@@ -1,0 +1,94 @@
+"""stair check: a whole store passes, a damaged one is told apart by name, the configuration is explained."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+
+class Check(harness.TestCase):
+    def test_a_whole_store_has_no_problems_and_its_numbers_are_those_of_the_shop(self):
+        _, store = self.shop_store()
+        report = harness.run_json("check", "--store", store)
+        self.assertEqual((report["problems"], report["list"]), (0, []))
+        self.assertEqual((report["users"], report["items"], report["interactions"]), (400, 300, 6000))
+        self.assertEqual((report["generations"], report["generation"]), (1, 1))
+
+    def test_a_flipped_byte_in_a_table_is_found_by_its_checksum(self):
+        _, store = self.shop_store()
+        path = os.path.join(store, "data.mdb")
+        with open(path, "rb") as f:
+            data = bytearray(f.read())
+        # An overflow page of LMDB (flag 4 at byte 10) whose value begins as a piece of a table does; the
+        # last one, as earlier ones may be free.
+        at = max(page for page in range(0, len(data), 4096)
+                 if data[page + 10:page + 12] == b"\4\0" and data[page + 16:page + 20] == b"\1\0\0\0")
+        data[at + 2048] ^= 0x40
+        with open(path, "wb") as f:
+            f.write(data)
+        done = harness.run("check", "--store", store, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("checksum", done.stderr)
+
+    def test_settings_and_what_the_machine_cannot_keep_are_said(self):
+        _, store = self.shop_store()
+        with open(self.path("stair.conf"), "w", encoding="ascii") as f:
+            f.write("quota = 4TiB\n")
+        done = harness.run("check", "--store", store, "--config", self.path("stair.conf"), env={"STAIR_RATE": "50"})
+        self.assertIn("setting: quota = 4TiB (file)", done.stderr)
+        self.assertIn("setting: rate = 50 (environment)", done.stderr)
+        self.assertIn("warning: the quota of", done.stderr)
+        self.assertNotIn("setting: listen", done.stderr)
+
+    def test_generations_are_listed_activated_and_pruned(self):
+        _, store = self.shop_store()
+        harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no")
+        listed = harness.run_json("generations", "--store", store)["generations"]
+        self.assertEqual([(g["generation"], g["active"]) for g in listed], [(1, True), (2, False)])
+        self.assertEqual(listed[0]["options"]["dim"], 32)
+        self.assertIn("NDCG@20", listed[0]["valid"])
+        self.assertGreater(len(listed[0]["curve"]), 1)
+        listed = harness.run_json("generations", "--store", store, "--activate", 2)["generations"]
+        self.assertEqual([g["active"] for g in listed], [False, True])
+        with harness.Server(store):
+            refused = harness.run("generations", "--store", store, "--activate", 1, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("POST /model/activate", refused.stderr)
+        listed = harness.run_json("generations", "--store", store, "--prune", 0)["generations"]
+        self.assertEqual([g["generation"] for g in listed], [2])
+        self.assert_checked(store)
+
+    def test_a_snapshot_of_a_live_store_serves_the_same(self):
+        _, store = self.shop_store()
+        copy = self.path("copy")
+        with harness.Server(store) as server:
+            server.client.post("/items", {"id": "late"})
+            done = harness.run_json("snapshot", "--store", store, "--to", copy)
+            seq = server.client.get("/model").json["seq"]
+            popular = server.client.get("/popular", {"k": 20}).items
+        self.assertEqual(done["seq"], seq)
+        self.assert_checked(copy)
+        with harness.Server(copy) as restored:
+            self.assertEqual(restored.client.get("/items/late").status, 200)
+            self.assertEqual(restored.client.get("/popular", {"k": 20}).items, popular)
+        again = harness.run("snapshot", "--store", store, "--to", copy, check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("exists", again.stderr)
+
+    def test_an_old_format_is_refused_by_serve_and_migrates(self):
+        store = self.path("old")
+        os.mkdir(store)
+        with open(os.path.join(harness.ROOT, "tests", "fixtures", "store-v1", "data.mdb"), "rb") as f:
+            old = f.read()
+        with open(os.path.join(store, "data.mdb"), "wb") as f:
+            f.write(old)
+        refused = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("stair migrate", refused.stderr)
+        self.assertEqual(harness.run_json("migrate", "--store", store), {"from": 1, "to": 2})
+        self.assert_checked(store)
+
+
+if __name__ == "__main__":
+    harness.main()
