@@ -16,48 +16,34 @@ struct access_log {
     metric_series *bytes_in, *bytes_out, *aborted, *inexact;
 };
 
-static const metric_info info_duration = {"stair_http_request_duration_seconds",
-                                          "From the end of a request's header to its answer.",
-                                          METRIC_HISTOGRAM,
-                                          {"route", "method", "status"},
-                                          NULL,
-                                          0};
-static const metric_info info_phase = {"stair_http_phase_duration_seconds",
-                                       "Parts of the time of a request.",
-                                       METRIC_HISTOGRAM,
-                                       {"phase"},
-                                       NULL,
-                                       0};
-static const metric_info info_bytes_in = {"stair_http_request_body_bytes_total",
-                                          "Bytes of request bodies.",
-                                          METRIC_COUNTER,
-                                          {NULL},
-                                          NULL,
-                                          0};
-static const metric_info info_bytes_out = {"stair_http_response_body_bytes_total",
-                                           "Bytes of response bodies.",
-                                           METRIC_COUNTER,
-                                           {NULL},
-                                           NULL,
-                                           0};
-static const metric_info info_aborted = {"stair_http_aborted_requests_total",
-                                         "Requests whose client went away before the answer.",
-                                         METRIC_COUNTER,
-                                         {NULL},
-                                         NULL,
-                                         0};
-static const metric_info info_fallback = {"stair_recommend_answers_total",
-                                          "Answers of /recommend by the reason of their fallback.",
-                                          METRIC_COUNTER,
-                                          {"fallback"},
-                                          NULL,
-                                          0};
-static const metric_info info_inexact = {"stair_recommend_inexact_total",
-                                         "Answers of /recommend from an approximate search.",
-                                         METRIC_COUNTER,
-                                         {NULL},
-                                         NULL,
-                                         0};
+static const metric_info info_duration = {.name = "stair_http_request_duration_seconds",
+                                          .help =
+                                              "From the end of a request's header to its answer.",
+                                          .kind = METRIC_HISTOGRAM,
+                                          .labels = {"route", "method", "status"}};
+static const metric_info info_phase = {.name = "stair_http_phase_duration_seconds",
+                                       .help = "Parts of the time of a request.",
+                                       .kind = METRIC_HISTOGRAM,
+                                       .labels = {"phase"}};
+static const metric_info info_bytes_in = {.name = "stair_http_request_body_bytes_total",
+                                          .help = "Bytes of request bodies.",
+                                          .kind = METRIC_COUNTER};
+static const metric_info info_bytes_out = {.name = "stair_http_response_body_bytes_total",
+                                           .help = "Bytes of response bodies.",
+                                           .kind = METRIC_COUNTER};
+static const metric_info info_aborted = {.name = "stair_http_aborted_requests_total",
+                                         .help =
+                                             "Requests whose client went away before the answer.",
+                                         .kind = METRIC_COUNTER};
+static const metric_info info_fallback = {
+    .name = "stair_recommend_answers_total",
+    .help = "Answers of /recommend by the reason of their fallback.",
+    .kind = METRIC_COUNTER,
+    .labels = {"fallback"}};
+static const metric_info info_inexact = {.name = "stair_recommend_inexact_total",
+                                         .help =
+                                             "Answers of /recommend from an approximate search.",
+                                         .kind = METRIC_COUNTER};
 
 static const char *const phase_names[PHASES] = {
     [API_PHASE_PARSE] = "parse",   [API_PHASE_LOOKUP] = "lookup",
@@ -74,7 +60,6 @@ err_code access_new(access_log **out, metrics *m, int which, err *e)
     }
     a->which = which;
     metric *phase = NULL;
-    metric *single = NULL;
     err_code rc = metrics_add(m, &info_duration, &a->duration, e);
     if (rc == ERR_OK) {
         rc = metrics_add(m, &info_phase, &phase, e);
@@ -85,18 +70,12 @@ err_code access_new(access_log **out, metrics *m, int which, err *e)
     if (rc == ERR_OK) {
         rc = metrics_add(m, &info_fallback, &a->fallback, e);
     }
-    const struct {
-        const metric_info *info;
-        metric_series **series;
-    } singles[] = {{&info_bytes_in, &a->bytes_in},
-                   {&info_bytes_out, &a->bytes_out},
-                   {&info_aborted, &a->aborted},
-                   {&info_inexact, &a->inexact}};
-    for (size_t i = 0; rc == ERR_OK && i < sizeof singles / sizeof singles[0]; i++) {
-        rc = metrics_add(m, singles[i].info, &single, e);
-        if (rc == ERR_OK) {
-            *singles[i].series = metric_only(single);
-        }
+    const metric_plain singles[] = {{&info_bytes_in, &a->bytes_in},
+                                    {&info_bytes_out, &a->bytes_out},
+                                    {&info_aborted, &a->aborted},
+                                    {&info_inexact, &a->inexact}};
+    if (rc == ERR_OK) {
+        rc = metrics_add_plain(m, singles, sizeof singles / sizeof singles[0], e);
     }
     if (rc != ERR_OK) {
         mem_free(a);

@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "server/command.h"
+#include "server/generation_base.h"
 #include "server/log.h"
 #include "server/propagator.h"
 #include "storage/generations.h"
@@ -27,75 +28,60 @@ struct engine {
     } gauges;
 };
 
-static const metric_info info_generation = {
-    "stair_model_generation", "Generation that serves; 0: none.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_age = {"stair_model_age_seconds",
-                                     "Since the generation that serves was trained; 0: none.",
-                                     METRIC_GAUGE,
-                                     {NULL},
-                                     NULL,
-                                     0};
+static const metric_info info_generation = {.name = "stair_model_generation",
+                                            .help = "Generation that serves; 0: none.",
+                                            .kind = METRIC_GAUGE};
+static const metric_info info_age = {.name = "stair_model_age_seconds",
+                                     .help =
+                                         "Since the generation that serves was trained; 0: none.",
+                                     .kind = METRIC_GAUGE};
 static const metric_info info_items = {
-    "stair_items", "Items that exist, hidden ones too.", METRIC_GAUGE, {NULL}, NULL, 0};
+    .name = "stair_items", .help = "Items that exist, hidden ones too.", .kind = METRIC_GAUGE};
 static const metric_info info_hidden = {
-    "stair_items_hidden", "Items that are hidden.", METRIC_GAUGE, {NULL}, NULL, 0};
+    .name = "stair_items_hidden", .help = "Items that are hidden.", .kind = METRIC_GAUGE};
 static const metric_info info_users = {
-    "stair_users", "Users that exist.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_interactions = {"stair_interactions",
-                                              "Interaction records of existing users and items.",
-                                              METRIC_GAUGE,
-                                              {NULL},
-                                              NULL,
-                                              0};
+    .name = "stair_users", .help = "Users that exist.", .kind = METRIC_GAUGE};
+static const metric_info info_interactions = {
+    .name = "stair_interactions",
+    .help = "Interaction records of existing users and items.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_seq = {
-    "stair_seq", "Number of the last write that reads see.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_depth = {
-    "stair_write_queue_depth", "Writes waiting or being applied.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_capacity = {
-    "stair_write_queue_capacity", "Writes that may wait at once.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_created = {"stair_model_created_timestamp_seconds",
-                                         "When the generation that serves was trained; 0: none.",
-                                         METRIC_GAUGE,
-                                         {NULL},
-                                         NULL,
-                                         0};
-static const metric_info info_lag = {"stair_propagation_lag_seconds",
-                                     "How long the oldest change has waited for the convolution.",
-                                     METRIC_GAUGE,
-                                     {NULL},
-                                     NULL,
-                                     0};
+    .name = "stair_seq", .help = "Number of the last write that reads see.", .kind = METRIC_GAUGE};
+static const metric_info info_depth = {.name = "stair_write_queue_depth",
+                                       .help = "Writes waiting or being applied.",
+                                       .kind = METRIC_GAUGE};
+static const metric_info info_capacity = {.name = "stair_write_queue_capacity",
+                                          .help = "Writes that may wait at once.",
+                                          .kind = METRIC_GAUGE};
+static const metric_info info_created = {
+    .name = "stair_model_created_timestamp_seconds",
+    .help = "When the generation that serves was trained; 0: none.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_lag = {
+    .name = "stair_propagation_lag_seconds",
+    .help = "How long the oldest change has waited for the convolution.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_writable = {
-    "stair_store_writable",
-    "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
-    METRIC_GAUGE,
-    {NULL},
-    NULL,
-    0};
-static const metric_info info_used = {
-    "stair_store_bytes", "Bytes of the store that are in use.", METRIC_GAUGE, {NULL}, NULL, 0};
+    .name = "stair_store_writable",
+    .help = "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_used = {.name = "stair_store_bytes",
+                                      .help = "Bytes of the store that are in use.",
+                                      .kind = METRIC_GAUGE};
 static const metric_info info_file = {
-    "stair_store_file_bytes", "Size of the store's file.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_quota = {"stair_store_quota_bytes",
-                                       "Most that the store's file may grow to; 0: no quota.",
-                                       METRIC_GAUGE,
-                                       {NULL},
-                                       NULL,
-                                       0};
-static const metric_info info_delta = {"stair_index_delta_rows",
-                                       "Vectors beside the index: later and changed items.",
-                                       METRIC_GAUGE,
-                                       {NULL},
-                                       NULL,
-                                       0};
+    .name = "stair_store_file_bytes", .help = "Size of the store's file.", .kind = METRIC_GAUGE};
+static const metric_info info_quota = {.name = "stair_store_quota_bytes",
+                                       .help =
+                                           "Most that the store's file may grow to; 0: no quota.",
+                                       .kind = METRIC_GAUGE};
+static const metric_info info_delta = {.name = "stair_index_delta_rows",
+                                       .help = "Vectors beside the index: later and changed items.",
+                                       .kind = METRIC_GAUGE};
 static const metric_info info_base = {
-    "stair_index_rows", "Vectors that the index holds.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_changes = {"stair_propagation_pending_changes",
-                                         "Changes that the next convolution takes up.",
-                                         METRIC_GAUGE,
-                                         {NULL},
-                                         NULL,
-                                         0};
+    .name = "stair_index_rows", .help = "Vectors that the index holds.", .kind = METRIC_GAUGE};
+static const metric_info info_changes = {.name = "stair_propagation_pending_changes",
+                                         .help = "Changes that the next convolution takes up.",
+                                         .kind = METRIC_GAUGE};
 
 /* --- metrics ------------------------------------------------------------------------------ */
 
@@ -156,10 +142,7 @@ static void collect(void *ctx)
 
 static err_code declare(engine *g, err *e)
 {
-    const struct {
-        const metric_info *info;
-        metric_series **series;
-    } all[] = {
+    const metric_plain all[] = {
         {&info_generation, &g->gauges.generation},
         {&info_age, &g->gauges.age},
         {&info_items, &g->gauges.items},
@@ -179,15 +162,8 @@ static err_code declare(engine *g, err *e)
         {&info_base, &g->gauges.base},
         {&info_changes, &g->gauges.changes},
     };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        metric *added = NULL;
-        err_code rc = metrics_add(g->options.metrics, all[i].info, &added, e);
-        if (rc != ERR_OK) {
-            return rc;
-        }
-        *all[i].series = metric_only(added);
-    }
-    return metrics_on_scrape(g->options.metrics, collect, g, e);
+    err_code rc = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
+    return rc != ERR_OK ? rc : metrics_on_scrape(g->options.metrics, collect, g, e);
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -217,7 +193,7 @@ static err_code load_model(engine *g, const store_info *info, err *e)
     }
     live_acquire(g->live, &hold);
     err_code rc =
-        propagator_base(&b, g->store, hold.view, info->generation, g->options.threads, &why);
+        generation_base(&b, g->store, hold.view, info->generation, g->options.threads, &why);
     live_release(g->live, &hold);
     if (rc == ERR_NOMEM) {
         return err_set(e, rc, "%s", why.text);

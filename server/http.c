@@ -23,28 +23,15 @@
 
 #include "core/mem.h"
 #include "server/address.h"
+#include "server/exchange.h"
 #include "server/log.h"
 #include "server/tls.h"
 
-enum {
-    CONNECTION_MEMORY_BYTES = 32 * 1024, /* header and a piece of the body; wiped per request */
-    TARGET_BYTES_KEPT = 2 * ADMISSION_TARGET_BYTES_MAX,
-    UNWANTED_BODY_BYTES_MAX = 64 * 1024, /* read and dropped where no body belongs */
-    BODY_KEEP_BYTES = 256 * 1024,        /* buffers above this are given back after the request */
-    SLOWEST_BYTES_A_SECOND = 16 * 1024,
-};
+/* of a connection, for its header and a piece of the body; wiped for each request */
+enum { CONNECTION_MEMORY_BYTES = 32 * 1024 };
 
 /* How long a request whose body is not complete may hold up the end of the process. */
 static const uint64_t drain_body_ns = 3000000000U;
-
-typedef enum stage {
-    STAGE_IDLE = 0,  /* between requests */
-    STAGE_HEADER,    /* the target is known, the handler has not run */
-    STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
-    STAGE_BODY,      /* collecting */
-    STAGE_SUBMITTED, /* suspended; `write` and `job` are the writer's until it is resumed */
-    STAGE_ANSWERED,
-} stage;
 
 typedef struct listener {
     http *http;
@@ -53,32 +40,6 @@ typedef struct listener {
     struct MHD_Daemon *daemon;
     char address[ADDRESS_TEXT_MAX];
 } listener;
-
-/* One for each connection, used again for each of its requests. */
-typedef struct exchange {
-    listener *from;
-    struct MHD_Connection *connection;
-    int socket;
-    struct exchange *next, **link;    /* guarded by http.mutex */
-    atomic_uint_fast64_t deadline_ns; /* when the sweep cuts it off; 0: never */
-    atomic_bool reading;              /* waiting for bytes of a body */
-    stage stage;
-    char *target;
-    size_t target_length;
-    char *body;
-    size_t body_length, body_room, body_max, dropped;
-    uint64_t body_reserved; /* of the limit on all bodies in flight */
-    const char *method;
-    bool head;
-    admission_request seen;
-    slice content_type, idempotency_key, given_id, preflight;
-    admission_answer answer;
-    char request_id[ADMISSION_REQUEST_ID_MAX + 1];
-    api_response response;
-    api_write *write;
-    writer_job job;
-    uint64_t begun_ns;
-} exchange;
 
 struct http {
     http_options options; /* immutable */
@@ -94,66 +55,24 @@ struct http {
 };
 
 static const metric_info info_connections = {
-    "stair_http_connections", "Connections that are open.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_busy = {"stair_http_requests_in_flight",
-                                      "Requests that have begun and not ended.",
-                                      METRIC_GAUGE,
-                                      {NULL},
-                                      NULL,
-                                      0};
-static const metric_info info_swept = {"stair_http_slow_connections_total",
-                                       "Connections cut off because they were too slow.",
-                                       METRIC_COUNTER,
-                                       {NULL},
-                                       NULL,
-                                       0};
+    .name = "stair_http_connections", .help = "Connections that are open.", .kind = METRIC_GAUGE};
+static const metric_info info_busy = {.name = "stair_http_requests_in_flight",
+                                      .help = "Requests that have begun and not ended.",
+                                      .kind = METRIC_GAUGE};
+static const metric_info info_swept = {.name = "stair_http_slow_connections_total",
+                                       .help = "Connections cut off because they were too slow.",
+                                       .kind = METRIC_COUNTER};
 
-static const metric_info info_limited = {"stair_rate_limited_total",
-                                         "Requests refused because of the rate limit.",
-                                         METRIC_COUNTER,
-                                         {NULL},
-                                         NULL,
-                                         0};
+static const metric_info info_limited = {.name = "stair_rate_limited_total",
+                                         .help = "Requests refused because of the rate limit.",
+                                         .kind = METRIC_COUNTER};
+
+static http *http_of(const exchange *x)
+{
+    return ((const listener *)x->listener)->http;
+}
 
 /* --- connections -------------------------------------------------------------------------- */
-
-static void set_deadline(exchange *x, uint64_t now_ns, uint64_t bytes)
-{
-    uint64_t seconds =
-        2 * (uint64_t)x->from->http->options.timeout_seconds + bytes / SLOWEST_BYTES_A_SECOND;
-    atomic_store_explicit(&x->deadline_ns, now_ns + seconds * 1000000000U, memory_order_relaxed);
-}
-
-static void exchange_free(exchange *x)
-{
-    if (x != NULL) {
-        api_response_fini(&x->response);
-        mem_free(x->target);
-        mem_free(x->body);
-        mem_free(x);
-    }
-}
-
-static exchange *exchange_new(listener *from, struct MHD_Connection *connection)
-{
-    exchange *x = mem_array(1, sizeof *x);
-    if (x == NULL) {
-        return NULL;
-    }
-    x->from = from;
-    x->connection = connection;
-    x->target = mem_array(TARGET_BYTES_KEPT, 1);
-    api_response_init(&x->response, from->http->options.answer_bytes_max);
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    x->socket = fd != NULL ? fd->connect_fd : -1;
-    if (x->target == NULL) {
-        exchange_free(x);
-        return NULL;
-    }
-    set_deadline(x, clock_ns(), 0);
-    return x;
-}
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
@@ -161,11 +80,17 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     listener *from = cls;
     http *h = from->http;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        exchange *x = exchange_new(from, connection);
+        const union MHD_ConnectionInfo *fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        exchange *x = exchange_new(h->options.admission, h->options.timeout_seconds,
+                                   h->options.answer_bytes_max);
         *context = x;
         if (x == NULL) {
-            return;
+            return; /* on_target sees that there is none, and the connection is closed */
         }
+        x->listener = from;
+        x->connection = connection;
+        x->socket = fd != NULL ? fd->connect_fd : -1;
         atomic_fetch_add_explicit(&h->connections, 1, memory_order_relaxed);
         pthread_mutex_lock(&h->mutex);
         x->next = h->exchanges;
@@ -213,7 +138,7 @@ void http_sweep(http *h)
 static void add_headers(exchange *x, struct MHD_Response *response)
 {
     const api_response *r = &x->response;
-    const http *h = x->from->http;
+    const http *h = http_of(x);
     char number[16];
     if (r->content_type != NULL) {
         MHD_add_response_header(response, "Content-Type", r->content_type);
@@ -255,23 +180,6 @@ static void add_headers(exchange *x, struct MHD_Response *response)
     }
 }
 
-static void record(exchange *x, uint64_t now)
-{
-    access_entry entry = {
-        .method = x->method,
-        .request_id = x->request_id,
-        .response = &x->response,
-        .begun_ns = x->begun_ns,
-        .ended_ns = now,
-        .body_bytes = x->body_length + x->dropped,
-    };
-    if (x->job.done_ns > 0) {
-        entry.queue_ns = x->job.taken_ns - x->job.submitted_ns;
-        entry.commit_ns = x->job.done_ns - x->job.taken_ns;
-    }
-    access_record(x->from->http->options.access, &entry);
-}
-
 /* Sends x->response, whose body stays in place until the request is completed. */
 static enum MHD_Result answer(exchange *x)
 {
@@ -294,8 +202,8 @@ static enum MHD_Result answer(exchange *x)
     add_headers(x, response);
     x->stage = STAGE_ANSWERED;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
-    set_deadline(x, now, bytes);
-    record(x, now);
+    exchange_deadline(x, now, bytes);
+    exchange_record(x, http_of(x)->options.access, now);
     enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
     MHD_destroy_response(response);
     return queued;
@@ -313,14 +221,6 @@ static enum MHD_Result refuse(exchange *x)
     return answer(x);
 }
 
-static void refuse_later(exchange *x, unsigned status, const char *detail, unsigned retry_after)
-{
-    x->answer.status = status;
-    x->answer.detail = detail;
-    x->answer.retry_after_seconds = retry_after;
-    x->stage = STAGE_REFUSED;
-}
-
 /* --- writes ------------------------------------------------------------------------------- */
 
 /* In the writer's thread: from the resume on the exchange is its own thread's again. */
@@ -332,16 +232,16 @@ static void on_written(writer_job *job)
 
 static enum MHD_Result submit(exchange *x)
 {
-    http *h = x->from->http;
+    http *h = http_of(x);
     writer_admission admitted = engine_reserve(h->options.engine, x->body_length);
     if (admitted != WRITER_ADMITTED) {
         api_abandon(h->options.api, x->write);
         x->write = NULL;
-        refuse_later(x, 503,
-                     admitted == WRITER_QUEUE_FULL
-                         ? "the write queue is full (queue_ops_max, queue_bytes_max)"
-                         : "the service is stopping",
-                     1);
+        exchange_refuse(x, 503,
+                        admitted == WRITER_QUEUE_FULL
+                            ? "the write queue is full (queue_ops_max, queue_bytes_max)"
+                            : "the service is stopping",
+                        1);
         return refuse(x);
     }
     memset(&x->job, 0, sizeof x->job);
@@ -359,7 +259,7 @@ static enum MHD_Result submit(exchange *x)
 
 static enum MHD_Result finish_write(exchange *x)
 {
-    api_finish(x->from->http->options.api, x->write, x->job.result, &x->response);
+    api_finish(http_of(x)->options.api, x->write, x->job.result, &x->response);
     x->write = NULL;
     writer_job_release(&x->job);
     return answer(x);
@@ -367,115 +267,40 @@ static enum MHD_Result finish_write(exchange *x)
 
 static enum MHD_Result complete(exchange *x)
 {
-    http *h = x->from->http;
-    api_request request = {
-        .method = x->head ? slice_of("GET") : x->seen.method,
-        .target = x->seen.target,
-        .content_type = x->content_type,
-        .idempotency_key = x->idempotency_key,
-        .request_id = slice_of(x->request_id),
-        .body = {x->body_length > 0 ? x->body : "", x->body_length},
-        .now = (int64_t)time(NULL),
-    };
+    http *h = http_of(x);
+    api_request request;
+    exchange_request(x, (int64_t)time(NULL), &request);
     api_begin(h->options.api, &request, &x->response, &x->write);
     return x->write != NULL ? submit(x) : answer(x);
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-static bool header_is(const char *name, size_t length, const char *wanted)
-{
-    return strlen(wanted) == length && strncasecmp(name, wanted, length) == 0;
-}
-
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  size_t name_length, const char *value, size_t value_length)
 {
-    exchange *x = cls;
-    slice s = {value != NULL ? value : "", value_length};
     (void)kind;
-    x->seen.header_bytes += name_length + value_length + 4;
-    switch (name_length > 0 ? name[0] | 0x20 : 0) {
-    case 'h':
-        if (header_is(name, name_length, "host")) {
-            x->seen.host = s;
-            x->seen.hosts++;
-        }
-        break;
-    case 'c':
-        if (header_is(name, name_length, "content-type")) {
-            x->content_type = s;
-        } else if (header_is(name, name_length, "content-length")) {
-            x->seen.content_length = s;
-            x->seen.content_lengths++;
-        }
-        break;
-    case 'a':
-        if (header_is(name, name_length, "authorization")) {
-            x->seen.authorization = s;
-        } else if (header_is(name, name_length, "access-control-request-method")) {
-            x->preflight = s;
-        }
-        break;
-    case 'x':
-        if (header_is(name, name_length, "x-api-key")) {
-            x->seen.api_key = s;
-        } else if (header_is(name, name_length, "x-request-id")) {
-            x->given_id = s;
-        }
-        break;
-    case 't':
-        if (header_is(name, name_length, "transfer-encoding")) {
-            x->seen.transfer_encoding = s;
-        }
-        break;
-    case 'i':
-        if (header_is(name, name_length, "idempotency-key")) {
-            x->idempotency_key = s;
-        }
-        break;
-    default: break;
-    }
+    exchange_header(cls, (slice){name, name_length},
+                    (slice){value != NULL ? value : "", value_length});
     return MHD_YES;
-}
-
-/* A place in memory for so many more bytes of the body; false after noting why not. */
-static bool body_prepare(exchange *x, uint64_t bytes)
-{
-    if (!admission_body_reserve(x->from->http->options.admission, bytes)) {
-        refuse_later(x, 503, "too many bodies are in flight (bodies_bytes_max)", 1);
-        return false;
-    }
-    x->body_reserved += bytes;
-    if (x->body_reserved > x->body_room) {
-        size_t room = (size_t)x->body_reserved;
-        char *grown = mem_grow(x->body, room, 1);
-        if (grown == NULL) {
-            refuse_later(x, 503, "no memory for the body", 1);
-            return false;
-        }
-        x->body = grown;
-        x->body_room = room;
-    }
-    return true;
 }
 
 static bool is_preflight(const exchange *x)
 {
-    return x->preflight.at != NULL && x->from->http->options.allow_origin != NULL &&
+    return x->preflight.at != NULL && http_of(x)->options.allow_origin != NULL &&
            strcmp(x->method, "OPTIONS") == 0;
 }
 
 /* The first call: everything that the header decides. */
 static enum MHD_Result begin(exchange *x, const char *method, const char *version)
 {
-    http *h = x->from->http;
+    http *h = http_of(x);
     api_route route;
     x->method = method;
     x->head = strcmp(method, "HEAD") == 0;
     x->seen.method = slice_of(method);
     x->seen.target = (slice){x->target, x->target_length};
-    x->seen.admin = x->from->admin;
+    x->seen.admin = ((listener *)x->listener)->admin;
     x->seen.http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, x);
     admission_request_id(x->given_id, x->request_id);
@@ -485,15 +310,15 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     if (is_preflight(x)) {
         route.role = API_OPEN;
     }
-    x->body_max = route.takes_body ? route.body_bytes_max : UNWANTED_BODY_BYTES_MAX;
+    x->body_max = route.takes_body ? route.body_bytes_max : EXCHANGE_UNWANTED_BYTES_MAX;
     route.body_bytes_max = x->body_max;
     admission_check(h->options.admission, &x->seen, &route, x->begun_ns, &x->answer);
-    if (x->answer.status == 0 && x->from->admin && route.role != API_OPEN &&
+    if (x->answer.status == 0 && ((listener *)x->listener)->admin && route.role != API_OPEN &&
         strcmp(route.route, "/metrics") != 0) {
         x->answer.status = 403;
         x->answer.detail = "this address serves /metrics and /health only";
     }
-    set_deadline(x, x->begun_ns, x->answer.body_bytes);
+    exchange_deadline(x, x->begun_ns, x->answer.body_bytes);
     if (x->answer.status != 0) {
         x->stage = STAGE_REFUSED;
         metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
@@ -504,37 +329,8 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     x->stage = STAGE_BODY;
     atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
     if (x->answer.has_body && !x->answer.chunked && route.takes_body &&
-        !body_prepare(x, x->answer.body_bytes)) {
+        !exchange_body_prepare(x, x->answer.body_bytes)) {
         return refuse(x);
-    }
-    return MHD_YES;
-}
-
-/* Bytes of the body. What is over the limit is read and dropped, up to as much again, so that the
- * client gets to read the answer; then the connection is cut. */
-static enum MHD_Result take_body(exchange *x, const char *bytes, size_t length)
-{
-    if (x->stage == STAGE_BODY && x->body_length + length > x->body_max) {
-        snprintf(x->answer.text, sizeof x->answer.text,
-                 "the body has more than %zu bytes (body_bytes_max)", x->body_max);
-        refuse_later(x, 413, x->answer.text, 0);
-    }
-    if (x->stage == STAGE_BODY && x->answer.chunked && x->body_length + length > x->body_reserved) {
-        /* doubled, so that a long body is not copied for every piece */
-        size_t more = x->body_reserved > length ? (size_t)x->body_reserved : length;
-        size_t room = x->body_max - (size_t)x->body_reserved;
-        (void)body_prepare(x, more < room ? more : room);
-    }
-    if (x->stage != STAGE_BODY || x->body_reserved == 0) {
-        x->dropped += length;
-        return x->dropped + x->body_length <= 2 * x->body_max + UNWANTED_BODY_BYTES_MAX ? MHD_YES
-                                                                                        : MHD_NO;
-    }
-    assert(x->body_length + length <= x->body_room);
-    memcpy(x->body + x->body_length, bytes, length);
-    x->body_length += length;
-    if (x->answer.chunked) {
-        set_deadline(x, x->begun_ns, x->body_length);
     }
     return MHD_YES;
 }
@@ -556,7 +352,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     if (*upload_size > 0) {
         size_t length = *upload_size;
         *upload_size = 0;
-        return take_body(x, upload, length);
+        return exchange_body(x, upload, length) ? MHD_YES : MHD_NO;
     }
     switch (x->stage) {
     case STAGE_REFUSED: return refuse(x);
@@ -581,31 +377,7 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *connec
     if (x == NULL) {
         return NULL;
     }
-    size_t length = uri != NULL ? strlen(uri) : 0;
-    /* a longer one is over the limit anyway */
-    x->target_length = length < TARGET_BYTES_KEPT ? length : TARGET_BYTES_KEPT;
-    if (length > 0) {
-        memcpy(x->target, uri, x->target_length);
-    }
-    /* The library would take the query apart into its small pool, and leave the caller waiting once
-     * that is full. All is read from the copy above, so it is shown an empty query; the buffer is
-     * its own and writable. */
-    char *query = uri != NULL ? strchr((char *)(uintptr_t)uri, '?') : NULL;
-    if (query != NULL) {
-        query[1] = '\0';
-    }
-    x->stage = STAGE_HEADER;
-    x->begun_ns = clock_ns();
-    x->method = "";
-    x->head = false;
-    memset(&x->seen, 0, sizeof x->seen);
-    x->content_type = x->idempotency_key = x->given_id = x->preflight = (slice){NULL, 0};
-    x->answer.status = 0;
-    x->job.done_ns = 0;
-    x->body_length = x->body_max = x->dropped = 0;
-    x->body_reserved = 0;
-    x->write = NULL;
-    api_response_reset(&x->response);
+    exchange_begin(x, uri != NULL ? uri : "");
     atomic_fetch_add_explicit(&from->http->busy, 1, memory_order_relaxed);
     return x;
 }
@@ -638,16 +410,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
         x->write = NULL;
         writer_job_release(&x->job);
     }
-    admission_body_release(h->options.admission, x->body_reserved);
-    x->body_reserved = 0;
-    if (x->body_room > BODY_KEEP_BYTES) {
-        mem_free(x->body);
-        x->body = NULL;
-        x->body_room = 0;
-    }
-    api_response_reset(&x->response);
-    x->stage = STAGE_IDLE;
-    set_deadline(x, clock_ns(), 0);
+    exchange_end(x);
     atomic_fetch_sub_explicit(&h->busy, 1, memory_order_relaxed);
 }
 
@@ -716,26 +479,14 @@ static void collect(void *ctx)
 
 static err_code declare(http *h, err *e)
 {
-    metrics *m = h->options.metrics;
-    metric *added[4] = {NULL, NULL, NULL, NULL};
-    err_code rc = metrics_add(m, &info_connections, &added[0], e);
-    if (rc == ERR_OK) {
-        rc = metrics_add(m, &info_busy, &added[1], e);
-    }
-    if (rc == ERR_OK) {
-        rc = metrics_add(m, &info_swept, &added[2], e);
-    }
-    if (rc == ERR_OK) {
-        rc = metrics_add(m, &info_limited, &added[3], e);
-    }
-    if (rc != ERR_OK) {
-        return rc;
-    }
-    h->connections_gauge = metric_only(added[0]);
-    h->busy_gauge = metric_only(added[1]);
-    h->swept = metric_only(added[2]);
-    h->limited = metric_only(added[3]);
-    return metrics_on_scrape(m, collect, h, e);
+    const metric_plain all[] = {
+        {&info_connections, &h->connections_gauge},
+        {&info_busy, &h->busy_gauge},
+        {&info_swept, &h->swept},
+        {&info_limited, &h->limited},
+    };
+    err_code rc = metrics_add_plain(h->options.metrics, all, sizeof all / sizeof all[0], e);
+    return rc != ERR_OK ? rc : metrics_on_scrape(h->options.metrics, collect, h, e);
 }
 
 err_code http_start(http **out, const http_options *options, err *e)

@@ -156,6 +156,19 @@ err_code metrics_add(metrics *m, const metric_info *info, metric **out, err *e)
     return ERR_OK;
 }
 
+err_code metrics_add_plain(metrics *m, const metric_plain *list, size_t count, err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        metric *added = NULL;
+        err_code rc = metrics_add(m, list[i].info, &added, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        *list[i].series = metric_only(added);
+    }
+    return ERR_OK;
+}
+
 err_code metrics_on_scrape(metrics *m, metrics_collect collect, void *ctx, err *e)
 {
     if (m->collector_count == COLLECTORS_MAX) {

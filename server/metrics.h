@@ -42,6 +42,13 @@ void metrics_free(metrics *m);
  * one series at once, so that it is in the text from the start. */
 err_code metrics_add(metrics *m, const metric_info *info, metric **out, err *e) ERR_CHECKED;
 
+/* metrics_add_plain adds metrics without labels and gives each one's series. */
+typedef struct metric_plain {
+    const metric_info *info;
+    metric_series **series;
+} metric_plain;
+err_code metrics_add_plain(metrics *m, const metric_plain *list, size_t count, err *e) ERR_CHECKED;
+
 /* metrics_on_scrape has `collect` called before each rendering, to set gauges. */
 typedef void (*metrics_collect)(void *ctx);
 err_code metrics_on_scrape(metrics *m, metrics_collect collect, void *ctx, err *e) ERR_CHECKED;

@@ -103,6 +103,9 @@ bool options_given(const option_values *values, const char *name);
 err_code options_set(const option *entry, void *into, const char *text, const char *place,
                      arena *memory, err *e) ERR_CHECKED;
 
+/* options_append adds one text to a list. */
+err_code options_append(option_list *list, const char *text, arena *memory, err *e) ERR_CHECKED;
+
 /* options_find gives the entry of a name, as flag or as file key, or NULL. */
 const option *options_find(const option *table, const char *name);
 

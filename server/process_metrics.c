@@ -12,44 +12,28 @@ static struct {
     metric_series *resident, *peak, *cpu, *files, *files_max, *started;
 } gauges; /* one process, one set */
 
-static const metric_info info_build = {"stair_build_info",
-                                       "Always 1; the labels say what runs.",
-                                       METRIC_GAUGE,
-                                       {"version", "commit"},
-                                       NULL,
-                                       0};
-static const metric_info info_resident = {"stair_process_resident_bytes",
-                                          "Memory that the process has in use.",
-                                          METRIC_GAUGE,
-                                          {NULL},
-                                          NULL,
-                                          0};
-static const metric_info info_peak = {"stair_process_resident_peak_bytes",
-                                      "Most memory that the process has had in use.",
-                                      METRIC_GAUGE,
-                                      {NULL},
-                                      NULL,
-                                      0};
-static const metric_info info_cpu = {"stair_process_cpu_seconds",
-                                     "Processor time used since the start.",
-                                     METRIC_GAUGE,
-                                     {NULL},
-                                     NULL,
-                                     0};
+static const metric_info info_build = {.name = "stair_build_info",
+                                       .help = "Always 1; the labels say what runs.",
+                                       .kind = METRIC_GAUGE,
+                                       .labels = {"version", "commit"}};
+static const metric_info info_resident = {.name = "stair_process_resident_bytes",
+                                          .help = "Memory that the process has in use.",
+                                          .kind = METRIC_GAUGE};
+static const metric_info info_peak = {.name = "stair_process_resident_peak_bytes",
+                                      .help = "Most memory that the process has had in use.",
+                                      .kind = METRIC_GAUGE};
+static const metric_info info_cpu = {.name = "stair_process_cpu_seconds",
+                                     .help = "Processor time used since the start.",
+                                     .kind = METRIC_GAUGE};
 static const metric_info info_files = {
-    "stair_process_open_files", "Open file descriptors.", METRIC_GAUGE, {NULL}, NULL, 0};
-static const metric_info info_files_max = {"stair_process_open_files_limit",
-                                           "Most file descriptors that the process may open.",
-                                           METRIC_GAUGE,
-                                           {NULL},
-                                           NULL,
-                                           0};
-static const metric_info info_started = {"stair_process_start_timestamp_seconds",
-                                         "When the process started.",
-                                         METRIC_GAUGE,
-                                         {NULL},
-                                         NULL,
-                                         0};
+    .name = "stair_process_open_files", .help = "Open file descriptors.", .kind = METRIC_GAUGE};
+static const metric_info info_files_max = {.name = "stair_process_open_files_limit",
+                                           .help =
+                                               "Most file descriptors that the process may open.",
+                                           .kind = METRIC_GAUGE};
+static const metric_info info_started = {.name = "stair_process_start_timestamp_seconds",
+                                         .help = "When the process started.",
+                                         .kind = METRIC_GAUGE};
 
 static double resident_bytes(void)
 {
@@ -98,10 +82,7 @@ static void collect(void *ctx)
 
 err_code process_metrics_add(metrics *m, err *e)
 {
-    const struct {
-        const metric_info *info;
-        metric_series **series;
-    } all[] = {
+    const metric_plain all[] = {
         {&info_resident, &gauges.resident},
         {&info_peak, &gauges.peak},
         {&info_cpu, &gauges.cpu},
@@ -114,11 +95,8 @@ err_code process_metrics_add(metrics *m, err *e)
     if (rc == ERR_OK) {
         metric_set(metric_at(added, stair_version, stair_commit, NULL), 1);
     }
-    for (size_t i = 0; rc == ERR_OK && i < sizeof all / sizeof all[0]; i++) {
-        rc = metrics_add(m, all[i].info, &added, e);
-        if (rc == ERR_OK) {
-            *all[i].series = metric_only(added);
-        }
+    if (rc == ERR_OK) {
+        rc = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
     }
     if (rc != ERR_OK) {
         return rc;

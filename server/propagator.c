@@ -6,18 +6,15 @@
 #include <string.h>
 #include <time.h>
 
-#include <omp.h>
-
 #include "core/mem.h"
 #include "core/propagate.h"
 #include "core/recommend.h"
 #include "server/command.h"
+#include "server/generation_base.h"
 #include "server/log.h"
-#include "storage/features.h"
 #include "storage/generations.h"
-#include "storage/live_load.h"
 
-enum { FOLD_ROWS = 256, ITEM_BYTES_MAX = 64 * 1024 * 1024, SAMPLE_K = 20 };
+enum { GENERATIONS_BYTES_MAX = 64 * 1024 * 1024, SAMPLE_K = 20 };
 static const double reader_check_seconds = 60;
 static const double sample_seconds = 10;
 
@@ -49,95 +46,26 @@ struct propagator {
     atomic_uint_fast64_t waiting_since;
 };
 
-static const metric_info info_runs = {"stair_propagation_runs_total",
-                                      "Times that the convolution was run again in the background.",
-                                      METRIC_COUNTER,
-                                      {NULL},
-                                      NULL,
-                                      0};
-static const metric_info info_run_seconds = {"stair_propagation_duration_seconds",
-                                             "Running the convolution over the whole graph.",
-                                             METRIC_HISTOGRAM,
-                                             {NULL},
-                                             NULL,
-                                             0};
-static const metric_info info_activations = {"stair_model_activations_total",
-                                             "Generations that were activated, roll-backs too.",
-                                             METRIC_COUNTER,
-                                             {NULL},
-                                             NULL,
-                                             0};
-static const metric_info info_load_seconds = {"stair_model_load_duration_seconds",
-                                              "Reading a generation and building its index.",
-                                              METRIC_HISTOGRAM,
-                                              {NULL},
-                                              NULL,
-                                              0};
-static const metric_info info_recall = {"stair_ann_sampled_recall",
-                                        "Share of the exact best 20 that the index found, sampled.",
-                                        METRIC_GAUGE,
-                                        {NULL},
-                                        NULL,
-                                        0};
-
-/* --- loading ------------------------------------------------------------------------------ */
-
-/* A short transaction for a few hundred rows, so that a large catalogue does not hold one open. */
-static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint32_t end, arena *a,
-                          err *e)
-{
-    store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    for (uint32_t row = first; rc == ERR_OK && row < end; row++) {
-        const feature *features = NULL;
-        size_t count = 0;
-        if ((view_item_flags(v, row) & ITEM_EXISTS) == 0) {
-            continue;
-        }
-        arena_reset(a);
-        rc = features_get(r, row, a, &features, &count, e);
-        if (rc == ERR_NOT_FOUND) {
-            rc = ERR_OK;
-            continue;
-        }
-        if (rc == ERR_OK) {
-            rc = base_fold_item(b, row, features, count, e);
-        }
-    }
-    store_read_end(r);
-    return rc;
-}
-
-static err_code fold_later(base *b, store *s, const view *v, err *e)
-{
-    arena a;
-    err_code rc = ERR_OK;
-    arena_init(&a, ITEM_BYTES_MAX);
-    size_t rows = view_item_rows(v);
-    for (size_t first = base_items(b); rc == ERR_OK && first < rows; first += FOLD_ROWS) {
-        size_t end = first + FOLD_ROWS < rows ? first + FOLD_ROWS : rows;
-        rc = fold_rows(b, s, v, (uint32_t)first, (uint32_t)end, &a, e);
-    }
-    arena_fini(&a);
-    return rc;
-}
-
-err_code propagator_base(base **out, store *s, const view *v, uint32_t generation, int threads,
-                         err *e)
-{
-    *out = NULL;
-    omp_set_num_threads(threads);
-    err_code rc = base_load(s, generation, (unsigned)threads, out, e);
-    if (rc == ERR_OK) {
-        rc = fold_later(*out, s, v, e);
-    }
-    if (rc != ERR_OK) {
-        base_release(*out);
-        *out = NULL;
-        (void)err_context(e, "generation %u", generation);
-    }
-    return rc;
-}
+static const metric_info info_runs = {
+    .name = "stair_propagation_runs_total",
+    .help = "Times that the convolution was run again in the background.",
+    .kind = METRIC_COUNTER};
+static const metric_info info_run_seconds = {.name = "stair_propagation_duration_seconds",
+                                             .help =
+                                                 "Running the convolution over the whole graph.",
+                                             .kind = METRIC_HISTOGRAM};
+static const metric_info info_activations = {.name = "stair_model_activations_total",
+                                             .help =
+                                                 "Generations that were activated, roll-backs too.",
+                                             .kind = METRIC_COUNTER};
+static const metric_info info_load_seconds = {.name = "stair_model_load_duration_seconds",
+                                              .help =
+                                                  "Reading a generation and building its index.",
+                                              .kind = METRIC_HISTOGRAM};
+static const metric_info info_recall = {
+    .name = "stair_ann_sampled_recall",
+    .help = "Share of the exact best 20 that the index found, sampled.",
+    .kind = METRIC_GAUGE};
 
 /* --- activation --------------------------------------------------------------------------- */
 
@@ -148,7 +76,7 @@ static err_code check_ready(store *s, uint32_t generation, err *e)
     arena a;
     generation_info info;
     err why = ERR_INIT;
-    arena_init(&a, ITEM_BYTES_MAX);
+    arena_init(&a, GENERATIONS_BYTES_MAX);
     err_code rc = store_read_begin(s, &r, e);
     if (rc == ERR_OK) {
         rc = generation_get(r, generation, &a, &info, &why);
@@ -176,7 +104,7 @@ static void activate(propagator *p, writer_job *job)
     if (rc == ERR_OK && generation != 0) {
         live_hold hold;
         live_acquire(o->live, &hold);
-        rc = propagator_base(&job->base, o->store, hold.view, generation, o->threads, &e);
+        rc = generation_base(&job->base, o->store, hold.view, generation, o->threads, &e);
         live_release(o->live, &hold);
     }
     p->considered = generation > p->considered ? generation : p->considered;
@@ -259,7 +187,7 @@ static uint32_t wanted_generation(propagator *p)
     arena a;
     err e = ERR_INIT;
     uint32_t wanted = 0;
-    arena_init(&a, ITEM_BYTES_MAX);
+    arena_init(&a, GENERATIONS_BYTES_MAX);
     if (store_read_begin(p->options.store, &r, &e) == ERR_OK) {
         const generation_info *list = NULL;
         size_t count = 0;
@@ -486,26 +414,18 @@ void propagator_look(propagator *p)
 
 static err_code declare(propagator *p, err *e)
 {
-    const struct {
-        const metric_info *info;
-        metric_series **series;
-    } all[] = {
+    const metric_plain all[] = {
         {&info_runs, &p->runs},
         {&info_run_seconds, &p->run_seconds},
         {&info_activations, &p->activations},
         {&info_load_seconds, &p->load_seconds},
         {&info_recall, &p->recall},
     };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        metric *added = NULL;
-        err_code rc = metrics_add(p->options.metrics, all[i].info, &added, e);
-        if (rc != ERR_OK) {
-            return rc;
-        }
-        *all[i].series = metric_only(added);
+    err_code rc = metrics_add_plain(p->options.metrics, all, sizeof all / sizeof all[0], e);
+    if (rc == ERR_OK) {
+        metric_set(p->recall, 1);
     }
-    metric_set(p->recall, 1);
-    return ERR_OK;
+    return rc;
 }
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e)

@@ -57,9 +57,4 @@ double propagator_lag(propagator *p);
 void propagator_stop(propagator *p);
 void propagator_free(propagator *p);
 
-/* propagator_base reads a generation and folds the later items of `v` in; used at start too.
- * ERR_NOT_FOUND if there is no such ready generation. */
-err_code propagator_base(base **out, store *s, const view *v, uint32_t generation, int threads,
-                         err *e) ERR_CHECKED;
-
 #endif

@@ -52,24 +52,17 @@ struct train_runs {
     char last_error[LINE_BYTES_MAX];
 };
 
-static const metric_info info_running = {"stair_train_running",
-                                         "1 while a training runs, by whomever it was started.",
-                                         METRIC_GAUGE,
-                                         {NULL},
-                                         NULL,
-                                         0};
-static const metric_info info_started = {"stair_train_started_total",
-                                         "Trainings that were started by POST /model/train.",
-                                         METRIC_COUNTER,
-                                         {NULL},
-                                         NULL,
-                                         0};
-static const metric_info info_failures = {"stair_train_failures_total",
-                                          "Trainings that were started so and failed.",
-                                          METRIC_COUNTER,
-                                          {NULL},
-                                          NULL,
-                                          0};
+static const metric_info info_running = {.name = "stair_train_running",
+                                         .help =
+                                             "1 while a training runs, by whomever it was started.",
+                                         .kind = METRIC_GAUGE};
+static const metric_info info_started = {.name = "stair_train_started_total",
+                                         .help =
+                                             "Trainings that were started by POST /model/train.",
+                                         .kind = METRIC_COUNTER};
+static const metric_info info_failures = {.name = "stair_train_failures_total",
+                                          .help = "Trainings that were started so and failed.",
+                                          .kind = METRIC_COUNTER};
 
 static const option *train_table(void)
 {
@@ -480,14 +473,6 @@ static void collect(void *ctx)
 
 err_code train_runs_new(train_runs **out, const train_runs_options *options, err *e)
 {
-    const struct {
-        const metric_info *info;
-        size_t offset;
-    } all[] = {
-        {&info_running, offsetof(train_runs, running)},
-        {&info_started, offsetof(train_runs, started)},
-        {&info_failures, offsetof(train_runs, failures)},
-    };
     *out = NULL;
     train_runs *t = mem_array(1, sizeof *t);
     if (t == NULL) {
@@ -496,12 +481,13 @@ err_code train_runs_new(train_runs **out, const train_runs_options *options, err
     t->options = *options;
     ssize_t length = readlink("/proc/self/exe", t->program, sizeof t->program - 1);
     err_code rc = length > 0 ? ERR_OK : err_set(e, ERR_IO, "the path of this program is not known");
-    for (size_t i = 0; rc == ERR_OK && i < sizeof all / sizeof all[0]; i++) {
-        metric *added = NULL;
-        rc = metrics_add(options->metrics, all[i].info, &added, e);
-        if (rc == ERR_OK) {
-            *(metric_series **)((char *)t + all[i].offset) = metric_only(added);
-        }
+    const metric_plain all[] = {
+        {&info_running, &t->running},
+        {&info_started, &t->started},
+        {&info_failures, &t->failures},
+    };
+    if (rc == ERR_OK) {
+        rc = metrics_add_plain(options->metrics, all, sizeof all / sizeof all[0], e);
     }
     if (rc == ERR_OK) {
         rc = metrics_on_scrape(options->metrics, collect, t, e);
