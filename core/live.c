@@ -105,6 +105,7 @@ void live_free(live *l)
     if (l == NULL) {
         return;
     }
+    live_tally_drop(l);
     if (l->next != NULL) {
         live_undo(l);
     }
@@ -236,6 +237,9 @@ err_code live_apply(live *l, const change_list *changes, err *e)
 /* A failed load takes back all of it: the shop is empty again. */
 static err_code load_step(live *l, err_code rc)
 {
+    if (rc != ERR_OK) {
+        live_tally_drop(l);
+    }
     if (rc != ERR_OK && l->next != NULL) {
         live_undo(l);
     }
@@ -255,12 +259,14 @@ err_code live_load_user(live *l, uint32_t row, slice id, const live_edge *edges,
     if (rc == ERR_OK) {
         rc = live_put_user(l, row, id, e);
     }
+    rc = rc == ERR_OK ? live_tally_begin(l, e) : rc;
     return load_step(l, rc == ERR_OK ? live_put_list(l, row, edges, count, e) : rc);
 }
 
 err_code live_load_end(live *l, uint64_t seq, err *e)
 {
     err_code rc = live_begin(l, e);
+    rc = load_step(l, rc == ERR_OK ? live_tally_end(l, e) : rc);
     if (rc != ERR_OK) {
         return rc;
     }

@@ -210,12 +210,62 @@ static err_code count_list(live *l, const user_list *list, int sign, err *e)
             continue;
         }
         l->next->interactions += (size_t)sign * records;
+        if (item < l->tally_rows) {
+            l->tally[item].degree += (double)weight;
+            l->tally[item].records += (uint32_t)records;
+            l->tally[item].buyers += weight > 0;
+            continue;
+        }
         rc = add_number(l, &l->next->records, item, sign * (int)records, e);
         if (rc == ERR_OK) {
             rc = sign > 0 ? reweigh(l, item, 0, weight, e) : reweigh(l, item, weight, 0, e);
         }
     }
     return rc;
+}
+
+err_code live_tally_begin(live *l, err *e)
+{
+    if (l->tally_rows >= l->next->item_rows) {
+        return ERR_OK;
+    }
+    item_tally *grown = mem_grow(l->tally, l->next->item_rows, sizeof *grown);
+    if (grown == NULL) {
+        return err_nomem(e, "the items' degrees");
+    }
+    memset(grown + l->tally_rows, 0, (l->next->item_rows - l->tally_rows) * sizeof *grown);
+    l->tally = grown;
+    l->tally_rows = l->next->item_rows;
+    return ERR_OK;
+}
+
+err_code live_tally_end(live *l, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < l->tally_rows && rc == ERR_OK; i++) {
+        const item_tally *item = &l->tally[i];
+        if (item->records == 0) {
+            continue;
+        }
+        void *degree = NULL;
+        rc = add_number(l, &l->next->records, (uint32_t)i, (int)item->records, e);
+        rc = rc == ERR_OK ? pvec_edit(&degree, &l->next->degree, &l->txn, i, e) : rc;
+        if (rc == ERR_OK) {
+            *(double *)degree += item->degree;
+            rc = item->buyers > 0
+                     ? add_number(l, &l->next->buyers, (uint32_t)i, (int)item->buyers, e)
+                     : ERR_OK;
+        }
+    }
+    live_tally_drop(l);
+    return rc;
+}
+
+void live_tally_drop(live *l)
+{
+    mem_free(l->tally);
+    l->tally = NULL;
+    l->tally_rows = 0;
 }
 
 err_code live_put_list(live *l, uint32_t user, const live_edge *edges, size_t count, err *e)

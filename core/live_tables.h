@@ -15,6 +15,13 @@
 #include "core/recommend_scratch.h"
 #include "core/view_tables.h"
 
+/* What the lists that are loaded at start mean to an item. Twenty million edges are then counted
+ * in plain memory, and every item is entered once. */
+typedef struct item_tally {
+    double degree;
+    uint32_t records, buyers;
+} item_tally;
+
 struct live {
     _Atomic(view *) current;
     epoch *ep;
@@ -23,7 +30,9 @@ struct live {
     idmap *item_ids, *user_ids, *strings;
     pvec_txn txn;
     uint64_t stamp;
-    view *next; /* NULL outside of a change */
+    view *next;        /* NULL outside of a change */
+    item_tally *tally; /* (tally_rows) NULL outside of the load */
+    size_t tally_rows;
     recommend_scratch *scratch;
 };
 
@@ -44,6 +53,12 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e) ERR_CHECKED;
 err_code live_drop_edge(live *l, const change_edge *edge, err *e) ERR_CHECKED;
 err_code live_put_list(live *l, uint32_t user, const live_edge *edges, size_t count,
                        err *e) ERR_CHECKED;
+
+/* live_tally_begin makes room for the items that there are, live_tally_end enters what was counted;
+ * live_tally_drop forgets it. */
+err_code live_tally_begin(live *l, err *e) ERR_CHECKED;
+err_code live_tally_end(live *l, err *e) ERR_CHECKED;
+void live_tally_drop(live *l);
 
 /* live_tag puts the item into its category bitmaps and attribute columns and out of those that it
  * left; item == NULL: out of all. */
