@@ -122,6 +122,7 @@ err_code live_load(store *s, live *l, store_info *info, err *e)
     rc = rc == ERR_OK ? load_users(r, l, e) : rc;
     store_read_end(r);
     rc = rc == ERR_OK ? live_load_end(l, now.seq, e) : rc;
+    store_forget_pages(s);
     if (rc == ERR_OK && info != NULL) {
         *info = now;
     }
@@ -191,6 +192,7 @@ err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, 
         rc = index_new_read(&index, &source, &options, e);
     }
     mem_free(ann);
+    store_forget_pages(s);
     if (rc != ERR_OK) {
         model_free(m);
         return err_context(e, "loading generation %u", generation);

@@ -93,6 +93,10 @@ err_code store_reopen(store *s, store_info *out, err *e) ERR_CHECKED;
 /* store_reader_check frees the reader slots of processes that died; call it every minute or so. */
 void store_reader_check(store *s);
 
+/* store_forget_pages gives the pages that were read through the map back: they stay in the page
+ * cache, but are no longer the process's memory. For after a load that touched most of the file. */
+void store_forget_pages(store *s);
+
 /* store_lineage_text writes the lineage as a UUID with a closing NUL. */
 void store_lineage_text(const unsigned char lineage[LINEAGE_BYTES], char out[LINEAGE_TEXT]);
 
