@@ -256,7 +256,7 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     open_engine(f, 4);
     atomic_store(&sync_waits, true); /* the first is being committed, three wait */
     for (int i = 0; i < 4; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "q%d", i);
         assert_int_equal(begin(f, &waiting[i], op_put_item(OP_ITEMS_CREATE, id, "x", NULL, 0)),
                          WRITER_ADMITTED);
