@@ -1,0 +1,59 @@
+"""A training that is killed goes on from its checkpoint and ends where it would have ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+OPTIONS = ["--epochs", "40", "--eval-every", "1", "--batch", "128", "--dim", "32", "--threads", "2", "--seed", "3",
+           "--activate", "no"]
+
+
+class Resume(harness.TestCase):
+    def store(self, name):
+        files, _ = harness.shop()
+        store = self.path(name)
+        harness.run("import", "--store", store, *harness.import_arguments(files))
+        return store
+
+    def killed_after_a_checkpoint(self, store):
+        """Starts a training, waits until it has saved a checkpoint, and kills it without mercy."""
+        checkpoint = os.path.join(store, "train.checkpoint")
+        process = subprocess.Popen([harness.STAIR, "train", "--store", store, *OPTIONS], env=harness.ENVIRONMENT,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not os.path.exists(checkpoint) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        self.assertEqual(process.wait(), -signal.SIGKILL, "the training ended before it could be killed")
+        self.assertTrue(os.path.exists(checkpoint))
+
+    def test_a_killed_training_resumed_gives_the_numbers_of_an_uninterrupted_one(self):
+        whole = harness.run_json("train", "--store", self.store("whole"), *OPTIONS)
+        store = self.store("killed")
+        self.killed_after_a_checkpoint(store)
+        resumed = harness.run_json("train", "--store", store, *OPTIONS, "--resume")
+        for key in ("epochs", "best_epoch", "valid", "test"):
+            self.assertEqual(resumed[key], whole[key], key)
+        self.assertFalse(os.path.exists(os.path.join(store, "train.checkpoint")))
+        generations = json.loads(harness.run("generations", "--store", store, "--json").stdout)["generations"]
+        self.assertEqual([g["state"] for g in generations], ["ready"])
+
+    def test_a_checkpoint_of_other_options_is_refused_and_without_one_it_starts_anew(self):
+        store = self.store("other")
+        self.killed_after_a_checkpoint(store)
+        refused = harness.run("train", "--store", store, *OPTIONS, "--lr", "0.01", "--resume", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("other options", refused.stderr)
+        os.remove(os.path.join(store, "train.checkpoint"))
+        again = harness.run("train", "--store", store, *OPTIONS, "--resume")
+        self.assertIn("no checkpoint to resume", again.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
