@@ -4,15 +4,20 @@
 #include "core/base_tables.h"
 
 #include <assert.h>
+#include <cblas.h>
 #include <math.h>
 
 #include "core/coldstart_maps.h"
 #include "core/mem.h"
+#include "core/scan.h"
+
+enum { NORM_ROWS = 1024 };
 
 static void generation_release(generation_tables *g)
 {
     if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1) {
         coldstart_free(g->cold);
+        parts_free(g->split);
         model_free(g->model);
         mem_free(g);
     }
@@ -44,43 +49,51 @@ void base_release(base *b)
     mem_free(b);
 }
 
-/* part_norm is the norm of a row under the weights of one part. */
-static double part_norm(const float *row, const float *share, size_t dim, int part)
+static float inverse_length(const float *row, size_t dim)
 {
-    double sum = 0;
-    for (size_t j = 0; j < dim; j++) {
-        double weight = part == 0 ? 1 : part == 1 ? 1 - (double)share[j] : (double)share[j];
-        sum += weight * (double)row[j] * (double)row[j];
+    float square = scan_dot(row, row, dim);
+    return square > 0 ? 1 / sqrtf(square) : 0;
+}
+
+/* fill_norms measures NORM_ROWS rows from `first` on; split_rows (NORM_ROWS, dim) is scratch. */
+static void fill_norms(base *b, size_t first, float *split_rows)
+{
+    size_t dim = b->dim, rows = b->items - first < NORM_ROWS ? b->items - first : NORM_ROWS;
+    const float *h = b->h + first * dim;
+    /* parts_row for a block: rows times the transposed projection. */
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)dim, (int)dim, 1, h,
+                (int)dim, b->split->into, (int)dim, 0, split_rows, (int)dim);
+    for (size_t i = 0; i < rows; i++) {
+        float *part = split_rows + i * dim;
+        b->inverse_norm[0][first + i] = inverse_length(h + i * dim, dim);
+        b->inverse_norm[2][first + i] = inverse_length(part, dim);
+        for (size_t j = 0; j < dim; j++) {
+            part[j] = h[i * dim + j] - part[j];
+        }
+        b->inverse_norm[1][first + i] = inverse_length(part, dim);
+        if (b->inverse_norm[0][first + i] > 0) {
+            b->placed[(first + i) / 64] |= 1ULL << ((first + i) % 64);
+        }
     }
-    return sqrt(sum);
 }
 
 err_code base_finish(base *b, err *e)
 {
     b->h = index_data(b->index);
     b->placed = mem_array(b->items / 64 + 1, sizeof *b->placed);
+    float *split_rows = mem_table(NORM_ROWS * b->dim, sizeof *split_rows);
+    bool whole = b->placed != NULL && split_rows != NULL;
     for (int part = 0; part < BASE_PARTS; part++) {
         b->inverse_norm[part] = mem_array(b->items, sizeof *b->inverse_norm[part]);
-        if (b->inverse_norm[part] == NULL) {
-            return err_nomem(e, "the norms of the items' vectors");
-        }
+        whole = whole && b->inverse_norm[part] != NULL;
     }
-    if (b->placed == NULL) {
-        return err_nomem(e, "the bitmap of placed items");
+    for (size_t i = 0; whole && i < b->items; i += NORM_ROWS) {
+        fill_norms(b, i, split_rows);
     }
-    for (size_t i = 0; i < b->items; i++) {
-        for (int part = 0; part < BASE_PARTS; part++) {
-            double norm = part_norm(b->h + i * b->dim, b->share, b->dim, part);
-            b->inverse_norm[part][i] = norm > 0 ? (float)(1 / norm) : 0;
-        }
-        if (b->inverse_norm[0][i] > 0) {
-            b->placed[i / 64] |= 1ULL << (i % 64);
-        }
-    }
-    return ERR_OK;
+    mem_free(split_rows);
+    return whole ? ERR_OK : err_nomem(e, "the norms of the items' vectors");
 }
 
-/* Mean H of the first training items stands in for real users; good enough to tune the ANN by. */
 static err_code make_index(base *b, model *m, const base_options *o, err *e)
 {
     if (b->index == NULL) {
@@ -122,7 +135,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->layers = taken->layers;
     b->items = b->learnt = taken->items;
     b->users = taken->users;
-    b->w = b->share = taken->w;
+    b->w = taken->w;
     b->f = taken->f;
     b->g = taken->item_g;
     b->e = taken->item_e;
@@ -137,6 +150,10 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
         rc = coldstart_new(&shared->cold, taken, &cold, e);
     }
     if (rc == ERR_OK) {
+        rc = parts_new(&shared->split, taken, index_data(b->index), e);
+    }
+    if (rc == ERR_OK) {
+        b->split = shared->split;
         coldstart_let_go(shared->cold, taken);
         rc = base_finish(b, e);
     }

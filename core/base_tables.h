@@ -12,6 +12,7 @@
 #include "core/coldstart.h"
 #include "core/index.h"
 #include "core/model.h"
+#include "core/parts.h"
 
 typedef struct coldstart coldstart;
 
@@ -22,6 +23,7 @@ typedef struct generation_tables {
     atomic_uint references;
     model *model;
     coldstart *cold;
+    parts *split;
 } generation_tables;
 
 /* A vector that waits for live_activate (base_fold_item). */
@@ -37,13 +39,13 @@ struct base {
     size_t items, users; /* rows of the tables below */
     size_t learnt;       /* item rows that training has seen; later ones came by their features */
     const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
-    const float *share;  /* (dim) multimodal share of each dimension, 0..1 */
+    const parts *split;  /* of a score into its two parts */
     vector_index *index;
     const float *h;                  /* (items, dim) the index's own memory */
     const float *g;                  /* (items, dim) */
     const float *e;                  /* (items, dim) */
     const float *user_e;             /* (users, dim) */
-    float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of H under each part, 0 for 0 */
+    float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
     uint64_t *placed;                /* bitmap over items: H is not all zero */
     float *own_g, *own_e;            /* tables that this base frees, or NULL */
     generation_tables *shared;

@@ -1,7 +1,7 @@
 /*
  * explain: why an item is in the list.
  *
- * Every dimension of the score is split by its multimodal share (MODEL.md, FSC); the content
+ * The score is split as core/parts.h says; the content
  * affinity of an item that still leans on it is multimodal. At any balance the two parts carry
  * the factors that the score carries, so they sum to it. The reasons are the user's own items that
  * are nearest to the listed one.
@@ -21,9 +21,8 @@ static void split_score(const view *v, float balance, const recommend_scratch *s
     const float *h = view_vector(v, hit->row, VECTOR_H);
     double collaborative = 0, multimodal = 0;
     for (size_t j = 0; h != NULL && j < b->dim; j++) {
-        double product = (double)s->h[j] * (double)h[j], share = (double)b->share[j];
-        collaborative += (1 - share) * product;
-        multimodal += share * product;
+        collaborative += ((double)s->h[j] - (double)s->m[j]) * (double)h[j];
+        multimodal += (double)s->m[j] * (double)h[j];
     }
     size_t slot = view_slot(v, hit->row);
     double affinity = slot != SIZE_MAX ? (double)content_affinity(v, s, hit->row, slot) : 0;

@@ -3,6 +3,7 @@
  * item. Popular items also fill the lists that vectors leave short.
  */
 #include <math.h>
+#include <string.h>
 
 #include "core/filter_bits.h"
 #include "core/recommend_scratch.h"
@@ -128,19 +129,39 @@ err_code latest(const view *v, const list_query *q, recommend_scratch *s, recomm
     return rc;
 }
 
-/* under weighs a vector by its share in one part. */
-static float under(const base *b, similar_by by, size_t j)
+/* part_of writes one part of a row of H. */
+static void part_of(const base *b, similar_by by, const float *h, float *out)
 {
-    return by == SIMILAR_ALL ? 1 : by == SIMILAR_COLLABORATIVE ? 1 - b->share[j] : b->share[j];
+    if (by == SIMILAR_ALL) {
+        memcpy(out, h, b->dim * sizeof *out);
+    } else {
+        parts_row(b->split, by == SIMILAR_MULTIMODAL, h, out);
+    }
 }
 
-static float part_norm(const base *b, similar_by by, const float *h)
+/* part_length writes the part to s->m and returns its length. */
+static float part_length(const base *b, similar_by by, const float *h, recommend_scratch *s)
 {
-    double sum = 0;
-    for (size_t j = 0; j < b->dim; j++) {
-        sum += (double)under(b, by, j) * (double)h[j] * (double)h[j];
+    part_of(b, by, h, s->m);
+    return sqrtf(scan_dot(s->m, s->m, b->dim));
+}
+
+/* aim makes s->q the vector whose products with rows of H are those of the parts, at length 1. */
+static bool aim(const base *b, similar_by by, const float *h, recommend_scratch *s)
+{
+    float length = part_length(b, by, h, s);
+    if (!(length > 0)) {
+        return false;
     }
-    return (float)sqrt(sum);
+    if (by == SIMILAR_ALL) {
+        memcpy(s->q, s->m, b->dim * sizeof *s->q);
+    } else {
+        parts_multimodal(b->split, s->m, s->q);
+    }
+    for (size_t j = 0; j < b->dim; j++) {
+        s->q[j] = (by == SIMILAR_COLLABORATIVE ? s->m[j] - s->q[j] : s->q[j]) / length;
+    }
+    return true;
 }
 
 static bool is_candidate(const view *v, const recommend_scratch *s, uint32_t row)
@@ -177,7 +198,7 @@ static void near_in_delta(const view *v, similar_by by, recommend_scratch *s, to
         const float *h = chunk->h + slot % DELTA_CHUNK_ROWS * b->dim;
         float norm = 0;
         if (is_candidate(v, s, row) && view_slot(v, row) == slot) {
-            norm = part_norm(b, by, h);
+            norm = part_length(b, by, h, s);
         }
         if (norm > 0) {
             topk_push(best, row, scan_dot(s->q, h, b->dim) / norm);
@@ -195,14 +216,10 @@ err_code similar(const view *v, uint32_t item, similar_by by, const list_query *
     }
     const base *b = v->base;
     const float *h = view_vector(v, item, VECTOR_H);
-    float norm = h != NULL ? part_norm(b, by, h) : 0;
-    if (!(norm > 0)) {
+    if (h == NULL || !aim(b, by, h, s)) {
         return ERR_OK;
     }
     take_out(s->allowed, item, v->item_rows);
-    for (size_t j = 0; j < b->dim; j++) {
-        s->q[j] = under(b, by, j) * h[j] / norm;
-    }
     topk best;
     topk_init(&best, s->best, q->k + q->offset);
     near_in_base(v, by, s, &best);

@@ -149,7 +149,7 @@ static err_code base_like(base **out, const view *v, err *e)
     b->users = old->users;
     b->w = old->w;
     b->f = old->f;
-    b->share = old->share;
+    b->split = old->split;
     b->user_e = old->user_e;
     b->shared = old->shared;
     atomic_fetch_add(&b->shared->references, 1);

@@ -41,13 +41,13 @@ static err_code check_query(const recommend_query *q, err *e)
     return ERR_OK;
 }
 
-/* balanced writes the query vector: every dimension's two shares, weighed against each other. At
- * 0.5 the factor is exactly 1. */
-static void balanced(const base *b, const float *h, float balance, float *q)
+/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 it is h itself. */
+static void balanced(const base *b, float balance, recommend_scratch *s)
 {
+    parts_multimodal(b->split, s->h, s->m);
     for (size_t j = 0; j < b->dim; j++) {
-        float factor = 2 * ((1 - balance) * (1 - b->share[j]) + balance * b->share[j]);
-        q[j] = balance == 0.5F ? h[j] : factor * h[j];
+        float weighed = 2 * ((1 - balance) * (s->h[j] - s->m[j]) + balance * s->m[j]);
+        s->q[j] = balance == 0.5F ? s->h[j] : weighed;
     }
 }
 
@@ -109,7 +109,7 @@ static err_code search(const view *v, bool exactly, size_t pool, recommend_scrat
 static err_code rank(const view *v, const recommend_query *q, size_t depth, recommend_scratch *s,
                      recommend_result *out, err *e)
 {
-    balanced(v->base, s->h, q->balance, s->q);
+    balanced(v->base, q->balance, s);
     content_query(v, q->balance, s);
     size_t pool = depth;
     if (q->diversity > 0) {

@@ -55,7 +55,7 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed, s->skip, s->profile, s->h,         s->q,        s->owned,
+    void *buffers[] = {s->allowed, s->skip, s->profile, s->h,         s->m,        s->q,   s->owned,
                        s->unit,    s->best, s->scores,  s->relevance, s->nearness, s->hits};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
@@ -66,13 +66,17 @@ void recommend_scratch_free(recommend_scratch *s)
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
 {
     size_t dim = view_dim(v);
-    size_t words = filter_words(v), other = s->words_room, third = other, same = s->dim_room;
+    size_t words = filter_words(v), other = s->words_room, third = other, same = s->dim_room,
+           again = same;
     err_code rc = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
     if (rc == ERR_OK) {
         rc = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
     }
     if (rc == ERR_OK) {
         rc = refit(&s->h, &same, dim, sizeof *s->h, e);
+    }
+    if (rc == ERR_OK) {
+        rc = refit(&s->m, &again, dim, sizeof *s->m, e);
     }
     if (rc == ERR_OK) {
         rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);

@@ -28,8 +28,8 @@ struct recommend_scratch {
     size_t words_room;
     profile_item *profile; /* (profile_count) */
     size_t profile_count, profile_room;
-    float *h, *q; /* (dim) the user's row, and the query under balance */
-    float *unit;  /* (pool, dim) rows at length 1, for diversity */
+    float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
+    float *unit;      /* (pool, dim) rows at length 1, for diversity */
     size_t dim_room, unit_room;
     topk_hit *best;              /* (POOL_MAX) */
     float *scores;               /* (SCORE_BLOCK) */
