@@ -136,9 +136,11 @@ err_code schema_error(int rc, const char *what, err *e);
 err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
 void env_close(store *s);
 
-/* path_join writes dir/name, ERR_INVALID if it does not fit; lock_file opens and locks one,
- * `wait` or not: ERR_CONFLICT if another holds it, with its pid in *holder (0: unknown). */
+/* path_join writes dir/name, ERR_INVALID if it does not fit; path_sync syncs a file, or a folder:
+ * without it a new name in it may not survive a power cut. lock_file opens and locks one, `wait` or
+ * not: ERR_CONFLICT if another holds it, with its pid in *holder (0: unknown). */
 enum { STORE_PATH_MAX = 4096 };
+err_code path_sync(const char *path, err *e) ERR_CHECKED;
 err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e) ERR_CHECKED;
 err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
                    err *e) ERR_CHECKED;

@@ -1,24 +1,12 @@
 #include "storage/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/schema.h"
-
-static err_code sync_folder(const char *path, err *e)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd >= 0 ? fsync(fd) : -1;
-    int why = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc == 0 ? ERR_OK : err_set(e, ERR_IO, "syncing %s: %s", path, strerror(why));
-}
 
 static void remove_draft(const char *draft)
 {
@@ -70,7 +58,7 @@ static err_code publish(const char *draft, const char *to, err *e)
         }
         (void)unlink(path);
     }
-    err_code rc = sync_folder(draft, e);
+    err_code rc = path_sync(draft, e);
     if (rc == ERR_OK && rename(draft, to) != 0) {
         rc = errno == EEXIST || errno == ENOTEMPTY
                  ? err_set(e, ERR_CONFLICT, "%s exists", to)
@@ -85,7 +73,7 @@ static err_code publish(const char *draft, const char *to, err *e)
     if (cut != NULL) {
         cut[cut == parent ? 1 : 0] = '\0';
     }
-    return rc == ERR_OK ? sync_folder(cut != NULL ? parent : ".", e) : rc;
+    return rc == ERR_OK ? path_sync(cut != NULL ? parent : ".", e) : rc;
 }
 
 err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), void *ctx,

@@ -9,7 +9,6 @@
 #include "storage/stage.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,19 +18,6 @@
 #include "storage/schema.h"
 
 static const char *const stage_name = "import.tmp";
-
-static err_code sync_path(const char *path, err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd >= 0 ? fsync(fd) : -1;
-    int why = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc == 0 ? ERR_OK
-                   : err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO,
-                             "syncing %s: %s", path, strerror(why));
-}
 
 err_code stage_remove(const char *dir, err *e)
 {
@@ -136,7 +122,7 @@ static err_code replace(store *owner, const char *from, err *e)
     if (rc == ERR_OK && rename(from, to) != 0) {
         rc = err_set(e, ERR_IO, "renaming %s: %s", from, strerror(errno));
     }
-    rc = rc == ERR_OK ? sync_path(owner->dir, e) : rc;
+    rc = rc == ERR_OK ? path_sync(owner->dir, e) : rc;
     if (fd >= 0) {
         close(fd);
     }

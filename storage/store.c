@@ -87,6 +87,7 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
         rc = own(s, e);
     }
     rc = rc == ERR_OK ? env_open(s, create, e) : rc;
+    rc = rc == ERR_OK && create && !options->no_sync ? path_sync(s->dir, e) : rc;
     if (rc == ERR_OK && options->mode != STORE_READ) {
         store_reader_check(s);
     }

@@ -40,6 +40,19 @@ err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, 
     return ERR_OK;
 }
 
+err_code path_sync(const char *path, err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd >= 0 ? fsync(fd) : -1;
+    int why = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc == 0 ? ERR_OK
+                   : err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO,
+                             "syncing %s: %s", path, strerror(why));
+}
+
 err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
                    err *e)
 {
