@@ -1,0 +1,152 @@
+"""What learning online is worth: the next item of a shop's last tenth of time, measured through HTTP.
+
+    STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 4000] [--items 1500] [--seed 1]
+
+The demo shop has a time line: tastes move, goods come to the market, shoppers join. Four services
+are asked for each shopper's list just before every interaction of the last 10 %; a hit is when the
+item they take is among the 20 (items they have are not to be recommended again, so each counts
+once):
+
+    frozen        trained on the first 80 %, told nothing since
+    live          trained on the first 80 %, told every item and interaction as it happens
+    retrained     trained on the first 90 %, told nothing since
+    both          trained on the first 90 %, told everything since: what one can have at most
+
+What live updates keep of a retrain's gain is (live - frozen) / (retrained - frozen).
+"""
+
+import argparse
+import base64
+import json
+import math
+import os
+import re
+import shutil
+import struct
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+K = 20
+MODALITIES = ("text", "image")
+
+
+def read_npy(path):
+    """The rows of a file that stair demo wrote, as bytes of <f4; None for a missing one."""
+    with open(path, "rb") as f:
+        head = f.read(128)
+        rows, width = map(int, re.search(rb"'shape': \((\d+), (\d+)\)", head).groups())
+        for _ in range(rows):
+            row = f.read(4 * width)
+            yield None if math.isnan(struct.unpack("<f", row[:4])[0]) else row
+
+
+class Shop:
+    def __init__(self, folder, users, items, interactions, seed):
+        harness.run("demo", "--out", folder, "--users", users, "--items", items, "--interactions", interactions,
+                    "--seed", seed)
+        with open(os.path.join(folder, "items.jsonl"), encoding="utf-8") as f:
+            self.items = [json.loads(line) for line in f]
+        for name in MODALITIES:
+            for item, row in zip(self.items, read_npy(os.path.join(folder, name + ".npy"))):
+                if row is not None:
+                    item.setdefault("features", {})[name] = {"dtype": "<f4", "b64": base64.b64encode(row).decode()}
+        self.by_id = {item["id"]: item for item in self.items}
+        with open(os.path.join(folder, "interactions.inter"), encoding="utf-8") as f:
+            next(f)
+            events = [line.split("\t") for line in f]
+        self.events = sorted((int(time), user, item) for user, item, time in events)
+
+    def cut(self, part):
+        return int(len(self.events) * part)
+
+    def store(self, folder, part, epochs):
+        """Imports what was known at that part of the time line, and trains on it."""
+        os.makedirs(folder)
+        known = self.events[:self.cut(part)]
+        seen = {item for _, _, item in known}
+        with open(os.path.join(folder, "i.tsv"), "w", encoding="utf-8") as f:
+            f.write("user\titem\ttimestamp\n")
+            f.writelines(f"{user}\t{item}\t{time}\n" for time, user, item in known)
+        with open(os.path.join(folder, "items.jsonl"), "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(item) + "\n" for item in self.items if item["id"] in seen)
+        store = os.path.join(folder, "store")
+        harness.run("import", "--store", store, "--interactions", os.path.join(folder, "i.tsv"), "--items",
+                    os.path.join(folder, "items.jsonl"))
+        harness.run("train", "--store", store, "--epochs", epochs, "--threads", 2, "--activate", "yes")
+        return store, seen
+
+
+class Teller:
+    """Tells a service what happens, each item before its first interaction."""
+
+    def __init__(self, shop, client, known):
+        self.shop, self.client, self.known = shop, client, set(known)
+
+    def tell(self, events):
+        fresh = [item for item in dict.fromkeys(e[2] for e in events) if item not in self.known]
+        for at in range(0, len(fresh), 500):
+            part = fresh[at:at + 500]
+            self.send("/items", {"items": [self.shop.by_id[item] for item in part]})
+            self.known.update(part)
+        for at in range(0, len(events), 5000):
+            self.send("/interactions", {"interactions": [{"user": user, "item": item, "timestamp": time}
+                                                         for time, user, item in events[at:at + 5000]]})
+
+    def send(self, path, body):
+        answer = self.client.ask("POST", path, body, contract_check=False)
+        if answer.status not in (200, 201):
+            raise AssertionError((answer.status, answer.body[:400]))
+        count = len(next(iter(body.values())))
+        if count > 1 and answer.json["accepted"] != count:
+            raise AssertionError(answer.body[:400])
+
+
+def hits(shop, store, known, first, live):
+    """The hit of every event of the last 10 %; live: from `first` on, everything is told."""
+    result = []
+    with harness.Server(store) as server:
+        teller = Teller(shop, server.client, known)
+        start = shop.cut(0.9)
+        if live and first < start:
+            teller.tell(shop.events[first:start])
+        for event in shop.events[start:]:
+            _, user, item = event
+            answer = server.client.ask("GET", f"/recommend?user={user}&k={K}", contract_check=False)
+            result.append(item in answer.items)
+            if live:
+                teller.tell([event])
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--users", type=int, default=4000)
+    parser.add_argument("--items", type=int, default=1500)
+    parser.add_argument("--interactions", type=int, default=60000)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    a = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="stair-online-")
+    try:
+        shop = Shop(os.path.join(folder, "shop"), a.users, a.items, a.interactions, a.seed)
+        found = {}
+        for part, still, moving in ((0.8, "frozen", "live"), (0.9, "retrained", "both")):
+            store, known = shop.store(os.path.join(folder, str(part)), part, a.epochs)
+            for name, live in ((still, False), (moving, True)):
+                copy = os.path.join(folder, name)
+                shutil.copytree(store, copy)
+                found[name] = hits(shop, copy, known, shop.cut(part), live)
+                print(f"  {name:10} next item among {K}: {sum(found[name]) / len(found[name]):.4f}", flush=True)
+        rate = {name: sum(h) / len(h) for name, h in found.items()}
+        gain = rate["retrained"] - rate["frozen"]
+        print(f"  {len(found['live'])} interactions; live updates keep {(rate['live'] - rate['frozen']) / gain:.0%} of a "
+              f"retrain's gain" if gain > 0 else "  a retrain gains nothing here")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
