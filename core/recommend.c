@@ -41,9 +41,15 @@ static err_code check_query(const recommend_query *q, err *e)
     return ERR_OK;
 }
 
-/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 it is h itself. */
-static void balanced(const base *b, float balance, recommend_scratch *s)
+/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 it is h itself,
+ * and m is worked out only where an explanation wants it: it costs as much as a part of the search.
+ */
+static void balanced(const base *b, float balance, bool explain, recommend_scratch *s)
 {
+    if (balance == 0.5F && !explain) {
+        memcpy(s->q, s->h, b->dim * sizeof *s->q);
+        return;
+    }
     parts_multimodal(b->split, s->h, s->m);
     for (size_t j = 0; j < b->dim; j++) {
         float weighed = 2 * ((1 - balance) * (s->h[j] - s->m[j]) + balance * s->m[j]);
@@ -109,7 +115,7 @@ static err_code search(const view *v, bool exactly, size_t pool, recommend_scrat
 static err_code rank(const view *v, const recommend_query *q, size_t depth, recommend_scratch *s,
                      recommend_result *out, err *e)
 {
-    balanced(v->base, q->balance, s);
+    balanced(v->base, q->balance, q->explain, s);
     content_query(v, q->balance, s);
     size_t pool = depth;
     if (q->diversity > 0) {
