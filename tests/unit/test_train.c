@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "core/scorer.h"
 #include "core/train.h"
+#include "core/tune.h"
 #include "tests/support/toy.h"
 
 static dataset *shop(void)
@@ -385,6 +386,83 @@ static void every_failed_allocation_ends_a_training_cleanly(void **state)
     dataset_free(d);
 }
 
+typedef struct trials_seen {
+    int count;
+    uint32_t epochs, stop_after; /* stop_after: trials; 0: never */
+} trials_seen;
+
+static void see_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)
+{
+    trials_seen *s = ctx;
+    s->count++;
+    assert_true(epochs > s->epochs && epochs <= budget && t->value > 0);
+    s->epochs = epochs;
+}
+
+static bool seen_enough(void *ctx)
+{
+    const trials_seen *s = ctx;
+    return s->stop_after > 0 && (uint32_t)s->count >= s->stop_after;
+}
+
+static void tuning_keeps_to_its_budget_and_chooses_the_best_it_saw(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    trials_seen seen = {0};
+    tune_options t = {.budget_epochs = 160, .trial = see_trial, .ctx = &seen};
+    tune_result *r = NULL, *again = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
+    assert_int_equal(seen.count, r->count);
+    assert_true(r->epochs <= 160 && r->epochs > 80);
+    uint32_t longest = 0;
+    bool plain = false, chosen = false;
+    for (size_t i = 0; i < r->count; i++) {
+        const tune_trial *x = &r->trials[i];
+        longest = x->epochs > longest ? x->epochs : longest;
+        plain = plain || x->setting.options.without_fsc;
+        chosen = chosen || x->chosen;
+    }
+    assert_true(plain && chosen);
+    for (size_t i = 0; i < r->count; i++) { /* finals decide */
+        assert_true(r->trials[i].epochs < longest || r->trials[i].value <= r->value);
+    }
+    t.trial = NULL;
+    assert_int_equal(tune_run(&again, d, &o, &t, &e), ERR_OK);
+    assert_int_equal(again->count, r->count);
+    assert_true(again->value == r->value);
+    assert_memory_equal(&again->best, &r->best, sizeof r->best);
+    tune_result_free(r);
+    tune_result_free(again);
+    dataset_free(d);
+}
+
+static void choosing_only_the_strengths_leaves_the_rest_and_can_be_stopped(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    d->valid_count = 0; /* one pair of each user is set aside */
+    train_options o = options();
+    trials_seen seen = {.stop_after = 3};
+    tune_options t = {.budget_epochs = 60, .gamma_only = true, .trial = see_trial, .ctx = &seen};
+    tune_result *r = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
+    assert_true(r->best.options.weight_decay == o.weight_decay);
+    assert_int_equal(r->best.options.layers, o.layers);
+    assert_int_equal(r->best.neighbours[0], 5);
+    tune_result_free(r);
+    seen = (trials_seen){.stop_after = 3};
+    t.cancelled = seen_enough;
+    t.cancelled_ctx = &seen;
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_CANCELLED);
+    assert_null(r);
+    assert_int_equal(seen.count, 3);
+    dataset_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +475,8 @@ int main(void)
         cmocka_unit_test(a_shop_without_features_and_with_deleted_items_learns_too),
         cmocka_unit_test(the_tables_of_a_model_fit_each_other),
         cmocka_unit_test(bad_options_and_bad_data_are_refused_by_name),
+        cmocka_unit_test(tuning_keeps_to_its_budget_and_chooses_the_best_it_saw),
+        cmocka_unit_test(choosing_only_the_strengths_leaves_the_rest_and_can_be_stopped),
         cmocka_unit_test(every_failed_allocation_ends_a_training_cleanly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
