@@ -19,7 +19,6 @@
 #include "core/live.h"
 #include "core/mem.h"
 #include "core/recommend.h"
-#include "core/rng.h"
 #include "core/scan.h"
 #include "core/train.h"
 #include "tests/bench/sports_data.h"
@@ -73,27 +72,8 @@ static void must(err_code rc, const err *e)
 static void hide_a_tenth(bench *b)
 {
     err e = ERR_INIT;
-    rng r;
-    rng_init(&r, 7, 0);
-    uint32_t *order = mem_array(b->data.items, sizeof *order);
-    bool *hidden = mem_array(b->data.items, sizeof *hidden);
-    size_t count = 0, row = 0;
-    while (count < b->data.items / 10) {
-        uint32_t i = rng_below(&r, (uint32_t)b->data.items);
-        count += !hidden[i];
-        hidden[i] = true;
-    }
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < b->data.items; i++) {
-            if (hidden[i] == (side == 1)) {
-                order[i] = (uint32_t)row++;
-            }
-        }
-    }
-    b->warm = b->data.items - count;
-    must(sports_data_renumber(&b->data, order, &e), &e);
-    mem_free(order);
-    mem_free(hidden);
+    b->warm = sports_data_hide(&b->data, &e);
+    must(b->warm == 0 ? ERR_NOMEM : ERR_OK, &e);
     b->starts = mem_array(b->data.users + 1, sizeof *b->starts);
     for (size_t i = 0, user = 0; user <= b->data.users; user++) {
         while (i < b->data.edge_count && b->data.edges[i].user < user) {

@@ -1,12 +1,14 @@
 #include "tests/bench/sports_data.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/npy.h"
+#include "core/rng.h"
 
 static int by_user(const void *a, const void *b)
 {
@@ -127,6 +129,31 @@ err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e)
     }
     qsort(d->edges, d->edge_count, sizeof *d->edges, by_user);
     return ERR_OK;
+}
+
+size_t sports_data_hide(sports_data *d, err *e)
+{
+    rng r;
+    rng_init(&r, 7, 0);
+    uint32_t *order = mem_array(d->items, sizeof *order);
+    bool *hidden = mem_array(d->items, sizeof *hidden);
+    size_t count = 0, row = 0;
+    while (order != NULL && hidden != NULL && count < d->items / 10) {
+        uint32_t i = rng_below(&r, (uint32_t)d->items);
+        count += !hidden[i];
+        hidden[i] = true;
+    }
+    for (int side = 0; side < 2 && count > 0; side++) {
+        for (size_t i = 0; i < d->items; i++) {
+            if (hidden[i] == (side == 1)) {
+                order[i] = (uint32_t)row++;
+            }
+        }
+    }
+    bool done = count > 0 && sports_data_renumber(d, order, e) == ERR_OK;
+    mem_free(order);
+    mem_free(hidden);
+    return done ? d->items - count : 0;
 }
 
 /* tables calls `io` for every table of the model, in one order. */
