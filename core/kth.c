@@ -1,5 +1,7 @@
 #include "core/kth.h"
 
+#include <string.h>
+
 #include "core/kernel.h"
 
 void kth_init(kth *s, float *memory, size_t k)
@@ -11,26 +13,19 @@ void kth_init(kth *s, float *memory, size_t k)
     }
 }
 
-typedef int32_t mask __attribute__((vector_size(64)));
-
-/* pick is a where m, else b. */
-KERNEL_INLINE void pick(kernel_vec *out, const mask *m, const kernel_vec *a, const kernel_vec *b)
-{
-    *out = (kernel_vec)((*m & (mask)*a) | (~*m & (mask)*b));
-}
-
-/* From the back, so that every number is read before the one it moves to is written. */
+/* From the back, so that every number is read before the one it moves to is written; through a
+ * copy, so that the compiler sees it too and takes the vector minimum and maximum. */
 KERNEL_CLONES static void insert(float *at, size_t k, float number)
 {
-    const kernel_vec all = number - (kernel_vec){0};
     for (size_t i = (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES; i > 0; i -= KTH_LANES) {
-        kernel_vec here = *(const kernel_vec_any *)(at + i - KTH_LANES);
-        kernel_vec lower = *(const kernel_vec_any *)(at + i - KTH_LANES - 1);
-        mask smaller = lower < all;
-        pick(&lower, &smaller, &lower, &all);
-        mask stays = here > lower;
-        pick(&here, &stays, &here, &lower);
-        *(kernel_vec_any *)(at + i - KTH_LANES) = here;
+        float *here = at + i - KTH_LANES;
+        float before[KTH_LANES];
+        memcpy(before, here - 1, sizeof before);
+#pragma GCC unroll 1
+        for (size_t j = 0; j < KTH_LANES; j++) {
+            float lower = before[j] < number ? before[j] : number;
+            here[j] = here[j] > lower ? here[j] : lower;
+        }
     }
 }
 
