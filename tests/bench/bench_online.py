@@ -1,6 +1,6 @@
 """What learning online is worth: the next item of a shop's last tenth of time, measured through HTTP.
 
-    STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 4000] [--items 1500] [--seed 1]
+    STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 2000] [--items 1000] [--seed 1]
 
 The demo shop has a time line: tastes move, goods come to the market, shoppers join. Four services
 are asked for each shopper's list just before every interaction of the last 10 %; a hit is when the
@@ -123,9 +123,9 @@ def hits(shop, store, known, first, live):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--users", type=int, default=4000)
-    parser.add_argument("--items", type=int, default=1500)
-    parser.add_argument("--interactions", type=int, default=60000)
+    parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--interactions", type=int, default=30000)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
