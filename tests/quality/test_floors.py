@@ -26,6 +26,13 @@ class Floors(harness.TestCase):
         harness.run("import", "--store", store, *arguments)
         return store
 
+    @staticmethod
+    def tell(name, trained, result):
+        figures = ", ".join(f"{who} {result[who]['Recall@20']:.4f}/{result[who]['NDCG@20']:.4f}"
+                            for who in ("stair", "itemknn", "popular"))
+        print(f"MEASURED: {name}: test Recall@20/NDCG@20 {figures}; best epoch {trained['best_epoch']} of "
+              f"{trained['epochs']}, {trained['seconds_per_epoch']:.3f} s an epoch, {trained['peak_rss_mib']:.0f} MiB")
+
     def reference(self, name):
         with open(os.path.join(harness.SHARED_DATA, "reference.json"), encoding="utf-8") as f:
             return json.load(f)[name]["test"]
@@ -38,7 +45,7 @@ class Floors(harness.TestCase):
                                    "--neighbours", "image=5,audio=1", "--epochs", 150, "--seed", 1, "--threads", 2,
                                    "--activate", "yes", timeout=1400)
         result = harness.run_json("eval", "--store", store)
-        print("tiktok:", json.dumps(result), json.dumps(trained))
+        self.tell("tiktok", trained, result)
         reference = self.reference("tiktok")
         for metric in ("Recall@20", "NDCG@20"):
             self.assertGreaterEqual(result["stair"][metric], FLOOR * reference[metric])
@@ -56,7 +63,7 @@ class Floors(harness.TestCase):
                                    "--lr", 0.003, "--neighbours", "text=5,category=1", "--epochs", epochs,
                                    "--eval-every", 3, "--seed", 1, "--threads", 2, "--activate", "yes", timeout=1400)
         result = harness.run_json("eval", "--store", store)
-        print("sports:", json.dumps(result), json.dumps(trained))
+        self.tell("sports", trained, result)
         self.assertGreaterEqual(result["stair"]["Recall@20"], 2 * result["popular"]["Recall@20"])
 
 

@@ -7,7 +7,7 @@ so a crash counts; a program that ran no test has failed, so nothing is skipped 
 --plain a program is a shell command and one test, judged by its exit status.
 
 The counts go to build/results/SUITE.json, for summary.py. A line that begins with "NOT RUN:" says
-that something could not be tested here; it is kept for the summary.
+that something could not be tested here; it is kept for the summary. "MEASURED:" is shown too.
 """
 
 import argparse
@@ -76,7 +76,8 @@ def run_program(program, options):
     else:
         passed, failed = count(status, lines, name)
     not_run = [line for line in lines if line.startswith("NOT RUN:")]
-    shown = lines if verbose else lines[-TAIL_LINES:] if failed else not_run
+    told = [line for line in lines if line.startswith(("NOT RUN:", "MEASURED:"))]
+    shown = lines if verbose else lines[-TAIL_LINES:] if failed else told
     shown.append(f"{'FAIL' if failed else '  ok'}  {options.suite}  {name}: {passed} passed, "
                  f"{len(failed)} failed, {seconds:.1f} s")
     return {"passed": passed, "failed": [f if f.startswith(name) else f"{name}: {f}" for f in failed],
