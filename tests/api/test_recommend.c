@@ -146,7 +146,8 @@ static void the_parts_of_an_explanation_sum_to_the_score_at_every_balance(void *
             double sum = json_number_value(json_object_get(explain, "collaborative")) +
                          json_number_value(json_object_get(explain, "multimodal"));
             assert_true(fabs(sum - score) <= 1e-5 * fmax(1.0, fabs(score)));
-            assert_true(json_array_size(json_object_get(explain, "because")) > 0);
+            /* one part alone can lead to items that resemble none of the user's own */
+            assert_true(b != 2 || json_array_size(json_object_get(explain, "because")) > 0);
         }
     }
     char with[64], without[64];
