@@ -1,0 +1,248 @@
+/* Readers, writers, the propagator and activations all at once, with pthread: what a read sees is
+ * always whole and never goes back. Run under TSan too. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/recommend.h"
+#include "core/train.h"
+#include "server/engine.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "storage/dataset_load.h"
+#include "storage/generations.h"
+#include "storage/model_store.h"
+#include "tests/support/store_fixture.h"
+
+enum { ITEMS = 40, USERS = 12, READERS = 2, WRITERS = 2, ACTIVATIONS = 6, WIDTH = 8 };
+
+typedef struct world {
+    char folder[TEMP_PATH_MAX];
+    metrics *metrics;
+    engine *engine;
+    atomic_bool stop;
+    atomic_int wrong;
+} world;
+
+static void must(err_code rc, const err *e)
+{
+    if (rc != ERR_OK) {
+        fail_msg("%s", e->text);
+    }
+}
+
+static void on_fatal(void *ctx, const char *why)
+{
+    (void)why;
+    atomic_fetch_add(&((world *)ctx)->wrong, 1);
+}
+
+typedef struct waiter {
+    writer_job job;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool done;
+} waiter;
+
+static void on_done(writer_job *job)
+{
+    waiter *w = job->ctx;
+    pthread_mutex_lock(&w->mutex);
+    w->done = true;
+    pthread_cond_signal(&w->ended);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Submits, waits, frees the op. */
+static err_code write_now(world *w, op *o)
+{
+    waiter wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    wait.job.op = o;
+    wait.job.done = on_done;
+    wait.job.ctx = &wait;
+    if (engine_reserve(w->engine, 0) != WRITER_ADMITTED) {
+        op_free(o);
+        return ERR_UNAVAILABLE;
+    }
+    engine_submit(w->engine, &wait.job);
+    pthread_mutex_lock(&wait.mutex);
+    while (!wait.done) {
+        pthread_cond_wait(&wait.ended, &wait.mutex);
+    }
+    pthread_mutex_unlock(&wait.mutex);
+    err_code code = wait.job.result->code;
+    writer_job_release(&wait.job);
+    op_free(o);
+    return code;
+}
+
+static void fill_shop(world *w)
+{
+    char user[16];
+    char item[16];
+    float features[WIDTH];
+    for (int i = 0; i < ITEMS; i++) {
+        snprintf(item, sizeof item, "i%d", i);
+        for (int j = 0; j < WIDTH; j++) {
+            features[j] = (float)((i * 7 + j * 13) % 11) - 5;
+        }
+        assert_int_equal(write_now(w, op_put_item(OP_ITEMS_CREATE, item, "x", features, WIDTH)),
+                         ERR_OK);
+    }
+    for (int i = 0; i < USERS * 5; i++) {
+        snprintf(user, sizeof user, "u%d", i % USERS);
+        snprintf(item, sizeof item, "i%d", (i * 17) % ITEMS);
+        assert_int_equal(write_now(w, op_add(user, item, "purchase", 1700000000)), ERR_OK);
+    }
+}
+
+static void add_generation(world *w, uint32_t seed)
+{
+    err e = ERR_INIT;
+    dataset *d = NULL;
+    model *m = NULL;
+    store_info origin;
+    uint32_t number = 0;
+    store *s = engine_store(w->engine);
+    train_options options = TRAIN_OPTIONS_INIT;
+    options.dim = 8;
+    options.epochs = 1;
+    options.eval_every = 0;
+    options.batch = 32;
+    options.threads = 1;
+    options.seed = seed;
+    must(dataset_load(s, NULL, &d, &origin, &e), &e);
+    must(train_run(&m, d, &options, &(train_hooks){0}, &e), &e);
+    generation_info info = {
+        .seq = origin.seq, .users = (uint32_t)m->users, .items = (uint32_t)m->items};
+    memcpy(info.lineage, origin.lineage, sizeof info.lineage);
+    must(generation_begin(s, &info, &number, &e), &e);
+    must(model_put(s, number, m, NULL, 0, &e), &e);
+    must(generation_finish(s, number, slice_of("{}"), false, &e), &e);
+    model_free(m);
+    dataset_free(d);
+}
+
+/* Lists are whole, hold no hidden or deleted item, and the sequence never goes back. */
+static void *read_on(void *ctx)
+{
+    world *w = ctx;
+    recommend_scratch *scratch = NULL;
+    uint64_t last = 0;
+    if (recommend_scratch_new(&scratch, NULL) != ERR_OK) {
+        atomic_fetch_add(&w->wrong, 1);
+        return NULL;
+    }
+    for (uint32_t n = 0; !atomic_load(&w->stop); n++) {
+        live_hold hold;
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result found;
+        live_acquire(engine_live(w->engine), &hold);
+        uint64_t seq = view_seq(hold.view);
+        bool good = seq >= last;
+        last = seq;
+        q.user = n % (uint32_t)view_user_rows(hold.view);
+        good = good && recommend(hold.view, &q, scratch, &found, NULL) == ERR_OK;
+        for (size_t i = 0; good && i < found.count; i++) {
+            unsigned flags = view_item_flags(hold.view, found.hits[i].row);
+            good = (flags & ITEM_EXISTS) != 0 && (flags & ITEM_HIDDEN) == 0;
+        }
+        live_release(engine_live(w->engine), &hold);
+        atomic_fetch_add(&w->wrong, good ? 0 : 1);
+    }
+    recommend_scratch_free(scratch);
+    return NULL;
+}
+
+static void *write_on(void *ctx)
+{
+    world *w = ctx;
+    float features[WIDTH] = {1, 2, 3};
+    for (int n = 0; !atomic_load(&w->stop); n++) {
+        char name[32];
+        bool good = true;
+        features[0] = (float)(n % 5);
+        snprintf(name, sizeof name, "w%d", n % 25);
+        good = write_now(w, op_put_item(OP_ITEMS_PUT, name, "y", features, WIDTH)) == ERR_OK;
+        snprintf(name, sizeof name, "u%d", n % (2 * USERS));
+        good = write_now(w, op_add(name, "i3", "view", 1700000000 + n)) == ERR_OK && good;
+        atomic_fetch_add(&w->wrong, good ? 0 : 1);
+        if (n % 10 == 9) { /* the other writer may have been first */
+            (void)write_now(w, op_delete_item("w3"));
+            (void)write_now(w, op_erase("u20"));
+        }
+    }
+    return NULL;
+}
+
+static void reads_stay_whole_while_everything_else_changes(void **state)
+{
+    (void)state;
+    world w = {.engine = NULL};
+    pthread_t threads[READERS + WRITERS];
+    err e = ERR_INIT;
+    log_setup(LOG_NONE, 2);
+    temp_folder(w.folder);
+    assert_int_equal(metrics_new(&w.metrics, &e), ERR_OK);
+    engine_options options = {
+        .dir = w.folder,
+        .queue_jobs_max = 64,
+        .queue_bytes_max = 1 << 20,
+        .threads = 1,
+        .propagate_changes = 1,
+        .propagate_within_seconds = 1,
+        .watch_seconds = 0.01,
+        .metrics = w.metrics,
+        .fatal = on_fatal,
+        .fatal_ctx = &w,
+    };
+    must(engine_open(&w.engine, &options, &e), &e);
+    fill_shop(&w);
+    add_generation(&w, 1);
+    add_generation(&w, 2);
+    for (int i = 0; i < READERS + WRITERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, i < READERS ? read_on : write_on, &w),
+                         0);
+    }
+    for (uint32_t i = 0; i < ACTIVATIONS; i++) {
+        live_hold hold;
+        assert_int_equal(write_now(&w, op_activate(1 + i % 2)), ERR_OK);
+        live_acquire(engine_live(w.engine), &hold);
+        assert_int_equal(view_generation(hold.view), 1 + i % 2);
+        live_release(engine_live(w.engine), &hold);
+    }
+    /* until the convolution has run beside them */
+    json_buffer text;
+    json_buffer_init(&text, 1 << 20);
+    static const char none[] = "\nstair_propagation_runs_total 0\n";
+    do {
+        sched_yield();
+        json_buffer_reset(&text, 1 << 20);
+        metrics_render(w.metrics, &text);
+    } while (memmem(text.at, text.length, none, sizeof none - 1) != NULL);
+    json_buffer_fini(&text);
+    atomic_store(&w.stop, true);
+    for (int i = 0; i < READERS + WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&w.wrong), 0);
+    engine_close(w.engine);
+    metrics_free(w.metrics);
+    temp_remove(w.folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_stay_whole_while_everything_else_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
