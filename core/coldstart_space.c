@@ -132,10 +132,11 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
 static err_code measure(coldstart *c, err *e)
 {
     size_t dim = c->dim, step = c->items / SAMPLE_ROWS_MAX + 1;
-    float *mean = mem_array(2 * dim, sizeof *mean), *row = mean + dim;
+    float *mean = mem_array(2 * dim, sizeof *mean); /* and one row of w E behind it */
     if (mean == NULL) {
         return err_nomem(e, "the spread of scores");
     }
+    float *row = mean + dim;
     float count = 0;
     for (size_t i = 0; i < c->items; i += step, count += 1) {
         const float *own = c->m->item_e + i * dim;
