@@ -229,7 +229,8 @@ static void make_row(embedding *in)
 
 static err_code embedding_init(embedding *in, const coldstart *c, err *e)
 {
-    size_t widest = c->dim, space = c->dim;
+    size_t widest = c->dim;
+    size_t space = widest;
     for (size_t m = 0; m < c->modalities; m++) {
         size_t width = c->m->modalities[m].width;
         widest = width > widest ? width : widest;

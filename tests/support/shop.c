@@ -137,7 +137,7 @@ uint32_t shop_add_item(shop *s)
 void shop_drop_item(shop *s, uint32_t row)
 {
     s->items[row].exists = false;
-    change c = {.kind = CHANGE_ITEM_GONE, .row = {.row = row}};
+    change c = {.kind = CHANGE_ITEM_GONE, .row.row = row};
     send(s, &c, 1);
 }
 
@@ -157,7 +157,7 @@ static void drop_user(shop *s, uint32_t row)
 {
     s->users[row].exists = false;
     s->users[row].edge_count = 0;
-    change c = {.kind = CHANGE_USER_GONE, .row = {.row = row}};
+    change c = {.kind = CHANGE_USER_GONE, .row.row = row};
     send(s, &c, 1);
 }
 
@@ -517,4 +517,29 @@ filter shop_filter(shop *s, shop_filter_room *room)
         room->attributes[f.attribute_count] = random_condition(s, room->texts[texts++]);
     }
     return f;
+}
+
+const coldstart_tuning shop_plain = {
+    .way = COLDSTART_RESIDUALS, .neighbours = 2, .temperature = 0.1F, .ridge = 0.1F};
+
+void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
+{
+    f->shop = mem_array(1, sizeof *f->shop);
+    shop_init(f->shop, seed);
+    shop_fill(f->shop, 300, 40, 500);
+    shop_activate(f->shop, 1, tuning);
+    for (unsigned i = 0; i < 400; i++) {
+        shop_step(f->shop);
+    }
+    assert_int_equal(recommend_scratch_new(&f->scratch, NULL), ERR_OK);
+    live_acquire(f->shop->live, &f->hold);
+    shop_check(f->shop, f->hold.view);
+}
+
+void fixture_close(fixture *f)
+{
+    live_release(f->shop->live, &f->hold);
+    recommend_scratch_free(f->scratch);
+    shop_fini(f->shop);
+    mem_free(f->shop);
 }

@@ -103,4 +103,18 @@ typedef struct shop_filter_room {
 } shop_filter_room;
 filter shop_filter(shop *s, shop_filter_room *room);
 
+/* Without the content affinity, so that a score is an inner product of two rows of H. */
+extern const coldstart_tuning shop_plain;
+
+/* A shop with a generation, and with items, users and interactions that came after it, a view of
+ * it and a scratch. */
+typedef struct fixture {
+    shop *shop;
+    recommend_scratch *scratch;
+    live_hold hold;
+} fixture;
+
+void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning);
+void fixture_close(fixture *f);
+
 #endif

@@ -19,39 +19,6 @@
 #include "core/view_tables.h"
 #include "tests/support/shop.h"
 
-/* Without the content affinity, so that a score is an inner product of two rows of H. */
-static const coldstart_tuning plain = {
-    .way = COLDSTART_RESIDUALS, .neighbours = 2, .temperature = 0.1F, .ridge = 0.1F};
-
-typedef struct fixture {
-    shop *shop;
-    recommend_scratch *scratch;
-    live_hold hold;
-} fixture;
-
-/* A shop with a generation, and with items, users and interactions that came after it. */
-static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
-{
-    f->shop = mem_array(1, sizeof *f->shop);
-    shop_init(f->shop, seed);
-    shop_fill(f->shop, 300, 40, 500);
-    shop_activate(f->shop, 1, tuning);
-    for (unsigned i = 0; i < 400; i++) {
-        shop_step(f->shop);
-    }
-    assert_int_equal(recommend_scratch_new(&f->scratch, NULL), ERR_OK);
-    live_acquire(f->shop->live, &f->hold);
-    shop_check(f->shop, f->hold.view);
-}
-
-static void close_shop(fixture *f)
-{
-    live_release(f->shop->live, &f->hold);
-    recommend_scratch_free(f->scratch);
-    shop_fini(f->shop);
-    mem_free(f->shop);
-}
-
 static bool seen_by(const shop_user *user, uint32_t item)
 {
     for (size_t i = 0; i < user->edge_count; i++) {
@@ -198,7 +165,7 @@ static void recommend_equals_brute_force_under_random_queries(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 21, &plain);
+    fixture_open(&f, 21, &shop_plain);
     shop *s = f.shop;
     rng *r = &s->random;
     size_t beside = 0;
@@ -240,14 +207,14 @@ static void recommend_equals_brute_force_under_random_queries(void **state)
         beside = f.hold.view->delta_count;
     }
     assert_true(beside > 20); /* else the vectors beside the index were not tried */
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void the_lists_stay_right_through_background_runs_and_generations(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 22, &plain);
+    fixture_open(&f, 22, &shop_plain);
     shop *s = f.shop;
     propagate_options once = {.threads = 1};
     for (unsigned round = 0; round < 24; round++) {
@@ -260,7 +227,7 @@ static void the_lists_stay_right_through_background_runs_and_generations(void **
             shop_step(s); /* what comes while the run works */
         }
         if (round % 8 == 7) {
-            shop_activate(s, round, &plain);
+            shop_activate(s, round, &shop_plain);
         }
         live_hold before;
         live_acquire(s->live, &before);
@@ -282,7 +249,7 @@ static void the_lists_stay_right_through_background_runs_and_generations(void **
             }
         }
     }
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 /* After a background run, and before the next write, the row that a request makes for a user is
@@ -291,7 +258,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 23, &plain);
+    fixture_open(&f, 23, &shop_plain);
     shop *s = f.shop;
     propagate_options once = {.threads = 1};
     base *b = NULL;
@@ -355,14 +322,14 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
         }
     }
     assert_true(compared > 30);
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void explained_parts_sum_to_the_score_at_every_balance(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 24, NULL); /* with the content affinity */
+    fixture_open(&f, 24, NULL); /* with the content affinity */
     size_t leaning = 0, reasons = 0;
     for (uint32_t user = 0; user < f.shop->user_rows; user++) {
         for (unsigned step = 0; step <= 10; step++) {
@@ -391,7 +358,7 @@ static void explained_parts_sum_to_the_score_at_every_balance(void **state)
     }
     assert_true(leaning > 50);
     assert_true(reasons > 100);
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static double mean_likeness(const view *v, const recommend_result *got)
@@ -419,7 +386,7 @@ static void more_diversity_means_less_likeness_within_the_lists(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 25, &plain);
+    fixture_open(&f, 25, &shop_plain);
     double before = 2;
     for (unsigned step = 0; step <= 5; step++) {
         double sum = 0;
@@ -437,14 +404,14 @@ static void more_diversity_means_less_likeness_within_the_lists(void **state)
         assert_true(sum / 40 < before);
         before = sum / 40;
     }
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void a_diverse_list_holds_no_item_twice_and_pages_fit_together(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 26, &plain);
+    fixture_open(&f, 26, &shop_plain);
     recommend_query q = RECOMMEND_QUERY_INIT;
     recommend_result got;
     uint32_t whole[40];
@@ -465,7 +432,7 @@ static void a_diverse_list_holds_no_item_twice_and_pages_fit_together(void **sta
     for (size_t i = 0; i < 15; i++) {
         assert_int_equal(got.hits[i].row, whole[25 + i]);
     }
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void fallbacks_have_their_reasons(void **state)
@@ -519,7 +486,7 @@ static void popular_and_latest_equal_brute_force(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 28, NULL);
+    fixture_open(&f, 28, NULL);
     const shop *s = f.shop;
     for (unsigned round = 0; round < 400; round++) {
         shop_filter_room room;
@@ -548,14 +515,14 @@ static void popular_and_latest_equal_brute_force(void **state)
             assert_int_equal(got.hits[i].row, want[q.offset + i].row);
         }
     }
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void similar_equals_brute_force_by_every_part(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 29, NULL);
+    fixture_open(&f, 29, NULL);
     const view *v = f.hold.view;
     for (uint32_t item = 0; item < f.shop->item_rows; item += 3) {
         for (int by = SIMILAR_ALL; by <= SIMILAR_MULTIMODAL; by++) {
@@ -600,256 +567,14 @@ static void similar_equals_brute_force_by_every_part(void **state)
             }
         }
     }
-    close_shop(&f);
-}
-
-/* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */
-static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
-{
-    (void)state;
-    fixture f;
-    open_shop(&f, 30, NULL);
-    shop *s = f.shop;
-    const view *v = f.hold.view;
-    float x[SHOP_TEXT] = {3, -1, 2};
-    feature text = {slice_of("text"), FEATURE_F4, SHOP_TEXT, x};
-    feature odd = {slice_of("sound"), FEATURE_F4, 3, x};
-    feature wide = {slice_of("text"), FEATURE_F4, 5, x};
-    cold_item *cold = NULL;
-    assert_int_equal(coldstart_prepare(&cold, v, (feature[]){text, odd}, 2, NULL), ERR_OK);
-    assert_int_equal(cold->used, 1);
-    assert_int_equal(cold->missing, 2);
-    assert_true(cold->neighbour_count > 0);
-    assert_int_equal(cold->generation, 1);
-    for (size_t i = 1; i < cold->neighbour_count; i++) {
-        assert_true(cold->neighbours[i].similarity <= cold->neighbours[i - 1].similarity);
-    }
-    cold_item_free(cold);
-    assert_int_equal(coldstart_prepare(&cold, v, &odd, 1, NULL), ERR_OK);
-    assert_int_equal(cold->used, 0);
-    cold_item_free(cold);
-    err e = ERR_INIT;
-    assert_int_equal(coldstart_prepare(&cold, v, &wide, 1, &e), ERR_INVALID);
-    assert_string_equal(e.text, "features.text: expected 12 numbers, not 5");
-    assert_null(cold);
-    for (size_t j = 0; j < SHOP_TEXT; j++) {
-        x[j] = 1e6F;
-    }
-    assert_int_equal(coldstart_prepare(&cold, v, &text, 1, NULL), ERR_OK);
-    double largest = 0, norm = 0;
-    for (size_t i = 0; i < v->base->learnt; i++) {
-        double square = 0;
-        for (size_t j = 0; j < SHOP_DIM; j++) {
-            square += pow((double)v->base->e[i * SHOP_DIM + j], 2);
-        }
-        largest = fmax(largest, square);
-    }
-    for (size_t j = 0; j < SHOP_DIM; j++) {
-        norm += pow((double)cold->e[j], 2);
-    }
-    assert_true(norm <= largest * 1.0001);
-    cold_item_free(cold);
-    (void)s;
-    close_shop(&f);
-}
-
-/* With the features as they were given, an item's twin is its first neighbour by each of them; and
- * whoever owns the twin sees the new item rise by the affinity, which counts as multimodal. */
-static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(void **state)
-{
-    (void)state;
-    fixture f;
-    open_shop(&f, 35, &plain);
-    shop *s = f.shop;
-    size_t items = s->item_rows;
-    float *text = mem_array(items * SHOP_TEXT, sizeof *text);
-    for (size_t i = 0; i < items; i++) {
-        for (size_t j = 0; j < SHOP_TEXT; j++) {
-            text[i * SHOP_TEXT + j] = s->items[i].has_text ? s->items[i].text[j] : NAN;
-        }
-    }
-    feature_table table = {text, items, SHOP_TEXT};
-    feature_source source = feature_source_table("text", &table, 5);
-    base_options options = {.generation = 2, .sources = &source, .source_count = 1};
-    base *b = NULL;
-    assert_int_equal(base_new(&b, shop_model(s, 2), &options, NULL), ERR_OK);
-    live_release(s->live, &f.hold);
-    assert_int_equal(live_activate(s->live, b, ++s->seq, NULL), ERR_OK);
-    uint32_t twin = 0, item = shop_add_item(s);
-    while (!s->items[twin].exists || !s->items[twin].has_text) {
-        twin++;
-    }
-    s->items[item] = s->items[twin];
-    s->items[item].hidden = s->items[item].has_image = false;
-    shop_put_item(s, item, true);
-    live_acquire(s->live, &f.hold);
-    const cold_link *links = view_links(f.hold.view, item);
-    assert_int_equal(links[0].item, twin);
-    assert_true(fabsf(links[0].weight - 5.0F / 6) < 1e-5F);
-    uint32_t owner = 0;
-    while (!s->users[owner].exists || s->users[owner].edge_count == SHOP_EDGES_MAX) {
-        owner++;
-    }
-    recommend_query q = RECOMMEND_QUERY_INIT;
-    q.user = owner;
-    q.k = 1000;
-    q.include_seen = q.explain = true;
-    float multimodal[2] = {0, 0}, scores[2] = {0, 0};
-    for (int n = 0; n < 2; n++) {
-        recommend_result got;
-        session_item session = {twin, 1};
-        q.session = &session;
-        q.session_count = n == 1 ? 1 : 0;
-        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
-        for (size_t i = 0; i < got.count; i++) {
-            if (got.hits[i].row == item) {
-                float h[SHOP_DIM], user[SHOP_DIM], plain_score = 0;
-                assert_true(view_item_vector(f.hold.view, item, h));
-                assert_true(recommend_user_vector(f.hold.view, owner, q.session, q.session_count,
-                                                  f.scratch, user));
-                for (size_t j = 0; j < SHOP_DIM; j++) {
-                    plain_score += h[j] * user[j];
-                }
-                scores[n] = got.hits[i].score - plain_score;
-                multimodal[n] = got.hits[i].multimodal;
-                break;
-            }
-        }
-    }
-    assert_true(scores[1] > scores[0] + 1e-3F);
-    assert_true(multimodal[1] > multimodal[0]);
-    mem_free(text);
-    close_shop(&f);
-}
-
-/* What admission prepared is used as it is, unless it knew less than the item has, or another
- * generation. */
-static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
-{
-    (void)state;
-    fixture f;
-    open_shop(&f, 34, NULL);
-    shop *s = f.shop;
-    uint32_t row = shop_add_item(s);
-    s->items[row].has_text = s->items[row].has_image = true;
-    shop_change_room room;
-    change c = shop_item_change(s, row, true, &room);
-    cold_item *whole = NULL, *half = NULL;
-    live_release(s->live, &f.hold);
-    live_acquire(s->live, &f.hold);
-    assert_int_equal(coldstart_prepare(&whole, f.hold.view, room.features, 2, NULL), ERR_OK);
-    assert_int_equal(coldstart_prepare(&half, f.hold.view, room.features, 1, NULL), ERR_OK);
-    whole->e[0] += 7; /* so that it is seen which one was taken */
-    const cold_item *tried[] = {whole, half, whole};
-    for (int n = 0; n < 3; n++) {
-        whole->generation = n == 2 ? 99 : 1;
-        room.item.prepared = tried[n];
-        change_list list = {&c, 1, ++s->seq};
-        assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
-        live_release(s->live, &f.hold);
-        live_acquire(s->live, &f.hold);
-        const float *e = view_vector(f.hold.view, row, VECTOR_E);
-        assert_true(fabsf(e[0] - whole->e[0] + (n == 0 ? 0 : 7)) < 1e-5F);
-    }
-    cold_item_free(whole);
-    cold_item_free(half);
-    close_shop(&f);
-}
-
-static void features_that_change_after_training_do_not_move_what_was_learnt(void **state)
-{
-    (void)state;
-    fixture f;
-    open_shop(&f, 31, NULL);
-    shop *s = f.shop;
-    uint32_t row = 0;
-    float before[SHOP_DIM], after[SHOP_DIM];
-    while (!s->items[row].exists || !view_item_vector(f.hold.view, row, before)) {
-        row++;
-    }
-    live_release(s->live, &f.hold);
-    for (size_t j = 0; j < SHOP_TEXT; j++) {
-        s->items[row].text[j] += 5;
-    }
-    s->items[row].has_text = true;
-    shop_put_item(s, row, true);
-    live_acquire(s->live, &f.hold);
-    assert_true(view_item_vector(f.hold.view, row, after));
-    assert_memory_equal(before, after, sizeof before);
-    close_shop(&f);
-}
-
-static size_t place_in_list(const fixture *f, uint32_t user, uint32_t item)
-{
-    recommend_query q = RECOMMEND_QUERY_INIT;
-    recommend_result got;
-    q.user = user;
-    q.k = 1000;
-    q.include_seen = true;
-    assert_int_equal(recommend(f->hold.view, &q, f->scratch, &got, NULL), ERR_OK);
-    for (size_t i = 0; i < got.count; i++) {
-        if (got.hits[i].row == item) {
-            return got.hits[i].popular ? SIZE_MAX : i;
-        }
-    }
-    return SIZE_MAX;
-}
-
-/* Its buyers like it best; and what the write did is near what the background run then makes. */
-static void an_item_without_features_is_personal_after_its_first_interactions(void **state)
-{
-    (void)state;
-    fixture f;
-    open_shop(&f, 33, &plain);
-    shop *s = f.shop;
-    live_release(s->live, &f.hold);
-    uint32_t item = shop_add_item(s);
-    s->items[item].hidden = s->items[item].has_text = s->items[item].has_image = false;
-    shop_put_item(s, item, true);
-    live_acquire(s->live, &f.hold);
-    assert_int_equal(place_in_list(&f, 0, item), SIZE_MAX);
-    for (uint32_t user = 0; user < 3; user++) {
-        live_release(s->live, &f.hold);
-        size_t edges = s->users[user].edge_count;
-        shop_edge(s, user, item, 0);
-        assert_int_equal(s->users[user].edge_count, edges + 1);
-        live_acquire(s->live, &f.hold);
-    }
-    float touched[SHOP_DIM], exact[SHOP_DIM];
-    assert_true(view_item_vector(f.hold.view, item, touched));
-    double sum = 0;
-    for (uint32_t user = 0; user < 3; user++) {
-        size_t place = place_in_list(&f, user, item);
-        assert_true(place < s->item_rows);
-        sum += (double)place;
-    }
-    print_message("mean place %.0f of %zu\n", sum / 3, s->item_rows);
-    assert_true(sum / 3 < 0.4 * (double)s->item_rows);
-    propagate_options once = {.threads = 1};
-    base *b = NULL;
-    bool swapped = false;
-    assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
-    live_release(s->live, &f.hold);
-    assert_int_equal(live_swap(s->live, b, &swapped, NULL), ERR_OK);
-    live_acquire(s->live, &f.hold);
-    assert_true(view_item_vector(f.hold.view, item, exact));
-    double dot = 0, one = 0, other = 0;
-    for (size_t j = 0; j < SHOP_DIM; j++) {
-        dot += (double)touched[j] * (double)exact[j];
-        one += (double)touched[j] * (double)touched[j];
-        other += (double)exact[j] * (double)exact[j];
-    }
-    print_message("touched against exact: cosine %.3f, lengths %.3f %.3f\n",
-                  dot / sqrt(one * other), sqrt(one), sqrt(other));
-    assert_true(dot / sqrt(one * other) > 0.8);
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 static void numbers_out_of_range_are_refused_by_name(void **state)
 {
     (void)state;
     fixture f;
-    open_shop(&f, 32, NULL);
+    fixture_open(&f, 32, NULL);
     struct {
         recommend_query q;
         const char *start;
@@ -873,7 +598,7 @@ static void numbers_out_of_range_are_refused_by_name(void **state)
         assert_int_equal(recommend(f.hold.view, &cases[i].q, f.scratch, &got, &e), ERR_INVALID);
         assert_memory_equal(e.text, cases[i].start, strlen(cases[i].start));
     }
-    close_shop(&f);
+    fixture_close(&f);
 }
 
 int main(void)
@@ -888,11 +613,6 @@ int main(void)
         cmocka_unit_test(fallbacks_have_their_reasons),
         cmocka_unit_test(popular_and_latest_equal_brute_force),
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
-        cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
-        cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
-        cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
-        cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
-        cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,270 @@
+/*
+ * Items that training has not seen: placed from features, moved by their first buyers.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base_tables.h"
+#include "core/mem.h"
+#include "core/propagate.h"
+#include "core/view_tables.h"
+#include "tests/support/shop.h"
+
+/* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */
+static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 30, NULL);
+    shop *s = f.shop;
+    const view *v = f.hold.view;
+    float x[SHOP_TEXT] = {3, -1, 2};
+    feature text = {slice_of("text"), FEATURE_F4, SHOP_TEXT, x};
+    feature odd = {slice_of("sound"), FEATURE_F4, 3, x};
+    feature wide = {slice_of("text"), FEATURE_F4, 5, x};
+    cold_item *cold = NULL;
+    assert_int_equal(coldstart_prepare(&cold, v, (feature[]){text, odd}, 2, NULL), ERR_OK);
+    assert_int_equal(cold->used, 1);
+    assert_int_equal(cold->missing, 2);
+    assert_true(cold->neighbour_count > 0);
+    assert_int_equal(cold->generation, 1);
+    for (size_t i = 1; i < cold->neighbour_count; i++) {
+        assert_true(cold->neighbours[i].similarity <= cold->neighbours[i - 1].similarity);
+    }
+    cold_item_free(cold);
+    assert_int_equal(coldstart_prepare(&cold, v, &odd, 1, NULL), ERR_OK);
+    assert_int_equal(cold->used, 0);
+    cold_item_free(cold);
+    err e = ERR_INIT;
+    assert_int_equal(coldstart_prepare(&cold, v, &wide, 1, &e), ERR_INVALID);
+    assert_string_equal(e.text, "features.text: expected 12 numbers, not 5");
+    assert_null(cold);
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        x[j] = 1e6F;
+    }
+    assert_int_equal(coldstart_prepare(&cold, v, &text, 1, NULL), ERR_OK);
+    double largest = 0, norm = 0;
+    for (size_t i = 0; i < v->base->learnt; i++) {
+        double square = 0;
+        for (size_t j = 0; j < SHOP_DIM; j++) {
+            square += pow((double)v->base->e[i * SHOP_DIM + j], 2);
+        }
+        largest = fmax(largest, square);
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        norm += pow((double)cold->e[j], 2);
+    }
+    assert_true(norm <= largest * 1.0001);
+    cold_item_free(cold);
+    (void)s;
+    fixture_close(&f);
+}
+
+/* With the features as they were given, an item's twin is its first neighbour by each of them; and
+ * whoever owns the twin sees the new item rise by the affinity, which counts as multimodal. */
+static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 35, &shop_plain);
+    shop *s = f.shop;
+    size_t items = s->item_rows;
+    float *text = mem_array(items * SHOP_TEXT, sizeof *text);
+    for (size_t i = 0; i < items; i++) {
+        for (size_t j = 0; j < SHOP_TEXT; j++) {
+            text[i * SHOP_TEXT + j] = s->items[i].has_text ? s->items[i].text[j] : NAN;
+        }
+    }
+    feature_table table = {text, items, SHOP_TEXT};
+    feature_source source = feature_source_table("text", &table, 5);
+    base_options options = {.generation = 2, .sources = &source, .source_count = 1};
+    base *b = NULL;
+    assert_int_equal(base_new(&b, shop_model(s, 2), &options, NULL), ERR_OK);
+    live_release(s->live, &f.hold);
+    assert_int_equal(live_activate(s->live, b, ++s->seq, NULL), ERR_OK);
+    uint32_t twin = 0, item = shop_add_item(s);
+    while (!s->items[twin].exists || !s->items[twin].has_text) {
+        twin++;
+    }
+    s->items[item] = s->items[twin];
+    s->items[item].hidden = s->items[item].has_image = false;
+    shop_put_item(s, item, true);
+    live_acquire(s->live, &f.hold);
+    const cold_link *links = view_links(f.hold.view, item);
+    assert_int_equal(links[0].item, twin);
+    assert_true(fabsf(links[0].weight - 5.0F / 6) < 1e-5F);
+    uint32_t owner = 0;
+    while (!s->users[owner].exists || s->users[owner].edge_count == SHOP_EDGES_MAX) {
+        owner++;
+    }
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    q.user = owner;
+    q.k = 1000;
+    q.include_seen = q.explain = true;
+    float multimodal[2] = {0, 0}, scores[2] = {0, 0};
+    for (int n = 0; n < 2; n++) {
+        recommend_result got;
+        session_item session = {twin, 1};
+        q.session = &session;
+        q.session_count = n == 1 ? 1 : 0;
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        for (size_t i = 0; i < got.count; i++) {
+            if (got.hits[i].row == item) {
+                float h[SHOP_DIM], user[SHOP_DIM], plain_score = 0;
+                assert_true(view_item_vector(f.hold.view, item, h));
+                assert_true(recommend_user_vector(f.hold.view, owner, q.session, q.session_count,
+                                                  f.scratch, user));
+                for (size_t j = 0; j < SHOP_DIM; j++) {
+                    plain_score += h[j] * user[j];
+                }
+                scores[n] = got.hits[i].score - plain_score;
+                multimodal[n] = got.hits[i].multimodal;
+                break;
+            }
+        }
+    }
+    assert_true(scores[1] > scores[0] + 1e-3F);
+    assert_true(multimodal[1] > multimodal[0]);
+    mem_free(text);
+    fixture_close(&f);
+}
+
+/* What admission prepared is used as it is, unless it knew less than the item has, or another
+ * generation. */
+static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 34, NULL);
+    shop *s = f.shop;
+    uint32_t row = shop_add_item(s);
+    s->items[row].has_text = s->items[row].has_image = true;
+    shop_change_room room;
+    change c = shop_item_change(s, row, true, &room);
+    cold_item *whole = NULL, *half = NULL;
+    live_release(s->live, &f.hold);
+    live_acquire(s->live, &f.hold);
+    assert_int_equal(coldstart_prepare(&whole, f.hold.view, room.features, 2, NULL), ERR_OK);
+    assert_int_equal(coldstart_prepare(&half, f.hold.view, room.features, 1, NULL), ERR_OK);
+    whole->e[0] += 7; /* so that it is seen which one was taken */
+    const cold_item *tried[] = {whole, half, whole};
+    for (int n = 0; n < 3; n++) {
+        whole->generation = n == 2 ? 99 : 1;
+        room.item.prepared = tried[n];
+        change_list list = {&c, 1, ++s->seq};
+        assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
+        live_release(s->live, &f.hold);
+        live_acquire(s->live, &f.hold);
+        const float *e = view_vector(f.hold.view, row, VECTOR_E);
+        assert_true(fabsf(e[0] - whole->e[0] + (n == 0 ? 0 : 7)) < 1e-5F);
+    }
+    cold_item_free(whole);
+    cold_item_free(half);
+    fixture_close(&f);
+}
+
+static void features_that_change_after_training_do_not_move_what_was_learnt(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 31, NULL);
+    shop *s = f.shop;
+    uint32_t row = 0;
+    float before[SHOP_DIM], after[SHOP_DIM];
+    while (!s->items[row].exists || !view_item_vector(f.hold.view, row, before)) {
+        row++;
+    }
+    live_release(s->live, &f.hold);
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        s->items[row].text[j] += 5;
+    }
+    s->items[row].has_text = true;
+    shop_put_item(s, row, true);
+    live_acquire(s->live, &f.hold);
+    assert_true(view_item_vector(f.hold.view, row, after));
+    assert_memory_equal(before, after, sizeof before);
+    fixture_close(&f);
+}
+
+static size_t place_in_list(const fixture *f, uint32_t user, uint32_t item)
+{
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    q.user = user;
+    q.k = 1000;
+    q.include_seen = true;
+    assert_int_equal(recommend(f->hold.view, &q, f->scratch, &got, NULL), ERR_OK);
+    for (size_t i = 0; i < got.count; i++) {
+        if (got.hits[i].row == item) {
+            return got.hits[i].popular ? SIZE_MAX : i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Its buyers like it best; and what the write did is near what the background run then makes. */
+static void an_item_without_features_is_personal_after_its_first_interactions(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 33, &shop_plain);
+    shop *s = f.shop;
+    live_release(s->live, &f.hold);
+    uint32_t item = shop_add_item(s);
+    s->items[item].hidden = s->items[item].has_text = s->items[item].has_image = false;
+    shop_put_item(s, item, true);
+    live_acquire(s->live, &f.hold);
+    assert_int_equal(place_in_list(&f, 0, item), SIZE_MAX);
+    for (uint32_t user = 0; user < 3; user++) {
+        live_release(s->live, &f.hold);
+        size_t edges = s->users[user].edge_count;
+        shop_edge(s, user, item, 0);
+        assert_int_equal(s->users[user].edge_count, edges + 1);
+        live_acquire(s->live, &f.hold);
+    }
+    float touched[SHOP_DIM], exact[SHOP_DIM];
+    assert_true(view_item_vector(f.hold.view, item, touched));
+    double sum = 0;
+    for (uint32_t user = 0; user < 3; user++) {
+        size_t place = place_in_list(&f, user, item);
+        assert_true(place < s->item_rows);
+        sum += (double)place;
+    }
+    print_message("mean place %.0f of %zu\n", sum / 3, s->item_rows);
+    assert_true(sum / 3 < 0.4 * (double)s->item_rows);
+    propagate_options once = {.threads = 1};
+    base *b = NULL;
+    bool swapped = false;
+    assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
+    live_release(s->live, &f.hold);
+    assert_int_equal(live_swap(s->live, b, &swapped, NULL), ERR_OK);
+    live_acquire(s->live, &f.hold);
+    assert_true(view_item_vector(f.hold.view, item, exact));
+    double dot = 0, one = 0, other = 0;
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        dot += (double)touched[j] * (double)exact[j];
+        one += (double)touched[j] * (double)touched[j];
+        other += (double)exact[j] * (double)exact[j];
+    }
+    print_message("touched against exact: cosine %.3f, lengths %.3f %.3f\n",
+                  dot / sqrt(one * other), sqrt(one), sqrt(other));
+    assert_true(dot / sqrt(one * other) > 0.8);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
+        cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
+        cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
+        cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
+        cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
