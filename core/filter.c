@@ -14,7 +14,10 @@
 
 size_t filter_words(const view *v)
 {
-    return (v->item_rows + BITMAP_LEAF_ROWS - 1) / BITMAP_LEAF_ROWS * BITMAP_LEAF_WORDS;
+    /* A generation can know rows at the end that were deleted before this process began. */
+    size_t known = v->base != NULL ? v->base->items : 0;
+    size_t rows = known > v->item_rows ? known : v->item_rows;
+    return (rows + BITMAP_LEAF_ROWS - 1) / BITMAP_LEAF_ROWS * BITMAP_LEAF_WORDS;
 }
 
 /* category_leaf borrows a leaf of a category's bitmap, NULL for all zeros. */

@@ -570,6 +570,36 @@ static void similar_equals_brute_force_by_every_part(void **state)
     fixture_close(&f);
 }
 
+/* The last items were deleted, and after a restart nobody knows their rows but the model. */
+static void a_generation_may_know_rows_that_the_shop_has_no_more(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 36, &shop_plain);
+    size_t rows = f.shop->item_rows;
+    live_release(f.shop->live, &f.hold);
+    f.shop->item_rows = 9000;
+    shop_activate(f.shop, 3, &shop_plain);
+    f.shop->item_rows = rows;
+    live_acquire(f.shop->live, &f.hold);
+    for (uint32_t user = 0; user < f.shop->user_rows; user++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        list_query nearest = {.k = 500};
+        recommend_result got;
+        q.user = user;
+        q.k = 700;
+        if (f.shop->users[user].exists) {
+            check_list(&f, &q);
+        }
+        assert_int_equal(similar(f.hold.view, user, SIMILAR_ALL, &nearest, f.scratch, &got, NULL),
+                         ERR_OK);
+        for (size_t i = 0; i < got.count; i++) {
+            assert_true(got.hits[i].row < rows);
+        }
+    }
+    fixture_close(&f);
+}
+
 static void numbers_out_of_range_are_refused_by_name(void **state)
 {
     (void)state;
@@ -613,6 +643,7 @@ int main(void)
         cmocka_unit_test(fallbacks_have_their_reasons),
         cmocka_unit_test(popular_and_latest_equal_brute_force),
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
+        cmocka_unit_test(a_generation_may_know_rows_that_the_shop_has_no_more),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
