@@ -29,6 +29,9 @@ static err_code document(context *c, store_read *read, const stored_item *it, un
         }
     }
     err_code code = item_json_new(out, it, fields & ITEM_JSON_ALL, features, feature_count, e);
+    if (code == ERR_OK && (fields & ITEM_JSON_TITLE) && it->title.at == NULL) {
+        json_object_set_new(*out, "title", json_null());
+    }
     if (code == ERR_OK) {
         json_object_set_new(*out, "updated_seq", json_integer((json_int_t)it->updated_seq));
     }

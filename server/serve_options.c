@@ -230,7 +230,8 @@ const option serve_option_table[] = {
      .type = OPTION_TEXT,
      AT(snapshot_dir),
      .value = "DIR",
-     .help = "folder for the copies that POST /snapshot makes; without one that call answers 503"},
+     .help = "folder for the copies that POST /snapshot makes; without one, snapshots/ in the "
+             "store's folder: copy them to another disk"},
     {.name = "spool-dir",
      .type = OPTION_TEXT,
      AT(spool_dir),

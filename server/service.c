@@ -1,5 +1,6 @@
 #include "server/service.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ struct service {
     keys *keys; /* NULL: none asked for */
     engine *engine;
     train_runs *trainings;
-    snapshot_runs *snapshots; /* NULL: no snapshot_dir */
+    snapshot_runs *snapshots;
     api *api;
     access_log *access;
     admission admission;
@@ -173,10 +174,18 @@ static err_code open_runs(service *s, err *e)
         .ctx = s,
     };
     err_code rc = train_runs_new(&s->trainings, &options, e);
-    if (rc == ERR_OK && o->snapshot_dir != NULL) {
-        rc = snapshot_runs_new(&s->snapshots, engine_store(s->engine), o->snapshot_dir, e);
+    if (rc != ERR_OK) {
+        return rc;
     }
-    return rc;
+    char beside[PATH_MAX];
+    const char *dir = o->snapshot_dir;
+    if (dir == NULL) {
+        if (snprintf(beside, sizeof beside, "%s/snapshots", o->store) >= (int)sizeof beside) {
+            return err_set(e, ERR_INVALID, "the store's path is too long for a folder below it");
+        }
+        dir = beside;
+    }
+    return snapshot_runs_new(&s->snapshots, engine_store(s->engine), dir, e);
 }
 
 static err_code open_api(service *s, err *e)
@@ -204,8 +213,8 @@ static err_code open_api(service *s, err *e)
         .train_start = on_train_start,
         .train_status = on_train_status,
         .train_cancel = on_train_cancel,
-        .snapshot_start = s->snapshots != NULL ? on_snapshot_start : NULL,
-        .snapshot_status = s->snapshots != NULL ? on_snapshot_status : NULL,
+        .snapshot_start = on_snapshot_start,
+        .snapshot_status = on_snapshot_status,
         .clock_ns = clock_ns,
     };
     return api_new(&s->api, &deps, e);

@@ -21,7 +21,7 @@ typedef struct remembered {
 
 struct snapshot_runs {
     store *store;
-    const char *dir;
+    char *dir;
     atomic_bool cancelled;
     pthread_mutex_t mutex;
     /* guarded by mutex */
@@ -155,13 +155,18 @@ err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, e
 
 err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e)
 {
-    *out = mem_array(1, sizeof **out);
-    if (*out == NULL) {
+    *out = NULL;
+    snapshot_runs *runs = mem_array(1, sizeof *runs);
+    char *copy = mem_string(dir, strlen(dir));
+    if (runs == NULL || copy == NULL) {
+        mem_free(runs);
+        mem_free(copy);
         return err_nomem(e, "snapshots");
     }
-    (*out)->store = s;
-    (*out)->dir = dir;
-    pthread_mutex_init(&(*out)->mutex, NULL);
+    runs->store = s;
+    runs->dir = copy;
+    pthread_mutex_init(&runs->mutex, NULL);
+    *out = runs;
     return ERR_OK;
 }
 
@@ -186,6 +191,7 @@ void snapshot_runs_free(snapshot_runs *s)
     if (s != NULL) {
         snapshot_runs_stop(s);
         pthread_mutex_destroy(&s->mutex);
+        mem_free(s->dir);
         mem_free(s);
     }
 }

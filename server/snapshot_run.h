@@ -13,7 +13,7 @@
 
 typedef struct snapshot_runs snapshot_runs;
 
-/* `dir` is borrowed. */
+/* `dir` is copied. */
 err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e) ERR_CHECKED;
 
 /* snapshot_runs_stop cancels what runs and joins; free also frees and accepts NULL. */

@@ -55,8 +55,8 @@ enum {
 };
 
 /* item_json_new builds the document of a stored item, `features` (count, may be 0) as base64, which
- * is exact. What is absent or empty is left out; `hidden` is always written if asked for. Caller
- * releases with json_decref. */
+ * is exact. A title or features that the item lacks are left out; all else that `members` asks for
+ * is written, empty too. Caller releases with json_decref. */
 err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
                        const feature *features, size_t feature_count, err *e) ERR_CHECKED;
 

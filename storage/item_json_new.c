@@ -100,11 +100,11 @@ err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
     if (bad == 0 && (members & ITEM_JSON_TITLE) && it->title.at != NULL) {
         bad = json_object_set_new(object, "title", text_new(it->title));
     }
-    if (bad == 0 && (members & ITEM_JSON_CATEGORIES) && it->category_count > 0) {
+    if (bad == 0 && (members & ITEM_JSON_CATEGORIES)) {
         bad = json_object_set_new(object, "categories",
                                   texts_new(it->categories, it->category_count));
     }
-    if (bad == 0 && (members & ITEM_JSON_ATTRIBUTES) && it->attribute_count > 0) {
+    if (bad == 0 && (members & ITEM_JSON_ATTRIBUTES)) {
         bad = json_object_set_new(object, "attributes", attributes_new(it));
     }
     if (bad == 0 && (members & ITEM_JSON_CREATED)) {

@@ -45,6 +45,15 @@ class Operation(harness.TestCase):
                 self.assertEqual(server.client.get("/items/after").status, later)
                 self.assertEqual([server.client.get("/recommend", {"user": u}).items for u in users], lists)
 
+    def test_snapshots_lie_in_the_stores_folder_unless_told_otherwise(self):
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            ask = server.client
+            self.assertEqual(ask.post("/snapshot", {"name": "first"}).status, 202)
+            wait_for("the snapshot", lambda: ask.get("/snapshot/first").json.get("state") == "done")
+        self.assert_checked(os.path.join(store, "snapshots", "first"))
+        self.assert_checked(store)
+
     def test_an_empty_store_becomes_a_shop_by_the_api_alone(self):
         files, _ = harness.shop()
         with open(os.path.join(files, "items.jsonl"), encoding="utf-8") as f:
