@@ -5,6 +5,9 @@
  * cut at the '?' and unescaped, so the raw target is kept from the log callback, which runs before
  * that. A suspended connection neither times out nor notices a disconnect. After the submit the
  * writer may resume before the handler has returned, so nothing is touched after it.
+ * MHD_quiesce_daemon takes the listening socket out of each worker's epoll while the worker may be
+ * doing the same, and the library aborts the process when it loses that race; so new connections
+ * are refused one by one instead, by the accept policy.
  * Its own answers to an oversized or malformed header (400, 414, 431) are HTML; limits of ours
  * that lie below its memory make them problem documents in all but the crudest cases.
  */
@@ -14,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -45,6 +49,7 @@ struct http {
     http_options options; /* immutable */
     listener main, admin;
     atomic_bool draining;
+    atomic_bool refusing;               /* connections of the main listener */
     atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
     atomic_size_t connections;
@@ -73,6 +78,14 @@ static http *http_of(const exchange *x)
 }
 
 /* --- connections -------------------------------------------------------------------------- */
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t length)
+{
+    const listener *l = cls;
+    (void)from;
+    (void)length;
+    return l->admin || !atomic_load(&l->http->refusing) ? MHD_YES : MHD_NO;
+}
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
@@ -427,6 +440,14 @@ static void on_log(void *cls, const char *format, va_list args)
     }
 }
 
+static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
+{
+    (void)cls;
+    log_event(LOG_ERROR, "http_panic", log_text("file", file), log_int("line", line),
+              log_text("reason", reason));
+    abort();
+}
+
 static err_code listener_open(listener *l, const char *where, unsigned threads, err *e)
 {
     const http_options *o = &l->http->options;
@@ -460,7 +481,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
-    l->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_ARRAY, options,
+    l->daemon = MHD_start_daemon(flags, 0, on_accept, l, on_request, l, MHD_OPTION_ARRAY, options,
                                  MHD_OPTION_ARRAY, threads > 1 ? pool : pool + 1, MHD_OPTION_END);
     if (l->daemon == NULL) {
         (void)close(l->fd);
@@ -496,6 +517,7 @@ err_code http_start(http **out, const http_options *options, err *e)
     if (h == NULL) {
         return err_nomem(e, "the HTTP loop");
     }
+    MHD_set_panic_func(on_panic, NULL);
     h->options = *options;
     h->main = (listener){.http = h, .fd = -1};
     h->admin = (listener){.http = h, .fd = -1, .admin = true};
@@ -542,8 +564,7 @@ void http_drain(http *h)
 
 void http_quiesce(http *h)
 {
-    /* the socket that comes back is ours (MHD_OPTION_LISTEN_SOCKET) and closed in http_stop */
-    (void)MHD_quiesce_daemon(h->main.daemon);
+    atomic_store(&h->refusing, true);
 }
 
 size_t http_busy(const http *h)
@@ -554,10 +575,8 @@ size_t http_busy(const http *h)
 static void listener_close(listener *l)
 {
     if (l->daemon != NULL) {
-        (void)MHD_quiesce_daemon(l->daemon);
-        MHD_stop_daemon(l->daemon);
-    }
-    if (l->fd >= 0) {
+        MHD_stop_daemon(l->daemon); /* closes the socket, too */
+    } else if (l->fd >= 0) {
         (void)close(l->fd);
     }
 }

@@ -62,8 +62,8 @@ void http_sweep(http *h);
 /* http_reload reads the certificate files again, for connections that begin from now on. */
 err_code http_reload(http *h, err *e) ERR_CHECKED;
 
-/* http_drain makes every answer the last one of its connection; http_quiesce stops accepting;
- * http_busy is how many requests have begun and not ended. */
+/* http_drain makes every answer the last one of its connection; http_quiesce has new connections
+ * closed at once; http_busy is how many requests have begun and not ended. */
 void http_drain(http *h);
 void http_quiesce(http *h);
 size_t http_busy(const http *h);

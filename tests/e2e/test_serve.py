@@ -3,11 +3,14 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
+
+SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "racing_epoll.c")
 
 
 class Serve(harness.TestCase):
@@ -54,6 +57,35 @@ class Serve(harness.TestCase):
                 self.assertEqual(libc.tgkill(pid, threads[index], signal.SIGHUP), 0)
             self.assertEqual(server.client.get("/popular").status, 200)
             self.assertEqual(server.stop(signal.SIGINT), 0)
+
+    def test_a_stop_does_not_race_with_its_loops_over_the_listening_socket(self):
+        _, store = self.shop_store()
+        library = self.path("racing_epoll.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
+        for threads in (1, 4):
+            server = harness.Server(store, "--threads", threads, env={"LD_PRELOAD": library})
+            self.assertEqual(server.client.get("/popular").status, 200)
+            self.assertEqual(server.stop(), 0, "".join(server.log[-5:]))
+
+    def test_while_it_stops_new_connections_are_closed_at_once(self):
+        _, store = self.shop_store()
+        server = harness.Server(store)
+        host, port = server.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=20) as held:
+            held.sendall(b"POST /items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                         b"Expect: 100-continue\r\nContent-Length: 50\r\n\r\n")
+            self.assertIn(b" 100 ", held.recv(4096))
+            server.process.send_signal(signal.SIGTERM)
+            answer = b"HTTP"
+            while answer:
+                with socket.create_connection((host, int(port)), timeout=2) as late:  # a silent one fails the test
+                    try:
+                        late.sendall(b"GET /popular HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                        answer = late.recv(4096)
+                    except ConnectionError:
+                        answer = b""
+            self.assertIsNone(server.process.poll())
+        self.assertEqual(server.stop(), 0, "".join(server.log[-5:]))
 
     def test_a_second_server_on_a_store_is_refused_and_told_the_pid_of_the_first(self):
         _, store = self.shop_store()
