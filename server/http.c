@@ -445,7 +445,7 @@ static void on_panic(void *cls, const char *file, unsigned line, const char *rea
     (void)cls;
     log_event(LOG_ERROR, "http_panic", log_text("file", file), log_int("line", line),
               log_text("reason", reason));
-    abort();
+    abort(); /* a panic must not return: the library's state is not to be trusted */
 }
 
 static err_code listener_open(listener *l, const char *where, unsigned threads, err *e)
