@@ -1,5 +1,5 @@
 /*
- * http: the HTTP loop, and the only home of libmicrohttpd.
+ * http: the HTTP loop. It and its parts (server/http_parts.h) are the only home of libmicrohttpd.
  *
  * A pool of threads, each with its own epoll, reads requests, lets admission decide on the header,
  * collects the body and hands the request to the API. Reads are answered where they arrived. A
