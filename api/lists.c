@@ -52,7 +52,8 @@ static err_code plain_list(context *c, list_function list, err *e)
     context_phase(c, API_PHASE_SEARCH);
     json_put_raw(&c->response->body, "{", 1);
     put_k(c, &r);
-    code = answer_items(c, &result, &(answer_items_options){r.fields, false}, e);
+    answer_items_options shown = {.fields = r.fields, .created = list == latest};
+    code = answer_items(c, &result, &shown, e);
     context_model_seq(c);
     json_put_raw(&c->response->body, "}", 1);
     return code;
@@ -110,7 +111,7 @@ static err_code similar_search(context *c, const recommend_request *r, slice ite
     json_put_key(b, "by");
     json_put_text(b, by_names[by]);
     put_k(c, r);
-    code = answer_items(c, &result, &(answer_items_options){r->fields, false}, e);
+    code = answer_items(c, &result, &(answer_items_options){.fields = r->fields}, e);
     context_model_seq(c);
     answer_fallback(c, result.fallback);
     json_put_key(b, "exact");

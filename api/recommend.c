@@ -97,7 +97,8 @@ static err_code answer(context *c, const recommend_request *r, err *e)
         json_put_key(b, "offset");
         json_put_unsigned(b, r->offset);
     }
-    code = answer_items(c, &result, &(answer_items_options){r->fields, r->explain}, e);
+    code = answer_items(c, &result,
+                        &(answer_items_options){.fields = r->fields, .explain = r->explain}, e);
     context_model_seq(c);
     answer_fallback(c, result.fallback);
     json_put_key(b, "exact");

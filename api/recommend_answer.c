@@ -124,7 +124,11 @@ err_code answer_items(context *c, const recommend_result *result,
         json_put_raw_text(b, i > 0 ? ",{\"item\":" : "{\"item\":");
         json_put_string(b, view_item_id(c->view, hit->row));
         json_put_raw_text(b, ",\"score\":");
-        json_put_float(b, hit->score);
+        if (options->created) {
+            json_put_signed(b, view_item_created(c->view, hit->row));
+        } else {
+            json_put_float(b, hit->score);
+        }
         if (options->explain) {
             put_explain(c, hit);
         }

@@ -18,6 +18,7 @@
 typedef struct answer_items_options {
     unsigned fields; /* FIELD_* */
     bool explain;
+    bool created; /* scores are epoch seconds, which the hits' floats cannot hold */
 } answer_items_options;
 
 err_code answer_items(context *c, const recommend_result *result,

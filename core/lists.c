@@ -15,11 +15,15 @@ static int64_t number_of(const view *v, number_kind kind, uint32_t row)
 }
 
 /* A hit that waits in the heap; float scores cannot hold an epoch second, so the number is looked
- * up again. */
+ * up again. Of one second the row that came last is the newer one. Items that nobody has bought
+ * follow the popular ones newest first: a shop without purchases has a list, too. */
 static bool before(const view *v, number_kind kind, const recommend_hit *a, const recommend_hit *b)
 {
     int64_t one = number_of(v, kind, a->row), other = number_of(v, kind, b->row);
-    return one > other || (one == other && a->row < b->row);
+    if (kind == NUMBER_USERS && one == 0 && other == 0) {
+        return before(v, NUMBER_CREATED, a, b);
+    }
+    return one > other || (one == other && (kind == NUMBER_CREATED) == (a->row > b->row));
 }
 
 static void swap_hits(recommend_hit *a, recommend_hit *b)

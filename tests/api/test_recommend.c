@@ -185,6 +185,32 @@ static void filters_hold_for_every_item_of_a_list(void **state)
     assert_string_equal(shop_text(s, "items/0/title"), "Thing \"1\"");
 }
 
+static void of_one_second_the_item_that_came_last_is_the_latest(void **state)
+{
+    api_shop *s = *state;
+    static const char *const created[] = {"1700000001", "1700000000", "1700000001"};
+    for (int i = 0; i < 3; i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"id\":\"now-%d\",\"categories\":[\"now\"],\"created\":%s}",
+                 i, created[i]);
+        assert_int_equal(shop_call(s, "POST", "/items", body), 201);
+    }
+    static const char *const want[] = {"now-2", "now-0", "now-1"};
+    for (int list = 0; list < 2; list++) {
+        assert_int_equal(shop_get(s, list == 0 ? "/latest?category=now" : "/popular?category=now"),
+                         200);
+        assert_int_equal(shop_count(s, "items"), 3);
+        for (int i = 0; i < 3; i++) {
+            char path[32];
+            snprintf(path, sizeof path, "items/%d/item", i);
+            assert_string_equal(shop_text(s, path), want[i]);
+        }
+    }
+    assert_int_equal(shop_get(s, "/latest?category=now"), 200);
+    assert_true(shop_number(s, "items/0/score") == 1700000001.0);
+    assert_true(shop_number(s, "items/2/score") == 1700000000.0);
+}
+
 static void a_session_without_a_user_is_answered_like_a_new_user(void **state)
 {
     api_shop *s = *state;
@@ -299,6 +325,7 @@ int main(void)
         T(fallbacks_say_why),
         T(a_batch_answers_every_entry_from_one_view),
         T(a_new_item_is_in_the_next_matching_list_and_tells_its_neighbours),
+        T(of_one_second_the_item_that_came_last_is_the_latest),
         T(similar_items_are_of_the_same_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

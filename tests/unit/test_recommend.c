@@ -90,6 +90,14 @@ static int by_score(const void *a, const void *b)
     return one->row < other->row ? -1 : 1;
 }
 
+/* place_in orders items as popular (or latest) lists them: by users, and those without any by their
+ * creation, the later row before the earlier one of the same second. */
+static double place_in(const fixture *f, bool newest, uint32_t row)
+{
+    uint32_t users = newest ? 0 : view_item_users(f->hold.view, row);
+    return users > 0 ? 1e9 * users : 1e5 * (double)f->shop->items[row].created + row;
+}
+
 /* expected lists every candidate by brute force; *personal how many of them have a score. */
 static size_t expected(const fixture *f, const recommend_query *q, scored *out, size_t *personal)
 {
@@ -122,12 +130,14 @@ static size_t expected(const fixture *f, const recommend_query *q, scored *out, 
             }
             count++;
         } else if (in) {
-            others[rest++] = (scored){row, view_item_users(v, row)};
+            others[rest++] = (scored){row, place_in(f, false, row)};
         }
     }
     qsort(out, count, sizeof *out, by_score);
     qsort(others, rest, sizeof *others, by_score);
-    memcpy(out + count, others, rest * sizeof *out);
+    for (size_t i = 0; i < rest; i++) {
+        out[count + i] = (scored){others[i].row, view_item_users(v, others[i].row)};
+    }
     *personal = count;
     return count + rest;
 }
@@ -500,8 +510,7 @@ static void popular_and_latest_equal_brute_force(void **state)
         for (uint32_t row = 0; row < s->item_rows; row++) {
             if (s->items[row].exists && !s->items[row].hidden &&
                 (q.filter == NULL || shop_passes(s, row, q.filter))) {
-                want[count++] = (scored){row, newest ? (double)s->items[row].created
-                                                     : (double)view_item_users(f.hold.view, row)};
+                want[count++] = (scored){row, place_in(&f, newest, row)};
             }
         }
         qsort(want, count, sizeof want[0], by_score);
