@@ -8,13 +8,12 @@
 
 #include "core/mem.h"
 #include "core/propagate.h"
-#include "core/recommend.h"
 #include "server/command.h"
 #include "server/generation_base.h"
+#include "server/generation_wanted.h"
 #include "server/log.h"
-#include "storage/generations.h"
+#include "server/recall_sample.h"
 
-enum { GENERATIONS_BYTES_MAX = 64 * 1024 * 1024, SAMPLE_K = 20 };
 static const double reader_check_seconds = 60;
 static const double sample_seconds = 10;
 
@@ -30,7 +29,7 @@ typedef struct own_activation {
 struct propagator {
     propagator_options options; /* immutable */
     pthread_t thread;
-    metric_series *runs, *run_seconds, *activations, *load_seconds, *recall;
+    metric_series *runs, *run_seconds, *activations, *load_seconds;
     atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
     /* guarded by mutex */
     pthread_mutex_t mutex;
@@ -40,8 +39,7 @@ struct propagator {
     /* the thread alone */
     double ran_at, looked_at, checked_at, sampled_at;
     uint32_t considered; /* highest generation that was asked for or found wanting */
-    recommend_scratch *scratch;
-    uint32_t sample_user;
+    recall_sample *sample;
     /* bits of a double; 0: nothing waits */
     atomic_uint_fast64_t waiting_since;
 };
@@ -62,34 +60,7 @@ static const metric_info info_load_seconds = {.name = "stair_model_load_duration
                                               .help =
                                                   "Reading a generation and building its index.",
                                               .kind = METRIC_HISTOGRAM};
-static const metric_info info_recall = {
-    .name = "stair_ann_sampled_recall",
-    .help = "Share of the exact best 20 that the index found, sampled.",
-    .kind = METRIC_GAUGE};
-
 /* --- activation --------------------------------------------------------------------------- */
-
-/* Whether it can be loaded at all, with a text for whoever asked. */
-static err_code check_ready(store *s, uint32_t generation, err *e)
-{
-    store_read *r = NULL;
-    arena a;
-    generation_info info;
-    err why = ERR_INIT;
-    arena_init(&a, GENERATIONS_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_get(r, generation, &a, &info, &why);
-        if (rc == ERR_NOT_FOUND || (rc == ERR_OK && info.state != GENERATION_READY)) {
-            rc = err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation);
-        } else if (rc != ERR_OK) {
-            rc = err_set(e, rc, "%s", why.text);
-        }
-    }
-    store_read_end(r);
-    arena_fini(&a);
-    return rc;
-}
 
 static void activate(propagator *p, writer_job *job)
 {
@@ -99,7 +70,7 @@ static void activate(propagator *p, writer_job *job)
     double began = clock_seconds();
     uint32_t generation = job->op->generation;
     if (generation != 0) {
-        rc = check_ready(o->store, generation, &e);
+        rc = generation_ready(o->store, generation, &e);
     }
     if (rc == ERR_OK && generation != 0) {
         live_hold hold;
@@ -180,34 +151,6 @@ static void activate_own(propagator *p, uint32_t generation)
 
 /* --- the watch ---------------------------------------------------------------------------- */
 
-/* The newest ready generation that wants to be active and was not considered before. */
-static uint32_t wanted_generation(propagator *p)
-{
-    store_read *r = NULL;
-    arena a;
-    err e = ERR_INIT;
-    uint32_t wanted = 0;
-    arena_init(&a, GENERATIONS_BYTES_MAX);
-    if (store_read_begin(p->options.store, &r, &e) == ERR_OK) {
-        const generation_info *list = NULL;
-        size_t count = 0;
-        if (generation_list(r, &a, &list, &count, &e) == ERR_OK) {
-            for (size_t i = 0; i < count; i++) {
-                bool ready = list[i].state == GENERATION_READY && list[i].activate;
-                if (ready && !list[i].active && list[i].number > p->considered) {
-                    wanted = list[i].number;
-                }
-            }
-        }
-        store_read_end(r);
-    }
-    arena_fini(&a);
-    if (e.code != ERR_OK) {
-        log_event(LOG_WARN, "store_watch_failed", log_text("error", e.text));
-    }
-    return wanted;
-}
-
 static err_code reclaim(void *ctx, err *e)
 {
     (void)e;
@@ -217,8 +160,12 @@ static err_code reclaim(void *ctx, err *e)
 
 static void watch(propagator *p, double now)
 {
+    err e = ERR_INIT;
+    uint32_t wanted = 0;
     p->looked_at = now;
-    uint32_t wanted = wanted_generation(p);
+    if (generation_wanted(&wanted, p->options.store, p->considered, &e) != ERR_OK) {
+        log_event(LOG_WARN, "store_watch_failed", log_text("error", e.text));
+    }
     if (wanted != 0) {
         activate_own(p, wanted);
     }
@@ -318,42 +265,6 @@ static void convolve_if_due(propagator *p, double now)
     live_release(o->live, &hold);
 }
 
-/* --- sampling ----------------------------------------------------------------------------- */
-
-/* One user after the other, so that in time all kinds are seen. */
-static void sample_recall(propagator *p, double now)
-{
-    live_hold hold;
-    recommend_query q = RECOMMEND_QUERY_INIT;
-    recommend_result found;
-    uint32_t rows[SAMPLE_K];
-    err e = ERR_INIT;
-    p->sampled_at = now;
-    live_acquire(p->options.live, &hold);
-    size_t users = view_user_rows(hold.view);
-    q.k = SAMPLE_K;
-    q.user = users > 0 ? p->sample_user++ % (uint32_t)users : ROW_NONE;
-    if (users > 0 && recommend(hold.view, &q, p->scratch, &found, &e) == ERR_OK && !found.exact) {
-        size_t count = found.count;
-        size_t same = 0;
-        for (size_t i = 0; i < count; i++) {
-            rows[i] = found.hits[i].row;
-        }
-        q.exact = true;
-        if (recommend(hold.view, &q, p->scratch, &found, &e) == ERR_OK && found.count > 0) {
-            for (size_t i = 0; i < found.count; i++) {
-                for (size_t j = 0; j < count; j++) {
-                    same += rows[j] == found.hits[i].row ? 1 : 0;
-                }
-            }
-            metric_set(p->recall, (double)same / (double)found.count);
-        }
-    } else if (e.code == ERR_OK) {
-        metric_set(p->recall, 1);
-    }
-    live_release(p->options.live, &hold);
-}
-
 /* --- the thread --------------------------------------------------------------------------- */
 
 static void wait_a_while(propagator *p)
@@ -394,7 +305,8 @@ static void *propagator_main(void *argument)
         }
         convolve_if_due(p, now);
         if (now - p->sampled_at >= sample_seconds) {
-            sample_recall(p, now);
+            p->sampled_at = now;
+            recall_sample_next(p->sample, p->options.live);
         }
         pthread_mutex_lock(&p->mutex);
     }
@@ -419,13 +331,8 @@ static err_code declare(propagator *p, err *e)
         {&info_run_seconds, &p->run_seconds},
         {&info_activations, &p->activations},
         {&info_load_seconds, &p->load_seconds},
-        {&info_recall, &p->recall},
     };
-    err_code rc = metrics_add_plain(p->options.metrics, all, sizeof all / sizeof all[0], e);
-    if (rc == ERR_OK) {
-        metric_set(p->recall, 1);
-    }
-    return rc;
+    return metrics_add_plain(p->options.metrics, all, sizeof all / sizeof all[0], e);
 }
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e)
@@ -445,7 +352,7 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
         rc = declare(p, e);
     }
     if (rc == ERR_OK) {
-        rc = recommend_scratch_new(&p->scratch, e);
+        rc = recall_sample_new(&p->sample, options->metrics, e);
     }
     if (rc != ERR_OK) {
         mem_free(p);
@@ -494,7 +401,7 @@ void propagator_free(propagator *p)
     if (!p->stopping) {
         propagator_stop(p);
     }
-    recommend_scratch_free(p->scratch);
+    recall_sample_free(p->sample);
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->wake);
     mem_free(p);

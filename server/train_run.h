@@ -1,10 +1,9 @@
 /*
  * train_run: a training as a child process, watched.
  *
- * The child is this binary again (`stair train`), spawned and never forked from a process with
- * threads and a map; it runs at low priority, and neither its memory nor a crash of it is the
- * server's. It tells its progress line by line on a pipe. When it has left a generation that wants
- * to be active, the propagator picks it up.
+ * The child is this binary again (`stair train`, server/train_child.h), so neither its memory nor a
+ * crash of it is the server's. It tells its progress line by line on a pipe. When it has left a
+ * generation that wants to be active, the propagator picks it up.
  *
  *     idle -> running -> done | failed | cancelled -> running ...
  *
