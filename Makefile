@@ -236,7 +236,7 @@ coverage: ## lines that the tests reach; fails below COVERAGE_FLOOR
 	@gcovr --root . --object-directory build/coverage --filter 'core/' --filter 'storage/' --filter 'api/' \
 	  --filter 'server/' --fail-under-line $(COVERAGE_FLOOR) --txt build/coverage/report.txt; status=$$?; \
 	  cat build/coverage/report.txt; exit $$status
-COVERAGE_FLOOR ?= 75
+COVERAGE_FLOOR ?= 90
 
 docker-test: ## build the Dockerfile with buildah on a debootstrap base, and run the image
 	@tests/support/deps.sh $(packages.image) curl
