@@ -6,9 +6,9 @@
 
 #include "core/mem.h"
 #include "server/command.h"
-#include "server/generation_base.h"
 #include "server/log.h"
 #include "server/propagator.h"
+#include "server/startup.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"
 
@@ -181,31 +181,6 @@ static err_code open_store(engine *g, err *e)
     return store_open(&g->store, g->options.dir, &options, e);
 }
 
-/* A generation that cannot be read is no reason to serve nothing: lists without a model are right,
- * only less good, and another generation can be activated. */
-static err_code load_model(engine *g, const store_info *info, err *e)
-{
-    base *b = NULL;
-    err why = ERR_INIT;
-    live_hold hold;
-    if (info->generation == 0) {
-        return ERR_OK;
-    }
-    live_acquire(g->live, &hold);
-    err_code rc =
-        generation_base(&b, g->store, hold.view, info->generation, g->options.threads, &why);
-    live_release(g->live, &hold);
-    if (rc == ERR_NOMEM) {
-        return err_set(e, rc, "%s", why.text);
-    }
-    if (rc != ERR_OK) {
-        log_event(LOG_ERROR, "generation_unreadable", log_int("generation", info->generation),
-                  log_text("error", why.text));
-        return ERR_OK;
-    }
-    return live_activate(g->live, b, info->seq, e);
-}
-
 static err_code fill_live(engine *g, store_info *info, err *e)
 {
     double began = clock_seconds();
@@ -213,10 +188,7 @@ static err_code fill_live(engine *g, store_info *info, err *e)
     live_feature_source_init(&g->lent, g->store);
     err_code rc = live_new(&g->live, &options, e);
     if (rc == ERR_OK) {
-        rc = live_load(g->store, g->live, info, e);
-    }
-    if (rc == ERR_OK) {
-        rc = load_model(g, info, e);
+        rc = startup_load(g->store, g->live, g->options.threads, info, e);
     }
     if (rc == ERR_OK) {
         log_event(LOG_INFO, "loaded", log_int("items", info->items), log_int("users", info->users),

@@ -34,7 +34,14 @@ static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint
     return rc;
 }
 
-static err_code fold_later(base *b, store *s, const view *v, err *e)
+err_code generation_read(base **out, store *s, uint32_t generation, int threads, err *e)
+{
+    omp_set_num_threads(threads);
+    err_code rc = base_load(s, generation, (unsigned)threads, out, e);
+    return rc == ERR_OK ? rc : err_context(e, "generation %u", generation);
+}
+
+err_code generation_fold(base *b, store *s, const view *v, err *e)
 {
     arena a;
     err_code rc = ERR_OK;
@@ -45,22 +52,17 @@ static err_code fold_later(base *b, store *s, const view *v, err *e)
         rc = fold_rows(b, s, v, (uint32_t)first, (uint32_t)end, &a, e);
     }
     arena_fini(&a);
-    return rc;
+    return rc == ERR_OK ? rc : err_context(e, "generation %u", base_generation(b));
 }
 
 err_code generation_base(base **out, store *s, const view *v, uint32_t generation, int threads,
                          err *e)
 {
-    *out = NULL;
-    omp_set_num_threads(threads);
-    err_code rc = base_load(s, generation, (unsigned)threads, out, e);
-    if (rc == ERR_OK) {
-        rc = fold_later(*out, s, v, e);
-    }
+    err_code rc = generation_read(out, s, generation, threads, e);
+    rc = rc == ERR_OK ? generation_fold(*out, s, v, e) : rc;
     if (rc != ERR_OK) {
         base_release(*out);
         *out = NULL;
-        (void)err_context(e, "generation %u", generation);
     }
     return rc;
 }

@@ -11,9 +11,16 @@
 #include "core/view.h"
 #include "storage/store.h"
 
-/* generation_base reads a ready generation, builds its index with `threads`, and folds in the items
- * of `v` that came after it. Takes seconds on a large shop; sets the OpenMP threads of the calling
- * thread. ERR_NOT_FOUND without such a generation. Release with base_release. */
+/* generation_read reads a ready generation and builds its index with `threads`; takes seconds on a
+ * large shop. Sets the OpenMP threads of the calling thread. ERR_NOT_FOUND without such a
+ * generation. Release with base_release. */
+err_code generation_read(base **out, store *s, uint32_t generation, int threads,
+                         err *e) ERR_CHECKED;
+
+/* generation_fold folds in the items of `v` that came after the generation, once. */
+err_code generation_fold(base *b, store *s, const view *v, err *e) ERR_CHECKED;
+
+/* generation_base does both. */
 err_code generation_base(base **out, store *s, const view *v, uint32_t generation, int threads,
                          err *e) ERR_CHECKED;
 
