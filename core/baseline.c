@@ -105,7 +105,8 @@ static void neighbours_of(baseline *b, uint32_t item, uint32_t *common, uint32_t
     for (size_t k = 0; k < count; k++) {
         uint32_t other = touched[k];
         if (other != item) {
-            topk_push(&best, other, (float)common[other] / sqrtf(b->count[item] * b->count[other]));
+            float both = sqrtf(b->count[item] * b->count[other]);
+            topk_push(&best, other, (float)common[other] / (both + BASELINE_SHRINKAGE));
         }
         common[other] = 0;
     }

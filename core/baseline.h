@@ -2,9 +2,14 @@
  * baseline: the two recommenders that any model must beat before it is worth its electricity.
  *
  * `popular` lists the items with the most training interactions. `itemknn` is item-based
- * collaborative filtering: items are alike by the cosine of their users (c_ij / sqrt(n_i n_j)),
- * each keeps its BASELINE_NEIGHBOURS nearest, and a user's score for an item is the sum of its
- * likeness to their training items. Both are listers for core/eval.h. Immutable after new.
+ * collaborative filtering: items are alike by the cosine of their users, shrunk where few speak for
+ * it, c_ij / (sqrt(n_i n_j) + BASELINE_SHRINKAGE); each keeps its BASELINE_NEIGHBOURS nearest, and
+ * a user's score for an item is the sum of its likeness to their training items. Without shrinkage
+ * two items of one and the same buyer are as alike as can be, and rare goods fill the lists.
+ * Both are listers for core/eval.h. Immutable after new.
+ *
+ * Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004; shrinkage as in
+ * Ferrari Dacrema, Cremonesi and Jannach, "Are We Really Making Much Progress?", 2019.
  */
 #ifndef CORE_BASELINE_H
 #define CORE_BASELINE_H
@@ -13,7 +18,7 @@
 #include "core/err.h"
 #include "core/eval.h"
 
-enum { BASELINE_NEIGHBOURS = 200 };
+enum { BASELINE_NEIGHBOURS = 200, BASELINE_SHRINKAGE = 100 };
 
 typedef struct baseline baseline;
 
