@@ -20,9 +20,9 @@ typedef struct check_arguments {
 
 static const option table[] = {OPTION_STORE(check_arguments),
                                {.name = "user",
+                                .key = "check-user",
                                 .type = OPTION_TEXT,
                                 .offset = offsetof(check_arguments, user),
-                                .not_configured = true,
                                 .value = "ID",
                                 .help = "say instead where anything of this user is left"},
                                OPTION_JSON(check_arguments),

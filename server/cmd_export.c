@@ -22,9 +22,9 @@ typedef struct export_arguments {
 static const option table[] = {
     OPTION_STORE(export_arguments),
     {.name = "to",
+     .key = "export-to",
      .type = OPTION_TEXT,
      .offset = offsetof(export_arguments, to),
-     .not_configured = true,
      .value = "DIR",
      .help = "folder for items.jsonl and interactions.jsonl; made if missing"},
     OPTION_JSON(export_arguments),

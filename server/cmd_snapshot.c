@@ -17,10 +17,10 @@ typedef struct snapshot_arguments {
 
 static const option table[] = {OPTION_STORE(snapshot_arguments),
                                {.name = "to",
+                                .key = "snapshot-to",
                                 .type = OPTION_TEXT,
                                 .offset = offsetof(snapshot_arguments, to),
                                 .required = true,
-                                .not_configured = true,
                                 .value = "DIR",
                                 .help = "folder of the copy; must not exist, its parent must"},
                                OPTION_JSON(snapshot_arguments),

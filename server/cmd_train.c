@@ -13,7 +13,6 @@ static const option table[] = {
     {.name = "resume",
      .type = OPTION_BOOL,
      .offset = offsetof(train_arguments, resume),
-     .not_configured = true,
      .help = "go on from the checkpoint of a training that was stopped or killed"},
     {.name = "activate",
      .type = OPTION_CHOICE,
@@ -27,7 +26,6 @@ static const option table[] = {
      .initial = "-1",
      .min = -1,
      .max = 1024,
-     .not_configured = true,
      .help = "descriptor that gets a line an epoch, for whoever started this"},
     OPTION_JSON(train_arguments),
     OPTION_END};

@@ -11,7 +11,6 @@ static const option table[] = {
      .offset = offsetof(train_arguments, budget_epochs),
      .min = 0,
      .max = 1000000,
-     .not_configured = true,
      .help = "epochs to spend on choosing, the training of the chosen model not counted; 0: 800, "
              "and less than 40 chooses nothing worth it"},
     {.name = "refit",

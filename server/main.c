@@ -16,6 +16,7 @@
 #include "server/command.h"
 #include "server/help.h"
 #include "server/options.h"
+#include "server/suggest.h"
 #include "server/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -26,8 +27,7 @@ static bool known_to_any(void *ctx, const char *name)
 {
     (void)ctx;
     for (const command *const *c = commands; *c != NULL; c++) {
-        const option *entry = options_find((*c)->options, name);
-        if (entry != NULL && !entry->not_configured) {
+        if (options_find_key((*c)->options, name) != NULL) {
             return true;
         }
     }
@@ -44,9 +44,8 @@ static bool environment_known(const char *name, size_t length)
     for (const command *const *c = commands; *c != NULL; c++) {
         for (const option *o = (*c)->options; o->name != NULL; o++) {
             char expected[128];
-            options_environment(o->name, expected, sizeof expected);
-            if (!o->not_configured && strlen(expected) == length &&
-                memcmp(expected, name, length) == 0) {
+            options_environment(o, expected, sizeof expected);
+            if (strlen(expected) == length && memcmp(expected, name, length) == 0) {
                 return true;
             }
         }
@@ -131,6 +130,18 @@ static void spin_briefly(char **argv)
     }
 }
 
+static int unknown_command(const char *word)
+{
+    char meant[128];
+    suggestion near = {.given = word};
+    for (const command *const *c = commands; *c != NULL; c++) {
+        suggest_offer(&near, (*c)->name);
+    }
+    suggest_text(&near, "stair ", meant, sizeof meant);
+    fprintf(stderr, "stair: unknown command \"%.64s\"%s; stair --help lists them\n", word, meant);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     spin_briefly(argv);
@@ -158,6 +169,5 @@ int main(int argc, char **argv)
             return run(*c, argc - 2, argv + 2, argv[0]);
         }
     }
-    fprintf(stderr, "stair: unknown command \"%.64s\"; stair --help lists them\n", argv[1]);
-    return EXIT_USAGE;
+    return unknown_command(argv[1]);
 }

@@ -12,10 +12,11 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "server/suggest.h"
 
-enum { PLACE_MAX = 256, MEMORY_MAX = 8 * 1024 * 1024 };
+enum { PLACE_MAX = 256, NAME_BYTES = 128, MEMORY_MAX = 8 * 1024 * 1024 };
 
-void options_key(const char *name, char *out, size_t bytes)
+static void underscored(const char *name, char *out, size_t bytes)
 {
     size_t i = 0;
     for (; name[i] != '\0' && i + 1 < bytes; i++) {
@@ -24,10 +25,15 @@ void options_key(const char *name, char *out, size_t bytes)
     out[i] = '\0';
 }
 
-void options_environment(const char *name, char *out, size_t bytes)
+void options_key(const option *entry, char *out, size_t bytes)
+{
+    underscored(entry->key != NULL ? entry->key : entry->name, out, bytes);
+}
+
+void options_environment(const option *entry, char *out, size_t bytes)
 {
     int prefix = snprintf(out, bytes, "STAIR_");
-    options_key(name, out + prefix, bytes - (size_t)prefix);
+    options_key(entry, out + prefix, bytes - (size_t)prefix);
     for (char *c = out + prefix; *c != '\0'; c++) {
         *c = (char)toupper((unsigned char)*c);
     }
@@ -37,8 +43,20 @@ const option *options_find(const option *table, const char *name)
 {
     char key[PLACE_MAX];
     for (const option *o = table; o->name != NULL; o++) {
-        options_key(o->name, key, sizeof key);
+        underscored(o->name, key, sizeof key);
         if (strcmp(o->name, name) == 0 || strcmp(key, name) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+const option *options_find_key(const option *table, const char *key)
+{
+    char own[PLACE_MAX];
+    for (const option *o = table; o->name != NULL; o++) {
+        options_key(o, own, sizeof own);
+        if (strcmp(own, key) == 0) {
             return o;
         }
     }
@@ -108,6 +126,18 @@ static char *trim(char *text)
     return text;
 }
 
+static err_code unknown_key(const option *table, const char *key, const char *place, err *e)
+{
+    char names[OPTIONS_MAX][NAME_BYTES], meant[2 * NAME_BYTES];
+    suggestion near = {.given = key};
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        options_key(&table[i], names[i], sizeof names[i]);
+        suggest_offer(&near, names[i]);
+    }
+    suggest_text(&near, "", meant, sizeof meant);
+    return err_set(e, ERR_INVALID, "%s: unknown key \"%.64s\"%s", place, key, meant);
+}
+
 static err_code read_line(option_values *values, const option_input *input, char *line,
                           const char *place, err *e)
 {
@@ -122,13 +152,12 @@ static err_code read_line(option_values *values, const option_input *input, char
     *equals = '\0';
     char *key = trim(text);
     char *value = trim(equals + 1);
-    const option *entry = strchr(key, '-') == NULL ? options_find(values->table, key) : NULL;
-    if (entry == NULL || entry->not_configured) {
-        if (input->known != NULL && strchr(key, '-') == NULL &&
-            input->known(input->known_ctx, key)) {
+    const option *entry = options_find_key(values->table, key);
+    if (entry == NULL) {
+        if (input->known != NULL && input->known(input->known_ctx, key)) {
             return ERR_OK;
         }
-        return err_set(e, ERR_INVALID, "%s: unknown key \"%.64s\"", place, key);
+        return unknown_key(values->table, key, place, e);
     }
     char where[PLACE_MAX * 2];
     snprintf(where, sizeof where, "%s: %s", place, key);
@@ -172,8 +201,8 @@ static err_code read_environment(option_values *values, err *e)
 {
     for (const option *o = values->table; o->name != NULL; o++) {
         char name[PLACE_MAX];
-        options_environment(o->name, name, sizeof name);
-        const char *text = o->not_configured ? NULL : getenv(name);
+        options_environment(o, name, sizeof name);
+        const char *text = getenv(name);
         if (text != NULL) {
             err_code rc = take(values, o, OPTION_FROM_ENVIRONMENT, text, name, e);
             if (rc != ERR_OK) {
@@ -213,13 +242,26 @@ static const option *flag_entry(const option *table, const char *argument, const
     return entry;
 }
 
+static err_code unknown_flag(const option *table, const char *argument, err *e)
+{
+    char given[NAME_BYTES], meant[2 * NAME_BYTES];
+    const char *name = argument + strspn(argument, "-");
+    snprintf(given, sizeof given, "%.*s", (int)strcspn(name, "="), name);
+    suggestion near = {.given = given};
+    for (const option *o = table; o->name != NULL; o++) {
+        suggest_offer(&near, o->name);
+    }
+    suggest_text(&near, "--", meant, sizeof meant);
+    return err_set(e, ERR_INVALID, "unknown option %.128s%s", argument, meant);
+}
+
 static err_code read_flag(option_values *values, const option_input *input, int *at, err *e)
 {
     const char *argument = input->argv[*at];
     const char *value = NULL;
     const option *entry = flag_entry(values->table, argument, &value);
     if (entry == NULL) {
-        return err_set(e, ERR_INVALID, "unknown option %.128s", argument);
+        return unknown_flag(values->table, argument, e);
     }
     char place[PLACE_MAX];
     snprintf(place, sizeof place, "--%s", entry->name);
@@ -250,7 +292,7 @@ static err_code read_flags(option_values *values, const option_input *input, err
             if (!ended && strcmp(argument, "--") == 0) {
                 ended = true;
             } else if (!ended && argument[0] == '-' && argument[1] != '\0') {
-                return err_set(e, ERR_INVALID, "unknown option %.128s", argument);
+                return unknown_flag(values->table, argument, e);
             } else {
                 values->rest[values->rest_count++] = argument;
             }

@@ -41,6 +41,8 @@ typedef struct option_list {
 
 typedef struct option {
     const char *name; /* "weight-decay"; NULL ends a table */
+    const char *key;  /* "demo-items": what environment name and file key are made of, where `name`
+                         means something else to another command; NULL: the name */
     option_type type;
     size_t offset;
     const char *initial; /* the default as text; NULL: false, 0, NULL, the first choice or empty */
@@ -50,9 +52,8 @@ typedef struct option {
     const char *help;  /* one sentence, and what a change brings about; lower case, no full stop */
     err_code (*check)(const char *text, err *e); /* of an OPTION_TEXT beyond its type; or NULL */
     bool required;
-    bool greedy;         /* OPTION_LIST: the arguments after the flag up to the next flag belong to
-                            it */
-    bool not_configured; /* only a flag; has neither environment name nor file key */
+    bool greedy; /* OPTION_LIST: the arguments after the flag up to the next flag belong to
+                    it */
 } option;
 
 /* Most options of a command, and longest line and size of a configuration file. */
@@ -106,8 +107,10 @@ err_code options_set(const option *entry, void *into, const char *text, const ch
 /* options_append adds one text to a list. */
 err_code options_append(option_list *list, const char *text, arena *memory, err *e) ERR_CHECKED;
 
-/* options_find gives the entry of a name, as flag or as file key, or NULL. */
+/* options_find gives the entry of a flag, with dashes or underscores, or NULL; options_find_key
+ * that of a file key. */
 const option *options_find(const option *table, const char *name);
+const option *options_find_key(const option *table, const char *key);
 
 /* options_text writes the value that is in force as text that options_read would take again. */
 void options_text(const option *entry, const void *into, char *out, size_t bytes);
@@ -122,8 +125,8 @@ void options_markdown(const option *table, FILE *to);
 
 /* options_environment writes the environment name of an option: "weight-decay" gives
  * "STAIR_WEIGHT_DECAY". options_key writes its file key: "weight_decay". */
-void options_environment(const char *name, char *out, size_t bytes);
-void options_key(const char *name, char *out, size_t bytes);
+void options_environment(const option *entry, char *out, size_t bytes);
+void options_key(const option *entry, char *out, size_t bytes);
 
 /* The two that nearly every command has, for a struct `of` with these members. */
 #define OPTION_STORE(of)                                                                           \
@@ -133,7 +136,7 @@ void options_key(const char *name, char *out, size_t bytes);
     }
 #define OPTION_JSON(of)                                                                            \
     {                                                                                              \
-        .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json), .not_configured = true, \
+        .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json),                         \
         .help = "one JSON document on standard output"                                             \
     }
 #define OPTION_END                                                                                 \

@@ -46,7 +46,8 @@ static void number_text(const option *o, double number, char *out, size_t room)
     if (o->type == OPTION_BYTES) {
         size_text(number, out, room);
     } else {
-        snprintf(out, room, "%.10g%s", number, o->type == OPTION_SECONDS ? "s" : "");
+        int digits = number == floor(number) && fabs(number) < 1e16 ? 17 : 10;
+        snprintf(out, room, "%.*g%s", digits, number, o->type == OPTION_SECONDS ? "s" : "");
     }
 }
 
@@ -70,12 +71,17 @@ static void range_text(const option *o, char *out, size_t room)
     }
 }
 
-static const char *default_text(const option *o)
+/* What an option has that nobody sets; empty for a text or list without a default. */
+static void default_text(const option *o, char *out, size_t room)
 {
-    if (o->initial != NULL) {
-        return o->initial;
+    static const char *const untold[] = {
+        [OPTION_BOOL] = "no", [OPTION_INT] = "0",   [OPTION_REAL] = "",      [OPTION_TEXT] = "",
+        [OPTION_CHOICE] = "", [OPTION_BYTES] = "0", [OPTION_SECONDS] = "0s", [OPTION_LIST] = ""};
+    if (o->initial == NULL && o->type == OPTION_CHOICE) {
+        snprintf(out, room, "%.*s", (int)strcspn(o->choices, "|"), o->choices);
+    } else {
+        snprintf(out, room, "%s", o->initial != NULL ? o->initial : untold[o->type]);
     }
-    return o->type == OPTION_BOOL ? "no" : "";
 }
 
 static void list_text(const option_list *list, char *out, size_t bytes)
@@ -122,27 +128,26 @@ void options_help(const option *table, FILE *to)
     for (const option *o = table; o->name != NULL; o++) {
         char left[TEXT_MAX];
         char range[TEXT_MAX];
+        char initial[TEXT_MAX];
         char name[128];
         const char *value = value_name(o);
         int width =
             snprintf(left, sizeof left, "  --%s%s%s", o->name, value[0] != '\0' ? " " : "", value);
         fprintf(to, "%s%*s%s", left, width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", o->help);
-        options_environment(o->name, name, sizeof name);
+        options_environment(o, name, sizeof name);
         range_text(o, range, sizeof range);
+        default_text(o, initial, sizeof initial);
         fprintf(to, "\n%*s", HELP_COLUMN, "");
         fprintf(to, "(");
         if (o->required) {
             fprintf(to, "required");
         } else {
-            fprintf(to, "default %s", default_text(o)[0] != '\0' ? default_text(o) : "none");
+            fprintf(to, "default %s", initial[0] != '\0' ? initial : "none");
         }
         if (range[0] != '\0' && o->type != OPTION_CHOICE) {
             fprintf(to, "; %s", range);
         }
-        if (!o->not_configured) {
-            fprintf(to, "; %s", name);
-        }
-        fprintf(to, ")\n");
+        fprintf(to, "; %s)\n", name);
     }
 }
 
@@ -152,18 +157,17 @@ void options_example(const option *table, FILE *to)
         char key[128];
         char name[128];
         char range[TEXT_MAX];
-        if (o->not_configured) {
-            continue;
-        }
-        options_key(o->name, key, sizeof key);
-        options_environment(o->name, name, sizeof name);
+        char initial[TEXT_MAX];
+        options_key(o, key, sizeof key);
+        options_environment(o, name, sizeof name);
         range_text(o, range, sizeof range);
+        default_text(o, initial, sizeof initial);
         fprintf(to, "\n# %c%s.\n# --%s, %s", toupper((unsigned char)o->help[0]), o->help + 1,
                 o->name, name);
         if (range[0] != '\0') {
             fprintf(to, "; %s", range);
         }
-        fprintf(to, "%s\n#%s = %s\n", o->required ? "; required" : "", key, default_text(o));
+        fprintf(to, "%s\n#%s = %s\n", o->required ? "; required" : "", key, initial);
     }
 }
 
@@ -185,18 +189,17 @@ void options_markdown(const option *table, FILE *to)
         char key[128];
         char name[128];
         char range[TEXT_MAX];
-        if (o->not_configured) {
-            continue;
-        }
-        options_key(o->name, key, sizeof key);
-        options_environment(o->name, name, sizeof name);
+        char initial[TEXT_MAX];
+        options_key(o, key, sizeof key);
+        options_environment(o, name, sizeof name);
         range_text(o, range, sizeof range);
+        default_text(o, initial, sizeof initial);
         fprintf(to, "| `%s` | `%s` | ", key, name);
         cell(to, range);
         fprintf(to, " | ");
-        if (default_text(o)[0] != '\0') {
+        if (initial[0] != '\0') {
             fprintf(to, "`");
-            cell(to, default_text(o));
+            cell(to, initial);
             fprintf(to, "`");
         }
         fprintf(to, " | ");

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "server/command.h"
 #include "server/options.h"
 
 typedef struct settings {
@@ -59,10 +60,10 @@ static const option table[] = {
      .choices = "a|b|auto",
      .help = "which"},
     {.name = "name",
+     .key = "own-name",
      .type = OPTION_TEXT,
      .offset = offsetof(settings, name),
-     .help = "whose",
-     .not_configured = true},
+     .help = "whose"},
     {.name = "features",
      .type = OPTION_LIST,
      .offset = offsetof(settings, features),
@@ -218,7 +219,9 @@ static void unknown_names_stop_but_another_commands_key_does_not(void **state)
     char path[64];
     (void)state;
     assert_int_equal(READ(NULL, "--epoch", "5"), ERR_INVALID);
-    assert_non_null(strstr(e.text, "unknown option --epoch"));
+    assert_non_null(strstr(e.text, "unknown option --epoch; did you mean --epochs?"));
+    assert_int_equal(READ(NULL, "--something"), ERR_INVALID);
+    assert_null(strstr(e.text, "did you mean"));
     assert_int_equal(READ(NULL, "-x"), ERR_INVALID);
     assert_int_equal(READ(NULL, "--learning_rate=0.5"), ERR_INVALID);
     assert_int_equal(READ(NULL, "--epochs", "5", "--epochs", "6"), ERR_INVALID);
@@ -230,10 +233,49 @@ static void unknown_names_stop_but_another_commands_key_does_not(void **state)
     assert_int_equal(options_read(&values, table, &got, &input, NULL), ERR_OK);
     options_fini(&values);
     unlink(path);
-    write_file(path, "name = me\n"); /* only a flag */
+    write_file(path, "epohcs = 1\n");
     assert_int_equal(READ(path), ERR_INVALID);
+    assert_non_null(strstr(e.text, "; did you mean epochs?"));
     unlink(path);
     assert_int_equal(READ("/nowhere/at/all"), ERR_IO);
+}
+
+static void a_name_that_means_something_else_elsewhere_has_a_key_of_its_own(void **state)
+{
+    char path[64];
+    (void)state;
+    write_file(path, "own_name = me\n");
+    setenv("STAIR_NAME", "nobody", 1);
+    assert_int_equal(parse(path, 0, NULL), ERR_OK);
+    assert_string_equal(got.name, "me");
+    options_fini(&values);
+    setenv("STAIR_OWN_NAME", "you", 1);
+    assert_int_equal(parse(path, 0, NULL), ERR_OK);
+    assert_string_equal(got.name, "you");
+    options_fini(&values);
+    unsetenv("STAIR_NAME");
+    unsetenv("STAIR_OWN_NAME");
+    unlink(path);
+}
+
+static void an_environment_name_means_the_same_to_every_command_that_has_it(void **state)
+{
+    (void)state;
+    for (const command *const *c = commands; *c != NULL; c++) {
+        for (const option *o = (*c)->options; o->name != NULL; o++) {
+            char own[128], other[128];
+            options_environment(o, own, sizeof own);
+            assert_memory_equal(own, "STAIR_", 6);
+            for (const command *const *d = commands; *d != NULL; d++) {
+                for (const option *p = (*d)->options; p->name != NULL; p++) {
+                    options_environment(p, other, sizeof other);
+                    if (strcmp(own, other) == 0 && o->type != p->type) {
+                        fail_msg("%s: stair %s and stair %s differ", own, (*c)->name, (*d)->name);
+                    }
+                }
+            }
+        }
+    }
 }
 
 static void the_value_in_force_is_text_that_reads_back(void **state)
@@ -268,6 +310,8 @@ int main(void)
         cmocka_unit_test(a_list_collects_repeated_flags_and_greedy_words),
         cmocka_unit_test(a_bad_value_is_refused_with_its_place_and_range),
         cmocka_unit_test(unknown_names_stop_but_another_commands_key_does_not),
+        cmocka_unit_test(a_name_that_means_something_else_elsewhere_has_a_key_of_its_own),
+        cmocka_unit_test(an_environment_name_means_the_same_to_every_command_that_has_it),
         cmocka_unit_test(the_value_in_force_is_text_that_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
