@@ -8,79 +8,30 @@
 #include "core/filter_bits.h"
 #include "core/recommend_scratch.h"
 #include "core/scan.h"
+#include "core/top.h"
 
-static int64_t number_of(const view *v, number_kind kind, uint32_t row)
+static recommend_hit hit_of(const view *v, top_kind kind, uint32_t row)
 {
-    return kind == NUMBER_USERS ? (int64_t)view_item_users(v, row) : view_item_created(v, row);
+    int64_t number = kind == TOP_USERS ? view_item_users(v, row) : view_item_created(v, row);
+    return (recommend_hit){.row = row, .popular = true, .score = (float)number};
 }
 
-/* A hit that waits in the heap; float scores cannot hold an epoch second, so the number is looked
- * up again. Of one second the row that came last is the newer one. Items that nobody has bought
- * follow the popular ones newest first: a shop without purchases has a list, too. */
-static bool before(const view *v, number_kind kind, const recommend_hit *a, const recommend_hit *b)
+size_t fill_by_number(const view *v, top_kind kind, size_t at, size_t depth, recommend_scratch *s)
 {
-    int64_t one = number_of(v, kind, a->row), other = number_of(v, kind, b->row);
-    if (kind == NUMBER_USERS && one == 0 && other == 0) {
-        return before(v, NUMBER_CREATED, a, b);
-    }
-    return one > other || (one == other && (kind == NUMBER_CREATED) == (a->row > b->row));
-}
-
-static void swap_hits(recommend_hit *a, recommend_hit *b)
-{
-    recommend_hit kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-/* sink restores the heap (worst hit on top) below place i. */
-static void sink(const view *v, number_kind kind, recommend_hit *heap, size_t count, size_t i)
-{
-    for (size_t child = 2 * i + 1; child < count; i = child, child = 2 * i + 1) {
-        if (child + 1 < count && before(v, kind, &heap[child], &heap[child + 1])) {
-            child++;
-        }
-        if (!before(v, kind, &heap[i], &heap[child])) {
-            return;
-        }
-        swap_hits(&heap[i], &heap[child]);
-    }
-}
-
-static size_t offer(const view *v, number_kind kind, recommend_hit *heap, size_t count, size_t room,
-                    uint32_t row)
-{
-    recommend_hit hit = {.row = row, .popular = true, .score = (float)number_of(v, kind, row)};
-    if (count < room) {
-        size_t i = count;
-        heap[i] = hit;
-        while (i > 0 && before(v, kind, &heap[(i - 1) / 2], &heap[i])) {
-            swap_hits(&heap[(i - 1) / 2], &heap[i]);
-            i = (i - 1) / 2;
-        }
-        return count + 1;
-    }
-    if (before(v, kind, &hit, &heap[0])) {
-        heap[0] = hit;
-        sink(v, kind, heap, count, 0);
-    }
-    return count;
-}
-
-size_t fill_by_number(const view *v, number_kind kind, size_t at, size_t depth,
-                      recommend_scratch *s)
-{
-    recommend_hit *heap = s->hits + at;
+    const top_list *top = v->top[kind];
     size_t room = depth > at ? depth - at : 0, count = 0;
-    for (size_t w = 0, words = filter_words(v); w < words && room > 0; w++) {
-        for (uint64_t left = s->allowed[w]; left != 0; left &= left - 1) {
-            uint32_t row = (uint32_t)(w * 64 + (unsigned)__builtin_ctzll(left));
-            count = offer(v, kind, heap, count, room, row);
+    for (size_t i = 0; top != NULL && i < top->count && count < room; i++) {
+        uint32_t row = top->keys[i].row;
+        if ((s->allowed[row / 64] >> (row % 64) & 1) != 0) {
+            s->hits[at + count++] = hit_of(v, kind, row);
         }
     }
-    for (size_t left = count; left > 1; left--) {
-        swap_hits(&heap[0], &heap[left - 1]);
-        sink(v, kind, heap, left - 1, 0);
+    if (count == room || (top != NULL && top->whole)) {
+        return at + count;
+    }
+    count = top_scan(v, kind, s->allowed, s->keys, room);
+    for (size_t i = 0; i < count; i++) {
+        s->hits[at + i] = hit_of(v, kind, s->keys[i].row);
     }
     return at + count;
 }
@@ -118,7 +69,7 @@ err_code popular(const view *v, const list_query *q, recommend_scratch *s, recom
 {
     err_code rc = begin_list(v, q, s, out, e);
     if (rc == ERR_OK) {
-        end_list(q, s, fill_by_number(v, NUMBER_USERS, 0, q->k + q->offset, s), out);
+        end_list(q, s, fill_by_number(v, TOP_USERS, 0, q->k + q->offset, s), out);
     }
     return rc;
 }
@@ -128,7 +79,7 @@ err_code latest(const view *v, const list_query *q, recommend_scratch *s, recomm
 {
     err_code rc = begin_list(v, q, s, out, e);
     if (rc == ERR_OK) {
-        end_list(q, s, fill_by_number(v, NUMBER_CREATED, 0, q->k + q->offset, s), out);
+        end_list(q, s, fill_by_number(v, TOP_CREATED, 0, q->k + q->offset, s), out);
     }
     return rc;
 }

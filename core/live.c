@@ -36,7 +36,8 @@ err_code live_new(live **out, const live_options *options, err *e)
     if (l == NULL) {
         return err_nomem(e, "the live tables");
     }
-    l->options = options != NULL ? *options : (live_options){NULL, NULL};
+    l->options = options != NULL ? *options : (live_options){0};
+    l->top_rows = l->options.top_rows > 0 ? l->options.top_rows : LIVE_TOP_ROWS;
     err_code rc = epoch_new(&l->ep, e);
     if (rc == ERR_OK) {
         rc = recommend_scratch_new(&l->scratch, e);
@@ -95,6 +96,9 @@ static void view_free_all(view *v, size_t strings)
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         pvec_free(plain[i]);
     }
+    for (int kind = 0; kind < TOP_KINDS; kind++) {
+        mem_free(v->top[kind]);
+    }
     base_release(v->base);
     delta_free(v->delta);
     mem_free(v);
@@ -119,6 +123,8 @@ void live_free(live *l)
     idmap_free(l->user_ids);
     idmap_free(l->strings);
     pvec_txn_fini(&l->txn);
+    mem_free(l->moved);
+    mem_free(l->moving);
     mem_free(l);
 }
 
@@ -176,6 +182,7 @@ void live_undo(live *l)
     pvec_txn_undo(&l->txn);
     mem_free(l->next);
     l->next = NULL;
+    l->moved_count = 0;
     idmap_truncate(l->item_ids, current->item_rows);
     idmap_truncate(l->user_ids, current->user_rows);
     if (current->delta != NULL) {
@@ -226,6 +233,7 @@ err_code live_apply(live *l, const change_list *changes, err *e)
     for (size_t i = 0; i < changes->count && rc == ERR_OK; i++) {
         rc = apply_one(l, &changes->items[i], e);
     }
+    rc = rc == ERR_OK ? live_top(l, e) : rc;
     if (rc != ERR_OK) {
         live_undo(l);
         return rc;
@@ -267,6 +275,7 @@ err_code live_load_end(live *l, uint64_t seq, err *e)
 {
     err_code rc = live_begin(l, e);
     rc = load_step(l, rc == ERR_OK ? live_tally_end(l, e) : rc);
+    rc = rc == ERR_OK ? load_step(l, live_top(l, e)) : rc;
     if (rc != ERR_OK) {
         return rc;
     }

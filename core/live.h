@@ -29,6 +29,10 @@
 
 typedef struct live live;
 
+/* Twice as many as a request may list, so that a shopper's own items and exclusions leave enough.
+ */
+enum { LIVE_TOP_ROWS = 2048 };
+
 /* How many views can be held at the same moment; live_acquire spins while more are wanted. */
 enum { LIVE_READERS_MAX = 512 };
 
@@ -40,6 +44,7 @@ typedef err_code (*live_features_fn)(void *ctx, uint32_t item, const feature **f
 typedef struct live_options {
     live_features_fn features; /* may be NULL: such rows stay without a vector */
     void *ctx;
+    size_t top_rows; /* how many items the heads of the lists keep (core/top.h); 0: LIVE_TOP_ROWS */
 } live_options;
 
 /* live_new makes an empty shop at seq 0 without a model. live_free needs all views released. */

@@ -36,7 +36,11 @@ static err_code reweigh(live *l, uint32_t item, float before, float after, err *
     *degree += (double)after - (double)before;
     l->next->changes++;
     int difference = (after > 0) - (before > 0);
-    return difference != 0 ? add_number(l, &l->next->buyers, item, difference, e) : ERR_OK;
+    if (difference == 0) {
+        return ERR_OK;
+    }
+    rc = add_number(l, &l->next->buyers, item, difference, e);
+    return rc == ERR_OK ? live_moved(l, item, e) : rc;
 }
 
 static bool item_exists(const live *l, uint32_t item)

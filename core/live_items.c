@@ -153,6 +153,7 @@ err_code live_put_item(live *l, const change_item *item, err *e)
         v->items_hidden += item->hidden ? 1 : 0;
         rc = set_created(l, row, item->created_at, e);
     }
+    rc = rc == ERR_OK ? live_moved(l, row, e) : rc;
     if (rc == ERR_OK) {
         rc = live_tag(l, row, item, e);
     }
@@ -180,5 +181,6 @@ err_code live_drop_item(live *l, uint32_t row, err *e)
         v->changes++;
         rc = live_unplace(l, row, e);
     }
+    rc = rc == ERR_OK ? live_moved(l, row, e) : rc;
     return rc == ERR_OK ? live_tag(l, row, NULL, e) : rc;
 }

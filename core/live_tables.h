@@ -34,6 +34,11 @@ struct live {
     item_tally *tally; /* (tally_rows) NULL outside of the load */
     size_t tally_rows;
     recommend_scratch *scratch;
+    /* the heads of the lists (live_top.c): rows that the running op may have moved */
+    size_t top_rows;
+    uint32_t *moved;        /* (moved_count) */
+    struct top_key *moving; /* (moving_room) the keys that leave a list and that enter it */
+    size_t moved_count, moved_room, moving_room;
 };
 
 /* live_begin makes `next` unless there is one already. */
@@ -78,6 +83,11 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) E
 /* live_touch moves an item that training has not seen with a new edge of the user, whose weight
  * went up by `gain`. */
 err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e) ERR_CHECKED;
+
+/* live_moved notes a row whose users, second or presence in lists an op changes; live_top, before
+ * the publication, brings the heads of the lists up to `next`. */
+err_code live_moved(live *l, uint32_t row, err *e) ERR_CHECKED;
+err_code live_top(live *l, err *e) ERR_CHECKED;
 
 void delta_free(void *d);
 

@@ -175,7 +175,7 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
         return rc;
     }
     size_t ranked = out->count;
-    out->count = fill_by_number(v, NUMBER_USERS, ranked, depth, s);
+    out->count = fill_by_number(v, TOP_USERS, ranked, depth, s);
     if (personal && ranked < depth) {
         out->fallback = FALLBACK_NO_CANDIDATES;
     }

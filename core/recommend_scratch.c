@@ -5,6 +5,7 @@
 
 #include "core/filter_bits.h"
 #include "core/mem.h"
+#include "core/top.h"
 
 /* refit replaces a buffer whose contents nobody needs any more. */
 static err_code refit(void *buffer, size_t *room, size_t wanted, size_t size, err *e)
@@ -36,9 +37,10 @@ err_code recommend_scratch_new(recommend_scratch **out, err *e)
     s->relevance = mem_array(POOL_MAX, sizeof *s->relevance);
     s->nearness = mem_array(POOL_MAX, sizeof *s->nearness);
     s->hits = mem_array(POOL_MAX, sizeof *s->hits);
+    s->keys = mem_array(POOL_MAX, sizeof *s->keys);
     err_code rc = index_scratch_new(&s->index, e);
     if (rc == ERR_OK && (s->best == NULL || s->scores == NULL || s->relevance == NULL ||
-                         s->nearness == NULL || s->hits == NULL)) {
+                         s->nearness == NULL || s->hits == NULL || s->keys == NULL)) {
         rc = err_nomem(e, "a query's scratch");
     }
     if (rc != ERR_OK) {
@@ -55,8 +57,9 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed, s->skip, s->profile, s->h,         s->m,        s->q,   s->owned,
-                       s->unit,    s->best, s->scores,  s->relevance, s->nearness, s->hits};
+    void *buffers[] = {s->allowed,   s->skip,     s->profile, s->h,    s->m,
+                       s->q,         s->owned,    s->unit,    s->best, s->scores,
+                       s->relevance, s->nearness, s->hits,    s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
     }

@@ -35,6 +35,7 @@ struct recommend_scratch {
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
     recommend_hit *hits;         /* (POOL_MAX) */
+    struct top_key *keys;        /* (POOL_MAX) */
 };
 
 enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
@@ -61,11 +62,9 @@ float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, 
 err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
                    err *e) ERR_CHECKED;
 
-/* fill_by_number appends to s->hits, from place `at` up to `depth`, the rows of s->allowed with
- * the largest number in `kind`; returns how many hits there are then. */
-typedef enum number_kind { NUMBER_USERS, NUMBER_CREATED } number_kind;
-size_t fill_by_number(const view *v, number_kind kind, size_t at, size_t depth,
-                      recommend_scratch *s);
+/* fill_by_number appends to s->hits, from place `at` up to `depth`, the rows of s->allowed that
+ * come first in the order of `kind`; returns how many hits there are then. */
+size_t fill_by_number(const view *v, top_kind kind, size_t at, size_t depth, recommend_scratch *s);
 
 /* explain_hits fills the parts and the reasons of the hits that the vectors gave. */
 void explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,

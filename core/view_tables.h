@@ -55,6 +55,10 @@ typedef struct delta {
     delta_chunk *chunks[DELTA_CHUNKS_MAX];
 } delta;
 
+/* The orders in which a view keeps the first of all items (core/top.h). */
+typedef enum top_kind { TOP_USERS, TOP_CREATED, TOP_KINDS } top_kind;
+typedef struct top_list top_list;
+
 struct view {
     uint64_t seq;
     size_t item_rows, user_rows;
@@ -73,6 +77,7 @@ struct view {
     pvec attributes;               /* by interned name: pvec of uint64_t, core/filter_column.h */
     pvec user_exists;              /* bitmap over user rows */
     pvec lists;                    /* const user_list * */
+    top_list *top[TOP_KINDS];      /* NULL before the first op */
 
     base *base;         /* NULL: no model */
     delta *delta;       /* NULL: no model */

@@ -208,7 +208,7 @@ static err_code load(job *j, err *e)
     }
     if (code == ERR_OK) {
         live_feature_source_init(&j->features, j->s);
-        live_options lo = {live_stored_features, &j->features};
+        live_options lo = {.features = live_stored_features, .ctx = &j->features};
         code = live_new(&j->l, &lo, e);
     }
     if (code == ERR_OK) {

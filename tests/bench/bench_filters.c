@@ -109,7 +109,7 @@ static live *make_shop(uint32_t items, uint32_t *numbers, rng *r)
     err e = ERR_INIT;
     live *l = NULL;
     live_edge edges[EDGES];
-    must(live_new(&l, &(live_options){NULL, NULL}, &e), &e);
+    must(live_new(&l, NULL, &e), &e);
     for (uint32_t i = 0; i < items; i++) {
         uint32_t j = rng_below(r, i + 1);
         numbers[i] = numbers[j];

@@ -102,7 +102,7 @@ void shop_open(api_shop *s, const api_limits *limits)
     temp_folder(s->folder);
     s->store = open_store(s->folder);
     live_feature_source_init(&s->source, s->store);
-    const live_options options = {live_stored_features, &s->source};
+    const live_options options = {.features = live_stored_features, .ctx = &s->source};
     must(live_new(&s->live, &options, &e), &e, "live_new");
     must(live_load(s->store, s->live, NULL, &e), &e, "live_load");
     must(interaction_types_parse(&s->types, INTERACTION_TYPES_DEFAULT, &e), &e, "types");
