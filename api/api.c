@@ -167,6 +167,12 @@ void context_phase(context *c, api_phase phase)
     }
 }
 
+/* The watcher of the request's scratch. */
+static void end_of_filter(void *ctx)
+{
+    context_phase(ctx, API_PHASE_FILTER);
+}
+
 err_code context_check(context *c, err *e)
 {
     const problem_list *list = &c->problems;
@@ -317,12 +323,14 @@ void api_begin(api *a, const api_request *request, api_response *response, api_w
                  .memory = &w->memory,
                  .workspace = w};
     problem_list_init(&c.problems, a->deps.limits.errors_max, c.memory);
+    recommend_scratch_watch(w->scratch, end_of_filter, &c);
     c.phase_began = a->deps.clock_ns != NULL ? a->deps.clock_ns() : 0;
     run(&c);
     if (c.view != NULL) {
         live_release(a->deps.live, &c.hold);
     }
     json_decref(c.document);
+    recommend_scratch_watch(w->scratch, NULL, NULL);
     workspace_give(a, w);
     *write = c.write;
 }

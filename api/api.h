@@ -152,6 +152,7 @@ typedef struct api_request {
 typedef enum api_phase {
     API_PHASE_PARSE = 0,
     API_PHASE_LOOKUP,
+    API_PHASE_FILTER, /* the bitmap of what a list may hold */
     API_PHASE_SEARCH,
     API_PHASE_SERIALISE,
     API_PHASES

@@ -49,10 +49,7 @@ static err_code begin_list(const view *v, const list_query *q, recommend_scratch
     if (rc != ERR_OK) {
         return rc;
     }
-    filter_bits(v, q->filter, s->allowed);
-    for (size_t i = 0; i < q->exclude_count; i++) {
-        take_out(s->allowed, q->exclude[i], v->item_rows);
-    }
+    scratch_allow(s, v, q->filter, q->exclude, q->exclude_count);
     return ERR_OK;
 }
 

@@ -158,10 +158,7 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
     if (rc != ERR_OK) {
         return rc;
     }
-    filter_bits(v, q->filter, s->allowed);
-    for (size_t i = 0; i < q->exclude_count; i++) {
-        take_out(s->allowed, q->exclude[i], v->item_rows);
-    }
+    scratch_allow(s, v, q->filter, q->exclude, q->exclude_count);
     rc = user_profile(v, q, !q->include_seen, s, e);
     if (rc != ERR_OK) {
         return rc;

@@ -32,6 +32,10 @@ typedef struct recommend_scratch recommend_scratch;
 err_code recommend_scratch_new(recommend_scratch **out, err *e) ERR_CHECKED;
 void recommend_scratch_free(recommend_scratch *s);
 
+/* recommend_scratch_watch has `filtered` told, in every query to come, as soon as the bitmap of the
+ * candidates is made: for a caller with a clock, as this folder has none. NULL: nobody. */
+void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx);
+
 /* An item of a session; weight is finite and above 0. */
 typedef struct session_item {
     uint32_t item; /* row */

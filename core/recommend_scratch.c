@@ -66,6 +66,24 @@ void recommend_scratch_free(recommend_scratch *s)
     mem_free(s);
 }
 
+void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx)
+{
+    s->filtered = filtered;
+    s->filtered_ctx = ctx;
+}
+
+void scratch_allow(recommend_scratch *s, const view *v, const filter *f, const uint32_t *exclude,
+                   size_t count)
+{
+    filter_bits(v, f, s->allowed);
+    for (size_t i = 0; i < count; i++) {
+        take_out(s->allowed, exclude[i], v->item_rows);
+    }
+    if (s->filtered != NULL) {
+        s->filtered(s->filtered_ctx);
+    }
+}
+
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
 {
     size_t dim = view_dim(v);

@@ -20,6 +20,8 @@ typedef struct profile_item {
 } profile_item;
 
 struct recommend_scratch {
+    void (*filtered)(void *ctx); /* or NULL */
+    void *filtered_ctx;
     index_scratch *index;
     uint64_t *allowed; /* (words) bitmap of candidates, then of what the base may not give */
     uint64_t *skip;
@@ -44,6 +46,11 @@ enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e) ERR_CHECKED;
 err_code scratch_profile_push(recommend_scratch *s, profile_item item, err *e) ERR_CHECKED;
 err_code scratch_unit(recommend_scratch *s, size_t floats, err *e) ERR_CHECKED;
+
+/* scratch_allow fills s->allowed with what passes the filter (NULL: all that may be listed) and is
+ * not among the excluded rows. */
+void scratch_allow(recommend_scratch *s, const view *v, const filter *f,
+                   const uint32_t *exclude /* (count) */, size_t count);
 
 /* user_profile collects the profile; `seen` rows are taken out of s->allowed if `mask`. */
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,

@@ -46,9 +46,10 @@ static const metric_info info_inexact = {.name = "stair_recommend_inexact_total"
                                          .kind = METRIC_COUNTER};
 
 static const char *const phase_names[PHASES] = {
-    [API_PHASE_PARSE] = "parse",   [API_PHASE_LOOKUP] = "lookup",
-    [API_PHASE_SEARCH] = "search", [API_PHASE_SERIALISE] = "serialise",
-    [PHASE_QUEUE] = "queue",       [PHASE_COMMIT] = "commit",
+    [API_PHASE_PARSE] = "parse",         [API_PHASE_LOOKUP] = "lookup",
+    [API_PHASE_FILTER] = "filter",       [API_PHASE_SEARCH] = "search",
+    [API_PHASE_SERIALISE] = "serialise", [PHASE_QUEUE] = "queue",
+    [PHASE_COMMIT] = "commit",
 };
 
 err_code access_new(access_log **out, metrics *m, int which, err *e)

@@ -309,6 +309,21 @@ static void similar_items_are_of_the_same_group(void **state)
     assert_int_equal(atoi(shop_text(s, "items/0/item") + 4) % 3, 1);
 }
 
+static void the_phases_of_every_list_are_told_apart(void **state)
+{
+    api_shop *s = *state;
+    static const char *const targets[] = {"/recommend?user=user-1", "/popular", "/latest",
+                                          "/similar?item=sku-1"};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        assert_int_equal(shop_get(s, targets[i]), 200);
+        for (int phase = 0; phase < API_PHASES; phase++) {
+            assert_int_equal(s->response.phase_ns[phase], 1000);
+        }
+    }
+    shop_get(s, "/items/sku-1");
+    assert_int_equal(s->response.phase_ns[API_PHASE_FILTER], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +342,7 @@ int main(void)
         T(a_new_item_is_in_the_next_matching_list_and_tells_its_neighbours),
         T(of_one_second_the_item_that_came_last_is_the_latest),
         T(similar_items_are_of_the_same_group),
+        T(the_phases_of_every_list_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

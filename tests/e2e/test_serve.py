@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -120,6 +121,9 @@ class Serve(harness.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn(b"stair_build_info", text)
             self.assertIn(b"stair_http_request_duration_seconds", text)
+            for phase in (b"parse", b"lookup", b"filter", b"search", b"serialise", b"queue", b"commit"):
+                counted = b'stair_http_phase_duration_seconds_count{phase="' + phase + b'"} [1-9]'
+                self.assertTrue(re.search(counted, text), phase)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
  * api_shop: the whole service without a process: a real store in a temporary folder, live tables
  * and the API over them, called synchronously.
  *
- * Time stands still at SHOP_NOW. A call that fails to do what the harness itself relies on aborts
- * the test.
+ * Time stands still at SHOP_NOW; the clock of the phases ticks whenever it is asked. A call that
+ * fails to do what the harness itself relies on aborts the test.
  */
 #ifndef TESTS_SUPPORT_API_SHOP_H
 #define TESTS_SUPPORT_API_SHOP_H
