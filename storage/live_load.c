@@ -119,6 +119,7 @@ err_code live_load(store *s, live *l, store_info *info, err *e)
     }
     rc = store_read_stat(r, &now, e);
     rc = rc == ERR_OK ? item_each(r, 0, load_item, l, e) : rc;
+    store_forget_pages(s); /* else the items' pages count until the interactions are read */
     rc = rc == ERR_OK ? load_users(r, l, e) : rc;
     store_read_end(r);
     rc = rc == ERR_OK ? live_load_end(l, now.seq, e) : rc;

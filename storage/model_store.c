@@ -151,6 +151,9 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
         rc = *t->at != NULL ? load_range(s, generation, t->name, 0, *t->at, bytes, e)
                             : err_nomem(e, "a model");
     }
+    if (bytes >= LOAD_BYTES) {
+        store_forget_pages(s); /* else the table counts twice until all are read */
+    }
     return rc;
 }
 

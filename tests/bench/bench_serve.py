@@ -99,9 +99,16 @@ class Service:
         except OSError:
             return False
 
-    def rss(self):
+    def memory(self, what):
         with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) * 1024
+            return int(re.search(what + r":\s+(\d+)", status.read()).group(1)) * 1024
+
+    def rss(self):
+        return self.memory("VmRSS")
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
         self.process.terminate()
@@ -186,7 +193,10 @@ def bench_stair(store, items, users, options):
     forget_pages(store)
     command = [STAIR, "serve", "--store", store, "--listen", "127.0.0.1:0", "--access-log", "none"]
     service = Service(command, "/health/ready")
-    result = {"items": items, "users": users, "ready_seconds": service.ready, "rss_start": service.rss()}
+    result = {"items": items, "users": users, "ready_seconds": service.ready, "rss_start": service.rss(),
+              "peak_start": service.memory("VmHWM"), "processor_seconds_start": service.processor_seconds()}
+    print(f"  ready from a cold page cache in {service.ready:.2f} s ({result['processor_seconds_start']:.2f} s of "
+          f"processor time), at most {result['peak_start'] / 1e6:.0f} MB while loading", flush=True)
     try:
         path = f"/recommend?user=USER&k={K}"
         result["recommend"] = ratios(service, path, users, options)
@@ -206,8 +216,7 @@ def bench_stair(store, items, users, options):
     finally:
         service.stop()
     per_item = result["rss"] / items
-    print(f"  ready from a cold page cache in {result['ready_seconds']:.2f} s, RSS {result['rss'] / 1e6:.0f} MB "
-          f"({per_item:.0f} bytes an item, {result['rss'] / users:.0f} a user)")
+    print(f"  RSS {result['rss'] / 1e6:.0f} MB ({per_item:.0f} bytes an item, {result['rss'] / users:.0f} a user)")
     return result
 
 
