@@ -150,8 +150,7 @@ bool body_text(const body_object *o, const char *name, size_t bytes_max, slice *
     return true;
 }
 
-bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint64_t most,
-                   uint64_t *out)
+bool body_unsigned(const body_object *o, const char *name, uint64_t most, uint64_t *out)
 {
     const json_t *value = json_object_get(o->json, name);
     if (value == NULL) {
@@ -162,10 +161,9 @@ bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint6
         report_type(o, name, "a whole number", value);
         return false;
     }
-    if (!(number >= (double)least) || number > (double)most || floor(number) != number) {
-        problem_at(&o->c->problems, body_pointer(o, name),
-                   "expected a whole number from %llu to %llu, not %g", (unsigned long long)least,
-                   (unsigned long long)most, number);
+    if (!(number >= 0.0) || number > (double)most || floor(number) != number) {
+        problem_at(&o->c->problems, body_pointer(o, name), "expected a whole number from 0 to %llu",
+                   (unsigned long long)most);
         return false;
     }
     *out = json_is_integer(value) ? (uint64_t)json_integer_value(value) : (uint64_t)number;
@@ -184,8 +182,8 @@ bool body_number(const body_object *o, const char *name, double least, double mo
     }
     double number = json_number_value(value);
     if (!isfinite(number) || number < least || number > most) {
-        problem_at(&o->c->problems, body_pointer(o, name),
-                   "expected a number from %g to %g, not %g", least, most, number);
+        problem_at(&o->c->problems, body_pointer(o, name), "expected a number from %g to %g", least,
+                   most);
         return false;
     }
     *out = number;

@@ -42,8 +42,7 @@ const char *body_pointer_at(context *c, const char *pointer, size_t index);
 /* The getters return false, and leave *out, if the member is absent or wrong (reported). null is
  * wrong. */
 bool body_text(const body_object *o, const char *name, size_t bytes_max, slice *out);
-bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint64_t most,
-                   uint64_t *out);
+bool body_unsigned(const body_object *o, const char *name, uint64_t most, uint64_t *out);
 bool body_number(const body_object *o, const char *name, double least, double most, double *out);
 bool body_bool(const body_object *o, const char *name, bool *out);
 

@@ -67,16 +67,6 @@ static bool c_string(slice text, char out[NUMBER_BYTES_MAX])
     return true;
 }
 
-/* How many bytes of a wrong value its problem repeats: never half a letter. */
-static int shown(slice text)
-{
-    size_t bytes = text.length < NUMBER_BYTES_MAX ? text.length : NUMBER_BYTES_MAX;
-    while (bytes > 0 && bytes < text.length && (text.at[bytes] & 0xc0) == 0x80) {
-        bytes--;
-    }
-    return (int)bytes;
-}
-
 bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most, uint64_t *out)
 {
     slice text;
@@ -91,9 +81,8 @@ bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most,
         value = strtoull(number, &end, 10);
     }
     if (end == number || *end != '\0' || errno == ERANGE || value < least || value > most) {
-        problem_parameter(
-            &c->problems, slice_of(name), "expected a whole number from %llu to %llu, not \"%.*s\"",
-            (unsigned long long)least, (unsigned long long)most, shown(text), text.at);
+        problem_parameter(&c->problems, slice_of(name), "expected a whole number from %llu to %llu",
+                          (unsigned long long)least, (unsigned long long)most);
         return false;
     }
     *out = value;
@@ -114,9 +103,8 @@ bool query_number(context *c, const char *name, double least, double most, doubl
         value = strtod(number, &end);
     }
     if (end == number || *end != '\0' || !isfinite(value) || value < least || value > most) {
-        problem_parameter(&c->problems, slice_of(name),
-                          "expected a number from %g to %g, not \"%.*s\"", least, most, shown(text),
-                          text.at);
+        problem_parameter(&c->problems, slice_of(name), "expected a number from %g to %g", least,
+                          most);
         return false;
     }
     *out = value;
@@ -131,8 +119,7 @@ bool query_bool(context *c, const char *name, bool *out)
     }
     bool yes = slice_equal(text, slice_of("true"));
     if (!yes && !slice_equal(text, slice_of("false"))) {
-        problem_parameter(&c->problems, slice_of(name), "expected true or false, not \"%.*s\"",
-                          shown(text), text.at);
+        problem_parameter(&c->problems, slice_of(name), "expected true or false");
         return false;
     }
     *out = yes;

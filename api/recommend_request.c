@@ -94,7 +94,11 @@ static void session_entry(const body_object *o, slice *id, float *weight)
     if (!body_text(o, "item", ID_BYTES_MAX, id) && o->c->problems.found == before) {
         problem_at(&o->c->problems, body_pointer(o, "item"), "missing");
     }
-    body_number(o, "weight", 1e-6, SESSION_WEIGHT_MAX, &number);
+    before = o->c->problems.found;
+    if (body_number(o, "weight", 0.0, SESSION_WEIGHT_MAX, &number) && !(number >= 1e-6)) {
+        problem_at(&o->c->problems, body_pointer(o, "weight"),
+                   "expected a number from 0.000001 to %g", SESSION_WEIGHT_MAX);
+    }
     *weight = (float)number;
 }
 
@@ -154,10 +158,14 @@ static void numbers_body(const body_object *o, recommend_request *out)
 {
     uint64_t number;
     context *c = o->c;
-    if (body_unsigned(o, "k", 1, RECOMMEND_DEPTH_MAX, &number)) {
+    if (body_unsigned(o, "k", RECOMMEND_DEPTH_MAX, &number)) {
         out->k = (size_t)number;
+        if (number == 0) {
+            problem_at(&c->problems, body_pointer(o, "k"), "expected a whole number from 1 to %d",
+                       RECOMMEND_DEPTH_MAX);
+        }
     }
-    if (body_unsigned(o, "offset", 0, RECOMMEND_DEPTH_MAX - 1, &number)) {
+    if (body_unsigned(o, "offset", RECOMMEND_DEPTH_MAX - 1, &number)) {
         out->offset = (size_t)number;
     }
     check_depth(c, out, body_pointer(o, "offset"));

@@ -188,7 +188,7 @@ static void admit_plain(candidate *c, size_t finalists, size_t count)
 }
 
 /* One knob. c[0] is the setting so far; after the first race its value is known, and only a
- * candidate that beats it in a final takes its place. Leaves the winner in the result. */
+ * candidate that clearly beats it in a final takes its place. Leaves the winner in the result. */
 static err_code race(tuning *t, const char *knob, candidate *c, size_t count, err *e)
 {
     err_code code = ERR_OK;
@@ -211,7 +211,7 @@ static err_code race(tuning *t, const char *knob, candidate *c, size_t count, er
     for (size_t i = 0; i < running; i++) {
         drop_image(t, &open[i]);
     }
-    if (code == ERR_OK && running > 0 && open[0].value > t->r->value) {
+    if (code == ERR_OK && running > 0 && open[0].value > t->r->value * TUNE_GAIN_MIN) {
         t->r->best = open[0].s;
         t->r->value = open[0].value;
         mark_chosen(t->r);

@@ -226,9 +226,6 @@ static err_code load(job *j, err *e)
     }
     base *b = NULL;
     code = base_load(j->s, j->generation, (unsigned)j->served.threads, &b, e);
-    if (code == ERR_NOT_FOUND) {
-        return err_context(e, "stair generations lists those that there are");
-    }
     if (code == ERR_OK) {
         code = live_activate(j->l, b, j->info.seq, e);
     }

@@ -64,8 +64,7 @@ static void explain_limits(const serve_options *o)
                     (long long)o->connections_max + OTHER_FILES);
         }
     }
-    long long threads = o->threads > 0 ? (long long)o->threads : (long long)processors;
-    fprintf(stderr, "processors: %ld for %lld threads that serve requests\n", processors, threads);
+    fprintf(stderr, "processors: %ld for %lld threads\n", processors, (long long)o->threads);
     if (processors > 0 && o->threads > 4 * processors) {
         fprintf(stderr, "warning: more than four threads a processor only wait for each other\n");
     }

@@ -40,19 +40,16 @@ static err_code grow(model **out, const model *m, const dataset *d, err *e)
             x->user_e[user * m->dim + j] /= (float)(k - first);
         }
     }
-    return ERR_OK;
+    return model_finish(x, d->train, d->train_count, e);
 }
 
-/* Takes *active: its tables are no longer needed once they are grown. */
-static err_code measure(const publication *p, model **active, double *value, err *e)
+static err_code measure(const publication *p, const model *active, double *value, err *e)
 {
     const train_options *o = &p->m->options;
     model *grown = NULL;
     scorer s = {0};
     eval_metrics m = {0};
-    err_code code = grow(&grown, *active, p->d, e);
-    model_free(*active);
-    *active = NULL;
+    err_code code = grow(&grown, active, p->d, e);
     if (code == ERR_OK) {
         code = scorer_init_model(&s, grown, p->d, o->threads, e);
     }
@@ -116,7 +113,7 @@ static err_code decide(const publication *p, publication_result *out, err *e)
     if (code == ERR_OK && refit) {
         out->compared = eval_metric(&active->valid, o->select_metric, o->select_at);
     } else if (code == ERR_OK) {
-        code = measure(p, &active, &out->compared, e);
+        code = measure(p, active, &out->compared, e);
     }
     model_free(active);
     double mine = eval_metric(&p->m->valid, o->select_metric, o->select_at);

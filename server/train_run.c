@@ -305,7 +305,6 @@ err_code train_runs_new(train_runs **out, const train_runs_options *options, err
         return err_nomem(e, "trainings");
     }
     t->options = *options;
-    t->status = (api_train_status){.loss = NAN, .seconds_left = NAN, .metric_value = NAN};
     ssize_t length = readlink("/proc/self/exe", t->program, sizeof t->program - 1);
     err_code rc = length > 0 ? ERR_OK : err_set(e, ERR_IO, "the path of this program is not known");
     const metric_plain all[] = {

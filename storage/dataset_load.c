@@ -22,7 +22,6 @@ static err_code read_block(void *ctx, size_t first, size_t count, float *out, er
     if (rc == ERR_OK) {
         rc = features_read(r, source->number, (uint32_t)first, count, out, e);
         store_read_end(r);
-        store_forget_pages(source->s); /* else every feature stays in memory beside its block */
     }
     return rc;
 }
@@ -194,7 +193,6 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     rc = rc == ERR_OK ? load_pairs(r, d, e) : rc;
     rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
     store_read_end(r);
-    store_forget_pages(s); /* else the interactions count twice for the whole training */
     if (rc != ERR_OK) {
         dataset_free(d);
         return rc;

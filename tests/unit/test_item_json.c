@@ -151,7 +151,7 @@ static void every_problem_is_told_with_its_pointer(void **state)
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AAA\"}}}",
          "/features/t/b64=not valid base64|"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"A*AA\"}}}",
-         "/features/t/b64=not valid base64|"},
+         "/features/t/b64=expected a multiple of 4 bytes, not 3|"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AAC*fw==\"}}}",
          "/features/t/b64=not valid base64|"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AADAfw==\"}}}",
