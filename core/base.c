@@ -140,6 +140,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->g = taken->item_g;
     b->e = taken->item_e;
     b->user_e = taken->user_e;
+    b->user_pairs = taken->user_pairs;
     err_code rc = make_index(b, taken, options, e);
     if (rc == ERR_OK) {
         coldstart_options cold = {.generation = options->generation,

@@ -45,6 +45,7 @@ struct base {
     const float *g;                  /* (items, dim) */
     const float *e;                  /* (items, dim) */
     const float *user_e;             /* (users, dim) */
+    const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
     float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
     uint64_t *placed;                /* bitmap over items: H is not all zero */
     float *own_g, *own_e;            /* tables that this base frees, or NULL */

@@ -158,6 +158,7 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e)
     }
     list->edges[at] = (live_edge){.item = edge->item,
                                   .weight = edge->weight,
+                                  .time = live_edge_time(edge->time),
                                   .type = edge->type,
                                   .split = edge->split,
                                   .flags = edge->flags};

@@ -58,6 +58,7 @@ void model_free(model *m)
     mem_free(m->w);
     mem_free(m->f);
     mem_free(m->user_e);
+    mem_free(m->user_pairs);
     mem_free(m->item_e);
     mem_free(m->item_h);
     mem_free(m->item_g);
@@ -87,6 +88,19 @@ err_code model_modality_alloc(model *m, size_t index, const char *name, size_t w
     return ERR_OK;
 }
 
+err_code model_count(model *m, const pair *train, size_t count, err *e)
+{
+    mem_free(m->user_pairs);
+    m->user_pairs = mem_array(m->users, sizeof *m->user_pairs);
+    if (m->user_pairs == NULL) {
+        return err_nomem(e, "a model");
+    }
+    for (size_t i = 0; i < count; i++) {
+        m->user_pairs[train[i].user]++;
+    }
+    return ERR_OK;
+}
+
 err_code model_finish(model *m, const pair *train, size_t count, err *e)
 {
     fsc_tables t = {.users = m->users,
@@ -102,7 +116,8 @@ err_code model_finish(model *m, const pair *train, size_t count, err *e)
                     .threads = m->options.threads,
                     .item_h = m->item_h,
                     .item_g = m->item_g};
-    return fsc_propagate(&t, e);
+    err_code code = model_count(m, train, count, e);
+    return code == ERR_OK ? fsc_propagate(&t, e) : code;
 }
 
 void model_user_vector(const model *m, const float *e_u, const uint32_t *items, const float *a,

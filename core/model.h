@@ -44,11 +44,12 @@ typedef struct model_point {
 typedef struct model {
     uint32_t dim, layers;
     size_t users, items;
-    float *w, *f;               /* (dim) */
-    float *user_e;              /* (users, dim) */
-    float *item_e;              /* (items, dim) */
-    float *item_h;              /* (items, dim) */
-    float *item_g;              /* (items, dim) */
+    float *w, *f;         /* (dim) */
+    float *user_e;        /* (users, dim) */
+    uint32_t *user_pairs; /* (users) training pairs of each; NULL: unknown, an older store's */
+    float *item_e;        /* (items, dim) */
+    float *item_h;        /* (items, dim) */
+    float *item_g;        /* (items, dim) */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
     train_options options;
@@ -69,8 +70,11 @@ void model_free(model *m); /* accepts NULL */
 err_code model_modality_alloc(model *m, size_t index, const char *name, size_t width,
                               err *e) ERR_CHECKED;
 
-/* model_finish computes item_h and item_g from E and the training pairs (sorted, unique). */
+/* model_finish computes item_h and item_g from E and the training pairs (sorted, unique), and
+ * counts those of each user. model_count does only that, where others are what a service will see.
+ */
 err_code model_finish(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
+err_code model_count(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
 
 /* model_user_vector writes H_u into out (dim) for a user with these items (rows of the model) and
  * coefficients a_ui. e_u (dim) is the user's row of E. */

@@ -1,9 +1,9 @@
 /*
  * propagate: the background run of FSC over a view's graph. See the header.
  *
- * Rows of E: the generation's for items and users that it knows; what its features gave for a later
- * item; the mean over their items for a later user. Deleted items and erased users are isolated
- * rows of zeros. The graph is exactly the edges that live counts in its degrees.
+ * Rows of E: the generation's for items that it knows; what its features gave for a later item; for
+ * a user what a request would start from (core/user_e.c). Deleted items and erased users are
+ * isolated rows of zeros. The graph is exactly the edges that live counts in its degrees.
  */
 #include "core/propagate.h"
 
@@ -13,7 +13,6 @@
 #include "core/fsc.h"
 #include "core/mem.h"
 #include "core/recommend_scratch.h"
-#include "core/scan.h"
 
 typedef struct run {
     const view *v;
@@ -73,31 +72,24 @@ static err_code make_tables(run *r, err *e)
     return ERR_OK;
 }
 
-/* fill_users gives every user with edges a row of E. */
-static void fill_users(run *r)
+/* fill_users gives every user with edges the row of E that a request would. */
+static err_code fill_users(run *r, err *e)
 {
-    const base *b = r->v->base;
-    size_t dim = b->dim;
-    for (size_t first = 0, next = 0; first < r->pair_count; first = next) {
-        uint32_t user = r->pairs[first].user;
-        float *row = r->user_e + user * dim;
-        double sum = 0;
-        for (next = first; next < r->pair_count && r->pairs[next].user == user; next++) {
-            sum += (double)r->pairs[next].weight;
-        }
-        const float *known = user < b->users ? b->user_e + user * dim : NULL;
-        if (known != NULL && scan_dot(known, known, dim) > 0) {
-            memcpy(row, known, dim * sizeof *row);
+    recommend_scratch *s = NULL;
+    err_code rc = recommend_scratch_new(&s, e);
+    for (size_t p = 0; p < r->pair_count && rc == ERR_OK; p++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        q.user = r->pairs[p].user;
+        if (p > 0 && r->pairs[p - 1].user == q.user) {
             continue;
         }
-        for (size_t p = first; p < next; p++) {
-            const float *e = r->b->own_e + r->pairs[p].item * dim;
-            float share = (float)((double)r->pairs[p].weight / sum);
-            for (size_t j = 0; j < dim; j++) {
-                row[j] += share * e[j];
-            }
+        rc = user_profile(r->v, &q, false, s, e);
+        if (rc == ERR_OK) {
+            user_e(r->v, q.user, s, r->user_e + q.user * r->b->dim);
         }
     }
+    recommend_scratch_free(s);
+    return rc;
 }
 
 static err_code convolve(run *r, const propagate_options *o, err *e)
@@ -151,6 +143,7 @@ static err_code base_like(base **out, const view *v, err *e)
     b->f = old->f;
     b->split = old->split;
     b->user_e = old->user_e;
+    b->user_pairs = old->user_pairs;
     b->shared = old->shared;
     atomic_fetch_add(&b->shared->references, 1);
     b->made_of_changes = v->changes;
@@ -178,7 +171,9 @@ err_code propagate_run(base **out, const view *v, const propagate_options *optio
         rc = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
     }
     if (rc == ERR_OK) {
-        fill_users(&r);
+        rc = fill_users(&r, e);
+    }
+    if (rc == ERR_OK) {
         rc = convolve(&r, options, e);
     }
     mem_free(r.pairs);

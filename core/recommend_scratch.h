@@ -17,6 +17,7 @@
 typedef struct profile_item {
     uint32_t item;
     float weight;
+    uint32_t time; /* of the latest record that counts; a session is later than all */
 } profile_item;
 
 struct recommend_scratch {
@@ -55,6 +56,9 @@ void scratch_allow(recommend_scratch *s, const view *v, const filter *f,
 /* user_profile collects the profile; `seen` rows are taken out of s->allowed if `mask`. */
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e) ERR_CHECKED;
+
+/* user_e writes the scratch's profile's own row of E, before any convolution. */
+void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out /* (dim) */);
 
 /* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
 bool user_row(const view *v, uint32_t user, recommend_scratch *s);

@@ -1,7 +1,7 @@
 /*
  * recommend_user: who is asking, as a vector (MODEL.md, "What the paper leaves open").
  *
- *     H_u = w . E_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i)
+ *     H_u = w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of core/user_e.c
  *
  * Degrees are live. A session counts as further edges of the user, or of a user that is nobody; its
  * weights are on top of the items' degrees, which it does not change. An item without a vector
@@ -19,6 +19,16 @@ static bool exists(const view *v, uint32_t item)
     return item < v->item_rows && view_bit(&v->exists, item);
 }
 
+static uint32_t latest_time(const live_edge *edges, size_t records)
+{
+    uint32_t time = 0;
+    for (size_t i = 0; i < records; i++) {
+        bool counts = edges[i].split == 0 && (edges[i].flags & EDGE_IN_GRAPH) != 0;
+        time = counts && edges[i].time > time ? edges[i].time : time;
+    }
+    return time;
+}
+
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e)
 {
@@ -33,7 +43,8 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
             take_out(s->allowed, edges[i].item, v->item_rows);
         }
         if (weight > 0 && exists(v, edges[i].item)) {
-            rc = scratch_profile_push(s, (profile_item){edges[i].item, weight}, e);
+            profile_item in = {edges[i].item, weight, latest_time(&edges[i], records)};
+            rc = scratch_profile_push(s, in, e);
         }
     }
     for (size_t i = 0; i < q->session_count && rc == ERR_OK; i++) {
@@ -42,7 +53,7 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
             return err_set(e, ERR_INVALID, "items[%zu].weight: expected a number above 0", i);
         }
         if (exists(v, in.item)) {
-            rc = scratch_profile_push(s, (profile_item){in.item, in.weight}, e);
+            rc = scratch_profile_push(s, (profile_item){in.item, in.weight, UINT32_MAX}, e);
         }
         if (mask) {
             take_out(s->allowed, in.item, v->item_rows);
@@ -58,22 +69,6 @@ static void add_scaled(float *out, const float *row, float factor, size_t dim)
     }
 }
 
-/* mean_e adds the weighted mean of the profile's rows of E: the rule by which training started its
- * users, on the trained table. */
-static void mean_e(const view *v, const recommend_scratch *s, float *out)
-{
-    double sum = 0;
-    for (size_t i = 0; i < s->profile_count; i++) {
-        sum += (double)s->profile[i].weight;
-    }
-    for (size_t i = 0; i < s->profile_count; i++) {
-        const float *e = view_vector(v, s->profile[i].item, VECTOR_E);
-        if (e != NULL) {
-            add_scaled(out, e, (float)((double)s->profile[i].weight / sum), v->base->dim);
-        }
-    }
-}
-
 bool user_row(const view *v, uint32_t user, recommend_scratch *s)
 {
     const base *b = v->base;
@@ -81,13 +76,7 @@ bool user_row(const view *v, uint32_t user, recommend_scratch *s)
         return false;
     }
     size_t dim = b->dim;
-    memset(s->h, 0, dim * sizeof *s->h);
-    const float *known = user < b->users ? b->user_e + (size_t)user * dim : NULL;
-    if (known != NULL && scan_dot(known, known, dim) > 0) {
-        memcpy(s->h, known, dim * sizeof *s->h);
-    } else {
-        mean_e(v, s, s->h);
-    }
+    user_e(v, user, s, s->h);
     double degree = 0;
     for (size_t j = 0; j < dim; j++) {
         s->h[j] *= b->w[j];

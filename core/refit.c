@@ -64,6 +64,12 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     }
     if (code == ERR_OK) {
         (*out)->options.epochs = o->epochs;
+        /* A service's graph has no validation pairs, and news is what it has beyond these. */
+        code = model_count(*out, d->train, d->train_count, e);
+    }
+    if (code != ERR_OK) {
+        model_free(*out);
+        *out = NULL;
     }
     model_free(first);
     dataset_free(x);

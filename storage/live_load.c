@@ -90,6 +90,7 @@ static err_code gather(void *ctx, const interaction *x, err *e)
     }
     g->edges[g->count++] = (live_edge){.item = x->item,
                                        .weight = x->weight,
+                                       .time = live_edge_time(x->time),
                                        .type = x->type,
                                        .split = x->split,
                                        .flags = x->flags};

@@ -71,6 +71,10 @@ err_code model_put(store *s, uint32_t generation, const model *m, const void *an
         rc = generation_put(s, generation, list[i].name, *list[i].at, list[i].rows * row,
                             list[i].of_users ? row : 0, e);
     }
+    if (rc == ERR_OK && m->user_pairs != NULL) {
+        size_t row = sizeof *m->user_pairs;
+        rc = generation_put(s, generation, "user_pairs", m->user_pairs, m->users * row, row, e);
+    }
     if (rc == ERR_OK && ann != NULL && ann_bytes > 0) {
         rc = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
     }
@@ -157,6 +161,25 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
     return rc;
 }
 
+/* A generation that is older than this table has no such blob; it stays NULL. */
+static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
+{
+    err none = ERR_INIT;
+    size_t bytes = 0, expected = m->users * sizeof *m->user_pairs;
+    err_code rc = blob_bytes(s, generation, "user_pairs", &bytes, &none);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    }
+    if (bytes != expected) {
+        return err_set(e, ERR_CORRUPT, "generation %u: user_pairs has %zu bytes, expected %zu",
+                       generation, bytes, expected);
+    }
+    m->user_pairs = mem_array(m->users, sizeof *m->user_pairs);
+    return m->user_pairs != NULL
+               ? load_range(s, generation, "user_pairs", 0, m->user_pairs, bytes, e)
+               : err_nomem(e, "a model");
+}
+
 err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err *e)
 {
     model *m = NULL;
@@ -171,6 +194,9 @@ err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err 
         if (with_h || strcmp(list[i].name, "item_h") != 0) {
             rc = load_table(s, generation, &list[i], e);
         }
+    }
+    if (rc == ERR_OK) {
+        rc = load_user_pairs(s, generation, m, e);
     }
     mem_free(list);
     if (rc != ERR_OK) {

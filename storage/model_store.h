@@ -2,8 +2,8 @@
  * model_store: a trained model as blobs of a generation, and back.
  *
  * Every table is one blob, stored as it lies in memory (little-endian floats): loading is a few
- * large copies and no decoding. Options, metrics and curve are one small record, "meta". The table
- * of users carries its stride, so that erasure can reach a row.
+ * large copies and no decoding. Options, metrics and curve are one small record, "meta". Tables of
+ * users carry their stride, so that erasure can reach a row.
  */
 #ifndef STORAGE_MODEL_STORE_H
 #define STORAGE_MODEL_STORE_H

@@ -83,6 +83,23 @@ class Writes(harness.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assert_checked(store)
 
+    def test_what_a_known_user_did_since_training_counts_the_same_after_a_restart(self):
+        files, store = self.shop_store()
+        users = harness.shop_users(files, 5)
+        bought = list(dict.fromkeys(item for items in users.values() for item in items))
+        lists = []
+        with harness.Server(store) as server:
+            before = {user: server.client.get("/recommend", {"user": user, "k": 50}).json["items"] for user in users}
+            for n, user in enumerate(users):
+                for item in [item for item in bought if item not in users[user]][n:n + 3]:
+                    server.client.post("/interactions", {"user": user, "item": item})
+            lists.append({user: server.client.get("/recommend", {"user": user, "k": 50}).json["items"] for user in users})
+        with harness.Server(store) as server:
+            lists.append({user: server.client.get("/recommend", {"user": user, "k": 50}).json["items"] for user in users})
+        self.assertEqual(lists[0], lists[1])
+        for user in users:
+            self.assertNotEqual(before[user], lists[0][user])
+
     def test_seq_grows_by_one_a_write_and_stays_over_restarts(self):
         _, store = self.shop_store()
         with harness.Server(store) as server:

@@ -190,6 +190,7 @@ void shop_edge(shop *s, uint32_t user, uint32_t item, uint8_t type)
     }
     u->edges[at].flags = flags[type];
     u->edges[at].weight = weights[type];
+    u->edges[at].time = (uint32_t)s->seq / 2; /* two by two at the same time */
     change c = {.kind = CHANGE_EDGE,
                 .edge = {.user = user,
                          .item = item,
@@ -197,17 +198,14 @@ void shop_edge(shop *s, uint32_t user, uint32_t item, uint8_t type)
                          .split = u->edges[at].split,
                          .flags = flags[type],
                          .known = known,
-                         .weight = weights[type]}};
+                         .weight = weights[type],
+                         .time = u->edges[at].time}};
     send(s, &c, 1);
 }
 
-static void drop_edge(shop *s, uint32_t user)
+void shop_drop_edge(shop *s, uint32_t user, size_t at)
 {
     shop_user *u = &s->users[user];
-    if (u->edge_count == 0) {
-        return;
-    }
-    size_t at = rng_below(&s->random, (uint32_t)u->edge_count);
     live_edge gone = u->edges[at];
     u->edge_count--;
     memmove(&u->edges[at], &u->edges[at + 1], (u->edge_count - at) * sizeof u->edges[0]);
@@ -268,7 +266,10 @@ void shop_step(shop *s)
     } else if (kind < 28) {
         drop_user(s, some_user(s));
     } else if (kind < 38) {
-        drop_edge(s, some_user(s));
+        uint32_t user = some_user(s);
+        if (s->users[user].edge_count > 0) {
+            shop_drop_edge(s, user, rng_below(&s->random, (uint32_t)s->users[user].edge_count));
+        }
     } else {
         shop_edge(s, some_user(s), some_item(s), (uint8_t)rng_below(&s->random, 3));
     }

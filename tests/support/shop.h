@@ -66,12 +66,14 @@ void shop_fill(shop *s, size_t items, size_t users, size_t interactions);
 void shop_step(shop *s);
 
 /* Single ops. shop_add_item makes a random item; shop_put_item sends it as it stands in s->items.
- * shop_edge gives the user an interaction; type 0 purchase, 1 view, 2 dismiss. */
+ * shop_edge gives the user an interaction; type 0 purchase, 1 view, 2 dismiss; shop_drop_edge takes
+ * back the one at place `at` of their list. */
 uint32_t shop_add_item(shop *s);
 void shop_put_item(shop *s, uint32_t row, bool features);
 void shop_drop_item(shop *s, uint32_t row);
 uint32_t shop_add_user(shop *s);
 void shop_edge(shop *s, uint32_t user, uint32_t item, uint8_t type);
+void shop_drop_edge(shop *s, uint32_t user, size_t at);
 
 /* shop_change fills `c` and `item` with the item's present state, in memory of `room`. */
 typedef struct shop_change_room {

@@ -18,6 +18,7 @@
 #include "core/propagate.h"
 #include "core/view_tables.h"
 #include "tests/support/shop.h"
+#include "tests/support/shop_user.h"
 
 static bool seen_by(const shop_user *user, uint32_t item)
 {
@@ -33,39 +34,16 @@ static bool seen_by(const shop_user *user, uint32_t item)
 static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
                         double *h)
 {
-    const shop *s = f->shop;
     const view *v = f->hold.view;
     const base *b = v->base;
-    session_item own[2 * SHOP_EDGES_MAX];
-    size_t n = 0;
-    double degree = 0, known = 0;
-    for (size_t i = 0; user != ROW_NONE && i < s->users[user].edge_count; i++) {
-        const live_edge *in = &s->users[user].edges[i];
-        bool counts = in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0;
-        if (!counts || !s->items[in->item].exists) {
-            continue;
-        }
-        if (n > 0 && own[n - 1].item == in->item) {
-            own[n - 1].weight = fmaxf(own[n - 1].weight, in->weight);
-        } else {
-            own[n++] = (session_item){in->item, in->weight};
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        own[n++] = session[i];
-    }
+    shop_own own[2 * SHOP_EDGES_MAX];
+    double degree = 0;
+    size_t n = shop_profile(f->shop, user, session, count, own);
     for (size_t i = 0; i < n; i++) {
         degree += (double)own[i].weight;
     }
+    shop_user_e(v, user, own, n, h);
     for (size_t j = 0; j < SHOP_DIM; j++) {
-        h[j] = user < b->users ? (double)b->user_e[user * SHOP_DIM + j] : 0;
-        known += fabs(h[j]);
-    }
-    for (size_t j = 0; j < SHOP_DIM; j++) {
-        for (size_t i = 0; i < n && known == 0; i++) {
-            const float *e = view_vector(v, own[i].item, VECTOR_E);
-            h[j] += e != NULL ? (double)own[i].weight / degree * (double)e[j] : 0;
-        }
         h[j] *= (double)b->w[j];
         for (size_t i = 0; i < n; i++) {
             const float *g = view_vector(v, own[i].item, VECTOR_G);
@@ -295,17 +273,13 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
         const float *known = view_vector(v, row, VECTOR_E);
         memcpy(items[row], known != NULL ? known : (float[SHOP_DIM]){0}, sizeof items[row]);
     }
-    for (size_t p = 0; p < count; p++) {
-        uint32_t user = pairs[p].user;
-        double degree = 0;
-        for (size_t n = 0; n < count; n++) {
-            degree += pairs[n].user == user ? (double)pairs[n].weight : 0;
-        }
-        for (size_t j = 0; j < SHOP_DIM; j++) {
-            e[user][j] = user < v->base->users
-                             ? v->base->user_e[user * SHOP_DIM + j]
-                             : e[user][j] + (float)((double)pairs[p].weight / degree) *
-                                                items[pairs[p].item][j];
+    for (uint32_t user = 0; user < s->user_rows; user++) {
+        shop_own own[SHOP_EDGES_MAX];
+        double row[SHOP_DIM];
+        size_t n = shop_profile(s, user, NULL, 0, own);
+        shop_user_e(v, user, own, n, row);
+        for (size_t j = 0; j < SHOP_DIM && n > 0; j++) {
+            e[user][j] = (float)row[j];
         }
     }
     fsc_tables whole = {.users = s->user_rows,

@@ -1,0 +1,24 @@
+/*
+ * shop_user: what a request starts from for a user of the random shop, worked out plainly in double
+ * over the shop's own arrays (the formula of core/user_e.c).
+ */
+#ifndef TESTS_SUPPORT_SHOP_USER_H
+#define TESTS_SUPPORT_SHOP_USER_H
+
+#include "tests/support/shop.h"
+
+typedef struct shop_own {
+    uint32_t item;
+    float weight;
+    uint32_t time;
+} shop_own;
+
+/* shop_profile lists the user's items that count, (2 SHOP_EDGES_MAX) at most, and the session's;
+ * user may be ROW_NONE. */
+size_t shop_profile(const shop *s, uint32_t user, const session_item *session, size_t count,
+                    shop_own *own);
+
+/* shop_user_e writes the user's own row of E, (SHOP_DIM). */
+void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count, double *e);
+
+#endif
