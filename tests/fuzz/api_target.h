@@ -84,7 +84,7 @@ static inline void fuzz_open(void)
     atexit(fuzz_remove);
     err_code code = store_open(&s, fuzz_folder, &options, NULL);
     assert(code == ERR_OK);
-    code = live_new(&l, &(live_options){NULL, NULL}, NULL);
+    code = live_new(&l, &(live_options){0}, NULL);
     assert(code == ERR_OK);
     code = live_load(s, l, NULL, NULL);
     assert(code == ERR_OK);
