@@ -44,7 +44,7 @@ san_flags := $(if $(SAN),$(or $(san_flags.$(SAN)),$(error unknown SAN=$(SAN): ad
 
 # What gcc knows of a text's length depends on the optimisation: that warning is for the release.
 override CFLAGS += -std=gnu17 -g $(san_flags) $(maths) $(warnings) $(if $(SAN),-Wno-format-truncation) $(if $(WERROR),-Werror) -fopenmp
-# core/faiss_c.cpp replaces operator new and delete together; gcc sees only one of them inlined.
+# core/search/faiss_c.cpp replaces operator new and delete together; gcc sees only one of them inlined.
 override CXXFLAGS += -std=c++17 -g $(san_flags) -Wall -Wextra -Wno-mismatched-new-delete $(if $(WERROR),-Werror) -fopenmp
 override CPPFLAGS += -I. -D_GNU_SOURCE -DSTAIR_VERSION='"$(VERSION)"' -MMD -MP
 override LDFLAGS += $(if $(SAN),$(filter -fsanitize% --coverage,$(san_flags))) -fopenmp
@@ -53,12 +53,14 @@ ifeq ($(SAN),fuzz)
 $B/core/%.o $B/storage/%.o $B/api/%.o $B/server/%.o: override CFLAGS += -fsanitize-coverage=trace-pc
 endif
 
-# Where libfaiss_c exists we link it; Debian ships the headers only, so core/faiss_c.cpp fills in.
+# Where libfaiss_c exists we link it; Debian ships the headers only, so core/search/faiss_c.cpp fills in.
 faiss_c := $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -lfaiss_c 2>/dev/null && echo yes)
 LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -llapacke -lopenblas -lstdc++ -lm -lpthread
 
-lib_c   := $(filter-out server/main.c,$(wildcard core/*.c storage/*.c api/*.c server/*.c))
-lib_cpp := $(if $(faiss_c),,$(wildcard core/*.cpp))
+# A folder of the architecture and the folders in it.
+in_layers = $(wildcard $(foreach l,core storage api server,$(foreach p,$1,$l/$p $l/*/$p)))
+lib_c   := $(filter-out server/main.c,$(call in_layers,*.c))
+lib_cpp := $(if $(faiss_c),,$(call in_layers,*.cpp))
 lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/*.S))
 lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o) $(lib_s:%.S=$B/%.o)
 unit    := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c tests/golden/test_*.c))
@@ -108,8 +110,8 @@ $B/api/assets.o: api/assets.S openapi.yaml api/console.html Makefile
 $B/commit.txt: FORCE
 	@mkdir -p $(@D)
 	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
-$B/server/version.o: override CPPFLAGS += -DSTAIR_COMMIT='"$(COMMIT)"'
-$B/server/version.o: $B/commit.txt
+$B/server/telemetry/version.o: override CPPFLAGS += -DSTAIR_COMMIT='"$(COMMIT)"'
+$B/server/telemetry/version.o: $B/commit.txt
 FORCE:
 
 $B/tests/bench/%: $B/tests/bench/%.o $(shared_bench) $(support) $B/libstair.a
@@ -244,7 +246,7 @@ docker-test: ## build the Dockerfile with buildah on a debootstrap base, and run
 
 ##@ Style
 
-sources := $(wildcard core/*.[ch] storage/*.[ch] api/*.[ch] server/*.[ch] core/*.cpp)
+sources := $(call in_layers,*.[ch] *.cpp)
 tests_c := $(wildcard tests/*/*.[ch])
 
 lint: ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts

@@ -13,8 +13,8 @@
 #include "api/problem.h"
 #include "api/route.h"
 #include "api/write.h"
-#include "core/mem.h"
-#include "core/utf8.h"
+#include "core/common/mem.h"
+#include "core/common/utf8.h"
 
 enum {
     KEEP_BODY_BYTES = 1024 * 1024,

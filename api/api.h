@@ -23,11 +23,11 @@
 #include <stdint.h>
 
 #include "api/json_write.h"
-#include "core/err.h"
-#include "core/interaction_types.h"
-#include "core/live.h"
-#include "core/recommend.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/live/live.h"
+#include "core/recommend/recommend.h"
+#include "core/view/interaction_types.h"
 #include "storage/apply.h"
 #include "storage/item_json.h"
 #include "storage/op.h"

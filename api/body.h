@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 #include "api/context.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 
 enum { BODY_DEPTH_MAX = 32 };
 

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/op.h"
 
 /* body_hash digests the parts, each with its length before it, so that no two lists of parts give

@@ -18,8 +18,8 @@
 #include "api/problem.h"
 #include "api/route.h"
 #include "api/target.h"
-#include "core/arena.h"
-#include "core/rng.h"
+#include "core/common/arena.h"
+#include "core/common/rng.h"
 
 /* What a request needs and the next one uses again. */
 typedef struct workspace {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "api/recommend_request.h"
-#include "core/item_fields.h"
-#include "core/timestamp.h"
+#include "core/common/item_fields.h"
+#include "core/common/timestamp.h"
 
 enum { FILTER_CATEGORIES_MAX = 256, FILTER_ATTRIBUTES_MAX = 64 };
 

@@ -8,7 +8,7 @@
 #define API_HANDLERS_H
 
 #include "api/context.h"
-#include "core/err.h"
+#include "core/common/err.h"
 
 err_code handle_recommend_get(context *c, err *e) ERR_CHECKED;
 err_code handle_recommend_post(context *c, err *e) ERR_CHECKED;

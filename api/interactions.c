@@ -4,7 +4,7 @@
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/write.h"
-#include "core/item_fields.h"
+#include "core/common/item_fields.h"
 #include "storage/interaction_json.h"
 
 enum { RECOMMENDATION_ID_BYTES_MAX = 128 };

@@ -1,7 +1,7 @@
 /* GET /items/{id} and GET /items: what the store has of the catalogue. */
 #include "api/handlers.h"
 #include "api/store_answer.h"
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/features.h"
 #include "storage/item_json.h"
 #include "storage/items.h"

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/coldstart.h"
-#include "core/mem.h"
+#include "core/common/mem.h"
+#include "core/view/coldstart.h"
 
 /* Adds the entry's own place before the pointer of a problem in it. */
 typedef struct entry_report {

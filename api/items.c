@@ -3,7 +3,7 @@
 #include "api/handlers.h"
 #include "api/item_write.h"
 #include "api/write.h"
-#include "core/item_fields.h"
+#include "core/common/item_fields.h"
 
 static err_code items_write(context *c, op_kind kind, bool single_too, err *e)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 
 enum { FIRST_CAPACITY = 4096, NUMBER_TEXT_MAX = 40, FLOAT_DIGITS = 9 };
 

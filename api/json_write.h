@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 
 typedef struct json_buffer {
     char *at; /* (length) bytes, not NUL-terminated; NULL before the first write */

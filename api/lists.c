@@ -2,8 +2,8 @@
 #include "api/handlers.h"
 #include "api/recommend_answer.h"
 #include "api/recommend_request.h"
-#include "core/item_fields.h"
-#include "core/timestamp.h"
+#include "core/common/item_fields.h"
+#include "core/common/timestamp.h"
 
 typedef err_code (*list_function)(const view *v, const list_query *q, recommend_scratch *s,
                                   recommend_result *out, err *e);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/utf8.h"
+#include "core/common/utf8.h"
 
 static const struct {
     err_code code;

@@ -15,8 +15,8 @@
 #include <stddef.h>
 
 #include "api/api.h"
-#include "core/arena.h"
-#include "core/err.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
 
 typedef struct problem_entry {
     const char *place; /* JSON pointer, or name of a parameter */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/context.h"
-#include "core/item_fields.h"
+#include "core/common/item_fields.h"
 
 enum { NUMBER_BYTES_MAX = 64 };
 

@@ -12,7 +12,7 @@
 
 #include "api/context.h"
 #include "api/recommend_request.h"
-#include "core/recommend.h"
+#include "core/recommend/recommend.h"
 
 /* answer_items writes the member "items". */
 typedef struct answer_items_options {

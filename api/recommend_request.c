@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "core/item_fields.h"
-#include "core/recommend.h"
+#include "core/common/item_fields.h"
+#include "core/recommend/recommend.h"
 
 enum { K_DEFAULT = 10 };
 

@@ -12,7 +12,7 @@
 
 #include "api/body.h"
 #include "api/context.h"
-#include "core/filter.h"
+#include "core/view/filter.h"
 
 /* Members of the items in an answer, beside id and score. */
 enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4 };

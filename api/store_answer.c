@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/timestamp.h"
+#include "core/common/timestamp.h"
 
 enum { CURSOR_BYTES = 9, FLOAT_TEXT_MAX = 32 };
 

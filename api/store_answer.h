@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "api/context.h"
-#include "core/err.h"
+#include "core/common/err.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 

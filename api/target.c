@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/utf8.h"
+#include "core/common/utf8.h"
 
 static int hex_value(char c)
 {

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 
 enum { TARGET_SEGMENTS_MAX = 4, TARGET_PARAMETERS_MAX = 4096 };
 

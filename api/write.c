@@ -5,7 +5,7 @@
 
 #include "api/body_hash.h"
 #include "api/problem.h"
-#include "core/mem.h"
+#include "core/common/mem.h"
 
 err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e)
 {

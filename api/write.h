@@ -17,8 +17,8 @@
 #include "api/api.h"
 #include "api/context.h"
 #include "api/json_write.h"
-#include "core/arena.h"
-#include "core/coldstart.h"
+#include "core/common/arena.h"
+#include "core/view/coldstart.h"
 #include "storage/op.h"
 
 enum { REQUEST_ID_BYTES_MAX = 128 };

@@ -12,12 +12,12 @@
 
 #include <jansson.h>
 
-#include "core/mem.h"
-#include "server/command.h"
-#include "server/help.h"
-#include "server/options.h"
-#include "server/suggest.h"
-#include "server/version.h"
+#include "core/common/mem.h"
+#include "server/options/command.h"
+#include "server/options/help.h"
+#include "server/options/options.h"
+#include "server/options/suggest.h"
+#include "server/telemetry/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 

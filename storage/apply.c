@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
-#include "core/types.h"
+#include "core/common/mem.h"
+#include "core/common/types.h"
 #include "storage/apply_private.h"
 #include "storage/checkpoint_file.h"
 

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/change.h"
-#include "core/err.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/view/change.h"
 #include "storage/op.h"
 #include "storage/store.h"
 

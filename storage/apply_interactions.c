@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "core/types.h"
+#include "core/common/types.h"
 #include "storage/apply_private.h"
 
 err_code apply_type(applying *x, slice name, uint8_t *number, err *e)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/types.h"
+#include "core/common/types.h"
 #include "storage/apply_private.h"
 
 typedef struct draft {

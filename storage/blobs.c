@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/checksum.h"
 
 /* number, name, 0, piece */

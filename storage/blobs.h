@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/common/err.h"
 #include "storage/records.h"
 #include "storage/schema.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/half.h"
-#include "core/mem.h"
+#include "core/common/half.h"
+#include "core/common/mem.h"
 #include "storage/check_private.h"
 #include "storage/checksum.h"
 

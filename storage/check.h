@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/store.h"
 
 typedef struct check_options {

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/check_private.h"
 #include "storage/checkpoint_file.h"
 

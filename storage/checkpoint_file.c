@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/checksum.h"
 #include "storage/codec.h"
 #include "storage/schema.h"

@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/store.h"
 
 /* checkpoint_file_put replaces the checkpoint. `seq` is the store's when the data was read. If a

@@ -3,7 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 
 enum { SLICE_ABSENT_LENGTH = 0xffffffff };
 

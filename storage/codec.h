@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 
 /* --- encoder --- */
 

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/dataset.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/method/dataset.h"
 #include "storage/store.h"
 
 /* How many neighbours a modality gets in the item graph; 0 leaves the modality out. */

@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "core/types.h"
+#include "core/common/types.h"
 #include "storage/apply_private.h"
 
 typedef struct edges_of_user {

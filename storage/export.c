@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arena.h"
-#include "core/mem.h"
-#include "core/types.h"
+#include "core/common/arena.h"
+#include "core/common/mem.h"
+#include "core/common/types.h"
 #include "storage/features.h"
 #include "storage/interaction_json.h"
 #include "storage/interactions.h"

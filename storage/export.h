@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/common/err.h"
 #include "storage/store.h"
 
 /* export_sink takes the next bytes, whole lines; an error stops the export and is handed on. */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/half.h"
+#include "core/common/half.h"
 #include "storage/records.h"
 #include "storage/schema.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/apply_private.h"
 #include "storage/blobs.h"
 

@@ -20,9 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/store.h"
 
 enum { BLOB_PIECE_BYTES = 1024 * 1024, BLOB_GROUP_BYTES = 8 * 1024 * 1024, BLOB_NAME_MAX = 63 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/timestamp.h"
+#include "core/common/timestamp.h"
 
 static const char *const split_names[] = {"train", "valid", "test"};
 

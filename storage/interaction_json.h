@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/interaction_types.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/view/interaction_types.h"
 #include "storage/item_json.h"
 #include "storage/op.h"
 

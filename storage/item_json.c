@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/timestamp.h"
+#include "core/common/base64.h"
+#include "core/common/timestamp.h"
 
 enum { POINTER_MAX = 1024, DETAIL_MAX = 256 };
 

@@ -16,9 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/item_fields.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
 #include "storage/items.h"
 #include "storage/op.h"
 

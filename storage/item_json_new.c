@@ -4,9 +4,9 @@
  * jansson steals a reference even where its _new setters fail, so every value is handed over as
  * soon as it is made, and a failure anywhere is one NULL at the end.
  */
-#include "core/base64.h"
-#include "core/mem.h"
-#include "core/timestamp.h"
+#include "core/common/base64.h"
+#include "core/common/mem.h"
+#include "core/common/timestamp.h"
 #include "storage/item_json.h"
 
 static json_t *text_new(slice text)

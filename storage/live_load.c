@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/index.h"
-#include "core/mem.h"
+#include "core/common/mem.h"
+#include "core/search/index.h"
 #include "storage/features.h"
 #include "storage/interactions.h"
 #include "storage/items.h"

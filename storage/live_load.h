@@ -9,10 +9,10 @@
 
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/base.h"
-#include "core/err.h"
-#include "core/live.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/live/live.h"
+#include "core/view/base.h"
 #include "storage/store.h"
 
 /* live_load fills `l` (new, unpublished) with all items, users and interactions and publishes it

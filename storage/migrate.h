@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/common/err.h"
 
 /* migrate_store upgrades the store in `dir`, which nobody may own or train meanwhile (ERR_CONFLICT,
  * with the pid). *from is the format that it had; equal to STORE_FORMAT: there was nothing to do. A

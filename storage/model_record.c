@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/item_fields.h"
-#include "core/mem.h"
+#include "core/common/item_fields.h"
+#include "core/common/mem.h"
 
 enum { MODEL_RECORD_VERSION = 1, CURVE_MAX = 1000000 };
 

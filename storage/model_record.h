@@ -4,9 +4,9 @@
 #ifndef STORAGE_MODEL_RECORD_H
 #define STORAGE_MODEL_RECORD_H
 
-#include "core/err.h"
-#include "core/model.h"
-#include "core/slice.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/train/model.h"
 #include "storage/codec.h"
 
 enum { MODEL_RECORD_BYTES_MAX = 16 * 1024 * 1024 };

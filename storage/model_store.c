@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/codec.h"
 #include "storage/generations.h"
 #include "storage/model_record.h"

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/model.h"
+#include "core/common/err.h"
+#include "core/train/model.h"
 #include "storage/store.h"
 
 /* model_put writes all tables into a generation that is building. `ann` (may be NULL) is what
@@ -34,7 +34,8 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e) ERR_
 err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes,
                        err *e) ERR_CHECKED;
 
-/* model_h_read fills rows of item_h: an index_read of core/index.h; ctx is a model_h_source. */
+/* model_h_read fills rows of item_h: an index_read of core/search/index.h; ctx is a model_h_source.
+ */
 typedef struct model_h_source {
     store *s;
     uint32_t generation;

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */

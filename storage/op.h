@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/change.h"
-#include "core/err.h"
-#include "core/item_fields.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+#include "core/view/change.h"
 
 typedef enum op_kind {
     OP_ITEMS_CREATE = 1,        /* refuses an entry whose id exists */
@@ -74,7 +74,7 @@ typedef struct op_interaction {
     slice type;    /* name; in a removal absent (at == NULL) means every type */
     int64_t time;  /* epoch seconds */
     float weight;  /* in the graph; > 0, finite */
-    uint8_t flags; /* EDGE_* of core/change.h */
+    uint8_t flags; /* EDGE_* of core/view/change.h */
     uint8_t split; /* 0 for all that comes by the API */
 } op_interaction;
 

@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/codec.h"
 #include "storage/features.h"
 #include "storage/generations.h"

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/common/err.h"
 #include "storage/store.h"
 
 /* snapshot_write copies into the folder `to`, which must not exist (ERR_CONFLICT); its parent must.

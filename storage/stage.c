@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/schema.h"
 
 static const char *const stage_name = "import.tmp";

@@ -5,7 +5,7 @@
 #ifndef STORAGE_STAGE_H
 #define STORAGE_STAGE_H
 
-#include "core/err.h"
+#include "core/common/err.h"
 #include "storage/store.h"
 
 /* stage_remove deletes import.tmp/ and what is in it; that there is none is no error. A failure may

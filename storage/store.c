@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/checkpoint_file.h"
 #include "storage/schema.h"
 #include "storage/sweep.h"

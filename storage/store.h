@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/common/err.h"
 
 /* The format that this binary reads and writes; an older one is upgraded by `stair migrate`.
  * 1: the first. 2: the state holds the position of an external log. */

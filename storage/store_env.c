@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/codec.h"
 #include "storage/schema.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/schema.h"
 
 static err_code may_write(const store *s, err *e)

@@ -6,7 +6,7 @@
 #ifndef STORAGE_SWEEP_H
 #define STORAGE_SWEEP_H
 
-#include "core/err.h"
+#include "core/common/err.h"
 #include "storage/store.h"
 
 err_code sweep_unfinished(store *s, err *e) ERR_CHECKED;

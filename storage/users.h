@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/err.h"
-#include "core/slice.h"
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
 #include "storage/store.h"
 
 typedef struct stored_user {

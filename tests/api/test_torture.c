@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "tests/support/api_shop.h"
 
 enum { ALLOCATIONS_MAX = 3000 };

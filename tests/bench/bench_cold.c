@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/coldstart_maps.h"
-#include "core/live.h"
-#include "core/mem.h"
-#include "core/recommend.h"
-#include "core/scan.h"
-#include "core/train.h"
+#include "core/common/mem.h"
+#include "core/live/live.h"
+#include "core/recommend/recommend.h"
+#include "core/search/scan.h"
+#include "core/train/train.h"
+#include "core/view/coldstart_maps.h"
 #include "tests/bench/sports_data.h"
 
 enum { K = 20, USERS_MAX = 6000 };

@@ -15,12 +15,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base.h"
-#include "core/live.h"
-#include "core/mem.h"
-#include "core/model.h"
-#include "core/recommend.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/live/live.h"
+#include "core/recommend/recommend.h"
+#include "core/train/model.h"
+#include "core/view/base.h"
 
 enum { DIM = 64, CENTRES = 200, K = 20, EDGES = 20, ROUNDS = 101, STEPS = 4 };
 

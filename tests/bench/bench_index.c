@@ -14,11 +14,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/index.h"
-#include "core/kernel.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/scan.h"
+#include "core/common/kernel.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/search/index.h"
+#include "core/search/scan.h"
 
 enum { DIM = 64, QUERIES = 200, K = 20, BATCH = 16, BUNCH = 250, MIX = 6 };
 

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/live.h"
-#include "core/mem.h"
-#include "core/recommend.h"
-#include "core/rng.h"
-#include "core/view_tables.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/live/live.h"
+#include "core/recommend/recommend.h"
+#include "core/view/view_tables.h"
 
 enum { USERS = 20000, EDGES = 30, ROUNDS = 101, DAYS = 700, DAY = 86400 };
 

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
-#include "core/parts.h"
-#include "core/scan.h"
-#include "core/train.h"
+#include "core/common/mem.h"
+#include "core/search/scan.h"
+#include "core/train/train.h"
+#include "core/view/parts.h"
 #include "tests/bench/sports_data.h"
 
 enum { USERS = 150, DIM = 64 };

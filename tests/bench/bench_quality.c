@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/baseline.h"
-#include "core/train.h"
+#include "core/train/baseline.h"
+#include "core/train/train.h"
 #include "tests/bench/real_data.h"
 
 static double seconds(void *ctx)

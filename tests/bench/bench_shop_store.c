@@ -19,12 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/change.h"
-#include "core/dataset.h"
-#include "core/index.h"
-#include "core/mem.h"
-#include "core/model.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/method/dataset.h"
+#include "core/search/index.h"
+#include "core/train/model.h"
+#include "core/view/change.h"
 #include "storage/generations.h"
 #include "storage/interactions.h"
 #include "storage/items.h"

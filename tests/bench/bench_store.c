@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/live.h"
-#include "core/rng.h"
+#include "core/common/rng.h"
+#include "core/live/live.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"
 #include "tests/support/store_fixture.h"

@@ -13,17 +13,17 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "core/adamw.h"
-#include "core/bsc.h"
-#include "core/fsc_pass.h"
-#include "core/interaction_graph.h"
-#include "core/item_graph.h"
-#include "core/knn.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/step.h"
-#include "core/stepwise.h"
-#include "core/whiten.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/method/adamw.h"
+#include "core/method/bsc.h"
+#include "core/method/fsc_pass.h"
+#include "core/method/interaction_graph.h"
+#include "core/method/item_graph.h"
+#include "core/method/knn.h"
+#include "core/method/step.h"
+#include "core/method/stepwise.h"
+#include "core/method/whiten.h"
 
 static int threads = 2;
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
-#include "core/npy.h"
+#include "core/common/mem.h"
+#include "core/common/npy.h"
 
 typedef struct owned {
     feature_table tables[8];

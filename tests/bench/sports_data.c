@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
-#include "core/npy.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/npy.h"
+#include "core/common/rng.h"
 
 static int by_user(const void *a, const void *b)
 {

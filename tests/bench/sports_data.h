@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/dataset.h"
-#include "core/err.h"
-#include "core/model.h"
+#include "core/common/err.h"
+#include "core/method/dataset.h"
+#include "core/train/model.h"
 
 enum { SPORTS_MODALITIES = 2 };
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "core/interaction_types.h"
-#include "core/live.h"
+#include "core/live/live.h"
+#include "core/view/interaction_types.h"
 #include "storage/live_load.h"
 #include "storage/op.h"
 #include "storage/store.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "storage/delimited.h"
+#include "storage/import/delimited.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/npy.h"
+#include "core/common/npy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  * bytes which decode to the same. */
 #include <stdlib.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/op.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,15 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/bsc.h"
-#include "core/fsc.h"
-#include "core/interaction_graph.h"
-#include "core/knn.h"
-#include "core/mem.h"
-#include "core/prepare.h"
-#include "core/scorer.h"
-#include "core/step.h"
-#include "core/stepwise.h"
+#include "core/common/mem.h"
+#include "core/method/bsc.h"
+#include "core/method/fsc.h"
+#include "core/method/interaction_graph.h"
+#include "core/method/knn.h"
+#include "core/method/step.h"
+#include "core/method/stepwise.h"
+#include "core/train/prepare.h"
+#include "core/train/scorer.h"
 #include "tests/support/golden.h"
 
 static const double exact = 1e-4, gradient = 1e-3;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base.h"
-#include "core/rng.h"
-#include "core/train.h"
+#include "core/common/rng.h"
+#include "core/train/train.h"
+#include "core/view/base.h"
 #include "storage/dataset_load.h"
 #include "storage/generations.h"
 #include "storage/model_store.h"

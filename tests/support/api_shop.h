@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "api/api.h"
-#include "core/interaction_types.h"
-#include "core/live.h"
+#include "core/live/live.h"
+#include "core/view/interaction_types.h"
 #include "storage/live_load.h"
 #include "storage/store.h"
 #include "tests/support/store_fixture.h"

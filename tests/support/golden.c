@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 
 static json_t *find(const json_t *root, const char *path)
 {

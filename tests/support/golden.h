@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/dataset.h"
+#include "core/method/dataset.h"
 
 enum { GOLDEN_MODALITIES = 2, GOLDEN_STEPS = 5 };
 

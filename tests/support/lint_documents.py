@@ -57,7 +57,20 @@ def functions():
             problems.append(f"ARCHITECTURE.md: there is no {name}")
 
 
+def paths():
+    """A path of the source that a document names is there."""
+    known = set(tracked("*"))
+    folders = {path[:at.start()] for path in known for at in re.finditer("/", path)}
+    for document in tracked("*.md"):
+        named = r"(?<![\w/.])((?:core|storage|api|server|tests|deploy)/[\w./-]*\w)(?![\w*{\[/-])"
+        for path in set(re.findall(named, read(document))):
+            stem = path in folders or path in known or any(path + end in known for end in (".h", ".c", ".py", ".sh"))
+            if not stem:
+                problems.append(f"{document}: there is no {path}")
+
+
 links()
+paths()
 functions()
 generated()
 sizes()

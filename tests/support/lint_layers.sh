@@ -25,19 +25,43 @@ complain "server looks into tests" "$(search '#include "tests/' "${server[@]}")"
 complain "includes are written from the root" \
     "$(search '#include "' "${all[@]}" | grep -vE '#include "(core|storage|api|server)/')"
 
+# Within a layer a folder includes itself and those before it.
+looks_back() { # layer, folders from the first to the last
+    local layer=$1 later
+    shift
+    while [ $# -gt 1 ]; do
+        later=$(printf '|%s' "${@:2}")
+        mapfile -t own < <(files "$layer/$1/*.[ch]" "$layer/$1/*.cpp")
+        complain "$layer/$1 looks right" "$(search "#include \"$layer/(${later:1})/" "${own[@]}")"
+        shift
+    done
+}
+looks_back core common search method train view recommend live demo
+looks_back server telemetry options engine training http commands
+complain "storage/import is for the command alone" \
+    "$(search '#include "storage/import/' "${storage[@]}" | grep -v '^storage/import/')"
+for folder in core/*/ storage/*/ server/*/; do
+    case $folder in
+    core/common/ | core/search/ | core/method/ | core/train/ | core/view/ | core/recommend/ | core/live/ | core/demo/) ;;
+    storage/import/) ;;
+    server/telemetry/ | server/options/ | server/engine/ | server/training/ | server/http/ | server/commands/) ;;
+    *) complain "a folder without a place in the order" "$folder" ;;
+    esac
+done
+
 complain "lmdb belongs to storage" "$(search '#include <lmdb' "${core[@]}" "${api[@]}" "${server[@]}")"
 complain "microhttpd belongs to server/http*" \
-    "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http')"
+    "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http/')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
 complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
 complain "core knows no clock, environment or log" \
-    "$(search '\b(time|clock_gettime|gettimeofday|getenv|printf|syslog)\(|fprintf\((stderr|stdout)' "${core[@]}" | grep -vE '^core/[a-z_]+\.h|^[^:]+:[0-9]+: \*')"
+    "$(search '\b(time|clock_gettime|gettimeofday|getenv|printf|syslog)\(|fprintf\((stderr|stdout)' "${core[@]}" | grep -vE '^core/[a-z_/]+\.h|^[^:]+:[0-9]+: \*')"
 
 complain "unbounded, unsafe or process-wide calls" \
     "$(search '(^|[^a-z_>.])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|rand|srand|setenv|putenv|system|popen|tmpnam|mktemp|alloca)\(' "${all[@]}" | grep -v '^server/main.c:.*setenv("G*OMP_')"
-complain "all allocation goes through core/mem (what a library made is freed with a word about its owner)" \
-    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/mem\.|free\([a-z]*\); /\* .* own|^core/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "all allocation goes through core/common/mem (what a library made is freed with a word about its owner)" \
+    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/common/mem\.|free\([a-z]*\); /\* .* own|^core/search/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
 # libmicrohttpd's panic must not return: that one place ends the process, once the log says why.
-complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^server/http\.c:[0-9]+: *abort\(\); /\* a panic|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^server/http/http\.c:[0-9]+: *abort\(\); /\* a panic|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
 exit $bad

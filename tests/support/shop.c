@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "core/model.h"
+#include "core/common/mem.h"
+#include "core/train/model.h"
 
 void shop_init(shop *s, uint64_t seed)
 {

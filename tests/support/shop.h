@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/coldstart_maps.h"
-#include "core/live.h"
-#include "core/recommend.h"
-#include "core/rng.h"
+#include "core/common/rng.h"
+#include "core/live/live.h"
+#include "core/recommend/recommend.h"
+#include "core/view/coldstart_maps.h"
 
 enum {
     SHOP_ITEMS_MAX = 700,

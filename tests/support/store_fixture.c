@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/change.h"
+#include "core/view/change.h"
 
 enum { ADMISSION = 1700000000 };
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/mem.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
 
 enum { GROUPS = 4 };
 

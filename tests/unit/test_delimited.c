@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "storage/delimited.h"
-#include "storage/jsonl.h"
+#include "core/common/mem.h"
+#include "storage/import/delimited.h"
+#include "storage/import/jsonl.h"
 
 static FILE *file_of(const char *text, size_t length)
 {

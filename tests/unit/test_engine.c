@@ -19,9 +19,9 @@
 
 #include <cmocka.h>
 
-#include "server/engine.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/engine/engine.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
 #include "tests/support/store_fixture.h"
 
 static atomic_bool sync_fails;

@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "core/recommend.h"
-#include "core/train.h"
-#include "server/engine.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "core/recommend/recommend.h"
+#include "core/train/train.h"
+#include "server/engine/engine.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
 #include "storage/dataset_load.h"
 #include "storage/generations.h"
 #include "storage/model_store.h"

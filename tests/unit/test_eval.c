@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/baseline.h"
-#include "core/lister.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/topk.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/search/topk.h"
+#include "core/train/baseline.h"
+#include "core/train/lister.h"
 #include "tests/support/toy.h"
 
 /* Gives fixed lists and remembers what it was asked. */

@@ -11,13 +11,13 @@
 
 #include <cmocka.h>
 
-#include "core/ann_knn.h"
-#include "core/index.h"
-#include "core/kth.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/scan.h"
-#include "core/types.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/common/types.h"
+#include "core/search/ann_knn.h"
+#include "core/search/index.h"
+#include "core/search/kth.h"
+#include "core/search/scan.h"
 
 /* A random case: coarse numbers and copied rows make many equal scores. */
 typedef struct trial {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/interaction_json.h"
 #include "storage/item_json.h"
 

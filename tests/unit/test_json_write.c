@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "api/json_write.h"
-#include "core/mem.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
 
 static void every_float_reads_back_as_itself(void **state)
 {

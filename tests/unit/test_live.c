@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "tests/support/shop.h"
 
 static void the_view_says_what_the_changes_said(void **state)

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "core/base_tables.h"
-#include "core/mem.h"
-#include "core/propagate.h"
-#include "core/view_tables.h"
+#include "core/common/mem.h"
+#include "core/live/propagate.h"
+#include "core/view/base_tables.h"
+#include "core/view/view_tables.h"
 #include "tests/support/shop.h"
 
 /* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */

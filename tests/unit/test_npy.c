@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/npy.h"
+#include "core/common/npy.h"
 
 /* Builds a file in memory: version, the dictionary, data. */
 static unsigned char file_bytes[4096];

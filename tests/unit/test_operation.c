@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "server/admission.h"
-#include "server/keys.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/http/admission.h"
+#include "server/http/keys.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
 
 /* --- log ---------------------------------------------------------------------------------- */
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "server/command.h"
-#include "server/options.h"
+#include "server/options/command.h"
+#include "server/options/options.h"
 
 typedef struct settings {
     int64_t epochs;

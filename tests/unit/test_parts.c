@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "core/parts.h"
-#include "core/rng.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/view/parts.h"
 
 enum { DIM = 12, ITEMS = 3000 };
 

@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/interaction_graph.h"
-#include "core/knn.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/stepwise.h"
-#include "core/types.h"
-#include "core/whiten.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/common/types.h"
+#include "core/method/interaction_graph.h"
+#include "core/method/knn.h"
+#include "core/method/stepwise.h"
+#include "core/method/whiten.h"
 
 static float *random_table(size_t rows, size_t width, size_t rank, uint64_t seed)
 {

@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "core/epoch.h"
-#include "core/idmap.h"
-#include "core/mem.h"
-#include "core/pvec.h"
-#include "core/rng.h"
+#include "core/common/epoch.h"
+#include "core/common/idmap.h"
+#include "core/common/mem.h"
+#include "core/common/pvec.h"
+#include "core/common/rng.h"
 
 static void free_pieces(pvec_piece *pieces, size_t count)
 {

@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "core/quantise.h"
-#include "core/rng.h"
-#include "core/scan.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/search/quantise.h"
+#include "core/search/scan.h"
 
 enum { ROWS = 90, DIM_MAX = 140 };
 

@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "core/base_tables.h"
-#include "core/fsc.h"
-#include "core/mem.h"
-#include "core/propagate.h"
-#include "core/view_tables.h"
+#include "core/common/mem.h"
+#include "core/live/propagate.h"
+#include "core/method/fsc.h"
+#include "core/view/base_tables.h"
+#include "core/view/view_tables.h"
 #include "tests/support/shop.h"
 #include "tests/support/shop_user.h"
 

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "core/train.h"
-#include "server/log.h"
-#include "server/startup.h"
+#include "core/common/mem.h"
+#include "core/train/train.h"
+#include "server/engine/startup.h"
+#include "server/telemetry/log.h"
 #include "storage/dataset_load.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"

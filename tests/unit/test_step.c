@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/interaction_graph.h"
-#include "core/item_graph.h"
-#include "core/mem.h"
-#include "core/rng.h"
-#include "core/step.h"
-#include "core/stepwise.h"
-#include "core/types.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/common/types.h"
+#include "core/method/interaction_graph.h"
+#include "core/method/item_graph.h"
+#include "core/method/step.h"
+#include "core/method/stepwise.h"
 #include "tests/support/toy.h"
 
 enum { BATCH = 24, TABLE_MAX = 64 * 100 };

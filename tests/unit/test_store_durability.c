@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/rng.h"
+#include "core/common/rng.h"
 #include "storage/check.h"
 #include "storage/generations.h"
 #include "storage/items.h"

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/checkpoint_file.h"
 #include "storage/generations.h"
 #include "storage/oplog.h"

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/rng.h"
+#include "core/common/rng.h"
 #include "storage/check.h"
 #include "storage/features.h"
 #include "storage/interactions.h"

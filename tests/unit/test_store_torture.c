@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "core/mem.h"
+#include "core/common/mem.h"
 #include "storage/check.h"
 #include "storage/checkpoint_file.h"
 #include "storage/dataset_load.h"

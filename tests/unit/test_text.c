@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include "core/base64.h"
-#include "core/interaction_types.h"
-#include "core/rng.h"
-#include "core/timestamp.h"
-#include "core/utf8.h"
+#include "core/common/base64.h"
+#include "core/common/rng.h"
+#include "core/common/timestamp.h"
+#include "core/common/utf8.h"
+#include "core/view/interaction_types.h"
 
 static bool valid(const char *text)
 {

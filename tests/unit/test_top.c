@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/mem.h"
-#include "core/top.h"
+#include "core/common/mem.h"
+#include "core/view/top.h"
 #include "tests/support/shop.h"
 
 /* Small, so that lists are cut, run dry and are filled again all the time. */

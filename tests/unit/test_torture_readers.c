@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-#include "core/demo_shop.h"
-#include "core/mem.h"
-#include "core/npy.h"
-#include "storage/delimited.h"
+#include "core/common/mem.h"
+#include "core/common/npy.h"
+#include "core/demo/demo_shop.h"
 #include "storage/export.h"
-#include "storage/id_table.h"
-#include "storage/import.h"
-#include "storage/jsonl.h"
+#include "storage/import/delimited.h"
+#include "storage/import/id_table.h"
+#include "storage/import/import.h"
+#include "storage/import/jsonl.h"
 
 static char folder[64];
 

@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/baseline.h"
-#include "core/mem.h"
-#include "core/scorer.h"
-#include "core/train.h"
-#include "core/tune.h"
+#include "core/common/mem.h"
+#include "core/train/baseline.h"
+#include "core/train/scorer.h"
+#include "core/train/train.h"
+#include "core/train/tune.h"
 #include "tests/support/toy.h"
 
 static dataset *shop(void)

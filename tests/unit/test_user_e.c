@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "core/base_tables.h"
-#include "core/mem.h"
-#include "core/recommend_scratch.h"
-#include "core/train.h"
-#include "core/view_tables.h"
+#include "core/common/mem.h"
+#include "core/recommend/recommend_scratch.h"
+#include "core/train/train.h"
+#include "core/view/base_tables.h"
+#include "core/view/view_tables.h"
 #include "storage/dataset_load.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"

@@ -1,0 +1,95 @@
+#include "core/common/base64.h"
+
+#include <stdint.h>
+
+static const char alphabet[64] __attribute__((nonstring)) =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+enum { BAD = 0xff };
+
+static uint32_t value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return (uint32_t)(c - 'A');
+    }
+    if (c >= 'a' && c <= 'z') {
+        return (uint32_t)(c - 'a') + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return (uint32_t)(c - '0') + 52;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : BAD;
+}
+
+static size_t padding_of(slice text)
+{
+    if (text.length < 4 || text.at[text.length - 1] != '=') {
+        return 0;
+    }
+    return text.at[text.length - 2] == '=' ? 2 : 1;
+}
+
+size_t base64_decoded_length(slice text)
+{
+    return text.length / 4 * 3 - padding_of(text);
+}
+
+void base64_encode(const void *data, size_t bytes, char *out)
+{
+    const unsigned char *in = data;
+    for (; bytes >= 3; bytes -= 3, in += 3) {
+        uint32_t group = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        *out++ = alphabet[group >> 18];
+        *out++ = alphabet[group >> 12 & 63];
+        *out++ = alphabet[group >> 6 & 63];
+        *out++ = alphabet[group & 63];
+    }
+    if (bytes > 0) {
+        uint32_t group = (uint32_t)in[0] << 16 | (bytes == 2 ? (uint32_t)in[1] << 8 : 0);
+        *out++ = alphabet[group >> 18];
+        *out++ = alphabet[group >> 12 & 63];
+        *out++ = bytes == 2 ? alphabet[group >> 6 & 63] : '=';
+        *out++ = '=';
+    }
+}
+
+/* Decodes one last group with padding; the bits that padding cuts off must be 0. */
+static bool decode_last(const char *in, size_t padding, unsigned char *out)
+{
+    uint32_t a = value_of(in[0]);
+    uint32_t b = value_of(in[1]);
+    uint32_t c = padding == 2 ? 0 : value_of(in[2]);
+    uint32_t left_over = padding == 2 ? b & 15 : c & 3;
+    if (a == BAD || b == BAD || c == BAD || left_over != 0) {
+        return false;
+    }
+    out[0] = (unsigned char)(a << 2 | b >> 4);
+    if (padding == 1) {
+        out[1] = (unsigned char)((b & 15) << 4 | c >> 2);
+    }
+    return true;
+}
+
+bool base64_decode(slice text, void *data)
+{
+    unsigned char *out = data;
+    if (text.length % 4 != 0) {
+        return false;
+    }
+    size_t padding = padding_of(text);
+    size_t whole = text.length / 4 - (padding > 0 ? 1 : 0);
+    const char *in = text.at;
+    for (size_t i = 0; i < whole; i++, in += 4, out += 3) {
+        uint32_t a = value_of(in[0]);
+        uint32_t b = value_of(in[1]);
+        uint32_t c = value_of(in[2]);
+        uint32_t d = value_of(in[3]);
+        if ((a | b | c | d) > 63) {
+            return false;
+        }
+        out[0] = (unsigned char)(a << 2 | b >> 4);
+        out[1] = (unsigned char)((b & 15) << 4 | c >> 2);
+        out[2] = (unsigned char)((c & 3) << 6 | d);
+    }
+    return padding == 0 || decode_last(in, padding, out);
+}

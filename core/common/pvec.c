@@ -1,0 +1,221 @@
+/*
+ * pvec: the persistent radix vector. See the header for the contract.
+ *
+ * Every node starts with the stamp of the transaction that made it. A node with the running
+ * transaction's stamp was seen by nobody, so it is changed in place; any other is copied first.
+ */
+#include "core/common/pvec.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+
+enum { FAN_BITS = 6, FAN = 1 << FAN_BITS };
+
+struct pvec_node {
+    uint64_t stamp;
+    union {
+        pvec_node *child[FAN];
+        unsigned char bytes[1]; /* a leaf: really element_bytes << leaf_bits */
+    };
+};
+
+static const unsigned char zeros[PVEC_ELEMENT_MAX] __attribute__((aligned(64)));
+
+void pvec_init(pvec *v, size_t element_bytes, unsigned leaf_bits)
+{
+    assert(element_bytes > 0 && element_bytes <= PVEC_ELEMENT_MAX && leaf_bits < 20);
+    *v = (pvec){NULL, (uint16_t)element_bytes, (uint8_t)leaf_bits, 0};
+}
+
+static size_t node_bytes(const pvec *v, unsigned level)
+{
+    size_t body = level == 0 ? (size_t)v->element_bytes << v->leaf_bits : FAN * sizeof(pvec_node *);
+    return offsetof(struct pvec_node, bytes) + body;
+}
+
+/* reach is how many leaves a tree of this height addresses, as bits. */
+static unsigned reach_bits(unsigned height)
+{
+    return height * FAN_BITS;
+}
+
+const void *pvec_leaf(const pvec *v, size_t leaf)
+{
+    const pvec_node *node = v->root;
+    if (node == NULL || (reach_bits(v->height) < 64 && leaf >> reach_bits(v->height) != 0)) {
+        return NULL;
+    }
+    for (unsigned level = v->height; level > 0 && node != NULL; level--) {
+        node = node->child[(leaf >> reach_bits(level - 1)) & (FAN - 1)];
+    }
+    return node != NULL ? node->bytes : NULL;
+}
+
+const void *pvec_get(const pvec *v, size_t i)
+{
+    const unsigned char *leaf = pvec_leaf(v, i >> v->leaf_bits);
+    if (leaf == NULL) {
+        return zeros;
+    }
+    return leaf + (i & (((size_t)1 << v->leaf_bits) - 1)) * v->element_bytes;
+}
+
+/* own gives a version of *place that this transaction may write, making or copying it. */
+static err_code own(const pvec *v, pvec_txn *txn, pvec_node **place, unsigned level, err *e)
+{
+    pvec_node *old = *place;
+    if (old != NULL && old->stamp == txn->stamp) {
+        return ERR_OK;
+    }
+    size_t bytes = node_bytes(v, level);
+    pvec_node *node = mem_array(1, bytes);
+    if (node == NULL) {
+        return err_nomem(e, "a node of the live tables");
+    }
+    if (old != NULL) {
+        memcpy(node, old, bytes);
+        err_code rc = pvec_txn_replaced(txn, old, mem_free, e);
+        if (rc != ERR_OK) {
+            mem_free(node);
+            return rc;
+        }
+    }
+    node->stamp = txn->stamp;
+    err_code rc = pvec_txn_made(txn, node, mem_free, e);
+    if (rc != ERR_OK) {
+        mem_free(node);
+        return rc;
+    }
+    *place = node;
+    return ERR_OK;
+}
+
+/* raise puts levels above the root until the tree addresses `leaf`. */
+static err_code raise(pvec *v, pvec_txn *txn, size_t leaf, err *e)
+{
+    while (leaf >> reach_bits(v->height) != 0) {
+        pvec_node *top = NULL;
+        if (v->root != NULL) {
+            err_code rc = own(v, txn, &top, v->height + 1U, e);
+            if (rc != ERR_OK) {
+                return rc;
+            }
+            top->child[0] = v->root;
+        }
+        v->root = top;
+        v->height++;
+    }
+    return ERR_OK;
+}
+
+err_code pvec_edit(void **out, pvec *v, pvec_txn *txn, size_t i, err *e)
+{
+    *out = NULL;
+    size_t leaf = i >> v->leaf_bits;
+    pvec next = *v;
+    err_code rc = raise(&next, txn, leaf, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    pvec_node **place = &next.root;
+    for (unsigned level = next.height;; level--) {
+        rc = own(&next, txn, place, level, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        if (level == 0) {
+            break;
+        }
+        /* The first owned node is next.root; deeper ones hang in nodes that are ours already. */
+        place = &(*place)->child[(leaf >> reach_bits(level - 1)) & (FAN - 1)];
+    }
+    *out = (*place)->bytes + (i & (((size_t)1 << v->leaf_bits) - 1)) * v->element_bytes;
+    *v = next;
+    return ERR_OK;
+}
+
+static void free_below(pvec_node *node, unsigned level)
+{
+    if (node == NULL) {
+        return;
+    }
+    for (unsigned i = 0; level > 0 && i < FAN; i++) {
+        free_below(node->child[i], level - 1);
+    }
+    mem_free(node);
+}
+
+void pvec_free(pvec *v)
+{
+    free_below(v->root, v->height);
+    v->root = NULL;
+    v->height = 0;
+}
+
+void pvec_txn_begin(pvec_txn *txn, uint64_t stamp)
+{
+    txn->stamp = stamp;
+    txn->made_count = 0;
+    txn->replaced_count = 0;
+}
+
+static err_code keep(pvec_piece **list, size_t *count, size_t *room, pvec_piece piece, err *e)
+{
+    if (*count == *room) {
+        size_t wanted = *room == 0 ? 64 : *room * 2;
+        pvec_piece *grown = mem_grow(*list, wanted, sizeof **list);
+        if (grown == NULL) {
+            return err_nomem(e, "the pieces of a change of the live tables");
+        }
+        *list = grown;
+        *room = wanted;
+    }
+    (*list)[(*count)++] = piece;
+    return ERR_OK;
+}
+
+err_code pvec_txn_made(pvec_txn *txn, void *memory, pvec_free_fn release, err *e)
+{
+    return keep(&txn->made, &txn->made_count, &txn->made_room, (pvec_piece){memory, release}, e);
+}
+
+err_code pvec_txn_replaced(pvec_txn *txn, void *memory, pvec_free_fn release, err *e)
+{
+    return keep(&txn->replaced, &txn->replaced_count, &txn->replaced_room,
+                (pvec_piece){memory, release}, e);
+}
+
+static err_code replace_below(pvec_txn *txn, pvec_node *node, unsigned level, err *e)
+{
+    if (node == NULL) {
+        return ERR_OK;
+    }
+    err_code rc = pvec_txn_replaced(txn, node, mem_free, e);
+    for (unsigned i = 0; level > 0 && i < FAN && rc == ERR_OK; i++) {
+        rc = replace_below(txn, node->child[i], level - 1, e);
+    }
+    return rc;
+}
+
+err_code pvec_txn_replaced_all(pvec_txn *txn, const pvec *v, err *e)
+{
+    return replace_below(txn, v->root, v->height, e);
+}
+
+void pvec_txn_undo(pvec_txn *txn)
+{
+    while (txn->made_count > 0) {
+        pvec_piece *piece = &txn->made[--txn->made_count];
+        piece->release(piece->memory);
+    }
+    txn->replaced_count = 0;
+}
+
+void pvec_txn_fini(pvec_txn *txn)
+{
+    mem_free(txn->made);
+    mem_free(txn->replaced);
+    memset(txn, 0, sizeof *txn);
+}

@@ -1,0 +1,30 @@
+/*
+ * types: the few plain types that every part of the mathematics shares.
+ *
+ * Users and items are dense uint32 rows, given out in order and never reused: a deleted id that
+ * comes back gets a new row. ROW_NONE is the row of nothing.
+ */
+#ifndef CORE_TYPES_H
+#define CORE_TYPES_H
+
+#include <stdint.h>
+
+#define ROW_NONE UINT32_MAX
+
+/* One interaction record as the live tables keep it: 16 bytes, lists sorted by (item, type). */
+typedef struct live_edge {
+    uint32_t item; /* row */
+    float weight;
+    uint32_t time; /* epoch seconds, at the nearest end of the range if beyond it */
+    uint8_t type;  /* number in the store's registry */
+    uint8_t split; /* 0 train, 1 validation, 2 test */
+    uint8_t flags; /* EDGE_IN_GRAPH, EDGE_SEEN of core/view/change.h */
+    uint8_t pad;
+} live_edge;
+
+static inline uint32_t live_edge_time(int64_t seconds)
+{
+    return seconds < 0 ? 0 : seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
+#endif

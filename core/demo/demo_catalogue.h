@@ -1,0 +1,77 @@
+/*
+ * demo_catalogue: the goods of the synthetic shop, and how they can be drawn. Part of demo_shop.
+ *
+ * Every product has what can be seen (kind, style, colour, brand, price) and one thing that cannot:
+ * the crowd that favours it, drawn independently of all else. Products are drawn by popularity from
+ * three kinds of list: of one kind, of one crowd, of all. Immutable after new.
+ */
+#ifndef CORE_DEMO_CATALOGUE_H
+#define CORE_DEMO_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/rng.h"
+
+enum {
+    DEMO_DEPARTMENTS = 8,
+    DEMO_KINDS_EACH = 6, /* in a department */
+    DEMO_KINDS = DEMO_DEPARTMENTS * DEMO_KINDS_EACH,
+    DEMO_STYLES = 8,
+    DEMO_COLOURS = 10,
+    DEMO_BRANDS_EACH = 5, /* in a department */
+    DEMO_TITLE_MAX = 128
+};
+
+/* Random streams, so that what one part draws does not depend on how much another drew. */
+enum { DEMO_STREAM_ITEM = 1, DEMO_STREAM_VECTOR, DEMO_STREAM_NOISE, DEMO_STREAM_USER };
+
+static inline uint64_t demo_stream(unsigned what, uint64_t index)
+{
+    return (uint64_t)what << 56 | index;
+}
+
+typedef struct demo_item {
+    uint32_t cents;   /* price */
+    uint32_t since;   /* seconds after the shop's opening at which it was first sold */
+    float popularity; /* relative */
+    uint16_t crowd;   /* the hidden taste that favours it */
+    uint8_t kind, style, colour, brand;
+} demo_item;
+
+/* Items of one list with the running sum of their popularity: a draw is a binary search. */
+typedef struct demo_list {
+    const uint32_t *items; /* (count), borrowed from the catalogue */
+    const float *sums;     /* (count), of this list alone */
+    uint32_t count;
+} demo_list;
+
+typedef struct demo_catalogue {
+    uint32_t count;
+    uint32_t crowds;
+    demo_item *items; /* (count) */
+    demo_list kinds[DEMO_KINDS];
+    demo_list *of_crowd; /* (crowds) */
+    demo_list all;
+    void *memory[6];
+} demo_catalogue;
+
+/* demo_catalogue_new draws `count` items for a shop that is open for `span` seconds. */
+err_code demo_catalogue_new(demo_catalogue **out, uint32_t count, uint32_t span, uint64_t seed,
+                            err *e) ERR_CHECKED;
+void demo_catalogue_free(demo_catalogue *c);
+
+/* demo_list_draw draws an item by popularity; the list must not be empty. */
+uint32_t demo_list_draw(const demo_list *list, rng *random);
+
+/* Words. demo_title writes a readable title; the others borrow. */
+void demo_title(const demo_item *it, uint32_t index, char out[DEMO_TITLE_MAX]);
+const char *demo_department(const demo_item *it);
+const char *demo_kind(const demo_item *it);
+const char *demo_style(const demo_item *it);
+const char *demo_colour(const demo_item *it);
+const char *demo_brand(const demo_item *it);
+
+#endif

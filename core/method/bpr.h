@@ -1,0 +1,62 @@
+/*
+ * bpr: the pairwise ranking loss over one batch, and its gradient.
+ *
+ * A batch is (user, positive, negative) triples; the loss is the mean of
+ * softplus(-(<H_u, H_p> - <H_u, H_n>)) (Rendle et al., "BPR", 2009). Only the batch's distinct rows
+ * matter, so they get slots: `h` and `g` are tables of slots, and `slot_of` is how the convolution
+ * finds them. The gradient is one small sparse product, G = C H over slots, where C holds every
+ * triple's coefficient four times; so each row is summed by one thread in a fixed order.
+ *
+ * One thread at a time.
+ */
+#ifndef CORE_BPR_H
+#define CORE_BPR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/rng.h"
+#include "core/common/sparse.h"
+
+typedef struct bpr {
+    /* Fixed by bpr_new. */
+    size_t users, items, dim, batch_max;
+    int threads;
+    /* The batch. */
+    size_t count;      /* triples */
+    size_t slots;      /* distinct rows */
+    uint32_t *row;     /* (3 batch_max) the stacked row of each slot */
+    uint32_t *slot_of; /* (users + items) or FSC_NO_SLOT */
+    uint32_t *triple;  /* (batch_max, 3) slots of user, positive, negative */
+    csr *c;            /* (slots, slots) coefficients; sized for the largest batch */
+    uint32_t *place;   /* (batch_max, 4) where in c the triple's coefficients are */
+    float *h, *g;      /* (3 batch_max, dim) rows of H and of its gradient, by slot */
+    float *loss;       /* (batch_max) */
+    float *zero;       /* (dim) */
+} bpr;
+
+typedef struct bpr_batch {
+    const uint32_t *users, *positives, *negatives; /* (count) rows of users and of items */
+    size_t count;
+} bpr_batch;
+
+err_code bpr_new(bpr **out, size_t users, size_t items, size_t dim, size_t batch_max,
+                 err *e) ERR_CHECKED;
+void bpr_free(bpr *b); /* accepts NULL */
+
+/* bpr_begin takes a batch of 1 .. batch_max triples and gives its rows slots. */
+void bpr_begin(bpr *b, const bpr_batch *batch);
+
+/* bpr_gradient computes g from h, which the caller filled, and returns the mean loss. */
+double bpr_gradient(bpr *b);
+
+/* bpr_end takes the slots back. */
+void bpr_end(bpr *b);
+
+/* bpr_negative draws uniformly an item that the user has no training interaction with and that is
+ * not in `gone` (bitmap, may be NULL): a (users + items) stacked interaction graph says what they
+ * have. ROW_NONE if there is none. */
+uint32_t bpr_negative(rng *r, const csr *a, size_t users, uint32_t user, const uint64_t *gone);
+
+#endif

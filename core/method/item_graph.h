@@ -1,0 +1,27 @@
+/*
+ * item_graph: which items are alike in content, as the operator S of BSC.
+ *
+ * Every modality brings its items' nearest neighbours; an edge found by two modalities weighs 2.
+ * W is symmetrised by max and normalised, S = D^-1/2 W D^-1/2 (MODEL.md, Graphs).
+ */
+#ifndef CORE_ITEM_GRAPH_H
+#define CORE_ITEM_GRAPH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/sparse.h"
+
+/* One modality's neighbours: rows (items, k), ROW_NONE where there are fewer. */
+typedef struct neighbour_lists {
+    const uint32_t *rows;
+    size_t k;
+} neighbour_lists;
+
+/* item_graph_new builds S (items, items) from the lists of `count` modalities, cut for `threads`
+ * threads. Without any list S has no entries. */
+err_code item_graph_new(csr **out, const neighbour_lists *lists, size_t count, size_t items,
+                        int threads, err *e) ERR_CHECKED;
+
+#endif

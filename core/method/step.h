@@ -1,0 +1,48 @@
+/*
+ * step: one step of training over the whole graph, with work that need not be done left out.
+ *
+ *     forward   X_1 .. X_{L-1} all rows;  H = w X_L only in the batch's rows core/method/fsc_pass.h
+ *     loss      gradient of H in these rows                                       core/method/bpr.h
+ *     backward  Y_1 from these rows only;  Y_2 .. Y_{L-1};  the last layer is fused with
+ *     AdamW     over all rows; users done core/method/adamw.h BSC       items' directions smoothed,
+ * the last layer fused with the update  core/method/bsc.h
+ *
+ * Two tables (N, dim) beside E and the moments serve all of it; nothing is allocated in a step.
+ * Results depend neither on the number of threads nor on their order. One thread calls.
+ */
+#ifndef CORE_STEP_H
+#define CORE_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/sparse.h"
+#include "core/method/bpr.h"
+
+typedef struct step_config {
+    const csr *a; /* (N, N) interactions */
+    const csr *s; /* (items, items) item graph; NULL: without BSC */
+    size_t users, items, dim;
+    uint32_t layers;
+    const float *w, *f; /* (dim) FSC */
+    const float *b;     /* (dim) BSC; not read without s */
+    double lr, weight_decay;
+    size_t batch_max;
+    int threads;
+    float *e, *m, *v; /* (N, dim), updated by steps */
+} step_config;
+
+typedef struct stepper stepper;
+
+/* stepper_new borrows all that the configuration points to. */
+err_code stepper_new(stepper **out, const step_config *config, err *e) ERR_CHECKED;
+void stepper_free(stepper *s); /* accepts NULL */
+
+/* stepper_run does step number `time` (from 1) and returns the batch's mean loss before it. */
+double stepper_run(stepper *s, const bpr_batch *batch, uint64_t time);
+
+/* stepper_buffer borrows table 0 or 1 (N, dim), free between steps. */
+float *stepper_buffer(stepper *s, int which);
+
+#endif

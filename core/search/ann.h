@@ -1,0 +1,46 @@
+/*
+ * ann: which rows lie in which direction, so that a search of a large catalogue reads a part of it.
+ *
+ * FAISS trains the clusters (spherical k-means over directions, the coarse quantiser of its
+ * inverted file) and assigns the rows; the lists are then an order of the rows in which every
+ * cluster starts at a block of codes (core/search/quantise.h), so that the exact first pass and the
+ * approximate one read the same table. A query reads the clusters whose mean row, plus what their
+ * spread may add, promises the largest product.
+ *
+ * Plain data, immutable once an index has it.
+ */
+#ifndef CORE_ANN_H
+#define CORE_ANN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+
+typedef struct ann {
+    size_t rows, dim, clusters;
+    float *means;          /* (clusters, dim) mean row of each */
+    float *spread;         /* (clusters) root mean square distance of its rows to the mean */
+    uint32_t *first_block; /* (clusters + 1) where each starts, in blocks of QUANTISE_BLOCK */
+    uint32_t *order;       /* (places) the row at each place, or ROW_NONE */
+    size_t places;         /* first_block[clusters] * QUANTISE_BLOCK */
+    size_t read;           /* clusters that an approximate search reads */
+    float recall;          /* at that number, measured; 0: not measured yet */
+} ann;
+
+typedef struct ann_options {
+    size_t clusters; /* 0: twice the root of the rows */
+    unsigned threads;
+} ann_options;
+
+/* ann_new clusters the rows; rows >= 1. read and recall are left 0. */
+err_code ann_new(ann **out, const float *x /* (rows, dim) */, size_t rows, size_t dim,
+                 const ann_options *options, err *e) ERR_CHECKED;
+void ann_free(ann *a);
+
+/* ann_encode gives bytes that ann_decode takes back; freed by mem_free. ann_decode checks
+ * everything that a search relies on: ERR_CORRUPT for bytes that are damaged or of other rows. */
+err_code ann_encode(const ann *a, void **bytes, size_t *count, err *e) ERR_CHECKED;
+err_code ann_decode(ann **out, const void *bytes, size_t count, err *e) ERR_CHECKED;
+
+#endif

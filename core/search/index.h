@@ -1,0 +1,129 @@
+/*
+ * index: maximum inner product search over the items' vectors.
+ *
+ * It owns a FAISS IndexFlatIP, the only copy of the vectors in float; index_data borrows FAISS's
+ * own memory. Searches run our kernels over that memory, because they skip hidden, seen and
+ * filtered-out rows on the way and keep the tie rule, and because Debian's FAISS is built without
+ * AVX. Beside it, from some size on, lies a table of 8-bit codes with a bound on every row's error:
+ * a first pass over a quarter of the bytes drops what provably cannot be in the list, and the rest
+ * is scored from the floats, so the answer is still exact. Large catalogues are also clustered (by
+ * FAISS): a search that does not ask for exactness reads the nearest clusters only.
+ *
+ * Invariants: scores come from core/search/scan.h, whatever the path; order is score, then lower
+ * row; a list is shorter than k only if there are fewer candidates; `exact` in a result is true
+ * only if the list is the one that a full scan would give.
+ *
+ * Immutable after index_new, so any number of threads may search; a scratch serves one at a time.
+ */
+#ifndef CORE_INDEX_H
+#define CORE_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/search/topk.h"
+
+/* `index` is a function of <strings.h>. */
+typedef struct vector_index vector_index;
+typedef struct index_scratch index_scratch;
+
+/* Limits. */
+enum { INDEX_DIM_MAX = 4096, INDEX_K_MAX = 65536 };
+
+typedef enum index_kind {
+    INDEX_AUTO = 0, /* by the number of rows */
+    INDEX_FLOAT,    /* one pass over the floats */
+    INDEX_INT8,     /* 8-bit first pass, exact result */
+    INDEX_ANN,      /* INDEX_INT8 in clusters, of which a search reads some */
+} index_kind;
+
+typedef struct index_options {
+    index_kind kind;
+    /* what index_encode gave for the same vectors, or NULL: saves the clustering */
+    const void *ann;
+    size_t ann_bytes;
+    size_t ann_rows_min; /* INDEX_AUTO clusters from here on; 0: INDEX_ANN_ROWS_MIN */
+    float recall_min;    /* of the first 20; 0: INDEX_RECALL_MIN. Clusters to read are chosen so */
+    /* vectors like those that will be asked for, by which recall is measured; NULL: means of
+     * random rows stand in */
+    const float *queries; /* (query_count, dim) */
+    size_t query_count;
+    unsigned threads; /* for building; 0: one */
+    uint64_t seed;
+} index_options;
+
+#define INDEX_ANN_ROWS_MIN 200000
+#define INDEX_RECALL_MIN   0.995F
+
+/* index_read writes rows [first, first + count) to out. */
+typedef err_code (*index_read)(void *ctx, size_t first, size_t count, float *out, err *e);
+
+/* index_new copies the vectors and builds what the options ask for; NULL options are defaults.
+ * Refuses NaN and infinity. Clustering takes seconds per million rows. rows can be 0. */
+err_code index_new(vector_index **out, const float *x /* (rows, dim) */, size_t rows, size_t dim,
+                   const index_options *options, err *e) ERR_CHECKED;
+
+/* A source that index_new_read asks for its rows, in order, in pieces. */
+typedef struct index_source {
+    size_t rows, dim;
+    index_read read;
+    void *ctx;
+} index_source;
+
+/* index_new_read is index_new for a table that is not in memory in one piece: rows are read
+ * straight into FAISS's memory, so that there is never a second copy of them. */
+err_code index_new_read(vector_index **out, const index_source *source,
+                        const index_options *options, err *e) ERR_CHECKED;
+
+void index_free(vector_index *ix);
+
+/* index_data borrows the vectors until index_free; NULL if there are none. */
+const float *index_data(const vector_index *ix) /* (rows, dim) */;
+size_t index_rows(const vector_index *ix);
+size_t index_dim(const vector_index *ix);
+
+typedef struct index_stats {
+    index_kind kind;      /* never INDEX_AUTO */
+    size_t clusters;      /* 0 unless INDEX_ANN */
+    size_t clusters_read; /* by a search without `exact` and filter */
+    float recall;         /* of the first 20 at that number, measured when built; 1 if exact */
+    size_t bytes;         /* of memory, vectors included */
+} index_stats;
+
+void index_stats_get(const vector_index *ix, index_stats *out);
+
+err_code index_scratch_new(index_scratch **out, err *e) ERR_CHECKED;
+void index_scratch_free(index_scratch *s);
+
+typedef struct index_query {
+    const float *q;       /* (dim), finite */
+    size_t k;             /* 1 .. INDEX_K_MAX */
+    const uint64_t *skip; /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
+    bool exact;           /* never an approximate search */
+} index_query;
+
+/* Borrowed from the scratch until its next use. */
+typedef struct index_result {
+    const topk_hit *hits; /* (count), best first */
+    size_t count;
+    bool exact;
+} index_result;
+
+/* index_search fails for a query out of range (ERR_INVALID) or want of memory; once a scratch has
+ * seen an index and a k, searching allocates nothing. */
+err_code index_search(const vector_index *ix, const index_query *query, index_scratch *s,
+                      index_result *out, err *e) ERR_CHECKED;
+
+/* index_search_many answers `count` queries, reading the table once for several of them where that
+ * is faster; each result is what index_search gives. results has room for count. */
+err_code index_search_many(const vector_index *ix, const index_query *queries, size_t count,
+                           index_scratch *s, index_result *results /* (count) */,
+                           err *e) ERR_CHECKED;
+
+/* index_encode gives the clustering as bytes to store with the vectors (mem_free'd by the caller);
+ * NULL and 0 for an index without one. */
+err_code index_encode(const vector_index *ix, void **bytes, size_t *count, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * index_parts: what an index is made of. Private to core/search/index.c, which builds, and
+ * core/search/index_search.c, which reads.
+ */
+#ifndef CORE_INDEX_PARTS_H
+#define CORE_INDEX_PARTS_H
+
+#include "core/search/ann.h"
+#include "core/search/faiss_table.h"
+#include "core/search/index.h"
+#include "core/search/kth.h"
+#include "core/search/quantise.h"
+
+struct vector_index {
+    size_t rows, dim;
+    index_kind kind;
+    faiss_table *table;
+    const float *x; /* (rows, dim), the table's own memory */
+    codes *codes;   /* NULL for INDEX_FLOAT; places are rows, or the clusters' order */
+    ann *ann;       /* NULL but for INDEX_ANN */
+};
+
+/* A row that may be in the list: its score is at most `upper`. */
+typedef struct maybe {
+    uint32_t row;
+    float upper;
+} maybe;
+
+/* One query on its way. Bounds and floor are in the units of its codes. */
+typedef struct search {
+    const vector_index *ix;
+    const index_query *query;
+    topk best;     /* real scores */
+    kth bounds;    /* lower bounds: the k-th largest is what the list surely reaches */
+    maybe *maybes; /* (maybes_max) not scored yet */
+    size_t maybes_count;
+    codes_query code;
+    size_t candidates;
+    float floor; /* what the k-th best is known to reach; -inf at first */
+    bool scans;  /* is still to be answered by a scan of all codes */
+    bool exact;
+} search;
+
+struct index_scratch {
+    search *searches; /* (searches_max) */
+    size_t searches_max;
+    topk_hit *hits; /* (hits_max) the lists, one behind the other */
+    size_t hits_max;
+    float *kth; /* (kth_max) the bounds */
+    size_t kth_max;
+    maybe *maybes; /* (maybes_max) */
+    size_t maybes_max;
+    int8_t *code; /* (code_max) the queries' codes */
+    size_t code_max;
+    topk_hit *clusters;    /* (clusters_max) */
+    float *cluster_scores; /* (clusters_max) */
+    size_t clusters_max;
+};
+
+/* index_rank_clusters gives the `count` clusters that promise most for q, best first, borrowed
+ * from the scratch, which must have searched this index before. Only with an ann. */
+const topk_hit *index_rank_clusters(const vector_index *ix, const float *q /* (dim) */,
+                                    size_t count, index_scratch *s);
+
+#endif

@@ -1,0 +1,307 @@
+/*
+ * index_search: the paths of a search.
+ *
+ * Few candidates: their floats alone are read. Else the codes are scanned, all of them or those of
+ * the best clusters. Lower bounds go to a heap whose floor rises as the scan goes; rows whose upper
+ * bound reaches it are noted, and those that still do at the end are scored from the floats, all
+ * together: one at a time each would wait for memory. All paths end in the same heap with the same
+ * scores.
+ */
+#include "core/search/index.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/types.h"
+#include "core/search/index_parts.h"
+#include "core/search/kth.h"
+#include "core/search/scan.h"
+
+enum {
+    /* With fewer than one candidate in so many rows, the codes of skipped rows cost more than the
+     * candidates' floats. */
+    SPARSE_SHARE = 24,
+    /* With fewer than one in so many, it is looked at whether they lie where the query looks. */
+    FILTERED_SHARE = 2,
+    /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
+     * next query finds in the cache. */
+    BATCH_BLOCKS = 256,
+    MAYBES = 1024, /* rows noted before they are scored */
+    SCORED = 64,   /* at a time */
+};
+
+/* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
+ * its best rows lie that far out. Chosen by measurement. */
+#define SPREAD_WEIGHT 0.3F
+
+err_code index_scratch_new(index_scratch **out, err *e)
+{
+    *out = mem_array(1, sizeof **out);
+    return *out != NULL ? ERR_OK : err_nomem(e, "a search");
+}
+
+void index_scratch_free(index_scratch *s)
+{
+    if (s != NULL) {
+        mem_free(s->searches);
+        mem_free(s->hits);
+        mem_free(s->kth);
+        mem_free(s->maybes);
+        mem_free(s->code);
+        mem_free(s->clusters);
+        mem_free(s->cluster_scores);
+        mem_free(s);
+    }
+}
+
+/* grow makes room for `count` of `size` bytes if there is less; *max is kept in step. */
+static bool grow(void **memory, size_t *max, size_t count, size_t size)
+{
+    if (count <= *max) {
+        return true;
+    }
+    void *grown = mem_grow(*memory, count, size);
+    if (grown != NULL) {
+        *memory = grown;
+        *max = count;
+    }
+    return grown != NULL;
+}
+
+/* make_room grows the scratch to the queries and the index, and hands each search its part. */
+static err_code make_room(index_scratch *s, const vector_index *ix, const index_query *queries,
+                          size_t count, err *e)
+{
+    size_t hits = 0, kth_floats = 0,
+           width = (ix->dim + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+    size_t clusters = ix->ann != NULL ? ix->ann->clusters : 0;
+    size_t scores_max = s->clusters_max;
+    for (size_t i = 0; i < count; i++) {
+        hits += queries[i].k;
+        kth_floats += kth_size(queries[i].k);
+    }
+    if (!grow((void **)&s->searches, &s->searches_max, count, sizeof *s->searches) ||
+        !grow((void **)&s->hits, &s->hits_max, hits, sizeof *s->hits) ||
+        !grow((void **)&s->kth, &s->kth_max, kth_floats, sizeof *s->kth) ||
+        !grow((void **)&s->maybes, &s->maybes_max, count * MAYBES, sizeof *s->maybes) ||
+        !grow((void **)&s->code, &s->code_max, count * width, sizeof *s->code) ||
+        !grow((void **)&s->cluster_scores, &scores_max, clusters, sizeof *s->cluster_scores) ||
+        !grow((void **)&s->clusters, &s->clusters_max, clusters, sizeof *s->clusters)) {
+        return err_nomem(e, "a search");
+    }
+    topk_hit *at = s->hits;
+    float *bounds = s->kth;
+    for (size_t i = 0; i < count; at += queries[i].k, bounds += kth_size(queries[i].k), i++) {
+        s->searches[i] = (search){.ix = ix, .query = &queries[i], .floor = -INFINITY};
+        s->searches[i].code.code = s->code + i * width;
+        s->searches[i].maybes = s->maybes + i * MAYBES;
+        topk_init(&s->searches[i].best, at, queries[i].k);
+        kth_init(&s->searches[i].bounds, bounds, queries[i].k);
+    }
+    return ERR_OK;
+}
+
+static err_code check_query(const vector_index *ix, const index_query *query, err *e)
+{
+    if (query->k < 1 || query->k > INDEX_K_MAX) {
+        return err_set(e, ERR_INVALID, "k: expected 1 to %d, not %zu", INDEX_K_MAX, query->k);
+    }
+    double square = (double)scan_dot(query->q, query->q, ix->dim);
+    if (!(square <= QUANTISE_NORM_MAX * QUANTISE_NORM_MAX)) {
+        return err_set(e, ERR_INVALID, "query: expected finite numbers of norm up to %g",
+                       QUANTISE_NORM_MAX);
+    }
+    return ERR_OK;
+}
+
+static bool is_skipped(const uint64_t *skip, uint32_t row)
+{
+    return skip != NULL && (skip[row / 64] >> row % 64 & 1) != 0;
+}
+
+/* settle gives the noted rows that still may be in the list their real scores. */
+static void settle(search *s)
+{
+    uint32_t rows[SCORED] = {0};
+    float scores[SCORED];
+    size_t count = 0;
+    for (size_t i = 0; i < s->maybes_count || count > 0; i++) {
+        if (i < s->maybes_count && s->maybes[i].upper >= s->floor) {
+            rows[count++] = s->maybes[i].row;
+        }
+        if (count == SCORED || i >= s->maybes_count) {
+            scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
+            for (size_t n = 0; n < count; n++) {
+                topk_push(&s->best, rows[n], scores[n]);
+            }
+            count = 0;
+        }
+    }
+    s->maybes_count = 0;
+}
+
+/* note is the sink of codes_scan. */
+static float note(void *ctx, const codes_found *found)
+{
+    search *s = ctx;
+    const uint32_t *order = s->ix->ann != NULL ? s->ix->ann->order : NULL;
+    if (s->maybes_count + QUANTISE_BLOCK > MAYBES) {
+        settle(s);
+    }
+    for (unsigned mask = found->mask; mask != 0; mask &= mask - 1) {
+        unsigned lane = (unsigned)__builtin_ctz(mask);
+        size_t place = found->block * QUANTISE_BLOCK + lane;
+        uint32_t row = order != NULL ? order[place] : (uint32_t)place;
+        float upper = found->estimate[lane] + found->margin;
+        if (upper >= s->floor && !is_skipped(s->query->skip, row)) {
+            s->maybes[s->maybes_count++] = (maybe){row, upper};
+            kth_push(&s->bounds, found->estimate[lane] - found->margin);
+            float floor = kth_floor(&s->bounds);
+            s->floor = floor > s->floor ? floor : s->floor;
+        }
+    }
+    return s->floor;
+}
+
+const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size_t count,
+                                    index_scratch *s)
+{
+    const ann *a = ix->ann;
+    float reach = SPREAD_WEIGHT * sqrtf(scan_dot(q, q, ix->dim));
+    topk best;
+    topk_init(&best, s->clusters, count);
+    scan_rows(a->means, a->clusters, a->dim, q, s->cluster_scores);
+    for (size_t c = 0; c < a->clusters; c++) {
+        topk_push(&best, (uint32_t)c, s->cluster_scores[c] + reach * a->spread[c]);
+    }
+    (void)topk_finish(&best);
+    return s->clusters;
+}
+
+/* clusters_for says how many clusters to read: the more, the fewer candidates are in each. With a
+ * filter that knows nothing of the clusters, the root keeps the recall that was measured without.
+ */
+static size_t clusters_for(const ann *a, size_t candidates)
+{
+    double wanted = ceil((double)a->read * sqrt((double)a->rows / (double)candidates));
+    return wanted < (double)a->clusters ? (size_t)wanted : a->clusters;
+}
+
+/* candidates_in counts those of a cluster. */
+static size_t candidates_in(const search *s, size_t cluster)
+{
+    const ann *a = s->ix->ann;
+    const uint32_t *order = a->order;
+    size_t count = 0, end = (size_t)a->first_block[cluster + 1] * QUANTISE_BLOCK;
+    for (size_t p = (size_t)a->first_block[cluster] * QUANTISE_BLOCK; p < end; p++) {
+        count += order[p] != ROW_NONE && !is_skipped(s->query->skip, order[p]);
+    }
+    return count;
+}
+
+/* search_clusters reads the best clusters only. False if that does not do: the list is short, or a
+ * filter left its candidates elsewhere, so that those that were read are no sample of the best. */
+static bool search_clusters(search *s, index_scratch *scratch)
+{
+    const ann *a = s->ix->ann;
+    size_t count = clusters_for(a, s->candidates), met = 0;
+    const topk_hit *ranked = index_rank_clusters(s->ix, s->query->q, count, scratch);
+    codes_range range = {0};
+    bool filtered = s->candidates < a->rows / FILTERED_SHARE;
+    for (size_t i = 0; i < count; i++) {
+        range.first = a->first_block[ranked[i].row];
+        range.count = a->first_block[ranked[i].row + 1] - range.first;
+        range.floor = s->floor;
+        codes_scan(s->ix->codes, &s->code, &range, note, s);
+        met += filtered ? candidates_in(s, ranked[i].row) : 0;
+    }
+    if (count == a->clusters) {
+        return true;
+    }
+    s->exact = false;
+    size_t wanted = s->query->k < s->candidates ? s->query->k : s->candidates;
+    double even = (double)s->candidates * (double)count / (double)a->clusters;
+    return kth_count(&s->bounds) >= wanted && (!filtered || (double)met >= even / 2);
+}
+
+/* begin answers a query, or leaves it to the scan of all codes. */
+static void begin(search *s, index_scratch *scratch)
+{
+    const vector_index *ix = s->ix;
+    const index_query *query = s->query;
+    s->exact = true;
+    s->candidates = scan_candidates(query->skip, ix->rows);
+    if (s->candidates == 0) {
+        return;
+    }
+    if (ix->codes == NULL || s->candidates < ix->rows / SPARSE_SHARE) {
+        scan_table table = {.x = ix->x, .rows = ix->rows, .dim = ix->dim, .skip = query->skip};
+        scan_topk(&table, query->q, &s->best);
+        return;
+    }
+    codes_query_make(&s->code, query->q, ix->dim);
+    s->scans = true;
+    if (ix->ann != NULL) {
+        bool enough = search_clusters(s, scratch);
+        s->scans = !s->exact && (query->exact || !enough);
+    }
+    if (s->scans) {
+        /* the floor stays, the lists start anew */
+        s->exact = true;
+        s->maybes_count = 0;
+        topk_init(&s->best, s->best.hits, query->k);
+        kth_init(&s->bounds, s->bounds.memory, query->k);
+    }
+}
+
+/* scan_all reads all codes once for every search that still needs them. */
+static void scan_all(const vector_index *ix, search *searches, size_t count)
+{
+    size_t blocks = ix->codes != NULL ? codes_blocks(ix->codes) : 0;
+    size_t step = count > 1 ? BATCH_BLOCKS : blocks;
+    for (size_t at = 0; at < blocks; at += step) {
+        for (size_t i = 0; i < count; i++) {
+            search *s = &searches[i];
+            codes_range range = {.first = at,
+                                 .count = blocks - at < step ? blocks - at : step,
+                                 .skip = ix->ann == NULL ? s->query->skip : NULL,
+                                 .floor = s->floor};
+            if (s->scans) {
+                codes_scan(ix->codes, &s->code, &range, note, s);
+            }
+        }
+    }
+}
+
+err_code index_search_many(const vector_index *ix, const index_query *queries, size_t count,
+                           index_scratch *s, index_result *results, err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        err_code code = check_query(ix, &queries[i], e);
+        if (code != ERR_OK) {
+            return code;
+        }
+    }
+    err_code code = make_room(s, ix, queries, count, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < count; i++) {
+        begin(&s->searches[i], s);
+    }
+    scan_all(ix, s->searches, count);
+    for (size_t i = 0; i < count; i++) {
+        search *done = &s->searches[i];
+        settle(done);
+        results[i] = (index_result){
+            .hits = done->best.hits, .count = topk_finish(&done->best), .exact = done->exact};
+    }
+    return ERR_OK;
+}
+
+err_code index_search(const vector_index *ix, const index_query *query, index_scratch *s,
+                      index_result *out, err *e)
+{
+    return index_search_many(ix, query, 1, s, out, e);
+}

@@ -1,0 +1,223 @@
+/*
+ * Every kernel walks the blocks of a range in order, makes 16 integer products, scales them to
+ * estimates and stops where one reaches the floor within its margin. The kernels agree but for the
+ * rounding of the margin, since integer sums are exact.
+ */
+#include "core/search/quantise_kernels.h"
+
+#include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* The query's groups that stay in registers; longer vectors read the rest from memory. */
+enum { HELD = 16 };
+
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define AVX2 __attribute__((target("avx2,fma")))
+
+VNNI static inline __m512i group_code(const int8_t *code, size_t group)
+{
+    int32_t four;
+    memcpy(&four, code + group * QUANTISE_GROUP, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+/* Two sums, because each instruction waits for the one before. */
+VNNI static inline __m512i products_held(const uint8_t *at, const __m512i query[HELD], __m512i bias)
+{
+    __m512i even = bias, odd = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int g = 0; g < HELD; g += 2) {
+        even = _mm512_dpbusd_epi32(even, _mm512_load_si512(at + g * 64), query[g]);
+        odd = _mm512_dpbusd_epi32(odd, _mm512_load_si512(at + g * 64 + 64), query[g + 1]);
+    }
+    return _mm512_add_epi32(even, odd);
+}
+
+VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, size_t groups,
+                                        __m512i bias)
+{
+    __m512i even = bias, odd = _mm512_setzero_si512();
+    size_t g = 0;
+    for (; g + 1 < groups; g += 2) {
+        even = _mm512_dpbusd_epi32(even, _mm512_load_si512(at + g * 64), group_code(code, g));
+        odd =
+            _mm512_dpbusd_epi32(odd, _mm512_load_si512(at + g * 64 + 64), group_code(code, g + 1));
+    }
+    if (g < groups) {
+        even = _mm512_dpbusd_epi32(even, _mm512_load_si512(at + g * 64), group_code(code, g));
+    }
+    return _mm512_add_epi32(even, odd);
+}
+
+/* stop_at says whether a block is to be told of, and fills *found if so. */
+VNNI static inline bool stop_at(const codes *c, const codes_query *q, size_t block, float floor,
+                                __m512i products, codes_found *found)
+{
+    __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
+                                    _mm512_load_ps(c->scale + block * QUANTISE_BLOCK));
+    float margin = codes_margin(c, q, block);
+    unsigned mask = _mm512_cmp_ps_mask(estimate, _mm512_set1_ps(floor - margin), _CMP_GE_OQ);
+    if (mask == 0) {
+        return false;
+    }
+    found->block = block;
+    found->mask = mask;
+    found->margin = margin;
+    _mm512_store_ps(found->estimate, estimate);
+    return true;
+}
+
+VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *range,
+                           codes_found *found)
+{
+    const __m512i bias = _mm512_set1_epi32(-q->bias);
+    const float floor = range->floor;
+    const size_t end = range->first + range->count;
+    const uint8_t *code = c->code;
+    __m512i query[HELD];
+#pragma GCC unroll 16
+    for (size_t g = 0; g < HELD; g++) {
+        query[g] = group_code(q->code, g);
+    }
+    for (size_t b = range->first; b < end; b++) {
+        if (!codes_block_skipped(range->skip, b) &&
+            stop_at(c, q, b, floor, products_held(code + b * HELD * 64, query, bias), found)) {
+            range->first = b + 1;
+            range->count = end - b - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *range,
+                          codes_found *found)
+{
+    if (c->groups == HELD) {
+        return seek_held(c, q, range, found);
+    }
+    const __m512i bias = _mm512_set1_epi32(-q->bias);
+    for (; range->count > 0; range->first++, range->count--) {
+        size_t b = range->first;
+        const uint8_t *at = c->code + b * c->groups * 64;
+        if (!codes_block_skipped(range->skip, b) &&
+            stop_at(c, q, b, range->floor, products_any(at, q->code, c->groups, bias), found)) {
+            range->first++;
+            range->count--;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* AVX2 multiplies unsigned by signed bytes into 16 bits that saturate: |c| <= 127 on both sides
+ * keeps a pair's sum below, so the row's sign moves over to the query. */
+AVX2 static inline __m256i half_products(const uint8_t *at, const int8_t *code, size_t groups)
+{
+    __m256i sum = _mm256_setzero_si256();
+    const __m256i ones = _mm256_set1_epi16(1);
+    const __m256i offset = _mm256_set1_epi8((char)0x80);
+    for (size_t g = 0; g < groups; g++) {
+        int32_t four;
+        memcpy(&four, code + g * QUANTISE_GROUP, sizeof four);
+        __m256i row = _mm256_xor_si256(_mm256_load_si256((const __m256i *)(at + g * 64)), offset);
+        __m256i query = _mm256_sign_epi8(_mm256_set1_epi32(four), row);
+        __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(row), query);
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+    }
+    return sum;
+}
+
+/* estimate_256 writes the estimates of eight rows and says which reach the floor. */
+AVX2 static inline unsigned estimate_256(__m256i products, const float *scale, float floor,
+                                         float *estimate)
+{
+    __m256 score = _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
+    _mm256_store_ps(estimate, score);
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(score, _mm256_set1_ps(floor), _CMP_GE_OQ));
+}
+
+AVX2 bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *range,
+                          codes_found *found)
+{
+    while (range->count > 0) {
+        size_t b = range->first++;
+        range->count--;
+        if (codes_block_skipped(range->skip, b)) {
+            continue;
+        }
+        const uint8_t *at = c->code + b * c->groups * 64;
+        const float *scale = c->scale + b * QUANTISE_BLOCK;
+        float margin = codes_margin(c, q, b), floor = range->floor - margin;
+        unsigned low =
+            estimate_256(half_products(at, q->code, c->groups), scale, floor, found->estimate);
+        unsigned high = estimate_256(half_products(at + 32, q->code, c->groups), scale + 8, floor,
+                                     found->estimate + 8);
+        if ((low | high) != 0) {
+            found->block = b;
+            found->mask = low | high << 8;
+            found->margin = margin;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool codes_kernel_works(codes_kernel kernel)
+{
+    __builtin_cpu_init();
+    switch (kernel) {
+    case CODES_VNNI:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    case CODES_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    default: return kernel == CODES_PORTABLE;
+    }
+}
+
+#else
+
+bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *range, codes_found *found)
+{
+    return codes_seek_portable(c, q, range, found);
+}
+
+bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *range, codes_found *found)
+{
+    return codes_seek_portable(c, q, range, found);
+}
+
+bool codes_kernel_works(codes_kernel kernel)
+{
+    return kernel == CODES_PORTABLE;
+}
+
+#endif
+
+bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *range,
+                         codes_found *found)
+{
+    while (range->count > 0) {
+        size_t b = range->first++;
+        range->count--;
+        if (codes_block_skipped(range->skip, b)) {
+            continue;
+        }
+        const uint8_t *at = c->code + b * c->groups * 64;
+        *found = (codes_found){.block = b, .margin = codes_margin(c, q, b)};
+        for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
+            int32_t sum = -q->bias;
+            for (size_t j = 0; j < c->groups * QUANTISE_GROUP; j++) {
+                sum += at[j / 4 * 64 + r * 4 + j % 4] * q->code[j];
+            }
+            found->estimate[r] = (float)sum * c->scale[b * QUANTISE_BLOCK + r];
+            found->mask |= (unsigned)(found->estimate[r] >= range->floor - found->margin) << r;
+        }
+        if (found->mask != 0) {
+            return true;
+        }
+    }
+    return false;
+}

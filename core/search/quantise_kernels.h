@@ -1,0 +1,41 @@
+/*
+ * quantise_kernels: the loops over codes, one per instruction set, and the layout they agree on.
+ * Private to core/search/quantise.c.
+ */
+#ifndef CORE_QUANTISE_KERNELS_H
+#define CORE_QUANTISE_KERNELS_H
+
+#include "core/search/quantise.h"
+
+/* Lane r of a block holds row r; pairs of norms are per block, empty places have scale NaN, which
+ * no comparison passes. */
+struct codes {
+    size_t rows, dim, groups, blocks;
+    uint8_t *code;   /* (blocks, groups, 16, 4), offset 128 */
+    float *scale;    /* (blocks, 16) */
+    float *residual; /* (blocks) largest |x - x^|, rounded up */
+    float *norm;     /* (blocks) largest |x^|, rounded up */
+    codes_kernel kernel;
+};
+
+/* codes_margin is how far the scores of a block's rows can be from their estimates. */
+static inline float codes_margin(const codes *c, const codes_query *q, size_t block)
+{
+    return c->residual[block] * q->residual_weight + c->norm[block] * q->norm_weight;
+}
+
+/* codes_block_skipped says whether all 16 places of a block are skipped. */
+static inline bool codes_block_skipped(const uint64_t *skip, size_t block)
+{
+    return skip != NULL && (skip[block / 4] >> (block % 4 * 16) & 0xFFFF) == 0xFFFF;
+}
+
+/* A kernel looks for the next block of the range some of whose rows may reach its floor: true and
+ * *found filled, the range beginning behind it; or false at the range's end. It makes no calls on
+ * the way, so that the query stays in registers. */
+typedef bool codes_seek(const codes *c, const codes_query *q, codes_range *range,
+                        codes_found *found);
+
+codes_seek codes_seek_vnni, codes_seek_avx2, codes_seek_portable;
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * The kernel is dot4: four rows at once, because one row's dependent additions leave the units
+ * idle, and because four sums fold with the same shuffles on every instruction set. Everything
+ * here is that kernel inlined, so the order of a row's additions never differs.
+ *
+ * The compiler may neither reorder those additions nor fuse them with the products, which it would
+ * do differently in each copy, hence the pragma: the build allows both elsewhere.
+ */
+#pragma GCC optimize("no-associative-math", "fp-contract=off")
+
+#include "core/search/scan.h"
+
+#include <string.h>
+
+#include "core/common/kernel.h"
+
+enum { LANES = 16, GROUP = 4, WORD = 64 };
+
+typedef float v16 __attribute__((vector_size(64)));
+typedef float v16u __attribute__((vector_size(64), aligned(4)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4u __attribute__((vector_size(16), aligned(4)));
+typedef int v4i __attribute__((vector_size(16)));
+typedef int64_t v2l __attribute__((vector_size(16)));
+
+/* sum4 folds 16 lanes to four by halves, and four rows of four lanes to one score each. Vectors go
+ * by address: by value their ABI depends on the instruction set. */
+KERNEL_INLINE void sum4(const v16 acc[GROUP], v4 *scores)
+{
+    v4 s[GROUP];
+    for (int r = 0; r < GROUP; r++) {
+        v8 h = __builtin_shufflevector(acc[r], acc[r], 0, 1, 2, 3, 4, 5, 6, 7) +
+               __builtin_shufflevector(acc[r], acc[r], 8, 9, 10, 11, 12, 13, 14, 15);
+        s[r] =
+            __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+    }
+    v4 a = __builtin_shufflevector(s[0], s[1], 0, 1, 4, 5) +
+           __builtin_shufflevector(s[0], s[1], 2, 3, 6, 7);
+    v4 b = __builtin_shufflevector(s[2], s[3], 0, 1, 4, 5) +
+           __builtin_shufflevector(s[2], s[3], 2, 3, 6, 7);
+    *scores = __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+
+KERNEL_INLINE void dot4(const float *const x[GROUP], const float *q, size_t dim, v4 *scores)
+{
+    v16 acc[GROUP] = {{0}, {0}, {0}, {0}};
+    size_t whole = dim / LANES * LANES;
+    for (size_t j = 0; j < whole; j += LANES) {
+        v16 qj = *(const v16u *)(q + j);
+        for (int r = 0; r < GROUP; r++) {
+            acc[r] += qj * *(const v16u *)(x[r] + j);
+        }
+    }
+    if (whole < dim) {
+        v16 qj = {0};
+        memcpy(&qj, q + whole, (dim - whole) * sizeof *q);
+        for (int r = 0; r < GROUP; r++) {
+            v16 xj = {0};
+            memcpy(&xj, x[r] + whole, (dim - whole) * sizeof *q);
+            acc[r] += qj * xj;
+        }
+    }
+    sum4(acc, scores);
+}
+
+/* pick4 points at rows first .. first + 3, at the last one in place of those that are not there. */
+KERNEL_INLINE void pick4(const float *x, size_t first, size_t rows, size_t dim,
+                         const float *out[GROUP])
+{
+    for (size_t r = 0; r < GROUP; r++) {
+        size_t row = first + r < rows ? first + r : rows - 1;
+        out[r] = x + row * dim;
+    }
+}
+
+KERNEL_INLINE void store4(const v4 *scores, size_t count, float *out)
+{
+    if (count >= GROUP) {
+        *(v4u *)out = *scores;
+    } else {
+        memcpy(out, scores, count * sizeof *out);
+    }
+}
+
+KERNEL_INLINE void rows_body(const float *x, size_t rows, size_t dim, const float *q, float *scores)
+{
+    for (size_t i = 0; i < rows; i += GROUP) {
+        const float *at[GROUP];
+        v4 four;
+        pick4(x, i, rows, dim, at);
+        dot4(at, q, dim, &four);
+        store4(&four, rows - i, scores + i);
+    }
+}
+
+KERNEL_CLONES void scan_rows(const float *x, size_t rows, size_t dim, const float *q, float *scores)
+{
+    if (dim == 64) {
+        rows_body(x, rows, 64, q, scores);
+    } else {
+        rows_body(x, rows, dim, q, scores);
+    }
+}
+
+float scan_dot(const float *a, const float *b, size_t dim)
+{
+    float score = 0;
+    scan_rows(a, 1, dim, b, &score);
+    return score;
+}
+
+KERNEL_CLONES void scan_list(const float *x, const uint32_t *list, size_t count, const float *q,
+                             size_t dim, float *scores)
+{
+    for (size_t i = 0; i < count; i += GROUP) {
+        const float *at[GROUP];
+        v4 four;
+        for (size_t r = 0; r < GROUP; r++) {
+            at[r] = x + list[i + r < count ? i + r : count - 1] * dim;
+        }
+        dot4(at, q, dim, &four);
+        store4(&four, count - i, scores + i);
+    }
+}
+
+/* push4 offers those of four rows that can enter and are not skipped. */
+KERNEL_INLINE void push4(const v4 *scores, size_t row, uint64_t skip, const scan_table *t,
+                         topk *best)
+{
+    float floor = topk_floor(best);
+    v4i enters = *scores >= (v4){floor, floor, floor, floor};
+    v2l any = (v2l)enters;
+    if ((any[0] | any[1]) == 0) {
+        return;
+    }
+    for (size_t r = 0; r < GROUP && row + r < t->rows; r++) {
+        if (enters[r] != 0 && (skip >> r & 1) == 0) {
+            topk_push(best, t->first_row + (uint32_t)(row + r), (*scores)[r]);
+        }
+    }
+}
+
+KERNEL_INLINE void topk_body(const scan_table *t, size_t dim, const float *q, topk *best)
+{
+    for (size_t word = 0; word < t->rows; word += WORD) {
+        uint64_t skip = t->skip != NULL ? t->skip[word / WORD] : 0;
+        if (skip == UINT64_MAX) {
+            continue;
+        }
+        size_t end = word + WORD < t->rows ? word + WORD : t->rows;
+        for (size_t i = word; i < end; i += GROUP, skip >>= GROUP) {
+            if ((skip & 0xF) == 0xF) {
+                continue;
+            }
+            const float *at[GROUP];
+            v4 four;
+            pick4(t->x, i, t->rows, dim, at);
+            dot4(at, q, dim, &four);
+            push4(&four, i, skip, t, best);
+        }
+    }
+}
+
+KERNEL_CLONES void scan_topk(const scan_table *table, const float *q, topk *best)
+{
+    if (best->k == 0) {
+        return;
+    }
+    if (table->dim == 64) {
+        topk_body(table, 64, q, best);
+    } else {
+        topk_body(table, table->dim, q, best);
+    }
+}
+
+KERNEL_CLONES size_t scan_candidates(const uint64_t *skip, size_t rows)
+{
+    if (skip == NULL) {
+        return rows;
+    }
+    size_t skipped = 0;
+    for (size_t word = 0; word < rows / WORD; word++) {
+        skipped += (size_t)__builtin_popcountll(skip[word]);
+    }
+    if (rows % WORD != 0) {
+        uint64_t inside = (UINT64_C(1) << rows % WORD) - 1;
+        skipped += (size_t)__builtin_popcountll(skip[rows / WORD] & inside);
+    }
+    return rows - skipped;
+}

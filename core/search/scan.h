@@ -1,0 +1,46 @@
+/*
+ * scan: inner products of one query with many rows, near the memory's speed.
+ *
+ * The one place where a score is computed: base, delta, re-ranking and offline evaluation all come
+ * here, and the score of a row is bitwise the same whichever function computed it, at whatever
+ * place in whatever table, on every machine. The sum runs over 16 lanes, lane j taking the
+ * dimensions j, j+16, ... in order, and then folds the lanes by halves; no product is fused into
+ * an addition, which costs nothing here, since the memory is what a scan waits for.
+ *
+ * Pure functions of their arguments; thread-safe; nothing is allocated. Tables need no alignment.
+ */
+#ifndef CORE_SCAN_H
+#define CORE_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/search/topk.h"
+
+/* scan_dot is the inner product of two vectors. */
+float scan_dot(const float *a /* (dim) */, const float *b /* (dim) */, size_t dim);
+
+/* scan_rows writes the inner products of `q` with `rows` contiguous rows. */
+void scan_rows(const float *x /* (rows, dim) */, size_t rows, size_t dim,
+               const float *q /* (dim) */, float *scores /* (rows) */);
+
+/* scan_list writes the inner products of `q` with the listed rows of x. */
+void scan_list(const float *x /* (any, dim) */, const uint32_t *list /* (count) */, size_t count,
+               const float *q /* (dim) */, size_t dim, float *scores /* (count) */);
+
+/* A table to search: skip is a bitmap by row (bit row % 64 of word row / 64), 1 = no candidate, or
+ * NULL; bits at and beyond `rows` are ignored. 64 skipped rows in one word cost one comparison. */
+typedef struct scan_table {
+    const float *x; /* (rows, dim) row-major */
+    size_t rows, dim;
+    const uint64_t *skip; /* (ceil(rows / 64)) or NULL */
+    uint32_t first_row;   /* what topk_push gets for row 0 */
+} scan_table;
+
+/* scan_topk offers every candidate row to `best`, which may hold hits already. */
+void scan_topk(const scan_table *table, const float *q /* (dim) */, topk *best);
+
+/* scan_candidates counts the rows that a bitmap does not skip; NULL skips none. */
+size_t scan_candidates(const uint64_t *skip, size_t rows);
+
+#endif

@@ -1,0 +1,96 @@
+#include "core/train/holdout.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+
+/* A stream of the seed that neither epochs nor initial tables use. */
+#define STREAM_HOLDOUT (UINT64_C(1) << 41)
+enum { HOLDOUT_LEAST = 3 };
+
+static err_code derived(dataset **out, const dataset *d, err *e)
+{
+    err_code code = dataset_new(out, d->users, d->items, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    dataset *x = *out;
+    size_t words = (d->items + 63) / 64;
+    x->modality_count = d->modality_count;
+    x->modalities = mem_copy(d->modalities, d->modality_count * sizeof *d->modalities);
+    x->gone = d->gone != NULL ? mem_copy(d->gone, words * sizeof *d->gone) : NULL;
+    x->test = mem_copy(d->test, d->test_count * sizeof *d->test);
+    x->test_count = d->test_count;
+    x->train = mem_array(d->train_count + d->valid_count, sizeof *x->train);
+    x->valid = mem_array(d->users + d->valid_count, sizeof *x->valid);
+    if (x->modalities == NULL || (d->gone != NULL && x->gone == NULL) || x->test == NULL ||
+        x->train == NULL || x->valid == NULL) {
+        return err_nomem(e, "a dataset");
+    }
+    return ERR_OK;
+}
+
+/* One pair of every user with three or more goes to validation; where there is a validation split
+ * already, that is used as it is. */
+static void set_aside(dataset *x, const dataset *d, uint64_t seed)
+{
+    if (d->valid_count > 0) {
+        memcpy(x->train, d->train, d->train_count * sizeof *x->train);
+        memcpy(x->valid, d->valid, d->valid_count * sizeof *x->valid);
+        x->train_count = d->train_count;
+        x->valid_count = d->valid_count;
+        return;
+    }
+    rng r;
+    rng_init(&r, seed, STREAM_HOLDOUT);
+    for (size_t k = 0; k < d->train_count;) {
+        size_t first = k;
+        while (k < d->train_count && d->train[k].user == d->train[first].user) {
+            k++;
+        }
+        size_t out = SIZE_MAX;
+        if (k - first >= HOLDOUT_LEAST) {
+            out = first + rng_below(&r, (uint32_t)(k - first));
+            x->valid[x->valid_count++] = d->train[out];
+        }
+        for (size_t i = first; i < k; i++) {
+            if (i != out) {
+                x->train[x->train_count++] = d->train[i];
+            }
+        }
+    }
+}
+
+static void put_together(dataset *x, const dataset *d)
+{
+    memcpy(x->train, d->train, d->train_count * sizeof *x->train);
+    memcpy(x->train + d->train_count, d->valid, d->valid_count * sizeof *x->train);
+    x->train_count = pairs_sort(x->train, d->train_count + d->valid_count);
+    x->valid_count = 0;
+}
+
+err_code holdout_new(dataset **out, const dataset *d, uint64_t seed, err *e)
+{
+    err_code code = derived(out, d, e);
+    if (code != ERR_OK) {
+        dataset_free(*out);
+        *out = NULL;
+        return code;
+    }
+    set_aside(*out, d, seed);
+    (*out)->test_count = 0;
+    return ERR_OK;
+}
+
+err_code holdout_together(dataset **out, const dataset *d, err *e)
+{
+    err_code code = derived(out, d, e);
+    if (code != ERR_OK) {
+        dataset_free(*out);
+        *out = NULL;
+        return code;
+    }
+    put_together(*out, d);
+    return ERR_OK;
+}

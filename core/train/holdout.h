@@ -1,0 +1,22 @@
+/*
+ * holdout: data sets derived from another, for choosing and for training on everything.
+ *
+ * They borrow the source's features and test pairs, so it must outlive them.
+ */
+#ifndef CORE_HOLDOUT_H
+#define CORE_HOLDOUT_H
+
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/method/dataset.h"
+
+/* holdout_new gives data to choose by: training and validation pairs, and no test pairs. Where the
+ * source has no validation pairs, one pair of every user with three or more is set aside by the
+ * seed. */
+err_code holdout_new(dataset **out, const dataset *d, uint64_t seed, err *e) ERR_CHECKED;
+
+/* holdout_together gives data with training and validation pairs together, and the test pairs. */
+err_code holdout_together(dataset **out, const dataset *d, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * stair check: verify every record and every invariant of a store, and say what of the
+ * configuration and the machine could get in the way of serving it.
+ *
+ * Exit 0 only if nothing is wrong. Works beside a live server: it sees one moment.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "server/options/command.h"
+#include "server/options/explain.h"
+#include "storage/check.h"
+
+typedef struct check_arguments {
+    const char *store;
+    const char *user;
+    const char *file; /* the configuration file */
+    bool json;
+} check_arguments;
+
+static const option table[] = {OPTION_STORE(check_arguments),
+                               {.name = "user",
+                                .key = "check-user",
+                                .type = OPTION_TEXT,
+                                .offset = offsetof(check_arguments, user),
+                                .value = "ID",
+                                .help = "say instead where anything of this user is left"},
+                               OPTION_JSON(check_arguments),
+                               OPTION_END};
+
+/* More lines than this help nobody; the count is of all. */
+enum { PROBLEMS_SHOWN = 100 };
+
+typedef struct told {
+    json_t *list;
+    bool json;
+    uint64_t count;
+} told;
+
+static void tell(void *ctx, const char *text)
+{
+    told *t = ctx;
+    if (t->count++ >= PROBLEMS_SHOWN) {
+        return;
+    }
+    if (t->json) {
+        json_array_append_new(t->list, json_string(text));
+    } else {
+        fprintf(stderr, "  %s\n", text);
+    }
+}
+
+static err_code print_report(const check_arguments *a, const check_report *report, told *t)
+{
+    const store_info *info = &report->info;
+    char lineage[LINEAGE_TEXT];
+    store_lineage_text(info->lineage, lineage);
+    if (!a->json) {
+        fprintf(stderr,
+                "format %d, lineage %s, write %llu, active generation %u\n"
+                "%llu items, %llu users, %llu interactions, %llu feature vectors, %u modalities\n"
+                "%u generations (%u unfinished), %llu log entries, %llu kept answers\n",
+                STORE_FORMAT, lineage, (unsigned long long)info->seq, info->generation,
+                (unsigned long long)report->items, (unsigned long long)report->users,
+                (unsigned long long)report->interactions, (unsigned long long)report->features,
+                report->modalities, report->generations, report->unfinished_generations,
+                (unsigned long long)report->log_entries,
+                (unsigned long long)report->idempotency_records);
+        explain_service(a->store, a->file, info);
+        fprintf(stderr, "%llu problems\n", (unsigned long long)report->problems);
+        return ERR_OK;
+    }
+    json_t *out = json_pack(
+        "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "format", STORE_FORMAT, "lineage",
+        lineage, "seq", (json_int_t)info->seq, "generation", (json_int_t)info->generation, "items",
+        (json_int_t)report->items, "users", (json_int_t)report->users, "interactions",
+        (json_int_t)report->interactions, "features", (json_int_t)report->features, "generations",
+        (json_int_t)report->generations, "unfinished_generations",
+        (json_int_t)report->unfinished_generations, "log_entries", (json_int_t)report->log_entries,
+        "problems", (json_int_t)report->problems, "list", t->list);
+    bool written = out != NULL && json_dumpf(out, stdout, JSON_COMPACT) == 0;
+    putchar('\n');
+    json_decref(out);
+    return written ? ERR_OK : ERR_NOMEM;
+}
+
+static err_code check_all(const check_arguments *a, store *s, const check_options *options, told *t,
+                          err *e)
+{
+    check_report report;
+    err_code rc = check_run(s, options, &report, e);
+    if (rc == ERR_OK && print_report(a, &report, t) != ERR_OK) {
+        rc = err_nomem(e, "the report");
+    }
+    if (rc == ERR_OK && report.problems > 0) {
+        rc = err_set(e, ERR_CORRUPT,
+                     "the store %s has %llu problems: restore a snapshot, or export "
+                     "and import what can be read",
+                     a->store, (unsigned long long)report.problems);
+    }
+    return rc;
+}
+
+/* That a user is there is no failure: the question was where. */
+static err_code check_one_user(const check_arguments *a, store *s, const check_options *options,
+                               told *t, err *e)
+{
+    uint64_t places = 0;
+    err_code rc = check_user(s, slice_of(a->user), options, &places, e);
+    if (rc == ERR_OK && a->json) {
+        json_t *out = json_pack("{s:s,s:I,s:O}", "user", a->user, "places", (json_int_t)places,
+                                "list", t->list);
+        rc = out != NULL && json_dumpf(out, stdout, JSON_COMPACT) == 0
+                 ? ERR_OK
+                 : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
+        putchar('\n');
+        json_decref(out);
+    } else if (rc == ERR_OK) {
+        fprintf(stderr, "%llu places\n", (unsigned long long)places);
+    }
+    return rc;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    check_arguments given = *(const check_arguments *)call->options;
+    const check_arguments *a = &given;
+    given.file = call->values->file;
+    store *s = NULL;
+    told t = {.list = json_array(), .json = a->json};
+    check_options options = {.problem = tell, .ctx = &t, .cancelled = interrupt_requested};
+    store_options how = {.mode = STORE_READ, .now = clock_now()};
+    err_code rc = store_open(&s, a->store, &how, e);
+    if (rc == ERR_OK) {
+        rc = a->user != NULL ? check_one_user(a, s, &options, &t, e)
+                             : check_all(a, s, &options, &t, e);
+    }
+    store_close(s);
+    json_decref(t.list);
+    return rc;
+}
+
+const command cmd_check = {.name = "check",
+                           .summary = "verify every record and invariant of a store",
+                           .options = table,
+                           .options_bytes = sizeof(check_arguments),
+                           .run = run};

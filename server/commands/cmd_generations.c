@@ -1,0 +1,218 @@
+/*
+ * stair generations: the trained models of a store: list, activate, prune, draw.
+ *
+ * Listing works beside a live server. What changes the store does not: the server would not see it,
+ * so it is asked through its API instead, and this command says so.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "core/common/timestamp.h"
+#include "core/train/model.h"
+#include "server/engine/generation_json.h"
+#include "server/options/command.h"
+#include "server/training/curve_plot.h"
+#include "storage/apply.h"
+#include "storage/generations.h"
+#include "storage/model_store.h"
+
+typedef struct generations_arguments {
+    const char *store;
+    int64_t activate, prune, of;
+    const char *plot;
+    bool json;
+} generations_arguments;
+
+static const option table[] = {OPTION_STORE(generations_arguments),
+                               {.name = "activate",
+                                .key = "generations-activate",
+                                .type = OPTION_INT,
+                                .offset = offsetof(generations_arguments, activate),
+                                .initial = "-1",
+                                .min = -1,
+                                .max = UINT32_MAX,
+                                .value = "N",
+                                .help = "make this generation the one that is served; 0: none"},
+                               {.name = "prune",
+                                .key = "generations-prune",
+                                .type = OPTION_INT,
+                                .offset = offsetof(generations_arguments, prune),
+                                .initial = "-1",
+                                .min = -1,
+                                .max = 100000,
+                                .value = "KEEP",
+                                .help = "remove all but the active one and the newest KEEP others"},
+                               {.name = "plot",
+                                .key = "generations-plot",
+                                .type = OPTION_TEXT,
+                                .offset = offsetof(generations_arguments, plot),
+                                .value = "FILE.svg",
+                                .help = "draw a learning curve into this file"},
+                               {.name = "of",
+                                .key = "generations-of",
+                                .type = OPTION_INT,
+                                .offset = offsetof(generations_arguments, of),
+                                .min = 0,
+                                .max = UINT32_MAX,
+                                .value = "N",
+                                .help = "whose curve --plot draws; 0: the active one's, or else "
+                                        "the newest"},
+                               OPTION_JSON(generations_arguments),
+                               OPTION_END};
+
+enum { LIST_BYTES_MAX = 256 * 1024 * 1024 };
+
+static err_code activate(store *s, uint32_t number, err *e)
+{
+    op *o = NULL;
+    apply_result result;
+    apply_result_init(&result);
+    err_code rc = op_new(&o, OP_GENERATION_ACTIVATE, 1024, e);
+    if (rc == ERR_OK) {
+        o->time = clock_now();
+        o->count = 1;
+        o->generation = number;
+        rc = apply_one(s, o, &result, e);
+    }
+    apply_result_fini(&result);
+    op_free(o);
+    return rc;
+}
+
+static err_code alter(const generations_arguments *a, err *e)
+{
+    store *s = NULL;
+    store_options how = {.mode = STORE_OWNER, .now = clock_now()};
+    err_code rc = store_open(&s, a->store, &how, e);
+    if (rc == ERR_CONFLICT) {
+        return err_context(e, "beside a server use POST /model/activate");
+    }
+    if (rc == ERR_OK && a->activate >= 0) {
+        rc = activate(s, (uint32_t)a->activate, e);
+    }
+    if (rc == ERR_OK && a->prune >= 0) {
+        uint32_t removed = 0;
+        rc = generation_prune(s, (uint32_t)a->prune, &removed, e);
+        fprintf(stderr, "removed %u\n", removed);
+    }
+    store_close(s);
+    return rc;
+}
+
+static void print_line(const generation_info *info, const model *m)
+{
+    char created[TIMESTAMP_TEXT_MAX];
+    timestamp_format(info->created, created);
+    fprintf(stderr, "%10u  %-8s  %s  %9u  %9u  %8.1f", info->number,
+            info->active                      ? "active"
+            : info->state == GENERATION_READY ? "ready"
+                                              : "building",
+            created, info->users, info->items, (double)info->bytes / (1024 * 1024));
+    if (m != NULL) {
+        const eval_metrics *shown = m->test.users > 0 ? &m->test : &m->valid;
+        fprintf(stderr, "  %5u", m->best_epoch);
+        if (shown->users > 0) {
+            fprintf(stderr, "  %s Recall@20 %.4f NDCG@20 %.4f",
+                    shown == &m->test ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
+                    eval_metric(shown, TRAIN_NDCG, 20));
+        }
+    }
+    fputc('\n', stderr);
+}
+
+static err_code read_list(store *s, arena *memory, const generation_info **out, size_t *count,
+                          err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = generation_list(r, memory, out, count, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+/* Which one --plot draws; 0 if there is none. */
+static uint32_t plotted(const generations_arguments *a, const generation_info *infos, size_t count)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < count && a->of == 0; i++) {
+        if (infos[i].active) {
+            return infos[i].number;
+        }
+        newest = infos[i].state == GENERATION_READY ? infos[i].number : newest;
+    }
+    return a->of > 0 ? (uint32_t)a->of : newest;
+}
+
+static err_code plot(const generations_arguments *a, store *s, const generation_info *infos,
+                     size_t count, err *e)
+{
+    uint32_t number = plotted(a, infos, count);
+    model *m = NULL;
+    if (number == 0) {
+        return err_set(e, ERR_NOT_FOUND, "no generation to plot; stair train makes one");
+    }
+    err_code rc = model_describe(s, number, &m, e);
+    rc = rc == ERR_OK ? curve_plot_write(a->plot, number, m, e) : rc;
+    model_free(m);
+    return rc;
+}
+
+static err_code show(const generations_arguments *a, err *e)
+{
+    store *s = NULL;
+    arena memory;
+    const generation_info *infos = NULL;
+    size_t count = 0;
+    store_options how = {.mode = STORE_READ, .now = clock_now()};
+    json_t *all = json_array();
+    arena_init(&memory, LIST_BYTES_MAX);
+    err_code rc = store_open(&s, a->store, &how, e);
+    rc = rc == ERR_OK ? read_list(s, &memory, &infos, &count, e) : rc;
+    if (rc == ERR_OK && !a->json) {
+        fprintf(stderr, "generation  state     created                   users      items       MiB"
+                        "   best\n");
+    }
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        model *m = NULL;
+        if (infos[i].state == GENERATION_READY) {
+            rc = model_describe(s, infos[i].number, &m, e);
+            rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+        }
+        if (rc == ERR_OK && !a->json) {
+            print_line(&infos[i], m);
+        } else if (rc == ERR_OK) {
+            json_array_append_new(all, generation_json_new(&infos[i], m));
+        }
+        model_free(m);
+    }
+    if (rc == ERR_OK && a->plot != NULL) {
+        rc = plot(a, s, infos, count, e);
+    }
+    if (rc == ERR_OK && a->json) {
+        json_t *document = json_pack("{s:O}", "generations", all);
+        rc = document != NULL && json_dumpf(document, stdout, JSON_COMPACT) == 0
+                 ? ERR_OK
+                 : err_nomem(e, "the list");
+        putchar('\n');
+        json_decref(document);
+    }
+    json_decref(all);
+    arena_fini(&memory);
+    store_close(s);
+    return rc;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    const generations_arguments *a = call->options;
+    err_code rc = a->activate >= 0 || a->prune >= 0 ? alter(a, e) : ERR_OK;
+    return rc == ERR_OK ? show(a, e) : rc;
+}
+
+const command cmd_generations = {.name = "generations",
+                                 .summary = "list, activate and prune the trained models",
+                                 .options = table,
+                                 .options_bytes = sizeof(generations_arguments),
+                                 .run = run};

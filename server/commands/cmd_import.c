@@ -1,0 +1,329 @@
+/*
+ * stair import: files in the field's own shapes become the content of a store.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/options/command.h"
+#include "server/training/progress.h"
+#include "storage/import/import.h"
+
+typedef struct import_arguments {
+    const char *store;
+    option_list interactions;
+    const char *items;
+    option_list features;
+    int split, duplicates, unknown_items;
+    int64_t seed;
+    double min_rating;
+    bool merge;
+    const char *ignore_columns;
+    const char *types;
+    bool json;
+} import_arguments;
+
+static const option table[] = {
+    OPTION_STORE(import_arguments),
+    {.name = "interactions",
+     .type = OPTION_LIST,
+     .offset = offsetof(import_arguments, interactions),
+     .greedy = true,
+     .value = "FILE",
+     .help = ".inter, .tsv, .csv with a header or JSON lines; or train=FILE valid=FILE test=FILE"},
+    {.name = "items",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, items),
+     .value = "FILE",
+     .help = "JSON lines in the API's shape, or RecBole's .item"},
+    {.name = "features",
+     .type = OPTION_LIST,
+     .offset = offsetof(import_arguments, features),
+     .value = "NAME=FILE.npy",
+     .help = "vectors of one modality, row r for the r-th line of --items, or else for the item "
+             "whose id is the number r; may be repeated"},
+    {.name = "split",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(import_arguments, split),
+     .choices = "file|none|random|time",
+     .help = "who is held out: by the file's split column, else nobody (file); nobody (none); "
+             "8:1:1 of each user (random); the last 20 % of the time line (time)"},
+    {.name = "seed",
+     .type = OPTION_INT,
+     .offset = offsetof(import_arguments, seed),
+     .initial = "1",
+     .max = 9007199254740992,
+     .help = "of --split random"},
+    {.name = "min-rating",
+     .type = OPTION_REAL,
+     .offset = offsetof(import_arguments, min_rating),
+     .min = -1e9,
+     .max = 1e9,
+     .help = "skip interactions that are rated lower; needs a column rating"},
+    {.name = "merge",
+     .type = OPTION_BOOL,
+     .offset = offsetof(import_arguments, merge),
+     .help = "add to a store that is not empty; items that it has are replaced"},
+    {.name = "duplicates",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(import_arguments, duplicates),
+     .choices = "refuse-splits|keep-first",
+     .help = "of a pair that comes again the earliest is kept; the same pair in two splits is "
+             "refused unless keep-first"},
+    {.name = "unknown-items",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(import_arguments, unknown_items),
+     .choices = "skip|refuse|create",
+     .help = "what to do with an interaction whose item --items lacks"},
+    {.name = "ignore-columns",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, ignore_columns),
+     .value = "A,B",
+     .help = "columns of the interactions to leave out; * for all that are unknown"},
+    {.name = "interaction-types",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, types),
+     .initial = INTERACTION_TYPES_DEFAULT,
+     .value = "NAME=edge+seen:WEIGHT,...",
+     .help = "what each type of interaction means: an edge of the graph, seen, both or none"},
+    OPTION_JSON(import_arguments),
+    OPTION_END};
+
+enum { SKIPS_SHOWN = 20, SKIPS_LISTED = 1000 /* with --json */ };
+
+typedef struct story {
+    progress bar;
+    const char *phase;
+    uint64_t total; /* of the phase */
+    bool quiet;
+    uint64_t skips;
+    json_t *lines; /* the first skipped lines, for --json; or NULL */
+} story;
+
+static const char *unit_of(const char *phase)
+{
+    return strncmp(phase, "reading", 7) == 0   ? "bytes"
+           : strcmp(phase, "sorting") == 0     ? "users"
+           : strncmp(phase, "copying", 7) == 0 ? "rows"
+                                               : "records";
+}
+
+static void end_phase(story *s, bool complete)
+{
+    if (s->phase != NULL) {
+        progress_update(&s->bar, complete && s->total > 0 ? s->total : s->bar.done, NULL, false);
+        progress_finish(&s->bar, NULL);
+        s->phase = NULL;
+    }
+}
+
+static void tell_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    story *s = ctx;
+    if (s->phase == NULL || strcmp(s->phase, phase) != 0) {
+        end_phase(s, true);
+        s->phase = phase;
+        s->total = total;
+        progress_start(&s->bar, phase, unit_of(phase), total, s->quiet);
+    }
+    progress_update(&s->bar, done, NULL, false);
+}
+
+static void tell_skipped(void *ctx, const char *path, uint64_t line, const char *why)
+{
+    story *s = ctx;
+    s->skips++;
+    if (s->skips > (s->lines != NULL ? SKIPS_LISTED : SKIPS_SHOWN)) {
+        return;
+    }
+    if (s->lines != NULL) {
+        json_t *entry =
+            json_pack("{s:s, s:I, s:s}", "file", path, "line", (json_int_t)line, "reason", why);
+        (void)json_array_append_new(s->lines, entry); /* without memory the list is shorter */
+    } else {
+        progress_line(&s->bar, "%s:%llu: skipped: %s", path, (unsigned long long)line, why);
+    }
+}
+
+/* Sorts --interactions into one file or the three of a split. */
+static err_code sort_interactions(const command_call *call, const option_list *list,
+                                  import_options *out, err *e)
+{
+    static const char *const names[] = {"train=", "valid=", "test="};
+    for (size_t i = 0; i < list->count; i++) {
+        const char *path = list->at[i];
+        const char **into = &out->interactions;
+        for (size_t n = 0; n < 3; n++) {
+            if (strncmp(path, names[n], strlen(names[n])) == 0) {
+                path += strlen(names[n]);
+                into = &out->parts[n];
+                break;
+            }
+        }
+        if (*into != NULL) {
+            return command_usage(call, e,
+                                 "--interactions: %s is a second file; expected one file, or "
+                                 "train=FILE valid=FILE test=FILE",
+                                 list->at[i]);
+        }
+        *into = path;
+    }
+    return ERR_OK;
+}
+
+/* Cuts NAME=FILE.npy in two; the names are copied into `names`. */
+static err_code sort_features(const command_call *call, const option_list *list,
+                              import_feature_file *files,
+                              char (*names)[MODALITY_NAME_BYTES_MAX + 2], err *e)
+{
+    if (list->count > MODALITIES_MAX) {
+        return command_usage(call, e, "--features: expected at most %d, not %zu", MODALITIES_MAX,
+                             list->count);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->at[i], '=');
+        size_t length = equals != NULL ? (size_t)(equals - list->at[i]) : 0;
+        if (length < 1 || length > MODALITY_NAME_BYTES_MAX || equals[1] == '\0') {
+            return command_usage(call, e,
+                                 "--features: expected NAME=FILE.npy with a name of 1 to %d "
+                                 "bytes, not \"%.80s\"",
+                                 MODALITY_NAME_BYTES_MAX, list->at[i]);
+        }
+        memcpy(names[i], list->at[i], length);
+        names[i][length] = '\0';
+        files[i] = (import_feature_file){.modality = names[i], .path = equals + 1};
+    }
+    return ERR_OK;
+}
+
+static json_t *modalities_json(const import_report *r)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < r->modality_count; i++) {
+        const import_modality *m = &r->modalities[i];
+        json_t *entry =
+            json_pack("{s:i, s:I, s:I, s:I}", "width", (int)m->width, "rows", (json_int_t)m->rows,
+                      "zero", (json_int_t)m->zero, "missing", (json_int_t)m->missing);
+        json_object_set_new(object, m->name, entry);
+    }
+    return object;
+}
+
+static err_code print_json(const import_report *r, story *s, err *e)
+{
+    json_t *skipped = json_pack("{s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates,
+                                "low_rated", (json_int_t)r->low_rated, "unknown_items",
+                                (json_int_t)r->unknown_items, "lines", s->lines);
+    json_t *out =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "users",
+                  (json_int_t)r->users, "items", (json_int_t)r->items, "interactions",
+                  (json_int_t)r->interactions, "new_users", (json_int_t)r->new_users, "new_items",
+                  (json_int_t)r->new_items, "new_interactions", (json_int_t)r->new_interactions,
+                  "train", (json_int_t)r->train, "valid", (json_int_t)r->valid, "test",
+                  (json_int_t)r->test, "lines", (json_int_t)r->lines, "skipped", skipped,
+                  "modalities", modalities_json(r), "seq", (json_int_t)r->seq);
+    char *text = out != NULL ? json_dumps(out, JSON_COMPACT) : NULL;
+    json_decref(out);
+    if (text == NULL) {
+        return err_nomem(e, "the report");
+    }
+    puts(text);
+    free(text); /* json_dumps' own */
+    return ERR_OK;
+}
+
+static void print_story(const import_report *r, const story *s)
+{
+    if (s->skips > SKIPS_SHOWN) {
+        fprintf(stderr, "... and %llu more lines skipped\n",
+                (unsigned long long)(s->skips - SKIPS_SHOWN));
+    }
+    fprintf(stderr,
+            "imported %llu of %llu interaction lines: %llu training, %llu validation, %llu test\n",
+            (unsigned long long)r->new_interactions, (unsigned long long)r->lines,
+            (unsigned long long)r->train, (unsigned long long)r->valid,
+            (unsigned long long)r->test);
+    if (r->duplicates + r->low_rated + r->unknown_items > 0) {
+        fprintf(stderr, "skipped: %llu repeats, %llu rated too low, %llu of unknown items\n",
+                (unsigned long long)r->duplicates, (unsigned long long)r->low_rated,
+                (unsigned long long)r->unknown_items);
+    }
+    for (size_t i = 0; i < r->modality_count; i++) {
+        const import_modality *m = &r->modalities[i];
+        fprintf(stderr, "features %s: %llu items x %u, %llu of them zero, %llu missing\n", m->name,
+                (unsigned long long)m->rows, m->width, (unsigned long long)m->zero,
+                (unsigned long long)m->missing);
+    }
+    fprintf(stderr, "the store has %llu users, %llu items, %llu interactions, seq %llu\n",
+            (unsigned long long)r->users, (unsigned long long)r->items,
+            (unsigned long long)r->interactions, (unsigned long long)r->seq);
+}
+
+static err_code import_into(const import_arguments *a, const import_options *options, err *e)
+{
+    store *s = NULL;
+    import_report report;
+    story tale = {.quiet = a->json, .lines = a->json ? json_array() : NULL};
+    import_hooks hooks = {.ctx = &tale,
+                          .progress = tell_progress,
+                          .skipped = tell_skipped,
+                          .cancelled = interrupt_requested};
+    store_options how = {.mode = STORE_OWNER, .create = true, .now = options->now};
+    err_code code = store_open(&s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = import_run(s, options, &hooks, &report, e);
+        end_phase(&tale, code == ERR_OK);
+    }
+    store_close(s);
+    if (code == ERR_OK && a->json) {
+        code = print_json(&report, &tale, e);
+    } else if (code == ERR_OK) {
+        print_story(&report, &tale);
+    }
+    json_decref(tale.lines);
+    return code;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    static const import_split splits[] = {IMPORT_SPLIT_UNSET, IMPORT_SPLIT_NONE,
+                                          IMPORT_SPLIT_RANDOM, IMPORT_SPLIT_TIME};
+    static const import_unknown unknowns[] = {IMPORT_UNKNOWN_SKIP, IMPORT_UNKNOWN_REFUSE,
+                                              IMPORT_UNKNOWN_CREATE};
+    const import_arguments *a = call->options;
+    import_feature_file files[MODALITIES_MAX];
+    char names[MODALITIES_MAX][MODALITY_NAME_BYTES_MAX + 2];
+    interaction_types types;
+    import_options options = {.items = a->items,
+                              .features = files,
+                              .feature_count = a->features.count,
+                              .ignored_columns = a->ignore_columns,
+                              .split = splits[a->split],
+                              .unknown_items = unknowns[a->unknown_items],
+                              .seed = (uint64_t)a->seed,
+                              .min_rating = a->min_rating,
+                              .has_min_rating = options_given(call->values, "min-rating"),
+                              .keep_first = a->duplicates == 1,
+                              .merge = a->merge,
+                              .types = &types,
+                              .now = clock_now()};
+    if (a->interactions.count == 0 && a->items == NULL) {
+        return command_usage(call, e, "--interactions FILE is missing");
+    }
+    err_code code = sort_interactions(call, &a->interactions, &options, e);
+    if (code == ERR_OK) {
+        code = sort_features(call, &a->features, files, names, e);
+    }
+    if (code == ERR_OK && interaction_types_parse(&types, a->types, e) != ERR_OK) {
+        *call->usage = true;
+        code = ERR_INVALID;
+    }
+    return code == ERR_OK ? import_into(a, &options, e) : code;
+}
+
+const command cmd_import = {.name = "import",
+                            .summary = "read interactions, items and features into a store",
+                            .options = table,
+                            .options_bytes = sizeof(import_arguments),
+                            .run = run};

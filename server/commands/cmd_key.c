@@ -1,0 +1,82 @@
+/* stair key new: makes a key, shows it once, keeps its hash. */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/http/keys.h"
+#include "server/options/command.h"
+
+typedef struct key_options {
+    const char *keys;
+    const char *name;
+    int role;
+    bool json;
+} key_options;
+
+static const option table[] = {
+    {.name = "keys",
+     .type = OPTION_TEXT,
+     .offset = offsetof(key_options, keys),
+     .required = true,
+     .value = "FILE",
+     .help = "file that the key's name, role and SHA-256 are appended to"},
+    {.name = "role",
+     .key = "key-role",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(key_options, role),
+     .choices = "read|write|admin",
+     .required = true,
+     .help = "what the key may do; each role includes the ones before it"},
+    {.name = "name",
+     .key = "key-name",
+     .type = OPTION_TEXT,
+     .offset = offsetof(key_options, name),
+     .value = "NAME",
+     .help = "what to call the key in the file; made from role and time if not given"},
+    OPTION_JSON(key_options),
+    OPTION_END,
+};
+
+static err_code run(const command_call *call, err *e)
+{
+    const key_options *o = call->options;
+    if (call->values->rest_count != 1 || strcmp(call->values->rest[0], "new") != 0) {
+        return command_usage(call, e, "expected the word new: stair key new --role R --keys FILE");
+    }
+    api_role role = (api_role)(API_READ + o->role);
+    char made[KEY_NAME_MAX];
+    const char *name = o->name;
+    if (name == NULL) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        snprintf(made, sizeof made, "%s-%lld-%06ld", api_role_name(role), (long long)now.tv_sec,
+                 now.tv_nsec / 1000);
+        name = made;
+    }
+    char key[KEY_TEXT_MAX];
+    err_code rc = key_make(o->keys, name, role, key, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (o->json) {
+        printf("{\"name\":\"%s\",\"role\":\"%s\",\"key\":\"%s\"}\n", name, api_role_name(role),
+               key);
+    } else {
+        printf("%s\n", key);
+        fprintf(stderr,
+                "key %s with role %s added to %s; it is shown only now. A running server "
+                "takes it up on SIGHUP.\n",
+                name, api_role_name(role), o->keys);
+    }
+    return ERR_OK;
+}
+
+const command cmd_key = {
+    .name = "key",
+    .summary = "make an API key: stair key new --role read|write|admin --keys FILE",
+    .usage = "new",
+    .options = table,
+    .options_bytes = sizeof(key_options),
+    .run = run,
+};

@@ -1,0 +1,156 @@
+/* stair ping: the health check of a container that has no curl. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <gnutls/gnutls.h>
+
+#include "server/options/address.h"
+#include "server/options/command.h"
+
+typedef struct ping_options {
+    const char *listen;
+    const char *tls_certificate;
+    double timeout;
+} ping_options;
+
+static const option table[] = {
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .check = address_check,
+     .offset = offsetof(ping_options, listen),
+     .initial = "127.0.0.1:8080",
+     .value = "HOST:PORT",
+     .help = "address that the service listens on"},
+    {.name = "tls-certificate",
+     .type = OPTION_TEXT,
+     .offset = offsetof(ping_options, tls_certificate),
+     .value = "FILE",
+     .help = "given if the service speaks HTTPS; the certificate is not verified, since nothing "
+             "secret is sent"},
+    {.name = "timeout",
+     .type = OPTION_SECONDS,
+     .offset = offsetof(ping_options, timeout),
+     .initial = "5s",
+     .min = 1,
+     .max = 3600,
+     .help = "how long to wait"},
+    OPTION_END,
+};
+
+enum { ANSWER_BYTES_MAX = 4096 };
+
+/* One connection, plain or TLS: session is NULL when plain. */
+typedef struct line {
+    int fd;
+    gnutls_session_t session;
+    gnutls_certificate_credentials_t credentials;
+} line;
+
+static ssize_t line_send(line *l, const char *bytes, size_t length)
+{
+    return l->session != NULL ? gnutls_record_send(l->session, bytes, length)
+                              : send(l->fd, bytes, length, MSG_NOSIGNAL);
+}
+
+static ssize_t line_receive(line *l, char *bytes, size_t room)
+{
+    return l->session != NULL ? gnutls_record_recv(l->session, bytes, room)
+                              : recv(l->fd, bytes, room, 0);
+}
+
+static err_code line_secure(line *l, err *e)
+{
+    int rc = gnutls_certificate_allocate_credentials(&l->credentials);
+    if (rc == 0) {
+        rc = gnutls_init(&l->session, GNUTLS_CLIENT);
+    }
+    if (rc == 0) {
+        rc = gnutls_set_default_priority(l->session);
+    }
+    if (rc == 0) {
+        rc = gnutls_credentials_set(l->session, GNUTLS_CRD_CERTIFICATE, l->credentials);
+    }
+    if (rc == 0) {
+        gnutls_transport_set_int(l->session, l->fd);
+        do {
+            rc = gnutls_handshake(l->session);
+        } while (rc < 0 && gnutls_error_is_fatal(rc) == 0);
+    }
+    return rc == 0 ? ERR_OK : err_set(e, ERR_IO, "TLS: %s", gnutls_strerror(rc));
+}
+
+static void line_close(line *l)
+{
+    if (l->session != NULL) {
+        gnutls_deinit(l->session);
+    }
+    if (l->credentials != NULL) {
+        gnutls_certificate_free_credentials(l->credentials);
+    }
+    (void)close(l->fd);
+}
+
+static err_code ask(line *l, const char *where, err *e)
+{
+    static const char request[] =
+        "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    char answer[ANSWER_BYTES_MAX + 1];
+    size_t used = 0;
+    ssize_t got = 0;
+    if (line_send(l, request, sizeof request - 1) != (ssize_t)sizeof request - 1) {
+        return err_set(e, ERR_IO, "%s: the request could not be sent", where);
+    }
+    while (used < ANSWER_BYTES_MAX &&
+           (got = line_receive(l, answer + used, ANSWER_BYTES_MAX - used)) > 0) {
+        used += (size_t)got;
+    }
+    answer[used] = '\0';
+    unsigned status = 0;
+    if (sscanf(answer, "HTTP/1.%*u %u", &status) != 1) {
+        return err_set(e, ERR_IO, "%s: no answer within the time-out, or not HTTP", where);
+    }
+    if (status != 200) {
+        return err_set(e, ERR_UNAVAILABLE, "%s: not ready (status %u)", where, status);
+    }
+    return ERR_OK;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    const ping_options *o = call->options;
+    address at;
+    line l = {.fd = -1};
+    err_code rc = address_parse(&at, o->listen, e);
+    if (rc != ERR_OK) {
+        *call->usage = true;
+        (void)err_context(e, "--listen");
+        return rc;
+    }
+    rc = address_connect(&at, (unsigned)o->timeout, &l.fd, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (o->tls_certificate != NULL) {
+        rc = line_secure(&l, e);
+    }
+    if (rc == ERR_OK) {
+        rc = ask(&l, o->listen, e);
+    }
+    line_close(&l);
+    if (rc == ERR_OK) {
+        puts("ready");
+    }
+    return rc;
+}
+
+const command cmd_ping = {
+    .name = "ping",
+    .summary = "ask a running service whether it is ready: exit status 0 if so",
+    .options = table,
+    .options_bytes = sizeof(ping_options),
+    .run = run,
+};

@@ -1,0 +1,86 @@
+/*
+ * stair serve: the service. The main thread only waits for signals (sigtimedwait); our own threads
+ * block them. OpenBLAS starts a thread before main, which does not: a signal that the kernel gives
+ * to it is passed on to the main thread.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/commands/service.h"
+#include "server/options/command.h"
+#include "server/options/serve_options.h"
+#include "server/telemetry/log.h"
+
+/* Waits until the service is to end; true if it must end because it is broken. */
+static bool wait_for_end(service *s, const sigset_t *signals)
+{
+    const struct timespec tick = {1, 0};
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &tick);
+        if (number == SIGTERM || number == SIGINT) {
+            return false;
+        }
+        if (number == SIGHUP) {
+            service_reload(s);
+        }
+        if (service_tick(s)) {
+            return true;
+        }
+    }
+}
+
+static pthread_t main_thread;
+
+static void pass_on(int number)
+{
+    (void)pthread_kill(main_thread, number);
+}
+
+static void claim_signals(const sigset_t *signals)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = pass_on;
+    action.sa_flags = SA_RESTART;
+    main_thread = pthread_self();
+    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    const serve_options *o = call->options;
+    sigset_t signals;
+    service *s = NULL;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    claim_signals(&signals);
+    err_code rc = service_start(&s, o, call->values, e);
+    if (rc != ERR_OK) {
+        *call->usage = rc == ERR_INVALID;
+        return rc;
+    }
+    bool broken = wait_for_end(s, &signals);
+    service_stop(s);
+    if (broken) {
+        return err_set(e, ERR_INTERNAL, "the tables in memory fell behind the store; start again");
+    }
+    return ERR_OK;
+}
+
+const command cmd_serve = {
+    .name = "serve",
+    .summary = "answer requests over HTTP; an empty store serves too",
+    .options = serve_option_table,
+    .options_bytes = sizeof(serve_options),
+    .own_signals = true,
+    .run = run,
+};

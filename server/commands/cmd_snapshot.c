@@ -1,0 +1,52 @@
+/*
+ * stair snapshot: a consistent, compacted copy of a store, live or not.
+ *
+ * Restoring is starting a server on the copy (or on a copy of it): its first owner gives it a
+ * lineage of its own.
+ */
+#include <stdio.h>
+
+#include "server/options/command.h"
+#include "storage/snapshot.h"
+
+typedef struct snapshot_arguments {
+    const char *store;
+    const char *to;
+    bool json;
+} snapshot_arguments;
+
+static const option table[] = {OPTION_STORE(snapshot_arguments),
+                               {.name = "to",
+                                .key = "snapshot-to",
+                                .type = OPTION_TEXT,
+                                .offset = offsetof(snapshot_arguments, to),
+                                .required = true,
+                                .value = "DIR",
+                                .help = "folder of the copy; must not exist, its parent must"},
+                               OPTION_JSON(snapshot_arguments),
+                               OPTION_END};
+
+static err_code run(const command_call *call, err *e)
+{
+    const snapshot_arguments *a = call->options;
+    store *s = NULL;
+    uint64_t bytes = 0, seq = 0;
+    store_options how = {.mode = STORE_READ, .now = clock_now()};
+    err_code rc = store_open(&s, a->store, &how, e);
+    rc = rc == ERR_OK ? snapshot_write(s, a->to, interrupt_requested, NULL, &bytes, &seq, e) : rc;
+    store_close(s);
+    if (rc == ERR_OK && a->json) {
+        printf("{\"bytes\":%llu,\"seq\":%llu}\n", (unsigned long long)bytes,
+               (unsigned long long)seq);
+    } else if (rc == ERR_OK) {
+        fprintf(stderr, "%s: %.1f MiB, as of write %llu\n", a->to, (double)bytes / (1024 * 1024),
+                (unsigned long long)seq);
+    }
+    return rc;
+}
+
+const command cmd_snapshot = {.name = "snapshot",
+                              .summary = "write a consistent copy of a store, also of a live one",
+                              .options = table,
+                              .options_bytes = sizeof(snapshot_arguments),
+                              .run = run};

@@ -1,0 +1,44 @@
+/*
+ * stair train: from the store's data to a new generation, beside a live server or without one.
+ */
+#include "server/training/train_command.h"
+
+static const option table[] = {
+    TRAIN_SHARED_OPTIONS,
+    {.name = "refit",
+     .type = OPTION_BOOL,
+     .offset = offsetof(train_arguments, refit),
+     .help = "after the best epoch is found, train that many epochs on all interactions; always so "
+             "where none is set aside for validation"},
+    {.name = "resume",
+     .type = OPTION_BOOL,
+     .offset = offsetof(train_arguments, resume),
+     .help = "go on from the checkpoint of a training that was stopped or killed"},
+    {.name = "activate",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(train_arguments, activate),
+     .choices = "auto|yes|no",
+     .help = "whether the result takes over; auto: if its validation metric is at least 0.98 of "
+             "the active generation's"},
+    {.name = "progress-fd",
+     .type = OPTION_INT,
+     .offset = offsetof(train_arguments, progress_fd),
+     .initial = "-1",
+     .min = -1,
+     .max = 1024,
+     .help = "descriptor that gets a line an epoch, for whoever started this"},
+    OPTION_JSON(train_arguments),
+    OPTION_END};
+
+static err_code run(const command_call *call, err *e)
+{
+    return train_command_run(call, TRAIN_AS_TOLD, e);
+}
+
+const command cmd_train = {
+    .name = "train",
+    .summary = "learn from the store's interactions and features; writes a generation",
+    .options = table,
+    .options_bytes = sizeof(train_arguments),
+    .run = run,
+};

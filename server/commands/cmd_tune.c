@@ -1,0 +1,41 @@
+/*
+ * stair tune: a training whose strengths, decay, layers and neighbours are chosen by validation.
+ */
+#include "core/train/tune.h"
+#include "server/training/train_command.h"
+
+static const option table[] = {
+    TRAIN_SHARED_OPTIONS,
+    {.name = "budget-epochs",
+     .type = OPTION_INT,
+     .offset = offsetof(train_arguments, budget_epochs),
+     .min = 0,
+     .max = 1000000,
+     .help = "epochs to spend on choosing, the training of the chosen model not counted; 0: 800, "
+             "and less than 40 chooses nothing worth it"},
+    {.name = "refit",
+     .type = OPTION_BOOL,
+     .offset = offsetof(train_arguments, refit),
+     .help = "after the best epoch is found, train that many epochs on all interactions; always so "
+             "where none is set aside for validation"},
+    {.name = "activate",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(train_arguments, activate),
+     .choices = "auto|yes|no",
+     .help = "whether the result takes over; auto: if its validation metric is at least 0.98 of "
+             "the active generation's"},
+    OPTION_JSON(train_arguments),
+    OPTION_END};
+
+static err_code run(const command_call *call, err *e)
+{
+    return train_command_run(call, TRAIN_TUNED, e);
+}
+
+const command cmd_tune = {
+    .name = "tune",
+    .summary = "choose gamma, decay, layers and neighbours by validation, and train with them",
+    .options = table,
+    .options_bytes = sizeof(train_arguments),
+    .run = run,
+};

@@ -1,0 +1,22 @@
+/* The commands of the binary, in the order in which --help lists them. */
+#include "server/options/command.h"
+
+/* One a line, so that they do not get in each other's way. */
+/* clang-format off */
+const command *const commands[] = {
+    &cmd_serve,
+    &cmd_demo,
+    &cmd_import,
+    &cmd_train,
+    &cmd_tune,
+    &cmd_eval,
+    &cmd_export,
+    &cmd_generations,
+    &cmd_check,
+    &cmd_snapshot,
+    &cmd_migrate,
+    &cmd_ping,
+    &cmd_key,
+    NULL,
+};
+/* clang-format on */

@@ -1,0 +1,412 @@
+#include "server/commands/service.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "core/common/blas.h"
+#include "core/common/mem.h"
+#include "core/view/interaction_types.h"
+#include "server/engine/engine.h"
+#include "server/engine/snapshot_run.h"
+#include "server/http/access.h"
+#include "server/http/admission.h"
+#include "server/http/http.h"
+#include "server/http/keys.h"
+#include "server/options/address.h"
+#include "server/options/command.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
+#include "server/telemetry/process_metrics.h"
+#include "server/training/train_run.h"
+
+struct service {
+    const serve_options *options;
+    interaction_types types;
+    metrics *metrics;
+    keys *keys; /* NULL: none asked for */
+    engine *engine;
+    train_runs *trainings;
+    snapshot_runs *snapshots;
+    api *api;
+    access_log *access;
+    admission admission;
+    http *http;
+    metric_series *ready;
+    double started;
+    atomic_bool stopping;
+    atomic_bool broken;
+};
+
+static const metric_info info_ready = {
+    "stair_ready", "1 if the service takes requests, 0 while it stops.",
+    METRIC_GAUGE,  {NULL},
+    NULL,          0};
+
+/* --- what the API asks of the process ----------------------------------------------------- */
+
+static void on_health(void *ctx, api_health *out)
+{
+    service *s = ctx;
+    memset(out, 0, sizeof *out);
+    engine_health(s->engine, out);
+    out->stopping = atomic_load(&s->stopping);
+    out->ready = !out->stopping && !atomic_load(&s->broken);
+    out->uptime_seconds = (uint64_t)(clock_seconds() - s->started);
+}
+
+static void on_metrics(void *ctx, json_buffer *out)
+{
+    service *s = ctx;
+    metric_set(s->ready, atomic_load(&s->stopping) || atomic_load(&s->broken) ? 0 : 1);
+    metrics_render(s->metrics, out);
+}
+
+static err_code on_train_start(void *ctx, const api_train_option *options, size_t count,
+                               json_report report, void *report_ctx, err *e)
+{
+    service *s = ctx;
+    return train_runs_start(s->trainings, options, count, report, report_ctx, e);
+}
+
+static void on_train_status(void *ctx, api_train_status *out)
+{
+    service *s = ctx;
+    live_hold hold;
+    train_runs_status(s->trainings, out);
+    live_acquire(engine_live(s->engine), &hold);
+    out->activated = out->generation != 0 && view_generation(hold.view) == out->generation;
+    live_release(engine_live(s->engine), &hold);
+}
+
+static err_code on_train_cancel(void *ctx, err *e)
+{
+    return train_runs_cancel(((service *)ctx)->trainings, e);
+}
+
+static void on_train_ended(void *ctx, uint32_t generation)
+{
+    (void)generation;
+    engine_look(((service *)ctx)->engine);
+}
+
+static err_code on_snapshot_start(void *ctx, slice name, err *e)
+{
+    return snapshot_runs_start(((service *)ctx)->snapshots, name, e);
+}
+
+static err_code on_snapshot_status(void *ctx, slice name, api_snapshot *out, err *e)
+{
+    return snapshot_runs_status(((service *)ctx)->snapshots, name, out, e);
+}
+
+static void on_fatal(void *ctx, const char *why)
+{
+    service *s = ctx;
+    atomic_store(&s->broken, true);
+    log_event(LOG_ERROR, "tables_behind_store", log_text("error", why));
+}
+
+/* --- start -------------------------------------------------------------------------------- */
+
+static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
+{
+    address at;
+    err_code rc = address_parse(&at, o->listen, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    *loopback = at.loopback;
+    if (!at.loopback && o->keys == NULL && !o->insecure) {
+        return err_set(
+            e, ERR_INVALID,
+            "--listen %s can be reached from other machines, and there are no keys: make "
+            "some with `stair key new` and name their file with --keys, or say --insecure",
+            o->listen);
+    }
+    if ((o->tls_certificate == NULL) != (o->tls_key == NULL)) {
+        return err_set(e, ERR_INVALID, "--tls-certificate and --tls-key belong together");
+    }
+    return ERR_OK;
+}
+
+static unsigned cores(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (unsigned)count : 1;
+}
+
+static err_code open_engine(service *s, err *e)
+{
+    const serve_options *o = s->options;
+    engine_options options = {
+        .dir = o->store,
+        .quota_bytes = o->quota,
+        .oplog_bytes = o->oplog_bytes,
+        .oplog_seconds = (int64_t)o->oplog_age,
+        .queue_jobs_max = (size_t)o->queue_ops_max,
+        .queue_bytes_max = (size_t)o->queue_bytes_max,
+        .threads = (int)o->background_threads,
+        .propagate_changes = (uint64_t)o->propagate_changes,
+        .propagate_seconds = o->propagate_every,
+        .propagate_within_seconds = o->propagate_within,
+        .watch_seconds = o->watch_every,
+        .metrics = s->metrics,
+        .fatal = on_fatal,
+        .fatal_ctx = s,
+    };
+    return engine_open(&s->engine, &options, e);
+}
+
+static err_code open_runs(service *s, err *e)
+{
+    const serve_options *o = s->options;
+    train_runs_options options = {
+        .store = engine_store(s->engine),
+        .metrics = s->metrics,
+        .threads = (unsigned)o->train_threads,
+        .ended = on_train_ended,
+        .ctx = s,
+    };
+    err_code rc = train_runs_new(&s->trainings, &options, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    char beside[PATH_MAX];
+    const char *dir = o->snapshot_dir;
+    if (dir == NULL) {
+        if (snprintf(beside, sizeof beside, "%s/snapshots", o->store) >= (int)sizeof beside) {
+            return err_set(e, ERR_INVALID, "the store's path is too long for a folder below it");
+        }
+        dir = beside;
+    }
+    return snapshot_runs_new(&s->snapshots, engine_store(s->engine), dir, e);
+}
+
+static err_code open_api(service *s, err *e)
+{
+    const serve_options *o = s->options;
+    api_deps deps = {
+        .live = engine_live(s->engine),
+        .store = engine_store(s->engine),
+        .types = &s->types,
+        .limits =
+            {
+                .body_bytes_max = (size_t)o->body_bytes_max,
+                .answer_bytes_max = (size_t)o->answer_bytes_max,
+                .batch_items_max = (size_t)o->batch_items_max,
+                .batch_interactions_max = (size_t)o->batch_interactions_max,
+                .batch_requests_max = (size_t)o->batch_requests_max,
+                .exclude_max = (size_t)o->exclude_max,
+                .session_items_max = (size_t)o->session_items_max,
+            },
+        .version = STAIR_VERSION,
+        .spool_dir = o->spool_dir != NULL ? o->spool_dir : o->store,
+        .ctx = s,
+        .health = on_health,
+        .metrics = on_metrics,
+        .train_start = on_train_start,
+        .train_status = on_train_status,
+        .train_cancel = on_train_cancel,
+        .snapshot_start = on_snapshot_start,
+        .snapshot_status = on_snapshot_status,
+        .clock_ns = clock_ns,
+    };
+    return api_new(&s->api, &deps, e);
+}
+
+static err_code open_http(service *s, bool loopback, err *e)
+{
+    const serve_options *o = s->options;
+    admission_options admitting = {
+        .keys = s->keys,
+        .check_host = loopback && s->keys == NULL,
+        .rate_per_second = o->rate,
+        .rate_burst = (double)o->rate_burst,
+        .bodies_bytes_max = o->bodies_bytes_max,
+    };
+    admission_init(&s->admission, &admitting);
+    http_options options = {
+        .listen = o->listen,
+        .admin_listen = o->admin_listen,
+        .tls_certificate = o->tls_certificate,
+        .tls_key = o->tls_key,
+        .allow_origin = o->allow_origin,
+        .threads = o->threads > 0 ? (unsigned)o->threads : cores(),
+        .connections_max = (unsigned)o->connections_max,
+        .connections_per_address_max = (unsigned)o->connections_per_address_max,
+        .timeout_seconds = (unsigned)ceil(o->timeout),
+        .answer_bytes_max = (size_t)o->answer_bytes_max,
+        .api = s->api,
+        .engine = s->engine,
+        .admission = &s->admission,
+        .access = s->access,
+        .metrics = s->metrics,
+    };
+    return http_start(&s->http, &options, e);
+}
+
+static err_code start(service *s, err *e)
+{
+    const serve_options *o = s->options;
+    bool loopback = false;
+    metric *ready = NULL;
+    err_code rc = check_exposure(o, &loopback, e);
+    if (rc == ERR_OK) {
+        rc = interaction_types_parse(&s->types, o->interaction_types, e);
+    }
+    if (rc == ERR_OK && o->keys != NULL) {
+        rc = keys_new(&s->keys, o->keys, e);
+    }
+    if (rc == ERR_OK) {
+        rc = metrics_new(&s->metrics, e);
+    }
+    if (rc == ERR_OK) {
+        rc = process_metrics_add(s->metrics, e);
+    }
+    if (rc == ERR_OK) {
+        rc = metrics_add(s->metrics, &info_ready, &ready, e);
+    }
+    if (rc == ERR_OK) {
+        s->ready = metric_only(ready);
+        rc = access_new(&s->access, s->metrics, o->access_log, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_engine(s, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_runs(s, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_api(s, e);
+    }
+    return rc == ERR_OK ? open_http(s, loopback, e) : rc;
+}
+
+/* The effective configuration, once, so that a log says what was running. */
+static void log_configuration(const serve_options *o, const option_values *values)
+{
+    static const char *const sources[] = {"default", "file", "environment", "flag"};
+    for (const option *entry = serve_option_table; entry->name != NULL; entry++) {
+        char text[512];
+        option_source source = values->source[entry - serve_option_table];
+        options_text(entry, o, text, sizeof text);
+        log_event(source == OPTION_FROM_DEFAULT ? LOG_DEBUG : LOG_INFO, "option",
+                  log_text("name", entry->name), log_text("value", text),
+                  log_text("from", sources[source]));
+    }
+}
+
+err_code service_start(service **out, const serve_options *options, const option_values *values,
+                       err *e)
+{
+    *out = NULL;
+    service *s = mem_array(1, sizeof *s);
+    if (s == NULL) {
+        return err_nomem(e, "the service");
+    }
+    s->options = options;
+    s->started = clock_seconds();
+    log_setup((log_level)options->log_level, 2);
+    blas_threads(1); /* requests are the unit of parallel work here */
+    log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()));
+    log_configuration(options, values);
+    err_code rc = start(s, e);
+    if (rc != ERR_OK) {
+        service_stop(s);
+        return rc;
+    }
+    log_event(LOG_INFO, "listening", log_text("address", http_address(s->http)),
+              log_bool("tls", options->tls_certificate != NULL), log_bool("keys", s->keys != NULL),
+              log_real("seconds", clock_seconds() - s->started));
+    if (http_admin_address(s->http) != NULL) {
+        log_event(LOG_INFO, "admin_listening", log_text("address", http_admin_address(s->http)));
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+/* --- running ------------------------------------------------------------------------------ */
+
+bool service_tick(service *s)
+{
+    http_sweep(s->http);
+    return atomic_load(&s->broken);
+}
+
+void service_reload(service *s)
+{
+    err e = ERR_INIT;
+    if (s->keys != NULL && keys_load(s->keys, &e) != ERR_OK) {
+        log_event(LOG_ERROR, "reload_failed", log_text("what", "keys"), log_text("error", e.text));
+    }
+    err tls = ERR_INIT;
+    if (http_reload(s->http, &tls) != ERR_OK) {
+        log_event(LOG_ERROR, "reload_failed", log_text("what", "certificate"),
+                  log_text("error", tls.text));
+    }
+    if (e.code == ERR_OK && tls.code == ERR_OK) {
+        log_event(LOG_INFO, "reloaded");
+    }
+}
+
+/* --- stop --------------------------------------------------------------------------------- */
+
+static void pause_ms(long ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&pause, NULL);
+}
+
+static bool drain(service *s)
+{
+    double delay_until = clock_seconds() + s->options->drain_delay;
+    while (clock_seconds() < delay_until) {
+        pause_ms(20);
+    }
+    http_drain(s->http);
+    http_quiesce(s->http);
+    double until = clock_seconds() + s->options->stop_timeout;
+    while (http_busy(s->http) > 0 && clock_seconds() < until) {
+        http_sweep(s->http);
+        pause_ms(5);
+    }
+    return http_busy(s->http) == 0;
+}
+
+void service_stop(service *s)
+{
+    bool drained = true;
+    if (s == NULL) {
+        return;
+    }
+    atomic_store(&s->stopping, true);
+    if (s->trainings != NULL) {
+        (void)(train_runs_cancel(s->trainings, NULL) == ERR_OK); /* it ends while we drain */
+    }
+    if (s->http != NULL) {
+        log_event(LOG_INFO, "stopping");
+        drained = drain(s);
+    }
+    train_runs_stop(s->trainings);
+    snapshot_runs_stop(s->snapshots);
+    /* from here on no write is suspended: all that were submitted have been answered */
+    engine_stop(s->engine);
+    http_stop(s->http);
+    api_free(s->api);
+    train_runs_free(s->trainings);
+    snapshot_runs_free(s->snapshots);
+    engine_close(s->engine);
+    access_free(s->access);
+    metrics_free(s->metrics);
+    keys_free(s->keys);
+    if (s->http != NULL) {
+        log_event(LOG_INFO, "stopped", log_bool("drained", drained));
+    }
+    mem_free(s);
+}

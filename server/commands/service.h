@@ -1,0 +1,36 @@
+/*
+ * service: everything that `stair serve` runs, put together and taken apart in order.
+ *
+ *     start   keys -> engine (store, live tables, writer, background) -> api -> http
+ *     stop    not ready -> drain delay -> no new connections -> requests end -> training is
+ *             cancelled, background and writer finish -> http -> api -> engine
+ *
+ * Threading: service_start, service_tick, service_reload and service_stop from the main thread.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include <stdbool.h>
+
+#include "core/common/err.h"
+#include "server/options/serve_options.h"
+
+typedef struct service service;
+
+/* service_start returns when the service is ready. `options` and `values` are borrowed until
+ * service_stop. */
+err_code service_start(service **out, const serve_options *options, const option_values *values,
+                       err *e) ERR_CHECKED;
+
+/* service_tick does what has to be done every second; true if the service must end, because its
+ * tables can no longer follow the disk. */
+bool service_tick(service *s);
+
+/* service_reload reads keys and certificates again (SIGHUP); what fails is logged and stays. */
+void service_reload(service *s);
+
+/* service_stop ends everything; requests that have not ended at the time-out are cut off, after
+ * their writes, if any, were committed. Accepts NULL. */
+void service_stop(service *s);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * access: what is counted and logged of every request.
+ *
+ * Recorded just before the answer is sent, so that whoever got it finds it counted. Labels and
+ * log lines hold the route's template, never the target: ids of users are personal data and would
+ * make a series each. Thread-safe.
+ */
+#ifndef SERVER_ACCESS_H
+#define SERVER_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "core/common/err.h"
+#include "server/telemetry/metrics.h"
+
+typedef struct access_log access_log;
+
+enum { ACCESS_ALL = 0, ACCESS_ERRORS, ACCESS_NONE };
+
+typedef struct access_entry {
+    const char *method; /* as sent */
+    const char *request_id;
+    const api_response *response;
+    uint64_t begun_ns, ended_ns;
+    uint64_t queue_ns, commit_ns; /* of a write; 0: none */
+    uint64_t body_bytes;
+} access_entry;
+
+err_code access_new(access_log **out, metrics *m, int which, err *e) ERR_CHECKED;
+void access_free(access_log *a);
+
+void access_record(access_log *a, const access_entry *entry);
+
+/* access_aborted counts a request whose client went away before the answer. */
+void access_aborted(access_log *a);
+
+#endif

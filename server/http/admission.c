@@ -1,0 +1,241 @@
+#include "server/http/admission.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <gnutls/crypto.h>
+
+void admission_init(admission *a, const admission_options *options)
+{
+    a->options = *options;
+    atomic_init(&a->next_ns, 0);
+    atomic_init(&a->bodies_bytes, 0);
+}
+
+static void refuse(admission_answer *answer, unsigned status, const char *detail)
+{
+    answer->status = status;
+    answer->detail = detail;
+}
+
+static bool equal_ignoring_case(slice a, const char *word)
+{
+    size_t length = strlen(word);
+    return a.length == length && strncasecmp(a.at, word, length) == 0;
+}
+
+/* "localhost", "127.0.0.1" or "[::1]", each with or without ":PORT". */
+static bool is_loopback_name(slice host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t length = strlen(names[i]);
+        if (host.length < length || strncasecmp(host.at, names[i], length) != 0) {
+            continue;
+        }
+        size_t at = length;
+        if (at == host.length) {
+            return true;
+        }
+        if (host.at[at++] != ':' || at == host.length) {
+            continue;
+        }
+        while (at < host.length && isdigit((unsigned char)host.at[at])) {
+            at++;
+        }
+        if (at == host.length) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Framing that two programs could read differently is refused, not interpreted. */
+static bool check_framing(const admission_request *r, admission_answer *answer)
+{
+    if (r->target.length == 0 || r->target.at[0] != '/' ||
+        memchr(r->target.at, ' ', r->target.length) != NULL) {
+        refuse(answer, 400, "the request line needs a path that begins with / and holds no space");
+    } else if (r->target.length > ADMISSION_TARGET_BYTES_MAX) {
+        snprintf(answer->text, sizeof answer->text,
+                 "the target has %zu bytes; at most %d are taken", r->target.length,
+                 ADMISSION_TARGET_BYTES_MAX);
+        refuse(answer, 414, answer->text);
+    } else if (r->header_bytes > ADMISSION_HEADER_BYTES_MAX) {
+        snprintf(answer->text, sizeof answer->text,
+                 "the header has %zu bytes; at most %d are taken", r->header_bytes,
+                 ADMISSION_HEADER_BYTES_MAX);
+        refuse(answer, 431, answer->text);
+    } else if (r->hosts > 1 || (r->hosts == 0 && !r->http_1_0)) {
+        refuse(answer, 400, "expected one Host header");
+    } else if (r->content_lengths > 1) {
+        refuse(answer, 400, "expected at most one Content-Length header");
+    } else if (r->transfer_encoding.at != NULL && r->content_lengths > 0) {
+        refuse(answer, 400, "Content-Length and Transfer-Encoding exclude each other");
+    } else if (r->transfer_encoding.at != NULL &&
+               !equal_ignoring_case(r->transfer_encoding, "chunked")) {
+        refuse(answer, 400, "the only Transfer-Encoding that is taken is chunked");
+    }
+    return answer->status == 0;
+}
+
+static bool parse_length(const admission_request *r, admission_answer *answer)
+{
+    answer->chunked = r->transfer_encoding.at != NULL;
+    answer->has_body = answer->chunked;
+    if (r->content_lengths == 0) {
+        return true;
+    }
+    if (r->content_length.length == 0) {
+        refuse(answer, 400, "Content-Length: expected a whole number");
+        return false;
+    }
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < r->content_length.length; i++) {
+        unsigned digit = (unsigned)(unsigned char)r->content_length.at[i] - '0';
+        if (digit > 9 || i > 18) {
+            refuse(answer, 400, "Content-Length: expected a whole number");
+            return false;
+        }
+        bytes = bytes * 10 + digit;
+    }
+    answer->body_bytes = bytes;
+    answer->has_body = bytes > 0;
+    return true;
+}
+
+static slice presented_key(const admission_request *r)
+{
+    static const char bearer[] = "Bearer ";
+    const size_t length = sizeof bearer - 1;
+    if (r->authorization.at != NULL && r->authorization.length > length &&
+        strncasecmp(r->authorization.at, bearer, length) == 0) {
+        slice key = {r->authorization.at + length, r->authorization.length - length};
+        return key;
+    }
+    return r->api_key;
+}
+
+/* What is wrong with a key is not said: absent, unknown and misspelt look alike. */
+static bool check_key(const admission *a, const admission_request *r, const api_route *route,
+                      admission_answer *answer)
+{
+    if (a->options.keys == NULL || route->role == API_OPEN || r->admin) {
+        return true;
+    }
+    api_role role = keys_check(a->options.keys, presented_key(r));
+    if (role == API_OPEN) {
+        refuse(answer, 401, "a valid key is needed, as Authorization: Bearer or X-API-Key");
+    } else if (role < route->role) {
+        refuse(answer, 403, "the key's role does not allow this call");
+    }
+    return answer->status == 0;
+}
+
+/* Generic cell rate: one number says when the bucket would be full again; no lock, no refill. */
+static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
+                       admission_answer *answer)
+{
+    if (a->options.rate_per_second <= 0 || route->role == API_OPEN) {
+        return true;
+    }
+    int64_t step = (int64_t)(1e9 / a->options.rate_per_second);
+    int64_t room = (int64_t)((double)step * (a->options.rate_burst - 1));
+    int64_t now = (int64_t)now_ns;
+    int_fast64_t due = atomic_load_explicit(&a->next_ns, memory_order_relaxed);
+    for (;;) {
+        int64_t begin = due > now ? due : now;
+        if (begin - now > room) {
+            int64_t wait = begin - now - room;
+            answer->retry_after_seconds = (unsigned)((wait + 999999999) / 1000000000);
+            snprintf(answer->text, sizeof answer->text, "more than %g requests a second",
+                     a->options.rate_per_second);
+            refuse(answer, 429, answer->text);
+            return false;
+        }
+        if (atomic_compare_exchange_weak_explicit(&a->next_ns, &due, begin + step,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+}
+
+static bool check_body(const admission_request *r, const api_route *route, admission_answer *answer)
+{
+    (void)r;
+    if (answer->body_bytes > route->body_bytes_max) {
+        snprintf(answer->text, sizeof answer->text,
+                 "the body has %llu bytes; at most %zu are taken (body_bytes_max)",
+                 (unsigned long long)answer->body_bytes, route->body_bytes_max);
+        refuse(answer, 413, answer->text);
+        return false;
+    }
+    return true;
+}
+
+void admission_check(admission *a, const admission_request *r, const api_route *route,
+                     uint64_t now_ns, admission_answer *answer)
+{
+    answer->status = 0;
+    answer->detail = NULL;
+    answer->retry_after_seconds = 0;
+    answer->has_body = false;
+    answer->chunked = false;
+    answer->body_bytes = 0;
+    if (!check_framing(r, answer) || !parse_length(r, answer)) {
+        return;
+    }
+    if (a->options.check_host && r->host.at != NULL && !is_loopback_name(r->host)) {
+        refuse(answer, 403, "the Host header must name this loopback address");
+        return;
+    }
+    if (!check_key(a, r, route, answer) || !check_rate(a, route, now_ns, answer)) {
+        return;
+    }
+    (void)check_body(r, route, answer);
+}
+
+bool admission_body_reserve(admission *a, uint64_t bytes)
+{
+    uint64_t before = atomic_fetch_add_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
+    if (before + bytes > a->options.bodies_bytes_max) {
+        atomic_fetch_sub_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+void admission_body_release(admission *a, uint64_t bytes)
+{
+    atomic_fetch_sub_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
+}
+
+void admission_request_id(slice given, char out[ADMISSION_REQUEST_ID_MAX + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    static _Thread_local uint64_t state;
+    bool usable = given.length > 0 && given.length <= ADMISSION_REQUEST_ID_MAX;
+    for (size_t i = 0; usable && i < given.length; i++) {
+        unsigned char c = (unsigned char)given.at[i];
+        usable = isalnum(c) || c == '.' || c == '_' || c == '-';
+    }
+    if (usable) {
+        memcpy(out, given.at, given.length);
+        out[given.length] = '\0';
+        return;
+    }
+    /* unique enough to find a line in a log; nothing secret hangs on it */
+    if (state == 0 && gnutls_rnd(GNUTLS_RND_NONCE, &state, sizeof state) != 0) {
+        state = (uint64_t)(uintptr_t)out;
+    }
+    state += 0x9e3779b97f4a7c15U;
+    uint64_t mixed = (state ^ state >> 30) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebU;
+    mixed ^= mixed >> 31;
+    for (int i = 0; i < 16; i++) {
+        out[i] = digits[mixed >> (4 * i) & 15];
+    }
+    out[16] = '\0';
+}

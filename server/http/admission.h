@@ -1,0 +1,83 @@
+/*
+ * admission: what is decided about a request from its first lines alone, before its body is read.
+ *
+ * In this order: is the request well framed, is the Host one of ours (a server on loopback without
+ * keys would otherwise answer any web page that points its own name at 127.0.0.1), is there a key
+ * of the right role, is the rate below the limit, does the announced body fit. It knows nothing of
+ * sockets, so tests call it directly.
+ *
+ * Threading: admission_check from any thread; nothing in it is locked.
+ */
+#ifndef SERVER_ADMISSION_H
+#define SERVER_ADMISSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "core/common/slice.h"
+#include "server/http/keys.h"
+
+enum {
+    ADMISSION_TARGET_BYTES_MAX = 8192,
+    ADMISSION_HEADER_BYTES_MAX = 16384,
+    ADMISSION_REQUEST_ID_MAX = 64,
+};
+
+/* What the loop collected of the header. Borrowed. */
+typedef struct admission_request {
+    slice method, target;
+    slice host;          /* absent: no such header */
+    slice authorization; /* likewise */
+    slice api_key;
+    slice transfer_encoding;
+    slice content_length;
+    unsigned content_lengths; /* how many such headers */
+    unsigned hosts;
+    size_t header_bytes; /* all names and values */
+    bool admin;          /* came in by --admin-listen */
+    bool http_1_0;
+} admission_request;
+
+typedef struct admission_options {
+    const keys *keys;          /* NULL: none are asked for */
+    bool check_host;           /* accept loopback names only */
+    double rate_per_second;    /* 0: no limit */
+    double rate_burst;         /* requests that may come at once; >= 1 */
+    uint64_t bodies_bytes_max; /* all bodies in flight */
+} admission_options;
+
+typedef struct admission {
+    admission_options options;         /* immutable */
+    atomic_int_fast64_t next_ns;       /* rate: when the next request would be due */
+    atomic_uint_fast64_t bodies_bytes; /* in flight */
+} admission;
+
+typedef struct admission_answer {
+    unsigned status;    /* 0: go on; else refuse with it */
+    const char *detail; /* for people; static or in `text` */
+    char text[192];
+    unsigned retry_after_seconds;
+    bool has_body; /* the request announces one, wanted or not */
+    bool chunked;
+    uint64_t body_bytes; /* announced; 0 if chunked */
+} admission_answer;
+
+void admission_init(admission *a, const admission_options *options);
+
+/* admission_check decides. `route` is from api_route_find; `now_ns` a steady clock. */
+void admission_check(admission *a, const admission_request *request, const api_route *route,
+                     uint64_t now_ns, admission_answer *answer);
+
+/* admission_body_reserve accounts for `bytes` more of a body in memory; false if that is over the
+ * limit of all bodies in flight. admission_body_release gives them back. */
+bool admission_body_reserve(admission *a, uint64_t bytes);
+void admission_body_release(admission *a, uint64_t bytes);
+
+/* admission_request_id takes the caller's X-Request-Id if it is 1 to 64 of A-Z a-z 0-9 . _ -, or
+ * makes one. */
+void admission_request_id(slice given, char out[ADMISSION_REQUEST_ID_MAX + 1]);
+
+#endif

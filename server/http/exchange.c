@@ -1,0 +1,215 @@
+#include "server/http/exchange.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/common/mem.h"
+
+enum { BODY_KEEP_BYTES = 256 * 1024 /* larger buffers are given back after the request */ };
+
+void exchange_deadline(exchange *x, uint64_t now_ns, uint64_t bytes)
+{
+    uint64_t seconds = 2 * (uint64_t)x->timeout_seconds + bytes / EXCHANGE_SLOWEST_BYTES_A_SECOND;
+    atomic_store_explicit(&x->deadline_ns, now_ns + seconds * 1000000000U, memory_order_relaxed);
+}
+
+exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max)
+{
+    exchange *x = mem_array(1, sizeof *x);
+    if (x == NULL) {
+        return NULL;
+    }
+    x->admission = a;
+    x->timeout_seconds = timeout_seconds;
+    x->socket = -1;
+    x->target = mem_array(EXCHANGE_TARGET_BYTES, 1);
+    api_response_init(&x->response, answer_bytes_max);
+    if (x->target == NULL) {
+        exchange_free(x);
+        return NULL;
+    }
+    exchange_deadline(x, clock_ns(), 0);
+    return x;
+}
+
+void exchange_free(exchange *x)
+{
+    if (x != NULL) {
+        api_response_fini(&x->response);
+        mem_free(x->target);
+        mem_free(x->body);
+        mem_free(x);
+    }
+}
+
+void exchange_begin(exchange *x, const char *target)
+{
+    size_t length = strlen(target);
+    /* a longer one is over the limit anyway */
+    x->target_length = length < EXCHANGE_TARGET_BYTES ? length : EXCHANGE_TARGET_BYTES;
+    memcpy(x->target, target, x->target_length);
+    x->stage = STAGE_HEADER;
+    x->begun_ns = clock_ns();
+    x->method = "";
+    x->head = false;
+    memset(&x->seen, 0, sizeof x->seen);
+    x->content_type = x->idempotency_key = x->given_id = x->preflight = (slice){NULL, 0};
+    x->answer.status = 0;
+    x->job.done_ns = 0;
+    x->body_length = x->body_max = x->dropped = 0;
+    x->body_reserved = 0;
+    x->write = NULL;
+    api_response_reset(&x->response);
+}
+
+void exchange_end(exchange *x)
+{
+    admission_body_release(x->admission, x->body_reserved);
+    x->body_reserved = 0;
+    if (x->body_room > BODY_KEEP_BYTES) {
+        mem_free(x->body);
+        x->body = NULL;
+        x->body_room = 0;
+    }
+    api_response_reset(&x->response);
+    x->stage = STAGE_IDLE;
+    atomic_store_explicit(&x->reading, false, memory_order_relaxed);
+    exchange_deadline(x, clock_ns(), 0);
+}
+
+static bool is(slice name, const char *wanted)
+{
+    return strlen(wanted) == name.length && strncasecmp(name.at, wanted, name.length) == 0;
+}
+
+void exchange_header(exchange *x, slice name, slice value)
+{
+    x->seen.header_bytes += name.length + value.length + 4;
+    switch (name.length > 0 ? name.at[0] | 0x20 : 0) {
+    case 'h':
+        if (is(name, "host")) {
+            x->seen.host = value;
+            x->seen.hosts++;
+        }
+        break;
+    case 'c':
+        if (is(name, "content-type")) {
+            x->content_type = value;
+        } else if (is(name, "content-length")) {
+            x->seen.content_length = value;
+            x->seen.content_lengths++;
+        }
+        break;
+    case 'a':
+        if (is(name, "authorization")) {
+            x->seen.authorization = value;
+        } else if (is(name, "access-control-request-method")) {
+            x->preflight = value;
+        }
+        break;
+    case 'x':
+        if (is(name, "x-api-key")) {
+            x->seen.api_key = value;
+        } else if (is(name, "x-request-id")) {
+            x->given_id = value;
+        }
+        break;
+    case 't':
+        if (is(name, "transfer-encoding")) {
+            x->seen.transfer_encoding = value;
+        }
+        break;
+    case 'i':
+        if (is(name, "idempotency-key")) {
+            x->idempotency_key = value;
+        }
+        break;
+    default: break;
+    }
+}
+
+void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned retry_after)
+{
+    x->answer.status = status;
+    x->answer.detail = detail;
+    x->answer.retry_after_seconds = retry_after;
+    x->stage = STAGE_REFUSED;
+}
+
+bool exchange_body_prepare(exchange *x, uint64_t bytes)
+{
+    if (!admission_body_reserve(x->admission, bytes)) {
+        exchange_refuse(x, 503, "too many bodies are in flight (bodies_bytes_max)", 1);
+        return false;
+    }
+    x->body_reserved += bytes;
+    if (x->body_reserved > x->body_room) {
+        size_t room = (size_t)x->body_reserved;
+        char *grown = mem_grow(x->body, room, 1);
+        if (grown == NULL) {
+            exchange_refuse(x, 503, "no memory for the body", 1);
+            return false;
+        }
+        x->body = grown;
+        x->body_room = room;
+    }
+    return true;
+}
+
+bool exchange_body(exchange *x, const char *bytes, size_t length)
+{
+    if (x->stage == STAGE_BODY && x->body_length + length > x->body_max) {
+        snprintf(x->answer.text, sizeof x->answer.text,
+                 "the body has more than %zu bytes (body_bytes_max)", x->body_max);
+        exchange_refuse(x, 413, x->answer.text, 0);
+    }
+    if (x->stage == STAGE_BODY && x->answer.chunked && x->body_length + length > x->body_reserved) {
+        /* doubled, so that a long body is not copied for every piece */
+        size_t more = x->body_reserved > length ? (size_t)x->body_reserved : length;
+        size_t room = x->body_max - (size_t)x->body_reserved;
+        (void)exchange_body_prepare(x, more < room ? more : room);
+    }
+    if (x->stage != STAGE_BODY || x->body_reserved == 0) {
+        x->dropped += length;
+        return x->dropped + x->body_length <= 2 * x->body_max + EXCHANGE_UNWANTED_BYTES_MAX;
+    }
+    assert(x->body_length + length <= x->body_room);
+    memcpy(x->body + x->body_length, bytes, length);
+    x->body_length += length;
+    if (x->answer.chunked) {
+        exchange_deadline(x, x->begun_ns, x->body_length);
+    }
+    return true;
+}
+
+void exchange_request(const exchange *x, int64_t now, api_request *out)
+{
+    *out = (api_request){
+        .method = x->head ? slice_of("GET") : x->seen.method,
+        .target = x->seen.target,
+        .content_type = x->content_type,
+        .idempotency_key = x->idempotency_key,
+        .request_id = slice_of(x->request_id),
+        .body = {x->body_length > 0 ? x->body : "", x->body_length},
+        .now = now,
+    };
+}
+
+void exchange_record(const exchange *x, access_log *a, uint64_t now_ns)
+{
+    access_entry entry = {
+        .method = x->method,
+        .request_id = x->request_id,
+        .response = &x->response,
+        .begun_ns = x->begun_ns,
+        .ended_ns = now_ns,
+        .body_bytes = x->body_length + x->dropped,
+    };
+    if (x->job.done_ns > 0) {
+        entry.queue_ns = x->job.taken_ns - x->job.submitted_ns;
+        entry.commit_ns = x->job.done_ns - x->job.taken_ns;
+    }
+    access_record(a, &entry);
+}

@@ -1,0 +1,104 @@
+/*
+ * exchange: one connection's request in progress, as far as it knows nothing of the HTTP library.
+ *
+ * It collects what the header says, keeps the body within its limits, and remembers where the
+ * request stands. One lives as long as its connection and is used again for each of its requests,
+ * so that target, body and answer keep their buffers.
+ *
+ *     IDLE -> HEADER -> BODY -> ANSWERED -> IDLE
+ *                 \        \-> SUBMITTED -> ANSWERED
+ *                  \-> REFUSED -> ANSWERED
+ *
+ * One thread at a time: the connection's own, or the writer's between submit and resume.
+ */
+#ifndef SERVER_EXCHANGE_H
+#define SERVER_EXCHANGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "server/engine/writer.h"
+#include "server/http/access.h"
+#include "server/http/admission.h"
+
+enum {
+    EXCHANGE_TARGET_BYTES = 2 * ADMISSION_TARGET_BYTES_MAX, /* kept of a target */
+    EXCHANGE_UNWANTED_BYTES_MAX = 64 * 1024, /* of a body where none belongs: read and dropped */
+    EXCHANGE_SLOWEST_BYTES_A_SECOND = 16 * 1024,
+};
+
+typedef enum exchange_stage {
+    STAGE_IDLE = 0,  /* between requests */
+    STAGE_HEADER,    /* the target is known, the header is not */
+    STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
+    STAGE_BODY,      /* collecting */
+    STAGE_SUBMITTED, /* `write` and `job` are the writer's until it is resumed */
+    STAGE_ANSWERED,
+} exchange_stage;
+
+typedef struct exchange {
+    /* immutable */
+    admission *admission;
+    unsigned timeout_seconds;
+    /* what the HTTP loop keeps here */
+    void *listener, *connection;
+    int socket;
+    struct exchange *next, **link;
+    /* atomic: read by the sweep */
+    atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */
+    atomic_bool reading;              /* waiting for bytes of a body */
+    /* of the request */
+    exchange_stage stage;
+    char *target; /* (EXCHANGE_TARGET_BYTES) */
+    size_t target_length;
+    char *body;
+    size_t body_length, body_room, body_max, dropped;
+    uint64_t body_reserved; /* of the limit on all bodies in flight */
+    const char *method;
+    bool head;
+    admission_request seen;
+    slice content_type, idempotency_key, given_id, preflight;
+    admission_answer answer;
+    char request_id[ADMISSION_REQUEST_ID_MAX + 1];
+    api_response response;
+    api_write *write;
+    writer_job job;
+    uint64_t begun_ns;
+} exchange;
+
+/* exchange_new makes an idle one; NULL without memory. exchange_free accepts NULL. */
+exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max);
+void exchange_free(exchange *x);
+
+/* exchange_begin starts a request with its raw target; exchange_end makes it idle again and gives
+ * large buffers back. */
+void exchange_begin(exchange *x, const char *target);
+void exchange_end(exchange *x);
+
+/* exchange_deadline grants time for a number of bytes from now on. */
+void exchange_deadline(exchange *x, uint64_t now_ns, uint64_t bytes);
+
+/* exchange_header takes one header line. The slices are borrowed for the request's life. */
+void exchange_header(exchange *x, slice name, slice value);
+
+/* exchange_refuse notes the answer that is to be given; `detail` is static or in x->answer. */
+void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned retry_after);
+
+/* exchange_body_prepare makes room for so many more bytes of the body; false after noting why
+ * not. */
+bool exchange_body_prepare(exchange *x, uint64_t bytes);
+
+/* exchange_body takes bytes of the body. What is over the limit is dropped, up to as much again,
+ * so that the client gets to read the answer; false: cut the connection. */
+bool exchange_body(exchange *x, const char *bytes, size_t length);
+
+/* exchange_request fills what the API wants to know; borrowed from the exchange. */
+void exchange_request(const exchange *x, int64_t now, api_request *out);
+
+/* exchange_record counts and logs the answer in x->response. */
+void exchange_record(const exchange *x, access_log *a, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,280 @@
+/*
+ * Traps of libmicrohttpd that this file is built around. MHD_quiesce_daemon takes the listening
+ * socket out of each worker's epoll while the worker may be doing the same, and the library aborts
+ * the process when it loses that race; so new connections are refused one by one instead, by the
+ * accept policy.
+ * Its own answers to an oversized or malformed header (400, 414, 431) are HTML; limits of ours
+ * that lie below its memory make them problem documents in all but the crudest cases.
+ */
+#include "server/http/http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/common/mem.h"
+#include "server/http/http_parts.h"
+#include "server/http/tls.h"
+#include "server/telemetry/log.h"
+
+/* of a connection, for its header and a piece of the body; wiped for each request */
+enum { CONNECTION_MEMORY_BYTES = 32 * 1024 };
+
+/* How long a request whose body is not complete may hold up the end of the process. */
+static const uint64_t drain_body_ns = 3000000000U;
+
+static const metric_info info_connections = {
+    .name = "stair_http_connections", .help = "Connections that are open.", .kind = METRIC_GAUGE};
+static const metric_info info_busy = {.name = "stair_http_requests_in_flight",
+                                      .help = "Requests that have begun and not ended.",
+                                      .kind = METRIC_GAUGE};
+static const metric_info info_swept = {.name = "stair_http_slow_connections_total",
+                                       .help = "Connections cut off because they were too slow.",
+                                       .kind = METRIC_COUNTER};
+
+static const metric_info info_limited = {.name = "stair_rate_limited_total",
+                                         .help = "Requests refused because of the rate limit.",
+                                         .kind = METRIC_COUNTER};
+/* --- connections -------------------------------------------------------------------------- */
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t length)
+{
+    const listener *l = cls;
+    (void)from;
+    (void)length;
+    return l->admin || !atomic_load(&l->http->refusing) ? MHD_YES : MHD_NO;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    listener *from = cls;
+    http *h = from->http;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        exchange *x = exchange_new(h->options.admission, h->options.timeout_seconds,
+                                   h->options.answer_bytes_max);
+        *context = x;
+        if (x == NULL) {
+            return; /* on_target sees that there is none, and the connection is closed */
+        }
+        x->listener = from;
+        x->connection = connection;
+        x->socket = fd != NULL ? fd->connect_fd : -1;
+        atomic_fetch_add_explicit(&h->connections, 1, memory_order_relaxed);
+        pthread_mutex_lock(&h->mutex);
+        x->next = h->exchanges;
+        x->link = &h->exchanges;
+        if (x->next != NULL) {
+            x->next->link = &x->next;
+        }
+        h->exchanges = x;
+        pthread_mutex_unlock(&h->mutex);
+    } else if (*context != NULL) {
+        exchange *x = *context;
+        pthread_mutex_lock(&h->mutex);
+        *x->link = x->next;
+        if (x->next != NULL) {
+            x->next->link = x->link;
+        }
+        pthread_mutex_unlock(&h->mutex);
+        atomic_fetch_sub_explicit(&h->connections, 1, memory_order_relaxed);
+        *context = NULL;
+        exchange_free(x);
+    }
+}
+
+void http_sweep(http *h)
+{
+    uint64_t now = clock_ns();
+    uint64_t cut_bodies_ns = atomic_load(&h->cut_bodies_ns);
+    pthread_mutex_lock(&h->mutex);
+    for (exchange *x = h->exchanges; x != NULL; x = x->next) {
+        uint64_t deadline = atomic_load_explicit(&x->deadline_ns, memory_order_relaxed);
+        bool held_up = cut_bodies_ns != 0 && now > cut_bodies_ns &&
+                       atomic_load_explicit(&x->reading, memory_order_relaxed);
+        if ((held_up || (deadline != 0 && now > deadline)) && x->socket >= 0) {
+            /* the loop sees the end of the connection and cleans up in its own thread */
+            (void)shutdown(x->socket, SHUT_RDWR);
+            atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
+            metric_count(h->swept, 1);
+        }
+    }
+    pthread_mutex_unlock(&h->mutex);
+}
+/* --- the daemons -------------------------------------------------------------------------- */
+
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+static void on_log(void *cls, const char *format, va_list args)
+{
+    char text[512];
+    (void)cls;
+    if (log_enabled(LOG_DEBUG)) {
+        vsnprintf(text, sizeof text, format, args);
+        text[strcspn(text, "\n")] = '\0';
+        log_event(LOG_DEBUG, "http", log_text("text", text));
+    }
+}
+
+static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
+{
+    (void)cls;
+    log_event(LOG_ERROR, "http_panic", log_text("file", file), log_int("line", line),
+              log_text("reason", reason));
+    abort(); /* a panic must not return: the library's state is not to be trusted */
+}
+
+static err_code listener_open(listener *l, const char *where, unsigned threads, err *e)
+{
+    const http_options *o = &l->http->options;
+    address at;
+    err_code rc = address_parse(&at, where, e);
+    if (rc == ERR_OK) {
+        rc = address_listen(&at, &l->fd, l->address, e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    bool tls = o->tls_certificate != NULL && !l->admin;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                     MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U);
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, l->fd, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, l},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, l},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->connections_per_address_max, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_seconds, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, NULL},
+        {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    /* a pool of one is refused by the library */
+    struct MHD_OptionItem pool[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    l->daemon =
+        MHD_start_daemon(flags, 0, on_accept, l, http_on_request, l, MHD_OPTION_ARRAY, options,
+                         MHD_OPTION_ARRAY, threads > 1 ? pool : pool + 1, MHD_OPTION_END);
+    if (l->daemon == NULL) {
+        (void)close(l->fd);
+        l->fd = -1;
+        return err_set(e, ERR_IO, "the HTTP loop on %s cannot start", l->address);
+    }
+    return ERR_OK;
+}
+
+static void collect(void *ctx)
+{
+    http *h = ctx;
+    metric_set(h->connections_gauge, (double)atomic_load(&h->connections));
+    metric_set(h->busy_gauge, (double)atomic_load(&h->busy));
+}
+
+static err_code declare(http *h, err *e)
+{
+    const metric_plain all[] = {
+        {&info_connections, &h->connections_gauge},
+        {&info_busy, &h->busy_gauge},
+        {&info_swept, &h->swept},
+        {&info_limited, &h->limited},
+    };
+    err_code rc = metrics_add_plain(h->options.metrics, all, sizeof all / sizeof all[0], e);
+    return rc != ERR_OK ? rc : metrics_on_scrape(h->options.metrics, collect, h, e);
+}
+
+err_code http_start(http **out, const http_options *options, err *e)
+{
+    *out = NULL;
+    http *h = mem_array(1, sizeof *h);
+    if (h == NULL) {
+        return err_nomem(e, "the HTTP loop");
+    }
+    MHD_set_panic_func(on_panic, NULL);
+    h->options = *options;
+    h->main = (listener){.http = h, .fd = -1};
+    h->admin = (listener){.http = h, .fd = -1, .admin = true};
+    pthread_mutex_init(&h->mutex, NULL);
+    err_code rc = declare(h, e);
+    if (rc == ERR_OK && options->tls_certificate != NULL) {
+        rc = tls_load(options->tls_certificate, options->tls_key, e);
+    }
+    if (rc == ERR_OK) {
+        rc = listener_open(&h->main, options->listen, options->threads, e);
+    }
+    if (rc == ERR_OK && options->admin_listen != NULL) {
+        rc = listener_open(&h->admin, options->admin_listen, 1, e);
+    }
+    if (rc != ERR_OK) {
+        http_stop(h);
+        return rc;
+    }
+    *out = h;
+    return ERR_OK;
+}
+
+const char *http_address(const http *h)
+{
+    return h->main.address;
+}
+
+const char *http_admin_address(const http *h)
+{
+    return h->admin.daemon != NULL ? h->admin.address : NULL;
+}
+
+err_code http_reload(http *h, err *e)
+{
+    const http_options *o = &h->options;
+    return o->tls_certificate != NULL ? tls_load(o->tls_certificate, o->tls_key, e) : ERR_OK;
+}
+
+void http_drain(http *h)
+{
+    atomic_store(&h->cut_bodies_ns, clock_ns() + drain_body_ns);
+    atomic_store(&h->draining, true);
+}
+
+void http_quiesce(http *h)
+{
+    atomic_store(&h->refusing, true);
+}
+
+size_t http_busy(const http *h)
+{
+    return atomic_load(&h->busy);
+}
+
+static void listener_close(listener *l)
+{
+    if (l->daemon != NULL) {
+        MHD_stop_daemon(l->daemon); /* closes the socket, too */
+    } else if (l->fd >= 0) {
+        (void)close(l->fd);
+    }
+}
+
+void http_stop(http *h)
+{
+    if (h == NULL) {
+        return;
+    }
+    listener_close(&h->main);
+    listener_close(&h->admin);
+    tls_clear();
+    pthread_mutex_destroy(&h->mutex);
+    mem_free(h);
+}

@@ -1,0 +1,93 @@
+/*
+ * A response is destroyed right after it was queued: the library keeps its own reference. The body
+ * is lent to it, so nothing is copied between the API's buffer and the socket.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/http/http_parts.h"
+
+static void add_headers(exchange *x, struct MHD_Response *response)
+{
+    const api_response *r = &x->response;
+    const http *h = http_of(x);
+    char number[16];
+    if (r->content_type != NULL) {
+        MHD_add_response_header(response, "Content-Type", r->content_type);
+        if (strncmp(r->content_type, "text/html", 9) == 0) {
+            MHD_add_response_header(
+                response, "Content-Security-Policy",
+                "default-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'");
+            MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        }
+    }
+    MHD_add_response_header(response, "X-Request-Id", x->request_id);
+    if (r->allow != NULL) {
+        MHD_add_response_header(response, "Allow", r->allow);
+    }
+    if (r->www_authenticate != NULL) {
+        MHD_add_response_header(response, "WWW-Authenticate", r->www_authenticate);
+    }
+    if (r->retry_after_seconds > 0) {
+        snprintf(number, sizeof number, "%u", r->retry_after_seconds);
+        MHD_add_response_header(response, "Retry-After", number);
+    }
+    if (r->location[0] != '\0') {
+        MHD_add_response_header(response, "Location", r->location);
+    }
+    if (h->options.allow_origin != NULL) {
+        MHD_add_response_header(response, "Access-Control-Allow-Origin", h->options.allow_origin);
+        MHD_add_response_header(response, "Vary", "Origin");
+        if (x->preflight.at != NULL) {
+            MHD_add_response_header(response, "Access-Control-Allow-Methods",
+                                    "GET, POST, PUT, PATCH, DELETE");
+            MHD_add_response_header(
+                response, "Access-Control-Allow-Headers",
+                "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-Request-Id");
+            MHD_add_response_header(response, "Access-Control-Max-Age", "600");
+        }
+    }
+    if (atomic_load_explicit(&h->draining, memory_order_relaxed)) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+}
+
+enum MHD_Result http_answer(exchange *x)
+{
+    api_response *r = &x->response;
+    uint64_t now = clock_ns();
+    uint64_t bytes = r->file >= 0 ? r->file_bytes : r->body.length;
+    struct MHD_Response *response = NULL;
+    if (r->file >= 0) {
+        response = MHD_create_response_from_fd64(r->file_bytes, r->file);
+        if (response != NULL) {
+            r->file = -1; /* closed with the response */
+        }
+    } else {
+        response =
+            MHD_create_response_from_buffer(r->body.length, r->body.at, MHD_RESPMEM_PERSISTENT);
+    }
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    add_headers(x, response);
+    x->stage = STAGE_ANSWERED;
+    atomic_store_explicit(&x->reading, false, memory_order_relaxed);
+    exchange_deadline(x, now, bytes);
+    exchange_record(x, http_of(x)->options.access, now);
+    enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+enum MHD_Result http_refuse(exchange *x)
+{
+    slice id = slice_of(x->request_id);
+    const char *route = x->response.route;
+    api_refuse(&x->response, x->answer.status, id, x->answer.detail);
+    x->response.route = route;
+    if (x->answer.retry_after_seconds > x->response.retry_after_seconds) {
+        x->response.retry_after_seconds = x->answer.retry_after_seconds;
+    }
+    return http_answer(x);
+}

@@ -1,0 +1,60 @@
+/*
+ * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which owns sockets and
+ * connections, server/http/http_request.c, which reads, and server/http/http_answer.c, which sends:
+ * the three files that know libmicrohttpd.
+ */
+#ifndef SERVER_HTTP_PARTS_H
+#define SERVER_HTTP_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <microhttpd.h>
+
+#include "server/http/exchange.h"
+#include "server/http/http.h"
+#include "server/options/address.h"
+
+typedef struct listener {
+    http *http;
+    bool admin;
+    int fd;
+    struct MHD_Daemon *daemon;
+    char address[ADDRESS_TEXT_MAX];
+} listener;
+
+struct http {
+    http_options options; /* immutable */
+    listener main, admin;
+    atomic_bool draining;
+    atomic_bool refusing;               /* connections of the main listener */
+    atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
+    atomic_size_t busy;
+    atomic_size_t connections;
+    metric_series *connections_gauge, *busy_gauge, *swept, *limited;
+    pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
+                              and by the sweep */
+    exchange *exchanges;
+};
+
+static inline http *http_of(const exchange *x)
+{
+    return ((const listener *)x->listener)->http;
+}
+
+/* What the library calls for a request; see MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback
+ * and MHD_RequestCompletedCallback. `cls` is the listener. */
+void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **context);
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode code);
+
+/* http_answer sends x->response, whose body stays in place until the request is completed. */
+enum MHD_Result http_answer(exchange *x);
+
+/* http_refuse sends the problem document that x->answer asks for. */
+enum MHD_Result http_refuse(exchange *x);
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * Traps of libmicrohttpd that this file is built around. The handler runs several times for one
+ * request. A response cannot be queued while body bytes are handed in, and one queued at the first
+ * call closes the connection, so bodyless requests are answered at the second. The URL arrives
+ * cut at the '?' and unescaped, so the raw target is kept from the log callback, which runs before
+ * that. A suspended connection neither times out nor notices a disconnect. After the submit the
+ * writer may resume before the handler has returned, so nothing is touched after it.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "core/common/mem.h"
+#include "server/http/http_parts.h"
+
+/* In the writer's thread: from the resume on the exchange is its own thread's again. */
+static void on_written(writer_job *job)
+{
+    exchange *x = job->ctx;
+    MHD_resume_connection(x->connection);
+}
+
+static enum MHD_Result submit(exchange *x)
+{
+    http *h = http_of(x);
+    writer_admission admitted = engine_reserve(h->options.engine, x->body_length);
+    if (admitted != WRITER_ADMITTED) {
+        api_abandon(h->options.api, x->write);
+        x->write = NULL;
+        exchange_refuse(x, 503,
+                        admitted == WRITER_QUEUE_FULL
+                            ? "the write queue is full (queue_ops_max, queue_bytes_max)"
+                            : "the service is stopping",
+                        1);
+        return http_refuse(x);
+    }
+    memset(&x->job, 0, sizeof x->job);
+    x->job.op = api_write_op(x->write);
+    x->job.bytes = x->body_length;
+    x->job.done = on_written;
+    x->job.ctx = x;
+    x->stage = STAGE_SUBMITTED;
+    atomic_store_explicit(&x->reading, false, memory_order_relaxed);
+    atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
+    MHD_suspend_connection(x->connection);
+    engine_submit(h->options.engine, &x->job);
+    return MHD_YES;
+}
+
+static enum MHD_Result finish_write(exchange *x)
+{
+    api_finish(http_of(x)->options.api, x->write, x->job.result, &x->response);
+    x->write = NULL;
+    writer_job_release(&x->job);
+    return http_answer(x);
+}
+
+static enum MHD_Result complete(exchange *x)
+{
+    http *h = http_of(x);
+    api_request request;
+    exchange_request(x, (int64_t)time(NULL), &request);
+    api_begin(h->options.api, &request, &x->response, &x->write);
+    return x->write != NULL ? submit(x) : http_answer(x);
+}
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_length, const char *value, size_t value_length)
+{
+    (void)kind;
+    exchange_header(cls, (slice){name, name_length},
+                    (slice){value != NULL ? value : "", value_length});
+    return MHD_YES;
+}
+
+static bool is_preflight(const exchange *x)
+{
+    return x->preflight.at != NULL && http_of(x)->options.allow_origin != NULL &&
+           strcmp(x->method, "OPTIONS") == 0;
+}
+
+/* The first call: everything that the header decides. */
+static enum MHD_Result begin(exchange *x, const char *method, const char *version)
+{
+    http *h = http_of(x);
+    api_route route;
+    x->method = method;
+    x->head = strcmp(method, "HEAD") == 0;
+    x->seen.method = slice_of(method);
+    x->seen.target = (slice){x->target, x->target_length};
+    x->seen.admin = ((listener *)x->listener)->admin;
+    x->seen.http_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, x);
+    admission_request_id(x->given_id, x->request_id);
+    api_route_find(h->options.api, x->head ? slice_of("GET") : x->seen.method, x->seen.target,
+                   &route);
+    x->response.route = route.route;
+    if (is_preflight(x)) {
+        route.role = API_OPEN;
+    }
+    x->body_max = route.takes_body ? route.body_bytes_max : EXCHANGE_UNWANTED_BYTES_MAX;
+    route.body_bytes_max = x->body_max;
+    admission_check(h->options.admission, &x->seen, &route, x->begun_ns, &x->answer);
+    if (x->answer.status == 0 && ((listener *)x->listener)->admin && route.role != API_OPEN &&
+        strcmp(route.route, "/metrics") != 0) {
+        x->answer.status = 403;
+        x->answer.detail = "this address serves /metrics and /health only";
+    }
+    exchange_deadline(x, x->begun_ns, x->answer.body_bytes);
+    if (x->answer.status != 0) {
+        x->stage = STAGE_REFUSED;
+        metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
+        /* with a body announced, or a length that cannot be trusted, the connection ends here */
+        bool close = x->answer.has_body || x->answer.status == 400 || x->answer.status == 413;
+        return close ? http_refuse(x) : MHD_YES;
+    }
+    x->stage = STAGE_BODY;
+    atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
+    if (x->answer.has_body && !x->answer.chunked && route.takes_body &&
+        !exchange_body_prepare(x, x->answer.body_bytes)) {
+        return http_refuse(x);
+    }
+    return MHD_YES;
+}
+
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **context)
+{
+    exchange *x = *context;
+    (void)cls;
+    (void)connection;
+    (void)url;
+    if (x == NULL) {
+        return MHD_NO;
+    }
+    if (x->stage == STAGE_HEADER) {
+        return begin(x, method, version);
+    }
+    if (*upload_size > 0) {
+        size_t length = *upload_size;
+        *upload_size = 0;
+        return exchange_body(x, upload, length) ? MHD_YES : MHD_NO;
+    }
+    switch (x->stage) {
+    case STAGE_REFUSED: return http_refuse(x);
+    case STAGE_SUBMITTED: return finish_write(x);
+    case STAGE_BODY:
+        if (is_preflight(x)) {
+            x->response.status = 204;
+            return http_answer(x);
+        }
+        return complete(x);
+    default: return MHD_NO;
+    }
+}
+
+/* Runs as soon as the request line is there, before the target is cut and unescaped. */
+void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    listener *from = cls;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange *x = info != NULL ? info->socket_context : NULL;
+    if (x == NULL) {
+        return NULL;
+    }
+    exchange_begin(x, uri != NULL ? uri : "");
+    atomic_fetch_add_explicit(&from->http->busy, 1, memory_order_relaxed);
+    return x;
+}
+
+/* The only place where a request ends, however it does. */
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode code)
+{
+    listener *from = cls;
+    http *h = from->http;
+    exchange *x = *context;
+    (void)connection;
+    (void)code;
+    if (x == NULL || x->stage == STAGE_IDLE) {
+        return;
+    }
+    *context = NULL;
+    if (x->stage != STAGE_ANSWERED) {
+        access_aborted(h->options.access);
+    }
+    if (x->write != NULL) {
+        api_abandon(h->options.api, x->write);
+        x->write = NULL;
+        writer_job_release(&x->job);
+    }
+    exchange_end(x);
+    atomic_fetch_sub_explicit(&h->busy, 1, memory_order_relaxed);
+}

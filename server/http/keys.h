@@ -1,0 +1,47 @@
+/*
+ * keys: who may call, and as what.
+ *
+ * The file has one line per key: name, role (read, write, admin) and the SHA-256 of the key in
+ * hexadecimal; '#' begins a comment. Keys themselves are shown once, by `stair key new`, and are
+ * kept nowhere. A presented key is hashed and compared with every entry in constant time, so the
+ * time says neither which entry was near nor whether one matched.
+ *
+ * Threading: keys_check from any thread; keys_load from one at a time. A reload publishes a new
+ * table by an atomic pointer; old tables stay until keys_free, since readers take no lock (one
+ * table per SIGHUP, some hundred bytes).
+ */
+#ifndef SERVER_KEYS_H
+#define SERVER_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/api.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+
+enum { KEYS_MAX = 1000, KEY_NAME_MAX = 64, KEY_TEXT_MAX = 64, KEY_BYTES_MAX = 256 };
+
+typedef struct keys keys;
+
+/* keys_new reads the file; `path` is copied. ERR_IO, or ERR_INVALID with the line. */
+err_code keys_new(keys **out, const char *path, err *e) ERR_CHECKED;
+void keys_free(keys *k);
+
+/* keys_load reads the file again; on failure the keys in force stay in force. */
+err_code keys_load(keys *k, err *e) ERR_CHECKED;
+
+size_t keys_count(const keys *k);
+
+/* keys_check gives the role of a presented key, API_OPEN if it is none of ours. */
+api_role keys_check(const keys *k, slice presented);
+
+/* key_make draws a new key (`text`, ended by NUL) and appends its line to the file at `path`,
+ * which is made with mode 0600 if need be. ERR_CONFLICT if the name is in use. */
+err_code key_make(const char *path, const char *name, api_role role, char text[KEY_TEXT_MAX],
+                  err *e) ERR_CHECKED;
+
+/* sha256 of some bytes. */
+err_code sha256(const void *bytes, size_t length, unsigned char out[32], err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * tls: the certificate that new connections get, replaceable while serving.
+ *
+ * GnuTLS asks for the certificate by a callback without a context, so the current one is
+ * process-wide. An older one stays until tls_clear, since a handshake may still use it: one per
+ * reload, some kilobytes.
+ *
+ * Threading: tls_load and tls_clear from one thread; tls_retrieve from any.
+ */
+#ifndef SERVER_TLS_H
+#define SERVER_TLS_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+
+#include "core/common/err.h"
+
+/* tls_load reads PEM files and makes them current; on failure the current one stays. */
+err_code tls_load(const char *cert_file, const char *key_file, err *e) ERR_CHECKED;
+
+/* tls_clear frees all; no connection may be left. */
+void tls_clear(void);
+
+/* tls_retrieve has the type of gnutls_certificate_retrieve_function2. */
+int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *requested, int requested_count,
+                 const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                 gnutls_pcert_st **certs, unsigned *cert_count, gnutls_privkey_t *key);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * options: every setting of every command, declared once.
+ *
+ * A command lists its settings in one table; from it come the flag (--weight-decay), the
+ * environment name (STAIR_WEIGHT_DECAY), the configuration-file key (weight_decay), the checks, the
+ * --help text, the example file and the README's table. A flag beats the environment, that beats
+ * the file, that beats the default. A bad value stops with its place and the range; so does an
+ * unknown flag or file key. An unknown STAIR_* name only warns: orchestrators inject such.
+ *
+ * Values are written into the command's own plain struct, at the offset that the table names.
+ * Texts are borrowed from argv, the environment or the option_values, so they live as long as
+ * those. One thread at a time; immutable once read.
+ */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+
+/* The member at `offset` has the type that is named here. */
+typedef enum option_type {
+    OPTION_BOOL = 1, /* bool; as a flag: --x, --no-x or --x=yes|no|true|false|1|0 */
+    OPTION_INT,      /* int64_t in [min, max] */
+    OPTION_REAL,     /* double in [min, max], finite */
+    OPTION_TEXT,     /* const char *; NULL without a default */
+    OPTION_CHOICE,   /* int: place of the word in `choices` ("yes|no|auto"), from 0 */
+    OPTION_BYTES,    /* uint64_t in [min, max]; 512, 64KiB, 1.5GiB, 10MB */
+    OPTION_SECONDS,  /* double seconds in [min, max]; 30, 250ms, 30s, 5m, 12h, 7d */
+    OPTION_LIST,     /* option_list; the flag may be repeated, elsewhere commas separate */
+} option_type;
+
+typedef struct option_list {
+    const char **at; /* (count) */
+    size_t count;
+} option_list;
+
+typedef struct option {
+    const char *name; /* "weight-decay"; NULL ends a table */
+    const char *key;  /* "demo-items": what environment name and file key are made of, where `name`
+                         means something else to another command; NULL: the name */
+    option_type type;
+    size_t offset;
+    const char *initial; /* the default as text; NULL: false, 0, NULL, the first choice or empty */
+    double min, max; /* of numbers; both 0: any that fits, but never negative bytes or seconds */
+    const char *choices;
+    const char *value; /* what --help calls the value: "FILE"; NULL: made up from the type */
+    const char *help;  /* one sentence, and what a change brings about; lower case, no full stop */
+    err_code (*check)(const char *text, err *e); /* of an OPTION_TEXT beyond its type; or NULL */
+    bool required;
+    bool greedy; /* OPTION_LIST: the arguments after the flag up to the next flag belong to
+                    it */
+} option;
+
+/* Most options of a command, and longest line and size of a configuration file. */
+enum { OPTIONS_MAX = 96, OPTION_FILE_BYTES_MAX = 1024 * 1024 };
+
+typedef enum option_source {
+    OPTION_FROM_DEFAULT = 0,
+    OPTION_FROM_FILE,
+    OPTION_FROM_ENVIRONMENT,
+    OPTION_FROM_FLAG,
+} option_source;
+
+/* What was read, beside the struct itself. */
+typedef struct option_values {
+    const option *table;
+    void *into; /* the command's struct, zeroed before */
+    option_source source[OPTIONS_MAX];
+    char **rest; /* (rest_count) arguments that are no flags, borrowed from argv */
+    size_t rest_count;
+    bool help;        /* --help or -h was given: nothing else was checked */
+    const char *file; /* the configuration file that was read, borrowed; NULL: none */
+    arena memory;
+} option_values;
+
+/* Where to read from. */
+typedef struct option_input {
+    int argc; /* arguments after the command's name */
+    char **argv;
+    const char *file; /* configuration file or NULL; --config and STAIR_CONFIG beat it */
+    bool (*known)(void *ctx, const char *name); /* whether another command has the option: its key
+                                                   in a shared file is skipped. May be NULL */
+    void *known_ctx;
+} option_input;
+
+/* options_read fills `into` (zeroed by the caller) from all sources. ERR_INVALID says what is
+ * wrong and where; ERR_IO that the file cannot be read. Call options_fini in every case. */
+err_code options_read(option_values *values, const option *table, void *into,
+                      const option_input *input, err *e) ERR_CHECKED;
+void options_fini(option_values *values);
+
+/* options_given tells whether the option was set by anything but its default. The name must be in
+ * the table. */
+bool options_given(const option_values *values, const char *name);
+
+/* options_set parses one value into `into`, as if it came from `place` ("--gamma",
+ * "request: /gamma"): for settings that arrive in another way, such as the body of a training. The
+ * texts are copied into `memory`. */
+err_code options_set(const option *entry, void *into, const char *text, const char *place,
+                     arena *memory, err *e) ERR_CHECKED;
+
+/* options_append adds one text to a list. */
+err_code options_append(option_list *list, const char *text, arena *memory, err *e) ERR_CHECKED;
+
+/* options_find gives the entry of a flag, with dashes or underscores, or NULL; options_find_key
+ * that of a file key. */
+const option *options_find(const option *table, const char *name);
+const option *options_find_key(const option *table, const char *key);
+
+/* options_text writes the value that is in force as text that options_read would take again. */
+void options_text(const option *entry, const void *into, char *out, size_t bytes);
+
+/* options_help prints a line or two for each option. */
+void options_help(const option *table, FILE *to);
+
+/* options_example prints the table as a commented configuration file, options_markdown as rows of
+ * a table: key, environment, type and range, default, meaning. */
+void options_example(const option *table, FILE *to);
+void options_markdown(const option *table, FILE *to);
+
+/* options_environment writes the environment name of an option: "weight-decay" gives
+ * "STAIR_WEIGHT_DECAY". options_key writes its file key: "weight_decay". */
+void options_environment(const option *entry, char *out, size_t bytes);
+void options_key(const option *entry, char *out, size_t bytes);
+
+/* The two that nearly every command has, for a struct `of` with these members. */
+#define OPTION_STORE(of)                                                                           \
+    {                                                                                              \
+        .name = "store", .type = OPTION_TEXT, .offset = offsetof(of, store), .required = true,     \
+        .value = "DIR", .help = "folder of the store"                                              \
+    }
+#define OPTION_JSON(of)                                                                            \
+    {                                                                                              \
+        .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json),                         \
+        .help = "one JSON document on standard output"                                             \
+    }
+#define OPTION_END                                                                                 \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+#endif

@@ -1,0 +1,106 @@
+#include "server/telemetry/process_metrics.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/telemetry/version.h"
+
+static struct {
+    metric_series *resident, *peak, *cpu, *files, *files_max, *started;
+} gauges; /* one process, one set */
+
+static const metric_info info_build = {.name = "stair_build_info",
+                                       .help = "Always 1; the labels say what runs.",
+                                       .kind = METRIC_GAUGE,
+                                       .labels = {"version", "commit"}};
+static const metric_info info_resident = {.name = "stair_process_resident_bytes",
+                                          .help = "Memory that the process has in use.",
+                                          .kind = METRIC_GAUGE};
+static const metric_info info_peak = {.name = "stair_process_resident_peak_bytes",
+                                      .help = "Most memory that the process has had in use.",
+                                      .kind = METRIC_GAUGE};
+static const metric_info info_cpu = {.name = "stair_process_cpu_seconds",
+                                     .help = "Processor time used since the start.",
+                                     .kind = METRIC_GAUGE};
+static const metric_info info_files = {
+    .name = "stair_process_open_files", .help = "Open file descriptors.", .kind = METRIC_GAUGE};
+static const metric_info info_files_max = {.name = "stair_process_open_files_limit",
+                                           .help =
+                                               "Most file descriptors that the process may open.",
+                                           .kind = METRIC_GAUGE};
+static const metric_info info_started = {.name = "stair_process_start_timestamp_seconds",
+                                         .help = "When the process started.",
+                                         .kind = METRIC_GAUGE};
+
+static double resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%*u %lu", &pages) != 1) {
+            pages = 0;
+        }
+        (void)fclose(file);
+    }
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_files(void)
+{
+    double count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder != NULL) {
+        while (readdir(folder) != NULL) {
+            count++;
+        }
+        (void)closedir(folder);
+        count -= 3; /* . and .. and the folder's own */
+    }
+    return count;
+}
+
+static void collect(void *ctx)
+{
+    struct rusage usage;
+    struct rlimit limit;
+    (void)ctx;
+    metric_set(gauges.resident, resident_bytes());
+    metric_set(gauges.files, open_files());
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        metric_set(gauges.peak, 1024.0 * (double)usage.ru_maxrss);
+        metric_set(gauges.cpu,
+                   (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                       1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        metric_set(gauges.files_max, (double)limit.rlim_cur);
+    }
+}
+
+err_code process_metrics_add(metrics *m, err *e)
+{
+    const metric_plain all[] = {
+        {&info_resident, &gauges.resident},
+        {&info_peak, &gauges.peak},
+        {&info_cpu, &gauges.cpu},
+        {&info_files, &gauges.files},
+        {&info_files_max, &gauges.files_max},
+        {&info_started, &gauges.started},
+    };
+    metric *added = NULL;
+    err_code rc = metrics_add(m, &info_build, &added, e);
+    if (rc == ERR_OK) {
+        metric_set(metric_at(added, stair_version, stair_commit, NULL), 1);
+    }
+    if (rc == ERR_OK) {
+        rc = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    metric_set(gauges.started, (double)time(NULL));
+    return metrics_on_scrape(m, collect, NULL, e);
+}

@@ -1,0 +1,14 @@
+/*
+ * process_metrics: what the operating system says about this process: memory, processor time,
+ * open files; and what was built. Read at each scrape from /proc.
+ */
+#ifndef SERVER_PROCESS_METRICS_H
+#define SERVER_PROCESS_METRICS_H
+
+#include "core/common/err.h"
+#include "server/telemetry/metrics.h"
+
+/* process_metrics_add declares them; once per process. */
+err_code process_metrics_add(metrics *m, err *e) ERR_CHECKED;
+
+#endif

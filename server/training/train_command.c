@@ -1,0 +1,262 @@
+/*
+ * What `stair train` and `stair tune` do, from the store to the report.
+ */
+#include "server/training/train_command.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/common/mem.h"
+#include "core/train/train.h"
+#include "core/train/tune.h"
+#include "server/training/train_publish.h"
+#include "server/training/train_report.h"
+#include "server/training/train_watch.h"
+#include "storage/checkpoint_file.h"
+
+typedef struct job {
+    const train_arguments *a;
+    train_request request;
+    store *s;
+    dataset *d;
+    store_info origin;
+    train_watch watch;
+    void *checkpoint; /* to resume from, or NULL */
+    size_t checkpoint_bytes;
+    bool refit;
+    model *m;
+    publication_result published;
+    tune_result *tuned; /* or NULL */
+    bool tuned_all;     /* `stair tune`, which has no --progress-fd */
+    bool active;        /* the new generation serves, or will as soon as the server has loaded it */
+} job;
+
+static err_code open_store(job *j, err *e)
+{
+    store_options so = {.mode = STORE_BESIDE, .now = clock_now()};
+    err_code code = store_open(&j->s, j->a->store, &so, e);
+    if (code == ERR_OK) {
+        code = store_train_lock(j->s, e);
+    }
+    if (code == ERR_OK) {
+        dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
+        code = dataset_load(j->s, &o, &j->d, &j->origin, e);
+    }
+    if (code == ERR_OK && j->d->train_count == 0) {
+        code =
+            err_set(e, ERR_INVALID,
+                    "%s: nothing to train on, no interaction of the training split; stair import "
+                    "brings some",
+                    j->a->store);
+    }
+    return code;
+}
+
+static err_code take_checkpoint(job *j, err *e)
+{
+    if (!j->a->resume) {
+        return ERR_OK;
+    }
+    err none = ERR_INIT;
+    err_code code = checkpoint_file_take(j->s, &j->checkpoint, &j->checkpoint_bytes, &none);
+    if (code == ERR_NOT_FOUND) {
+        fprintf(stderr, "no checkpoint to resume; training from the start\n");
+        return ERR_OK;
+    }
+    return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", none.text);
+}
+
+static void tell_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)
+{
+    const job *j = ctx;
+    const train_options *o = &t->setting.options;
+    char forward[32], backward[32], neighbours[128] = "";
+    snprintf(forward, sizeof forward, o->without_fsc ? "plain" : "%g", o->gamma_forward);
+    snprintf(backward, sizeof backward, o->without_bsc ? "none" : "%g", o->gamma_backward);
+    for (size_t m = 0, at = 0; m < j->d->modality_count && at < sizeof neighbours; m++) {
+        at += (size_t)snprintf(neighbours + at, sizeof neighbours - at, "%s%s=%u", m > 0 ? "," : "",
+                               j->d->modalities[m].name, t->setting.neighbours[m]);
+    }
+    fprintf(stderr, "%4u/%u  %-12s  forward %-5s  backward %-4s  decay %-4g  layers %u  %s", epochs,
+            budget, t->knob, forward, backward, o->weight_decay, o->layers, neighbours);
+    fprintf(stderr, "  %u epochs  %s %.4f\n", t->epochs, j->watch.metric, t->value);
+}
+
+/* Replaces what was asked for by what validation prefers. */
+static err_code choose(job *j, train_mode mode, err *e)
+{
+    if (mode == TRAIN_AS_TOLD && !j->request.gamma_auto) {
+        return ERR_OK;
+    }
+    tune_options o = {.budget_epochs = (uint32_t)j->a->budget_epochs,
+                      .gamma_only = mode == TRAIN_AS_TOLD,
+                      .trial = tell_trial,
+                      .ctx = j,
+                      .cancelled = interrupt_requested};
+    train_watch_init(&j->watch, &j->request.options);
+    err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    j->request.options = j->tuned->best.options;
+    tune_apply(&j->tuned->best, j->d);
+    return ERR_OK;
+}
+
+static err_code train(job *j, err *e)
+{
+    j->watch = (train_watch){.s = j->s,
+                             .seq = j->origin.seq,
+                             .progress_fd = j->tuned_all ? -1 : (int)j->a->progress_fd,
+                             .quiet = false};
+    train_watch_init(&j->watch, &j->request.options);
+    train_hooks hooks = train_watch_hooks(&j->watch);
+    hooks.resume = j->checkpoint;
+    hooks.resume_bytes = j->checkpoint_bytes;
+    j->refit = j->a->refit || j->d->valid_count == 0;
+    err_code code = j->refit ? train_refit(&j->m, j->d, &j->request.options, &hooks, e)
+                             : train_run(&j->m, j->d, &j->request.options, &hooks, e);
+    train_watch_end(&j->watch);
+    if (code == ERR_CANCELLED && j->watch.saved) {
+        err_context(e, "stopped; --resume goes on from the checkpoint");
+    }
+    return code;
+}
+
+static err_code publish(job *j, err *e)
+{
+    publication p = {.s = j->s,
+                     .origin = &j->origin,
+                     .d = j->d,
+                     .m = j->m,
+                     .refit = j->refit,
+                     .wish = (activate_wish)j->a->activate,
+                     .now = clock_now()};
+    err_code code = train_publish(&p, &j->published, e);
+    if (code == ERR_OK) {
+        code = checkpoint_file_remove(j->s, e);
+    }
+    if (code == ERR_OK) {
+        train_watch_tell(&j->watch, "generation=%u", j->published.generation);
+    }
+    return code;
+}
+
+static double peak_mib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+static void tell_people(const job *j)
+{
+    const model *m = j->m;
+    fprintf(stderr, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
+            j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
+            peak_mib());
+    fprintf(stderr, "protocol %s; masked for test: %s\n", eval_protocol_name(m->options.protocol),
+            eval_protocol_mask(m->options.protocol, EVAL_TEST));
+    if (m->valid.users > 0) {
+        report_line(stderr, "validation", &m->valid);
+    }
+    if (m->test.users > 0) {
+        report_line(stderr, "test", &m->test);
+    }
+    if (j->published.compared > 0) {
+        fprintf(stderr, "%s of the active generation: %.4f\n", j->watch.metric,
+                j->published.compared);
+    }
+    fprintf(stderr, "%s\n",
+            !j->published.activate ? "not activated"
+            : j->active            ? "active"
+                                   : "the server will activate it");
+}
+
+static json_t *trials(const job *j)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < j->tuned->count; i++) {
+        const tune_trial *t = &j->tuned->trials[i];
+        json_t *neighbours = json_object();
+        for (size_t m = 0; m < j->m->modality_count; m++) {
+            json_object_set_new(neighbours, j->m->modalities[m].name,
+                                json_integer((json_int_t)t->setting.neighbours[m]));
+        }
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o, s:I, s:f, s:b}", "knob", t->knob, "options",
+                            report_options(&t->setting.options), "neighbours", neighbours, "epochs",
+                            (json_int_t)t->epochs, "value", t->value, "chosen", t->chosen));
+    }
+    return list;
+}
+
+static err_code tell_json(const job *j, err *e)
+{
+    const model *m = j->m;
+    json_t *out = json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:s, s:I, s:b, s:b, s:o}", "generation",
+        (json_int_t)j->published.generation, "epochs", (json_int_t)m->epochs, "best_epoch",
+        (json_int_t)m->best_epoch, "seconds", m->seconds, "seconds_per_epoch", m->seconds_per_epoch,
+        "peak_rss_mib", peak_mib(), "protocol", eval_protocol_name(m->options.protocol), "mask",
+        eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
+        (json_int_t)m->test.dropped, "refit", j->refit, "activated", j->published.activate,
+        "options", report_options(&m->options));
+    if (out == NULL) {
+        return err_nomem(e, "the report");
+    }
+    if (j->tuned != NULL) {
+        json_object_set_new(out, "trials", trials(j));
+        json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
+    }
+    json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
+    json_object_set_new(out, "test", m->test.users > 0 ? report_metrics(&m->test) : json_null());
+    json_dumpf(out, stdout, JSON_REAL_PRECISION(9));
+    fputc('\n', stdout);
+    json_decref(out);
+    return ERR_OK;
+}
+
+err_code train_command_run(const command_call *call, train_mode mode, err *e)
+{
+    const train_arguments *a = call->options;
+    job *j = mem_array(1, sizeof *j);
+    if (j == NULL) {
+        return err_nomem(e, "a training");
+    }
+    j->a = a;
+    j->tuned_all = mode == TRAIN_TUNED;
+    err_code code = train_request_make(&j->request, call, a, e);
+    if (code == ERR_OK) {
+        code = open_store(j, e);
+    }
+    if (code == ERR_OK) {
+        code = take_checkpoint(j, e);
+    }
+    if (code == ERR_OK) {
+        code = choose(j, mode, e);
+    }
+    if (code == ERR_OK) {
+        code = train(j, e);
+    }
+    if (code == ERR_OK) {
+        code = publish(j, e);
+    }
+    mem_free(j->checkpoint);
+    dataset_free(j->d);
+    store_close(j->s);
+    if (code == ERR_OK && j->published.activate) {
+        code = train_activate(a->store, j->published.generation, &j->active, e);
+    }
+    if (code == ERR_OK) {
+        tell_people(j);
+        code = a->json ? tell_json(j, e) : ERR_OK;
+    }
+    tune_result_free(j->tuned);
+    model_free(j->m);
+    mem_free(j);
+    return code;
+}

@@ -1,9 +1,0 @@
-#include "server/version.h"
-
-/* The Makefile says so, and rebuilds this file alone when the commit moves. */
-#ifndef STAIR_COMMIT
-#define STAIR_COMMIT "unknown"
-#endif
-
-const char stair_version[] = STAIR_VERSION;
-const char stair_commit[] = STAIR_COMMIT;

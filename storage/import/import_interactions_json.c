@@ -1,0 +1,87 @@
+/*
+ * Interactions as JSON lines, as export writes them.
+ */
+#include <string.h>
+
+#include "storage/import/import_state.h"
+#include "storage/import/jsonl.h"
+#include "storage/interaction_json.h"
+
+enum { TICK_EVERY = 16384 };
+
+static void first_problem(void *ctx, const char *pointer, const char *detail)
+{
+    err *why = ctx;
+    err_set(why, ERR_INVALID, "%s: %s", pointer[0] != '\0' ? pointer : "the document", detail);
+}
+
+static err_code check_split(import_state *s, const json_t *document, err *e)
+{
+    if (json_object_get(document, "split") == NULL) {
+        return ERR_OK;
+    }
+    s->has_split = true;
+    if (s->options->split != IMPORT_SPLIT_UNSET || s->options->parts[0] != NULL) {
+        return err_set(e, ERR_INVALID, "/split: the file has a split already; leave out %s",
+                       s->options->parts[0] != NULL ? "train=, valid= and test=" : "--split");
+    }
+    return ERR_OK;
+}
+
+static err_code read_line(import_state *s, const json_t *document, uint64_t line, size_t file,
+                          err *e)
+{
+    err why = ERR_INIT;
+    err local = ERR_INIT;
+    arena_reset(&s->scratch);
+    interaction_json_options how = {.types = s->options->types,
+                                    .now = s->options->now,
+                                    .with_split = true,
+                                    .memory = &s->scratch,
+                                    .report = first_problem,
+                                    .report_ctx = &why};
+    op_interaction x;
+    err_code code = interaction_json_read(document, &how, &x, &local);
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", code == ERR_INVALID ? why.text : local.text);
+    }
+    code = check_split(s, document, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    if (s->options->parts[0] != NULL) {
+        x.split = (uint8_t)file;
+    }
+    const interaction_types *types = s->options->types;
+    size_t type = (size_t)(interaction_types_find(types, x.type) - types->list);
+    return import_edge_add(s, &x, type, line, file, e);
+}
+
+err_code import_interactions_jsonl(import_state *s, size_t file, err *e)
+{
+    const char *path = s->files[file];
+    uint64_t total = import_file_bytes(path);
+    jsonl *lines = NULL;
+    const json_t *document = NULL;
+    if (s->options->has_min_rating) {
+        return err_set(e, ERR_INVALID, "%s: JSON lines have no rating, which --min-rating needs",
+                       path);
+    }
+    err_code code = jsonl_open(&lines, path, e);
+    while (code == ERR_OK) {
+        code = jsonl_next(lines, &document, e);
+        if (code != ERR_OK || document == NULL) {
+            break;
+        }
+        uint64_t line = jsonl_line(lines);
+        s->report->lines++;
+        code = read_line(s, document, line, file, e);
+        if (code != ERR_OK) {
+            err_context(e, "%s:%llu", path, (unsigned long long)line);
+        } else if (line % TICK_EVERY == 0) {
+            code = import_tick(s, "reading interactions", jsonl_bytes(lines), total, e);
+        }
+    }
+    jsonl_close(lines);
+    return code;
+}

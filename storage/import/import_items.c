@@ -1,0 +1,234 @@
+/*
+ * The items' file: JSON lines in the API's shape, written into the staged store as they are read.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/features.h"
+#include "storage/import/import_state.h"
+#include "storage/import/jsonl.h"
+#include "storage/item_json.h"
+#include "storage/items.h"
+
+enum { ITEM_RECORD_BYTES = 512, TICK_EVERY = 1024 };
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_compare(((const attribute *)a)->name, ((const attribute *)b)->name);
+}
+
+/* Remembers which row the next item of the file has. */
+static err_code note_row(import_state *s, uint32_t row, uint32_t line, err *e)
+{
+    if (s->file_count == s->file_capacity) {
+        size_t capacity = s->file_capacity > 0 ? s->file_capacity * 2 : 1024;
+        uint32_t *rows = mem_grow(s->file_rows, capacity, sizeof *rows);
+        if (rows == NULL) {
+            return err_nomem(e, "the items' rows");
+        }
+        s->file_rows = rows;
+        uint32_t *lines = mem_grow(s->file_lines, capacity, sizeof *lines);
+        if (lines == NULL) {
+            return err_nomem(e, "the items' rows");
+        }
+        s->file_lines = lines;
+        s->file_capacity = capacity;
+    }
+    s->file_rows[s->file_count] = row;
+    s->file_lines[s->file_count++] = line;
+    return ERR_OK;
+}
+
+static err_code refuse_second(const import_state *s, slice id, uint32_t row, err *e)
+{
+    size_t first = 0;
+    while (first < s->file_count && s->file_rows[first] != row) {
+        first++;
+    }
+    return err_set(e, ERR_INVALID, "id \"%.*s\" was in line %u already",
+                   (int)(id.length < 60 ? id.length : 60), id.at,
+                   first < s->file_count ? s->file_lines[first] : 0);
+}
+
+static err_code put_features(import_state *s, const op_item *it, uint32_t row, err *e)
+{
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < it->feature_count; i++) {
+        const feature *f = &it->features[i];
+        store_write *w = NULL;
+        uint8_t number = 0;
+        bool flag = false;
+        if (f->data == NULL && row >= s->old_items) {
+            continue;
+        }
+        code = import_group(s, (size_t)f->width * 4 + 64, &w, e);
+        if (code == ERR_OK && f->data == NULL) {
+            modality known;
+            if (modality_find(store_write_reads(w), f->modality, &known, NULL) == ERR_OK) {
+                code = feature_remove(w, row, known.number, &flag, e);
+            }
+            continue;
+        }
+        if (code == ERR_OK) {
+            code = modality_number(w, f->modality, f->width, &number, &flag, e);
+        }
+        if (code == ERR_OK) {
+            code = feature_put(w, row, number, f, e);
+        }
+        if (code != ERR_OK) {
+            err_context(e, "/features/%.*s", (int)f->modality.length, f->modality.at);
+        }
+        import_modality *m = import_modality_of(s, f->modality);
+        if (m != NULL) {
+            m->width = f->width;
+            m->rows++;
+        }
+    }
+    return code;
+}
+
+static err_code replace_old(import_state *s, stored_item *record, bool created_given, err *e)
+{
+    uint32_t row = record->row;
+    if (s->replaced[row / 64] >> (row % 64) & 1) {
+        return refuse_second(s, record->id, row, e);
+    }
+    s->replaced[row / 64] |= (uint64_t)1 << (row % 64);
+    store_write *w = NULL;
+    stored_item old;
+    err_code code = import_group(s, ITEM_RECORD_BYTES, &w, e);
+    if (code == ERR_OK) {
+        code = item_get(store_write_reads(w), row, &s->scratch, &old, e);
+    }
+    if (code == ERR_OK) {
+        record->created = created_given ? record->created : old.created;
+        code = item_put(w, record, e);
+    }
+    return code;
+}
+
+static err_code create_new(import_state *s, const stored_item *record, uint32_t *row, err *e)
+{
+    store_write *w = NULL;
+    err_code code = import_group(s, ITEM_RECORD_BYTES, &w, e);
+    if (code == ERR_OK) {
+        code = item_create(w, record, row, e);
+    }
+    if (code == ERR_OK) {
+        s->item_rows = *row + 1;
+        code = id_table_add(s->items, record->id, *row, e);
+    }
+    return code;
+}
+
+err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err *e)
+{
+    stored_item record = {
+        .id = it->id,
+        .title = it->title,
+        .hidden = it->hidden,
+        .categories = it->categories,
+        .category_count = it->category_count,
+        .attribute_count = it->attribute_count,
+        .created = it->given & OP_CREATED ? it->created : s->options->now,
+        .updated_seq = s->seq,
+    };
+    if (it->attribute_count > 0) {
+        attribute *sorted =
+            arena_copy(&s->scratch, it->attributes, it->attribute_count * sizeof *sorted);
+        if (sorted == NULL) {
+            return err_nomem(e, "an item's attributes");
+        }
+        qsort(sorted, it->attribute_count, sizeof *sorted, by_name);
+        record.attributes = sorted;
+    }
+    err_code code = ERR_OK;
+    if (!id_table_find(s->items, it->id, &record.row)) {
+        code = create_new(s, &record, &record.row, e);
+    } else if (record.row >= s->old_items) {
+        code = refuse_second(s, it->id, record.row, e);
+    } else {
+        code = replace_old(s, &record, it->given & OP_CREATED, e);
+    }
+    if (code == ERR_OK) {
+        code = note_row(s, record.row, line, e);
+    }
+    return code == ERR_OK ? put_features(s, it, record.row, e) : code;
+}
+
+err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e)
+{
+    stored_item record = {.id = id, .created = s->options->now, .updated_seq = s->seq};
+    return create_new(s, &record, row, e);
+}
+
+/* The first problem of a document becomes the error's text. */
+static void first_problem(void *ctx, const char *pointer, const char *detail)
+{
+    err *why = ctx;
+    err_set(why, ERR_INVALID, "%s: %s", pointer[0] != '\0' ? pointer : "the document", detail);
+}
+
+static err_code read_line(import_state *s, const json_t *document, uint32_t line, err *e)
+{
+    err why = ERR_INIT;
+    arena_reset(&s->scratch);
+    item_json_options how = {.mode = ITEM_JSON_PUT,
+                             .now = s->options->now,
+                             .memory = &s->scratch,
+                             .report = first_problem,
+                             .report_ctx = &why};
+    op_item it;
+    err local = ERR_INIT;
+    err_code code = item_json_read(document, &how, &it, &local);
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", code == ERR_INVALID ? why.text : local.text);
+    }
+    return import_item_put(s, &it, line, e);
+}
+
+static err_code import_items_jsonl(import_state *s, err *e)
+{
+    const char *path = s->options->items;
+    uint64_t total = import_file_bytes(path);
+    jsonl *file = NULL;
+    const json_t *document = NULL;
+    err_code code = jsonl_open(&file, path, e);
+    while (code == ERR_OK) {
+        code = jsonl_next(file, &document, e);
+        if (code != ERR_OK || document == NULL) {
+            break;
+        }
+        uint64_t line = jsonl_line(file);
+        code = read_line(s, document, (uint32_t)line, e);
+        if (code != ERR_OK) {
+            err_context(e, "%s:%llu", path, (unsigned long long)line);
+        } else if (line % TICK_EVERY == 0) {
+            code = import_tick(s, "reading items", jsonl_bytes(file), total, e);
+        }
+    }
+    jsonl_close(file);
+    return code;
+}
+
+static bool ends_with(const char *path, const char *ending)
+{
+    size_t length = strlen(path);
+    size_t ending_length = strlen(ending);
+    return length >= ending_length && strcmp(path + length - ending_length, ending) == 0;
+}
+
+err_code import_items(import_state *s, err *e)
+{
+    const char *path = s->options->items;
+    if (path == NULL) {
+        return ERR_OK;
+    }
+    bool table = ends_with(path, ".item") || ends_with(path, ".tsv") || ends_with(path, ".csv");
+    err_code code = table ? import_items_recbole(s, e) : import_items_jsonl(s, e);
+    if (code == ERR_OK && s->file_count == 0) {
+        code = err_set(e, ERR_INVALID, "%s:1: the file is empty; expected items", path);
+    }
+    return code;
+}
