@@ -1,13 +1,15 @@
 /*
  * kernel: what every hot loop over rows of floats shares.
  *
- * The loops are written with GCC's vector types, 16 floats at a time, because accumulators then
- * stay in registers on every instruction set; the same loops over float arrays left to the
- * vectoriser spill and take 5 to 8 times as long. KERNEL_CLONES compiles a function for AVX-512,
- * AVX2 and the baseline and picks at load time, so one binary runs everywhere. Under
- * ThreadSanitizer there are no clones: its run-time is not up when the loader resolves them.
+ * The loops are written with GCC's vector types, because accumulators then stay in registers; the
+ * same loops over float arrays left to the vectoriser spill and take 5 to 8 times as long. A vector
+ * is 8 floats, no more than a register of AVX2: gcc passes a wider one through memory, which made
+ * a training step there 8 times slower, and AVX-512 gains nothing from 16 where memory decides.
+ * KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time, so
+ * one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
+ * when the loader resolves them.
  *
- * A row is walked in blocks of 64 columns (four vectors), then of 16, then one shorter. The helpers
+ * A row is walked in blocks of 64 columns (eight vectors), then of 8, then one shorter. The helpers
  * take the number of vectors and of floats as constants and vanish by inlining.
  */
 #ifndef CORE_KERNEL_H
@@ -26,13 +28,13 @@
 #endif
 #define KERNEL_INLINE static inline __attribute__((always_inline))
 
-enum { KERNEL_LANES = 16, KERNEL_VECTORS = 4, KERNEL_COLUMNS = 64 };
+enum { KERNEL_LANES = 8, KERNEL_VECTORS = 8, KERNEL_COLUMNS = 64 };
 
-typedef float kernel_vec __attribute__((vector_size(64)));
+typedef float kernel_vec __attribute__((vector_size(32)));
 /* For loads and stores at any address: tables of a width that is no multiple of 16 have such. */
-typedef float kernel_vec_any __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float kernel_vec_any __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* kernel_load reads n <= 16 floats, the others are 0; kernel_store writes n. */
+/* kernel_load reads n <= KERNEL_LANES floats, the others are 0; kernel_store writes n. */
 KERNEL_INLINE void kernel_load(kernel_vec *out, const float *at, size_t n)
 {
     if (n == KERNEL_LANES) {
@@ -61,7 +63,7 @@ KERNEL_INLINE void kernel_store(float *at, const kernel_vec *v, size_t n)
 KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const float *in,
                                  size_t dim, size_t vectors, size_t n)
 {
-    kernel_vec sum[KERNEL_VECTORS] = {{0}, {0}, {0}, {0}};
+    kernel_vec sum[KERNEL_VECTORS] = {{0}};
     for (size_t k = a->start[r], end = a->start[r + 1]; k < end; k++) {
         const float *x = in + (size_t)a->col[k] * dim;
         const float value = a->value[k];

@@ -1,31 +1,44 @@
 #include "core/search/kth.h"
 
-#include <string.h>
+#include <stdint.h>
 
 #include "core/common/kernel.h"
 
 void kth_init(kth *s, float *memory, size_t k)
 {
-    *s = (kth){.memory = memory, .at = memory + KTH_LANES, .k = k};
+    const uintptr_t vector = KTH_LANES * sizeof *memory;
+    float *aligned = (float *)(((uintptr_t)memory + vector - 1) / vector * vector);
+    *s = (kth){.memory = memory, .at = aligned + KTH_LANES, .k = k};
     s->at[-1] = INFINITY;
-    for (size_t i = 0; i < kth_size(k) - KTH_LANES; i++) {
+    for (size_t i = 0; i < kth_size(k) - 2 * KTH_LANES; i++) {
         s->at[i] = -INFINITY;
     }
 }
 
-/* From the back, so that every number is read before the one it moves to is written; through a
- * copy, so that the compiler sees it too and takes the vector minimum and maximum. */
+/* Eight lanes, because gcc makes nothing good of a shuffle that is wider than a register. */
+typedef float values __attribute__((vector_size(4 * KTH_LANES)));
+typedef int32_t lanes __attribute__((vector_size(4 * KTH_LANES)));
+
+/* From the back, so that every number is read before the one it moves to is written. Whole vectors
+ * are read where whole vectors were written, and moved on by a lane in registers: a read across
+ * two writes of the push before would have to wait until both have left for the cache. */
 KERNEL_CLONES static void insert(float *at, size_t k, float number)
 {
-    for (size_t i = (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES; i > 0; i -= KTH_LANES) {
-        float *here = at + i - KTH_LANES;
-        float before[KTH_LANES];
-        memcpy(before, here - 1, sizeof before);
-#pragma GCC unroll 1
-        for (size_t j = 0; j < KTH_LANES; j++) {
-            float lower = before[j] < number ? before[j] : number;
-            here[j] = here[j] > lower ? here[j] : lower;
+    const lanes one_on = {7, 8, 9, 10, 11, 12, 13, 14};
+    values entering = (values){0} + number;
+    size_t i = (k - 1) / KTH_LANES * KTH_LANES;
+    values here = *(const values *)(at + i);
+    for (;; i -= KTH_LANES) {
+        values before = *(const values *)(at + i - KTH_LANES);
+        values moved = __builtin_shuffle(before, here, one_on);
+        lanes less = moved < entering;
+        values lower = (values)((less & (lanes)moved) | (~less & (lanes)entering));
+        lanes more = here > lower;
+        *(values *)(at + i) = (values)((more & (lanes)here) | (~more & (lanes)lower));
+        if (i == 0) {
+            return;
         }
+        here = before;
     }
 }
 

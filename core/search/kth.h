@@ -15,7 +15,7 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { KTH_LANES = 16, KTH_SORTED_MAX = 256 };
+enum { KTH_LANES = 8, KTH_SORTED_MAX = 256 };
 
 typedef struct kth {
     float *memory;
@@ -26,7 +26,7 @@ typedef struct kth {
 /* kth_size is how many floats kth_init wants for a k. */
 static inline size_t kth_size(size_t k)
 {
-    return (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES + KTH_LANES;
+    return (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES + 2 * KTH_LANES;
 }
 
 /* kth_init makes it empty; k >= 1, memory (kth_size(k)) outlives it. */

@@ -7,7 +7,7 @@
 #include "core/common/mem.h"
 #include "core/search/quantise_kernels.h"
 
-enum { LEVELS = 127, OFFSET = 128 };
+enum { LEVELS = 127 };
 
 /* Below this the scale would be denormal or 0: such a row is all residual. */
 #define VALUE_MIN 1e-30F
@@ -51,11 +51,12 @@ static err_code encode_row(codes *c, const float *x, size_t row, size_t place, e
     float scale = scale_of(x, c->dim);
     float inverse = scale > 0 ? 1 / scale : 0;
     uint8_t *at = c->code + block * c->groups * 64 + lane * QUANTISE_GROUP;
+    int offset = c->kernel == CODES_VNNI ? QUANTISE_OFFSET : 0;
     double residual = 0, norm = 0, whole = 0;
     for (size_t j = 0; j < c->dim; j++) {
         int level = level_of(x[j], inverse);
         double kept = (double)level * (double)scale, lost = (double)x[j] - kept;
-        at[j / 4 * 64 + j % 4] = (uint8_t)(level + OFFSET);
+        at[j / 4 * 64 + j % 4] = (uint8_t)(level + offset);
         residual += lost * lost;
         norm += kept * kept;
         whole += (double)x[j] * (double)x[j];
@@ -163,7 +164,7 @@ void codes_query_make(codes_query *into, const float *q, size_t dim)
      * products, and the handful of roundings on this side. FLT_EPSILON is twice a rounding's
      * largest error. */
     double slack = (double)(dim + 64) * (double)FLT_EPSILON;
-    into->bias = sum * OFFSET;
+    into->bias = sum * QUANTISE_OFFSET;
     into->inverse = (float)(1 / unit);
     into->residual_weight = round_up(sqrt(norm) * (1 + slack) / unit);
     into->norm_weight = round_up((sqrt(residual) + slack * sqrt(norm)) / unit);

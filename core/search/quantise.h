@@ -69,7 +69,7 @@ size_t codes_bytes(const codes *c);
 /* A query in codes; code has room for the dim rounded up to QUANTISE_GROUP. */
 typedef struct codes_query {
     int8_t *code;
-    int32_t bias;          /* what the codes' offset of 128 adds to every product */
+    int32_t bias;          /* what VNNI's offset of the codes adds to every product */
     float inverse;         /* 1 / scale */
     float residual_weight; /* of |x - x^|, in units of the scale */
     float norm_weight;     /* of |x^| */

@@ -7,11 +7,13 @@
 
 #include "core/search/quantise.h"
 
+enum { QUANTISE_OFFSET = 128 }; /* VNNI multiplies unsigned codes of rows */
+
 /* Lane r of a block holds row r; pairs of norms are per block, empty places have scale NaN, which
  * no comparison passes. */
 struct codes {
     size_t rows, dim, groups, blocks;
-    uint8_t *code;   /* (blocks, groups, 16, 4), offset 128 */
+    uint8_t *code;   /* (blocks, groups, 16, 4); for VNNI with an offset, else signed */
     float *scale;    /* (blocks, 16) */
     float *residual; /* (blocks) largest |x - x^|, rounded up */
     float *norm;     /* (blocks) largest |x^|, rounded up */

@@ -14,24 +14,22 @@
 
 #include "core/common/kernel.h"
 
-enum { LANES = 16, GROUP = 4, WORD = 64 };
+enum { LANES = 16, HALF = LANES / 2, GROUP = 4, WORD = 64 };
 
-typedef float v16 __attribute__((vector_size(64)));
-typedef float v16u __attribute__((vector_size(64), aligned(4)));
 typedef float v8 __attribute__((vector_size(32)));
+typedef float v8u __attribute__((vector_size(32), aligned(4)));
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4u __attribute__((vector_size(16), aligned(4)));
 typedef int v4i __attribute__((vector_size(16)));
 typedef int64_t v2l __attribute__((vector_size(16)));
 
-/* sum4 folds 16 lanes to four by halves, and four rows of four lanes to one score each. Vectors go
- * by address: by value their ABI depends on the instruction set. */
-KERNEL_INLINE void sum4(const v16 acc[GROUP], v4 *scores)
+/* sum4 folds 16 lanes, eight in each vector, to four by halves, and four rows of four lanes to one
+ * score each. Vectors go by address: by value their ABI depends on the instruction set. */
+KERNEL_INLINE void sum4(v8 acc[GROUP][2], v4 *scores)
 {
     v4 s[GROUP];
     for (int r = 0; r < GROUP; r++) {
-        v8 h = __builtin_shufflevector(acc[r], acc[r], 0, 1, 2, 3, 4, 5, 6, 7) +
-               __builtin_shufflevector(acc[r], acc[r], 8, 9, 10, 11, 12, 13, 14, 15);
+        v8 h = acc[r][0] + acc[r][1];
         s[r] =
             __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
     }
@@ -44,21 +42,23 @@ KERNEL_INLINE void sum4(const v16 acc[GROUP], v4 *scores)
 
 KERNEL_INLINE void dot4(const float *const x[GROUP], const float *q, size_t dim, v4 *scores)
 {
-    v16 acc[GROUP] = {{0}, {0}, {0}, {0}};
+    v8 acc[GROUP][2] = {{{0}}};
     size_t whole = dim / LANES * LANES;
     for (size_t j = 0; j < whole; j += LANES) {
-        v16 qj = *(const v16u *)(q + j);
+        v8 low = *(const v8u *)(q + j), high = *(const v8u *)(q + j + HALF);
         for (int r = 0; r < GROUP; r++) {
-            acc[r] += qj * *(const v16u *)(x[r] + j);
+            acc[r][0] += low * *(const v8u *)(x[r] + j);
+            acc[r][1] += high * *(const v8u *)(x[r] + j + HALF);
         }
     }
     if (whole < dim) {
-        v16 qj = {0};
-        memcpy(&qj, q + whole, (dim - whole) * sizeof *q);
+        v8 rest[2] = {{0}};
+        memcpy(rest, q + whole, (dim - whole) * sizeof *q);
         for (int r = 0; r < GROUP; r++) {
-            v16 xj = {0};
-            memcpy(&xj, x[r] + whole, (dim - whole) * sizeof *q);
-            acc[r] += qj * xj;
+            v8 row[2] = {{0}};
+            memcpy(row, x[r] + whole, (dim - whole) * sizeof *q);
+            acc[r][0] += rest[0] * row[0];
+            acc[r][1] += rest[1] * row[1];
         }
     }
     sum4(acc, scores);
