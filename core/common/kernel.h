@@ -1,10 +1,10 @@
 /*
  * kernel: what every hot loop over rows of floats shares.
  *
- * The loops are written with GCC's vector types, because accumulators then stay in registers; the
- * same loops over float arrays left to the vectoriser spill and take 5 to 8 times as long. A vector
- * is 8 floats, no more than a register of AVX2: gcc passes a wider one through memory, which made
- * a training step there 8 times slower, and AVX-512 gains nothing from 16 where memory decides.
+ * The loops are written with GCC's vector types, 8 floats at a time, because accumulators then stay
+ * in registers; the same loops over float arrays left to the vectoriser spill and take 5 to 8 times
+ * as long. No wider: where a type is wider than the registers, gcc keeps it in memory (16 floats
+ * took 15 times as long with AVX2), and with AVX-512 these loops wait for memory either way.
  * KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time, so
  * one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
  * when the loader resolves them.
@@ -31,10 +31,10 @@
 enum { KERNEL_LANES = 8, KERNEL_VECTORS = 8, KERNEL_COLUMNS = 64 };
 
 typedef float kernel_vec __attribute__((vector_size(32)));
-/* For loads and stores at any address: tables of a width that is no multiple of 16 have such. */
+/* For loads and stores at any address: tables of a width that is no multiple of 8 have such. */
 typedef float kernel_vec_any __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* kernel_load reads n <= KERNEL_LANES floats, the others are 0; kernel_store writes n. */
+/* kernel_load reads n <= 8 floats, the others are 0; kernel_store writes n. */
 KERNEL_INLINE void kernel_load(kernel_vec *out, const float *at, size_t n)
 {
     if (n == KERNEL_LANES) {
@@ -59,11 +59,21 @@ KERNEL_INLINE void kernel_store(float *at, const kernel_vec *v, size_t n)
     }
 }
 
+/* kernel_clear by a loop, which is eight instructions; of an initialiser gcc makes a slow rep stos.
+ */
+KERNEL_INLINE void kernel_clear(kernel_vec *acc)
+{
+    for (size_t i = 0; i < KERNEL_VECTORS; i++) {
+        acc[i] = (kernel_vec){0};
+    }
+}
+
 /* kernel_gather sums value * in[col] over row r of `a`, columns j .. of `in` (cols, dim). */
 KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const float *in,
                                  size_t dim, size_t vectors, size_t n)
 {
-    kernel_vec sum[KERNEL_VECTORS] = {{0}};
+    kernel_vec sum[KERNEL_VECTORS];
+    kernel_clear(sum);
     for (size_t k = a->start[r], end = a->start[r + 1]; k < end; k++) {
         const float *x = in + (size_t)a->col[k] * dim;
         const float value = a->value[k];

@@ -12,8 +12,8 @@ typedef struct adamw_run {
 
 typedef int32_t kernel_int __attribute__((vector_size(32)));
 
-/* The square root of numbers >= 0, to the last bit or two: gcc has no such operation for its
- * vector types, and makes one instruction a lane of a loop over them, with which the whole pass
+/* The square root of 8 numbers >= 0, to the last bit or two: gcc has no such operation for its
+ * vector types, and makes eight instructions of a loop over the lanes, with which the whole pass
  * took five times as long. A first guess of the inverse root from the bits of the number, and three
  * Newton steps. What is added keeps the inverse from overflowing and is nothing beside epsilon. */
 KERNEL_INLINE void root(kernel_vec *x)
@@ -58,7 +58,8 @@ KERNEL_INLINE void block(const adamw_run *run, size_t r, size_t j, size_t vector
     const adamw *o = run->o;
     const fsc_pass *p = &o->last;
     const float *base = fsc_row(&p->base, r, dim);
-    kernel_vec acc[KERNEL_VECTORS] = {{0}};
+    kernel_vec acc[KERNEL_VECTORS];
+    kernel_clear(acc);
     if (p->in.x != NULL) {
         kernel_gather(acc, p->a, r, p->in.x + j, dim, vectors, n);
     }

@@ -14,7 +14,8 @@ typedef struct apply_pass {
 KERNEL_INLINE void apply_block(const apply_pass *p, size_t r, size_t j, size_t vectors, size_t n,
                                size_t dim)
 {
-    kernel_vec acc[KERNEL_VECTORS] = {{0}};
+    kernel_vec acc[KERNEL_VECTORS];
+    kernel_clear(acc);
     if (p->in != NULL) {
         kernel_gather(acc, p->op->s, r, p->in + j, dim, vectors, n);
     }

@@ -103,7 +103,8 @@ KERNEL_INLINE void sparse_row(const fsc_pass *p, size_t r, picked *q)
     pick(q, p, start, once);
 #define BLOCK(j, vectors, n, dim)                                                                  \
     do {                                                                                           \
-        kernel_vec acc[KERNEL_VECTORS] = {{0}};                                                    \
+        kernel_vec acc[KERNEL_VECTORS];                                                            \
+        kernel_clear(acc);                                                                         \
         for (size_t k = once; k < end; k += PICK) {                                                \
             pick(q, p, k, k + PICK < end ? k + PICK : end);                                        \
             gather_picked(acc, q, p->in.x + (j), dim, vectors, n);                                 \
