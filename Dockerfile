@@ -1,6 +1,6 @@
 # stair: two stages, so that the image holds the binary and its libraries and no compiler.
 # BASE must be a Debian 12: the libraries' versions are part of what is tested.
-ARG BASE=docker.io/library/debian:12-slim
+ARG BASE=debian:12-slim
 
 FROM ${BASE} AS build
 WORKDIR /src

@@ -16,9 +16,11 @@ cleanup() {
 }
 trap cleanup EXIT
 
-mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' \
+# The archive that this machine's own packages come from.
+mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +(\S+\/debian)\/?( .*)?$/\3/p' \
     /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1 || true)}
-echo "== base: debootstrap from ${mirror:=http://deb.debian.org/debian}"
+[ -n "$mirror" ] || { echo "docker-test: set DEBIAN_MIRROR, apt's sources name no Debian archive" >&2; exit 1; }
+echo "== base: debootstrap"
 debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log"; exit 1; }
 # The base sees packages the way this machine does: sources, proxies and their certificates.
