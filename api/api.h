@@ -92,11 +92,20 @@ typedef struct api_train_status {
     char detail[ERR_TEXT_MAX]; /* why it failed; "" otherwise */
 } api_train_status;
 
+/* A member of an option that is an object: {"neighbours":{"text":5}} has the part "text". */
+typedef struct api_train_part {
+    slice name;
+    const char *pointer;
+} api_train_part;
+
 /* One member of the body of POST /model/train, by its name on the command line ("weight-decay");
  * `value` is its text there ("0.1", "text=5,image=1", "true"). */
 typedef struct api_train_option {
-    slice name, value;
-    const char *pointer; /* for reports */
+    slice name;
+    slice value;         /* absent: it was wrong, and has been reported; the others are checked */
+    const char *pointer; /* for reports, as are those of the parts */
+    const api_train_part *parts; /* (part_count) if the value was an object, else none */
+    size_t part_count;
 } api_train_option;
 
 typedef enum api_snapshot_state {
@@ -125,7 +134,8 @@ typedef struct api_deps {
     void (*health)(void *ctx, api_health *out);
     /* appends Prometheus text */
     void (*metrics)(void *ctx, json_buffer *out);
-    /* starts a training: ERR_CONFLICT while one runs; ERR_INVALID with all bad options reported */
+    /* starts a training: ERR_CONFLICT while one runs; ERR_INVALID with all bad options reported, as
+     * `stair train` would refuse them */
     err_code (*train_start)(void *ctx, const api_train_option *options, size_t count,
                             json_report report, void *report_ctx, err *e);
     void (*train_status)(void *ctx, api_train_status *out);

@@ -7,7 +7,7 @@
 #include "api/handlers.h"
 #include "api/store_answer.h"
 
-enum { OPTIONS_MAX = 64, NESTED_MAX = 32 };
+enum { OPTIONS_MAX = 64, PARTS_MAX = 32 };
 
 static err_code no_training(err *e)
 {
@@ -40,43 +40,94 @@ static const char *scalar_text(context *c, const json_t *value)
     }
 }
 
-/* {"text":5,"image":1} is "text=5,image=1" on the command line. */
-static const char *object_text(context *c, const json_t *object)
-{
-    const char *text = "";
-    const char *key;
-    json_t *value;
-    if (json_object_size(object) > NESTED_MAX) {
-        return NULL;
-    }
-    json_object_foreach((json_t *)object, key, value)
-    {
-        const char *scalar = scalar_text(c, value);
-        if (scalar == NULL || text == NULL) {
-            return NULL;
-        }
-        text = arena_printf(c->memory, "%s%s%s=%s", text, text[0] != '\0' ? "," : "", key, scalar);
-    }
-    return text;
-}
+/* What the body asks for. An option that is wrong stays, without a value, so that the check of the
+ * others can go on. */
+typedef struct train_body {
+    api_train_option options[OPTIONS_MAX];
+    size_t count;
+    bool nomem;
+} train_body;
 
-static void read_options(const body_object *o, api_train_option *options, size_t *count)
+/* {"text":5,"image":1} is "text=5,image=1" on the command line, so a name cannot hold its signs. */
+static void read_object(const body_object *o, train_body *b, api_train_option *option)
 {
     const char *key;
     json_t *value;
+    const char *text = "";
     context *c = o->c;
+    api_train_part *parts = arena_alloc(c->memory, json_object_size(o->json), sizeof *parts);
     json_object_foreach((json_t *)o->json, key, value)
     {
-        const char *text = json_is_object(value) ? object_text(c, value) : scalar_text(c, value);
+        const char *scalar = scalar_text(c, value);
         const char *pointer = body_pointer(o, key);
-        if (text == NULL) {
+        if (strpbrk(key, ",=") != NULL) {
+            problem_at(&c->problems, pointer, "expected a name without , and =");
+            text = NULL;
+        } else if (scalar == NULL) {
             problem_at(&c->problems, pointer, "expected a string, a number or a boolean");
-        } else if (*count == OPTIONS_MAX) {
-            problem_at(&c->problems, pointer, "too many options");
-        } else {
-            options[(*count)++] = (api_train_option){option_name(c, key), slice_of(text), pointer};
+            text = NULL;
+        } else if (text != NULL && parts != NULL) {
+            parts[option->part_count++] = (api_train_part){slice_of(key), pointer};
+            text =
+                arena_printf(c->memory, "%s%s%s=%s", text, text[0] != '\0' ? "," : "", key, scalar);
+            b->nomem |= text == NULL;
         }
     }
+    b->nomem |= parts == NULL;
+    option->value = slice_of(text);
+    option->parts = parts;
+}
+
+static void read_option(const body_object *o, const char *key, const json_t *value, train_body *b)
+{
+    context *c = o->c;
+    const char *pointer = body_pointer(o, key);
+    if (b->count == OPTIONS_MAX) {
+        problem_at(&c->problems, pointer, "expected at most %d options", OPTIONS_MAX);
+        return;
+    }
+    api_train_option *option = &b->options[b->count++];
+    *option = (api_train_option){.name = option_name(c, key), .pointer = pointer};
+    if (json_is_object(value) && json_object_size(value) <= PARTS_MAX) {
+        read_object(&(body_object){c, value, pointer}, b, option);
+    } else if (json_is_object(value)) {
+        problem_at(&c->problems, pointer, "expected at most %d members, not %zu", PARTS_MAX,
+                   json_object_size(value));
+    } else {
+        option->value = slice_of(scalar_text(c, value));
+        if (option->value.at == NULL) {
+            problem_at(&c->problems, pointer,
+                       "expected a string, a number, a boolean or an object");
+        }
+    }
+}
+
+static err_code read_body(context *c, train_body *b, err *e)
+{
+    const char *key;
+    json_t *value;
+    body_object o;
+    err_code code = body_parse(c, &o, e);
+    if (code == ERR_OK) {
+        json_object_foreach((json_t *)o.json, key, value)
+        {
+            read_option(&o, key, value, b);
+        }
+        code = b->nomem ? err_nomem(e, "training options") : ERR_OK;
+    }
+    return code;
+}
+
+/* The process checks the options against the command line's own table, and starts. */
+static err_code start(context *c, const train_body *b, err *e)
+{
+    err why = ERR_INIT;
+    err_code code = c->deps->train_start(c->deps->ctx, b->options, b->count, problem_report,
+                                         &c->problems, &why);
+    if (code == ERR_INVALID && c->problems.found > 0) {
+        return context_check(c, e);
+    }
+    return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", why.text);
 }
 
 static const char *const state_names[] = {"idle", "running", "done", "failed", "cancelled"};
@@ -109,25 +160,18 @@ static err_code answer_status(context *c, err *e)
 
 err_code handle_model_train_post(context *c, err *e)
 {
-    api_train_option options[OPTIONS_MAX];
-    size_t count = 0;
-    body_object o;
+    train_body body = {.count = 0};
     query_end(c);
     err_code code = context_check(c, e);
     if (code == ERR_OK && c->request->body.length > 0) {
-        code = body_parse(c, &o, e);
-        if (code == ERR_OK) {
-            read_options(&o, options, &count);
-            code = context_check(c, e);
-        }
+        code = read_body(c, &body, e);
     }
-    if (code != ERR_OK) {
-        return code;
+    if (code == ERR_OK && (c->deps->train_start == NULL || c->deps->train_status == NULL)) {
+        code = no_training(e);
     }
-    if (c->deps->train_start == NULL || c->deps->train_status == NULL) {
-        return no_training(e);
+    if (code == ERR_OK) {
+        code = start(c, &body, e);
     }
-    code = c->deps->train_start(c->deps->ctx, options, count, problem_report, &c->problems, e);
     if (code != ERR_OK) {
         return code;
     }

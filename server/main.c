@@ -23,17 +23,6 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 extern char **environ;
 
-static bool known_to_any(void *ctx, const char *name)
-{
-    (void)ctx;
-    for (const command *const *c = commands; *c != NULL; c++) {
-        if (options_find_key((*c)->options, name) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Names are compared in their environment form, since a dash and an underscore look alike there. */
 static bool environment_known(const char *name, size_t length)
 {
@@ -82,7 +71,7 @@ static int run(const command *c, int argc, char **argv, const char *program)
     bool usage = true;
     int status = EXIT_SUCCESS;
     void *options = mem_array(1, c->options_bytes);
-    option_input input = {.argc = argc, .argv = argv, .known = known_to_any};
+    option_input input = {.argc = argc, .argv = argv, .known = command_knows_key};
     if (options == NULL) {
         fprintf(stderr, "stair %s: no memory for options\n", c->name);
         return EXIT_FAILURE;

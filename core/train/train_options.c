@@ -32,7 +32,7 @@ err_code train_options_check(const train_options *o, err *e)
         {"dim", o->dim, 1, TRAIN_DIM_MAX},
         {"layers", o->layers, 0, TRAIN_LAYERS_MAX},
         {"batch", o->batch, 1, TRAIN_BATCH_MAX},
-        {"epochs", o->epochs, 1, 1000000},
+        {"epochs", o->epochs, 1, TRAIN_EPOCHS_MAX},
         {"threads", (uint64_t)(o->threads < 0 ? 0 : o->threads), 1, TRAIN_THREADS_MAX},
         {"select", o->select_at, 1, EVAL_K_MAX},
     };
@@ -40,10 +40,10 @@ err_code train_options_check(const train_options *o, err *e)
         const char *name;
         double value, high;
     } reals[] = {
-        {"gamma-forward", o->gamma_forward, 100},
-        {"gamma-backward", o->gamma_backward, 100},
-        {"lr", o->lr, 10},
-        {"weight-decay", o->weight_decay, 100},
+        {"gamma-forward", o->gamma_forward, TRAIN_GAMMA_MAX},
+        {"gamma-backward", o->gamma_backward, TRAIN_GAMMA_MAX},
+        {"lr", o->lr, TRAIN_LR_MAX},
+        {"weight-decay", o->weight_decay, TRAIN_WEIGHT_DECAY_MAX},
         {"lr x weight-decay", o->lr * o->weight_decay, 1},
     };
     err_code code = ERR_OK;

@@ -20,6 +20,10 @@ enum {
     TRAIN_BATCH_MAX = 1 << 20,
     TRAIN_NEIGHBOURS_MAX = 256,
     TRAIN_THREADS_MAX = 256,
+    TRAIN_EPOCHS_MAX = 1000000,
+    TRAIN_GAMMA_MAX = 100,
+    TRAIN_LR_MAX = 10,
+    TRAIN_WEIGHT_DECAY_MAX = 100,
 };
 
 typedef enum train_metric { TRAIN_RECALL = 0, TRAIN_NDCG } train_metric;

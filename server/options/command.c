@@ -34,6 +34,17 @@ void interrupt_install(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
+bool command_knows_key(void *unused, const char *key)
+{
+    (void)unused;
+    for (const command *const *c = commands; *c != NULL; c++) {
+        if (options_find_key((*c)->options, key) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 err_code command_usage(const command_call *call, err *e, const char *fmt, ...)
 {
     char text[ERR_TEXT_MAX];

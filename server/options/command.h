@@ -43,6 +43,10 @@ extern const command cmd_train, cmd_eval, cmd_tune;
 extern const command cmd_check, cmd_generations, cmd_snapshot, cmd_migrate;
 extern const command cmd_import, cmd_export, cmd_demo;
 
+/* command_knows_key tells whether any command has this key in a configuration file; it fits where
+ * option_input wants `known`. */
+bool command_knows_key(void *unused, const char *key);
+
 /* command_usage sets ERR_INVALID and makes the exit status 2: for what the table cannot check,
  * such as two options that exclude each other. Returns ERR_INVALID. */
 err_code command_usage(const command_call *call, err *e, const char *fmt, ...)

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "server/options/command.h"
 #include "server/options/serve_options.h"
 
 /* Sockets are not all: the log, LMDB's files, pipes, spools. */
@@ -84,14 +85,6 @@ static void explain_settings(const option_values *values)
     }
 }
 
-/* The file may hold settings of other commands too; what is unknown to all, main has refused. */
-static bool known(void *ctx, const char *name)
-{
-    (void)ctx;
-    (void)name;
-    return true;
-}
-
 void explain_service(const char *folder, const char *file, const store_info *info)
 {
     serve_options serve;
@@ -99,7 +92,7 @@ void explain_service(const char *folder, const char *file, const store_info *inf
     err e = ERR_INIT;
     char flag[] = "--store", value[4096];
     char *arguments[] = {flag, value};
-    option_input input = {.argc = 2, .argv = arguments, .file = file, .known = known};
+    option_input input = {.argc = 2, .argv = arguments, .file = file, .known = command_knows_key};
     memset(&serve, 0, sizeof serve);
     snprintf(value, sizeof value, "%s", folder);
     if (options_read(&values, serve_option_table, &serve, &input, &e) != ERR_OK) {

@@ -1,9 +1,9 @@
 /*
  * train_arguments: the options that the commands which train share, and what they mean.
  *
- * One struct and one list of table entries, so that `stair train`, `stair tune` and a training that
- * is asked for over HTTP know the same names, defaults and ranges. A preset sets what the paper
- * published for a data set; whatever is given explicitly beats it.
+ * One struct, one list of table entries and one check, so that `stair train`, `stair tune` and a
+ * training that is asked for over HTTP know the same names, defaults, ranges and conflicts. A
+ * preset sets what the paper published for a data set; whatever is given explicitly beats it.
  */
 #ifndef SERVER_TRAIN_ARGUMENTS_H
 #define SERVER_TRAIN_ARGUMENTS_H
@@ -74,14 +74,14 @@ typedef struct train_arguments {
          .offset = offsetof(train_arguments, lr),                                                  \
          .initial = "0.001",                                                                       \
          .min = 0,                                                                                 \
-         .max = 10,                                                                                \
+         .max = TRAIN_LR_MAX,                                                                      \
          .help = "learning rate"},                                                                 \
         {.name = "weight-decay",                                                                   \
          .type = OPTION_REAL,                                                                      \
          .offset = offsetof(train_arguments, weight_decay),                                        \
          .initial = "0.1",                                                                         \
          .min = 0,                                                                                 \
-         .max = 100,                                                                               \
+         .max = TRAIN_WEIGHT_DECAY_MAX,                                                            \
          .help = "decoupled weight decay"},                                                        \
         {.name = "batch",                                                                          \
          .type = OPTION_INT,                                                                       \
@@ -95,7 +95,7 @@ typedef struct train_arguments {
          .offset = offsetof(train_arguments, epochs),                                              \
          .initial = "500",                                                                         \
          .min = 1,                                                                                 \
-         .max = 1000000,                                                                           \
+         .max = TRAIN_EPOCHS_MAX,                                                                  \
          .help = "most epochs; the best one is kept"},                                             \
         {.name = "patience",                                                                       \
          .type = OPTION_INT,                                                                       \
@@ -154,8 +154,17 @@ typedef struct train_request {
     size_t neighbour_count;
 } train_request;
 
-/* train_request_make checks and translates; usage errors go through command_usage. */
-err_code train_request_make(train_request *out, const command_call *call, const train_arguments *a,
-                            err *e) ERR_CHECKED;
+/* Where faults go: an option by its `name` in the table, and `part` of it (a modality of
+ * neighbours) or absent. `why` says what, actual, allowed, without the name. */
+typedef struct train_faults {
+    void (*report)(void *ctx, const char *name, slice part, const char *why);
+    void *ctx;
+} train_faults;
+
+/* train_request_make checks all that the table cannot, and translates: texts with a grammar of
+ * their own, options that exclude each other. Every fault is reported, not only the first; then
+ * false. The names in `out` are borrowed from `a`. */
+bool train_request_make(train_request *out, const train_arguments *a, const option_values *given,
+                        const train_faults *faults);
 
 #endif

@@ -220,6 +220,26 @@ static err_code tell_json(const job *j, err *e)
     return ERR_OK;
 }
 
+typedef struct usage {
+    const command_call *call;
+    err *e;
+} usage;
+
+/* Of several faults the first is told. */
+static void tell_usage(void *ctx, const char *name, slice part, const char *why)
+{
+    const usage *u = ctx;
+    (void)command_usage(u->call, u->e, "--%s: %.*s%s%s", name, (int)part.length,
+                        part.at != NULL ? part.at : "", part.at != NULL ? ": " : "", why);
+}
+
+static err_code make_request(job *j, const command_call *call, err *e)
+{
+    usage told = {call, e};
+    train_faults faults = {tell_usage, &told};
+    return train_request_make(&j->request, j->a, call->values, &faults) ? ERR_OK : ERR_INVALID;
+}
+
 err_code train_command_run(const command_call *call, train_mode mode, err *e)
 {
     const train_arguments *a = call->options;
@@ -229,7 +249,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     }
     j->a = a;
     j->tuned_all = mode == TRAIN_TUNED;
-    err_code code = train_request_make(&j->request, call, a, e);
+    err_code code = make_request(j, call, e);
     if (code == ERR_OK) {
         code = open_store(j, e);
     }

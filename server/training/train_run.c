@@ -15,6 +15,7 @@
 #include "server/options/command.h"
 #include "server/telemetry/log.h"
 #include "server/training/train_child.h"
+#include "server/training/train_order.h"
 
 enum {
     LINE_BYTES_MAX = 1024,
@@ -236,15 +237,15 @@ static err_code start_child(train_runs *t, char *const *argv, err *e)
 err_code train_runs_start(train_runs *t, const api_train_option *options, size_t count,
                           json_report report, void *report_ctx, err *e)
 {
-    train_child_arguments arguments;
-    train_child_ask ask = {.program = t->program,
-                           .store_dir = store_dir(t->options.store),
-                           .threads = t->options.threads,
-                           .options = options,
-                           .count = count,
-                           .report = report,
-                           .report_ctx = report_ctx};
-    err_code rc = train_child_arguments_build(&arguments, &ask, e);
+    train_order order;
+    train_ask ask = {.program = t->program,
+                     .store = t->options.store,
+                     .threads = t->options.threads,
+                     .options = options,
+                     .count = count,
+                     .report = report,
+                     .report_ctx = report_ctx};
+    err_code rc = train_order_make(&order, &ask, e);
     if (rc == ERR_OK) {
         pthread_mutex_lock(&t->mutex);
         if (t->stopping) {
@@ -252,7 +253,7 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
         } else if (t->status.state == API_TRAIN_RUNNING || store_train_running(t->options.store)) {
             rc = err_set(e, ERR_CONFLICT, "a training runs already");
         } else {
-            rc = start_child(t, arguments.at, e);
+            rc = start_child(t, order.at, e);
         }
         pid_t child = t->child;
         pthread_mutex_unlock(&t->mutex);
@@ -260,7 +261,7 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
             log_event(LOG_INFO, "train_started", log_int("pid", child));
         }
     }
-    train_child_arguments_fini(&arguments);
+    train_order_fini(&order);
     return rc;
 }
 

@@ -84,6 +84,17 @@ class Operation(harness.TestCase):
             self.assertEqual(done["state"], "done")
         self.assert_checked(self.path("empty"))
 
+    def test_a_training_that_the_services_own_environment_spoils_is_refused_and_not_started(self):
+        _, store = self.shop_store()
+        with harness.Server(store, env={"STAIR_GAMMA": "strong"}) as server:
+            ask = server.client
+            self.assert_problem(ask.post("/model/train", {"epochs": 1, "dim": 8}), 503)
+            self.assertTrue(wait_for("the cause in the log", lambda: any(
+                "gamma: expected a number from 0 to 100" in line for line in server.log)))
+            self.assertEqual(ask.get("/model/train").json["state"], "idle")
+            started = ask.post("/model/train", {"epochs": 1, "dim": 8, "gamma": 0.3})
+            self.assertEqual(started.status, 202, started.body)
+
     def test_a_training_beside_the_server_is_noticed_and_can_be_rolled_back(self):
         files, store = self.shop_store()
         user = next(iter(harness.shop_users(files, 1)))

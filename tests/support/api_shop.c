@@ -8,6 +8,7 @@
 #include "core/common/rng.h"
 #include "core/train/train.h"
 #include "core/view/base.h"
+#include "server/training/train_order.h"
 #include "storage/dataset_load.h"
 #include "storage/generations.h"
 #include "storage/model_store.h"
@@ -31,27 +32,34 @@ static void metrics(void *ctx, json_buffer *out)
     json_put_raw_text(out, "# HELP up up\n# TYPE up gauge\nup 1\n");
 }
 
+/* Checked as the service checks it; what the child would be told is kept in place of a start. */
 static err_code train_start(void *ctx, const api_train_option *options, size_t count,
                             json_report report, void *report_ctx, err *e)
 {
     api_shop *s = ctx;
     size_t length = 0;
+    train_order order;
+    train_ask ask = {.program = "stair",
+                     .store = s->store,
+                     .options = options,
+                     .count = count,
+                     .report = report,
+                     .report_ctx = report_ctx};
     s->train_options[0] = '\0';
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equal(options[i].name, slice_of("epochz"))) {
-            report(report_ctx, options[i].pointer, "unknown option");
-            return err_set(e, ERR_INVALID, "unknown option epochz");
-        }
+    err_code code = train_order_make(&order, &ask, e);
+    for (size_t i = 0; code == ERR_OK && i < order.count; i++) {
         length += (size_t)snprintf(s->train_options + length, sizeof s->train_options - length,
-                                   "--%.*s %.*s ", (int)options[i].name.length, options[i].name.at,
-                                   (int)options[i].value.length, options[i].value.at);
+                                   "%s ", order.at[i]);
     }
-    if (s->training.state == API_TRAIN_RUNNING) {
-        return err_set(e, ERR_CONFLICT, "a training runs");
+    train_order_fini(&order);
+    if (code == ERR_OK && s->training.state == API_TRAIN_RUNNING) {
+        code = err_set(e, ERR_CONFLICT, "a training runs");
     }
-    s->training.state = API_TRAIN_RUNNING;
-    s->trains_started++;
-    return ERR_OK;
+    if (code == ERR_OK) {
+        s->training.state = API_TRAIN_RUNNING;
+        s->trains_started++;
+    }
+    return code;
 }
 
 static void train_status(void *ctx, api_train_status *out)
