@@ -3,6 +3,7 @@
  * block them. OpenBLAS starts a thread before main, which does not: a signal that the kernel gives
  * to it is passed on to the main thread.
  */
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,11 +15,13 @@
 #include "server/options/command.h"
 #include "server/options/serve_options.h"
 #include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
 
 /* Waits until the service is to end; true if it must end because it is broken. */
 static bool wait_for_end(service *s, const sigset_t *signals)
 {
-    const struct timespec tick = {1, 0};
+    double seconds = service_tick_seconds(s);
+    const struct timespec tick = {(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))};
     for (;;) {
         int number = sigtimedwait(signals, NULL, &tick);
         if (number == SIGTERM || number == SIGINT) {
@@ -65,6 +68,7 @@ static err_code run(const command_call *call, err *e)
     claim_signals(&signals);
     err_code rc = service_start(&s, o, call->values, e);
     if (rc != ERR_OK) {
+        supervisor_status("%s", e->text);
         *call->usage = rc == ERR_INVALID;
         return rc;
     }

@@ -23,7 +23,11 @@
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/process_metrics.h"
+#include "server/telemetry/supervisor.h"
 #include "server/training/train_run.h"
+
+/* The writer's own work takes milliseconds; after this it will not end any more. */
+enum { STUCK_SECONDS = 30 };
 
 struct service {
     const serve_options *options;
@@ -39,6 +43,9 @@ struct service {
     http *http;
     metric_series *ready;
     double started;
+    double alive_seconds, alive_at; /* how often the supervisor wants a sign, and the last one */
+    bool stuck;                     /* was told */
+    char told[128];                 /* what keeps writes away, as the supervisor was told */
     atomic_bool stopping;
     atomic_bool broken;
 };
@@ -327,21 +334,60 @@ err_code service_start(service **out, const serve_options *options, const option
     if (http_admin_address(s->http) != NULL) {
         log_event(LOG_INFO, "admin_listening", log_text("address", http_admin_address(s->http)));
     }
+    s->alive_seconds = supervisor_alive_seconds();
+    supervisor_ready("Serving on %s", http_address(s->http));
     *out = s;
     return ERR_OK;
 }
 
 /* --- running ------------------------------------------------------------------------------ */
 
+double service_tick_seconds(const service *s)
+{
+    return s->alive_seconds > 0 && s->alive_seconds < 1 ? s->alive_seconds : 1;
+}
+
+/* No sign of life while the writer is stuck: what waits for it would wait for ever. */
+static void beat(service *s)
+{
+    writer_status writing;
+    double now = clock_seconds();
+    bool was_stuck = s->stuck;
+    if (s->alive_at > 0 && now < s->alive_at + service_tick_seconds(s) / 2) {
+        return;
+    }
+    s->alive_at = now;
+    engine_writer(s->engine, &writing);
+    if (writing.stuck_seconds > STUCK_SECONDS) {
+        if (!s->stuck) {
+            log_event(LOG_ERROR, "writer_stuck", log_real("seconds", writing.stuck_seconds));
+            supervisor_status("The writer is stuck; no sign of life any more");
+        }
+        s->stuck = true;
+        return;
+    }
+    s->stuck = false;
+    if (s->alive_seconds > 0) {
+        supervisor_alive();
+    }
+    if (was_stuck || strcmp(s->told, writing.problem) != 0) {
+        snprintf(s->told, sizeof s->told, "%s", writing.problem);
+        supervisor_status("Serving on %s%s%s", http_address(s->http),
+                          s->told[0] != '\0' ? "; writes are refused: " : "", s->told);
+    }
+}
+
 bool service_tick(service *s)
 {
     http_sweep(s->http);
+    beat(s);
     return atomic_load(&s->broken);
 }
 
 void service_reload(service *s)
 {
     err e = ERR_INIT;
+    supervisor_reloading();
     if (s->keys != NULL && keys_load(s->keys, &e) != ERR_OK) {
         log_event(LOG_ERROR, "reload_failed", log_text("what", "keys"), log_text("error", e.text));
     }
@@ -353,6 +399,9 @@ void service_reload(service *s)
     if (e.code == ERR_OK && tls.code == ERR_OK) {
         log_event(LOG_INFO, "reloaded");
     }
+    supervisor_ready("Serving on %s%s%s", http_address(s->http),
+                     e.code != ERR_OK || tls.code != ERR_OK ? "; the old ones stay: " : "",
+                     e.code != ERR_OK ? e.text : tls.text);
 }
 
 /* --- stop --------------------------------------------------------------------------------- */
@@ -367,6 +416,7 @@ static bool drain(service *s)
 {
     double delay_until = clock_seconds() + s->options->drain_delay;
     while (clock_seconds() < delay_until) {
+        beat(s);
         pause_ms(20);
     }
     http_drain(s->http);
@@ -374,6 +424,7 @@ static bool drain(service *s)
     double until = clock_seconds() + s->options->stop_timeout;
     while (http_busy(s->http) > 0 && clock_seconds() < until) {
         http_sweep(s->http);
+        beat(s);
         pause_ms(5);
     }
     return http_busy(s->http) == 0;
@@ -391,6 +442,7 @@ void service_stop(service *s)
     }
     if (s->http != NULL) {
         log_event(LOG_INFO, "stopping");
+        supervisor_stopping();
         drained = drain(s);
     }
     train_runs_stop(s->trainings);

@@ -17,14 +17,16 @@
 
 typedef struct service service;
 
-/* service_start returns when the service is ready. `options` and `values` are borrowed until
- * service_stop. */
+/* service_start returns when the service is ready, and has told the supervisor so. `options` and
+ * `values` are borrowed until service_stop. */
 err_code service_start(service **out, const serve_options *options, const option_values *values,
                        err *e) ERR_CHECKED;
 
-/* service_tick does what has to be done every second; true if the service must end, because its
- * tables can no longer follow the disk. */
+/* service_tick does what has to be done every second, or as often as the supervisor wants a sign of
+ * life (service_tick_seconds): it gives one unless the writer is stuck. True if the service must
+ * end, because its tables can no longer follow the disk. */
 bool service_tick(service *s);
+double service_tick_seconds(const service *s);
 
 /* service_reload reads keys and certificates again (SIGHUP); what fails is logged and stays. */
 void service_reload(service *s);

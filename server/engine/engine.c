@@ -9,6 +9,7 @@
 #include "server/engine/startup.h"
 #include "server/options/command.h"
 #include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
 #include "storage/generations.h"
 #include "storage/live_load.h"
 
@@ -178,6 +179,7 @@ static err_code open_store(engine *g, err *e)
         .oplog_seconds = g->options.oplog_seconds,
         .now = clock_now(),
     };
+    supervisor_status("Opening the store");
     return store_open(&g->store, g->options.dir, &options, e);
 }
 
@@ -300,6 +302,11 @@ void engine_health(engine *g, api_health *out)
         out->store_bytes = info.used_bytes;
         out->quota_bytes = info.quota_bytes;
     }
+}
+
+void engine_writer(engine *g, writer_status *out)
+{
+    writer_state(g->writer, out);
 }
 
 void engine_stop(engine *g)

@@ -51,6 +51,9 @@ void engine_submit(engine *g, writer_job *job);
 /* engine_health fills what the engine knows: writable, problem, queue, bytes, lag. */
 void engine_health(engine *g, api_health *out);
 
+/* engine_writer tells how the writer is, without looking at the disk. */
+void engine_writer(engine *g, writer_status *out);
+
 /* engine_look has the background look at once for generations that want to be active: a training
  * has just ended. */
 void engine_look(engine *g);

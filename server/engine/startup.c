@@ -4,6 +4,7 @@
 
 #include "server/engine/generation_base.h"
 #include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
 #include "storage/live_load.h"
 
 /* One side of the start: the generation, read by a thread of its own. */
@@ -52,6 +53,9 @@ err_code startup_load(store *s, live *l, int threads, store_info *info, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
+    supervisor_status("Reading %llu items, %llu users, %llu interactions and generation %u",
+                      (unsigned long long)info->items, (unsigned long long)info->users,
+                      (unsigned long long)info->interactions, info->generation);
     reading r = {.store = s, .generation = info->generation, .threads = threads, .why = ERR_INIT};
     if (r.generation == 0) {
         return live_load(s, l, info, e);

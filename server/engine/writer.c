@@ -117,10 +117,22 @@ err_code writer_call(writer *w, writer_function fn, void *ctx, err *e)
     return c.rc;
 }
 
+/* With the mutex held. */
+static double stuck_seconds(const writer *w)
+{
+    uint64_t since = atomic_load(&w->own_since_ns);
+    if (since == 0 && w->idle && w->first != NULL) {
+        since = w->first->submitted_ns;
+    }
+    uint64_t now = clock_ns();
+    return since != 0 && now > since ? 1e-9 * (double)(now - since) : 0;
+}
+
 void writer_state(writer *w, writer_status *out)
 {
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&w->mutex);
+    out->stuck_seconds = stuck_seconds(w);
     out->depth = w->reserved_jobs;
     out->writable = w->writable;
     out->stopping = w->stopping;
@@ -173,9 +185,11 @@ static void wait_for_work(writer *w)
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += REOPEN_SECONDS;
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
+            w->idle = false;
             pthread_mutex_unlock(&w->mutex);
             writer_reopen(w);
             pthread_mutex_lock(&w->mutex);
+            w->idle = true;
         }
     }
 }
@@ -208,8 +222,11 @@ static void *writer_main(void *argument)
     pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&w->mutex);
     for (;;) {
+        atomic_store(&w->own_since_ns, 0);
+        w->idle = true;
         wait_for_work(w);
         gather(w);
+        w->idle = false;
         size_t count = 0;
         writer_call_entry *calls = w->calls;
         w->calls = NULL;
@@ -222,6 +239,7 @@ static void *writer_main(void *argument)
             writer_run_group(w, jobs, count);
             w->last_count = count;
         }
+        atomic_store(&w->own_since_ns, clock_ns());
         run_calls(w, calls);
         pthread_mutex_lock(&w->mutex);
     }

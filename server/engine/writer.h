@@ -99,6 +99,10 @@ typedef struct writer_status {
     bool stopping;
     char problem[128]; /* why the last write was not taken, for people; "" if all is well */
     uint64_t seq;
+    /* how long the thread has been at work of its own, in which it waits for nothing: publishing,
+     * answering, calls; or how long the oldest job has waited for a thread that does nothing. Time
+     * that the disk takes does not count. */
+    double stuck_seconds;
 } writer_status;
 void writer_state(writer *w, writer_status *out);
 

@@ -180,7 +180,9 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     }
     uint64_t began = clock_ns();
     err_code rc = apply_group(w->options.store, w->ops, count, g->results, &e);
-    w->commit_ns = clock_ns() - began;
+    uint64_t ended = clock_ns();
+    w->commit_ns = ended - began;
+    atomic_store(&w->own_since_ns, ended);
     metric_observe(w->commit_seconds, 1e-9 * (double)w->commit_ns);
     metric_observe(w->group_ops, (double)count);
     /* also after a failure: ops that were tried alone may be in before the one that failed */
@@ -195,7 +197,9 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     if (rc == ERR_OUTCOME_UNKNOWN || rc == ERR_UNAVAILABLE) {
         metric_count(w->failed_commits, 1);
         set_state(w, false, "a commit failed; the store is being read back");
+        atomic_store(&w->own_since_ns, 0);
         writer_reopen(w);
+        atomic_store(&w->own_since_ns, clock_ns());
     } else {
         set_state(w, true, "the last write failed");
     }

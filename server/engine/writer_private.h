@@ -40,9 +40,12 @@ struct writer {
     writer_call_entry *calls;
     size_t reserved_jobs, reserved_bytes;
     bool stopping, joined;
+    bool idle; /* the thread waits for work */
     bool writable;
     char problem[128];
     uint64_t seq;
+    /* atomic: when the thread began what is neither waiting nor the disk's; 0: nothing such */
+    atomic_uint_fast64_t own_since_ns;
     /* the writer's thread alone */
     const op **ops;
     size_t last_count;  /* jobs of the last group */

@@ -52,6 +52,8 @@ done
 complain "lmdb belongs to storage" "$(search '#include <lmdb' "${core[@]}" "${api[@]}" "${server[@]}")"
 complain "microhttpd belongs to server/http*" \
     "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http/')"
+complain "libsystemd belongs to server/telemetry/supervisor" \
+    "$(search '#include <systemd' "${all[@]}" | grep -v '^server/telemetry/supervisor\.c')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
 complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
 complain "core knows no clock, environment or log" \

@@ -338,6 +338,40 @@ static void activating_what_is_not_there_is_refused_and_nothing_else(void **stat
     assert_int_equal(seq, 1);
 }
 
+static double stuck_seconds(fixture *f)
+{
+    writer_status status;
+    engine_writer(f->engine, &status);
+    return status.stuck_seconds;
+}
+
+static void a_writer_that_does_not_get_on_is_told_from_one_that_waits_for_the_disk(void **state)
+{
+    fixture *f = *state;
+    waiter w;
+    int before = atomic_load(&syncs);
+    open_engine(f, 16);
+    atomic_store(&sync_waits, true);
+    assert_int_equal(begin(f, &w, op_put_item(OP_ITEMS_CREATE, "a", "A", NULL, 0)),
+                     WRITER_ADMITTED);
+    while (atomic_load(&syncs) == before) {
+        sched_yield();
+    }
+    for (uint64_t until = clock_ns() + 50000000; clock_ns() < until; sched_yield()) {
+        assert_true(stuck_seconds(f) == 0);
+    }
+    pthread_mutex_lock(&w.mutex); /* the answer cannot be given now */
+    atomic_store(&sync_waits, false);
+    while (stuck_seconds(f) < 0.05) {
+        sched_yield();
+    }
+    pthread_mutex_unlock(&w.mutex);
+    assert_int_equal(end(&w, NULL), ERR_OK);
+    while (stuck_seconds(f) > 0) {
+        sched_yield();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +384,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stop_answers_all_that_was_submitted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_sync_makes_the_outcome_unknown_and_reads_go_on,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_writer_that_does_not_get_on_is_told_from_one_that_waits_for_the_disk, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(activating_what_is_not_there_is_refused_and_nothing_else,
                                         setup, teardown),
     };

@@ -1,0 +1,31 @@
+/*
+ * supervisor: what this process tells whoever started it and watches over it (sd_notify).
+ *
+ * systemd, or another that speaks its protocol, names a datagram socket in NOTIFY_SOCKET and, with
+ * a watchdog, an interval in WATCHDOG_USEC. Without them every call does nothing. What cannot be
+ * delivered is not reported: it is the supervisor's own business.
+ *
+ *     status...  ready  (alive | status | reloading ... ready)...  stopping  alive...
+ *
+ * Only home of libsystemd. Thread-safe; a call is one datagram and does not block for long.
+ */
+#ifndef SERVER_SUPERVISOR_H
+#define SERVER_SUPERVISOR_H
+
+/* supervisor_ready says that requests are answered from now on; supervisor_status what goes on, in
+ * one line for people (`systemctl status`). */
+void supervisor_ready(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void supervisor_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* supervisor_reloading begins what the next supervisor_ready ends; supervisor_stopping begins the
+ * end. */
+void supervisor_reloading(void);
+void supervisor_stopping(void);
+
+/* supervisor_alive is to be called at least every supervisor_alive_seconds (0: nobody asks), and
+ * only by what has just seen that the service works: after a silence of twice that the process is
+ * killed and started again. */
+void supervisor_alive(void);
+double supervisor_alive_seconds(void);
+
+#endif
