@@ -26,7 +26,8 @@ packages.build := gcc g++ make libc6-dev libmicrohttpd-dev libgnutls28-dev libja
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus chromium chromium-driver procps git
-packages.lint  := cppcheck clang-tidy clang-format
+packages.lint  := cppcheck clang-tidy clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
+                  docker-compose prometheus
 packages.bench := wrk python3 python3-numpy python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
@@ -174,7 +175,7 @@ unit-summary:
 	@$(MAKE) --no-print-directory SAN=$(SAN) unit || true; $(PYTHON) tests/support/summary.py build/results
 
 tier-lint:
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j2 all && $(MAKE) --no-print-directory lint
 tier-unit:
 	@$(MAKE) --no-print-directory -j2 all && $(MAKE) --no-print-directory -j2 unit
 tier-unit-address:
@@ -249,10 +250,11 @@ docker-test: ## build the Dockerfile with buildah on a debootstrap base, and run
 sources := $(call in_layers,*.[ch] *.cpp)
 tests_c := $(wildcard tests/*/*.[ch])
 
-lint: ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts
+# The documents and what is under deploy/ are held against the binary.
+lint: all ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts, deploy/
 	@$(run_tests) --suite lint --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' \
 	  '$(MAKE) -s -j2 lint-headers' '$(MAKE) -s lint-openapi' '$(MAKE) -s lint-scripts' \
-	  '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents'
+	  '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents' '$(MAKE) -s lint-deploy'
 
 layers: ## includes only look left: core, storage, api, server
 	@tests/support/lint_layers.sh
@@ -267,8 +269,11 @@ $B/lint/%.ok: %.h Makefile
 lint-openapi:
 	@$(PYTHON) tests/support/lint_openapi.py
 
-lint-documents:
+lint-documents: all
 	@$(PYTHON) tests/support/lint_documents.py
+
+lint-deploy: all ## systemd, compose, Kubernetes and Prometheus files against those who read them and the binary
+	@STAIR=$(abspath $B/stair) $(PYTHON) tests/support/lint_deploy.py
 
 lint-scripts:
 	@for f in $$(git ls-files '*.py'); do $(PYTHON) -c 'import ast,sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$f || exit 1; done
@@ -299,5 +304,5 @@ help: ## this list
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .PHONY: all demo deps deps-build install docker clean test check only unit-summary unit e2e quality torture \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
-  lint-openapi lint-documents lint-scripts lint-cppcheck lint-tidy documents format format-check help FORCE \
+  lint-openapi lint-documents lint-deploy lint-scripts lint-cppcheck lint-tidy documents format format-check help FORCE \
   $(tiers:%=tier-%)

@@ -32,9 +32,10 @@ def links():
 
 def generated():
     """The configuration table of README.md and deploy/stair.conf.example come from the binary."""
-    if not os.path.exists(STAIR):
-        return
     for path, flag in (("deploy/stair.conf.example", "--help-config"), ("README.md", "--help-markdown")):
+        if not os.path.exists(STAIR):
+            problems.append(f"{path} cannot be checked: {STAIR} is not built")
+            continue
         made = subprocess.run([STAIR, flag], capture_output=True, text=True, check=False)
         if made.returncode != 0 or not made.stdout:
             problems.append(f"stair {flag}: exit status {made.returncode} {made.stderr}")

@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+"""What is under deploy/ is taken by those who will read it, and speaks of the binary that there is.
+
+systemd, docker-compose and Prometheus judge their own files; what an engine or a cluster would have
+to judge is compared with the binary's configuration table and with openapi.yaml. Names another
+folder to check copies of the files: lint_deploy.py [FOLDER]."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import contract  # noqa: E402
+
+STAIR = os.environ.get("STAIR", os.path.join(contract.ROOT, "build", "release", "stair"))
+DEPLOY = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(contract.ROOT, "deploy")
+# Of 100; what is left is the network, AF_UNIX and a root file system that is read only.
+EXPOSURE_MAX = 20
+INSTALLED_AS = "/usr/local/bin/stair"
+problems = []
+
+
+def read(name):
+    with open(os.path.join(DEPLOY, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def run(*command, env=None):
+    """Gives exit status and all that was said."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, **(env or {})})
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def table():
+    """The configuration table of the binary: key -> (environment name, default)."""
+    status, text = run(STAIR, "--help-markdown")
+    rows = {}
+    for line in text.splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if status == 0 and len(cells) == 5 and cells[1].startswith("STAIR_"):
+            rows[cells[0]] = (cells[1], cells[3])
+    if not rows:
+        raise SystemExit(f"{STAIR} --help-markdown: exit status {status}, no table: {text[:200]}")
+    return rows
+
+
+def seconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(ms|s|m|min|h|)", str(text)).groups()
+    return float(number) * {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600}[unit]
+
+
+class Command:
+    """A command line `serve --flag value ...` with its environment, as a deployment has it."""
+
+    def __init__(self, where, words, environment, known):
+        self.known, self.given = known, {}
+        if not words or words[0] != "serve":
+            problems.append(f"{where}: the command is {words}, not serve")
+        at = 1
+        while at < len(words):
+            flag = re.fullmatch(r"--([a-z-]+)(?:=(.*))?", words[at])
+            if flag is None:
+                problems.append(f"{where}: {words[at]} is no flag")
+                break
+            key = flag.group(1).replace("-", "_")
+            value = flag.group(2)
+            if value is None and at + 1 < len(words) and not words[at + 1].startswith("--"):
+                at += 1
+                value = words[at]
+            if key not in known and key != "config":
+                problems.append(f"{where}: stair serve has no --{flag.group(1)}")
+            self.given[key] = value
+            at += 1
+        names = {row[0]: key for key, row in known.items()}
+        for name, value in environment.items():
+            if name in names:
+                self.given.setdefault(names[name], value)
+            elif name.startswith("STAIR_") and name != "STAIR_CONFIG":
+                problems.append(f"{where}: stair serve does not read {name}")
+
+    def value(self, key):
+        return self.given.get(key) or self.known[key][1]
+
+    def port(self, key):
+        return int(self.value(key).rsplit(":", 1)[1]) if self.value(key) else None
+
+    def stop_seconds(self):
+        return seconds(self.value("drain_delay")) + seconds(self.value("stop_timeout"))
+
+    def check_reachable(self, where):
+        """What stair serve refuses: other machines and no keys."""
+        if not self.value("listen").startswith(("127.", "[::1]", "localhost")) and "keys" not in self.given:
+            problems.append(f"{where}: listens on {self.value('listen')} without keys")
+
+
+def systemd(known):
+    unit = read("stair.service")
+    found = re.search(r"^ExecStart=(\S+) (.*)$", unit, re.M)
+    if found is None or found.group(1) != INSTALLED_AS:
+        problems.append(f"stair.service: ExecStart is not {INSTALLED_AS}, where make install puts it")
+        return
+    command = Command("stair.service", found.group(2).split(), {}, known)
+    stop = re.search(r"^TimeoutStopSec=(.*)$", unit, re.M)
+    if stop is None or seconds(stop.group(1)) <= command.stop_seconds():
+        problems.append(f"stair.service: TimeoutStopSec is not above the {command.stop_seconds():g} s that a stop may take")
+    if "\nType=notify\n" not in unit or "\nWatchdogSec=" not in unit:
+        problems.append("stair.service: not Type=notify with a watchdog")
+    with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
+        path = os.path.join(folder, "stair.service")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(unit.replace(INSTALLED_AS, STAIR))
+        # It warns of what it does not know and is content: any word is too much.
+        status, said = run("systemd-analyze", "verify", "--man=no", path)
+        if status != 0 or said:
+            problems.append(f"systemd-analyze verify: {status} {said}")
+        status, said = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", path,
+                           env={"SYSTEMD_COLORS": "0"})
+        if status != 0 or "exposure level" not in said:
+            problems.append(f"systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
+
+
+def compose(known):
+    path = os.path.join(DEPLOY, "compose.yaml")
+    status, said = run("docker-compose", "-f", path, "config", "-q")
+    if status != 0 or said:
+        problems.append(f"docker-compose config: {status} {said}")
+        return
+    document = yaml.safe_load(read("compose.yaml"))
+    service = document["services"]["stair"]
+    command = Command("compose.yaml", service["command"], service["environment"], known)
+    command.check_reachable("compose.yaml")
+    if seconds(service["stop_grace_period"]) <= command.stop_seconds():
+        problems.append(f"compose.yaml: stop_grace_period is not above {command.stop_seconds():g} s")
+    for port in service["ports"]:
+        if int(port.rsplit(":", 1)[1]) != command.port("listen"):
+            problems.append(f"compose.yaml: {port} does not lead to {command.value('listen')}")
+    wanted = f"stair:{command.port('listen')}"
+    scraped = yaml.safe_load(read("prometheus.yml"))["scrape_configs"][0]
+    if wanted not in scraped["static_configs"][0]["targets"]:
+        problems.append(f"prometheus.yml: does not scrape {wanted}, where compose.yaml has the service")
+    secret = os.path.basename(scraped["authorization"]["credentials_file"])
+    if secret not in document["services"]["prometheus"]["secrets"]:
+        problems.append(f"prometheus.yml: the secret {secret} is not given to it in compose.yaml")
+
+
+def probe(name, container, ports):
+    at = container[name]["httpGet"]
+    template, methods = contract.load().find(at["path"])
+    if template is None or methods["get"]["x-role"] != "open":
+        problems.append(f"kubernetes.yaml: {name} asks {at['path']}, which is no path that is open without a key")
+    if ports.get(at["port"]) != "listen":
+        problems.append(f"kubernetes.yaml: {name} asks the port {at['port']}, which is not that of --listen")
+
+
+def kubernetes(known):
+    documents = {d["kind"]: d for d in yaml.safe_load_all(read("kubernetes.yaml"))}
+    if sorted(documents) != ["Service", "StatefulSet"]:
+        problems.append(f"kubernetes.yaml: {sorted(documents)}, not a Service and a StatefulSet")
+        return
+    service, whole = documents["Service"]["spec"], documents["StatefulSet"]["spec"]
+    template = whole["template"]
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    environment = {e["name"]: e.get("value") for e in container["env"]}
+    command = Command("kubernetes.yaml", container["args"], environment, known)
+    command.check_reachable("kubernetes.yaml")
+    listens = {command.port(key): key for key in ("listen", "admin_listen")}
+    ports = {}
+    for port in container["ports"]:
+        ports[port["name"]] = listens.get(port["containerPort"])
+        if ports[port["name"]] is None:
+            problems.append(f"kubernetes.yaml: nothing listens on containerPort {port['containerPort']}")
+    if ports.get(service["ports"][0]["targetPort"]) != "listen":
+        problems.append(f"kubernetes.yaml: the Service leads to {service['ports'][0]['targetPort']}, not to --listen")
+    scraped = int(template["metadata"]["annotations"]["prometheus.io/port"])
+    if listens.get(scraped) != "admin_listen":
+        problems.append(f"kubernetes.yaml: prometheus.io/port {scraped} is not that of --admin-listen")
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe(name, container, ports)
+    for what, good in (("replicas is 1", whole["replicas"] == 1),
+                       ("enableServiceLinks is false", pod.get("enableServiceLinks") is False),
+                       ("the Service's selector is the pod's labels",
+                        service["selector"].items() <= template["metadata"]["labels"].items()),
+                       ("serviceName is the Service", whole["serviceName"] == documents["Service"]["metadata"]["name"]),
+                       ("the store's path is a mount",
+                        command.value("store") in [m["mountPath"] for m in container["volumeMounts"]]),
+                       ("every mount has its volume", {m["name"] for m in container["volumeMounts"]} ==
+                        {v["name"] for v in pod["volumes"]} | {c["metadata"]["name"] for c in whole["volumeClaimTemplates"]})):
+        if not good:
+            problems.append(f"kubernetes.yaml: not so: {what}")
+    before = container["lifecycle"]["preStop"]["exec"]["command"]
+    needed = float(before[1]) + command.stop_seconds()
+    if before[0] != "sleep" or pod["terminationGracePeriodSeconds"] <= needed:
+        problems.append(f"kubernetes.yaml: terminationGracePeriodSeconds is not above {needed:g} s: preStop, drain, stop")
+
+
+def prometheus():
+    with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
+        key = os.path.join(folder, "key")
+        for name in ("prometheus-rules.yml", "prometheus.yml"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(re.sub(r"(credentials_file: ).*", r"\g<1>" + key, read(name)))
+        with open(key, "w", encoding="ascii"):
+            pass
+        status, said = run("promtool", "check", "config", os.path.join(folder, "prometheus.yml"))
+        if status != 0 or "rules found" not in said:
+            problems.append(f"promtool check config: {status} {said}")
+
+
+def alerts():
+    """Every alert has a row in the run-book that says what it means and what to do, and a test."""
+    named = re.findall(r"^\s*- alert: (\w+)$", read("prometheus-rules.yml"), re.M)
+    rows = {cells[0]: cells[1:] for cells in
+            ([c.strip() for c in line.strip("|").split("|")] for line in read("README.md").splitlines()
+             if line.startswith("| Stair"))}
+    tested = read("prometheus-rules.test.yml")
+    for name in named:
+        if len(rows.get(name, [])) != 2 or not all(rows[name]):
+            problems.append(f"README.md: no row that says what {name} means and what to do")
+        if not re.search(rf"alertname: {name}\b.*\n?.*exp_alerts", tested):
+            problems.append(f"prometheus-rules.test.yml: nothing makes {name} fire")
+    for name in sorted(set(rows) - set(named)):
+        problems.append(f"README.md: there is no alert {name}")
+
+
+def libraries():
+    """Gives the package of each library that the binary asks for by itself."""
+    _, needed = run("readelf", "-d", STAIR)
+    _, found = run("ldd", STAIR)
+    for name in re.findall(r"\(NEEDED\).*\[(.+)\]", needed):
+        path = re.search(rf"^\s*{re.escape(name)} => (\S+)", found, re.M)
+        if path is None:
+            continue  # the loader itself
+        # a path of before /usr was merged is what the package may have been built with
+        real = os.path.realpath(path.group(1))
+        for spelt in (real, real.removeprefix("/usr")):
+            status, said = run("dpkg", "-S", spelt)
+            if status == 0:
+                yield name, said.split(":")[0]
+                break
+        else:
+            problems.append(f"Dockerfile: no package has {name} ({real})")
+
+
+def dockerfile(known):
+    with open(os.path.join(DEPLOY, "..", "Dockerfile"), encoding="utf-8") as f:
+        text = f.read()
+    environment = dict(re.findall(r"\b(STAIR_\w+)=(\S+)", text))
+    command = Command("Dockerfile", ["serve"], environment, known)
+    command.check_reachable("Dockerfile")
+    if f"\nEXPOSE {command.port('listen')}\n" not in text:
+        problems.append(f"Dockerfile: does not EXPOSE the port of {command.value('listen')}")
+    installed = set(re.sub(r"[\\\s]+", " ", text.rpartition("FROM ")[2]).split(" "))
+    for name, package in libraries():
+        if package not in installed and package not in ("libc6", "libgcc-s1"):
+            problems.append(f"Dockerfile: the binary needs {name}, and {package} is not installed")
+
+
+def main():
+    known = table()
+    for check in (lambda: systemd(known), lambda: compose(known), lambda: kubernetes(known),
+                  lambda: dockerfile(known), prometheus, alerts):
+        try:
+            check()
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, yaml.YAMLError) as error:
+            # a file of another shape, or a program that is not there
+            problems.append(f"{type(error).__name__}: {error}")
+    for line in problems:
+        print(line)
+    return 1 if problems else 0
+
+
+sys.exit(main())
