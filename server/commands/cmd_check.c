@@ -32,10 +32,20 @@ static const option table[] = {OPTION_STORE(check_arguments),
 enum { PROBLEMS_SHOWN = 100 };
 
 typedef struct told {
-    json_t *list;
+    json_t *list, *warnings, *notes;
     bool json;
     uint64_t count;
 } told;
+
+static void explain_line(void *ctx, bool warning, const char *text)
+{
+    told *t = ctx;
+    if (t->json) {
+        json_array_append_new(warning ? t->warnings : t->notes, json_string(text));
+    } else {
+        fprintf(stderr, "%s%s\n", warning ? "warning: " : "", text);
+    }
+}
 
 static void tell(void *ctx, const char *text)
 {
@@ -50,8 +60,10 @@ static void tell(void *ctx, const char *text)
     }
 }
 
-static err_code print_report(const check_arguments *a, const check_report *report, told *t)
+static err_code print_report(const check_arguments *a, store *s, const check_report *report,
+                             told *t)
 {
+    explain_to to = {explain_line, t};
     const store_info *info = &report->info;
     char lineage[LINEAGE_TEXT];
     store_lineage_text(info->lineage, lineage);
@@ -66,18 +78,20 @@ static err_code print_report(const check_arguments *a, const check_report *repor
                 report->modalities, report->generations, report->unfinished_generations,
                 (unsigned long long)report->log_entries,
                 (unsigned long long)report->idempotency_records);
-        explain_service(a->store, a->file, info);
+        explain_service(&to, s, a->file);
         fprintf(stderr, "%llu problems\n", (unsigned long long)report->problems);
         return ERR_OK;
     }
+    explain_service(&to, s, a->file);
     json_t *out = json_pack(
-        "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "format", STORE_FORMAT, "lineage",
-        lineage, "seq", (json_int_t)info->seq, "generation", (json_int_t)info->generation, "items",
-        (json_int_t)report->items, "users", (json_int_t)report->users, "interactions",
-        (json_int_t)report->interactions, "features", (json_int_t)report->features, "generations",
-        (json_int_t)report->generations, "unfinished_generations",
-        (json_int_t)report->unfinished_generations, "log_entries", (json_int_t)report->log_entries,
-        "problems", (json_int_t)report->problems, "list", t->list);
+        "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O,s:O}", "format", STORE_FORMAT,
+        "lineage", lineage, "seq", (json_int_t)info->seq, "generation",
+        (json_int_t)info->generation, "items", (json_int_t)report->items, "users",
+        (json_int_t)report->users, "interactions", (json_int_t)report->interactions, "features",
+        (json_int_t)report->features, "generations", (json_int_t)report->generations,
+        "unfinished_generations", (json_int_t)report->unfinished_generations, "log_entries",
+        (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
+        "warnings", t->warnings, "notes", t->notes);
     bool written = out != NULL && json_dumpf(out, stdout, JSON_COMPACT) == 0;
     putchar('\n');
     json_decref(out);
@@ -89,7 +103,7 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
 {
     check_report report;
     err_code rc = check_run(s, options, &report, e);
-    if (rc == ERR_OK && print_report(a, &report, t) != ERR_OK) {
+    if (rc == ERR_OK && print_report(a, s, &report, t) != ERR_OK) {
         rc = err_nomem(e, "the report");
     }
     if (rc == ERR_OK && report.problems > 0) {
@@ -127,7 +141,8 @@ static err_code run(const command_call *call, err *e)
     const check_arguments *a = &given;
     given.file = call->values->file;
     store *s = NULL;
-    told t = {.list = json_array(), .json = a->json};
+    told t = {
+        .list = json_array(), .warnings = json_array(), .notes = json_array(), .json = a->json};
     check_options options = {.problem = tell, .ctx = &t, .cancelled = interrupt_requested};
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     err_code rc = store_open(&s, a->store, &how, e);
@@ -137,6 +152,8 @@ static err_code run(const command_call *call, err *e)
     }
     store_close(s);
     json_decref(t.list);
+    json_decref(t.warnings);
+    json_decref(t.notes);
     return rc;
 }
 

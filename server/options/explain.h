@@ -1,15 +1,35 @@
 /*
- * explain: the configuration that `stair serve` would have here, and what the machine's limits mean
- * for it, as lines for people on standard error.
+ * explain: the configuration that `stair serve` would have here, what the store takes and what the
+ * machine gives, one beside the other.
+ *
+ * Every comparison is a line; a line that is a warning wants something to be done and says what.
  */
 #ifndef SERVER_EXPLAIN_H
 #define SERVER_EXPLAIN_H
 
+#include <stdbool.h>
+
+#include "server/options/footprint.h"
+#include "server/options/machine.h"
+#include "server/options/serve_options.h"
 #include "storage/store.h"
 
-/* explain_service prints settings that differ from their defaults, with where they come from, and
- * a line for each limit; lines that begin with "warning:" want something to be done. `file` is
- * the configuration file or NULL. */
-void explain_service(const char *folder, const char *file, const store_info *info);
+typedef struct explain_to {
+    void (*line)(void *ctx, bool warning, const char *text);
+    void *ctx;
+} explain_to;
+
+/* explain_service reads the configuration as `stair serve` would (`file` or NULL, the environment)
+ * and tells the settings that differ from their defaults, with where they come from, then compares.
+ * What is wrong with the configuration is told as a warning too. */
+void explain_service(const explain_to *to, store *s, const char *file);
+
+/* explain_machine compares alone. */
+typedef struct explain_store {
+    store_info info;
+    footprint memory;
+} explain_store;
+void explain_machine(const explain_to *to, const machine *m, const serve_options *o,
+                     const explain_store *s);
 
 #endif

@@ -1,6 +1,9 @@
 """stair check: a whole store passes, a damaged one is told apart by name, the configuration is explained."""
 
+import json
 import os
+import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -40,6 +43,28 @@ class Check(harness.TestCase):
         self.assertIn("setting: rate = 50 (environment)", done.stderr)
         self.assertIn("warning: the quota of", done.stderr)
         self.assertNotIn("setting: listen", done.stderr)
+
+    def test_the_limits_of_the_shell_and_of_the_supervisor_are_compared(self):
+        _, store = self.shop_store()
+        limited = ["prlimit", "--nofile=500", "--fsize=2000000000", harness.STAIR, "check", "--store", store, "--json"]
+        env = {**harness.ENVIRONMENT, "STAIR_THREADS": "256", "STAIR_DRAIN_DELAY": "20", "KUBERNETES_SERVICE_HOST": "x"}
+        done = subprocess.run(limited, env=env, capture_output=True, text=True, timeout=60, check=True)
+        report = json.loads(done.stdout)
+        for wanted in ("ulimit -n of at least 1064, not 500", "limited to 1907 MiB (ulimit -f)", "256 threads for",
+                       "a stop may take 45 s, and Kubernetes kills after 30 s"):
+            self.assertTrue(any(wanted in line for line in report["warnings"]), (wanted, report))
+        self.assertTrue(any(line.startswith("quota: none") for line in report["notes"]), report)
+        self.assertEqual(report["problems"], 0)
+
+    def test_the_memory_that_is_foretold_is_what_a_service_takes(self):
+        _, store = self.shop_store()
+        notes = harness.run_json("check", "--store", store)["notes"]
+        line = next(line for line in notes if line.startswith("memory:"))
+        foretold = float(re.search(r"about (\d+) MiB while serving", line).group(1))
+        with harness.Server(store) as server:
+            with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
+                taken = float(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) / 1024
+        self.assertTrue(foretold / 2.5 < taken < foretold * 2.5, (line, taken))
 
     def test_generations_are_listed_activated_and_pruned(self):
         _, store = self.shop_store()
