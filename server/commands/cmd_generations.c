@@ -85,7 +85,8 @@ static err_code alter(const generations_arguments *a, err *e)
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
     err_code rc = store_open(&s, a->store, &how, e);
     if (rc == ERR_CONFLICT) {
-        return err_context(e, "beside a server use POST /model/activate");
+        return err_context(e, a->prune >= 0 ? "pruning needs the folder for itself"
+                                            : "beside a server use POST /model/activate");
     }
     if (rc == ERR_OK && a->activate >= 0) {
         rc = activate(s, (uint32_t)a->activate, e);

@@ -80,6 +80,10 @@ class Check(harness.TestCase):
             refused = harness.run("generations", "--store", store, "--activate", 1, check=False)
             self.assertEqual(refused.returncode, 1)
             self.assertIn("POST /model/activate", refused.stderr)
+            refused = harness.run("generations", "--store", store, "--prune", 0, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("pruning needs the folder for itself", refused.stderr)
+            self.assertIn("stop it first", refused.stderr)
         listed = harness.run_json("generations", "--store", store, "--prune", 0)["generations"]
         self.assertEqual([g["generation"] for g in listed], [2])
         self.assert_checked(store)

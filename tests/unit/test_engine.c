@@ -349,8 +349,8 @@ static void a_writer_that_does_not_get_on_is_told_from_one_that_waits_for_the_di
 {
     fixture *f = *state;
     waiter w;
-    int before = atomic_load(&syncs);
     open_engine(f, 16);
+    int before = atomic_load(&syncs);
     atomic_store(&sync_waits, true);
     assert_int_equal(begin(f, &w, op_put_item(OP_ITEMS_CREATE, "a", "A", NULL, 0)),
                      WRITER_ADMITTED);
