@@ -1,13 +1,13 @@
 /*
- * filter: from conditions to a bitmap, one leaf of 4,096 rows at a time.
+ * filter: from conditions to a bitmap.
  *
- * Categories are bitmaps and cost a few words' operations; creation times and attributes are asked
- * only for rows that are still in. A leaf without a row left costs nothing further, so rare
- * categories make the rest of the filter cheap.
+ * One condition after the other goes over the whole bitmap, a leaf of its own table at a time, so
+ * names are looked up once. Categories are bitmaps and cost a few words' operations; creation times
+ * and attributes are columns and are read only where a row is still in, so rare categories make the
+ * rest of the filter cheap.
  */
 #include "core/view/filter_bits.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "core/view/filter_column.h"
@@ -20,117 +20,148 @@ size_t filter_words(const view *v)
     return (rows + BITMAP_LEAF_ROWS - 1) / BITMAP_LEAF_ROWS * BITMAP_LEAF_WORDS;
 }
 
-/* category_leaf borrows a leaf of a category's bitmap, NULL for all zeros. */
-static const uint64_t *category_leaf(const view *v, slice name, size_t leaf)
+/* category_of borrows a category's bitmap, NULL for all zeros. */
+static const pvec *category_of(const view *v, slice name)
 {
     uint32_t number = idmap_find(v->strings, name, ROW_NONE);
-    if (number == ROW_NONE) {
-        return NULL;
-    }
-    const pvec *bitmap = pvec_get(&v->categories, number);
-    return bitmap->element_bytes > 0 ? pvec_leaf(bitmap, leaf) : NULL;
+    const pvec *bitmap = number != ROW_NONE ? pvec_get(&v->categories, number) : NULL;
+    return bitmap != NULL && bitmap->element_bytes > 0 ? bitmap : NULL;
 }
 
-static void keep_categories(const view *v, const filter *f, size_t leaf, uint64_t *words)
+static const uint64_t *leaf_of(const pvec *bitmap, size_t word)
 {
-    uint64_t any[BITMAP_LEAF_WORDS] = {0};
-    for (size_t i = 0; i < f->categories_any_count; i++) {
-        const uint64_t *bits = category_leaf(v, f->categories_any[i], leaf);
+    return bitmap != NULL ? pvec_leaf(bitmap, word / BITMAP_LEAF_WORDS) : NULL;
+}
+
+static void add_bits(const pvec *bitmap, uint64_t *words, size_t count)
+{
+    for (size_t at = 0; at < count; at += BITMAP_LEAF_WORDS) {
+        const uint64_t *bits = leaf_of(bitmap, at);
         for (size_t w = 0; bits != NULL && w < BITMAP_LEAF_WORDS; w++) {
-            any[w] |= bits[w];
+            words[at + w] |= bits[w];
         }
     }
-    for (size_t w = 0; f->categories_any_count > 0 && w < BITMAP_LEAF_WORDS; w++) {
-        words[w] &= any[w];
-    }
-    for (size_t i = 0; i < f->categories_all_count; i++) {
-        const uint64_t *bits = category_leaf(v, f->categories_all[i], leaf);
+}
+
+static void keep_bits(const pvec *bitmap, uint64_t *words, size_t count)
+{
+    for (size_t at = 0; at < count; at += BITMAP_LEAF_WORDS) {
+        const uint64_t *bits = leaf_of(bitmap, at);
         for (size_t w = 0; w < BITMAP_LEAF_WORDS; w++) {
-            words[w] &= bits != NULL ? bits[w] : 0;
-        }
-    }
-    for (size_t i = 0; i < f->categories_none_count; i++) {
-        const uint64_t *bits = category_leaf(v, f->categories_none[i], leaf);
-        for (size_t w = 0; bits != NULL && w < BITMAP_LEAF_WORDS; w++) {
-            words[w] &= ~bits[w];
+            words[at + w] &= bits != NULL ? bits[w] : 0;
         }
     }
 }
 
-static void keep_created(const view *v, const filter *f, size_t leaf, uint64_t *words)
+static void drop_bits(const pvec *bitmap, uint64_t *words, size_t count)
 {
-    for (size_t w = 0; w < BITMAP_LEAF_WORDS; w++) {
-        for (uint64_t left = words[w]; left != 0; left &= left - 1) {
-            unsigned bit = (unsigned)__builtin_ctzll(left);
-            size_t row = leaf * BITMAP_LEAF_ROWS + w * 64 + bit;
-            int64_t created = *(const int64_t *)pvec_get(&v->created, row);
-            if ((f->has_created_after && created < f->created_after) ||
-                (f->has_created_before && created >= f->created_before)) {
-                words[w] &= ~(1ULL << bit);
+    for (size_t at = 0; at < count; at += BITMAP_LEAF_WORDS) {
+        const uint64_t *bits = leaf_of(bitmap, at);
+        for (size_t w = 0; bits != NULL && w < BITMAP_LEAF_WORDS; w++) {
+            words[at + w] &= ~bits[w];
+        }
+    }
+}
+
+/* begin_bits writes what may be listed and is in one of the categories. */
+static void begin_bits(const view *v, const filter *f, uint64_t *words, size_t count)
+{
+    if (f == NULL || f->categories_any_count == 0) {
+        for (size_t at = 0; at < count; at += BITMAP_LEAF_WORDS) {
+            const uint64_t *listable = leaf_of(&v->listable, at);
+            if (listable != NULL) {
+                memcpy(words + at, listable, BITMAP_LEAF_WORDS * sizeof *words);
+            } else {
+                memset(words + at, 0, BITMAP_LEAF_WORDS * sizeof *words);
             }
         }
-    }
-}
-
-static void keep_attribute(const view *v, const filter_attribute *condition, size_t leaf,
-                           uint64_t *words)
-{
-    uint32_t number = idmap_find(v->strings, condition->name, ROW_NONE);
-    const pvec *column = number != ROW_NONE ? pvec_get(&v->attributes, number) : NULL;
-    if (column == NULL || column->element_bytes == 0) {
-        memset(words, 0, BITMAP_LEAF_WORDS * sizeof *words);
         return;
     }
-    column_test test = column_test_of(condition, v->strings);
-    const size_t column_rows = (size_t)1 << COLUMN_LEAF_BITS;
-    static_assert((1 << COLUMN_LEAF_BITS) % 64 == 0, "a column's leaf is whole words");
-    for (size_t w = 0; w < BITMAP_LEAF_WORDS; w++) {
-        size_t first = leaf * BITMAP_LEAF_ROWS + w * 64;
-        const uint64_t *values = NULL;
-        if (words[w] != 0) {
-            values = pvec_leaf(column, first / column_rows);
-        }
-        if (values == NULL) {
-            words[w] = 0;
-            continue;
-        }
-        for (uint64_t left = words[w]; left != 0; left &= left - 1) {
-            unsigned bit = (unsigned)__builtin_ctzll(left);
-            if (!column_passes(&test, values[first % column_rows + bit])) {
-                words[w] &= ~(1ULL << bit);
-            }
-        }
+    memset(words, 0, count * sizeof *words);
+    for (size_t i = 0; i < f->categories_any_count; i++) {
+        add_bits(category_of(v, f->categories_any[i]), words, count);
     }
+    keep_bits(&v->listable, words, count);
 }
 
-static bool any_left(const uint64_t *words)
+static bool any_left(const uint64_t *words, size_t count)
 {
     uint64_t all = 0;
-    for (size_t w = 0; w < BITMAP_LEAF_WORDS; w++) {
+    for (size_t w = 0; w < count; w++) {
         all |= words[w];
     }
     return all != 0;
 }
 
+/* keep_column reads the leaves of a column where rows are left. A leaf lies anywhere, so the next
+ * one is fetched while one is compared. */
+static void keep_column(const pvec *column, const column_test *test, uint64_t *words, size_t count)
+{
+    const size_t step = ((size_t)1 << column->leaf_bits) / 64;
+    filter_keep keep = filter_kernel_best();
+    const uint64_t *next = pvec_leaf(column, 0);
+    for (size_t at = 0; at < count; at += step) {
+        const uint64_t *values = next;
+        next = pvec_leaf(column, at / step + 1);
+        if (!any_left(words + at, step)) {
+            continue;
+        }
+        if (values == NULL) {
+            memset(words + at, 0, step * sizeof *words);
+            continue;
+        }
+        for (size_t i = 0; next != NULL && i < step * 64; i += 8) {
+            __builtin_prefetch(next + i);
+        }
+        column_keep(test, keep, values, words + at, step);
+    }
+}
+
+static void keep_attribute(const view *v, const filter_attribute *condition, uint64_t *words,
+                           size_t count)
+{
+    uint32_t number = idmap_find(v->strings, condition->name, ROW_NONE);
+    const pvec *column = number != ROW_NONE ? pvec_get(&v->attributes, number) : NULL;
+    column_test test = column_test_of(condition, v->strings);
+    if (column == NULL || column->element_bytes == 0 || test.nothing) {
+        memset(words, 0, count * sizeof *words);
+        return;
+    }
+    keep_column(column, &test, words, count);
+}
+
+static void keep_created(const view *v, const filter *f, uint64_t *words, size_t count)
+{
+    int64_t low = f->has_created_after ? f->created_after : INT64_MIN;
+    int64_t high = f->has_created_before ? f->created_before : INT64_MAX;
+    column_test test = {.text = ROW_NONE};
+    /* `before` itself is out; without one the latest second there is is in. */
+    if (f->has_created_before && low >= high) {
+        memset(words, 0, count * sizeof *words);
+        return;
+    }
+    high -= f->has_created_before ? 1 : 0;
+    test.range = (filter_range){(uint64_t)low, (uint64_t)high - (uint64_t)low};
+    keep_column(&v->created, &test, words, count);
+}
+
 void filter_bits(const view *v, const filter *f, uint64_t *words)
 {
-    size_t leaves = filter_words(v) / BITMAP_LEAF_WORDS;
-    for (size_t leaf = 0; leaf < leaves; leaf++, words += BITMAP_LEAF_WORDS) {
-        const uint64_t *listable = pvec_leaf(&v->listable, leaf);
-        if (listable == NULL) {
-            memset(words, 0, BITMAP_LEAF_WORDS * sizeof *words);
-            continue;
-        }
-        memcpy(words, listable, BITMAP_LEAF_WORDS * sizeof *words);
-        if (f == NULL) {
-            continue;
-        }
-        keep_categories(v, f, leaf, words);
-        if ((f->has_created_after || f->has_created_before) && any_left(words)) {
-            keep_created(v, f, leaf, words);
-        }
-        for (size_t i = 0; i < f->attribute_count && any_left(words); i++) {
-            keep_attribute(v, &f->attributes[i], leaf, words);
-        }
+    size_t count = filter_words(v);
+    begin_bits(v, f, words, count);
+    if (f == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < f->categories_all_count; i++) {
+        keep_bits(category_of(v, f->categories_all[i]), words, count);
+    }
+    for (size_t i = 0; i < f->categories_none_count; i++) {
+        drop_bits(category_of(v, f->categories_none[i]), words, count);
+    }
+    if (f->has_created_after || f->has_created_before) {
+        keep_created(v, f, words, count);
+    }
+    for (size_t i = 0; i < f->attribute_count; i++) {
+        keep_attribute(v, &f->attributes[i], words, count);
     }
 }

@@ -1,41 +1,56 @@
 /*
  * filter_column: packing attributes into words. See the header for the idea.
  *
- * Words are the value's natural bits with COLUMN_FLIP xored in, a quiet NaN with a payload that no
- * finite double equals, so that 0 can mean absence. Kinds other than numbers sit in the negative
- * quiet NaNs: 0xfff9 text, 0xfffa bool, 0xfffb list, the number of the text in the low bits.
+ * A double's bits, with those of a negative one turned over, are integers in the numbers' order;
+ * COLUMN_BIAS moves minus infinity to 1. What is above plus infinity are the other kinds, told by
+ * their upper 16 bits: text, bool, list. The number of the text or list is in the low half; a
+ * list's word has 16 bits between, and each of its texts sets one of them.
  */
 #include "core/view/filter_column.h"
 
+#include <assert.h>
+#include <math.h>
 #include <string.h>
 
-#define COLUMN_FLIP UINT64_C(0x7ff8000000000001)
+#define COLUMN_BIAS UINT64_C(0x7ff0000000000002)
 #define TAG_TEXT    UINT64_C(0xfff9000000000000)
 #define TAG_BOOL    UINT64_C(0xfffa000000000000)
 #define TAG_TEXTS   UINT64_C(0xfffb000000000000)
-#define TAG_MASK    UINT64_C(0xffff000000000000)
+#define TAG_WIDTH   UINT64_C(0x0000ffffffffffff)
 
-static uint64_t number_bits(double number)
+/* -0 must have the word of 0. That is asked of its bits: the build has no signed zeros, so the
+ * compiler may drop a question about the doubles. */
+static uint64_t word_of_number(double number)
 {
+    const uint64_t sign = UINT64_C(1) << 63;
     uint64_t bits;
-    double canonical = number == 0 ? 0 : number; /* -0 equals 0 */
-    memcpy(&bits, &canonical, sizeof bits);
-    return bits;
+    memcpy(&bits, &number, sizeof bits);
+    if (bits == sign) {
+        bits = 0;
+    }
+    return (bits >= sign ? bits ^ ~sign : bits) + COLUMN_BIAS;
+}
+
+/* trace is the bit that a text sets in the words of lists that hold it. */
+static uint64_t trace(uint32_t text)
+{
+    return UINT64_C(1) << (32 + (text * UINT32_C(0x9e3779b1) >> 28));
 }
 
 err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e)
 {
     uint32_t numbers[ATTRIBUTE_TEXTS_MAX];
     uint32_t number = 0;
+    uint64_t traces = 0;
     err_code rc = ERR_OK;
     *out = COLUMN_ABSENT;
     switch (a->kind) {
     case ATTRIBUTE_REMOVED: return ERR_OK;
-    case ATTRIBUTE_NUMBER: *out = number_bits(a->number) ^ COLUMN_FLIP; return ERR_OK;
-    case ATTRIBUTE_BOOL: *out = (TAG_BOOL | (a->truth ? 1U : 0U)) ^ COLUMN_FLIP; return ERR_OK;
+    case ATTRIBUTE_NUMBER: *out = word_of_number(a->number); return ERR_OK;
+    case ATTRIBUTE_BOOL: *out = TAG_BOOL | (a->truth ? 1U : 0U); return ERR_OK;
     case ATTRIBUTE_TEXT:
         rc = idmap_intern(&number, strings, a->text, e);
-        *out = (TAG_TEXT | number) ^ COLUMN_FLIP;
+        *out = TAG_TEXT | number;
         return rc;
     case ATTRIBUTE_TEXTS: break;
     }
@@ -45,36 +60,47 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     }
     for (uint32_t i = 0; i < a->text_count && rc == ERR_OK; i++) {
         rc = idmap_intern(&numbers[i], strings, a->texts[i], e);
+        traces |= rc == ERR_OK ? trace(numbers[i]) : 0;
     }
     if (rc == ERR_OK) {
         rc = idmap_intern(&number, strings,
                           (slice){(const char *)numbers, a->text_count * sizeof numbers[0]}, e);
     }
-    *out = (TAG_TEXTS | number) ^ COLUMN_FLIP;
+    *out = TAG_TEXTS | traces | number;
     return rc;
+}
+
+/* number_test is exact for every bound: between a double and the next there is no word. */
+static void number_test(const filter_attribute *condition, column_test *test)
+{
+    if (isnan(condition->low) || isnan(condition->high)) {
+        return;
+    }
+    uint64_t low = word_of_number(condition->low) + (condition->low_excluded ? 1 : 0);
+    uint64_t high = word_of_number(condition->high) - (condition->high_excluded ? 1 : 0);
+    test->nothing = low > high;
+    test->range = (filter_range){low, high - low};
 }
 
 column_test column_test_of(const filter_attribute *condition, const idmap *strings)
 {
-    column_test test = {.kind = condition->kind,
-                        .text = ROW_NONE,
-                        .low = condition->low,
-                        .high = condition->high,
-                        .low_excluded = condition->low_excluded,
-                        .high_excluded = condition->high_excluded,
-                        .strings = strings};
-    if (condition->kind == ATTRIBUTE_TEXT) {
+    column_test test = {.nothing = true, .text = ROW_NONE, .strings = strings};
+    if (condition->kind == ATTRIBUTE_NUMBER) {
+        number_test(condition, &test);
+    } else if (condition->kind == ATTRIBUTE_TEXT) {
         test.text = idmap_find(strings, condition->text, ROW_NONE);
-        test.equal = (TAG_TEXT | test.text) ^ COLUMN_FLIP;
+        test.nothing = test.text == ROW_NONE;
+        test.range.low = TAG_TEXT | test.text;
     } else if (condition->kind == ATTRIBUTE_BOOL) {
-        test.equal = (TAG_BOOL | (condition->truth ? 1U : 0U)) ^ COLUMN_FLIP;
+        test.nothing = false;
+        test.range.low = TAG_BOOL | (condition->truth ? 1U : 0U);
     }
     return test;
 }
 
-static bool list_holds(const column_test *test, uint64_t bits)
+static bool list_holds(const column_test *test, uint64_t word)
 {
-    slice list = idmap_id(test->strings, (uint32_t)bits);
+    slice list = idmap_id(test->strings, (uint32_t)word);
     for (size_t i = 0; i + sizeof(uint32_t) <= list.length; i += sizeof(uint32_t)) {
         uint32_t number;
         memcpy(&number, list.at + i, sizeof number);
@@ -85,22 +111,35 @@ static bool list_holds(const column_test *test, uint64_t bits)
     return false;
 }
 
-bool column_passes(const column_test *test, uint64_t word)
+/* keep_lists keeps of `words` the rows whose list holds the text. */
+static void keep_lists(const column_test *test, const uint64_t *values, uint64_t *words,
+                       size_t count)
 {
-    if (word == COLUMN_ABSENT) {
-        return false;
+    const uint64_t wanted = trace(test->text);
+    for (size_t w = 0; w < count; w++, values += 64) {
+        for (uint64_t left = words[w]; left != 0; left &= left - 1) {
+            uint64_t value = values[__builtin_ctzll(left)];
+            if ((value & wanted) == 0 || !list_holds(test, value)) {
+                words[w] &= ~(left & -left);
+            }
+        }
     }
-    uint64_t bits = word ^ COLUMN_FLIP;
-    if (test->kind == ATTRIBUTE_NUMBER) {
-        double number;
-        memcpy(&number, &bits, sizeof number);
-        /* The other kinds are NaNs: every comparison fails. */
-        return (test->low_excluded ? number > test->low : number >= test->low) &&
-               (test->high_excluded ? number < test->high : number <= test->high);
+}
+
+void column_keep(const column_test *test, filter_keep keep, const uint64_t *values, uint64_t *words,
+                 size_t count)
+{
+    uint64_t lists[COLUMN_KEEP_MAX];
+    if (test->text == ROW_NONE) {
+        keep(&test->range, values, words, count);
+        return;
     }
-    if (test->kind == ATTRIBUTE_TEXT) {
-        return test->text != ROW_NONE &&
-               (word == test->equal || ((bits & TAG_MASK) == TAG_TEXTS && list_holds(test, bits)));
+    assert(count <= COLUMN_KEEP_MAX);
+    memcpy(lists, words, count * sizeof *words);
+    keep(&(filter_range){TAG_TEXTS, TAG_WIDTH}, values, lists, count);
+    keep(&test->range, values, words, count);
+    keep_lists(test, values, lists, count);
+    for (size_t w = 0; w < count; w++) {
+        words[w] |= lists[w];
     }
-    return test->kind == ATTRIBUTE_BOOL && word == test->equal;
 }

@@ -2,9 +2,10 @@
  * filter_column: an attribute of all items as a column of 64-bit words.
  *
  * A filter over a million items reads eight bytes an item in order instead of following a pointer
- * to each. A word holds one value: a number as its double's bits, everything else under
- * bit patterns that no finite number has; COLUMN_ABSENT is 0, so an unwritten leaf is absence.
- * Texts are interned; a list of texts is interned as the bytes of its texts' numbers.
+ * to each. A word holds one value, so that every condition is a range of unsigned words: numbers
+ * lie in their own order, everything else beyond them, and COLUMN_ABSENT, 0, before them; so an
+ * unwritten leaf is absence. Texts are interned; a list of texts is interned as the bytes of its
+ * texts' numbers, and its word says for one in sixteen texts that it may be in the list.
  */
 #ifndef CORE_FILTER_COLUMN_H
 #define CORE_FILTER_COLUMN_H
@@ -16,6 +17,7 @@
 #include "core/common/idmap.h"
 #include "core/common/item_fields.h"
 #include "core/view/filter.h"
+#include "core/view/filter_kernels.h"
 
 #define COLUMN_ABSENT UINT64_C(0)
 enum { COLUMN_LEAF_BITS = 8 };
@@ -25,15 +27,19 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
 
 /* A filter's condition, ready to be asked of many words. */
 typedef struct column_test {
-    attribute_kind kind;
-    uint64_t equal; /* TEXT and BOOL: the word itself */
-    uint32_t text;  /* TEXT: its number, for lists; ROW_NONE: nobody has it */
-    double low, high;
-    bool low_excluded, high_excluded;
+    bool nothing;       /* no word passes */
+    filter_range range; /* of words that do */
+    uint32_t text;      /* TEXT: its number, which lists may hold; else ROW_NONE */
     const idmap *strings;
 } column_test;
 
 column_test column_test_of(const filter_attribute *condition, const idmap *strings);
-bool column_passes(const column_test *test, uint64_t word);
+
+/* column_keep clears the bits of rows that fail: bit r % 64 of words[r / 64] is that of values[r].
+ * count <= COLUMN_KEEP_MAX. */
+enum { COLUMN_KEEP_MAX = (1 << COLUMN_LEAF_BITS) / 64 };
+void column_keep(const column_test *test, filter_keep keep,
+                 const uint64_t *values /* (count * 64) */, uint64_t *words /* (count) */,
+                 size_t count);
 
 #endif

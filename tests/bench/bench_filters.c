@@ -2,12 +2,15 @@
  * bench_filters: what a filter costs, by how many items pass it and by what it asks.
  *
  * A shop of ITEMS items with vectors around 200 centres. The same user's list is asked for with no
- * filter, and with filters that 100, 10, 1 and 0.1 % of the items pass: a category, a range of a
- * number, and a text. Every item of a list must pass, and as far as the unfiltered ranking of
- * RECOMMEND_DEPTH_MAX reaches, the list must be that ranking without what does not pass. Times are
- * medians on one core; the column beside is the ratio to no filter.
+ * filter, and with filters that 100, 10, 1 and 0.1 % of the items pass: a category, a text, a text
+ * in a list (few lists that many items share; every item its own), a range of a number, one of
+ * creation times, and a category, a text and a range together. Every item of a list must pass, and
+ * as far as the unfiltered ranking of RECOMMEND_DEPTH_MAX reaches, the list must be that ranking
+ * without what does not pass. Times are medians on one core, and queries with and without the
+ * filter take turns, so that the ratio holds on a machine that is not quiet; in brackets the time
+ * until the bitmap of the candidates is made.
  *
- * Usage: bench_filters [ITEMS]
+ * Usage: bench_filters [ITEMS ...]   (63000 1000000)
  */
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +25,7 @@
 #include "core/train/model.h"
 #include "core/view/base.h"
 
-enum { DIM = 64, CENTRES = 200, K = 20, EDGES = 20, ROUNDS = 101, STEPS = 4 };
+enum { DIM = 64, CENTRES = 200, K = 20, EDGES = 20, ROUNDS = 101, STEPS = 4, LABELS = 5 };
 
 static const unsigned every[STEPS] = {1, 10, 100, 1000};
 static const char *const steps[STEPS] = {"100 %", "10 %", "1 %", "0.1 %"};
@@ -42,36 +45,56 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* Item i is in category "every-n" for each n that divides its shuffled number; the number is its
- * attribute "rank" too, and "lot" a text that as many items share. */
+/* What the attributes of an item borrow. */
+typedef struct item_room {
+    char id[16], lots[STEPS][24], labels[LABELS][24];
+    slice categories[STEPS], own[STEPS + LABELS];
+    attribute attributes[STEPS + 3];
+} item_room;
+
+/* Item i is in category "every-n" for each n that divides its shuffled number; the same words are
+ * its list "tags", and with some of 1000 labels its list "labels". The number is its creation time
+ * and, below 1000, its attribute "rank"; "lot-n" is a text that 1 in n items have. */
 static void load_item(live *l, uint32_t row, uint32_t number)
 {
-    err e = ERR_INIT;
-    char id[16], lots[STEPS][24];
-    slice categories[STEPS];
-    uint32_t count = 0;
     static const char *const names[STEPS] = {"every-1", "every-10", "every-100", "every-1000"};
-    attribute attributes[STEPS + 1];
+    static const char *const lot_names[STEPS] = {"lot-1", "lot-10", "lot-100", "lot-1000"};
+    err e = ERR_INIT;
+    item_room room;
+    uint32_t count = 0;
     for (unsigned i = 0; i < STEPS; i++) {
-        static const char *const lot_names[STEPS] = {"lot-1", "lot-10", "lot-100", "lot-1000"};
         if (number % every[i] == 0) {
-            categories[count++] = slice_of(names[i]);
+            room.categories[count] = slice_of(names[i]);
+            room.own[count++] = slice_of(names[i]);
         }
-        snprintf(lots[i], sizeof lots[i], "lot %u", number % every[i]);
-        attributes[i] = (attribute){
-            .name = slice_of(lot_names[i]), .kind = ATTRIBUTE_TEXT, .text = slice_of(lots[i])};
+        snprintf(room.lots[i], sizeof room.lots[i], "lot %u", number % every[i]);
+        room.attributes[i] = (attribute){
+            .name = slice_of(lot_names[i]), .kind = ATTRIBUTE_TEXT, .text = slice_of(room.lots[i])};
     }
-    attributes[STEPS] = (attribute){
+    for (unsigned i = 0; i < LABELS; i++) {
+        snprintf(room.labels[i], sizeof room.labels[i], "label %u",
+                 (number * 2654435761U >> (4 * i)) % 1000);
+        room.own[count + i] = slice_of(room.labels[i]);
+    }
+    room.attributes[STEPS] = (attribute){
         .name = slice_of("rank"), .kind = ATTRIBUTE_NUMBER, .number = (double)(number % 1000)};
-    snprintf(id, sizeof id, "i%u", row);
+    room.attributes[STEPS + 1] = (attribute){.name = slice_of("tags"),
+                                             .kind = ATTRIBUTE_TEXTS,
+                                             .texts = room.categories,
+                                             .text_count = count};
+    room.attributes[STEPS + 2] = (attribute){.name = slice_of("labels"),
+                                             .kind = ATTRIBUTE_TEXTS,
+                                             .texts = room.own,
+                                             .text_count = count + LABELS};
+    snprintf(room.id, sizeof room.id, "i%u", row);
     const change_item item = {.row = row,
                               .created = true,
-                              .id = slice_of(id),
-                              .created_at = row,
-                              .categories = categories,
+                              .id = slice_of(room.id),
+                              .created_at = number,
+                              .categories = room.categories,
                               .category_count = count,
-                              .attributes = attributes,
-                              .attribute_count = STEPS + 1};
+                              .attributes = room.attributes,
+                              .attribute_count = STEPS + 3};
     must(live_load_item(l, &item, &e), &e);
 }
 
@@ -137,110 +160,184 @@ static int by_time(const void *a, const void *b)
 typedef struct listing {
     uint32_t rows[RECOMMEND_DEPTH_MAX];
     size_t count;
-    double us; /* median */
+    double us, bitmap_us; /* of one query */
 } listing;
 
-static void measure(const view *v, const filter *f, size_t k, recommend_scratch *s, listing *out)
+static double filtered_at;
+
+static void note_filtered(void *ctx)
 {
-    double times[ROUNDS];
+    (void)ctx;
+    filtered_at = now_us();
+}
+
+static void list_once(const view *v, const filter *f, size_t k, recommend_scratch *s, listing *out)
+{
     err e = ERR_INIT;
     recommend_query q = RECOMMEND_QUERY_INIT;
     recommend_result result;
     q.user = 0;
     q.k = k;
     q.filter = f;
-    for (size_t i = 0; i < ROUNDS; i++) {
-        double began = now_us();
-        must(recommend(v, &q, s, &result, &e), &e);
-        times[i] = now_us() - began;
-    }
+    double began = now_us();
+    must(recommend(v, &q, s, &result, &e), &e);
+    out->us = now_us() - began;
+    out->bitmap_us = filtered_at - began;
     out->count = result.count;
     for (size_t i = 0; i < result.count; i++) {
         out->rows[i] = result.hits[i].row;
     }
-    qsort(times, ROUNDS, sizeof *times, by_time);
-    out->us = times[ROUNDS / 2];
 }
 
-static void check(const listing *all, const listing *got, const uint32_t *numbers, unsigned n)
+static double median(double *times)
+{
+    qsort(times, ROUNDS, sizeof *times, by_time);
+    return times[ROUNDS / 2];
+}
+
+/* What is asked, and which numbers pass it. */
+typedef enum asked { CATEGORY, TEXT, TAGS, LABELLED, RANGE, CREATED, TOGETHER, ASKED } asked;
+
+static bool passes(asked what, uint32_t number, uint32_t items, unsigned n)
+{
+    return what == RANGE     ? number % 1000 < 1000 / n
+           : what == CREATED ? number < items / n
+                             : number % n == 0;
+}
+
+typedef struct bench {
+    const view *view;
+    const uint32_t *numbers; /* (items) */
+    uint32_t items;
+    recommend_scratch *scratch;
+} bench;
+
+static void check(const bench *b, const listing *all, const listing *got, asked what, unsigned n)
 {
     size_t at = 0;
     bool right = got->count > 0;
     for (size_t i = 0; i < got->count; i++) {
-        right = right && numbers[got->rows[i]] % n == 0;
+        right = right && passes(what, b->numbers[got->rows[i]], b->items, n);
     }
     for (size_t i = 0; i < all->count && at < got->count; i++) {
-        if (numbers[all->rows[i]] % n == 0) {
+        if (passes(what, b->numbers[all->rows[i]], b->items, n)) {
             right = right && all->rows[i] == got->rows[at++];
         }
     }
     if (!right) {
-        fprintf(stderr, "bench_filters: a filter of 1 in %u gave a wrong list\n", n);
+        fprintf(stderr, "bench_filters: filter %d of 1 in %u gave a wrong list\n", (int)what, n);
         exit(1);
     }
 }
 
-static void compare(const view *v, const uint32_t *numbers, recommend_scratch *s)
+/* make_filter borrows from `conditions` (2) and `category`. */
+static filter make_filter(asked what, unsigned step, uint32_t items, slice *category,
+                          filter_attribute *conditions)
 {
-    static const char *const categories[STEPS] = {"every-1", "every-10", "every-100", "every-1000"};
+    static const char *const names[STEPS] = {"every-1", "every-10", "every-100", "every-1000"};
     static const char *const lots[STEPS] = {"lot-1", "lot-10", "lot-100", "lot-1000"};
-    static listing all, plain, got;
-    measure(v, NULL, RECOMMEND_DEPTH_MAX, s, &all);
-    measure(v, NULL, K, s, &plain);
-    printf("%-8s %10.1f us\n%-8s %22s %22s\n", "none", plain.us, "passes", "category", "text");
-    for (size_t i = 0; i < STEPS; i++) {
-        const slice category = slice_of(categories[i]);
-        const filter by_category = {.categories_any = &category, .categories_any_count = 1};
-        const filter_attribute lot = {
-            .name = slice_of(lots[i]), .kind = ATTRIBUTE_TEXT, .text = slice_of("lot 0")};
-        const filter by_text = {.attributes = &lot, .attribute_count = 1};
-        measure(v, &by_category, K, s, &got);
-        check(&all, &got, numbers, every[i]);
-        printf("%-8s %10.1f us %6.2f x", steps[i], got.us, got.us / plain.us);
-        measure(v, &by_text, K, s, &got);
-        check(&all, &got, numbers, every[i]);
-        printf(" %10.1f us %6.2f x\n", got.us, got.us / plain.us);
+    filter f = {.categories_any = category, .attributes = conditions};
+    *category = slice_of(names[step]);
+    f.categories_any_count = what == CATEGORY || what == TOGETHER;
+    f.has_created_before = what == CREATED;
+    f.created_before = items / every[step];
+    f.attribute_count = what == CATEGORY || what == CREATED ? 0 : what == TOGETHER ? 2 : 1;
+    filter_attribute text = {.name = slice_of(lots[step]), .text = slice_of("lot 0")};
+    if (what == TAGS || what == LABELLED) {
+        text = (filter_attribute){.name = slice_of(what == TAGS ? "tags" : "labels"),
+                                  .text = *category};
     }
-    static const double highs[STEPS] = {999, 99, 9, 0};
-    printf("range of a number:");
-    for (size_t i = 0; i < STEPS; i++) {
-        const filter_attribute range = {
-            .name = slice_of("rank"), .kind = ATTRIBUTE_NUMBER, .low = 0, .high = highs[i]};
-        const filter f = {.attributes = &range, .attribute_count = 1};
-        measure(v, &f, K, s, &got);
-        for (size_t n = 0; n < got.count; n++) {
-            if ((double)(numbers[got.rows[n]] % 1000) > highs[i]) {
-                fprintf(stderr, "bench_filters: an item out of the range\n");
-                exit(1);
-            }
+    text.kind = ATTRIBUTE_TEXT;
+    filter_attribute range = {.name = slice_of("rank"),
+                              .kind = ATTRIBUTE_NUMBER,
+                              .high = what == RANGE ? 1000.0 / every[step] : 1000,
+                              .high_excluded = true};
+    conditions[0] = what == RANGE ? range : text;
+    conditions[1] = range;
+    return f;
+}
+
+static void compare(const bench *b, asked what, unsigned step, const listing *all)
+{
+    slice category;
+    filter_attribute conditions[2];
+    static listing got, none;
+    double plain[ROUNDS], times[ROUNDS], bitmaps[ROUNDS];
+    filter f = make_filter(what, step, b->items, &category, conditions);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        list_once(b->view, NULL, K, b->scratch, &none);
+        list_once(b->view, &f, K, b->scratch, &got);
+        plain[i] = none.us;
+        times[i] = got.us;
+        bitmaps[i] = got.bitmap_us;
+    }
+    check(b, all, &got, what, every[step]);
+    double us = median(times);
+    printf("  %8.1f (%6.1f) %6.2f x", us, median(bitmaps), us / median(plain));
+}
+
+static void run(const bench *b)
+{
+    static const char *const kinds[ASKED] = {"category", "text",    "in few lists", "in own list",
+                                             "number",   "created", "all three"};
+    static listing all;
+    double times[ROUNDS], bitmaps[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        list_once(b->view, NULL, K, b->scratch, &all);
+        times[i] = all.us;
+        bitmaps[i] = all.bitmap_us;
+    }
+    printf("filters, %u items x %d, k %d, medians of %d on one core, in us\n", b->items, DIM, K,
+           ROUNDS);
+    printf("no filter     %8.1f (%6.1f)\npasses      ", median(times), median(bitmaps));
+    for (unsigned step = 0; step < STEPS; step++) {
+        printf("  %26s", steps[step]);
+    }
+    list_once(b->view, NULL, RECOMMEND_DEPTH_MAX, b->scratch, &all);
+    for (asked what = 0; what < ASKED; what++) {
+        printf("\n%-12s", kinds[what]);
+        for (unsigned step = 0; step < STEPS; step++) {
+            compare(b, what, step, &all);
         }
-        printf("  %s %.1f us", steps[i], got.us);
     }
     printf("\n");
 }
 
-int main(int argc, char **argv)
+static void bench_shop(uint32_t items)
 {
     err e = ERR_INIT;
     rng r;
-    recommend_scratch *s = NULL;
     live_hold hold;
-    uint32_t items = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 63000;
-    if (items < 2000) {
-        fprintf(stderr, "bench_filters: expected at least 2000 items\n");
-        return 2;
-    }
+    bench b = {.items = items};
     rng_init(&r, 5, 0);
     uint32_t *numbers = mem_array(items, sizeof *numbers);
     must(numbers == NULL ? err_nomem(&e, "the items") : ERR_OK, &e);
     live *l = make_shop(items, numbers, &r);
-    must(recommend_scratch_new(&s, &e), &e);
+    must(recommend_scratch_new(&b.scratch, &e), &e);
+    recommend_scratch_watch(b.scratch, note_filtered, NULL);
     live_acquire(l, &hold);
-    printf("filters, %u items x %d, k %d, medians of %d on one core\n", items, DIM, K, ROUNDS);
-    compare(hold.view, numbers, s);
+    b.view = hold.view;
+    b.numbers = numbers;
+    run(&b);
     live_release(l, &hold);
-    recommend_scratch_free(s);
+    recommend_scratch_free(b.scratch);
     live_free(l);
     mem_free(numbers);
+}
+
+int main(int argc, char **argv)
+{
+    static const uint32_t usual[] = {63000, 1000000};
+    for (int i = 1; i < argc; i++) {
+        uint32_t items = (uint32_t)strtoul(argv[i], NULL, 10);
+        if (items < 2000) {
+            fprintf(stderr, "bench_filters: expected at least 2000 items\n");
+            return 2;
+        }
+        bench_shop(items);
+    }
+    for (size_t i = 0; argc <= 1 && i < sizeof usual / sizeof usual[0]; i++) {
+        bench_shop(usual[i]);
+    }
     return 0;
 }
