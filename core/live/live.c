@@ -24,7 +24,7 @@ static void init_vectors(view *v)
     pvec_init(&v->records, sizeof(uint32_t), 9);
     pvec_init(&v->degree, sizeof(double), 7);
     pvec_init(&v->categories, sizeof(pvec), 4);
-    pvec_init(&v->attributes, sizeof(pvec), 4);
+    pvec_init(&v->attributes, sizeof(attribute_column), 4);
     pvec_init(&v->lists, sizeof(user_list *), 7);
     pvec_init(&v->slots, sizeof(uint32_t), 8);
 }
@@ -74,6 +74,7 @@ static void free_pointers(pvec *v, size_t rows)
     pvec_free(v);
 }
 
+/* free_vectors_of does so with elements that begin with a vector. */
 static void free_vectors_of(pvec *v, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

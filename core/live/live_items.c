@@ -10,8 +10,15 @@
 #include "core/common/mem.h"
 #include "core/live/live_tables.h"
 #include "core/view/filter_column.h"
+#include "core/view/filter_kept.h"
 
-/* set_tagged takes the item into or out of the lists of one of its tags. */
+/* An item's word in the column of an attribute (interned name). */
+typedef struct item_word {
+    uint32_t name, row;
+    uint64_t word;
+} item_word;
+
+/* set_category takes the item into or out of a bitmap among the categories'. */
 static err_code set_category(live *l, uint32_t number, uint32_t row, bool on, err *e)
 {
     void *bitmap = NULL;
@@ -25,25 +32,59 @@ static err_code set_category(live *l, uint32_t number, uint32_t row, bool on, er
     return live_bit(l, bitmap, row, on, NULL, e);
 }
 
-static err_code set_attribute(live *l, uint32_t number, uint32_t row, uint64_t value, err *e)
+/* kept_number gives the bitmap of a value, a new one for a new value if the column has room for it;
+ * ROW_NONE for none. */
+static err_code kept_number(uint32_t *out, live *l, attribute_column *column, kept_value value,
+                            err *e)
 {
-    void *column = NULL;
-    err_code rc = pvec_edit(&column, &l->next->attributes, &l->txn, number, e);
+    *out = ROW_NONE;
+    if (kept_bitmap(l->next, value) == NULL) {
+        if (column->kept == KEPT_MAX) {
+            return ERR_OK;
+        }
+        column->kept++;
+    }
+    return kept_intern(out, l->strings, value, e);
+}
+
+/* keep_values takes the item into or out of the bitmaps of its values. */
+static err_code keep_values(live *l, attribute_column *column, const item_word *at, bool on, err *e)
+{
+    uint32_t values[ATTRIBUTE_TEXTS_MAX];
+    size_t count = column_values(at->word, l->strings, values);
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        uint32_t number = ROW_NONE;
+        rc = kept_number(&number, l, column, (kept_value){at->name, values[i]}, e);
+        if (rc == ERR_OK && number != ROW_NONE) {
+            rc = set_category(l, number, at->row, on, e);
+        }
+    }
+    return rc;
+}
+
+static err_code set_attribute(live *l, const item_word *to, err *e)
+{
+    void *at = NULL, *place = NULL;
+    err_code rc = pvec_edit(&at, &l->next->attributes, &l->txn, to->name, e);
     if (rc != ERR_OK) {
         return rc;
     }
-    if (((pvec *)column)->element_bytes == 0) {
-        pvec_init(column, sizeof(uint64_t), COLUMN_LEAF_BITS);
+    attribute_column *column = at;
+    if (column->words.element_bytes == 0) {
+        pvec_init(&column->words, sizeof(uint64_t), COLUMN_LEAF_BITS);
     }
-    if (*(const uint64_t *)pvec_get(column, row) == value) {
+    item_word was = *to;
+    was.word = *(const uint64_t *)pvec_get(&column->words, to->row);
+    if (was.word == to->word) {
         return ERR_OK;
     }
-    void *place = NULL;
-    rc = pvec_edit(&place, column, &l->txn, row, e);
+    rc = pvec_edit(&place, &column->words, &l->txn, to->row, e);
     if (rc == ERR_OK) {
-        *(uint64_t *)place = value;
+        *(uint64_t *)place = to->word;
+        rc = keep_values(l, column, &was, false, e);
     }
-    return rc;
+    return rc == ERR_OK ? keep_values(l, column, to, true, e) : rc;
 }
 
 static err_code untag(live *l, uint32_t row, const item_tags *tags, err *e)
@@ -53,7 +94,8 @@ static err_code untag(live *l, uint32_t row, const item_tags *tags, err *e)
         rc = set_category(l, tags->ids[i], row, false, e);
     }
     for (uint32_t i = 0; i < tags->attribute_count && rc == ERR_OK; i++) {
-        rc = set_attribute(l, tags->ids[tags->category_count + i], row, COLUMN_ABSENT, e);
+        const item_word none = {tags->ids[tags->category_count + i], row, COLUMN_ABSENT};
+        rc = set_attribute(l, &none, e);
     }
     return rc;
 }
@@ -69,13 +111,14 @@ static err_code tag(live *l, uint32_t row, const change_item *item, item_tags *t
     }
     for (uint32_t i = 0; i < item->attribute_count && rc == ERR_OK; i++) {
         uint32_t *number = &tags->ids[item->category_count + i];
-        uint64_t value = COLUMN_ABSENT;
+        item_word to = {0, row, COLUMN_ABSENT};
         rc = idmap_intern(number, l->strings, item->attributes[i].name, e);
+        to.name = *number;
         if (rc == ERR_OK) {
-            rc = column_encode(&value, l->strings, &item->attributes[i], e);
+            rc = column_encode(&to.word, l->strings, &item->attributes[i], e);
         }
         if (rc == ERR_OK) {
-            rc = set_attribute(l, *number, row, value, e);
+            rc = set_attribute(l, &to, e);
         }
     }
     return rc;

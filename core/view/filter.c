@@ -2,15 +2,16 @@
  * filter: from conditions to a bitmap.
  *
  * One condition after the other goes over the whole bitmap, a leaf of its own table at a time, so
- * names are looked up once. Categories are bitmaps and cost a few words' operations; creation times
- * and attributes are columns and are read only where a row is still in, so rare categories make the
- * rest of the filter cheap.
+ * names are looked up once. Categories, and texts that have a bitmap, cost a few words' operations;
+ * creation times and other attributes are columns and are read only where a row is still in, so
+ * rare categories make the rest of the filter cheap.
  */
 #include "core/view/filter_bits.h"
 
 #include <string.h>
 
 #include "core/view/filter_column.h"
+#include "core/view/filter_kept.h"
 
 size_t filter_words(const view *v)
 {
@@ -120,21 +121,28 @@ static void keep_column(const pvec *column, const column_test *test, uint64_t *w
 static void keep_attribute(const view *v, const filter_attribute *condition, uint64_t *words,
                            size_t count)
 {
-    uint32_t number = idmap_find(v->strings, condition->name, ROW_NONE);
-    const pvec *column = number != ROW_NONE ? pvec_get(&v->attributes, number) : NULL;
+    uint32_t name = idmap_find(v->strings, condition->name, ROW_NONE);
+    const attribute_column *column = name != ROW_NONE ? pvec_get(&v->attributes, name) : NULL;
     column_test test = column_test_of(condition, v->strings);
-    if (column == NULL || column->element_bytes == 0 || test.nothing) {
-        memset(words, 0, count * sizeof *words);
-        return;
+    const pvec *kept = NULL;
+    if (test.value != ROW_NONE && column != NULL) {
+        kept = kept_bitmap(v, (kept_value){name, test.value});
+        test.nothing = test.nothing || (kept == NULL && column->kept < KEPT_MAX);
     }
-    keep_column(column, &test, words, count);
+    if (column == NULL || column->words.element_bytes == 0 || test.nothing) {
+        memset(words, 0, count * sizeof *words);
+    } else if (kept != NULL) {
+        keep_bits(kept, words, count);
+    } else {
+        keep_column(&column->words, &test, words, count);
+    }
 }
 
 static void keep_created(const view *v, const filter *f, uint64_t *words, size_t count)
 {
     int64_t low = f->has_created_after ? f->created_after : INT64_MIN;
     int64_t high = f->has_created_before ? f->created_before : INT64_MAX;
-    column_test test = {.text = ROW_NONE};
+    column_test test = {.value = ROW_NONE};
     /* `before` itself is out; without one the latest second there is is in. */
     if (f->has_created_before && low >= high) {
         memset(words, 0, count * sizeof *words);

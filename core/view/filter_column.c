@@ -70,6 +70,28 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     return rc;
 }
 
+/* Beyond every text: strings are numbered from 0, and ROW_NONE is none. */
+static uint32_t value_of_truth(bool truth)
+{
+    return truth ? ROW_NONE - 1 : ROW_NONE - 2;
+}
+
+size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE_TEXTS_MAX])
+{
+    switch (word & ~TAG_WIDTH) {
+    case TAG_TEXT: out[0] = (uint32_t)word; return 1;
+    case TAG_BOOL: out[0] = value_of_truth((word & 1) != 0); return 1;
+    case TAG_TEXTS: break;
+    default: return 0;
+    }
+    slice list = idmap_id(strings, (uint32_t)word);
+    assert(list.length <= ATTRIBUTE_TEXTS_MAX * sizeof out[0]);
+    if (list.length > 0) {
+        memcpy(out, list.at, list.length);
+    }
+    return list.length / sizeof out[0];
+}
+
 /* number_test is exact for every bound: between a double and the next there is no word. */
 static void number_test(const filter_attribute *condition, column_test *test)
 {
@@ -84,15 +106,17 @@ static void number_test(const filter_attribute *condition, column_test *test)
 
 column_test column_test_of(const filter_attribute *condition, const idmap *strings)
 {
-    column_test test = {.nothing = true, .text = ROW_NONE, .strings = strings};
+    column_test test = {.nothing = true, .value = ROW_NONE, .strings = strings};
     if (condition->kind == ATTRIBUTE_NUMBER) {
         number_test(condition, &test);
     } else if (condition->kind == ATTRIBUTE_TEXT) {
-        test.text = idmap_find(strings, condition->text, ROW_NONE);
-        test.nothing = test.text == ROW_NONE;
-        test.range.low = TAG_TEXT | test.text;
+        test.value = idmap_find(strings, condition->text, ROW_NONE);
+        test.nothing = test.value == ROW_NONE;
+        test.range.low = TAG_TEXT | test.value;
+        test.lists = true;
     } else if (condition->kind == ATTRIBUTE_BOOL) {
         test.nothing = false;
+        test.value = value_of_truth(condition->truth);
         test.range.low = TAG_BOOL | (condition->truth ? 1U : 0U);
     }
     return test;
@@ -104,7 +128,7 @@ static bool list_holds(const column_test *test, uint64_t word)
     for (size_t i = 0; i + sizeof(uint32_t) <= list.length; i += sizeof(uint32_t)) {
         uint32_t number;
         memcpy(&number, list.at + i, sizeof number);
-        if (number == test->text) {
+        if (number == test->value) {
             return true;
         }
     }
@@ -115,7 +139,7 @@ static bool list_holds(const column_test *test, uint64_t word)
 static void keep_lists(const column_test *test, const uint64_t *values, uint64_t *words,
                        size_t count)
 {
-    const uint64_t wanted = trace(test->text);
+    const uint64_t wanted = trace(test->value);
     for (size_t w = 0; w < count; w++, values += 64) {
         for (uint64_t left = words[w]; left != 0; left &= left - 1) {
             uint64_t value = values[__builtin_ctzll(left)];
@@ -130,7 +154,7 @@ void column_keep(const column_test *test, filter_keep keep, const uint64_t *valu
                  size_t count)
 {
     uint64_t lists[COLUMN_KEEP_MAX];
-    if (test->text == ROW_NONE) {
+    if (!test->lists) {
         keep(&test->range, values, words, count);
         return;
     }

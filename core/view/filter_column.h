@@ -25,11 +25,16 @@ enum { COLUMN_LEAF_BITS = 8 };
 /* column_encode interns what the attribute needs. Writer only. */
 err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e) ERR_CHECKED;
 
+/* column_values writes the values that a condition of equality can find in the word, as numbers:
+ * interned texts, or one of the two of a bool; returns how many (0 for a number). */
+size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE_TEXTS_MAX]);
+
 /* A filter's condition, ready to be asked of many words. */
 typedef struct column_test {
     bool nothing;       /* no word passes */
     filter_range range; /* of words that do */
-    uint32_t text;      /* TEXT: its number, which lists may hold; else ROW_NONE */
+    uint32_t value;     /* TEXT and BOOL: as column_values has it; else ROW_NONE */
+    bool lists;         /* TEXT: lists may hold it */
     const idmap *strings;
 } column_test;
 

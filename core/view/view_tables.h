@@ -34,6 +34,13 @@ typedef struct item_tags {
     uint32_t ids[];
 } item_tags;
 
+/* An attribute of all items (core/view/filter_column.h), and how many of its texts have a bitmap
+ * (core/view/filter_kept.h). */
+typedef struct attribute_column {
+    pvec words; /* uint64_t; first, for whoever frees vectors of vectors */
+    uint32_t kept;
+} attribute_column;
+
 /* A user's records; immutable once published. */
 typedef struct user_list {
     uint64_t stamp; /* of the transaction that made it */
@@ -74,10 +81,10 @@ struct view {
     pvec records;                  /* uint32_t: interaction records */
     pvec degree;                   /* double: sum of the edges' weights */
     pvec categories;               /* by interned name: pvec, a bitmap over item rows */
-    pvec attributes;          /* by interned name: pvec of uint64_t, core/view/filter_column.h */
-    pvec user_exists;         /* bitmap over user rows */
-    pvec lists;               /* const user_list * */
-    top_list *top[TOP_KINDS]; /* NULL before the first op */
+    pvec attributes;               /* by interned name: attribute_column */
+    pvec user_exists;              /* bitmap over user rows */
+    pvec lists;                    /* const user_list * */
+    top_list *top[TOP_KINDS];      /* NULL before the first op */
 
     base *base;         /* NULL: no model */
     delta *delta;       /* NULL: no model */
