@@ -120,6 +120,15 @@ static bool is_skipped(const uint64_t *skip, uint32_t row)
     return skip != NULL && (skip[row / 64] >> row % 64 & 1) != 0;
 }
 
+/* push_scored offers rows with their scores, for which `scores` has room. */
+static void push_scored(search *s, const uint32_t *rows, size_t count, float *scores)
+{
+    scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
+    for (size_t i = 0; i < count; i++) {
+        topk_push(&s->best, rows[i], scores[i]);
+    }
+}
+
 /* settle gives the noted rows that still may be in the list their real scores. */
 static void settle(search *s)
 {
@@ -131,14 +140,38 @@ static void settle(search *s)
             rows[count++] = s->maybes[i].row;
         }
         if (count == SCORED || i >= s->maybes_count) {
-            scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
-            for (size_t n = 0; n < count; n++) {
-                topk_push(&s->best, rows[n], scores[n]);
-            }
+            push_scored(s, rows, count, scores);
             count = 0;
         }
     }
     s->maybes_count = 0;
+}
+
+/* scan_few scores the candidates alone. Each lies in lines of its own that nothing has read, so
+ * they are fetched as they are found and scored a while later. */
+static void scan_few(search *s)
+{
+    const size_t dim = s->ix->dim, rows = s->ix->rows;
+    uint32_t found[SCORED] = {0};
+    float scores[SCORED];
+    size_t count = 0;
+    for (size_t first = 0; first < rows; first += 64) {
+        uint64_t left = ~s->query->skip[first / 64];
+        left &= rows - first < 64 ? (UINT64_C(1) << (rows - first)) - 1 : UINT64_MAX;
+        for (; left != 0; left &= left - 1) {
+            uint32_t row = (uint32_t)(first + (unsigned)__builtin_ctzll(left));
+            const float *x = s->ix->x + row * dim;
+            for (size_t j = 0; j < dim; j += 16) {
+                __builtin_prefetch(x + j);
+            }
+            found[count++] = row;
+            if (count == SCORED) {
+                push_scored(s, found, count, scores);
+                count = 0;
+            }
+        }
+    }
+    push_scored(s, found, count, scores);
 }
 
 /* note is the sink of codes_scan. */
@@ -235,7 +268,11 @@ static void begin(search *s, index_scratch *scratch)
     if (s->candidates == 0) {
         return;
     }
-    if (ix->codes == NULL || s->candidates < ix->rows / SPARSE_SHARE) {
+    if (s->candidates < ix->rows / SPARSE_SHARE) {
+        scan_few(s);
+        return;
+    }
+    if (ix->codes == NULL) {
         scan_table table = {.x = ix->x, .rows = ix->rows, .dim = ix->dim, .skip = query->skip};
         scan_topk(&table, query->q, &s->best);
         return;
