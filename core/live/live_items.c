@@ -47,8 +47,9 @@ static err_code kept_number(uint32_t *out, live *l, attribute_column *column, ke
     return kept_intern(out, l->strings, value, e);
 }
 
-/* keep_values takes the item into or out of the bitmaps of its values. */
-static err_code keep_values(live *l, attribute_column *column, const item_word *at, bool on, err *e)
+/* keep_values takes the item into or out of the bitmaps of its values, and puts the traces of those
+ * without one into the word. */
+static err_code keep_values(live *l, attribute_column *column, item_word *at, bool on, err *e)
 {
     uint32_t values[ATTRIBUTE_TEXTS_MAX];
     size_t count = column_values(at->word, l->strings, values);
@@ -58,12 +59,14 @@ static err_code keep_values(live *l, attribute_column *column, const item_word *
         rc = kept_number(&number, l, column, (kept_value){at->name, values[i]}, e);
         if (rc == ERR_OK && number != ROW_NONE) {
             rc = set_category(l, number, at->row, on, e);
+        } else if (number == ROW_NONE) {
+            at->word |= column_trace(at->word, values[i]);
         }
     }
     return rc;
 }
 
-static err_code set_attribute(live *l, const item_word *to, err *e)
+static err_code set_attribute(live *l, item_word *to, err *e)
 {
     void *at = NULL, *place = NULL;
     err_code rc = pvec_edit(&at, &l->next->attributes, &l->txn, to->name, e);
@@ -81,10 +84,13 @@ static err_code set_attribute(live *l, const item_word *to, err *e)
     }
     rc = pvec_edit(&place, &column->words, &l->txn, to->row, e);
     if (rc == ERR_OK) {
-        *(uint64_t *)place = to->word;
         rc = keep_values(l, column, &was, false, e);
     }
-    return rc == ERR_OK ? keep_values(l, column, to, true, e) : rc;
+    if (rc == ERR_OK) {
+        rc = keep_values(l, column, to, true, e);
+        *(uint64_t *)place = to->word;
+    }
+    return rc;
 }
 
 static err_code untag(live *l, uint32_t row, const item_tags *tags, err *e)
@@ -94,7 +100,7 @@ static err_code untag(live *l, uint32_t row, const item_tags *tags, err *e)
         rc = set_category(l, tags->ids[i], row, false, e);
     }
     for (uint32_t i = 0; i < tags->attribute_count && rc == ERR_OK; i++) {
-        const item_word none = {tags->ids[tags->category_count + i], row, COLUMN_ABSENT};
+        item_word none = {tags->ids[tags->category_count + i], row, COLUMN_ABSENT};
         rc = set_attribute(l, &none, e);
     }
     return rc;

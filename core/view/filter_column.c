@@ -4,7 +4,7 @@
  * A double's bits, with those of a negative one turned over, are integers in the numbers' order;
  * COLUMN_BIAS moves minus infinity to 1. What is above plus infinity are the other kinds, told by
  * their upper 16 bits: text, bool, list. The number of the text or list is in the low half; a
- * list's word has 16 bits between, and each of its texts sets one of them.
+ * list's word has 16 bits between for its texts' traces.
  */
 #include "core/view/filter_column.h"
 
@@ -31,9 +31,11 @@ static uint64_t word_of_number(double number)
     return (bits >= sign ? bits ^ ~sign : bits) + COLUMN_BIAS;
 }
 
-/* trace is the bit that a text sets in the words of lists that hold it. */
-static uint64_t trace(uint32_t text)
+uint64_t column_trace(uint64_t word, uint32_t text)
 {
+    if ((word & ~TAG_WIDTH) != TAG_TEXTS) {
+        return 0;
+    }
     return UINT64_C(1) << (32 + (text * UINT32_C(0x9e3779b1) >> 28));
 }
 
@@ -41,7 +43,6 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
 {
     uint32_t numbers[ATTRIBUTE_TEXTS_MAX];
     uint32_t number = 0;
-    uint64_t traces = 0;
     err_code rc = ERR_OK;
     *out = COLUMN_ABSENT;
     switch (a->kind) {
@@ -60,13 +61,12 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     }
     for (uint32_t i = 0; i < a->text_count && rc == ERR_OK; i++) {
         rc = idmap_intern(&numbers[i], strings, a->texts[i], e);
-        traces |= rc == ERR_OK ? trace(numbers[i]) : 0;
     }
     if (rc == ERR_OK) {
         rc = idmap_intern(&number, strings,
                           (slice){(const char *)numbers, a->text_count * sizeof numbers[0]}, e);
     }
-    *out = TAG_TEXTS | traces | number;
+    *out = TAG_TEXTS | number;
     return rc;
 }
 
@@ -122,31 +122,42 @@ column_test column_test_of(const filter_attribute *condition, const idmap *strin
     return test;
 }
 
-static bool list_holds(const column_test *test, uint64_t word)
+static bool list_holds(slice list, uint32_t text)
 {
-    slice list = idmap_id(test->strings, (uint32_t)word);
-    for (size_t i = 0; i + sizeof(uint32_t) <= list.length; i += sizeof(uint32_t)) {
+    bool in = false;
+    for (size_t i = 0; i + sizeof text <= list.length; i += sizeof text) {
         uint32_t number;
         memcpy(&number, list.at + i, sizeof number);
-        if (number == test->value) {
-            return true;
-        }
+        in |= number == text;
     }
-    return false;
+    return in;
 }
 
-/* keep_lists keeps of `words` the rows whose list holds the text. */
+/* keep_lists keeps of `words` the rows whose list holds the text: first those are collected whose
+ * word says that it may, then all of their lists are fetched, then they are read, so that none
+ * waits for the one before. */
 static void keep_lists(const column_test *test, const uint64_t *values, uint64_t *words,
                        size_t count)
 {
-    const uint64_t wanted = trace(test->value);
-    for (size_t w = 0; w < count; w++, values += 64) {
+    uint16_t rows[COLUMN_KEEP_MAX * 64];
+    slice lists[COLUMN_KEEP_MAX * 64];
+    const uint64_t wanted = column_trace(TAG_TEXTS, test->value);
+    size_t maybe = 0;
+    for (size_t w = 0; w < count; w++) {
         for (uint64_t left = words[w]; left != 0; left &= left - 1) {
-            uint64_t value = values[__builtin_ctzll(left)];
-            if ((value & wanted) == 0 || !list_holds(test, value)) {
-                words[w] &= ~(left & -left);
-            }
+            size_t row = w * 64 + (unsigned)__builtin_ctzll(left);
+            rows[maybe] = (uint16_t)row;
+            maybe += (values[row] & wanted) != 0;
         }
+        words[w] = 0;
+    }
+    for (size_t i = 0; i < maybe; i++) {
+        lists[i] = idmap_id(test->strings, (uint32_t)values[rows[i]]);
+        __builtin_prefetch(lists[i].at);
+    }
+    for (size_t i = 0; i < maybe; i++) {
+        uint64_t in = list_holds(lists[i], test->value) ? 1 : 0;
+        words[rows[i] / 64] |= in << rows[i] % 64;
     }
 }
 

@@ -5,7 +5,8 @@
  * to each. A word holds one value, so that every condition is a range of unsigned words: numbers
  * lie in their own order, everything else beyond them, and COLUMN_ABSENT, 0, before them; so an
  * unwritten leaf is absence. Texts are interned; a list of texts is interned as the bytes of its
- * texts' numbers, and its word says for one in sixteen texts that it may be in the list.
+ * texts' numbers, and its word has traces of those texts that no bitmap answers for
+ * (core/view/filter_kept.h), so that few lists must be read.
  */
 #ifndef CORE_FILTER_COLUMN_H
 #define CORE_FILTER_COLUMN_H
@@ -28,6 +29,10 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
 /* column_values writes the values that a condition of equality can find in the word, as numbers:
  * interned texts, or one of the two of a bool; returns how many (0 for a number). */
 size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE_TEXTS_MAX]);
+
+/* column_trace is the bit, one of sixteen, that a list's word must have for every text in it that
+ * a column_keep can be asked for; 0 for other words. */
+uint64_t column_trace(uint64_t word, uint32_t text);
 
 /* A filter's condition, ready to be asked of many words. */
 typedef struct column_test {

@@ -1,5 +1,5 @@
 /*
- * filter_kept: how the bitmap of an attribute's text is named. See the header.
+ * filter_kept: how the bitmap of an attribute's value is named. See the header.
  */
 #include "core/view/filter_kept.h"
 

@@ -1,13 +1,13 @@
 /*
- * filter_kept: bitmaps of an attribute's first texts.
+ * filter_kept: bitmaps of an attribute's first values.
  *
  * Most attributes that shops filter by have few values: a brand, a colour, some tags, yes or no.
- * The first KEPT_MAX texts that a column sees get a bitmap each, as a category has, and a filter
+ * The first KEPT_MAX values that a column sees get a bitmap each, as a category has, and a filter
  * for one of them reads a bit an item in place of a word. An attribute with a text of its own for
- * every item stops there, so bitmaps never hold more bits than the column does.
+ * every item stops there, so the bitmaps never hold more than four times the column's bits.
  *
- * Always true: a text has its bitmap from its first item on, or never. So as long as a column has
- * fewer than KEPT_MAX, a text without one is nobody's. Bitmaps lie among those of the categories,
+ * Always true: a value has its bitmap from its first item on, or never. So as long as a column has
+ * fewer than KEPT_MAX, a value without one is nobody's. Bitmaps lie among those of the categories,
  * under a name that no category can have; they are part of a view like everything else in it.
  */
 #ifndef CORE_FILTER_KEPT_H
@@ -19,7 +19,7 @@
 #include "core/common/idmap.h"
 #include "core/view/view_tables.h"
 
-enum { KEPT_MAX = 64 };
+enum { KEPT_MAX = 256 };
 
 /* One value of one attribute: interned name, and value as column_values gives it. */
 typedef struct kept_value {

@@ -34,7 +34,7 @@ typedef struct item_tags {
     uint32_t ids[];
 } item_tags;
 
-/* An attribute of all items (core/view/filter_column.h), and how many of its texts have a bitmap
+/* An attribute of all items (core/view/filter_column.h), and how many of its values have a bitmap
  * (core/view/filter_kept.h). */
 typedef struct attribute_column {
     pvec words; /* uint64_t; first, for whoever frees vectors of vectors */

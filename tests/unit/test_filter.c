@@ -18,7 +18,7 @@
 #include "core/view/filter_bits.h"
 #include "core/view/filter_kernels.h"
 
-enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 100, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
+enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 400, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
 
 /* Numbers whose neighbours, signs and sizes are easily got wrong. */
 static const double numbers[] = {
