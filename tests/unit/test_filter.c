@@ -16,6 +16,7 @@
 #include "core/common/rng.h"
 #include "core/live/live.h"
 #include "core/view/filter_bits.h"
+#include "core/view/filter_kept.h"
 #include "core/view/filter_kernels.h"
 
 enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 400, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
@@ -289,6 +290,14 @@ static filter any_filter(store *s, filter_room *room)
     return f;
 }
 
+/* all_kept tells whether every value of the column of lists has a bitmap. */
+static bool all_kept(const view *v)
+{
+    uint32_t name = idmap_find(v->strings, slice_of(names[2]), ROW_NONE);
+    const attribute_column *column = pvec_get(&v->attributes, name);
+    return column->kept < KEPT_MAX;
+}
+
 /* check compares all rows and returns how many pass. */
 static size_t check(const store *s, const view *v, const filter *f)
 {
@@ -313,7 +322,7 @@ static void a_filter_passes_what_its_conditions_say_item_by_item(void **state)
     (void)state;
     static const uint32_t sizes[] = {1, 63, 64, 65, 255, 256, 257, 511, 513, 4095, 4096, 4500};
     store *s = mem_array(1, sizeof *s);
-    size_t told = 0, empty = 0;
+    size_t told = 0, empty = 0, kept = 0, scanned = 0;
     for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
         open_store(s, 40 + n, sizes[n]);
         for (unsigned round = 0; round < 12; round++) {
@@ -324,6 +333,8 @@ static void a_filter_passes_what_its_conditions_say_item_by_item(void **state)
                 filter f = any_filter(s, &room);
                 size_t passed = check(s, hold.view, &f);
                 told += passed > 0;
+                kept += all_kept(hold.view);
+                scanned += !all_kept(hold.view);
                 empty += passed == 0;
             }
             live_release(s->live, &hold);
@@ -331,7 +342,8 @@ static void a_filter_passes_what_its_conditions_say_item_by_item(void **state)
         }
         live_free(s->live);
     }
-    assert_true(told > 800 && empty > 200); /* else little was tried */
+    assert_true(told > 800 && empty > 200 && kept > 500 &&
+                scanned > 500); /* else little was tried */
     mem_free(s);
 }
 
