@@ -28,7 +28,7 @@ packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-
                   prometheus chromium chromium-driver procps git
 packages.lint  := cppcheck clang-tidy clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
                   docker-compose prometheus
-packages.bench := wrk python3 python3-numpy python3-faiss python3-fastapi uvicorn valgrind
+packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
 
