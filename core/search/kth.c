@@ -15,7 +15,6 @@ void kth_init(kth *s, float *memory, size_t k)
     }
 }
 
-/* Eight lanes, because gcc makes nothing good of a shuffle that is wider than a register. */
 typedef float values __attribute__((vector_size(4 * KTH_LANES)));
 typedef int32_t lanes __attribute__((vector_size(4 * KTH_LANES)));
 
@@ -24,13 +23,12 @@ typedef int32_t lanes __attribute__((vector_size(4 * KTH_LANES)));
  * two writes of the push before would have to wait until both have left for the cache. */
 KERNEL_CLONES static void insert(float *at, size_t k, float number)
 {
-    const lanes one_on = {7, 8, 9, 10, 11, 12, 13, 14};
     values entering = (values){0} + number;
     size_t i = (k - 1) / KTH_LANES * KTH_LANES;
     values here = *(const values *)(at + i);
     for (;; i -= KTH_LANES) {
         values before = *(const values *)(at + i - KTH_LANES);
-        values moved = __builtin_shuffle(before, here, one_on);
+        values moved = __builtin_shufflevector(before, here, 7, 8, 9, 10, 11, 12, 13, 14);
         lanes less = moved < entering;
         values lower = (values)((less & (lanes)moved) | (~less & (lanes)entering));
         lanes more = here > lower;
