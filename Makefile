@@ -26,7 +26,7 @@ packages.build := gcc g++ make libc6-dev libmicrohttpd-dev libgnutls28-dev libja
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus chromium chromium-driver procps git
-packages.lint  := cppcheck clang-tidy clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
+packages.lint  := cppcheck clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
                   docker-compose prometheus
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
