@@ -94,6 +94,18 @@ err_code prepare_run(prepared *out, const dataset *d, const train_options *o,
     return code;
 }
 
+err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
+                       err *e)
+{
+    csr *other = from->a;
+    *out = *from;
+    out->a = NULL;
+    *from = (prepared){0};
+    csr_free(other);
+    interaction_list list = {d->train, d->train_count, d->users, d->items};
+    return interaction_graph_new(&out->a, &list, o->threads, e);
+}
+
 void prepared_fini(prepared *p)
 {
     csr_free(p->a);

@@ -38,6 +38,11 @@ err_code prepare_run(prepared *out, const dataset *d, const train_options *o,
                      const prepare_hooks *hooks, err *e) ERR_CHECKED;
 void prepared_fini(prepared *p);
 
+/* prepare_again is prepare_run for other interactions over the same features and options: it takes
+ * everything but the interaction graph out of *from. */
+err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
+                       err *e) ERR_CHECKED;
+
 /* prepare_initial writes E0 (users + items, dim). */
 void prepare_initial(const prepared *p, const dataset *d, const train_options *o, float *e0);
 

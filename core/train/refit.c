@@ -1,18 +1,18 @@
 /* Two runs: one to find the epoch to stop at, one on everything for that many epochs. */
 #include "core/common/mem.h"
 #include "core/train/holdout.h"
+#include "core/train/prepare.h"
 #include "core/train/train.h"
 #include "core/train/train_stage.h"
 #include "core/train/train_state.h"
 
-static err_code find_epoch(model **first, const dataset *d, const train_options *o,
-                           const train_hooks *h, err *e)
+static err_code find_epoch(model **first, const dataset *d, train_job *job, err *e)
 {
     dataset *x = NULL;
-    err_code code = holdout_new(&x, d, o->seed, e); /* test is measured on the second run */
+    err_code code = holdout_new(&x, d, job->o->seed, e); /* test is measured on the second run */
     if (code == ERR_OK) {
-        train_job job = {.d = x, .o = o, .h = h};
-        code = train_stage_run(first, &job, e);
+        job->d = x;
+        code = train_stage_run(first, job, e);
     }
     dataset_free(x);
     return code;
@@ -41,15 +41,18 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     train_options second = *o;
     model *first = NULL;
     dataset *x = NULL;
+    prepared passed = {0};
     err_code code = ERR_OK;
     if (h->resume != NULL) {
         code = train_state_peek(&resumed, h->resume, h->resume_bytes, e);
     }
-    if (code == ERR_OK && resumed.stage == 0) {
-        code = find_epoch(&first, d, o, h, e);
+    bool finds = o->eval_every > 0 || h->resume != NULL; /* else all epochs are run */
+    if (code == ERR_OK && finds && resumed.stage == 0) {
+        train_job job = {.o = o, .h = h, .passed = &passed};
+        code = find_epoch(&first, d, &job, e);
         second_hooks.resume = NULL;
         second.epochs = first != NULL ? first->best_epoch : o->epochs;
-    } else {
+    } else if (finds) {
         second.epochs = resumed.best_epoch;
     }
     if (first != NULL) {
@@ -60,6 +63,7 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     }
     if (code == ERR_OK) {
         train_job job = {.d = x, .o = &second, .h = &second_hooks, .stage = 1, .first = first};
+        job.passed = &passed;
         code = train_stage_run(out, &job, e);
     }
     if (code == ERR_OK) {
@@ -71,6 +75,7 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
         model_free(*out);
         *out = NULL;
     }
+    prepared_fini(&passed);
     model_free(first);
     dataset_free(x);
     return code;

@@ -24,6 +24,7 @@ typedef struct training {
     bool evaluates;
     bool borrowed; /* p belongs to somebody else */
     prepared p;
+    prepared *passed; /* where p is left in the end, or NULL */
     train_state state;
     stepper *step;
     float *w, *f, *b;                        /* (dim) */
@@ -61,7 +62,7 @@ static void report(const training *t, train_phase phase, const char *what)
     if (t->state.head != NULL) {
         p.epoch = t->state.head->epoch;
         p.best_epoch = t->state.head->best_epoch;
-        p.valid = p.best_epoch > 0 ? &t->state.head->valid : NULL;
+        p.valid = t->state.head->valid.users > 0 ? &t->state.head->valid : NULL;
         p.seconds = elapsed(t);
     }
     p.fraction = t->d->train_count > 0 ? (double)t->done / (double)t->d->train_count : 0;
@@ -154,6 +155,8 @@ static err_code begin(training *t, const train_job *job, err *e)
         t->seconds_before = job->first->seconds;
         head->curve_count = (uint32_t)job->first->curve_count;
         memcpy(t->state.curve, job->first->curve, head->curve_count * sizeof *t->state.curve);
+    } else if (job->stage == 1) {
+        head->best_epoch = head->first_epochs = t->o->epochs;
     }
     prepare_initial(&t->p, t->d, t->o, t->state.e);
     return ERR_OK;
@@ -359,7 +362,8 @@ static err_code make_model(training *t, model **out, err *e)
     const train_header *head = t->state.head;
     size_t user_floats = t->d->users * t->o->dim, item_floats = t->d->items * t->o->dim;
     model *m = NULL;
-    size_t modalities = t->borrowed ? 0 : t->p.modality_count;
+    bool keeps = !t->borrowed && t->passed == NULL;
+    size_t modalities = keeps ? t->p.modality_count : 0;
     err_code code = model_new(&m, t->o, t->d->users, t->d->items, modalities, e);
     if (code != ERR_OK) {
         return code;
@@ -367,7 +371,7 @@ static err_code make_model(training *t, model **out, err *e)
     const float *e_table = t->evaluates && head->best_epoch > 0 ? t->state.best : t->state.e;
     memcpy(m->user_e, e_table, user_floats * sizeof(float));
     memcpy(m->item_e, e_table + user_floats, item_floats * sizeof(float));
-    if (!t->borrowed) {
+    if (keeps) {
         mem_free(m->modalities);
         m->modalities = t->p.modalities;
         t->p.modalities = NULL;
@@ -412,7 +416,12 @@ static err_code finish(training *t, model **out, err *e)
     err_code code = make_model(t, out, e);
     /* The last step needs memory of its own, and nothing of this any more. */
     train_state_fini(&t->state);
-    if (!t->borrowed) {
+    if (t->passed != NULL) {
+        csr_free(t->p.a);
+        t->p.a = NULL;
+        *t->passed = t->p;
+        t->p = (prepared){0};
+    } else if (!t->borrowed) {
         prepared_fini(&t->p);
     }
     if (code == ERR_OK) {
@@ -431,6 +440,7 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
 {
     *out = NULL;
     training t = {.d = job->d, .o = job->o, .h = job->h};
+    t.passed = job->stage == 0 ? job->passed : NULL;
     t.evaluates = job->stage == 0 && job->o->eval_every > 0 && job->d->valid_count > 0;
     err_code code = check_input(t.d, t.o, e);
     if (code != ERR_OK) {
@@ -442,6 +452,8 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
     if (job->prepared != NULL) {
         t.p = *job->prepared;
         t.borrowed = true;
+    } else if (job->passed != NULL && job->passed->modalities != NULL) {
+        code = prepare_again(&t.p, job->passed, t.d, t.o, e);
     } else {
         code = prepare_run(&t.p, t.d, t.o, &hooks, e);
     }

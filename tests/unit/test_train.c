@@ -163,6 +163,28 @@ static void a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resum
     dataset_free(d);
 }
 
+static void a_refit_with_nothing_to_find_trains_once_for_all_epochs(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    o.epochs = 3;
+    o.eval_every = 0;
+    d->valid_count = 0;
+    model *once = NULL, *m = NULL;
+    err e = ERR_INIT;
+    train_hooks none = {0};
+    assert_int_equal(train_run(&once, d, &o, &none, &e), ERR_OK);
+    assert_int_equal(train_refit(&m, d, &o, &none, &e), ERR_OK);
+    assert_true(m->epochs == 3 && m->best_epoch == 3 && m->valid.users == 0);
+    assert_memory_equal(m->item_e, once->item_e, m->items * m->options.dim * sizeof(float));
+    assert_int_equal(m->modality_count, once->modality_count);
+    check_resume(train_refit, d, &o, 3);
+    model_free(once);
+    model_free(m);
+    dataset_free(d);
+}
+
 static err_code refused(const dataset *d, const train_options *o, const killer *k, err *e)
 {
     model *m = NULL;
@@ -471,6 +493,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_and_another_seed_does_not),
         cmocka_unit_test(a_resumed_training_gives_the_bytes_of_an_uninterrupted_one),
         cmocka_unit_test(a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes),
+        cmocka_unit_test(a_refit_with_nothing_to_find_trains_once_for_all_epochs),
         cmocka_unit_test(a_checkpoint_of_other_data_options_or_bytes_is_refused),
         cmocka_unit_test(training_beats_popular_and_every_variant_runs),
         cmocka_unit_test(the_best_epoch_is_kept_and_patience_ends_the_run),
