@@ -156,6 +156,9 @@ static void keep_created(const view *v, const filter *f, uint64_t *words, size_t
 void filter_bits(const view *v, const filter *f, uint64_t *words)
 {
     size_t count = filter_words(v);
+    if (count == 0) {
+        return; /* an empty shop's bitmap has no memory */
+    }
     begin_bits(v, f, words, count);
     if (f == NULL) {
         return;

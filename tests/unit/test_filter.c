@@ -411,11 +411,29 @@ static void every_kernel_keeps_the_values_in_the_range(void **state)
     }
 }
 
+static void an_empty_shop_has_no_bitmap_to_write(void **state)
+{
+    (void)state;
+    const slice category = slice_of("lamps");
+    filter f = {.categories_any = &category, .categories_any_count = 1};
+    store *s = mem_array(1, sizeof *s);
+    live_hold hold;
+    open_store(s, 1, 0);
+    live_acquire(s->live, &hold);
+    assert_int_equal(filter_words(hold.view), 0);
+    filter_bits(hold.view, &f, NULL);
+    filter_bits(hold.view, NULL, NULL);
+    live_release(s->live, &hold);
+    live_free(s->live);
+    mem_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_filter_passes_what_its_conditions_say_item_by_item),
         cmocka_unit_test(a_view_filters_as_it_did_while_items_change_after_it),
+        cmocka_unit_test(an_empty_shop_has_no_bitmap_to_write),
         cmocka_unit_test(every_kernel_keeps_the_values_in_the_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
