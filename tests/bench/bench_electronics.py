@@ -71,7 +71,7 @@ def train(store, options):
     begun = [at for at, line in step.lines if line.startswith("epoch=0")]
     ended = next(at for at, line in step.lines if line.startswith("epoch=1"))
     epoch = report["seconds_per_epoch"]
-    names = ["image", "text"] if len(begun) == 2 else [f"modality {n}" for n in range(len(begun))]
+    names = ["text", "image"]  # as imported
     row("train: loading, interaction graph", begun[0])
     for name, start, end in zip(names, begun, begun[1:] + [ended - epoch]):
         row(f"train: whitening and neighbours of {name}", end - start)

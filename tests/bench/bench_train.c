@@ -1,6 +1,6 @@
 /*
  * What a training costs: every kernel beside the memory's bandwidth, seconds an epoch and memory by
- * size, and the preparation of features.
+ * size. bench_prepare has what comes before.
  *
  * Data are random with popular and rare items (a power law), because where the rows lie decides the
  * cache's share. BENCH_LONG=1 adds the sizes that take minutes. BENCH_THREADS, default 2.
@@ -20,10 +20,8 @@
 #include "core/method/fsc_pass.h"
 #include "core/method/interaction_graph.h"
 #include "core/method/item_graph.h"
-#include "core/method/knn.h"
 #include "core/method/step.h"
 #include "core/method/stepwise.h"
-#include "core/method/whiten.h"
 
 static int threads = 2;
 
@@ -393,53 +391,6 @@ static void scaling(const sizes *z, double before)
     shop_fini(&x);
 }
 
-static err_code random_features(void *ctx, size_t first, size_t count, float *out, err *e)
-{
-    (void)e;
-    const feature_source *s = ctx;
-    for (size_t i = 0; i < count; i++) {
-        rng r;
-        rng_init(&r, 11, first + i);
-        /* Cheap numbers: two random bytes each, a few columns stronger than the rest. */
-        for (size_t j = 0; j < s->width; j += 4) {
-            uint64_t bits = rng_next(&r);
-            for (size_t k = 0; k < 4 && j + k < s->width; k++) {
-                float x = (float)((int)(bits >> (16 * k) & 0xffff) - 32768);
-                out[i * s->width + j + k] = x * (j + k < 96 ? (float)(100 - j) : 1.0F);
-            }
-        }
-    }
-    return ERR_OK;
-}
-
-static void preparation(size_t rows, size_t width)
-{
-    enum { DIM = 64, K = 5 };
-    feature_source s = {.width = width, .rows = rows, .read = random_features};
-    s.ctx = &s;
-    whitening w = {0};
-    err e = ERR_INIT;
-    w.mean = table(width);
-    w.projection = table(width * DIM);
-    w.spread = table(DIM);
-    w.content = table(rows * DIM);
-    double start = now();
-    must(whiten_run(&s, DIM, threads, &w, &e), &e);
-    double whitened = now() - start;
-    uint32_t *found = need(mem_array(rows * K, sizeof *found));
-    knn_options o = {.k = K, .threads = threads};
-    start = now();
-    must(knn_search(&s, &o, found, NULL, &e), &e);
-    printf("| %zu x %zu | %.1f | %.1f | %s | %.0f |\n", rows, width, whitened, now() - start,
-           rows <= KNN_EXACT_ROWS_MAX ? "exact" : "clusters", peak_mib());
-    fflush(stdout);
-    mem_free(found);
-    mem_free(w.mean);
-    mem_free(w.projection);
-    mem_free(w.spread);
-    mem_free(w.content);
-}
-
 int main(int argc, char **argv)
 {
     const char *text = getenv("BENCH_THREADS");
@@ -469,14 +420,6 @@ int main(int argc, char **argv)
         if (system(command) != 0) {
             return 1;
         }
-    }
-    printf("\n| features | whitening s | 5 neighbours s | search | peak MiB so far |\n"
-           "| --- | --- | --- | --- | --- |\n");
-    preparation(18000, 384);
-    if (everything) {
-        preparation(63000, 384);
-        preparation(63000, 4096);
-        preparation(1000000, 64);
     }
     return 0;
 }

@@ -1,0 +1,185 @@
+/*
+ * What preparing features costs: whitening and neighbours, beside their limits, and their memory.
+ *
+ * A limit is operations over the rate of this machine's BLAS at a large square product. Whitening,
+ * in double: rows width^2 for the Gram matrix and 4/3 width^3 for its tridiagonal form; the rest is
+ * small beside them. Neighbours, in single: rows^2 width, each pair once. Beyond KNN_EXACT_ROWS_MAX
+ * rows the search reads clusters, and what it takes over that limit is what clusters save. Every
+ * size runs in a process of its own, for its own peak of memory. BENCH_LONG=1 adds a million rows.
+ * BENCH_THREADS, default 2.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "core/common/blas.h"
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/method/knn.h"
+#include "core/method/whiten.h"
+
+static int threads = 2;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *need(void *p)
+{
+    if (p == NULL) {
+        fprintf(stderr, "no memory\n");
+        exit(1);
+    }
+    return p;
+}
+
+static void must(err_code code, const err *e)
+{
+    if (code != ERR_OK) {
+        fprintf(stderr, "%s\n", e->text);
+        exit(1);
+    }
+}
+
+static double peak_mib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+enum { SIDE = 2048, RUNS = 3 };
+
+/* Operations a second of a product in single and in double precision, the best of RUNS. */
+static void rates(double *single, double *twice)
+{
+    size_t count = (size_t)SIDE * SIDE;
+    float *a = need(mem_table(count, sizeof *a)), *c = need(mem_table(count, sizeof *c));
+    double *x = need(mem_table(count, sizeof *x)), *g = need(mem_table(count, sizeof *g));
+    blas_product p = {
+        .a = a, .b = a, .c = c, .rows = SIDE, .cols = SIDE, .dim = SIDE, .stride = SIDE};
+    double work = (double)count * SIDE, best = 1e9, best_twice = 1e9;
+    for (size_t i = 0; i < count; i++) {
+        a[i] = (float)(i % 7);
+        x[i] = (double)(i % 7);
+    }
+    blas_threads(threads);
+    for (int run = 0; run <= RUNS; run++) {
+        double start = now();
+        blas_scores(&p);
+        double middle = now();
+        blas_gram(x, SIDE, SIDE, g);
+        double end = now();
+        if (run > 0) { /* the first touches the memory */
+            best = middle - start < best ? middle - start : best;
+            best_twice = end - middle < best_twice ? end - middle : best_twice;
+        }
+    }
+    *single = 2 * work / best;
+    *twice = work / best_twice; /* half of the matrix */
+    mem_free(a);
+    mem_free(c);
+    mem_free(x);
+    mem_free(g);
+}
+
+static err_code random_features(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    (void)e;
+    const feature_source *s = ctx;
+    for (size_t i = 0; i < count; i++) {
+        rng r;
+        rng_init(&r, 11, first + i);
+        /* Cheap numbers: two random bytes each, a few columns stronger than the rest. */
+        for (size_t j = 0; j < s->width; j += 4) {
+            uint64_t bits = rng_next(&r);
+            for (size_t k = 0; k < 4 && j + k < s->width; k++) {
+                float x = (float)((int)(bits >> (16 * k) & 0xffff) - 32768);
+                out[i * s->width + j + k] = x * (j + k < 96 ? (float)(100 - j) : 1.0F);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static double whitening_seconds(const feature_source *s)
+{
+    enum { DIM = 64 };
+    whitening w = {0};
+    err e = ERR_INIT;
+    w.mean = need(mem_table(s->width, sizeof(float)));
+    w.projection = need(mem_table(s->width * DIM, sizeof(float)));
+    w.spread = need(mem_table(DIM, sizeof(float)));
+    w.content = need(mem_table(s->rows * DIM, sizeof(float)));
+    double start = now();
+    must(whiten_run(s, DIM, threads, &w, &e), &e);
+    double seconds = now() - start;
+    mem_free(w.mean);
+    mem_free(w.projection);
+    mem_free(w.spread);
+    mem_free(w.content);
+    return seconds;
+}
+
+static double neighbours_seconds(const feature_source *s)
+{
+    enum { K = 5 };
+    err e = ERR_INIT;
+    uint32_t *found = need(mem_array(s->rows * K, sizeof *found));
+    knn_options o = {.k = K, .threads = threads};
+    double start = now();
+    must(knn_search(s, &o, found, NULL, &e), &e);
+    double seconds = now() - start;
+    mem_free(found);
+    return seconds;
+}
+
+static void preparation(size_t rows, size_t width, double single, double twice)
+{
+    feature_source s = {.width = width, .rows = rows, .read = random_features};
+    s.ctx = &s;
+    double n = (double)rows, d = (double)width, before = peak_mib();
+    double whitening_limit = (n * d * d + 4.0 / 3 * d * d * d) / twice;
+    double neighbours_limit = n * n * d / single;
+    double seconds = whitening_seconds(&s), peak = peak_mib() - before;
+    printf("| %zu x %zu | %.2f | %.2f | %.1f | %.0f ", rows, width, seconds, whitening_limit,
+           seconds / whitening_limit, peak);
+    seconds = neighbours_seconds(&s);
+    printf("| %s %.1f | %.1f | %.2f | %.0f | %.0f |\n",
+           rows <= KNN_EXACT_ROWS_MAX ? "exact" : "clusters", seconds, neighbours_limit,
+           seconds / neighbours_limit, peak_mib() - before, n * d * sizeof(float) / (1 << 20));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static const size_t sizes[][2] = {{18000, 384}, {63000, 384}, {63000, 4096}, {1000000, 64}};
+    const char *text = getenv("BENCH_THREADS");
+    threads = text != NULL ? atoi(text) : 2;
+    if (argc > 3) {
+        const size_t *z = sizes[atoi(argv[1]) % 4];
+        preparation(z[0], z[1], atof(argv[2]), atof(argv[3]));
+        return 0;
+    }
+    double single, twice;
+    rates(&single, &twice);
+    printf("BLAS, %d threads: %.0f Gflop/s single, %.0f double; MiB are what came above the "
+           "process's start\n\n",
+           threads, single / 1e9, twice / 1e9);
+    printf("| features | whitening s | limit s | ratio | MiB | 5 neighbours s | limit s | ratio | "
+           "MiB at most | features as float MiB |\n"
+           "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    fflush(stdout);
+    for (int i = 0; i < (getenv("BENCH_LONG") != NULL ? 4 : 3); i++) {
+        char command[512];
+        snprintf(command, sizeof command, "%s %d %g %g", argv[0], i, single, twice);
+        if (system(command) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
