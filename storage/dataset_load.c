@@ -8,20 +8,31 @@
 #include "storage/interactions.h"
 #include "storage/items.h"
 
+/* Of the store's pages no more than this stays counted as the process's memory: features are read
+ * several times over, block by block, and can be larger than everything that a training holds. */
+enum { FORGET_BYTES = 8 << 20 };
+
 /* One modality's source: where feature_source.read finds its rows. */
 typedef struct stored_source {
     store *s;
     uint8_t number;
+    uint32_t width;
+    size_t since; /* bytes read since pages were given back */
 } stored_source;
 
 static err_code read_block(void *ctx, size_t first, size_t count, float *out, err *e)
 {
-    const stored_source *source = ctx;
+    stored_source *source = ctx;
     store_read *r = NULL;
     err_code rc = store_read_begin(source->s, &r, e);
     if (rc == ERR_OK) {
         rc = features_read(r, source->number, (uint32_t)first, count, out, e);
         store_read_end(r);
+    }
+    source->since += count * source->width * sizeof *out;
+    if (source->since >= FORGET_BYTES) {
+        store_forget_pages(source->s);
+        source->since = 0;
     }
     return rc;
 }
@@ -78,7 +89,7 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
         if (neighbours == 0) {
             continue;
         }
-        sources[d->modality_count] = (stored_source){s, known[i].number};
+        sources[d->modality_count] = (stored_source){s, known[i].number, known[i].width, 0};
         memcpy(to->name, known[i].name.at, known[i].name.length);
         to->name[known[i].name.length] = '\0';
         to->width = known[i].width;
@@ -193,6 +204,7 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     rc = rc == ERR_OK ? load_pairs(r, d, e) : rc;
     rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
     store_read_end(r);
+    store_forget_pages(s);
     if (rc != ERR_OK) {
         dataset_free(d);
         return rc;
