@@ -45,6 +45,7 @@ typedef struct exchange {
     unsigned timeout_seconds;
     /* what the HTTP loop keeps here */
     void *listener, *connection;
+    _Atomic size_t *counted; /* where server/http/balance.h counts the connection, or NULL */
     int socket;
     struct exchange *next, **link;
     /* atomic: read by the sweep */

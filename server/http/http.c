@@ -44,7 +44,14 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen
     const listener *l = cls;
     (void)from;
     (void)length;
-    return l->admin || !atomic_load(&l->http->refusing) ? MHD_YES : MHD_NO;
+    if (l->admin) {
+        return MHD_YES;
+    }
+    if (atomic_load(&l->http->refusing)) {
+        return MHD_NO;
+    }
+    balance_accept(&l->http->load, l->http->options.threads);
+    return MHD_YES;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
@@ -62,6 +69,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
             return; /* on_target sees that there is none, and the connection is closed */
         }
         x->listener = from;
+        x->counted = from->admin ? NULL : balance_begin(&h->load);
         x->connection = connection;
         x->socket = fd != NULL ? fd->connect_fd : -1;
         atomic_fetch_add_explicit(&h->connections, 1, memory_order_relaxed);
@@ -82,6 +90,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         }
         pthread_mutex_unlock(&h->mutex);
         atomic_fetch_sub_explicit(&h->connections, 1, memory_order_relaxed);
+        balance_end(x->counted);
         *context = NULL;
         exchange_free(x);
     }

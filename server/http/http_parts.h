@@ -11,6 +11,7 @@
 
 #include <microhttpd.h>
 
+#include "server/http/balance.h"
 #include "server/http/exchange.h"
 #include "server/http/http.h"
 #include "server/options/address.h"
@@ -31,6 +32,7 @@ struct http {
     atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
     atomic_size_t connections;
+    balance load; /* of the main listener's threads */
     metric_series *connections_gauge, *busy_gauge, *swept, *limited;
     pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
                               and by the sweep */

@@ -1,0 +1,81 @@
+/*
+ * Which thread holds how many connections.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "server/http/balance.h"
+
+enum { THREADS = 3, CONNECTIONS = 50 };
+
+typedef struct worker {
+    balance *b;
+    _Atomic size_t *counted[CONNECTIONS];
+} worker;
+
+static void *serve(void *ctx)
+{
+    worker *w = ctx;
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        balance_accept(w->b, THREADS);
+        w->counted[i] = balance_begin(w->b);
+    }
+    return NULL;
+}
+
+static void a_connection_counts_for_the_thread_that_took_it_until_it_ends(void **state)
+{
+    (void)state;
+    static balance b;
+    worker workers[THREADS];
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i].b = &b;
+        assert_int_equal(pthread_create(&threads[i], NULL, serve, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(b.threads, THREADS);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(b.open[i], CONNECTIONS);
+        for (size_t n = 0; n < CONNECTIONS; n++) {
+            assert_ptr_equal(workers[i].counted[n], workers[i].counted[0]);
+        }
+        assert_ptr_not_equal(workers[i].counted[0], workers[(i + 1) % THREADS].counted[0]);
+    }
+    for (size_t n = 0; n < CONNECTIONS; n++) {
+        balance_end(workers[0].counted[n]); /* from another thread than took it */
+    }
+    assert_int_equal(*workers[0].counted[0], 0);
+    assert_int_equal(*workers[1].counted[0], CONNECTIONS);
+}
+
+static void a_thread_beyond_the_places_is_not_counted_and_never_waits_for_one(void **state)
+{
+    (void)state;
+    static balance b = {.threads = BALANCE_THREADS_MAX};
+    worker w = {.b = &b};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, serve, &w), 0);
+    pthread_join(thread, NULL);
+    assert_null(w.counted[0]);
+    balance_end(NULL);
+    for (size_t i = 0; i < BALANCE_THREADS_MAX; i++) {
+        assert_int_equal(b.open[i], 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_counts_for_the_thread_that_took_it_until_it_ends),
+        cmocka_unit_test(a_thread_beyond_the_places_is_not_counted_and_never_waits_for_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
