@@ -4,9 +4,9 @@
  * The loops are written with GCC's vector types, 8 floats at a time, because accumulators then stay
  * in registers; the same loops over float arrays left to the vectoriser spill and take 5 to 8 times
  * as long. No wider: where a type is wider than the registers, gcc keeps it in memory (16 floats
- * took 15 times as long with AVX2), and with AVX-512 these loops wait for memory either way.
- * KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time, so
- * one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
+ * took about five times as long with AVX2), and with AVX-512 these loops wait for memory either
+ * way. KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time,
+ * so one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
  * when the loader resolves them.
  *
  * A row is walked in blocks of 64 columns (eight vectors), then of 8, then one shorter. The helpers

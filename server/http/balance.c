@@ -19,7 +19,7 @@ static _Atomic size_t *mine(balance *b)
     return place <= BALANCE_THREADS_MAX ? &b->open[place - 1] : NULL;
 }
 
-void balance_accept(balance *b, size_t threads)
+bool balance_accept(balance *b, size_t threads)
 {
     const _Atomic size_t *own = mine(b);
     size_t least = SIZE_MAX;
@@ -30,7 +30,9 @@ void balance_accept(balance *b, size_t threads)
     }
     if (own != NULL && threads > 1 && atomic_load_explicit(own, memory_order_relaxed) > least) {
         (void)nanosleep(&a_moment, NULL);
+        return true;
     }
+    return false;
 }
 
 _Atomic size_t *balance_begin(balance *b)

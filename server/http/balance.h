@@ -13,6 +13,7 @@
 #define SERVER_HTTP_BALANCE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { BALANCE_THREADS_MAX = 256 };
@@ -22,8 +23,9 @@ typedef struct balance {
     _Atomic size_t open[BALANCE_THREADS_MAX]; /* connections of each thread that has had any */
 } balance;
 
-/* balance_accept is called by the accepting thread: it may sleep for a tenth of a millisecond. */
-void balance_accept(balance *b, size_t threads);
+/* balance_accept is called by the accepting thread, one of `threads`: if it holds more connections
+ * than the emptiest it sleeps for a tenth of a millisecond and says so. */
+bool balance_accept(balance *b, size_t threads);
 
 /* balance_begin counts a connection for the calling thread; what it returns goes to balance_end,
  * from whatever thread. NULL if there are more threads than places. */

@@ -50,7 +50,7 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen
     if (atomic_load(&l->http->refusing)) {
         return MHD_NO;
     }
-    balance_accept(&l->http->load, l->http->options.threads);
+    (void)balance_accept(&l->http->load, l->http->options.threads);
     return MHD_YES;
 }
 

@@ -22,7 +22,7 @@ static void *serve(void *ctx)
 {
     worker *w = ctx;
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        balance_accept(w->b, THREADS);
+        (void)balance_accept(w->b, THREADS);
         w->counted[i] = balance_begin(w->b);
     }
     return NULL;
@@ -56,6 +56,30 @@ static void a_connection_counts_for_the_thread_that_took_it_until_it_ends(void *
     assert_int_equal(*workers[1].counted[0], CONNECTIONS);
 }
 
+static void *accept_once(void *ctx)
+{
+    worker *w = ctx;
+    return balance_accept(w->b, 2) ? w : NULL;
+}
+
+static void a_thread_that_holds_more_than_the_emptiest_waits_and_the_emptiest_does_not(void **state)
+{
+    (void)state;
+    static balance b;
+    worker w = {.b = &b};
+    pthread_t thread;
+    void *waited = NULL;
+    assert_false(balance_accept(&b, 2));
+    _Atomic size_t *counted = balance_begin(&b);
+    assert_true(balance_accept(&b, 2));
+    assert_false(balance_accept(&b, 1)); /* alone there is nobody to leave it to */
+    assert_int_equal(pthread_create(&thread, NULL, accept_once, &w), 0);
+    pthread_join(thread, &waited);
+    assert_null(waited);
+    balance_end(counted);
+    assert_false(balance_accept(&b, 2));
+}
+
 static void a_thread_beyond_the_places_is_not_counted_and_never_waits_for_one(void **state)
 {
     (void)state;
@@ -75,6 +99,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_counts_for_the_thread_that_took_it_until_it_ends),
+        cmocka_unit_test(
+            a_thread_that_holds_more_than_the_emptiest_waits_and_the_emptiest_does_not),
         cmocka_unit_test(a_thread_beyond_the_places_is_not_counted_and_never_waits_for_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
