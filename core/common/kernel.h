@@ -68,7 +68,17 @@ KERNEL_INLINE void kernel_clear(kernel_vec *acc)
     }
 }
 
-/* kernel_gather sums value * in[col] over row r of `a`, columns j .. of `in` (cols, dim). */
+/* Asks for a row to come, one line of the cache after the other. */
+KERNEL_INLINE void kernel_prefetch(const float *row, size_t vectors)
+{
+    enum { LINE_VECTORS = 64 / (KERNEL_LANES * sizeof(float)) };
+    for (size_t i = 0; i < vectors; i += LINE_VECTORS) {
+        __builtin_prefetch(row + i * KERNEL_LANES);
+    }
+}
+
+/* kernel_gather sums value * in[col] over row r of `a`, columns j .. of `in` (cols, dim). Rows are
+ * short, so what is asked for ahead is mostly the next rows'. */
 KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const float *in,
                                  size_t dim, size_t vectors, size_t n)
 {
@@ -77,6 +87,7 @@ KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const 
     for (size_t k = a->start[r], end = a->start[r + 1]; k < end; k++) {
         const float *x = in + (size_t)a->col[k] * dim;
         const float value = a->value[k];
+        kernel_prefetch(in + (size_t)a->col[k + CSR_AHEAD] * dim, vectors);
         for (size_t i = 0; i < vectors; i++) {
             kernel_vec v;
             kernel_load(&v, x + i * KERNEL_LANES, n);

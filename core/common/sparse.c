@@ -15,7 +15,7 @@ err_code csr_new(csr **out, size_t rows, size_t cols, size_t nnz, err *e)
     m->cols = cols;
     m->nnz = nnz;
     m->start = mem_array(rows + 1, sizeof *m->start);
-    m->col = mem_table(nnz, sizeof *m->col);
+    m->col = mem_table(nnz + CSR_AHEAD, sizeof *m->col);
     m->value = mem_table(nnz, sizeof *m->value);
     if (m->start == NULL || m->col == NULL || m->value == NULL) {
         csr_free(m);
@@ -37,9 +37,11 @@ void csr_free(csr *m)
     mem_free(m);
 }
 
-err_code csr_split(csr *m, size_t parts, err *e)
+err_code csr_split(csr *m, int threads, err *e)
 {
-    assert(parts > 0 && m->start[m->rows] == m->nnz);
+    enum { PARTS_PER_THREAD = 24 };
+    assert(threads > 0 && m->start[m->rows] == m->nnz);
+    size_t parts = (size_t)threads * PARTS_PER_THREAD;
     size_t *part = mem_array(parts + 1, sizeof *part);
     if (part == NULL) {
         return err_nomem(e, "a sparse matrix");

@@ -63,7 +63,7 @@ KERNEL_INLINE void block(const adamw_run *run, size_t r, size_t j, size_t vector
     if (p->in.x != NULL) {
         kernel_gather(acc, p->a, r, p->in.x + j, dim, vectors, n);
     }
-    float *d = o->direction != NULL && r >= o->users ? o->direction + (r - o->users) * dim : NULL;
+    float *d = o->direction != NULL ? o->direction + (r - p->first) * dim : NULL;
     for (size_t i = 0; i < vectors; i++) {
         size_t at = j + i * KERNEL_LANES;
         kernel_vec b, f, w, g;
@@ -93,6 +93,7 @@ void adamw_step(const adamw *o)
     const csr *a = o->last.a;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(o->last.threads)
     for (size_t part = 0; part < a->parts; part++) {
-        rows(&run, a->part[part], a->part[part + 1]);
+        csr_run part_rows = csr_part(a, part, o->last.first, o->last.last);
+        rows(&run, part_rows.first, part_rows.last);
     }
 }

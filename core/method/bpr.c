@@ -103,8 +103,11 @@ void bpr_begin(bpr *b, const bpr_batch *batch)
     b->count = batch->count;
     b->slots = 0;
     for (size_t k = 0; k < batch->count; k++) {
+        b->triple[3 * k] = slot(b, batch->users[k]);
+    }
+    b->user_slots = b->slots;
+    for (size_t k = 0; k < batch->count; k++) {
         uint32_t *t = b->triple + 3 * k;
-        t[0] = slot(b, batch->users[k]);
         t[1] = slot(b, b->users + batch->positives[k]);
         t[2] = slot(b, b->users + batch->negatives[k]);
     }

@@ -26,6 +26,7 @@ typedef struct bpr {
     /* The batch. */
     size_t count;      /* triples */
     size_t slots;      /* distinct rows */
+    size_t user_slots; /* of which the first are users' */
     uint32_t *row;     /* (3 batch_max) the stacked row of each slot */
     uint32_t *slot_of; /* (users + items) or FSC_NO_SLOT */
     uint32_t *triple;  /* (batch_max, 3) slots of user, positive, negative */

@@ -49,6 +49,7 @@ void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr,
         fsc_pass p = {.a = op->s, .dim = op->dim, .f = op->b, .out = out, .threads = op->threads};
         p.base.x = d;
         p.in.x = in;
+        p.last = op->s->rows;
         fsc_pass_rows(&p);
         in = out;
     }

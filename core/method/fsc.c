@@ -29,6 +29,7 @@ const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch
         fsc_pass p = {.a = op->a, .dim = op->dim, .f = op->f, .out = out, .threads = op->threads};
         p.base.x = e;
         p.in.x = in;
+        p.last = op->a->rows;
         p.scale = l == op->layers ? op->w : NULL;
         fsc_pass_rows(&p);
         before = in;

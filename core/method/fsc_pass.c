@@ -27,7 +27,10 @@ KERNEL_INLINE void dense_row(const fsc_pass *p, size_t r, float *out)
 #define BLOCK(j, vectors, n, dim)                                                                  \
     do {                                                                                           \
         kernel_vec acc[KERNEL_VECTORS];                                                            \
-        kernel_gather(acc, p->a, r, p->in.x + (j), dim, vectors, n);                               \
+        kernel_clear(acc);                                                                         \
+        if (p->in.x != NULL) {                                                                     \
+            kernel_gather(acc, p->a, r, p->in.x + (j), dim, vectors, n);                           \
+        }                                                                                          \
         finish(p, base, acc, out, j, vectors, n);                                                  \
     } while (0)
     KERNEL_BLOCKS(p->dim, BLOCK);
@@ -131,7 +134,8 @@ void fsc_pass_rows(const fsc_pass *p)
 {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(p->threads)
     for (size_t part = 0; part < p->a->parts; part++) {
-        dense_rows(p, p->a->part[part], p->a->part[part + 1]);
+        csr_run run = csr_part(p->a, part, p->first, p->last);
+        dense_rows(p, run.first, run.last);
     }
 }
 
@@ -139,7 +143,8 @@ void fsc_pass_sparse(const fsc_pass *p)
 {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(p->threads)
     for (size_t part = 0; part < p->a->parts; part++) {
-        sparse_rows(p, p->a->part[part], p->a->part[part + 1]);
+        csr_run run = csr_part(p->a, part, p->first, p->last);
+        sparse_rows(p, run.first, run.last);
     }
 }
 

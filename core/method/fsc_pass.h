@@ -28,15 +28,17 @@ typedef struct fsc_pass {
     const csr *a;
     size_t dim;
     fsc_rows base;
-    fsc_rows in;
+    fsc_rows in;        /* x NULL: no neighbours, out = scale * base */
     const float *f;     /* (dim) */
     const float *scale; /* (dim), NULL is 1 */
     float *out;         /* (rows, dim) */
+    size_t first, last; /* rows to compute: [first, last) */
     int threads;
 } fsc_pass;
 
-/* fsc_pass_rows computes all rows; `in` dense. fsc_pass_sparse: `in` and `base` compact; absent
- * neighbours are passed over. */
+/* fsc_pass_rows computes the rows [first, last); `in` dense. fsc_pass_sparse: `in` and `base`
+ * compact; absent neighbours are passed over. `out` may be `in` where no row that is computed is a
+ * neighbour of another, as with the users' or the items' rows of an interaction graph. */
 void fsc_pass_rows(const fsc_pass *p);
 void fsc_pass_sparse(const fsc_pass *p);
 

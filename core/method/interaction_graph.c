@@ -4,9 +4,6 @@
 
 #include "core/common/mem.h"
 
-/* More parts than threads, so that a thread held up by the machine does not hold up the others. */
-enum { PARTS_PER_THREAD = 8 };
-
 static void fill(csr *a, const interaction_list *list, const double *degree, size_t *next)
 {
     for (size_t k = 0; k < list->count; k++) {
@@ -61,7 +58,7 @@ err_code interaction_graph_new(csr **out, const interaction_list *list, int thre
         next[i] = a->start[list->users + i];
     }
     fill(a, list, degree, next);
-    code = csr_split(a, (size_t)threads * PARTS_PER_THREAD, e);
+    code = csr_split(a, threads, e);
 done:
     mem_free(degree);
     mem_free(next);

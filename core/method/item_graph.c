@@ -8,8 +8,6 @@
 #include "core/common/mem.h"
 #include "core/common/types.h"
 
-enum { PARTS_PER_THREAD = 8 };
-
 static int ascending(const void *x, const void *y)
 {
     uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
@@ -142,7 +140,7 @@ err_code item_graph_new(csr **out, const neighbour_lists *lists, size_t count, s
         code = normalise(s, e);
     }
     if (code == ERR_OK) {
-        code = csr_split(s, (size_t)threads * PARTS_PER_THREAD, e);
+        code = csr_split(s, threads, e);
     }
     csr_free(m);
     csr_free(t);

@@ -1,13 +1,14 @@
 /*
  * step: one step of training over the whole graph, with work that need not be done left out.
  *
- *     forward   X_1 .. X_{L-1} all rows;  H = w X_L only in the batch's rows core/method/fsc_pass.h
- *     loss      gradient of H in these rows                                       core/method/bpr.h
- *     backward  Y_1 from these rows only;  Y_2 .. Y_{L-1};  the last layer is fused with
- *     AdamW     over all rows; users done core/method/adamw.h BSC       items' directions smoothed,
- * the last layer fused with the update  core/method/bsc.h
+ *     forward   X_1 .. X_{L-1};  H = w X_L only in the batch's rows core/method/fsc_pass.h loss
+ * gradient of H in these rows                                    core/method/bpr.h backward  Y_1
+ * from these rows only;  Y_2 .. Y_{L-1};  the last layer is fused with AdamW     over all rows;
+ * users are done                                  core/method/adamw.h BSC       items' directions
+ * smoothed, the last layer fused with the update  core/method/bsc.h
  *
- * Two tables (N, dim) beside E and the moments serve all of it; nothing is allocated in a step.
+ * A step costs what its memory costs, so it is done in as little of it as possible: one table
+ * (N, dim) beside E and the moments serves all of it, and nothing is allocated.
  * Results depend neither on the number of threads nor on their order. One thread calls.
  */
 #ifndef CORE_STEP_H
@@ -42,7 +43,7 @@ void stepper_free(stepper *s); /* accepts NULL */
 /* stepper_run does step number `time` (from 1) and returns the batch's mean loss before it. */
 double stepper_run(stepper *s, const bpr_batch *batch, uint64_t time);
 
-/* stepper_buffer borrows table 0 or 1 (N, dim), free between steps. */
-float *stepper_buffer(stepper *s, int which);
+/* stepper_table borrows the table (N, dim), free between steps. */
+float *stepper_table(stepper *s);
 
 #endif

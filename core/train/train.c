@@ -27,6 +27,7 @@ typedef struct training {
     prepared *passed; /* where p is left in the end, or NULL */
     train_state state;
     stepper *step;
+    float *scratch;                          /* (N, dim) of evaluations, or NULL */
     float *w, *f, *b;                        /* (dim) */
     uint32_t *order;                         /* (train_count) */
     uint32_t *users, *positives, *negatives; /* (batch) */
@@ -164,6 +165,12 @@ static err_code begin(training *t, const train_job *job, err *e)
 
 static err_code make_stepper(training *t, err *e)
 {
+    if (t->evaluates) {
+        t->scratch = mem_table((t->d->users + t->d->items) * t->o->dim, sizeof(float));
+        if (t->scratch == NULL) {
+            return err_nomem(e, "the evaluations");
+        }
+    }
     step_config c = {.a = t->p.a,
                      .s = t->o->without_bsc ? NULL : t->p.s,
                      .users = t->d->users,
@@ -272,9 +279,9 @@ static err_code evaluate(training *t, err *e)
 {
     train_header *head = t->state.head;
     report(t, TRAIN_EVALUATING, NULL);
-    float *h = stepper_buffer(t->step, 0);
+    float *h = stepper_table(t->step);
     fsc op = {t->p.a, t->w, t->f, t->o->dim, t->o->layers, t->o->threads};
-    (void)fsc_forward(&op, t->state.e, h, stepper_buffer(t->step, 1));
+    (void)fsc_forward(&op, t->state.e, h, t->scratch);
     scorer s = {.user_h = h, .item_h = h + t->d->users * t->o->dim, .dim = t->o->dim};
     scorer_init(&s, t->d, t->o->threads);
     eval_lister lists = scorer_lister(&s);
@@ -413,6 +420,8 @@ static err_code finish(training *t, model **out, err *e)
     report(t, TRAIN_FINISHING, NULL);
     stepper_free(t->step);
     t->step = NULL;
+    mem_free(t->scratch);
+    t->scratch = NULL;
     err_code code = make_model(t, out, e);
     /* The last step needs memory of its own, and nothing of this any more. */
     train_state_fini(&t->state);
@@ -477,6 +486,7 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
         *out = NULL;
     }
     stepper_free(t.step);
+    mem_free(t.scratch);
     if (!t.borrowed) {
         prepared_fini(&t.p);
     }

@@ -135,6 +135,8 @@ typedef struct training {
     shop *x;
     size_t dim;
     float *w, *f, *b, *e, *m, *v;
+    float *layer;     /* (users + items, dim) */
+    float *direction; /* (items, dim) */
     stepper *step;
     bpr *loss;
     rng r;
@@ -169,6 +171,8 @@ static void training_init(training *t, shop *x, size_t dim)
     t->e = table(floats);
     t->m = table(floats);
     t->v = table(floats);
+    t->layer = table(floats);
+    t->direction = table(x->z.items * dim);
     stepwise_layer(0.2, dim, t->f);
     stepwise_smoothing(0.2, dim, t->b);
     stepwise_scale(t->f, dim, 3, t->w);
@@ -203,7 +207,7 @@ static void training_fini(training *t)
 {
     stepper_free(t->step);
     bpr_free(t->loss);
-    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v};
+    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v, t->layer, t->direction};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         mem_free(tables[i]);
     }
@@ -226,7 +230,8 @@ static void forward_layer(void *ctx)
     fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .threads = threads};
     p.base.x = t->e;
     p.in.x = t->e;
-    p.out = stepper_buffer(t->step, 0);
+    p.out = t->layer;
+    p.last = t->x->a->rows;
     fsc_pass_rows(&p);
 }
 
@@ -236,7 +241,8 @@ static void backward_first(void *ctx)
     fsc_rows rows = {t->loss->g, t->loss->slot_of, t->loss->zero};
     fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .threads = threads};
     p.base = p.in = rows;
-    p.out = stepper_buffer(t->step, 0);
+    p.out = t->layer;
+    p.last = t->x->a->rows;
     fsc_pass_sparse(&p);
 }
 
@@ -253,22 +259,25 @@ static void forward_last(void *ctx)
 static void adam(void *ctx)
 {
     training *t = ctx;
-    adamw o = {.e = t->e, .m = t->m, .v = t->v, .users = t->x->z.users, .lr = 1e-3F, .time = 100};
+    adamw o = {.e = t->e, .m = t->m, .v = t->v, .lr = 1e-3F, .time = 100};
     o.last = (fsc_pass){.a = t->x->a, .dim = t->dim, .f = t->f, .scale = t->w, .threads = threads};
     o.last.base = (fsc_rows){t->loss->g, t->loss->slot_of, t->loss->zero};
-    o.last.in.x = stepper_buffer(t->step, 0);
-    o.direction = stepper_buffer(t->step, 1);
+    o.last.in.x = t->layer;
+    o.last.last = t->x->z.users;
     o.decay = 0.9999F;
+    adamw_step(&o);
+    o.last.first = t->x->z.users;
+    o.last.last = t->x->a->rows;
+    o.direction = t->direction;
     adamw_step(&o);
 }
 
 static void smooth(void *ctx)
 {
     training *t = ctx;
-    float *one = stepper_buffer(t->step, 0), *two = stepper_buffer(t->step, 1);
-    float *const scratch[2] = {one + t->x->z.users * t->dim, one};
+    float *const scratch[2] = {t->layer + t->x->z.items * t->dim, t->layer};
     bsc op = {t->x->s, t->b, t->w, t->dim, 3, threads};
-    bsc_apply(&op, two, scratch, 1e-9F, t->e + t->x->z.users * t->dim);
+    bsc_apply(&op, t->direction, scratch, 1e-9F, t->e + t->x->z.users * t->dim);
 }
 
 static void gradient(void *ctx)
