@@ -203,19 +203,31 @@ static void shuffle(training *t, rng *r)
     }
 }
 
-/* Fills the batch from the order's pairs [first, last); returns how many triples there are. */
+/* Fills the batch from the order's pairs [first, last); returns how many triples there are. All
+ * that a draw reads lies somewhere in memory, and a draw waits for it, so it is asked for before.
+ */
 static size_t draw(training *t, rng *r, size_t first, size_t last)
 {
-    size_t count = 0;
+    const csr *a = t->p.a;
     for (size_t k = first; k < last; k++) {
         const pair *p = &t->d->train[t->order[k]];
-        uint32_t item = bpr_negative(r, t->p.a, t->d->users, p->user, t->d->gone);
-        if (item == UINT32_MAX) {
+        t->users[k - first] = p->user;
+        t->positives[k - first] = p->item;
+        __builtin_prefetch(&a->start[p->user]);
+    }
+    for (size_t k = 0; k < last - first; k++) {
+        __builtin_prefetch(&a->col[a->start[t->users[k]]]);
+    }
+    size_t count = 0;
+    for (size_t k = 0; k < last - first; k++) {
+        uint32_t user = t->users[k], positive = t->positives[k];
+        uint32_t negative = bpr_negative(r, a, t->d->users, user, t->d->gone);
+        if (negative == UINT32_MAX) {
             continue; /* a user who has everything teaches nothing */
         }
-        t->users[count] = p->user;
-        t->positives[count] = p->item;
-        t->negatives[count++] = item;
+        t->users[count] = user;
+        t->positives[count] = positive;
+        t->negatives[count++] = negative;
     }
     return count;
 }

@@ -135,8 +135,8 @@ typedef struct training {
     shop *x;
     size_t dim;
     float *w, *f, *b, *e, *m, *v;
-    float *layer;     /* (users + items, dim) */
-    float *direction; /* (items, dim) */
+    float *layer;     /* (users + items, dim) and */
+    float *direction; /* (items, dim), for single kernels */
     stepper *step;
     bpr *loss;
     rng r;
@@ -171,8 +171,6 @@ static void training_init(training *t, shop *x, size_t dim)
     t->e = table(floats);
     t->m = table(floats);
     t->v = table(floats);
-    t->layer = table(floats);
-    t->direction = table(x->z.items * dim);
     stepwise_layer(0.2, dim, t->f);
     stepwise_smoothing(0.2, dim, t->b);
     stepwise_scale(t->f, dim, 3, t->w);
@@ -207,7 +205,7 @@ static void training_fini(training *t)
 {
     stepper_free(t->step);
     bpr_free(t->loss);
-    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v, t->layer, t->direction};
+    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         mem_free(tables[i]);
     }
@@ -327,6 +325,8 @@ static void kernels(const sizes *z)
     training t;
     shop_init(&x, z);
     training_init(&t, &x, 64);
+    t.layer = table((z->users + z->items) * t.dim);
+    t.direction = table(z->items * t.dim);
     double rows = (double)(z->users + z->items), items = (double)z->items, line = 256;
     double limit = bandwidth((size_t)(6 * rows * line));
     draw(&t);
@@ -363,6 +363,8 @@ static void kernels(const sizes *z)
     printf("\n%.0f steps: %.3f s an epoch at the best step's pace, %.3f s at the median's\n", steps,
            steps * step.best, steps * step.median);
     fflush(stdout);
+    mem_free(t.layer);
+    mem_free(t.direction);
     training_fini(&t);
     shop_fini(&x);
 }
