@@ -7,7 +7,9 @@
  * padded to one size, so equal features give bitwise equal similarities and ties go to the lower
  * row. Beyond that size the rows are clustered by FAISS and every row is looked for in the nearest
  * clusters only (core/search/index.h); there the whole table is held in memory, with a byte a
- * number beside it. The time goes with the square of the rows below, and with their number beyond.
+ * number beside it. The time goes with the square of the rows below, and nearly with their number
+ * beyond. Features that do not cluster, so that much of the table would have to be read for every
+ * row, are searched exactly whatever their number.
  *
  * Rows that are missing or zero have no neighbours and are nobody's.
  */

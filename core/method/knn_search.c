@@ -41,7 +41,7 @@ typedef struct job {
     const knn_options *o;
     const vector_index *index;
     const rows *from;
-    uint64_t *skip; /* bitmap of rows that are not live */
+    const uint64_t *skip; /* bitmap of rows that are not live */
     uint32_t *found;
     float *similarity; /* or NULL */
 } job;
@@ -101,31 +101,65 @@ static err_code search_rows(const job *j, err *e)
     return failed;
 }
 
-static err_code search_clusters(const feature_source *source, const knn_options *o, uint32_t *found,
-                                float *similarity, err *e)
+/* Some rows, evenly from all: what will be asked for, so recall is measured by them. */
+static err_code sample_rows(rows *from, float **out, size_t count, err *e)
 {
-    vector_index *index = NULL;
-    rows from = {source, mem_array(source->rows, 1)};
-    job j = {.o = o, .from = &from, .found = found, .similarity = similarity};
-    j.skip = mem_array((source->rows + 63) / 64, sizeof *j.skip);
-    err_code code =
-        from.live == NULL || j.skip == NULL ? err_nomem(e, "the search for neighbours") : ERR_OK;
-    index_source is = {source->rows, source->width, read_normalised, &from};
-    index_options io = {.kind = INDEX_ANN, .threads = (unsigned)o->threads, .seed = o->seed};
-    io.recall_min = (float)(o->recall_min > 0 ? o->recall_min : KNN_RECALL_MIN);
-    if (code == ERR_OK) {
-        code = index_new_read(&index, &is, &io, e);
+    size_t total = from->source->rows, width = from->source->width;
+    float *sample = mem_table(count * width, sizeof *sample);
+    err_code code = sample == NULL ? err_nomem(e, "a sample of rows") : ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        code = read_normalised(from, i * total / count, 1, sample + i * width, e);
     }
+    *out = sample;
+    return code;
+}
+
+static err_code build(vector_index **out, rows *from, const knn_options *o, err *e)
+{
+    enum { SAMPLE = 400 };
+    size_t total = from->source->rows, count = total < SAMPLE ? total : SAMPLE;
+    float *sample = NULL;
+    err_code code = sample_rows(from, &sample, count, e);
     if (code == ERR_OK) {
-        for (size_t r = 0; r < source->rows; r++) {
-            j.skip[r / 64] |= (uint64_t)!from.live[r] << (r % 64);
-        }
-        j.index = index;
-        code = search_rows(&j, e);
+        index_source source = {total, from->source->width, read_normalised, from};
+        index_options options = {.kind = INDEX_ANN,
+                                 .recall_min =
+                                     (float)(o->recall_min > 0 ? o->recall_min : KNN_RECALL_MIN),
+                                 .queries = sample,
+                                 .query_count = count,
+                                 .threads = (unsigned)o->threads,
+                                 .seed = o->seed};
+        code = index_new_read(out, &source, &options, e);
     }
-    index_free(index);
-    mem_free(from.live);
-    mem_free(j.skip);
+    mem_free(sample);
+    return code;
+}
+
+/* The exact search is large products, which take a sixth of the time that a scan takes for every
+ * row: where more than that share of the clusters has to be read, it is faster. */
+static bool clusters_save(const vector_index *index)
+{
+    enum { PRODUCT_GAIN = 6 };
+    index_stats stats;
+    index_stats_get(index, &stats);
+    return stats.clusters_read * PRODUCT_GAIN < stats.clusters;
+}
+
+static err_code search_clusters(const vector_index *index, const rows *from, const knn_options *o,
+                                uint32_t *found, float *similarity, err *e)
+{
+    size_t count = from->source->rows;
+    uint64_t *skip = mem_array((count + 63) / 64, sizeof *skip);
+    if (skip == NULL) {
+        return err_nomem(e, "the search for neighbours");
+    }
+    for (size_t r = 0; r < count; r++) {
+        skip[r / 64] |= (uint64_t)!from->live[r] << (r % 64);
+    }
+    memset(found, 0xff, count * o->k * sizeof *found);
+    job j = {o, index, from, skip, found, similarity};
+    err_code code = search_rows(&j, e);
+    mem_free(skip);
     return code;
 }
 
@@ -136,6 +170,15 @@ err_code knn_search(const feature_source *source, const knn_options *o, uint32_t
     if (source->rows <= most || source->width > INDEX_DIM_MAX || o->k == 0) {
         return knn_exact(source, o, found, similarity, e);
     }
-    memset(found, 0xff, source->rows * o->k * sizeof *found);
-    return search_clusters(source, o, found, similarity, e);
+    vector_index *index = NULL;
+    rows from = {source, mem_array(source->rows, 1)};
+    err_code code =
+        from.live == NULL ? err_nomem(e, "the search for neighbours") : build(&index, &from, o, e);
+    bool saves = code == ERR_OK && clusters_save(index);
+    if (saves) {
+        code = search_clusters(index, &from, o, found, similarity, e);
+    }
+    index_free(index);
+    mem_free(from.live);
+    return code != ERR_OK || saves ? code : knn_exact(source, o, found, similarity, e);
 }

@@ -4,12 +4,13 @@
  * A limit is operations over the rate of this machine's BLAS at a large square product. Whitening,
  * in double: rows width^2 for the Gram matrix and 4/3 width^3 for its tridiagonal form; the rest is
  * small beside them. Neighbours, in single: rows^2 width, each pair once. Beyond KNN_EXACT_ROWS_MAX
- * rows the search reads clusters, and what it takes over that limit is what clusters save. Every
- * size runs in a process of its own, for its own peak of memory. BENCH_LONG=1 adds a million rows.
- * BENCH_THREADS, default 2.
+ * rows that lie in bunches are searched by clusters, and what it takes over that limit is what
+ * clusters save. Every size runs in a process of its own, for its own peak of memory. BENCH_LONG=1
+ * adds a million rows. BENCH_THREADS, default 2.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -87,20 +88,35 @@ static void rates(double *single, double *twice)
     mem_free(g);
 }
 
+typedef struct size {
+    size_t rows, width;
+    size_t bunches; /* directions that rows lie around, as goods of a kind do; 0: evenly anywhere */
+} size;
+
+/* Adds cheap numbers, two random bytes each, a few columns stronger than the rest. */
+static void add_random(uint64_t stream, float scale, size_t width, float *out)
+{
+    rng r;
+    rng_init(&r, 11, stream);
+    for (size_t j = 0; j < width; j += 4) {
+        uint64_t bits = rng_next(&r);
+        for (size_t k = 0; k < 4 && j + k < width; k++) {
+            float x = scale * (float)((int)(bits >> (16 * k) & 0xffff) - 32768);
+            out[j + k] += x * (j + k < 96 ? (float)(100 - j) : 1.0F);
+        }
+    }
+}
+
 static err_code random_features(void *ctx, size_t first, size_t count, float *out, err *e)
 {
     (void)e;
-    const feature_source *s = ctx;
+    const size *z = ctx;
+    memset(out, 0, count * z->width * sizeof *out);
     for (size_t i = 0; i < count; i++) {
-        rng r;
-        rng_init(&r, 11, first + i);
-        /* Cheap numbers: two random bytes each, a few columns stronger than the rest. */
-        for (size_t j = 0; j < s->width; j += 4) {
-            uint64_t bits = rng_next(&r);
-            for (size_t k = 0; k < 4 && j + k < s->width; k++) {
-                float x = (float)((int)(bits >> (16 * k) & 0xffff) - 32768);
-                out[i * s->width + j + k] = x * (j + k < 96 ? (float)(100 - j) : 1.0F);
-            }
+        size_t r = first + i;
+        add_random(r, z->bunches > 0 ? 0.3F : 1, z->width, out + i * z->width);
+        if (z->bunches > 0) {
+            add_random(z->rows + r % z->bunches, 1, z->width, out + i * z->width);
         }
     }
     return ERR_OK;
@@ -138,31 +154,31 @@ static double neighbours_seconds(const feature_source *s)
     return seconds;
 }
 
-static void preparation(size_t rows, size_t width, double single, double twice)
+static void preparation(size z, double single, double twice)
 {
-    feature_source s = {.width = width, .rows = rows, .read = random_features};
-    s.ctx = &s;
-    double n = (double)rows, d = (double)width, before = peak_mib();
+    feature_source s = {.width = z.width, .rows = z.rows, .read = random_features, .ctx = &z};
+    double n = (double)z.rows, d = (double)z.width, before = peak_mib();
     double whitening_limit = (n * d * d + 4.0 / 3 * d * d * d) / twice;
     double neighbours_limit = n * n * d / single;
     double seconds = whitening_seconds(&s), peak = peak_mib() - before;
-    printf("| %zu x %zu | %.2f | %.2f | %.1f | %.0f ", rows, width, seconds, whitening_limit,
-           seconds / whitening_limit, peak);
+    printf("| %zu x %zu%s | %.2f | %.2f | %.1f | %.0f ", z.rows, z.width,
+           z.bunches > 0 ? ", in bunches" : "", seconds, whitening_limit, seconds / whitening_limit,
+           peak);
     seconds = neighbours_seconds(&s);
-    printf("| %s %.1f | %.1f | %.2f | %.0f | %.0f |\n",
-           rows <= KNN_EXACT_ROWS_MAX ? "exact" : "clusters", seconds, neighbours_limit,
+    printf("| %.1f | %.1f | %.2f | %.0f | %.0f |\n", seconds, neighbours_limit,
            seconds / neighbours_limit, peak_mib() - before, n * d * sizeof(float) / (1 << 20));
     fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    static const size_t sizes[][2] = {{18000, 384}, {63000, 384}, {63000, 4096}, {1000000, 64}};
+    static const size sizes[] = {
+        {18000, 384, 0}, {63000, 384, 0}, {63000, 4096, 0}, {1000000, 64, 20000}, {1000000, 64, 0}};
+    enum { SHORT = 3, ALL = sizeof sizes / sizeof sizes[0] };
     const char *text = getenv("BENCH_THREADS");
     threads = text != NULL ? atoi(text) : 2;
     if (argc > 3) {
-        const size_t *z = sizes[atoi(argv[1]) % 4];
-        preparation(z[0], z[1], atof(argv[2]), atof(argv[3]));
+        preparation(sizes[atoi(argv[1]) % ALL], atof(argv[2]), atof(argv[3]));
         return 0;
     }
     double single, twice;
@@ -174,7 +190,7 @@ int main(int argc, char **argv)
            "MiB at most | features as float MiB |\n"
            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     fflush(stdout);
-    for (int i = 0; i < (getenv("BENCH_LONG") != NULL ? 4 : 3); i++) {
+    for (int i = 0; i < (getenv("BENCH_LONG") != NULL ? ALL : SHORT); i++) {
         char command[512];
         snprintf(command, sizeof command, "%s %d %g %g", argv[0], i, single, twice);
         if (system(command) != 0) {

@@ -14,7 +14,6 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/common/types.h"
-#include "core/search/ann_knn.h"
 #include "core/search/index.h"
 #include "core/search/kth.h"
 #include "core/search/scan.h"
@@ -516,46 +515,6 @@ static void many_queries_at_once_give_what_each_gives_alone(void **state)
     mem_free(x);
 }
 
-static void approximate_neighbours_are_mostly_the_true_ones_with_any_number_of_threads(void **state)
-{
-    (void)state;
-    enum { ROWS = 5000, DIM = 24, K = 5 };
-    rng r;
-    rng_init(&r, 22, 0);
-    float *x = mem_table(ROWS * DIM, sizeof *x);
-    static uint32_t one[ROWS * K], two[ROWS * K];
-    assert_non_null(x);
-    fill_bunches(&r, x, ROWS, DIM, 60);
-    ann_knn_table table = {.x = x, .rows = ROWS, .dim = DIM};
-    ann_knn_options options = {.k = K, .threads = 1};
-    ann_knn_lists lists = {.neighbours = one}, again = {.neighbours = two};
-    assert_int_equal(ann_knn(&table, &options, &lists, NULL), ERR_OK);
-    options.threads = 3;
-    assert_int_equal(ann_knn(&table, &options, &again, NULL), ERR_OK);
-    assert_memory_equal(one, two, sizeof one);
-    size_t right = 0, checked = 0;
-    for (size_t row = 0; row < ROWS; row += 50, checked += K) {
-        uint64_t skip[ROWS / 64 + 1] = {0};
-        skip[row / 64] |= UINT64_C(1) << row % 64;
-        topk_hit hits[K];
-        topk best;
-        topk_init(&best, hits, K);
-        scan_table all = {.x = x, .rows = ROWS, .dim = DIM, .skip = skip};
-        scan_topk(&all, x + row * DIM, &best);
-        for (size_t i = 0; i < K; i++) {
-            assert_int_not_equal(one[row * K + i], row);
-            for (size_t j = 0; j < K; j++) {
-                right += one[row * K + i] == hits[j].row;
-            }
-        }
-    }
-    assert_true(lists.recall >= 0.97F && right * 100 >= checked * 95);
-    table.rows = 3;
-    assert_int_equal(ann_knn(&table, &options, &lists, NULL), ERR_OK);
-    assert_true(one[1] != ROW_NONE && one[2] == ROW_NONE && one[4] == ROW_NONE);
-    mem_free(x);
-}
-
 static void an_empty_index_answers_with_an_empty_list(void **state)
 {
     (void)state;
@@ -673,8 +632,6 @@ int main(void)
         cmocka_unit_test(clusters_keep_their_measured_recall_through_bytes),
         cmocka_unit_test(damaged_clusters_are_refused),
         cmocka_unit_test(many_queries_at_once_give_what_each_gives_alone),
-        cmocka_unit_test(
-            approximate_neighbours_are_mostly_the_true_ones_with_any_number_of_threads),
         cmocka_unit_test(an_empty_index_answers_with_an_empty_list),
         cmocka_unit_test(numbers_that_cannot_be_ordered_are_refused),
         cmocka_unit_test(a_failed_allocation_leaves_nothing_behind),

@@ -42,6 +42,26 @@ static float *random_table(size_t rows, size_t width, size_t rank, uint64_t seed
     return x;
 }
 
+/* Rows around `count` random directions. */
+static float *bunches(size_t rows, size_t width, size_t count, uint64_t seed)
+{
+    rng r;
+    rng_init(&r, seed, 0);
+    float *x = mem_array(rows * width, sizeof *x);
+    float *centre = mem_array(count * width, sizeof *centre);
+    assert_true(x != NULL && centre != NULL);
+    for (size_t i = 0; i < count * width; i++) {
+        centre[i] = (float)rng_normal(&r);
+    }
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < width; j++) {
+            x[i * width + j] = centre[i % count * width + j] + (float)(0.3 * rng_normal(&r));
+        }
+    }
+    mem_free(centre);
+    return x;
+}
+
 typedef struct whitened {
     whitening w;
     size_t rows, width, dim;
@@ -222,7 +242,7 @@ static void beyond_a_size_most_neighbours_are_found_through_clusters(void **stat
 {
     (void)state;
     enum { ROWS = 6000, WIDTH = 16, K = 5 };
-    float *x = random_table(ROWS, WIDTH, WIDTH, 9);
+    float *x = bunches(ROWS, WIDTH, 200, 9);
     memset(x + 77 * WIDTH, 0, WIDTH * sizeof *x);
     feature_table table = {x, ROWS, WIDTH};
     feature_source source = feature_source_table("text", &table, K);
@@ -243,6 +263,22 @@ static void beyond_a_size_most_neighbours_are_found_through_clusters(void **stat
     }
     assert_true(same > (size_t)(0.85 * ROWS * K));
     assert_true(same < (size_t)ROWS * K); /* else this was the exact search */
+    mem_free(x);
+}
+
+static void features_that_do_not_cluster_are_searched_exactly(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000, WIDTH = 32, K = 5 };
+    float *x = bunches(ROWS, WIDTH, ROWS, 9); /* every row is a bunch of its own */
+    feature_table table = {x, ROWS, WIDTH};
+    feature_source source = feature_source_table("text", &table, K);
+    static uint32_t exact[ROWS * K], found[ROWS * K];
+    knn_options o = {.k = K, .threads = 2, .exact_rows_max = 1000};
+    err e = ERR_INIT;
+    assert_int_equal(knn_exact(&source, &o, exact, NULL, &e), ERR_OK);
+    assert_int_equal(knn_search(&source, &o, found, NULL, &e), ERR_OK);
+    assert_memory_equal(exact, found, sizeof exact);
     mem_free(x);
 }
 
@@ -330,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_row_with_some_nan_or_infinity_is_refused_with_its_place),
         cmocka_unit_test(neighbours_are_those_of_brute_force_in_whatever_memory),
         cmocka_unit_test(beyond_a_size_most_neighbours_are_found_through_clusters),
+        cmocka_unit_test(features_that_do_not_cluster_are_searched_exactly),
         cmocka_unit_test(equal_features_tie_to_the_lower_row_and_empty_rows_are_nobodys),
         cmocka_unit_test(edges_weigh_by_both_degrees_which_are_sums_of_weights),
         cmocka_unit_test(strengths_hold_at_their_limits),
