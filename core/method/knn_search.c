@@ -135,11 +135,11 @@ static err_code build(vector_index **out, rows *from, const knn_options *o, err 
     return code;
 }
 
-/* The exact search is large products, which take a sixth of the time that a scan takes for every
+/* The exact search is large products, which take an eighth of the time that scans take for every
  * row: where more than that share of the clusters has to be read, it is faster. */
 static bool clusters_save(const vector_index *index)
 {
-    enum { PRODUCT_GAIN = 6 };
+    enum { PRODUCT_GAIN = 8 };
     index_stats stats;
     index_stats_get(index, &stats);
     return stats.clusters_read * PRODUCT_GAIN < stats.clusters;

@@ -1,11 +1,11 @@
 /*
  * step: one step of training over the whole graph, with work that need not be done left out.
  *
- *     forward   X_1 .. X_{L-1};  H = w X_L only in the batch's rows core/method/fsc_pass.h loss
- * gradient of H in these rows                                    core/method/bpr.h backward  Y_1
- * from these rows only;  Y_2 .. Y_{L-1};  the last layer is fused with AdamW     over all rows;
- * users are done                                  core/method/adamw.h BSC       items' directions
- * smoothed, the last layer fused with the update  core/method/bsc.h
+ *     forward (fsc_pass)    X_1 .. X_{L-1}; H = w X_L only in the batch's rows
+ *     loss (bpr)            and its gradient in these rows
+ *     backward (fsc_pass)   Y_1 from these rows only; Y_2 .. Y_{L-1}
+ *     AdamW (adamw)         all rows, fused with the backward pass's last layer; users are done
+ *     BSC (bsc)             items' directions smoothed, the last layer fused with the update
  *
  * A step costs what its memory costs, so it is done in as little of it as possible: one table
  * (N, dim) beside E and the moments serves all of it, and nothing is allocated.
