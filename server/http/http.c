@@ -83,6 +83,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         pthread_mutex_unlock(&h->mutex);
     } else if (*context != NULL) {
         exchange *x = *context;
+        http_end(x);
         pthread_mutex_lock(&h->mutex);
         *x->link = x->next;
         if (x->next != NULL) {

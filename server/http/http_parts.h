@@ -53,6 +53,10 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode code);
 
+/* http_end gives back all that the request in progress holds and makes the exchange idle; nothing
+ * if it is. However a request ends, it ends here: completed, aborted, or with its connection. */
+void http_end(exchange *x);
+
 /* http_answer sends x->response, whose body stays in place until the request is completed. */
 enum MHD_Result http_answer(exchange *x);
 

@@ -3,8 +3,11 @@
  * request. A response cannot be queued while body bytes are handed in, and one queued at the first
  * call closes the connection, so bodyless requests are answered at the second. The URL arrives
  * cut at the '?' and unescaped, so the raw target is kept from the log callback, which runs before
- * that. A suspended connection neither times out nor notices a disconnect. After the submit the
- * writer may resume before the handler has returned, so nothing is touched after it.
+ * that. Records of the query's parameters are taken from the connection's memory, and when that is
+ * used up by them the request is never answered, so the library is not shown the query. A suspended
+ * connection neither times out nor notices a disconnect. After the submit the writer may resume
+ * before the handler has returned, so nothing is touched after it. Some errors of its own close a
+ * connection without a word that the request is over, so the end of the connection ends it, too.
  */
 #include <string.h>
 #include <time.h>
@@ -153,6 +156,16 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     }
 }
 
+/* `uri` is const for the sake of callbacks that only log; it lies in the library's read buffer,
+ * which it is about to cut up itself. */
+static void hide_query(const char *uri)
+{
+    char *mark = strchr(uri, '?');
+    if (mark != NULL) {
+        mark[1] = '\0'; /* where the '?' is was noted before the callback */
+    }
+}
+
 /* Runs as soon as the request line is there, before the target is cut and unescaped. */
 void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -164,23 +177,19 @@ void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connecti
         return NULL;
     }
     exchange_begin(x, uri != NULL ? uri : "");
+    if (uri != NULL) {
+        hide_query(uri);
+    }
     atomic_fetch_add_explicit(&from->http->busy, 1, memory_order_relaxed);
     return x;
 }
 
-/* The only place where a request ends, however it does. */
-void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
-                       enum MHD_RequestTerminationCode code)
+void http_end(exchange *x)
 {
-    listener *from = cls;
-    http *h = from->http;
-    exchange *x = *context;
-    (void)connection;
-    (void)code;
-    if (x == NULL || x->stage == STAGE_IDLE) {
+    http *h = http_of(x);
+    if (x->stage == STAGE_IDLE) {
         return;
     }
-    *context = NULL;
     if (x->stage != STAGE_ANSWERED) {
         access_aborted(h->options.access);
     }
@@ -191,4 +200,17 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
     }
     exchange_end(x);
     atomic_fetch_sub_explicit(&h->busy, 1, memory_order_relaxed);
+}
+
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode code)
+{
+    exchange *x = *context;
+    (void)cls;
+    (void)connection;
+    (void)code;
+    if (x != NULL) {
+        *context = NULL;
+        http_end(x);
+    }
 }
