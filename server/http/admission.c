@@ -68,6 +68,11 @@ static bool check_framing(const admission_request *r, admission_answer *answer)
                  "the header has %zu bytes; at most %d are taken", r->header_bytes,
                  ADMISSION_HEADER_BYTES_MAX);
         refuse(answer, 431, answer->text);
+    } else if (r->header_lines > ADMISSION_HEADER_LINES_MAX) {
+        snprintf(answer->text, sizeof answer->text,
+                 "the header has %zu lines; at most %d are taken", r->header_lines,
+                 ADMISSION_HEADER_LINES_MAX);
+        refuse(answer, 431, answer->text);
     } else if (r->hosts > 1 || (r->hosts == 0 && !r->http_1_0)) {
         refuse(answer, 400, "expected one Host header");
     } else if (r->content_lengths > 1) {

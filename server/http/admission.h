@@ -23,6 +23,7 @@
 enum {
     ADMISSION_TARGET_BYTES_MAX = 8192,
     ADMISSION_HEADER_BYTES_MAX = 16384,
+    ADMISSION_HEADER_LINES_MAX = 100,
     ADMISSION_REQUEST_ID_MAX = 64,
 };
 
@@ -37,7 +38,8 @@ typedef struct admission_request {
     unsigned content_lengths; /* how many such headers */
     unsigned hosts;
     size_t header_bytes; /* all names and values */
-    bool admin;          /* came in by --admin-listen */
+    size_t header_lines;
+    bool admin; /* came in by --admin-listen */
     bool http_1_0;
 } admission_request;
 

@@ -87,6 +87,7 @@ static bool is(slice name, const char *wanted)
 void exchange_header(exchange *x, slice name, slice value)
 {
     x->seen.header_bytes += name.length + value.length + 4;
+    x->seen.header_lines++;
     switch (name.length > 0 ? name.at[0] | 0x20 : 0) {
     case 'h':
         if (is(name, "host")) {

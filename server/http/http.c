@@ -19,8 +19,18 @@
 #include "server/http/tls.h"
 #include "server/telemetry/log.h"
 
-/* of a connection, for its header and a piece of the body; wiped for each request */
-enum { CONNECTION_MEMORY_BYTES = 32 * 1024 };
+enum {
+    /* of a connection, for its header and a piece of the body; wiped for each request */
+    CONNECTION_MEMORY_BYTES = 32 * 1024,
+    HEADER_LINE_RECORD_BYTES = 64, /* what the library keeps of a line beside its text */
+    ANSWER_HEADER_BYTES = 1024,
+};
+/* else the library's own refusals would come before ours */
+_Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
+                       ADMISSION_HEADER_LINES_MAX * HEADER_LINE_RECORD_BYTES +
+                       ANSWER_HEADER_BYTES <=
+                   CONNECTION_MEMORY_BYTES,
+               "a connection's memory holds the largest header that is taken");
 
 /* How long a request whose body is not complete may hold up the end of the process. */
 static const uint64_t drain_body_ns = 3000000000U;

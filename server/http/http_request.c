@@ -4,10 +4,12 @@
  * call closes the connection, so bodyless requests are answered at the second. The URL arrives
  * cut at the '?' and unescaped, so the raw target is kept from the log callback, which runs before
  * that. Records of the query's parameters are taken from the connection's memory, and when that is
- * used up by them the request is never answered, so the library is not shown the query. A suspended
- * connection neither times out nor notices a disconnect. After the submit the writer may resume
- * before the handler has returned, so nothing is touched after it. Some errors of its own close a
- * connection without a word that the request is over, so the end of the connection ends it, too.
+ * used up by them the request is never answered, so the library is not shown the query. It copies
+ * and takes apart the first Cookie header, and sends two heads when there is no memory for that, so
+ * it is shown one of our own. A suspended connection neither times out nor notices a disconnect.
+ * After the submit the writer may resume before the handler has returned, so nothing is touched
+ * after it. Some errors of its own close a connection without a word that the request is over, so
+ * the end of the connection ends it, too.
  */
 #include <string.h>
 #include <time.h>
@@ -65,10 +67,17 @@ static enum MHD_Result complete(exchange *x)
     api_begin(h->options.api, &request, &x->response, &x->write);
     return x->write != NULL ? submit(x) : http_answer(x);
 }
+
+/* Shown to the library in place of the client's cookies, and not counted as the client's. */
+static const char cookie_name[] = "Cookie";
+
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  size_t name_length, const char *value, size_t value_length)
 {
     (void)kind;
+    if (name == cookie_name) {
+        return MHD_YES;
+    }
     exchange_header(cls, (slice){name, name_length},
                     (slice){value != NULL ? value : "", value_length});
     return MHD_YES;
@@ -166,6 +175,14 @@ static void hide_query(const char *uri)
     }
 }
 
+/* Of several headers of one name the library looks at the first. Not an empty value: it reads the
+ * byte before one. */
+static void hide_cookies(struct MHD_Connection *connection)
+{
+    (void)MHD_set_connection_value_n(connection, MHD_HEADER_KIND, cookie_name,
+                                     sizeof cookie_name - 1, "-", 1);
+}
+
 /* Runs as soon as the request line is there, before the target is cut and unescaped. */
 void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -180,6 +197,7 @@ void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connecti
     if (uri != NULL) {
         hide_query(uri);
     }
+    hide_cookies(connection);
     atomic_fetch_add_explicit(&from->http->busy, 1, memory_order_relaxed);
     return x;
 }

@@ -53,6 +53,48 @@ class Http(harness.TestCase):
         self.server.raw(b"GET /\0?" + b"&".join([b"a"] * 4000) + b" HTTP/1.1\r\n" + HOST + END)
         self.assert_none_left_behind()
 
+    def get_live(self, headers, target=b"/health/live"):
+        return self.server.raw(b"GET " + target + b" HTTP/1.1\r\n" + HOST + headers + END)
+
+    def assert_one_problem(self, answer, wanted, *words):
+        """Exactly one answer, and a problem document of ours."""
+        self.assertEqual((status(answer), answer.count(b"HTTP/1.1 ")), (wanted, 1), answer[:600])
+        self.assertIn(b"\r\nX-Request-Id: ", answer)
+        self.assertIn(b"\r\nContent-Type: application/problem+json", answer)
+        for word in words:
+            self.assertIn(word, answer)
+
+    def test_a_header_over_the_limit_gets_one_431_that_names_it(self):
+        for name in (b"Cookie", b"X"):
+            for length in (16384, 17000, 20000, 30000):
+                self.assert_one_problem(self.get_live(name + b": " + b"a" * length + b"\r\n"), 431, b"16384")
+        self.assert_one_problem(self.get_live(b"Cookie: " + b"a=1; " * 5000 + b"\r\n"), 431, b"16384")
+        for lines in (101, 200, 400):
+            self.assert_one_problem(self.get_live(b"X: y\r\n" * lines), 431, b"100")
+        self.assert_none_left_behind()
+
+    def test_the_largest_header_within_the_limits_is_taken(self):
+        self.assertEqual(status(self.get_live(b"Cookie: " + b"a" * 16000 + b"\r\n")), 200)
+        self.assertEqual(status(self.get_live(b"Cookie: " + b"a=1; " * 3200 + b"\r\n")), 200)
+        target = b"/health/live?".ljust(8192, b"a")
+        # with Host and Connection 100 lines; a line counts as name, value and four bytes
+        lines = (b"X: " + b"y" * 160 + b"\r\n") * 97
+        rest = 16384 - len(HOST) - len(END) + 2 - len(lines)
+        self.assertEqual(status(self.get_live(lines + b"Y: ".ljust(rest - 2, b"z") + b"\r\n", target)), 200)
+        self.assert_one_problem(self.get_live(lines + b"Y: ".ljust(rest - 1, b"z") + b"\r\n", target), 431, b"16385")
+
+    def test_a_body_behind_the_largest_header_is_read(self):
+        body = b'{"id":"a","title":"' + b"t" * 2000 + b'"}' + b" " * 100000
+        head = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        more = (b"X: " + b"y" * 160 + b"\r\n") * 96
+        for target, wanted in ((b"/items?".ljust(8192, b"a"), 400), (b"/items", 201)):
+            answer = self.server.raw(b"POST " + target + b" HTTP/1.1\r\n" + HOST + head + more + END + body)
+            self.assertEqual((status(answer), answer.count(b"HTTP/1.1 ")), (wanted, 1), answer[:600])
+
+    def test_a_bad_length_beside_long_cookies_leaves_no_request_behind(self):
+        self.get_live(b"Cookie: " + b"a" * 20000 + b"\r\nContent-Length: -1\r\n")
+        self.assert_none_left_behind()
+
 
 if __name__ == "__main__":
     harness.main()

@@ -312,6 +312,11 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     r = sound();
     r.header_bytes = ADMISSION_HEADER_BYTES_MAX + 1;
     assert_int_equal(status_of(&a, &r, &read_route), 431);
+    r.header_bytes = 1000;
+    r.header_lines = ADMISSION_HEADER_LINES_MAX;
+    assert_int_equal(status_of(&a, &r, &read_route), 0);
+    r.header_lines++;
+    assert_int_equal(status_of(&a, &r, &read_route), 431);
     r = sound();
     r.content_lengths = 1;
     r.content_length = slice_of("1001");
