@@ -206,7 +206,7 @@ void context_model_seq(context *c)
 
 void api_route_find(const api *a, slice method, slice target_text, api_route *out)
 {
-    *out = (api_route){"none", API_READ, false, a->deps.limits.body_bytes_max};
+    *out = (api_route){"none", API_READ, false, a->deps.limits.body_bytes_max, false};
     arena memory;
     arena_init(&memory, WORKSPACE_BYTES_MAX);
     target t;
@@ -217,6 +217,7 @@ void api_route_find(const api *a, slice method, slice target_text, api_route *ou
         if (r != NULL) {
             out->role = r->role;
             out->takes_body = r->body != BODY_NONE;
+            out->exists = true;
         }
     }
     arena_fini(&memory);

@@ -206,6 +206,7 @@ typedef struct api_route {
     api_role role;     /* that the caller needs; paths that do not exist need API_READ */
     bool takes_body;   /* else a body is not looked at */
     size_t body_bytes_max;
+    bool exists; /* else api_begin answers 400, 404 or 405, whatever the body */
 } api_route;
 
 /* api_route_find tells, from the request line alone, what to ask before the body is read. It never

@@ -167,17 +167,17 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
     }
 }
 
-static bool check_body(const admission_request *r, const api_route *route, admission_answer *answer)
+/* Where there is no such call, that is the answer, whatever the body. */
+static void check_body(const api_route *route, admission_answer *answer)
 {
-    (void)r;
-    if (answer->body_bytes > route->body_bytes_max) {
+    if (route->exists && answer->body_bytes > route->body_bytes_max) {
         snprintf(answer->text, sizeof answer->text,
-                 "the body has %llu bytes; at most %zu are taken (body_bytes_max)",
+                 route->takes_body
+                     ? "the body has %llu bytes; at most %zu are taken (body_bytes_max)"
+                     : "the body has %llu bytes; this call takes none, and at most %zu are read",
                  (unsigned long long)answer->body_bytes, route->body_bytes_max);
         refuse(answer, 413, answer->text);
-        return false;
     }
-    return true;
 }
 
 void admission_check(admission *a, const admission_request *r, const api_route *route,
@@ -196,10 +196,9 @@ void admission_check(admission *a, const admission_request *r, const api_route *
         refuse(answer, 403, "the Host header must name this loopback address");
         return;
     }
-    if (!check_key(a, r, route, answer) || !check_rate(a, route, now_ns, answer)) {
-        return;
+    if (check_key(a, r, route, answer) && check_rate(a, route, now_ns, answer)) {
+        check_body(route, answer);
     }
-    (void)check_body(r, route, answer);
 }
 
 bool admission_body_reserve(admission *a, uint64_t bytes)

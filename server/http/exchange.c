@@ -159,20 +159,29 @@ bool exchange_body_prepare(exchange *x, uint64_t bytes)
     return true;
 }
 
+static void refuse_long_body(exchange *x)
+{
+    snprintf(x->answer.text, sizeof x->answer.text,
+             x->takes_body ? "the body has more than %zu bytes (body_bytes_max)"
+                           : "this call takes no body; more than %zu bytes of one are not read",
+             x->body_max);
+    exchange_refuse(x, 413, x->answer.text, 0);
+}
+
 bool exchange_body(exchange *x, const char *bytes, size_t length)
 {
-    if (x->stage == STAGE_BODY && x->body_length + length > x->body_max) {
-        snprintf(x->answer.text, sizeof x->answer.text,
-                 "the body has more than %zu bytes (body_bytes_max)", x->body_max);
-        exchange_refuse(x, 413, x->answer.text, 0);
+    if (x->stage == STAGE_BODY && x->refuses_body &&
+        x->body_length + x->dropped + length > x->body_max) {
+        refuse_long_body(x);
     }
-    if (x->stage == STAGE_BODY && x->answer.chunked && x->body_length + length > x->body_reserved) {
+    if (x->stage == STAGE_BODY && x->takes_body && x->answer.chunked &&
+        x->body_length + length > x->body_reserved) {
         /* doubled, so that a long body is not copied for every piece */
         size_t more = x->body_reserved > length ? (size_t)x->body_reserved : length;
         size_t room = x->body_max - (size_t)x->body_reserved;
         (void)exchange_body_prepare(x, more < room ? more : room);
     }
-    if (x->stage != STAGE_BODY || x->body_reserved == 0) {
+    if (x->stage != STAGE_BODY || !x->takes_body) {
         x->dropped += length;
         return x->dropped + x->body_length <= 2 * x->body_max + EXCHANGE_UNWANTED_BYTES_MAX;
     }

@@ -57,6 +57,8 @@ typedef struct exchange {
     size_t target_length;
     char *body;
     size_t body_length, body_room, body_max, dropped;
+    bool takes_body;   /* else it is dropped */
+    bool refuses_body; /* more than body_max is an error of its own, and the request is not run */
     uint64_t body_reserved; /* of the limit on all bodies in flight */
     const char *method;
     bool head;

@@ -108,6 +108,8 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     if (is_preflight(x)) {
         route.role = API_OPEN;
     }
+    x->takes_body = route.takes_body;
+    x->refuses_body = route.exists;
     x->body_max = route.takes_body ? route.body_bytes_max : EXCHANGE_UNWANTED_BYTES_MAX;
     route.body_bytes_max = x->body_max;
     admission_check(h->options.admission, &x->seen, &route, x->begun_ns, &x->answer);
@@ -125,6 +127,9 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         return close ? http_refuse(x) : MHD_YES;
     }
     x->stage = STAGE_BODY;
+    if (x->answer.body_bytes > x->body_max) {
+        return complete(x); /* there is no such call, and nothing waits for the body to say so */
+    }
     atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
     if (x->answer.has_body && !x->answer.chunked && route.takes_body &&
         !exchange_body_prepare(x, x->answer.body_bytes)) {

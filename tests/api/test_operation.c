@@ -182,20 +182,20 @@ static void the_role_and_the_limit_are_known_before_the_body(void **state)
     static const struct {
         const char *method, *target, *route;
         api_role role;
-        bool takes_body;
-    } cases[] = {{"GET", "/recommend?user=a", "/recommend", API_READ, false},
-                 {"POST", "/recommend", "/recommend", API_READ, true},
-                 {"POST", "/items", "/items", API_WRITE, true},
-                 {"PUT", "/items/a%2Fb", "/items/{id}", API_WRITE, true},
-                 {"DELETE", "/users/a", "/users/{id}", API_WRITE, false},
-                 {"POST", "/model/train", "/model/train", API_ADMIN, true},
-                 {"GET", "/export/items", "/export/items", API_ADMIN, false},
-                 {"GET", "/health/ready", "/health/ready", API_OPEN, false},
-                 {"GET", "/openapi.yaml", "/openapi.yaml", API_OPEN, false},
-                 {"GET", "/metrics", "/metrics", API_READ, false},
-                 {"GET", "/nothing", "none", API_READ, false},
-                 {"GET", "%%%", "none", API_READ, false},
-                 {"DELETE", "/popular", "/popular", API_READ, false}};
+        bool takes_body, exists;
+    } cases[] = {{"GET", "/recommend?user=a", "/recommend", API_READ, false, true},
+                 {"POST", "/recommend", "/recommend", API_READ, true, true},
+                 {"POST", "/items", "/items", API_WRITE, true, true},
+                 {"PUT", "/items/a%2Fb", "/items/{id}", API_WRITE, true, true},
+                 {"DELETE", "/users/a", "/users/{id}", API_WRITE, false, true},
+                 {"POST", "/model/train", "/model/train", API_ADMIN, true, true},
+                 {"GET", "/export/items", "/export/items", API_ADMIN, false, true},
+                 {"GET", "/health/ready", "/health/ready", API_OPEN, false, true},
+                 {"GET", "/openapi.yaml", "/openapi.yaml", API_OPEN, false, true},
+                 {"GET", "/metrics", "/metrics", API_READ, false, true},
+                 {"GET", "/nothing", "none", API_READ, false, false},
+                 {"GET", "%%%", "none", API_READ, false, false},
+                 {"DELETE", "/popular", "/popular", API_READ, false, false}};
     api_limits limits;
     api_limits_get(s->api, &limits);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -204,6 +204,7 @@ static void the_role_and_the_limit_are_known_before_the_body(void **state)
         assert_string_equal(r.route, cases[i].route);
         assert_int_equal(r.role, cases[i].role);
         assert_int_equal(r.takes_body, cases[i].takes_body);
+        assert_int_equal(r.exists, cases[i].exists);
         assert_int_equal(r.body_bytes_max, limits.body_bytes_max);
     }
     api_route_entry entry;

@@ -95,6 +95,20 @@ class Http(harness.TestCase):
         self.get_live(b"Cookie: " + b"a" * 20000 + b"\r\nContent-Length: -1\r\n")
         self.assert_none_left_behind()
 
+    def test_a_long_body_where_none_belongs_is_told_no_limit_of_others(self):
+        ask = self.server.client
+        body, chunks = b" " * 70000, b"11170\r\n" + b" " * 70000 + b"\r\n0\r\n\r\n"
+        self.assert_problem(ask.put("/recommend", body), 405)
+        self.assert_problem(ask.post("/nowhere", body), 404)
+        refused = ask.ask("DELETE", "/items/x", body)
+        self.assert_problem(refused, 413, "takes none")
+        self.assertNotIn(b"body_bytes_max", refused.body)
+        for line, wanted in ((b"PUT /recommend", 405), (b"POST /nowhere", 404), (b"DELETE /items/x", 413)):
+            answer = self.server.raw(line + b" HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n" + END + chunks)
+            self.assert_one_problem(answer, wanted)
+            self.assertNotIn(b"body_bytes_max", answer)
+        self.assert_none_left_behind()
+
 
 if __name__ == "__main__":
     harness.main()

@@ -244,8 +244,8 @@ static admission_request sound(void)
     return r;
 }
 
-static const api_route read_route = {"/popular", API_READ, false, 1000};
-static const api_route open_route = {"/health", API_OPEN, false, 1000};
+static const api_route read_route = {"/popular", API_READ, false, 1000, true};
+static const api_route open_route = {"/health", API_OPEN, false, 1000, true};
 
 static unsigned status_of(admission *a, const admission_request *r, const api_route *route)
 {
@@ -324,6 +324,13 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     admission_check(&a, &r, &read_route, 1, &answer);
     assert_int_equal(answer.status, 413);
     assert_non_null(strstr(answer.detail, "1000"));
+    assert_null(strstr(answer.detail, "body_bytes_max")); /* that is of calls that take a body */
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
+    admission_check(&a, &r, &write_route, 1, &answer);
+    assert_int_equal(answer.status, 413);
+    assert_non_null(strstr(answer.detail, "body_bytes_max"));
+    static const api_route no_route = {"none", API_READ, false, 1000, false};
+    assert_int_equal(status_of(&a, &r, &no_route), 0);
     r.content_length = slice_of("1000");
     assert_int_equal(status_of(&a, &r, &read_route), 0);
     assert_true(admission_body_reserve(&a, 1000));
@@ -355,7 +362,7 @@ static void on_loopback_only_loopback_names_are_hosts(void **state)
 
 static void a_role_is_enough_for_its_routes_and_those_below(void **state)
 {
-    static const api_route write_route = {"/items", API_WRITE, true, 1000};
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
     char path[64];
     char text[KEY_TEXT_MAX];
     char bearer[KEY_TEXT_MAX + 16];
