@@ -7,6 +7,24 @@
 
 #include "server/http/http_parts.h"
 
+static void add_cors_headers(const exchange *x, struct MHD_Response *response, const char *origin)
+{
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(response, "Vary", "Origin");
+    /* of what we send, a script is otherwise shown only the type and the length */
+    MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                            "X-Request-Id, Retry-After, Location, Allow, WWW-Authenticate");
+    /* for any path: a preflight that fails would keep the problem document from the script */
+    if (x->preflight.at != NULL) {
+        MHD_add_response_header(response, "Access-Control-Allow-Methods",
+                                "GET, POST, PUT, PATCH, DELETE");
+        MHD_add_response_header(
+            response, "Access-Control-Allow-Headers",
+            "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-Request-Id");
+        MHD_add_response_header(response, "Access-Control-Max-Age", "600");
+    }
+}
+
 static void add_headers(exchange *x, struct MHD_Response *response)
 {
     const api_response *r = &x->response;
@@ -36,16 +54,7 @@ static void add_headers(exchange *x, struct MHD_Response *response)
         MHD_add_response_header(response, "Location", r->location);
     }
     if (h->options.allow_origin != NULL) {
-        MHD_add_response_header(response, "Access-Control-Allow-Origin", h->options.allow_origin);
-        MHD_add_response_header(response, "Vary", "Origin");
-        if (x->preflight.at != NULL) {
-            MHD_add_response_header(response, "Access-Control-Allow-Methods",
-                                    "GET, POST, PUT, PATCH, DELETE");
-            MHD_add_response_header(
-                response, "Access-Control-Allow-Headers",
-                "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-Request-Id");
-            MHD_add_response_header(response, "Access-Control-Max-Age", "600");
-        }
+        add_cors_headers(x, response, h->options.allow_origin);
     }
     if (atomic_load_explicit(&h->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");

@@ -109,6 +109,24 @@ class Http(harness.TestCase):
             self.assertNotIn(b"body_bytes_max", answer)
         self.assert_none_left_behind()
 
+    def test_a_page_of_the_allowed_origin_may_read_every_answer(self):
+        origin = "https://shop.example"
+        with harness.Server(self.path("other"), "--allow-origin", origin) as server:
+            ask = server.client
+            for answer, wanted in ((ask.get("/popular"), 200), (ask.get("/nowhere"), 404),
+                                   (ask.delete("/popular"), 405), (ask.post("/items", {"id": "a"}), 201)):
+                self.assertEqual(answer.status, wanted)
+                self.assertEqual(answer.headers["Access-Control-Allow-Origin"], origin)
+                readable = answer.headers["Access-Control-Expose-Headers"].split(", ")
+                for name in ("X-Request-Id", "Retry-After", "Location"):
+                    self.assertIn(name, readable)
+            for path in ("/items", "/nowhere"):  # so that the answer that follows is read, also a 404
+                answer = ask.ask("OPTIONS", path, headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+                                 contract_check=False)
+                self.assertEqual(answer.status, 204)
+                self.assertIn("POST", answer.headers["Access-Control-Allow-Methods"])
+        self.assertNotIn("Access-Control-Expose-Headers", self.server.client.get("/popular").headers)
+
 
 if __name__ == "__main__":
     harness.main()
