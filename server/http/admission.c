@@ -167,8 +167,28 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
     }
 }
 
+/* Bodies are not decompressed: what they unpack to would need limits of its own. */
+static bool check_encoding(const admission_request *r, const api_route *route,
+                           admission_answer *answer)
+{
+    slice encoding = r->content_encoding;
+    if (!route->takes_body || !answer->has_body || encoding.length == 0 ||
+        equal_ignoring_case(encoding, "identity")) {
+        return true;
+    }
+    bool printable = encoding.length <= 64;
+    for (size_t i = 0; printable && i < encoding.length; i++) {
+        printable = isprint((unsigned char)encoding.at[i]);
+    }
+    snprintf(answer->text, sizeof answer->text,
+             "Content-Encoding%s%.*s: only identity is taken, a body that is not compressed",
+             printable ? " " : "", printable ? (int)encoding.length : 0, encoding.at);
+    refuse(answer, 415, answer->text);
+    return false;
+}
+
 /* Where there is no such call, that is the answer, whatever the body. */
-static void check_body(const api_route *route, admission_answer *answer)
+static void check_length(const api_route *route, admission_answer *answer)
 {
     if (route->exists && answer->body_bytes > route->body_bytes_max) {
         snprintf(answer->text, sizeof answer->text,
@@ -196,8 +216,9 @@ void admission_check(admission *a, const admission_request *r, const api_route *
         refuse(answer, 403, "the Host header must name this loopback address");
         return;
     }
-    if (check_key(a, r, route, answer) && check_rate(a, route, now_ns, answer)) {
-        check_body(route, answer);
+    if (check_key(a, r, route, answer) && check_rate(a, route, now_ns, answer) &&
+        check_encoding(r, route, answer)) {
+        check_length(route, answer);
     }
 }
 

@@ -3,8 +3,8 @@
  *
  * In this order: is the request well framed, is the Host one of ours (a server on loopback without
  * keys would otherwise answer any web page that points its own name at 127.0.0.1), is there a key
- * of the right role, is the rate below the limit, does the announced body fit. It knows nothing of
- * sockets, so tests call it directly.
+ * of the right role, is the rate below the limit, is the announced body plain and does it fit. It
+ * knows nothing of sockets, so tests call it directly.
  *
  * Threading: admission_check from any thread; nothing in it is locked.
  */
@@ -34,6 +34,7 @@ typedef struct admission_request {
     slice authorization; /* likewise */
     slice api_key;
     slice transfer_encoding;
+    slice content_encoding;
     slice content_length;
     unsigned content_lengths; /* how many such headers */
     unsigned hosts;

@@ -98,6 +98,8 @@ void exchange_header(exchange *x, slice name, slice value)
     case 'c':
         if (is(name, "content-type")) {
             x->content_type = value;
+        } else if (is(name, "content-encoding")) {
+            x->seen.content_encoding = value;
         } else if (is(name, "content-length")) {
             x->seen.content_length = value;
             x->seen.content_lengths++;

@@ -50,6 +50,9 @@ static void add_headers(exchange *x, struct MHD_Response *response)
         snprintf(number, sizeof number, "%u", r->retry_after_seconds);
         MHD_add_response_header(response, "Retry-After", number);
     }
+    if (x->answer.status == 415) {
+        MHD_add_response_header(response, "Accept-Encoding", "identity");
+    }
     if (r->location[0] != '\0') {
         MHD_add_response_header(response, "Location", r->location);
     }

@@ -1,5 +1,6 @@
 """The HTTP loop: legal but unusual requests get one answer each, and none is left behind."""
 
+import gzip
 import os
 import re
 import sys
@@ -126,6 +127,14 @@ class Http(harness.TestCase):
                 self.assertEqual(answer.status, 204)
                 self.assertIn("POST", answer.headers["Access-Control-Allow-Methods"])
         self.assertNotIn("Access-Control-Expose-Headers", self.server.client.get("/popular").headers)
+
+    def test_a_compressed_body_is_refused_with_what_is_taken_instead(self):
+        ask, body = self.server.client, b'{"id":"a"}'
+        json = {"Content-Type": "application/json"}
+        refused = ask.post("/items", gzip.compress(body), headers={**json, "Content-Encoding": "gzip"})
+        self.assert_problem(refused, 415, "gzip")
+        self.assertEqual(refused.headers["Accept-Encoding"], "identity")
+        self.assertEqual(ask.post("/items", body, headers={**json, "Content-Encoding": "identity"}).status, 201)
 
 
 if __name__ == "__main__":

@@ -339,6 +339,33 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     assert_true(admission_body_reserve(&a, 1));
 }
 
+static void a_body_that_is_compressed_is_refused_by_name(void **state)
+{
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
+    admission a;
+    const admission_options options = {.bodies_bytes_max = 1000};
+    admission_answer answer;
+    admission_init(&a, &options);
+    (void)state;
+    admission_request r = sound();
+    r.content_lengths = 1;
+    r.content_length = slice_of("5");
+    r.content_encoding = slice_of("gzip");
+    admission_check(&a, &r, &write_route, 1, &answer);
+    assert_int_equal(answer.status, 415);
+    assert_non_null(strstr(answer.detail, "gzip"));
+    assert_int_equal(status_of(&a, &r, &read_route), 0); /* its body is not looked at */
+    r.content_encoding = slice_of("\xff\n");
+    admission_check(&a, &r, &write_route, 1, &answer);
+    assert_int_equal(answer.status, 415);
+    assert_null(strchr(answer.detail, '\n'));
+    r.content_encoding = slice_of("Identity");
+    assert_int_equal(status_of(&a, &r, &write_route), 0);
+    r.content_encoding = slice_of("gzip");
+    r.content_length = slice_of("0");
+    assert_int_equal(status_of(&a, &r, &write_route), 0);
+}
+
 static void on_loopback_only_loopback_names_are_hosts(void **state)
 {
     static const char *const good[] = {"localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:80"};
@@ -450,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_bad_keys_file_is_refused_by_line_and_leaves_the_old_keys),
         cmocka_unit_test(requests_that_could_be_read_in_two_ways_are_refused),
         cmocka_unit_test(what_is_too_large_is_named_with_its_limit),
+        cmocka_unit_test(a_body_that_is_compressed_is_refused_by_name),
         cmocka_unit_test(on_loopback_only_loopback_names_are_hosts),
         cmocka_unit_test(a_role_is_enough_for_its_routes_and_those_below),
         cmocka_unit_test(the_rate_is_kept_and_tells_when_to_come_back),
