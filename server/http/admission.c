@@ -52,12 +52,39 @@ static bool is_loopback_name(slice host)
     return false;
 }
 
+/* The HOST of a target in absolute form, "http://HOST/path", which proxies send and every server
+ * must take (RFC 9112, 3.2.2); absent in one that begins with the path. */
+static slice target_host(slice target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t skip = strlen(schemes[i]);
+        if (target.length >= skip && strncasecmp(target.at, schemes[i], skip) == 0) {
+            size_t end = skip;
+            while (end < target.length && strchr("/?#", target.at[end]) == NULL) {
+                end++;
+            }
+            return (slice){target.at + skip, end - skip};
+        }
+    }
+    return (slice){NULL, 0};
+}
+
+static bool is_target(slice target)
+{
+    slice host = target_host(target);
+    size_t path = host.at != NULL ? (size_t)(host.at + host.length - target.at) : 0;
+    return (host.at == NULL || host.length > 0) && path < target.length && target.at[path] == '/' &&
+           memchr(target.at, ' ', target.length) == NULL;
+}
+
 /* Framing that two programs could read differently is refused, not interpreted. */
 static bool check_framing(const admission_request *r, admission_answer *answer)
 {
-    if (r->target.length == 0 || r->target.at[0] != '/' ||
-        memchr(r->target.at, ' ', r->target.length) != NULL) {
-        refuse(answer, 400, "the request line needs a path that begins with / and holds no space");
+    if (!is_target(r->target)) {
+        refuse(answer, 400,
+               "the request line needs a path that begins with /, alone or behind http://HOST, "
+               "and no space in it");
     } else if (r->target.length > ADMISSION_TARGET_BYTES_MAX) {
         snprintf(answer->text, sizeof answer->text,
                  "the target has %zu bytes; at most %d are taken", r->target.length,
@@ -108,6 +135,19 @@ static bool parse_length(const admission_request *r, admission_answer *answer)
     }
     answer->body_bytes = bytes;
     answer->has_body = bytes > 0;
+    return true;
+}
+
+/* A host in the target overrules the header; a program in between may see it otherwise, so both
+ * have to be ours. */
+static bool check_host(const admission *a, const admission_request *r, admission_answer *answer)
+{
+    slice host = target_host(r->target);
+    if (a->options.check_host && ((r->host.at != NULL && !is_loopback_name(r->host)) ||
+                                  (host.at != NULL && !is_loopback_name(host)))) {
+        refuse(answer, 403, "Host: expected a loopback name (localhost, 127.0.0.1, [::1])");
+        return false;
+    }
     return true;
 }
 
@@ -212,8 +252,7 @@ void admission_check(admission *a, const admission_request *r, const api_route *
     if (!check_framing(r, answer) || !parse_length(r, answer)) {
         return;
     }
-    if (a->options.check_host && r->host.at != NULL && !is_loopback_name(r->host)) {
-        refuse(answer, 403, "the Host header must name this loopback address");
+    if (!check_host(a, r, answer)) {
         return;
     }
     if (check_key(a, r, route, answer) && check_rate(a, route, now_ns, answer) &&

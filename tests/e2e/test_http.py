@@ -136,6 +136,13 @@ class Http(harness.TestCase):
         self.assertEqual(refused.headers["Accept-Encoding"], "identity")
         self.assertEqual(ask.post("/items", body, headers={**json, "Content-Encoding": "identity"}).status, 201)
 
+    def test_a_target_in_absolute_form_is_taken(self):
+        for target, wanted in ((b"http://localhost/popular?k=1", 200), (b"HTTP://127.0.0.1:80/health/live", 200),
+                               (b"http://localhost/nowhere", 404), (b"http://localhost?a=/popular", 400),
+                               (b"http://evil.example/popular", 403)):
+            answer = self.get_live(b"", target)
+            self.assertEqual((status(answer), answer.count(b"HTTP/1.1 ")), (wanted, 1), answer[:300])
+
 
 if __name__ == "__main__":
     harness.main()

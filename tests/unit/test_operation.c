@@ -283,8 +283,18 @@ static void requests_that_could_be_read_in_two_ways_are_refused(void **state)
     r = sound();
     r.target = slice_of("/a b");
     assert_int_equal(status_of(&a, &r, &read_route), 400);
-    r.target = slice_of("http://x/");
-    assert_int_equal(status_of(&a, &r, &read_route), 400);
+    static const char *const bad_targets[] = {
+        "",         "popular",      "*",          "ftp://x/",  "http:/x/", "http://", "http:///",
+        "http://x", "http://x?a=/", "http://x#/", "http://x /"};
+    for (size_t i = 0; i < sizeof bad_targets / sizeof bad_targets[0]; i++) {
+        r.target = slice_of(bad_targets[i]);
+        assert_int_equal(status_of(&a, &r, &read_route), 400);
+    }
+    static const char *const good_targets[] = {"/", "http://x/", "HTTPS://x:1/popular?k=1"};
+    for (size_t i = 0; i < sizeof good_targets / sizeof good_targets[0]; i++) {
+        r.target = slice_of(good_targets[i]);
+        assert_int_equal(status_of(&a, &r, &read_route), 0);
+    }
     r = sound();
     r.hosts = 2;
     assert_int_equal(status_of(&a, &r, &read_route), 400);
@@ -385,6 +395,13 @@ static void on_loopback_only_loopback_names_are_hosts(void **state)
         r.host = slice_of(bad[i]);
         assert_int_equal(status_of(&a, &r, &open_route), 403);
     }
+    r = sound();
+    r.target = slice_of("http://localhost:1/popular");
+    assert_int_equal(status_of(&a, &r, &open_route), 0);
+    r.target = slice_of("http://evil.example/popular"); /* overrules a good header */
+    assert_int_equal(status_of(&a, &r, &open_route), 403);
+    r.target = slice_of("http://localhost@evil.example/popular");
+    assert_int_equal(status_of(&a, &r, &open_route), 403);
 }
 
 static void a_role_is_enough_for_its_routes_and_those_below(void **state)
