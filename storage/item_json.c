@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/common/base64.h"
+#include "core/common/half.h"
 #include "core/common/timestamp.h"
 
 enum { POINTER_MAX = 1024, DETAIL_MAX = 256 };
@@ -250,6 +251,12 @@ static bool width_fits(reading *r, size_t width)
     return true;
 }
 
+/* False for NaN too. */
+static bool feature_number_fits(double number)
+{
+    return fabs(number) <= FEATURE_MAGNITUDE_MAX;
+}
+
 static void read_feature_numbers(reading *r, const json_t *value, feature *out)
 {
     size_t width = json_array_size(value);
@@ -259,33 +266,44 @@ static void read_feature_numbers(reading *r, const json_t *value, feature *out)
     }
     for (size_t i = 0; i < width; i++) {
         const json_t *entry = json_array_get(value, i);
-        float number = (float)json_number_value(entry);
-        if (!json_is_number(entry) || !isfinite(number)) {
+        double number = json_number_value(entry);
+        if (!json_is_number(entry) || !feature_number_fits(number)) {
             size_t before = enter_index(r, i);
             if (!json_is_number(entry)) {
                 problem(r, "expected a number, not %s", type_name(entry));
             } else {
-                problem(r, "expected a number within single precision");
+                problem(r, "%g, allowed %g to %g", number, -FEATURE_MAGNITUDE_MAX,
+                        FEATURE_MAGNITUDE_MAX);
             }
             leave(r, before);
             return; /* one entry tells enough: thousands may be wrong in the same way */
         }
-        numbers[i] = number;
+        numbers[i] = (float)number;
     }
     out->dtype = FEATURE_F4;
     out->width = (uint32_t)width;
     out->data = numbers;
 }
 
-/* The exponent's bits are all ones exactly in NaN and infinity, in both precisions. */
-static bool all_finite(const unsigned char *data, feature_dtype dtype, size_t width, size_t *bad)
+static double encoded_number(const unsigned char *data, feature_dtype dtype, size_t i)
+{
+    uint16_t half;
+    float single;
+    if (dtype == FEATURE_F2) {
+        memcpy(&half, data + 2 * i, sizeof half);
+        return (double)half_to_float(half);
+    }
+    memcpy(&single, data + 4 * i, sizeof single);
+    return (double)single;
+}
+
+static bool numbers_fit(reading *r, const unsigned char *data, feature_dtype dtype, size_t width)
 {
     for (size_t i = 0; i < width; i++) {
-        bool special = dtype == FEATURE_F2
-                           ? (data[2 * i + 1] & 0x7c) == 0x7c
-                           : (data[4 * i + 3] & 0x7f) == 0x7f && (data[4 * i + 2] & 0x80) == 0x80;
-        if (special) {
-            *bad = i;
+        double number = encoded_number(data, dtype, i);
+        if (!feature_number_fits(number)) {
+            problem(r, "number %zu is %g, allowed %g to %g", i, number, -FEATURE_MAGNITUDE_MAX,
+                    FEATURE_MAGNITUDE_MAX);
             return false;
         }
     }
@@ -309,12 +327,9 @@ static void read_base64(reading *r, const json_t *value, feature_dtype dtype, fe
     if (data == NULL) {
         return;
     }
-    size_t bad = 0;
     if (!base64_decode(text, data)) {
         problem(r, "not valid base64");
-    } else if (!all_finite(data, dtype, bytes / one, &bad)) {
-        problem(r, "number %zu is NaN or infinite", bad);
-    } else {
+    } else if (numbers_fit(r, data, dtype, bytes / one)) {
         out->dtype = dtype;
         out->width = (uint32_t)(bytes / one);
         out->data = data;

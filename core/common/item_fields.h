@@ -30,6 +30,10 @@ enum {
     INTERACTION_TYPE_BYTES_MAX = 64,
 };
 
+/* The largest magnitude of a feature's number: the square of FEATURE_WIDTH_MAX of them still fits
+ * single precision, in which lengths and cosines are computed. */
+#define FEATURE_MAGNITUDE_MAX 1e15
+
 typedef enum attribute_kind {
     ATTRIBUTE_REMOVED = 0, /* only in a merge patch: take the attribute away */
     ATTRIBUTE_TEXT = 1,
@@ -54,7 +58,9 @@ typedef enum feature_dtype {
 } feature_dtype;
 
 /* One modality's vector of one item, as it was given: `data` is width * feature_dtype_bytes bytes,
- * not necessarily aligned, finite. data == NULL removes the modality (in a put or a patch). */
+ * not necessarily aligned, finite; those that a request brings are within FEATURE_MAGNITUDE_MAX,
+ * those of a file or of an older store may not be. data == NULL removes the modality (in a put or a
+ * patch). */
 typedef struct feature {
     slice modality;
     feature_dtype dtype;
