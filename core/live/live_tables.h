@@ -70,7 +70,8 @@ void live_tally_drop(live *l);
 err_code live_tag(live *l, uint32_t row, const change_item *item, err *e) ERR_CHECKED;
 
 /* live_place gives an item that training has not seen a vector from its features; live_unplace
- * takes its vector away. live_append puts a row into the delta and makes it current. */
+ * takes its vector away. live_append puts a row into the delta and makes it current; a row
+ * that is not finite takes the vector away instead. */
 err_code live_place(live *l, const change_item *item, err *e) ERR_CHECKED;
 err_code live_unplace(live *l, uint32_t row, err *e) ERR_CHECKED;
 

@@ -5,10 +5,12 @@
  * so readers need no care. An undone change gives its slots back by the count alone.
  */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/common/mem.h"
 #include "core/live/live_tables.h"
+#include "core/search/scan.h"
 #include "core/view/coldstart_maps.h"
 
 static void chunk_free(delta_chunk *chunk)
@@ -64,9 +66,22 @@ static size_t seen_slots(const live *l)
     return current->delta == l->next->delta ? current->delta_count : 0;
 }
 
+static bool is_finite(const vector_row *vectors, size_t dim)
+{
+    const float *rows[] = {vectors->h, vectors->g, vectors->e};
+    bool finite = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        finite = finite && isfinite(scan_dot(rows[i], rows[i], dim));
+    }
+    return finite;
+}
+
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
 {
     view *v = l->next;
+    if (!is_finite(vectors, v->base->dim)) {
+        return live_unplace(l, row, e); /* one such row would spoil whatever is summed with it */
+    }
     delta *d = v->delta;
     size_t slot = view_slot(v, row);
     if (slot == SIZE_MAX || slot < seen_slots(l)) {

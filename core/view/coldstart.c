@@ -3,7 +3,8 @@
  *
  * The map targets E and not H: a row without interactions has H = w E, and a re-run of FSC must not
  * make it jump. Its norm is clipped to the largest that training left, so that no odd vector tops
- * every list.
+ * every list. Files and older stores may bring numbers so large that lengths overflow; a modality
+ * whose vector has no finite length is taken as missing, so a row of E is always finite.
  */
 #include "core/view/coldstart.h"
 
@@ -127,6 +128,11 @@ static err_code find_neighbours(embedding *in, size_t m, err *e)
     return rc;
 }
 
+static bool has_length(const float *x, size_t width)
+{
+    return isfinite(scan_dot(x, x, width));
+}
+
 static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
 {
     const coldstart *c = in->c;
@@ -142,9 +148,15 @@ static err_code take_features(embedding *in, const feature *features, size_t cou
             return err_set(e, ERR_INVALID, "features.%s: expected %zu numbers, not %u",
                            modality->name, modality->width, f->width);
         }
-        in->item->used |= 1U << m;
+        float *whitened = in->input + m * c->dim;
         read_feature(f, in->feature);
-        project(modality, c->dim, in->feature, in->input + m * c->dim);
+        project(modality, c->dim, in->feature, whitened);
+        if (!has_length(in->feature, f->width) || !has_length(whitened, c->dim)) {
+            memset(whitened, 0, c->dim * sizeof *whitened);
+            in->item->missing |= 1U << m;
+            continue;
+        }
+        in->item->used |= 1U << m;
         in->input[c->modalities * c->dim + m] = 1;
         rc = find_neighbours(in, m, e);
     }

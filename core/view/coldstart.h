@@ -29,7 +29,7 @@ typedef struct cold_neighbour {
 typedef struct cold_item {
     uint32_t generation;
     uint32_t used;    /* bit m: modality m of the generation was there */
-    uint32_t missing; /* bit m: it was not */
+    uint32_t missing; /* bit m: it was not, or its numbers are too large to be measured */
     size_t dim;
     float *e; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;

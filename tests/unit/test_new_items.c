@@ -168,6 +168,65 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
     fixture_close(&f);
 }
 
+/* A file or an older store can bring numbers whose squares overflow. */
+static void features_too_large_to_measure_count_as_missing(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 36, NULL);
+    shop *s = f.shop;
+    uint32_t row = shop_add_item(s);
+    shop_item *item = &s->items[row];
+    item->hidden = false;
+    item->has_text = item->has_image = true;
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        item->text[j] = j % 2 == 0 ? 3e38F : -3e38F;
+    }
+    shop_change_room room;
+    (void)shop_item_change(s, row, true, &room);
+    live_release(s->live, &f.hold);
+    live_acquire(s->live, &f.hold);
+    cold_item *cold = NULL;
+    assert_int_equal(coldstart_prepare(&cold, f.hold.view, room.features, 2, NULL), ERR_OK);
+    assert_int_equal(cold->used, 2);
+    assert_int_equal(cold->missing, 1);
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        assert_true(isfinite(cold->e[j]));
+    }
+    cold_item_free(cold);
+    assert_int_equal(coldstart_prepare(&cold, f.hold.view, &room.features[1], 1, NULL), ERR_OK);
+    assert_int_equal(cold->used, 0);
+    cold_item_free(cold);
+    fixture_close(&f);
+}
+
+/* Whatever made it: it would make every row that is summed with it not finite either. */
+static void a_row_that_is_not_finite_is_never_placed(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 37, NULL);
+    shop *s = f.shop;
+    uint32_t row = shop_add_item(s);
+    s->items[row].has_text = s->items[row].has_image = true;
+    shop_change_room room;
+    change c = shop_item_change(s, row, true, &room);
+    cold_item *cold = NULL;
+    float vector[SHOP_DIM];
+    live_release(s->live, &f.hold);
+    live_acquire(s->live, &f.hold);
+    assert_int_equal(coldstart_prepare(&cold, f.hold.view, room.features, 2, NULL), ERR_OK);
+    cold->e[3] = NAN;
+    room.item.prepared = cold;
+    change_list list = {&c, 1, ++s->seq};
+    assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
+    live_release(s->live, &f.hold);
+    live_acquire(s->live, &f.hold);
+    assert_false(view_item_vector(f.hold.view, row, vector));
+    cold_item_free(cold);
+    fixture_close(&f);
+}
+
 static void features_that_change_after_training_do_not_move_what_was_learnt(void **state)
 {
     (void)state;
@@ -263,6 +322,8 @@ int main(void)
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
         cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
         cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
+        cmocka_unit_test(features_too_large_to_measure_count_as_missing),
+        cmocka_unit_test(a_row_that_is_not_finite_is_never_placed),
         cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),
         cmocka_unit_test(an_item_without_features_is_personal_after_its_first_interactions),
     };
