@@ -38,7 +38,7 @@ struct propagator {
     bool look, stopping;
     /* the thread alone */
     double ran_at, looked_at, checked_at, sampled_at;
-    uint32_t considered; /* highest generation that was asked for or found wanting */
+    uint32_t considered; /* highest generation on its way to the writer, or tried by the watch */
     recall_sample *sample;
     /* bits of a double; 0: nothing waits */
     atomic_uint_fast64_t waiting_since;
@@ -78,13 +78,15 @@ static void activate(propagator *p, writer_job *job)
         rc = generation_base(&job->base, o->store, hold.view, generation, o->threads, &e);
         live_release(o->live, &hold);
     }
-    p->considered = generation > p->considered ? generation : p->considered;
     if (rc != ERR_OK) {
         log_event(rc == ERR_NOT_FOUND ? LOG_INFO : LOG_ERROR, "activation_failed",
                   log_int("generation", generation), log_text("error", e.text));
         writer_fail(o->writer, job, rc, e.text);
         return;
     }
+    /* The next look may come before the writer has applied this, and must not put an older wish
+     * behind it. */
+    p->considered = generation > p->considered ? generation : p->considered;
     metric_observe(p->load_seconds, clock_seconds() - began);
     metric_count(p->activations, 1);
     log_event(LOG_INFO, "activating", log_int("generation", generation),
@@ -134,6 +136,7 @@ static void activate_own(propagator *p, uint32_t generation)
     if (writer_reserve(p->options.writer, 0) != WRITER_ADMITTED) {
         return; /* the next look tries again */
     }
+    p->considered = generation; /* tried once: what fails now would fail at every look */
     activate(p, &own.job);
     pthread_mutex_lock(&mutex);
     while (!own.done) {

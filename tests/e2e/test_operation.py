@@ -115,6 +115,17 @@ class Operation(harness.TestCase):
             listed = ask.get("/model/generations").json["generations"]
             self.assertEqual(len(listed), 2)
 
+    def test_a_refused_activation_stops_no_later_generation_from_becoming_active(self):
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            ask = server.client
+            first = ask.get("/model").json["model"]
+            self.assert_problem(ask.post("/model/activate", {"generation": first + 40}), 404)
+            started = ask.post("/model/train", {"epochs": 1, "dim": 8, "activate": "yes"})
+            self.assertEqual(started.status, 202, started.body)
+            wait_for("the new generation", lambda: ask.get("/model").json["model"] == first + 1)
+            self.assertTrue(ask.get("/model/train").json["activated"])
+
     def test_a_cancelled_training_leaves_the_model_alone(self):
         files, store = self.shop_store()
         with harness.Server(store) as server:
