@@ -62,7 +62,7 @@ typedef struct api_limits {
 typedef struct api_health {
     bool ready; /* store open, live view published, not stopping */
     bool stopping;
-    bool writable;     /* the last commit worked */
+    bool writable;     /* false while the writer refuses: disk full, failed commit */
     char problem[128]; /* why not writable, for people, without internals; "" otherwise */
     uint64_t queue_depth;
     uint64_t uptime_seconds;

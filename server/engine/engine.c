@@ -102,6 +102,12 @@ static int64_t generation_created(engine *g, uint32_t generation)
     return info.created;
 }
 
+/* A full disk still admits what fits, but whoever asks wants to know that writes are refused. */
+static bool is_writable(const writer_status *status)
+{
+    return status->writable && status->problem[0] == '\0';
+}
+
 static void collect_store(engine *g)
 {
     store_info info;
@@ -109,7 +115,7 @@ static void collect_store(engine *g)
     writer_state(g->writer, &status);
     metric_set(g->gauges.capacity, (double)g->options.queue_jobs_max);
     metric_set(g->gauges.depth, (double)status.depth);
-    metric_set(g->gauges.writable, status.writable && status.problem[0] == '\0' ? 1 : 0);
+    metric_set(g->gauges.writable, is_writable(&status) ? 1 : 0);
     metric_set(g->gauges.lag, propagator_lag(g->propagator));
     if (store_stat(g->store, &info, NULL) == ERR_OK) {
         metric_set(g->gauges.used, (double)info.used_bytes);
@@ -294,7 +300,7 @@ void engine_health(engine *g, api_health *out)
     writer_status status;
     store_info info;
     writer_state(g->writer, &status);
-    out->writable = status.writable;
+    out->writable = is_writable(&status);
     snprintf(out->problem, sizeof out->problem, "%s", status.problem);
     out->queue_depth = status.depth;
     out->propagation_lag_seconds = propagator_lag(g->propagator);

@@ -145,9 +145,10 @@ static void refuse_all(writer_group *g, err_code code, const char *why)
 
 static void count_refusals(writer *w, const writer_group *g)
 {
-    size_t full = 0;
+    size_t full = 0, in = 0;
     for (size_t i = 0; i < g->count; i++) {
         full += g->results[i].code == ERR_FULL ? 1 : 0;
+        in += went_in(&g->results[i]) ? 1 : 0;
     }
     if (full > 0) {
         metric_count(w->refused_full, full);
@@ -155,10 +156,10 @@ static void count_refusals(writer *w, const writer_group *g)
                   log_text("error", "the disk, the map or the quota is full"),
                   log_int("ops", full));
     }
-    /* one op that went in says that there is room again */
+    /* one op that went in says that there is room again; one refused for another reason does not */
     if (full == g->count) {
         set_state(w, true, "the disk, the map or the quota is full");
-    } else if (full == 0) {
+    } else if (full == 0 && in > 0) {
         set_state(w, true, "");
     }
 }

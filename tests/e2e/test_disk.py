@@ -29,6 +29,12 @@ class Disk(harness.TestCase):
         self.assertEqual(ask.get("/popular").status, 200)
         self.assertEqual(ask.get("/health/ready").status, 200)
 
+    def assert_degraded(self, ask):
+        health = ask.get("/health").json
+        self.assertEqual((health["status"], health["ready"], health["writable"]), ("degraded", True, False))
+        self.assertIn("full", health["problem"])
+        self.assertIn("\nstair_store_writable 0\n", ask.get("/metrics").body.decode())
+
     def test_a_full_disk_refuses_writes_and_nothing_else(self):
         files, store = self.shop_store()
         user = next(iter(harness.shop_users(files, 1)))
@@ -39,12 +45,15 @@ class Disk(harness.TestCase):
             for n in range(3):
                 self.assert_problem(ask.post("/items", {"id": f"refused-{n}"}), 507)
                 self.assert_reads_go_on(ask, user)
+            self.assert_degraded(ask)
             self.assertEqual(ask.get("/model").json["seq"], before)
             self.assertEqual(ask.get("/items/refused-0").status, 404)
             self.order()
             after = ask.post("/items", {"id": "after"})
             self.assertEqual(after.status, 201, after.body)
             self.assertEqual(after.json["seq"], before + 1)
+            health = ask.get("/health").json
+            self.assertEqual((health["status"], health["writable"], health["problem"]), ("ok", True, None))
             self.assertEqual(server.stop(), 0)
         self.assert_checked(store)
 
@@ -80,6 +89,9 @@ class Disk(harness.TestCase):
                     break
             self.assertEqual(statuses, {201, 507})
             self.assert_problem(answer, 507, detail="quota")
+            self.assert_degraded(ask)
+            self.assert_problem(ask.delete("/items/nowhere"), 404)
+            self.assert_degraded(ask)
             self.assertEqual(ask.get("/items/i0").status, 200)
             self.assertEqual(ask.get(f"/items/i{n}").status, 404)
         self.assert_checked(store)
