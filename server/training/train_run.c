@@ -44,6 +44,9 @@ struct train_runs {
     char last_line[LINE_BYTES_MAX];
 };
 
+static const api_train_status nothing_known = {
+    .loss = NAN, .seconds_left = NAN, .metric_value = NAN};
+
 static const metric_info info_running = {.name = "stair_train_running",
                                          .help =
                                              "1 while a training runs, by whomever it was started.",
@@ -225,11 +228,9 @@ static err_code start_child(train_runs *t, char *const *argv, err *e)
         return err_set(e, ERR_IO, "the training cannot be watched");
     }
     t->thread_made = true;
-    t->status = (api_train_status){.state = API_TRAIN_RUNNING,
-                                   .started = clock_now(),
-                                   .loss = NAN,
-                                   .seconds_left = NAN,
-                                   .metric_value = NAN};
+    t->status = nothing_known;
+    t->status.state = API_TRAIN_RUNNING;
+    t->status.started = clock_now();
     metric_count(t->started, 1);
     return ERR_OK;
 }
@@ -271,8 +272,8 @@ void train_runs_status(train_runs *t, api_train_status *out)
     *out = t->status;
     pthread_mutex_unlock(&t->mutex);
     if (out->state != API_TRAIN_RUNNING && store_train_running(t->options.store)) {
-        *out = (api_train_status){
-            .state = API_TRAIN_RUNNING, .loss = NAN, .seconds_left = NAN, .metric_value = NAN};
+        *out = nothing_known;
+        out->state = API_TRAIN_RUNNING;
     }
 }
 
@@ -306,6 +307,7 @@ err_code train_runs_new(train_runs **out, const train_runs_options *options, err
         return err_nomem(e, "trainings");
     }
     t->options = *options;
+    t->status = nothing_known;
     ssize_t length = readlink("/proc/self/exe", t->program, sizeof t->program - 1);
     err_code rc = length > 0 ? ERR_OK : err_set(e, ERR_IO, "the path of this program is not known");
     const metric_plain all[] = {

@@ -91,7 +91,10 @@ class Operation(harness.TestCase):
             self.assert_problem(ask.post("/model/train", {"epochs": 1, "dim": 8}), 503)
             self.assertTrue(wait_for("the cause in the log", lambda: any(
                 "gamma: expected a number from 0 to 100" in line for line in server.log)))
-            self.assertEqual(ask.get("/model/train").json["state"], "idle")
+            idle = ask.get("/model/train").json
+            self.assertEqual(idle["state"], "idle")
+            for name in ("loss", "metric", "metric_value", "seconds_left"):
+                self.assertIsNone(idle[name], name)
             started = ask.post("/model/train", {"epochs": 1, "dim": 8, "gamma": 0.3})
             self.assertEqual(started.status, 202, started.body)
 
