@@ -62,8 +62,9 @@ typedef struct api_limits {
 typedef struct api_health {
     bool ready; /* store open, live view published, not stopping */
     bool stopping;
-    bool writable;     /* false while the writer refuses: disk full, failed commit */
-    char problem[128]; /* why not writable, for people, without internals; "" otherwise */
+    bool writable; /* false while the writer refuses: disk full, failed commit */
+    char
+        problem[128]; /* of writing or of the background; for people, without internals; "": none */
     uint64_t queue_depth;
     uint64_t uptime_seconds;
     uint64_t store_bytes; /* in use */

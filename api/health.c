@@ -39,10 +39,10 @@ err_code handle_health_get(context *c, err *e)
     view_stats_get(c->view, &s);
     json_buffer *b = &c->response->body;
     json_put_raw_text(b, "{\"status\":");
-    json_put_text(b, h.stopping   ? "stopping"
-                     : !h.ready   ? "starting"
-                     : h.writable ? "ok"
-                                  : "degraded");
+    json_put_text(b, h.stopping                           ? "stopping"
+                     : !h.ready                           ? "starting"
+                     : h.writable && h.problem[0] == '\0' ? "ok"
+                                                          : "degraded");
     json_put_key(b, "version");
     json_put_text(b, c->deps->version != NULL ? c->deps->version : "");
     json_put_key(b, "ready");

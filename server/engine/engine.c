@@ -302,6 +302,10 @@ void engine_health(engine *g, api_health *out)
     writer_state(g->writer, &status);
     out->writable = is_writable(&status);
     snprintf(out->problem, sizeof out->problem, "%s", status.problem);
+    if (status.problem[0] == '\0' && propagator_failing(g->propagator)) {
+        snprintf(out->problem, sizeof out->problem,
+                 "the convolution in the background fails; what has changed counts only in part");
+    }
     out->queue_depth = status.depth;
     out->propagation_lag_seconds = propagator_lag(g->propagator);
     if (store_stat(g->store, &info, NULL) == ERR_OK) {

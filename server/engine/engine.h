@@ -48,7 +48,8 @@ store *engine_store(engine *g);
 writer_admission engine_reserve(engine *g, size_t bytes);
 void engine_submit(engine *g, writer_job *job);
 
-/* engine_health fills what the engine knows: writable, problem, queue, bytes, lag. */
+/* engine_health fills what the engine knows: writable, problem (of the writer before that of the
+ * background), queue, bytes, lag. */
 void engine_health(engine *g, api_health *out);
 
 /* engine_writer tells how the writer is, without looking at the disk. */

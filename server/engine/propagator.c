@@ -31,6 +31,7 @@ struct propagator {
     pthread_t thread;
     metric_series *runs, *run_seconds, *activations, *load_seconds;
     atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
+    atomic_bool failing;
     /* guarded by mutex */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -206,6 +207,11 @@ double propagator_lag(propagator *p)
     return bits != 0 ? clock_seconds() - bits_double(bits) : 0;
 }
 
+bool propagator_failing(propagator *p)
+{
+    return atomic_load(&p->failing);
+}
+
 static bool is_urgent(void *ctx)
 {
     return atomic_load_explicit(&((propagator *)ctx)->urgent, memory_order_relaxed);
@@ -240,6 +246,7 @@ static void run_convolution(propagator *p, const view *v)
     if (rc == ERR_CANCELLED) {
         return;
     }
+    atomic_store(&p->failing, rc != ERR_OK);
     if (rc != ERR_OK) {
         log_event(LOG_ERROR, "propagation_failed", log_text("error", e.text));
         return;
@@ -260,6 +267,9 @@ static void convolve_if_due(propagator *p, double now)
     view_stats_get(hold.view, &stats);
     uint64_t changes = stats.generation != 0 ? stats.changes : 0;
     note_waiting(p, changes, now);
+    if (changes == 0) {
+        atomic_store(&p->failing, false); /* what it failed for is served by a new generation */
+    }
     bool enough = o->changes > 0 && changes >= o->changes;
     bool late = o->changes > 0 && changes > 0 && propagator_lag(p) >= o->within_seconds;
     if ((enough || late) && now - p->ran_at >= o->seconds) {

@@ -53,6 +53,9 @@ void propagator_look(propagator *p);
 /* propagator_lag gives for how many seconds the oldest change has waited for the convolution. */
 double propagator_lag(propagator *p);
 
+/* propagator_failing tells whether the last convolution failed and its changes still wait. */
+bool propagator_failing(propagator *p);
+
 /* propagator_stop cancels what runs, fails the activations that wait, and joins the thread. */
 void propagator_stop(propagator *p);
 void propagator_free(propagator *p);

@@ -125,6 +125,9 @@ static void health_tells_ready_degraded_and_stopping(void **state)
     assert_int_equal(shop_get(s, "/health/live"), 200);
     assert_int_equal(shop_get(s, "/health/ready"), 200);
     assert_true(json_is_null(shop_at(s, "model")));
+    snprintf(s->health.problem, sizeof s->health.problem, "the convolution fails");
+    assert_int_equal(shop_get(s, "/health"), 200);
+    assert_string_equal(shop_text(s, "status"), "degraded");
     s->health.writable = false;
     snprintf(s->health.problem, sizeof s->health.problem, "the disk is full");
     assert_int_equal(shop_get(s, "/health"), 200);

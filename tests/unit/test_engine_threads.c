@@ -1,5 +1,5 @@
 /* Readers, writers, the propagator and activations all at once, with pthread: what a read sees is
- * always whole and never goes back. Run under TSan too. */
+ * always whole and never goes back, and a background that fails is told. Run under TSan too. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,7 +104,8 @@ static void fill_shop(world *w)
     }
 }
 
-static void add_generation(world *w, uint32_t seed)
+/* With `spoilt`, one whose users' rows are too long for any index of what comes of them. */
+static void add_generation(world *w, uint32_t seed, bool spoilt)
 {
     err e = ERR_INIT;
     dataset *d = NULL;
@@ -121,6 +122,9 @@ static void add_generation(world *w, uint32_t seed)
     options.seed = seed;
     must(dataset_load(s, NULL, &d, &origin, &e), &e);
     must(train_run(&m, d, &options, &(train_hooks){0}, &e), &e);
+    for (size_t i = 0; spoilt && i < m->users * m->dim; i++) {
+        m->user_e[i] = 1e25F;
+    }
     generation_info info = {
         .seq = origin.seq, .users = (uint32_t)m->users, .items = (uint32_t)m->items};
     memcpy(info.lineage, origin.lineage, sizeof info.lineage);
@@ -183,31 +187,44 @@ static void *write_on(void *ctx)
     return NULL;
 }
 
-static void reads_stay_whole_while_everything_else_changes(void **state)
+static void world_open(world *w)
 {
-    (void)state;
-    world w = {.engine = NULL};
-    pthread_t threads[READERS + WRITERS];
     err e = ERR_INIT;
     log_setup(LOG_NONE, 2);
-    temp_folder(w.folder);
-    assert_int_equal(metrics_new(&w.metrics, &e), ERR_OK);
+    temp_folder(w->folder);
+    assert_int_equal(metrics_new(&w->metrics, &e), ERR_OK);
     engine_options options = {
-        .dir = w.folder,
+        .dir = w->folder,
         .queue_jobs_max = 64,
         .queue_bytes_max = 1 << 20,
         .threads = 1,
         .propagate_changes = 1,
         .propagate_within_seconds = 1,
         .watch_seconds = 0.01,
-        .metrics = w.metrics,
+        .metrics = w->metrics,
         .fatal = on_fatal,
-        .fatal_ctx = &w,
+        .fatal_ctx = w,
     };
-    must(engine_open(&w.engine, &options, &e), &e);
-    fill_shop(&w);
-    add_generation(&w, 1);
-    add_generation(&w, 2);
+    must(engine_open(&w->engine, &options, &e), &e);
+    fill_shop(w);
+}
+
+static void world_close(world *w)
+{
+    assert_int_equal(atomic_load(&w->wrong), 0);
+    engine_close(w->engine);
+    metrics_free(w->metrics);
+    temp_remove(w->folder);
+}
+
+static void reads_stay_whole_while_everything_else_changes(void **state)
+{
+    (void)state;
+    world w = {.engine = NULL};
+    pthread_t threads[READERS + WRITERS];
+    world_open(&w);
+    add_generation(&w, 1, false);
+    add_generation(&w, 2, false);
     for (int i = 0; i < READERS + WRITERS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, i < READERS ? read_on : write_on, &w),
                          0);
@@ -233,15 +250,41 @@ static void reads_stay_whole_while_everything_else_changes(void **state)
     for (int i = 0; i < READERS + WRITERS; i++) {
         pthread_join(threads[i], NULL);
     }
-    assert_int_equal(atomic_load(&w.wrong), 0);
-    engine_close(w.engine);
-    metrics_free(w.metrics);
-    temp_remove(w.folder);
+    world_close(&w);
+}
+
+static api_health wait_for_health(world *w, bool problem)
+{
+    api_health health;
+    do {
+        sched_yield();
+        memset(&health, 0, sizeof health);
+        engine_health(w->engine, &health);
+    } while ((health.problem[0] != '\0') != problem);
+    return health;
+}
+
+static void a_convolution_that_fails_shows_in_the_health_until_nothing_waits_for_it(void **state)
+{
+    (void)state;
+    world w = {.engine = NULL};
+    world_open(&w);
+    add_generation(&w, 1, false);
+    add_generation(&w, 2, true);
+    assert_int_equal(write_now(&w, op_activate(2)), ERR_OK);
+    assert_int_equal(write_now(&w, op_add("u0", "i3", "view", 1700000000)), ERR_OK);
+    api_health health = wait_for_health(&w, true);
+    assert_non_null(strstr(health.problem, "convolution"));
+    assert_true(health.writable);
+    assert_int_equal(write_now(&w, op_activate(1)), ERR_OK);
+    (void)wait_for_health(&w, false);
+    world_close(&w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_convolution_that_fails_shows_in_the_health_until_nothing_waits_for_it),
         cmocka_unit_test(reads_stay_whole_while_everything_else_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
