@@ -4,7 +4,7 @@
  * The score is split as core/view/parts.h says; the content
  * affinity of an item that still leans on it is multimodal. At any balance the two parts carry
  * the factors that the score carries, so they sum to it. The reasons are the user's own items that
- * are nearest to the listed one.
+ * are nearest to the listed one, without those that the shop has hidden since.
  */
 #include <math.h>
 
@@ -30,9 +30,24 @@ static void split_score(const view *v, float balance, const recommend_scratch *s
     hit->multimodal = (float)(2 * (double)balance * multimodal + affinity);
 }
 
-/* enter keeps the reasons sorted, best first. */
+static bool is_entered(const recommend_hit *hit, uint32_t item)
+{
+    for (size_t i = 0; i < hit->because_count; i++) {
+        if (hit->because[i].item == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* enter keeps the reasons sorted, best first, and each item once: a session may repeat an item, or
+ * one that the user has. A repeat is as near as the first, so it finds that one entered or no room.
+ */
 static void enter(recommend_hit *hit, recommend_because reason)
 {
+    if (is_entered(hit, reason.item)) {
+        return;
+    }
     size_t at = hit->because_count;
     while (at > 0 && hit->because[at - 1].similarity < reason.similarity) {
         at--;
@@ -55,11 +70,12 @@ static void find_reasons(const view *v, const recommend_scratch *s, recommend_hi
     float norm = h != NULL ? sqrtf(scan_dot(h, h, dim)) : 0;
     hit->because_count = 0;
     for (size_t i = 0; i < s->profile_count && i < REASONS_MAX && norm > 0; i++) {
-        const float *own = view_vector(v, s->profile[i].item, VECTOR_H);
+        uint32_t item = s->profile[i].item;
+        const float *own = view_bit(&v->listable, item) ? view_vector(v, item, VECTOR_H) : NULL;
         float length = own != NULL ? sqrtf(scan_dot(own, own, dim)) : 0;
         float similarity = length > 0 ? scan_dot(own, h, dim) / (length * norm) : 0;
-        if (similarity > 0 && s->profile[i].item != hit->row) {
-            enter(hit, (recommend_because){s->profile[i].item, fminf(similarity, 1)});
+        if (similarity > 0 && item != hit->row) {
+            enter(hit, (recommend_because){item, fminf(similarity, 1)});
         }
     }
 }

@@ -76,7 +76,7 @@ typedef enum recommend_fallback {
 const char *recommend_fallback_name(recommend_fallback fallback);
 
 typedef struct recommend_because {
-    uint32_t item;    /* row, one of the user's own items */
+    uint32_t item;    /* row, one of the user's own items or the session's that are not hidden */
     float similarity; /* cosine of the two rows of H */
 } recommend_because;
 
@@ -85,7 +85,7 @@ typedef struct recommend_hit {
     bool popular; /* came from the popular list: score is the number of its users */
     float score;
     float collaborative, multimodal; /* explain: they sum to score; 0 for popular ones */
-    recommend_because because[RECOMMEND_BECAUSE_MAX]; /* explain: best first */
+    recommend_because because[RECOMMEND_BECAUSE_MAX]; /* explain: best first, no item twice */
     size_t because_count;
 } recommend_hit;
 

@@ -309,6 +309,43 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
     fixture_close(&f);
 }
 
+/* The session says twice what the user has already. */
+static void reasons_are_items_on_show_and_none_is_named_twice(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 28, NULL);
+    size_t reasons = 0, hidden = 0;
+    for (uint32_t user = 0; user < f.shop->user_rows; user++) {
+        const shop_user *u = &f.shop->users[user];
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result got;
+        session_item session[2 * SHOP_EDGES_MAX];
+        for (size_t i = 0; i < 2 * u->edge_count; i++) {
+            session[i] = (session_item){u->edges[i % u->edge_count].item, 1};
+            hidden += f.shop->items[session[i].item].hidden;
+        }
+        q.user = user;
+        q.session = session;
+        q.session_count = 2 * u->edge_count;
+        q.explain = true;
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        for (size_t i = 0; i < got.count && !got.hits[i].popular; i++) {
+            const recommend_hit *hit = &got.hits[i];
+            for (size_t n = 0; n < hit->because_count; n++, reasons++) {
+                assert_int_equal(view_item_flags(f.hold.view, hit->because[n].item) & ITEM_HIDDEN,
+                                 0);
+                for (size_t other = 0; other < n; other++) {
+                    assert_int_not_equal(hit->because[n].item, hit->because[other].item);
+                }
+            }
+        }
+    }
+    assert_true(hidden > 20);
+    assert_true(reasons > 100);
+    fixture_close(&f);
+}
+
 static void explained_parts_sum_to_the_score_at_every_balance(void **state)
 {
     (void)state;
@@ -620,6 +657,7 @@ int main(void)
         cmocka_unit_test(recommend_equals_brute_force_under_random_queries),
         cmocka_unit_test(the_lists_stay_right_through_background_runs_and_generations),
         cmocka_unit_test(a_users_row_is_that_of_the_whole_convolution),
+        cmocka_unit_test(reasons_are_items_on_show_and_none_is_named_twice),
         cmocka_unit_test(explained_parts_sum_to_the_score_at_every_balance),
         cmocka_unit_test(more_diversity_means_less_likeness_within_the_lists),
         cmocka_unit_test(a_diverse_list_holds_no_item_twice_and_pages_fit_together),
