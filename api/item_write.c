@@ -103,7 +103,7 @@ static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
     }
     for (size_t i = 0; i < cold->neighbour_count; i++) {
         slice id = view_item_id(v, cold->neighbours[i].item);
-        if (id.at != NULL) {
+        if (id.at != NULL && (view_item_flags(v, cold->neighbours[i].item) & ITEM_HIDDEN) == 0) {
             list[m->neighbour_count++] = (struct write_neighbour){
                 keep(w, id), keep(w, coldstart_modality_name(v, cold->neighbours[i].modality)),
                 cold->neighbours[i].similarity};

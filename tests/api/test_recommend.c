@@ -276,12 +276,18 @@ static void a_new_item_is_in_the_next_matching_list_and_tells_its_neighbours(voi
     char body[8192];
     snprintf(body, sizeof body, "{\"id\":\"new\",\"features\":%s,\"categories\":[\"books\"]}",
              features);
-    free(features);
     assert_int_equal(shop_call(s, "POST", "/items", body), 201);
     assert_int_equal(shop_number(s, "model"), 1);
     assert_int_equal(shop_count(s, "embedding/from"), 2);
     assert_int_equal(shop_count(s, "embedding/missing"), 0);
     assert_string_equal(shop_text(s, "embedding/neighbours/0/item"), "sku-4");
+    assert_int_equal(shop_call(s, "PATCH", "/items/sku-4", "{\"hidden\":true}"), 200);
+    snprintf(body, sizeof body, "{\"id\":\"later\",\"features\":%s}", features);
+    assert_int_equal(shop_call(s, "POST", "/items", body), 201);
+    assert_true(shop_count(s, "embedding/neighbours") > 0);
+    assert_false(shop_lists(s, "embedding/neighbours", "sku-4"));
+    assert_int_equal(shop_call(s, "PATCH", "/items/sku-4", "{\"hidden\":false}"), 200);
+    free(features);
     shop_get(s, "/recommend?user=user-1&k=20");
     assert_true(shop_lists(s, "items", "new"));
     shop_get(s, "/similar?item=new&k=5&by=multimodal");
