@@ -117,12 +117,7 @@ static err_code rank(const view *v, const recommend_query *q, size_t depth, reco
 {
     balanced(v->base, q->balance, q->explain, s);
     content_query(v, q->balance, s);
-    size_t pool = depth;
-    if (q->diversity > 0) {
-        /* Enough to choose from, without ranking the whole shop. */
-        pool = depth * 4 > 100 ? depth * 4 : 100;
-        pool = pool < POOL_MAX ? pool : POOL_MAX;
-    }
+    size_t pool = q->diversity > 0 ? diversity_pool(depth) : depth;
     err_code rc = search(v, q->exact, pool, s, out, e);
     if (rc == ERR_OK && q->diversity > 0) {
         rc = diversify(v, q->diversity, depth, out->count, s, e);

@@ -56,7 +56,7 @@ typedef struct recommend_query {
     bool explain;
     bool exact;      /* never an approximate search */
     float balance;   /* 0 collaborative .. 0.5 neutral .. 1 multimodal */
-    float diversity; /* 0 by score alone .. 1 (MMR over offset + k) */
+    float diversity; /* 0 by score alone .. 1 (MMR); a list begins every longer one */
 } recommend_query;
 
 #define RECOMMEND_QUERY_INIT                                                                       \

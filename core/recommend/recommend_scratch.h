@@ -69,7 +69,10 @@ void content_query(const view *v, float balance, recommend_scratch *s);
 /* content_affinity is what a delta slot gets beside its inner product. */
 float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot);
 
-/* diversify reorders the first `depth` of `count` hits (best first) by MMR. */
+/* diversity_pool is how many of the best hits the first `places` are chosen from; at most POOL_MAX.
+ * diversify brings the `depth` that MMR chooses of `count` hits (best first) to the front, in its
+ * order. */
+size_t diversity_pool(size_t places);
 err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
                    err *e) ERR_CHECKED;
 

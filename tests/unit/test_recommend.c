@@ -431,27 +431,33 @@ static void more_diversity_means_less_likeness_within_the_lists(void **state)
 static void a_diverse_list_holds_no_item_twice_and_pages_fit_together(void **state)
 {
     (void)state;
+    enum { WHOLE = 120, PAGE = 15 };
     fixture f;
     fixture_open(&f, 26, &shop_plain);
-    recommend_query q = RECOMMEND_QUERY_INIT;
-    recommend_result got;
-    uint32_t whole[40];
-    q.user = 3;
-    q.diversity = 0.7F;
-    q.k = 40;
-    assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
-    assert_int_equal(got.count, 40);
-    for (size_t i = 0; i < 40; i++) {
-        whole[i] = got.hits[i].row;
-        for (size_t n = 0; n < i; n++) {
-            assert_int_not_equal(whole[n], whole[i]);
+    for (unsigned step = 1; step <= 5; step++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result got;
+        uint32_t whole[WHOLE];
+        q.user = 3;
+        q.diversity = (float)step / 5;
+        q.k = WHOLE;
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        assert_int_equal(got.count, WHOLE);
+        assert_false(got.hits[WHOLE - 1].popular);
+        for (size_t i = 0; i < WHOLE; i++) {
+            whole[i] = got.hits[i].row;
+            for (size_t n = 0; n < i; n++) {
+                assert_int_not_equal(whole[n], whole[i]);
+            }
         }
-    }
-    q.k = 15;
-    q.offset = 25;
-    assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
-    for (size_t i = 0; i < 15; i++) {
-        assert_int_equal(got.hits[i].row, whole[25 + i]);
+        q.k = PAGE;
+        for (q.offset = 0; q.offset < WHOLE; q.offset += PAGE) {
+            assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+            assert_int_equal(got.count, PAGE);
+            for (size_t i = 0; i < PAGE; i++) {
+                assert_int_equal(got.hits[i].row, whole[q.offset + i]);
+            }
+        }
     }
     fixture_close(&f);
 }
