@@ -13,12 +13,17 @@
 #include "api/problem.h"
 #include "api/route.h"
 #include "api/write.h"
+#include "core/common/item_fields.h"
 #include "core/common/mem.h"
 #include "core/common/utf8.h"
 
 enum {
     KEEP_BODY_BYTES = 1024 * 1024,
     WORKSPACE_BYTES_MAX = 128 * 1024 * 1024,
+    /* a byte of a body becomes at most so many of ids, weights, rows and pointers */
+    WORKSPACE_BYTES_PER_BODY_BYTE = 8,
+    /* twice the features of the widest item, which are more than the rest of it */
+    RECORD_BYTES_MAX = 2 * MODALITIES_MAX * FEATURE_WIDTH_MAX * 4,
 };
 
 struct api {
@@ -68,6 +73,7 @@ static void workspace_free(workspace *w)
 {
     if (w != NULL) {
         arena_fini(&w->memory);
+        arena_fini(&w->record);
         recommend_scratch_free(w->scratch);
         mem_free(w);
     }
@@ -87,7 +93,7 @@ void api_free(api *a)
     mem_free(a);
 }
 
-static workspace *workspace_new(err *e)
+static workspace *workspace_new(const api *a, err *e)
 {
     workspace *w = mem_array(1, sizeof *w);
     uint64_t seed = 0;
@@ -96,7 +102,9 @@ static workspace *workspace_new(err *e)
         err_nomem(e, "a request");
         return NULL;
     }
-    arena_init(&w->memory, WORKSPACE_BYTES_MAX);
+    arena_init(&w->memory,
+               WORKSPACE_BYTES_MAX + WORKSPACE_BYTES_PER_BODY_BYTE * a->deps.limits.body_bytes_max);
+    arena_init(&w->record, RECORD_BYTES_MAX);
     rng_init(&w->random, seed, 0);
     if (recommend_scratch_new(&w->scratch, e) != ERR_OK) {
         workspace_free(w);
@@ -113,12 +121,13 @@ static workspace *workspace_take(api *a, err *e)
         a->idle = w->next;
     }
     pthread_mutex_unlock(&a->mutex);
-    return w != NULL ? w : workspace_new(e);
+    return w != NULL ? w : workspace_new(a, e);
 }
 
 static void workspace_give(api *a, workspace *w)
 {
     arena_reset(&w->memory);
+    arena_reset(&w->record);
     pthread_mutex_lock(&a->mutex);
     w->next = a->idle;
     a->idle = w;

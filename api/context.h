@@ -24,6 +24,8 @@
 /* What a request needs and the next one uses again. */
 typedef struct workspace {
     arena memory;
+    arena record; /* of one stored record: reset by whoever reads the next one, so that a long
+                     answer holds no more memory than its largest item */
     recommend_scratch *scratch;
     rng random; /* for ids of recommendations: unique, not secret */
     struct workspace *next;

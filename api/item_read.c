@@ -23,7 +23,9 @@ static err_code document(context *c, store_read *read, const stored_item *it, un
     size_t feature_count = 0;
     *out = NULL;
     if (fields & FIELD_FEATURES) {
-        err_code code = features_get(read, it->row, c->memory, &features, &feature_count, e);
+        arena *record = &c->workspace->record;
+        arena_reset(record);
+        err_code code = features_get(read, it->row, record, &features, &feature_count, e);
         if (code != ERR_OK) {
             return code;
         }
@@ -122,18 +124,20 @@ err_code handle_item_id_get(context *c, err *e)
 typedef struct page {
     context *c;
     store_read *read;
-    json_t *items;
-    size_t limit, seen;
+    size_t limit, count, seen;
     uint64_t updated_before;
     unsigned fields;
     uint32_t next;
     bool more;
 } page;
 
+/* Each item goes into the answer before the next is read, and an answer that is too long ends at
+ * its limit: a page of wide features would be several times its text as a tree. */
 static err_code page_item(void *ctx, const stored_item *it, err *e)
 {
     page *p = ctx;
-    if (json_array_size(p->items) == p->limit || p->seen++ == PAGE_RECORDS_MAX) {
+    json_buffer *b = &p->c->response->body;
+    if (p->count == p->limit || p->seen++ == PAGE_RECORDS_MAX) {
         p->next = it->row;
         p->more = true;
         return ERR_CANCELLED;
@@ -143,23 +147,39 @@ static err_code page_item(void *ctx, const stored_item *it, err *e)
     }
     json_t *one;
     err_code code = document(p->c, p->read, it, p->fields, &one, e);
-    if (code == ERR_OK && json_array_append_new(p->items, one) != 0) {
-        code = err_nomem(e, "a page of items");
+    if (code != ERR_OK) {
+        return code;
     }
-    return code;
+    json_put_comma(b);
+    tree_put(b, one);
+    json_decref(one);
+    p->count++;
+    return json_buffer_check(b, e);
 }
 
-static err_code read_page(page *p, uint32_t first, json_t **out, err *e)
+static err_code answer_page(page *p, uint32_t first, err *e)
 {
     store_info info;
+    json_buffer *b = &p->c->response->body;
     err_code code = store_read_stat(p->read, &info, e);
-    if (code == ERR_OK) {
-        code = item_each(p->read, first, page_item, p, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    json_put_raw_text(b, "{\"items\":[");
+    code = item_each(p->read, first, page_item, p, e);
+    json_t *cursor = tree_cursor(p->more, p->next);
+    if (code == ERR_OK && cursor == NULL) {
+        code = err_nomem(e, "a page of items");
     }
     if (code == ERR_OK) {
-        *out = json_pack("{s:O,s:o,s:I}", "items", p->items, "next_cursor",
-                         tree_cursor(p->more, p->next), "seq", (json_int_t)info.seq);
+        json_put_raw(b, "]", 1);
+        json_put_key(b, "next_cursor");
+        tree_put(b, cursor);
+        json_put_key(b, "seq");
+        json_put_unsigned(b, info.seq);
+        json_put_raw(b, "}", 1);
     }
+    json_decref(cursor);
     return code;
 }
 
@@ -167,7 +187,6 @@ err_code handle_items_get(context *c, err *e)
 {
     page p = {.c = c, .updated_before = UINT64_MAX, .fields = ITEM_JSON_ALL};
     uint32_t first = 0;
-    json_t *answer = NULL;
     query_limit(c, &p.limit);
     query_cursor(c, &first);
     query_words(c, "fields", field_names, &p.fields);
@@ -180,9 +199,7 @@ err_code handle_items_get(context *c, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    p.items = json_array();
-    code = p.items != NULL ? read_page(&p, first, &answer, e) : err_nomem(e, "a page of items");
+    code = answer_page(&p, first, e);
     store_read_end(p.read);
-    json_decref(p.items);
-    return code == ERR_OK ? answer_tree(c, answer, e) : code;
+    return code;
 }

@@ -68,7 +68,8 @@ static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned 
     json_buffer *b = &c->response->body;
     stored_item it;
     err ignored = ERR_INIT;
-    err_code code = item_get(read, row, c->memory, &it, &ignored);
+    arena_reset(&c->workspace->record);
+    err_code code = item_get(read, row, &c->workspace->record, &it, &ignored);
     if (code == ERR_NOT_FOUND || (code == ERR_OK && it.deleted)) {
         return ERR_OK;
     }
@@ -136,6 +137,9 @@ err_code answer_items(context *c, const recommend_result *result,
             code = put_fields(c, read, hit->row, options->fields, e);
         }
         json_put_raw(b, "}", 1);
+        if (code == ERR_OK) {
+            code = json_buffer_check(b, e);
+        }
     }
     json_put_raw(b, "]", 1);
     store_read_end(read);
