@@ -118,6 +118,7 @@ typedef enum api_snapshot_state {
 typedef struct api_snapshot {
     api_snapshot_state state;
     uint64_t bytes, seq; /* when done */
+    bool seq_unknown;    /* an older copy, of another format */
     int64_t started, ended;
     char detail[ERR_TEXT_MAX];
 } api_snapshot;

@@ -41,15 +41,16 @@ static err_code answer_snapshot(context *c, slice name, err *e)
     json_t *detail = s.state == API_SNAPSHOT_FAILED
                          ? json_string("the copy failed; the log says why")
                          : json_null();
-    return answer_tree(c,
-                       json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o}", "name", tree_text(name), "state",
-                                 (unsigned)s.state < 4 ? states[s.state] : "failed", "started",
-                                 s.started != 0 ? tree_time(s.started) : json_null(), "ended",
-                                 s.ended != 0 ? tree_time(s.ended) : json_null(), "bytes",
-                                 done ? json_integer((json_int_t)s.bytes) : json_null(), "seq",
-                                 done ? json_integer((json_int_t)s.seq) : json_null(), "detail",
-                                 detail),
-                       e);
+    return answer_tree(
+        c,
+        json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o}", "name", tree_text(name), "state",
+                  (unsigned)s.state < 4 ? states[s.state] : "failed", "started",
+                  s.started != 0 ? tree_time(s.started) : json_null(), "ended",
+                  s.ended != 0 ? tree_time(s.ended) : json_null(), "bytes",
+                  done ? json_integer((json_int_t)s.bytes) : json_null(), "seq",
+                  done && !s.seq_unknown ? json_integer((json_int_t)s.seq) : json_null(), "detail",
+                  detail),
+        e);
 }
 
 err_code handle_snapshot_post(context *c, err *e)

@@ -89,7 +89,8 @@ err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), 
     while (length > 1 && to[length - 1] == '/') {
         length--;
     }
-    if (snprintf(draft, sizeof draft, "%.*s.tmp", length, to) >= (int)sizeof draft) {
+    /* the API allows no ~ in a name, so that a draft is never another snapshot */
+    if (snprintf(draft, sizeof draft, "%.*s.draft~", length, to) >= (int)sizeof draft) {
         return err_set(e, ERR_INVALID, "path too long: %.60s...", to);
     }
     remove_draft(draft); /* what a killed one left */

@@ -131,10 +131,32 @@ err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
     return rc;
 }
 
-err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, err *e)
+/* A copy of an earlier process: whatever else lies under snapshot_dir is none. */
+static err_code status_of_folder(const snapshot_runs *s, slice name, api_snapshot *out, err *e)
 {
     char path[PATH_BYTES_MAX];
-    struct stat there;
+    snapshot_facts facts;
+    err why = ERR_INIT;
+    err_code rc = path_of(s, name, path) ? snapshot_inspect(path, &facts, &why) : ERR_NOT_FOUND;
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_NOT_FOUND, "there is no snapshot of this name");
+    }
+    if (rc == ERR_CORRUPT) {
+        return err_set(e, ERR_NOT_FOUND, "there is no whole snapshot of this name: it is damaged");
+    }
+    if (rc != ERR_OK) {
+        return err_set(e, rc, "%s", why.text);
+    }
+    out->state = API_SNAPSHOT_DONE;
+    out->ended = facts.made;
+    out->bytes = facts.bytes;
+    out->seq = facts.seq;
+    out->seq_unknown = !facts.seq_known;
+    return ERR_OK;
+}
+
+err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, err *e)
+{
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&s->mutex);
     const remembered *entry = find(s, name);
@@ -142,15 +164,7 @@ err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, e
         *out = entry->state;
     }
     pthread_mutex_unlock(&s->mutex);
-    if (entry != NULL) {
-        return ERR_OK;
-    }
-    if (!path_of(s, name, path) || stat(path, &there) != 0 || !S_ISDIR(there.st_mode)) {
-        return err_set(e, ERR_NOT_FOUND, "there is no snapshot of this name");
-    }
-    out->state = API_SNAPSHOT_DONE;
-    out->ended = (int64_t)there.st_mtime;
-    return ERR_OK;
+    return entry != NULL ? ERR_OK : status_of_folder(s, name, out, e);
 }
 
 err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e)

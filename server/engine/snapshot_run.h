@@ -2,7 +2,7 @@
  * snapshot_run: copies of the live store, made in the background, one after the other.
  *
  * A name is a folder under snapshot_dir. What was asked for in this process is remembered with its
- * state; an older copy that is there as a folder counts as done. Thread-safe.
+ * state; an older copy is done if its folder holds a whole store. Thread-safe.
  */
 #ifndef SERVER_SNAPSHOT_RUN_H
 #define SERVER_SNAPSHOT_RUN_H

@@ -54,6 +54,23 @@ class Operation(harness.TestCase):
         self.assert_checked(os.path.join(store, "snapshots", "first"))
         self.assert_checked(store)
 
+    def test_a_copy_is_known_after_a_restart_and_what_is_none_is_not(self):
+        _, store = self.shop_store()
+        before = {}
+        with harness.Server(store) as server:
+            ask = server.client
+            for name in ("a.tmp", "a"):
+                self.assertEqual(ask.post("/snapshot", {"name": name}).status, 202)
+                before[name] = wait_for("the snapshot", lambda n=name: ask.get("/snapshot/" + n).json["state"] == "done"
+                                        and ask.get("/snapshot/" + n).json)
+        os.mkdir(os.path.join(store, "snapshots", "half"))
+        with harness.Server(store) as server:
+            for name, was in before.items():
+                now = server.client.get("/snapshot/" + name).json
+                self.assertEqual([now[part] for part in ("state", "bytes", "seq")],
+                                 ["done", was["bytes"], was["seq"]])
+            self.assert_problem(server.client.get("/snapshot/half"), 404)
+
     def test_an_empty_store_becomes_a_shop_by_the_api_alone(self):
         files, _ = harness.shop()
         with open(os.path.join(files, "items.jsonl"), encoding="utf-8") as f:

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storage/check.h"
 #include "storage/features.h"
@@ -170,6 +171,68 @@ static void a_snapshot_is_a_store_with_a_lineage_of_its_own(void **state)
     temp_remove(folder);
 }
 
+static void a_snapshot_leaves_others_alone_whatever_their_names_are(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.tmp", "a.draft", "a"};
+    char folder[TEMP_PATH_MAX], copy[2 * TEMP_PATH_MAX];
+    temp_folder(folder);
+    store *s = open_store(folder);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0), NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(copy, sizeof copy, "%s/%s", folder, names[i]);
+        assert_int_equal(snapshot_write(s, copy, NULL, NULL, NULL, NULL, NULL), ERR_OK);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snapshot_facts facts;
+        snprintf(copy, sizeof copy, "%s/%s", folder, names[i]);
+        assert_int_equal(snapshot_inspect(copy, &facts, NULL), ERR_OK);
+    }
+    store_close(s);
+    temp_remove(folder);
+}
+
+static void a_copy_at_rest_tells_its_size_and_seq_and_stays_as_it_is(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX], copy[2 * TEMP_PATH_MAX], file[3 * TEMP_PATH_MAX];
+    uint64_t bytes = 0, seq = 0;
+    snapshot_facts facts;
+    temp_folder(folder);
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    store *s = open_store(folder);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0), NULL), ERR_OK);
+    assert_int_equal(snapshot_write(s, copy, NULL, NULL, &bytes, &seq, NULL), ERR_OK);
+    assert_int_equal(snapshot_inspect(copy, &facts, NULL), ERR_OK);
+    assert_true(facts.seq_known);
+    assert_int_equal(facts.seq, seq);
+    assert_int_equal(facts.bytes, bytes);
+    snprintf(file, sizeof file, "%s/lock.mdb", copy);
+    assert_int_not_equal(access(file, F_OK), 0);
+    snprintf(file, sizeof file, "%s/data.mdb", copy);
+    assert_int_equal(truncate(file, (off_t)bytes - 4096), 0);
+    assert_int_equal(snapshot_inspect(copy, &facts, NULL), ERR_CORRUPT);
+    assert_int_equal(truncate(file, 100), 0);
+    assert_int_not_equal(snapshot_inspect(copy, &facts, NULL), ERR_OK);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(snapshot_inspect(copy, &facts, NULL), ERR_NOT_FOUND);
+    store_close(s);
+    temp_remove(folder);
+}
+
+static void a_copy_of_another_format_is_a_copy_of_unknown_seq(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    snapshot_facts facts;
+    temp_folder(folder);
+    copy_fixture("store-v1", folder);
+    assert_int_equal(snapshot_inspect(folder, &facts, NULL), ERR_OK);
+    assert_false(facts.seq_known);
+    assert_true(facts.bytes > 0);
+    temp_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +240,9 @@ int main(void)
         cmocka_unit_test(a_store_of_format_1_is_refused_until_it_is_migrated),
         cmocka_unit_test(migrating_no_store_says_so),
         cmocka_unit_test(a_snapshot_is_a_store_with_a_lineage_of_its_own),
+        cmocka_unit_test(a_snapshot_leaves_others_alone_whatever_their_names_are),
+        cmocka_unit_test(a_copy_at_rest_tells_its_size_and_seq_and_stays_as_it_is),
+        cmocka_unit_test(a_copy_of_another_format_is_a_copy_of_unknown_seq),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
