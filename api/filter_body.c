@@ -23,6 +23,9 @@ static bool time_member(const body_object *o, const char *name, int64_t *out)
     } else {
         code = err_set(&e, ERR_INVALID, "expected RFC 3339 with offset, or epoch seconds");
     }
+    if (code == ERR_OK) {
+        code = timestamp_check(*out, o->c->request->now, &e);
+    }
     if (code != ERR_OK) {
         problem_at(&o->c->problems, body_pointer(o, name), "%s", e.text);
         return false;
