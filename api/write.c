@@ -139,6 +139,14 @@ static void put_model_seq(json_buffer *b, const api_write *w, uint64_t seq)
     json_put_unsigned(b, seq);
 }
 
+static void put_location(const api_write *w, api_response *r)
+{
+    if (r->status == 201 && w->location.at != NULL && w->location.length < sizeof r->location) {
+        memcpy(r->location, w->location.at, w->location.length);
+        r->location[w->location.length] = '\0';
+    }
+}
+
 static void answer_single(const api_write *w, const apply_result *result, api_response *r)
 {
     const apply_entry *entry = &result->entries[0];
@@ -161,10 +169,7 @@ static void answer_single(const api_write *w, const apply_result *result, api_re
     put_entry(b, w, entry, 0);
     put_model_seq(b, w, result->seq);
     json_put_raw(b, "}", 1);
-    if (r->status == 201 && w->location.at != NULL && w->location.length < sizeof r->location) {
-        memcpy(r->location, w->location.at, w->location.length);
-        r->location[w->location.length] = '\0';
-    }
+    put_location(w, r);
 }
 
 static void put_results(const api_write *w, const apply_result *result, json_buffer *b)
@@ -266,6 +271,7 @@ void write_answer(const api_write *w, const apply_result *result, api_response *
         r->status = result->status;
         r->content_type = result->status < 400 ? "application/json" : "application/problem+json";
         json_put_raw(&r->body, result->body.at, result->body.length);
+        put_location(w, r);
     } else if (result->entry_count == 0 || result->code == ERR_UNPROCESSABLE ||
                problem_status(result->code) >= 500) {
         if (result->code != ERR_OK || result->entry_count == 0) {
@@ -303,7 +309,7 @@ static err_code render(void *ctx, const apply_result *result, arena *a, uint16_t
 err_code write_idempotent(context *c, api_write *w, err *e)
 {
     slice key = c->request->idempotency_key;
-    if (key.at == NULL) {
+    if (key.at == NULL || !slice_equal(c->request->method, slice_of("POST"))) {
         return ERR_OK;
     }
     for (size_t i = 0; i < key.length; i++) {

@@ -55,7 +55,9 @@ err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, 
 /* write_free accepts NULL. */
 void write_free(api_write *w);
 
-/* write_idempotent takes the Idempotency-Key of the request, if it has one, into the op. */
+/* write_idempotent takes the Idempotency-Key of a POST, if it has one, into the op. Other methods
+ * can be repeated as they are, and a DELETE that answered from memory would leave what has been
+ * made again since. */
 err_code write_idempotent(context *c, api_write *w, err *e) ERR_CHECKED;
 
 /* write_answer renders what came of the op: the answer, or a problem. */

@@ -228,12 +228,24 @@ static void a_repeat_with_the_same_idempotency_key_gets_the_first_answer(void **
     assert_int_equal(shop_send(s, &r), 201);
     assert_int_equal(strlen(first), s->response.body.length);
     assert_memory_equal(first, s->response.body.at, s->response.body.length);
+    assert_string_equal(s->response.location, "/items/a");
     assert_int_equal(shop_seq(s), 1);
     r.body = "{\"id\":\"b\"}";
     assert_int_equal(shop_send(s, &r), 422);
     assert_int_equal(shop_seq(s), 1);
     r.idempotency_key = "key 2";
     assert_int_equal(shop_send(s, &r), 400);
+}
+
+static void only_post_answers_an_idempotency_key_from_memory(void **state)
+{
+    api_shop *s = *state;
+    const shop_request r = {.method = "DELETE", .target = "/items/a", .idempotency_key = "key-1"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(shop_call(s, "POST", "/items", "{\"id\":\"a\"}"), 201);
+        assert_int_equal(shop_send(s, &r), 200);
+        assert_int_equal(shop_get(s, "/items/a"), 404);
+    }
 }
 
 static void failures_of_the_disk_are_told_without_internals(void **state)
@@ -272,6 +284,7 @@ int main(void)
         T(pages_of_the_catalogue_give_every_item_once),
         T(updated_before_finds_what_a_sync_did_not_touch),
         T(a_repeat_with_the_same_idempotency_key_gets_the_first_answer),
+        T(only_post_answers_an_idempotency_key_from_memory),
         T(failures_of_the_disk_are_told_without_internals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
