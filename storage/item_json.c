@@ -414,7 +414,9 @@ static void read_created(reading *r, const json_t *value, op_item *out)
 {
     err why = ERR_INIT;
     err_code code = ERR_OK;
-    if (json_is_string(value)) {
+    if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+        out->created = r->options->now; /* as an item that comes without one */
+    } else if (json_is_string(value)) {
         slice text = {json_string_value(value), json_string_length(value)};
         code = timestamp_parse(text, &out->created, &why);
     } else if (json_is_number(value)) {

@@ -248,6 +248,16 @@ static void only_post_answers_an_idempotency_key_from_memory(void **state)
     }
 }
 
+static void a_patch_with_null_for_created_takes_the_time_of_the_call(void **state)
+{
+    api_shop *s = *state;
+    assert_int_equal(
+        shop_call(s, "POST", "/items", "{\"id\":\"a\",\"created\":\"2020-01-01T00:00:00Z\"}"), 201);
+    assert_int_equal(shop_call(s, "PATCH", "/items/a", "{\"created\":null}"), 200);
+    assert_int_equal(shop_get(s, "/items/a"), 200);
+    assert_string_equal(shop_text(s, "created"), "2023-11-14T22:13:20Z"); /* SHOP_NOW */
+}
+
 static void failures_of_the_disk_are_told_without_internals(void **state)
 {
     api_shop *s = *state;
@@ -285,6 +295,7 @@ int main(void)
         T(updated_before_finds_what_a_sync_did_not_touch),
         T(a_repeat_with_the_same_idempotency_key_gets_the_first_answer),
         T(only_post_answers_an_idempotency_key_from_memory),
+        T(a_patch_with_null_for_created_takes_the_time_of_the_call),
         T(failures_of_the_disk_are_told_without_internals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
