@@ -1,5 +1,6 @@
 /* GET /items/{id} and GET /items: what the store has of the catalogue. */
 #include "api/handlers.h"
+#include "api/quote.h"
 #include "api/store_answer.h"
 #include "core/common/mem.h"
 #include "storage/features.h"
@@ -64,8 +65,7 @@ static err_code add_embedding(context *c, json_t *into, slice id, err *e)
 
 static err_code not_found(slice id, err *e)
 {
-    return err_set(e, ERR_NOT_FOUND, "there is no item \"%.*s\"",
-                   (int)(id.length < 64 ? id.length : 64), id.at);
+    return err_set(e, ERR_NOT_FOUND, "there is no item %s", quote(id).text);
 }
 
 static err_code read_one(context *c, store_read *read, unsigned fields, json_t **out, err *e)

@@ -1,5 +1,6 @@
 /* GET /similar, /popular and /latest. */
 #include "api/handlers.h"
+#include "api/quote.h"
 #include "api/recommend_answer.h"
 #include "api/recommend_request.h"
 #include "core/common/item_fields.h"
@@ -94,8 +95,7 @@ static err_code similar_search(context *c, const recommend_request *r, slice ite
     context_view(c);
     uint32_t row = view_item_find(c->view, item);
     if (row == ROW_NONE) {
-        return err_set(e, ERR_NOT_FOUND, "item: there is no item \"%.*s\"",
-                       (int)(item.length < 64 ? item.length : 64), item.at);
+        return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
     }
     err_code code = list_query_of(c, r, &q, e);
     if (code == ERR_OK) {

@@ -3,13 +3,13 @@
 
 #include "api/body.h"
 #include "api/handlers.h"
+#include "api/quote.h"
 #include "api/recommend_answer.h"
 #include "api/recommend_request.h"
 
 static err_code unknown_user(slice user, err *e)
 {
-    return err_set(e, ERR_NOT_FOUND, "user: there is no user \"%.*s\"",
-                   (int)(user.length < 64 ? user.length : 64), user.at);
+    return err_set(e, ERR_NOT_FOUND, "user: there is no user %s", quote(user).text);
 }
 
 /* A session's items as rows; unknown ones are passed over, as a shop's pages may be ahead of its

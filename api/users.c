@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/quote.h"
 #include "api/store_answer.h"
 #include "api/write.h"
 #include "storage/interactions.h"
@@ -13,8 +14,7 @@ static err_code find_user(context *c, store_read *read, uint32_t *row, err *e)
 {
     err_code code = user_find(read, c->id, row, NULL);
     if (code == ERR_NOT_FOUND) {
-        return err_set(e, ERR_NOT_FOUND, "there is no user \"%.*s\"",
-                       (int)(c->id.length < 64 ? c->id.length : 64), c->id.at);
+        return err_set(e, ERR_NOT_FOUND, "there is no user %s", quote(c->id).text);
     }
     return code != ERR_OK ? err_set(e, code, "reading a user") : ERR_OK;
 }
