@@ -150,7 +150,17 @@ bool body_text(const body_object *o, const char *name, size_t bytes_max, slice *
     return true;
 }
 
-bool body_unsigned(const body_object *o, const char *name, uint64_t most, uint64_t *out)
+static const char *number_text(const body_object *o, const json_t *number)
+{
+    const char *text =
+        json_is_integer(number)
+            ? arena_printf(o->c->memory, "%" JSON_INTEGER_FORMAT, json_integer_value(number))
+            : arena_printf(o->c->memory, "%.15g", json_real_value(number));
+    return text != NULL ? text : "another";
+}
+
+bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint64_t most,
+                   uint64_t *out)
 {
     const json_t *value = json_object_get(o->json, name);
     if (value == NULL) {
@@ -161,9 +171,10 @@ bool body_unsigned(const body_object *o, const char *name, uint64_t most, uint64
         report_type(o, name, "a whole number", value);
         return false;
     }
-    if (!(number >= 0.0) || number > (double)most || floor(number) != number) {
-        problem_at(&o->c->problems, body_pointer(o, name), "expected a whole number from 0 to %llu",
-                   (unsigned long long)most);
+    if (!(number >= (double)least) || number > (double)most || floor(number) != number) {
+        problem_at(&o->c->problems, body_pointer(o, name),
+                   "expected a whole number from %llu to %llu, not %s", (unsigned long long)least,
+                   (unsigned long long)most, number_text(o, value));
         return false;
     }
     *out = json_is_integer(value) ? (uint64_t)json_integer_value(value) : (uint64_t)number;
@@ -182,8 +193,8 @@ bool body_number(const body_object *o, const char *name, double least, double mo
     }
     double number = json_number_value(value);
     if (!isfinite(number) || number < least || number > most) {
-        problem_at(&o->c->problems, body_pointer(o, name), "expected a number from %g to %g", least,
-                   most);
+        problem_at(&o->c->problems, body_pointer(o, name),
+                   "expected a number from %g to %g, not %s", least, most, number_text(o, value));
         return false;
     }
     *out = number;
@@ -247,23 +258,32 @@ void body_texts(const body_object *o, const char *name, body_texts_limits limits
     *count = entries;
 }
 
-err_code body_entries(const body_object *o, const char *name, size_t most, const char *limit,
-                      const json_t **out, err *e)
+err_code body_count_check(const body_object *o, const char *name, body_limit limit, err *e)
+{
+    size_t entries = json_array_size(json_object_get(o->json, name));
+    if (entries <= limit.most) {
+        return ERR_OK;
+    }
+    const char *pointer = body_pointer(o, name);
+    problem_at(&o->c->problems, pointer, "%zu entries, over %s = %zu", entries, limit.name,
+               limit.most);
+    return err_set(e, ERR_TOO_LARGE, "%s: %zu entries, over %s = %zu", pointer, entries, limit.name,
+                   limit.most);
+}
+
+err_code body_entries(const body_object *o, const char *name, body_limit limit, const json_t **out,
+                      err *e)
 {
     *out = NULL;
     const json_t *list = body_list(o, name);
     if (list == NULL) {
         return context_check(o->c, e);
     }
-    size_t entries = json_array_size(list);
-    if (entries > most) {
-        return err_set(e, ERR_TOO_LARGE, "%s: %zu entries, over %s = %zu", name, entries, limit,
-                       most);
-    }
-    if (entries == 0) {
+    if (json_array_size(list) == 0) {
         problem_at(&o->c->problems, body_pointer(o, name), "expected at least one entry");
         return context_check(o->c, e);
     }
-    *out = list;
-    return ERR_OK;
+    err_code code = body_count_check(o, name, limit, e);
+    *out = code == ERR_OK ? list : NULL;
+    return code;
 }

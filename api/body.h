@@ -42,7 +42,8 @@ const char *body_pointer_at(context *c, const char *pointer, size_t index);
 /* The getters return false, and leave *out, if the member is absent or wrong (reported). null is
  * wrong. */
 bool body_text(const body_object *o, const char *name, size_t bytes_max, slice *out);
-bool body_unsigned(const body_object *o, const char *name, uint64_t most, uint64_t *out);
+bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint64_t most,
+                   uint64_t *out);
 bool body_number(const body_object *o, const char *name, double least, double most, double *out);
 bool body_bool(const body_object *o, const char *name, bool *out);
 
@@ -55,10 +56,21 @@ const json_t *body_list(const body_object *o, const char *name);
 void body_texts(const body_object *o, const char *name, body_texts_limits limits, const slice **out,
                 size_t *count);
 
-/* body_entries gives the list that a batch consists of: 1 entry to `most`; beyond is
- * ERR_TOO_LARGE, naming `limit`. *out is NULL if the member is absent. */
-err_code body_entries(const body_object *o, const char *name, size_t most, const char *limit,
-                      const json_t **out, err *e) ERR_CHECKED;
+/* A limit of the configuration on the entries of a list. */
+typedef struct body_limit {
+    const char *name;
+    size_t most;
+} body_limit;
+
+/* body_count_check is ERR_TOO_LARGE, with the place and the limit, if the list `name` has more
+ * entries; what is no list has none. */
+err_code body_count_check(const body_object *o, const char *name, body_limit limit,
+                          err *e) ERR_CHECKED;
+
+/* body_entries gives the list that a batch consists of: 1 entry to the limit's. *out is NULL if
+ * the member is absent. */
+err_code body_entries(const body_object *o, const char *name, body_limit limit, const json_t **out,
+                      err *e) ERR_CHECKED;
 
 /* body_text_of borrows a JSON string as a slice. */
 slice body_text_of(const json_t *string);

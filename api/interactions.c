@@ -93,8 +93,8 @@ static err_code add_list(const body_object *o, op *into, err *e)
     body_known(o, names);
     take_recommendation_id(o);
     into->create_items = take_unknown_items(o);
-    err_code code = body_entries(o, "interactions", c->deps->limits.batch_interactions_max,
-                                 "batch_interactions_max", &list, e);
+    body_limit limit = {"batch_interactions_max", c->deps->limits.batch_interactions_max};
+    err_code code = body_entries(o, "interactions", limit, &list, e);
     if (code != ERR_OK || list == NULL) {
         return code;
     }

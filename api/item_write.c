@@ -228,8 +228,8 @@ err_code item_write_list(const body_object *o, op_kind kind, err *e)
     if (json_object_get(o->json, "items") == NULL) {
         problem_at(&c->problems, "/items", "missing");
     }
-    err_code code =
-        body_entries(o, "items", c->deps->limits.batch_items_max, "batch_items_max", &list, e);
+    body_limit limit = {"batch_items_max", c->deps->limits.batch_items_max};
+    err_code code = body_entries(o, "items", limit, &list, e);
     if (code == ERR_OK) {
         code = write_new(c, kind, op_bytes(c), &w, e);
     }

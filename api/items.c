@@ -116,7 +116,7 @@ err_code handle_items_delete_post(context *c, err *e)
     if (json_object_get(o.json, "ids") == NULL) {
         problem_at(&c->problems, "/ids", "missing");
     }
-    code = body_entries(&o, "ids", most, "batch_items_max", &list, e);
+    code = body_entries(&o, "ids", (body_limit){"batch_items_max", most}, &list, e);
     if (code != ERR_OK) {
         return code;
     }

@@ -117,9 +117,9 @@ err_code handle_model_activate_post(context *c, err *e)
     }
     body_known(&o, names);
     size_t before = c->problems.found;
-    bool given = body_unsigned(&o, "generation", UINT32_MAX - 1, &number);
-    if ((given && number == 0) || (!given && c->problems.found == before)) {
-        problem_at(&c->problems, "/generation", "expected the number of a generation");
+    if (!body_unsigned(&o, "generation", 1, UINT32_MAX - 1, &number) &&
+        c->problems.found == before) {
+        problem_at(&c->problems, "/generation", "missing: expected the number of a generation");
     }
     code = context_check(c, e);
     if (code == ERR_OK) {

@@ -196,8 +196,8 @@ err_code handle_recommend_batch_post(context *c, err *e)
     if (json_object_get(o.json, "requests") == NULL) {
         problem_at(&c->problems, "/requests", "missing");
     }
-    code = body_entries(&o, "requests", c->deps->limits.batch_requests_max, "batch_requests_max",
-                        &list, e);
+    body_limit limit = {"batch_requests_max", c->deps->limits.batch_requests_max};
+    code = body_entries(&o, "requests", limit, &list, e);
     if (code == ERR_OK) {
         code = batch_requests(c, list, &requests, e);
     }

@@ -7,6 +7,7 @@
 
 enum { K_DEFAULT = 10 };
 
+static const double SESSION_WEIGHT_MIN = 1e-6;
 static const double SESSION_WEIGHT_MAX = 1000.0;
 
 static const char *const field_names[] = {"title", "categories", "attributes", NULL};
@@ -36,14 +37,15 @@ static void check_depth(context *c, const recommend_request *r, const char *poin
     }
 }
 
-static err_code check_count(const context *c, size_t count, const char *what, err *e)
+static err_code check_excluded(context *c, size_t count, err *e)
 {
     size_t most = c->deps->limits.exclude_max;
-    if (count > most) {
-        return err_set(e, ERR_TOO_LARGE, "%s: %zu items, over exclude_max = %zu", what, count,
-                       most);
+    if (count <= most) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    problem_parameter(&c->problems, slice_of("exclude"), "%zu items, over exclude_max = %zu", count,
+                      most);
+    return err_set(e, ERR_TOO_LARGE, "exclude: %zu items, over exclude_max = %zu", count, most);
 }
 
 err_code lists_query(context *c, recommend_request *out, err *e)
@@ -61,7 +63,7 @@ err_code lists_query(context *c, recommend_request *out, err *e)
               &out->filter.categories_any_count);
     query_all(c, "exclude", ID_BYTES_MAX, &out->exclude, &out->exclude_count);
     fields_query(c, &out->fields);
-    return check_count(c, out->exclude_count, "exclude", e);
+    return check_excluded(c, out->exclude_count, e);
 }
 
 err_code recommend_request_query(context *c, recommend_request *out, err *e)
@@ -94,11 +96,7 @@ static void session_entry(const body_object *o, slice *id, float *weight)
     if (!body_text(o, "item", ID_BYTES_MAX, id) && o->c->problems.found == before) {
         problem_at(&o->c->problems, body_pointer(o, "item"), "missing");
     }
-    before = o->c->problems.found;
-    if (body_number(o, "weight", 0.0, SESSION_WEIGHT_MAX, &number) && !(number >= 1e-6)) {
-        problem_at(&o->c->problems, body_pointer(o, "weight"),
-                   "expected a number from 0.000001 to %g", SESSION_WEIGHT_MAX);
-    }
+    body_number(o, "weight", SESSION_WEIGHT_MIN, SESSION_WEIGHT_MAX, &number);
     *weight = (float)number;
 }
 
@@ -107,10 +105,10 @@ static err_code session(const body_object *o, recommend_request *out, err *e)
     context *c = o->c;
     const json_t *list = body_list(o, "items");
     size_t count = list != NULL ? json_array_size(list) : 0;
-    size_t most = c->deps->limits.session_items_max;
-    if (count > most) {
-        return err_set(e, ERR_TOO_LARGE, "items: %zu entries, over session_items_max = %zu", count,
-                       most);
+    body_limit limit = {"session_items_max", c->deps->limits.session_items_max};
+    err_code code = body_count_check(o, "items", limit, e);
+    if (code != ERR_OK) {
+        return code;
     }
     slice *ids = arena_alloc(c->memory, count, sizeof *ids);
     float *weights = arena_alloc(c->memory, count, sizeof *weights);
@@ -158,14 +156,10 @@ static void numbers_body(const body_object *o, recommend_request *out)
 {
     uint64_t number;
     context *c = o->c;
-    if (body_unsigned(o, "k", RECOMMEND_DEPTH_MAX, &number)) {
+    if (body_unsigned(o, "k", 1, RECOMMEND_DEPTH_MAX, &number)) {
         out->k = (size_t)number;
-        if (number == 0) {
-            problem_at(&c->problems, body_pointer(o, "k"), "expected a whole number from 1 to %d",
-                       RECOMMEND_DEPTH_MAX);
-        }
     }
-    if (body_unsigned(o, "offset", RECOMMEND_DEPTH_MAX - 1, &number)) {
+    if (body_unsigned(o, "offset", 0, RECOMMEND_DEPTH_MAX - 1, &number)) {
         out->offset = (size_t)number;
     }
     check_depth(c, out, body_pointer(o, "offset"));
@@ -186,13 +180,12 @@ err_code recommend_request_body(const body_object *o, recommend_request *out, er
                    "missing, and so is a session in items");
     }
     numbers_body(o, out);
-    const json_t *excluded = json_object_get(o->json, "exclude_items");
-    err_code code = check_count(o->c, json_array_size(excluded), "exclude_items", e);
+    body_limit limit = {"exclude_max", o->c->deps->limits.exclude_max};
+    err_code code = body_count_check(o, "exclude_items", limit, e);
     if (code != ERR_OK) {
         return code;
     }
-    body_texts(o, "exclude_items",
-               (body_texts_limits){ID_BYTES_MAX, o->c->deps->limits.exclude_max}, &out->exclude,
+    body_texts(o, "exclude_items", (body_texts_limits){ID_BYTES_MAX, limit.most}, &out->exclude,
                &out->exclude_count);
     filter_body(o, &out->filter);
     body_bool(o, "include_seen", &out->include_seen);

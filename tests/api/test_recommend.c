@@ -268,6 +268,19 @@ static void a_batch_answers_every_entry_from_one_view(void **state)
     assert_string_equal(shop_text(s, "errors/0/pointer"), "/requests/1/k");
 }
 
+static void too_many_exclusions_in_a_query_are_refused_where_they_are(void **state)
+{
+    api_shop *s = *state;
+    char target[16 + 11 * 1001] = "/popular?k=1";
+    size_t length = strlen(target);
+    for (int i = 0; i < 1001; i++) {
+        length += (size_t)snprintf(target + length, sizeof target - length, "&exclude=x");
+    }
+    assert_int_equal(shop_get(s, target), 413);
+    assert_string_equal(shop_text(s, "detail"), "exclude: 1001 items, over exclude_max = 1000");
+    assert_string_equal(shop_text(s, "errors/0/parameter"), "exclude");
+}
+
 static void a_new_item_is_in_the_next_matching_list_and_tells_its_neighbours(void **state)
 {
     api_shop *s = *state;
@@ -345,6 +358,7 @@ int main(void)
         T(a_session_without_a_user_is_answered_like_a_new_user),
         T(fallbacks_say_why),
         T(a_batch_answers_every_entry_from_one_view),
+        T(too_many_exclusions_in_a_query_are_refused_where_they_are),
         T(a_new_item_is_in_the_next_matching_list_and_tells_its_neighbours),
         T(of_one_second_the_item_that_came_last_is_the_latest),
         T(similar_items_are_of_the_same_group),
