@@ -105,7 +105,8 @@ void body_known(const body_object *o, const char *const *names)
             i++;
         }
         if (names[i] == NULL) {
-            problem_at(&o->c->problems, body_pointer(o, key), "unknown field");
+            problem_at(&o->c->problems, body_pointer(o, key), "unknown field; expected %s",
+                       problem_names(&o->c->problems, names));
         }
     }
 }

@@ -21,6 +21,9 @@
 #include "core/common/arena.h"
 #include "core/common/rng.h"
 
+/* More than any call has parameters. */
+enum { QUERY_NAMES_MAX = 24 };
+
 /* What a request needs and the next one uses again. */
 typedef struct workspace {
     arena memory;
@@ -42,7 +45,8 @@ typedef struct context {
     arena *memory;
     workspace *workspace;
     problem_list problems;
-    const view *view; /* after context_view */
+    const char *asked[QUERY_NAMES_MAX + 1]; /* parameters that the call knows: NULL-terminated */
+    const view *view;                       /* after context_view */
     live_hold hold;
     api_write *write; /* what the handler prepared, if it did */
     json_t *document; /* the body, after body_parse; released with the request */
@@ -66,7 +70,7 @@ bool context_id_check(context *c, slice name, slice id);
 
 /* --- parameters of the query string; each getter may be used once per name ---------------------
  * All return false, and leave *out, if the parameter is absent or wrong (which is reported).
- * query_end reports those that nobody asked for. */
+ * query_end reports those that nobody asked for, with the names of those that were. */
 bool query_text(context *c, const char *name, slice *out);
 bool query_id(context *c, const char *name, slice *out);
 bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most, uint64_t *out);

@@ -3,6 +3,7 @@
 
 #include "api/body.h"
 #include "api/handlers.h"
+#include "api/quote.h"
 #include "api/write.h"
 #include "core/common/item_fields.h"
 #include "storage/interaction_json.h"
@@ -37,14 +38,17 @@ static bool take_unknown_items(const body_object *o)
     if (body_text(o, "unknown_items", 64, &text)) {
         create = slice_equal(text, slice_of("create"));
         if (!create && !slice_equal(text, slice_of("refuse"))) {
-            problem_at(&o->c->problems, "/unknown_items", "expected \"refuse\" or \"create\"");
+            problem_at(&o->c->problems, "/unknown_items",
+                       "expected \"refuse\" or \"create\", not %s", quote(text).text);
         }
     }
     json_object_del((json_t *)o->json, "unknown_items");
     return create;
 }
 
-static err_code read_entry(const body_object *o, op *into, op_interaction *out, err *e)
+/* `also` names the members of a single interaction that are none of an entry. */
+static err_code read_entry(const body_object *o, const char *also, op *into, op_interaction *out,
+                           err *e)
 {
     context *c = o->c;
     if (!json_is_object(o->json)) {
@@ -57,6 +61,7 @@ static err_code read_entry(const body_object *o, op *into, op_interaction *out, 
         .types = c->deps->types,
         .now = c->request->now,
         .with_split = false,
+        .also = also,
         .memory = &into->memory,
         .report = report_entry,
         .report_ctx = &at,
@@ -82,7 +87,7 @@ static err_code add_single(const body_object *o, op *into, err *e)
     into->create_items = take_unknown_items(o);
     into->interactions = x;
     into->count = 1;
-    return read_entry(o, into, x, e);
+    return read_entry(o, "recommendation_id, unknown_items", into, x, e);
 }
 
 static err_code add_list(const body_object *o, op *into, err *e)
@@ -107,7 +112,7 @@ static err_code add_list(const body_object *o, op *into, err *e)
     into->count = (uint32_t)count;
     for (size_t i = 0; i < count && code == ERR_OK; i++) {
         body_object at = {c, json_array_get(list, i), body_pointer_at(c, "/interactions", i)};
-        code = read_entry(&at, into, &x[i], e);
+        code = read_entry(&at, "recommendation_id", into, &x[i], e);
     }
     return code;
 }

@@ -82,7 +82,7 @@ static similar_by by_query(context *c)
             }
         }
         problem_parameter(&c->problems, slice_of("by"),
-                          "expected all, collaborative or multimodal");
+                          "expected all, collaborative or multimodal, not %s", quote(text).text);
     }
     return SIMILAR_ALL;
 }

@@ -90,6 +90,18 @@ void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
     add(list, name, detail, true);
 }
 
+const char *problem_names(const problem_list *list, const char *const *names)
+{
+    if (names[0] == NULL) {
+        return "none";
+    }
+    const char *text = names[0];
+    for (size_t i = 1; text != NULL && names[i] != NULL; i++) {
+        text = arena_printf(list->memory, "%s, %s", text, names[i]);
+    }
+    return text != NULL ? text : "another name";
+}
+
 unsigned problem_status(err_code code)
 {
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {

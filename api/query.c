@@ -1,4 +1,5 @@
 /* Parameters of the query string: each known one is taken once, the rest is refused. */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -6,14 +7,26 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "api/quote.h"
 #include "core/common/item_fields.h"
 
 enum { NUMBER_BYTES_MAX = 64 };
+
+static void note_asked(context *c, const char *name)
+{
+    size_t i = 0;
+    while (c->asked[i] != NULL) {
+        i++;
+    }
+    assert(i < QUERY_NAMES_MAX);
+    c->asked[i] = name;
+}
 
 /* Marks every parameter of this name as used and gives the one there may be. */
 static bool take(context *c, const char *name, slice *out)
 {
     bool found = false;
+    note_asked(c, name);
     for (size_t i = 0; i < c->target.parameter_count; i++) {
         target_parameter *p = &c->target.parameters[i];
         if (!slice_equal(p->name, slice_of(name))) {
@@ -81,8 +94,9 @@ bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most,
         value = strtoull(number, &end, 10);
     }
     if (end == number || *end != '\0' || errno == ERANGE || value < least || value > most) {
-        problem_parameter(&c->problems, slice_of(name), "expected a whole number from %llu to %llu",
-                          (unsigned long long)least, (unsigned long long)most);
+        problem_parameter(&c->problems, slice_of(name),
+                          "expected a whole number from %llu to %llu, not %s",
+                          (unsigned long long)least, (unsigned long long)most, quote(text).text);
         return false;
     }
     *out = value;
@@ -103,8 +117,8 @@ bool query_number(context *c, const char *name, double least, double most, doubl
         value = strtod(number, &end);
     }
     if (end == number || *end != '\0' || !isfinite(value) || value < least || value > most) {
-        problem_parameter(&c->problems, slice_of(name), "expected a number from %g to %g", least,
-                          most);
+        problem_parameter(&c->problems, slice_of(name), "expected a number from %g to %g, not %s",
+                          least, most, quote(text).text);
         return false;
     }
     *out = value;
@@ -119,7 +133,8 @@ bool query_bool(context *c, const char *name, bool *out)
     }
     bool yes = slice_equal(text, slice_of("true"));
     if (!yes && !slice_equal(text, slice_of("false"))) {
-        problem_parameter(&c->problems, slice_of(name), "expected true or false");
+        problem_parameter(&c->problems, slice_of(name), "expected true or false, not %s",
+                          quote(text).text);
         return false;
     }
     *out = yes;
@@ -131,6 +146,7 @@ void query_all(context *c, const char *name, size_t bytes_max, const slice **out
     *out = NULL;
     *count = 0;
     slice *list = NULL;
+    note_asked(c, name);
     for (size_t i = 0; i < c->target.parameter_count; i++) {
         target_parameter *p = &c->target.parameters[i];
         if (!slice_equal(p->name, slice_of(name))) {
@@ -161,7 +177,8 @@ bool query_words(context *c, const char *name, const char *const *words, unsigne
         return false;
     }
     unsigned bits = 0;
-    while (text.length > 0) {
+    bool more = text.length > 0;
+    while (more) {
         const char *comma = memchr(text.at, ',', text.length);
         slice word = {text.at, comma != NULL ? (size_t)(comma - text.at) : text.length};
         size_t i = 0;
@@ -169,12 +186,13 @@ bool query_words(context *c, const char *name, const char *const *words, unsigne
             i++;
         }
         if (words[i] == NULL) {
-            problem_parameter(&c->problems, slice_of(name), "unknown name \"%.*s\"",
-                              (int)(word.length < 64 ? word.length : 64), word.at);
+            problem_parameter(&c->problems, slice_of(name), "unknown name %s; expected %s",
+                              quote(word).text, problem_names(&c->problems, words));
             return false;
         }
         bits |= 1U << i;
-        size_t used = word.length + (comma != NULL);
+        more = comma != NULL;
+        size_t used = word.length + more;
         text = (slice){text.at + used, text.length - used};
     }
     *out = bits;
@@ -185,7 +203,9 @@ void query_end(context *c)
 {
     for (size_t i = 0; i < c->target.parameter_count; i++) {
         if (!c->target.parameters[i].used) {
-            problem_parameter(&c->problems, c->target.parameters[i].name, "unknown parameter");
+            problem_parameter(&c->problems, c->target.parameters[i].name,
+                              "unknown parameter; expected %s",
+                              problem_names(&c->problems, c->asked));
         }
     }
 }

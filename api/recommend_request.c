@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "api/quote.h"
 #include "core/common/item_fields.h"
 #include "core/recommend/recommend.h"
 
@@ -145,7 +146,8 @@ static void fields_body(const body_object *o, unsigned *out)
         }
         if (field_names[f] == NULL) {
             problem_at(&o->c->problems, body_pointer_at(o->c, pointer, i),
-                       "expected title, categories or attributes");
+                       "unknown name %s; expected %s", quote(words[i]).text,
+                       problem_names(&o->c->problems, field_names));
         } else {
             *out |= 1U << f;
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/quote.h"
 #include "core/common/timestamp.h"
 
 enum { CURSOR_BYTES = 9, FLOAT_TEXT_MAX = 32 };
@@ -101,7 +102,7 @@ bool query_cursor(context *c, uint32_t *row)
     }
     if (copy[0] != 'r' || strspn(copy + 1, "0123456789abcdef") != CURSOR_BYTES - 1) {
         problem_parameter(&c->problems, slice_of("cursor"),
-                          "expected next_cursor of the page before");
+                          "expected next_cursor of the page before, not %s", quote(text).text);
         return false;
     }
     *row = (uint32_t)strtoul(copy + 1, NULL, 16);

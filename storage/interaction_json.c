@@ -157,12 +157,13 @@ static void check_members(reading *r, const json_t *document)
                 }
             }
             escaped[length] = '\0';
-            problem(r, escaped,
-                    r->options->with_split
-                        ? "unknown member; an interaction has user, item, type, timestamp, weight, "
-                          "split, edge and seen"
-                        : "unknown member; an interaction has user, item, type, timestamp and "
-                          "weight");
+            char detail[256];
+            const char *also = r->options->also;
+            snprintf(detail, sizeof detail,
+                     "unknown member; an interaction has user, item, type, timestamp, weight%s%s%s",
+                     r->options->with_split ? ", split, edge, seen" : "", also != NULL ? ", " : "",
+                     also != NULL ? also : "");
+            problem(r, escaped, detail);
         }
     }
 }

@@ -21,9 +21,11 @@
 
 typedef struct interaction_json_options {
     const interaction_types *types;
-    int64_t now;     /* for an absent timestamp; others may be at most a day later */
-    bool with_split; /* accept split, edge and seen */
-    arena *memory;   /* strings are copied here */
+    int64_t now;      /* for an absent timestamp; others may be at most a day later */
+    bool with_split;  /* accept split, edge and seen */
+    const char *also; /* members that the caller takes itself, for the text about unknown ones:
+                         "a, b"; NULL: none */
+    arena *memory;    /* strings are copied here */
     json_report report;
     void *report_ctx;
 } interaction_json_options;
