@@ -172,14 +172,28 @@ static void read_categories(reading *r, const json_t *value, op_item *out)
         read_texts(r, value, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &out->category_count);
 }
 
+/* Kept as a double, in which a longer number, such as a barcode, would become another one. */
+static void read_number(reading *r, const json_t *value, attribute *out)
+{
+    const json_int_t most = (json_int_t)1 << 53;
+    json_int_t whole = json_integer_value(value); /* 0 of a real */
+    out->kind = ATTRIBUTE_NUMBER;
+    out->number = json_number_value(value);
+    if (whole > most || whole < -most) {
+        problem(r,
+                "expected a whole number up to %" JSON_INTEGER_FORMAT ", not %" JSON_INTEGER_FORMAT
+                ": use a string",
+                most, whole);
+    }
+}
+
 static void read_attribute(reading *r, const json_t *value, attribute *out)
 {
     if (json_is_string(value)) {
         out->kind = ATTRIBUTE_TEXT;
         read_text(r, value, 0, ATTRIBUTE_TEXT_BYTES_MAX, &out->text);
     } else if (json_is_number(value)) {
-        out->kind = ATTRIBUTE_NUMBER;
-        out->number = json_number_value(value);
+        read_number(r, value, out);
     } else if (json_is_boolean(value)) {
         out->kind = ATTRIBUTE_BOOL;
         out->truth = json_is_true(value);

@@ -131,6 +131,11 @@ static void every_problem_is_told_with_its_pointer(void **state)
         {"{\"id\":\"x\",\"attributes\":{\"a\":{}}}", "/attributes/a=expected a string, a number"},
         {"{\"id\":\"x\",\"attributes\":{\"a\":null}}", "/attributes/a=expected a string, a number"},
         {"{\"id\":\"x\",\"attributes\":{\"a\":[1]}}", "/attributes/a/0=expected a string"},
+        {"{\"id\":\"x\",\"attributes\":{\"ean\":9007199254740993}}",
+         "/attributes/ean=expected a whole number up to 9007199254740992, not 9007199254740993: "
+         "use a"},
+        {"{\"id\":\"x\",\"attributes\":{\"a\":9007199254740992,\"b\":-9007199254740993}}",
+         "/attributes/b=expected a whole number up to"},
         {"{\"id\":\"x\",\"attributes\":{\"\":1}}", "/attributes/=expected a name of 1 to 128"},
         {"{\"id\":\"x\",\"attributes\":[]}", "/attributes=expected an object, not a list|"},
         {"{\"id\":\"x\",\"created\":true}", "/created=expected RFC 3339 or epoch seconds"},
