@@ -142,12 +142,14 @@ static json_t *moment(int64_t seconds)
     return seconds != 0 ? tree_time(seconds) : json_null();
 }
 
-static err_code answer_status(context *c, err *e)
+/* `still` is the detail of a training that runs; NULL: none. */
+static err_code answer_status(context *c, const char *still, err *e)
 {
     api_train_status s = {.loss = NAN, .seconds_left = NAN, .metric_value = NAN};
     c->deps->train_status(c->deps->ctx, &s);
     json_t *metric = s.metric[0] != '\0' ? json_string(s.metric) : json_null();
-    json_t *detail = s.detail[0] != '\0' ? json_string(s.detail) : json_null();
+    const char *told = s.state == API_TRAIN_RUNNING && still != NULL ? still : s.detail;
+    json_t *detail = told[0] != '\0' ? json_string(told) : json_null();
     json_t *answer = json_pack(
         "{s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "state",
         (unsigned)s.state < 5 ? state_names[s.state] : "idle", "started", moment(s.started),
@@ -177,7 +179,7 @@ err_code handle_model_train_post(context *c, err *e)
     }
     c->response->status = 202;
     memcpy(c->response->location, "/model/train", sizeof "/model/train");
-    return answer_status(c, e);
+    return answer_status(c, NULL, e);
 }
 
 err_code handle_model_train_get(context *c, err *e)
@@ -187,7 +189,7 @@ err_code handle_model_train_get(context *c, err *e)
     if (code == ERR_OK && c->deps->train_status == NULL) {
         code = no_training(e);
     }
-    return code == ERR_OK ? answer_status(c, e) : code;
+    return code == ERR_OK ? answer_status(c, NULL, e) : code;
 }
 
 err_code handle_model_train_delete(context *c, err *e)
@@ -200,5 +202,5 @@ err_code handle_model_train_delete(context *c, err *e)
     if (code == ERR_OK) {
         code = c->deps->train_cancel(c->deps->ctx, e);
     }
-    return code == ERR_OK ? answer_status(c, e) : code;
+    return code == ERR_OK ? answer_status(c, "being cancelled; it has not ended yet", e) : code;
 }

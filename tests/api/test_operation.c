@@ -65,16 +65,23 @@ static void a_training_is_started_watched_and_cancelled(void **state)
                      202);
     assert_string_equal(s->response.location, "/model/train");
     assert_string_equal(shop_text(s, "state"), "running");
+    assert_true(json_is_null(shop_at(s, "detail")));
     assert_non_null(strstr(s->train_options, "--epochs=5 "));
     assert_non_null(strstr(s->train_options, "--weight-decay=0.1"));
     assert_non_null(strstr(s->train_options, "--refit=true"));
     assert_non_null(strstr(s->train_options, "--neighbours=text=5,image=1 "));
     assert_int_equal(shop_send(s, &(shop_request){.method = "POST", .target = "/model/train"}),
                      409);
+    s->training_lingers = true;
+    assert_int_equal(shop_call(s, "DELETE", "/model/train", NULL), 200);
+    assert_string_equal(shop_text(s, "state"), "running");
+    assert_non_null(strstr(shop_text(s, "detail"), "being cancelled"));
+    s->training_lingers = false;
     assert_int_equal(shop_call(s, "DELETE", "/model/train", NULL), 200);
     assert_string_equal(shop_text(s, "state"), "cancelled");
+    assert_true(json_is_null(shop_at(s, "detail")));
     assert_int_equal(s->trains_started, 1);
-    assert_int_equal(s->trains_cancelled, 1);
+    assert_int_equal(s->trains_cancelled, 2);
     /* without a body all defaults hold */
     assert_int_equal(shop_send(s, &(shop_request){.method = "POST", .target = "/model/train"}),
                      202);

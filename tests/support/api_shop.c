@@ -73,7 +73,7 @@ static err_code train_cancel(void *ctx, err *e)
     if (s->training.state != API_TRAIN_RUNNING) {
         return err_set(e, ERR_NOT_FOUND, "no training runs");
     }
-    s->training.state = API_TRAIN_CANCELLED;
+    s->training.state = s->training_lingers ? API_TRAIN_RUNNING : API_TRAIN_CANCELLED;
     s->trains_cancelled++;
     return ERR_OK;
 }

@@ -37,6 +37,7 @@ typedef struct api_shop {
     /* what the callbacks were asked and what they answer */
     api_health health;
     api_train_status training;
+    bool training_lingers; /* a cancelled training has not ended yet */
     unsigned trains_started, trains_cancelled, snapshots_started;
     char train_options[512];
     char snapshot[64];
