@@ -126,6 +126,17 @@ static void exports_hold_every_item_and_interaction(void **state)
     assert_int_equal(lines, shop_number(s, "interactions"));
 }
 
+static void calls_that_need_no_key_take_any_parameter(void **state)
+{
+    api_shop *s = *state;
+    static const char *const targets[] = {"/health?probe=1", "/health/live?probe=1",
+                                          "/health/ready?probe=1", "/openapi.yaml?probe=1",
+                                          "/console?probe=1"};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        assert_int_equal(shop_get(s, targets[i]), 200);
+    }
+}
+
 static void health_tells_ready_degraded_and_stopping(void **state)
 {
     api_shop *s = *state;
@@ -309,6 +320,7 @@ int main(void)
         T(a_training_is_started_watched_and_cancelled),
         T(a_snapshot_is_started_once_and_found),
         T(exports_hold_every_item_and_interaction),
+        T(calls_that_need_no_key_take_any_parameter),
         T(health_tells_ready_degraded_and_stopping),
         T(documents_are_those_of_the_source_tree),
         T(methods_beside_get_are_told_by_allow),
