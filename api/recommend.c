@@ -39,6 +39,7 @@ static err_code search(context *c, const recommend_request *r, recommend_result 
             return unknown_user(r->user, e);
         }
     }
+    q.nobody = r->user.at == NULL;
     q.k = r->k;
     q.offset = r->offset;
     q.filter = &r->filter;

@@ -135,7 +135,7 @@ static recommend_fallback reason(const view *v, const recommend_query *q)
         return FALLBACK_NO_MODEL;
     }
     if (q->user == ROW_NONE) {
-        return q->session_count == 0 ? FALLBACK_UNKNOWN_USER : FALLBACK_NO_CANDIDATES;
+        return q->nobody ? FALLBACK_NO_CANDIDATES : FALLBACK_UNKNOWN_USER;
     }
     /* Somebody whose items have no vectors is as new to the model as somebody without any. */
     return FALLBACK_NEW_USER;

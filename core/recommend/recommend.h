@@ -45,7 +45,8 @@ typedef struct session_item {
 } session_item;
 
 typedef struct recommend_query {
-    uint32_t user;               /* row, or ROW_NONE: unknown, or a session alone */
+    uint32_t user;               /* row, or ROW_NONE: unknown, or nobody */
+    bool nobody;                 /* no user was named: a session alone; `user` is ROW_NONE */
     const session_item *session; /* (session_count) beside or in place of the user's own edges */
     size_t session_count;
     size_t k, offset;        /* k >= 1 */
@@ -67,8 +68,9 @@ typedef struct recommend_query {
 typedef enum recommend_fallback {
     FALLBACK_NONE = 0,
     FALLBACK_NEW_USER,      /* known, without an interaction that counts */
-    FALLBACK_UNKNOWN_USER,  /* no such user and no session */
-    FALLBACK_NO_CANDIDATES, /* popular items fill a list that the vectors left short */
+    FALLBACK_UNKNOWN_USER,  /* no such user, and no session that says more */
+    FALLBACK_NO_CANDIDATES, /* popular items fill a list that the vectors left short or, for a
+                               session without any known item, empty */
     FALLBACK_NO_MODEL,
 } recommend_fallback;
 

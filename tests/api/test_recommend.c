@@ -239,6 +239,12 @@ static void fallbacks_say_why(void **state)
     assert_string_equal(shop_text(s, "fallback"), "unknown_user");
     assert_int_equal(shop_count(s, "items"), 10);
     assert_int_equal(shop_get(s, "/recommend?user=nobody&strict=true"), 404);
+    assert_int_equal(shop_call(s, "POST", "/recommend", "{\"items\":[{\"item\":\"gone\"}]}"), 200);
+    assert_string_equal(shop_text(s, "fallback"), "no_candidates");
+    assert_int_equal(shop_call(s, "POST", "/items", "{\"id\":\"bare\"}"), 201);
+    static const char odd[] = "{\"user\":\"nobody\",\"items\":[{\"item\":\"bare\"}]}";
+    assert_int_equal(shop_call(s, "POST", "/recommend", odd), 200);
+    assert_string_equal(shop_text(s, "fallback"), "unknown_user");
     shop_call(s, "POST", "/interactions",
               "{\"user\":\"fresh\",\"item\":\"sku-1\",\"type\":\"dismiss\"}");
     assert_int_equal(shop_get(s, "/recommend?user=fresh&strict=true"), 200);

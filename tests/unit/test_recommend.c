@@ -483,6 +483,10 @@ static void fallbacks_have_their_reasons(void **state)
     live_acquire(s->live, &hold);
     assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
     assert_int_equal(got.fallback, FALLBACK_UNKNOWN_USER);
+    q.nobody = true;
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_NO_CANDIDATES);
+    q.nobody = false;
     q.user = quiet;
     assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
     assert_int_equal(got.fallback, FALLBACK_NEW_USER);
@@ -503,6 +507,12 @@ static void fallbacks_have_their_reasons(void **state)
     assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
     assert_int_equal(got.fallback, FALLBACK_NO_CANDIDATES);
     assert_true(got.hits[got.count - 1].popular && !got.hits[0].popular);
+    session_item session = {plain_item, 1}; /* has no vector */
+    q.session = &session;
+    q.session_count = 1;
+    q.user = ROW_NONE;
+    assert_int_equal(recommend(hold.view, &q, scratch, &got, NULL), ERR_OK);
+    assert_int_equal(got.fallback, FALLBACK_UNKNOWN_USER);
     live_release(s->live, &hold);
     recommend_scratch_free(scratch);
     shop_fini(s);
