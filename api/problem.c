@@ -92,6 +92,9 @@ void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
 
 const char *problem_names(const problem_list *list, const char *const *names)
 {
+    if (list->count == list->entries_max) {
+        return ""; /* a body may have a million faults, of which so many are shown */
+    }
     if (names[0] == NULL) {
         return "none";
     }

@@ -43,7 +43,7 @@ void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* problem_names joins NULL-terminated `names` for a detail, "a, b, c" or "none"; it lives as
- * long as the list's memory. */
+ * long as the list's memory. "" once the list is full and shows no more details. */
 const char *problem_names(const problem_list *list, const char *const *names);
 
 /* problem_status maps a code to its status; never 200, for any number. */
