@@ -23,6 +23,7 @@ typedef struct writing {
     store_read *reads;
     export_sink sink;
     void *ctx;
+    err_code refused; /* what the sink said when it took no more */
     export_counts counts;
     arena memory; /* of one line */
     arena ids;    /* of all ids, for interactions */
@@ -42,11 +43,20 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
     }
     size_t length = strlen(text);
     text[length] = '\n'; /* over the NUL: a line is handed on by length */
-    err_code code = w->sink(w->ctx, text, length + 1, e);
+    w->refused = w->sink(w->ctx, text, length + 1, e);
     free(text); /* json_dumps' own */
-    w->counts.lines++;
-    w->counts.bytes += length + 1;
-    return code;
+    if (w->refused == ERR_OK) {
+        w->counts.lines++;
+        w->counts.bytes += length + 1;
+    }
+    return w->refused;
+}
+
+/* A walk takes a visitor's ERR_CANCELLED for "seen enough" and ends well; a sink that says so has
+ * not got all of the export. */
+static err_code outcome(const writing *w, err_code walked)
+{
+    return w->refused != ERR_OK ? w->refused : walked;
 }
 
 /* 59.95 has no need to become 59.950000000000003: 15 digits, unless a number needs all 17. */
@@ -85,7 +95,7 @@ err_code export_items(store_read *r, export_sink sink, void *ctx, export_counts 
 {
     writing w = {.reads = r, .sink = sink, .ctx = ctx};
     arena_init(&w.memory, ARENA_BYTES_MAX);
-    err_code code = item_each(r, 0, write_item, &w, e);
+    err_code code = outcome(&w, item_each(r, 0, write_item, &w, e));
     arena_fini(&w.memory);
     if (counts != NULL) {
         *counts = w.counts;
@@ -163,7 +173,7 @@ err_code export_interactions(store_read *r, export_sink sink, void *ctx, export_
     arena_init(&w.ids, ids_bytes_max);
     err_code code = know_names(&w, e);
     if (code == ERR_OK) {
-        code = interactions_each(r, write_interaction, &w, e);
+        code = outcome(&w, interactions_each(r, write_interaction, &w, e));
     }
     arena_fini(&w.ids);
     mem_free(w.items);

@@ -19,7 +19,8 @@
 #include "core/common/err.h"
 #include "storage/store.h"
 
-/* export_sink takes the next bytes, whole lines; an error stops the export and is handed on. */
+/* export_sink takes the next bytes, whole lines; any error, ERR_CANCELLED too, stops the export and
+ * is handed on. */
 typedef err_code (*export_sink)(void *ctx, const char *data, size_t bytes, err *e);
 
 typedef struct export_counts {
@@ -28,7 +29,7 @@ typedef struct export_counts {
 } export_counts;
 
 /* export_items and export_interactions write all of the store as `r` sees it. `counts` may be
- * NULL. */
+ * NULL, else it is what the sink took. */
 err_code export_items(store_read *r, export_sink sink, void *ctx, export_counts *counts,
                       err *e) ERR_CHECKED;
 err_code export_interactions(store_read *r, export_sink sink, void *ctx, export_counts *counts,

@@ -1,8 +1,8 @@
 /*
  * stair export: the content of a store as JSON lines, which import reads back.
  *
- * Either both files into a folder, or one part on standard output. A file gets its name only when
- * it is complete, so a run that fails leaves no half a file.
+ * Either both files into a folder, or one part on standard output. The files get their names only
+ * when both are complete, so a run that fails or is interrupted leaves an earlier export whole.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,6 +32,11 @@ static const option table[] = {
 
 enum { PATH_BYTES = 4096 };
 
+static err_code cannot_write(err *e)
+{
+    return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "cannot write: %s", strerror(errno));
+}
+
 static err_code write_lines(void *ctx, const char *data, size_t bytes, err *e)
 {
     FILE *file = ctx;
@@ -39,39 +44,59 @@ static err_code write_lines(void *ctx, const char *data, size_t bytes, err *e)
         return err_set(e, ERR_CANCELLED, "interrupted");
     }
     if (fwrite(data, 1, bytes, file) != bytes) {
-        return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "cannot write: %s", strerror(errno));
+        return cannot_write(e);
     }
     return ERR_OK;
 }
 
 typedef err_code (*export_part)(store_read *, export_sink, void *, export_counts *, err *);
 
-static err_code write_part(store_read *r, const char *dir, const char *name, export_part part,
-                           export_counts *counts, err *e)
-{
+/* A file of the folder under its working name, which it loses when all of the folder is complete.
+ */
+typedef struct half_file {
     char path[PATH_BYTES];
     char half[PATH_BYTES];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= PATH_BYTES - 8) {
+    export_counts counts;
+    bool begun;
+} half_file;
+
+static err_code half_write(half_file *h, const char *dir, const char *name, export_part part,
+                           store_read *r, err *e)
+{
+    if (snprintf(h->path, sizeof h->path, "%s/%s", dir, name) >= PATH_BYTES - 8) {
         return err_set(e, ERR_INVALID, "--to: the folder's name is too long");
     }
-    snprintf(half, sizeof half, "%.*s.tmp", PATH_BYTES - 8, path);
-    FILE *file = fopen(half, "wb");
+    snprintf(h->half, sizeof h->half, "%.*s.tmp", PATH_BYTES - 8, h->path);
+    FILE *file = fopen(h->half, "wb");
     if (file == NULL) {
-        return err_set(e, ERR_IO, "%s: cannot write: %s", half, strerror(errno));
+        return err_set(e, ERR_IO, "%s: cannot write: %s", h->half, strerror(errno));
     }
-    err_code code = part(r, write_lines, file, counts, e);
+    h->begun = true;
+    err_code code = part(r, write_lines, file, &h->counts, e);
     if (code == ERR_OK && (fflush(file) != 0 || fsync(fileno(file)) != 0)) {
-        code = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "cannot write: %s", strerror(errno));
+        code = cannot_write(e);
     }
     fclose(file);
-    if (code == ERR_OK && rename(half, path) != 0) {
-        code = err_set(e, ERR_IO, "cannot rename to %s: %s", path, strerror(errno));
-    }
     if (code != ERR_OK) {
-        unlink(half);
-        err_context(e, "%s", half);
+        err_context(e, "%s", h->half);
     }
     return code;
+}
+
+static err_code half_name(half_file *h, err *e)
+{
+    if (rename(h->half, h->path) != 0) {
+        return err_set(e, ERR_IO, "%s: cannot rename to %s: %s", h->half, h->path, strerror(errno));
+    }
+    h->begun = false;
+    return ERR_OK;
+}
+
+static void half_drop(const half_file *h)
+{
+    if (h->begun) {
+        unlink(h->half);
+    }
 }
 
 /* Which part the argument names, or NULL. */
@@ -99,24 +124,40 @@ static err_code check_arguments(const command_call *call, const export_arguments
     return ERR_OK;
 }
 
+static void tell(const export_arguments *a, const export_counts *items,
+                 const export_counts *interactions)
+{
+    if (a->json) {
+        printf("{\"items\":%llu,\"interactions\":%llu,\"bytes\":%llu}\n",
+               (unsigned long long)items->lines, (unsigned long long)interactions->lines,
+               (unsigned long long)(items->bytes + interactions->bytes));
+    } else {
+        fprintf(stderr, "%s: %llu items, %llu interactions\n", a->to,
+                (unsigned long long)items->lines, (unsigned long long)interactions->lines);
+    }
+}
+
 static err_code write_folder(store_read *r, const export_arguments *a, err *e)
 {
-    export_counts items = {0};
-    export_counts interactions = {0};
+    half_file items = {.begun = false};
+    half_file interactions = {.begun = false};
     if (mkdir(a->to, 0777) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "%s: cannot make the folder: %s", a->to, strerror(errno));
     }
-    err_code code = write_part(r, a->to, "items.jsonl", export_items, &items, e);
+    err_code code = half_write(&items, a->to, "items.jsonl", export_items, r, e);
     if (code == ERR_OK) {
-        code = write_part(r, a->to, "interactions.jsonl", export_interactions, &interactions, e);
+        code = half_write(&interactions, a->to, "interactions.jsonl", export_interactions, r, e);
     }
-    if (code == ERR_OK && a->json) {
-        printf("{\"items\":%llu,\"interactions\":%llu,\"bytes\":%llu}\n",
-               (unsigned long long)items.lines, (unsigned long long)interactions.lines,
-               (unsigned long long)(items.bytes + interactions.bytes));
-    } else if (code == ERR_OK) {
-        fprintf(stderr, "%s: %llu items, %llu interactions\n", a->to,
-                (unsigned long long)items.lines, (unsigned long long)interactions.lines);
+    if (code == ERR_OK) {
+        code = half_name(&items, e);
+    }
+    if (code == ERR_OK) {
+        code = half_name(&interactions, e);
+    }
+    half_drop(&items);
+    half_drop(&interactions);
+    if (code == ERR_OK) {
+        tell(a, &items.counts, &interactions.counts);
     }
     return code;
 }
