@@ -330,7 +330,7 @@ static err_code read_line(import_state *s, const slice *fields, const columns *c
         return ERR_OK;
     }
     x.flags = s->options->types->list[type_index].flags;
-    x.weight = 1.0F;
+    x.weight = s->options->types->list[type_index].weight;
     return import_edge_add(s, &x, type_index, line, file, e);
 }
 

@@ -121,6 +121,17 @@ class Import(harness.TestCase):
             self.assertIn(told, done.stderr)
             self.assertEqual(digest(store), before)
 
+    def test_a_type_weighs_the_same_in_every_format(self):
+        types = ("--interaction-types", "purchase=edge+seen:1,view=edge:0.25")
+        for name, text in (("i.csv", "user,item,type\nu,i,view\n"),
+                           ("i.inter", "user_id:token\titem_id:token\ttype:token\nu\ti\tview\n"),
+                           ("i.jsonl", '{"user":"u","item":"i","type":"view"}\n')):
+            path, store = self.path(name), self.path("store-" + name)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            harness.run("import", "--store", store, "--interactions", path, *types)
+            self.assertEqual(json.loads(harness.export(store, "interactions"))["weight"], 0.25, name)
+
     def test_interactions_may_come_through_a_pipe(self):
         pipe, store = self.path("pipe"), self.path("piped")
         os.mkfifo(pipe)
