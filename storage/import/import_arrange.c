@@ -11,6 +11,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
+#include "core/common/timestamp.h"
 #include "storage/import/import_state.h"
 
 static int by_pair(const void *a, const void *b)
@@ -234,6 +235,18 @@ static int64_t pair_time(const import_state *s, size_t from, size_t to)
     return time;
 }
 
+static err_code refuse_one_time(size_t pairs, int64_t time, err *e)
+{
+    char text[TIMESTAMP_TEXT_MAX];
+    timestamp_format(time, text);
+    return err_set(
+        e, ERR_INVALID,
+        "--split time leaves nothing to train on: at least 80 %% of the %zu pairs of user "
+        "and item have the same timestamp, %s; expected times that differ, or --split "
+        "random",
+        pairs, text);
+}
+
 /* Cuts the time line where 80 and 90 % of the pairs have come; what happens at the very second of
  * a cut is after it. */
 static err_code split_time(import_state *s, err *e)
@@ -248,21 +261,20 @@ static err_code split_time(import_state *s, err *e)
         times[pairs++] = pair_time(s, from, to);
         from = to;
     }
-    if (pairs > 0) {
-        qsort(times, pairs, sizeof *times, by_value);
-        int64_t valid = times[pairs * 8 / 10];
-        int64_t test = times[pairs * 9 / 10];
-        for (size_t from = 0; from < s->edge_count;) {
-            size_t to = run_end(s, from, true);
-            int64_t time = pair_time(s, from, to);
-            uint8_t split = time < valid ? 0 : time < test ? 1 : 2;
-            for (; from < to; from++) {
-                s->edges[from].split = split;
-            }
+    qsort(times, pairs, sizeof *times, by_value);
+    int64_t valid = times[pairs * 8 / 10];
+    int64_t test = times[pairs * 9 / 10];
+    err_code code = times[0] < valid ? ERR_OK : refuse_one_time(pairs, valid, e);
+    for (size_t from = 0; code == ERR_OK && from < s->edge_count;) {
+        size_t to = run_end(s, from, true);
+        int64_t time = pair_time(s, from, to);
+        uint8_t split = time < valid ? 0 : time < test ? 1 : 2;
+        for (; from < to; from++) {
+            s->edges[from].split = split;
         }
     }
     mem_free(times);
-    return ERR_OK;
+    return code;
 }
 
 err_code import_arrange(import_state *s, err *e)

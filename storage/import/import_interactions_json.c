@@ -28,6 +28,16 @@ static err_code check_split(import_state *s, const json_t *document, err *e)
     return ERR_OK;
 }
 
+/* A time of import in its place would be after all others, so every such line would be in the test
+ * split. */
+static err_code check_time(const import_state *s, const json_t *document, err *e)
+{
+    if (s->options->split == IMPORT_SPLIT_TIME && json_object_get(document, "timestamp") == NULL) {
+        return err_set(e, ERR_INVALID, "/timestamp: missing, which --split time needs");
+    }
+    return ERR_OK;
+}
+
 static err_code read_line(import_state *s, const json_t *document, uint64_t line, size_t file,
                           err *e)
 {
@@ -46,6 +56,9 @@ static err_code read_line(import_state *s, const json_t *document, uint64_t line
         return err_set(e, code, "%s", code == ERR_INVALID ? why.text : local.text);
     }
     code = check_split(s, document, e);
+    if (code == ERR_OK) {
+        code = check_time(s, document, e);
+    }
     if (code != ERR_OK) {
         return code;
     }
