@@ -51,6 +51,19 @@ static err_code refuse_second(const import_state *s, slice id, uint32_t row, err
                    first < s->file_count ? s->file_lines[first] : 0);
 }
 
+/* Of either sign: what is left without the top bit of each little-endian number. */
+static bool is_zero(const feature *f)
+{
+    const unsigned char *bytes = f->data;
+    size_t each = feature_dtype_bytes(f->dtype);
+    size_t total = (size_t)f->width * each;
+    unsigned rest = 0;
+    for (size_t i = 0; rest == 0 && i < total; i++) {
+        rest = i % each == each - 1 ? bytes[i] & 0x7fU : bytes[i];
+    }
+    return rest == 0;
+}
+
 static err_code put_features(import_state *s, const op_item *it, uint32_t row, err *e)
 {
     err_code code = ERR_OK;
@@ -83,6 +96,7 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
         if (m != NULL) {
             m->width = f->width;
             m->rows++;
+            m->zero += is_zero(f);
         }
     }
     return code;
