@@ -200,6 +200,22 @@ static err_code user_row(import_state *s, slice id, uint32_t *row, err *e)
     return code;
 }
 
+/* Without --items, ids are the numbers of the vectors' rows. */
+static err_code refuse_no_row(const import_state *s, slice shown, err *e)
+{
+    const char *path = s->options->features[0].path;
+    uint64_t rows = npy_rows(s->npys[0].reader);
+    if (rows == 0) {
+        return err_set(e, ERR_INVALID,
+                       "item \"%.*s\" has no vector: %s has 0 rows, expected one for each item",
+                       (int)shown.length, shown.at, path);
+    }
+    return err_set(e, ERR_INVALID,
+                   "item \"%.*s\" is not the number of a row of %s (0 to %llu); name the items "
+                   "of the rows with --items",
+                   (int)shown.length, shown.at, path, (unsigned long long)rows - 1);
+}
+
 /* The row of an item; ROW_NONE: the line is to be skipped. */
 static err_code item_row(import_state *s, slice id, const char *path, uint64_t line, uint32_t *row,
                          err *e)
@@ -210,11 +226,7 @@ static err_code item_row(import_state *s, slice id, const char *path, uint64_t l
     }
     slice shown = utf8_cut(id, 60);
     if (o->items == NULL && o->feature_count > 0) {
-        return err_set(e, ERR_INVALID,
-                       "item \"%.*s\" is not the number of a row of %s (0 to %llu); name the items "
-                       "of the rows with --items",
-                       (int)shown.length, shown.at, o->features[0].path,
-                       (unsigned long long)npy_rows(s->npys[0].reader) - 1);
+        return refuse_no_row(s, shown, e);
     }
     if (o->items == NULL || o->unknown_items == IMPORT_UNKNOWN_CREATE) {
         return import_item_bare(s, id, row, e);
