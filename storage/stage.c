@@ -5,6 +5,9 @@
  * commits; it is synced once, at the end, and then renamed over data.mdb. LMDB's lock file belongs
  * to the data file it was made for, so it is removed in the same step, while open.lock keeps
  * openers out: whoever opened before keeps the old pair, whoever opens after gets the new one.
+ *
+ * From the copy to the flip the staged store holds the owner's train.lock: what a training commits
+ * to the old content after the copy would be gone with it.
  */
 #include "storage/stage.h"
 
@@ -56,12 +59,23 @@ static err_code set_identity(store *staged, const store_info *owner, err *e)
     return store_write_commit(w, e);
 }
 
+/* The lock goes where it is released with what it guards: to the staged store, or back. */
+static void hand_train_lock(store *from, store *to)
+{
+    to->train_fd = from->train_fd;
+    from->train_fd = -1;
+}
+
 err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
 {
     char stage[STORE_PATH_MAX];
     store_info info;
     *staged = NULL;
-    err_code rc = stage_remove(owner->dir, e);
+    err_code rc = store_train_lock(owner, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = stage_remove(owner->dir, e);
     rc = rc == ERR_OK ? path_join(stage, owner->dir, stage_name, e) : rc;
     if (rc == ERR_OK && mkdir(stage, 0755) != 0) {
         rc = err_set(e, ERR_IO, "making %s: %s", stage, strerror(errno));
@@ -77,9 +91,12 @@ err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
     if (rc != ERR_OK) {
         store_close(*staged);
         *staged = NULL;
+        store_train_unlock(owner);
         stage_remove(owner->dir, NULL); /* the next open tries again */
+        return rc;
     }
-    return rc;
+    hand_train_lock(owner, *staged);
+    return ERR_OK;
 }
 
 void store_stage_abort(store *staged)
@@ -132,18 +149,13 @@ static err_code replace(store *owner, const char *from, err *e)
 err_code store_stage_flip(store *owner, store *staged, err *e)
 {
     char from[STORE_PATH_MAX];
-    err_code rc = store_train_lock(owner, e); /* its generation would be lost */
-    if (rc != ERR_OK) {
-        store_stage_abort(staged);
-        return rc;
-    }
-    rc = number_flip(staged, e);
+    err_code rc = number_flip(staged, e);
     rc = rc == ERR_OK ? path_join(from, staged->dir, "data.mdb", e) : rc;
     if (rc != ERR_OK) {
-        store_train_unlock(owner);
         store_stage_abort(staged);
         return rc;
     }
+    hand_train_lock(staged, owner);
     store_close(staged);
     exclusive_begin(owner);
     env_close(owner);

@@ -86,6 +86,7 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
     if (rc == ERR_OK && options->mode == STORE_OWNER) {
         rc = own(s, e);
     }
+    rc = rc == ERR_OK && options->training ? store_train_lock(s, e) : rc;
     rc = rc == ERR_OK ? env_open(s, create, e) : rc;
     rc = rc == ERR_OK && create && !options->no_sync ? path_sync(s->dir, e) : rc;
     if (rc == ERR_OK && options->mode != STORE_READ) {
@@ -379,8 +380,9 @@ err_code store_train_lock(store *s, err *e)
     long holder = 0;
     err_code rc = lock_file(s->dir, "train.lock", false, false, &s->train_fd, &holder, e);
     if (rc == ERR_CONFLICT) {
-        return err_set(e, ERR_CONFLICT, "a training of the store %s runs in process %ld", s->dir,
-                       holder);
+        return err_set(e, ERR_CONFLICT,
+                       "a training of the store %s, or an import into it, runs in process %ld",
+                       s->dir, holder);
     }
     return rc;
 }

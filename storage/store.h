@@ -40,6 +40,9 @@ typedef struct store_options {
     store_mode mode;
     bool create;  /* make an empty store if the folder has none */
     bool no_sync; /* no fsync at commit: only for building a copy that is synced at its end */
+    bool
+        training; /* take train.lock as store_train_lock does, but before the content is opened:
+                     what is opened after it cannot be replaced by an import until it is released */
     uint64_t quota_bytes;  /* additions beyond are refused; a reserve stays for deletions. 0: none,
                               1 TiB of address space */
     uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: 64 MiB */
@@ -118,14 +121,16 @@ void store_write_abort(store_write *w);
  * store_stage_begin opens DIR/import.tmp/ as an empty store (or, with `merge`, as a compacted copy
  * of `owner`), unsynced, with a new lineage and the owner's seq. store_stage_flip raises its seq by
  * one, syncs it and renames it over the owner's data.mdb; then `owner` is open on the new
- * content. A kill at any moment leaves either the old content or the new. Refused with
- * ERR_CONFLICT while a training runs. Both end `staged`. */
+ * content. A kill at any moment leaves either the old content or the new. store_stage_begin refuses
+ * with ERR_CONFLICT while a training runs, and keeps trainings out until the flip or the abort, as
+ * a generation finished in between would be lost. Flip and abort end `staged`. */
 err_code store_stage_begin(store *owner, bool merge, store **staged, err *e) ERR_CHECKED;
 err_code store_stage_flip(store *owner, store *staged, err *e) ERR_CHECKED;
 void store_stage_abort(store *staged);
 
-/* store_train_lock takes train.lock: one training per store at a time. ERR_CONFLICT names the pid
- * of the other. The lock ends with store_train_unlock, store_close or the process. */
+/* store_train_lock takes train.lock: one training per store at a time, and none beside an import.
+ * ERR_CONFLICT names the pid of the other. The lock ends with store_train_unlock, store_close or
+ * the process. */
 err_code store_train_lock(store *s, err *e) ERR_CHECKED;
 void store_train_unlock(store *s);
 

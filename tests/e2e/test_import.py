@@ -132,6 +132,22 @@ class Import(harness.TestCase):
             harness.run("import", "--store", store, "--interactions", path, *types)
             self.assertEqual(json.loads(harness.export(store, "interactions"))["weight"], 0.25, name)
 
+    def test_a_training_beside_a_merge_is_refused_and_loses_nothing(self):
+        _, store = self.shop_store()
+        before = harness.run_json("generations", "--store", store)
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        merge = subprocess.Popen([harness.STAIR, "import", "--store", store, "--merge", "--interactions", pipe],
+                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=harness.ENVIRONMENT)
+        with open(pipe, "w", encoding="utf-8") as lines:  # once it is open, the merge has its copy
+            train = harness.run("train", "--store", store, "--epochs", 1, check=False, timeout=60)
+            lines.write("user,item\na-new-user,sku-0\n")
+        _, said = merge.communicate(timeout=60)
+        self.assertEqual(merge.returncode, 0, said)
+        self.assertEqual(train.returncode, 1)
+        self.assertIn("or an import into it, runs in process %d" % merge.pid, train.stderr)
+        self.assertEqual(harness.run_json("generations", "--store", store), before)
+
     def test_interactions_may_come_through_a_pipe(self):
         pipe, store = self.path("pipe"), self.path("piped")
         os.mkfifo(pipe)
