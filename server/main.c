@@ -1,6 +1,6 @@
 /*
  * main: find the command, read its options, run it, and turn its error into one line and an exit
- * status. The only file that ends the process.
+ * status. The only file that ends the process, but for bus_error.c.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include "server/options/help.h"
 #include "server/options/options.h"
 #include "server/options/suggest.h"
+#include "server/telemetry/bus_error.h"
 #include "server/telemetry/version.h"
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
     /* before any thread: jansson's hash seed is process-wide */
     json_object_seed(0);
     (void)signal(SIGPIPE, SIG_IGN);
+    bus_error_install();
     if (argc < 2) {
         help_all(stderr);
         return EXIT_USAGE;

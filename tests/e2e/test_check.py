@@ -34,6 +34,23 @@ class Check(harness.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("checksum", done.stderr)
 
+    def test_a_store_that_was_cut_short_is_said_in_one_line_by_every_command(self):
+        _, whole = self.shop_store()
+        size = os.path.getsize(os.path.join(whole, "data.mdb"))
+        commands = (["check"], ["eval"], ["export", "items"], ["generations"], ["migrate"], ["train", "--epochs", "1"],
+                    ["snapshot", "--to", self.path("copy")])
+        told = 0
+        for kept in (100000, size // 2):
+            for n, (name, *more) in enumerate(commands):
+                _, store = self.shop_store(f"store-{kept}-{n}")
+                os.truncate(os.path.join(store, "data.mdb"), kept)
+                done = harness.run(name, "--store", store, *more, check=False, timeout=60)
+                self.assertIn(done.returncode, (0, 1), (name, kept, done.stderr))
+                if done.returncode == 1:
+                    self.assertIn("data.mdb", done.stderr.splitlines()[-1], (name, kept))
+                    told += 1
+        self.assertGreaterEqual(told, len(commands))
+
     def test_settings_and_what_the_machine_cannot_keep_are_said(self):
         _, store = self.shop_store()
         with open(self.path("stair.conf"), "w", encoding="ascii") as f:
