@@ -25,6 +25,7 @@ static const int64_t default_end = 1735689599; /* 2024-12-31T23:59:59Z */
 /* A file being written, with its path for messages. */
 typedef struct output {
     FILE *file;
+    int why; /* errno of the first write that failed, or 0 */
     char path[4096];
 } output;
 
@@ -47,27 +48,42 @@ static err_code output_open(output *o, const char *dir, const char *name, err *e
                            : err_set(e, ERR_IO, "%s: cannot write: %s", o->path, strerror(errno));
 }
 
+/* Keeps why a write failed, before another call sets errno anew. */
+static void output_note(output *o)
+{
+    if (o->why == 0 && ferror(o->file)) {
+        o->why = errno;
+    }
+}
+
+static err_code output_refuse(const output *o, err *e)
+{
+    return err_set(e, o->why == ENOSPC ? ERR_FULL : ERR_IO, "%s: cannot write: %s", o->path,
+                   strerror(o->why));
+}
+
 /* Closes the file, and tells what went wrong with it while it was written. */
 static err_code output_close(output *o, demo_shop_report *report, err_code code, err *e)
 {
     if (o->file == NULL) {
         return code;
     }
-    errno = 0;
     long bytes = ftell(o->file);
-    bool bad = ferror(o->file) != 0;
-    bad = fclose(o->file) != 0 || bad;
-    if (code == ERR_OK && bad) {
-        code = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s: cannot write: %s", o->path,
-                       strerror(errno));
+    output_note(o);
+    if (fclose(o->file) != 0 && o->why == 0) {
+        o->why = errno;
+    }
+    if (code == ERR_OK && o->why != 0) {
+        code = output_refuse(o, e);
     }
     report->bytes += bytes > 0 ? (uint64_t)bytes : 0;
     return code;
 }
 
-static err_code tick(const shop *s, const output *o, const char *phase, uint64_t done,
-                     uint64_t total, err *e)
+static err_code tick(const shop *s, output *o, const char *phase, uint64_t done, uint64_t total,
+                     err *e)
 {
+    output_note(o);
     if (done % TICK_EVERY != 0 && done != total) {
         return ERR_OK;
     }
@@ -77,11 +93,7 @@ static err_code tick(const shop *s, const output *o, const char *phase, uint64_t
     if (s->hooks->cancelled != NULL && s->hooks->cancelled(s->hooks->ctx)) {
         return err_set(e, ERR_CANCELLED, "interrupted; the files are not complete");
     }
-    if (ferror(o->file)) {
-        return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s: cannot write: %s", o->path,
-                       strerror(errno));
-    }
-    return ERR_OK;
+    return o->why == 0 ? ERR_OK : output_refuse(o, e);
 }
 
 static err_code write_items(shop *s, err *e)

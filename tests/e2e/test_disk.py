@@ -77,6 +77,15 @@ class Disk(harness.TestCase):
             self.assertEqual(again.client.get("/items/after").status, 200)
             self.assertEqual(again.client.get("/items/unknown").status == 200, there)
 
+    def test_a_full_disk_stops_the_demo_and_is_named(self):
+        for name in ("items.jsonl", "text.npy", "interactions.inter"):
+            folder = self.path("demo-" + name)
+            os.mkdir(folder)
+            os.symlink("/dev/full", os.path.join(folder, name))
+            done = harness.run("demo", "--out", folder, check=False, timeout=60)
+            self.assertEqual(done.returncode, 1, name)
+            self.assertIn(f"{name}: cannot write: No space left on device", done.stderr)
+
     def test_a_used_up_quota_refuses_what_does_not_fit(self):
         store = self.path("store")
         with harness.Server(store, "--quota", "4MiB") as server:
