@@ -220,6 +220,15 @@ err_code eval_run(eval_metrics *out, const dataset *d, const eval_options *o,
     return code;
 }
 
+bool eval_measured(const eval_metrics *m, uint32_t at)
+{
+    bool found = false;
+    for (size_t i = 0; i < m->at_count; i++) {
+        found = found || m->at[i] == at;
+    }
+    return found && m->users > 0;
+}
+
 double eval_metric(const eval_metrics *m, train_metric metric, uint32_t at)
 {
     for (size_t i = 0; i < m->at_count; i++) {

@@ -70,7 +70,9 @@ typedef struct eval_metrics {
 err_code eval_run(eval_metrics *out, const dataset *d, const eval_options *o,
                   const eval_lister *lister, err *e) ERR_CHECKED;
 
-/* eval_metric gives one number, 0 if `at` was not measured. */
+/* eval_measured tells whether there are figures at `at`, of at least one user. eval_metric gives
+ * one of them, 0 if there are none. */
+bool eval_measured(const eval_metrics *m, uint32_t at);
 double eval_metric(const eval_metrics *m, train_metric metric, uint32_t at);
 
 /* eval_protocol_mask says in words what a protocol masks, for every output that shows a figure. */

@@ -3,10 +3,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "core/common/rng.h"
 
-/* A stream of the seed that neither epochs nor initial tables use. */
-#define STREAM_HOLDOUT (UINT64_C(1) << 41)
 enum { HOLDOUT_LEAST = 3 };
 
 static err_code derived(dataset **out, const dataset *d, err *e)
@@ -31,9 +28,28 @@ static err_code derived(dataset **out, const dataset *d, err *e)
     return ERR_OK;
 }
 
+/* A number that only user and item decide: the finaliser of splitmix64 over both. */
+static uint64_t lot(const pair *p)
+{
+    uint64_t z = ((uint64_t)p->user << 32 | p->item) + UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Where in [first, last) the pair with the least lot is. */
+static size_t least_lot(const pair *pairs, size_t first, size_t last)
+{
+    size_t best = first;
+    for (size_t i = first + 1; i < last; i++) {
+        best = lot(&pairs[i]) < lot(&pairs[best]) ? i : best;
+    }
+    return best;
+}
+
 /* One pair of every user with three or more goes to validation; where there is a validation split
  * already, that is used as it is. */
-static void set_aside(dataset *x, const dataset *d, uint64_t seed)
+static void set_aside(dataset *x, const dataset *d)
 {
     if (d->valid_count > 0) {
         memcpy(x->train, d->train, d->train_count * sizeof *x->train);
@@ -42,8 +58,6 @@ static void set_aside(dataset *x, const dataset *d, uint64_t seed)
         x->valid_count = d->valid_count;
         return;
     }
-    rng r;
-    rng_init(&r, seed, STREAM_HOLDOUT);
     for (size_t k = 0; k < d->train_count;) {
         size_t first = k;
         while (k < d->train_count && d->train[k].user == d->train[first].user) {
@@ -51,7 +65,7 @@ static void set_aside(dataset *x, const dataset *d, uint64_t seed)
         }
         size_t out = SIZE_MAX;
         if (k - first >= HOLDOUT_LEAST) {
-            out = first + rng_below(&r, (uint32_t)(k - first));
+            out = least_lot(d->train, first, k);
             x->valid[x->valid_count++] = d->train[out];
         }
         for (size_t i = first; i < k; i++) {
@@ -70,7 +84,7 @@ static void put_together(dataset *x, const dataset *d)
     x->valid_count = 0;
 }
 
-err_code holdout_new(dataset **out, const dataset *d, uint64_t seed, err *e)
+err_code holdout_new(dataset **out, const dataset *d, err *e)
 {
     err_code code = derived(out, d, e);
     if (code != ERR_OK) {
@@ -78,7 +92,7 @@ err_code holdout_new(dataset **out, const dataset *d, uint64_t seed, err *e)
         *out = NULL;
         return code;
     }
-    set_aside(*out, d, seed);
+    set_aside(*out, d);
     (*out)->test_count = 0;
     return ERR_OK;
 }

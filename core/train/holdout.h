@@ -6,15 +6,14 @@
 #ifndef CORE_HOLDOUT_H
 #define CORE_HOLDOUT_H
 
-#include <stdint.h>
-
 #include "core/common/err.h"
 #include "core/method/dataset.h"
 
 /* holdout_new gives data to choose by: training and validation pairs, and no test pairs. Where the
- * source has no validation pairs, one pair of every user with three or more is set aside by the
- * seed. */
-err_code holdout_new(dataset **out, const dataset *d, uint64_t seed, err *e) ERR_CHECKED;
+ * source has no validation pairs, one pair of every user with three or more is set aside. Which one
+ * depends on that user's pairs alone, so that trainings with other seeds, or after other users'
+ * news, are measured on the same interactions and can be compared. */
+err_code holdout_new(dataset **out, const dataset *d, err *e) ERR_CHECKED;
 
 /* holdout_together gives data with training and validation pairs together, and the test pairs. */
 err_code holdout_together(dataset **out, const dataset *d, err *e) ERR_CHECKED;

@@ -9,7 +9,7 @@
 static err_code find_epoch(model **first, const dataset *d, train_job *job, err *e)
 {
     dataset *x = NULL;
-    err_code code = holdout_new(&x, d, job->o->seed, e); /* test is measured on the second run */
+    err_code code = holdout_new(&x, d, e); /* test is measured on the second run */
     if (code == ERR_OK) {
         job->d = x;
         code = train_stage_run(first, job, e);

@@ -343,7 +343,7 @@ err_code tune_run(tune_result **out, const dataset *d, const train_options *base
 {
     *out = NULL;
     tuning t = {.o = o};
-    err_code code = holdout_new(&t.d, d, base->seed, e);
+    err_code code = holdout_new(&t.d, d, e);
     if (code != ERR_OK) {
         return code;
     }

@@ -100,3 +100,11 @@ json_t *generation_json_new(const generation_info *info, const model *m)
     json_object_set_new(out, "curve", curve_new(m));
     return out;
 }
+
+bool generation_refitted(const generation_info *info)
+{
+    json_t *summary = json_loadb(info->summary.at, info->summary.length, 0, NULL);
+    bool refit = json_is_true(json_object_get(summary, "refit"));
+    json_decref(summary);
+    return refit;
+}

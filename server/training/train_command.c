@@ -149,6 +149,23 @@ static double peak_mib(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
+static void tell_activation(const job *j)
+{
+    const comparison *c = &j->published.comparison;
+    if (c->compared) {
+        fprintf(stderr, "validation %s: %.4f, the active generation's %.4f\n", j->watch.metric,
+                c->mine, c->active);
+    }
+    if (j->published.activate) {
+        fprintf(stderr, "%s\n", j->active ? "active" : "the server will activate it");
+    } else if (c->why[0] != '\0') {
+        fprintf(stderr, "not activated: %s; stair generations --activate %u does it all the same\n",
+                c->why, j->published.generation);
+    } else {
+        fprintf(stderr, "not activated\n");
+    }
+}
+
 static void tell_people(const job *j)
 {
     const model *m = j->m;
@@ -163,14 +180,7 @@ static void tell_people(const job *j)
     if (m->test.users > 0) {
         report_line(stderr, "test", &m->test);
     }
-    if (j->published.compared > 0) {
-        fprintf(stderr, "%s of the active generation: %.4f\n", j->watch.metric,
-                j->published.compared);
-    }
-    fprintf(stderr, "%s\n",
-            !j->published.activate ? "not activated"
-            : j->active            ? "active"
-                                   : "the server will activate it");
+    tell_activation(j);
 }
 
 static json_t *trials(const job *j)
@@ -209,6 +219,8 @@ static err_code tell_json(const job *j, err *e)
         json_object_set_new(out, "trials", trials(j));
         json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
     }
+    const char *why = j->published.comparison.why;
+    json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
     json_object_set_new(out, "test", m->test.users > 0 ? report_metrics(&m->test) : json_null());
     json_dumpf(out, stdout, JSON_REAL_PRECISION(9));

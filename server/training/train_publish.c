@@ -6,7 +6,6 @@
 
 #include "core/common/mem.h"
 #include "core/search/index.h"
-#include "core/train/scorer.h"
 #include "server/options/command.h"
 #include "server/training/train_report.h"
 #include "storage/apply.h"
@@ -14,110 +13,15 @@
 #include "storage/model_store.h"
 #include "storage/op.h"
 
-/* A copy of the tables of E grown to the data's rows: later items start at nothing, later users as
- * the mean of their items. */
-static err_code grow(model **out, const model *m, const dataset *d, err *e)
-{
-    err_code code = model_new(out, &m->options, d->users, d->items, 0, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    model *x = *out;
-    memcpy(x->w, m->w, m->dim * sizeof *m->w);
-    memcpy(x->f, m->f, m->dim * sizeof *m->f);
-    size_t users = m->users < d->users ? m->users : d->users;
-    size_t items = m->items < d->items ? m->items : d->items;
-    memcpy(x->user_e, m->user_e, users * m->dim * sizeof *m->user_e);
-    memcpy(x->item_e, m->item_e, items * m->dim * sizeof *m->item_e);
-    for (size_t k = 0; k < d->train_count;) {
-        size_t first = k, user = d->train[k].user;
-        for (; k < d->train_count && d->train[k].user == user; k++) {
-            for (size_t j = 0; user >= users && j < m->dim; j++) {
-                x->user_e[user * m->dim + j] += x->item_e[d->train[k].item * m->dim + j];
-            }
-        }
-        for (size_t j = 0; user >= users && j < m->dim; j++) {
-            x->user_e[user * m->dim + j] /= (float)(k - first);
-        }
-    }
-    return model_finish(x, d->train, d->train_count, e);
-}
-
-static err_code measure(const publication *p, const model *active, double *value, err *e)
-{
-    const train_options *o = &p->m->options;
-    model *grown = NULL;
-    scorer s = {0};
-    eval_metrics m = {0};
-    err_code code = grow(&grown, active, p->d, e);
-    if (code == ERR_OK) {
-        code = scorer_init_model(&s, grown, p->d, o->threads, e);
-    }
-    if (code == ERR_OK) {
-        eval_lister lists = scorer_lister(&s);
-        eval_options eo = EVAL_OPTIONS_INIT;
-        eo.on = EVAL_VALID;
-        eo.protocol = o->protocol;
-        eo.at[0] = o->select_at;
-        eo.at_count = 1;
-        code = eval_run(&m, p->d, &eo, &lists, e);
-        scorer_fini(&s);
-    }
-    *value = eval_metric(&m, o->select_metric, o->select_at);
-    model_free(grown);
-    return code;
-}
-
-static bool was_refitted(slice summary)
-{
-    json_t *j = json_loadb(summary.at, summary.length, 0, NULL);
-    bool refit = json_is_true(json_object_get(j, "refit"));
-    json_decref(j);
-    return refit;
-}
-
-static err_code active_refitted(store *s, uint32_t number, bool *refit, err *e)
-{
-    arena a;
-    arena_init(&a, 64 << 20);
-    store_read *r = NULL;
-    generation_info info = {0};
-    err_code code = store_read_begin(s, &r, e);
-    if (code == ERR_OK) {
-        code = generation_get(r, number, &a, &info, e);
-    }
-    *refit = code == ERR_OK && was_refitted(info.summary);
-    store_read_end(r);
-    arena_fini(&a);
-    return code;
-}
-
 static err_code decide(const publication *p, publication_result *out, err *e)
 {
-    const train_options *o = &p->m->options;
-    store_info now;
-    bool refit = false;
-    model *active = NULL;
-    out->activate = p->wish != ACTIVATE_NO;
-    err_code code = store_stat(p->s, &now, e);
-    if (code != ERR_OK || p->wish != ACTIVATE_AUTO || now.generation == 0) {
-        return code;
+    contender c = {.s = p->s, .d = p->d, .m = p->m, .refit = p->refit};
+    out->activate = p->wish == ACTIVATE_YES;
+    if (p->wish != ACTIVATE_AUTO) {
+        return ERR_OK;
     }
-    code = active_refitted(p->s, now.generation, &refit, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    refit = refit || p->refit || p->d->valid_count == 0;
-    code = refit ? model_describe(p->s, now.generation, &active, e)
-                 : model_get(p->s, now.generation, true, &active, e);
-    if (code == ERR_OK && refit) {
-        out->compared = eval_metric(&active->valid, o->select_metric, o->select_at);
-    } else if (code == ERR_OK) {
-        code = measure(p, active, &out->compared, e);
-    }
-    model_free(active);
-    double mine = eval_metric(&p->m->valid, o->select_metric, o->select_at);
-    out->activate = code == ERR_OK && mine >= ACTIVATE_SHARE * out->compared;
+    err_code code = train_compare(&out->comparison, &c, e);
+    out->activate = code == ERR_OK && out->comparison.takes_over;
     return code;
 }
 

@@ -10,6 +10,7 @@
 #include "core/common/err.h"
 #include "core/method/dataset.h"
 #include "core/train/model.h"
+#include "server/training/train_compare.h"
 #include "storage/store.h"
 
 typedef enum activate_wish { ACTIVATE_AUTO = 0, ACTIVATE_YES, ACTIVATE_NO } activate_wish;
@@ -26,15 +27,12 @@ typedef struct publication {
 
 typedef struct publication_result {
     uint32_t generation;
-    bool activate;   /* decided; done by a server, or by train_activate */
-    double compared; /* auto: the active generation's validation metric, 0 without one */
+    bool activate;         /* decided; done by a server, or by train_activate */
+    comparison comparison; /* ACTIVATE_AUTO: why; else zero */
 } publication_result;
 
-/* train_publish writes the model as a new generation. With ACTIVATE_AUTO it is to take over if its
- * validation metric is at least ACTIVATE_SHARE of the active generation's on the same interactions
- * and graph; where one of the two was refitted, so has seen these, the figures that each had before
- * its refit are compared. Without an active generation it takes over. */
-#define ACTIVATE_SHARE 0.98
+/* train_publish writes the model as a new generation. With ACTIVATE_AUTO train_compare decides
+ * whether it is to take over. */
 err_code train_publish(const publication *p, publication_result *out, err *e) ERR_CHECKED;
 
 /* train_activate makes a generation active in a store that no process owns; *done is false if one

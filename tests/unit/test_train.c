@@ -11,6 +11,7 @@
 
 #include "core/common/mem.h"
 #include "core/train/baseline.h"
+#include "core/train/holdout.h"
 #include "core/train/scorer.h"
 #include "core/train/train.h"
 #include "core/train/tune.h"
@@ -160,6 +161,40 @@ static void a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resum
     assert_int_equal(train_refit(&m, d, &o, &none, &e), ERR_OK);
     assert_true(m->valid.users > 60 && m->valid.users <= d->users);
     model_free(m);
+    dataset_free(d);
+}
+
+static bool held_out(const dataset *x, const pair *p)
+{
+    for (size_t k = 0; k < x->valid_count; k++) {
+        if (x->valid[k].user == p->user && x->valid[k].item == p->item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void what_is_set_aside_of_a_user_depends_on_that_user_alone(void **state)
+{
+    (void)state;
+    dataset *d = shop(), *before = NULL, *after = NULL;
+    err e = ERR_INIT;
+    d->valid_count = 0;
+    assert_int_equal(holdout_new(&before, d, &e), ERR_OK);
+    /* The first user loses a pair, as if it had never come. */
+    uint32_t first = d->train[0].user;
+    d->train_count--;
+    memmove(d->train, d->train + 1, d->train_count * sizeof *d->train);
+    assert_int_equal(holdout_new(&after, d, &e), ERR_OK);
+    size_t same = 0;
+    for (size_t k = 0; k < before->valid_count; k++) {
+        bool other = before->valid[k].user != first;
+        same += other && held_out(after, &before->valid[k]) ? 1 : 0;
+        assert_true(!other || held_out(after, &before->valid[k]));
+    }
+    assert_true(same > 60);
+    dataset_free(before);
+    dataset_free(after);
     dataset_free(d);
 }
 
@@ -493,6 +528,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_and_another_seed_does_not),
         cmocka_unit_test(a_resumed_training_gives_the_bytes_of_an_uninterrupted_one),
         cmocka_unit_test(a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes),
+        cmocka_unit_test(what_is_set_aside_of_a_user_depends_on_that_user_alone),
         cmocka_unit_test(a_refit_with_nothing_to_find_trains_once_for_all_epochs),
         cmocka_unit_test(a_checkpoint_of_other_data_options_or_bytes_is_refused),
         cmocka_unit_test(training_beats_popular_and_every_variant_runs),
