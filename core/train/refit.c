@@ -64,12 +64,11 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     if (code == ERR_OK) {
         train_job job = {.d = x, .o = &second, .h = &second_hooks, .stage = 1, .first = first};
         job.passed = &passed;
+        job.served = d; /* a service's graph has no validation pairs */
         code = train_stage_run(out, &job, e);
     }
     if (code == ERR_OK) {
         (*out)->options.epochs = o->epochs;
-        /* A service's graph has no validation pairs, and news is what it has beyond these. */
-        code = model_count(*out, d->train, d->train_count, e);
     }
     if (code != ERR_OK) {
         model_free(*out);

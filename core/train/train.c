@@ -18,7 +18,7 @@
 enum { SAVE_SHARE = 20, PROGRESS_STEPS = 8 };
 
 typedef struct training {
-    const dataset *d;
+    const dataset *d, *served;
     const train_options *o;
     const train_hooks *h;
     bool evaluates;
@@ -412,17 +412,17 @@ static err_code make_model(training *t, model **out, err *e)
 
 static err_code measure_test(const training *t, model *m, err *e)
 {
-    if (t->d->test_count == 0) {
+    if (t->served->test_count == 0) {
         return ERR_OK;
     }
     scorer s;
-    err_code code = scorer_init_model(&s, m, t->d, t->o->threads, e);
+    err_code code = scorer_init_model(&s, m, t->served, t->o->threads, e);
     if (code != ERR_OK) {
         return code;
     }
     eval_options o = metrics_options(t->o, EVAL_TEST);
     eval_lister lists = scorer_lister(&s);
-    code = eval_run(&m->test, t->d, &o, &lists, e);
+    code = eval_run(&m->test, t->served, &o, &lists, e);
     scorer_fini(&s);
     return code;
 }
@@ -446,7 +446,7 @@ static err_code finish(training *t, model **out, err *e)
         prepared_fini(&t->p);
     }
     if (code == ERR_OK) {
-        code = model_finish(*out, t->d->train, t->d->train_count, e);
+        code = model_finish(*out, t->served->train, t->served->train_count, e);
     }
     if (code == ERR_OK) {
         code = measure_test(t, *out, e);
@@ -461,6 +461,7 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
 {
     *out = NULL;
     training t = {.d = job->d, .o = job->o, .h = job->h};
+    t.served = job->served != NULL ? job->served : job->d;
     t.passed = job->stage == 0 ? job->passed : NULL;
     t.evaluates = job->stage == 0 && job->o->eval_every > 0 && job->d->valid_count > 0;
     err_code code = check_input(t.d, t.o, e);

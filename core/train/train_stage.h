@@ -9,6 +9,9 @@
 
 typedef struct train_job {
     const dataset *d;
+    /* Over whose training pairs the model is finished and on whose test pairs it is measured: what
+     * a service will see of the data, where that is less than it learns from. NULL: d. */
+    const dataset *served;
     const train_options *o;
     const train_hooks *h;
     /* Stage 1 is the second run of a refit: it evaluates nothing and hands on what `first` found:

@@ -23,6 +23,16 @@ class Pipeline(harness.TestCase):
             for cutoff in (1, 10, 20):
                 self.assertTrue(0 <= metrics[f"NDCG@{cutoff}"] <= 1)
 
+    def test_a_refit_reports_the_figures_that_eval_finds(self):
+        files, _ = harness.shop()
+        store = self.path("store")
+        harness.run("import", "--store", store, *harness.import_arguments(files, "random"))
+        trained = harness.run_json("train", "--store", store, "--epochs", 20, "--dim", 32, "--refit")
+        found = harness.run_json("eval", "--store", store)["stair"]
+        self.assertEqual(sorted(trained["test"]), sorted(found))
+        for name, value in found.items():
+            self.assertAlmostEqual(trained["test"][name], value, 6, name)
+
     def test_the_same_seed_and_threads_give_the_same_numbers(self):
         files, _ = harness.shop()
         results = []
