@@ -18,6 +18,7 @@
 #include "core/train/baseline.h"
 #include "core/train/eval.h"
 #include "core/view/base.h"
+#include "server/engine/generation_refit.h"
 #include "server/options/command.h"
 #include "server/training/train_report.h"
 #include "storage/dataset_load.h"
@@ -173,6 +174,7 @@ typedef struct job {
     live_feature_source features;
     live_hold hold;
     bool held;
+    bool refit; /* the generation was trained on the validation interactions too */
     served served;
     eval_options options;
     eval_metrics stair, popular, itemknn;
@@ -225,7 +227,10 @@ static err_code load(job *j, err *e)
                        j->a->store);
     }
     base *b = NULL;
-    code = base_load(j->s, j->generation, (unsigned)j->served.threads, &b, e);
+    code = generation_read_refitted(j->s, j->generation, &j->refit, e);
+    if (code == ERR_OK) {
+        code = base_load(j->s, j->generation, (unsigned)j->served.threads, &b, e);
+    }
     if (code == ERR_OK) {
         code = live_activate(j->l, b, j->info.seq, e);
     }
@@ -331,17 +336,24 @@ static err_code tell(const job *j, err *e)
     const char *on = j->options.on == EVAL_TEST ? "test" : "valid";
     fprintf(stderr, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
             j->generation, on, j->stair.users, j->stair.dropped, protocol, mask);
+    if (j->refit && j->options.on == EVAL_VALID) {
+        fprintf(stderr,
+                "warning: generation %u is a refit: it was trained on the validation interactions, "
+                "so these figures say nothing of how good it is\n",
+                j->generation);
+    }
     report_line(stderr, "stair", &j->stair);
     report_line(stderr, "popular", &j->popular);
     report_line(stderr, "itemknn", &j->itemknn);
     if (!j->a->json) {
         return ERR_OK;
     }
-    json_t *out = json_pack(
-        "{s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)j->generation,
-        "on", on, "protocol", protocol, "mask", mask, "users", (json_int_t)j->stair.users,
-        "users_dropped", (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair),
-        "popular", report_metrics(&j->popular), "itemknn", report_metrics(&j->itemknn));
+    json_t *out =
+        json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "generation",
+                  (json_int_t)j->generation, "on", on, "trained_on_valid", j->refit, "protocol",
+                  protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
+                  (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair), "popular",
+                  report_metrics(&j->popular), "itemknn", report_metrics(&j->itemknn));
     if (out == NULL) {
         return err_nomem(e, "the report");
     }

@@ -10,6 +10,7 @@
 #include "core/common/timestamp.h"
 #include "core/train/model.h"
 #include "server/engine/generation_json.h"
+#include "server/engine/generation_refit.h"
 #include "server/options/command.h"
 #include "server/training/curve_plot.h"
 #include "storage/apply.h"
@@ -100,6 +101,16 @@ static err_code alter(const generations_arguments *a, err *e)
     return rc;
 }
 
+/* With what a figure means: no two are compared that do not mean the same. */
+static void print_figures(const model *m, const eval_metrics *shown)
+{
+    eval_on on = shown == &m->test ? EVAL_TEST : EVAL_VALID;
+    fprintf(stderr, "  %s Recall@20 %.4f NDCG@20 %.4f, protocol %s, masked: %s, %zu users dropped",
+            on == EVAL_TEST ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
+            eval_metric(shown, TRAIN_NDCG, 20), eval_protocol_name(m->options.protocol),
+            eval_protocol_mask(m->options.protocol, on), shown->dropped);
+}
+
 static void print_line(const generation_info *info, const model *m)
 {
     char created[TIMESTAMP_TEXT_MAX];
@@ -113,10 +124,9 @@ static void print_line(const generation_info *info, const model *m)
         const eval_metrics *shown = m->test.users > 0 ? &m->test : &m->valid;
         fprintf(stderr, "  %5u", m->best_epoch);
         if (shown->users > 0) {
-            fprintf(stderr, "  %s Recall@20 %.4f NDCG@20 %.4f",
-                    shown == &m->test ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
-                    eval_metric(shown, TRAIN_NDCG, 20));
+            print_figures(m, shown);
         }
+        fputs(generation_refitted(info) ? ", refit" : "", stderr);
     }
     fputc('\n', stderr);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/common/timestamp.h"
+#include "server/engine/generation_refit.h"
 
 /* A number that JSON cannot say (an unmeasured loss) is null. */
 static json_t *number_new(double value)
@@ -93,18 +94,16 @@ json_t *generation_json_new(const generation_info *info, const model *m)
     json_object_set_new(out, "best_epoch", json_integer((json_int_t)m->best_epoch));
     json_object_set_new(out, "seconds", number_new(m->seconds));
     json_object_set_new(out, "seconds_per_epoch", number_new(m->seconds_per_epoch));
+    const eval_metrics *judged = m->test.users > 0 ? &m->test : &m->valid;
+    json_object_set_new(out, "refit", json_boolean(generation_refitted(info)));
+    json_object_set_new(out, "protocol", json_string(eval_protocol_name(m->options.protocol)));
+    json_object_set_new(out, "mask",
+                        json_string(eval_protocol_mask(m->options.protocol, EVAL_TEST)));
+    json_object_set_new(out, "users_dropped", json_integer((json_int_t)judged->dropped));
     json_object_set_new(out, "valid", metrics_new(&m->valid));
     json_object_set_new(out, "test", metrics_new(&m->test));
     json_object_set_new(out, "options", options_new(&m->options));
     json_object_set_new(out, "modalities", modalities_new(m));
     json_object_set_new(out, "curve", curve_new(m));
     return out;
-}
-
-bool generation_refitted(const generation_info *info)
-{
-    json_t *summary = json_loadb(info->summary.at, info->summary.length, 0, NULL);
-    bool refit = json_is_true(json_object_get(summary, "refit"));
-    json_decref(summary);
-    return refit;
 }

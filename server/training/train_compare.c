@@ -4,11 +4,8 @@
 #include <string.h>
 
 #include "core/train/scorer.h"
-#include "server/engine/generation_json.h"
-#include "storage/generations.h"
+#include "server/engine/generation_refit.h"
 #include "storage/model_store.h"
-
-enum { SUMMARY_BYTES_MAX = 64 << 20 };
 
 /* A copy of the tables of E grown to the data's rows: later items start at nothing, later users as
  * the mean of their items. */
@@ -114,26 +111,10 @@ static err_code look_up_both(comparison *out, const contender *c, uint32_t numbe
     return ERR_OK;
 }
 
-static err_code active_refitted(store *s, uint32_t number, bool *refit, err *e)
-{
-    arena a;
-    arena_init(&a, SUMMARY_BYTES_MAX);
-    store_read *r = NULL;
-    generation_info info = {0};
-    err_code code = store_read_begin(s, &r, e);
-    if (code == ERR_OK) {
-        code = generation_get(r, number, &a, &info, e);
-    }
-    *refit = code == ERR_OK && generation_refitted(&info);
-    store_read_end(r);
-    arena_fini(&a);
-    return code;
-}
-
 static err_code put_beside(comparison *out, const contender *c, uint32_t number, err *e)
 {
     bool refit = false;
-    err_code code = active_refitted(c->s, number, &refit, e);
+    err_code code = generation_read_refitted(c->s, number, &refit, e);
     if (code != ERR_OK) {
         return code;
     }

@@ -105,6 +105,32 @@ class Check(harness.TestCase):
         self.assertEqual([g["generation"] for g in listed], [2])
         self.assert_checked(store)
 
+    def test_every_listed_figure_comes_with_protocol_mask_and_users_dropped(self):
+        _, store = self.shop_store()
+        done = harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no",
+                           "--protocol", "mmrec", "--refit")
+        self.assertRegex(done.stderr, "protocol mmrec; masked for test: train; users dropped: [0-9]+; trained on validation too")
+        listed = harness.run("generations", "--store", store).stderr.splitlines()
+        self.assertRegex(listed[1], r"protocol stair, masked: train\+valid, [0-9]+ users dropped$")
+        self.assertRegex(listed[2], r"protocol mmrec, masked: train, [0-9]+ users dropped, refit$")
+        first, second = harness.run_json("generations", "--store", store)["generations"]
+        self.assertEqual((first["protocol"], first["refit"]), ("stair", False))
+        self.assertEqual((second["protocol"], second["mask"], second["refit"]), ("mmrec", "train", True))
+        found = harness.run_json("eval", "--store", store, "--generation", 2, "--protocol", "mmrec")
+        self.assertEqual(second["users_dropped"], found["users_dropped"])
+        with harness.Server(store) as server:
+            training = server.client.get("/model/generations").json["generations"][1]["training"]
+        self.assertEqual((training["protocol"], training["mask"]), ("mmrec", "train"))
+        self.assertEqual(training["users_dropped"], found["users_dropped"])
+
+    def test_eval_says_when_a_generation_was_trained_on_what_it_is_judged_by(self):
+        _, store = self.shop_store()
+        harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no", "--refit")
+        for number, on, told in ((1, "valid", False), (2, "valid", True), (2, "test", True)):
+            done = harness.run("eval", "--store", store, "--generation", number, "--on", on, "--json")
+            self.assertEqual(json.loads(done.stdout)["trained_on_valid"], told)
+            self.assertEqual("is a refit" in done.stderr, told and on == "valid", done.stderr)
+
     def test_a_snapshot_of_a_live_store_serves_the_same(self):
         _, store = self.shop_store()
         copy = self.path("copy")
