@@ -125,6 +125,16 @@ static void compare_processors(const explain_to *to, const machine *m, const ser
     }
 }
 
+static void compare_generation(const explain_to *to, const explain_store *s)
+{
+    if (s->info.generation > 0 && !s->memory.trained) {
+        tell(to, true,
+             "generation %u is active but has no tables, so lists are of popular items: "
+             "stair train makes one that has",
+             s->info.generation);
+    }
+}
+
 static void compare_memory(const explain_to *to, const machine *m, const serve_options *o,
                            const footprint *f)
 {
@@ -172,6 +182,7 @@ void explain_machine(const explain_to *to, const machine *m, const serve_options
     compare_quota(to, m, o, &s->info);
     compare_limits(to, m, o);
     compare_processors(to, m, o);
+    compare_generation(to, s);
     compare_memory(to, m, o, &s->memory);
     compare_times(to, m, o);
 }
@@ -199,11 +210,14 @@ void explain_service(const explain_to *to, store *s, const char *file)
     explain_store about;
     machine here;
     err e = ERR_INIT;
-    char flag[] = "--store", value[4096];
-    char *arguments[] = {flag, value};
-    option_input input = {.argc = 2, .argv = arguments, .file = file, .known = command_knows_key};
+    char store_flag[] = "--store", dir[4096];
+    char file_flag[] = "--config", path[4096];
+    char *arguments[] = {store_flag, dir, file_flag, path};
+    option_input input = {.argc = 4, .argv = arguments, .known = command_knows_key};
     memset(&serve, 0, sizeof serve);
-    snprintf(value, sizeof value, "%s", store_dir(s));
+    snprintf(dir, sizeof dir, "%s", store_dir(s));
+    /* An empty path is no file, and STAIR_CONFIG's neither. */
+    snprintf(path, sizeof path, "%s", file != NULL ? file : "");
     if (options_read(&values, serve_option_table, &serve, &input, &e) != ERR_OK) {
         tell(to, true, "stair serve would not start: %s", e.text);
     } else if (store_stat(s, &about.info, &e) != ERR_OK ||

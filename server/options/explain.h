@@ -19,9 +19,10 @@ typedef struct explain_to {
     void *ctx;
 } explain_to;
 
-/* explain_service reads the configuration as `stair serve` would (`file` or NULL, the environment)
- * and tells the settings that differ from their defaults, with where they come from, then compares.
- * What is wrong with the configuration is told as a warning too. */
+/* explain_service reads the configuration as `stair serve --config file` would (NULL: without a
+ * file, whatever the environment says) and tells the settings that differ from their defaults, with
+ * where they come from, then compares. What is wrong with the configuration is told as a warning
+ * too. */
 void explain_service(const explain_to *to, store *s, const char *file);
 
 /* explain_machine compares alone. */

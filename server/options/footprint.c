@@ -74,8 +74,14 @@ err_code footprint_of(footprint *out, store *s, err *e)
     *out = (footprint){.dim = initial.dim};
     err_code rc = store_stat(s, &info, e);
     if (rc == ERR_OK) {
-        out->trained = info.generation != 0;
-        rc = out->trained ? trained(s, &info, out, &vectors, e) : untrained(s, &info, &vectors, e);
+        err none = ERR_INIT;
+        rc = info.generation != 0 ? trained(s, &info, out, &vectors, &none) : ERR_NOT_FOUND;
+        out->trained = rc == ERR_OK;
+        if (rc == ERR_NOT_FOUND) {
+            rc = untrained(s, &info, &vectors, e);
+        } else if (rc != ERR_OK) {
+            (void)err_set(e, rc, "%s", none.text);
+        }
     }
     uint64_t row = out->dim * sizeof(float);
     vectors += searched(info.item_rows, out->dim); /* H; then E and G, and E of the users */

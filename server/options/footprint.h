@@ -18,7 +18,7 @@ typedef struct footprint {
     uint64_t resident; /* bytes, while it serves */
     uint64_t most;     /* while a generation is loaded beside the one that serves */
     uint32_t dim;
-    bool trained; /* else as if it were, with the defaults */
+    bool trained; /* the active generation has tables; else as if it had, with the defaults */
 } footprint;
 
 /* footprint_of reads the counters and the active generation's description. */

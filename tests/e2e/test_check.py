@@ -61,6 +61,17 @@ class Check(harness.TestCase):
         self.assertIn("warning: the quota of", done.stderr)
         self.assertNotIn("setting: listen", done.stderr)
 
+    def test_the_file_that_is_named_beats_the_one_in_the_environment(self):
+        _, store = self.shop_store()
+        for name in ("flag", "environment"):
+            with open(self.path(name), "w", encoding="ascii") as f:
+                f.write(f"rate = {50 if name == 'flag' else 60}\n")
+        done = harness.run("check", "--store", store, "--config", self.path("flag"),
+                           env={"STAIR_CONFIG": self.path("environment")})
+        self.assertIn("setting: rate = 50 (file)", done.stderr)
+        done = harness.run("check", "--store", store, env={"STAIR_CONFIG": self.path("environment")})
+        self.assertIn("setting: rate = 60 (file)", done.stderr)
+
     def test_the_limits_of_the_shell_and_of_the_supervisor_are_compared(self):
         _, store = self.shop_store()
         limited = ["prlimit", "--nofile=500", "--fsize=2000000000", harness.STAIR, "check", "--store", store, "--json"]
@@ -160,6 +171,8 @@ class Check(harness.TestCase):
         self.assertIn("stair migrate", refused.stderr)
         self.assertEqual(harness.run_json("migrate", "--store", store), {"from": 1, "to": 2})
         self.assert_checked(store)
+        warnings = harness.run_json("check", "--store", store)["warnings"]
+        self.assertTrue(any("generation 1 is active but has no tables" in line for line in warnings), warnings)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
            "quota of 20000 MiB is more than the disk can give: at most 10500");
     EXPECT(s.options.quota = 300 * MIB, "more than the quota of 300 MiB: additions are refused");
     EXPECT(s.options.quota = 440 * MIB, "over nine tenths of the quota of 440 MiB");
+    EXPECT((s.store.info.generation = 3, s.store.memory.trained = false),
+           "generation 3 is active but has no tables");
     EXPECT(s.machine.address_space = 800 * MIB, "limited to 800 MiB (ulimit -v)");
     EXPECT(s.machine.file_bytes = 600 * MIB, "limited to 600 MiB (ulimit -f)");
     EXPECT(s.machine.open_files = 1024, "at least 1064, not 1024");
