@@ -146,10 +146,6 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
                    err *e) ERR_CHECKED;
 void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
 
-/* store_quota_room gives the bytes below the quota that are unused, UINT64_MAX without one; looks
- * closely only if there are fewer than `enough`. May be asked inside a write, as of its begin. */
-uint64_t store_quota_room(store *s, uint64_t enough);
-
 /* store_enter and store_leave count who stands in the environment; store_adopt_size takes the map
  * size that another process has grown it to. state_read decodes the state as a transaction sees
  * it. */

@@ -114,7 +114,12 @@ void store_stage_abort(store *staged)
 static err_code number_flip(store *staged, err *e)
 {
     store_write *w = NULL;
-    err_code rc = store_write_begin(staged, &w, e);
+    err_code rc = ERR_OK;
+    if (store_quota_room(staged, 1) == 0) { /* what lies beyond is kept for deletions */
+        rc = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
+                     (double)staged->options.quota_bytes / (1024 * 1024));
+    }
+    rc = rc == ERR_OK ? store_write_begin(staged, &w, e) : rc;
     if (rc == ERR_OK) {
         w->state.info.seq++;
         w->state.info.data_seq = w->state.info.seq;

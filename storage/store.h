@@ -88,6 +88,10 @@ const char *store_dir(const store *s);
 /* store_stat reads the counters in a read transaction of its own. */
 err_code store_stat(store *s, store_info *out, err *e) ERR_CHECKED;
 
+/* store_quota_room gives the bytes below the quota that are unused, UINT64_MAX without one; looks
+ * closely only if there are fewer than `enough`. May be asked inside a write, as of its begin. */
+uint64_t store_quota_room(store *s, uint64_t enough);
+
 /* store_reopen closes and opens the environment after ERR_OUTCOME_UNKNOWN, and makes the store
  * writable again if that succeeds; *out is what is really on disk. Waits until the read
  * transactions that are open have ended. */

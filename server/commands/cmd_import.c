@@ -21,6 +21,7 @@ typedef struct import_arguments {
     bool merge;
     const char *ignore_columns;
     const char *types;
+    uint64_t quota;
     bool json;
 } import_arguments;
 
@@ -87,6 +88,7 @@ static const option table[] = {
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "NAME=edge+seen:WEIGHT,...",
      .help = "what each type of interaction means: an edge of the graph, seen, both or none"},
+    OPTION_QUOTA(import_arguments),
     OPTION_JSON(import_arguments),
     OPTION_END};
 
@@ -269,7 +271,8 @@ static err_code import_into(const import_arguments *a, const import_options *opt
                           .progress = tell_progress,
                           .skipped = tell_skipped,
                           .cancelled = interrupt_requested};
-    store_options how = {.mode = STORE_OWNER, .create = true, .now = options->now};
+    store_options how = {
+        .mode = STORE_OWNER, .create = true, .quota_bytes = a->quota, .now = options->now};
     err_code code = store_open(&s, a->store, &how, e);
     if (code == ERR_OK) {
         code = import_run(s, options, &hooks, &report, e);

@@ -134,6 +134,13 @@ void options_key(const option *entry, char *out, size_t bytes);
         .name = "store", .type = OPTION_TEXT, .offset = offsetof(of, store), .required = true,     \
         .value = "DIR", .help = "folder of the store"                                              \
     }
+#define OPTION_QUOTA(of)                                                                           \
+    {                                                                                              \
+        .name = "quota", .type = OPTION_BYTES, .offset = offsetof(of, quota), .initial = "0",      \
+        .min = 0, .max = 1LL << 42,                                                                \
+        .help = "the store's file never grows beyond; what does not fit is refused, by a service " \
+                "with 507; 0: as far as the disk goes"                                             \
+    }
 #define OPTION_JSON(of)                                                                            \
     {                                                                                              \
         .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json),                         \

@@ -26,12 +26,13 @@ typedef struct train_arguments {
     option_list without;
     int protocol, preset, activate;
     bool refit, resume, json;
+    uint64_t quota;
     int64_t progress_fd, budget_epochs;
 } train_arguments;
 
 /* The entries that train and tune have in common, for a table of train_arguments. */
 #define TRAIN_SHARED_OPTIONS                                                                       \
-    OPTION_STORE(train_arguments),                                                                 \
+    OPTION_STORE(train_arguments), OPTION_QUOTA(train_arguments),                                  \
         {.name = "dim",                                                                            \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, dim),                                                 \

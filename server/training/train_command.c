@@ -14,6 +14,7 @@
 #include "core/train/tune.h"
 #include "server/training/train_publish.h"
 #include "server/training/train_report.h"
+#include "server/training/train_room.h"
 #include "server/training/train_watch.h"
 #include "storage/checkpoint_file.h"
 
@@ -36,7 +37,10 @@ typedef struct job {
 
 static err_code open_store(job *j, err *e)
 {
-    store_options so = {.mode = STORE_BESIDE, .training = true, .now = clock_now()};
+    store_options so = {.mode = STORE_BESIDE,
+                        .training = true,
+                        .quota_bytes = j->a->quota,
+                        .now = clock_now()};
     err_code code = store_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
         dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
@@ -268,6 +272,9 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     err_code code = make_request(j, call, e);
     if (code == ERR_OK) {
         code = open_store(j, e);
+    }
+    if (code == ERR_OK) {
+        code = train_room_check(j->s, j->d, &j->request.options, e);
     }
     if (code == ERR_OK) {
         code = take_checkpoint(j, e);

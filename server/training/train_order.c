@@ -90,7 +90,7 @@ static err_code push_list(making *m, const option *entry, char *text, err *e)
 /* What the process decides, not the caller. */
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = {"store", "json", "progress-fd", "config"};
+    static const char *const names[] = {"store", "json", "progress-fd", "config", "quota"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -132,7 +132,11 @@ static err_code push_option(making *m, const api_train_option *given, err *e)
 static err_code push_fixed(making *m, err *e)
 {
     char number[32];
-    err_code rc = push(m, m->ask->program, NULL, e);
+    store_info info;
+    err_code rc = store_stat(m->ask->store, &info, e);
+    if (rc == ERR_OK) {
+        rc = push(m, m->ask->program, NULL, e);
+    }
     if (rc == ERR_OK) {
         rc = push(m, cmd_train.name, NULL, e);
     }
@@ -142,6 +146,10 @@ static err_code push_fixed(making *m, err *e)
     if (rc == ERR_OK) {
         snprintf(number, sizeof number, "%d", TRAIN_CHILD_PROGRESS_FD);
         rc = push(m, "progress-fd", number, e);
+    }
+    if (rc == ERR_OK) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)info.quota_bytes);
+        rc = push(m, "quota", number, e);
     }
     if (rc == ERR_OK && m->ask->threads > 0 && asked_for(m->ask, "threads") == NULL) {
         snprintf(number, sizeof number, "%u", m->ask->threads);

@@ -29,7 +29,7 @@ typedef struct train_order {
 
 typedef struct train_ask {
     const char *program;
-    store *store;     /* its modalities are those that neighbours may name */
+    store *store; /* its modalities are those that neighbours may name; its quota is the child's */
     unsigned threads; /* unless the caller says; 0: the child decides */
     const api_train_option *options;
     size_t count;

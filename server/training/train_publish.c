@@ -8,6 +8,7 @@
 #include "core/search/index.h"
 #include "server/options/command.h"
 #include "server/training/train_report.h"
+#include "server/training/train_room.h"
 #include "storage/apply.h"
 #include "storage/generations.h"
 #include "storage/model_store.h"
@@ -50,7 +51,10 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
     void *ann = NULL;
     size_t ann_bytes = 0;
     char *text = NULL;
-    err_code code = decide(p, out, e);
+    err_code code = train_room_check(p->s, p->d, &p->m->options, e);
+    if (code == ERR_OK) {
+        code = decide(p, out, e);
+    }
     if (code == ERR_OK) {
         code = cluster(p->m, &ann, &ann_bytes, e);
     }

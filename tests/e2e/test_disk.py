@@ -107,6 +107,42 @@ class Disk(harness.TestCase):
         with harness.Server(store, "--quota", "64MiB") as server:
             self.assertEqual(server.client.post("/items", {"id": f"i{n}", "features": {"wide": [0.5] * 4096}}).status, 201)
 
+    def train(self, ask):
+        """Asks for a training and waits for it; gives how it ended."""
+        self.assertEqual(ask.post("/model/train", {"epochs": 1, "dim": 32, "activate": "no"}).status, 202)
+        while True:
+            status = ask.get("/model/train").json
+            if status["state"] != "running":
+                return status
+
+    def test_trainings_stop_at_the_quota_and_leave_the_service_its_room(self):
+        _, store = self.shop_store()
+        quota = 4 << 20
+        with harness.Server(store, "--quota", quota) as server:
+            for _ in range(40):
+                status = self.train(server.client)
+                if status["state"] == "failed":
+                    break
+            self.assertEqual(status["state"], "failed")
+            self.assertRegex(status["detail"], r"a generation takes about .* of the quota of 4\.0 MiB only .* are free")
+            self.assertEqual(server.client.post("/items", {"id": "still-taken"}).status, 201)
+        self.assertLessEqual(os.path.getsize(os.path.join(store, "data.mdb")), quota)
+        refused = harness.run("train", "--store", store, "--epochs", 1, "--dim", 32, check=False,
+                              env={"STAIR_QUOTA": str(quota)})
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("raise quota, or stair generations --prune", refused.stderr)
+        self.assertNotIn("preparing", refused.stderr)
+        harness.run("train", "--store", store, "--epochs", 1, "--dim", 32, "--activate", "no")
+
+    def test_an_import_beyond_the_quota_is_refused_and_leaves_the_store(self):
+        files, store = self.shop_store()
+        before = harness.run_json("generations", "--store", store)
+        refused = harness.run("import", "--store", store, *harness.import_arguments(files), "--merge",
+                              "--quota", "64KiB", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("quota", refused.stderr)
+        self.assertEqual(harness.run_json("generations", "--store", store), before)
+
 
 if __name__ == "__main__":
     harness.main()
