@@ -318,11 +318,32 @@ static err_code race_all(tuning *t, err *e)
     return code;
 }
 
-/* Probes of all races: first rounds, and finals that add LONGER - 1 times as much. */
-static uint32_t probes(bool gamma_only)
+/* What a race of so many candidates takes, in probes: the first round, and finals that add
+ * LONGER - 1 times as much. */
+static uint32_t race_probes(size_t running)
 {
-    uint32_t strengths = 6 + 2 * (LONGER - 1) + 6 + 2 * (LONGER - 1);
-    return gamma_only ? strengths : strengths + 3 * (2 + LONGER - 1);
+    return (uint32_t)(running + (running + 2) / 3 * (LONGER - 1));
+}
+
+/* Of all races. No race changes another's knob, so how many candidates each will have is known;
+ * only in the first is the setting so far one of those that run. */
+static uint32_t probes(const tuning *t)
+{
+    candidate c[CANDIDATES_MAX];
+    const tune_setting *base = &t->r->best;
+    size_t modalities = t->d->modality_count;
+    uint32_t sum = race_probes(forward_candidates(base, c));
+    if (modalities > 0) {
+        sum += race_probes(backward_candidates(base, c) - 1);
+    }
+    if (!t->o->gamma_only) {
+        sum += race_probes(decay_candidates(base, c) - 1);
+        sum += race_probes(layer_candidates(base, c) - 1);
+    }
+    if (!t->o->gamma_only && modalities > 0) {
+        sum += race_probes(neighbour_candidates(base, modalities, c) - 1);
+    }
+    return sum;
 }
 
 static void start(tuning *t, const train_options *base)
@@ -330,12 +351,12 @@ static void start(tuning *t, const train_options *base)
     t->budget = t->o->budget_epochs > 0 ? t->o->budget_epochs
                 : t->o->gamma_only      ? TUNE_BUDGET_GAMMA
                                         : TUNE_BUDGET_DEFAULT;
-    t->probe = t->budget / probes(t->o->gamma_only);
-    t->probe = t->probe > 0 ? t->probe : 1;
     t->r->best.options = *base;
     for (size_t m = 0; m < t->d->modality_count; m++) {
         t->r->best.neighbours[m] = t->d->modalities[m].neighbours;
     }
+    uint32_t all = probes(t);
+    t->probe = t->budget > all ? t->budget / all : 1;
 }
 
 err_code tune_run(tune_result **out, const dataset *d, const train_options *base,
@@ -358,6 +379,9 @@ err_code tune_run(tune_result **out, const dataset *d, const train_options *base
     } else if (d->modality_count > MODALITIES_MAX) {
         code = err_set(e, ERR_INVALID, "at most %d modalities, not %zu", MODALITIES_MAX,
                        d->modality_count);
+    } else if (o->budget_epochs > 0 && o->budget_epochs < TUNE_BUDGET_MIN) {
+        code = err_set(e, ERR_INVALID, "budget: expected 0 or at least %d epochs, not %u",
+                       TUNE_BUDGET_MIN, o->budget_epochs);
     } else {
         start(&t, base);
         code = race_all(&t, e);

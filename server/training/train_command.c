@@ -16,6 +16,7 @@
 #include "server/training/train_report.h"
 #include "server/training/train_room.h"
 #include "server/training/train_watch.h"
+#include "server/training/tune_report.h"
 #include "storage/checkpoint_file.h"
 
 typedef struct job {
@@ -73,17 +74,7 @@ static err_code take_checkpoint(job *j, err *e)
 static void tell_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)
 {
     const job *j = ctx;
-    const train_options *o = &t->setting.options;
-    char forward[32], backward[32], neighbours[128] = "";
-    snprintf(forward, sizeof forward, o->without_fsc ? "plain" : "%g", o->gamma_forward);
-    snprintf(backward, sizeof backward, o->without_bsc ? "none" : "%g", o->gamma_backward);
-    for (size_t m = 0, at = 0; m < j->d->modality_count && at < sizeof neighbours; m++) {
-        at += (size_t)snprintf(neighbours + at, sizeof neighbours - at, "%s%s=%u", m > 0 ? "," : "",
-                               j->d->modalities[m].name, t->setting.neighbours[m]);
-    }
-    fprintf(stderr, "%4u/%u  %-12s  forward %-5s  backward %-4s  decay %-4g  layers %u  %s", epochs,
-            budget, t->knob, forward, backward, o->weight_decay, o->layers, neighbours);
-    fprintf(stderr, "  %u epochs  %s %.4f\n", t->epochs, j->watch.metric, t->value);
+    tune_report_trial(t, j->d, epochs, budget);
 }
 
 /* Replaces what was asked for by what validation prefers. */
@@ -98,10 +89,15 @@ static err_code choose(job *j, train_mode mode, err *e)
                       .ctx = j,
                       .cancelled = interrupt_requested};
     train_watch_init(&j->watch, &j->request.options);
+    tune_report_begin(&j->request.options, j->watch.metric);
     err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
+    if (code == ERR_CANCELLED) {
+        err_context(e, "stopped while choosing; nothing is kept");
+    }
     if (code != ERR_OK) {
         return code;
     }
+    tune_report_chosen(&j->tuned->best, j->d);
     j->request.options = j->tuned->best.options;
     tune_apply(&j->tuned->best, j->d);
     return ERR_OK;
@@ -122,7 +118,10 @@ static err_code train(job *j, err *e)
                              : train_run(&j->m, j->d, &j->request.options, &hooks, e);
     train_watch_end(&j->watch);
     if (code == ERR_CANCELLED && j->watch.saved) {
-        err_context(e, "stopped; --resume goes on from the checkpoint");
+        err_context(e, j->tuned == NULL
+                           ? "stopped; --resume goes on from the checkpoint"
+                           : "stopped; stair train --resume with the same options and those chosen "
+                             "goes on from the checkpoint");
     }
     return code;
 }
@@ -181,6 +180,9 @@ static void tell_people(const job *j)
     fprintf(stderr, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
             j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
             peak_mib());
+    if (j->tuned != NULL) {
+        tune_report_chosen(&j->tuned->best, j->d);
+    }
     fprintf(stderr, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
             eval_protocol_name(m->options.protocol),
             eval_protocol_mask(m->options.protocol, EVAL_TEST), judged(m)->dropped,
@@ -194,27 +196,15 @@ static void tell_people(const job *j)
     tell_activation(j);
 }
 
-static json_t *trials(const job *j)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < j->tuned->count; i++) {
-        const tune_trial *t = &j->tuned->trials[i];
-        json_t *neighbours = json_object();
-        for (size_t m = 0; m < j->m->modality_count; m++) {
-            json_object_set_new(neighbours, j->m->modalities[m].name,
-                                json_integer((json_int_t)t->setting.neighbours[m]));
-        }
-        json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o, s:I, s:f, s:b}", "knob", t->knob, "options",
-                            report_options(&t->setting.options), "neighbours", neighbours, "epochs",
-                            (json_int_t)t->epochs, "value", t->value, "chosen", t->chosen));
-    }
-    return list;
-}
-
 static err_code tell_json(const job *j, err *e)
 {
     const model *m = j->m;
+    uint32_t neighbours[MODALITIES_MAX] = {0};
+    for (size_t i = 0; i < m->modality_count; i++) {
+        neighbours[i] = m->modalities[i].neighbours;
+    }
+    json_t *options = report_options(&m->options);
+    json_object_set_new(options, "neighbours", tune_report_neighbours(neighbours, m));
     json_t *out = json_pack(
         "{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:s, s:I, s:b, s:b, s:o}", "generation",
         (json_int_t)j->published.generation, "epochs", (json_int_t)m->epochs, "best_epoch",
@@ -222,12 +212,12 @@ static err_code tell_json(const job *j, err *e)
         "peak_rss_mib", peak_mib(), "protocol", eval_protocol_name(m->options.protocol), "mask",
         eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
         (json_int_t)judged(m)->dropped, "refit", j->refit, "activated", j->published.activate,
-        "options", report_options(&m->options));
+        "options", options);
     if (out == NULL) {
         return err_nomem(e, "the report");
     }
     if (j->tuned != NULL) {
-        json_object_set_new(out, "trials", trials(j));
+        json_object_set_new(out, "trials", tune_report_trials(j->tuned, m));
         json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
     }
     const char *why = j->published.comparison.why;
@@ -257,6 +247,11 @@ static err_code make_request(job *j, const command_call *call, err *e)
 {
     usage told = {call, e};
     train_faults faults = {tell_usage, &told};
+    int64_t budget = j->a->budget_epochs;
+    if (budget > 0 && budget < TUNE_BUDGET_MIN) {
+        return command_usage(call, e, "--budget-epochs: expected 0 or %d to 1000000, not %lld",
+                             TUNE_BUDGET_MIN, (long long)budget);
+    }
     return train_request_make(&j->request, j->a, call->values, &faults) ? ERR_OK : ERR_INVALID;
 }
 
@@ -289,7 +284,6 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
         code = publish(j, e);
     }
     mem_free(j->checkpoint);
-    dataset_free(j->d);
     store_close(j->s);
     if (code == ERR_OK && j->published.activate) {
         code = train_activate(a->store, j->published.generation, &j->active, e);
@@ -299,6 +293,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
         code = a->json ? tell_json(j, e) : ERR_OK;
     }
     tune_result_free(j->tuned);
+    dataset_free(j->d);
     model_free(j->m);
     mem_free(j);
     return code;

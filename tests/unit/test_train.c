@@ -498,6 +498,27 @@ tuning_keeps_to_its_budget_and_leaves_a_setting_only_for_a_clearly_better_one(vo
     dataset_free(d);
 }
 
+static void the_smallest_budget_suffices_even_for_a_setting_that_no_list_has(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    o.gamma_forward = o.gamma_backward = 0.3;
+    o.weight_decay = 0.2;
+    o.layers = 1;
+    trials_seen seen = {0};
+    tune_options t = {.budget_epochs = TUNE_BUDGET_MIN, .trial = see_trial, .ctx = &seen};
+    tune_result *r = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
+    assert_true(r->epochs > TUNE_BUDGET_MIN / 2 && r->epochs <= TUNE_BUDGET_MIN);
+    tune_result_free(r);
+    t.budget_epochs = 5;
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "at least 40 epochs, not 5"));
+    dataset_free(d);
+}
+
 static void choosing_only_the_strengths_leaves_the_rest_and_can_be_stopped(void **state)
 {
     (void)state;
@@ -538,6 +559,7 @@ int main(void)
         cmocka_unit_test(bad_options_and_bad_data_are_refused_by_name),
         cmocka_unit_test(
             tuning_keeps_to_its_budget_and_leaves_a_setting_only_for_a_clearly_better_one),
+        cmocka_unit_test(the_smallest_budget_suffices_even_for_a_setting_that_no_list_has),
         cmocka_unit_test(choosing_only_the_strengths_leaves_the_rest_and_can_be_stopped),
         cmocka_unit_test(every_failed_allocation_ends_a_training_cleanly),
     };

@@ -1,0 +1,79 @@
+"""stair tune: says what it chose as options that ask for the same, and what an interruption leaves."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+OPTIONS = ["--dim", "16", "--batch", "512", "--threads", "2", "--eval-every", "1", "--activate", "no"]
+
+
+class Tune(harness.TestCase):
+    def interrupted(self, store, until, *options):
+        """Starts tuning, interrupts it at the line of which `until` holds; gives all its lines."""
+        process = subprocess.Popen([harness.STAIR, "tune", "--store", store, "--budget-epochs", "40", *OPTIONS, *options],
+                                   env=harness.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if until(line):
+                break
+        process.send_signal(signal.SIGINT)
+        lines += process.stderr.readlines()
+        process.stderr.close()
+        self.assertNotEqual(process.wait(), 0)
+        return "".join(lines)
+
+    def chosen(self, text):
+        return re.search("^chosen: (.*)$", text, re.MULTILINE).group(1).split(" ")
+
+    def test_what_was_chosen_is_said_and_trains_the_same_again(self):
+        _, store = self.shop_store()
+        done = harness.run("tune", "--store", store, "--budget-epochs", 40, "--epochs", 4, *OPTIONS, "--protocol", "mmrec")
+        self.assertIn("choosing by validation NDCG@20, protocol mmrec, masked: train\n", done.stderr)
+        chosen = self.chosen(done.stderr)
+        self.assertIn("--neighbours", chosen)
+        spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stderr, re.MULTILINE)[-1])
+        self.assertLessEqual(spent, budget)
+        tuned = harness.run_json("generations", "--store", store)["generations"][-1]
+        again = harness.run_json("train", "--store", store, "--epochs", 4, *OPTIONS, "--protocol", "mmrec", *chosen)
+        for name, value in again["valid"].items():
+            self.assertAlmostEqual(value, tuned["valid"][name], 9)
+        neighbours = {m["name"]: m["neighbours"] for m in tuned["modalities"]}
+        self.assertEqual(again["options"]["neighbours"], neighbours)
+
+    def test_a_budget_that_cannot_be_kept_is_refused(self):
+        refused = harness.run("tune", "--store", self.path("none"), "--budget-epochs", 5, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--budget-epochs: expected 0 or 40 to 1000000, not 5", refused.stderr)
+
+    def test_interrupted_while_it_chooses_it_promises_nothing(self):
+        _, store = self.shop_store()
+        told = self.interrupted(store, lambda line: "forward " in line)
+        self.assertIn("stopped while choosing; nothing is kept", told)
+        self.assertNotIn("--resume", told)
+
+    def test_interrupted_while_it_trains_the_options_it_names_go_on(self):
+        _, store = self.shop_store()
+        checkpoint = os.path.join(store, "train.checkpoint")
+
+        def saved(line):
+            while line.startswith("chosen") and not os.path.exists(checkpoint):
+                time.sleep(0.002)
+            return line.startswith("chosen")
+
+        told = self.interrupted(store, saved, "--epochs", "100000")
+        self.assertIn("stair train --resume with the same options and those chosen", told)
+        resumed = harness.run("train", "--store", store, *OPTIONS, *self.chosen(told), "--epochs", 1, "--resume")
+        self.assertNotIn("no checkpoint", resumed.stderr)
+        self.assertFalse(os.path.exists(checkpoint))
+
+
+if __name__ == "__main__":
+    harness.main()
