@@ -44,11 +44,14 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     prepared passed = {0};
     err_code code = ERR_OK;
     if (h->resume != NULL) {
+        code = train_state_check(h->resume, h->resume_bytes, d, o, true, e);
+    }
+    if (code == ERR_OK && h->resume != NULL) {
         code = train_state_peek(&resumed, h->resume, h->resume_bytes, e);
     }
     bool finds = o->eval_every > 0 || h->resume != NULL; /* else all epochs are run */
     if (code == ERR_OK && finds && resumed.stage == 0) {
-        train_job job = {.o = o, .h = h, .passed = &passed};
+        train_job job = {.o = o, .h = h, .refit = true, .passed = &passed};
         code = find_epoch(&first, d, &job, e);
         second_hooks.resume = NULL;
         second.epochs = first != NULL ? first->best_epoch : o->epochs;
@@ -63,6 +66,7 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     }
     if (code == ERR_OK) {
         train_job job = {.d = x, .o = &second, .h = &second_hooks, .stage = 1, .first = first};
+        job.refit = true;
         job.passed = &passed;
         job.served = d; /* a service's graph has no validation pairs */
         code = train_stage_run(out, &job, e);

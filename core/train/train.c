@@ -135,7 +135,7 @@ static err_code begin(training *t, const train_job *job, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    train_shape shape = {.evaluates = t->evaluates};
+    train_shape shape = {.evaluates = t->evaluates, .refit = job->refit};
     shape.curve_room = t->evaluates ? t->o->epochs / t->o->eval_every + 2 : 1;
     shape.curve_room += job->first != NULL ? job->first->curve_count : resumed.curve_count;
     code = train_state_init(&t->state, t->d, t->o, &shape, e);
@@ -518,6 +518,11 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
 err_code train_run(model **out, const dataset *d, const train_options *o, const train_hooks *h,
                    err *e)
 {
+    *out = NULL;
     train_job job = {.d = d, .o = o, .h = h};
-    return train_stage_run(out, &job, e);
+    err_code code = ERR_OK;
+    if (h->resume != NULL) {
+        code = train_state_check(h->resume, h->resume_bytes, d, o, false, e);
+    }
+    return code == ERR_OK ? train_stage_run(out, &job, e) : code;
 }

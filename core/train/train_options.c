@@ -1,6 +1,7 @@
 #include "core/train/train_options.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/train/eval.h"
@@ -54,6 +55,69 @@ err_code train_options_check(const train_options *o, err *e)
         code = check_real(reals[i].name, reals[i].value, reals[i].high, e);
     }
     return code;
+}
+
+/* Written as the command line takes it. */
+static void select_text(const train_options *o, char out[32])
+{
+    snprintf(out, 32, "%s@%u", o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG", o->select_at);
+}
+
+static void without_text(const train_options *o, char out[32])
+{
+    snprintf(out, 32, "%s%s%s%s", o->without_mi ? "mi " : "", o->without_fsc ? "fsc " : "",
+             o->without_bsc ? "bsc " : "",
+             o->without_mi || o->without_fsc || o->without_bsc ? "" : "nothing ");
+    out[strlen(out) - 1] = '\0';
+}
+
+static err_code differs(const char *name, const char *made, const char *asked, err *e)
+{
+    return err_set(
+        e, ERR_CONFLICT,
+        "%s: the checkpoint was made with %s, not %s; ask for the same, or train without "
+        "--resume",
+        name, made, asked);
+}
+
+err_code train_options_same(const train_options *made, const train_options *asked, err *e)
+{
+    const struct {
+        const char *name;
+        double made, asked;
+    } numbers[] = {
+        {"dim", made->dim, asked->dim},
+        {"layers", made->layers, asked->layers},
+        {"gamma-forward", made->gamma_forward, asked->gamma_forward},
+        {"gamma-backward", made->gamma_backward, asked->gamma_backward},
+        {"lr", made->lr, asked->lr},
+        {"weight-decay", made->weight_decay, asked->weight_decay},
+        {"batch", made->batch, asked->batch},
+        {"patience", made->patience, asked->patience},
+        {"eval-every", made->eval_every, asked->eval_every},
+        {"seed", (double)made->seed, (double)asked->seed},
+        {"threads", made->threads, asked->threads},
+    };
+    char before[32], now[32];
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i].made != numbers[i].asked) {
+            snprintf(before, sizeof before, "%.15g", numbers[i].made);
+            snprintf(now, sizeof now, "%.15g", numbers[i].asked);
+            return differs(numbers[i].name, before, now, e);
+        }
+    }
+    if (made->protocol != asked->protocol) {
+        return differs("protocol", eval_protocol_name(made->protocol),
+                       eval_protocol_name(asked->protocol), e);
+    }
+    select_text(made, before);
+    select_text(asked, now);
+    if (strcmp(before, now) != 0) {
+        return differs("select", before, now, e);
+    }
+    without_text(made, before);
+    without_text(asked, now);
+    return strcmp(before, now) != 0 ? differs("without", before, now, e) : ERR_OK;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t word)

@@ -61,8 +61,13 @@ typedef struct train_options {
 /* train_options_check names the first value out of its range. ERR_INVALID. */
 err_code train_options_check(const train_options *o, err *e) ERR_CHECKED;
 
-/* train_options_fingerprint is a number of all that decides the result, but for `epochs`: a longer
- * run may go on from a shorter one. */
+/* train_options_same is ERR_CONFLICT if a training that was `asked` for cannot go on from one that
+ * was `made` with these: it names the first option that decides the result and differs, with both
+ * values. `epochs` may differ: a longer run may go on from a shorter one. */
+err_code train_options_same(const train_options *made, const train_options *asked,
+                            err *e) ERR_CHECKED;
+
+/* train_options_fingerprint is a number of all that decides the result, but for `epochs`. */
 uint64_t train_options_fingerprint(const train_options *o);
 
 #endif

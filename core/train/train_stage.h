@@ -18,6 +18,7 @@ typedef struct train_job {
      * best epoch, validation metrics and curve. NULL if the checkpoint to resume has them, or if
      * nothing was to be found and all o->epochs are run. */
     uint32_t stage;
+    bool refit; /* one of the two runs of a refit */
     const model *first;
     /* What prepare_run made of the same data and neighbours, borrowed; the model then comes without
      * modalities. NULL: prepared here. */

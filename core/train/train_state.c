@@ -4,13 +4,18 @@
 
 #include "core/common/mem.h"
 
-static const char magic[8] = "STAIRck1";
+static const char magic[8] = "STAIRck2";
 
 _Static_assert(sizeof(train_header) <= TRAIN_STATE_HEADER, "the header has its place");
 
 static size_t table_floats(const train_header *h)
 {
     return (size_t)(h->users + h->items) * (size_t)h->dim;
+}
+
+static uint32_t modalities_kept(const dataset *d)
+{
+    return (uint32_t)(d->modality_count < MODALITIES_MAX ? d->modality_count : MODALITIES_MAX);
 }
 
 err_code train_state_init(train_state *s, const dataset *d, const train_options *o,
@@ -22,6 +27,12 @@ err_code train_state_init(train_state *s, const dataset *d, const train_options 
     h.data = dataset_fingerprint(d);
     h.options = train_options_fingerprint(o);
     h.tables = shape->evaluates ? 4 : 3;
+    h.asked = *o;
+    h.refit = shape->refit ? 1 : 0;
+    h.modality_count = modalities_kept(d);
+    for (size_t m = 0; m < h.modality_count; m++) {
+        h.neighbours[m] = d->modalities[m].neighbours;
+    }
     s->curve_room = shape->curve_room;
     size_t floats = table_floats(&h);
     size_t bytes = TRAIN_STATE_HEADER + h.tables * floats * sizeof(float);
@@ -67,6 +78,34 @@ err_code train_state_peek(train_header *out, const void *bytes, size_t count, er
                        (unsigned long long)out->bytes);
     }
     return ERR_OK;
+}
+
+err_code train_state_check(const void *bytes, size_t count, const dataset *d,
+                           const train_options *o, bool refit, err *e)
+{
+    train_header h;
+    err_code code = train_state_peek(&h, bytes, count, e);
+    if (code == ERR_OK) {
+        code = train_options_same(&h.asked, o, e);
+    }
+    /* Other modalities are other data, which train_state_restore tells. */
+    bool same = h.modality_count == modalities_kept(d);
+    for (size_t m = 0; code == ERR_OK && same && m < h.modality_count; m++) {
+        if (h.neighbours[m] != d->modalities[m].neighbours) {
+            code = err_set(e, ERR_CONFLICT,
+                           "neighbours: the checkpoint was made with %s=%u, not %s=%u; ask for the "
+                           "same, or train without --resume",
+                           d->modalities[m].name, h.neighbours[m], d->modalities[m].name,
+                           d->modalities[m].neighbours);
+        }
+    }
+    if (code == ERR_OK && (h.refit != 0) != refit) {
+        code = err_set(e, ERR_CONFLICT,
+                       "refit: the checkpoint is of a training %s, this one is %s; ask for the "
+                       "same, or train without --resume",
+                       refit ? "without" : "with it", refit ? "with it" : "without");
+    }
+    return code;
 }
 
 err_code train_state_restore(train_state *s, const void *bytes, size_t count, err *e)

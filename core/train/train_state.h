@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
+#include "core/common/item_fields.h"
 #include "core/method/dataset.h"
 #include "core/train/eval.h"
 #include "core/train/model.h"
@@ -40,6 +41,11 @@ typedef struct train_header {
     uint32_t curve_count;
     double seconds, seconds_per_epoch; /* before the last start */
     eval_metrics valid;                /* of the best epoch */
+    /* What was asked for, to name what another asks differently: */
+    train_options asked;
+    uint32_t refit; /* 1: this is one of the two runs of a refit */
+    uint32_t modality_count;
+    uint32_t neighbours[MODALITIES_MAX]; /* by the dataset's modalities */
 } train_header;
 
 typedef struct train_state {
@@ -51,7 +57,7 @@ typedef struct train_state {
 } train_state;
 
 typedef struct train_shape {
-    bool evaluates;
+    bool evaluates, refit;
     size_t curve_room; /* points */
 } train_shape;
 
@@ -63,6 +69,12 @@ void train_state_fini(train_state *s);
 /* train_state_restore takes a checkpoint in; ERR_CONFLICT if it is of other data or options,
  * ERR_CORRUPT if it is damaged. The state must have been initialised for its stage. */
 err_code train_state_restore(train_state *s, const void *bytes, size_t count, err *e) ERR_CHECKED;
+
+/* train_state_check says before anything is prepared whether a checkpoint is of these neighbours,
+ * options and kind of run: ERR_CONFLICT names the first that differs, with both values; ERR_CORRUPT
+ * if it is no checkpoint. */
+err_code train_state_check(const void *bytes, size_t count, const dataset *d,
+                           const train_options *o, bool refit, err *e) ERR_CHECKED;
 
 /* train_state_peek reads the header of a checkpoint; ERR_CORRUPT if it is none. */
 err_code train_state_peek(train_header *out, const void *bytes, size_t count, err *e) ERR_CHECKED;

@@ -47,9 +47,14 @@ class Resume(harness.TestCase):
     def test_a_checkpoint_of_other_options_is_refused_and_without_one_it_starts_anew(self):
         store = self.store("other")
         self.killed_after_a_checkpoint(store)
-        refused = harness.run("train", "--store", store, *OPTIONS, "--lr", "0.01", "--resume", check=False)
-        self.assertEqual(refused.returncode, 1)
-        self.assertIn("other options", refused.stderr)
+        for asked, why in ((["--lr", "0.01"], "lr: the checkpoint was made with 0.001, not 0.01"),
+                           (["--without", "mi"], "without: the checkpoint was made with nothing, not mi"),
+                           (["--neighbours", "text=3"], "made with text=5, not text=3"),
+                           (["--refit"], "refit: the checkpoint is of a training without, this one is with it")):
+            refused = harness.run("train", "--store", store, *OPTIONS, *asked, "--resume", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(why, refused.stderr)
+            self.assertNotIn("preparing", refused.stderr)
         os.remove(os.path.join(store, "train.checkpoint"))
         again = harness.run("train", "--store", store, *OPTIONS, "--resume")
         self.assertIn("no checkpoint to resume", again.stderr)

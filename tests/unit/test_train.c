@@ -242,7 +242,16 @@ static void a_checkpoint_of_other_data_options_or_bytes_is_refused(void **state)
     train_options changed = o;
     changed.lr = 0.02;
     assert_int_equal(refused(d, &changed, &k, &other), ERR_CONFLICT);
-    assert_non_null(strstr(other.text, "other options"));
+    assert_non_null(strstr(other.text, "lr: the checkpoint was made with 0.01, not 0.02"));
+    other = (err)ERR_INIT;
+    uint32_t neighbours = d->modalities[1].neighbours++;
+    assert_int_equal(refused(d, &o, &k, &other), ERR_CONFLICT);
+    assert_non_null(strstr(other.text, "neighbours: the checkpoint was made with "));
+    d->modalities[1].neighbours = neighbours;
+    other = (err)ERR_INIT;
+    train_hooks from = {.resume = k.image, .resume_bytes = k.bytes};
+    assert_int_equal(train_refit(&m, d, &o, &from, &other), ERR_CONFLICT);
+    assert_non_null(strstr(other.text, "refit: the checkpoint is of a training without"));
     d->train_count--;
     assert_int_equal(refused(d, &o, &k, &data), ERR_CONFLICT);
     assert_non_null(strstr(data.text, "data changed"));
