@@ -20,9 +20,10 @@ static const char magic[8] = {'S', 'T', 'A', 'I', 'R', 'C', 'K', 'P'};
 static const char *const final_name = "train.checkpoint";
 static const char *const draft_name = "train.checkpoint.tmp";
 
-static err_code write_all(int fd, const void *from, size_t bytes, err *e)
+static err_code write_all(int fd, const char *path, slice part, err *e)
 {
-    const char *at = from;
+    const char *at = part.at;
+    size_t bytes = part.length;
     while (bytes > 0) {
         ssize_t put = write(fd, at, bytes < (1u << 30) ? bytes : (1u << 30));
         if (put < 0 && errno == EINTR) {
@@ -30,8 +31,8 @@ static err_code write_all(int fd, const void *from, size_t bytes, err *e)
         }
         if (put <= 0) {
             int why = put == 0 ? EIO : errno;
-            return err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO,
-                           "writing the checkpoint: %s", strerror(why));
+            return err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO, "writing %s: %s",
+                           path, strerror(why));
         }
         at += put;
         bytes -= (size_t)put;
@@ -55,8 +56,8 @@ static err_code write_draft(const char *path, const store_info *info, uint64_t s
     if (rc == ERR_OK && fd < 0) {
         rc = err_set(e, ERR_IO, "writing %s: %s", path, strerror(errno));
     }
-    rc = rc == ERR_OK ? write_all(fd, x.bytes, x.used, e) : rc;
-    rc = rc == ERR_OK ? write_all(fd, bytes.at, bytes.length, e) : rc;
+    rc = rc == ERR_OK ? write_all(fd, path, (slice){(const char *)x.bytes, x.used}, e) : rc;
+    rc = rc == ERR_OK ? write_all(fd, path, bytes, e) : rc;
     if (rc == ERR_OK && fsync(fd) != 0) {
         rc = err_set(e, ERR_IO, "syncing %s: %s", path, strerror(errno));
     }

@@ -34,6 +34,7 @@ typedef struct training {
     double *durations;                       /* (epochs) seconds of each epoch run here */
     size_t duration_count;
     double started, save_cost, saved_at;
+    bool unsaved;          /* the last checkpoint could not be saved */
     double seconds_before; /* that earlier runs took, up to the checkpoint */
     double loss;           /* running mean of the epoch */
     size_t done;           /* pairs of the epoch */
@@ -341,19 +342,23 @@ static double median(double *values, size_t count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-static err_code save(training *t, err *e)
+static void save(training *t)
 {
     double start = now(t);
     if (t->h->save == NULL ||
         (t->h->seconds != NULL && start - t->saved_at < t->save_cost * SAVE_SHARE)) {
-        return ERR_OK;
+        return;
     }
     train_header *head = t->state.head;
     head->seconds = elapsed(t); /* what a resumed run counts on from */
-    err_code code = t->h->save(t->h->ctx, t->state.image, train_state_bytes(&t->state), e);
+    err why = ERR_INIT;
+    err_code code = t->h->save(t->h->ctx, t->state.image, train_state_bytes(&t->state), &why);
     t->saved_at = now(t);
     t->save_cost = t->saved_at - start;
-    return code;
+    if (code != ERR_OK && !t->unsaved && t->h->unsaved != NULL) {
+        t->h->unsaved(t->h->ctx, &why);
+    }
+    t->unsaved = code != ERR_OK;
 }
 
 static err_code loop(training *t, err *e)
@@ -369,7 +374,7 @@ static err_code loop(training *t, err *e)
             code = evaluate(t, e);
         }
         if (code == ERR_OK && (due || !t->evaluates)) {
-            code = save(t, e);
+            save(t);
         }
     }
     return code;

@@ -46,8 +46,10 @@ typedef struct train_hooks {
     void (*progress)(void *ctx, const train_progress *p); /* several times an epoch */
     bool (*cancelled)(void *ctx);                         /* asked at every step */
     /* save is given a checkpoint after an evaluated epoch, at most about a twentieth of the time;
-     * the bytes are borrowed for the call. A failure of it stops the training. */
+     * the bytes are borrowed for the call. A checkpoint is an aid: a failure of it is told once by
+     * `unsaved`, and the training goes on and tries again later. */
     err_code (*save)(void *ctx, const void *bytes, size_t count, err *e);
+    void (*unsaved)(void *ctx, const err *why);
     void *ctx;
     const void *resume; /* (resume_bytes) what save was given, or NULL to begin anew */
     size_t resume_bytes;

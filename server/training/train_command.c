@@ -103,6 +103,13 @@ static err_code choose(job *j, train_mode mode, err *e)
     return ERR_OK;
 }
 
+static void tell_unsaved(void *ctx, const err *why)
+{
+    train_watch *w = ctx;
+    progress_line(&w->bar, "warning: no checkpoint to resume from: %s; the training goes on",
+                  why->text);
+}
+
 static err_code train(job *j, err *e)
 {
     j->watch = (train_watch){.s = j->s,
@@ -111,6 +118,7 @@ static err_code train(job *j, err *e)
                              .quiet = false};
     train_watch_init(&j->watch, &j->request.options);
     train_hooks hooks = train_watch_hooks(&j->watch);
+    hooks.unsaved = tell_unsaved;
     hooks.resume = j->checkpoint;
     hooks.resume_bytes = j->checkpoint_bytes;
     j->refit = j->a->refit || j->d->valid_count == 0;

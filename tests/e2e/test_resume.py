@@ -59,6 +59,14 @@ class Resume(harness.TestCase):
         again = harness.run("train", "--store", store, *OPTIONS, "--resume")
         self.assertIn("no checkpoint to resume", again.stderr)
 
+    def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(self):
+        store = self.store("blocked")
+        draft = os.path.join(store, "train.checkpoint.tmp")
+        os.mkdir(draft)
+        done = harness.run("train", "--store", store, *OPTIONS)
+        self.assertEqual(done.stderr.count("warning: no checkpoint to resume from: writing " + draft), 1)
+        self.assertIn("generation 1: 40 epochs", done.stderr)
+
 
 if __name__ == "__main__":
     harness.main()

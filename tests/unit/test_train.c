@@ -142,6 +142,39 @@ static void a_resumed_training_gives_the_bytes_of_an_uninterrupted_one(void **st
     dataset_free(d);
 }
 
+typedef struct full_disk {
+    int tries, told;
+} full_disk;
+
+static err_code refuse_image(void *ctx, const void *bytes, size_t count, err *e)
+{
+    (void)bytes;
+    ((full_disk *)ctx)->tries++;
+    return err_set(e, ERR_FULL, "no room for %zu bytes", count);
+}
+
+static void see_unsaved(void *ctx, const err *why)
+{
+    ((full_disk *)ctx)->told++;
+    assert_non_null(strstr(why->text, "no room"));
+}
+
+static void a_training_goes_on_where_its_checkpoint_cannot_be_saved(void **state)
+{
+    (void)state;
+    dataset *d = shop();
+    train_options o = options();
+    full_disk disk = {0};
+    train_hooks h = {.save = refuse_image, .unsaved = see_unsaved, .ctx = &disk};
+    model *m = train(d, &o, &h), *expected = train(d, &o, NULL);
+    assert_same_model(expected, m);
+    assert_int_equal(disk.tries, 6);
+    assert_int_equal(disk.told, 1);
+    model_free(m);
+    model_free(expected);
+    dataset_free(d);
+}
+
 static void a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes(void **state)
 {
     (void)state;
@@ -557,6 +590,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_and_another_seed_does_not),
         cmocka_unit_test(a_resumed_training_gives_the_bytes_of_an_uninterrupted_one),
+        cmocka_unit_test(a_training_goes_on_where_its_checkpoint_cannot_be_saved),
         cmocka_unit_test(a_refit_trains_on_everything_for_the_best_number_of_epochs_and_resumes),
         cmocka_unit_test(what_is_set_aside_of_a_user_depends_on_that_user_alone),
         cmocka_unit_test(a_refit_with_nothing_to_find_trains_once_for_all_epochs),
