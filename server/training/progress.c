@@ -10,6 +10,7 @@
 
 enum { BAR_CELLS = 24 };
 static const double redraw_seconds = 0.1;
+static const double rate_seconds = 0.3;  /* before that a rate is a guess from one step */
 static const double line_seconds = 10.0; /* between plain lines, where nobody watches a bar */
 
 void progress_start(progress *p, const char *label, const char *unit, uint64_t total, bool quiet)
@@ -40,7 +41,7 @@ static void draw(progress *p, double now, const char *note)
     char text[512];
     size_t used = 0;
     double seconds = now - p->started;
-    double rate = seconds > 0 ? (double)(p->done - p->first) / seconds : 0;
+    double rate = seconds >= rate_seconds ? (double)(p->done - p->first) / seconds : 0;
     used += (size_t)snprintf(text, sizeof text, "%s ", p->label);
     if (p->total > 0) {
         double share = (double)p->done / (double)p->total;
