@@ -104,6 +104,10 @@ bool options_given(const option_values *values, const char *name);
 err_code options_set(const option *entry, void *into, const char *text, const char *place,
                      arena *memory, err *e) ERR_CHECKED;
 
+/* options_number reads a decimal number as an OPTION_REAL is read: all of the text, finite, and
+ * none of what strtod also takes (hexadecimal, names, leading blanks). False if it is none. */
+bool options_number(const char *text, double *out);
+
 /* options_append adds one text to a list. */
 err_code options_append(option_list *list, const char *text, arena *memory, err *e) ERR_CHECKED;
 

@@ -53,6 +53,11 @@ static bool number_parse(const char *text, const suffix *suffixes, double *out)
     return suffixes == NULL && *end == '\0';
 }
 
+bool options_number(const char *text, double *out)
+{
+    return number_parse(text, NULL, out);
+}
+
 static void range_of(const option *entry, double *low, double *high)
 {
     bool none = entry->min == 0 && entry->max == 0;

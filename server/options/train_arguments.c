@@ -1,6 +1,5 @@
 #include "server/options/train_arguments.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +60,8 @@ static const slice whole = {NULL, 0};
 
 static void check_gamma(checks *c, const char *name, const char *text, double *out)
 {
-    char *end = NULL;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(value) || value < 0 || value > TRAIN_GAMMA_MAX) {
+    double value = 0;
+    if (!options_number(text, &value) || value < 0 || value > TRAIN_GAMMA_MAX) {
         fault(c, name, whole, "expected a number from 0 to %d, not \"%.64s\"", TRAIN_GAMMA_MAX,
               text);
         return;
@@ -131,6 +129,16 @@ static void check_without(checks *c)
     }
 }
 
+static bool has_neighbours(const checks *c, slice name)
+{
+    for (size_t i = 0; i < c->out->neighbour_count; i++) {
+        if (slice_equal(c->out->neighbours[i].modality, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One "text=5"; the name is borrowed. */
 static void check_neighbour(checks *c, slice entry)
 {
@@ -148,6 +156,8 @@ static void check_neighbour(checks *c, slice entry)
         ptrdiff_t length = end - equals - 1;
         fault(c, "neighbours", name, "expected a whole number from 0 to %d, not \"%.*s\"",
               TRAIN_NEIGHBOURS_MAX, (int)(length < 64 ? length : 64), equals + 1);
+    } else if (has_neighbours(c, name)) {
+        fault(c, "neighbours", name, "given twice");
     } else if (c->out->neighbour_count == MODALITIES_MAX) {
         fault(c, "neighbours", name, "expected at most %d names", MODALITIES_MAX);
     } else {

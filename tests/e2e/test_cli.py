@@ -24,6 +24,9 @@ class CommandLine(harness.TestCase):
                                  (["dance"], "dance"),
                                  (["train", "--store", store, "--dim", "x"], "--dim"),
                                  (["train", "--store", store, "--layers", "-1"], "--layers"),
+                                 (["train", "--store", store, "--gamma", "0x1"], "--gamma: expected a number"),
+                                 (["train", "--store", store, "--neighbours", "text=1,image=2,text=9"],
+                                  "--neighbours: text: given twice"),
                                  (["serve"], "--store")):
             done = harness.run(*arguments, check=False)
             self.assertEqual(done.returncode, 2, arguments)
