@@ -38,10 +38,8 @@ typedef struct job {
 
 static err_code open_store(job *j, err *e)
 {
-    store_options so = {.mode = STORE_BESIDE,
-                        .training = true,
-                        .quota_bytes = j->a->quota,
-                        .now = clock_now()};
+    store_options so = {
+        .mode = STORE_BESIDE, .training = true, .quota_bytes = j->a->quota, .now = clock_now()};
     err_code code = store_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
         dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
