@@ -22,22 +22,38 @@
 
 static const char *const stage_name = "import.tmp";
 
-err_code stage_remove(const char *dir, err *e)
+/* Removes the files of a store, and the folder if that leaves it empty. */
+static err_code remove_store(const char *folder, err *e)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock", "owner.lock",
                                         "train.lock"};
-    char stage[STORE_PATH_MAX], path[STORE_PATH_MAX];
-    err_code rc = path_join(stage, dir, stage_name, e);
+    char path[STORE_PATH_MAX];
+    err_code rc = ERR_OK;
     for (size_t i = 0; rc == ERR_OK && i < sizeof files / sizeof files[0]; i++) {
-        rc = path_join(path, stage, files[i], e);
+        rc = path_join(path, folder, files[i], e);
         if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
             rc = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
         }
     }
-    if (rc == ERR_OK && rmdir(stage) != 0 && errno != ENOENT) {
-        rc = err_set(e, ERR_IO, "removing %s: %s", stage, strerror(errno));
+    if (rc == ERR_OK && rmdir(folder) != 0 && errno != ENOENT) {
+        rc = err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
     }
     return rc;
+}
+
+err_code stage_remove(const char *dir, err *e)
+{
+    char stage[STORE_PATH_MAX];
+    err_code rc = path_join(stage, dir, stage_name, e);
+    return rc == ERR_OK ? remove_store(stage, e) : rc;
+}
+
+void store_discard(store *owner)
+{
+    if (owner != NULL) {
+        remove_store(owner->dir, NULL); /* before the locks go, so that nobody opens half of it */
+        store_close(owner);
+    }
 }
 
 static err_code copy_content(store *owner, const char *stage, err *e)

@@ -132,6 +132,11 @@ err_code store_stage_begin(store *owner, bool merge, store **staged, err *e) ERR
 err_code store_stage_flip(store *owner, store *staged, err *e) ERR_CHECKED;
 void store_stage_abort(store *staged);
 
+/* store_discard closes a store of mode STORE_OWNER and removes it, and its folder if nothing else
+ * is in it: for one that the caller has just made and that came to nothing. A failure leaves a part
+ * of it behind. NULL is fine. */
+void store_discard(store *owner);
+
 /* store_train_lock takes train.lock: one training per store at a time, and none beside an import.
  * ERR_CONFLICT names the pid of the other. The lock ends with store_train_unlock, store_close or
  * the process. */

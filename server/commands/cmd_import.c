@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/options/command.h"
 #include "server/training/progress.h"
@@ -273,12 +274,17 @@ static err_code import_into(const import_arguments *a, const import_options *opt
                           .cancelled = interrupt_requested};
     store_options how = {
         .mode = STORE_OWNER, .create = true, .quota_bytes = a->quota, .now = options->now};
+    bool fresh = access(a->store, F_OK) != 0;
     err_code code = store_open(&s, a->store, &how, e);
     if (code == ERR_OK) {
         code = import_run(s, options, &hooks, &report, e);
         end_phase(&tale, code == ERR_OK);
     }
-    store_close(s);
+    if (code != ERR_OK && fresh) {
+        store_discard(s);
+    } else {
+        store_close(s);
+    }
     if (code == ERR_OK && a->json) {
         code = print_json(&report, &tale, e);
     } else if (code == ERR_OK) {
@@ -318,9 +324,10 @@ static err_code run(const command_call *call, err *e)
     if (code == ERR_OK) {
         code = sort_features(call, &a->features, files, names, e);
     }
-    if (code == ERR_OK && interaction_types_parse(&types, a->types, e) != ERR_OK) {
-        *call->usage = true;
-        code = ERR_INVALID;
+    if (code == ERR_OK) {
+        code = interaction_types_parse(&types, a->types, e);
+        code = code == ERR_OK ? import_check(&options, e) : code;
+        *call->usage = code == ERR_INVALID;
     }
     return code == ERR_OK ? import_into(a, &options, e) : code;
 }

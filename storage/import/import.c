@@ -124,7 +124,7 @@ err_code import_known_ids(import_state *s, err *e)
     return code;
 }
 
-static err_code check_options(const import_options *o, err *e)
+err_code import_check(const import_options *o, err *e)
 {
     bool parts = o->parts[0] != NULL || o->parts[1] != NULL || o->parts[2] != NULL;
     if (o->interactions != NULL && parts) {
@@ -242,7 +242,7 @@ err_code import_run(store *owner, const import_options *options, const import_ho
     static const import_hooks no_hooks = {0};
     memset(report, 0, sizeof *report);
     store_info info;
-    err_code code = check_options(options, e);
+    err_code code = import_check(options, e);
     if (code == ERR_OK) {
         code = check_store(owner, options, &info, e);
     }

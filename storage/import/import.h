@@ -88,6 +88,10 @@ typedef struct import_report {
     uint64_t seq;
 } import_report;
 
+/* import_check looks at the options alone, not at files or a store: ERR_INVALID for what
+ * contradicts itself or is missing. import_run begins with it. */
+err_code import_check(const import_options *options, err *e) ERR_CHECKED;
+
 /* import_run does it. ERR_CONFLICT: the store is not empty and merge is not set; ERR_INVALID: the
  * files, with path and line; ERR_FULL, ERR_IO, ERR_NOMEM, ERR_CANCELLED. In every case of failure
  * the store's content is what it was. `hooks` may be NULL. */

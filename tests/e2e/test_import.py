@@ -85,8 +85,8 @@ class Import(harness.TestCase):
                     self.run_case(name, store, False)
                     if expected["exit"] == 0:
                         self.assertEqual(harness.run("check", "--store", store, check=False).returncode, 0)
-                    elif os.path.exists(os.path.join(store, "data.mdb")):
-                        self.assertEqual(self.counts(store), (0, 0))
+                    else:
+                        self.assertFalse(os.path.exists(store))
                 if expected["exit"] != 0:
                     store = self.base_store()
                     before = digest(store)
@@ -120,6 +120,13 @@ class Import(harness.TestCase):
             self.assertIn("format %d" % format, done.stderr)
             self.assertIn(told, done.stderr)
             self.assertEqual(digest(store), before)
+
+    def test_a_failed_import_leaves_a_folder_that_was_there(self):
+        store = self.path("store")
+        os.mkdir(store)
+        missing = ("import", "--store", store, "--interactions", self.path("misspelt.csv"))
+        self.assertEqual(harness.run(*missing, check=False).returncode, 1)
+        self.assertTrue(os.path.isdir(store))
 
     def test_a_type_weighs_the_same_in_every_format(self):
         types = ("--interaction-types", "purchase=edge+seen:1,view=edge:0.25")
