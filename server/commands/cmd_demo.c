@@ -96,15 +96,15 @@ static void tell(void *ctx, const char *phase, uint64_t done, uint64_t total)
 static err_code run(const command_call *call, err *e)
 {
     const demo_options *o = call->options;
-    if (mkdir(o->out, 0777) != 0 && errno != EEXIST) {
-        return err_set(e, ERR_IO, "%s: cannot make the folder: %s", o->out, strerror(errno));
-    }
-    if (o->interactions < o->users || o->interactions / o->users > o->items / 8) {
+    if (o->interactions < o->users || o->interactions > o->users * (o->items / 8)) {
         return command_usage(call, e,
                              "--interactions: expected 1 to %lld for each of %lld users, not %lld "
                              "in all",
                              (long long)o->items / 8, (long long)o->users,
                              (long long)o->interactions);
+    }
+    if (mkdir(o->out, 0777) != 0 && errno != EEXIST) {
+        return err_set(e, ERR_IO, "%s: cannot make the folder: %s", o->out, strerror(errno));
     }
     demo_shop_options options = {.dir = o->out,
                                  .users = (uint32_t)o->users,

@@ -27,6 +27,8 @@ class CommandLine(harness.TestCase):
                                  (["train", "--store", store, "--gamma", "0x1"], "--gamma: expected a number"),
                                  (["train", "--store", store, "--neighbours", "text=1,image=2,text=9"],
                                   "--neighbours: text: given twice"),
+                                 (["demo", "--out", store, "--users", "2", "--items", "50", "--interactions", "13"],
+                                  "--interactions"),
                                  (["serve"], "--store")):
             done = harness.run(*arguments, check=False)
             self.assertEqual(done.returncode, 2, arguments)
