@@ -117,7 +117,8 @@ static err_code check_arguments(const command_call *call, const export_arguments
     if (a->to == NULL && (rest != 1 || part_of(call->values->rest[0]) == NULL)) {
         return command_usage(call, e, "expected --to DIR, or items or interactions");
     }
-    if (a->to == NULL && a->json) {
+    /* One that the environment gives to all commands asks nothing of this one. */
+    if (a->to == NULL && a->json && options_source(call->values, "json") == OPTION_FROM_FLAG) {
         return command_usage(call, e, "--json: standard output is for the %s",
                              call->values->rest[0]);
     }

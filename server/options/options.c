@@ -68,11 +68,16 @@ static size_t option_index(const option_values *values, const option *entry)
     return (size_t)(entry - values->table);
 }
 
-bool options_given(const option_values *values, const char *name)
+option_source options_source(const option_values *values, const char *name)
 {
     const option *entry = options_find(values->table, name);
     assert(entry != NULL);
-    return values->source[option_index(values, entry)] != OPTION_FROM_DEFAULT;
+    return values->source[option_index(values, entry)];
+}
+
+bool options_given(const option_values *values, const char *name)
+{
+    return options_source(values, name) != OPTION_FROM_DEFAULT;
 }
 
 /* --- sources ------------------------------------------------------------------------------ */

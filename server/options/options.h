@@ -94,8 +94,9 @@ err_code options_read(option_values *values, const option *table, void *into,
                       const option_input *input, err *e) ERR_CHECKED;
 void options_fini(option_values *values);
 
-/* options_given tells whether the option was set by anything but its default. The name must be in
- * the table. */
+/* options_source tells where the option's value came from, options_given whether that was anything
+ * but its default. The name must be in the table. */
+option_source options_source(const option_values *values, const char *name);
 bool options_given(const option_values *values, const char *name);
 
 /* options_set parses one value into `into`, as if it came from `place` ("--gamma",

@@ -62,6 +62,14 @@ class CommandLine(harness.TestCase):
             self.assertEqual(server.client.get("/health/live").status, 200)
             self.assertIn("STAIR_SERVICE_HOST", "".join(server.log))
 
+    def test_json_from_the_environment_is_for_the_commands_that_have_such_an_answer(self):
+        _, store = self.shop_store()
+        lines = harness.run("export", "items", "--store", store, env={"STAIR_JSON": "1"}).stdout
+        self.assertEqual(len(lines.splitlines()), 300)
+        asked = harness.run("export", "items", "--store", store, "--json", check=False)
+        self.assertEqual(asked.returncode, 2)
+        self.assertIn("--json", asked.stderr)
+
     def test_a_store_that_is_not_there_is_said_in_one_line(self):
         done = harness.run("check", "--store", self.path("nowhere"), check=False)
         self.assertEqual(done.returncode, 1)
