@@ -245,6 +245,9 @@ static err_code find_separator(delimited *d, err *e)
     if (d->from == d->to) {
         return err_set(e, ERR_INVALID, "the file is empty; expected a header line");
     }
+    if (d->to >= 2 && memcmp(d->buffer, "\x1f\x8b", 2) == 0) {
+        return err_set(e, ERR_INVALID, "compressed by gzip; expected plain text: gunzip it first");
+    }
     const char *at = d->buffer + d->from;
     const char *end = memchr(at, '\n', d->to - d->from);
     size_t length = end != NULL ? (size_t)(end - at) : d->to - d->from;

@@ -12,129 +12,12 @@
 #include "core/common/timestamp.h"
 #include "core/common/utf8.h"
 #include "storage/import/delimited.h"
+#include "storage/import/import_columns.h"
 #include "storage/import/import_state.h"
 #include "storage/interactions.h"
 #include "storage/users.h"
 
 enum { TICK_EVERY = 16384, USER_RECORD_BYTES = 128 };
-
-typedef enum role {
-    ROLE_USER = 0,
-    ROLE_ITEM,
-    ROLE_TIME,
-    ROLE_RATING,
-    ROLE_TYPE,
-    ROLE_SPLIT,
-    ROLES,
-    ROLE_IGNORED,
-} role;
-
-typedef struct columns {
-    size_t at[ROLES]; /* SIZE_MAX: there is none */
-} columns;
-
-/* The names, in small letters and without underscores. */
-static role role_of(slice name)
-{
-    static const struct {
-        const char *name;
-        role role;
-    } known[] = {
-        {"userid", ROLE_USER},   {"user", ROLE_USER},      {"itemid", ROLE_ITEM},
-        {"item", ROLE_ITEM},     {"timestamp", ROLE_TIME}, {"time", ROLE_TIME},
-        {"rating", ROLE_RATING}, {"type", ROLE_TYPE},      {"xlabel", ROLE_SPLIT},
-        {"split", ROLE_SPLIT},
-    };
-    char plain[16];
-    size_t length = 0;
-    for (size_t i = 0; i < name.length; i++) {
-        if (name.at[i] == '_') {
-            continue;
-        }
-        if (length == sizeof plain - 1) {
-            return ROLE_IGNORED;
-        }
-        bool capital = name.at[i] >= 'A' && name.at[i] <= 'Z';
-        plain[length++] = (char)(capital ? name.at[i] + 32 : name.at[i]);
-    }
-    plain[length] = '\0';
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(known[i].name, plain) == 0) {
-            return known[i].role;
-        }
-    }
-    return ROLE_IGNORED;
-}
-
-/* Whether --ignore-columns names it. */
-static bool told_to_ignore(const char *list, slice name)
-{
-    if (list == NULL) {
-        return false;
-    }
-    for (const char *at = list; *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        if ((length == 1 && *at == '*') || slice_equal((slice){at, length}, name)) {
-            return true;
-        }
-        at += length + (at[length] == ',');
-    }
-    return false;
-}
-
-static err_code find_columns(import_state *s, const delimited *d, columns *c, err *e)
-{
-    memset(c->at, 0xff, sizeof c->at);
-    for (size_t i = 0; i < delimited_columns(d); i++) {
-        slice name = delimited_column(d, i);
-        int shown = (int)(name.length < 60 ? name.length : 60);
-        if (told_to_ignore(s->options->ignored_columns, name)) {
-            continue;
-        }
-        role what = role_of(name);
-        if (what == ROLE_IGNORED) {
-            return err_set(e, ERR_INVALID,
-                           "unknown column \"%.*s\"; known are user, item, timestamp, rating, type "
-                           "and split (x_label); leave it out with --ignore-columns %.*s",
-                           shown, name.at, shown, name.at);
-        }
-        if (c->at[what] != SIZE_MAX) {
-            slice other = delimited_column(d, c->at[what]);
-            return err_set(e, ERR_INVALID, "columns \"%.*s\" and \"%.*s\" mean the same",
-                           (int)(other.length < 60 ? other.length : 60), other.at, shown, name.at);
-        }
-        c->at[what] = i;
-    }
-    for (role need = ROLE_USER; need <= ROLE_ITEM; need++) {
-        if (c->at[need] == SIZE_MAX) {
-            return err_set(e, ERR_INVALID, "no column %s (or %s)",
-                           need == ROLE_USER ? "user" : "item",
-                           need == ROLE_USER ? "userID, user_id, USER" : "itemID, item_id, ITEM");
-        }
-    }
-    return ERR_OK;
-}
-
-static err_code check_columns(const import_state *s, const columns *c, err *e)
-{
-    const import_options *o = s->options;
-    if (o->has_min_rating && c->at[ROLE_RATING] == SIZE_MAX) {
-        return err_set(e, ERR_INVALID, "no column rating, which --min-rating needs");
-    }
-    if (o->split == IMPORT_SPLIT_TIME && c->at[ROLE_TIME] == SIZE_MAX) {
-        return err_set(e, ERR_INVALID, "no column timestamp, which --split time needs");
-    }
-    if (c->at[ROLE_SPLIT] != SIZE_MAX && o->parts[0] != NULL) {
-        return err_set(e, ERR_INVALID,
-                       "a split column in one of three files; leave it out with --ignore-columns");
-    }
-    if (c->at[ROLE_SPLIT] != SIZE_MAX && o->split != IMPORT_SPLIT_UNSET) {
-        return err_set(e, ERR_INVALID,
-                       "the file has a split column; leave out --split, or leave out the column "
-                       "with --ignore-columns");
-    }
-    return ERR_OK;
-}
 
 static err_code parse_split(slice text, uint8_t *split, err *e)
 {
@@ -306,11 +189,11 @@ static err_code find_type(const import_state *s, slice name, size_t *index, err 
 }
 
 /* Reads one line of a delimited file; lines that are rated too low are skipped here. */
-static err_code read_line(import_state *s, const slice *fields, const columns *c, uint64_t line,
-                          size_t file, err *e)
+static err_code read_line(import_state *s, const slice *fields, const import_columns *c,
+                          uint64_t line, size_t file, err *e)
 {
-    op_interaction x = {.user = fields[c->at[ROLE_USER]],
-                        .item = fields[c->at[ROLE_ITEM]],
+    op_interaction x = {.user = fields[c->at[COLUMN_USER]],
+                        .item = fields[c->at[COLUMN_ITEM]],
                         .time = s->options->now,
                         .split = (uint8_t)(s->options->parts[0] != NULL ? file : 0)};
     slice type = slice_of(INTERACTION_TYPE_DEFAULT);
@@ -320,17 +203,17 @@ static err_code read_line(import_state *s, const slice *fields, const columns *c
     if (code == ERR_OK) {
         code = import_id(x.item, "item", e);
     }
-    if (code == ERR_OK && c->at[ROLE_TIME] != SIZE_MAX) {
-        code = parse_time(s, fields[c->at[ROLE_TIME]], &x.time, e);
+    if (code == ERR_OK && c->at[COLUMN_TIME] != SIZE_MAX) {
+        code = parse_time(s, fields[c->at[COLUMN_TIME]], &x.time, e);
     }
-    if (code == ERR_OK && c->at[ROLE_SPLIT] != SIZE_MAX) {
-        code = parse_split(fields[c->at[ROLE_SPLIT]], &x.split, e);
+    if (code == ERR_OK && c->at[COLUMN_SPLIT] != SIZE_MAX) {
+        code = parse_split(fields[c->at[COLUMN_SPLIT]], &x.split, e);
     }
-    if (code == ERR_OK && c->at[ROLE_RATING] != SIZE_MAX) {
-        code = parse_rating(fields[c->at[ROLE_RATING]], &rating, e);
+    if (code == ERR_OK && c->at[COLUMN_RATING] != SIZE_MAX) {
+        code = parse_rating(fields[c->at[COLUMN_RATING]], &rating, e);
     }
     if (code == ERR_OK) {
-        type = c->at[ROLE_TYPE] != SIZE_MAX ? fields[c->at[ROLE_TYPE]] : type;
+        type = c->at[COLUMN_TYPE] != SIZE_MAX ? fields[c->at[COLUMN_TYPE]] : type;
         code = find_type(s, type, &type_index, e);
     }
     if (code != ERR_OK) {
@@ -351,20 +234,17 @@ static err_code read_delimited(import_state *s, size_t file, err *e)
     const char *path = s->files[file];
     uint64_t total = import_file_bytes(path);
     delimited *d = NULL;
-    columns c;
+    import_columns c;
     const slice *fields = NULL;
     err_code code = delimited_open(&d, path, e);
     if (code != ERR_OK) {
         return code;
     }
-    code = find_columns(s, d, &c, e);
-    if (code == ERR_OK) {
-        code = check_columns(s, &c, e);
-    }
+    code = import_columns_find(&c, s->options, d, e);
     if (code != ERR_OK) {
         err_context(e, "%s:1", path);
     }
-    s->has_split = s->has_split || (code == ERR_OK && c.at[ROLE_SPLIT] != SIZE_MAX);
+    s->has_split = s->has_split || (code == ERR_OK && c.at[COLUMN_SPLIT] != SIZE_MAX);
     for (uint64_t n = 1; code == ERR_OK; n++) {
         code = delimited_next(d, &fields, e);
         if (code != ERR_OK || fields == NULL) {
