@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "server/commands/print_json.h"
 #include "server/options/command.h"
 #include "server/options/explain.h"
 #include "storage/check.h"
@@ -61,7 +62,7 @@ static void tell(void *ctx, const char *text)
 }
 
 static err_code print_report(const check_arguments *a, store *s, const check_report *report,
-                             told *t)
+                             told *t, err *e)
 {
     explain_to to = {explain_line, t};
     const store_info *info = &report->info;
@@ -92,10 +93,9 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
         "unfinished_generations", (json_int_t)report->unfinished_generations, "log_entries",
         (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
         "warnings", t->warnings, "notes", t->notes);
-    bool written = out != NULL && json_dumpf(out, stdout, JSON_COMPACT) == 0;
-    putchar('\n');
+    err_code rc = print_json(out, "the report", e);
     json_decref(out);
-    return written ? ERR_OK : ERR_NOMEM;
+    return rc;
 }
 
 static err_code check_all(const check_arguments *a, store *s, const check_options *options, told *t,
@@ -103,8 +103,8 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
 {
     check_report report;
     err_code rc = check_run(s, options, &report, e);
-    if (rc == ERR_OK && print_report(a, s, &report, t) != ERR_OK) {
-        rc = err_nomem(e, "the report");
+    if (rc == ERR_OK) {
+        rc = print_report(a, s, &report, t, e);
     }
     if (rc == ERR_OK && report.problems > 0) {
         rc = err_set(e, ERR_CORRUPT,
@@ -124,10 +124,8 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
     if (rc == ERR_OK && a->json) {
         json_t *out = json_pack("{s:s,s:I,s:O}", "user", a->user, "places", (json_int_t)places,
                                 "list", t->list);
-        rc = out != NULL && json_dumpf(out, stdout, JSON_COMPACT) == 0
-                 ? ERR_OK
-                 : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
-        putchar('\n');
+        rc = out != NULL ? print_json(out, "the answer", e)
+                         : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
         json_decref(out);
     } else if (rc == ERR_OK) {
         fprintf(stderr, "%llu places\n", (unsigned long long)places);

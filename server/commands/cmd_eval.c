@@ -18,6 +18,8 @@
 #include "core/train/baseline.h"
 #include "core/train/eval.h"
 #include "core/view/base.h"
+#include "server/commands/generation_expect.h"
+#include "server/commands/tsv_field.h"
 #include "server/engine/generation_refit.h"
 #include "server/options/command.h"
 #include "server/training/train_report.h"
@@ -157,7 +159,7 @@ static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t foun
         return;
     }
     slice id = view_user_id(s->v, user);
-    fprintf(s->per_user, "%.*s", (int)id.length, id.at);
+    tsv_field_write(s->per_user, id);
     for (size_t i = 0; i < s->options->at_count; i++) {
         fprintf(s->per_user, "\t%.6f\t%.6f", recall[i], ndcg[i]);
     }
@@ -227,7 +229,10 @@ static err_code load(job *j, err *e)
                        j->a->store);
     }
     base *b = NULL;
-    code = generation_read_refitted(j->s, j->generation, &j->refit, e);
+    code = generation_expect(j->s, j->generation, e);
+    if (code == ERR_OK) {
+        code = generation_read_refitted(j->s, j->generation, &j->refit, e);
+    }
     if (code == ERR_OK) {
         code = base_load(j->s, j->generation, (unsigned)j->served.threads, &b, e);
     }

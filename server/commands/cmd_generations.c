@@ -9,6 +9,8 @@
 
 #include "core/common/timestamp.h"
 #include "core/train/model.h"
+#include "server/commands/generation_expect.h"
+#include "server/commands/print_json.h"
 #include "server/engine/generation_json.h"
 #include "server/engine/generation_refit.h"
 #include "server/options/command.h"
@@ -164,7 +166,8 @@ static err_code plot(const generations_arguments *a, store *s, const generation_
     if (number == 0) {
         return err_set(e, ERR_NOT_FOUND, "no generation to plot; stair train makes one");
     }
-    err_code rc = model_describe(s, number, &m, e);
+    err_code rc = generation_expect(s, number, e);
+    rc = rc == ERR_OK ? model_describe(s, number, &m, e) : rc;
     rc = rc == ERR_OK ? curve_plot_write(a->plot, number, m, e) : rc;
     model_free(m);
     return rc;
@@ -203,10 +206,7 @@ static err_code show(const generations_arguments *a, err *e)
     }
     if (rc == ERR_OK && a->json) {
         json_t *document = json_pack("{s:O}", "generations", all);
-        rc = document != NULL && json_dumpf(document, stdout, JSON_COMPACT) == 0
-                 ? ERR_OK
-                 : err_nomem(e, "the list");
-        putchar('\n');
+        rc = print_json(document, "the list", e);
         json_decref(document);
     }
     json_decref(all);

@@ -1,0 +1,16 @@
+/*
+ * generation_expect: what is said of a generation that an option names and the store lacks.
+ */
+#ifndef SERVER_GENERATION_EXPECT_H
+#define SERVER_GENERATION_EXPECT_H
+
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "storage/store.h"
+
+/* generation_expect succeeds if the store has the generation, in whatever state; else ERR_NOT_FOUND
+ * names those that it has, the newest ones if they are many. */
+err_code generation_expect(store *s, uint32_t number, err *e) ERR_CHECKED;
+
+#endif

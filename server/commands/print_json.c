@@ -1,0 +1,21 @@
+#include "server/commands/print_json.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+err_code print_json(const json_t *document, const char *what, err *e)
+{
+    char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    if (text == NULL) {
+        return err_nomem(e, what);
+    }
+    bool written = puts(text) >= 0 && fflush(stdout) == 0;
+    int why = errno;
+    free(text); /* json_dumps' own */
+    return written ? ERR_OK
+                   : err_set(e, why == ENOSPC ? ERR_FULL : ERR_IO,
+                             "standard output cannot be written: %s", strerror(why));
+}

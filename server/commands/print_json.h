@@ -1,0 +1,16 @@
+/*
+ * print_json: the one document that a command's --json puts on standard output.
+ */
+#ifndef SERVER_PRINT_JSON_H
+#define SERVER_PRINT_JSON_H
+
+#include <jansson.h>
+
+#include "core/common/err.h"
+
+/* print_json writes `document` and a line end; NULL: there was no memory for it, ERR_NOMEM with
+ * `what`. ERR_FULL or ERR_IO if standard output does not take it. The document stays the caller's.
+ */
+err_code print_json(const json_t *document, const char *what, err *e) ERR_CHECKED;
+
+#endif
