@@ -37,7 +37,7 @@ static const option table[] = {
      .initial = "5s",
      .min = 1,
      .max = 3600,
-     .help = "how long to wait"},
+     .help = "how long to wait, all in all"},
     OPTION_END,
 };
 
@@ -46,20 +46,46 @@ enum { ANSWER_BYTES_MAX = 4096 };
 /* One connection, plain or TLS: session is NULL when plain. */
 typedef struct line {
     int fd;
+    double deadline; /* by clock_seconds */
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
 } line;
 
+/* The socket's own time-out is of one call; a peer that drips would be listened to for ever. */
+static ssize_t receive_in_time(gnutls_transport_ptr_t of, void *bytes, size_t room)
+{
+    const line *l = of;
+    double left = l->deadline - clock_seconds();
+    if (left <= 0) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    long long us = (long long)(left * 1e6) + 1; /* 0 would be no limit */
+    struct timeval limit = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ssize_t got = recv(l->fd, bytes, room, 0);
+    if (got < 0 && errno == EAGAIN) {
+        errno = ETIMEDOUT; /* not to be tried again */
+    }
+    return got;
+}
+
+static ssize_t send_plain(gnutls_transport_ptr_t of, const void *bytes, size_t length)
+{
+    const line *l = of;
+    return send(l->fd, bytes, length, MSG_NOSIGNAL);
+}
+
 static ssize_t line_send(line *l, const char *bytes, size_t length)
 {
     return l->session != NULL ? gnutls_record_send(l->session, bytes, length)
-                              : send(l->fd, bytes, length, MSG_NOSIGNAL);
+                              : send_plain(l, bytes, length);
 }
 
 static ssize_t line_receive(line *l, char *bytes, size_t room)
 {
     return l->session != NULL ? gnutls_record_recv(l->session, bytes, room)
-                              : recv(l->fd, bytes, room, 0);
+                              : receive_in_time(l, bytes, room);
 }
 
 static err_code line_secure(line *l, err *e)
@@ -75,7 +101,9 @@ static err_code line_secure(line *l, err *e)
         rc = gnutls_credentials_set(l->session, GNUTLS_CRD_CERTIFICATE, l->credentials);
     }
     if (rc == 0) {
-        gnutls_transport_set_int(l->session, l->fd);
+        gnutls_transport_set_ptr(l->session, l);
+        gnutls_transport_set_pull_function(l->session, receive_in_time);
+        gnutls_transport_set_push_function(l->session, send_plain);
         do {
             rc = gnutls_handshake(l->session);
         } while (rc < 0 && gnutls_error_is_fatal(rc) == 0);
@@ -110,7 +138,7 @@ static err_code ask(line *l, const char *where, err *e)
     }
     answer[used] = '\0';
     unsigned status = 0;
-    if (sscanf(answer, "HTTP/1.%*u %u", &status) != 1) {
+    if (clock_seconds() >= l->deadline || sscanf(answer, "HTTP/1.%*u %u", &status) != 1) {
         return err_set(e, ERR_IO, "%s: no answer within the time-out, or not HTTP", where);
     }
     if (status != 200) {
@@ -123,7 +151,7 @@ static err_code run(const command_call *call, err *e)
 {
     const ping_options *o = call->options;
     address at;
-    line l = {.fd = -1};
+    line l = {.fd = -1, .deadline = clock_seconds() + o->timeout};
     err_code rc = address_parse(&at, o->listen, e);
     if (rc != ERR_OK) {
         *call->usage = true;
