@@ -120,6 +120,11 @@ err_code model_finish(model *m, const pair *train, size_t count, err *e)
     return code == ERR_OK ? fsc_propagate(&t, e) : code;
 }
 
+const eval_metrics *model_judged(const model *m)
+{
+    return m->test.users > 0 ? &m->test : &m->valid;
+}
+
 void model_user_vector(const model *m, const float *e_u, const uint32_t *items, const float *a,
                        size_t count, float *out)
 {

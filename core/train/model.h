@@ -76,6 +76,9 @@ err_code model_modality_alloc(model *m, size_t index, const char *name, size_t w
 err_code model_finish(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
 err_code model_count(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
 
+/* model_judged borrows the figures that stand for the model: those of test, else of validation. */
+const eval_metrics *model_judged(const model *m);
+
 /* model_user_vector writes H_u into out (dim) for a user with these items (rows of the model) and
  * coefficients a_ui. e_u (dim) is the user's row of E. */
 void model_user_vector(const model *m, const float *e_u, const uint32_t *items, const float *a,

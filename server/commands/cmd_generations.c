@@ -123,7 +123,7 @@ static void print_line(const generation_info *info, const model *m)
                                               : "building",
             created, info->users, info->items, (double)info->bytes / (1024 * 1024));
     if (m != NULL) {
-        const eval_metrics *shown = m->test.users > 0 ? &m->test : &m->valid;
+        const eval_metrics *shown = model_judged(m);
         fprintf(stderr, "  %5u", m->best_epoch);
         if (shown->users > 0) {
             print_figures(m, shown);

@@ -94,12 +94,11 @@ json_t *generation_json_new(const generation_info *info, const model *m)
     json_object_set_new(out, "best_epoch", json_integer((json_int_t)m->best_epoch));
     json_object_set_new(out, "seconds", number_new(m->seconds));
     json_object_set_new(out, "seconds_per_epoch", number_new(m->seconds_per_epoch));
-    const eval_metrics *judged = m->test.users > 0 ? &m->test : &m->valid;
     json_object_set_new(out, "refit", json_boolean(generation_refitted(info)));
     json_object_set_new(out, "protocol", json_string(eval_protocol_name(m->options.protocol)));
     json_object_set_new(out, "mask",
                         json_string(eval_protocol_mask(m->options.protocol, EVAL_TEST)));
-    json_object_set_new(out, "users_dropped", json_integer((json_int_t)judged->dropped));
+    json_object_set_new(out, "users_dropped", json_integer((json_int_t)model_judged(m)->dropped));
     json_object_set_new(out, "valid", metrics_new(&m->valid));
     json_object_set_new(out, "test", metrics_new(&m->test));
     json_object_set_new(out, "options", options_new(&m->options));

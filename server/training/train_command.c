@@ -158,11 +158,6 @@ static double peak_mib(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
-static const eval_metrics *judged(const model *m)
-{
-    return m->test.users > 0 ? &m->test : &m->valid;
-}
-
 static void tell_activation(const job *j)
 {
     const comparison *c = &j->published.comparison;
@@ -191,7 +186,7 @@ static void tell_people(const job *j)
     }
     fprintf(stderr, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
             eval_protocol_name(m->options.protocol),
-            eval_protocol_mask(m->options.protocol, EVAL_TEST), judged(m)->dropped,
+            eval_protocol_mask(m->options.protocol, EVAL_TEST), model_judged(m)->dropped,
             j->refit ? "; trained on validation too" : "");
     if (m->valid.users > 0) {
         report_line(stderr, "validation", &m->valid);
@@ -217,7 +212,7 @@ static err_code tell_json(const job *j, err *e)
         (json_int_t)m->best_epoch, "seconds", m->seconds, "seconds_per_epoch", m->seconds_per_epoch,
         "peak_rss_mib", peak_mib(), "protocol", eval_protocol_name(m->options.protocol), "mask",
         eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
-        (json_int_t)judged(m)->dropped, "refit", j->refit, "activated", j->published.activate,
+        (json_int_t)model_judged(m)->dropped, "refit", j->refit, "activated", j->published.activate,
         "options", options);
     if (out == NULL) {
         return err_nomem(e, "the report");

@@ -62,14 +62,13 @@ json_t *report_summary(const model *m, bool refit)
                                                     (json_int_t)x->width, "neighbours",
                                                     (json_int_t)x->neighbours));
     }
-    const eval_metrics *judged = m->test.users > 0 ? &m->test : &m->valid;
     json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:f, s:f, s:b, s:s, s:s, s:I}", "options",
                           report_options(&m->options), "modalities", modalities, "epochs",
                           (json_int_t)m->epochs, "best_epoch", (json_int_t)m->best_epoch, "seconds",
                           m->seconds, "seconds_per_epoch", m->seconds_per_epoch, "refit", refit,
                           "protocol", eval_protocol_name(m->options.protocol), "mask",
                           eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
-                          (json_int_t)judged->dropped);
+                          (json_int_t)model_judged(m)->dropped);
     if (j == NULL) {
         return NULL;
     }
