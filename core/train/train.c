@@ -11,6 +11,7 @@
 #include "core/method/stepwise.h"
 #include "core/train/prepare.h"
 #include "core/train/scorer.h"
+#include "core/train/train_measure.h"
 #include "core/train/train_stage.h"
 #include "core/train/train_state.h"
 
@@ -271,23 +272,6 @@ static err_code run_epoch(training *t, err *e)
     return ERR_OK;
 }
 
-static eval_options metrics_options(const train_options *o, eval_on on)
-{
-    eval_options v = EVAL_OPTIONS_INIT;
-    v.on = on;
-    v.protocol = o->protocol;
-    size_t at = 0;
-    while (at < v.at_count && v.at[at] < o->select_at) {
-        at++;
-    }
-    if (at == v.at_count || v.at[at] != o->select_at) {
-        memmove(v.at + at + 1, v.at + at, (v.at_count - at) * sizeof v.at[0]);
-        v.at[at] = o->select_at;
-        v.at_count++;
-    }
-    return v;
-}
-
 static err_code evaluate(training *t, err *e)
 {
     train_header *head = t->state.head;
@@ -298,7 +282,7 @@ static err_code evaluate(training *t, err *e)
     scorer s = {.user_h = h, .item_h = h + t->d->users * t->o->dim, .dim = t->o->dim};
     scorer_init(&s, t->d, t->o->threads);
     eval_lister lists = scorer_lister(&s);
-    eval_options o = metrics_options(t->o, EVAL_VALID);
+    eval_options o = train_metrics(t->o, EVAL_VALID);
     o.cancelled = t->h->cancelled;
     o.cancelled_ctx = t->h->ctx;
     eval_metrics m;
@@ -415,23 +399,6 @@ static err_code make_model(training *t, model **out, err *e)
     return ERR_OK;
 }
 
-static err_code measure_test(const training *t, model *m, err *e)
-{
-    if (t->served->test_count == 0) {
-        return ERR_OK;
-    }
-    scorer s;
-    err_code code = scorer_init_model(&s, m, t->served, t->o->threads, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    eval_options o = metrics_options(t->o, EVAL_TEST);
-    eval_lister lists = scorer_lister(&s);
-    code = eval_run(&m->test, t->served, &o, &lists, e);
-    scorer_fini(&s);
-    return code;
-}
-
 static err_code finish(training *t, model **out, err *e)
 {
     report(t, TRAIN_FINISHING, NULL);
@@ -454,7 +421,7 @@ static err_code finish(training *t, model **out, err *e)
         code = model_finish(*out, t->served->train, t->served->train_count, e);
     }
     if (code == ERR_OK) {
-        code = measure_test(t, *out, e);
+        code = train_measure(*out, t->served, e);
     }
     if (code == ERR_OK) {
         (*out)->seconds = elapsed(t);
