@@ -97,6 +97,9 @@ static err_code read_line(jsonl *j, bool *end, err *e)
         return err_set(e, ERR_IO, "cannot read: %s", strerror(errno));
     }
     j->bytes += j->length + (byte == '\n');
+    if (j->line == 1 && j->length >= 2 && memcmp(j->text, "\x1f\x8b", 2) == 0) {
+        return err_set(e, ERR_INVALID, "compressed by gzip; expected plain text: gunzip it first");
+    }
     if (j->line == 1 && j->length >= 3 && memcmp(j->text, "\xef\xbb\xbf", 3) == 0) {
         memset(j->text, ' ', 3);
     }
