@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "core/common/rng.h"
 #include "core/method/fsc.h"
 #include "core/method/step.h"
 #include "core/method/stepwise.h"
+#include "core/train/batches.h"
 #include "core/train/prepare.h"
 #include "core/train/scorer.h"
 #include "core/train/train_measure.h"
@@ -28,17 +28,16 @@ typedef struct training {
     prepared *passed; /* where p is left in the end, or NULL */
     train_state state;
     stepper *step;
-    float *scratch;                          /* (N, dim) of evaluations, or NULL */
-    float *w, *f, *b;                        /* (dim) */
-    uint32_t *order;                         /* (train_count) */
-    uint32_t *users, *positives, *negatives; /* (batch) */
-    double *durations;                       /* (epochs) seconds of each epoch run here */
+    batches batches;
+    float *scratch;    /* (N, dim) of evaluations, or NULL */
+    float *w, *f, *b;  /* (dim) */
+    double *durations; /* (epochs) seconds of each epoch run here */
     size_t duration_count;
     double started, save_cost, saved_at;
     bool unsaved;          /* the last checkpoint could not be saved */
     double seconds_before; /* that earlier runs took, up to the checkpoint */
     double loss;           /* running mean of the epoch */
-    size_t done;           /* pairs of the epoch */
+    double fraction;       /* done of the epoch under way */
 } training;
 
 static double now(const training *t)
@@ -68,7 +67,7 @@ static void report(const training *t, train_phase phase, const char *what)
         p.valid = t->state.head->valid.users > 0 ? &t->state.head->valid : NULL;
         p.seconds = elapsed(t);
     }
-    p.fraction = t->d->train_count > 0 ? (double)t->done / (double)t->d->train_count : 0;
+    p.fraction = t->fraction;
     t->h->progress(t->h->ctx, &p);
 }
 
@@ -103,17 +102,12 @@ static err_code check_input(const dataset *d, const train_options *o, err *e)
 
 static err_code alloc_small(training *t, err *e)
 {
-    size_t dim = t->o->dim, batch = t->o->batch;
+    size_t dim = t->o->dim;
     t->w = mem_table(dim, sizeof(float));
     t->f = mem_table(dim, sizeof(float));
     t->b = mem_table(dim, sizeof(float));
-    t->order = mem_array(t->d->train_count, sizeof *t->order);
-    t->users = mem_array(batch, sizeof *t->users);
-    t->positives = mem_array(batch, sizeof *t->positives);
-    t->negatives = mem_array(batch, sizeof *t->negatives);
     t->durations = mem_array(t->o->epochs, sizeof *t->durations);
-    if (t->w == NULL || t->f == NULL || t->b == NULL || t->order == NULL || t->users == NULL ||
-        t->positives == NULL || t->negatives == NULL || t->durations == NULL) {
+    if (t->w == NULL || t->f == NULL || t->b == NULL || t->durations == NULL) {
         return err_nomem(e, "a training");
     }
     for (size_t j = 0; j < dim; j++) {
@@ -124,7 +118,7 @@ static err_code alloc_small(training *t, err *e)
     }
     stepwise_scale(t->f, dim, t->o->layers, t->w);
     stepwise_smoothing(t->o->gamma_backward, dim, t->b);
-    return ERR_OK;
+    return batches_init(&t->batches, t->d, t->p.a, t->o->batch, e);
 }
 
 static err_code begin(training *t, const train_job *job, err *e)
@@ -192,66 +186,20 @@ static err_code make_stepper(training *t, err *e)
     return stepper_new(&t->step, &c, e);
 }
 
-static void shuffle(training *t, rng *r)
-{
-    uint32_t count = (uint32_t)t->d->train_count;
-    for (uint32_t k = 0; k < count; k++) {
-        t->order[k] = k;
-    }
-    for (uint32_t k = count; k > 1; k--) {
-        uint32_t other = rng_below(r, k), here = t->order[k - 1];
-        t->order[k - 1] = t->order[other];
-        t->order[other] = here;
-    }
-}
-
-/* Fills the batch from the order's pairs [first, last); returns how many triples there are. All
- * that a draw reads lies somewhere in memory, and a draw waits for it, so it is asked for before.
- */
-static size_t draw(training *t, rng *r, size_t first, size_t last)
-{
-    const csr *a = t->p.a;
-    for (size_t k = first; k < last; k++) {
-        const pair *p = &t->d->train[t->order[k]];
-        t->users[k - first] = p->user;
-        t->positives[k - first] = p->item;
-        __builtin_prefetch(&a->start[p->user]);
-    }
-    for (size_t k = 0; k < last - first; k++) {
-        __builtin_prefetch(&a->col[a->start[t->users[k]]]);
-    }
-    size_t count = 0;
-    for (size_t k = 0; k < last - first; k++) {
-        uint32_t user = t->users[k], positive = t->positives[k];
-        uint32_t negative = bpr_negative(r, a, t->d->users, user, t->d->gone);
-        if (negative == UINT32_MAX) {
-            continue; /* a user who has everything teaches nothing */
-        }
-        t->users[count] = user;
-        t->positives[count] = positive;
-        t->negatives[count++] = negative;
-    }
-    return count;
-}
-
 static err_code run_epoch(training *t, err *e)
 {
     train_header *head = t->state.head;
-    size_t total = t->d->train_count, counted = 0;
+    size_t counted = 0, steps = 0;
     double sum = 0, start = now(t);
-    rng r;
-    rng_init(&r, t->o->seed, head->epoch + UINT64_C(1));
-    shuffle(t, &r);
-    size_t steps = 0;
-    for (t->done = 0; t->done < total;) {
-        size_t last = t->done + t->o->batch < total ? t->done + t->o->batch : total;
-        bpr_batch batch = {t->users, t->positives, t->negatives, draw(t, &r, t->done, last)};
+    bpr_batch batch;
+    batches_begin(&t->batches, t->o->seed, head->epoch + UINT64_C(1));
+    while (batches_next(&t->batches, &batch)) {
         if (batch.count > 0) {
             sum += stepper_run(t->step, &batch, ++head->time) * (double)batch.count;
             counted += batch.count;
             t->loss = sum / (double)counted;
         }
-        t->done = last;
+        t->fraction = (double)t->batches.done / (double)t->d->train_count;
         if (++steps % PROGRESS_STEPS == 0) {
             report(t, TRAIN_RUNNING, NULL);
         }
@@ -264,7 +212,7 @@ static err_code run_epoch(training *t, err *e)
                        head->epoch + 1);
     }
     t->durations[t->duration_count++] = now(t) - start;
-    t->done = 0;
+    t->fraction = 0;
     head->epoch++;
     head->loss_sum += t->loss;
     head->loss_epochs++;
@@ -479,10 +427,7 @@ err_code train_stage_run(model **out, const train_job *job, err *e)
     mem_free(t.w);
     mem_free(t.f);
     mem_free(t.b);
-    mem_free(t.order);
-    mem_free(t.users);
-    mem_free(t.positives);
-    mem_free(t.negatives);
+    batches_fini(&t.batches);
     mem_free(t.durations);
     return code;
 }
