@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
 /* Real headers have about 120 bytes; version 1 could not say more than 64 KiB either. */
@@ -344,7 +345,14 @@ feature_dtype npy_dtype(const npy *n)
     return n->code == '2' ? FEATURE_F2 : FEATURE_F4;
 }
 
-typedef enum value_kind { VALUE_ZERO, VALUE_NORMAL, VALUE_NAN, VALUE_INFINITE } value_kind;
+typedef enum value_kind {
+    VALUE_ZERO,
+    VALUE_NORMAL,
+    VALUE_NAN,
+    VALUE_INFINITE,
+    VALUE_LARGE, /* beyond FEATURE_MAGNITUDE_MAX */
+    VALUE_KINDS
+} value_kind;
 
 static value_kind half_kind(const unsigned char *at)
 {
@@ -357,9 +365,15 @@ static value_kind half_kind(const unsigned char *at)
 
 static value_kind double_kind(double value)
 {
-    return isnan(value)   ? VALUE_NAN
-           : isinf(value) ? VALUE_INFINITE
-                          : (value == 0.0 ? VALUE_ZERO : VALUE_NORMAL);
+    if (isnan(value)) {
+        return VALUE_NAN;
+    }
+    if (isinf(value)) {
+        return VALUE_INFINITE;
+    }
+    return fabs(value) > FEATURE_MAGNITUDE_MAX ? VALUE_LARGE
+           : value == 0.0                      ? VALUE_ZERO
+                                               : VALUE_NORMAL;
 }
 
 /* Converts value `i` of the row in the file's type into `out`, and says what it is. */
@@ -382,6 +396,24 @@ static value_kind convert(const npy *n, size_t i, unsigned char *out)
     return double_kind(isfinite(wide) ? (double)value : wide);
 }
 
+static const char *const refusal[VALUE_KINDS] = {
+    [VALUE_INFINITE] = "an infinite value (in single precision)",
+    [VALUE_LARGE] = "a number beyond 1e15; expected -1e15 to 1e15",
+    [VALUE_NAN] = "NaN; only a row of nothing but NaN is allowed: a missing modality",
+};
+
+/* What a row with so many values of each kind is refused for, or VALUE_NORMAL. */
+static value_kind refused(const size_t counts[VALUE_KINDS], size_t width)
+{
+    if (counts[VALUE_INFINITE] > 0) {
+        return VALUE_INFINITE;
+    }
+    if (counts[VALUE_LARGE] > 0) {
+        return VALUE_LARGE;
+    }
+    return counts[VALUE_NAN] > 0 && counts[VALUE_NAN] < width ? VALUE_NAN : VALUE_NORMAL;
+}
+
 err_code npy_read(npy *n, void *out, npy_row *kind, err *e)
 {
     if (n->next >= n->rows) {
@@ -393,20 +425,17 @@ err_code npy_read(npy *n, void *out, npy_row *kind, err *e)
         err_context(e, "%s: row %llu", n->name, (unsigned long long)n->next);
         return code;
     }
-    size_t counts[4] = {0};
-    size_t first[4] = {0};
+    size_t counts[VALUE_KINDS] = {0};
+    size_t first[VALUE_KINDS] = {0};
     for (size_t i = 0; i < n->width; i++) {
         value_kind value = convert(n, i, out);
         first[value] = counts[value] == 0 ? i : first[value];
         counts[value]++;
     }
-    if (counts[VALUE_INFINITE] > 0 || (counts[VALUE_NAN] > 0 && counts[VALUE_NAN] < n->width)) {
-        bool infinite = counts[VALUE_INFINITE] > 0;
+    value_kind bad = refused(counts, n->width);
+    if (bad != VALUE_NORMAL) {
         return err_set(e, ERR_INVALID, "%s: row %llu, column %zu: %s", n->name,
-                       (unsigned long long)n->next, first[infinite ? VALUE_INFINITE : VALUE_NAN],
-                       infinite
-                           ? "an infinite value (in single precision)"
-                           : "NaN; only a row of nothing but NaN is allowed: a missing modality");
+                       (unsigned long long)n->next, first[bad], refusal[bad]);
     }
     *kind = counts[VALUE_NAN] > 0            ? NPY_ROW_MISSING
             : counts[VALUE_ZERO] == n->width ? NPY_ROW_ZERO

@@ -44,6 +44,11 @@ static err_code run(const command_call *call, err *e)
     if (call->values->rest_count != 1 || strcmp(call->values->rest[0], "new") != 0) {
         return command_usage(call, e, "expected the word new: stair key new --role R --keys FILE");
     }
+    if (o->name != NULL && !key_name_valid(o->name)) {
+        return command_usage(call, e,
+                             "--name: expected 1 to %d of A-Z a-z 0-9 . _ -, not \"%.80s\"",
+                             KEY_NAME_MAX, o->name);
+    }
     api_role role = (api_role)(API_READ + o->role);
     char made[KEY_NAME_MAX];
     const char *name = o->name;

@@ -56,7 +56,7 @@ static bool hex_decode(const char *text, unsigned char out[HASH_BYTES])
     return true;
 }
 
-static bool name_valid(const char *name)
+bool key_name_valid(const char *name)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -91,7 +91,7 @@ static err_code parse_line(char *line, const char *path, unsigned number, key_en
         return err_set(e, ERR_INVALID, "%s:%u: expected a name, a role and a SHA-256", path,
                        number);
     }
-    if (!name_valid(name)) {
+    if (!key_name_valid(name)) {
         return err_set(e, ERR_INVALID, "%s:%u: a name has 1 to %d of A-Z a-z 0-9 . _ -", path,
                        number, KEY_NAME_MAX);
     }
@@ -309,7 +309,7 @@ err_code key_make(const char *path, const char *name, api_role role, char text[K
 {
     unsigned char secret[SECRET_BYTES];
     unsigned char hash[HASH_BYTES];
-    if (!name_valid(name)) {
+    if (!key_name_valid(name)) {
         return err_set(e, ERR_INVALID,
                        "a key's name has 1 to %d of A-Z a-z 0-9 . _ -, not \"%.80s\"", KEY_NAME_MAX,
                        name);

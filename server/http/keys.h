@@ -36,6 +36,9 @@ size_t keys_count(const keys *k);
 /* keys_check gives the role of a presented key, API_OPEN if it is none of ours. */
 api_role keys_check(const keys *k, slice presented);
 
+/* key_name_valid: 1 to KEY_NAME_MAX of A-Z a-z 0-9 . _ - */
+bool key_name_valid(const char *name);
+
 /* key_make draws a new key (`text`, ended by NUL) and appends its line to the file at `path`,
  * which is made with mode 0600 if need be. ERR_CONFLICT if the name is in use. */
 err_code key_make(const char *path, const char *name, api_role role, char text[KEY_TEXT_MAX],

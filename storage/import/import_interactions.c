@@ -44,7 +44,9 @@ static err_code parse_rating(slice text, double *rating, err *e)
     if (text.length > 0 && text.length < sizeof copy) {
         memcpy(copy, text.at, text.length);
         copy[text.length] = '\0';
-        *rating = strtod(copy, &end);
+        if (strpbrk(copy, "xX") == NULL) { /* strtod would read hexadecimal */
+            *rating = strtod(copy, &end);
+        }
     }
     if (end == copy || *end != '\0' || !isfinite(*rating)) {
         slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");

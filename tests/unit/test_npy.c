@@ -110,12 +110,13 @@ static void a_row_of_negative_zeros_is_a_row_of_zeros_in_half_precision_too(void
     npy_close(n);
 }
 
-static void what_is_not_finite_is_refused_with_row_and_column(void **state)
+static void what_cannot_be_computed_with_is_refused_with_row_and_column(void **state)
 {
     (void)state;
     const uint16_t halves[4] = {0x3c00, 0x3c00, 0x3c00, 0x7c00};
     const float singles[4] = {1.0F, 1.0F, NAN, 1.0F};
     const double doubles[4] = {1.0, 1.0, 1.0, 1e39}; /* infinite in single precision */
+    const float large[4] = {1e15F, 1.0F, -2e15F, 1.0F};
     const struct {
         const char *dictionary;
         const void *data;
@@ -125,8 +126,10 @@ static void what_is_not_finite_is_refused_with_row_and_column(void **state)
         {DICT("<f2", "False", "(2, 2)"), halves, sizeof halves, "x.npy: row 1, column 1: an inf"},
         {DICT("<f4", "False", "(2, 2)"), singles, sizeof singles, "x.npy: row 1, column 0: NaN"},
         {DICT("<f8", "False", "(2, 2)"), doubles, sizeof doubles, "x.npy: row 1, column 1: an inf"},
+        {DICT("<f4", "False", "(2, 2)"), large, sizeof large,
+         "row 1, column 0: a number beyond 1e15"},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         npy *n = NULL;
         float row[2];
         npy_row kind;
@@ -233,7 +236,7 @@ int main(void)
         cmocka_unit_test(every_float_type_and_version_is_read),
         cmocka_unit_test(rows_of_nan_are_missing_and_rows_of_zeros_are_told),
         cmocka_unit_test(a_row_of_negative_zeros_is_a_row_of_zeros_in_half_precision_too),
-        cmocka_unit_test(what_is_not_finite_is_refused_with_row_and_column),
+        cmocka_unit_test(what_cannot_be_computed_with_is_refused_with_row_and_column),
         cmocka_unit_test(other_arrays_are_refused_by_name),
         cmocka_unit_test(other_files_are_refused_by_name),
         cmocka_unit_test(the_header_that_we_write_is_one_that_we_read),
