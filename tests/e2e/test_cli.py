@@ -29,6 +29,7 @@ class CommandLine(harness.TestCase):
                                   "--neighbours: text: given twice"),
                                  (["demo", "--out", store, "--users", "2", "--items", "50", "--interactions", "13"],
                                   "--interactions"),
+                                 (["key", "new", "--keys", store, "--role", "read", "--name", "a b"], "--name"),
                                  (["serve"], "--store")):
             done = harness.run(*arguments, check=False)
             self.assertEqual(done.returncode, 2, arguments)
