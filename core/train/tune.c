@@ -187,19 +187,28 @@ static void admit_plain(candidate *c, size_t finalists, size_t count)
     }
 }
 
+/* How often the budget still has room for a probe. */
+static size_t probes_left(const tuning *t)
+{
+    return t->budget > t->r->epochs ? (t->budget - t->r->epochs) / t->probe : 0;
+}
+
 /* One knob. c[0] is the setting so far; after the first race its value is known, and only a
- * candidate that clearly beats it in a final takes its place. Leaves the winner in the result. */
+ * candidate that clearly beats it in a final takes its place. What the budget has no room for is
+ * left out: finals first, then candidates. Leaves the winner in the result. */
 static err_code race(tuning *t, const char *knob, candidate *c, size_t count, err *e)
 {
     err_code code = ERR_OK;
     size_t known = t->r->value > 0 ? 1 : 0;
     candidate *open = c + known;
-    size_t running = count - known;
+    size_t left = probes_left(t);
+    size_t running = count - known < left ? count - known : left;
     for (size_t i = 0; code == ERR_OK && i < running; i++) {
         code = try_candidate(t, &open[i], knob, t->probe, e);
     }
     sort_best_first(open, running);
-    size_t finalists = (running + 2) / 3;
+    size_t room = (left - running) / (LONGER - 1);
+    size_t finalists = (running + 2) / 3 < room ? (running + 2) / 3 : room;
     admit_plain(open, finalists, running);
     for (size_t i = finalists; i < running; i++) {
         drop_image(t, &open[i]);
@@ -379,9 +388,6 @@ err_code tune_run(tune_result **out, const dataset *d, const train_options *base
     } else if (d->modality_count > MODALITIES_MAX) {
         code = err_set(e, ERR_INVALID, "at most %d modalities, not %zu", MODALITIES_MAX,
                        d->modality_count);
-    } else if (o->budget_epochs > 0 && o->budget_epochs < TUNE_BUDGET_MIN) {
-        code = err_set(e, ERR_INVALID, "budget: expected 0 or at least %d epochs, not %u",
-                       TUNE_BUDGET_MIN, o->budget_epochs);
     } else {
         start(&t, base);
         code = race_all(&t, e);

@@ -23,9 +23,8 @@
 #include "core/method/dataset.h"
 #include "core/train/train_options.h"
 
-/* Training epochs for all races together, unless told otherwise, and the fewest: every candidate
- * trains for an epoch at least, and so many may there be. */
-enum { TUNE_BUDGET_DEFAULT = 800, TUNE_BUDGET_GAMMA = 420, TUNE_BUDGET_MIN = 40 };
+/* Training epochs for all races together, unless told otherwise. */
+enum { TUNE_BUDGET_DEFAULT = 800, TUNE_BUDGET_GAMMA = 420 };
 
 /* A setting is left only for one whose metric is so many times its own. Seeds alone move it by 3 %
  * (tiktok), and races that each take the luckiest of near equals end behind where they began. */
@@ -53,7 +52,7 @@ typedef struct tune_result {
 } tune_result;
 
 typedef struct tune_options {
-    uint32_t budget_epochs; /* 0: the default */
+    uint32_t budget_epochs; /* 0: the default; with few, the races that have no room are left out */
     bool gamma_only;        /* only the two strengths: the rule of `--gamma auto` */
     /* Called after every trial; may be NULL. */
     void (*trial)(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget);
@@ -63,7 +62,7 @@ typedef struct tune_options {
 } tune_options;
 
 /* tune_run starts from `base`. Free the result by tune_result_free. ERR_INVALID without anything to
- * validate on, or with a budget below TUNE_BUDGET_MIN. */
+ * validate on. */
 err_code tune_run(tune_result **out, const dataset *d, const train_options *base,
                   const tune_options *o, err *e) ERR_CHECKED;
 void tune_result_free(tune_result *r); /* accepts NULL */

@@ -11,8 +11,8 @@ static const option table[] = {
      .offset = offsetof(train_arguments, budget_epochs),
      .min = 0,
      .max = 1000000,
-     .help = "epochs to spend on choosing, the training of the chosen model not counted; at "
-             "least 40, an epoch or more for each candidate; 0: 800"},
+     .help = "epochs to spend on choosing, the training of the chosen model not counted; with "
+             "less than 40 some choices are not tried; 0: 800"},
     {.name = "refit",
      .type = OPTION_BOOL,
      .offset = offsetof(train_arguments, refit),

@@ -248,11 +248,6 @@ static err_code make_request(job *j, const command_call *call, err *e)
 {
     usage told = {call, e};
     train_faults faults = {tell_usage, &told};
-    int64_t budget = j->a->budget_epochs;
-    if (budget > 0 && budget < TUNE_BUDGET_MIN) {
-        return command_usage(call, e, "--budget-epochs: expected 0 or %d to 1000000, not %lld",
-                             TUNE_BUDGET_MIN, (long long)budget);
-    }
     return train_request_make(&j->request, j->a, call->values, &faults) ? ERR_OK : ERR_INVALID;
 }
 

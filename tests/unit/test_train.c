@@ -549,15 +549,17 @@ static void the_smallest_budget_suffices_even_for_a_setting_that_no_list_has(voi
     o.weight_decay = 0.2;
     o.layers = 1;
     trials_seen seen = {0};
-    tune_options t = {.budget_epochs = TUNE_BUDGET_MIN, .trial = see_trial, .ctx = &seen};
+    tune_options t = {.budget_epochs = 40, .trial = see_trial, .ctx = &seen};
     tune_result *r = NULL;
     err e = ERR_INIT;
     assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
-    assert_true(r->epochs > TUNE_BUDGET_MIN / 2 && r->epochs <= TUNE_BUDGET_MIN);
+    assert_true(r->epochs > 20 && r->epochs <= 40);
     tune_result_free(r);
     t.budget_epochs = 5;
-    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_INVALID);
-    assert_non_null(strstr(e.text, "at least 40 epochs, not 5"));
+    seen = (trials_seen){0};
+    assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
+    assert_true(r->epochs == 5 && r->count == 5 && r->value > 0);
+    tune_result_free(r);
     dataset_free(d);
 }
 
