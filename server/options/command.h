@@ -1,10 +1,10 @@
 /*
  * command: what a subcommand of the binary is.
  *
- * Each lives in its own server/cmd_NAME.c and is one constant, `const command cmd_NAME`, declared
- * here and listed in server/commands/commands.c. main reads the options by the command's table, so
- * a command begins with a filled struct; it prints its result on standard output, its story on
- * standard error, and returns an error for main to print in one line.
+ * Each lives in its own server/commands/cmd_NAME.c and is one constant, `const command cmd_NAME`,
+ * declared here and listed in server/commands/commands.c. main reads the options by the command's
+ * table, so a command begins with a filled struct; it prints its result on standard output, its
+ * story on standard error, and returns an error for main to print in one line.
  *
  * Exit status: 0; 1 for a failure; 2 for a wrong use of the command line or configuration;
  * 130 when interrupted.
