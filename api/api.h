@@ -62,9 +62,8 @@ typedef struct api_limits {
 typedef struct api_health {
     bool ready; /* store open, live view published, not stopping */
     bool stopping;
-    bool writable; /* false while the writer refuses: disk full, failed commit */
-    char
-        problem[128]; /* of writing or of the background; for people, without internals; "": none */
+    bool writable;     /* false while the writer refuses: disk full, failed commit */
+    char problem[128]; /* of writing or the background; for people, no internals; "": none */
     uint64_t queue_depth;
     uint64_t uptime_seconds;
     uint64_t store_bytes; /* in use */

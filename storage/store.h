@@ -38,11 +38,10 @@ typedef enum store_mode {
 
 typedef struct store_options {
     store_mode mode;
-    bool create;  /* make an empty store if the folder has none */
-    bool no_sync; /* no fsync at commit: only for building a copy that is synced at its end */
-    bool
-        training; /* take train.lock as store_train_lock does, but before the content is opened:
-                     what is opened after it cannot be replaced by an import until it is released */
+    bool create;   /* make an empty store if the folder has none */
+    bool no_sync;  /* no fsync at commit: only for building a copy that is synced at its end */
+    bool training; /* take train.lock as store_train_lock does, but before the content is opened,
+                      so that no import replaces it */
     uint64_t quota_bytes;  /* additions beyond are refused; a reserve stays for deletions. 0: none,
                               1 TiB of address space */
     uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: 64 MiB */

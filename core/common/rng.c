@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <math.h>
 
-static uint64_t splitmix64(uint64_t *x)
+/* What splitmix64 steps by. */
+#define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
+
+uint64_t rng_hash(uint64_t x)
 {
-    uint64_t z = (*x += 0x9e3779b97f4a7c15u);
+    uint64_t z = x + GOLDEN;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
@@ -13,10 +16,9 @@ static uint64_t splitmix64(uint64_t *x)
 
 void rng_init(rng *r, uint64_t seed, uint64_t stream)
 {
-    uint64_t x = stream;
-    x = splitmix64(&x) ^ seed;
-    for (int i = 0; i < 4; i++) {
-        r->state[i] = splitmix64(&x);
+    uint64_t x = rng_hash(stream) ^ seed;
+    for (int i = 0; i < 4; i++, x += GOLDEN) {
+        r->state[i] = rng_hash(x);
     }
 }
 

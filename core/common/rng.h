@@ -17,6 +17,9 @@ typedef struct rng {
 /* rng_init seeds the generator; streams with different `stream` numbers are independent. */
 void rng_init(rng *r, uint64_t seed, uint64_t stream);
 
+/* rng_hash gives the number that splitmix64 makes of x: as good as drawn, but x alone decides. */
+uint64_t rng_hash(uint64_t x);
+
 /* rng_next gives 64 uniform bits. */
 uint64_t rng_next(rng *r);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/rng.h"
 
 enum { HOLDOUT_LEAST = 3 };
 
@@ -28,13 +29,10 @@ static err_code derived(dataset **out, const dataset *d, err *e)
     return ERR_OK;
 }
 
-/* A number that only user and item decide: the finaliser of splitmix64 over both. */
+/* A number that only user and item decide. */
 static uint64_t lot(const pair *p)
 {
-    uint64_t z = ((uint64_t)p->user << 32 | p->item) + UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return rng_hash((uint64_t)p->user << 32 | p->item);
 }
 
 /* Where in [first, last) the pair with the least lot is. */

@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "server/commands/print_json.h"
 #include "server/options/command.h"
 #include "server/options/explain.h"
+#include "server/options/print_json.h"
 #include "storage/check.h"
 
 typedef struct check_arguments {
@@ -93,7 +93,7 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
         "unfinished_generations", (json_int_t)report->unfinished_generations, "log_entries",
         (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
         "warnings", t->warnings, "notes", t->notes);
-    err_code rc = print_json(out, "the report", e);
+    err_code rc = print_json(out, JSON_COMPACT, "the report", e);
     json_decref(out);
     return rc;
 }
@@ -124,7 +124,7 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
     if (rc == ERR_OK && a->json) {
         json_t *out = json_pack("{s:s,s:I,s:O}", "user", a->user, "places", (json_int_t)places,
                                 "list", t->list);
-        rc = out != NULL ? print_json(out, "the answer", e)
+        rc = out != NULL ? print_json(out, JSON_COMPACT, "the answer", e)
                          : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
         json_decref(out);
     } else if (rc == ERR_OK) {

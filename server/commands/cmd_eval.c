@@ -22,6 +22,7 @@
 #include "server/commands/tsv_field.h"
 #include "server/engine/generation_refit.h"
 #include "server/options/command.h"
+#include "server/options/print_json.h"
 #include "server/training/train_report.h"
 #include "storage/dataset_load.h"
 #include "storage/live_load.h"
@@ -359,13 +360,9 @@ static err_code tell(const job *j, err *e)
                   protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
                   (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair), "popular",
                   report_metrics(&j->popular), "itemknn", report_metrics(&j->itemknn));
-    if (out == NULL) {
-        return err_nomem(e, "the report");
-    }
-    json_dumpf(out, stdout, JSON_REAL_PRECISION(9));
-    fputc('\n', stdout);
+    err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
-    return ERR_OK;
+    return code;
 }
 
 static void job_fini(job *j)

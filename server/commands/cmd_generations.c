@@ -10,10 +10,10 @@
 #include "core/common/timestamp.h"
 #include "core/train/model.h"
 #include "server/commands/generation_expect.h"
-#include "server/commands/print_json.h"
 #include "server/engine/generation_json.h"
 #include "server/engine/generation_refit.h"
 #include "server/options/command.h"
+#include "server/options/print_json.h"
 #include "server/training/curve_plot.h"
 #include "storage/apply.h"
 #include "storage/generations.h"
@@ -206,7 +206,7 @@ static err_code show(const generations_arguments *a, err *e)
     }
     if (rc == ERR_OK && a->json) {
         json_t *document = json_pack("{s:O}", "generations", all);
-        rc = print_json(document, "the list", e);
+        rc = print_json(document, JSON_COMPACT, "the list", e);
         json_decref(document);
     }
     json_decref(all);

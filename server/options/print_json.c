@@ -1,4 +1,4 @@
-#include "server/commands/print_json.h"
+#include "server/options/print_json.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-err_code print_json(const json_t *document, const char *what, err *e)
+err_code print_json(const json_t *document, size_t flags, const char *what, err *e)
 {
-    char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = document != NULL ? json_dumps(document, flags) : NULL;
     if (text == NULL) {
         return err_nomem(e, what);
     }

@@ -8,9 +8,9 @@
 
 #include "core/common/err.h"
 
-/* print_json writes `document` and a line end; NULL: there was no memory for it, ERR_NOMEM with
- * `what`. ERR_FULL or ERR_IO if standard output does not take it. The document stays the caller's.
- */
-err_code print_json(const json_t *document, const char *what, err *e) ERR_CHECKED;
+/* print_json writes `document`, by jansson's `flags`, and a line end; NULL: there was no memory for
+ * it, ERR_NOMEM with `what`. ERR_FULL or ERR_IO if standard output does not take it. The document
+ * stays the caller's. */
+err_code print_json(const json_t *document, size_t flags, const char *what, err *e) ERR_CHECKED;
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/common/mem.h"
 #include "core/train/train.h"
 #include "core/train/tune.h"
+#include "server/options/print_json.h"
 #include "server/training/train_publish.h"
 #include "server/training/train_report.h"
 #include "server/training/train_room.h"
@@ -225,10 +226,9 @@ static err_code tell_json(const job *j, err *e)
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
     json_object_set_new(out, "test", m->test.users > 0 ? report_metrics(&m->test) : json_null());
-    json_dumpf(out, stdout, JSON_REAL_PRECISION(9));
-    fputc('\n', stdout);
+    err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
-    return ERR_OK;
+    return code;
 }
 
 typedef struct usage {

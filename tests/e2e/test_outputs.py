@@ -18,7 +18,7 @@ class Outputs(harness.TestCase):
 
     def test_an_output_that_is_full_is_told_as_such(self):
         _, store = self.shop_store()
-        for arguments in (["generations"], ["check"], ["check", "--user", "user-0"]):
+        for arguments in (["generations"], ["check"], ["check", "--user", "user-0"], ["eval"], ["train", "--epochs", "1"]):
             with open("/dev/full", "w", encoding="ascii") as full:
                 done = subprocess.run([harness.STAIR, *arguments, "--store", store, "--json"], stdout=full,
                                       stderr=subprocess.PIPE, text=True, timeout=60, env=harness.ENVIRONMENT)

@@ -540,7 +540,7 @@ tuning_keeps_to_its_budget_and_leaves_a_setting_only_for_a_clearly_better_one(vo
     dataset_free(d);
 }
 
-static void the_smallest_budget_suffices_even_for_a_setting_that_no_list_has(void **state)
+static void a_small_budget_is_kept_even_for_a_setting_that_no_list_has(void **state)
 {
     (void)state;
     dataset *d = shop();
@@ -604,7 +604,7 @@ int main(void)
         cmocka_unit_test(bad_options_and_bad_data_are_refused_by_name),
         cmocka_unit_test(
             tuning_keeps_to_its_budget_and_leaves_a_setting_only_for_a_clearly_better_one),
-        cmocka_unit_test(the_smallest_budget_suffices_even_for_a_setting_that_no_list_has),
+        cmocka_unit_test(a_small_budget_is_kept_even_for_a_setting_that_no_list_has),
         cmocka_unit_test(choosing_only_the_strengths_leaves_the_rest_and_can_be_stopped),
         cmocka_unit_test(every_failed_allocation_ends_a_training_cleanly),
     };
