@@ -115,7 +115,9 @@ $B/server/telemetry/version.o: override CPPFLAGS += -DSTAIR_COMMIT='"$(COMMIT)"'
 $B/server/telemetry/version.o: $B/commit.txt
 FORCE:
 
-$B/tests/bench/%: $B/tests/bench/%.o $(shared_bench) $(support) $B/libstair.a
+# A rule for these files alone: of patterns make takes the one below, where a shared object is yet to
+# be made.
+$(benches): $B/%: $B/%.o $(shared_bench) $(support) $B/libstair.a
 	@echo "  LINK $@"
 	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 

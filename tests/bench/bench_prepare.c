@@ -11,47 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/method/knn.h"
 #include "core/method/whiten.h"
+#include "tests/bench/measuring.h"
 
 static int threads = 2;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *need(void *p)
-{
-    if (p == NULL) {
-        fprintf(stderr, "no memory\n");
-        exit(1);
-    }
-    return p;
-}
-
-static void must(err_code code, const err *e)
-{
-    if (code != ERR_OK) {
-        fprintf(stderr, "%s\n", e->text);
-        exit(1);
-    }
-}
-
-static double peak_mib(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_maxrss / 1024;
-}
 
 enum { SIDE = 2048, RUNS = 3 };
 

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
@@ -22,32 +20,9 @@
 #include "core/method/item_graph.h"
 #include "core/method/step.h"
 #include "core/method/stepwise.h"
+#include "tests/bench/measuring.h"
 
 static int threads = 2;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *need(void *p)
-{
-    if (p == NULL) {
-        fprintf(stderr, "no memory\n");
-        exit(1);
-    }
-    return p;
-}
-
-static void must(err_code code, const err *e)
-{
-    if (code != ERR_OK) {
-        fprintf(stderr, "%s\n", e->text);
-        exit(1);
-    }
-}
 
 static float *table(size_t floats)
 {
@@ -367,13 +342,6 @@ static void kernels(const sizes *z)
     mem_free(t.direction);
     training_fini(&t);
     shop_fini(&x);
-}
-
-static double peak_mib(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_maxrss / 1024;
 }
 
 static double csr_bytes(const csr *m)
