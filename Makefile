@@ -59,10 +59,10 @@ faiss_c := $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -o /dev/nul
 LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -lsystemd -llapacke -lopenblas -lstdc++ -lm -lpthread
 
 # A folder of the architecture and the folders in it.
-in_layers = $(wildcard $(foreach l,core storage api server,$(foreach p,$1,$l/$p $l/*/$p)))
+in_layers = $(wildcard $(foreach l,core storage api server,$(foreach p,$1,$l/$p $l/*/$p $l/*/*/$p)))
 lib_c   := $(filter-out server/main.c,$(call in_layers,*.c))
 lib_cpp := $(if $(faiss_c),,$(call in_layers,*.cpp))
-lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/*.S))
+lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/web/*.S))
 lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o) $(lib_s:%.S=$B/%.o)
 unit    := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c tests/golden/test_*.c))
 # The thread sanitizer is for what has threads.
@@ -102,7 +102,7 @@ $B/%.o: %.cpp Makefile
 	$Q$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
 # Files that the binary carries (.incbin), so it needs none beside it.
-$B/api/assets.o: api/assets.S openapi.yaml api/console.html Makefile
+$B/api/web/assets.o: api/web/assets.S openapi.yaml api/web/console.html Makefile
 	@mkdir -p $(@D)
 	@echo "  AS   $<"
 	$Q$(CC) -I. -c $< -o $@

@@ -9,10 +9,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "api/context.h"
-#include "api/problem.h"
+#include "api/resources/write.h"
 #include "api/route.h"
-#include "api/write.h"
+#include "api/web/context.h"
+#include "api/web/problem.h"
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 #include "core/common/utf8.h"

@@ -22,16 +22,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/json_write.h"
+#include "api/web/json_write.h"
 #include "core/common/err.h"
+#include "core/common/interaction_types.h"
 #include "core/common/slice.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
-#include "core/view/interaction_types.h"
-#include "storage/apply.h"
-#include "storage/item_json.h"
-#include "storage/op.h"
-#include "storage/store.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/update/live.h"
+#include "storage/env/store.h"
+#include "storage/log/apply.h"
+#include "storage/log/op.h"
+#include "storage/records/item_json.h"
 
 typedef struct api api;
 typedef struct api_write api_write;

@@ -7,7 +7,7 @@
 #ifndef API_HANDLERS_H
 #define API_HANDLERS_H
 
-#include "api/context.h"
+#include "api/web/context.h"
 #include "core/common/err.h"
 
 err_code handle_recommend_get(context *c, err *e) ERR_CHECKED;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "api/api.h"
-#include "api/target.h"
+#include "api/web/target.h"
 
 struct context;
 typedef err_code (*route_handler)(struct context *c, err *e);

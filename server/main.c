@@ -13,10 +13,10 @@
 #include <jansson.h>
 
 #include "core/common/mem.h"
-#include "server/options/command.h"
-#include "server/options/help.h"
-#include "server/options/options.h"
-#include "server/options/suggest.h"
+#include "server/cli/command.h"
+#include "server/cli/help.h"
+#include "server/cli/options.h"
+#include "server/cli/suggest.h"
 #include "server/telemetry/bus_error.h"
 #include "server/telemetry/version.h"
 

@@ -18,7 +18,7 @@ typedef struct live_edge {
     uint32_t time; /* epoch seconds, at the nearest end of the range if beyond it */
     uint8_t type;  /* number in the store's registry */
     uint8_t split; /* 0 train, 1 validation, 2 test */
-    uint8_t flags; /* EDGE_IN_GRAPH, EDGE_SEEN of core/view/change.h */
+    uint8_t flags; /* EDGE_IN_GRAPH, EDGE_SEEN of core/common/change.h */
     uint8_t pad;
 } live_edge;
 

@@ -7,10 +7,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "server/options/command.h"
-#include "server/options/explain.h"
-#include "server/options/print_json.h"
-#include "storage/check.h"
+#include "server/checkup/explain.h"
+#include "server/cli/command.h"
+#include "server/cli/print_json.h"
+#include "storage/maintenance/check.h"
 
 typedef struct check_arguments {
     const char *store;

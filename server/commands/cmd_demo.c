@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "core/demo/demo_shop.h"
-#include "server/options/command.h"
-#include "server/training/progress.h"
+#include "server/cli/command.h"
+#include "server/jobs/progress.h"
 
 typedef struct demo_options {
     const char *out;

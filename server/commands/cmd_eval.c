@@ -2,7 +2,7 @@
  * stair eval: how good the lists are that the service would give, beside the two baselines.
  *
  * The store is loaded into live tables as `stair serve` does it, and every list comes from
- * core/recommend/recommend.h: what is measured here is what is served.
+ * core/serve/query/recommend.h: what is measured here is what is served.
  */
 #include <jansson.h>
 #include <omp.h>
@@ -13,19 +13,19 @@
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
-#include "core/train/baseline.h"
-#include "core/train/eval.h"
-#include "core/view/base.h"
+#include "core/model/eval.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/base.h"
+#include "core/serve/update/live.h"
+#include "core/train/eval/baseline.h"
+#include "server/cli/command.h"
+#include "server/cli/print_json.h"
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
-#include "server/engine/generation_refit.h"
-#include "server/options/command.h"
-#include "server/options/print_json.h"
-#include "server/training/train_report.h"
-#include "storage/dataset_load.h"
-#include "storage/live_load.h"
+#include "server/jobs/train_report.h"
+#include "server/load/dataset_load.h"
+#include "server/load/live_load.h"
+#include "server/runtime/generation_refit.h"
 
 typedef struct eval_arguments {
     const char *store;

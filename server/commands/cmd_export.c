@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/options/command.h"
-#include "storage/export.h"
+#include "server/cli/command.h"
+#include "storage/maintenance/export.h"
 
 typedef struct export_arguments {
     const char *store;

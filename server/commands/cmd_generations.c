@@ -8,16 +8,16 @@
 #include <stdio.h>
 
 #include "core/common/timestamp.h"
-#include "core/train/model.h"
+#include "core/model/model.h"
+#include "server/cli/command.h"
+#include "server/cli/print_json.h"
 #include "server/commands/generation_expect.h"
-#include "server/engine/generation_json.h"
-#include "server/engine/generation_refit.h"
-#include "server/options/command.h"
-#include "server/options/print_json.h"
-#include "server/training/curve_plot.h"
-#include "storage/apply.h"
-#include "storage/generations.h"
-#include "storage/model_store.h"
+#include "server/jobs/curve_plot.h"
+#include "server/runtime/generation_json.h"
+#include "server/runtime/generation_refit.h"
+#include "storage/log/apply.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 
 typedef struct generations_arguments {
     const char *store;

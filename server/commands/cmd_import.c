@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/options/command.h"
-#include "server/training/progress.h"
+#include "server/cli/command.h"
+#include "server/jobs/progress.h"
 #include "storage/import/import.h"
 
 typedef struct import_arguments {

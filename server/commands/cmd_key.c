@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/cli/command.h"
 #include "server/http/keys.h"
-#include "server/options/command.h"
 
 typedef struct key_options {
     const char *keys;

@@ -6,9 +6,9 @@
  */
 #include <stdio.h>
 
-#include "server/options/command.h"
-#include "storage/migrate.h"
-#include "storage/store.h"
+#include "server/cli/command.h"
+#include "storage/env/store.h"
+#include "storage/maintenance/migrate.h"
 
 typedef struct migrate_arguments {
     const char *store;

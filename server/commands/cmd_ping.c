@@ -8,8 +8,8 @@
 
 #include <gnutls/gnutls.h>
 
-#include "server/options/address.h"
-#include "server/options/command.h"
+#include "server/cli/address.h"
+#include "server/cli/command.h"
 
 typedef struct ping_options {
     const char *listen;

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/cli/command.h"
+#include "server/cli/serve_options.h"
 #include "server/commands/service.h"
-#include "server/options/command.h"
-#include "server/options/serve_options.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 

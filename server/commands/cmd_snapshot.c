@@ -6,8 +6,8 @@
  */
 #include <stdio.h>
 
-#include "server/options/command.h"
-#include "storage/snapshot.h"
+#include "server/cli/command.h"
+#include "storage/maintenance/snapshot.h"
 
 typedef struct snapshot_arguments {
     const char *store;

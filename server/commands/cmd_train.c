@@ -1,7 +1,7 @@
 /*
  * stair train: from the store's data to a new generation, beside a live server or without one.
  */
-#include "server/training/train_command.h"
+#include "server/jobs/train_command.h"
 
 static const option table[] = {
     TRAIN_SHARED_OPTIONS,

@@ -1,8 +1,8 @@
 /*
  * stair tune: a training whose strengths, decay, layers and neighbours are chosen by validation.
  */
-#include "core/train/tune.h"
-#include "server/training/train_command.h"
+#include "core/train/loop/tune.h"
+#include "server/jobs/train_command.h"
 
 static const option table[] = {
     TRAIN_SHARED_OPTIONS,

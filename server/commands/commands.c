@@ -1,5 +1,5 @@
 /* The commands of the binary, in the order in which --help lists them. */
-#include "server/options/command.h"
+#include "server/cli/command.h"
 
 /* One a line, so that they do not get in each other's way. */
 /* clang-format off */

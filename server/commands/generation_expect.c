@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "core/common/arena.h"
-#include "storage/generations.h"
+#include "storage/models/generations.h"
 
 enum { LIST_BYTES_MAX = 256 * 1024 * 1024, NAMED_MAX = 10 };
 

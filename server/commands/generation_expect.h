@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
-#include "storage/store.h"
+#include "storage/env/store.h"
 
 /* generation_expect succeeds if the store has the generation, in whatever state; else ERR_NOT_FOUND
  * names those that it has, the newest ones if they are many. */

@@ -10,21 +10,21 @@
 
 #include "api/api.h"
 #include "core/common/blas.h"
+#include "core/common/interaction_types.h"
 #include "core/common/mem.h"
-#include "core/view/interaction_types.h"
-#include "server/engine/engine.h"
-#include "server/engine/snapshot_run.h"
+#include "server/cli/address.h"
+#include "server/cli/command.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
 #include "server/http/http.h"
 #include "server/http/keys.h"
-#include "server/options/address.h"
-#include "server/options/command.h"
+#include "server/jobs/snapshot_run.h"
+#include "server/jobs/train_run.h"
+#include "server/runtime/engine.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/process_metrics.h"
 #include "server/telemetry/supervisor.h"
-#include "server/training/train_run.h"
 
 /* The writer's own work takes milliseconds; after this it will not end any more. */
 enum { STUCK_SECONDS = 30 };

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #include "core/common/err.h"
-#include "server/options/serve_options.h"
+#include "server/cli/serve_options.h"
 
 typedef struct service service;
 

@@ -20,9 +20,9 @@
 #include <stdint.h>
 
 #include "api/api.h"
-#include "server/engine/writer.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
+#include "server/runtime/writer.h"
 
 enum {
     EXCHANGE_TARGET_BYTES = 2 * ADMISSION_TARGET_BYTES_MAX, /* kept of a target */

@@ -25,9 +25,9 @@
 
 #include "api/api.h"
 #include "core/common/err.h"
-#include "server/engine/engine.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
+#include "server/runtime/engine.h"
 #include "server/telemetry/metrics.h"
 
 typedef struct http http;

@@ -11,10 +11,10 @@
 
 #include <microhttpd.h>
 
+#include "server/cli/address.h"
 #include "server/http/balance.h"
 #include "server/http/exchange.h"
 #include "server/http/http.h"
-#include "server/options/address.h"
 
 typedef struct listener {
     http *http;

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/json_write.h"
+#include "api/web/json_write.h"
 #include "core/common/err.h"
 
 enum { METRIC_LABELS_MAX = 3, METRIC_SERIES_MAX = 512, METRIC_BUCKETS_MAX = 20 };

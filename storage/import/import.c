@@ -6,8 +6,8 @@
 #include "core/common/mem.h"
 #include "core/common/utf8.h"
 #include "storage/import/import_state.h"
-#include "storage/items.h"
-#include "storage/users.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
 
 /* Dirty pages of a transaction are memory: this much and then the next one. */
 enum { GROUP_BYTES_MAX = 32 * 1024 * 1024, SCRATCH_BYTES_MAX = 64 * 1024 * 1024 };

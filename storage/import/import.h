@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
+#include "core/common/interaction_types.h"
 #include "core/common/item_fields.h"
-#include "core/view/interaction_types.h"
-#include "storage/store.h"
+#include "storage/env/store.h"
 
 typedef enum import_split {
     IMPORT_SPLIT_UNSET = 0, /* the file's split column, else all is training */

@@ -14,8 +14,8 @@
 #include "storage/import/delimited.h"
 #include "storage/import/import_columns.h"
 #include "storage/import/import_state.h"
-#include "storage/interactions.h"
-#include "storage/users.h"
+#include "storage/records/interactions.h"
+#include "storage/records/users.h"
 
 enum { TICK_EVERY = 16384, USER_RECORD_BYTES = 128 };
 

@@ -5,7 +5,7 @@
 
 #include "storage/import/import_state.h"
 #include "storage/import/jsonl.h"
-#include "storage/interaction_json.h"
+#include "storage/records/interaction_json.h"
 
 enum { TICK_EVERY = 16384 };
 

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/features.h"
 #include "storage/import/import_state.h"
 #include "storage/import/jsonl.h"
-#include "storage/item_json.h"
-#include "storage/items.h"
+#include "storage/records/features.h"
+#include "storage/records/item_json.h"
+#include "storage/records/items.h"
 
 enum { ITEM_RECORD_BYTES = 512, TICK_EVERY = 1024 };
 

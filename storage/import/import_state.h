@@ -15,11 +15,11 @@
 #include "core/common/arena.h"
 #include "core/common/err.h"
 #include "core/common/npy.h"
+#include "storage/env/store.h"
 #include "storage/import/id_table.h"
 #include "storage/import/import.h"
-#include "storage/interactions.h"
-#include "storage/op.h"
-#include "storage/store.h"
+#include "storage/log/op.h"
+#include "storage/records/interactions.h"
 
 /* One interaction line in memory: 32 bytes. */
 typedef struct import_edge {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/features.h"
 #include "storage/import/import_state.h"
-#include "storage/interactions.h"
+#include "storage/records/features.h"
+#include "storage/records/interactions.h"
 
 enum { EDGE_BYTES = 96, TICK_EVERY = 16384 };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/assets.h"
+#include "api/web/assets.h"
 #include "tests/support/api_shop.h"
 
 static int set_up(void **state)

@@ -16,11 +16,11 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
 #include "core/search/scan.h"
-#include "core/train/train.h"
-#include "core/view/coldstart_maps.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/update/live.h"
+#include "core/train/loop/train.h"
 #include "tests/bench/sports_data.h"
 
 enum { K = 20, USERS_MAX = 6000 };

@@ -20,10 +20,10 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
-#include "core/train/model.h"
-#include "core/view/base.h"
+#include "core/model/model.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/base.h"
+#include "core/serve/update/live.h"
 
 enum { DIM = 64, CENTRES = 200, K = 20, EDGES = 20, ROUNDS = 101, STEPS = 4, LABELS = 5 };
 

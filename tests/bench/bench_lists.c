@@ -15,9 +15,9 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
-#include "core/view/view_tables.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/view_tables.h"
+#include "core/serve/update/live.h"
 
 enum { USERS = 20000, EDGES = 30, ROUNDS = 101, DAYS = 700, DAY = 86400 };
 

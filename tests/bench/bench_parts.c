@@ -15,8 +15,8 @@
 
 #include "core/common/mem.h"
 #include "core/search/scan.h"
-#include "core/train/train.h"
-#include "core/view/parts.h"
+#include "core/serve/state/parts.h"
+#include "core/train/loop/train.h"
 #include "tests/bench/sports_data.h"
 
 enum { USERS = 150, DIM = 64 };

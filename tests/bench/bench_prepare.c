@@ -15,8 +15,8 @@
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/method/knn.h"
-#include "core/method/whiten.h"
+#include "core/train/method/knn.h"
+#include "core/train/method/whiten.h"
 #include "tests/bench/measuring.h"
 
 static int threads = 2;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/train/baseline.h"
-#include "core/train/train.h"
+#include "core/train/eval/baseline.h"
+#include "core/train/loop/train.h"
 #include "tests/bench/real_data.h"
 
 static double seconds(void *ctx)

@@ -19,18 +19,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/common/change.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/method/dataset.h"
+#include "core/model/dataset.h"
+#include "core/model/model.h"
 #include "core/search/index.h"
-#include "core/train/model.h"
-#include "core/view/change.h"
-#include "storage/generations.h"
-#include "storage/interactions.h"
-#include "storage/items.h"
-#include "storage/model_store.h"
-#include "storage/store.h"
-#include "storage/users.h"
+#include "storage/env/store.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
+#include "storage/records/interactions.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
 #include "tests/support/store_fixture.h"
 
 enum {

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "core/common/rng.h"
-#include "core/live/live.h"
-#include "storage/generations.h"
-#include "storage/live_load.h"
+#include "core/serve/update/live.h"
+#include "server/load/live_load.h"
+#include "storage/models/generations.h"
 #include "tests/support/store_fixture.h"
 
 enum {

@@ -13,13 +13,13 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/method/adamw.h"
-#include "core/method/bsc.h"
-#include "core/method/fsc_pass.h"
-#include "core/method/interaction_graph.h"
-#include "core/method/item_graph.h"
-#include "core/method/step.h"
-#include "core/method/stepwise.h"
+#include "core/model/fsc_pass.h"
+#include "core/model/interaction_graph.h"
+#include "core/model/stepwise.h"
+#include "core/train/method/adamw.h"
+#include "core/train/method/bsc.h"
+#include "core/train/method/item_graph.h"
+#include "core/train/method/step.h"
 #include "tests/bench/measuring.h"
 
 static int threads = 2;

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "core/method/dataset.h"
+#include "core/model/dataset.h"
 
 /* real_data_load reads DIR with features named in `neighbours` ("text=5,category=1"). False, with a
  * line on stderr, if it is not there or cannot be read. Free with dataset_free. */

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
-#include "core/method/dataset.h"
-#include "core/train/model.h"
+#include "core/model/dataset.h"
+#include "core/model/model.h"
 
 enum { SPORTS_MODALITIES = 2 };
 

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "core/live/live.h"
-#include "core/view/interaction_types.h"
-#include "server/training/train_order.h"
-#include "storage/live_load.h"
-#include "storage/op.h"
-#include "storage/store.h"
+#include "core/common/interaction_types.h"
+#include "core/serve/update/live.h"
+#include "server/jobs/train_argv.h"
+#include "server/load/live_load.h"
+#include "storage/env/store.h"
+#include "storage/log/op.h"
 
 static api *fuzz_api;
 static store *fuzz_store;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/common/mem.h"
-#include "storage/op.h"
+#include "storage/log/op.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/model_record.h"
-#include "storage/records.h"
+#include "storage/models/model_record.h"
+#include "storage/records/records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,14 +10,14 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "core/method/bsc.h"
-#include "core/method/fsc.h"
-#include "core/method/interaction_graph.h"
-#include "core/method/knn.h"
-#include "core/method/step.h"
-#include "core/method/stepwise.h"
-#include "core/train/prepare.h"
-#include "core/train/scorer.h"
+#include "core/model/fsc.h"
+#include "core/model/interaction_graph.h"
+#include "core/model/stepwise.h"
+#include "core/train/eval/scorer.h"
+#include "core/train/loop/prepare.h"
+#include "core/train/method/bsc.h"
+#include "core/train/method/knn.h"
+#include "core/train/method/step.h"
 #include "tests/support/golden.h"
 
 static const double exact = 1e-4, gradient = 1e-3;

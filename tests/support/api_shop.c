@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "core/common/rng.h"
-#include "core/train/train.h"
-#include "core/view/base.h"
-#include "server/training/train_order.h"
-#include "storage/dataset_load.h"
-#include "storage/generations.h"
-#include "storage/model_store.h"
+#include "core/serve/state/base.h"
+#include "core/train/loop/train.h"
+#include "server/jobs/train_argv.h"
+#include "server/load/dataset_load.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 
 static void must(err_code code, const err *e, const char *what)
 {

@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "api/api.h"
-#include "core/live/live.h"
-#include "core/view/interaction_types.h"
-#include "storage/live_load.h"
-#include "storage/store.h"
+#include "core/common/interaction_types.h"
+#include "core/serve/update/live.h"
+#include "server/load/live_load.h"
+#include "storage/env/store.h"
 #include "tests/support/store_fixture.h"
 
 enum { SHOP_NOW = 1700000000 };

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/method/dataset.h"
+#include "core/model/dataset.h"
 
 enum { GOLDEN_MODALITIES = 2, GOLDEN_STEPS = 5 };
 

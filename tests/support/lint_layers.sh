@@ -36,15 +36,20 @@ looks_back() { # layer, folders from the first to the last
         shift
     done
 }
-looks_back core common search method train view recommend live demo
-looks_back server telemetry options engine training http commands
+looks_back core common search model train serve demo
+looks_back core/train method eval loop
+looks_back core/serve state filter query update
+looks_back server telemetry cli checkup load runtime jobs http commands
+complain "the wings train and serve do not include each other" \
+    "$(search '#include "core/serve/' $(files 'core/train/*'); search '#include "core/train/' $(files 'core/serve/*'))"
 complain "storage/import is for the command alone" \
     "$(search '#include "storage/import/' "${storage[@]}" | grep -v '^storage/import/')"
-for folder in core/*/ storage/*/ server/*/; do
+for folder in core/*/ storage/*/ api/*/ server/*/; do
     case $folder in
-    core/common/ | core/search/ | core/method/ | core/train/ | core/view/ | core/recommend/ | core/live/ | core/demo/) ;;
-    storage/import/) ;;
-    server/telemetry/ | server/options/ | server/engine/ | server/training/ | server/http/ | server/commands/) ;;
+    core/common/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
+    storage/env/ | storage/records/ | storage/log/ | storage/models/ | storage/maintenance/ | storage/import/) ;;
+    api/web/ | api/resources/) ;;
+    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
     *) complain "a folder without a place in the order" "$folder" ;;
     esac
 done

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/train/model.h"
+#include "core/model/model.h"
 
 void shop_init(shop *s, uint64_t seed)
 {

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "core/common/rng.h"
-#include "core/live/live.h"
-#include "core/recommend/recommend.h"
-#include "core/view/coldstart_maps.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/update/live.h"
 
 enum {
     SHOP_ITEMS_MAX = 700,

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/view/base_tables.h"
-#include "core/view/view_tables.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
 
 size_t shop_profile(const shop *s, uint32_t user, const session_item *session, size_t count,
                     shop_own *own)

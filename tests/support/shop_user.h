@@ -1,6 +1,6 @@
 /*
  * shop_user: what a request starts from for a user of the random shop, worked out plainly in double
- * over the shop's own arrays (the formula of core/recommend/user_e.c).
+ * over the shop's own arrays (the formula of core/serve/query/user_e.c).
  */
 #ifndef TESTS_SUPPORT_SHOP_USER_H
 #define TESTS_SUPPORT_SHOP_USER_H

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/view/change.h"
+#include "core/common/change.h"
 
 enum { ADMISSION = 1700000000 };
 

@@ -6,9 +6,9 @@
 
 #include <stdint.h>
 
-#include "storage/apply.h"
-#include "storage/op.h"
-#include "storage/store.h"
+#include "storage/env/store.h"
+#include "storage/log/apply.h"
+#include "storage/log/op.h"
 
 /* temp_folder makes a folder under $TMPDIR or /tmp and writes its path; temp_remove deletes it
  * with all files in it, one level of folders deep. Both stop the test on failure. */

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "core/method/dataset.h"
+#include "core/model/dataset.h"
 
 typedef struct toy_options {
     size_t users, items, pairs;      /* pairs: about so many in all splits */

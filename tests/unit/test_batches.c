@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/method/interaction_graph.h"
-#include "core/train/batches.h"
+#include "core/model/interaction_graph.h"
+#include "core/train/loop/batches.h"
 
 enum { USERS = 40, ITEMS = 30, EACH = 5, PAIRS = USERS * EACH, BATCH = 64 };
 

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "server/engine/engine.h"
+#include "server/runtime/engine.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 #include "tests/support/store_fixture.h"

@@ -12,14 +12,14 @@
 
 #include <cmocka.h>
 
-#include "core/recommend/recommend.h"
-#include "core/train/train.h"
-#include "server/engine/engine.h"
+#include "core/serve/query/recommend.h"
+#include "core/train/loop/train.h"
+#include "server/load/dataset_load.h"
+#include "server/runtime/engine.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
-#include "storage/dataset_load.h"
-#include "storage/generations.h"
-#include "storage/model_store.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 #include "tests/support/store_fixture.h"
 
 enum { ITEMS = 40, USERS = 12, READERS = 2, WRITERS = 2, ACTIVATIONS = 6, WIDTH = 8 };

@@ -12,8 +12,8 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/search/topk.h"
-#include "core/train/baseline.h"
-#include "core/train/lister.h"
+#include "core/train/eval/baseline.h"
+#include "core/train/eval/lister.h"
 #include "tests/support/toy.h"
 
 /* Gives fixed lists and remembers what it was asked. */

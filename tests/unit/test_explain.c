@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "server/options/explain.h"
+#include "server/checkup/explain.h"
 #include "tests/support/store_fixture.h"
 
 #define MIB ((uint64_t)1 << 20)

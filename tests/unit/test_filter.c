@@ -14,10 +14,10 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/live/live.h"
-#include "core/view/filter_bits.h"
-#include "core/view/filter_kept.h"
-#include "core/view/filter_kernels.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/filter/filter_kept.h"
+#include "core/serve/filter/filter_kernels.h"
+#include "core/serve/update/live.h"
 
 enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 400, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
 

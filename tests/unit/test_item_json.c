@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "storage/interaction_json.h"
-#include "storage/item_json.h"
+#include "storage/records/interaction_json.h"
+#include "storage/records/item_json.h"
 
 enum { NOW = 1700000000 };
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json_write.h"
+#include "api/web/json_write.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 

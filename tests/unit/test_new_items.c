@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/live/propagate.h"
-#include "core/view/base_tables.h"
-#include "core/view/view_tables.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
+#include "core/serve/update/propagate.h"
 #include "tests/support/shop.h"
 
 /* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "server/options/command.h"
-#include "server/options/options.h"
+#include "server/cli/command.h"
+#include "server/cli/options.h"
 
 typedef struct settings {
     int64_t epochs;

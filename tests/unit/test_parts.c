@@ -11,7 +11,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
-#include "core/view/parts.h"
+#include "core/serve/state/parts.h"
 
 enum { DIM = 12, ITEMS = 3000 };
 

@@ -12,10 +12,10 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/common/types.h"
-#include "core/method/interaction_graph.h"
-#include "core/method/knn.h"
-#include "core/method/stepwise.h"
-#include "core/method/whiten.h"
+#include "core/model/interaction_graph.h"
+#include "core/model/stepwise.h"
+#include "core/train/method/knn.h"
+#include "core/train/method/whiten.h"
 
 static float *random_table(size_t rows, size_t width, size_t rank, uint64_t seed)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/training/progress.h"
+#include "server/jobs/progress.h"
 
 /* Puts into `out` what an update of a job that began `ago` seconds before writes to stderr. */
 static void drawn_after(double ago, char out[512])

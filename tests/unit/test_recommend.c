@@ -13,10 +13,10 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/live/propagate.h"
-#include "core/method/fsc.h"
-#include "core/view/base_tables.h"
-#include "core/view/view_tables.h"
+#include "core/model/fsc.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
+#include "core/serve/update/propagate.h"
 #include "tests/support/shop.h"
 #include "tests/support/shop_user.h"
 

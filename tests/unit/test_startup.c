@@ -11,14 +11,14 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/train/train.h"
-#include "server/engine/startup.h"
+#include "core/train/loop/train.h"
+#include "server/load/dataset_load.h"
+#include "server/load/live_load.h"
+#include "server/runtime/startup.h"
 #include "server/telemetry/log.h"
-#include "storage/dataset_load.h"
-#include "storage/generations.h"
-#include "storage/live_load.h"
-#include "storage/model_store.h"
-#include "storage/schema.h"
+#include "storage/env/schema.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 #include "tests/support/store_fixture.h"
 
 enum { ITEMS = 60, USERS = 15, EDGES = 90, WIDTH = 8, LATER = 3 };

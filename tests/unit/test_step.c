@@ -13,10 +13,10 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/common/types.h"
-#include "core/method/interaction_graph.h"
-#include "core/method/item_graph.h"
-#include "core/method/step.h"
-#include "core/method/stepwise.h"
+#include "core/model/interaction_graph.h"
+#include "core/model/stepwise.h"
+#include "core/train/method/item_graph.h"
+#include "core/train/method/step.h"
 #include "tests/support/toy.h"
 
 enum { BATCH = 24, TABLE_MAX = 64 * 100 };

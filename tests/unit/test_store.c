@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "storage/features.h"
-#include "storage/interactions.h"
-#include "storage/items.h"
-#include "storage/oplog.h"
-#include "storage/users.h"
+#include "storage/log/oplog.h"
+#include "storage/records/features.h"
+#include "storage/records/interactions.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct world {

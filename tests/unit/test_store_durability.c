@@ -24,9 +24,9 @@
 #include <unistd.h>
 
 #include "core/common/rng.h"
-#include "storage/check.h"
-#include "storage/generations.h"
-#include "storage/items.h"
+#include "storage/maintenance/check.h"
+#include "storage/models/generations.h"
+#include "storage/records/items.h"
 #include "tests/support/store_fixture.h"
 
 /* --- the failing disk --- */

@@ -13,13 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "storage/check.h"
-#include "storage/features.h"
-#include "storage/generations.h"
-#include "storage/items.h"
-#include "storage/migrate.h"
-#include "storage/snapshot.h"
-#include "storage/users.h"
+#include "storage/maintenance/check.h"
+#include "storage/maintenance/migrate.h"
+#include "storage/maintenance/snapshot.h"
+#include "storage/models/generations.h"
+#include "storage/records/features.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
 #include "tests/support/store_fixture.h"
 
 static void copy_fixture(const char *name, const char *folder)

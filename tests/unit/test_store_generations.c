@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "core/common/mem.h"
-#include "storage/checkpoint_file.h"
-#include "storage/generations.h"
-#include "storage/oplog.h"
+#include "storage/log/oplog.h"
+#include "storage/models/checkpoint_file.h"
+#include "storage/models/generations.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct world {

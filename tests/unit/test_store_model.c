@@ -16,11 +16,11 @@
 #include <string.h>
 
 #include "core/common/rng.h"
-#include "storage/check.h"
-#include "storage/features.h"
-#include "storage/interactions.h"
-#include "storage/items.h"
-#include "storage/users.h"
+#include "storage/maintenance/check.h"
+#include "storage/records/features.h"
+#include "storage/records/interactions.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
 #include "tests/support/store_fixture.h"
 
 enum { ITEMS = 30, USERS = 15, TYPES = 3, BATCH = 6, GROUP = 4, ROUNDS = 3000, WIDTH = 3 };

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/check.h"
-#include "storage/generations.h"
-#include "storage/items.h"
+#include "storage/maintenance/check.h"
+#include "storage/models/generations.h"
+#include "storage/records/items.h"
 #include "tests/support/store_fixture.h"
 
 enum { READERS = 3, OPS = 150, GENERATIONS = 20 };

@@ -13,11 +13,11 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/check.h"
-#include "storage/checkpoint_file.h"
-#include "storage/dataset_load.h"
-#include "storage/generations.h"
-#include "storage/model_store.h"
+#include "server/load/dataset_load.h"
+#include "storage/maintenance/check.h"
+#include "storage/models/checkpoint_file.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct life {

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "core/common/base64.h"
+#include "core/common/interaction_types.h"
 #include "core/common/rng.h"
 #include "core/common/timestamp.h"
 #include "core/common/utf8.h"
-#include "core/view/interaction_types.h"
 
 static bool valid(const char *text)
 {

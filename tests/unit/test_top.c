@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/view/top.h"
+#include "core/serve/query/top.h"
 #include "tests/support/shop.h"
 
 /* Small, so that lists are cut, run dry and are filled again all the time. */

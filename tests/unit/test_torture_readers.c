@@ -17,11 +17,11 @@
 #include "core/common/mem.h"
 #include "core/common/npy.h"
 #include "core/demo/demo_shop.h"
-#include "storage/export.h"
 #include "storage/import/delimited.h"
 #include "storage/import/id_table.h"
 #include "storage/import/import.h"
 #include "storage/import/jsonl.h"
+#include "storage/maintenance/export.h"
 
 static char folder[64];
 

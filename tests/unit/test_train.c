@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "core/train/baseline.h"
-#include "core/train/holdout.h"
-#include "core/train/scorer.h"
-#include "core/train/train.h"
-#include "core/train/tune.h"
+#include "core/train/eval/baseline.h"
+#include "core/train/eval/scorer.h"
+#include "core/train/loop/holdout.h"
+#include "core/train/loop/train.h"
+#include "core/train/loop/tune.h"
 #include "tests/support/toy.h"
 
 static dataset *shop(void)

@@ -12,14 +12,14 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "core/recommend/recommend_scratch.h"
-#include "core/train/train.h"
-#include "core/view/base_tables.h"
-#include "core/view/view_tables.h"
-#include "storage/dataset_load.h"
-#include "storage/generations.h"
-#include "storage/live_load.h"
-#include "storage/model_store.h"
+#include "core/serve/query/recommend_scratch.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
+#include "core/train/loop/train.h"
+#include "server/load/dataset_load.h"
+#include "server/load/live_load.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_store.h"
 #include "tests/support/shop_user.h"
 #include "tests/support/store_fixture.h"
 

@@ -1,0 +1,19 @@
+/* GET /openapi.yaml and /console: files that the binary carries. */
+#include "api/handlers.h"
+#include "api/web/assets.h"
+
+err_code handle_openapi_get(context *c, err *e)
+{
+    (void)e;
+    c->response->content_type = "application/yaml";
+    json_put_raw(&c->response->body, asset_openapi, asset_openapi_length);
+    return ERR_OK;
+}
+
+err_code handle_console_get(context *c, err *e)
+{
+    (void)e;
+    c->response->content_type = "text/html; charset=utf-8";
+    json_put_raw(&c->response->body, asset_console, asset_console_length);
+    return ERR_OK;
+}

@@ -1,0 +1,91 @@
+/* GET /export/items and /export/interactions: spooled to an unlinked file first, so that a slow
+ * receiver keeps no read transaction open. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/handlers.h"
+#include "storage/maintenance/export.h"
+
+typedef err_code (*export_function)(store_read *r, export_sink sink, void *ctx,
+                                    export_counts *counts, err *e);
+
+static err_code file_failed(err *e)
+{
+    err_code code = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+    return err_set(e, code, "writing an export's spool file failed");
+}
+
+static err_code sink(void *ctx, const char *data, size_t bytes, err *e)
+{
+    return fwrite(data, 1, bytes, ctx) == bytes ? ERR_OK : file_failed(e);
+}
+
+static err_code spool_open(const context *c, FILE **out, err *e)
+{
+    char path[4096];
+    const char *dir = c->deps->spool_dir != NULL ? c->deps->spool_dir : "/tmp";
+    snprintf(path, sizeof path, "%s/stair-export-XXXXXX", dir);
+    int file = mkstemp(path);
+    if (file < 0) {
+        return file_failed(e);
+    }
+    unlink(path);
+    *out = fdopen(file, "w+");
+    if (*out == NULL) {
+        close(file);
+        return err_nomem(e, "an export");
+    }
+    return ERR_OK;
+}
+
+static err_code export_to(context *c, export_function function, FILE *spool, err *e)
+{
+    store_read *read;
+    export_counts counts = {0, 0};
+    err_code code = store_read_begin(c->deps->store, &read, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    code = function(read, sink, spool, &counts, e);
+    store_read_end(read);
+    if (code == ERR_OK && fflush(spool) != 0) {
+        code = file_failed(e);
+    }
+    if (code == ERR_OK) {
+        c->response->file = dup(fileno(spool));
+        c->response->file_bytes = counts.bytes;
+        c->response->content_type = "application/x-ndjson";
+        if (c->response->file < 0) {
+            code = file_failed(e);
+        }
+    }
+    return code;
+}
+
+static err_code export_get(context *c, export_function function, err *e)
+{
+    FILE *spool;
+    query_end(c);
+    err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = spool_open(c, &spool, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    code = export_to(c, function, spool, e);
+    fclose(spool);
+    return code;
+}
+
+err_code handle_export_items_get(context *c, err *e)
+{
+    return export_get(c, export_items, e);
+}
+
+err_code handle_export_interactions_get(context *c, err *e)
+{
+    return export_get(c, export_interactions, e);
+}

@@ -1,0 +1,205 @@
+/* GET /items/{id} and GET /items: what the store has of the catalogue. */
+#include "api/handlers.h"
+#include "api/web/quote.h"
+#include "api/web/store_answer.h"
+#include "core/common/mem.h"
+#include "storage/records/features.h"
+#include "storage/records/item_json.h"
+#include "storage/records/items.h"
+
+/* One page looks at so many records at most, so that a rare `updated_before` keeps no read
+ * transaction open for long; such a page may be short or empty, and its cursor goes on. */
+enum { PAGE_RECORDS_MAX = 50000 };
+
+/* In the order of the ITEM_JSON_ bits; features come last. */
+static const char *const field_names[] = {"title",  "categories", "attributes", "created",
+                                          "hidden", "features",   NULL};
+enum { FIELD_FEATURES = 32 };
+
+/* The document of one item as `read` sees it. */
+static err_code document(context *c, store_read *read, const stored_item *it, unsigned fields,
+                         json_t **out, err *e)
+{
+    const feature *features = NULL;
+    size_t feature_count = 0;
+    *out = NULL;
+    if (fields & FIELD_FEATURES) {
+        arena *record = &c->workspace->record;
+        arena_reset(record);
+        err_code code = features_get(read, it->row, record, &features, &feature_count, e);
+        if (code != ERR_OK) {
+            return code;
+        }
+    }
+    err_code code = item_json_new(out, it, fields & ITEM_JSON_ALL, features, feature_count, e);
+    if (code == ERR_OK && (fields & ITEM_JSON_TITLE) && it->title.at == NULL) {
+        json_object_set_new(*out, "title", json_null());
+    }
+    if (code == ERR_OK) {
+        json_object_set_new(*out, "updated_seq", json_integer((json_int_t)it->updated_seq));
+    }
+    return code;
+}
+
+/* The vector with which the item is ranked, or null if it has none. */
+static err_code add_embedding(context *c, json_t *into, slice id, err *e)
+{
+    context_view(c);
+    uint32_t row = view_item_find(c->view, id);
+    size_t dim = view_dim(c->view);
+    float *vector = arena_alloc(c->memory, dim, sizeof *vector);
+    if (vector == NULL) {
+        return err_nomem(e, "an embedding");
+    }
+    json_t *list = json_null();
+    if (row != ROW_NONE && view_item_vector(c->view, row, vector)) {
+        list = json_array();
+        for (size_t i = 0; i < dim; i++) {
+            json_array_append_new(list, tree_float(vector[i]));
+        }
+    }
+    json_object_set_new(into, "embedding", list);
+    json_object_set_new(into, "model", tree_generation(view_generation(c->view)));
+    return ERR_OK;
+}
+
+static err_code not_found(slice id, err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no item %s", quote(id).text);
+}
+
+static err_code read_one(context *c, store_read *read, unsigned fields, json_t **out, err *e)
+{
+    stored_item it;
+    store_info info;
+    uint32_t row;
+    err_code code = item_find(read, c->id, &row, NULL);
+    if (code == ERR_NOT_FOUND) {
+        return not_found(c->id, e);
+    }
+    if (code == ERR_OK) {
+        code = item_get(read, row, c->memory, &it, e);
+    }
+    if (code == ERR_OK) {
+        code = document(c, read, &it, fields, out, e);
+    }
+    if (code == ERR_OK) {
+        code = store_read_stat(read, &info, e);
+    }
+    if (code == ERR_OK) {
+        json_object_set_new(*out, "seq", json_integer((json_int_t)info.seq));
+    }
+    return code != ERR_OK ? err_set(e, code, "reading an item") : ERR_OK;
+}
+
+err_code handle_item_id_get(context *c, err *e)
+{
+    unsigned fields = ITEM_JSON_ALL;
+    bool embedding = false;
+    json_t *answer = NULL;
+    store_read *read;
+    query_words(c, "fields", field_names, &fields);
+    query_bool(c, "embedding", &embedding);
+    query_end(c);
+    context_id_check(c, slice_of("id"), c->id);
+    err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = store_read_begin(c->deps->store, &read, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    code = read_one(c, read, fields, &answer, e);
+    store_read_end(read);
+    if (code == ERR_OK && embedding) {
+        code = add_embedding(c, answer, c->id, e);
+    }
+    if (code != ERR_OK) {
+        json_decref(answer);
+        return code;
+    }
+    return answer_tree(c, answer, e);
+}
+
+typedef struct page {
+    context *c;
+    store_read *read;
+    size_t limit, count, seen;
+    uint64_t updated_before;
+    unsigned fields;
+    uint32_t next;
+    bool more;
+} page;
+
+/* Each item goes into the answer before the next is read, and an answer that is too long ends at
+ * its limit: a page of wide features would be several times its text as a tree. */
+static err_code page_item(void *ctx, const stored_item *it, err *e)
+{
+    page *p = ctx;
+    json_buffer *b = &p->c->response->body;
+    if (p->count == p->limit || p->seen++ == PAGE_RECORDS_MAX) {
+        p->next = it->row;
+        p->more = true;
+        return ERR_CANCELLED;
+    }
+    if (it->deleted || it->updated_seq >= p->updated_before) {
+        return ERR_OK;
+    }
+    json_t *one;
+    err_code code = document(p->c, p->read, it, p->fields, &one, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    json_put_comma(b);
+    tree_put(b, one);
+    json_decref(one);
+    p->count++;
+    return json_buffer_check(b, e);
+}
+
+static err_code answer_page(page *p, uint32_t first, err *e)
+{
+    store_info info;
+    json_buffer *b = &p->c->response->body;
+    err_code code = store_read_stat(p->read, &info, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    json_put_raw_text(b, "{\"items\":[");
+    code = item_each(p->read, first, page_item, p, e);
+    json_t *cursor = tree_cursor(p->more, p->next);
+    if (code == ERR_OK && cursor == NULL) {
+        code = err_nomem(e, "a page of items");
+    }
+    if (code == ERR_OK) {
+        json_put_raw(b, "]", 1);
+        json_put_key(b, "next_cursor");
+        tree_put(b, cursor);
+        json_put_key(b, "seq");
+        json_put_unsigned(b, info.seq);
+        json_put_raw(b, "}", 1);
+    }
+    json_decref(cursor);
+    return code;
+}
+
+err_code handle_items_get(context *c, err *e)
+{
+    page p = {.c = c, .updated_before = UINT64_MAX, .fields = ITEM_JSON_ALL};
+    uint32_t first = 0;
+    query_limit(c, &p.limit);
+    query_cursor(c, &first);
+    query_words(c, "fields", field_names, &p.fields);
+    query_unsigned(c, "updated_before", 0, INT64_MAX, &p.updated_before);
+    query_end(c);
+    err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = store_read_begin(c->deps->store, &p.read, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    code = answer_page(&p, first, e);
+    store_read_end(p.read);
+    return code;
+}

@@ -1,0 +1,259 @@
+#include "api/resources/item_write.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/serve/state/coldstart.h"
+
+/* Adds the entry's own place before the pointer of a problem in it. */
+typedef struct entry_report {
+    context *c;
+    const char *prefix;
+} entry_report;
+
+static void report_entry(void *ctx, const char *pointer, const char *detail)
+{
+    const entry_report *at = ctx;
+    problem_at(&at->c->problems,
+               arena_printf(at->c->memory, "%s%s", at->prefix, pointer) ?: at->prefix, "%s",
+               detail);
+}
+
+static err_code read_item(const body_object *o, api_write *w, slice id, op_item *out, err *e)
+{
+    if (!json_is_object(o->json)) {
+        problem_at(&o->c->problems, o->pointer, "expected an object");
+        return ERR_OK;
+    }
+    entry_report at = {o->c, o->pointer};
+    const item_json_options options = {
+        .mode = w->op->kind == OP_ITEMS_PATCH ? ITEM_JSON_PATCH : ITEM_JSON_PUT,
+        .id = id,
+        .now = o->c->request->now,
+        .memory = &w->op->memory,
+        .report = report_entry,
+        .report_ctx = &at,
+    };
+    size_t before = o->c->problems.found;
+    err own = ERR_INIT;
+    err_code code = item_json_read(o->json, &options, out, &own);
+    if (code == ERR_INVALID) {
+        if (o->c->problems.found == before) {
+            problem_at(&o->c->problems, o->pointer, "%s", own.text);
+        }
+        return ERR_OK; /* context_check refuses with all problems */
+    }
+    return code != ERR_OK ? err_set(e, code, "%s", own.text) : ERR_OK;
+}
+
+static slice keep(api_write *w, slice text)
+{
+    return arena_slice(&w->op->memory, text);
+}
+
+/* Names of the generation's modalities whose bit is set, copied into the op's arena. */
+static const slice *names_of(const view *v, api_write *w, uint32_t bits, uint32_t *count)
+{
+    size_t modalities = coldstart_modalities(v);
+    slice *names = arena_alloc(&w->op->memory, modalities, sizeof *names);
+    *count = 0;
+    for (size_t m = 0; names != NULL && m < modalities; m++) {
+        if (bits & (1U << m)) {
+            names[(*count)++] = keep(w, coldstart_modality_name(v, m));
+        }
+    }
+    return names;
+}
+
+static bool is_modality(const view *v, slice name)
+{
+    for (size_t m = 0; m < coldstart_modalities(v); m++) {
+        if (slice_equal(coldstart_modality_name(v, m), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Everything as names, because rows and modality numbers mean something only under this view. */
+static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
+{
+    const op_item *it = &w->op->items[entry];
+    const cold_item *cold = w->prepared[entry];
+    write_embedding *m = &w->embeddings[entry];
+    slice *unused = arena_alloc(&w->op->memory, it->feature_count, sizeof *unused);
+    if (unused == NULL) {
+        return err_nomem(e, "an embedding");
+    }
+    for (uint32_t i = 0; i < it->feature_count; i++) {
+        if (it->features[i].data != NULL && !is_modality(v, it->features[i].modality)) {
+            unused[m->unused_count++] = it->features[i].modality;
+        }
+    }
+    m->unused = unused;
+    m->known = true;
+    if (cold == NULL) {
+        return ERR_OK;
+    }
+    m->from = names_of(v, w, cold->used, &m->from_count);
+    m->missing = names_of(v, w, cold->missing, &m->missing_count);
+    struct write_neighbour *list = arena_alloc(&w->op->memory, cold->neighbour_count, sizeof *list);
+    if (m->from == NULL || m->missing == NULL || list == NULL) {
+        return err_nomem(e, "an embedding");
+    }
+    for (size_t i = 0; i < cold->neighbour_count; i++) {
+        slice id = view_item_id(v, cold->neighbours[i].item);
+        if (id.at != NULL && (view_item_flags(v, cold->neighbours[i].item) & ITEM_HIDDEN) == 0) {
+            list[m->neighbour_count++] = (struct write_neighbour){
+                keep(w, id), keep(w, coldstart_modality_name(v, cold->neighbours[i].modality)),
+                cold->neighbours[i].similarity};
+        }
+    }
+    m->neighbours = list;
+    return ERR_OK;
+}
+
+/* A hold of its own for every item: finding neighbours takes a while, and memory that the writer
+ * replaces waits for the oldest hold. */
+static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
+{
+    op_item *it = (op_item *)&w->op->items[entry];
+    live_hold hold;
+    live_acquire(c->deps->live, &hold);
+    bool exists = view_item_find(hold.view, it->id) != ROW_NONE;
+    err_code code = ERR_OK;
+    w->model = view_generation(hold.view);
+    if (!exists || it->feature_count > 0) {
+        err own = ERR_INIT;
+        cold_item *cold = NULL;
+        code = coldstart_prepare(&cold, hold.view, it->features, it->feature_count, &own);
+        if (code != ERR_OK && code != ERR_INVALID) { /* a wrong width is for the store to say */
+            err_set(e, code, "%s", own.text);
+        } else {
+            w->prepared[entry] = cold;
+            it->prepared = cold;
+            code = exists ? ERR_OK : describe(hold.view, w, entry, e);
+        }
+    }
+    live_release(c->deps->live, &hold);
+    return code;
+}
+
+static err_code prepare_all(context *c, api_write *w, err *e)
+{
+    if (w->op->kind == OP_ITEMS_PATCH) {
+        return ERR_OK; /* merged with what the store has, so only the writer knows the whole */
+    }
+    w->embeddings = arena_alloc(&w->op->memory, w->op->count, sizeof *w->embeddings);
+    w->prepared = arena_alloc(&w->op->memory, w->op->count, sizeof *w->prepared);
+    if (w->embeddings == NULL || w->prepared == NULL) {
+        w->prepared = NULL;
+        return err_nomem(e, "a write of items");
+    }
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < w->op->count; i++) {
+        code = prepare(c, w, i, e);
+    }
+    return code;
+}
+
+/* "/items/" and the id, percent-encoded where a path needs it. */
+static void set_location(api_write *w)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    slice id = w->op->items[0].id;
+    char *text = arena_alloc(&w->op->memory, 7 + 3 * id.length, 1);
+    if (text == NULL) {
+        return;
+    }
+    memcpy(text, "/items/", 7);
+    size_t length = 7;
+    for (size_t i = 0; i < id.length; i++) {
+        unsigned char c = (unsigned char)id.at[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain) {
+            text[length++] = (char)c;
+        } else {
+            text[length++] = '%';
+            text[length++] = hex[c >> 4];
+            text[length++] = hex[c & 15];
+        }
+    }
+    w->location = (slice){text, length};
+}
+
+/* Numbers of one digit double in size; the rest is for structs, and for the ids of neighbours,
+ * which can be 256 bytes each. Taken block by block, so a small op stays small. */
+static size_t op_bytes(const context *c)
+{
+    return 4 * c->request->body.length + ((size_t)32 << 20);
+}
+
+err_code item_write_one(const body_object *o, op_kind kind, slice id, err *e)
+{
+    context *c = o->c;
+    api_write *w;
+    err_code code = write_new(c, kind, op_bytes(c), &w, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    op_item *it = arena_alloc(&w->op->memory, 1, sizeof *it);
+    if (it == NULL) {
+        return err_nomem(e, "an item");
+    }
+    w->single = true;
+    w->list = "/";
+    code = read_item(o, w, id, it, e);
+    if (code == ERR_OK) {
+        code = context_check(c, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    w->op->items = it;
+    w->op->count = 1;
+    set_location(w);
+    code = prepare_all(c, w, e);
+    return code == ERR_OK ? write_idempotent(c, w, e) : code;
+}
+
+err_code item_write_list(const body_object *o, op_kind kind, err *e)
+{
+    static const char *const names[] = {"items", NULL};
+    context *c = o->c;
+    const json_t *list;
+    api_write *w;
+    body_known(o, names);
+    if (json_object_get(o->json, "items") == NULL) {
+        problem_at(&c->problems, "/items", "missing");
+    }
+    body_limit limit = {"batch_items_max", c->deps->limits.batch_items_max};
+    err_code code = body_entries(o, "items", limit, &list, e);
+    if (code == ERR_OK) {
+        code = write_new(c, kind, op_bytes(c), &w, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    size_t count = json_array_size(list);
+    op_item *items = arena_alloc(&w->op->memory, count, sizeof *items);
+    if (items == NULL) {
+        return err_nomem(e, "a write of items");
+    }
+    w->list = "/items";
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        body_object at = {c, json_array_get(list, i), body_pointer_at(c, "/items", i)};
+        code = read_item(&at, w, (slice){NULL, 0}, &items[i], e);
+    }
+    if (code == ERR_OK) {
+        code = context_check(c, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    w->op->items = items;
+    w->op->count = (uint32_t)count;
+    code = prepare_all(c, w, e);
+    return code == ERR_OK ? write_idempotent(c, w, e) : code;
+}

@@ -1,0 +1,23 @@
+/*
+ * item_write: from documents of items to an op, with what can be computed before the writer.
+ *
+ * Reading features and finding a new item's neighbours are the costly parts of a write, so both
+ * are done here, on the request's thread. The vector is made from the features that the request
+ * brings; whether it still holds is decided where the op is applied.
+ */
+#ifndef API_ITEM_WRITE_H
+#define API_ITEM_WRITE_H
+
+#include "api/resources/write.h"
+#include "api/web/body.h"
+#include "api/web/context.h"
+#include "storage/records/item_json.h"
+
+/* item_write_one prepares a write of the item that `o` describes; `id` is that of the path, or
+ * absent. */
+err_code item_write_one(const body_object *o, op_kind kind, slice id, err *e) ERR_CHECKED;
+
+/* item_write_list prepares a write of the entries of "items". */
+err_code item_write_list(const body_object *o, op_kind kind, err *e) ERR_CHECKED;
+
+#endif

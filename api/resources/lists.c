@@ -1,0 +1,142 @@
+/* GET /similar, /popular and /latest. */
+#include "api/handlers.h"
+#include "api/resources/recommend_answer.h"
+#include "api/resources/recommend_request.h"
+#include "api/web/quote.h"
+#include "core/common/item_fields.h"
+#include "core/common/timestamp.h"
+
+typedef err_code (*list_function)(const view *v, const list_query *q, recommend_scratch *s,
+                                  recommend_result *out, err *e);
+
+static err_code list_query_of(context *c, const recommend_request *r, list_query *q, err *e)
+{
+    *q = (list_query){.k = r->k, .offset = r->offset, .filter = &r->filter};
+    err_code code = rows_of(c, r->exclude, r->exclude_count, &q->exclude, &q->exclude_count, e);
+    context_phase(c, API_PHASE_LOOKUP);
+    return code;
+}
+
+static void put_k(context *c, const recommend_request *r)
+{
+    json_buffer *b = &c->response->body;
+    json_put_key(b, "k");
+    json_put_unsigned(b, r->k);
+    if (r->offset > 0) {
+        json_put_key(b, "offset");
+        json_put_unsigned(b, r->offset);
+    }
+}
+
+static err_code plain_list(context *c, list_function list, err *e)
+{
+    recommend_request r;
+    recommend_result result;
+    list_query q;
+    err_code code = lists_query(c, &r, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    query_end(c);
+    if (context_check(c, e) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    context_phase(c, API_PHASE_PARSE);
+    context_view(c);
+    code = list_query_of(c, &r, &q, e);
+    if (code == ERR_OK) {
+        code = list(c->view, &q, c->workspace->scratch, &result, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    context_phase(c, API_PHASE_SEARCH);
+    json_put_raw(&c->response->body, "{", 1);
+    put_k(c, &r);
+    answer_items_options shown = {.fields = r.fields, .created = list == latest};
+    code = answer_items(c, &result, &shown, e);
+    context_model_seq(c);
+    json_put_raw(&c->response->body, "}", 1);
+    return code;
+}
+
+err_code handle_popular_get(context *c, err *e)
+{
+    return plain_list(c, popular, e);
+}
+
+err_code handle_latest_get(context *c, err *e)
+{
+    return plain_list(c, latest, e);
+}
+
+static const char *const by_names[] = {"all", "collaborative", "multimodal", NULL};
+
+static similar_by by_query(context *c)
+{
+    slice text;
+    if (query_text(c, "by", &text)) {
+        for (unsigned i = 0; by_names[i] != NULL; i++) {
+            if (slice_equal(text, slice_of(by_names[i]))) {
+                return (similar_by)i;
+            }
+        }
+        problem_parameter(&c->problems, slice_of("by"),
+                          "expected all, collaborative or multimodal, not %s", quote(text).text);
+    }
+    return SIMILAR_ALL;
+}
+
+static err_code similar_search(context *c, const recommend_request *r, slice item, similar_by by,
+                               err *e)
+{
+    list_query q;
+    recommend_result result;
+    context_view(c);
+    uint32_t row = view_item_find(c->view, item);
+    if (row == ROW_NONE) {
+        return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
+    }
+    err_code code = list_query_of(c, r, &q, e);
+    if (code == ERR_OK) {
+        code = similar(c->view, row, by, &q, c->workspace->scratch, &result, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    context_phase(c, API_PHASE_SEARCH);
+    json_buffer *b = &c->response->body;
+    json_put_raw_text(b, "{\"item\":");
+    json_put_string(b, item);
+    json_put_key(b, "by");
+    json_put_text(b, by_names[by]);
+    put_k(c, r);
+    code = answer_items(c, &result, &(answer_items_options){.fields = r->fields}, e);
+    context_model_seq(c);
+    answer_fallback(c, result.fallback);
+    json_put_key(b, "exact");
+    json_put_bool(b, result.exact);
+    json_put_raw(b, "}", 1);
+    return code;
+}
+
+err_code handle_similar_get(context *c, err *e)
+{
+    recommend_request r;
+    slice item = {NULL, 0};
+    err_code code = lists_query(c, &r, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    size_t before = c->problems.found;
+    if (!query_id(c, "item", &item) && c->problems.found == before) {
+        problem_parameter(&c->problems, slice_of("item"), "missing");
+    }
+    similar_by by = by_query(c);
+    query_end(c);
+    if (context_check(c, e) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    context_phase(c, API_PHASE_PARSE);
+    return similar_search(c, &r, item, by, e);
+}

@@ -1,0 +1,135 @@
+/* GET /model and /model/generations, POST /model/activate. Training is in model_train.c. */
+#include "api/handlers.h"
+#include "api/resources/write.h"
+#include "api/web/body.h"
+#include "api/web/store_answer.h"
+#include "storage/models/generations.h"
+
+/* The trainer's own summary (options, metrics, learning curve) is passed on as it is. */
+static json_t *summary(slice text)
+{
+    json_t *tree = text.length > 0 ? json_loadb(text.at, text.length, 0, NULL) : NULL;
+    return tree != NULL ? tree : json_null();
+}
+
+static json_t *generation_tree(const generation_info *g)
+{
+    return json_pack("{s:I,s:s,s:b,s:o,s:I,s:I,s:I,s:I,s:o}", "generation", (json_int_t)g->number,
+                     "state", g->state == GENERATION_READY ? "ready" : "building", "active",
+                     (int)g->active, "created", tree_time(g->created), "data_seq",
+                     (json_int_t)g->seq, "users", (json_int_t)g->users, "items",
+                     (json_int_t)g->items, "bytes", (json_int_t)g->bytes, "training",
+                     summary(g->summary));
+}
+
+static err_code active_generation(context *c, json_t **out, err *e)
+{
+    uint32_t number = view_generation(c->view);
+    store_read *read;
+    generation_info info;
+    *out = json_null();
+    if (number == 0) {
+        return ERR_OK;
+    }
+    err_code code = store_read_begin(c->deps->store, &read, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    err own = ERR_INIT;
+    code = generation_get(read, number, c->memory, &info, &own);
+    store_read_end(read);
+    if (code == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", own.text);
+    }
+    *out = generation_tree(&info);
+    return *out != NULL ? ERR_OK : err_nomem(e, "a generation");
+}
+
+err_code handle_model_get(context *c, err *e)
+{
+    json_t *active;
+    view_stats s;
+    query_end(c);
+    err_code code = context_check(c, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    context_view(c);
+    code = active_generation(c, &active, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    view_stats_get(c->view, &s);
+    json_t *live_part =
+        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "items", (json_int_t)s.items, "items_hidden",
+                  (json_int_t)s.items_hidden, "users", (json_int_t)s.users, "interactions",
+                  (json_int_t)s.interactions, "base_rows", (json_int_t)s.base_rows, "delta_rows",
+                  (json_int_t)s.delta_rows, "changes", (json_int_t)s.changes);
+    json_t *answer = json_pack("{s:o,s:I,s:I,s:o,s:o}", "model", tree_generation(s.generation),
+                               "seq", (json_int_t)s.seq, "dim", (json_int_t)view_dim(c->view),
+                               "generation", active, "live", live_part);
+    return answer_tree(c, answer, e);
+}
+
+err_code handle_model_generations_get(context *c, err *e)
+{
+    store_read *read;
+    const generation_info *list;
+    size_t count = 0;
+    query_end(c);
+    err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = store_read_begin(c->deps->store, &read, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    code = generation_list(read, c->memory, &list, &count, e);
+    store_read_end(read);
+    if (code != ERR_OK) {
+        return code;
+    }
+    json_t *generations = json_array();
+    for (size_t i = 0; generations != NULL && i < count; i++) {
+        json_array_append_new(generations, generation_tree(&list[i]));
+    }
+    context_view(c);
+    return answer_tree(c,
+                       json_pack("{s:o,s:o,s:I}", "generations", generations, "model",
+                                 tree_generation(view_generation(c->view)), "seq",
+                                 (json_int_t)view_seq(c->view)),
+                       e);
+}
+
+err_code handle_model_activate_post(context *c, err *e)
+{
+    static const char *const names[] = {"generation", NULL};
+    body_object o;
+    api_write *w;
+    uint64_t number = 0;
+    query_end(c);
+    err_code code = body_parse(c, &o, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    body_known(&o, names);
+    size_t before = c->problems.found;
+    if (!body_unsigned(&o, "generation", 1, UINT32_MAX - 1, &number) &&
+        c->problems.found == before) {
+        problem_at(&c->problems, "/generation", "missing: expected the number of a generation");
+    }
+    code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = write_new(c, OP_GENERATION_ACTIVATE, 1 << 16, &w, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    w->single = true;
+    w->op->count = 1;
+    w->op->generation = (uint32_t)number;
+    return write_idempotent(c, w, e);
+}

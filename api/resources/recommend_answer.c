@@ -1,0 +1,147 @@
+#include "api/resources/recommend_answer.h"
+
+#include "api/web/store_answer.h"
+#include "storage/records/item_json.h"
+#include "storage/records/items.h"
+
+err_code rows_of(context *c, const slice *ids, size_t id_count, const uint32_t **rows,
+                 size_t *count, err *e)
+{
+    uint32_t *found = arena_alloc(c->memory, id_count, sizeof *found);
+    *rows = found;
+    *count = 0;
+    if (found == NULL) {
+        return err_nomem(e, "a list of items");
+    }
+    for (size_t i = 0; i < id_count; i++) {
+        uint32_t row = view_item_find(c->view, ids[i]);
+        if (row != ROW_NONE) {
+            found[(*count)++] = row;
+        }
+    }
+    return ERR_OK;
+}
+
+void answer_fallback(context *c, recommend_fallback fallback)
+{
+    json_buffer *b = &c->response->body;
+    json_put_key(b, "fallback");
+    const char *name = recommend_fallback_name(fallback);
+    if (name == NULL) {
+        json_put_raw(b, "null", 4);
+    } else {
+        json_put_text(b, name);
+    }
+}
+
+static void put_explain(context *c, const recommend_hit *hit)
+{
+    json_buffer *b = &c->response->body;
+    json_put_key(b, "explain");
+    if (hit->popular) {
+        json_put_raw(b, "null", 4);
+        return;
+    }
+    json_put_raw_text(b, "{\"collaborative\":");
+    json_put_float(b, hit->collaborative);
+    json_put_raw_text(b, ",\"multimodal\":");
+    json_put_float(b, hit->multimodal);
+    json_put_raw_text(b, ",\"because\":[");
+    for (size_t i = 0; i < hit->because_count; i++) {
+        slice id = view_item_id(c->view, hit->because[i].item);
+        if (id.at == NULL) {
+            continue;
+        }
+        json_put_comma(b);
+        json_put_raw_text(b, "{\"item\":");
+        json_put_string(b, id);
+        json_put_raw_text(b, ",\"similarity\":");
+        json_put_float(b, hit->because[i].similarity);
+        json_put_raw_text(b, "}");
+    }
+    json_put_raw_text(b, "]}");
+}
+
+/* Members that only the store holds. An item that went in this moment keeps its bare entry. */
+static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned fields, err *e)
+{
+    json_buffer *b = &c->response->body;
+    stored_item it;
+    err ignored = ERR_INIT;
+    arena_reset(&c->workspace->record);
+    err_code code = item_get(read, row, &c->workspace->record, &it, &ignored);
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && it.deleted)) {
+        return ERR_OK;
+    }
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", ignored.text);
+    }
+    if (fields & FIELD_TITLE) {
+        json_put_key(b, "title");
+        if (it.title.at == NULL) {
+            json_put_raw(b, "null", 4);
+        } else {
+            json_put_string(b, it.title);
+        }
+    }
+    if (fields & FIELD_CATEGORIES) {
+        json_put_key(b, "categories");
+        json_put_raw(b, "[", 1);
+        for (uint32_t i = 0; i < it.category_count; i++) {
+            json_put_comma(b);
+            json_put_string(b, it.categories[i]);
+        }
+        json_put_raw(b, "]", 1);
+    }
+    if (fields & FIELD_ATTRIBUTES) {
+        json_t *attributes = json_object();
+        for (uint32_t i = 0; attributes != NULL && i < it.attribute_count; i++) {
+            const attribute *a = &it.attributes[i];
+            json_object_setn_new(attributes, a->name.at, a->name.length, attribute_json_new(a));
+        }
+        if (attributes == NULL) {
+            return err_nomem(e, "an answer");
+        }
+        json_put_key(b, "attributes");
+        tree_put(b, attributes);
+        json_decref(attributes);
+    }
+    return ERR_OK;
+}
+
+err_code answer_items(context *c, const recommend_result *result,
+                      const answer_items_options *options, err *e)
+{
+    json_buffer *b = &c->response->body;
+    store_read *read = NULL;
+    err_code code = ERR_OK;
+    if (options->fields != 0) {
+        code = store_read_begin(c->deps->store, &read, e);
+    }
+    json_put_key(b, "items");
+    json_put_raw(b, "[", 1);
+    for (size_t i = 0; code == ERR_OK && i < result->count; i++) {
+        const recommend_hit *hit = &result->hits[i];
+        json_put_raw_text(b, i > 0 ? ",{\"item\":" : "{\"item\":");
+        json_put_string(b, view_item_id(c->view, hit->row));
+        json_put_raw_text(b, ",\"score\":");
+        if (options->created) {
+            json_put_signed(b, view_item_created(c->view, hit->row));
+        } else {
+            json_put_float(b, hit->score);
+        }
+        if (options->explain) {
+            put_explain(c, hit);
+        }
+        if (options->fields != 0) {
+            code = put_fields(c, read, hit->row, options->fields, e);
+        }
+        json_put_raw(b, "}", 1);
+        if (code == ERR_OK) {
+            code = json_buffer_check(b, e);
+        }
+    }
+    json_put_raw(b, "]", 1);
+    store_read_end(read);
+    return code;
+}

@@ -1,0 +1,35 @@
+/*
+ * recommend_answer: a list of hits as JSON, for every route that gives lists.
+ *
+ * Written straight into the response. Titles and other members that the view does not hold are
+ * read from the store in one short transaction after the search.
+ */
+#ifndef API_RECOMMEND_ANSWER_H
+#define API_RECOMMEND_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/resources/recommend_request.h"
+#include "api/web/context.h"
+#include "core/serve/query/recommend.h"
+
+/* answer_items writes the member "items". */
+typedef struct answer_items_options {
+    unsigned fields; /* FIELD_* */
+    bool explain;
+    bool created; /* scores are epoch seconds, which the hits' floats cannot hold */
+} answer_items_options;
+
+err_code answer_items(context *c, const recommend_result *result,
+                      const answer_items_options *options, err *e) ERR_CHECKED;
+
+/* rows_of looks ids up in the view; unknown ones are left out. *rows is (*count) in the context's
+ * arena. */
+err_code rows_of(context *c, const slice *ids, size_t id_count, const uint32_t **rows,
+                 size_t *count, err *e) ERR_CHECKED;
+
+/* answer_fallback writes the member "fallback". */
+void answer_fallback(context *c, recommend_fallback fallback);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * recommend_request: what a caller asks of /recommend, from a query string or from a body.
+ *
+ * Both forms fill the same struct, so that there is one way to answer. Strings are borrowed from
+ * the request.
+ */
+#ifndef API_RECOMMEND_REQUEST_H
+#define API_RECOMMEND_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/web/body.h"
+#include "api/web/context.h"
+#include "core/serve/filter/filter.h"
+
+/* Members of the items in an answer, beside id and score. */
+enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4 };
+
+typedef struct recommend_request {
+    slice user;                   /* absent: none */
+    const slice *session;         /* (session_count) ids */
+    const float *session_weights; /* (session_count) */
+    size_t session_count;
+    size_t k, offset;
+    const slice *exclude; /* (exclude_count) ids */
+    size_t exclude_count;
+    filter filter; /* all zero: none */
+    bool include_seen, explain, exact, strict;
+    double balance, diversity;
+    unsigned fields; /* FIELD_* */
+} recommend_request;
+
+/* recommend_request_query reads the parameters of GET /recommend. */
+err_code recommend_request_query(context *c, recommend_request *out, err *e) ERR_CHECKED;
+
+/* recommend_request_body reads one request object; problems are only reported. ERR_TOO_LARGE for
+ * lists over their limits. */
+err_code recommend_request_body(const body_object *o, recommend_request *out, err *e) ERR_CHECKED;
+
+/* filter_body reads a filter object; problems are only reported. */
+void filter_body(const body_object *o, filter *out);
+
+/* fields_query reads `fields=`; lists_query the k, offset, category, exclude that lists share. */
+void fields_query(context *c, unsigned *out);
+err_code lists_query(context *c, recommend_request *out, err *e) ERR_CHECKED;
+
+#endif

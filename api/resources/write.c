@@ -1,0 +1,334 @@
+#include "api/resources/write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/web/body_hash.h"
+#include "api/web/problem.h"
+#include "core/common/mem.h"
+
+err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e)
+{
+    *out = NULL;
+    api_write *w = mem_array(1, sizeof *w);
+    if (w == NULL) {
+        return err_nomem(e, "a write");
+    }
+    err_code code = op_new(&w->op, kind, bytes_max, e);
+    if (code != ERR_OK) {
+        mem_free(w);
+        return code;
+    }
+    w->op->time = c->request->now;
+    w->route = c->route->path;
+    w->list = "";
+    w->errors_max = c->deps->limits.errors_max;
+    w->answer_bytes_max = c->deps->limits.answer_bytes_max;
+    slice id = c->request->request_id;
+    size_t length = id.length < REQUEST_ID_BYTES_MAX ? id.length : REQUEST_ID_BYTES_MAX;
+    memcpy(w->request_id, id.at != NULL ? id.at : "", length);
+    c->write = w; /* run() frees it if the handler fails */
+    *out = w;
+    return ERR_OK;
+}
+
+void write_free(api_write *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; w->prepared != NULL && i < w->op->count; i++) {
+        cold_item_free(w->prepared[i]);
+    }
+    op_free(w->op);
+    mem_free(w);
+}
+
+static void put_names(json_buffer *b, const char *key, const slice *names, uint32_t count)
+{
+    json_put_key(b, key);
+    json_put_raw(b, "[", 1);
+    for (uint32_t i = 0; i < count; i++) {
+        json_put_comma(b);
+        json_put_string(b, names[i]);
+    }
+    json_put_raw(b, "]", 1);
+}
+
+static void put_embedding(json_buffer *b, const write_embedding *m)
+{
+    json_put_key(b, "embedding");
+    json_put_raw(b, "{", 1);
+    put_names(b, "from", m->from, m->from_count);
+    put_names(b, "missing", m->missing, m->missing_count);
+    put_names(b, "unused", m->unused, m->unused_count);
+    json_put_key(b, "neighbours");
+    json_put_raw(b, "[", 1);
+    for (uint32_t i = 0; i < m->neighbour_count; i++) {
+        json_put_comma(b);
+        json_put_raw_text(b, "{\"item\":");
+        json_put_string(b, m->neighbours[i].item);
+        json_put_key(b, "modality");
+        json_put_string(b, m->neighbours[i].modality);
+        json_put_key(b, "similarity");
+        json_put_float(b, m->neighbours[i].similarity);
+        json_put_raw(b, "}", 1);
+    }
+    json_put_raw_text(b, "]}");
+}
+
+static unsigned entry_status(const apply_entry *entry)
+{
+    if (entry->code != ERR_OK) {
+        return problem_status(entry->code);
+    }
+    return entry->outcome == APPLY_CREATED ? 201 : 200;
+}
+
+/* Members that say what became of entry `i`, beside its status. */
+static void put_entry(json_buffer *b, const api_write *w, const apply_entry *entry, uint32_t i)
+{
+    if (w->embeddings != NULL && w->embeddings[i].known && entry->code == ERR_OK) {
+        put_embedding(b, &w->embeddings[i]);
+    }
+    if (w->op->kind == OP_INTERACTIONS_REMOVE || w->op->kind == OP_ITEMS_DELETE) {
+        if (entry->code == ERR_OK && w->op->kind == OP_INTERACTIONS_REMOVE) {
+            json_put_key(b, "removed");
+            json_put_unsigned(b, entry->removed);
+        }
+    }
+}
+
+static void put_receipt(json_buffer *b, const apply_receipt *r)
+{
+    json_put_key(b, "erased");
+    json_put_raw(b, "{", 1);
+    json_put_key(b, "interactions");
+    json_put_unsigned(b, r->interactions);
+    json_put_key(b, "generations");
+    json_put_unsigned(b, r->generations);
+    json_put_key(b, "log_entries");
+    json_put_unsigned(b, r->log_entries);
+    json_put_key(b, "idempotency_records");
+    json_put_unsigned(b, r->idempotency);
+    json_put_key(b, "checkpoint");
+    json_put_bool(b, r->checkpoint);
+    json_put_raw(b, "}", 1);
+    json_put_key(b, "training_running");
+    json_put_bool(b, r->training);
+    json_put_key(b, "out_of_reach");
+    json_put_raw_text(b,
+                      "[\"snapshots and exports made before\",\"pages of the store that are free "
+                      "but not yet written again\"]");
+}
+
+static void put_model_seq(json_buffer *b, const api_write *w, uint64_t seq)
+{
+    if (w->op->kind == OP_GENERATION_ACTIVATE) {
+        json_put_key(b, "model");
+        json_put_unsigned(b, w->op->generation);
+    } else if (w->embeddings != NULL) {
+        json_put_key(b, "model");
+        if (w->model == 0) {
+            json_put_raw(b, "null", 4);
+        } else {
+            json_put_unsigned(b, w->model);
+        }
+    }
+    json_put_key(b, "seq");
+    json_put_unsigned(b, seq);
+}
+
+static void put_location(const api_write *w, api_response *r)
+{
+    if (r->status == 201 && w->location.at != NULL && w->location.length < sizeof r->location) {
+        memcpy(r->location, w->location.at, w->location.length);
+        r->location[w->location.length] = '\0';
+    }
+}
+
+static void answer_single(const api_write *w, const apply_result *result, api_response *r)
+{
+    const apply_entry *entry = &result->entries[0];
+    json_buffer *b = &r->body;
+    r->status = entry_status(entry);
+    json_put_raw(b, "{", 1);
+    if (w->op->kind == OP_USER_ERASE) {
+        json_put_key(b, "user");
+        json_put_string(b, w->op->user);
+        put_receipt(b, &result->receipt);
+    } else if (w->op->items != NULL) {
+        json_put_key(b, "id");
+        json_put_string(b, w->op->items[0].id);
+    } else if (w->op->interactions != NULL) {
+        json_put_key(b, "user");
+        json_put_string(b, w->op->interactions[0].user);
+        json_put_key(b, "item");
+        json_put_string(b, w->op->interactions[0].item);
+    }
+    put_entry(b, w, entry, 0);
+    put_model_seq(b, w, result->seq);
+    json_put_raw(b, "}", 1);
+    put_location(w, r);
+}
+
+static void put_results(const api_write *w, const apply_result *result, json_buffer *b)
+{
+    json_put_key(b, "accepted");
+    json_put_unsigned(b, result->accepted);
+    json_put_key(b, "results");
+    json_put_raw(b, "[", 1);
+    for (uint32_t i = 0; i < result->entry_count; i++) {
+        const apply_entry *entry = &result->entries[i];
+        json_put_raw_text(b, i > 0 ? ",{\"index\":" : "{\"index\":");
+        json_put_unsigned(b, i);
+        json_put_raw_text(b, ",\"status\":");
+        json_put_unsigned(b, entry_status(entry));
+        if (entry->detail != NULL) {
+            json_put_key(b, "detail");
+            json_put_text(b, entry->detail);
+        }
+        put_entry(b, w, entry, i);
+        json_put_raw(b, "}", 1);
+    }
+    json_put_raw(b, "]", 1);
+}
+
+/* The status that all refused entries share, else 400. */
+static unsigned shared_status(const apply_result *result)
+{
+    unsigned status = problem_status(result->entries[0].code);
+    for (uint32_t i = 1; i < result->entry_count; i++) {
+        if (problem_status(result->entries[i].code) != status) {
+            return 400;
+        }
+    }
+    return status;
+}
+
+/* Nothing was accepted: a problem that points at each entry. */
+static void answer_refused(const api_write *w, const apply_result *result, api_response *r)
+{
+    arena memory;
+    arena_init(&memory, (size_t)1 << 20);
+    problem_list list;
+    problem_list_init(&list, w->errors_max, &memory);
+    for (uint32_t i = 0; i < result->entry_count; i++) {
+        const apply_entry *entry = &result->entries[i];
+        /* entries that are bare ids have no members to point at */
+        bool bare = w->op->kind == OP_ITEMS_DELETE;
+        slice field = bare ? (slice){"", 0} : entry->field;
+        const char *detail = entry->detail != NULL ? entry->detail : "refused";
+        char pointer[ERR_TEXT_MAX];
+        if (w->single) {
+            snprintf(pointer, sizeof pointer, "%.*s", (int)field.length, field.at);
+        } else {
+            snprintf(pointer, sizeof pointer, "%s/%u%.*s", w->list, i, (int)field.length, field.at);
+        }
+        problem_report(&list, pointer, detail);
+    }
+    const apply_entry *first = &result->entries[0];
+    unsigned status = shared_status(result);
+    const char *name = status == problem_status(first->code) ? err_code_name(first->code) : NULL;
+    const char *detail = first->detail != NULL ? first->detail : "refused";
+    snprintf(r->cause, sizeof r->cause, "%s", detail);
+    r->code = first->code;
+    if (w->single) {
+        problem_open(r, status, name, detail);
+    } else {
+        problem_open(r, status, name, "every entry was refused");
+        put_results(w, result, &r->body);
+    }
+    json_put_key(&r->body, "seq");
+    json_put_unsigned(&r->body, result->seq);
+    bool placed = !w->single || first->field.at != NULL;
+    problem_close(r, placed && w->list[0] != '\0' ? &list : NULL, slice_of(w->request_id));
+    arena_fini(&memory);
+}
+
+static void answer(const api_write *w, const apply_result *result, api_response *r)
+{
+    r->content_type = "application/json";
+    if (result->accepted == 0) {
+        answer_refused(w, result, r);
+    } else if (w->single) {
+        answer_single(w, result, r);
+    } else {
+        r->status = 200;
+        json_put_raw(&r->body, "{", 1);
+        put_results(w, result, &r->body);
+        put_model_seq(&r->body, w, result->seq);
+        json_put_raw(&r->body, "}", 1);
+    }
+}
+
+void write_answer(const api_write *w, const apply_result *result, api_response *r)
+{
+    err e = ERR_INIT;
+    json_buffer_reset(&r->body, SIZE_MAX);
+    r->route = w->route;
+    if (result->replayed) {
+        r->status = result->status;
+        r->content_type = result->status < 400 ? "application/json" : "application/problem+json";
+        json_put_raw(&r->body, result->body.at, result->body.length);
+        put_location(w, r);
+    } else if (result->entry_count == 0 || result->code == ERR_UNPROCESSABLE ||
+               problem_status(result->code) >= 500) {
+        if (result->code != ERR_OK || result->entry_count == 0) {
+            err_set(&e, result->code != ERR_OK ? result->code : ERR_INTERNAL, "%s", result->detail);
+        }
+    }
+    if (e.code == ERR_OK && !result->replayed) {
+        answer(w, result, r);
+    }
+    if (e.code == ERR_OK && json_buffer_check(&r->body, &e) == ERR_OK) {
+        return;
+    }
+    json_buffer_reset(&r->body, 0);
+    problem_respond(r, &e, NULL, slice_of(w->request_id));
+}
+
+/* Runs in the op's transaction (storage/log/op.h). */
+static err_code render(void *ctx, const apply_result *result, arena *a, uint16_t *status,
+                       slice *body, err *e)
+{
+    const api_write *w = ctx;
+    api_response r;
+    api_response_init(&r, w->answer_bytes_max);
+    answer(w, result, &r);
+    err_code code = json_buffer_check(&r.body, e);
+    if (code == ERR_OK) {
+        *status = (uint16_t)r.status;
+        *body = arena_slice(a, (slice){r.body.at, r.body.length});
+        code = body->at == NULL ? err_nomem(e, "an answer") : ERR_OK;
+    }
+    api_response_fini(&r);
+    return code;
+}
+
+err_code write_idempotent(context *c, api_write *w, err *e)
+{
+    slice key = c->request->idempotency_key;
+    if (key.at == NULL || !slice_equal(c->request->method, slice_of("POST"))) {
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < key.length; i++) {
+        if (key.at[i] < 0x21 || key.at[i] > 0x7e) {
+            key.length = 0;
+        }
+    }
+    if (key.length < 1 || key.length > IDEMPOTENCY_KEY_BYTES_MAX) {
+        problem_parameter(&c->problems, slice_of("Idempotency-Key"),
+                          "expected 1 to %d printable ASCII characters without spaces",
+                          IDEMPOTENCY_KEY_BYTES_MAX);
+        return context_check(c, e);
+    }
+    w->op->idempotency_key = arena_slice(&w->op->memory, key);
+    if (w->op->idempotency_key.at == NULL) {
+        return err_nomem(e, "an idempotency key");
+    }
+    w->op->render = render;
+    w->op->render_ctx = w;
+    const slice parts[] = {c->request->method, c->request->target, c->request->body};
+    return body_hash(parts, 3, w->op->idempotency_hash, e);
+}

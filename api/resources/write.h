@@ -1,0 +1,66 @@
+/*
+ * write: between a checked request and the answer to what it wrote.
+ *
+ * An api_write owns the op, what was computed for it at admission (vectors of new items), and the
+ * way to say what came of it. The same rendering serves the answer and the record that a repeat of
+ * an Idempotency-Key gets: the latter runs inside the op's transaction, on the writer's thread.
+ *
+ * One thread at a time; it is handed from the request's thread to the writer's and back.
+ */
+#ifndef API_WRITE_H
+#define API_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/web/context.h"
+#include "api/web/json_write.h"
+#include "core/common/arena.h"
+#include "core/serve/state/coldstart.h"
+#include "storage/log/op.h"
+
+enum { REQUEST_ID_BYTES_MAX = 128 };
+
+/* How the vector of a new item came about, by names; everything lives in the op's arena. */
+typedef struct write_embedding {
+    bool known; /* something was prepared for this entry */
+    uint32_t from_count, missing_count, unused_count, neighbour_count;
+    const slice *from, *missing, *unused;
+    const struct write_neighbour {
+        slice item, modality;
+        float similarity;
+    } * neighbours;
+} write_embedding;
+
+struct api_write {
+    op *op;
+    bool single;      /* answers with its entry's own status */
+    const char *list; /* pointer of the entries in the body: "/items" */
+    const char *route;
+    uint32_t model;              /* generation at admission; 0: none */
+    write_embedding *embeddings; /* (op->count) or NULL */
+    cold_item **prepared;        /* (op->count) or NULL; owned */
+    slice location;              /* of a new item, for the header */
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    size_t errors_max;
+    size_t answer_bytes_max;
+};
+
+/* write_new makes a write with an empty op of this kind; the context keeps it. The op may hold
+ * `bytes_max`. */
+err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e) ERR_CHECKED;
+
+/* write_free accepts NULL. */
+void write_free(api_write *w);
+
+/* write_idempotent takes the Idempotency-Key of a POST, if it has one, into the op. Other methods
+ * can be repeated as they are, and a DELETE that answered from memory would leave what has been
+ * made again since. */
+err_code write_idempotent(context *c, api_write *w, err *e) ERR_CHECKED;
+
+/* write_answer renders what came of the op: the answer, or a problem. */
+void write_answer(const api_write *w, const apply_result *result, api_response *response);
+
+#endif

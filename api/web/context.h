@@ -1,0 +1,88 @@
+/*
+ * context: what a handler works with during one request.
+ *
+ * A handler reads parameters and body through it, collects what is wrong (context_check refuses
+ * with all of it), takes the view once, and writes its answer. Internal to api/.
+ *
+ * Lifetime: one request, one thread. The arena and the scratch come from the api's pool.
+ */
+#ifndef API_CONTEXT_H
+#define API_CONTEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/route.h"
+#include "api/web/problem.h"
+#include "api/web/target.h"
+#include "core/common/arena.h"
+#include "core/common/rng.h"
+
+/* More than any call has parameters. */
+enum { QUERY_NAMES_MAX = 24 };
+
+/* What a request needs and the next one uses again. */
+typedef struct workspace {
+    arena memory;
+    arena record; /* of one stored record: reset by whoever reads the next one, so that a long
+                     answer holds no more memory than its largest item */
+    recommend_scratch *scratch;
+    rng random; /* for ids of recommendations: unique, not secret */
+    struct workspace *next;
+} workspace;
+
+typedef struct context {
+    api *api;
+    const api_deps *deps; /* limits filled in */
+    const api_request *request;
+    api_response *response;
+    const route *route;
+    target target;
+    slice id; /* of the path, decoded; absent if the route has none */
+    arena *memory;
+    workspace *workspace;
+    problem_list problems;
+    const char *asked[QUERY_NAMES_MAX + 1]; /* parameters that the call knows: NULL-terminated */
+    const view *view;                       /* after context_view */
+    live_hold hold;
+    api_write *write; /* what the handler prepared, if it did */
+    json_t *document; /* the body, after body_parse; released with the request */
+    uint64_t phase_began;
+} context;
+
+/* context_view takes the current view for the rest of the request; later calls change nothing. */
+void context_view(context *c);
+
+/* context_phase closes a phase of the request's time. */
+void context_phase(context *c, api_phase phase);
+
+/* context_check is ERR_INVALID if any problem was reported. */
+err_code context_check(context *c, err *e) ERR_CHECKED;
+
+/* context_model_seq writes the members "model" and "seq" of the view. */
+void context_model_seq(context *c);
+
+/* context_id_check tells whether an id has 1..256 bytes; reports a parameter's problem if not. */
+bool context_id_check(context *c, slice name, slice id);
+
+/* --- parameters of the query string; each getter may be used once per name ---------------------
+ * All return false, and leave *out, if the parameter is absent or wrong (which is reported).
+ * query_end reports those that nobody asked for, with the names of those that were. */
+bool query_text(context *c, const char *name, slice *out);
+bool query_id(context *c, const char *name, slice *out);
+bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most, uint64_t *out);
+bool query_number(context *c, const char *name, double least, double most, double *out);
+bool query_bool(context *c, const char *name, bool *out);
+
+/* query_all gives all values of a repeatable parameter, (count), each 1..bytes_max bytes long. */
+void query_all(context *c, const char *name, size_t bytes_max, const slice **out, size_t *count);
+
+/* query_words reads a comma-separated parameter as bits of the NULL-terminated `words`. */
+bool query_words(context *c, const char *name, const char *const *words, unsigned *out);
+
+void query_end(context *c);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * change: what one applied op did, as facts about rows.
+ *
+ * The store decides (ids to rows, conflicts, unknown items); the live tables only follow. A change
+ * says what is true now, never what was asked: a replaced item carries its whole content, a repeat
+ * of an interaction the record as it stands. Applied in order they bring a view from the state
+ * before the op to the state after it. Everything is borrowed from the op and
+ * its apply_result, and stays until the first of them is freed.
+ */
+#ifndef CORE_CHANGE_H
+#define CORE_CHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+
+typedef enum change_kind {
+    CHANGE_MODALITY = 1, /* a modality's first use fixed its width */
+    CHANGE_TYPE,         /* an interaction type's first use gave it a number */
+    CHANGE_ITEM,         /* an item is new, or its content changed */
+    CHANGE_ITEM_GONE,    /* deleted: its edges no longer count, its row is not used again */
+    CHANGE_USER,         /* a user is new */
+    CHANGE_USER_GONE,    /* erased, with all interactions; the row is not used again */
+    CHANGE_EDGE,         /* an interaction is new, or came again (known) */
+    CHANGE_EDGE_GONE,    /* one interaction record was removed */
+    CHANGE_GENERATION,   /* another generation is active now */
+} change_kind;
+
+/* Bits of an interaction's flags, decided at admission from the configuration of its type. */
+enum {
+    EDGE_IN_GRAPH = 1, /* counts in the graph, with its weight */
+    EDGE_SEEN = 2,     /* hides the item from the user's lists */
+};
+
+typedef struct change_item {
+    uint32_t row;
+    bool created; /* the row is new with this change */
+    bool hidden;
+    bool features_changed; /* `features` differ from what the row had before */
+    slice id;
+    int64_t created_at; /* epoch seconds */
+    uint64_t updated_seq;
+    const slice *categories; /* (category_count) */
+    uint32_t category_count;
+    uint32_t attribute_count;
+    const attribute *attributes; /* (attribute_count), by name */
+    const feature *features;     /* all that the item has now; only if features_changed */
+    uint32_t feature_count;
+    const void *prepared; /* what admission computed (core/serve/state/coldstart), or NULL */
+} change_item;
+
+/* A pair of user and item can have one record per type. Its weight in the graph is the largest
+ * weight among its records of split 0 with EDGE_IN_GRAPH; it is seen if any record, of any split,
+ * has EDGE_SEEN. */
+typedef struct change_edge {
+    uint32_t user, item; /* rows */
+    uint8_t type;        /* number in the store's registry of types */
+    uint8_t split;       /* 0 train, 1 validation, 2 test */
+    uint8_t flags;       /* EDGE_* */
+    bool known;          /* a repeat: only `time` may have moved */
+    float weight;
+    int64_t time; /* epoch seconds */
+} change_edge;
+
+typedef struct change {
+    change_kind kind;
+    union {
+        struct {
+            uint32_t number; /* registry number: modality index or type number */
+            uint32_t width;  /* modalities only */
+            slice name;
+        } registered;            /* CHANGE_MODALITY, CHANGE_TYPE */
+        const change_item *item; /* CHANGE_ITEM */
+        struct {
+            uint32_t row;
+            slice id;        /* CHANGE_USER only */
+        } row;               /* CHANGE_ITEM_GONE, CHANGE_USER, CHANGE_USER_GONE */
+        change_edge edge;    /* CHANGE_EDGE, CHANGE_EDGE_GONE (user, item, type) */
+        uint32_t generation; /* CHANGE_GENERATION; 0: none */
+    };
+} change;
+
+typedef struct change_list {
+    const change *items; /* (count) */
+    size_t count;
+    uint64_t seq; /* of the op */
+} change_list;
+
+#endif

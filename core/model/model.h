@@ -1,0 +1,87 @@
+/*
+ * model: the tables that a training leaves behind, and nothing of how it got there.
+ *
+ * A model covers rows [0, users) and [0, items) of its dataset. Everything downstream reads the
+ * strengths as the two vectors w and f and never as gamma: plain averaging is the same formula with
+ * f = 1 and w = 1 / (layers + 1). By MODEL.md
+ *     H = w * sum_l f^l A^l E        and        G = w * sum_{l >= 1} f^l A^(l-1) E,
+ * so a user's row is  H_u = w * E_u + sum_i a_ui G_i,  a_ui = weight / sqrt(deg_u deg_i), where a
+ * degree is a sum of weights.
+ *
+ * Plain struct; immutable once trained or loaded, then free for any number of readers.
+ */
+#ifndef CORE_MODEL_H
+#define CORE_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/model/dataset.h"
+#include "core/model/eval.h"
+#include "core/model/features.h"
+#include "core/model/train_options.h"
+
+typedef struct model_modality {
+    char name[FEATURE_NAME_BYTES];
+    size_t width;
+    uint32_t neighbours;
+    float *mean;       /* (width) over the items that have it */
+    float *projection; /* (width, dim): W of an item is (x - mean) projection */
+    float *spread;     /* (dim) singular value / sqrt(n / dim); 0 beyond the rank */
+    float *content;    /* (items, dim) the whitened rows W; a row of NaN is missing */
+} model_modality;
+
+/* One evaluated epoch. */
+typedef struct model_point {
+    uint32_t epoch; /* from 1 */
+    float loss;     /* mean over the epochs since the point before */
+    float recall;   /* validation, at options.select_at */
+    float ndcg;
+    double seconds; /* of training since the start, evaluations included */
+} model_point;
+
+typedef struct model {
+    uint32_t dim, layers;
+    size_t users, items;
+    float *w, *f;         /* (dim) */
+    float *user_e;        /* (users, dim) */
+    uint32_t *user_pairs; /* (users) training pairs of each; NULL: unknown, an older store's */
+    float *item_e;        /* (items, dim) */
+    float *item_h;        /* (items, dim) */
+    float *item_g;        /* (items, dim) */
+    model_modality *modalities; /* (modality_count) */
+    size_t modality_count;
+    train_options options;
+    uint32_t epochs, best_epoch;       /* run, and the one whose E this is */
+    double seconds, seconds_per_epoch; /* whole, and the median without evaluation */
+    eval_metrics valid, test;          /* .users 0 where not measured */
+    model_point *curve;                /* (curve_count) */
+    size_t curve_count;
+} model;
+
+/* model_new gives zeroed tables of these sizes; w and f come from the options (dim, layers and
+ * strengths are taken from there). modality_count modalities with NULL tables. */
+err_code model_new(model **out, const train_options *o, size_t users, size_t items,
+                   size_t modality_count, err *e) ERR_CHECKED;
+void model_free(model *m); /* accepts NULL */
+
+/* model_modality_alloc allocates the tables of modality `index` for `width`. */
+err_code model_modality_alloc(model *m, size_t index, const char *name, size_t width,
+                              err *e) ERR_CHECKED;
+
+/* model_finish computes item_h and item_g from E and the training pairs (sorted, unique), and
+ * counts those of each user. model_count does only that, where others are what a service will see.
+ */
+err_code model_finish(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
+err_code model_count(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
+
+/* model_judged borrows the figures that stand for the model: those of test, else of validation. */
+const eval_metrics *model_judged(const model *m);
+
+/* model_user_vector writes H_u into out (dim) for a user with these items (rows of the model) and
+ * coefficients a_ui. e_u (dim) is the user's row of E. */
+void model_user_vector(const model *m, const float *e_u, const uint32_t *items, const float *a,
+                       size_t count, float *out);
+
+#endif

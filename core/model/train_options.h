@@ -1,0 +1,73 @@
+/*
+ * train_options: every knob of a training, with the published defaults.
+ *
+ * Plain data, so that it can be kept with the model, stored and compared. gamma is split in two:
+ * the forward strength (how much the graph mixes into early dimensions) and the backward one (how
+ * far updates spread over the item graph); the paper sets both to the same number.
+ */
+#ifndef CORE_TRAIN_OPTIONS_H
+#define CORE_TRAIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+
+enum {
+    TRAIN_DIM_MAX = 1024,
+    TRAIN_LAYERS_MAX = 16,
+    TRAIN_BATCH_MAX = 1 << 20,
+    TRAIN_NEIGHBOURS_MAX = 256,
+    TRAIN_THREADS_MAX = 256,
+    TRAIN_EPOCHS_MAX = 1000000,
+    TRAIN_GAMMA_MAX = 100,
+    TRAIN_LR_MAX = 10,
+    TRAIN_WEIGHT_DECAY_MAX = 100,
+};
+
+typedef enum train_metric { TRAIN_RECALL = 0, TRAIN_NDCG } train_metric;
+
+/* Which users count and what is masked; see core/model/eval.h. */
+typedef enum eval_protocol { PROTOCOL_STAIR = 0, PROTOCOL_MMREC } eval_protocol;
+
+typedef struct train_options {
+    uint32_t dim;          /* 1 .. TRAIN_DIM_MAX */
+    uint32_t layers;       /* 0 .. TRAIN_LAYERS_MAX */
+    double gamma_forward;  /* >= 0; FSC */
+    double gamma_backward; /* >= 0; BSC */
+    double lr, weight_decay;
+    uint32_t batch, epochs;
+    uint32_t patience;   /* evaluations without a better one before stopping; 0 never stops */
+    uint32_t eval_every; /* epochs; 0 never evaluates and keeps the last epoch */
+    uint64_t seed;
+    int threads; /* 1 .. TRAIN_THREADS_MAX */
+    train_metric select_metric;
+    uint32_t select_at; /* the K of the metric that picks the best epoch */
+    eval_protocol protocol;
+    bool without_mi, without_fsc, without_bsc; /* without_fsc is plain averaging */
+    /* Of catalogues so large that neighbours are approximate: how many of the exact ones must be
+     * found, on a sample; 0 takes KNN_RECALL_MIN of core/train/method/knn.h. */
+    double knn_recall_min;
+} train_options;
+
+#define TRAIN_OPTIONS_INIT                                                                         \
+    {                                                                                              \
+        .dim = 64, .layers = 3, .gamma_forward = 0.2, .gamma_backward = 0.2, .lr = 1e-3,           \
+        .weight_decay = 0.1, .batch = 1024, .epochs = 500, .eval_every = 5, .seed = 1,             \
+        .threads = 1, .select_metric = TRAIN_NDCG, .select_at = 20                                 \
+    }
+
+/* train_options_check names the first value out of its range. ERR_INVALID. */
+err_code train_options_check(const train_options *o, err *e) ERR_CHECKED;
+
+/* train_options_same is ERR_CONFLICT if a training that was `asked` for cannot go on from one that
+ * was `made` with these: it names the first option that decides the result and differs, with both
+ * values. `epochs` may differ: a longer run may go on from a shorter one. */
+err_code train_options_same(const train_options *made, const train_options *asked,
+                            err *e) ERR_CHECKED;
+
+/* train_options_fingerprint is a number of all that decides the result, but for `epochs`. */
+uint64_t train_options_fingerprint(const train_options *o);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * filter: which items a list may hold.
+ *
+ * All given parts must hold. A filter is decided exactly, for every item, before the search: a
+ * list is never short while items that pass exist. It borrows its strings from the request.
+ */
+#ifndef CORE_FILTER_H
+#define CORE_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+#include "core/serve/state/view.h"
+
+/* One condition on an attribute: equality (of a list attribute: contains), or a numeric range
+ * whose bounds may be infinite. Items without the attribute, or with another kind, fail. */
+typedef struct filter_attribute {
+    slice name;
+    attribute_kind kind; /* TEXT, BOOL: equality; NUMBER: low..high */
+    slice text;
+    bool truth;
+    double low, high;                 /* inclusive unless told otherwise */
+    bool low_excluded, high_excluded; /* gt, lt in place of gte, lte */
+} filter_attribute;
+
+typedef struct filter {
+    const slice *categories_any; /* at least one of them, if there are any */
+    size_t categories_any_count;
+    const slice *categories_all;
+    size_t categories_all_count;
+    const slice *categories_none;
+    size_t categories_none_count;
+    bool has_created_after, has_created_before;
+    int64_t created_after;  /* epoch seconds, inclusive */
+    int64_t created_before; /* epoch seconds, exclusive */
+    const filter_attribute *attributes;
+    size_t attribute_count;
+} filter;
+
+#endif

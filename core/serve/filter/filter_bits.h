@@ -1,0 +1,18 @@
+/*
+ * filter_bits: a filter as a bitmap of the items that pass, made before the search.
+ */
+#ifndef CORE_FILTER_BITS_H
+#define CORE_FILTER_BITS_H
+
+#include "core/serve/filter/filter.h"
+#include "core/serve/state/view_tables.h"
+
+/* filter_bits writes, for every item row of the view, whether it may be listed at all (it exists
+ * and is not hidden) and passes the filter (NULL: everything does). `words` has room for
+ * filter_words(view) words. */
+void filter_bits(const view *v, const filter *f, uint64_t *words);
+
+/* filter_words is a whole number of leaves, so that bitmaps can be combined leaf by leaf. */
+size_t filter_words(const view *v);
+
+#endif

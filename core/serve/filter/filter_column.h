@@ -1,0 +1,55 @@
+/*
+ * filter_column: an attribute of all items as a column of 64-bit words.
+ *
+ * A filter over a million items reads eight bytes an item in order instead of following a pointer
+ * to each. A word holds one value, so that every condition is a range of unsigned words: numbers
+ * lie in their own order, everything else beyond them, and COLUMN_ABSENT, 0, before them; so an
+ * unwritten leaf is absence. Texts are interned; a list of texts is interned as the bytes of its
+ * texts' numbers, and its word has traces of those texts that no bitmap answers for
+ * (core/serve/filter/filter_kept.h), so that few lists must be read.
+ */
+#ifndef CORE_FILTER_COLUMN_H
+#define CORE_FILTER_COLUMN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/idmap.h"
+#include "core/common/item_fields.h"
+#include "core/serve/filter/filter.h"
+#include "core/serve/filter/filter_kernels.h"
+
+#define COLUMN_ABSENT UINT64_C(0)
+enum { COLUMN_LEAF_BITS = 8 };
+
+/* column_encode interns what the attribute needs. Writer only. */
+err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e) ERR_CHECKED;
+
+/* column_values writes the values that a condition of equality can find in the word, as numbers:
+ * interned texts, or one of the two of a bool; returns how many (0 for a number). */
+size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE_TEXTS_MAX]);
+
+/* column_trace is the bit, one of sixteen, that a list's word must have for every text in it that
+ * a column_keep can be asked for; 0 for other words. */
+uint64_t column_trace(uint64_t word, uint32_t text);
+
+/* A filter's condition, ready to be asked of many words. */
+typedef struct column_test {
+    bool nothing;       /* no word passes */
+    filter_range range; /* of words that do */
+    uint32_t value;     /* TEXT and BOOL: as column_values has it; else ROW_NONE */
+    bool lists;         /* TEXT: lists may hold it */
+    const idmap *strings;
+} column_test;
+
+column_test column_test_of(const filter_attribute *condition, const idmap *strings);
+
+/* column_keep clears the bits of rows that fail: bit r % 64 of words[r / 64] is that of values[r].
+ * count <= COLUMN_KEEP_MAX. */
+enum { COLUMN_KEEP_MAX = (1 << COLUMN_LEAF_BITS) / 64 };
+void column_keep(const column_test *test, filter_keep keep,
+                 const uint64_t *values /* (count * 64) */, uint64_t *words /* (count) */,
+                 size_t count);
+
+#endif

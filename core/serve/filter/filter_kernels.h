@@ -1,0 +1,40 @@
+/*
+ * filter_kernels: which values of a column lie in a range, 64 rows at a time.
+ *
+ * Every condition on a column comes down to this one question: columns hold numbers in an order of
+ * unsigned words (core/serve/filter/filter_column.h), times are words already, and a word that must
+ * be equal is a range of one. A row passes if value - low <= width, modulo 2^64: one subtraction
+ * and one comparison, no branch that depends on a value.
+ *
+ * A word of the bitmap without a bit is passed over and its values are not read; where few bits are
+ * left, only those rows' values are. Pure functions, any thread.
+ */
+#ifndef CORE_FILTER_KERNELS_H
+#define CORE_FILTER_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct filter_range {
+    uint64_t low, width;
+} filter_range;
+
+/* filter_keep clears the bits of the rows that are out of the range: row r has bit r % 64 of
+ * words[r / 64] and values[r]. */
+typedef void (*filter_keep)(const filter_range *range, const uint64_t *values /* (count * 64) */,
+                            uint64_t *words /* (count) */, size_t count);
+
+typedef enum filter_kernel {
+    FILTER_AVX512 = 0,
+    FILTER_AVX2,
+    FILTER_PORTABLE,
+    FILTER_KERNELS,
+} filter_kernel;
+
+/* filter_kernel_get is NULL where the processor has not the instructions; filter_kernel_best is the
+ * first that is not. */
+filter_keep filter_kernel_get(filter_kernel kernel);
+filter_keep filter_kernel_best(void);
+
+#endif

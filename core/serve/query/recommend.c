@@ -1,0 +1,196 @@
+/*
+ * recommend: from a query to a list.
+ *
+ * The order of the steps carries the guarantees: first the bitmap of what may be listed (exists,
+ * not hidden, passes the filter), then seen and excluded rows are taken out of it; search,
+ * diversity and the popular items all draw from that one bitmap.
+ */
+#include "core/serve/query/recommend.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/search/scan.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/recommend_scratch.h"
+
+const char *recommend_fallback_name(recommend_fallback fallback)
+{
+    switch (fallback) {
+    case FALLBACK_NONE: return NULL;
+    case FALLBACK_NEW_USER: return "new_user";
+    case FALLBACK_UNKNOWN_USER: return "unknown_user";
+    case FALLBACK_NO_CANDIDATES: return "no_candidates";
+    case FALLBACK_NO_MODEL: return "no_model";
+    }
+    return NULL;
+}
+
+static err_code check_query(const recommend_query *q, err *e)
+{
+    if (q->k < 1 || q->offset > RECOMMEND_DEPTH_MAX || q->k > RECOMMEND_DEPTH_MAX - q->offset) {
+        return err_set(e, ERR_INVALID, "k: %zu at offset %zu, allowed 1 to %d together", q->k,
+                       q->offset, RECOMMEND_DEPTH_MAX);
+    }
+    if (!(q->balance >= 0 && q->balance <= 1)) {
+        return err_set(e, ERR_INVALID, "balance: %g, allowed 0 to 1", (double)q->balance);
+    }
+    if (!(q->diversity >= 0 && q->diversity <= 1)) {
+        return err_set(e, ERR_INVALID, "diversity: %g, allowed 0 to 1", (double)q->diversity);
+    }
+    return ERR_OK;
+}
+
+/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 it is h itself,
+ * and m is worked out only where an explanation wants it: it costs as much as a part of the search.
+ */
+static void balanced(const base *b, float balance, bool explain, recommend_scratch *s)
+{
+    if (balance == 0.5F && !explain) {
+        memcpy(s->q, s->h, b->dim * sizeof *s->q);
+        return;
+    }
+    parts_multimodal(b->split, s->h, s->m);
+    for (size_t j = 0; j < b->dim; j++) {
+        float weighed = 2 * ((1 - balance) * (s->h[j] - s->m[j]) + balance * s->m[j]);
+        s->q[j] = balance == 0.5F ? s->h[j] : weighed;
+    }
+}
+
+/* search_delta offers the current slots of the delta that are allowed. */
+static void search_delta(const view *v, const recommend_scratch *s, topk *best)
+{
+    size_t dim = v->base->dim;
+    for (size_t first = 0; first < v->delta_count; first += DELTA_CHUNK_ROWS) {
+        const delta_chunk *chunk = v->delta->chunks[first / DELTA_CHUNK_ROWS];
+        size_t rows = v->delta_count - first;
+        rows = rows < DELTA_CHUNK_ROWS ? rows : DELTA_CHUNK_ROWS;
+        scan_rows(chunk->h, rows, dim, s->q, s->scores);
+        for (size_t i = 0; i < rows; i++) {
+            uint32_t row = chunk->rows[i];
+            if ((s->allowed[row / 64] >> (row % 64) & 1) != 0 && view_slot(v, row) == first + i) {
+                topk_push(best, row, s->scores[i] + content_affinity(v, s, row, first + i));
+            }
+        }
+    }
+}
+
+/* search writes the best `pool` placed candidates to s->hits and returns how many there are. */
+static err_code search(const view *v, bool exactly, size_t pool, recommend_scratch *s,
+                       recommend_result *out, err *e)
+{
+    const base *b = v->base;
+    size_t words = filter_words(v);
+    for (size_t w = 0; w < words; w += BITMAP_LEAF_WORDS) {
+        const uint64_t *placed = pvec_leaf(&v->placed, w / BITMAP_LEAF_WORDS);
+        const uint64_t *stale = pvec_leaf(&v->stale, w / BITMAP_LEAF_WORDS);
+        for (size_t i = 0; i < BITMAP_LEAF_WORDS; i++) {
+            uint64_t candidates = s->allowed[w + i] & (placed != NULL ? placed[i] : 0);
+            s->skip[w + i] = ~candidates | (stale != NULL ? stale[i] : 0);
+        }
+    }
+    index_query query = {.q = s->q, .k = pool, .skip = s->skip, .exact = exactly};
+    index_result found = {NULL, 0, true};
+    if (b->items > 0) {
+        err_code rc = index_search(b->index, &query, s->index, &found, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    topk best;
+    topk_init(&best, s->best, pool);
+    for (size_t i = 0; i < found.count; i++) {
+        topk_push(&best, found.hits[i].row, found.hits[i].score);
+    }
+    search_delta(v, s, &best);
+    out->exact = found.exact;
+    out->count = topk_finish(&best);
+    for (size_t i = 0; i < out->count; i++) {
+        s->hits[i] = (recommend_hit){.row = s->best[i].row, .score = s->best[i].score};
+    }
+    return ERR_OK;
+}
+
+/* rank makes the personal part of the list: at most `depth` hits. */
+static err_code rank(const view *v, const recommend_query *q, size_t depth, recommend_scratch *s,
+                     recommend_result *out, err *e)
+{
+    balanced(v->base, q->balance, q->explain, s);
+    content_query(v, q->balance, s);
+    size_t pool = q->diversity > 0 ? diversity_pool(depth) : depth;
+    err_code rc = search(v, q->exact, pool, s, out, e);
+    if (rc == ERR_OK && q->diversity > 0) {
+        rc = diversify(v, q->diversity, depth, out->count, s, e);
+        out->count = out->count < depth ? out->count : depth;
+    }
+    for (size_t i = 0; i < out->count && rc == ERR_OK; i++) {
+        take_out(s->allowed, s->hits[i].row, v->item_rows);
+    }
+    return rc;
+}
+
+static recommend_fallback reason(const view *v, const recommend_query *q)
+{
+    if (v->base == NULL) {
+        return FALLBACK_NO_MODEL;
+    }
+    if (q->user == ROW_NONE) {
+        return q->nobody ? FALLBACK_NO_CANDIDATES : FALLBACK_UNKNOWN_USER;
+    }
+    /* Somebody whose items have no vectors is as new to the model as somebody without any. */
+    return FALLBACK_NEW_USER;
+}
+
+err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s,
+                   recommend_result *out, err *e)
+{
+    *out = (recommend_result){.hits = s->hits, .exact = true};
+    size_t depth = q->k + q->offset;
+    err_code rc = check_query(q, e);
+    if (rc == ERR_OK) {
+        rc = scratch_fit(s, v, e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    scratch_allow(s, v, q->filter, q->exclude, q->exclude_count);
+    rc = user_profile(v, q, !q->include_seen, s, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    bool personal = user_row(v, q->user, s);
+    out->fallback = personal ? FALLBACK_NONE : reason(v, q);
+    if (personal) {
+        rc = rank(v, q, depth, s, out, e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    size_t ranked = out->count;
+    out->count = fill_by_number(v, TOP_USERS, ranked, depth, s);
+    if (personal && ranked < depth) {
+        out->fallback = FALLBACK_NO_CANDIDATES;
+    }
+    if (q->explain && personal && ranked > q->offset) {
+        explain_hits(v, q->balance, s, s->hits + q->offset, ranked - q->offset);
+    }
+    size_t skipped = q->offset < out->count ? q->offset : out->count;
+    out->hits = s->hits + skipped;
+    out->count -= skipped;
+    return ERR_OK;
+}
+
+bool recommend_user_vector(const view *v, uint32_t user, const session_item *session, size_t count,
+                           recommend_scratch *s, float *out)
+{
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    q.user = user;
+    q.session = session;
+    q.session_count = count;
+    if (scratch_fit(s, v, NULL) != ERR_OK || user_profile(v, &q, false, s, NULL) != ERR_OK ||
+        !user_row(v, user, s)) {
+        return false;
+    }
+    memcpy(out, s->h, v->base->dim * sizeof *out);
+    return true;
+}

@@ -1,0 +1,126 @@
+/*
+ * recommend_scratch: growing, never shrinking. See the header.
+ */
+#include "core/serve/query/recommend_scratch.h"
+
+#include "core/common/mem.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/top.h"
+
+/* refit replaces a buffer whose contents nobody needs any more. */
+static err_code refit(void *buffer, size_t *room, size_t wanted, size_t size, err *e)
+{
+    void **at = buffer;
+    if (wanted <= *room) {
+        return ERR_OK;
+    }
+    size_t larger = wanted + wanted / 8;
+    void *fresh = mem_table(larger, size);
+    if (fresh == NULL) {
+        return err_nomem(e, "a query's scratch");
+    }
+    mem_free(*at);
+    *at = fresh;
+    *room = larger;
+    return ERR_OK;
+}
+
+err_code recommend_scratch_new(recommend_scratch **out, err *e)
+{
+    *out = NULL;
+    recommend_scratch *s = mem_array(1, sizeof *s);
+    if (s == NULL) {
+        return err_nomem(e, "a query's scratch");
+    }
+    s->best = mem_array(POOL_MAX, sizeof *s->best);
+    s->scores = mem_table(SCORE_BLOCK, sizeof *s->scores);
+    s->relevance = mem_array(POOL_MAX, sizeof *s->relevance);
+    s->nearness = mem_array(POOL_MAX, sizeof *s->nearness);
+    s->hits = mem_array(POOL_MAX, sizeof *s->hits);
+    s->keys = mem_array(POOL_MAX, sizeof *s->keys);
+    err_code rc = index_scratch_new(&s->index, e);
+    if (rc == ERR_OK && (s->best == NULL || s->scores == NULL || s->relevance == NULL ||
+                         s->nearness == NULL || s->hits == NULL || s->keys == NULL)) {
+        rc = err_nomem(e, "a query's scratch");
+    }
+    if (rc != ERR_OK) {
+        recommend_scratch_free(s);
+        return rc;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void recommend_scratch_free(recommend_scratch *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    index_scratch_free(s->index);
+    void *buffers[] = {s->allowed,   s->skip,     s->profile, s->h,    s->m,
+                       s->q,         s->owned,    s->unit,    s->best, s->scores,
+                       s->relevance, s->nearness, s->hits,    s->keys};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        mem_free(buffers[i]);
+    }
+    mem_free(s);
+}
+
+void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx)
+{
+    s->filtered = filtered;
+    s->filtered_ctx = ctx;
+}
+
+void scratch_allow(recommend_scratch *s, const view *v, const filter *f, const uint32_t *exclude,
+                   size_t count)
+{
+    filter_bits(v, f, s->allowed);
+    for (size_t i = 0; i < count; i++) {
+        take_out(s->allowed, exclude[i], v->item_rows);
+    }
+    if (s->filtered != NULL) {
+        s->filtered(s->filtered_ctx);
+    }
+}
+
+err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
+{
+    size_t dim = view_dim(v);
+    size_t words = filter_words(v), other = s->words_room, third = other, same = s->dim_room,
+           again = same;
+    err_code rc = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
+    if (rc == ERR_OK) {
+        rc = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
+    }
+    if (rc == ERR_OK) {
+        rc = refit(&s->h, &same, dim, sizeof *s->h, e);
+    }
+    if (rc == ERR_OK) {
+        rc = refit(&s->m, &again, dim, sizeof *s->m, e);
+    }
+    if (rc == ERR_OK) {
+        rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
+    }
+    return rc == ERR_OK ? refit(&s->owned, &third, words, sizeof *s->owned, e) : rc;
+}
+
+err_code scratch_unit(recommend_scratch *s, size_t floats, err *e)
+{
+    return refit(&s->unit, &s->unit_room, floats, sizeof *s->unit, e);
+}
+
+err_code scratch_profile_push(recommend_scratch *s, profile_item item, err *e)
+{
+    if (s->profile_count == s->profile_room) {
+        size_t room = s->profile_room * 2 + 64;
+        profile_item *grown = mem_grow(s->profile, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "a user's profile");
+        }
+        s->profile = grown;
+        s->profile_room = room;
+    }
+    s->profile[s->profile_count++] = item;
+    return ERR_OK;
+}

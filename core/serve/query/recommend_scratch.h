@@ -1,0 +1,94 @@
+/*
+ * recommend_scratch: what one query works in, for the files behind core/serve/query/recommend.h.
+ *
+ * Everything grows to what the largest query so far needed and is used again, so a server in its
+ * stride allocates nothing per request.
+ */
+#ifndef CORE_RECOMMEND_SCRATCH_H
+#define CORE_RECOMMEND_SCRATCH_H
+
+#include "core/common/item_fields.h"
+#include "core/search/topk.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/state/view_tables.h"
+
+/* The items that make a user's row: edges that count, and the session. */
+typedef struct profile_item {
+    uint32_t item;
+    float weight;
+    uint32_t time; /* of the latest record that counts; a session is later than all */
+} profile_item;
+
+struct recommend_scratch {
+    void (*filtered)(void *ctx); /* or NULL */
+    void *filtered_ctx;
+    index_scratch *index;
+    uint64_t *allowed; /* (words) bitmap of candidates, then of what the base may not give */
+    uint64_t *skip;
+    uint64_t *owned; /* the profile's items, for the content affinity */
+    float affinity;  /* of one like neighbour that the user owns; 0: none */
+    size_t words_room;
+    profile_item *profile; /* (profile_count) */
+    size_t profile_count, profile_room;
+    float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
+    float *unit;      /* (pool, dim) rows at length 1, for diversity */
+    size_t dim_room, unit_room;
+    topk_hit *best;              /* (POOL_MAX) */
+    float *scores;               /* (SCORE_BLOCK) */
+    float *relevance, *nearness; /* (POOL_MAX) */
+    recommend_hit *hits;         /* (POOL_MAX) */
+    struct top_key *keys;        /* (POOL_MAX) */
+};
+
+enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
+
+/* scratch_fit makes the scratch large enough for the view; scratch_profile_push adds an item. */
+err_code scratch_fit(recommend_scratch *s, const view *v, err *e) ERR_CHECKED;
+err_code scratch_profile_push(recommend_scratch *s, profile_item item, err *e) ERR_CHECKED;
+err_code scratch_unit(recommend_scratch *s, size_t floats, err *e) ERR_CHECKED;
+
+/* scratch_allow fills s->allowed with what passes the filter (NULL: all that may be listed) and is
+ * not among the excluded rows. */
+void scratch_allow(recommend_scratch *s, const view *v, const filter *f,
+                   const uint32_t *exclude /* (count) */, size_t count);
+
+/* user_profile collects the profile; `seen` rows are taken out of s->allowed if `mask`. */
+err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
+                      err *e) ERR_CHECKED;
+
+/* user_e writes the scratch's profile's own row of E, before any convolution. */
+void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out /* (dim) */);
+
+/* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
+bool user_row(const view *v, uint32_t user, recommend_scratch *s);
+
+/* content_query prepares the affinity of items that lean on their content for this profile. */
+void content_query(const view *v, float balance, recommend_scratch *s);
+
+/* content_affinity is what a delta slot gets beside its inner product. */
+float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot);
+
+/* diversity_pool is how many of the best hits the first `places` are chosen from; at most POOL_MAX.
+ * diversify brings the `depth` that MMR chooses of `count` hits (best first) to the front, in its
+ * order. */
+size_t diversity_pool(size_t places);
+err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
+                   err *e) ERR_CHECKED;
+
+/* fill_by_number appends to s->hits, from place `at` up to `depth`, the rows of s->allowed that
+ * come first in the order of `kind`; returns how many hits there are then. */
+size_t fill_by_number(const view *v, top_kind kind, size_t at, size_t depth, recommend_scratch *s);
+
+/* explain_hits fills the parts and the reasons of the hits that the vectors gave. */
+void explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
+                  size_t count);
+
+static inline void take_out(uint64_t *words, uint32_t row, size_t rows)
+{
+    if (row < rows) {
+        words[row / 64] &= ~(1ULL << (row % 64));
+    }
+}
+
+#endif

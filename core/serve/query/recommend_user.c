@@ -1,0 +1,126 @@
+/*
+ * recommend_user: who is asking, as a vector (MODEL.md, "What the paper leaves open").
+ *
+ *     H_u = w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
+ * core/serve/query/user_e.c
+ *
+ * Degrees are live. A session counts as further edges of the user, or of a user that is nobody; its
+ * weights are on top of the items' degrees, which it does not change. An item without a vector
+ * still counts in the user's degree, as it does in a run of FSC over the whole graph.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/search/scan.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/recommend_scratch.h"
+
+static bool exists(const view *v, uint32_t item)
+{
+    return item < v->item_rows && view_bit(&v->exists, item);
+}
+
+static uint32_t latest_time(const live_edge *edges, size_t records)
+{
+    uint32_t time = 0;
+    for (size_t i = 0; i < records; i++) {
+        bool counts = edges[i].split == 0 && (edges[i].flags & EDGE_IN_GRAPH) != 0;
+        time = counts && edges[i].time > time ? edges[i].time : time;
+    }
+    return time;
+}
+
+err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
+                      err *e)
+{
+    s->profile_count = 0;
+    size_t count = 0;
+    const live_edge *edges = q->user != ROW_NONE ? view_user_edges(v, q->user, &count) : NULL;
+    err_code rc = ERR_OK;
+    for (size_t i = 0, records = 0; i < count && rc == ERR_OK; i += records) {
+        bool seen = false;
+        float weight = pair_weight(&edges[i], count - i, &seen, &records);
+        if (mask && seen) {
+            take_out(s->allowed, edges[i].item, v->item_rows);
+        }
+        if (weight > 0 && exists(v, edges[i].item)) {
+            profile_item in = {edges[i].item, weight, latest_time(&edges[i], records)};
+            rc = scratch_profile_push(s, in, e);
+        }
+    }
+    for (size_t i = 0; i < q->session_count && rc == ERR_OK; i++) {
+        session_item in = q->session[i];
+        if (!(in.weight > 0) || isinf(in.weight)) {
+            return err_set(e, ERR_INVALID, "items[%zu].weight: expected a number above 0", i);
+        }
+        if (exists(v, in.item)) {
+            rc = scratch_profile_push(s, (profile_item){in.item, in.weight, UINT32_MAX}, e);
+        }
+        if (mask) {
+            take_out(s->allowed, in.item, v->item_rows);
+        }
+    }
+    return rc;
+}
+
+static void add_scaled(float *out, const float *row, float factor, size_t dim)
+{
+    for (size_t j = 0; j < dim; j++) {
+        out[j] += factor * row[j];
+    }
+}
+
+bool user_row(const view *v, uint32_t user, recommend_scratch *s)
+{
+    const base *b = v->base;
+    if (b == NULL || s->profile_count == 0) {
+        return false;
+    }
+    size_t dim = b->dim;
+    user_e(v, user, s, s->h);
+    double degree = 0;
+    for (size_t j = 0; j < dim; j++) {
+        s->h[j] *= b->w[j];
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        degree += (double)s->profile[i].weight;
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        profile_item in = s->profile[i];
+        const float *g = view_vector(v, in.item, VECTOR_G);
+        double item_degree = view_item_degree(v, in.item);
+        /* A session's item can have no edge of anyone yet. */
+        item_degree = item_degree > (double)in.weight ? item_degree : (double)in.weight;
+        if (g != NULL) {
+            add_scaled(s->h, g, (float)((double)in.weight / sqrt(degree * item_degree)), dim);
+        }
+    }
+    return scan_dot(s->h, s->h, dim) > 0;
+}
+
+void content_query(const view *v, float balance, recommend_scratch *s)
+{
+    s->affinity = 0;
+    if (v->delta_count == 0) {
+        return;
+    }
+    s->affinity = 2 * balance * coldstart_spread(v->base->shared->cold, s->h);
+    memset(s->owned, 0, filter_words(v) * sizeof *s->owned);
+    for (size_t i = 0; i < s->profile_count; i++) {
+        s->owned[s->profile[i].item / 64] |= 1ULL << (s->profile[i].item % 64);
+    }
+}
+
+float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot)
+{
+    const cold_link *links =
+        v->delta->chunks[slot / DELTA_CHUNK_ROWS]->links[slot % DELTA_CHUNK_ROWS];
+    float sum = 0;
+    for (size_t i = 0; i < COLD_NEIGHBOURS_MAX && links[i].weight > 0; i++) {
+        uint32_t item = links[i].item;
+        sum += (s->owned[item / 64] >> (item % 64) & 1) != 0 ? links[i].weight : 0;
+    }
+    return sum > 0
+               ? s->affinity * sum * coldstart_lean(v->base->shared->cold, view_item_users(v, row))
+               : 0;
+}

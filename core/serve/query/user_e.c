@@ -1,0 +1,89 @@
+/*
+ * user_e: a user's own row of E at the moment of asking (the contract is in
+ * core/serve/query/recommend.h).
+ *
+ * Training moves a user's row; between trainings it would stand still while their taste goes on,
+ * and at the strengths in use the row is most of their list. What came since is therefore mixed in:
+ *
+ *     e = (1 - a) E_u + a |E_u| m / |m|      a = new / (new + 1.5 sqrt(trained))
+ *
+ * with `trained` the number of their items in training, `new` how many more they have now, and m
+ * the weighted mean of E over as many of their latest items. Nobody keeps which are new: one that
+ * is taken back is made up for by the next, and what is handed in late counts by its own time. A
+ * longer history takes more to move, but less than in proportion. Without news the row is E_u, bit
+ * for bit.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/search/scan.h"
+#include "core/serve/query/recommend_scratch.h"
+
+/* Chosen by tests/bench/bench_online.py and on data without drift: ARCHITECTURE.md. */
+#define INERTIA 1.5F
+
+/* since gives the largest time that at least `news` >= 1 items of the profile have reached, so that
+ * ties are taken together and the order of the profile means nothing. */
+static uint32_t since(const recommend_scratch *s, size_t news)
+{
+    uint32_t time = 0;
+    for (uint32_t bit = 1U << 31; bit > 0; bit >>= 1) {
+        size_t reached = 0;
+        for (size_t i = 0; i < s->profile_count; i++) {
+            reached += s->profile[i].time >= (time | bit);
+        }
+        time |= reached >= news ? bit : 0;
+    }
+    return time;
+}
+
+static void add_scaled(float *out, const float *row, float factor, size_t dim)
+{
+    for (size_t j = 0; j < dim; j++) {
+        out[j] += factor * row[j];
+    }
+}
+
+/* mean_e writes the weighted mean of E over the profile's items from `time` on: over all of them,
+ * the rule by which training started its users, on the trained table. */
+static void mean_e(const view *v, const recommend_scratch *s, uint32_t time, float *out)
+{
+    double sum = 0;
+    memset(out, 0, v->base->dim * sizeof *out);
+    for (size_t i = 0; i < s->profile_count; i++) {
+        sum += s->profile[i].time >= time ? (double)s->profile[i].weight : 0;
+    }
+    for (size_t i = 0; i < s->profile_count; i++) {
+        const float *e = view_vector(v, s->profile[i].item, VECTOR_E);
+        if (e != NULL && s->profile[i].time >= time) {
+            add_scaled(out, e, (float)((double)s->profile[i].weight / sum), v->base->dim);
+        }
+    }
+}
+
+void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out)
+{
+    const base *b = v->base;
+    size_t dim = b->dim;
+    const float *known = user < b->users ? b->user_e + (size_t)user * dim : NULL;
+    float length = known != NULL ? sqrtf(scan_dot(known, known, dim)) : 0;
+    if (!(length > 0)) {
+        mean_e(v, s, 0, out);
+        return;
+    }
+    size_t trained = b->user_pairs != NULL ? b->user_pairs[user] : s->profile_count;
+    size_t news = s->profile_count > trained ? s->profile_count - trained : 0;
+    float mean_length = 0;
+    if (news > 0) {
+        mean_e(v, s, since(s, news), out);
+        mean_length = sqrtf(scan_dot(out, out, dim));
+    }
+    if (!(mean_length > 0)) {
+        memcpy(out, known, dim * sizeof *out);
+        return;
+    }
+    float share = (float)news / ((float)news + INERTIA * sqrtf((float)trained));
+    for (size_t j = 0; j < dim; j++) {
+        out[j] = (1 - share) * known[j] + share * length / mean_length * out[j];
+    }
+}

@@ -1,0 +1,211 @@
+/*
+ * base: making and sharing a generation's tables. See the header for the contract.
+ */
+#include "core/serve/state/base_tables.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <math.h>
+
+#include "core/common/mem.h"
+#include "core/search/scan.h"
+#include "core/serve/state/coldstart_maps.h"
+
+enum { NORM_ROWS = 1024 };
+
+static void generation_release(generation_tables *g)
+{
+    if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1) {
+        coldstart_free(g->cold);
+        parts_free(g->split);
+        model_free(g->model);
+        mem_free(g);
+    }
+}
+
+base *base_hold(base *b)
+{
+    atomic_fetch_add(&b->references, 1);
+    return b;
+}
+
+void base_release(base *b)
+{
+    if (b == NULL || atomic_fetch_sub(&b->references, 1) != 1) {
+        return;
+    }
+    index_free(b->index);
+    for (int part = 0; part < BASE_PARTS; part++) {
+        mem_free(b->inverse_norm[part]);
+    }
+    for (size_t i = 0; i < b->late_count; i++) {
+        cold_item_free(b->late[i].prepared);
+    }
+    mem_free(b->late);
+    mem_free(b->placed);
+    mem_free(b->own_g);
+    mem_free(b->own_e);
+    generation_release(b->shared);
+    mem_free(b);
+}
+
+static float inverse_length(const float *row, size_t dim)
+{
+    float square = scan_dot(row, row, dim);
+    return square > 0 ? 1 / sqrtf(square) : 0;
+}
+
+/* fill_norms measures NORM_ROWS rows from `first` on; split_rows (NORM_ROWS, dim) is scratch. */
+static void fill_norms(base *b, size_t first, float *split_rows)
+{
+    size_t dim = b->dim, rows = b->items - first < NORM_ROWS ? b->items - first : NORM_ROWS;
+    const float *h = b->h + first * dim;
+    /* parts_row for a block: rows times the transposed projection. */
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)dim, (int)dim, 1, h,
+                (int)dim, b->split->into, (int)dim, 0, split_rows, (int)dim);
+    for (size_t i = 0; i < rows; i++) {
+        float *part = split_rows + i * dim;
+        b->inverse_norm[0][first + i] = inverse_length(h + i * dim, dim);
+        b->inverse_norm[2][first + i] = inverse_length(part, dim);
+        for (size_t j = 0; j < dim; j++) {
+            part[j] = h[i * dim + j] - part[j];
+        }
+        b->inverse_norm[1][first + i] = inverse_length(part, dim);
+        if (b->inverse_norm[0][first + i] > 0) {
+            b->placed[(first + i) / 64] |= 1ULL << ((first + i) % 64);
+        }
+    }
+}
+
+err_code base_finish(base *b, err *e)
+{
+    b->h = index_data(b->index);
+    b->placed = mem_array(b->items / 64 + 1, sizeof *b->placed);
+    float *split_rows = mem_table(NORM_ROWS * b->dim, sizeof *split_rows);
+    bool whole = b->placed != NULL && split_rows != NULL;
+    for (int part = 0; part < BASE_PARTS; part++) {
+        b->inverse_norm[part] = mem_array(b->items, sizeof *b->inverse_norm[part]);
+        whole = whole && b->inverse_norm[part] != NULL;
+    }
+    for (size_t i = 0; whole && i < b->items; i += NORM_ROWS) {
+        fill_norms(b, i, split_rows);
+    }
+    mem_free(split_rows);
+    return whole ? ERR_OK : err_nomem(e, "the norms of the items' vectors");
+}
+
+static err_code make_index(base *b, model *m, const base_options *o, err *e)
+{
+    if (b->index == NULL) {
+        index_options options = {
+            .ann = o->ann, .ann_bytes = o->ann_bytes, .threads = o->threads, .seed = 1};
+        err_code rc = index_new(&b->index, m->item_h, m->items, m->dim, &options, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    if (index_rows(b->index) != m->items || index_dim(b->index) != m->dim) {
+        return err_set(e, ERR_CORRUPT, "an index of %zu x %zu for a model of %zu x %u",
+                       index_rows(b->index), index_dim(b->index), m->items, m->dim);
+    }
+    mem_free(m->item_h);
+    m->item_h = NULL;
+    return ERR_OK;
+}
+
+err_code base_new(base **out, model *taken, const base_options *options, err *e)
+{
+    *out = NULL;
+    base *b = mem_array(1, sizeof *b);
+    generation_tables *shared = mem_array(1, sizeof *shared);
+    if (b == NULL || shared == NULL) {
+        mem_free(b);
+        mem_free(shared);
+        model_free(taken);
+        index_free(options->index);
+        return err_nomem(e, "a generation's tables");
+    }
+    atomic_init(&b->references, 1);
+    atomic_init(&shared->references, 1);
+    shared->model = taken;
+    b->shared = shared;
+    b->generation = options->generation;
+    b->index = options->index;
+    b->dim = taken->dim;
+    b->layers = taken->layers;
+    b->items = b->learnt = taken->items;
+    b->users = taken->users;
+    b->w = taken->w;
+    b->f = taken->f;
+    b->g = taken->item_g;
+    b->e = taken->item_e;
+    b->user_e = taken->user_e;
+    b->user_pairs = taken->user_pairs;
+    err_code rc = make_index(b, taken, options, e);
+    if (rc == ERR_OK) {
+        coldstart_options cold = {.generation = options->generation,
+                                  .tuning = options->tuning,
+                                  .sources = options->sources,
+                                  .source_count = options->source_count,
+                                  .threads = options->threads};
+        rc = coldstart_new(&shared->cold, taken, &cold, e);
+    }
+    if (rc == ERR_OK) {
+        rc = parts_new(&shared->split, taken, index_data(b->index), e);
+    }
+    if (rc == ERR_OK) {
+        b->split = shared->split;
+        coldstart_let_go(shared->cold, taken);
+        rc = base_finish(b, e);
+    }
+    if (rc != ERR_OK) {
+        base_release(b);
+        return rc;
+    }
+    *out = b;
+    return ERR_OK;
+}
+
+err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t count, err *e)
+{
+    if (b->late_count > 0 && b->late[b->late_count - 1].item >= item) {
+        return err_set(e, ERR_INTERNAL, "items are folded in by ascending row");
+    }
+    if (b->late_count == b->late_room) {
+        size_t room = b->late_room * 2 + 16;
+        base_late *grown = mem_grow(b->late, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the later items of a generation");
+        }
+        b->late = grown;
+        b->late_room = room;
+    }
+    cold_item *prepared = NULL;
+    err_code rc = coldstart_embed(&prepared, b->shared->cold, features, count, e);
+    if (rc == ERR_OK) {
+        b->late[b->late_count++] = (base_late){item, prepared};
+    }
+    return rc;
+}
+
+uint32_t base_generation(const base *b)
+{
+    return b->generation;
+}
+
+size_t base_items(const base *b)
+{
+    return b->items;
+}
+
+bool base_modality(const base *b, slice name, size_t *width)
+{
+    const model *m = b->shared->model;
+    for (size_t i = 0; i < m->modality_count; i++) {
+        if (slice_equal(slice_of(m->modalities[i].name), name)) {
+            *width = m->modalities[i].width;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,63 @@
+/*
+ * base: a generation's vectors, ready to serve; immutable once live has it.
+ *
+ * It joins what recommend() needs of a generation: the index over H (the only copy of it), E and
+ * G of the items, E of the users, the weights of FSC, and the maps by which later items get in
+ * (core/serve/state/coldstart.h). A base is made in the background, then handed to live_activate.
+ *
+ * Reference-counted: views hold it, and so do bases that FSC's re-run derived from it.
+ */
+#ifndef CORE_BASE_H
+#define CORE_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/types.h"
+
+typedef struct base base;
+typedef struct model model;               /* core/model/model.h */
+typedef struct vector_index vector_index; /* core/search/index.h */
+
+typedef struct base_options {
+    uint32_t generation; /* > 0 */
+    /* ANN bytes as stored with the generation, or NULL: the index decides by its size */
+    const void *ann;
+    size_t ann_bytes;
+    /* an index made before (index_new_read) over the model's H, taken over, also on failure; then
+     * model.item_h may be NULL */
+    vector_index *index;
+    unsigned threads; /* for building the index; 0: one */
+    const struct coldstart_tuning
+        *tuning; /* core/serve/state/coldstart_maps.h; NULL: the default */
+    /* the items' features as they were given, by modality name, for finding the neighbours of later
+     * items (core/serve/state/coldstart.h); read during base_new only. Without them neighbours are
+     * worse.
+     */
+    const struct feature_source *sources; /* (source_count) */
+    size_t source_count;
+} base_options;
+
+/* base_new takes the model over (also on failure) and builds the index, unless one is given. Can
+ * take long; no thread may use the model meanwhile. Released by base_release. */
+err_code base_new(base **out, model *taken, const base_options *options, err *e) ERR_CHECKED;
+
+/* base_fold_item prepares a later item's vector before the activation, from its features; so that
+ * live_activate, in the writer, need not. Only before the base is handed to live. */
+err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t count,
+                        err *e) ERR_CHECKED;
+
+/* base_hold adds a reference, base_release drops one and accepts NULL. */
+base *base_hold(base *b);
+void base_release(base *b);
+
+uint32_t base_generation(const base *b);
+size_t base_items(const base *b);
+
+/* base_modality says whether the generation was trained with the modality, and its width. */
+bool base_modality(const base *b, slice name, size_t *width);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * base_tables: the inside of a base, for the files that search it and make new ones.
+ * Everybody else uses core/serve/state/base.h. All of it is immutable once a view has it.
+ */
+#ifndef CORE_BASE_TABLES_H
+#define CORE_BASE_TABLES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/model/model.h"
+#include "core/search/index.h"
+#include "core/serve/state/base.h"
+#include "core/serve/state/coldstart.h"
+#include "core/serve/state/parts.h"
+
+typedef struct coldstart coldstart;
+
+enum { BASE_PARTS = 3 }; /* all, collaborative, multimodal: as similar_by counts them */
+
+/* What all bases of one generation share: the model's user rows and the cold-start maps. */
+typedef struct generation_tables {
+    atomic_uint references;
+    model *model;
+    coldstart *cold;
+    parts *split;
+} generation_tables;
+
+/* A vector that waits for live_activate (base_fold_item). */
+typedef struct base_late {
+    uint32_t item;
+    cold_item *prepared;
+} base_late;
+
+struct base {
+    atomic_uint references;
+    uint32_t generation;
+    size_t dim, layers;
+    size_t items, users; /* rows of the tables below */
+    size_t learnt;       /* item rows that training has seen; later ones came by their features */
+    const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
+    const parts *split;  /* of a score into its two parts */
+    vector_index *index;
+    const float *h;                  /* (items, dim) the index's own memory */
+    const float *g;                  /* (items, dim) */
+    const float *e;                  /* (items, dim) */
+    const float *user_e;             /* (users, dim) */
+    const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
+    float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
+    uint64_t *placed;                /* bitmap over items: H is not all zero */
+    float *own_g, *own_e;            /* tables that this base frees, or NULL */
+    generation_tables *shared;
+    base_late *late; /* (late_count) by item */
+    size_t late_count, late_room;
+    /* Of a base that propagate_run made: the view it was made from. */
+    uint64_t made_of_changes;
+    const void *made_of_delta;
+    size_t made_of_delta_count;
+};
+
+/* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */
+err_code base_finish(base *b, err *e) ERR_CHECKED;
+
+#endif

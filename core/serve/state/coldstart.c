@@ -1,0 +1,297 @@
+/*
+ * coldstart: from features to a row of E (MODEL.md, "New item, no interactions").
+ *
+ * The map targets E and not H: a row without interactions has H = w E, and a re-run of FSC must not
+ * make it jump. Its norm is clipped to the largest that training left, so that no odd vector tops
+ * every list. Files and older stores may bring numbers so large that lengths overflow; a modality
+ * whose vector has no finite length is taken as missing, so a row of E is always finite.
+ */
+#include "core/serve/state/coldstart.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/search/scan.h"
+#include "core/serve/state/coldstart_fit.h"
+#include "core/serve/state/view_tables.h"
+
+void cold_item_free(cold_item *item)
+{
+    if (item != NULL) {
+        mem_free(item->e);
+        mem_free(item);
+    }
+}
+
+size_t coldstart_modalities(const view *v)
+{
+    return v->base != NULL ? v->base->shared->model->modality_count : 0;
+}
+
+slice coldstart_modality_name(const view *v, size_t modality)
+{
+    return slice_of(v->base->shared->model->modalities[modality].name);
+}
+
+static float feature_at(const feature *f, size_t j)
+{
+    if (f->dtype == FEATURE_F4) {
+        float value;
+        memcpy(&value, (const char *)f->data + j * sizeof value, sizeof value);
+        return value;
+    }
+    _Float16 half;
+    memcpy(&half, (const char *)f->data + j * sizeof half, sizeof half);
+    return (float)half;
+}
+
+static void read_feature(const feature *f, float *out)
+{
+    for (size_t j = 0; j < f->width; j++) {
+        out[j] = feature_at(f, j);
+    }
+}
+
+/* project writes the whitened row (x - mean) P of one modality. */
+static void project(const model_modality *m, size_t dim, const float *x, float *out)
+{
+    memset(out, 0, dim * sizeof *out);
+    for (size_t d = 0; d < m->width; d++) {
+        float centred = x[d] - m->mean[d];
+        const float *row = m->projection + d * dim;
+        for (size_t j = 0; centred != 0 && j < dim; j++) {
+            out[j] += centred * row[j];
+        }
+    }
+}
+
+/* The item on its way. */
+typedef struct embedding {
+    const coldstart *c;
+    cold_item *item;
+    float *input;   /* (inputs) whitened rows, flags of the modalities that are there, 1 */
+    float *feature; /* (the widest modality) */
+    float *unit;    /* (the widest space) */
+    index_scratch *scratch;
+} embedding;
+
+static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (features[i].data != NULL && slice_equal(features[i].modality, slice_of(m->name))) {
+            return &features[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count)
+{
+    uint32_t known = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        known |= find_feature(&c->m->modalities[m], features, count) != NULL ? 1U << m : 0;
+    }
+    return known;
+}
+
+/* find_neighbours notes the items nearest to one modality's features. */
+static err_code find_neighbours(embedding *in, size_t m, err *e)
+{
+    const coldstart *c = in->c;
+    const cold_space *space = &c->space[m];
+    const model_modality *modality = &c->m->modalities[m];
+    size_t room = COLD_NEIGHBOURS_MAX / c->modalities;
+    size_t wanted = (size_t)modality->neighbours * c->tuning.neighbours;
+    if (c->modalities == 1 || wanted + in->item->neighbour_count <= COLD_NEIGHBOURS_MAX) {
+        room = COLD_NEIGHBOURS_MAX - in->item->neighbour_count;
+    }
+    const float *from = in->feature;
+    float *whitened = in->input + m * c->dim;
+    if (!space->raw) {
+        for (size_t j = 0; j < c->dim; j++) {
+            in->feature[j] = whitened[j] * modality->spread[j];
+        }
+    }
+    size_t width = space->raw ? modality->width : c->dim;
+    index_query query = {.q = in->unit, .k = wanted < room ? wanted : room, .exact = true};
+    index_result found = {NULL, 0, true};
+    if (!cold_fold(from, width, in->unit, space->width) || query.k == 0 || c->items == 0) {
+        return ERR_OK;
+    }
+    err_code rc = index_search(space->rows, &query, in->scratch, &found, e);
+    for (size_t i = 0; rc == ERR_OK && i < found.count && found.hits[i].score > 0; i++) {
+        in->item->neighbours[in->item->neighbour_count++] =
+            (cold_neighbour){found.hits[i].row, (uint32_t)m, fminf(found.hits[i].score, 1)};
+    }
+    return rc;
+}
+
+static bool has_length(const float *x, size_t width)
+{
+    return isfinite(scan_dot(x, x, width));
+}
+
+static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
+{
+    const coldstart *c = in->c;
+    err_code rc = ERR_OK;
+    for (size_t m = 0; m < c->modalities && rc == ERR_OK; m++) {
+        const model_modality *modality = &c->m->modalities[m];
+        const feature *f = find_feature(modality, features, count);
+        if (f == NULL) {
+            in->item->missing |= 1U << m;
+            continue;
+        }
+        if (f->width != modality->width) {
+            return err_set(e, ERR_INVALID, "features.%s: expected %zu numbers, not %u",
+                           modality->name, modality->width, f->width);
+        }
+        float *whitened = in->input + m * c->dim;
+        read_feature(f, in->feature);
+        project(modality, c->dim, in->feature, whitened);
+        if (!has_length(in->feature, f->width) || !has_length(whitened, c->dim)) {
+            memset(whitened, 0, c->dim * sizeof *whitened);
+            in->item->missing |= 1U << m;
+            continue;
+        }
+        in->item->used |= 1U << m;
+        in->input[c->modalities * c->dim + m] = 1;
+        rc = find_neighbours(in, m, e);
+    }
+    return rc;
+}
+
+/* map_row adds factor times the ridge map of an item's whitened inputs to out. */
+static void map_row(const coldstart *c, const float *input, float factor, float *out)
+{
+    for (size_t p = 0; p < c->inputs; p++) {
+        float x = input[p] * factor;
+        for (size_t j = 0; x != 0 && j < c->dim; j++) {
+            out[j] += x * c->map[p * c->dim + j];
+        }
+    }
+}
+
+/* add_neighbours adds the softmax-weighted mean over the neighbours of E, or, with residuals, of
+ * what the map misses there. */
+static void add_neighbours(embedding *in, bool residuals)
+{
+    const coldstart *c = in->c;
+    cold_item *item = in->item;
+    float weights[COLD_NEIGHBOURS_MAX], sum = 0;
+    for (size_t i = 0; i < item->neighbour_count; i++) {
+        const cold_neighbour *n = &item->neighbours[i];
+        float k = (float)c->m->modalities[n->modality].neighbours;
+        weights[i] = k * expf((n->similarity - 1) / c->tuning.temperature);
+        sum += weights[i];
+    }
+    for (size_t i = 0; i < item->neighbour_count && sum > 0; i++) {
+        uint32_t row = item->neighbours[i].item;
+        float share = weights[i] / sum;
+        for (size_t j = 0; j < c->dim; j++) {
+            item->e[j] += share * c->m->item_e[(size_t)row * c->dim + j];
+        }
+        if (residuals) {
+            cold_input_row(c, row, in->input);
+            map_row(c, in->input, -share, item->e);
+        }
+    }
+}
+
+static void make_mi(embedding *in)
+{
+    const coldstart *c = in->c;
+    float sum = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        float k = (float)c->m->modalities[m].neighbours * (float)(in->item->used >> m & 1);
+        sum += k;
+        for (size_t j = 0; j < c->dim; j++) {
+            in->item->e[j] += k * in->input[m * c->dim + j];
+        }
+    }
+    for (size_t j = 0; j < c->dim && sum > 0; j++) {
+        in->item->e[j] /= sum;
+    }
+}
+
+static void make_row(embedding *in)
+{
+    const coldstart *c = in->c;
+    switch (c->tuning.way) {
+    case COLDSTART_MI: make_mi(in); break;
+    case COLDSTART_NEIGHBOURS:
+        add_neighbours(in, false);
+        if (in->item->neighbour_count == 0) {
+            make_mi(in); /* like nothing there is, or features of zeros */
+        }
+        break;
+    case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->e); break;
+    case COLDSTART_RESIDUALS:
+        map_row(c, in->input, 1, in->item->e);
+        add_neighbours(in, true);
+        break;
+    }
+    float norm = sqrtf(scan_dot(in->item->e, in->item->e, c->dim));
+    for (size_t j = 0; norm > c->norm_max && j < c->dim; j++) {
+        in->item->e[j] *= c->norm_max / norm;
+    }
+}
+
+static err_code embedding_init(embedding *in, const coldstart *c, err *e)
+{
+    size_t widest = c->dim;
+    size_t space = widest;
+    for (size_t m = 0; m < c->modalities; m++) {
+        size_t width = c->m->modalities[m].width;
+        widest = width > widest ? width : widest;
+        space = c->space[m].width > space ? c->space[m].width : space;
+    }
+    in->c = c;
+    in->item = mem_array(1, sizeof *in->item);
+    in->input = mem_array(c->inputs, sizeof *in->input);
+    in->feature = mem_array(widest, sizeof *in->feature);
+    in->unit = mem_array(space, sizeof *in->unit);
+    if (in->item == NULL || in->input == NULL || in->feature == NULL || in->unit == NULL) {
+        return err_nomem(e, "a new item's vector");
+    }
+    in->item->generation = c->generation;
+    in->item->dim = c->dim;
+    in->item->e = mem_array(c->dim, sizeof(float));
+    return in->item->e != NULL ? index_scratch_new(&in->scratch, e)
+                               : err_nomem(e, "a new item's vector");
+}
+
+err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
+                         err *e)
+{
+    *out = NULL;
+    embedding in = {0};
+    err_code rc = embedding_init(&in, c, e);
+    if (rc == ERR_OK) {
+        rc = take_features(&in, features, count, e);
+    }
+    if (rc == ERR_OK && in.item->used != 0) {
+        in.input[c->inputs - 1] = 1;
+        make_row(&in);
+    }
+    mem_free(in.input);
+    mem_free(in.feature);
+    mem_free(in.unit);
+    index_scratch_free(in.scratch);
+    if (rc != ERR_OK) {
+        cold_item_free(in.item);
+        return rc;
+    }
+    *out = in.item;
+    return ERR_OK;
+}
+
+err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
+                           err *e)
+{
+    *out = NULL;
+    return v->base != NULL ? coldstart_embed(out, v->base->shared->cold, features, count, e)
+                           : ERR_OK;
+}

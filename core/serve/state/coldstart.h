@@ -1,0 +1,52 @@
+/*
+ * coldstart: how an item that the generation does not know gets its vector from its features.
+ *
+ * The maps are fitted once per generation from its own tables (base_new) and are immutable.
+ * Preparing an item costs a pass over the content tables to find its neighbours, so it is done on
+ * the request's thread, before the op is queued; the result travels with the op in memory and is
+ * used if the same generation is still active when the op is applied.
+ */
+#ifndef CORE_COLDSTART_H
+#define CORE_COLDSTART_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/types.h"
+#include "core/serve/state/view.h"
+
+enum { COLD_NEIGHBOURS_MAX = 24 };
+
+typedef struct cold_neighbour {
+    uint32_t item;     /* row */
+    uint32_t modality; /* number in the generation, see cold_modality_name */
+    float similarity;  /* cosine */
+} cold_neighbour;
+
+/* What came of an item's features under one generation. Immutable; freed by cold_item_free. */
+typedef struct cold_item {
+    uint32_t generation;
+    uint32_t used;    /* bit m: modality m of the generation was there */
+    uint32_t missing; /* bit m: it was not, or its numbers are too large to be measured */
+    size_t dim;
+    float *e; /* (dim) the row of E; all zero without any modality */
+    size_t neighbour_count;
+    cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* by modality, then best first */
+} cold_item;
+
+/* coldstart_prepare computes the vector of an item with these features under the view's
+ * generation; *out stays NULL if the view has no model. Features of modalities that the generation
+ * does not know are passed over; a known one of another width is ERR_INVALID. Thread-safe. */
+err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
+                           err *e) ERR_CHECKED;
+
+void cold_item_free(cold_item *item);
+
+/* coldstart_modalities is how many modalities the view's generation has; coldstart_modality_name
+ * the name of one (borrowed from the view). 0 without a model. */
+size_t coldstart_modalities(const view *v);
+slice coldstart_modality_name(const view *v, size_t modality);
+
+#endif

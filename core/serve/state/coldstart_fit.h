@@ -1,0 +1,41 @@
+/*
+ * coldstart_fit: the tables of the cold start and how they are made; for
+ * core/serve/state/coldstart.c only.
+ */
+#ifndef CORE_COLDSTART_FIT_H
+#define CORE_COLDSTART_FIT_H
+
+#include "core/common/item_fields.h"
+#include "core/search/index.h"
+#include "core/serve/state/coldstart_maps.h"
+
+/* Where one modality's neighbours are looked for: features at length 1. Features wider than the
+ * table are folded into it with signs (a count sketch), which keeps inner products on average. */
+typedef struct cold_space {
+    size_t width; /* of the table's rows */
+    bool raw;     /* rows are features as given; else whitened rows by their spread */
+    vector_index *rows;
+} cold_space;
+
+struct coldstart {
+    const model *m;
+    uint32_t generation;
+    size_t dim, modalities, items;
+    coldstart_tuning tuning;
+    cold_space space[MODALITIES_MAX];
+    float norm_max; /* of the trained rows of E */
+    float *spread;  /* (dim, dim) covariance of w E over the items */
+    size_t inputs;  /* of the ridge map: whitened rows, a flag per modality, 1 */
+    float *map;     /* (inputs, dim), NULL unless the way needs it */
+};
+
+/* cold_fold writes features into a row of the space's width, at length 1; false for all zeros. */
+bool cold_fold(const float *features, size_t width, float *out, size_t out_width);
+
+/* cold_input_row writes the ridge map's inputs of one of the generation's items. */
+void cold_input_row(const coldstart *c, size_t row, float *out /* (inputs) */);
+
+/* coldstart_fit_map fits the ridge map. */
+err_code coldstart_fit_map(coldstart *c, err *e) ERR_CHECKED;
+
+#endif

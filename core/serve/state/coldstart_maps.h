@@ -1,0 +1,83 @@
+/*
+ * coldstart_maps: the inside of the cold start, for base and recommend. See
+ * core/serve/state/coldstart.h.
+ *
+ * Two things come of an item's features: its nearest trained items by content, per modality, from
+ * the features as they were given; and its row of E, which is made of theirs. The neighbours stay
+ * with the item while it has few buyers: whoever owns one of them gets it a little higher
+ * (content affinity).
+ */
+#ifndef CORE_COLDSTART_MAPS_H
+#define CORE_COLDSTART_MAPS_H
+
+#include "core/model/model.h"
+#include "core/serve/state/coldstart.h"
+
+typedef struct coldstart coldstart;
+
+/* How the row of E is made; the default is what measured best (ARCHITECTURE.md has the table). */
+typedef enum coldstart_way {
+    COLDSTART_MI = 0,     /* the projection of modality initialisation alone */
+    COLDSTART_NEIGHBOURS, /* weighted mean of the neighbours' trained rows */
+    COLDSTART_RIDGE,      /* a linear map fitted to the trained rows */
+    COLDSTART_RESIDUALS,  /* the map, plus what it misses at the neighbours */
+} coldstart_way;
+
+typedef struct coldstart_tuning {
+    coldstart_way way;
+    uint32_t neighbours; /* per unit of a modality's k_m */
+    float temperature;   /* of the softmax over neighbours' similarities */
+    float ridge;         /* of the mean diagonal of the Gram matrix */
+    float affinity; /* lambda: of one like neighbour that the user owns, in spreads of scores */
+    uint32_t lean_until; /* users from which on an item gets none of it */
+} coldstart_tuning;
+
+extern const coldstart_tuning coldstart_tuning_default;
+
+/* What coldstart_new is made from, beside the model. */
+typedef struct coldstart_options {
+    uint32_t generation;
+    const coldstart_tuning *tuning; /* NULL: the default */
+    /* the items' features as they were given, by name; a modality without a source is searched in
+     * the principal directions that training kept, which finds worse neighbours */
+    const feature_source *sources; /* (source_count) */
+    size_t source_count;
+    unsigned threads; /* for building; 0: one */
+} coldstart_options;
+
+/* coldstart_new reads the features once. It borrows the model, which must stay, and its content
+ * tables only until it returns, unless the way needs the ridge map. */
+err_code coldstart_new(coldstart **out, const model *m, const coldstart_options *options,
+                       err *e) ERR_CHECKED;
+void coldstart_free(coldstart *c);
+
+/* coldstart_let_go frees the model's content tables if nothing needs them any more. */
+void coldstart_let_go(const coldstart *c, model *m);
+
+/* coldstart_embed is coldstart_prepare without a view. */
+err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
+                         err *e) ERR_CHECKED;
+
+/* coldstart_known tells which of the generation's modalities are among the features, as bits. */
+uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count);
+
+/* coldstart_lean is how much of the content affinity an item with so many users still gets: 1 for
+ * none, 0 from some number on. */
+float coldstart_lean(const coldstart *c, uint32_t users);
+
+/* coldstart_spread is how much the inner products of this row of H with rows without interactions
+ * vary over the items, times lambda: the unit of the content affinity. */
+float coldstart_spread(const coldstart *c, const float *h /* (dim) */);
+
+/* A neighbour with its share of the affinity: similarity times the modality's part of the weights.
+ * weight 0 ends a list. */
+typedef struct cold_link {
+    uint32_t item;
+    float weight;
+} cold_link;
+
+/* coldstart_links fills the links of an item. */
+void coldstart_links(const coldstart *c, const cold_item *item,
+                     cold_link *out /* (COLD_NEIGHBOURS_MAX) */);
+
+#endif

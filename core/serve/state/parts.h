@@ -1,0 +1,41 @@
+/*
+ * parts: which part of a score is multimodal, and which collaborative.
+ *
+ * A score is an inner product <h, x> of two rows of H. Its multimodal part is what lies in the
+ * directions of H that the items' content predicts well, its collaborative part what lies in the
+ * few that content predicts worst; the two sum to the score. MODEL.md proposes to share dimensions
+ * out by the weights w of FSC instead; measured, neither of those parts earns its name
+ * (ARCHITECTURE.md has the table), because training lets content into the early dimensions too.
+ *
+ * The directions come from the generation's own tables, once: R2 of a ridge regression from the
+ * whitened features to H, as a generalised eigenproblem. The split is linear in h, so balanced and
+ * partial searches are still inner products with the rows of H.
+ */
+#ifndef CORE_PARTS_H
+#define CORE_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/common/err.h"
+#include "core/model/model.h"
+
+typedef struct parts {
+    size_t dim;
+    float *into; /* (dim, dim): row j has what dimension j of h becomes in its multimodal part */
+} parts;
+
+/* parts_new fits the split to the model's content tables and `h` (items, dim), its rows of H. A
+ * model without modalities is split by w. */
+err_code parts_new(parts **out, const model *m, const float *h, err *e) ERR_CHECKED;
+void parts_free(parts *p); /* accepts NULL */
+
+/* parts_multimodal writes the vector whose inner products with rows of H are the multimodal parts
+ * of those of `h`. The collaborative ones are those of h - out. */
+void parts_multimodal(const parts *p, const float *h, float *out);
+
+/* parts_row writes the row's own multimodal (or collaborative) component, for likeness under one
+ * part. */
+void parts_row(const parts *p, bool multimodal, const float *x, float *out);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * view_tables: the inside of a view, for the files that make and search it (live, filter,
+ * recommend, propagate). Everybody else uses core/serve/state/view.h.
+ *
+ * Per-row facts are persistent vectors; a missing leaf reads as zero, so a row that was never
+ * written has no flag, no tags and no edges. Bitmaps are vectors of 64-bit words.
+ *
+ * Invariants: listable and placed imply exists; slot s of the delta is current for row r only if
+ * the vector `slots` holds s + 1 for r; a base row with a current slot is in `stale`.
+ */
+#ifndef CORE_VIEW_TABLES_H
+#define CORE_VIEW_TABLES_H
+
+#include "core/common/change.h"
+#include "core/common/idmap.h"
+#include "core/common/pvec.h"
+#include "core/common/types.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/state/view.h"
+
+enum {
+    BITMAP_LEAF_BITS = 6, /* words per leaf, as a power of two */
+    BITMAP_LEAF_WORDS = 1 << BITMAP_LEAF_BITS,
+    BITMAP_LEAF_ROWS = BITMAP_LEAF_WORDS * 64,
+    DELTA_CHUNK_ROWS = 256,
+    DELTA_CHUNKS_MAX = 16384,
+};
+
+/* What filters need to take an item out of its lists again: interned numbers of its categories,
+ * then of its attributes' names. Immutable. */
+typedef struct item_tags {
+    uint32_t category_count, attribute_count;
+    uint32_t ids[];
+} item_tags;
+
+/* An attribute of all items (core/serve/filter/filter_column.h), and how many of its values have a
+ * bitmap (core/serve/filter/filter_kept.h). */
+typedef struct attribute_column {
+    pvec words; /* uint64_t; first, for whoever frees vectors of vectors */
+    uint32_t kept;
+} attribute_column;
+
+/* A user's records; immutable once published. */
+typedef struct user_list {
+    uint64_t stamp; /* of the transaction that made it */
+    uint32_t count, room;
+    live_edge edges[]; /* sorted by (item, type) */
+} user_list;
+
+/* The vectors beside the index, append-only at fixed addresses. A view sees the first
+ * delta_count slots of it. */
+typedef struct delta_chunk {
+    float *h, *g, *e; /* (DELTA_CHUNK_ROWS, dim) */
+    uint32_t rows[DELTA_CHUNK_ROWS];
+    cold_link links[DELTA_CHUNK_ROWS][COLD_NEIGHBOURS_MAX]; /* core/serve/state/coldstart_maps.h */
+} delta_chunk;
+
+typedef struct delta {
+    size_t dim;
+    size_t count; /* writer's own */
+    delta_chunk *chunks[DELTA_CHUNKS_MAX];
+} delta;
+
+/* The orders in which a view keeps the first of all items (core/serve/query/top.h). */
+typedef enum top_kind { TOP_USERS, TOP_CREATED, TOP_KINDS } top_kind;
+typedef struct top_list top_list;
+
+struct view {
+    uint64_t seq;
+    size_t item_rows, user_rows;
+    size_t items, items_hidden, users, interactions;
+    uint64_t changes;
+    const idmap *item_ids, *user_ids;
+    const idmap *strings; /* categories, attribute names and their texts */
+
+    pvec exists, listable, placed; /* bitmaps over item rows */
+    pvec tags;                     /* const item_tags * */
+    pvec created;                  /* int64_t */
+    pvec buyers;                   /* uint32_t: users with an edge of split 0 */
+    pvec records;                  /* uint32_t: interaction records */
+    pvec degree;                   /* double: sum of the edges' weights */
+    pvec categories;               /* by interned name: pvec, a bitmap over item rows */
+    pvec attributes;               /* by interned name: attribute_column */
+    pvec user_exists;              /* bitmap over user rows */
+    pvec lists;                    /* const user_list * */
+    top_list *top[TOP_KINDS];      /* NULL before the first op */
+
+    base *base;         /* NULL: no model */
+    delta *delta;       /* NULL: no model */
+    size_t delta_count; /* slots of it that this view sees */
+    pvec slots;         /* uint32_t by item row: slot + 1 */
+    pvec stale;         /* bitmap over base rows that the delta overrides or that are gone */
+};
+
+static inline bool view_bit(const pvec *bitmap, size_t row)
+{
+    const uint64_t *word = pvec_get(bitmap, row / 64);
+    return (*word >> (row % 64) & 1) != 0;
+}
+
+/* view_slot gives the delta slot of a row, SIZE_MAX if it has none. */
+static inline size_t view_slot(const view *v, uint32_t row)
+{
+    uint32_t slot = *(const uint32_t *)pvec_get(&v->slots, row);
+    return slot > 0 ? slot - 1 : SIZE_MAX;
+}
+
+/* A placed item's rows of H, G and E; NULL if it is not placed. Borrowed from the view. */
+typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E } vector_kind;
+const float *view_vector(const view *v, uint32_t row, vector_kind kind);
+
+/* view_links borrows the links of a row in the delta (COLD_NEIGHBOURS_MAX), NULL if it is not. */
+const cold_link *view_links(const view *v, uint32_t row);
+
+/* The weight in the graph of the pair whose records start at `edges`: the largest of its records
+ * of split 0 that count, 0 for none; *seen whether any of them hides the item; *records how many
+ * records the pair has (>= 1). */
+float pair_weight(const live_edge *edges, size_t count, bool *seen, size_t *records);
+
+#endif

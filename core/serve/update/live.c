@@ -1,0 +1,286 @@
+/*
+ * live: versions of the view, and how they are made, published and reclaimed.
+ *
+ * The order of a publication matters: room for the retired pieces is reserved first, because after
+ * the pointer is exchanged nothing may fail; then the exchange; then what the old view alone
+ * reached is retired under the running epoch, and the epoch ends.
+ */
+#include "core/serve/update/live_tables.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+
+static void init_vectors(view *v)
+{
+    pvec *bitmaps[] = {&v->exists, &v->listable, &v->placed, &v->user_exists, &v->stale};
+    for (size_t i = 0; i < sizeof bitmaps / sizeof bitmaps[0]; i++) {
+        pvec_init(bitmaps[i], sizeof(uint64_t), BITMAP_LEAF_BITS);
+    }
+    pvec_init(&v->tags, sizeof(item_tags *), 7);
+    pvec_init(&v->created, sizeof(int64_t), 9);
+    pvec_init(&v->buyers, sizeof(uint32_t), 9);
+    pvec_init(&v->records, sizeof(uint32_t), 9);
+    pvec_init(&v->degree, sizeof(double), 7);
+    pvec_init(&v->categories, sizeof(pvec), 4);
+    pvec_init(&v->attributes, sizeof(attribute_column), 4);
+    pvec_init(&v->lists, sizeof(user_list *), 7);
+    pvec_init(&v->slots, sizeof(uint32_t), 8);
+}
+
+err_code live_new(live **out, const live_options *options, err *e)
+{
+    *out = NULL;
+    live *l = mem_array(1, sizeof *l);
+    if (l == NULL) {
+        return err_nomem(e, "the live tables");
+    }
+    l->options = options != NULL ? *options : (live_options){0};
+    l->top_rows = l->options.top_rows > 0 ? l->options.top_rows : LIVE_TOP_ROWS;
+    err_code rc = epoch_new(&l->ep, e);
+    if (rc == ERR_OK) {
+        rc = recommend_scratch_new(&l->scratch, e);
+    }
+    if (rc == ERR_OK) {
+        rc = idmap_new(&l->item_ids, e);
+    }
+    if (rc == ERR_OK) {
+        rc = idmap_new(&l->user_ids, e);
+    }
+    if (rc == ERR_OK) {
+        rc = idmap_new(&l->strings, e);
+    }
+    view *v = rc == ERR_OK ? mem_array(1, sizeof *v) : NULL;
+    if (v == NULL) {
+        live_free(l);
+        return rc != ERR_OK ? rc : err_nomem(e, "the first view");
+    }
+    v->item_ids = l->item_ids;
+    v->user_ids = l->user_ids;
+    v->strings = l->strings;
+    init_vectors(v);
+    atomic_init(&l->current, v);
+    *out = l;
+    return ERR_OK;
+}
+
+/* free_pointers frees what the pointers of a vector of pointers lead to. */
+static void free_pointers(pvec *v, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++) {
+        mem_free(*(void *const *)pvec_get(v, i));
+    }
+    pvec_free(v);
+}
+
+/* free_vectors_of does so with elements that begin with a vector. */
+static void free_vectors_of(pvec *v, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pvec inner = *(const pvec *)pvec_get(v, i);
+        if (inner.root != NULL) {
+            pvec_free(&inner);
+        }
+    }
+    pvec_free(v);
+}
+
+static void view_free_all(view *v, size_t strings)
+{
+    free_pointers(&v->tags, v->item_rows);
+    free_pointers(&v->lists, v->user_rows);
+    free_vectors_of(&v->categories, strings);
+    free_vectors_of(&v->attributes, strings);
+    pvec *plain[] = {&v->exists,  &v->listable, &v->placed,      &v->created, &v->buyers,
+                     &v->records, &v->degree,   &v->user_exists, &v->slots,   &v->stale};
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        pvec_free(plain[i]);
+    }
+    for (int kind = 0; kind < TOP_KINDS; kind++) {
+        mem_free(v->top[kind]);
+    }
+    base_release(v->base);
+    delta_free(v->delta);
+    mem_free(v);
+}
+
+void live_free(live *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    live_tally_drop(l);
+    if (l->next != NULL) {
+        live_undo(l);
+    }
+    view *v = atomic_load(&l->current);
+    if (v != NULL) {
+        view_free_all(v, idmap_rows(l->strings));
+    }
+    epoch_free(l->ep);
+    recommend_scratch_free(l->scratch);
+    idmap_free(l->item_ids);
+    idmap_free(l->user_ids);
+    idmap_free(l->strings);
+    pvec_txn_fini(&l->txn);
+    mem_free(l->moved);
+    mem_free(l->moving);
+    mem_free(l);
+}
+
+void live_acquire(live *l, live_hold *out)
+{
+    out->slot = epoch_enter(l->ep);
+    out->view = atomic_load(&l->current);
+}
+
+void live_release(live *l, live_hold *hold)
+{
+    epoch_leave(l->ep, hold->slot);
+    hold->view = NULL;
+}
+
+size_t live_reclaim(live *l)
+{
+    return epoch_reclaim(l->ep);
+}
+
+err_code live_begin(live *l, err *e)
+{
+    if (l->next != NULL) {
+        return ERR_OK;
+    }
+    l->next = mem_copy(atomic_load(&l->current), sizeof *l->next);
+    if (l->next == NULL) {
+        return err_nomem(e, "a new view");
+    }
+    pvec_txn_begin(&l->txn, ++l->stamp);
+    return ERR_OK;
+}
+
+err_code live_publish(live *l, err *e)
+{
+    err_code rc = epoch_reserve(l->ep, l->txn.replaced_count + 1, e);
+    if (rc != ERR_OK) {
+        live_undo(l);
+        return rc;
+    }
+    view *old = atomic_exchange(&l->current, l->next);
+    l->next = NULL;
+    for (size_t i = 0; i < l->txn.replaced_count; i++) {
+        epoch_retire(l->ep, l->txn.replaced[i]);
+    }
+    epoch_retire(l->ep, (pvec_piece){old, mem_free});
+    epoch_advance(l->ep);
+    (void)epoch_reclaim(l->ep);
+    return ERR_OK;
+}
+
+void live_undo(live *l)
+{
+    const view *current = atomic_load(&l->current);
+    pvec_txn_undo(&l->txn);
+    mem_free(l->next);
+    l->next = NULL;
+    l->moved_count = 0;
+    idmap_truncate(l->item_ids, current->item_rows);
+    idmap_truncate(l->user_ids, current->user_rows);
+    if (current->delta != NULL) {
+        current->delta->count = current->delta_count;
+    }
+}
+
+err_code live_bit(live *l, pvec *bitmap, size_t row, bool on, bool *was, err *e)
+{
+    bool old = view_bit(bitmap, row);
+    if (was != NULL) {
+        *was = old;
+    }
+    if (old == on) {
+        return ERR_OK;
+    }
+    void *place = NULL;
+    err_code rc = pvec_edit(&place, bitmap, &l->txn, row / 64, e);
+    if (rc == ERR_OK) {
+        *(uint64_t *)place ^= 1ULL << (row % 64);
+    }
+    return rc;
+}
+
+static err_code apply_one(live *l, const change *c, err *e)
+{
+    switch (c->kind) {
+    case CHANGE_ITEM: return live_put_item(l, c->item, e);
+    case CHANGE_ITEM_GONE: return live_drop_item(l, c->row.row, e);
+    case CHANGE_USER: return live_put_user(l, c->row.row, c->row.id, e);
+    case CHANGE_USER_GONE: return live_drop_user(l, c->row.row, e);
+    case CHANGE_EDGE: return live_put_edge(l, &c->edge, e);
+    case CHANGE_EDGE_GONE: return live_drop_edge(l, &c->edge, e);
+    case CHANGE_MODALITY:
+    case CHANGE_TYPE:
+    case CHANGE_GENERATION: return ERR_OK;
+    }
+    return err_set(e, ERR_INTERNAL, "a change of unknown kind %d", (int)c->kind);
+}
+
+err_code live_apply(live *l, const change_list *changes, err *e)
+{
+    assert(l->next == NULL);
+    err_code rc = live_begin(l, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < changes->count && rc == ERR_OK; i++) {
+        rc = apply_one(l, &changes->items[i], e);
+    }
+    rc = rc == ERR_OK ? live_top(l, e) : rc;
+    if (rc != ERR_OK) {
+        live_undo(l);
+        return rc;
+    }
+    l->next->seq = changes->seq;
+    return live_publish(l, e);
+}
+
+/* A failed load takes back all of it: the shop is empty again. */
+static err_code load_step(live *l, err_code rc)
+{
+    if (rc != ERR_OK) {
+        live_tally_drop(l);
+    }
+    if (rc != ERR_OK && l->next != NULL) {
+        live_undo(l);
+    }
+    return rc;
+}
+
+err_code live_load_item(live *l, const change_item *item, err *e)
+{
+    err_code rc = live_begin(l, e);
+    return load_step(l, rc == ERR_OK ? live_put_item(l, item, e) : rc);
+}
+
+err_code live_load_user(live *l, uint32_t row, slice id, const live_edge *edges, size_t count,
+                        err *e)
+{
+    err_code rc = live_begin(l, e);
+    if (rc == ERR_OK) {
+        rc = live_put_user(l, row, id, e);
+    }
+    rc = rc == ERR_OK ? live_tally_begin(l, e) : rc;
+    return load_step(l, rc == ERR_OK ? live_put_list(l, row, edges, count, e) : rc);
+}
+
+err_code live_load_end(live *l, uint64_t seq, err *e)
+{
+    err_code rc = live_begin(l, e);
+    rc = load_step(l, rc == ERR_OK ? live_tally_end(l, e) : rc);
+    rc = rc == ERR_OK ? load_step(l, live_top(l, e)) : rc;
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    l->next->seq = seq;
+    l->next->changes = 0;
+    return live_publish(l, e);
+}

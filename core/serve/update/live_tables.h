@@ -1,0 +1,95 @@
+/*
+ * live_tables: the inside of live, for the files that each follow one kind of change.
+ *
+ * A change is made to `next`, a copy of the current view whose vectors are copied on write. When
+ * everything succeeded, live_publish makes it current; else live_undo drops it, and with it all
+ * memory that was made for it.
+ */
+#ifndef CORE_LIVE_TABLES_H
+#define CORE_LIVE_TABLES_H
+
+#include <stdatomic.h>
+
+#include "core/common/epoch.h"
+#include "core/serve/query/recommend_scratch.h"
+#include "core/serve/state/view_tables.h"
+#include "core/serve/update/live.h"
+
+/* What the lists that are loaded at start mean to an item. Twenty million edges are then counted
+ * in plain memory, and every item is entered once. */
+typedef struct item_tally {
+    double degree;
+    uint32_t records, buyers;
+} item_tally;
+
+struct live {
+    _Atomic(view *) current;
+    epoch *ep;
+    live_options options;
+    /* the writer's own */
+    idmap *item_ids, *user_ids, *strings;
+    pvec_txn txn;
+    uint64_t stamp;
+    view *next;        /* NULL outside of a change */
+    item_tally *tally; /* (tally_rows) NULL outside of the load */
+    size_t tally_rows;
+    recommend_scratch *scratch;
+    /* the heads of the lists (live_top.c): rows that the running op may have moved */
+    size_t top_rows;
+    uint32_t *moved;        /* (moved_count) */
+    struct top_key *moving; /* (moving_room) the keys that leave a list and that enter it */
+    size_t moved_count, moved_room, moving_room;
+};
+
+/* live_begin makes `next` unless there is one already. */
+err_code live_begin(live *l, err *e) ERR_CHECKED;
+err_code live_publish(live *l, err *e) ERR_CHECKED;
+void live_undo(live *l);
+
+/* live_bit sets or clears a bit of one of next's bitmaps; *was (may be NULL) what it was. */
+err_code live_bit(live *l, pvec *bitmap, size_t row, bool on, bool *was, err *e) ERR_CHECKED;
+
+/* What each kind of change does to `next`. */
+err_code live_put_item(live *l, const change_item *item, err *e) ERR_CHECKED;
+err_code live_drop_item(live *l, uint32_t row, err *e) ERR_CHECKED;
+err_code live_put_user(live *l, uint32_t row, slice id, err *e) ERR_CHECKED;
+err_code live_drop_user(live *l, uint32_t row, err *e) ERR_CHECKED;
+err_code live_put_edge(live *l, const change_edge *edge, err *e) ERR_CHECKED;
+err_code live_drop_edge(live *l, const change_edge *edge, err *e) ERR_CHECKED;
+err_code live_put_list(live *l, uint32_t user, const live_edge *edges, size_t count,
+                       err *e) ERR_CHECKED;
+
+/* live_tally_begin makes room for the items that there are, live_tally_end enters what was counted;
+ * live_tally_drop forgets it. */
+err_code live_tally_begin(live *l, err *e) ERR_CHECKED;
+err_code live_tally_end(live *l, err *e) ERR_CHECKED;
+void live_tally_drop(live *l);
+
+/* live_tag puts the item into its category bitmaps and attribute columns and out of those that it
+ * left; item == NULL: out of all. */
+err_code live_tag(live *l, uint32_t row, const change_item *item, err *e) ERR_CHECKED;
+
+/* live_place gives an item that training has not seen a vector from its features; live_unplace
+ * takes its vector away. live_append puts a row into the delta and makes it current; a row
+ * that is not finite takes the vector away instead. */
+err_code live_place(live *l, const change_item *item, err *e) ERR_CHECKED;
+err_code live_unplace(live *l, uint32_t row, err *e) ERR_CHECKED;
+
+typedef struct vector_row {
+    const float *h, *g, *e; /* (dim) */
+    const cold_link *links; /* (COLD_NEIGHBOURS_MAX), NULL: none */
+} vector_row;
+err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
+
+/* live_touch moves an item that training has not seen with a new edge of the user, whose weight
+ * went up by `gain`. */
+err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e) ERR_CHECKED;
+
+/* live_moved notes a row whose users, second or presence in lists an op changes; live_top, before
+ * the publication, brings the heads of the lists up to `next`. */
+err_code live_moved(live *l, uint32_t row, err *e) ERR_CHECKED;
+err_code live_top(live *l, err *e) ERR_CHECKED;
+
+void delta_free(void *d);
+
+#endif

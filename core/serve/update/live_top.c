@@ -1,0 +1,215 @@
+/*
+ * live_top: the heads of the lists follow the changes of an op.
+ *
+ * Rows that an op may have moved are noted while it is applied. At its end each is asked where it
+ * stood in the published view and where it stands now: only if one of the two places is within the
+ * list is the list made anew, old keys out and new ones in, by one merge. A list that has grown to
+ * twice its rows is cut; one that has shrunk to half is filled again by a scan, so that a scan
+ * comes after a thousand departures and not before.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/common/mem.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/top.h"
+#include "core/serve/update/live_tables.h"
+
+err_code live_moved(live *l, uint32_t row, err *e)
+{
+    if (l->next->top[TOP_USERS] == NULL) {
+        return ERR_OK; /* the lists are made by a scan anyway */
+    }
+    if (l->moved_count == l->moved_room) {
+        size_t room = l->moved_room * 2 + 64;
+        uint32_t *grown = mem_grow(l->moved, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the rows that an op moves");
+        }
+        l->moved = grown;
+        l->moved_room = room;
+    }
+    l->moved[l->moved_count++] = row;
+    return ERR_OK;
+}
+
+static err_code list_new(top_list **out, live *l, size_t keys, err *e)
+{
+    top_list *list = mem_array(1, sizeof *list + keys * sizeof list->keys[0]);
+    if (list == NULL) {
+        return err_nomem(e, "the first items of a list");
+    }
+    err_code rc = pvec_txn_made(&l->txn, list, mem_free, e);
+    if (rc != ERR_OK) {
+        mem_free(list);
+        return rc;
+    }
+    *out = list;
+    return ERR_OK;
+}
+
+static err_code put_list(live *l, top_kind kind, top_list *list, err *e)
+{
+    top_list *old = l->next->top[kind];
+    l->next->top[kind] = list;
+    return old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
+}
+
+/* scan_anew makes a list from all that may be listed. */
+static err_code scan_anew(live *l, top_kind kind, err *e)
+{
+    const view *v = l->next;
+    recommend_scratch *s = l->scratch;
+    top_list *list = NULL;
+    size_t listable = v->items - v->items_hidden;
+    size_t room = listable < l->top_rows ? listable : l->top_rows;
+    err_code rc = scratch_fit(s, v, e);
+    rc = rc == ERR_OK ? list_new(&list, l, room, e) : rc;
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    filter_bits(v, NULL, s->allowed);
+    list->count = top_scan(v, kind, s->allowed, list->keys, room);
+    assert(list->count == room);
+    list->whole = listable == room;
+    list->floor = room > 0 ? list->keys[room - 1] : (top_key){0};
+    return put_list(l, kind, list, e);
+}
+
+/* belongs tells whether the row is in the part of the order that the list keeps. */
+static bool belongs(const view *v, top_kind kind, const top_list *list, uint32_t row, top_key *key)
+{
+    if (!view_bit(&v->listable, row)) {
+        return false;
+    }
+    *key = top_key_of(v, kind, row);
+    return list->whole || !top_before(list->floor, *key);
+}
+
+static bool same_key(top_key a, top_key b)
+{
+    return a.row == b.row && a.users == b.users && a.created == b.created;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    top_key one = *(const top_key *)a, other = *(const top_key *)b;
+    return top_before(one, other) ? -1 : same_key(one, other) ? 0 : 1;
+}
+
+/* Keys that leave a list and keys that enter it, each in order. */
+typedef struct moves {
+    top_key *gone, *come;
+    size_t gone_count, come_count;
+} moves;
+
+static void find_moves(const live *l, top_kind kind, const top_list *list, moves *m)
+{
+    const view *before = atomic_load(&l->current);
+    for (size_t i = 0; i < l->moved_count; i++) {
+        top_key was = {0}, is = {0};
+        bool had = belongs(before, kind, list, l->moved[i], &was);
+        bool has = belongs(l->next, kind, list, l->moved[i], &is);
+        if (had && has && same_key(was, is)) {
+            continue;
+        }
+        if (had) {
+            m->gone[m->gone_count++] = was;
+        }
+        if (has) {
+            m->come[m->come_count++] = is;
+        }
+    }
+    qsort(m->gone, m->gone_count, sizeof *m->gone, by_place);
+    qsort(m->come, m->come_count, sizeof *m->come, by_place);
+}
+
+static void merge(const top_list *old, const moves *m, top_list *out)
+{
+    size_t gone = 0, come = 0, count = 0;
+    for (size_t i = 0; i < old->count; i++) {
+        if (gone < m->gone_count && same_key(old->keys[i], m->gone[gone])) {
+            gone++;
+            continue;
+        }
+        while (come < m->come_count && top_before(m->come[come], old->keys[i])) {
+            out->keys[count++] = m->come[come++];
+        }
+        out->keys[count++] = old->keys[i];
+    }
+    while (come < m->come_count) {
+        out->keys[count++] = m->come[come++];
+    }
+    assert(gone == m->gone_count); /* else a row moved that was not noted */
+    out->count = count;
+    out->whole = old->whole;
+    out->floor = old->floor;
+}
+
+static err_code follow(live *l, top_kind kind, err *e)
+{
+    const top_list *old = l->next->top[kind];
+    if (old == NULL) {
+        return scan_anew(l, kind, e);
+    }
+    moves m = {.gone = l->moving, .come = l->moving + l->moved_count};
+    find_moves(l, kind, old, &m);
+    if (m.gone_count == 0 && m.come_count == 0) {
+        return ERR_OK;
+    }
+    size_t count = old->count - m.gone_count + m.come_count;
+    if (!old->whole && count < l->top_rows / 2) {
+        return scan_anew(l, kind, e);
+    }
+    top_list *list = NULL;
+    err_code rc = list_new(&list, l, count, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    merge(old, &m, list);
+    if (list->count > 2 * l->top_rows) {
+        list->count = l->top_rows;
+        list->whole = false;
+        list->floor = list->keys[list->count - 1];
+    }
+    return put_list(l, kind, list, e);
+}
+
+static int by_row(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+static err_code prepare_moves(live *l, err *e)
+{
+    size_t kept = 0;
+    if (l->moved_count > 1) {
+        qsort(l->moved, l->moved_count, sizeof *l->moved, by_row);
+    }
+    for (size_t i = 0; i < l->moved_count; i++) {
+        if (i == 0 || l->moved[i] != l->moved[i - 1]) {
+            l->moved[kept++] = l->moved[i];
+        }
+    }
+    l->moved_count = kept;
+    if (l->moving_room < 2 * kept) {
+        top_key *grown = mem_grow(l->moving, 2 * kept + 64, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the places that an op changes");
+        }
+        l->moving = grown;
+        l->moving_room = 2 * kept + 64;
+    }
+    return ERR_OK;
+}
+
+err_code live_top(live *l, err *e)
+{
+    err_code rc = prepare_moves(l, e);
+    for (int kind = 0; kind < TOP_KINDS && rc == ERR_OK; kind++) {
+        rc = follow(l, (top_kind)kind, e);
+    }
+    l->moved_count = 0;
+    return rc;
+}

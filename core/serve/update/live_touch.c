@@ -1,0 +1,83 @@
+/*
+ * live_touch: an item's first buyers move it at once.
+ *
+ * An item that training has seen waits for the background run like every other row. One that came
+ * by its features, or without any, has nothing else to go by, so a new edge is counted inside the
+ * write: by FSC, H_i = w E_i + sum_u a_ui G_u, and G_u is f H_u but for the last layer's term.
+ * What the item had beyond w E_i is the same sum over its earlier buyers, each as of their own
+ * moment; the background run makes it exact. Past TOUCH_USERS_MAX buyers only that run moves it:
+ * one more of many says little, and every touch takes a slot of the delta.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/search/scan.h"
+#include "core/serve/update/live_tables.h"
+
+enum { TOUCH_USERS_MAX = 64 };
+
+/* move writes the item's new H and G. */
+static void move(const view *v, uint32_t item, float gain, double user_degree, const float *user,
+                 float *h, float *g, const float *e)
+{
+    const base *b = v->base;
+    double after = view_item_degree(v, item), before = after - (double)gain;
+    const float *old = view_vector(v, item, VECTOR_H);
+    float kept = before > 1e-6 ? (float)sqrt(before / after) : 0;
+    float step = (float)((double)gain / sqrt(user_degree * after));
+    for (size_t j = 0; j < b->dim; j++) {
+        float own = b->w[j] * e[j];
+        float others = old != NULL ? old[j] - own : 0;
+        h[j] = own + kept * others + step * b->f[j] * user[j];
+        g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
+    }
+}
+
+static err_code put_moved(live *l, uint32_t item, float gain, double user_degree, err *e)
+{
+    const view *v = l->next;
+    const base *b = v->base;
+    float *rows = mem_array(3 * b->dim, sizeof *rows);
+    if (rows == NULL) {
+        return err_nomem(e, "a new item's vector");
+    }
+    float *h = rows, *g = h + b->dim, *own = g + b->dim;
+    const float *known = view_vector(v, item, VECTOR_E);
+    if (known != NULL) {
+        memcpy(own, known, b->dim * sizeof *own);
+    }
+    move(v, item, gain, user_degree, l->scratch->h, h, g, own);
+    cold_link links[COLD_NEIGHBOURS_MAX] = {0};
+    const cold_link *old_links = view_links(v, item);
+    if (old_links != NULL) {
+        memcpy(links, old_links, sizeof links); /* its place may be the one that is written */
+    }
+    err_code rc = live_append(l, item, &(vector_row){h, g, own, links}, e);
+    mem_free(rows);
+    return rc;
+}
+
+err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e)
+{
+    const view *v = l->next;
+    bool learnt = v->base != NULL && item < v->base->learnt && view_bit(&v->placed, item);
+    if (v->base == NULL || v->base->layers == 0 || learnt || gain <= 0 ||
+        view_item_users(v, item) > TOUCH_USERS_MAX) {
+        return ERR_OK;
+    }
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    q.user = user;
+    err_code rc = scratch_fit(l->scratch, v, e);
+    if (rc == ERR_OK) {
+        rc = user_profile(v, &q, false, l->scratch, e);
+    }
+    if (rc != ERR_OK || !user_row(v, user, l->scratch)) {
+        return rc;
+    }
+    double degree = 0;
+    for (size_t i = 0; i < l->scratch->profile_count; i++) {
+        degree += (double)l->scratch->profile[i].weight;
+    }
+    return put_moved(l, item, gain, degree, e);
+}

@@ -1,0 +1,380 @@
+/*
+ * live_vectors: the delta beside the base, and how bases follow each other.
+ *
+ * Slots of the delta are written before the view that can see them is published and never after,
+ * so readers need no care. An undone change gives its slots back by the count alone.
+ */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/search/scan.h"
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/update/live_tables.h"
+
+static void chunk_free(delta_chunk *chunk)
+{
+    if (chunk != NULL) {
+        mem_free(chunk->h);
+        mem_free(chunk->g);
+        mem_free(chunk->e);
+        mem_free(chunk);
+    }
+}
+
+void delta_free(void *taken)
+{
+    delta *d = taken;
+    for (size_t i = 0; d != NULL && i < DELTA_CHUNKS_MAX && d->chunks[i] != NULL; i++) {
+        chunk_free(d->chunks[i]);
+    }
+    mem_free(d);
+}
+
+static err_code chunk_new(delta_chunk **out, const delta *d, err *e)
+{
+    delta_chunk *chunk = mem_array(1, sizeof *chunk);
+    if (chunk != NULL) {
+        chunk->h = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
+        chunk->g = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
+        chunk->e = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
+    }
+    if (chunk == NULL || chunk->h == NULL || chunk->g == NULL || chunk->e == NULL) {
+        chunk_free(chunk);
+        return err_nomem(e, "vectors of new items");
+    }
+    *out = chunk;
+    return ERR_OK;
+}
+
+static err_code set_slot(live *l, uint32_t row, uint32_t slot_plus_one, err *e)
+{
+    void *place = NULL;
+    err_code rc = pvec_edit(&place, &l->next->slots, &l->txn, row, e);
+    if (rc == ERR_OK) {
+        *(uint32_t *)place = slot_plus_one;
+    }
+    return rc;
+}
+
+/* seen_slots is how many slots of next's delta a reader may have seen: the others can be written
+ * again. */
+static size_t seen_slots(const live *l)
+{
+    const view *current = atomic_load(&l->current);
+    return current->delta == l->next->delta ? current->delta_count : 0;
+}
+
+static bool is_finite(const vector_row *vectors, size_t dim)
+{
+    const float *rows[] = {vectors->h, vectors->g, vectors->e};
+    bool finite = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        finite = finite && isfinite(scan_dot(rows[i], rows[i], dim));
+    }
+    return finite;
+}
+
+err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
+{
+    view *v = l->next;
+    if (!is_finite(vectors, v->base->dim)) {
+        return live_unplace(l, row, e); /* one such row would spoil whatever is summed with it */
+    }
+    delta *d = v->delta;
+    size_t slot = view_slot(v, row);
+    if (slot == SIZE_MAX || slot < seen_slots(l)) {
+        slot = d->count;
+    }
+    size_t at = slot % DELTA_CHUNK_ROWS;
+    if (slot == (size_t)DELTA_CHUNKS_MAX * DELTA_CHUNK_ROWS) {
+        return err_set(e, ERR_TOO_LARGE,
+                       "%zu vectors beside the index; train or wait for the "
+                       "background run",
+                       slot);
+    }
+    delta_chunk **place = &d->chunks[slot / DELTA_CHUNK_ROWS];
+    err_code rc = *place == NULL ? chunk_new(place, d, e) : ERR_OK;
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    memcpy((*place)->h + at * d->dim, vectors->h, d->dim * sizeof(float));
+    memcpy((*place)->g + at * d->dim, vectors->g, d->dim * sizeof(float));
+    memcpy((*place)->e + at * d->dim, vectors->e, d->dim * sizeof(float));
+    memset((*place)->links[at], 0, sizeof(*place)->links[at]);
+    if (vectors->links != NULL) {
+        memcpy((*place)->links[at], vectors->links, sizeof(*place)->links[at]);
+    }
+    (*place)->rows[at] = row;
+    d->count += slot == d->count ? 1 : 0;
+    v->delta_count = d->count;
+    rc = set_slot(l, row, (uint32_t)slot + 1, e);
+    if (rc == ERR_OK && row < v->base->items) {
+        rc = live_bit(l, &v->stale, row, true, NULL, e);
+    }
+    return rc == ERR_OK ? live_bit(l, &v->placed, row, true, NULL, e) : rc;
+}
+
+err_code live_unplace(live *l, uint32_t row, err *e)
+{
+    err_code rc = live_bit(l, &l->next->placed, row, false, NULL, e);
+    if (rc == ERR_OK && view_slot(l->next, row) != SIZE_MAX) {
+        rc = set_slot(l, row, 0, e);
+    }
+    return rc;
+}
+
+/* put_cold places a row from its prepared vector: without edges H = w E and G = w f E. */
+static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
+{
+    const base *b = l->next->base;
+    if (cold->used == 0) {
+        return live_unplace(l, row, e);
+    }
+    float *h = mem_array(2 * b->dim, sizeof *h);
+    if (h == NULL) {
+        return err_nomem(e, "a new item's vector");
+    }
+    float *g = h + b->dim;
+    cold_link links[COLD_NEIGHBOURS_MAX];
+    coldstart_links(b->shared->cold, cold, links);
+    for (size_t j = 0; j < b->dim; j++) {
+        h[j] = b->w[j] * cold->e[j];
+        g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
+    }
+    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e, links}, e);
+    mem_free(h);
+    return rc;
+}
+
+err_code live_place(live *l, const change_item *item, err *e)
+{
+    const base *b = l->next->base;
+    if (b == NULL || (item->row < b->learnt && view_bit(&l->next->placed, item->row))) {
+        return ERR_OK; /* what training learnt about an item stays until the next training */
+    }
+    l->next->changes++;
+    const cold_item *ready = item->prepared;
+    /* A patch of one modality was prepared from that one alone, the item may have more. */
+    if (ready != NULL && ready->generation == b->generation &&
+        ready->used == coldstart_known(b->shared->cold, item->features, item->feature_count)) {
+        return put_cold(l, item->row, ready, e);
+    }
+    cold_item *made = NULL;
+    err_code rc = coldstart_embed(&made, b->shared->cold, item->features, item->feature_count, e);
+    if (rc == ERR_OK) {
+        rc = put_cold(l, item->row, made, e);
+    }
+    cold_item_free(made);
+    return rc;
+}
+
+/* retire_vector hands every node of a vector to the transaction and leaves it empty. */
+static err_code clear_vector(live *l, pvec *v, err *e)
+{
+    err_code rc = pvec_txn_replaced_all(&l->txn, v, e);
+    v->root = NULL;
+    v->height = 0;
+    return rc;
+}
+
+static void release_base(void *b)
+{
+    base_release(b);
+}
+
+/* change_base puts `b` (not NULL) in with an empty delta and its own placed rows. The caller's
+ * reference goes to the new view. */
+static err_code change_base(live *l, base *b, err *e)
+{
+    view *v = l->next;
+    err_code rc = ERR_OK;
+    if (v->base != NULL) {
+        rc = pvec_txn_replaced(&l->txn, v->base, release_base, e);
+    }
+    if (rc == ERR_OK && v->delta != NULL) {
+        rc = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
+    }
+    pvec *cleared[] = {&v->slots, &v->stale, &v->placed};
+    for (size_t i = 0; i < 3 && rc == ERR_OK; i++) {
+        rc = clear_vector(l, cleared[i], e);
+    }
+    if (rc == ERR_OK) {
+        rc = pvec_txn_made(&l->txn, base_hold(b), release_base, e);
+        if (rc != ERR_OK) {
+            base_release(b);
+        }
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    v->base = b;
+    v->delta_count = 0;
+    v->delta = mem_array(1, sizeof *v->delta);
+    if (v->delta == NULL) {
+        return err_nomem(e, "a table of new items' vectors");
+    }
+    rc = pvec_txn_made(&l->txn, v->delta, delta_free, e);
+    if (rc != ERR_OK) {
+        mem_free(v->delta);
+        return rc;
+    }
+    v->delta->dim = b->dim;
+    for (size_t word = 0; word * 64 < b->items && rc == ERR_OK; word++) {
+        uint64_t bits = b->placed[word] & *(const uint64_t *)pvec_get(&v->exists, word);
+        void *place = NULL;
+        if (bits != 0) {
+            rc = pvec_edit(&place, &v->placed, &l->txn, word, e);
+        }
+        if (place != NULL) {
+            *(uint64_t *)place = bits;
+        }
+    }
+    return rc;
+}
+
+/* drop_model leaves the shop without vectors. */
+static err_code drop_model(live *l, err *e)
+{
+    view *v = l->next;
+    err_code rc = ERR_OK;
+    if (v->base != NULL) {
+        rc = pvec_txn_replaced(&l->txn, v->base, release_base, e);
+    }
+    if (rc == ERR_OK && v->delta != NULL) {
+        rc = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
+    }
+    pvec *cleared[] = {&v->slots, &v->stale, &v->placed};
+    for (size_t i = 0; i < 3 && rc == ERR_OK; i++) {
+        rc = clear_vector(l, cleared[i], e);
+    }
+    v->base = NULL;
+    v->delta = NULL;
+    v->delta_count = 0;
+    return rc;
+}
+
+static const cold_item *find_late(const base *b, uint32_t item)
+{
+    size_t low = 0, high = b->late_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (b->late[middle].item < item) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < b->late_count && b->late[low].item == item ? b->late[low].prepared : NULL;
+}
+
+/* place_late places one item that the generation does not know. */
+static err_code place_late(live *l, uint32_t row, err *e)
+{
+    const base *b = l->next->base;
+    const cold_item *prepared = find_late(b, row);
+    if (prepared != NULL) {
+        return put_cold(l, row, prepared, e);
+    }
+    if (l->options.features == NULL) {
+        return ERR_OK;
+    }
+    const feature *features = NULL;
+    size_t count = 0;
+    cold_item *made = NULL;
+    err_code rc = l->options.features(l->options.ctx, row, &features, &count, e);
+    if (rc == ERR_OK && count > 0) {
+        rc = coldstart_embed(&made, b->shared->cold, features, count, e);
+    }
+    if (rc == ERR_OK && made != NULL) {
+        rc = put_cold(l, row, made, e);
+    }
+    cold_item_free(made);
+    return rc;
+}
+
+err_code live_activate(live *l, base *b, uint64_t seq, err *e)
+{
+    assert(l->next == NULL);
+    err_code rc = live_begin(l, e);
+    if (rc == ERR_OK) {
+        rc = b != NULL ? change_base(l, b, e) : drop_model(l, e);
+    }
+    for (size_t row = b != NULL ? b->learnt : SIZE_MAX;
+         rc == ERR_OK && b != NULL && row < l->next->item_rows; row++) {
+        if (view_bit(&l->next->exists, row)) {
+            rc = place_late(l, (uint32_t)row, e);
+        }
+    }
+    if (rc == ERR_OK) {
+        l->next->seq = seq;
+        rc = live_publish(l, e);
+    } else if (l->next != NULL) {
+        live_undo(l);
+    }
+    base_release(b); /* the view has its own reference, unless it failed */
+    return rc;
+}
+
+/* carry_row puts one of the old delta's current rows into the new one: as it was if it changed
+ * after the base's view was taken, else as the base has it, and then only if it still leans on its
+ * content. */
+static err_code carry_row(live *l, const view *old, const base *b, size_t slot, err *e)
+{
+    const delta_chunk *chunk = old->delta->chunks[slot / DELTA_CHUNK_ROWS];
+    size_t in_chunk = slot % DELTA_CHUNK_ROWS, at = in_chunk * b->dim;
+    uint32_t row = chunk->rows[in_chunk];
+    if (view_slot(old, row) != slot) {
+        return ERR_OK;
+    }
+    const cold_link *links = chunk->links[in_chunk];
+    vector_row vectors = {chunk->h + at, chunk->g + at, chunk->e + at, links};
+    if (slot < b->made_of_delta_count) {
+        bool leans =
+            links[0].weight > 0 && coldstart_lean(b->shared->cold, view_item_users(old, row)) > 0;
+        if (!leans || !view_bit(&l->next->placed, row)) {
+            return ERR_OK;
+        }
+        at = row * b->dim;
+        vectors = (vector_row){b->h + at, b->g + at, b->e + at, links};
+    }
+    return live_append(l, row, &vectors, e);
+}
+
+static err_code carry(live *l, const view *old, const base *b, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t slot = 0; slot < old->delta_count && rc == ERR_OK; slot++) {
+        rc = carry_row(l, old, b, slot, e);
+    }
+    return rc;
+}
+
+err_code live_swap(live *l, base *b, bool *swapped, err *e)
+{
+    assert(l->next == NULL);
+    const view *old = atomic_load(&l->current);
+    *swapped = false;
+    if (old->base == NULL || old->base->generation != b->generation ||
+        old->delta != b->made_of_delta) {
+        base_release(b);
+        return ERR_OK;
+    }
+    err_code rc = live_begin(l, e);
+    if (rc == ERR_OK) {
+        rc = change_base(l, b, e);
+    }
+    if (rc == ERR_OK) {
+        rc = carry(l, old, b, e);
+    }
+    if (rc == ERR_OK) {
+        l->next->changes -= b->made_of_changes;
+        rc = live_publish(l, e);
+        *swapped = rc == ERR_OK;
+    } else if (l->next != NULL) {
+        live_undo(l);
+    }
+    base_release(b);
+    return rc;
+}

@@ -1,0 +1,30 @@
+/*
+ * propagate: FSC over the graph as it is now, in the background.
+ *
+ * Inside a write only the touched rows move. This re-runs the whole forward convolution over a
+ * view's graph, with the generation's E for known rows and the rows of E that later items and users
+ * got, and gives a base whose index holds every placed item. The writer puts it in (live_swap).
+ *
+ * Runs in any thread, for seconds on a large shop; it holds `v` all the while.
+ */
+#ifndef CORE_PROPAGATE_H
+#define CORE_PROPAGATE_H
+
+#include <stdbool.h>
+
+#include "core/common/err.h"
+#include "core/serve/state/base.h"
+#include "core/serve/state/view.h"
+
+typedef struct propagate_options {
+    int threads;                  /* OpenMP threads of this call; >= 1 */
+    bool (*cancelled)(void *ctx); /* asked between passes; may be NULL */
+    void *ctx;
+} propagate_options;
+
+/* propagate_run gives a base of the view's generation; *out stays NULL if the view has no model.
+ * ERR_CANCELLED if asked to stop. */
+err_code propagate_run(base **out, const view *v, const propagate_options *options,
+                       err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,108 @@
+#include "core/train/loop/holdout.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+
+enum { HOLDOUT_LEAST = 3 };
+
+static err_code derived(dataset **out, const dataset *d, err *e)
+{
+    err_code code = dataset_new(out, d->users, d->items, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    dataset *x = *out;
+    size_t words = (d->items + 63) / 64;
+    x->modality_count = d->modality_count;
+    x->modalities = mem_copy(d->modalities, d->modality_count * sizeof *d->modalities);
+    x->gone = d->gone != NULL ? mem_copy(d->gone, words * sizeof *d->gone) : NULL;
+    x->test = mem_copy(d->test, d->test_count * sizeof *d->test);
+    x->test_count = d->test_count;
+    x->train = mem_array(d->train_count + d->valid_count, sizeof *x->train);
+    x->valid = mem_array(d->users + d->valid_count, sizeof *x->valid);
+    if (x->modalities == NULL || (d->gone != NULL && x->gone == NULL) || x->test == NULL ||
+        x->train == NULL || x->valid == NULL) {
+        return err_nomem(e, "a dataset");
+    }
+    return ERR_OK;
+}
+
+/* A number that only user and item decide. */
+static uint64_t lot(const pair *p)
+{
+    return rng_hash((uint64_t)p->user << 32 | p->item);
+}
+
+/* Where in [first, last) the pair with the least lot is. */
+static size_t least_lot(const pair *pairs, size_t first, size_t last)
+{
+    size_t best = first;
+    for (size_t i = first + 1; i < last; i++) {
+        best = lot(&pairs[i]) < lot(&pairs[best]) ? i : best;
+    }
+    return best;
+}
+
+/* One pair of every user with three or more goes to validation; where there is a validation split
+ * already, that is used as it is. */
+static void set_aside(dataset *x, const dataset *d)
+{
+    if (d->valid_count > 0) {
+        memcpy(x->train, d->train, d->train_count * sizeof *x->train);
+        memcpy(x->valid, d->valid, d->valid_count * sizeof *x->valid);
+        x->train_count = d->train_count;
+        x->valid_count = d->valid_count;
+        return;
+    }
+    for (size_t k = 0; k < d->train_count;) {
+        size_t first = k;
+        while (k < d->train_count && d->train[k].user == d->train[first].user) {
+            k++;
+        }
+        size_t out = SIZE_MAX;
+        if (k - first >= HOLDOUT_LEAST) {
+            out = least_lot(d->train, first, k);
+            x->valid[x->valid_count++] = d->train[out];
+        }
+        for (size_t i = first; i < k; i++) {
+            if (i != out) {
+                x->train[x->train_count++] = d->train[i];
+            }
+        }
+    }
+}
+
+static void put_together(dataset *x, const dataset *d)
+{
+    memcpy(x->train, d->train, d->train_count * sizeof *x->train);
+    memcpy(x->train + d->train_count, d->valid, d->valid_count * sizeof *x->train);
+    x->train_count = pairs_sort(x->train, d->train_count + d->valid_count);
+    x->valid_count = 0;
+}
+
+err_code holdout_new(dataset **out, const dataset *d, err *e)
+{
+    err_code code = derived(out, d, e);
+    if (code != ERR_OK) {
+        dataset_free(*out);
+        *out = NULL;
+        return code;
+    }
+    set_aside(*out, d);
+    (*out)->test_count = 0;
+    return ERR_OK;
+}
+
+err_code holdout_together(dataset **out, const dataset *d, err *e)
+{
+    err_code code = derived(out, d, e);
+    if (code != ERR_OK) {
+        dataset_free(*out);
+        *out = NULL;
+        return code;
+    }
+    put_together(*out, d);
+    return ERR_OK;
+}

@@ -1,0 +1,179 @@
+#include "core/train/loop/prepare.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/model/interaction_graph.h"
+#include "core/train/method/item_graph.h"
+#include "core/train/method/knn.h"
+#include "core/train/method/whiten.h"
+
+/* Streams of the seed; epochs have the low ones. */
+#define STREAM_INITIAL (UINT64_C(1) << 40)
+
+static err_code whiten_modality(prepared *p, size_t m, const dataset *d, const train_options *o,
+                                err *e)
+{
+    const feature_source *source = &d->modalities[m];
+    model shape = {.dim = o->dim, .items = d->items, .modalities = p->modalities};
+    err_code code = model_modality_alloc(&shape, m, source->name, source->width, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    model_modality *x = &p->modalities[m];
+    x->neighbours = source->neighbours;
+    whitening w = {x->mean, x->projection, x->spread, x->content, 0, 0};
+    return whiten_run(source, o->dim, o->threads, &w, e);
+}
+
+static err_code find_neighbours(neighbour_lists *list, uint32_t **rows, const dataset *d, size_t m,
+                                const knn_options *o, err *e)
+{
+    *rows = mem_array(d->items * o->k, sizeof **rows);
+    if (*rows == NULL) {
+        return err_nomem(e, "neighbours");
+    }
+    list->rows = *rows;
+    list->k = o->k;
+    return knn_search(&d->modalities[m], o, *rows, NULL, e);
+}
+
+static err_code prepare_modalities(prepared *p, const dataset *d, const train_options *o,
+                                   const prepare_hooks *hooks, err *e)
+{
+    size_t count = d->modality_count;
+    bool graph = !o->without_bsc && o->layers > 0 && count > 0;
+    p->modality_count = count;
+    p->modalities = mem_array(count, sizeof *p->modalities);
+    neighbour_lists *lists = mem_array(count, sizeof *lists);
+    uint32_t **rows = mem_array(count, sizeof *rows);
+    err_code code = ERR_OK;
+    if (p->modalities == NULL || lists == NULL || rows == NULL) {
+        code = err_nomem(e, "modalities");
+    }
+    for (size_t m = 0; code == ERR_OK && m < count; m++) {
+        if (hooks->modality != NULL) {
+            hooks->modality(hooks->ctx, d->modalities[m].name);
+        }
+        code = whiten_modality(p, m, d, o, e);
+        knn_options k = {.k = d->modalities[m].neighbours,
+                         .threads = o->threads,
+                         .recall_min = o->knn_recall_min,
+                         .seed = o->seed,
+                         .cancelled = hooks->cancelled,
+                         .ctx = hooks->ctx};
+        if (code == ERR_OK && graph) {
+            code = find_neighbours(&lists[m], &rows[m], d, m, &k, e);
+        }
+        if (code == ERR_OK && hooks->cancelled != NULL && hooks->cancelled(hooks->ctx)) {
+            code = err_set(e, ERR_CANCELLED, "the training was stopped");
+        }
+    }
+    if (code == ERR_OK && graph) {
+        code = item_graph_new(&p->s, lists, count, d->items, o->threads, e);
+    }
+    for (size_t m = 0; rows != NULL && m < count; m++) {
+        mem_free(rows[m]);
+    }
+    mem_free(rows);
+    mem_free(lists);
+    return code;
+}
+
+err_code prepare_run(prepared *out, const dataset *d, const train_options *o,
+                     const prepare_hooks *hooks, err *e)
+{
+    *out = (prepared){0};
+    interaction_list list = {d->train, d->train_count, d->users, d->items};
+    err_code code = interaction_graph_new(&out->a, &list, o->threads, e);
+    if (code == ERR_OK) {
+        code = prepare_modalities(out, d, o, hooks, e);
+    }
+    return code;
+}
+
+err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
+                       err *e)
+{
+    csr *other = from->a;
+    *out = *from;
+    out->a = NULL;
+    *from = (prepared){0};
+    csr_free(other);
+    interaction_list list = {d->train, d->train_count, d->users, d->items};
+    return interaction_graph_new(&out->a, &list, o->threads, e);
+}
+
+void prepared_fini(prepared *p)
+{
+    csr_free(p->a);
+    csr_free(p->s);
+    for (size_t m = 0; p->modalities != NULL && m < p->modality_count; m++) {
+        mem_free(p->modalities[m].mean);
+        mem_free(p->modalities[m].projection);
+        mem_free(p->modalities[m].spread);
+        mem_free(p->modalities[m].content);
+    }
+    mem_free(p->modalities);
+    *p = (prepared){0};
+}
+
+static bool initial_item(const prepared *p, size_t item, size_t dim, float *out)
+{
+    double weights = 0;
+    memset(out, 0, dim * sizeof *out);
+    for (size_t m = 0; m < p->modality_count; m++) {
+        const float *w = p->modalities[m].content + item * dim;
+        float weight = (float)p->modalities[m].neighbours;
+        if (isnan(w[0]) || weight <= 0) {
+            continue;
+        }
+        weights += (double)weight;
+        for (size_t j = 0; j < dim; j++) {
+            out[j] += weight * w[j];
+        }
+    }
+    for (size_t j = 0; weights > 0 && j < dim; j++) {
+        out[j] = (float)((double)out[j] / weights);
+    }
+    return weights > 0;
+}
+
+static void initial_users(const dataset *d, size_t dim, const float *items, float *out)
+{
+    for (size_t k = 0; k < d->train_count;) {
+        size_t first = k;
+        uint32_t user = d->train[k].user;
+        float *u = out + user * dim;
+        for (; k < d->train_count && d->train[k].user == user; k++) {
+            for (size_t j = 0; j < dim; j++) {
+                u[j] += items[d->train[k].item * dim + j];
+            }
+        }
+        for (size_t j = 0; j < dim; j++) {
+            u[j] /= (float)(k - first);
+        }
+    }
+}
+
+void prepare_initial(const prepared *p, const dataset *d, const train_options *o, float *e0)
+{
+    size_t dim = o->dim, rows = d->users + d->items;
+    float *items = e0 + d->users * dim;
+    bool any = false;
+    memset(e0, 0, rows * dim * sizeof *e0);
+    for (size_t i = 0; !o->without_mi && i < d->items; i++) {
+        any |= initial_item(p, i, dim, items + i * dim);
+    }
+    if (any) {
+        initial_users(d, dim, items, e0);
+        return;
+    }
+    rng r;
+    rng_init(&r, o->seed, STREAM_INITIAL);
+    for (size_t k = 0; k < rows * dim; k++) {
+        e0[k] = (float)(1e-4 * rng_normal(&r));
+    }
+}

@@ -1,0 +1,49 @@
+/*
+ * prepare: what a training makes of the data before the first step.
+ *
+ * The interaction graph, every modality whitened, its neighbours, the item graph, and E0: an item
+ * starts as the mean of its modalities' whitened rows weighted by their k_m, a user as the mean of
+ * their training items. Without modality initialisation, or where no item has any feature, E0 is
+ * drawn from N(0, 1e-4^2) by the seed instead: from zeros alone nothing could be learnt.
+ *
+ * Deterministic. One thread calls.
+ */
+#ifndef CORE_PREPARE_H
+#define CORE_PREPARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/common/err.h"
+#include "core/common/sparse.h"
+#include "core/model/dataset.h"
+#include "core/model/model.h"
+#include "core/model/train_options.h"
+
+typedef struct prepared {
+    csr *a;                     /* (N, N) interactions */
+    csr *s;                     /* (items, items) item graph; NULL without BSC or neighbours */
+    model_modality *modalities; /* (modality_count) */
+    size_t modality_count;
+} prepared;
+
+typedef struct prepare_hooks {
+    void (*modality)(void *ctx, const char *name); /* its preparation begins; may be NULL */
+    bool (*cancelled)(void *ctx);                  /* may be NULL */
+    void *ctx;
+} prepare_hooks;
+
+/* prepare_run fills *out, to be freed by prepared_fini whatever the outcome. */
+err_code prepare_run(prepared *out, const dataset *d, const train_options *o,
+                     const prepare_hooks *hooks, err *e) ERR_CHECKED;
+void prepared_fini(prepared *p);
+
+/* prepare_again is prepare_run for other interactions over the same features and options: it takes
+ * everything but the interaction graph out of *from. */
+err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
+                       err *e) ERR_CHECKED;
+
+/* prepare_initial writes E0 (users + items, dim). */
+void prepare_initial(const prepared *p, const dataset *d, const train_options *o, float *e0);
+
+#endif

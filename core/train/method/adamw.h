@@ -1,0 +1,36 @@
+/*
+ * adamw: the optimiser's step, fused with the last layer of the backward convolution.
+ *
+ * Every row of E, of both moments and of the gradient is touched at every step, so the step costs
+ * what its memory traffic costs; the gradient g = w * (base + f * A in) is therefore formed in
+ * registers and used there. Users' rows are updated in place, E = E (1 - lr wd) - lr D with D
+ * Adam's bias-corrected direction; items' rows only decay, and their D goes out to be smoothed
+ * (core/train/method/bsc.h).
+ *
+ * Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
+ */
+#ifndef CORE_ADAMW_H
+#define CORE_ADAMW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model/fsc_pass.h"
+
+#define ADAMW_BETA1   0.9
+#define ADAMW_BETA2   0.999
+#define ADAMW_EPSILON 1e-8
+
+typedef struct adamw {
+    fsc_pass last;    /* the layer that gives g, with scale (= w); out is not used */
+    float *e, *m, *v; /* (N, dim) */
+    float *direction; /* (last.last - last.first, dim) where D goes, or NULL: it is applied */
+    float lr, decay;  /* decay = 1 - lr * weight_decay */
+    uint64_t time;    /* of this step, from 1 */
+} adamw;
+
+/* adamw_step runs one step over the layer's rows. direction may be the rows of last.base. */
+void adamw_step(const adamw *o);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * bsc: backward stepwise convolution (the paper's BSC).
+ *
+ *     D'_j = (1 - b_j) / (1 - b_j^(L+1)) sum_{l=0..L} b_j^l (S^l D)_j
+ *
+ * Adam's direction D of the items is smoothed over the item graph before it is applied, so that
+ * items alike in content move together and late dimensions do not forget the content. Horner's form
+ * again; the last layer can apply the step at once instead of writing D'.
+ */
+#ifndef CORE_BSC_H
+#define CORE_BSC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/sparse.h"
+
+typedef struct bsc {
+    const csr *s;       /* (items, items) normalised item graph, core/train/method/item_graph.h */
+    const float *b;     /* (dim) strengths */
+    const float *scale; /* (dim) */
+    size_t dim;
+    uint32_t layers;
+    int threads;
+} bsc;
+
+/* bsc_apply does e -= lr D'. d (items, dim) is D; scratch two tables (items, dim), of which the
+ * first is needed from 2 layers on and the second from 3; e (items, dim). None may overlap. */
+void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *e);
+
+#endif

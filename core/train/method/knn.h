@@ -1,0 +1,51 @@
+/*
+ * knn: every item's nearest others by cosine of one modality's features.
+ *
+ * Up to KNN_EXACT_ROWS_MAX rows the search is exact: similarities come as products of blocks of
+ * normalised rows, each pair of blocks once for both sides, and memory is bounded by
+ * memory_bytes whatever the table: where it does not fit, it is streamed in large runs. Blocks are
+ * padded to one size, so equal features give bitwise equal similarities and ties go to the lower
+ * row. Beyond that size the rows are clustered by FAISS and every row is looked for in the nearest
+ * clusters only (core/search/index.h); there the whole table is held in memory, with a byte a
+ * number beside it. The time goes with the square of the rows below, and nearly with their number
+ * beyond. Features that do not cluster, so that much of the table would have to be read for every
+ * row, are searched exactly whatever their number.
+ *
+ * Rows that are missing or zero have no neighbours and are nobody's.
+ */
+#ifndef CORE_KNN_H
+#define CORE_KNN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/model/features.h"
+
+enum { KNN_EXACT_ROWS_MAX = 200000 };
+#define KNN_RECALL_MIN 0.95
+
+typedef struct knn_options {
+    size_t k;
+    int threads;
+    size_t memory_bytes;          /* knn_exact: for feature rows; 0 takes 512 MiB */
+    double recall_min;            /* knn_search: see below; 0 takes KNN_RECALL_MIN */
+    size_t exact_rows_max;        /* knn_search: 0 takes KNN_EXACT_ROWS_MAX */
+    uint64_t seed;                /* knn_search: of the clustering */
+    bool (*cancelled)(void *ctx); /* asked now and then, from any thread; may be NULL */
+    void *ctx;
+} knn_options;
+
+/* knn_exact writes the neighbours of row r, best first, into rows[r k ..], ROW_NONE where there are
+ * fewer than k; `similarity` (source rows, k) likewise, or NULL. ERR_CANCELLED if asked to stop. */
+err_code knn_exact(const feature_source *source, const knn_options *o, uint32_t *rows,
+                   float *similarity, err *e) ERR_CHECKED;
+
+/* knn_search is knn_exact up to exact_rows_max rows. Beyond, it reads so many clusters that
+ * recall_min of the exact neighbours are found, measured on a sample; wider features than
+ * INDEX_DIM_MAX are always searched exactly. */
+err_code knn_search(const feature_source *source, const knn_options *o, uint32_t *rows,
+                    float *similarity, err *e) ERR_CHECKED;
+
+#endif

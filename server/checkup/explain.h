@@ -1,0 +1,36 @@
+/*
+ * explain: the configuration that `stair serve` would have here, what the store takes and what the
+ * machine gives, one beside the other.
+ *
+ * Every comparison is a line; a line that is a warning wants something to be done and says what.
+ */
+#ifndef SERVER_EXPLAIN_H
+#define SERVER_EXPLAIN_H
+
+#include <stdbool.h>
+
+#include "server/checkup/footprint.h"
+#include "server/checkup/machine.h"
+#include "server/cli/serve_options.h"
+#include "storage/env/store.h"
+
+typedef struct explain_to {
+    void (*line)(void *ctx, bool warning, const char *text);
+    void *ctx;
+} explain_to;
+
+/* explain_service reads the configuration as `stair serve --config file` would (NULL: without a
+ * file, whatever the environment says) and tells the settings that differ from their defaults, with
+ * where they come from, then compares. What is wrong with the configuration is told as a warning
+ * too. */
+void explain_service(const explain_to *to, store *s, const char *file);
+
+/* explain_machine compares alone. */
+typedef struct explain_store {
+    store_info info;
+    footprint memory;
+} explain_store;
+void explain_machine(const explain_to *to, const machine *m, const serve_options *o,
+                     const explain_store *s);
+
+#endif

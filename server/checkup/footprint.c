@@ -1,0 +1,94 @@
+#include "server/checkup/footprint.h"
+
+#include "core/common/arena.h"
+#include "core/model/model.h"
+#include "storage/models/model_store.h"
+#include "storage/records/features.h"
+
+enum {
+    PROGRAM_BYTES = 12 << 20,
+    ITEM_BYTES = 200, /* id, categories, attributes */
+    USER_BYTES = 104, /* id, count, lists' heads */
+    INTERACTION_BYTES = 16,
+    CONTENT_WIDTH_MAX = 512,
+    CONTENT_WIDTH_MIN = 64,
+    CONTENT_FLOATS_MAX = 128 << 20,
+    NAMES_BYTES_MAX = 64 * 1024,
+};
+
+/* A row of floats and its 8-bit codes. */
+static uint64_t searched(uint64_t rows, uint64_t width)
+{
+    return rows * width * (sizeof(float) + 1);
+}
+
+/* Wide features are folded, and those of many items more (core/serve/state/coldstart_space.c). */
+static uint64_t content(uint64_t items, uint64_t width)
+{
+    width = width < CONTENT_WIDTH_MAX ? width : CONTENT_WIDTH_MAX;
+    while (width > CONTENT_WIDTH_MIN && width * items > CONTENT_FLOATS_MAX) {
+        width /= 2;
+    }
+    return searched(items, width);
+}
+
+/* What the next training would find. */
+static err_code untrained(store *s, const store_info *info, uint64_t *bytes, err *e)
+{
+    store_read *r = NULL;
+    arena memory;
+    const modality *all = NULL;
+    size_t count = 0;
+    arena_init(&memory, NAMES_BYTES_MAX);
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = modality_list(r, &memory, &all, &count, e);
+    }
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        *bytes += content(info->item_rows, all[i].width);
+    }
+    store_read_end(r);
+    arena_fini(&memory);
+    return rc;
+}
+
+static err_code trained(store *s, const store_info *info, footprint *out, uint64_t *bytes, err *e)
+{
+    model *m = NULL;
+    err_code rc = model_describe(s, info->generation, &m, e);
+    if (rc == ERR_OK) {
+        out->dim = m->dim;
+        for (size_t i = 0; i < m->modality_count; i++) {
+            *bytes += content(m->items, m->modalities[i].width);
+        }
+    }
+    model_free(m);
+    return rc;
+}
+
+err_code footprint_of(footprint *out, store *s, err *e)
+{
+    static const train_options initial = TRAIN_OPTIONS_INIT;
+    store_info info;
+    uint64_t vectors = 0;
+    *out = (footprint){.dim = initial.dim};
+    err_code rc = store_stat(s, &info, e);
+    if (rc == ERR_OK) {
+        err none = ERR_INIT;
+        rc = info.generation != 0 ? trained(s, &info, out, &vectors, &none) : ERR_NOT_FOUND;
+        out->trained = rc == ERR_OK;
+        if (rc == ERR_NOT_FOUND) {
+            rc = untrained(s, &info, &vectors, e);
+        } else if (rc != ERR_OK) {
+            (void)err_set(e, rc, "%s", none.text);
+        }
+    }
+    uint64_t row = out->dim * sizeof(float);
+    vectors += searched(info.item_rows, out->dim); /* H; then E and G, and E of the users */
+    vectors += 2 * row * info.item_rows + row * info.user_rows;
+    out->resident = PROGRAM_BYTES + vectors + (uint64_t)ITEM_BYTES * info.items +
+                    (uint64_t)USER_BYTES * info.users +
+                    (uint64_t)INTERACTION_BYTES * info.interactions;
+    out->most = out->resident + vectors;
+    return rc;
+}

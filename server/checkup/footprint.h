@@ -1,0 +1,27 @@
+/*
+ * footprint: how much memory serving a store takes, from what the store holds.
+ *
+ * An estimate by the tables that are kept, held against measurement: 1M items, 1M users and 19M
+ * interactions without features: 1.7 GB here, 1.6 GB resident; 20,000 items with 384 and 64
+ * features, 40,000 users, 600,000 interactions: 101 MB here, 126 MB resident, 92 MB of them not
+ * the file's own pages.
+ */
+#ifndef SERVER_FOOTPRINT_H
+#define SERVER_FOOTPRINT_H
+
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+typedef struct footprint {
+    uint64_t resident; /* bytes, while it serves */
+    uint64_t most;     /* while a generation is loaded beside the one that serves */
+    uint32_t dim;
+    bool trained; /* the active generation has tables; else as if it had, with the defaults */
+} footprint;
+
+/* footprint_of reads the counters and the active generation's description. */
+err_code footprint_of(footprint *out, store *s, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * machine: what the machine, the container and the shell allow to a process that serves a store.
+ *
+ * Plain data, looked up once, so that what is made of it (server/checkup/explain.h) can be tried
+ * with any machine. Not for the service's own use: it measures, and does not believe files.
+ */
+#ifndef SERVER_MACHINE_H
+#define SERVER_MACHINE_H
+
+#include <stdint.h>
+
+#define MACHINE_NO_LIMIT UINT64_MAX
+
+typedef struct machine {
+    uint64_t disk_free;  /* for this user, where the store is; MACHINE_NO_LIMIT: not known */
+    const char *disk;    /* "nfs": a network's, "tmpfs": memory; NULL: a disk like any; static */
+    uint64_t memory;     /* the machine's, or the control group's limit if that is less */
+    uint64_t open_files; /* ulimit -n; likewise -v and -f */
+    uint64_t address_space, file_bytes;
+    unsigned processors; /* online */
+    double quota;        /* processors' time that the control group gives; 0: all */
+    const char *stopper; /* whose time-out a stop has to keep to; static */
+    double stop_seconds; /* before it kills, unless told otherwise */
+} machine;
+
+/* machine_look fills all; `folder` is the store's. What cannot be found out is no limit. */
+void machine_look(machine *out, const char *folder);
+
+/* machine_look_group lowers memory and quota to the limits of a control group and of those above
+ * it: `root` is where they are mounted, `path` what /proc/self/cgroup says ("/a/b"). */
+void machine_look_group(machine *out, const char *root, const char *path);
+
+#endif

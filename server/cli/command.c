@@ -1,0 +1,69 @@
+/* What commands share beside their table: clocks, interruption, wrong use. */
+#include "server/cli/command.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/cli/help.h"
+
+static volatile sig_atomic_t interrupted;
+
+bool interrupt_requested(void *unused)
+{
+    (void)unused;
+    return interrupted != 0;
+}
+
+static void on_interrupt(int number)
+{
+    interrupted = 1;
+    (void)signal(number, SIG_DFL);
+}
+
+void interrupt_install(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool command_knows_key(void *unused, const char *key)
+{
+    (void)unused;
+    for (const command *const *c = commands; *c != NULL; c++) {
+        if (options_find_key((*c)->options, key) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+err_code command_usage(const command_call *call, err *e, const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    *call->usage = true;
+    return err_set(e, ERR_INVALID, "%s", text);
+}
+
+double clock_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+long long clock_now(void)
+{
+    return (long long)time(NULL);
+}

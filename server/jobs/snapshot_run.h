@@ -1,0 +1,28 @@
+/*
+ * snapshot_run: copies of the live store, made in the background, one after the other.
+ *
+ * A name is a folder under snapshot_dir. What was asked for in this process is remembered with its
+ * state; an older copy is done if its folder holds a whole store. Thread-safe.
+ */
+#ifndef SERVER_SNAPSHOT_RUN_H
+#define SERVER_SNAPSHOT_RUN_H
+
+#include "api/api.h"
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+typedef struct snapshot_runs snapshot_runs;
+
+/* `dir` is copied. */
+err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e) ERR_CHECKED;
+
+/* snapshot_runs_stop cancels what runs and joins; free also frees and accepts NULL. */
+void snapshot_runs_stop(snapshot_runs *s);
+void snapshot_runs_free(snapshot_runs *s);
+
+/* As api_deps wants them. ERR_CONFLICT if the name exists, ERR_UNAVAILABLE while another copy
+ * runs; ERR_NOT_FOUND. */
+err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e) ERR_CHECKED;
+err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * train_arguments: the options that the commands which train share, and what they mean.
+ *
+ * One struct, one list of table entries and one check, so that `stair train`, `stair tune` and a
+ * training that is asked for over HTTP know the same names, defaults, ranges and conflicts. A
+ * preset sets what the paper published for a data set; whatever is given explicitly beats it.
+ */
+#ifndef SERVER_TRAIN_ARGUMENTS_H
+#define SERVER_TRAIN_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/item_fields.h"
+#include "core/model/train_options.h"
+#include "server/cli/command.h"
+#include "server/cli/options.h"
+#include "server/load/dataset_load.h"
+
+typedef struct train_arguments {
+    const char *store;
+    int64_t dim, layers, batch, epochs, patience, eval_every, seed, threads;
+    double lr, weight_decay;
+    const char *gamma, *gamma_forward, *gamma_backward;
+    const char *neighbours, *select;
+    option_list without;
+    int protocol, preset, activate;
+    bool refit, resume, json;
+    uint64_t quota;
+    int64_t progress_fd, budget_epochs;
+} train_arguments;
+
+/* The entries that train and tune have in common, for a table of train_arguments. */
+#define TRAIN_SHARED_OPTIONS                                                                       \
+    OPTION_STORE(train_arguments), OPTION_QUOTA(train_arguments),                                  \
+        {.name = "dim",                                                                            \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, dim),                                                 \
+         .initial = "64",                                                                          \
+         .min = 1,                                                                                 \
+         .max = TRAIN_DIM_MAX,                                                                     \
+         .help = "length of an embedding"},                                                        \
+        {.name = "layers",                                                                         \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, layers),                                              \
+         .initial = "3",                                                                           \
+         .min = 0,                                                                                 \
+         .max = TRAIN_LAYERS_MAX,                                                                  \
+         .help = "layers of both convolutions"},                                                   \
+        {.name = "gamma",                                                                          \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = offsetof(train_arguments, gamma),                                               \
+         .initial = "0.2",                                                                         \
+         .value = "X",                                                                             \
+         .help = "how fast both strengths change along the dimensions; smaller: content rules "    \
+                 "more; auto chooses by validation"},                                              \
+        {.name = "gamma-forward",                                                                  \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = offsetof(train_arguments, gamma_forward),                                       \
+         .value = "X",                                                                             \
+         .help = "that of the forward convolution alone, or plain for averaging the layers"},      \
+        {.name = "gamma-backward",                                                                 \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = offsetof(train_arguments, gamma_backward),                                      \
+         .value = "X",                                                                             \
+         .help = "that of the backward convolution alone"},                                        \
+        {.name = "neighbours",                                                                     \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = offsetof(train_arguments, neighbours),                                          \
+         .value = "NAME=K,...",                                                                    \
+         .help = "neighbours of a modality in the item graph, and its weight; text 5 and any "     \
+                 "other 1 unless given, 0 leaves it out"},                                         \
+        {.name = "lr",                                                                             \
+         .type = OPTION_REAL,                                                                      \
+         .offset = offsetof(train_arguments, lr),                                                  \
+         .initial = "0.001",                                                                       \
+         .min = 0,                                                                                 \
+         .max = TRAIN_LR_MAX,                                                                      \
+         .help = "learning rate"},                                                                 \
+        {.name = "weight-decay",                                                                   \
+         .type = OPTION_REAL,                                                                      \
+         .offset = offsetof(train_arguments, weight_decay),                                        \
+         .initial = "0.1",                                                                         \
+         .min = 0,                                                                                 \
+         .max = TRAIN_WEIGHT_DECAY_MAX,                                                            \
+         .help = "decoupled weight decay"},                                                        \
+        {.name = "batch",                                                                          \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, batch),                                               \
+         .initial = "1024",                                                                        \
+         .min = 1,                                                                                 \
+         .max = TRAIN_BATCH_MAX,                                                                   \
+         .help = "interactions of a step"},                                                        \
+        {.name = "epochs",                                                                         \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, epochs),                                              \
+         .initial = "500",                                                                         \
+         .min = 1,                                                                                 \
+         .max = TRAIN_EPOCHS_MAX,                                                                  \
+         .help = "most epochs; the best one is kept"},                                             \
+        {.name = "patience",                                                                       \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, patience),                                            \
+         .initial = "0",                                                                           \
+         .min = 0,                                                                                 \
+         .max = 1000000,                                                                           \
+         .help = "stop after so many evaluations without a better one; 0 never does"},             \
+        {.name = "eval-every",                                                                     \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, eval_every),                                          \
+         .initial = "5",                                                                           \
+         .min = 0,                                                                                 \
+         .max = 1000000,                                                                           \
+         .help = "epochs between evaluations; 0 keeps the last epoch"},                            \
+        {.name = "seed",                                                                           \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, seed),                                                \
+         .initial = "1",                                                                           \
+         .max = 9007199254740992,                                                                  \
+         .help = "of all random numbers; same seed and threads, same bytes"},                      \
+        {.name = "threads",                                                                        \
+         .type = OPTION_INT,                                                                       \
+         .offset = offsetof(train_arguments, threads),                                             \
+         .initial = "0",                                                                           \
+         .min = 0,                                                                                 \
+         .max = TRAIN_THREADS_MAX,                                                                 \
+         .help = "threads of the training; 0: one per processor"},                                 \
+        {.name = "select",                                                                         \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = offsetof(train_arguments, select),                                              \
+         .initial = "NDCG@20",                                                                     \
+         .value = "METRIC@K",                                                                      \
+         .help = "the validation metric that picks the best epoch: Recall or NDCG"},               \
+        {.name = "without",                                                                        \
+         .type = OPTION_LIST,                                                                      \
+         .offset = offsetof(train_arguments, without),                                             \
+         .value = "mi|fsc|bsc",                                                                    \
+         .help = "leave a part of the method out, to see what it earns"},                          \
+        {.name = "protocol",                                                                       \
+         .type = OPTION_CHOICE,                                                                    \
+         .offset = offsetof(train_arguments, protocol),                                            \
+         .choices = "stair|mmrec",                                                                 \
+         .help = "who is evaluated and what is masked: the authors', or MMRec's"},                 \
+    {                                                                                              \
+        .name = "preset", .type = OPTION_CHOICE, .offset = offsetof(train_arguments, preset),      \
+        .choices = "none|baby|sports|electronics",                                                 \
+        .help = "the published gamma, decay and batch of a data set"                               \
+    }
+
+/* What was asked for beside the numbers of train_options. */
+typedef struct train_request {
+    train_options options;
+    bool gamma_auto; /* --gamma auto: the strengths are yet to be chosen */
+    dataset_neighbours neighbours[MODALITIES_MAX];
+    size_t neighbour_count;
+} train_request;
+
+/* Where faults go: an option by its `name` in the table, and `part` of it (a modality of
+ * neighbours) or absent. `why` says what, actual, allowed, without the name. */
+typedef struct train_faults {
+    void (*report)(void *ctx, const char *name, slice part, const char *why);
+    void *ctx;
+} train_faults;
+
+/* train_request_make checks all that the table cannot, and translates: texts with a grammar of
+ * their own, options that exclude each other. Every fault is reported, not only the first; then
+ * false. The names in `out` are borrowed from `a`. */
+bool train_request_make(train_request *out, const train_arguments *a, const option_values *given,
+                        const train_faults *faults);
+
+#endif

@@ -1,0 +1,238 @@
+#include "server/jobs/train_argv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/cli/command.h"
+#include "server/jobs/train_arguments.h"
+#include "server/jobs/train_child.h"
+#include "storage/records/features.h"
+
+enum { ARGUMENT_BYTES_MAX = 256 * 1024, ARGUMENTS_BEFORE_OPTIONS = 2 };
+
+typedef struct making {
+    train_order *order;
+    const train_ask *ask;
+    size_t reported;      /* faults that have a place in the body, the reader's own too */
+    err elsewhere;        /* the first one that has none */
+    train_arguments args; /* as the child will read them */
+} making;
+
+/* --- reporting ---------------------------------------------------------------------------- */
+
+static const api_train_option *asked_for(const train_ask *ask, const char *name)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        if (slice_equal(ask->options[i].name, slice_of(name))) {
+            return &ask->options[i];
+        }
+    }
+    return NULL;
+}
+
+static void refuse(making *m, const char *pointer, const char *why)
+{
+    m->ask->report(m->ask->report_ctx, pointer, why);
+    m->reported++;
+}
+
+/* A fault of an option that the body does not have is one of the environment. */
+static void on_fault(void *ctx, const char *name, slice part, const char *why)
+{
+    making *m = ctx;
+    const api_train_option *given = asked_for(m->ask, name);
+    if (given == NULL) {
+        (void)err_set(&m->elsewhere, ERR_UNAVAILABLE, "%s: %s", name, why);
+        return;
+    }
+    for (size_t i = 0; part.at != NULL && i < given->part_count; i++) {
+        if (slice_equal(given->parts[i].name, part)) {
+            refuse(m, given->parts[i].pointer, why);
+            return;
+        }
+    }
+    char text[ERR_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*s%s%s", (int)part.length, part.at != NULL ? part.at : "",
+             part.at != NULL ? ": " : "", why);
+    refuse(m, given->pointer, text);
+}
+
+/* --- arguments ---------------------------------------------------------------------------- */
+
+static err_code push(making *m, const char *name, const char *value, err *e)
+{
+    train_order *o = m->order;
+    char *text = value != NULL ? arena_printf(&o->memory, "--%s=%s", name, value)
+                               : arena_copy(&o->memory, name, strlen(name) + 1);
+    if (text == NULL) {
+        return err_nomem(e, "training options");
+    }
+    if (o->count == TRAIN_ORDER_ARGUMENTS_MAX) {
+        return err_set(e, ERR_TOO_LARGE, "expected at most %d training options",
+                       TRAIN_ORDER_ARGUMENTS_MAX);
+    }
+    o->at[o->count++] = text;
+    return ERR_OK;
+}
+
+/* Elsewhere than on the command line commas separate the entries of a list. */
+static err_code push_list(making *m, const option *entry, char *text, err *e)
+{
+    err_code rc = ERR_OK;
+    char *rest = NULL;
+    for (char *word = strtok_r(text, ",", &rest); rc == ERR_OK && word != NULL;
+         word = strtok_r(NULL, ",", &rest)) {
+        rc = push(m, entry->name, word, e);
+    }
+    return rc;
+}
+
+/* What the process decides, not the caller. */
+static bool is_ours(const char *name)
+{
+    static const char *const names[] = {"store", "json", "progress-fd", "config", "quota"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static err_code push_option(making *m, const api_train_option *given, err *e)
+{
+    err why = ERR_INIT;
+    arena *memory = &m->order->memory;
+    char *name = arena_printf(memory, "%.*s", (int)given->name.length, given->name.at);
+    char *value = given->value.at != NULL ? arena_printf(memory, "%s", given->value.at) : NULL;
+    if (name == NULL || (value == NULL && given->value.at != NULL)) {
+        return err_nomem(e, "training options");
+    }
+    const option *entry = is_ours(name) ? NULL : options_find(cmd_train.options, name);
+    if (entry == NULL) {
+        refuse(m, given->pointer, "no such training option");
+    } else if (asked_for(m->ask, name) != given) {
+        refuse(m, given->pointer, "given twice: a hyphen and an underscore are the same");
+    } else if (value == NULL) {
+        m->reported++; /* by the reader of the body */
+    } else if (options_set(entry, &m->args, value, entry->name, memory, &why) != ERR_OK) {
+        if (why.code != ERR_INVALID) {
+            return err_set(e, why.code, "%s", why.text);
+        }
+        refuse(m, given->pointer, why.text);
+    } else if (entry->type == OPTION_LIST) {
+        return push_list(m, entry, value, e);
+    } else {
+        return push(m, entry->name, value, e);
+    }
+    return ERR_OK;
+}
+
+/* What every child is told, whatever the caller asks for. */
+static err_code push_fixed(making *m, err *e)
+{
+    char number[32];
+    store_info info;
+    err_code rc = store_stat(m->ask->store, &info, e);
+    if (rc == ERR_OK) {
+        rc = push(m, m->ask->program, NULL, e);
+    }
+    if (rc == ERR_OK) {
+        rc = push(m, cmd_train.name, NULL, e);
+    }
+    if (rc == ERR_OK) {
+        rc = push(m, "store", store_dir(m->ask->store), e);
+    }
+    if (rc == ERR_OK) {
+        snprintf(number, sizeof number, "%d", TRAIN_CHILD_PROGRESS_FD);
+        rc = push(m, "progress-fd", number, e);
+    }
+    if (rc == ERR_OK) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)info.quota_bytes);
+        rc = push(m, "quota", number, e);
+    }
+    if (rc == ERR_OK && m->ask->threads > 0 && asked_for(m->ask, "threads") == NULL) {
+        snprintf(number, sizeof number, "%u", m->ask->threads);
+        rc = push(m, "threads", number, e);
+    }
+    return rc;
+}
+
+/* --- checking ----------------------------------------------------------------------------- */
+
+/* A modality once used stays, so a name that is accepted here is known to the child too. */
+static err_code check_names(making *m, const train_request *request, err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(m->ask->store, &r, e);
+    for (size_t i = 0; rc == ERR_OK && i < request->neighbour_count; i++) {
+        modality found;
+        char why[ERR_TEXT_MAX];
+        slice name = request->neighbours[i].modality;
+        err none = ERR_INIT;
+        rc = modality_find(r, name, &found, &none);
+        if (rc == ERR_NOT_FOUND) {
+            snprintf(why, sizeof why, "the store has no features named \"%.*s\"",
+                     (int)(name.length < 64 ? name.length : 64), name.at);
+            on_fault(m, "neighbours", name, why);
+            rc = ERR_OK;
+        } else if (rc != ERR_OK) {
+            (void)err_set(e, rc, "%s", none.text);
+        }
+    }
+    store_read_end(r);
+    return rc;
+}
+
+/* Reads the arguments as the child will, with what it will find in the environment. */
+static err_code check_as_child(making *m, err *e)
+{
+    option_values values;
+    train_request request;
+    err why = ERR_INIT;
+    train_faults faults = {on_fault, m};
+    option_input input = {.argc = (int)m->order->count - ARGUMENTS_BEFORE_OPTIONS,
+                          .argv = m->order->at + ARGUMENTS_BEFORE_OPTIONS,
+                          .known = command_knows_key};
+    memset(&m->args, 0, sizeof m->args);
+    err_code rc = options_read(&values, cmd_train.options, &m->args, &input, &why);
+    if (rc == ERR_OK) {
+        (void)train_request_make(&request, &m->args, &values, &faults);
+        rc = request.neighbour_count > 0 ? check_names(m, &request, e) : ERR_OK;
+    } else if (rc == ERR_NOMEM) {
+        rc = err_nomem(e, "training options");
+    } else if (rc != ERR_OK) {
+        (void)err_set(&m->elsewhere, ERR_UNAVAILABLE, "%s", why.text);
+        rc = ERR_OK;
+    }
+    options_fini(&values);
+    return rc;
+}
+
+err_code train_order_make(train_order *out, const train_ask *ask, err *e)
+{
+    *out = (train_order){.count = 0};
+    arena_init(&out->memory, ARGUMENT_BYTES_MAX);
+    making m = {.order = out, .ask = ask, .elsewhere = ERR_INIT};
+    err_code rc = push_fixed(&m, e);
+    for (size_t i = 0; rc == ERR_OK && i < ask->count; i++) {
+        rc = push_option(&m, &ask->options[i], e);
+    }
+    if (rc == ERR_OK) {
+        rc = check_as_child(&m, e);
+    }
+    if (rc == ERR_OK && m.reported > 0) {
+        rc = err_set(e, ERR_INVALID, "some training options are wrong");
+    }
+    if (rc == ERR_OK && m.elsewhere.code != ERR_OK) {
+        rc = err_set(e, ERR_UNAVAILABLE,
+                     "trainings cannot start with this service's own settings: %s",
+                     m.elsewhere.text);
+    }
+    return rc;
+}
+
+void train_order_fini(train_order *order)
+{
+    arena_fini(&order->memory);
+}

@@ -1,0 +1,76 @@
+#include "server/jobs/train_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { PROGRESS_FD = TRAIN_CHILD_PROGRESS_FD, NICENESS = 10 };
+
+extern char **environ;
+
+static err_code spawn(pid_t *out, char *const *argv, int progress_fd, int output_fd)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    /* dup2 takes the close-on-exec flag off, unless it copies a descriptor onto itself */
+    posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
+    posix_spawn_file_actions_adddup2(&actions, output_fd, 2);
+    posix_spawn_file_actions_adddup2(&actions, progress_fd, PROGRESS_FD);
+    /* the server's signals are blocked in all its threads; the child must hear them */
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int rc = posix_spawn(out, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    errno = rc;
+    return rc == 0 ? ERR_OK : ERR_IO;
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
+}
+
+err_code train_child_start(train_child *out, char *const *argv, err *e)
+{
+    enum { PROGRESS = 0, OUTPUT = 2 };
+    int fds[4] = {-1, -1, -1, -1};
+    err_code rc = ERR_IO;
+    *out = (train_child){.pid = 0, .progress_fd = -1, .output_fd = -1};
+    if (pipe2(fds + PROGRESS, O_CLOEXEC) != 0 || pipe2(fds + OUTPUT, O_CLOEXEC) != 0) {
+        goto done;
+    }
+    if (fds[PROGRESS + 1] == PROGRESS_FD) {
+        fds[PROGRESS + 1] = fcntl(PROGRESS_FD, F_DUPFD_CLOEXEC, PROGRESS_FD + 1);
+        (void)close(PROGRESS_FD);
+        if (fds[PROGRESS + 1] < 0) {
+            goto done;
+        }
+    }
+    rc = spawn(&out->pid, argv, fds[PROGRESS + 1], fds[OUTPUT + 1]);
+    if (rc == ERR_OK) {
+        (void)setpriority(PRIO_PROCESS, (id_t)out->pid, NICENESS);
+        out->progress_fd = fds[PROGRESS];
+        out->output_fd = fds[OUTPUT];
+        fds[PROGRESS] = fds[OUTPUT] = -1;
+    }
+
+done:
+    if (rc != ERR_OK) {
+        (void)err_set(e, rc, "the training cannot be started: %s", strerror(errno));
+    }
+    close_all(fds, sizeof fds / sizeof fds[0]);
+    return rc;
+}

@@ -1,0 +1,296 @@
+/*
+ * What `stair train` and `stair tune` do, from the store to the report.
+ */
+#include "server/jobs/train_command.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/common/mem.h"
+#include "core/train/loop/train.h"
+#include "core/train/loop/tune.h"
+#include "server/cli/print_json.h"
+#include "server/jobs/train_publish.h"
+#include "server/jobs/train_quota.h"
+#include "server/jobs/train_report.h"
+#include "server/jobs/train_watch.h"
+#include "server/jobs/tune_report.h"
+#include "storage/models/checkpoint_file.h"
+
+typedef struct job {
+    const train_arguments *a;
+    train_request request;
+    store *s;
+    dataset *d;
+    store_info origin;
+    train_watch watch;
+    void *checkpoint; /* to resume from, or NULL */
+    size_t checkpoint_bytes;
+    bool refit;
+    model *m;
+    publication_result published;
+    tune_result *tuned; /* or NULL */
+    bool tuned_all;     /* `stair tune`, which has no --progress-fd */
+    bool active;        /* the new generation serves, or will as soon as the server has loaded it */
+} job;
+
+static err_code open_store(job *j, err *e)
+{
+    store_options so = {
+        .mode = STORE_BESIDE, .training = true, .quota_bytes = j->a->quota, .now = clock_now()};
+    err_code code = store_open(&j->s, j->a->store, &so, e);
+    if (code == ERR_OK) {
+        dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
+        code = dataset_load(j->s, &o, &j->d, &j->origin, e);
+    }
+    if (code == ERR_OK && j->d->train_count == 0) {
+        code =
+            err_set(e, ERR_INVALID,
+                    "%s: nothing to train on, no interaction of the training split; stair import "
+                    "brings some",
+                    j->a->store);
+    }
+    return code;
+}
+
+static err_code take_checkpoint(job *j, err *e)
+{
+    if (!j->a->resume) {
+        return ERR_OK;
+    }
+    err none = ERR_INIT;
+    err_code code = checkpoint_file_take(j->s, &j->checkpoint, &j->checkpoint_bytes, &none);
+    if (code == ERR_NOT_FOUND) {
+        fprintf(stderr, "no checkpoint to resume; training from the start\n");
+        return ERR_OK;
+    }
+    return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", none.text);
+}
+
+static void tell_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)
+{
+    const job *j = ctx;
+    tune_report_trial(t, j->d, epochs, budget);
+}
+
+/* Replaces what was asked for by what validation prefers. */
+static err_code choose(job *j, train_mode mode, err *e)
+{
+    if (mode == TRAIN_AS_TOLD && !j->request.gamma_auto) {
+        return ERR_OK;
+    }
+    tune_options o = {.budget_epochs = (uint32_t)j->a->budget_epochs,
+                      .gamma_only = mode == TRAIN_AS_TOLD,
+                      .trial = tell_trial,
+                      .ctx = j,
+                      .cancelled = interrupt_requested};
+    train_watch_init(&j->watch, &j->request.options);
+    tune_report_begin(&j->request.options, j->watch.metric);
+    err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
+    if (code == ERR_CANCELLED) {
+        err_context(e, "stopped while choosing; nothing is kept");
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    tune_report_chosen(&j->tuned->best, j->d);
+    j->request.options = j->tuned->best.options;
+    tune_apply(&j->tuned->best, j->d);
+    return ERR_OK;
+}
+
+static void tell_unsaved(void *ctx, const err *why)
+{
+    train_watch *w = ctx;
+    progress_line(&w->bar, "warning: no checkpoint to resume from: %s; the training goes on",
+                  why->text);
+}
+
+static err_code train(job *j, err *e)
+{
+    j->watch = (train_watch){.s = j->s,
+                             .seq = j->origin.seq,
+                             .progress_fd = j->tuned_all ? -1 : (int)j->a->progress_fd,
+                             .quiet = false};
+    train_watch_init(&j->watch, &j->request.options);
+    train_hooks hooks = train_watch_hooks(&j->watch);
+    hooks.unsaved = tell_unsaved;
+    hooks.resume = j->checkpoint;
+    hooks.resume_bytes = j->checkpoint_bytes;
+    j->refit = j->a->refit || j->d->valid_count == 0;
+    err_code code = j->refit ? train_refit(&j->m, j->d, &j->request.options, &hooks, e)
+                             : train_run(&j->m, j->d, &j->request.options, &hooks, e);
+    train_watch_end(&j->watch);
+    if (code == ERR_CANCELLED && j->watch.saved) {
+        err_context(e, j->tuned == NULL
+                           ? "stopped; --resume goes on from the checkpoint"
+                           : "stopped; stair train --resume with the same options and those chosen "
+                             "goes on from the checkpoint");
+    }
+    return code;
+}
+
+static err_code publish(job *j, err *e)
+{
+    publication p = {.s = j->s,
+                     .origin = &j->origin,
+                     .d = j->d,
+                     .m = j->m,
+                     .refit = j->refit,
+                     .wish = (activate_wish)j->a->activate,
+                     .now = clock_now()};
+    err_code code = train_publish(&p, &j->published, e);
+    if (code == ERR_OK) {
+        code = checkpoint_file_remove(j->s, e);
+    }
+    if (code == ERR_OK) {
+        train_watch_tell(&j->watch, "generation=%u", j->published.generation);
+    }
+    return code;
+}
+
+static double peak_mib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+static void tell_activation(const job *j)
+{
+    const comparison *c = &j->published.comparison;
+    if (c->compared) {
+        fprintf(stderr, "validation %s: %.4f, the active generation's %.4f\n", j->watch.metric,
+                c->mine, c->active);
+    }
+    if (j->published.activate) {
+        fprintf(stderr, "%s\n", j->active ? "active" : "the server will activate it");
+    } else if (c->why[0] != '\0') {
+        fprintf(stderr, "not activated: %s; stair generations --activate %u does it all the same\n",
+                c->why, j->published.generation);
+    } else {
+        fprintf(stderr, "not activated\n");
+    }
+}
+
+static void tell_people(const job *j)
+{
+    const model *m = j->m;
+    fprintf(stderr, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
+            j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
+            peak_mib());
+    if (j->tuned != NULL) {
+        tune_report_chosen(&j->tuned->best, j->d);
+    }
+    fprintf(stderr, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
+            eval_protocol_name(m->options.protocol),
+            eval_protocol_mask(m->options.protocol, EVAL_TEST), model_judged(m)->dropped,
+            j->refit ? "; trained on validation too" : "");
+    if (m->valid.users > 0) {
+        report_line(stderr, "validation", &m->valid);
+    }
+    if (m->test.users > 0) {
+        report_line(stderr, "test", &m->test);
+    }
+    tell_activation(j);
+}
+
+static err_code tell_json(const job *j, err *e)
+{
+    const model *m = j->m;
+    uint32_t neighbours[MODALITIES_MAX] = {0};
+    for (size_t i = 0; i < m->modality_count; i++) {
+        neighbours[i] = m->modalities[i].neighbours;
+    }
+    json_t *options = report_options(&m->options);
+    json_object_set_new(options, "neighbours", tune_report_neighbours(neighbours, m));
+    json_t *out = json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:s, s:I, s:b, s:b, s:o}", "generation",
+        (json_int_t)j->published.generation, "epochs", (json_int_t)m->epochs, "best_epoch",
+        (json_int_t)m->best_epoch, "seconds", m->seconds, "seconds_per_epoch", m->seconds_per_epoch,
+        "peak_rss_mib", peak_mib(), "protocol", eval_protocol_name(m->options.protocol), "mask",
+        eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
+        (json_int_t)model_judged(m)->dropped, "refit", j->refit, "activated", j->published.activate,
+        "options", options);
+    if (out == NULL) {
+        return err_nomem(e, "the report");
+    }
+    if (j->tuned != NULL) {
+        json_object_set_new(out, "trials", tune_report_trials(j->tuned, m));
+        json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
+    }
+    const char *why = j->published.comparison.why;
+    json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
+    json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
+    json_object_set_new(out, "test", m->test.users > 0 ? report_metrics(&m->test) : json_null());
+    err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
+    json_decref(out);
+    return code;
+}
+
+typedef struct usage {
+    const command_call *call;
+    err *e;
+} usage;
+
+/* Of several faults the first is told. */
+static void tell_usage(void *ctx, const char *name, slice part, const char *why)
+{
+    const usage *u = ctx;
+    (void)command_usage(u->call, u->e, "--%s: %.*s%s%s", name, (int)part.length,
+                        part.at != NULL ? part.at : "", part.at != NULL ? ": " : "", why);
+}
+
+static err_code make_request(job *j, const command_call *call, err *e)
+{
+    usage told = {call, e};
+    train_faults faults = {tell_usage, &told};
+    return train_request_make(&j->request, j->a, call->values, &faults) ? ERR_OK : ERR_INVALID;
+}
+
+err_code train_command_run(const command_call *call, train_mode mode, err *e)
+{
+    const train_arguments *a = call->options;
+    job *j = mem_array(1, sizeof *j);
+    if (j == NULL) {
+        return err_nomem(e, "a training");
+    }
+    j->a = a;
+    j->tuned_all = mode == TRAIN_TUNED;
+    err_code code = make_request(j, call, e);
+    if (code == ERR_OK) {
+        code = open_store(j, e);
+    }
+    if (code == ERR_OK) {
+        code = train_room_check(j->s, j->d, &j->request.options, e);
+    }
+    if (code == ERR_OK) {
+        code = take_checkpoint(j, e);
+    }
+    if (code == ERR_OK) {
+        code = choose(j, mode, e);
+    }
+    if (code == ERR_OK) {
+        code = train(j, e);
+    }
+    if (code == ERR_OK) {
+        code = publish(j, e);
+    }
+    mem_free(j->checkpoint);
+    store_close(j->s);
+    if (code == ERR_OK && j->published.activate) {
+        code = train_activate(a->store, j->published.generation, &j->active, e);
+    }
+    if (code == ERR_OK) {
+        tell_people(j);
+        code = a->json ? tell_json(j, e) : ERR_OK;
+    }
+    tune_result_free(j->tuned);
+    dataset_free(j->d);
+    model_free(j->m);
+    mem_free(j);
+    return code;
+}

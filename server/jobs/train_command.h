@@ -1,0 +1,18 @@
+/*
+ * train_command: what `stair train` and `stair tune` have in common: all but a table of options.
+ */
+#ifndef SERVER_TRAIN_COMMAND_H
+#define SERVER_TRAIN_COMMAND_H
+
+#include "server/cli/command.h"
+#include "server/jobs/train_arguments.h"
+
+typedef enum train_mode {
+    TRAIN_AS_TOLD = 0, /* --gamma auto chooses the strengths first */
+    TRAIN_TUNED,       /* everything that can be is chosen first */
+} train_mode;
+
+/* train_command_run trains, publishes and reports; call->options is a train_arguments. */
+err_code train_command_run(const command_call *call, train_mode mode, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * train_compare: whether a trained model may take over from the active generation, by validation.
+ *
+ * Only like is compared: the same metric under the same protocol on interactions that neither model
+ * has seen. Where both can still be measured on the validation split they are, over the same graph.
+ * Where one was refitted, so has seen these, the figures are taken that each had before its refit;
+ * what was set aside for them depends on the users' own interactions alone
+ * (core/train/loop/holdout.h). A figure that is missing is no figure: then nobody takes over
+ * unasked, and `why` says so.
+ */
+#ifndef SERVER_TRAIN_COMPARE_H
+#define SERVER_TRAIN_COMPARE_H
+
+#include <stdbool.h>
+
+#include "core/common/err.h"
+#include "core/model/dataset.h"
+#include "core/model/model.h"
+#include "storage/env/store.h"
+
+/* The active generation stays if it is more than so much better. */
+#define TAKE_OVER_SHARE 0.98
+
+typedef struct contender {
+    store *s;
+    const dataset *d;
+    const model *m;
+    bool refit; /* m was trained on the validation pairs too */
+} contender;
+
+typedef struct comparison {
+    bool takes_over;
+    bool compared;          /* both figures were there: */
+    double mine, active;    /* the metric of m's options; active: the active generation's */
+    char why[ERR_TEXT_MAX]; /* it does not take over; else "" */
+} comparison;
+
+/* train_compare never fails for what the active generation lacks: one whose tables are not in the
+ * store serves nobody and is taken over from, and one that cannot be read otherwise stays, with the
+ * reason in `why`. Without an active generation the new one takes over. One thread calls. */
+err_code train_compare(comparison *out, const contender *c, err *e) ERR_CHECKED;
+
+#endif

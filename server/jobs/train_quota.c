@@ -1,0 +1,47 @@
+#include "server/jobs/train_quota.h"
+
+#include "core/search/index.h"
+
+enum {
+    PAGE_BYTES = 4096,
+    BLOBS_FIXED = 9, /* tables, description, counts, clusters */
+    BLOBS_OF_MODALITY = 4,
+    CLUSTER_BYTES_OF_ROW = 8,
+    TREE_BYTES =
+        32 * PAGE_BYTES, /* pages of the trees that are written anew, and the description */
+};
+
+/* From above: the tables of storage/models/model_store.h, cut into whole pages. */
+static uint64_t generation_bytes(const dataset *d, const train_options *o)
+{
+    uint64_t row = o->dim * sizeof(float), users = d->users, items = d->items;
+    uint64_t bytes = users * (row + sizeof(uint32_t)) + 3 * items * row + 2 * row;
+    uint64_t blobs = BLOBS_FIXED + BLOBS_OF_MODALITY * d->modality_count;
+    for (size_t m = 0; m < d->modality_count; m++) {
+        uint64_t width = d->modalities[m].width;
+        bytes += width * (row + sizeof(float)) + row + items * row;
+    }
+    if (items >= INDEX_ANN_ROWS_MIN) {
+        bytes += items * CLUSTER_BYTES_OF_ROW;
+    }
+    return bytes + bytes / 128 + blobs * 2 * PAGE_BYTES + TREE_BYTES;
+}
+
+err_code train_room_check(store *s, const dataset *d, const train_options *o, err *e)
+{
+    store_info info;
+    err_code code = store_stat(s, &info, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    uint64_t need = generation_bytes(d, o), room = store_quota_room(s, need);
+    if (need > room) {
+        const double mib = 1024 * 1024;
+        return err_set(e, ERR_FULL,
+                       "%s: a generation takes about %.1f MiB, and of the quota of %.1f MiB only "
+                       "%.1f MiB are free: raise quota, or stair generations --prune 1",
+                       store_dir(s), (double)need / mib, (double)info.quota_bytes / mib,
+                       (double)room / mib);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,20 @@
+/*
+ * train_room: whether the generation that a training will write fits into the store's quota.
+ *
+ * Asked before the training, which may take hours, and again before it is written, as a server
+ * beside goes on writing. Without it a generation would take what the quota keeps for the service,
+ * reserve for deletions included. One thread calls.
+ */
+#ifndef SERVER_TRAIN_ROOM_H
+#define SERVER_TRAIN_ROOM_H
+
+#include "core/common/err.h"
+#include "core/model/dataset.h"
+#include "core/model/train_options.h"
+#include "storage/env/store.h"
+
+/* train_room_check is ERR_OK where there is no quota, and ERR_FULL with both sizes and what to do
+ * where a generation of these data and options might not fit. */
+err_code train_room_check(store *s, const dataset *d, const train_options *o, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,97 @@
+#include "server/jobs/train_report.h"
+
+json_t *report_metrics(const eval_metrics *m)
+{
+    json_t *j = json_object();
+    char name[32];
+    for (size_t i = 0; j != NULL && i < m->at_count; i++) {
+        snprintf(name, sizeof name, "Recall@%u", m->at[i]);
+        json_object_set_new(j, name, json_real(m->recall[i]));
+    }
+    for (size_t i = 0; j != NULL && i < m->at_count; i++) {
+        snprintf(name, sizeof name, "NDCG@%u", m->at[i]);
+        json_object_set_new(j, name, json_real(m->ndcg[i]));
+    }
+    return j;
+}
+
+json_t *report_options(const train_options *o)
+{
+    char select[32];
+    snprintf(select, sizeof select, "%s@%u", o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG",
+             o->select_at);
+    json_t *without = json_array();
+    if (o->without_mi) {
+        json_array_append_new(without, json_string("mi"));
+    }
+    if (o->without_fsc) {
+        json_array_append_new(without, json_string("fsc"));
+    }
+    if (o->without_bsc) {
+        json_array_append_new(without, json_string("bsc"));
+    }
+    return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
+                     "dim", (json_int_t)o->dim, "layers", (json_int_t)o->layers, "gamma_forward",
+                     o->gamma_forward, "gamma_backward", o->gamma_backward, "lr", o->lr,
+                     "weight_decay", o->weight_decay, "batch", (json_int_t)o->batch, "epochs",
+                     (json_int_t)o->epochs, "patience", (json_int_t)o->patience, "eval_every",
+                     (json_int_t)o->eval_every, "seed", (json_int_t)o->seed, "threads",
+                     (json_int_t)o->threads, "select", select, "protocol",
+                     eval_protocol_name(o->protocol), "without", without);
+}
+
+static json_t *curve(const model *m)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < m->curve_count; i++) {
+        const model_point *p = &m->curve[i];
+        json_array_append_new(list,
+                              json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)p->epoch,
+                                        "loss", (double)p->loss, "recall", (double)p->recall,
+                                        "ndcg", (double)p->ndcg, "seconds", p->seconds));
+    }
+    return list;
+}
+
+json_t *report_summary(const model *m, bool refit)
+{
+    json_t *modalities = json_array();
+    for (size_t i = 0; modalities != NULL && i < m->modality_count; i++) {
+        const model_modality *x = &m->modalities[i];
+        json_array_append_new(modalities, json_pack("{s:s, s:I, s:I}", "name", x->name, "width",
+                                                    (json_int_t)x->width, "neighbours",
+                                                    (json_int_t)x->neighbours));
+    }
+    json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:f, s:f, s:b, s:s, s:s, s:I}", "options",
+                          report_options(&m->options), "modalities", modalities, "epochs",
+                          (json_int_t)m->epochs, "best_epoch", (json_int_t)m->best_epoch, "seconds",
+                          m->seconds, "seconds_per_epoch", m->seconds_per_epoch, "refit", refit,
+                          "protocol", eval_protocol_name(m->options.protocol), "mask",
+                          eval_protocol_mask(m->options.protocol, EVAL_TEST), "users_dropped",
+                          (json_int_t)model_judged(m)->dropped);
+    if (j == NULL) {
+        return NULL;
+    }
+    if (m->valid.users > 0) {
+        json_object_set_new(j, "valid", report_metrics(&m->valid));
+        json_object_set_new(j, "valid_users", json_integer((json_int_t)m->valid.users));
+    }
+    if (m->test.users > 0) {
+        json_object_set_new(j, "test", report_metrics(&m->test));
+        json_object_set_new(j, "test_users", json_integer((json_int_t)m->test.users));
+    }
+    json_object_set_new(j, "curve", curve(m));
+    return j;
+}
+
+void report_line(FILE *to, const char *name, const eval_metrics *m)
+{
+    fprintf(to, "%-16s", name);
+    for (size_t i = 0; i < m->at_count; i++) {
+        fprintf(to, "  R@%-2u %.4f", m->at[i], m->recall[i]);
+    }
+    for (size_t i = 0; i < m->at_count; i++) {
+        fprintf(to, "  N@%-2u %.4f", m->at[i], m->ndcg[i]);
+    }
+    fprintf(to, "\n");
+}

@@ -1,0 +1,27 @@
+/*
+ * train_report: what a training or an evaluation found, as JSON and as lines for people.
+ *
+ * Every figure comes with its protocol, what it masks and how many users were dropped, so that no
+ * two numbers are compared that do not mean the same.
+ */
+#ifndef SERVER_TRAIN_REPORT_H
+#define SERVER_TRAIN_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "core/model/eval.h"
+#include "core/model/model.h"
+
+/* All return a new reference, or NULL for want of memory.
+ * report_metrics: {"Recall@1": ..., "NDCG@20": ...}. report_options: the options by their names.
+ * report_summary: what a generation keeps beside its tables: options, metrics and curve. */
+json_t *report_metrics(const eval_metrics *m);
+json_t *report_options(const train_options *o);
+json_t *report_summary(const model *m, bool refit);
+
+/* report_line prints one row of a table: name and metrics. */
+void report_line(FILE *to, const char *name, const eval_metrics *m);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * train_run: a training as a child process, watched.
+ *
+ * The child is this binary again (`stair train`, server/jobs/train_child.h), so neither its
+ * memory nor a crash of it is the server's. It tells its progress line by line on a pipe. When it
+ * has left a generation that wants to be active, the propagator picks it up.
+ *
+ *     idle -> running -> done | failed | cancelled -> running ...
+ *
+ * Threading: all functions are thread-safe; one watching thread while a child runs.
+ */
+#ifndef SERVER_TRAIN_RUN_H
+#define SERVER_TRAIN_RUN_H
+
+#include "api/api.h"
+#include "core/common/err.h"
+#include "server/telemetry/metrics.h"
+#include "storage/env/store.h"
+
+typedef struct train_runs train_runs;
+
+typedef struct train_runs_options {
+    store *store;
+    metrics *metrics;
+    unsigned threads;                              /* given to the child; 0: it decides */
+    void (*ended)(void *ctx, uint32_t generation); /* from the watching thread; 0: it left none */
+    void *ctx;
+} train_runs_options;
+
+err_code train_runs_new(train_runs **out, const train_runs_options *options, err *e) ERR_CHECKED;
+
+/* train_runs_stop cancels a child, waits for it, and refuses further ones; free also frees. */
+void train_runs_stop(train_runs *t);
+void train_runs_free(train_runs *t);
+
+/* train_runs_start checks the options against the table of `stair train` and spawns. The api's
+ * train_start, train_status and train_cancel (api/api.h). */
+err_code train_runs_start(train_runs *t, const api_train_option *options, size_t count,
+                          json_report report, void *report_ctx, err *e) ERR_CHECKED;
+void train_runs_status(train_runs *t, api_train_status *out);
+err_code train_runs_cancel(train_runs *t, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * tune_report: what was tried and what was chosen, as lines on standard error and as JSON.
+ *
+ * What was chosen is written as the options of `stair train` that ask for it, so that it can be
+ * repeated, gone on with and put into a configuration. One thread calls.
+ */
+#ifndef SERVER_TUNE_REPORT_H
+#define SERVER_TUNE_REPORT_H
+
+#include <jansson.h>
+
+#include "core/model/dataset.h"
+#include "core/model/model.h"
+#include "core/train/loop/tune.h"
+
+/* tune_report_begin says by which figure is chosen, tune_report_trial what one trial came to, of
+ * `budget` epochs `epochs` are spent by then. `metric`: "NDCG@20". */
+void tune_report_begin(const train_options *o, const char *metric);
+void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, uint32_t budget);
+void tune_report_chosen(const tune_setting *s, const dataset *d);
+
+/* tune_report_trials lists all trials; `m` is what was trained by the best. tune_report_neighbours
+ * gives
+ * {"text": 5, "image": 1} by the modalities of `m`. New references, NULL without memory. */
+json_t *tune_report_trials(const tune_result *r, const model *m);
+json_t *tune_report_neighbours(const uint32_t *neighbours, const model *m);
+
+#endif

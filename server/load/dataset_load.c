@@ -1,0 +1,217 @@
+#include "server/load/dataset_load.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/records/features.h"
+#include "storage/records/interactions.h"
+#include "storage/records/items.h"
+
+/* Of the store's pages no more than this stays counted as the process's memory: features are read
+ * several times over, block by block, and can be larger than everything that a training holds. */
+enum { FORGET_BYTES = 8 << 20 };
+
+/* One modality's source: where feature_source.read finds its rows. */
+typedef struct stored_source {
+    store *s;
+    uint8_t number;
+    uint32_t width;
+    size_t since; /* bytes read since pages were given back */
+} stored_source;
+
+static err_code read_block(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    stored_source *source = ctx;
+    store_read *r = NULL;
+    err_code rc = store_read_begin(source->s, &r, e);
+    if (rc == ERR_OK) {
+        rc = features_read(r, source->number, (uint32_t)first, count, out, e);
+        store_read_end(r);
+    }
+    source->since += count * source->width * sizeof *out;
+    if (source->since >= FORGET_BYTES) {
+        store_forget_pages(source->s);
+        source->since = 0;
+    }
+    return rc;
+}
+
+static uint32_t neighbours_of(const dataset_load_options *o, slice name)
+{
+    for (size_t i = 0; o != NULL && i < o->neighbour_count; i++) {
+        if (slice_equal(o->neighbours[i].modality, name)) {
+            return o->neighbours[i].neighbours;
+        }
+    }
+    return slice_equal(name, slice_of("text")) ? NEIGHBOURS_OF_TEXT : NEIGHBOURS_OF_OTHERS;
+}
+
+static err_code check_names(const dataset_load_options *o, const modality *known, size_t count,
+                            err *e)
+{
+    for (size_t i = 0; o != NULL && i < o->neighbour_count; i++) {
+        slice name = o->neighbours[i].modality;
+        size_t at = 0;
+        while (at < count && !slice_equal(known[at].name, name)) {
+            at++;
+        }
+        if (at == count) {
+            return err_set(e, ERR_INVALID, "neighbours: the store has no features named %.*s",
+                           (int)name.length, name.at);
+        }
+    }
+    return ERR_OK;
+}
+
+static void release_sources(void *ctx)
+{
+    mem_free(ctx);
+}
+
+static err_code load_modalities(store *s, store_read *r, const dataset_load_options *o, dataset *d,
+                                err *e)
+{
+    arena memory;
+    const modality *known = NULL;
+    size_t count = 0;
+    arena_init(&memory, 1024 * 1024);
+    err_code rc = modality_list(r, &memory, &known, &count, e);
+    rc = rc == ERR_OK ? check_names(o, known, count, e) : rc;
+    stored_source *sources = mem_array(count, sizeof *sources);
+    d->modalities = mem_array(count, sizeof *d->modalities);
+    if (rc == ERR_OK && (sources == NULL || d->modalities == NULL)) {
+        rc = err_nomem(e, "the modalities");
+    }
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        feature_source *to = &d->modalities[d->modality_count];
+        uint32_t neighbours = neighbours_of(o, known[i].name);
+        if (neighbours == 0) {
+            continue;
+        }
+        sources[d->modality_count] = (stored_source){s, known[i].number, known[i].width, 0};
+        memcpy(to->name, known[i].name.at, known[i].name.length);
+        to->name[known[i].name.length] = '\0';
+        to->width = known[i].width;
+        to->rows = d->items;
+        to->neighbours = neighbours;
+        to->read = read_block;
+        to->ctx = &sources[d->modality_count];
+        d->modality_count++;
+    }
+    arena_fini(&memory);
+    d->release = release_sources;
+    d->release_ctx = sources;
+    return rc;
+}
+
+/* --- pairs --- */
+
+typedef struct splits {
+    dataset *d;
+    pair *lists[3];
+    size_t counts[3], rooms[3];
+    interaction now; /* the pair under way, with the best split and weight so far */
+    bool open;
+} splits;
+
+static err_code mark_gone(void *ctx, const stored_item *it, err *e)
+{
+    dataset *d = ctx;
+    (void)e;
+    if (it->deleted && it->row < d->items) {
+        d->gone[it->row / 64] |= (uint64_t)1 << (it->row % 64);
+    }
+    return ERR_OK;
+}
+
+static err_code close_pair(splits *x, err *e)
+{
+    if (!x->open) {
+        return ERR_OK;
+    }
+    x->open = false;
+    uint8_t split = x->now.split;
+    if (x->counts[split] == x->rooms[split]) {
+        size_t room = x->rooms[split] > 0 ? 2 * x->rooms[split] : 4096;
+        pair *grown = mem_grow(x->lists[split], room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the interactions");
+        }
+        x->lists[split] = grown;
+        x->rooms[split] = room;
+    }
+    x->lists[split][x->counts[split]++] =
+        (pair){.user = x->now.user, .item = x->now.item, .weight = x->now.weight};
+    return ERR_OK;
+}
+
+/* Records come by (user, item, type), so those of a pair follow one another. */
+static err_code add_record(void *ctx, const interaction *x, err *e)
+{
+    splits *to = ctx;
+    err_code rc = ERR_OK;
+    if (x->user >= to->d->users || x->item >= to->d->items) {
+        return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: no such row",
+                       x->user, x->item);
+    }
+    if ((x->flags & EDGE_IN_GRAPH) == 0 || !(x->weight > 0) || dataset_gone(to->d, x->item)) {
+        return ERR_OK;
+    }
+    if (to->open && (to->now.user != x->user || to->now.item != x->item)) {
+        rc = close_pair(to, e);
+    }
+    if (!to->open || x->split < to->now.split ||
+        (x->split == to->now.split && x->weight > to->now.weight)) {
+        to->now = *x;
+        to->open = true;
+    }
+    return rc;
+}
+
+static err_code load_pairs(store_read *r, dataset *d, err *e)
+{
+    splits x = {.d = d};
+    err_code rc = interactions_each(r, add_record, &x, e);
+    rc = rc == ERR_OK ? close_pair(&x, e) : rc;
+    d->train = x.lists[0];
+    d->valid = x.lists[1];
+    d->test = x.lists[2];
+    d->train_count = x.counts[0];
+    d->valid_count = x.counts[1];
+    d->test_count = x.counts[2];
+    return rc;
+}
+
+err_code dataset_load(store *s, const dataset_load_options *options, dataset **out,
+                      store_info *origin, err *e)
+{
+    store_read *r = NULL;
+    store_info info;
+    dataset *d = NULL;
+    *out = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = store_read_stat(r, &info, e);
+    rc = rc == ERR_OK ? dataset_new(&d, info.user_rows, info.item_rows, e) : rc;
+    if (rc == ERR_OK) {
+        d->gone = mem_array((d->items + 63) / 64, sizeof *d->gone);
+        rc = d->gone != NULL ? ERR_OK : err_nomem(e, "a dataset");
+    }
+    rc = rc == ERR_OK ? item_each(r, 0, mark_gone, d, e) : rc;
+    rc = rc == ERR_OK ? load_pairs(r, d, e) : rc;
+    rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
+    store_read_end(r);
+    store_forget_pages(s);
+    if (rc != ERR_OK) {
+        dataset_free(d);
+        return rc;
+    }
+    if (origin != NULL) {
+        *origin = info;
+    }
+    *out = d;
+    return ERR_OK;
+}

@@ -1,0 +1,43 @@
+/*
+ * dataset_load: the store's interactions and features as what the trainer works on.
+ *
+ * Rows are the store's rows, so a model's tables need no mapping: erased users and deleted items
+ * are rows without pairs, deleted items are marked as gone. Only records with EDGE_IN_GRAPH count.
+ * A pair that several records speak of (types) is in one split only: training before validation
+ * before test, with the largest weight of that split's records.
+ *
+ * The pairs are of one moment, told by `origin`; features are read later, block by block in short
+ * read transactions, so a training never holds up a live server's pages.
+ */
+#ifndef STORAGE_DATASET_LOAD_H
+#define STORAGE_DATASET_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/model/dataset.h"
+#include "storage/env/store.h"
+
+/* How many neighbours a modality gets in the item graph; 0 leaves the modality out. */
+typedef struct dataset_neighbours {
+    slice modality;
+    uint32_t neighbours;
+} dataset_neighbours;
+
+enum { NEIGHBOURS_OF_TEXT = 5, NEIGHBOURS_OF_OTHERS = 1 };
+
+typedef struct dataset_load_options {
+    /* (neighbour_count) those that differ from the default: "text" 5, any other 1. A name that the
+     * store has no features of is ERR_INVALID. */
+    const dataset_neighbours *neighbours;
+    size_t neighbour_count;
+} dataset_load_options;
+
+/* dataset_load reads all; `origin` says of which moment (lineage, seq, rows) and may be NULL.
+ * `s` must stay open until dataset_free. `options` may be NULL. */
+err_code dataset_load(store *s, const dataset_load_options *options, dataset **out,
+                      store_info *origin, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,244 @@
+#include "server/load/live_load.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/search/index.h"
+#include "storage/models/model_store.h"
+#include "storage/records/features.h"
+#include "storage/records/interactions.h"
+#include "storage/records/items.h"
+#include "storage/records/users.h"
+
+static err_code load_item(void *ctx, const stored_item *it, err *e)
+{
+    if (it->deleted) {
+        return ERR_OK;
+    }
+    change_item loaded = {.row = it->row,
+                          .created = true,
+                          .hidden = it->hidden,
+                          .id = it->id,
+                          .created_at = it->created,
+                          .updated_seq = it->updated_seq,
+                          .categories = it->categories,
+                          .category_count = it->category_count,
+                          .attributes = it->attributes,
+                          .attribute_count = it->attribute_count};
+    return live_load_item(ctx, &loaded, e);
+}
+
+/* Interactions come by user, in order of rows, as users do; the list of one is gathered and handed
+ * over when the next begins. */
+typedef struct gathering {
+    live *l;
+    store_read *r;
+    live_edge *edges;
+    size_t count, room;
+    uint32_t user; /* whose the edges are; UINT32_MAX: nobody's yet */
+    uint32_t next; /* the first user that is not loaded */
+} gathering;
+
+typedef struct until_row {
+    gathering *g;
+    uint32_t last; /* users up to this row, the one with the edges */
+} until_row;
+
+static err_code load_user(void *ctx, const stored_user *u, err *e)
+{
+    until_row *until = ctx;
+    gathering *g = until->g;
+    if (u->row > until->last) {
+        return ERR_CANCELLED;
+    }
+    bool has_edges = u->row == g->user;
+    g->next = u->row + 1;
+    return live_load_user(g->l, u->row, u->id, has_edges ? g->edges : NULL,
+                          has_edges ? g->count : 0, e);
+}
+
+/* hand_over loads the users without interactions before g->user, and then this one. */
+static err_code hand_over(gathering *g, uint32_t last, err *e)
+{
+    until_row until = {g, last};
+    err_code rc = user_each(g->r, g->next, load_user, &until, e);
+    if (rc == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
+        rc = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
+    }
+    g->count = 0;
+    return rc;
+}
+
+static err_code gather(void *ctx, const interaction *x, err *e)
+{
+    gathering *g = ctx;
+    if (x->user != g->user) {
+        err_code rc = g->user != UINT32_MAX ? hand_over(g, g->user, e) : ERR_OK;
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        g->user = x->user;
+    }
+    if (g->count == g->room) {
+        size_t room = g->room > 0 ? 2 * g->room : 1024;
+        live_edge *grown = mem_grow(g->edges, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "a user's interactions");
+        }
+        g->edges = grown;
+        g->room = room;
+    }
+    g->edges[g->count++] = (live_edge){.item = x->item,
+                                       .weight = x->weight,
+                                       .time = live_edge_time(x->time),
+                                       .type = x->type,
+                                       .split = x->split,
+                                       .flags = x->flags};
+    return ERR_OK;
+}
+
+static err_code load_users(store_read *r, live *l, err *e)
+{
+    gathering g = {.l = l, .r = r, .user = UINT32_MAX};
+    err_code rc = interactions_each(r, gather, &g, e);
+    if (rc == ERR_OK && g.user != UINT32_MAX) {
+        rc = hand_over(&g, g.user, e);
+    }
+    g.user = UINT32_MAX;
+    rc = rc == ERR_OK ? hand_over(&g, UINT32_MAX, e) : rc;
+    mem_free(g.edges);
+    return rc;
+}
+
+err_code live_load(store *s, live *l, store_info *info, err *e)
+{
+    store_read *r = NULL;
+    store_info now;
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = store_read_stat(r, &now, e);
+    rc = rc == ERR_OK ? item_each(r, 0, load_item, l, e) : rc;
+    store_forget_pages(s); /* else the items' pages count until the interactions are read */
+    rc = rc == ERR_OK ? load_users(r, l, e) : rc;
+    store_read_end(r);
+    rc = rc == ERR_OK ? live_load_end(l, now.seq, e) : rc;
+    store_forget_pages(s);
+    if (rc == ERR_OK && info != NULL) {
+        *info = now;
+    }
+    return rc;
+}
+
+/* --- the base --- */
+
+/* One modality's stored features, for the neighbours of later items. */
+typedef struct stored_rows {
+    store *s;
+    uint8_t number;
+} stored_rows;
+
+static err_code read_stored(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    const stored_rows *rows = ctx;
+    store_read *r = NULL;
+    err_code rc = store_read_begin(rows->s, &r, e);
+    if (rc == ERR_OK) {
+        rc = features_read(r, rows->number, (uint32_t)first, count, out, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+/* find_sources names a source for every modality of the model that the store holds. */
+static err_code find_sources(store *s, const model *m, stored_rows *rows, feature_source *sources,
+                             size_t *count, err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    *count = 0;
+    for (size_t i = 0; rc == ERR_OK && i < m->modality_count && i < MODALITIES_MAX; i++) {
+        modality known;
+        err why = ERR_INIT;
+        rc = modality_find(r, slice_of(m->modalities[i].name), &known, &why);
+        if (rc == ERR_NOT_FOUND) {
+            rc = ERR_OK; /* the model's own tables serve */
+        } else if (rc != ERR_OK) {
+            err_set(e, rc, "%s", why.text);
+        } else {
+            rows[*count] = (stored_rows){s, known.number};
+            sources[*count] = (feature_source){
+                .width = known.width, .rows = m->items, .read = read_stored, .ctx = &rows[*count]};
+            memcpy(sources[*count].name, m->modalities[i].name, sizeof sources[*count].name);
+            (*count)++;
+        }
+    }
+    store_read_end(r);
+    return rc;
+}
+
+err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e)
+{
+    model *m = NULL;
+    void *ann = NULL;
+    size_t ann_bytes = 0;
+    vector_index *index = NULL;
+    *out = NULL;
+    err_code rc = model_get(s, generation, false, &m, e);
+    rc = rc == ERR_OK ? model_ann_get(s, generation, &ann, &ann_bytes, e) : rc;
+    if (rc == ERR_OK) {
+        model_h_source from = {s, generation, m->dim};
+        index_source source = {m->items, m->dim, model_h_read, &from};
+        index_options options = {.ann = ann, .ann_bytes = ann_bytes, .threads = threads};
+        rc = index_new_read(&index, &source, &options, e);
+    }
+    mem_free(ann);
+    store_forget_pages(s);
+    if (rc != ERR_OK) {
+        model_free(m);
+        return err_context(e, "loading generation %u", generation);
+    }
+    stored_rows rows[MODALITIES_MAX];
+    feature_source sources[MODALITIES_MAX];
+    base_options options = {
+        .generation = generation, .index = index, .threads = threads, .sources = sources};
+    rc = find_sources(s, m, rows, sources, &options.source_count, e);
+    if (rc != ERR_OK) {
+        index_free(index);
+        model_free(m);
+        return err_context(e, "loading generation %u", generation);
+    }
+    return base_new(out, m, &options, e);
+}
+
+/* --- one item's vectors --- */
+
+enum { FEATURES_OF_ITEM_BYTES = 64 * 1024 * 1024 };
+
+void live_feature_source_init(live_feature_source *x, store *s)
+{
+    x->s = s;
+    arena_init(&x->memory, FEATURES_OF_ITEM_BYTES);
+}
+
+void live_feature_source_fini(live_feature_source *x)
+{
+    arena_fini(&x->memory);
+}
+
+err_code live_stored_features(void *ctx, uint32_t item, const feature **features, size_t *count,
+                              err *e)
+{
+    live_feature_source *x = ctx;
+    store_read *r = NULL;
+    *features = NULL;
+    *count = 0;
+    arena_reset(&x->memory);
+    err_code rc = store_read_begin(x->s, &r, e);
+    if (rc == ERR_OK) {
+        rc = features_get(r, item, &x->memory, features, count, e);
+        store_read_end(r);
+    }
+    return rc;
+}

@@ -1,0 +1,40 @@
+/*
+ * live_load: the store's content into the live tables, and a generation into a base, at start.
+ *
+ * A few sweeps over LMDB's pages in key order, nothing looked up record by record: time is that of
+ * reading the file. Beside a writer the caller sees to it that no op is applied between.
+ */
+#ifndef STORAGE_LIVE_LOAD_H
+#define STORAGE_LIVE_LOAD_H
+
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/serve/state/base.h"
+#include "core/serve/update/live.h"
+#include "storage/env/store.h"
+
+/* live_load fills `l` (new, unpublished) with all items, users and interactions and publishes it
+ * with the store's seq. *info says which moment that is, with the active generation; may be
+ * NULL. */
+err_code live_load(store *s, live *l, store_info *info, err *e) ERR_CHECKED;
+
+/* base_load makes a generation's base: the item vectors are streamed into the index, the stored
+ * clustering is used. `threads` are for building the index, 0: one. Release with base_release or
+ * hand to live_activate. */
+err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e) ERR_CHECKED;
+
+/* live_stored_features is a live_features_fn; ctx is a live_feature_source. It lends one item's
+ * stored vectors until the next call. */
+typedef struct live_feature_source {
+    store *s;
+    arena memory;
+} live_feature_source;
+
+void live_feature_source_init(live_feature_source *x, store *s);
+void live_feature_source_fini(live_feature_source *x);
+err_code live_stored_features(void *ctx, uint32_t item, const feature **features, size_t *count,
+                              err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,347 @@
+#include "server/runtime/engine.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/cli/command.h"
+#include "server/load/live_load.h"
+#include "server/runtime/propagator.h"
+#include "server/runtime/startup.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
+#include "storage/models/generations.h"
+
+enum { GROUP_JOBS_MAX = 512, GENERATION_BYTES_MAX = 64 * 1024 * 1024 };
+
+struct engine {
+    engine_options options; /* immutable */
+    store *store;
+    live *live;
+    writer *writer;
+    propagator *propagator;
+    live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
+    atomic_bool stopped;
+    struct {
+        metric_series *generation, *age, *items, *hidden, *users, *interactions, *seq, *depth,
+            *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base, *changes;
+    } gauges;
+};
+
+static const metric_info info_generation = {.name = "stair_model_generation",
+                                            .help = "Generation that serves; 0: none.",
+                                            .kind = METRIC_GAUGE};
+static const metric_info info_age = {.name = "stair_model_age_seconds",
+                                     .help =
+                                         "Since the generation that serves was trained; 0: none.",
+                                     .kind = METRIC_GAUGE};
+static const metric_info info_items = {
+    .name = "stair_items", .help = "Items that exist, hidden ones too.", .kind = METRIC_GAUGE};
+static const metric_info info_hidden = {
+    .name = "stair_items_hidden", .help = "Items that are hidden.", .kind = METRIC_GAUGE};
+static const metric_info info_users = {
+    .name = "stair_users", .help = "Users that exist.", .kind = METRIC_GAUGE};
+static const metric_info info_interactions = {
+    .name = "stair_interactions",
+    .help = "Interaction records of existing users and items.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_seq = {
+    .name = "stair_seq", .help = "Number of the last write that reads see.", .kind = METRIC_GAUGE};
+static const metric_info info_depth = {.name = "stair_write_queue_depth",
+                                       .help = "Writes waiting or being applied.",
+                                       .kind = METRIC_GAUGE};
+static const metric_info info_capacity = {.name = "stair_write_queue_capacity",
+                                          .help = "Writes that may wait at once.",
+                                          .kind = METRIC_GAUGE};
+static const metric_info info_created = {
+    .name = "stair_model_created_timestamp_seconds",
+    .help = "When the generation that serves was trained; 0: none.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_lag = {
+    .name = "stair_propagation_lag_seconds",
+    .help = "How long the oldest change has waited for the convolution.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_writable = {
+    .name = "stair_store_writable",
+    .help = "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_used = {.name = "stair_store_bytes",
+                                      .help = "Bytes of the store that are in use.",
+                                      .kind = METRIC_GAUGE};
+static const metric_info info_file = {
+    .name = "stair_store_file_bytes", .help = "Size of the store's file.", .kind = METRIC_GAUGE};
+static const metric_info info_quota = {.name = "stair_store_quota_bytes",
+                                       .help =
+                                           "Most that the store's file may grow to; 0: no quota.",
+                                       .kind = METRIC_GAUGE};
+static const metric_info info_delta = {.name = "stair_index_delta_rows",
+                                       .help = "Vectors beside the index: later and changed items.",
+                                       .kind = METRIC_GAUGE};
+static const metric_info info_base = {
+    .name = "stair_index_rows", .help = "Vectors that the index holds.", .kind = METRIC_GAUGE};
+static const metric_info info_changes = {.name = "stair_propagation_pending_changes",
+                                         .help = "Changes that the next convolution takes up.",
+                                         .kind = METRIC_GAUGE};
+
+/* --- metrics ------------------------------------------------------------------------------ */
+
+static int64_t generation_created(engine *g, uint32_t generation)
+{
+    store_read *r = NULL;
+    arena a;
+    generation_info info = {0};
+    arena_init(&a, GENERATION_BYTES_MAX);
+    if (generation != 0 && store_read_begin(g->store, &r, NULL) == ERR_OK) {
+        if (generation_get(r, generation, &a, &info, NULL) != ERR_OK) {
+            info.created = 0;
+        }
+        store_read_end(r);
+    }
+    arena_fini(&a);
+    return info.created;
+}
+
+/* A full disk still admits what fits, but whoever asks wants to know that writes are refused. */
+static bool is_writable(const writer_status *status)
+{
+    return status->writable && status->problem[0] == '\0';
+}
+
+static void collect_store(engine *g)
+{
+    store_info info;
+    writer_status status;
+    writer_state(g->writer, &status);
+    metric_set(g->gauges.capacity, (double)g->options.queue_jobs_max);
+    metric_set(g->gauges.depth, (double)status.depth);
+    metric_set(g->gauges.writable, is_writable(&status) ? 1 : 0);
+    metric_set(g->gauges.lag, propagator_lag(g->propagator));
+    if (store_stat(g->store, &info, NULL) == ERR_OK) {
+        metric_set(g->gauges.used, (double)info.used_bytes);
+        metric_set(g->gauges.file, (double)info.file_bytes);
+        metric_set(g->gauges.quota, (double)info.quota_bytes);
+    }
+}
+
+static void collect(void *ctx)
+{
+    engine *g = ctx;
+    live_hold hold;
+    view_stats stats;
+    live_acquire(g->live, &hold);
+    view_stats_get(hold.view, &stats);
+    live_release(g->live, &hold);
+    int64_t created = generation_created(g, stats.generation);
+    metric_set(g->gauges.generation, (double)stats.generation);
+    metric_set(g->gauges.age, created != 0 ? (double)(clock_now() - created) : 0);
+    metric_set(g->gauges.created, (double)created);
+    metric_set(g->gauges.items, (double)stats.items);
+    metric_set(g->gauges.hidden, (double)stats.items_hidden);
+    metric_set(g->gauges.users, (double)stats.users);
+    metric_set(g->gauges.interactions, (double)stats.interactions);
+    metric_set(g->gauges.seq, (double)stats.seq);
+    metric_set(g->gauges.delta, (double)stats.delta_rows);
+    metric_set(g->gauges.base, (double)stats.base_rows);
+    metric_set(g->gauges.changes, (double)stats.changes);
+    collect_store(g);
+}
+
+static err_code declare(engine *g, err *e)
+{
+    const metric_plain all[] = {
+        {&info_generation, &g->gauges.generation},
+        {&info_age, &g->gauges.age},
+        {&info_items, &g->gauges.items},
+        {&info_hidden, &g->gauges.hidden},
+        {&info_users, &g->gauges.users},
+        {&info_interactions, &g->gauges.interactions},
+        {&info_seq, &g->gauges.seq},
+        {&info_depth, &g->gauges.depth},
+        {&info_lag, &g->gauges.lag},
+        {&info_capacity, &g->gauges.capacity},
+        {&info_created, &g->gauges.created},
+        {&info_writable, &g->gauges.writable},
+        {&info_used, &g->gauges.used},
+        {&info_file, &g->gauges.file},
+        {&info_quota, &g->gauges.quota},
+        {&info_delta, &g->gauges.delta},
+        {&info_base, &g->gauges.base},
+        {&info_changes, &g->gauges.changes},
+    };
+    err_code rc = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
+    return rc != ERR_OK ? rc : metrics_on_scrape(g->options.metrics, collect, g, e);
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static err_code open_store(engine *g, err *e)
+{
+    store_options options = {
+        .mode = STORE_OWNER,
+        .create = true,
+        .quota_bytes = g->options.quota_bytes,
+        .oplog_bytes = g->options.oplog_bytes,
+        .oplog_seconds = g->options.oplog_seconds,
+        .now = clock_now(),
+    };
+    supervisor_status("Opening the store");
+    return store_open(&g->store, g->options.dir, &options, e);
+}
+
+static err_code fill_live(engine *g, store_info *info, err *e)
+{
+    double began = clock_seconds();
+    live_options options = {.features = live_stored_features, .ctx = &g->lent};
+    live_feature_source_init(&g->lent, g->store);
+    err_code rc = live_new(&g->live, &options, e);
+    if (rc == ERR_OK) {
+        rc = startup_load(g->store, g->live, g->options.threads, info, e);
+    }
+    if (rc == ERR_OK) {
+        log_event(LOG_INFO, "loaded", log_int("items", info->items), log_int("users", info->users),
+                  log_int("interactions", info->interactions),
+                  log_int("generation", info->generation), log_int("seq", info->seq),
+                  log_real("seconds", clock_seconds() - began));
+    }
+    return rc;
+}
+
+static err_code start_threads(engine *g, const store_info *info, err *e)
+{
+    const engine_options *o = &g->options;
+    writer_options writing = {
+        .store = g->store,
+        .live = g->live,
+        .metrics = o->metrics,
+        .queue_jobs_max = o->queue_jobs_max,
+        .queue_bytes_max = o->queue_bytes_max,
+        .group_jobs_max = GROUP_JOBS_MAX,
+        .seq = info->seq,
+        .fatal = o->fatal,
+        .fatal_ctx = o->fatal_ctx,
+    };
+    err_code rc = writer_new(&g->writer, &writing, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    propagator_options propagating = {
+        .store = g->store,
+        .live = g->live,
+        .writer = g->writer,
+        .metrics = o->metrics,
+        .threads = o->threads,
+        .changes = o->propagate_changes,
+        .seconds = o->propagate_seconds,
+        .within_seconds = o->propagate_within_seconds,
+        .watch_seconds = o->watch_seconds,
+    };
+    return propagator_new(&g->propagator, &propagating, e);
+}
+
+err_code engine_open(engine **out, const engine_options *options, err *e)
+{
+    *out = NULL;
+    store_info info;
+    engine *g = mem_array(1, sizeof *g);
+    if (g == NULL) {
+        return err_nomem(e, "the engine");
+    }
+    g->options = *options;
+    err_code rc = open_store(g, e);
+    if (rc == ERR_OK) {
+        rc = fill_live(g, &info, e);
+    }
+    if (rc == ERR_OK) {
+        rc = declare(g, e);
+    }
+    if (rc == ERR_OK) {
+        rc = start_threads(g, &info, e);
+    }
+    if (rc != ERR_OK) {
+        engine_close(g);
+        return rc;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+live *engine_live(engine *g)
+{
+    return g->live;
+}
+
+store *engine_store(engine *g)
+{
+    return g->store;
+}
+
+writer_admission engine_reserve(engine *g, size_t bytes)
+{
+    return writer_reserve(g->writer, bytes);
+}
+
+void engine_submit(engine *g, writer_job *job)
+{
+    if (job->op->kind == OP_GENERATION_ACTIVATE) {
+        propagator_activate(g->propagator, job);
+    } else {
+        writer_submit(g->writer, job);
+    }
+}
+
+void engine_look(engine *g)
+{
+    propagator_look(g->propagator);
+}
+
+void engine_health(engine *g, api_health *out)
+{
+    writer_status status;
+    store_info info;
+    writer_state(g->writer, &status);
+    out->writable = is_writable(&status);
+    snprintf(out->problem, sizeof out->problem, "%s", status.problem);
+    if (status.problem[0] == '\0' && propagator_failing(g->propagator)) {
+        snprintf(out->problem, sizeof out->problem,
+                 "the convolution in the background fails; what has changed counts only in part");
+    }
+    out->queue_depth = status.depth;
+    out->propagation_lag_seconds = propagator_lag(g->propagator);
+    if (store_stat(g->store, &info, NULL) == ERR_OK) {
+        out->store_bytes = info.used_bytes;
+        out->quota_bytes = info.quota_bytes;
+    }
+}
+
+void engine_writer(engine *g, writer_status *out)
+{
+    writer_state(g->writer, out);
+}
+
+void engine_stop(engine *g)
+{
+    if (g == NULL || atomic_exchange(&g->stopped, true)) {
+        return;
+    }
+    if (g->propagator != NULL) {
+        propagator_stop(g->propagator);
+    }
+    if (g->writer != NULL) {
+        writer_stop(g->writer);
+    }
+}
+
+void engine_close(engine *g)
+{
+    if (g == NULL) {
+        return;
+    }
+    engine_stop(g);
+    propagator_free(g->propagator);
+    writer_free(g->writer);
+    live_free(g->live);
+    store_close(g->store);
+    live_feature_source_fini(&g->lent);
+    mem_free(g);
+}

@@ -1,0 +1,67 @@
+/*
+ * engine: the store, the live tables, the writer and the background work, joined; no HTTP in it.
+ *
+ * Opening reads the store into the live tables and starts the threads; from then on reads go to
+ * engine_live and writes through engine_submit. Activating a generation loads and warms it in the
+ * background first, so that neither reads nor other writes wait for it.
+ *
+ * Threading: everything after engine_open is thread-safe, engine_stop and engine_close excepted.
+ */
+#ifndef SERVER_ENGINE_H
+#define SERVER_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "core/common/err.h"
+#include "core/serve/update/live.h"
+#include "server/runtime/writer.h"
+#include "server/telemetry/metrics.h"
+#include "storage/env/store.h"
+
+typedef struct engine engine;
+
+typedef struct engine_options {
+    const char *dir; /* of the store */
+    uint64_t quota_bytes, oplog_bytes;
+    int64_t oplog_seconds;
+    size_t queue_jobs_max, queue_bytes_max;
+    int threads;                     /* of the background work */
+    uint64_t propagate_changes;      /* re-run FSC after so many changes; 0: never */
+    double propagate_seconds;        /* but not more often than this */
+    double propagate_within_seconds; /* and at the latest so long after a change */
+    double watch_seconds;            /* how often to look for generations of other processes */
+    metrics *metrics;
+    void (*fatal)(void *ctx, const char *why); /* see writer_options */
+    void *fatal_ctx;
+} engine_options;
+
+/* engine_open opens (or makes) the store, fills the live tables and starts the threads. */
+err_code engine_open(engine **out, const engine_options *options, err *e) ERR_CHECKED;
+
+live *engine_live(engine *g);
+store *engine_store(engine *g);
+
+/* engine_reserve and engine_submit are the writer's (server/runtime/writer.h), except that an
+ * activation waits for its generation to be loaded. */
+writer_admission engine_reserve(engine *g, size_t bytes);
+void engine_submit(engine *g, writer_job *job);
+
+/* engine_health fills what the engine knows: writable, problem (of the writer before that of the
+ * background), queue, bytes, lag. */
+void engine_health(engine *g, api_health *out);
+
+/* engine_writer tells how the writer is, without looking at the disk. */
+void engine_writer(engine *g, writer_status *out);
+
+/* engine_look has the background look at once for generations that want to be active: a training
+ * has just ended. */
+void engine_look(engine *g);
+
+/* engine_stop ends the background work and the writer; all that was submitted is done by then.
+ * engine_close frees the rest; no view may be held. Both accept NULL. */
+void engine_stop(engine *g);
+void engine_close(engine *g);
+
+#endif

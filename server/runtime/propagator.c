@@ -1,0 +1,421 @@
+#include "server/runtime/propagator.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/common/mem.h"
+#include "core/serve/update/propagate.h"
+#include "server/cli/command.h"
+#include "server/runtime/generation_base.h"
+#include "server/runtime/generation_wanted.h"
+#include "server/runtime/recall_sample.h"
+#include "server/telemetry/log.h"
+
+static const double reader_check_seconds = 60;
+static const double sample_seconds = 10;
+
+/* An activation that the watch itself asked for. */
+typedef struct own_activation {
+    writer_job job;
+    op op;
+    pthread_mutex_t *mutex;
+    pthread_cond_t *ended;
+    bool done;
+} own_activation;
+
+struct propagator {
+    propagator_options options; /* immutable */
+    pthread_t thread;
+    metric_series *runs, *run_seconds, *activations, *load_seconds;
+    atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
+    atomic_bool failing;
+    /* guarded by mutex */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    writer_job *first, **last;
+    bool look, stopping;
+    /* the thread alone */
+    double ran_at, looked_at, checked_at, sampled_at;
+    uint32_t considered; /* highest generation on its way to the writer, or tried by the watch */
+    recall_sample *sample;
+    /* bits of a double; 0: nothing waits */
+    atomic_uint_fast64_t waiting_since;
+};
+
+static const metric_info info_runs = {
+    .name = "stair_propagation_runs_total",
+    .help = "Times that the convolution was run again in the background.",
+    .kind = METRIC_COUNTER};
+static const metric_info info_run_seconds = {.name = "stair_propagation_duration_seconds",
+                                             .help =
+                                                 "Running the convolution over the whole graph.",
+                                             .kind = METRIC_HISTOGRAM};
+static const metric_info info_activations = {.name = "stair_model_activations_total",
+                                             .help =
+                                                 "Generations that were activated, roll-backs too.",
+                                             .kind = METRIC_COUNTER};
+static const metric_info info_load_seconds = {.name = "stair_model_load_duration_seconds",
+                                              .help =
+                                                  "Reading a generation and building its index.",
+                                              .kind = METRIC_HISTOGRAM};
+/* --- activation --------------------------------------------------------------------------- */
+
+static void activate(propagator *p, writer_job *job)
+{
+    const propagator_options *o = &p->options;
+    err e = ERR_INIT;
+    err_code rc = ERR_OK;
+    double began = clock_seconds();
+    uint32_t generation = job->op->generation;
+    if (generation != 0) {
+        rc = generation_ready(o->store, generation, &e);
+    }
+    if (rc == ERR_OK && generation != 0) {
+        live_hold hold;
+        live_acquire(o->live, &hold);
+        rc = generation_base(&job->base, o->store, hold.view, generation, o->threads, &e);
+        live_release(o->live, &hold);
+    }
+    if (rc != ERR_OK) {
+        log_event(rc == ERR_NOT_FOUND ? LOG_INFO : LOG_ERROR, "activation_failed",
+                  log_int("generation", generation), log_text("error", e.text));
+        writer_fail(o->writer, job, rc, e.text);
+        return;
+    }
+    /* The next look may come before the writer has applied this, and must not put an older wish
+     * behind it. */
+    p->considered = generation > p->considered ? generation : p->considered;
+    metric_observe(p->load_seconds, clock_seconds() - began);
+    metric_count(p->activations, 1);
+    log_event(LOG_INFO, "activating", log_int("generation", generation),
+              log_real("seconds", clock_seconds() - began));
+    writer_submit(o->writer, job);
+}
+
+void propagator_activate(propagator *p, writer_job *job)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool stopping = p->stopping;
+    if (!stopping) {
+        job->next = NULL;
+        *p->last = job;
+        p->last = &job->next;
+        atomic_store(&p->urgent, true);
+        pthread_cond_signal(&p->wake);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    if (stopping) {
+        writer_fail(p->options.writer, job, ERR_UNAVAILABLE, "the service is stopping");
+    }
+}
+
+static void own_ended(writer_job *job)
+{
+    own_activation *own = job->ctx;
+    pthread_mutex_lock(own->mutex);
+    own->done = true;
+    pthread_cond_signal(own->ended);
+    pthread_mutex_unlock(own->mutex);
+}
+
+/* The watch's own activation: submitted like anybody's, and waited for. */
+static void activate_own(propagator *p, uint32_t generation)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+    own_activation own = {.mutex = &mutex, .ended = &ended};
+    own.op.kind = OP_GENERATION_ACTIVATE;
+    own.op.time = (int64_t)clock_now();
+    own.op.count = 1;
+    own.op.generation = generation;
+    own.job.op = &own.op;
+    own.job.done = own_ended;
+    own.job.ctx = &own;
+    if (writer_reserve(p->options.writer, 0) != WRITER_ADMITTED) {
+        return; /* the next look tries again */
+    }
+    p->considered = generation; /* tried once: what fails now would fail at every look */
+    activate(p, &own.job);
+    pthread_mutex_lock(&mutex);
+    while (!own.done) {
+        pthread_cond_wait(&ended, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (own.job.result->code != ERR_OK) {
+        log_event(LOG_ERROR, "activation_failed", log_int("generation", generation),
+                  log_text("error", own.job.result->detail));
+    }
+    writer_job_release(&own.job);
+    pthread_mutex_destroy(&mutex);
+    pthread_cond_destroy(&ended);
+}
+
+/* --- the watch ---------------------------------------------------------------------------- */
+
+static err_code reclaim(void *ctx, err *e)
+{
+    (void)e;
+    (void)live_reclaim(ctx);
+    return ERR_OK;
+}
+
+static void watch(propagator *p, double now)
+{
+    err e = ERR_INIT;
+    uint32_t wanted = 0;
+    p->looked_at = now;
+    if (generation_wanted(&wanted, p->options.store, p->considered, &e) != ERR_OK) {
+        log_event(LOG_WARN, "store_watch_failed", log_text("error", e.text));
+    }
+    if (wanted != 0) {
+        activate_own(p, wanted);
+    }
+    if (now - p->checked_at >= reader_check_seconds) {
+        p->checked_at = now;
+        store_reader_check(p->options.store);
+        (void)(writer_call(p->options.writer, reclaim, p->options.live, NULL) == ERR_OK);
+    }
+}
+
+/* --- the convolution ---------------------------------------------------------------------- */
+
+static double bits_double(uint64_t bits)
+{
+    double value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void note_waiting(propagator *p, uint64_t changes, double now)
+{
+    uint64_t bits = 0;
+    if (changes > 0) {
+        if (atomic_load(&p->waiting_since) != 0) {
+            return;
+        }
+        memcpy(&bits, &now, sizeof bits);
+    }
+    atomic_store(&p->waiting_since, bits);
+}
+
+double propagator_lag(propagator *p)
+{
+    uint64_t bits = atomic_load(&p->waiting_since);
+    return bits != 0 ? clock_seconds() - bits_double(bits) : 0;
+}
+
+bool propagator_failing(propagator *p)
+{
+    return atomic_load(&p->failing);
+}
+
+static bool is_urgent(void *ctx)
+{
+    return atomic_load_explicit(&((propagator *)ctx)->urgent, memory_order_relaxed);
+}
+
+typedef struct swap {
+    live *live;
+    base *base;
+    bool swapped;
+} swap;
+
+static err_code swap_in(void *ctx, err *e)
+{
+    swap *s = ctx;
+    base *b = s->base;
+    s->base = NULL;
+    return live_swap(s->live, b, &s->swapped, e);
+}
+
+static void run_convolution(propagator *p, const view *v)
+{
+    err e = ERR_INIT;
+    double began = clock_seconds();
+    swap s = {.live = p->options.live};
+    propagate_options options = {.threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
+    err_code rc = propagate_run(&s.base, v, &options, &e);
+    if (rc == ERR_OK && s.base != NULL) {
+        rc = writer_call(p->options.writer, swap_in, &s, &e);
+        base_release(s.base); /* still here only if the writer had stopped */
+    }
+    p->ran_at = clock_seconds();
+    if (rc == ERR_CANCELLED) {
+        return;
+    }
+    atomic_store(&p->failing, rc != ERR_OK);
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, "propagation_failed", log_text("error", e.text));
+        return;
+    }
+    atomic_store(&p->waiting_since, 0);
+    metric_count(p->runs, 1);
+    metric_observe(p->run_seconds, p->ran_at - began);
+    log_event(LOG_INFO, "propagated", log_bool("swapped", s.swapped),
+              log_real("seconds", p->ran_at - began));
+}
+
+static void convolve_if_due(propagator *p, double now)
+{
+    const propagator_options *o = &p->options;
+    live_hold hold;
+    view_stats stats;
+    live_acquire(o->live, &hold);
+    view_stats_get(hold.view, &stats);
+    uint64_t changes = stats.generation != 0 ? stats.changes : 0;
+    note_waiting(p, changes, now);
+    if (changes == 0) {
+        atomic_store(&p->failing, false); /* what it failed for is served by a new generation */
+    }
+    bool enough = o->changes > 0 && changes >= o->changes;
+    bool late = o->changes > 0 && changes > 0 && propagator_lag(p) >= o->within_seconds;
+    if ((enough || late) && now - p->ran_at >= o->seconds) {
+        run_convolution(p, hold.view);
+    }
+    live_release(o->live, &hold);
+}
+
+/* --- the thread --------------------------------------------------------------------------- */
+
+static void wait_a_while(propagator *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    double step = p->options.watch_seconds < 1 ? p->options.watch_seconds : 1;
+    until.tv_nsec += (long)(step * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_cond_timedwait(&p->wake, &p->mutex, &until);
+}
+
+static void *propagator_main(void *argument)
+{
+    propagator *p = argument;
+    pthread_setname_np(pthread_self(), "propagator");
+    pthread_mutex_lock(&p->mutex);
+    while (!p->stopping) {
+        if (p->first == NULL && !p->look) {
+            wait_a_while(p);
+        }
+        writer_job *jobs = p->first;
+        bool look = p->look;
+        p->first = NULL;
+        p->last = &p->first;
+        p->look = false;
+        atomic_store(&p->urgent, p->stopping);
+        pthread_mutex_unlock(&p->mutex);
+        while (jobs != NULL) {
+            writer_job *next = jobs->next;
+            activate(p, jobs);
+            jobs = next;
+        }
+        double now = clock_seconds();
+        if (look || now - p->looked_at >= p->options.watch_seconds) {
+            watch(p, now);
+        }
+        convolve_if_due(p, now);
+        if (now - p->sampled_at >= sample_seconds) {
+            p->sampled_at = now;
+            recall_sample_next(p->sample, p->options.live);
+        }
+        pthread_mutex_lock(&p->mutex);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return NULL;
+}
+
+void propagator_look(propagator *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->look = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static err_code declare(propagator *p, err *e)
+{
+    const metric_plain all[] = {
+        {&info_runs, &p->runs},
+        {&info_run_seconds, &p->run_seconds},
+        {&info_activations, &p->activations},
+        {&info_load_seconds, &p->load_seconds},
+    };
+    return metrics_add_plain(p->options.metrics, all, sizeof all / sizeof all[0], e);
+}
+
+err_code propagator_new(propagator **out, const propagator_options *options, err *e)
+{
+    *out = NULL;
+    propagator *p = mem_array(1, sizeof *p);
+    if (p == NULL) {
+        return err_nomem(e, "the propagator");
+    }
+    p->options = *options;
+    p->last = &p->first;
+    p->ran_at = p->checked_at = p->looked_at = p->sampled_at = clock_seconds();
+    store_info info;
+    err_code rc = store_stat(options->store, &info, e);
+    if (rc == ERR_OK) {
+        p->considered = info.generation;
+        rc = declare(p, e);
+    }
+    if (rc == ERR_OK) {
+        rc = recall_sample_new(&p->sample, options->metrics, e);
+    }
+    if (rc != ERR_OK) {
+        mem_free(p);
+        return rc;
+    }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int failed = pthread_create(&p->thread, NULL, propagator_main, p);
+    if (failed != 0) {
+        p->stopping = true;
+        propagator_free(p);
+        return err_set(e, ERR_IO, "the propagator's thread: %s", strerror(failed));
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void propagator_stop(propagator *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool first = !p->stopping;
+    p->stopping = true;
+    atomic_store(&p->urgent, true);
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->mutex);
+    if (!first) {
+        return;
+    }
+    pthread_join(p->thread, NULL);
+    while (p->first != NULL) {
+        writer_job *next = p->first->next;
+        writer_fail(p->options.writer, p->first, ERR_UNAVAILABLE, "the service is stopping");
+        p->first = next;
+    }
+}
+
+void propagator_free(propagator *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (!p->stopping) {
+        propagator_stop(p);
+    }
+    recall_sample_free(p->sample);
+    pthread_mutex_destroy(&p->mutex);
+    pthread_cond_destroy(&p->wake);
+    mem_free(p);
+}

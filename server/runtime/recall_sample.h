@@ -1,0 +1,25 @@
+/*
+ * recall_sample: how good the approximate search is on the shop's own users, now.
+ *
+ * From time to time one user's list is made twice, as it is served and exactly; the share of the
+ * exact list that the served one holds is the metric stair_ann_sampled_recall. One user after the
+ * other, so that in time all kinds are seen. Where the index is exact the metric is 1.
+ *
+ * Threading: one thread at a time.
+ */
+#ifndef SERVER_RECALL_SAMPLE_H
+#define SERVER_RECALL_SAMPLE_H
+
+#include "core/common/err.h"
+#include "core/serve/update/live.h"
+#include "server/telemetry/metrics.h"
+
+typedef struct recall_sample recall_sample;
+
+err_code recall_sample_new(recall_sample **out, metrics *m, err *e) ERR_CHECKED;
+void recall_sample_free(recall_sample *r);
+
+/* recall_sample_next asks for the next user and moves the metric; holds a view meanwhile. */
+void recall_sample_next(recall_sample *r, live *l);
+
+#endif

@@ -1,0 +1,71 @@
+#include "server/runtime/startup.h"
+
+#include <pthread.h>
+
+#include "server/load/live_load.h"
+#include "server/runtime/generation_base.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
+
+/* One side of the start: the generation, read by a thread of its own. */
+typedef struct reading {
+    store *store;
+    uint32_t generation;
+    int threads;
+    base *base; /* NULL: not read */
+    err_code code;
+    err why;
+} reading;
+
+static void *read_generation(void *ctx)
+{
+    reading *r = ctx;
+    r->code = generation_read(&r->base, r->store, r->generation, r->threads, &r->why);
+    return NULL;
+}
+
+/* activate joins what both sides read. */
+static err_code activate(reading *r, live *l, const store_info *info, err *e)
+{
+    live_hold hold;
+    if (r->code == ERR_OK) {
+        live_acquire(l, &hold);
+        r->code = generation_fold(r->base, r->store, hold.view, &r->why);
+        live_release(l, &hold);
+    }
+    if (r->code == ERR_OK) {
+        base *whole = r->base;
+        r->base = NULL;
+        return live_activate(l, whole, info->seq, e);
+    }
+    if (r->code == ERR_NOMEM) {
+        return err_set(e, r->code, "%s", r->why.text);
+    }
+    log_event(LOG_ERROR, "generation_unreadable", log_int("generation", r->generation),
+              log_text("error", r->why.text));
+    return ERR_OK;
+}
+
+err_code startup_load(store *s, live *l, int threads, store_info *info, err *e)
+{
+    pthread_t beside;
+    err_code rc = store_stat(s, info, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    supervisor_status("Reading %llu items, %llu users, %llu interactions and generation %u",
+                      (unsigned long long)info->items, (unsigned long long)info->users,
+                      (unsigned long long)info->interactions, info->generation);
+    reading r = {.store = s, .generation = info->generation, .threads = threads, .why = ERR_INIT};
+    if (r.generation == 0) {
+        return live_load(s, l, info, e);
+    }
+    if (pthread_create(&beside, NULL, read_generation, &r) != 0) {
+        return err_set(e, ERR_NOMEM, "no thread for reading the model");
+    }
+    rc = live_load(s, l, info, e);
+    pthread_join(beside, NULL);
+    rc = rc == ERR_OK ? activate(&r, l, info, e) : rc;
+    base_release(r.base);
+    return rc;
+}

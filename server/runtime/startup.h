@@ -1,0 +1,21 @@
+/*
+ * startup: the store's content into the live tables, and the model that it names beside it.
+ *
+ * Two threads, because a large shop's records and its vectors take about as long as each other and
+ * know nothing of each other: the caller's fills the live tables, one of its own reads the
+ * generation. What connects them (later items, the activation) comes after both.
+ */
+#ifndef SERVER_STARTUP_H
+#define SERVER_STARTUP_H
+
+#include "core/common/err.h"
+#include "core/serve/update/live.h"
+#include "storage/env/store.h"
+
+/* startup_load fills `l` (new) and activates the stored generation, whose index is built with
+ * `threads`. *info says which moment that is. A generation that cannot be read is logged and left
+ * out: lists without a model are right, only less good, and another can be activated. Blocks until
+ * both threads are done; nobody may write to the store meanwhile. */
+err_code startup_load(store *s, live *l, int threads, store_info *info, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,325 @@
+#include "server/runtime/writer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/common/mem.h"
+#include "server/runtime/writer_private.h"
+
+enum { REOPEN_SECONDS = 1, GATHER_FROM = 4, GATHER_NS_MAX = 1000000 };
+
+static const metric_info info_commits = {.name = "stair_write_commits_total",
+                                         .help =
+                                             "Write transactions that were committed and synced.",
+                                         .kind = METRIC_COUNTER};
+static const metric_info info_failed = {
+    .name = "stair_write_commit_failures_total",
+    .help = "Commits that failed, so that their outcome was unknown.",
+    .kind = METRIC_COUNTER};
+static const metric_info info_full = {.name = "stair_write_full_total",
+                                      .help = "Writes refused because disk, map or quota was full.",
+                                      .kind = METRIC_COUNTER};
+static const metric_info info_rejected = {.name = "stair_write_queue_rejected_total",
+                                          .help = "Writes refused because the queue was full.",
+                                          .kind = METRIC_COUNTER};
+static const double group_buckets[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+static const metric_info info_group = {.name = "stair_write_group_ops",
+                                       .help = "Writes that shared one commit.",
+                                       .kind = METRIC_HISTOGRAM,
+                                       .buckets = group_buckets,
+                                       .bucket_count = 9};
+static const metric_info info_commit_seconds = {.name = "stair_write_commit_duration_seconds",
+                                                .help =
+                                                    "Applying and committing one group of writes.",
+                                                .kind = METRIC_HISTOGRAM};
+static const metric_info info_live_seconds = {
+    .name = "stair_write_publish_duration_seconds",
+    .help = "Bringing one group's changes into the live tables.",
+    .kind = METRIC_HISTOGRAM};
+
+uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* --- the queue ---------------------------------------------------------------------------- */
+
+writer_admission writer_reserve(writer *w, size_t bytes)
+{
+    writer_admission answer = WRITER_ADMITTED;
+    pthread_mutex_lock(&w->mutex);
+    if (w->stopping) {
+        answer = WRITER_STOPPING;
+    } else if (w->reserved_jobs >= w->options.queue_jobs_max ||
+               (w->reserved_jobs > 0 && w->reserved_bytes + bytes > w->options.queue_bytes_max)) {
+        answer = WRITER_QUEUE_FULL;
+    } else {
+        w->reserved_jobs++;
+        w->reserved_bytes += bytes;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    if (answer == WRITER_QUEUE_FULL) {
+        metric_count(w->rejected, 1);
+    }
+    return answer;
+}
+
+void writer_unreserve(writer *w, size_t bytes)
+{
+    pthread_mutex_lock(&w->mutex);
+    assert(w->reserved_jobs > 0 && w->reserved_bytes >= bytes);
+    w->reserved_jobs--;
+    w->reserved_bytes -= bytes;
+    if (w->stopping) {
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_submit(writer *w, writer_job *job)
+{
+    job->result = NULL;
+    job->group = NULL;
+    job->next = NULL;
+    job->submitted_ns = clock_ns();
+    pthread_mutex_lock(&w->mutex);
+    *w->last = job;
+    w->last = &job->next;
+    w->waiting++;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+err_code writer_call(writer *w, writer_function fn, void *ctx, err *e)
+{
+    writer_call_entry c = {.fn = fn, .ctx = ctx, .e = e};
+    pthread_mutex_lock(&w->mutex);
+    if (w->joined) {
+        pthread_mutex_unlock(&w->mutex);
+        return err_set(e, ERR_UNAVAILABLE, "the service is stopping");
+    }
+    writer_call_entry **end = &w->calls;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = &c;
+    pthread_cond_signal(&w->wake);
+    while (!c.done) {
+        pthread_cond_wait(&w->called, &w->mutex);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return c.rc;
+}
+
+/* With the mutex held. */
+static double stuck_seconds(const writer *w)
+{
+    uint64_t since = atomic_load(&w->own_since_ns);
+    if (since == 0 && w->idle && w->first != NULL) {
+        since = w->first->submitted_ns;
+    }
+    uint64_t now = clock_ns();
+    return since != 0 && now > since ? 1e-9 * (double)(now - since) : 0;
+}
+
+void writer_state(writer *w, writer_status *out)
+{
+    memset(out, 0, sizeof *out);
+    pthread_mutex_lock(&w->mutex);
+    out->stuck_seconds = stuck_seconds(w);
+    out->depth = w->reserved_jobs;
+    out->writable = w->writable;
+    out->stopping = w->stopping;
+    out->seq = w->seq;
+    memcpy(out->problem, w->problem, sizeof out->problem);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Takes up to a group's worth of jobs off the queue. With the mutex held. */
+static writer_job *take_jobs(writer *w, size_t *count)
+{
+    writer_job *jobs = w->first;
+    writer_job **end = &jobs;
+    *count = 0;
+    while (*end != NULL && *count < w->options.group_jobs_max) {
+        end = &(*end)->next;
+        (*count)++;
+    }
+    w->first = *end;
+    w->waiting -= *count;
+    *end = NULL;
+    if (w->first == NULL) {
+        w->last = &w->first;
+    }
+    return jobs;
+}
+
+static void run_calls(writer *w, writer_call_entry *calls)
+{
+    for (writer_call_entry *c = calls; c != NULL;) {
+        writer_call_entry *next = c->next;
+        c->rc = c->fn(c->ctx, c->e);
+        pthread_mutex_lock(&w->mutex);
+        c->done = true;
+        pthread_cond_broadcast(&w->called);
+        pthread_mutex_unlock(&w->mutex);
+        c = next;
+    }
+}
+
+/* Waits for work; with a store that has to be read back, no longer than a second. */
+static void wait_for_work(writer *w)
+{
+    while (w->first == NULL && w->calls == NULL && !(w->stopping && w->reserved_jobs == 0)) {
+        if (w->writable) {
+            pthread_cond_wait(&w->wake, &w->mutex);
+            continue;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += REOPEN_SECONDS;
+        if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
+            w->idle = false;
+            pthread_mutex_unlock(&w->mutex);
+            writer_reopen(w);
+            pthread_mutex_lock(&w->mutex);
+            w->idle = true;
+        }
+    }
+}
+
+/* Clients that were answered together come back together, but not in the same instant: the first of
+ * them would get a commit of its own and the others wait for it. So after a group of several the
+ * thread waits for as many again, for a fraction of what a commit takes. A lone client is never
+ * made to wait. With the mutex held. */
+static void gather(writer *w)
+{
+    uint64_t most = w->commit_ns / 4 < GATHER_NS_MAX ? w->commit_ns / 4 : GATHER_NS_MAX;
+    if (w->last_count < GATHER_FROM || w->stopping || most == 0) {
+        return;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)most;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (w->waiting < w->last_count && w->calls == NULL && !w->stopping) {
+        if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
+            break;
+        }
+    }
+}
+
+static void *writer_main(void *argument)
+{
+    writer *w = argument;
+    pthread_setname_np(pthread_self(), "writer");
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        atomic_store(&w->own_since_ns, 0);
+        w->idle = true;
+        wait_for_work(w);
+        gather(w);
+        w->idle = false;
+        size_t count = 0;
+        writer_call_entry *calls = w->calls;
+        w->calls = NULL;
+        writer_job *jobs = take_jobs(w, &count);
+        if (jobs == NULL && calls == NULL) {
+            break;
+        }
+        pthread_mutex_unlock(&w->mutex);
+        if (count > 0) {
+            writer_run_group(w, jobs, count);
+            w->last_count = count;
+        }
+        atomic_store(&w->own_since_ns, clock_ns());
+        run_calls(w, calls);
+        pthread_mutex_lock(&w->mutex);
+    }
+    w->joined = true; /* later calls are refused */
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static err_code declare(writer *w, err *e)
+{
+    const metric_plain all[] = {
+        {&info_commits, &w->commits},           {&info_failed, &w->failed_commits},
+        {&info_full, &w->refused_full},         {&info_rejected, &w->rejected},
+        {&info_group, &w->group_ops},           {&info_commit_seconds, &w->commit_seconds},
+        {&info_live_seconds, &w->live_seconds},
+    };
+    return metrics_add_plain(w->options.metrics, all, sizeof all / sizeof all[0], e);
+}
+
+err_code writer_new(writer **out, const writer_options *options, err *e)
+{
+    *out = NULL;
+    writer *w = mem_array(1, sizeof *w);
+    if (w == NULL) {
+        return err_nomem(e, "the writer");
+    }
+    w->options = *options;
+    w->last = &w->first;
+    w->writable = true;
+    w->seq = options->seq;
+    w->ops = mem_array(options->group_jobs_max, sizeof *w->ops);
+    err_code rc = w->ops != NULL ? declare(w, e) : err_nomem(e, "the writer");
+    if (rc != ERR_OK) {
+        mem_free(w->ops);
+        mem_free(w);
+        return rc;
+    }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_cond_init(&w->called, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int failed = pthread_create(&w->thread, NULL, writer_main, w);
+    if (failed != 0) {
+        w->joined = true;
+        w->stopping = true;
+        writer_free(w);
+        return err_set(e, ERR_IO, "the writer's thread: %s", strerror(failed));
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+void writer_stop(writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool first = !w->stopping;
+    w->stopping = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    if (first) {
+        pthread_join(w->thread, NULL);
+    }
+}
+
+void writer_free(writer *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    if (!w->stopping) {
+        writer_stop(w);
+    }
+    pthread_mutex_destroy(&w->mutex);
+    pthread_cond_destroy(&w->wake);
+    pthread_cond_destroy(&w->called);
+    mem_free(w->ops);
+    mem_free(w);
+}

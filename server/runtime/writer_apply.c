@@ -1,0 +1,248 @@
+/*
+ * What the writer's thread does with the jobs that it took: one transaction and one commit for all
+ * of them, the changes into the live tables, the answers. Everything here runs in that thread, but
+ * for writer_job_release and writer_fail.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/common/mem.h"
+#include "server/runtime/writer_private.h"
+#include "server/telemetry/log.h"
+
+enum { LIVE_TRIES = 20 };
+
+/* --- results ---------------------------------------------------------------------------- */
+
+static void group_release(writer_group *g)
+{
+    if (atomic_fetch_sub_explicit(&g->holders, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < g->count; i++) {
+        apply_result_fini(&g->results[i]);
+    }
+    mem_free(g);
+}
+
+void writer_job_release(writer_job *job)
+{
+    if (job->group != NULL) {
+        group_release(job->group);
+        job->group = NULL;
+        job->result = NULL;
+    }
+}
+
+static writer_group *group_new(size_t count)
+{
+    writer_group *g = mem_array(sizeof *g + count * sizeof g->results[0], 1);
+    if (g != NULL) {
+        atomic_init(&g->holders, count);
+        g->count = count;
+        for (size_t i = 0; i < count; i++) {
+            apply_result_init(&g->results[i]);
+        }
+    }
+    return g;
+}
+
+/* The jobs must be answered somehow, so this waits for memory rather than give up. */
+static writer_group *group_needed(size_t count)
+{
+    writer_group *g = NULL;
+    while ((g = group_new(count)) == NULL) {
+        struct timespec pause = {0, 50 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    return g;
+}
+
+/* --- applying ------------------------------------------------------------------------------ */
+
+static void set_state(writer *w, bool writable, const char *problem)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->writable = writable;
+    snprintf(w->problem, sizeof w->problem, "%s", problem);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* The disk has the op, so memory must follow: it is tried again for want of memory only, and a
+ * table that cannot follow ends the process, since a start reads everything anew. */
+static void publish(writer *w, const apply_result *r, base **taken)
+{
+    err e = ERR_INIT;
+    err_code rc = ERR_NOMEM;
+    for (int i = 0; i < LIVE_TRIES && rc == ERR_NOMEM; i++) {
+        if (i > 0) {
+            struct timespec pause = {0, 50 * 1000 * 1000};
+            nanosleep(&pause, NULL);
+        }
+        e = (err)ERR_INIT;
+        rc = live_apply(w->options.live, &r->changes, &e);
+    }
+    if (rc == ERR_OK && taken != NULL) {
+        base *b = *taken;
+        *taken = NULL;
+        rc = live_activate(w->options.live, b, r->seq, &e);
+    }
+    if (rc != ERR_OK) {
+        w->options.fatal(w->options.fatal_ctx, e.text);
+    }
+}
+
+static bool went_in(const apply_result *r)
+{
+    return r->code == ERR_OK && !r->replayed && r->changes.seq != 0;
+}
+
+static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
+{
+    uint64_t began = clock_ns();
+    size_t i = 0;
+    for (writer_job *j = jobs; j != NULL; j = j->next, i++) {
+        const apply_result *r = &g->results[i];
+        if (!went_in(r)) {
+            continue;
+        }
+        publish(w, r, j->op->kind == OP_GENERATION_ACTIVATE ? &j->base : NULL);
+        pthread_mutex_lock(&w->mutex);
+        w->seq = r->seq;
+        pthread_mutex_unlock(&w->mutex);
+    }
+    metric_observe(w->live_seconds, 1e-9 * (double)(clock_ns() - began));
+}
+
+/* Reads back what is on disk. The only outcome that can be served without a restart is that none
+ * of the group is there: then the live tables and the disk agree. */
+void writer_reopen(writer *w)
+{
+    err e = ERR_INIT;
+    store_info info;
+    err_code rc = store_reopen(w->options.store, &info, &e);
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, "store_reopen_failed", log_text("error", e.text));
+        return;
+    }
+    if (info.seq != w->seq) {
+        w->options.fatal(w->options.fatal_ctx,
+                         "a commit that was reported as failed is on disk; reading all anew");
+        return;
+    }
+    log_event(LOG_WARN, "store_reopened", log_int("seq", info.seq));
+    set_state(w, true, "");
+}
+
+static void refuse_all(writer_group *g, err_code code, const char *why)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        g->results[i].code = code;
+        snprintf(g->results[i].detail, sizeof g->results[i].detail, "%s", why);
+    }
+}
+
+static void count_refusals(writer *w, const writer_group *g)
+{
+    size_t full = 0, in = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        full += g->results[i].code == ERR_FULL ? 1 : 0;
+        in += went_in(&g->results[i]) ? 1 : 0;
+    }
+    if (full > 0) {
+        metric_count(w->refused_full, full);
+        log_event(LOG_WARN, "write_refused",
+                  log_text("error", "the disk, the map or the quota is full"),
+                  log_int("ops", full));
+    }
+    /* one op that went in says that there is room again; one refused for another reason does not */
+    if (full == g->count) {
+        set_state(w, true, "the disk, the map or the quota is full");
+    } else if (full == 0 && in > 0) {
+        set_state(w, true, "");
+    }
+}
+
+static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *g)
+{
+    err e = ERR_INIT;
+    bool writable = false;
+    size_t i = 0;
+    for (writer_job *j = jobs; j != NULL; j = j->next) {
+        w->ops[i++] = j->op;
+    }
+    pthread_mutex_lock(&w->mutex);
+    writable = w->writable;
+    pthread_mutex_unlock(&w->mutex);
+    if (!writable) {
+        refuse_all(g, ERR_UNAVAILABLE, "writes are refused until the store has been read back");
+        return;
+    }
+    uint64_t began = clock_ns();
+    err_code rc = apply_group(w->options.store, w->ops, count, g->results, &e);
+    uint64_t ended = clock_ns();
+    w->commit_ns = ended - began;
+    atomic_store(&w->own_since_ns, ended);
+    metric_observe(w->commit_seconds, 1e-9 * (double)w->commit_ns);
+    metric_observe(w->group_ops, (double)count);
+    /* also after a failure: ops that were tried alone may be in before the one that failed */
+    publish_group(w, jobs, g);
+    if (rc == ERR_OK) {
+        metric_count(w->commits, 1);
+        count_refusals(w, g);
+        return;
+    }
+    log_event(LOG_ERROR, "write_failed", log_text("code", err_code_name(rc)),
+              log_text("error", e.text), log_int("ops", count));
+    if (rc == ERR_OUTCOME_UNKNOWN || rc == ERR_UNAVAILABLE) {
+        metric_count(w->failed_commits, 1);
+        set_state(w, false, "a commit failed; the store is being read back");
+        atomic_store(&w->own_since_ns, 0);
+        writer_reopen(w);
+        atomic_store(&w->own_since_ns, clock_ns());
+    } else {
+        set_state(w, true, "the last write failed");
+    }
+}
+
+/* The job may be gone as soon as `done` was called, so what is needed of it is read before. */
+static void finish_jobs(writer *w, writer_job *jobs, writer_group *g)
+{
+    uint64_t now = clock_ns();
+    size_t i = 0;
+    for (writer_job *j = jobs; j != NULL; i++) {
+        writer_job *next = j->next;
+        size_t bytes = j->bytes;
+        if (j->base != NULL) {
+            base_release(j->base);
+            j->base = NULL;
+        }
+        j->result = &g->results[i];
+        j->group = g;
+        j->done_ns = now;
+        j->done(j);
+        writer_unreserve(w, bytes);
+        j = next;
+    }
+}
+
+void writer_fail(writer *w, writer_job *job, err_code code, const char *why)
+{
+    writer_group *g = group_needed(1);
+    refuse_all(g, code, why);
+    job->next = NULL;
+    job->taken_ns = clock_ns();
+    finish_jobs(w, job, g);
+}
+
+void writer_run_group(writer *w, writer_job *jobs, size_t count)
+{
+    uint64_t now = clock_ns();
+    writer_group *g = group_needed(count);
+    for (writer_job *j = jobs; j != NULL; j = j->next) {
+        j->taken_ns = now;
+    }
+    apply_jobs(w, jobs, count, g);
+    finish_jobs(w, jobs, g);
+}

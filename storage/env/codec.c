@@ -1,0 +1,267 @@
+#include "storage/env/codec.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+
+enum { SLICE_ABSENT_LENGTH = 0xffffffff };
+
+void encoder_init(encoder *x, size_t bytes_max)
+{
+    memset(x, 0, sizeof *x);
+    x->bytes_max = bytes_max;
+}
+
+void encoder_clear(encoder *x)
+{
+    x->used = 0;
+    x->failed = ERR_OK;
+}
+
+void encoder_fini(encoder *x)
+{
+    mem_free(x->bytes);
+    memset(x, 0, sizeof *x);
+}
+
+static unsigned char *reserve(encoder *x, size_t count)
+{
+    if (x->failed != ERR_OK) {
+        return NULL;
+    }
+    if (count > x->bytes_max - x->used) {
+        x->failed = ERR_TOO_LARGE;
+        return NULL;
+    }
+    if (count > x->room - x->used) {
+        size_t room = x->room * 2 > x->used + count ? x->room * 2 : x->used + count;
+        room = room < 256 ? 256 : room;
+        unsigned char *grown = mem_grow(x->bytes, room, 1);
+        if (grown == NULL) {
+            x->failed = ERR_NOMEM;
+            return NULL;
+        }
+        x->bytes = grown;
+        x->room = room;
+    }
+    unsigned char *at = x->bytes + x->used;
+    x->used += count;
+    return at;
+}
+
+void encode_bytes(encoder *x, const void *bytes, size_t count)
+{
+    unsigned char *at = reserve(x, count);
+    if (at != NULL && count > 0) {
+        memcpy(at, bytes, count);
+    }
+}
+
+void encode_u8(encoder *x, uint8_t value)
+{
+    encode_bytes(x, &value, 1);
+}
+
+void encode_u16(encoder *x, uint16_t value)
+{
+    value = htole16(value);
+    encode_bytes(x, &value, sizeof value);
+}
+
+void encode_u32(encoder *x, uint32_t value)
+{
+    value = htole32(value);
+    encode_bytes(x, &value, sizeof value);
+}
+
+void encode_u64(encoder *x, uint64_t value)
+{
+    value = htole64(value);
+    encode_bytes(x, &value, sizeof value);
+}
+
+void encode_i64(encoder *x, int64_t value)
+{
+    encode_u64(x, (uint64_t)value);
+}
+
+void encode_f32(encoder *x, float value)
+{
+    uint32_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    encode_u32(x, bits);
+}
+
+void encode_f64(encoder *x, double value)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    encode_u64(x, bits);
+}
+
+void encode_slice(encoder *x, slice value)
+{
+    if (value.at == NULL) {
+        encode_u32(x, SLICE_ABSENT_LENGTH);
+        return;
+    }
+    if (value.length >= SLICE_ABSENT_LENGTH) {
+        x->failed = x->failed != ERR_OK ? x->failed : ERR_TOO_LARGE;
+        return;
+    }
+    encode_u32(x, (uint32_t)value.length);
+    encode_bytes(x, value.at, value.length);
+}
+
+err_code encoder_check(const encoder *x, const char *what, err *e)
+{
+    if (x->failed == ERR_TOO_LARGE) {
+        return err_set(e, ERR_TOO_LARGE, "%s: more than %zu bytes", what, x->bytes_max);
+    }
+    return x->failed == ERR_OK ? ERR_OK : err_nomem(e, what);
+}
+
+slice encoder_slice(const encoder *x)
+{
+    slice s = {x->bytes != NULL ? (const char *)x->bytes : "", x->used};
+    return s;
+}
+
+void decoder_init(decoder *x, slice bytes)
+{
+    x->at = (const unsigned char *)(bytes.at != NULL ? bytes.at : "");
+    x->end = x->at + bytes.length;
+    x->failed = x->nomem = false;
+}
+
+const void *decode_bytes(decoder *x, size_t count)
+{
+    if (x->failed || count > (size_t)(x->end - x->at)) {
+        x->failed = true;
+        return NULL;
+    }
+    const void *at = x->at;
+    x->at += count;
+    return at;
+}
+
+static void decode_fixed(decoder *x, void *out, size_t count)
+{
+    const void *at = decode_bytes(x, count);
+    if (at != NULL) {
+        memcpy(out, at, count);
+    } else {
+        memset(out, 0, count);
+    }
+}
+
+uint8_t decode_u8(decoder *x)
+{
+    uint8_t value = 0;
+    decode_fixed(x, &value, sizeof value);
+    return value;
+}
+
+uint16_t decode_u16(decoder *x)
+{
+    uint16_t value = 0;
+    decode_fixed(x, &value, sizeof value);
+    return le16toh(value);
+}
+
+uint32_t decode_u32(decoder *x)
+{
+    uint32_t value = 0;
+    decode_fixed(x, &value, sizeof value);
+    return le32toh(value);
+}
+
+uint64_t decode_u64(decoder *x)
+{
+    uint64_t value = 0;
+    decode_fixed(x, &value, sizeof value);
+    return le64toh(value);
+}
+
+int64_t decode_i64(decoder *x)
+{
+    return (int64_t)decode_u64(x);
+}
+
+float decode_f32(decoder *x)
+{
+    uint32_t bits = decode_u32(x);
+    float value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+double decode_f64(decoder *x)
+{
+    uint64_t bits = decode_u64(x);
+    double value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+slice decode_slice(decoder *x, size_t length_max)
+{
+    slice value = {NULL, 0};
+    uint32_t length = decode_u32(x);
+    if (x->failed || length == SLICE_ABSENT_LENGTH) {
+        return value;
+    }
+    if (length > length_max) {
+        x->failed = true;
+        return value;
+    }
+    value.at = decode_bytes(x, length);
+    value.length = value.at != NULL ? length : 0;
+    return value;
+}
+
+uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each)
+{
+    uint32_t count = decode_u32(x);
+    size_t left = x->failed ? 0 : (size_t)(x->end - x->at);
+    if (x->failed || count > most || (bytes_each > 0 && count > left / bytes_each)) {
+        x->failed = true;
+        return 0;
+    }
+    return count;
+}
+
+err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e)
+{
+    uint8_t version = decode_u8(x);
+    if (x->failed) {
+        return err_set(e, ERR_CORRUPT, "%s: empty record", what);
+    }
+    if (version != expected) {
+        return err_set(e, ERR_CORRUPT, "%s: record of version %u, expected %u", what, version,
+                       expected);
+    }
+    return ERR_OK;
+}
+
+void decode_nomem(decoder *x)
+{
+    x->failed = true;
+    x->nomem = true;
+}
+
+err_code decoder_check(const decoder *x, const char *what, err *e)
+{
+    if (x->nomem) {
+        return err_nomem(e, what);
+    }
+    if (x->failed) {
+        return err_set(e, ERR_CORRUPT, "%s: record is cut short or out of range", what);
+    }
+    if (x->at != x->end) {
+        return err_set(e, ERR_CORRUPT, "%s: record has %zu bytes too many", what,
+                       (size_t)(x->end - x->at));
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,200 @@
+#include "storage/env/schema.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "storage/env/codec.h"
+
+err_code schema_error(int rc, const char *what, err *e)
+{
+    switch (rc) {
+    case MDB_SUCCESS: return ERR_OK;
+    case MDB_MAP_FULL: return err_set(e, ERR_FULL, "%s: the store's quota is used up", what);
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return err_set(e, ERR_FULL, "%s: no room on the disk: %s", what, strerror(rc));
+    case MDB_TXN_FULL: return err_set(e, ERR_FULL, "%s: the transaction is too large", what);
+    case ENOMEM: return err_nomem(e, what);
+    case MDB_READERS_FULL:
+        return err_set(e, ERR_UNAVAILABLE, "%s: all reader slots are taken", what);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+        return err_set(e, ERR_CORRUPT, "%s: data.mdb is damaged: %s", what, mdb_strerror(rc));
+    case MDB_PANIC:
+        return err_set(e, ERR_OUTCOME_UNKNOWN, "%s: a commit failed half-way before", what);
+    default: return err_set(e, ERR_IO, "%s: %s", what, mdb_strerror(rc));
+    }
+}
+
+err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e)
+{
+    MDB_val k = val_of(key.at, key.length);
+    MDB_val v = {0, NULL};
+    int rc = mdb_get(r->txn, r->owner->dbi[db], &k, &v);
+    if (rc == MDB_NOTFOUND) {
+        return ERR_NOT_FOUND;
+    }
+    if (rc != 0) {
+        return schema_error(rc, "reading a record", e);
+    }
+    *value = slice_of_val(v);
+    return ERR_OK;
+}
+
+err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e)
+{
+    MDB_val k = val_of(key.at, key.length);
+    MDB_val v = val_of(value.at, value.length);
+    int rc = mdb_put(w->txn, w->owner->dbi[db], &k, &v, 0);
+    return rc == 0 ? ERR_OK : schema_error(rc, "writing a record", e);
+}
+
+err_code schema_delete(store_write *w, store_db db, slice key, err *e)
+{
+    MDB_val k = val_of(key.at, key.length);
+    int rc = mdb_del(w->txn, w->owner->dbi[db], &k, NULL);
+    if (rc == MDB_NOTFOUND) {
+        return ERR_NOT_FOUND;
+    }
+    return rc == 0 ? ERR_OK : schema_error(rc, "deleting a record", e);
+}
+
+err_code record_each(store_read *r, store_db db, uint32_t first, record_visit visit, void *ctx,
+                     err *e)
+{
+    MDB_cursor *cursor = NULL;
+    unsigned char key[4];
+    put_be32(key, first);
+    MDB_val k = val_of(key, sizeof key), v = {0, NULL};
+    int rc = mdb_cursor_open(r->txn, r->owner->dbi[db], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "reading records", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (rc == 0 && code == ERR_OK) {
+        code = k.mv_size == 4 ? visit(ctx, get_be32(k.mv_data), slice_of_val(v), e)
+                              : err_set(e, ERR_CORRUPT, "a row key of %zu bytes", k.mv_size);
+        if (code == ERR_OK) {
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    if (code == ERR_CANCELLED) {
+        return ERR_OK;
+    }
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "reading records", e);
+}
+
+/* The state is written by every commit, so it goes to the stack and not through an encoder. */
+static void store_le(unsigned char **at, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        *(*at)++ = (unsigned char)(value >> (8 * i));
+    }
+}
+
+void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES])
+{
+    const store_info *info = &state->info;
+    unsigned char *at = out;
+    store_le(&at, STATE_RECORD_VERSION, 1);
+    memcpy(at, info->lineage, LINEAGE_BYTES);
+    at += LINEAGE_BYTES;
+    store_le(&at, info->seq, 8);
+    store_le(&at, info->user_rows, 4);
+    store_le(&at, info->item_rows, 4);
+    store_le(&at, info->users, 8);
+    store_le(&at, info->items, 8);
+    store_le(&at, info->interactions, 8);
+    store_le(&at, info->generation, 4);
+    store_le(&at, info->erased_seq, 8);
+    store_le(&at, info->data_seq, 8);
+    store_le(&at, state->next_generation, 4);
+    store_le(&at, state->oplog_bytes, 8);
+    store_le(&at, state->snapshot, 1);
+    memcpy(at, info->external, EXTERNAL_POSITION_MAX); /* padded with zeroes */
+}
+
+err_code state_decode(store_state *out, slice bytes, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, bytes);
+    err_code rc = decode_version(&d, STATE_RECORD_VERSION, "the store's state", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    const void *lineage = decode_bytes(&d, LINEAGE_BYTES);
+    if (lineage != NULL) {
+        memcpy(out->info.lineage, lineage, LINEAGE_BYTES);
+    }
+    out->info.seq = decode_u64(&d);
+    out->info.user_rows = decode_u32(&d);
+    out->info.item_rows = decode_u32(&d);
+    out->info.users = decode_u64(&d);
+    out->info.items = decode_u64(&d);
+    out->info.interactions = decode_u64(&d);
+    out->info.generation = decode_u32(&d);
+    out->info.erased_seq = decode_u64(&d);
+    out->info.data_seq = decode_u64(&d);
+    out->next_generation = decode_u32(&d);
+    out->oplog_bytes = decode_u64(&d);
+    out->snapshot = decode_u8(&d) != 0;
+    const void *external = decode_bytes(&d, EXTERNAL_POSITION_MAX);
+    if (external != NULL) {
+        memcpy(out->info.external, external, EXTERNAL_POSITION_MAX);
+    }
+    return decoder_check(&d, "the store's state", e);
+}
+
+/* item or user u32 BE (so that duplicates sort by row), type, split, flags, version, time i64 LE,
+ * weight f32 LE. */
+void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES])
+{
+    put_be32(out, by_user ? x->item : x->user);
+    out[4] = x->type;
+    out[5] = x->split;
+    out[6] = x->flags;
+    out[7] = EDGE_RECORD_VERSION;
+    unsigned char *at = out + 8;
+    uint32_t weight = 0;
+    memcpy(&weight, &x->weight, sizeof weight);
+    store_le(&at, (uint64_t)x->time, 8);
+    store_le(&at, weight, 4);
+}
+
+err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes, err *e)
+{
+    memset(out, 0, sizeof *out);
+    if (bytes.length != EDGE_VALUE_BYTES) {
+        return err_set(e, ERR_CORRUPT, "interaction of row %u: %zu bytes, expected %d", key_row,
+                       bytes.length, EDGE_VALUE_BYTES);
+    }
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    uint32_t other = get_be32(at);
+    out->user = by_user ? key_row : other;
+    out->item = by_user ? other : key_row;
+    out->type = at[4];
+    out->split = at[5];
+    out->flags = at[6];
+    if (at[7] != EDGE_RECORD_VERSION) {
+        return err_set(e, ERR_CORRUPT, "interaction of row %u: record of version %u, expected %d",
+                       key_row, at[7], EDGE_RECORD_VERSION);
+    }
+    decoder d;
+    slice rest = {bytes.at + 8, EDGE_VALUE_BYTES - 8};
+    decoder_init(&d, rest);
+    out->time = decode_i64(&d);
+    out->weight = decode_f32(&d);
+    if (out->type >= INTERACTION_TYPES_MAX || out->split > 2 ||
+        (out->flags & ~(EDGE_IN_GRAPH | EDGE_SEEN)) != 0 || !isfinite(out->weight) ||
+        out->weight < 0) {
+        return err_set(e, ERR_CORRUPT, "interaction of row %u with row %u: a value out of range",
+                       key_row, other);
+    }
+    return decoder_check(&d, "interaction", e);
+}

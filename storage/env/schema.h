@@ -1,0 +1,223 @@
+/*
+ * schema: the databases of the environment, their keys, and the inside of the store's handles.
+ *
+ * Internal to storage/: the only header there that knows LMDB. Keys are big-endian, so that LMDB's
+ * byte order is numeric order.
+ *
+ *   database      key                                value
+ *   meta          "format"                           u32
+ *                 "state"                            store_state
+ *   modalities    number u8                          version, width u32, name
+ *   types         number u8                          version, name
+ *   items         row u32                            version, flags, times, id, fields
+ *   item_ids      id                                 row u32
+ *   users         row u32                            version, created, id
+ *   user_ids      id                                 row u32
+ *   features      modality u8, row u32               version, dtype, 2 zero bytes, vector
+ *   by_user       user row u32                       edge value with the item's row (dupfixed)
+ *   by_item       item row u32                       edge value with the user's row (dupfixed)
+ *   idempotency   key                                version, time, hash, users, status, body
+ *   idem_times    time u64, key                      (empty)
+ *   oplog         seq u64                            version, time, rows, redacted, op
+ *   generations   number u32                         version, state, ..., summary
+ *   blobs         number u32, name, 0                version, bytes u64, stride u64
+ *                 number u32, name, 0, piece u32     version, 3 zero bytes, u32 sum, up to 1 MiB
+ */
+#ifndef STORAGE_SCHEMA_H
+#define STORAGE_SCHEMA_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "storage/env/store.h"
+#include "storage/records/interactions.h"
+
+typedef enum store_db {
+    DB_META,
+    DB_MODALITIES,
+    DB_TYPES,
+    DB_ITEMS,
+    DB_ITEM_IDS,
+    DB_USERS,
+    DB_USER_IDS,
+    DB_FEATURES,
+    DB_BY_USER,
+    DB_BY_ITEM,
+    DB_IDEMPOTENCY,
+    DB_IDEM_TIMES,
+    DB_OPLOG,
+    DB_GENERATIONS,
+    DB_BLOBS,
+    DB_COUNT
+} store_db;
+
+enum {
+    ITEM_RECORD_VERSION = 1,
+    USER_RECORD_VERSION = 1,
+    FEATURE_RECORD_VERSION = 1,
+    MODALITY_RECORD_VERSION = 1,
+    TYPE_RECORD_VERSION = 1,
+    EDGE_RECORD_VERSION = 1,
+    STATE_RECORD_VERSION = 2,
+    IDEMPOTENCY_RECORD_VERSION = 1,
+    OPLOG_RECORD_VERSION = 1,
+    GENERATION_RECORD_VERSION = 1,
+    BLOB_RECORD_VERSION = 1,
+    EDGE_VALUE_BYTES = 20,
+    FEATURE_HEADER_BYTES = 4,
+    PIECE_HEADER_BYTES = 8,
+    ITEM_RECORD_BYTES_MAX = 256 * 1024,
+    STATE_RECORD_V1_BYTES = 1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 1,
+    STATE_RECORD_BYTES = STATE_RECORD_V1_BYTES + EXTERNAL_POSITION_MAX,
+};
+
+typedef struct store_state {
+    store_info info; /* the durable part of it */
+    uint32_t next_generation;
+    uint64_t oplog_bytes; /* of all entries kept */
+    bool snapshot;        /* a copy that nobody has owned yet: its owner starts a new lineage */
+} store_state;
+
+/* Beyond the quota lies a reserve for deletions and erasures, so that a full store can be emptied;
+ * an addition is refused if it might reach into it: twice its size, for record and log, and some
+ * pages of the trees that it touches. */
+enum {
+    READS_RESTING_MAX = 64,
+    QUOTA_OP_BYTES = 32 * 4096,
+    QUOTA_RESERVE_BYTES = 1024 * 1024,
+};
+
+struct store {
+    /* immutable after open */
+    char *dir;
+    store_options options;
+    int owner_fd, train_fd;
+    /* guarded by mu: reads are counted so that the environment can be closed under nobody */
+    pthread_mutex_t mu;
+    pthread_cond_t quiet; /* open_reads became 0 */
+    size_t open_reads;
+    bool exclusive;      /* the environment is being changed: no transaction may begin */
+    store_read *resting; /* ended transactions that keep their reader slot */
+    size_t resting_count;
+    MDB_env *env;
+    MDB_dbi dbi[DB_COUNT];
+    /* atomic */
+    atomic_bool broken; /* a commit failed: no writes until store_reopen */
+};
+
+struct store_read {
+    store *owner;
+    MDB_txn *txn;
+    bool lent;        /* part of a store_write */
+    store_read *next; /* in the pool of resting ones */
+};
+
+struct store_write {
+    store *owner;
+    MDB_txn *txn;
+    store_read reads;
+    store_state state;    /* read at begin, written at commit */
+    MDB_cursor *sides[2]; /* of by_user and by_item, kept for runs of interactions; LMDB closes
+                             them with the transaction */
+};
+
+/* schema_error maps LMDB's and the system's numbers: full ones to ERR_FULL, and so on. */
+err_code schema_error(int rc, const char *what, err *e);
+
+/* --- the environment (store_env.c) --- */
+
+/* env_open opens the environment and its databases, creating what is not there if `create`;
+ * env_close gives up resting transactions first. */
+err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
+void env_close(store *s);
+
+/* path_join writes dir/name, ERR_INVALID if it does not fit; path_sync syncs a file, or a folder:
+ * without it a new name in it may not survive a power cut. lock_file opens and locks one, `wait` or
+ * not: ERR_CONFLICT if another holds it, with its pid in *holder (0: unknown). */
+enum { STORE_PATH_MAX = 4096 };
+err_code path_sync(const char *path, err *e) ERR_CHECKED;
+err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e) ERR_CHECKED;
+err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
+                   err *e) ERR_CHECKED;
+void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
+
+/* store_enter and store_leave count who stands in the environment; store_adopt_size takes the map
+ * size that another process has grown it to. state_read decodes the state as a transaction sees
+ * it. */
+err_code store_enter(store *s, err *e) ERR_CHECKED;
+void store_leave(store *s);
+void store_adopt_size(store *s);
+err_code state_read(store_read *r, store_state *out, err *e) ERR_CHECKED;
+
+/* exclusive_begin waits until no read transaction is open and lets none begin. */
+void exclusive_begin(store *s);
+void exclusive_end(store *s);
+
+/* --- keys and plain access --- */
+
+static inline void put_be32(unsigned char *at, uint32_t value)
+{
+    at[0] = (unsigned char)(value >> 24);
+    at[1] = (unsigned char)(value >> 16);
+    at[2] = (unsigned char)(value >> 8);
+    at[3] = (unsigned char)value;
+}
+
+static inline uint32_t get_be32(const void *from)
+{
+    const unsigned char *at = from;
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline void put_be64(unsigned char *at, uint64_t value)
+{
+    put_be32(at, (uint32_t)(value >> 32));
+    put_be32(at + 4, (uint32_t)value);
+}
+
+static inline uint64_t get_be64(const void *from)
+{
+    return (uint64_t)get_be32(from) << 32 | get_be32((const unsigned char *)from + 4);
+}
+
+static inline MDB_val val_of(const void *at, size_t bytes)
+{
+    MDB_val v = {bytes, (void *)(uintptr_t)at};
+    return v;
+}
+
+static inline slice slice_of_val(MDB_val v)
+{
+    slice s = {v.mv_data != NULL ? v.mv_data : "", v.mv_size};
+    return s;
+}
+
+/* schema_get borrows the value until the transaction ends or is written to; ERR_NOT_FOUND leaves
+ * `e` unset, as callers know better what was not found. */
+err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e) ERR_CHECKED;
+err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
+/* schema_delete: ERR_NOT_FOUND, with `e` unset, without such a key. */
+err_code schema_delete(store_write *w, store_db db, slice key, err *e) ERR_CHECKED;
+
+/* record_each visits the records of a database with row keys, from row `first` on, in order.
+ * ERR_CANCELLED from `visit` stops and is not an error. The value is borrowed: `visit` must not
+ * write through the same transaction. */
+typedef err_code (*record_visit)(void *ctx, uint32_t row, slice value, err *e);
+err_code record_each(store_read *r, store_db db, uint32_t first, record_visit visit, void *ctx,
+                     err *e) ERR_CHECKED;
+
+/* --- records: pure functions from and to bytes, each fuzzed --- */
+
+err_code state_decode(store_state *out, slice bytes, err *e) ERR_CHECKED;
+void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES]);
+
+void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES]);
+err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes,
+                     err *e) ERR_CHECKED;
+
+#endif

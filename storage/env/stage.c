@@ -1,0 +1,189 @@
+/*
+ * stage: how import replaces a store's content in one step.
+ *
+ * The staged copy is written without syncing, so that an import is not slowed by thousands of
+ * commits; it is synced once, at the end, and then renamed over data.mdb. LMDB's lock file belongs
+ * to the data file it was made for, so it is removed in the same step, while open.lock keeps
+ * openers out: whoever opened before keeps the old pair, whoever opens after gets the new one.
+ *
+ * From the copy to the flip the staged store holds the owner's train.lock: what a training commits
+ * to the old content after the copy would be gone with it.
+ */
+#include "storage/env/stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/common/mem.h"
+#include "storage/env/schema.h"
+
+static const char *const stage_name = "import.tmp";
+
+/* Removes the files of a store, and the folder if that leaves it empty. */
+static err_code remove_store(const char *folder, err *e)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock", "owner.lock",
+                                        "train.lock"};
+    char path[STORE_PATH_MAX];
+    err_code rc = ERR_OK;
+    for (size_t i = 0; rc == ERR_OK && i < sizeof files / sizeof files[0]; i++) {
+        rc = path_join(path, folder, files[i], e);
+        if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
+            rc = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
+        }
+    }
+    if (rc == ERR_OK && rmdir(folder) != 0 && errno != ENOENT) {
+        rc = err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
+    }
+    return rc;
+}
+
+err_code stage_remove(const char *dir, err *e)
+{
+    char stage[STORE_PATH_MAX];
+    err_code rc = path_join(stage, dir, stage_name, e);
+    return rc == ERR_OK ? remove_store(stage, e) : rc;
+}
+
+void store_discard(store *owner)
+{
+    if (owner != NULL) {
+        remove_store(owner->dir, NULL); /* before the locks go, so that nobody opens half of it */
+        store_close(owner);
+    }
+}
+
+static err_code copy_content(store *owner, const char *stage, err *e)
+{
+    int rc = mdb_env_copy2(owner->env, stage, MDB_CP_COMPACT);
+    return schema_error(rc, "copying the store", e);
+}
+
+/* Content that is made anew is another store's: only the numbering goes on. */
+static err_code set_identity(store *staged, const store_info *owner, err *e)
+{
+    store_write *w = NULL;
+    err_code rc = store_write_begin(staged, &w, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    lineage_new(w->state.info.lineage);
+    w->state.info.seq = owner->seq;
+    return store_write_commit(w, e);
+}
+
+/* The lock goes where it is released with what it guards: to the staged store, or back. */
+static void hand_train_lock(store *from, store *to)
+{
+    to->train_fd = from->train_fd;
+    from->train_fd = -1;
+}
+
+err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
+{
+    char stage[STORE_PATH_MAX];
+    store_info info;
+    *staged = NULL;
+    err_code rc = store_train_lock(owner, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = stage_remove(owner->dir, e);
+    rc = rc == ERR_OK ? path_join(stage, owner->dir, stage_name, e) : rc;
+    if (rc == ERR_OK && mkdir(stage, 0755) != 0) {
+        rc = err_set(e, ERR_IO, "making %s: %s", stage, strerror(errno));
+    }
+    rc = rc == ERR_OK ? store_stat(owner, &info, e) : rc;
+    rc = rc == ERR_OK && merge ? copy_content(owner, stage, e) : rc;
+    store_options options = owner->options;
+    options.mode = STORE_BESIDE;
+    options.create = true;
+    options.no_sync = true;
+    rc = rc == ERR_OK ? store_open(staged, stage, &options, e) : rc;
+    rc = rc == ERR_OK ? set_identity(*staged, &info, e) : rc;
+    if (rc != ERR_OK) {
+        store_close(*staged);
+        *staged = NULL;
+        store_train_unlock(owner);
+        stage_remove(owner->dir, NULL); /* the next open tries again */
+        return rc;
+    }
+    hand_train_lock(owner, *staged);
+    return ERR_OK;
+}
+
+void store_stage_abort(store *staged)
+{
+    if (staged == NULL) {
+        return;
+    }
+    char parent[STORE_PATH_MAX];
+    size_t length = strlen(staged->dir) - strlen(stage_name) - 1;
+    snprintf(parent, sizeof parent, "%.*s", (int)length, staged->dir);
+    store_close(staged);
+    stage_remove(parent, NULL);
+}
+
+static err_code number_flip(store *staged, err *e)
+{
+    store_write *w = NULL;
+    err_code rc = ERR_OK;
+    if (store_quota_room(staged, 1) == 0) { /* what lies beyond is kept for deletions */
+        rc = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
+                     (double)staged->options.quota_bytes / (1024 * 1024));
+    }
+    rc = rc == ERR_OK ? store_write_begin(staged, &w, e) : rc;
+    if (rc == ERR_OK) {
+        w->state.info.seq++;
+        w->state.info.data_seq = w->state.info.seq;
+        rc = store_write_commit(w, e);
+    }
+    int lmdb = rc == ERR_OK ? mdb_env_sync(staged->env, 1) : 0;
+    return rc == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : rc;
+}
+
+/* replace does the step itself; both environments are closed. */
+static err_code replace(store *owner, const char *from, err *e)
+{
+    char to[STORE_PATH_MAX], lock[STORE_PATH_MAX];
+    int fd = -1;
+    long holder = 0;
+    err_code rc = path_join(to, owner->dir, "data.mdb", e);
+    rc = rc == ERR_OK ? path_join(lock, owner->dir, "lock.mdb", e) : rc;
+    rc = rc == ERR_OK ? lock_file(owner->dir, "open.lock", false, true, &fd, &holder, e) : rc;
+    if (rc == ERR_OK && unlink(lock) != 0 && errno != ENOENT) {
+        rc = err_set(e, ERR_IO, "removing %s: %s", lock, strerror(errno));
+    }
+    if (rc == ERR_OK && rename(from, to) != 0) {
+        rc = err_set(e, ERR_IO, "renaming %s: %s", from, strerror(errno));
+    }
+    rc = rc == ERR_OK ? path_sync(owner->dir, e) : rc;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+err_code store_stage_flip(store *owner, store *staged, err *e)
+{
+    char from[STORE_PATH_MAX];
+    err_code rc = number_flip(staged, e);
+    rc = rc == ERR_OK ? path_join(from, staged->dir, "data.mdb", e) : rc;
+    if (rc != ERR_OK) {
+        store_stage_abort(staged);
+        return rc;
+    }
+    hand_train_lock(staged, owner);
+    store_close(staged);
+    exclusive_begin(owner);
+    env_close(owner);
+    rc = replace(owner, from, e);
+    err_code opened = env_open(owner, false, rc == ERR_OK ? e : NULL);
+    exclusive_end(owner);
+    store_train_unlock(owner);
+    stage_remove(owner->dir, NULL); /* the next open tries again */
+    return rc != ERR_OK ? rc : opened;
+}

@@ -1,0 +1,18 @@
+/*
+ * stage: the folder import.tmp/ in which an import builds the content that will take the place of
+ * the present one. Internal to storage/; the calls for others are in store.h.
+ */
+#ifndef STORAGE_STAGE_H
+#define STORAGE_STAGE_H
+
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+/* stage_remove deletes import.tmp/ and what is in it; that there is none is no error. A failure may
+ * be ignored where the next open will try again. */
+err_code stage_remove(const char *dir, err *e);
+
+/* checkpoint_file_sweep removes a checkpoint that could not be resumed, and half-written ones. */
+err_code checkpoint_file_sweep(store *s, err *e) ERR_CHECKED;
+
+#endif

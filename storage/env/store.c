@@ -1,0 +1,410 @@
+/*
+ * store: the handle. Opening and sweeping, read transactions and their pool.
+ *
+ * Read transactions are counted under `mu`, so that closing the environment (store_reopen,
+ * staging, a resized map) can wait until nobody stands in it. An ended one rests in a pool and
+ * keeps its reader slot: beginning again is two atomic writes instead of a search under a lock
+ * that other processes share.
+ */
+#include "storage/env/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/common/mem.h"
+#include "storage/env/schema.h"
+#include "storage/models/checkpoint_file.h"
+#include "storage/models/sweep.h"
+
+/* --- opening --- */
+
+static bool has_data(const char *dir)
+{
+    char path[STORE_PATH_MAX];
+    struct stat st;
+    return path_join(path, dir, "data.mdb", NULL) == ERR_OK && stat(path, &st) == 0;
+}
+
+static err_code own(store *s, err *e)
+{
+    long holder = 0;
+    err_code rc = lock_file(s->dir, "owner.lock", false, false, &s->owner_fd, &holder, e);
+    if (rc == ERR_CONFLICT) {
+        return err_set(e, ERR_CONFLICT, "the store %s is in use by process %ld: stop it first",
+                       s->dir, holder);
+    }
+    return rc;
+}
+
+static err_code prepare_folder(const store *s, err *e)
+{
+    if (s->options.create && mkdir(s->dir, 0755) != 0 && errno != EEXIST) {
+        return err_set(e, ERR_IO, "making the folder %s: %s", s->dir, strerror(errno));
+    }
+    if (!s->options.create && !has_data(s->dir)) {
+        return err_set(e, ERR_NOT_FOUND,
+                       "no store in %s: make one with stair import or stair serve", s->dir);
+    }
+    return ERR_OK;
+}
+
+/* A copy that was snapshot and is owned now is another store from here on. */
+static err_code leave_snapshot(store *s, err *e)
+{
+    store_write *w = NULL;
+    err_code rc = store_write_begin(s, &w, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (!w->state.snapshot) {
+        store_write_abort(w);
+        return ERR_OK;
+    }
+    w->state.snapshot = false;
+    lineage_new(w->state.info.lineage);
+    return store_write_commit(w, e);
+}
+
+err_code store_open(store **out, const char *dir, const store_options *options, err *e)
+{
+    *out = NULL;
+    store *s = mem_array(1, sizeof *s);
+    if (s == NULL) {
+        return err_nomem(e, "a store");
+    }
+    s->owner_fd = s->train_fd = -1;
+    s->options = *options;
+    pthread_mutex_init(&s->mu, NULL);
+    pthread_cond_init(&s->quiet, NULL);
+    s->dir = mem_string(dir, strlen(dir));
+    err_code rc = s->dir != NULL ? ERR_OK : err_nomem(e, "a store");
+    bool create = options->create && options->mode != STORE_READ;
+    rc = rc == ERR_OK ? prepare_folder(s, e) : rc;
+    if (rc == ERR_OK && options->mode == STORE_OWNER) {
+        rc = own(s, e);
+    }
+    rc = rc == ERR_OK && options->training ? store_train_lock(s, e) : rc;
+    rc = rc == ERR_OK ? env_open(s, create, e) : rc;
+    rc = rc == ERR_OK && create && !options->no_sync ? path_sync(s->dir, e) : rc;
+    if (rc == ERR_OK && options->mode != STORE_READ) {
+        store_reader_check(s);
+    }
+    if (rc == ERR_OK && options->mode == STORE_OWNER) {
+        rc = leave_snapshot(s, e);
+        rc = rc == ERR_OK ? sweep_unfinished(s, e) : rc;
+    }
+    if (rc != ERR_OK) {
+        store_close(s);
+        return rc;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void store_close(store *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    assert(s->open_reads == 0);
+    env_close(s);
+    if (s->owner_fd >= 0) {
+        close(s->owner_fd);
+    }
+    if (s->train_fd >= 0) {
+        close(s->train_fd);
+    }
+    pthread_cond_destroy(&s->quiet);
+    pthread_mutex_destroy(&s->mu);
+    mem_free(s->dir);
+    mem_free(s);
+}
+
+const char *store_dir(const store *s)
+{
+    return s->dir;
+}
+
+void store_reader_check(store *s)
+{
+    int dead = 0;
+    pthread_mutex_lock(&s->mu);
+    if (s->env != NULL) {
+        (void)mdb_reader_check(s->env, &dead); /* nothing to do about a failure but try later */
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+/* --- who stands in the environment --- */
+
+err_code store_enter(store *s, err *e)
+{
+    pthread_mutex_lock(&s->mu);
+    while (s->exclusive) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    bool open = s->env != NULL;
+    s->open_reads += open ? 1 : 0;
+    pthread_mutex_unlock(&s->mu);
+    return open ? ERR_OK
+                : err_set(e, ERR_UNAVAILABLE, "the store %s could not be opened again", s->dir);
+}
+
+void store_leave(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    s->open_reads--;
+    if (s->open_reads == 0) {
+        pthread_cond_broadcast(&s->quiet);
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+void exclusive_begin(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    while (s->exclusive) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    s->exclusive = true;
+    while (s->open_reads > 0) {
+        pthread_cond_wait(&s->quiet, &s->mu);
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
+void exclusive_end(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    s->exclusive = false;
+    pthread_cond_broadcast(&s->quiet);
+    pthread_mutex_unlock(&s->mu);
+}
+
+/* Another process with a larger map has grown the file: take its size. */
+void store_adopt_size(store *s)
+{
+    exclusive_begin(s);
+    if (s->env != NULL) {
+        (void)mdb_env_set_mapsize(s->env, 0);
+    }
+    exclusive_end(s);
+}
+
+/* --- reading --- */
+
+static store_read *take_resting(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    store_read *r = s->resting;
+    if (r != NULL) {
+        s->resting = r->next;
+        s->resting_count--;
+    }
+    pthread_mutex_unlock(&s->mu);
+    return r;
+}
+
+static int begin_once(store *s, store_read **out)
+{
+    store_read *r = take_resting(s);
+    int rc = 0;
+    if (r != NULL) {
+        rc = mdb_txn_renew(r->txn);
+        if (rc != 0) {
+            mdb_txn_abort(r->txn);
+            mem_free(r);
+            r = NULL;
+        }
+    } else {
+        r = mem_array(1, sizeof *r);
+        rc = r == NULL ? ENOMEM : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &r->txn);
+        if (rc != 0) {
+            mem_free(r);
+            r = NULL;
+        }
+    }
+    if (r != NULL) {
+        r->owner = s;
+        r->next = NULL;
+    }
+    *out = r;
+    return rc;
+}
+
+err_code store_read_begin(store *s, store_read **out, err *e)
+{
+    *out = NULL;
+    int rc = 0;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        err_code code = store_enter(s, e);
+        if (code != ERR_OK) {
+            return code;
+        }
+        rc = begin_once(s, out);
+        if (rc == 0) {
+            return ERR_OK;
+        }
+        store_leave(s);
+        if (rc != MDB_MAP_RESIZED) {
+            break;
+        }
+        store_adopt_size(s);
+    }
+    return schema_error(rc, "beginning to read", e);
+}
+
+void store_read_end(store_read *r)
+{
+    if (r == NULL || r->lent) {
+        return;
+    }
+    store *s = r->owner;
+    mdb_txn_reset(r->txn);
+    pthread_mutex_lock(&s->mu);
+    bool rests = s->resting_count < READS_RESTING_MAX;
+    if (rests) {
+        r->next = s->resting;
+        s->resting = r;
+        s->resting_count++;
+    }
+    pthread_mutex_unlock(&s->mu);
+    if (!rests) {
+        mdb_txn_abort(r->txn);
+        mem_free(r);
+    }
+    store_leave(s);
+}
+
+err_code state_read(store_read *r, store_state *out, err *e)
+{
+    slice record;
+    err_code rc = schema_get(r, DB_META, slice_of("state"), &record, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "the store has no state record");
+    }
+    return rc == ERR_OK ? state_decode(out, record, e) : rc;
+}
+
+/* Pages that the next writes will use again: LMDB lists them by transaction, each list begins with
+ * its length. */
+static uint64_t free_pages(MDB_txn *txn)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k, v;
+    uint64_t pages = 0;
+    if (mdb_cursor_open(txn, 0, &cursor) != 0) {
+        return 0;
+    }
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
+        size_t count = 0;
+        memcpy(&count, v.mv_data, v.mv_size < sizeof count ? v.mv_size : sizeof count);
+        pages += count;
+    }
+    mdb_cursor_close(cursor);
+    return pages;
+}
+
+uint64_t store_quota_room(store *s, uint64_t enough)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    store_read *r = NULL;
+    uint64_t quota = s->options.quota_bytes;
+    if (quota == 0 || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
+        return UINT64_MAX;
+    }
+    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    if (used + enough <= quota || store_read_begin(s, &r, NULL) != ERR_OK) {
+        return quota - (used < quota ? used : quota);
+    }
+    used -= free_pages(r->txn) * stat.ms_psize;
+    store_read_end(r);
+    return used < quota ? quota - used : 0;
+}
+
+static void fill_sizes(store *s, MDB_txn *txn, bool lent, store_info *out)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    int fd = -1;
+    out->quota_bytes = s->options.quota_bytes;
+    out->writable = !atomic_load(&s->broken) && s->options.mode != STORE_READ;
+    if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
+        uint64_t unused = lent ? 0 : free_pages(txn); /* only a reader may look */
+        out->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * stat.ms_psize;
+    }
+    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0) {
+        out->file_bytes = (uint64_t)st.st_size;
+    }
+}
+
+err_code store_read_stat(store_read *r, store_info *out, err *e)
+{
+    store_state state;
+    if (r->lent) {
+        const store_write *w =
+            (const store_write *)((const char *)r - offsetof(store_write, reads));
+        *out = w->state.info;
+    } else {
+        err_code rc = state_read(r, &state, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+        *out = state.info;
+    }
+    fill_sizes(r->owner, r->txn, r->lent, out);
+    return ERR_OK;
+}
+
+err_code store_stat(store *s, store_info *out, err *e)
+{
+    store_read *r = NULL;
+    memset(out, 0, sizeof *out);
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = store_read_stat(r, out, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+/* --- training --- */
+
+err_code store_train_lock(store *s, err *e)
+{
+    long holder = 0;
+    err_code rc = lock_file(s->dir, "train.lock", false, false, &s->train_fd, &holder, e);
+    if (rc == ERR_CONFLICT) {
+        return err_set(e, ERR_CONFLICT,
+                       "a training of the store %s, or an import into it, runs in process %ld",
+                       s->dir, holder);
+    }
+    return rc;
+}
+
+void store_train_unlock(store *s)
+{
+    if (s->train_fd >= 0) {
+        close(s->train_fd);
+        s->train_fd = -1;
+    }
+}
+
+bool store_train_running(store *s)
+{
+    int fd = -1;
+    long holder = 0;
+    if (s->train_fd >= 0) {
+        return true;
+    }
+    err_code rc = lock_file(s->dir, "train.lock", true, false, &fd, &holder, NULL);
+    if (rc == ERR_OK) {
+        close(fd);
+    }
+    return rc == ERR_CONFLICT;
+}

@@ -1,0 +1,295 @@
+/*
+ * store_env: opening the LMDB environment, its databases and the lock files around it.
+ *
+ * LMDB opens lock.mdb and then data.mdb; an import replaces both. open.lock makes the two steps of
+ * an opener and of a replacer one step each, so that nobody joins an old lock file with new data.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/common/mem.h"
+#include "storage/env/codec.h"
+#include "storage/env/schema.h"
+
+static const char *const db_names[DB_COUNT] = {
+    [DB_META] = "meta",         [DB_MODALITIES] = "modalities",   [DB_TYPES] = "types",
+    [DB_ITEMS] = "items",       [DB_ITEM_IDS] = "item_ids",       [DB_USERS] = "users",
+    [DB_USER_IDS] = "user_ids", [DB_FEATURES] = "features",       [DB_BY_USER] = "by_user",
+    [DB_BY_ITEM] = "by_item",   [DB_IDEMPOTENCY] = "idempotency", [DB_IDEM_TIMES] = "idem_times",
+    [DB_OPLOG] = "oplog",       [DB_GENERATIONS] = "generations", [DB_BLOBS] = "blobs",
+};
+
+/* Address space is free where it is not limited; where it is, less is asked for. */
+static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
+                                   (size_t)1 << 34, (size_t)1 << 32};
+
+err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e)
+{
+    int length = snprintf(out, STORE_PATH_MAX, "%s/%s", dir, name);
+    if (length < 0 || length >= STORE_PATH_MAX) {
+        return err_set(e, ERR_INVALID, "path too long: %.60s...", dir);
+    }
+    return ERR_OK;
+}
+
+err_code path_sync(const char *path, err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd >= 0 ? fsync(fd) : -1;
+    int why = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc == 0 ? ERR_OK
+                   : err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO,
+                             "syncing %s: %s", path, strerror(why));
+}
+
+err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
+                   err *e)
+{
+    char path[STORE_PATH_MAX];
+    *fd = -1;
+    *holder = 0;
+    err_code rc = path_join(path, dir, name, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (opened < 0) {
+        return err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
+    }
+    int how = (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
+    int locked = 0;
+    do {
+        locked = flock(opened, how);
+    } while (locked != 0 && errno == EINTR);
+    if (locked != 0) {
+        char digits[32] = "";
+        int saved = errno;
+        ssize_t got = pread(opened, digits, sizeof digits - 1, 0);
+        *holder = got > 0 ? strtol(digits, NULL, 10) : 0;
+        close(opened);
+        return saved == EWOULDBLOCK ? ERR_CONFLICT
+                                    : err_set(e, ERR_IO, "locking %s: %s", path, strerror(saved));
+    }
+    if (!shared) {
+        char digits[32];
+        int length = snprintf(digits, sizeof digits, "%ld\n", (long)getpid());
+        /* The number only helps people; the lock holds without it. */
+        if (ftruncate(opened, 0) != 0 || pwrite(opened, digits, (size_t)length, 0) != length) {
+            errno = 0;
+        }
+    }
+    *fd = opened;
+    return ERR_OK;
+}
+
+void lineage_new(unsigned char lineage[LINEAGE_BYTES])
+{
+    size_t have = 0;
+    while (have < LINEAGE_BYTES) {
+        ssize_t got = getrandom(lineage + have, LINEAGE_BYTES - have, 0);
+        have += got > 0 ? (size_t)got : 0;
+    }
+    lineage[6] = (unsigned char)((lineage[6] & 0x0f) | 0x40); /* RFC 9562: version 4 */
+    lineage[8] = (unsigned char)((lineage[8] & 0x3f) | 0x80);
+}
+
+void store_lineage_text(const unsigned char lineage[LINEAGE_BYTES], char out[LINEAGE_TEXT])
+{
+    char *at = out;
+    for (size_t i = 0; i < LINEAGE_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *at++ = '-';
+        }
+        at += snprintf(at, 3, "%02x", lineage[i]);
+    }
+}
+
+static int open_databases(store *s, MDB_txn *txn, bool create)
+{
+    for (int db = 0; db < DB_COUNT; db++) {
+        unsigned flags = create ? MDB_CREATE : 0;
+        if (db == DB_BY_USER || db == DB_BY_ITEM) {
+            flags |= MDB_DUPSORT | MDB_DUPFIXED;
+        }
+        int rc = mdb_dbi_open(txn, db_names[db], flags, &s->dbi[db]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* read_format looks into the main database, before any other is opened: 0 if nothing is there. */
+static err_code read_format(MDB_txn *txn, uint32_t *format, err *e)
+{
+    MDB_dbi main_dbi = 0, meta = 0;
+    MDB_stat stat;
+    *format = 0;
+    int rc = mdb_dbi_open(txn, NULL, 0, &main_dbi);
+    rc = rc == 0 ? mdb_stat(txn, main_dbi, &stat) : rc;
+    if (rc != 0) {
+        return schema_error(rc, "reading the store", e);
+    }
+    if (stat.ms_entries == 0) {
+        return ERR_OK;
+    }
+    rc = mdb_dbi_open(txn, db_names[DB_META], 0, &meta);
+    MDB_val key = val_of("format", 6), value = {0, NULL};
+    rc = rc == 0 ? mdb_get(txn, meta, &key, &value) : rc;
+    if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
+        return err_set(e, ERR_CONFLICT, "data.mdb is not a store of stair");
+    }
+    if (rc != 0) {
+        return schema_error(rc, "reading the store's format", e);
+    }
+    decoder d;
+    decoder_init(&d, slice_of_val(value));
+    *format = decode_u32(&d);
+    return decoder_check(&d, "the store's format", e);
+}
+
+static err_code check_format(const store *s, uint32_t format, err *e)
+{
+    if (format > STORE_FORMAT) {
+        return err_set(e, ERR_CONFLICT,
+                       "the store in %s has format %u, this stair reads format %d: use the newer "
+                       "stair that wrote it",
+                       s->dir, format, STORE_FORMAT);
+    }
+    if (format < STORE_FORMAT) {
+        return err_set(e, ERR_CONFLICT,
+                       "the store in %s has the older format %u, this stair reads format %d: copy "
+                       "the folder, then run stair migrate --store %s",
+                       s->dir, format, STORE_FORMAT, s->dir);
+    }
+    return ERR_OK;
+}
+
+static int put_fresh_state(store *s, MDB_txn *txn)
+{
+    store_state state;
+    unsigned char record[STATE_RECORD_BYTES];
+    unsigned char format[4] = {STORE_FORMAT, 0, 0, 0};
+    memset(&state, 0, sizeof state);
+    lineage_new(state.info.lineage);
+    state.next_generation = 1;
+    state_encode(&state, record);
+    MDB_val key = val_of("format", 6), value = val_of(format, sizeof format);
+    int rc = mdb_put(txn, s->dbi[DB_META], &key, &value, 0);
+    if (rc == 0) {
+        key = val_of("state", 5);
+        value = val_of(record, sizeof record);
+        rc = mdb_put(txn, s->dbi[DB_META], &key, &value, 0);
+    }
+    return rc;
+}
+
+static err_code open_content(store *s, bool create, err *e)
+{
+    MDB_txn *txn = NULL;
+    uint32_t format = 0;
+    bool read_only = s->options.mode == STORE_READ;
+    int rc = mdb_txn_begin(s->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
+    if (rc != 0) {
+        return schema_error(rc, "opening the store", e);
+    }
+    err_code code = read_format(txn, &format, e);
+    bool fresh = code == ERR_OK && format == 0;
+    if (fresh && (!create || read_only)) {
+        code = err_set(e, ERR_NOT_FOUND,
+                       "no store in %s: make one with stair import or stair serve", s->dir);
+    } else if (code == ERR_OK && !fresh) {
+        code = check_format(s, format, e);
+    }
+    if (code == ERR_OK) {
+        rc = open_databases(s, txn, fresh);
+        if (rc == 0 && fresh) {
+            rc = put_fresh_state(s, txn);
+        }
+        code = schema_error(rc, "opening the store's databases", e);
+    }
+    if (code != ERR_OK) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    /* Handles opened in a transaction outlive it only if it commits. */
+    return schema_error(mdb_txn_commit(txn), "opening the store", e);
+}
+
+static int open_mapped(store *s, size_t map_bytes)
+{
+    unsigned flags = MDB_NOTLS;
+    flags |= s->options.mode == STORE_READ ? MDB_RDONLY : 0;
+    flags |= s->options.no_sync ? MDB_NOSYNC : 0;
+    int rc = mdb_env_create(&s->env);
+    rc = rc == 0 ? mdb_env_set_maxdbs(s->env, DB_COUNT + 4) : rc;
+    rc = rc == 0 ? mdb_env_set_maxreaders(s->env, 1024) : rc;
+    rc = rc == 0 ? mdb_env_set_mapsize(s->env, map_bytes) : rc;
+    rc = rc == 0 ? mdb_env_open(s->env, s->dir, flags, 0644) : rc;
+    if (rc != 0 && s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+    return rc;
+}
+
+err_code env_open(store *s, bool create, err *e)
+{
+    int fd = -1;
+    long holder = 0;
+    /* A folder that we may only read has no importer either. */
+    err_code locked = access(s->dir, W_OK) == 0
+                          ? lock_file(s->dir, "open.lock", true, true, &fd, &holder, e)
+                          : ERR_OK;
+    if (locked != ERR_OK) {
+        return locked;
+    }
+    int rc = ENOMEM;
+    if (s->options.quota_bytes > 0) {
+        uint64_t reserve = QUOTA_RESERVE_BYTES + s->options.quota_bytes / 16;
+        rc = open_mapped(s, (size_t)(s->options.quota_bytes + reserve) / 4096 * 4096);
+    }
+    for (size_t i = 0;
+         s->options.quota_bytes == 0 && rc == ENOMEM && i < sizeof map_sizes / sizeof map_sizes[0];
+         i++) {
+        rc = open_mapped(s, map_sizes[i]);
+    }
+    err_code code = schema_error(rc, "opening data.mdb", e);
+    if (code == ERR_OK) {
+        code = open_content(s, create, e);
+        if (code != ERR_OK) {
+            mdb_env_close(s->env);
+            s->env = NULL;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return code;
+}
+
+void env_close(store *s)
+{
+    while (s->resting != NULL) {
+        store_read *r = s->resting;
+        s->resting = r->next;
+        mdb_txn_abort(r->txn);
+        mem_free(r);
+    }
+    s->resting_count = 0;
+    if (s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+}

@@ -1,0 +1,54 @@
+/*
+ * store_pages: what was read of the map, given back after a load.
+ *
+ * A start reads most of the file once, and every page read counts as the process's memory until the
+ * kernel wants it: 2.8 GB beside 1.5 GB of tables for a million items and users.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "storage/env/schema.h"
+
+/* map_of finds the mapping that LMDB reads through: the one that a value lies in. LMDB tells its
+ * address only where the caller chose it. */
+static void *map_of(MDB_env *env)
+{
+    MDB_txn *txn = NULL;
+    MDB_cursor *cursor = NULL;
+    MDB_dbi dbi;
+    MDB_val key, value = {0};
+    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0) {
+        return NULL;
+    }
+    if (mdb_dbi_open(txn, NULL, 0, &dbi) == 0 && mdb_cursor_open(txn, dbi, &cursor) == 0) {
+        (void)mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    FILE *maps = value.mv_data != NULL ? fopen("/proc/self/maps", "re") : NULL;
+    uintptr_t from = 0, to = 0;
+    bool found = false;
+    while (maps != NULL && !found &&
+           fscanf(maps, "%" SCNxPTR "-%" SCNxPTR "%*[^\n]\n", &from, &to) == 2) {
+        found = from <= (uintptr_t)value.mv_data && (uintptr_t)value.mv_data < to;
+    }
+    if (maps != NULL) {
+        (void)fclose(maps);
+    }
+    return found ? (void *)from : NULL;
+}
+
+void store_forget_pages(store *s)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    pthread_mutex_lock(&s->mu);
+    void *map = s->env != NULL ? map_of(s->env) : NULL;
+    if (map != NULL && mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
+        /* a shared mapping of the file that nobody writes through: readers fault pages in again */
+        (void)madvise(map, ((size_t)info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+    }
+    pthread_mutex_unlock(&s->mu);
+}

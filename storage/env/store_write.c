@@ -1,0 +1,156 @@
+/*
+ * store_write: write transactions, and what a commit that failed means.
+ *
+ * A commit writes pages, syncs, and then writes the one page that makes them count. What fails
+ * before certainly did not happen; but a sync that failed says nothing about the disk any more, so
+ * only a full disk is taken for an answer, and all else stops writes until the store was read back.
+ */
+#include "storage/env/store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "core/common/mem.h"
+#include "storage/env/schema.h"
+
+static err_code may_write(const store *s, err *e)
+{
+    if (s->options.mode == STORE_READ) {
+        return err_set(e, ERR_CONFLICT, "the store %s was opened for reading only", s->dir);
+    }
+    if (atomic_load(&s->broken)) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the store %s is read-only since a commit failed: it must be reopened",
+                       s->dir);
+    }
+    return ERR_OK;
+}
+
+err_code store_write_begin(store *s, store_write **out, err *e)
+{
+    *out = NULL;
+    err_code rc = may_write(s, e);
+    store_write *w = rc == ERR_OK ? mem_array(1, sizeof *w) : NULL;
+    if (w == NULL) {
+        return rc != ERR_OK ? rc : err_nomem(e, "a write");
+    }
+    rc = store_enter(s, e);
+    if (rc != ERR_OK) {
+        mem_free(w);
+        return rc;
+    }
+    int lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
+    if (lmdb == MDB_MAP_RESIZED) {
+        store_leave(s);
+        store_adopt_size(s);
+        rc = store_enter(s, e);
+        if (rc != ERR_OK) {
+            mem_free(w);
+            return rc;
+        }
+        lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
+    }
+    if (lmdb != 0) {
+        mem_free(w);
+        store_leave(s);
+        return schema_error(lmdb, "beginning to write", e);
+    }
+    w->owner = s;
+    w->reads.owner = s;
+    w->reads.txn = w->txn;
+    w->reads.lent = true;
+    rc = state_read(&w->reads, &w->state, e);
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+store_read *store_write_reads(store_write *w)
+{
+    return &w->reads;
+}
+
+void store_write_abort(store_write *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    store *s = w->owner;
+    mdb_txn_abort(w->txn);
+    mem_free(w);
+    store_leave(s);
+}
+
+/* LMDB says EIO for a page write that the file system cut short, which is what a disk does when it
+ * gets full in the middle of one. */
+static bool disk_is_full(const store *s, int rc)
+{
+    struct statvfs fs;
+    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL) {
+        return true;
+    }
+    return rc == EIO && statvfs(s->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < 1024 * 1024;
+}
+
+/* still_at tells whether the page that makes a commit count was certainly not written. */
+static bool still_at(store *s, uint64_t seq)
+{
+    MDB_txn *txn = NULL;
+    store_read r = {.owner = s};
+    store_state state;
+    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return false;
+    }
+    r.txn = txn;
+    bool same = state_read(&r, &state, NULL) == ERR_OK && state.info.seq == seq;
+    mdb_txn_abort(txn);
+    return same;
+}
+
+err_code store_write_commit(store_write *w, err *e)
+{
+    store *s = w->owner;
+    unsigned char record[STATE_RECORD_BYTES];
+    store_state before;
+    err_code rc = state_read(&w->reads, &before, e);
+    state_encode(&w->state, record);
+    slice value = {(const char *)record, sizeof record};
+    rc = rc == ERR_OK ? schema_put(w, DB_META, slice_of("state"), value, e) : rc;
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    int lmdb = mdb_txn_commit(w->txn);
+    if (lmdb == 0) {
+        mem_free(w);
+        store_leave(s);
+        return ERR_OK;
+    }
+    if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
+        rc = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
+    } else {
+        atomic_store(&s->broken, true);
+        rc = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
+                     mdb_strerror(lmdb));
+    }
+    mem_free(w);
+    store_leave(s);
+    return rc;
+}
+
+err_code store_reopen(store *s, store_info *out, err *e)
+{
+    memset(out, 0, sizeof *out);
+    exclusive_begin(s);
+    env_close(s);
+    err_code rc = env_open(s, false, e);
+    if (rc == ERR_OK) {
+        atomic_store(&s->broken, false);
+    }
+    exclusive_end(s);
+    return rc == ERR_OK ? store_stat(s, out, e) : rc;
+}

@@ -1,0 +1,449 @@
+/*
+ * apply: the group and the frame of each op: replay, entries, log, idempotency record, seq.
+ *
+ * Ops of a group are applied in order in one transaction, so a later one sees an earlier one. What
+ * can refuse an entry is looked at before the entry writes; what fails while writing (a full map,
+ * memory, a damaged page) fails the transaction, and the group with it.
+ */
+#include "storage/log/apply.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/types.h"
+#include "storage/log/apply_private.h"
+#include "storage/models/checkpoint_file.h"
+
+void apply_result_init(apply_result *r)
+{
+    memset(r, 0, sizeof *r);
+    arena_init(&r->memory, APPLY_RESULT_BYTES_MAX);
+}
+
+void apply_result_fini(apply_result *r)
+{
+    arena_fini(&r->memory);
+    memset(r, 0, sizeof *r);
+}
+
+static void clear_result(apply_result *r)
+{
+    apply_result_fini(r);
+    apply_result_init(r);
+}
+
+change *apply_change(applying *x)
+{
+    if (x->change_count == x->change_room) {
+        size_t room = x->change_room > 0 ? 2 * x->change_room : 8;
+        change *grown = arena_alloc(&x->result->memory, room, sizeof *grown);
+        if (grown == NULL) {
+            return NULL;
+        }
+        if (x->change_count > 0) {
+            memcpy(grown, x->changes, x->change_count * sizeof *grown);
+        }
+        x->changes = grown;
+        x->change_room = room;
+    }
+    return &x->changes[x->change_count++];
+}
+
+err_code apply_refuse(applying *x, uint32_t index, err_code code, const char *field,
+                      const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    apply_entry *entry = &x->result->entries[index];
+    entry->code = code;
+    entry->outcome = APPLY_REFUSED;
+    entry->detail = arena_printf(&x->result->memory, "%s", text);
+    entry->field = arena_slice(&x->result->memory, slice_of(field));
+    return entry->detail != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+err_code apply_refuse_as(applying *x, uint32_t index, const char *field, const err *why, err *e)
+{
+    switch (why->code) {
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+    case ERR_CONFLICT:
+    case ERR_TOO_LARGE:
+        return apply_refuse(x, index, why->code, field, "%s", why->text) == ERR_OK
+                   ? ERR_OK
+                   : err_nomem(e, "results");
+    default: return err_set(e, why->code, "%s", why->text);
+    }
+}
+
+/* --- one op --- */
+
+static err_code activate(applying *x, err *e)
+{
+    uint32_t number = x->o->generation;
+    if (number != 0) {
+        arena memory;
+        generation_info info;
+        err why = ERR_INIT;
+        arena_init(&memory, OP_BYTES_MAX);
+        err_code rc = generation_get(x->r, number, &memory, &info, &why);
+        if (rc == ERR_OK && info.state != GENERATION_READY) {
+            err_set(&why, ERR_CONFLICT, "generation %u is not finished", number);
+        }
+        arena_fini(&memory);
+        if (why.code != ERR_OK) {
+            return apply_refuse_as(x, 0, "/generation", &why, e);
+        }
+    }
+    err_code rc = generations_settle(x->w, number, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    change *c = apply_change(x);
+    if (c == NULL) {
+        return err_nomem(e, "results");
+    }
+    c->kind = CHANGE_GENERATION;
+    c->generation = number;
+    x->w->state.info.generation = number;
+    x->result->entries[0].outcome = APPLY_UPDATED;
+    return ERR_OK;
+}
+
+static err_code apply_entries(applying *x, err *e)
+{
+    apply_result *result = x->result;
+    uint32_t count = x->o->count > 0 ? x->o->count : 1;
+    result->entries = arena_alloc(&result->memory, count, sizeof *result->entries);
+    x->users = arena_alloc(&result->memory, count, sizeof *x->users);
+    if (result->entries == NULL || x->users == NULL) {
+        return err_nomem(e, "results");
+    }
+    result->entry_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        result->entries[i].row = result->entries[i].user_row = ROW_NONE;
+    }
+    switch (x->o->kind) {
+    case OP_ITEMS_CREATE:
+    case OP_ITEMS_PUT:
+    case OP_ITEMS_PATCH:
+    case OP_ITEMS_DELETE: return apply_items(x, e);
+    case OP_INTERACTIONS_ADD:
+    case OP_INTERACTIONS_REMOVE: return apply_interactions(x, e);
+    case OP_USER_ERASE: return apply_erase(x, e);
+    case OP_GENERATION_ACTIVATE: return activate(x, e);
+    }
+    return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
+}
+
+/* An op that was refused whole gets the code that its entries share. */
+static void judge(applying *x)
+{
+    apply_result *result = x->result;
+    const apply_entry *first_refused = NULL;
+    bool alike = true;
+    for (uint32_t i = 0; i < result->entry_count; i++) {
+        const apply_entry *entry = &result->entries[i];
+        if (entry->code == ERR_OK) {
+            result->accepted++;
+        } else if (first_refused == NULL) {
+            first_refused = entry;
+        } else if (first_refused->code != entry->code) {
+            alike = false;
+        }
+    }
+    if (result->accepted == 0 && first_refused != NULL) {
+        result->code = alike ? first_refused->code : ERR_INVALID;
+        snprintf(result->detail, sizeof result->detail, "%s",
+                 result->entry_count == 1 ? first_refused->detail : "every entry was refused");
+    }
+}
+
+/* What was refused is not logged: it changed nothing, and may name a user who is not here. */
+static err_code keep_accepted(applying *x, op *logged, err *e)
+{
+    const apply_result *result = x->result;
+    if (result->accepted == result->entry_count || logged->count == 0) {
+        return ERR_OK;
+    }
+    bool of_items = logged->items != NULL;
+    size_t size = of_items ? sizeof(op_item) : sizeof(op_interaction);
+    const char *from = of_items ? (const void *)logged->items : (const void *)logged->interactions;
+    char *kept = arena_alloc(&x->result->memory, result->accepted, size);
+    if (kept == NULL) {
+        return err_nomem(e, "the log entry");
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < result->entry_count; i++) {
+        if (result->entries[i].code == ERR_OK) {
+            memcpy(kept + size * count++, from + size * i, size);
+        }
+    }
+    logged->items = of_items ? (const void *)kept : NULL;
+    logged->interactions = of_items ? NULL : (const void *)kept;
+    logged->count = count;
+    return ERR_OK;
+}
+
+static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err *e)
+{
+    op logged = *x->o;
+    if (logged.kind == OP_USER_ERASE) {
+        logged.user.at = NULL; /* the log must not bring back the name that it erases */
+        logged.user.length = 0;
+        logged.user_row = x->result->entries[0].user_row;
+    }
+    encoder bytes;
+    encoder_init(&bytes, OP_BYTES_MAX);
+    err_code rc = keep_accepted(x, &logged, e);
+    op_write(&logged, &bytes);
+    rc = rc == ERR_OK ? encoder_check(&bytes, "write", e) : rc;
+    oplog_entry entry = {.seq = x->seq,
+                         .time = x->o->time,
+                         .user_rows = user_rows,
+                         .item_rows = item_rows,
+                         .op = encoder_slice(&bytes)};
+    rc = rc == ERR_OK ? oplog_put(x->w, &entry, &x->scratch, e) : rc;
+    encoder_fini(&bytes);
+    return rc;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The answer is built and stored before the commit, so that it and the write are one. Refusals are
+ * kept too: a repeat must get the first answer, whatever has changed since. */
+static err_code keep_answer(applying *x, err *e)
+{
+    const op *o = x->o;
+    apply_result *result = x->result;
+    if (o->idempotency_key.at == NULL) {
+        return ERR_OK;
+    }
+    if (o->render != NULL) {
+        err_code rc =
+            o->render(o->render_ctx, result, &result->memory, &result->status, &result->body, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    uint32_t unique = 0;
+    qsort(x->users, x->user_count, sizeof *x->users, compare_rows);
+    for (uint32_t i = 0; i < x->user_count; i++) {
+        if (unique == 0 || x->users[unique - 1] != x->users[i]) {
+            x->users[unique++] = x->users[i];
+        }
+    }
+    for (uint32_t i = 0; i < unique; i++) {
+        uint32_t row = x->users[i];
+        put_be32((unsigned char *)&x->users[i], row);
+    }
+    slice empty = {"", 0};
+    idempotency_record record = {.time = o->time,
+                                 .hash = o->idempotency_hash,
+                                 .users = (const unsigned char *)x->users,
+                                 .user_count = unique,
+                                 .seq = result->seq,
+                                 .status = result->status,
+                                 .body = result->body.at != NULL ? result->body : empty};
+    return idempotency_put(x->w, o->idempotency_key, &record, &x->scratch, e);
+}
+
+/* replay answers a key that came before; *done tells whether it did. */
+static err_code replay(applying *x, bool *done, err *e)
+{
+    const op *o = x->o;
+    apply_result *result = x->result;
+    idempotency_record record;
+    *done = false;
+    if (o->idempotency_key.at == NULL) {
+        return ERR_OK;
+    }
+    err_code rc = idempotency_get(x->r, o->idempotency_key, &result->memory, &record, e);
+    if (rc == ERR_NOT_FOUND || (rc == ERR_OK && o->time - record.time >= IDEMPOTENCY_SECONDS)) {
+        return ERR_OK;
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    *done = true;
+    if (memcmp(record.hash, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES) != 0) {
+        result->code = ERR_UNPROCESSABLE;
+        snprintf(result->detail, sizeof result->detail,
+                 "this Idempotency-Key was used with another request");
+        result->seq = x->w->state.info.seq;
+        return ERR_OK;
+    }
+    if (record.body.at == NULL) {
+        result->code = ERR_NOT_FOUND;
+        snprintf(result->detail, sizeof result->detail,
+                 "the answer to this Idempotency-Key was erased with a user whom it was about; "
+                 "nothing was written");
+        result->seq = x->w->state.info.seq;
+        return ERR_OK;
+    }
+    result->replayed = true;
+    result->status = record.status;
+    result->body = record.body;
+    result->seq = record.seq;
+    return ERR_OK;
+}
+
+/* How much of the quota an op might take; deletions live from the reserve beyond it. */
+static uint64_t quota_need(const op *o)
+{
+    bool adds = o->kind == OP_ITEMS_CREATE || o->kind == OP_ITEMS_PUT ||
+                o->kind == OP_ITEMS_PATCH || o->kind == OP_INTERACTIONS_ADD;
+    return adds ? 2 * (uint64_t)o->memory.used + QUOTA_OP_BYTES : 0;
+}
+
+static uint64_t quota_room(store *s, const op *const *ops, size_t count)
+{
+    uint64_t enough = 0;
+    for (size_t i = 0; i < count; i++) {
+        enough += quota_need(ops[i]);
+    }
+    return store_quota_room(s, enough);
+}
+
+static err_code apply_in(store_write *w, const op *o, apply_result *result, err *e)
+{
+    applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
+    bool done = false;
+    store_info *info = &w->state.info;
+    uint32_t user_rows = info->user_rows, item_rows = info->item_rows;
+    encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
+    x.seq = info->seq + 1;
+    err_code rc = replay(&x, &done, e);
+    if (rc != ERR_OK || done) {
+        goto cleanup;
+    }
+    rc = apply_entries(&x, e);
+    if (rc != ERR_OK) {
+        goto cleanup;
+    }
+    judge(&x);
+    if (result->accepted > 0) {
+        rc = log_op(&x, user_rows, item_rows, e);
+        info->seq = x.seq;
+        if (o->external.at != NULL) {
+            assert(o->external.length <= EXTERNAL_POSITION_MAX);
+            memset(info->external, 0, sizeof info->external);
+            memcpy(info->external, o->external.at, o->external.length);
+        }
+        if (o->kind != OP_GENERATION_ACTIVATE) {
+            info->data_seq = x.seq;
+        }
+        result->changes.items = x.changes;
+        result->changes.count = x.change_count;
+        result->changes.seq = x.seq;
+    }
+    result->seq = info->seq;
+    rc = rc == ERR_OK ? keep_answer(&x, e) : rc;
+cleanup:
+    encoder_fini(&x.scratch);
+    return rc;
+}
+
+/* --- a group --- */
+
+static err_code attempt(store *s, const op *const *ops, size_t count, apply_result *results, err *e)
+{
+    store_write *w = NULL;
+    int64_t newest = 0;
+    err_code rc = store_write_begin(s, &w, e);
+    uint64_t room = rc == ERR_OK ? quota_room(s, ops, count) : 0;
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        uint64_t need = quota_need(ops[i]);
+        clear_result(&results[i]);
+        rc = need > room ? err_set(e, ERR_FULL, "the store's quota is used up")
+                         : apply_in(w, ops[i], &results[i], e);
+        room -= need;
+        newest = ops[i]->time > newest ? ops[i]->time : newest;
+    }
+    if (rc == ERR_OK) {
+        rc = oplog_trim(w, newest, e);
+    }
+    if (rc == ERR_OK) {
+        rc = idempotency_trim(w, newest, e);
+    }
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    return store_write_commit(w, e);
+}
+
+static void fail_result(apply_result *result, err_code code, const char *text)
+{
+    clear_result(result);
+    result->code = code;
+    snprintf(result->detail, sizeof result->detail, "%s", text);
+}
+
+/* What erasing does outside the transaction, once it is committed. A kill in between is mended by
+ * the sweep at open, which knows the last erasure's seq. */
+static void after_commit(store *s, const op *const *ops, size_t count, apply_result *results)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->kind == OP_USER_ERASE && results[i].code == ERR_OK && !results[i].replayed) {
+            apply_receipt *receipt = &results[i].receipt;
+            receipt->checkpoint = checkpoint_file_exists(s);
+            receipt->training = store_train_running(s);
+            if (checkpoint_file_remove(s, NULL) != ERR_OK) {
+                receipt->checkpoint = false;
+            }
+        }
+    }
+}
+
+err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results, err *e)
+{
+    err first = ERR_INIT;
+    err_code rc = attempt(s, ops, count, results, &first);
+    bool alone = rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_TOO_LARGE;
+    if (rc == ERR_OK) {
+        after_commit(s, ops, count, results);
+    }
+    for (size_t i = 0; alone && i < count; i++) {
+        err why = ERR_INIT;
+        rc = attempt(s, &ops[i], 1, &results[i], &why);
+        if (rc == ERR_OK) {
+            after_commit(s, &ops[i], 1, &results[i]);
+            continue;
+        }
+        fail_result(&results[i], rc, why.text);
+        first = why;
+        if (rc != ERR_FULL && rc != ERR_NOMEM && rc != ERR_TOO_LARGE) {
+            for (size_t j = i + 1; j < count; j++) {
+                fail_result(&results[j], rc == ERR_OUTCOME_UNKNOWN ? ERR_UNAVAILABLE : rc,
+                            why.text);
+            }
+            return err_set(e, rc, "%s", why.text);
+        }
+        rc = ERR_OK;
+    }
+    for (size_t i = 0; rc != ERR_OK && i < count; i++) {
+        fail_result(&results[i], rc, first.text);
+    }
+    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", first.text);
+}
+
+err_code apply_one(store *s, const op *o, apply_result *result, err *e)
+{
+    err_code rc = apply_group(s, &o, 1, result, e);
+    if (rc == ERR_OK && result->code != ERR_OK) {
+        rc = err_set(e, result->code, "%s", result->detail);
+    }
+    return rc;
+}

@@ -1,0 +1,88 @@
+/*
+ * apply: an op becomes durable.
+ *
+ * Applying decides ids to rows, conflicts and unknown items; writes the records, the log entry and
+ * the idempotency record; and says what happened, entry by entry and as a list of changes for the
+ * live tables. Every entry is checked before anything of it is written, so a refused entry leaves
+ * nothing behind; an op of which every entry is refused takes no seq and is not logged.
+ *
+ * One group at a time (the writer thread). Results may be read from other threads afterwards.
+ */
+#ifndef STORAGE_APPLY_H
+#define STORAGE_APPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/change.h"
+#include "core/common/err.h"
+#include "storage/env/store.h"
+#include "storage/log/op.h"
+
+typedef enum apply_outcome {
+    APPLY_REFUSED = 0, /* `code` says why */
+    APPLY_CREATED,     /* an item or interaction that was not there */
+    APPLY_UPDATED,     /* an item replaced or patched; a repeat of an interaction */
+    APPLY_REMOVED,
+} apply_outcome;
+
+typedef struct apply_entry {
+    err_code code; /* ERR_OK, ERR_CONFLICT, ERR_NOT_FOUND, ERR_INVALID, ERR_TOO_LARGE */
+    apply_outcome outcome;
+    uint32_t row;       /* of the item, if known, else ROW_NONE */
+    uint32_t user_row;  /* of the user, for interactions */
+    uint32_t removed;   /* interactions that a removal took away */
+    const char *detail; /* for people, lower case; NULL if code is ERR_OK */
+    slice field;        /* what the detail is about, as a JSON pointer below the entry:
+                           "/features/text", "/item"; absent: the entry as a whole */
+} apply_entry;
+
+/* What OP_USER_ERASE took away. */
+typedef struct apply_receipt {
+    uint64_t interactions;
+    uint32_t generations; /* in which a row of the user was zeroed */
+    uint32_t log_entries; /* of the op log that were rewritten without the user */
+    uint32_t idempotency; /* answers kept for repeats that were emptied */
+    bool checkpoint;      /* a training checkpoint was removed */
+    bool training;        /* a training runs; its result will drop the user when it ends */
+} apply_receipt;
+
+typedef struct apply_result {
+    err_code code; /* of the op: ERR_OK if any entry was accepted; else what the entries share, or
+                      ERR_INVALID; ERR_UNPROCESSABLE: the key was used with another body, or
+                      ERR_NOT_FOUND: its answer went with an erased user (no entries then);
+                      ERR_FULL, ERR_OUTCOME_UNKNOWN, ERR_UNAVAILABLE: nothing to rely on */
+    char detail[ERR_TEXT_MAX]; /* if code is not ERR_OK */
+    uint64_t seq;              /* of this op; if it was refused, the last one applied */
+    uint32_t accepted;         /* entries */
+    apply_entry *entries;      /* (entry_count) */
+    uint32_t entry_count;
+    change_list changes; /* empty if refused or replayed */
+    apply_receipt receipt;
+    bool replayed;   /* the same key and body came before: `status` and `body` are the answer */
+    uint16_t status; /* what op_render said, now or then */
+    slice body;
+    arena memory; /* owns what this struct points at */
+} apply_result;
+
+enum { APPLY_RESULT_BYTES_MAX = 512 * 1024 * 1024 };
+
+/* apply_result_init prepares one result; fini frees what it points at. */
+void apply_result_init(apply_result *r);
+void apply_result_fini(apply_result *r);
+
+/* apply_group applies `count` ops in order in one transaction and commits it with one fsync. Where
+ * the group does not fit (ERR_FULL), it is aborted and each op is tried alone, so that only those
+ * that do not fit are refused. results[i] belongs to ops[i]; both stay the caller's. Returns
+ * ERR_OK if each op has its result (refused ones too); anything else (ERR_OUTCOME_UNKNOWN,
+ * ERR_UNAVAILABLE, ERR_CORRUPT, ERR_IO, ERR_NOMEM) is also in every result's code. Blocks for the
+ * fsync. Ops must have passed op_check or the API's checks. */
+err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results,
+                     err *e) ERR_CHECKED;
+
+/* apply_one is apply_group for one op; returns the result's code. */
+err_code apply_one(store *s, const op *o, apply_result *result, err *e) ERR_CHECKED;
+
+#endif

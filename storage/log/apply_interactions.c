@@ -1,0 +1,223 @@
+/*
+ * apply_interactions: add and remove interactions.
+ *
+ * A repeat of (user, item, type) keeps the newest time and changes nothing else, so that the same
+ * delivery twice is harmless. Unknown users are created; unknown items only if the op says so, and
+ * then as hidden items without features until the shop describes them.
+ */
+#include <string.h>
+
+#include "core/common/types.h"
+#include "storage/log/apply_private.h"
+
+err_code apply_type(applying *x, slice name, uint8_t *number, err *e)
+{
+    bool is_new = false;
+    err_code rc = type_number(x->w, name, number, &is_new, e);
+    if (rc == ERR_OK && is_new) {
+        change *c = apply_change(x);
+        if (c == NULL) {
+            return err_nomem(e, "results");
+        }
+        c->kind = CHANGE_TYPE;
+        c->registered.number = *number;
+        c->registered.name = name;
+    }
+    return rc;
+}
+
+static err_code create_user(applying *x, const op_interaction *in, uint32_t *row, err *e)
+{
+    err_code rc = user_create(x->w, in->user, x->o->time, row, e);
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    c->kind = CHANGE_USER;
+    c->row.row = *row;
+    c->row.id = in->user;
+    return ERR_OK;
+}
+
+static err_code create_item(applying *x, const op_interaction *in, uint32_t *row, err *e)
+{
+    stored_item it = {.hidden = true, .id = in->item, .created = x->o->time, .updated_seq = x->seq};
+    change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
+    err_code rc = ci != NULL ? item_create(x->w, &it, row, e) : err_nomem(e, "results");
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    *ci = (change_item){.row = *row,
+                        .created = true,
+                        .hidden = true,
+                        .features_changed = true,
+                        .id = in->item,
+                        .created_at = it.created,
+                        .updated_seq = x->seq};
+    c->kind = CHANGE_ITEM;
+    c->item = ci;
+    return ERR_OK;
+}
+
+static err_code put_edge(applying *x, uint32_t index, const interaction *wanted, err *e)
+{
+    interaction now = *wanted, old;
+    bool known = false;
+    err why = ERR_INIT;
+    err_code rc = interaction_get(x->r, now.user, now.item, now.type, &old, &why);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
+        return err_set(e, rc, "%s", why.text);
+    }
+    bool repeat = rc == ERR_OK;
+    if (repeat) {
+        old.time = now.time > old.time ? now.time : old.time;
+        now = old;
+    }
+    rc = interaction_put(x->w, &now, &known, e);
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    c->kind = CHANGE_EDGE;
+    c->edge = (change_edge){.user = now.user,
+                            .item = now.item,
+                            .type = now.type,
+                            .split = now.split,
+                            .flags = now.flags,
+                            .known = repeat,
+                            .weight = now.weight,
+                            .time = now.time};
+    x->result->entries[index].outcome = repeat ? APPLY_UPDATED : APPLY_CREATED;
+    return ERR_OK;
+}
+
+/* find_rows looks both ids up: ROW_NONE where unknown. */
+static err_code find_rows(applying *x, const op_interaction *in, uint32_t *user, uint32_t *item,
+                          err *e)
+{
+    err why = ERR_INIT;
+    err_code rc = user_find(x->r, in->user, user, &why);
+    if (rc == ERR_OK || rc == ERR_NOT_FOUND) {
+        why.code = ERR_OK;
+        rc = item_find(x->r, in->item, item, &why);
+    }
+    return rc == ERR_NOT_FOUND || rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
+}
+
+static err_code add_one(applying *x, uint32_t index, err *e)
+{
+    const op_interaction *in = &x->o->interactions[index];
+    apply_entry *entry = &x->result->entries[index];
+    uint32_t user = ROW_NONE, item = ROW_NONE;
+    uint8_t type = 0;
+    err_code rc = find_rows(x, in, &user, &item, e);
+    entry->user_row = user;
+    if (rc == ERR_OK && item == ROW_NONE && !x->o->create_items) {
+        return apply_refuse(x, index, ERR_NOT_FOUND, "/item", "unknown item");
+    }
+    if (rc == ERR_OK) {
+        err why = ERR_INIT;
+        rc = apply_type(x, in->type, &type, &why);
+        if (rc != ERR_OK) {
+            return apply_refuse_as(x, index, "/type", &why, e);
+        }
+    }
+    if (rc == ERR_OK && user == ROW_NONE) {
+        rc = create_user(x, in, &user, e);
+    }
+    if (rc == ERR_OK && item == ROW_NONE) {
+        rc = create_item(x, in, &item, e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    entry->user_row = user;
+    entry->row = item;
+    x->users[x->user_count++] = user;
+    interaction wanted = {.user = user,
+                          .item = item,
+                          .type = type,
+                          .split = in->split,
+                          .flags = in->flags,
+                          .weight = in->weight,
+                          .time = in->time};
+    return put_edge(x, index, &wanted, e);
+}
+
+static err_code remove_edge(applying *x, uint32_t index, uint32_t user, uint32_t item, uint8_t type,
+                            err *e)
+{
+    err_code rc = interaction_remove(x->w, user, item, type, e);
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    c->kind = CHANGE_EDGE_GONE;
+    c->edge.user = user;
+    c->edge.item = item;
+    c->edge.type = type;
+    x->result->entries[index].removed++;
+    return ERR_OK;
+}
+
+typedef struct pair_types {
+    uint32_t item;
+    uint8_t types[INTERACTION_TYPES_MAX];
+    size_t count;
+} pair_types;
+
+static err_code collect_type(void *ctx, const interaction *edge, err *e)
+{
+    pair_types *found = ctx;
+    (void)e;
+    if (edge->item != found->item || found->count == INTERACTION_TYPES_MAX) {
+        return ERR_CANCELLED;
+    }
+    found->types[found->count++] = edge->type;
+    return ERR_OK;
+}
+
+static err_code remove_one(applying *x, uint32_t index, err *e)
+{
+    const op_interaction *in = &x->o->interactions[index];
+    apply_entry *entry = &x->result->entries[index];
+    uint32_t user = ROW_NONE, item = ROW_NONE;
+    err_code rc = find_rows(x, in, &user, &item, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    entry->user_row = user;
+    entry->row = item;
+    if (user == ROW_NONE || item == ROW_NONE) {
+        return apply_refuse(x, index, ERR_NOT_FOUND, user == ROW_NONE ? "/user" : "/item",
+                            user == ROW_NONE ? "unknown user" : "unknown item");
+    }
+    x->users[x->user_count++] = user;
+    pair_types found = {.item = item};
+    uint8_t wanted = 0;
+    rc = interactions_of_user(x->r, user, item, collect_type, &found, e);
+    bool one = in->type.at != NULL;
+    if (rc == ERR_OK && one && type_find(x->r, in->type, &wanted, NULL) != ERR_OK) {
+        found.count = 0;
+    }
+    for (size_t i = 0; rc == ERR_OK && i < found.count; i++) {
+        if (!one || found.types[i] == wanted) {
+            rc = remove_edge(x, index, user, item, found.types[i], e);
+        }
+    }
+    if (rc == ERR_OK && entry->removed == 0) {
+        return apply_refuse(x, index, ERR_NOT_FOUND, NULL, "no such interaction");
+    }
+    entry->outcome = APPLY_REMOVED;
+    return rc;
+}
+
+err_code apply_interactions(applying *x, err *e)
+{
+    err_code rc = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
+        rc = x->o->kind == OP_INTERACTIONS_ADD ? add_one(x, i, e) : remove_one(x, i, e);
+    }
+    return rc;
+}

@@ -1,0 +1,319 @@
+/*
+ * apply_items: create, replace, patch and delete items.
+ *
+ * Per entry: find the row, draw up what the record will be, check the features and the size, and
+ * only then write. Features that are byte for byte those stored are not written again and count as
+ * unchanged, so that a nightly sync of the whole catalogue costs no new embeddings.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/types.h"
+#include "storage/log/apply_private.h"
+
+typedef struct draft {
+    const op_item *given;
+    uint32_t index;
+    bool exists;
+    stored_item it; /* as it will be */
+    bool features_changed;
+} draft;
+
+static int by_name(const void *a, const void *b)
+{
+    const attribute *left = a, *right = b;
+    return slice_compare(left->name, right->name);
+}
+
+static err_code set_attributes(applying *x, draft *d, err *e)
+{
+    const op_item *given = d->given;
+    bool patch = x->o->kind == OP_ITEMS_PATCH;
+    uint32_t kept = patch && (given->given & OP_NO_ATTRIBUTES) == 0 ? d->it.attribute_count : 0;
+    uint32_t added = given->given & OP_ATTRIBUTES ? given->attribute_count : 0;
+    attribute *made = arena_alloc(&x->result->memory, (size_t)kept + added, sizeof *made);
+    uint32_t count = 0;
+    if (made == NULL) {
+        return err_nomem(e, "attributes");
+    }
+    for (uint32_t i = 0; i < kept; i++) {
+        bool replaced = false;
+        for (uint32_t j = 0; j < added && !replaced; j++) {
+            replaced = slice_equal(d->it.attributes[i].name, given->attributes[j].name);
+        }
+        if (!replaced) {
+            made[count++] = d->it.attributes[i];
+        }
+    }
+    for (uint32_t j = 0; j < added; j++) {
+        if (given->attributes[j].kind != ATTRIBUTE_REMOVED) {
+            made[count++] = given->attributes[j];
+        }
+    }
+    qsort(made, count, sizeof *made, by_name);
+    d->it.attributes = made;
+    d->it.attribute_count = count;
+    return ERR_OK;
+}
+
+static err_code draw_up(applying *x, draft *d, err *e)
+{
+    const op_item *given = d->given;
+    bool patch = x->o->kind == OP_ITEMS_PATCH;
+    stored_item *it = &d->it;
+    it->id = given->id;
+    it->updated_seq = x->seq;
+    if (!patch || (given->given & OP_TITLE)) {
+        it->title = given->given & OP_TITLE ? given->title : (slice){NULL, 0};
+    }
+    if (!patch || (given->given & OP_CATEGORIES)) {
+        it->categories = given->given & OP_CATEGORIES ? given->categories : NULL;
+        it->category_count = given->given & OP_CATEGORIES ? given->category_count : 0;
+    }
+    if (given->given & OP_CREATED) {
+        it->created = given->created;
+    } else if (!d->exists) {
+        it->created = x->o->time;
+    }
+    if (!patch || (given->given & OP_HIDDEN)) {
+        it->hidden = (given->given & OP_HIDDEN) != 0 && given->hidden;
+    }
+    if (!patch || (given->given & (OP_ATTRIBUTES | OP_NO_ATTRIBUTES))) {
+        return set_attributes(x, d, e);
+    }
+    return ERR_OK;
+}
+
+/* A modality's name may hold characters that a JSON pointer escapes. */
+static const char *feature_pointer(applying *x, slice name)
+{
+    char escaped[2 * MODALITY_NAME_BYTES_MAX + 1];
+    size_t length = 0;
+    for (size_t i = 0; i < name.length && i < MODALITY_NAME_BYTES_MAX; i++) {
+        char c = name.at[i];
+        if (c == '~' || c == '/') {
+            escaped[length++] = '~';
+            c = c == '~' ? '0' : '1';
+        }
+        escaped[length++] = c;
+    }
+    return arena_printf(&x->result->memory, "/features/%.*s", (int)length, escaped);
+}
+
+/* check_features looks at widths and at how many modalities there would be. */
+static err_code check_features(applying *x, draft *d, bool *refused, err *e)
+{
+    arena memory;
+    const modality *known = NULL;
+    size_t known_count = 0, fresh = 0;
+    if ((d->given->given & OP_FEATURES) == 0 || d->given->feature_count == 0) {
+        return ERR_OK;
+    }
+    arena_init(&memory, 64 * 1024);
+    err_code rc = modality_list(x->r, &memory, &known, &known_count, e);
+    for (uint32_t i = 0; rc == ERR_OK && !*refused && i < d->given->feature_count; i++) {
+        const feature *f = &d->given->features[i];
+        size_t at = 0;
+        while (at < known_count && !slice_equal(known[at].name, f->modality)) {
+            at++;
+        }
+        bool is_new = at == known_count && f->data != NULL;
+        fresh += is_new;
+        if (at < known_count && f->data != NULL && known[at].width != f->width) {
+            *refused = true;
+            rc = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
+                              "expected %u numbers, not %u", known[at].width, f->width);
+        } else if (is_new && known_count + fresh > MODALITIES_MAX) {
+            *refused = true;
+            rc = apply_refuse(x, d->index, ERR_TOO_LARGE, feature_pointer(x, f->modality),
+                              "the store would have more than %d modalities", MODALITIES_MAX);
+        }
+    }
+    arena_fini(&memory);
+    return rc;
+}
+
+static err_code check_size(applying *x, draft *d, bool *refused)
+{
+    encoder bytes;
+    encoder_init(&bytes, ITEM_RECORD_BYTES_MAX);
+    item_encode(&d->it, &bytes);
+    err_code rc = bytes.failed;
+    encoder_fini(&bytes);
+    if (rc == ERR_OK && d->it.attribute_count > ATTRIBUTES_MAX) {
+        *refused = true;
+        return apply_refuse(x, d->index, ERR_TOO_LARGE, "/attributes",
+                            "the item would have %u attributes, at most %d are allowed",
+                            d->it.attribute_count, ATTRIBUTES_MAX);
+    }
+    if (rc == ERR_TOO_LARGE) {
+        *refused = true;
+        return apply_refuse(x, d->index, ERR_TOO_LARGE, NULL,
+                            "the item's texts take more than %d bytes", ITEM_RECORD_BYTES_MAX);
+    }
+    return rc;
+}
+
+/* --- writing --- */
+
+static bool same_feature(applying *x, uint32_t row, uint8_t number, const feature *f)
+{
+    unsigned char key[5] = {number};
+    slice value, k = {(const char *)key, sizeof key};
+    feature old;
+    put_be32(key + 1, row);
+    return schema_get(x->r, DB_FEATURES, k, &value, NULL) == ERR_OK &&
+           feature_decode(&old, f->width, value, NULL) == ERR_OK && old.dtype == f->dtype &&
+           memcmp(old.data, f->data, f->width * feature_dtype_bytes(f->dtype)) == 0;
+}
+
+static err_code put_feature(applying *x, draft *d, const feature *f, err *e)
+{
+    uint8_t number = 0;
+    bool is_new = false;
+    err_code rc = modality_number(x->w, f->modality, f->width, &number, &is_new, e);
+    if (rc == ERR_OK && is_new) {
+        change *c = apply_change(x);
+        if (c == NULL) {
+            return err_nomem(e, "results");
+        }
+        c->kind = CHANGE_MODALITY;
+        c->registered.number = number;
+        c->registered.width = f->width;
+        c->registered.name = f->modality;
+    }
+    if (rc == ERR_OK && !same_feature(x, d->it.row, number, f)) {
+        d->features_changed = true;
+        rc = feature_put(x->w, d->it.row, number, f, e);
+    }
+    return rc;
+}
+
+static err_code remove_feature(applying *x, draft *d, slice name, err *e)
+{
+    modality m;
+    bool was = false;
+    err_code rc = modality_find(x->r, name, &m, NULL);
+    if (rc == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    rc = rc == ERR_OK ? feature_remove(x->w, d->it.row, m.number, &was, e)
+                      : err_set(e, rc, "reading the modalities");
+    d->features_changed = d->features_changed || was;
+    return rc;
+}
+
+static err_code write_features(applying *x, draft *d, err *e)
+{
+    const op_item *given = d->given;
+    err_code rc = ERR_OK;
+    if ((given->given & OP_NO_FEATURES) && d->exists) {
+        for (uint8_t number = 0; rc == ERR_OK && number < MODALITIES_MAX; number++) {
+            bool was = false;
+            rc = feature_remove(x->w, d->it.row, number, &was, e);
+            d->features_changed = d->features_changed || was;
+        }
+    }
+    for (uint32_t i = 0; rc == ERR_OK && (given->given & OP_FEATURES) && i < given->feature_count;
+         i++) {
+        const feature *f = &given->features[i];
+        rc = f->data != NULL ? put_feature(x, d, f, e) : remove_feature(x, d, f->modality, e);
+    }
+    return rc;
+}
+
+static err_code report_item(applying *x, const draft *d, err *e)
+{
+    change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
+    change *c = ci != NULL ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return err_nomem(e, "results");
+    }
+    *ci = (change_item){.row = d->it.row,
+                        .created = !d->exists,
+                        .hidden = d->it.hidden,
+                        .features_changed = d->features_changed,
+                        .id = d->it.id,
+                        .created_at = d->it.created,
+                        .updated_seq = d->it.updated_seq,
+                        .categories = d->it.categories,
+                        .category_count = d->it.category_count,
+                        .attributes = d->it.attributes,
+                        .attribute_count = d->it.attribute_count,
+                        .prepared = d->features_changed ? d->given->prepared : NULL};
+    c->kind = CHANGE_ITEM;
+    c->item = ci;
+    if (!d->features_changed) {
+        return ERR_OK;
+    }
+    size_t count = 0;
+    err_code rc = features_get(x->r, d->it.row, &x->result->memory, &ci->features, &count, e);
+    ci->feature_count = (uint32_t)count;
+    return rc;
+}
+
+static err_code write_item(applying *x, draft *d, err *e)
+{
+    err_code rc = d->exists ? item_put(x->w, &d->it, e) : item_create(x->w, &d->it, &d->it.row, e);
+    rc = rc == ERR_OK ? write_features(x, d, e) : rc;
+    rc = rc == ERR_OK ? report_item(x, d, e) : rc;
+    apply_entry *entry = &x->result->entries[d->index];
+    entry->row = d->it.row;
+    entry->outcome = d->exists ? APPLY_UPDATED : APPLY_CREATED;
+    return rc;
+}
+
+static err_code put_one(applying *x, uint32_t index, err *e)
+{
+    draft d = {.given = &x->o->items[index], .index = index};
+    bool refused = false;
+    uint32_t row = ROW_NONE;
+    op_kind kind = x->o->kind;
+    err why = ERR_INIT;
+    err_code rc = item_find(x->r, d.given->id, &row, &why);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
+        return err_set(e, rc, "%s", why.text);
+    }
+    d.exists = rc == ERR_OK;
+    x->result->entries[index].row = row;
+    if (d.exists && kind == OP_ITEMS_CREATE) {
+        return apply_refuse(x, index, ERR_CONFLICT, "/id", "the item exists");
+    }
+    if (!d.exists && kind == OP_ITEMS_PATCH) {
+        return apply_refuse(x, index, ERR_NOT_FOUND, "/id", "unknown item");
+    }
+    rc = d.exists ? item_get(x->r, row, &x->result->memory, &d.it, e) : ERR_OK;
+    rc = rc == ERR_OK ? draw_up(x, &d, e) : rc;
+    rc = rc == ERR_OK ? check_features(x, &d, &refused, e) : rc;
+    rc = rc == ERR_OK && !refused ? check_size(x, &d, &refused) : rc;
+    return rc == ERR_OK && !refused ? write_item(x, &d, e) : rc;
+}
+
+static err_code delete_one(applying *x, uint32_t index, err *e)
+{
+    uint32_t row = ROW_NONE;
+    err why = ERR_INIT;
+    err_code rc = item_find(x->r, x->o->items[index].id, &row, &why);
+    if (rc != ERR_OK) {
+        return apply_refuse_as(x, index, "/id", &why, e);
+    }
+    rc = item_delete(x->w, row, x->seq, e);
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    c->kind = CHANGE_ITEM_GONE;
+    c->row.row = row;
+    x->result->entries[index].row = row;
+    x->result->entries[index].outcome = APPLY_REMOVED;
+    return ERR_OK;
+}
+
+err_code apply_items(applying *x, err *e)
+{
+    err_code rc = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
+        rc = x->o->kind == OP_ITEMS_DELETE ? delete_one(x, i, e) : put_one(x, i, e);
+    }
+    return rc;
+}

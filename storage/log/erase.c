@@ -1,0 +1,102 @@
+/*
+ * erase: a user goes, from everything that this store can reach.
+ *
+ * One transaction takes away the record, the id, all interactions from both sides, the user's row
+ * in every table of every generation, the user's entries in the op log and what idempotency
+ * records still say about them; the row number stays unused. After the commit the training
+ * checkpoint goes (apply.c). A training that runs meanwhile has the user's data in its memory:
+ * generation_finish zeroes the rows of users that are gone by then, and checkpoint_file_put stores
+ * nothing that is older than the last erasure. Out of reach are snapshots and exports taken before,
+ * and freed pages of data.mdb until they are used again or the store is compacted.
+ */
+#include <string.h>
+
+#include "core/common/types.h"
+#include "storage/log/apply_private.h"
+
+typedef struct edges_of_user {
+    interaction *list;
+    size_t count, room;
+    arena *memory;
+} edges_of_user;
+
+static err_code collect(void *ctx, const interaction *edge, err *e)
+{
+    edges_of_user *edges = ctx;
+    if (edges->count == edges->room) {
+        size_t room = edges->room > 0 ? 2 * edges->room : 64;
+        interaction *grown = arena_alloc(edges->memory, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the user's interactions");
+        }
+        if (edges->count > 0) {
+            memcpy(grown, edges->list, edges->count * sizeof *grown);
+        }
+        edges->list = grown;
+        edges->room = room;
+    }
+    edges->list[edges->count++] = *edge;
+    return ERR_OK;
+}
+
+static err_code erase_interactions(applying *x, uint32_t row, uint64_t *removed, err *e)
+{
+    arena memory;
+    arena_init(&memory, APPLY_RESULT_BYTES_MAX);
+    edges_of_user edges = {.memory = &memory};
+    err_code rc = interactions_of_user(x->r, row, 0, collect, &edges, e);
+    for (size_t i = 0; i < edges.count && rc == ERR_OK; i++) {
+        const interaction *edge = &edges.list[i];
+        rc = interaction_remove(x->w, edge->user, edge->item, edge->type, e);
+    }
+    *removed = edges.count;
+    arena_fini(&memory);
+    return rc;
+}
+
+static err_code erase_record(applying *x, uint32_t row, err *e)
+{
+    unsigned char key[4];
+    slice k = {(const char *)key, sizeof key};
+    put_be32(key, row);
+    err_code rc = schema_delete(x->w, DB_USERS, k, e);
+    if (rc == ERR_OK) {
+        rc = schema_delete(x->w, DB_USER_IDS, x->o->user, e);
+    }
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "user row %u: record and id map disagree", row);
+    }
+    if (rc == ERR_OK) {
+        x->w->state.info.users--;
+        x->w->state.info.erased_seq = x->seq;
+    }
+    return rc;
+}
+
+err_code apply_erase(applying *x, err *e)
+{
+    apply_receipt *receipt = &x->result->receipt;
+    apply_entry *entry = &x->result->entries[0];
+    slice id = x->o->user;
+    uint32_t row = ROW_NONE;
+    err why = ERR_INIT;
+    err_code rc = user_find(x->r, id, &row, &why);
+    if (rc != ERR_OK) {
+        return apply_refuse_as(x, 0, NULL, &why, e);
+    }
+    rc = erase_interactions(x, row, &receipt->interactions, e);
+    rc = rc == ERR_OK ? erase_record(x, row, e) : rc;
+    rc = rc == ERR_OK ? oplog_redact(x->w, id, &receipt->log_entries, e) : rc;
+    rc = rc == ERR_OK ? idempotency_redact(x->w, row, id, &receipt->idempotency, e) : rc;
+    rc = rc == ERR_OK ? generations_erase_user(x->w, row, &receipt->generations, e) : rc;
+    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+    }
+    c->kind = CHANGE_USER_GONE;
+    c->row.row = row;
+    entry->user_row = row;
+    entry->removed = (uint32_t)receipt->interactions;
+    entry->outcome = APPLY_REMOVED;
+    return ERR_OK;
+}

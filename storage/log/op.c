@@ -1,0 +1,372 @@
+#include "storage/log/op.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/records/records.h"
+
+/* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
+enum { OP_VERSION = 1, OP_ITEM_BYTES_MIN = 33, OP_INTERACTION_BYTES_MIN = 26 };
+
+err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e)
+{
+    *out = NULL;
+    op *o = mem_array(1, sizeof *o);
+    if (o == NULL) {
+        return err_nomem(e, "a write");
+    }
+    o->kind = kind;
+    arena_init(&o->memory, bytes_max);
+    *out = o;
+    return ERR_OK;
+}
+
+void op_free(op *o)
+{
+    if (o != NULL) {
+        arena_fini(&o->memory);
+        mem_free(o);
+    }
+}
+
+static bool about_items(op_kind kind)
+{
+    return kind >= OP_ITEMS_CREATE && kind <= OP_ITEMS_DELETE;
+}
+
+static bool about_interactions(op_kind kind)
+{
+    return kind == OP_INTERACTIONS_ADD || kind == OP_INTERACTIONS_REMOVE;
+}
+
+/* --- checking --- */
+
+static err_code check_text(slice s, size_t most, const char *what, err *e)
+{
+    if (s.at == NULL || s.length == 0 || s.length > most) {
+        return err_set(e, ERR_INVALID, "%s: %zu bytes, expected 1 to %zu", what, s.length, most);
+    }
+    return ERR_OK;
+}
+
+static err_code check_attribute(const attribute *a, bool patch, err *e)
+{
+    err_code rc = check_text(a->name, ATTRIBUTE_NAME_BYTES_MAX, "attribute name", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    bool fits = true;
+    switch (a->kind) {
+    case ATTRIBUTE_REMOVED: fits = patch; break;
+    case ATTRIBUTE_TEXT:
+        fits = a->text.at != NULL && a->text.length <= ATTRIBUTE_TEXT_BYTES_MAX;
+        break;
+    case ATTRIBUTE_NUMBER: fits = isfinite(a->number); break;
+    case ATTRIBUTE_BOOL: break;
+    case ATTRIBUTE_TEXTS:
+        fits = a->text_count <= ATTRIBUTE_TEXTS_MAX;
+        for (uint32_t i = 0; fits && i < a->text_count; i++) {
+            fits = a->texts[i].at != NULL && a->texts[i].length <= ATTRIBUTE_TEXT_BYTES_MAX;
+        }
+        break;
+    default: fits = false; break;
+    }
+    return fits ? ERR_OK
+                : err_set(e, ERR_INVALID, "attribute %.*s: value out of range", (int)a->name.length,
+                          a->name.at);
+}
+
+static err_code check_feature(const feature *f, err *e)
+{
+    err_code rc = check_text(f->modality, MODALITY_NAME_BYTES_MAX, "modality name", e);
+    if (rc == ERR_OK && f->data != NULL &&
+        ((f->dtype != FEATURE_F2 && f->dtype != FEATURE_F4) || f->width == 0 ||
+         f->width > FEATURE_WIDTH_MAX)) {
+        return err_set(e, ERR_INVALID, "features %.*s: type or width out of range",
+                       (int)f->modality.length, f->modality.at);
+    }
+    return rc;
+}
+
+static err_code check_item(const op_item *it, op_kind kind, err *e)
+{
+    err_code rc = check_text(it->id, ID_BYTES_MAX, "item id", e);
+    if (rc != ERR_OK || kind == OP_ITEMS_DELETE) {
+        return rc;
+    }
+    if (it->category_count > CATEGORIES_MAX || it->attribute_count > ATTRIBUTES_MAX ||
+        it->feature_count > MODALITIES_MAX || it->title.length > TITLE_BYTES_MAX) {
+        return err_set(e, ERR_INVALID, "item: a list or the title is too long");
+    }
+    for (uint32_t i = 0; rc == ERR_OK && i < it->category_count; i++) {
+        rc = check_text(it->categories[i], CATEGORY_BYTES_MAX, "category", e);
+    }
+    for (uint32_t i = 0; rc == ERR_OK && i < it->attribute_count; i++) {
+        rc = check_attribute(&it->attributes[i], kind == OP_ITEMS_PATCH, e);
+        for (uint32_t j = 0; rc == ERR_OK && j < i; j++) {
+            if (slice_equal(it->attributes[i].name, it->attributes[j].name)) {
+                rc = err_set(e, ERR_INVALID, "an attribute is given twice");
+            }
+        }
+    }
+    for (uint32_t i = 0; rc == ERR_OK && i < it->feature_count; i++) {
+        rc = check_feature(&it->features[i], e);
+        for (uint32_t j = 0; rc == ERR_OK && j < i; j++) {
+            if (slice_equal(it->features[i].modality, it->features[j].modality)) {
+                rc = err_set(e, ERR_INVALID, "a modality is given twice");
+            }
+        }
+    }
+    return rc;
+}
+
+static err_code check_interaction(const op_interaction *x, op_kind kind, err *e)
+{
+    err_code rc = check_text(x->user, ID_BYTES_MAX, "user id", e);
+    rc = rc == ERR_OK ? check_text(x->item, ID_BYTES_MAX, "item id", e) : rc;
+    if (rc == ERR_OK && (kind == OP_INTERACTIONS_ADD || x->type.at != NULL)) {
+        rc = check_text(x->type, INTERACTION_TYPE_BYTES_MAX, "interaction type", e);
+    }
+    if (rc == ERR_OK && kind == OP_INTERACTIONS_ADD &&
+        (!isfinite(x->weight) || x->weight < 0 || x->split > 2 ||
+         (x->flags & ~(EDGE_IN_GRAPH | EDGE_SEEN)) != 0)) {
+        rc = err_set(e, ERR_INVALID, "interaction: weight, split or flags out of range");
+    }
+    return rc;
+}
+
+err_code op_check(const op *o, err *e)
+{
+    err_code rc = ERR_OK;
+    if (about_items(o->kind) || about_interactions(o->kind)) {
+        if (o->count == 0 || o->count > OP_ENTRIES_MAX) {
+            return err_set(e, ERR_INVALID, "%u entries, expected 1 to %d", o->count,
+                           OP_ENTRIES_MAX);
+        }
+        for (uint32_t i = 0; rc == ERR_OK && i < o->count; i++) {
+            rc = about_items(o->kind) ? check_item(&o->items[i], o->kind, e)
+                                      : check_interaction(&o->interactions[i], o->kind, e);
+            if (rc != ERR_OK) {
+                rc = err_context(e, "entry %u", i);
+            }
+        }
+        return rc;
+    }
+    if (o->kind == OP_USER_ERASE) {
+        return check_text(o->user, ID_BYTES_MAX, "user id", e);
+    }
+    return o->kind == OP_GENERATION_ACTIVATE
+               ? ERR_OK
+               : err_set(e, ERR_INVALID, "unknown kind of write %d", (int)o->kind);
+}
+
+/* --- encoding --- */
+
+static void feature_encode(encoder *x, const feature *f)
+{
+    encode_slice(x, f->modality);
+    encode_u8(x, f->data != NULL ? (uint8_t)f->dtype : 0);
+    if (f->data != NULL) {
+        encode_u32(x, f->width);
+        encode_bytes(x, f->data, (size_t)f->width * feature_dtype_bytes(f->dtype));
+    }
+}
+
+static void op_item_encode(encoder *x, const op_item *it)
+{
+    encode_slice(x, it->id);
+    encode_u32(x, it->given);
+    encode_slice(x, it->title);
+    slices_encode(x, it->categories, it->category_count);
+    attributes_encode(x, it->attributes, it->attribute_count);
+    encode_i64(x, it->created);
+    encode_u8(x, it->hidden);
+    encode_u32(x, it->feature_count);
+    for (uint32_t i = 0; i < it->feature_count; i++) {
+        feature_encode(x, &it->features[i]);
+    }
+}
+
+static void op_interaction_encode(encoder *x, const op_interaction *i)
+{
+    encode_slice(x, i->user);
+    encode_slice(x, i->item);
+    encode_slice(x, i->type);
+    encode_i64(x, i->time);
+    encode_f32(x, i->weight);
+    encode_u8(x, i->flags);
+    encode_u8(x, i->split);
+}
+
+void op_write(const op *o, encoder *x)
+{
+    encode_u8(x, OP_VERSION);
+    encode_u8(x, (uint8_t)o->kind);
+    encode_i64(x, o->time);
+    encode_u8(x, o->create_items);
+    encode_u32(x, o->count);
+    for (uint32_t i = 0; i < o->count && about_items(o->kind); i++) {
+        op_item_encode(x, &o->items[i]);
+    }
+    for (uint32_t i = 0; i < o->count && about_interactions(o->kind); i++) {
+        op_interaction_encode(x, &o->interactions[i]);
+    }
+    encode_slice(x, o->user);
+    encode_u32(x, o->user_row);
+    encode_u32(x, o->generation);
+}
+
+err_code op_encode(const op *o, arena *a, slice *out, err *e)
+{
+    encoder x;
+    out->at = NULL;
+    out->length = 0;
+    encoder_init(&x, OP_BYTES_MAX);
+    op_write(o, &x);
+    err_code rc = encoder_check(&x, "write", e);
+    if (rc == ERR_OK) {
+        *out = arena_slice(a, encoder_slice(&x));
+        rc = out->at != NULL ? ERR_OK : err_nomem(e, "a write");
+    }
+    encoder_fini(&x);
+    return rc;
+}
+
+/* --- decoding: everything borrows from a copy of the bytes in the op's arena --- */
+
+static void feature_read(decoder *d, feature *f)
+{
+    f->modality = decode_slice(d, MODALITY_NAME_BYTES_MAX);
+    uint8_t dtype = decode_u8(d);
+    f->dtype = dtype;
+    if (dtype == 0) {
+        return;
+    }
+    if (dtype != FEATURE_F2 && dtype != FEATURE_F4) {
+        d->failed = true;
+        return;
+    }
+    f->width = decode_u32(d);
+    if (f->width == 0 || f->width > FEATURE_WIDTH_MAX) {
+        d->failed = true;
+        return;
+    }
+    f->data = decode_bytes(d, (size_t)f->width * feature_dtype_bytes(f->dtype));
+}
+
+static void op_item_decode(decoder *d, arena *a, op_item *it)
+{
+    it->id = decode_slice(d, ID_BYTES_MAX);
+    it->given = decode_u32(d);
+    it->title = decode_slice(d, TITLE_BYTES_MAX);
+    slices_decode(d, a, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &it->categories, &it->category_count);
+    attributes_decode(d, a, &it->attributes, &it->attribute_count);
+    it->created = decode_i64(d);
+    it->hidden = decode_u8(d) != 0;
+    it->feature_count = decode_count(d, MODALITIES_MAX, 5);
+    feature *features =
+        it->feature_count > 0 ? arena_alloc(a, it->feature_count, sizeof *features) : NULL;
+    if (it->feature_count > 0 && features == NULL) {
+        decode_nomem(d);
+        return;
+    }
+    for (uint32_t i = 0; i < it->feature_count; i++) {
+        feature_read(d, &features[i]);
+    }
+    it->features = features;
+}
+
+static void op_interaction_decode(decoder *d, op_interaction *i)
+{
+    i->user = decode_slice(d, ID_BYTES_MAX);
+    i->item = decode_slice(d, ID_BYTES_MAX);
+    i->type = decode_slice(d, INTERACTION_TYPE_BYTES_MAX);
+    i->time = decode_i64(d);
+    i->weight = decode_f32(d);
+    i->flags = decode_u8(d);
+    i->split = decode_u8(d);
+}
+
+static err_code decode_entries(decoder *d, op *o, err *e)
+{
+    bool of_items = about_items(o->kind);
+    if (!of_items && !about_interactions(o->kind)) {
+        if (o->count > 1) {
+            d->failed = true;
+        }
+        return ERR_OK;
+    }
+    void *entries =
+        arena_alloc(&o->memory, o->count, of_items ? sizeof(op_item) : sizeof(op_interaction));
+    if (entries == NULL) {
+        return err_nomem(e, "a write");
+    }
+    for (uint32_t i = 0; i < o->count && !d->failed; i++) {
+        if (of_items) {
+            op_item_decode(d, &o->memory, (op_item *)entries + i);
+        } else {
+            op_interaction_decode(d, (op_interaction *)entries + i);
+        }
+    }
+    o->items = of_items ? entries : NULL;
+    o->interactions = of_items ? NULL : entries;
+    return ERR_OK;
+}
+
+/* emptied tells whether an erasure took the user, or all entries, out of a logged op. */
+static bool emptied(const op *o)
+{
+    return o->kind == OP_USER_ERASE ? o->user.at == NULL
+                                    : o->kind != OP_GENERATION_ACTIVATE && o->count == 0;
+}
+
+err_code op_decode(op **out, slice bytes, err *e)
+{
+    op *o = NULL;
+    decoder d;
+    *out = NULL;
+    /* Lists are pointers in memory and lengths on disk: at most about 20 times larger. */
+    err_code rc = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    slice copy = arena_slice(&o->memory, bytes.at != NULL ? bytes : slice_of(""));
+    if (copy.at == NULL) {
+        rc = err_nomem(e, "a write");
+        goto failed;
+    }
+    decoder_init(&d, copy);
+    rc = decode_version(&d, OP_VERSION, "write", e);
+    if (rc != ERR_OK) {
+        goto failed;
+    }
+    o->kind = decode_u8(&d);
+    o->time = decode_i64(&d);
+    o->create_items = decode_u8(&d) != 0;
+    o->count = decode_count(&d, OP_ENTRIES_MAX,
+                            about_items(o->kind)          ? OP_ITEM_BYTES_MIN
+                            : about_interactions(o->kind) ? OP_INTERACTION_BYTES_MIN
+                                                          : 0);
+    rc = decode_entries(&d, o, e);
+    if (rc != ERR_OK) {
+        goto failed;
+    }
+    o->user = decode_slice(&d, ID_BYTES_MAX);
+    o->user_row = decode_u32(&d);
+    o->generation = decode_u32(&d);
+    rc = decoder_check(&d, "write", e);
+    if (rc == ERR_OK && !emptied(o) && op_check(o, e) != ERR_OK) {
+        rc = ERR_CORRUPT;
+        if (e != NULL) {
+            e->code = ERR_CORRUPT;
+        }
+    }
+    if (rc == ERR_OK) {
+        *out = o;
+        return ERR_OK;
+    }
+failed:
+    op_free(o);
+    return rc;
+}

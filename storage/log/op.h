@@ -1,0 +1,130 @@
+/*
+ * op: one write, as the unit that is admitted, applied, logged and numbered.
+ *
+ * Everything that changes a store is an op, and a batch is one op. It names things by external id
+ * and carries its timestamps, so that applying it is deterministic; what is derived (embeddings)
+ * is never in it. Encoded, it is what the op log holds and what a later replica reads.
+ *
+ * An op and all that it points at live in its arena. One thread at a time; immutable once
+ * submitted.
+ */
+#ifndef STORAGE_OP_H
+#define STORAGE_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/change.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+
+typedef enum op_kind {
+    OP_ITEMS_CREATE = 1,        /* refuses an entry whose id exists */
+    OP_ITEMS_PUT = 2,           /* creates or replaces */
+    OP_ITEMS_PATCH = 3,         /* JSON merge patch; refuses an unknown id */
+    OP_ITEMS_DELETE = 4,        /* refuses an unknown id */
+    OP_INTERACTIONS_ADD = 5,    /* unknown users are created; unknown items: `create_items` */
+    OP_INTERACTIONS_REMOVE = 6, /* one type or all types of a pair */
+    OP_USER_ERASE = 7,
+    OP_GENERATION_ACTIVATE = 8,
+} op_kind;
+
+enum {
+    OP_ENTRIES_MAX = 10000,
+    OP_BYTES_MAX = 256 * 1024 * 1024, /* of the encoded form */
+    IDEMPOTENCY_KEY_BYTES_MAX = 255,
+    IDEMPOTENCY_HASH_BYTES = 32,
+    IDEMPOTENCY_SECONDS = 24 * 60 * 60,
+};
+
+/* Which members an op_item speaks of. In a put, what is not given gets its default, but for
+ * `created` and features, which stay as stored; in a patch, what is not given stays. Deletions
+ * give none: only the id counts. */
+enum {
+    OP_TITLE = 1,          /* title; absent (at == NULL): none */
+    OP_CATEGORIES = 2,     /* categories */
+    OP_ATTRIBUTES = 4,     /* attributes; in a patch merged by name, ATTRIBUTE_REMOVED takes away */
+    OP_CREATED = 8,        /* created */
+    OP_HIDDEN = 16,        /* hidden */
+    OP_FEATURES = 32,      /* features, each alone; data == NULL takes one away */
+    OP_NO_ATTRIBUTES = 64, /* patch, "attributes": null: take all away, before OP_ATTRIBUTES */
+    OP_NO_FEATURES = 128,  /* "features": null: take all away, before OP_FEATURES */
+};
+
+typedef struct op_item {
+    slice id;
+    uint32_t given; /* OP_TITLE ... */
+    uint32_t category_count;
+    uint32_t attribute_count;
+    uint32_t feature_count;
+    slice title;
+    const slice *categories;     /* (category_count) */
+    const attribute *attributes; /* (attribute_count), each name once */
+    const feature *features;     /* (feature_count), each modality once */
+    int64_t created;             /* epoch seconds */
+    bool hidden;
+    const void *prepared; /* not stored: handed on in the change_item, whose reader owns it */
+} op_item;
+
+typedef struct op_interaction {
+    slice user, item;
+    slice type;    /* name; in a removal absent (at == NULL) means every type */
+    int64_t time;  /* epoch seconds */
+    float weight;  /* in the graph; > 0, finite */
+    uint8_t flags; /* EDGE_* of core/common/change.h */
+    uint8_t split; /* 0 for all that comes by the API */
+} op_interaction;
+
+/* op_render builds, inside the op's transaction, the answer that a repeat of the same
+ * Idempotency-Key will get: `results` are those of this op, `status` and `body` go into the record
+ * (body from `a`). Deterministic, quick, takes no lock. */
+struct apply_result;
+typedef err_code (*op_render)(void *ctx, const struct apply_result *result, arena *a,
+                              uint16_t *status, slice *body, err *e);
+
+typedef struct op {
+    op_kind kind;
+    int64_t time;         /* admission, epoch seconds */
+    bool create_items;    /* OP_INTERACTIONS_ADD: unknown items become hidden, featureless ones */
+    uint32_t count;       /* entries; 1 for the last two kinds */
+    const op_item *items; /* OP_ITEMS_*: (count) */
+    const op_interaction *interactions; /* OP_INTERACTIONS_*: (count) */
+    slice user;                         /* OP_USER_ERASE; the log has user_row in its place */
+    uint32_t user_row;                  /* only in the log */
+    uint32_t generation;                /* OP_GENERATION_ACTIVATE; 0: none */
+
+    /* Not encoded: where an external log stands after this op, at most EXTERNAL_POSITION_MAX bytes;
+     * stored in the op's transaction. at == NULL: as before. */
+    slice external;
+
+    /* Not encoded: the idempotency record of this op. key.at == NULL: none. */
+    slice idempotency_key;
+    unsigned char idempotency_hash[IDEMPOTENCY_HASH_BYTES]; /* of method, path and body */
+    op_render render;
+    void *render_ctx;
+
+    arena memory; /* owns all of the above, for ops made by op_new or op_decode */
+} op;
+
+/* op_new makes an empty op whose memory may hold up to `bytes_max`. Free with op_free. */
+err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e) ERR_CHECKED;
+
+/* op_free accepts NULL. */
+void op_free(op *o);
+
+/* op_check validates what apply relies on: kinds, counts, lengths, limits, finite numbers, names
+ * given once. It is for bytes from disk and for tests; the API has checked more by then. */
+err_code op_check(const op *o, err *e) ERR_CHECKED;
+
+/* op_encode writes the op into `a`; *out is borrowed from it. */
+err_code op_encode(const op *o, arena *a, slice *out, err *e) ERR_CHECKED;
+
+/* op_decode reads what op_encode wrote, copies everything, and checks it. ERR_CORRUPT for any
+ * other bytes; an encoding of a newer version is refused by number. Entries that an erasure took
+ * away are missing, so count may be 0. Free with op_free. */
+err_code op_decode(op **out, slice bytes, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,199 @@
+#include "storage/log/oplog.h"
+
+#include <string.h>
+
+#include "storage/log/apply_private.h"
+
+enum {
+    OPLOG_BYTES_DEFAULT = 64 * 1024 * 1024,
+    OPLOG_SECONDS_DEFAULT = 7 * 24 * 60 * 60,
+    OPLOG_TRIM_MAX = 64, /* entries a group: more than it adds, little enough to wait for */
+};
+
+void oplog_encode(const oplog_entry *entry, encoder *x)
+{
+    encode_u8(x, OPLOG_RECORD_VERSION);
+    encode_u8(x, entry->redacted);
+    encode_i64(x, entry->time);
+    encode_u32(x, entry->user_rows);
+    encode_u32(x, entry->item_rows);
+    encode_slice(x, entry->op);
+}
+
+err_code oplog_decode(oplog_entry *out, uint64_t seq, slice bytes, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, bytes);
+    err_code rc = decode_version(&d, OPLOG_RECORD_VERSION, "log entry", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    out->seq = seq;
+    out->redacted = decode_u8(&d) != 0;
+    out->time = decode_i64(&d);
+    out->user_rows = decode_u32(&d);
+    out->item_rows = decode_u32(&d);
+    out->op = decode_slice(&d, OP_BYTES_MAX);
+    if (out->op.at == NULL) {
+        d.failed = true;
+    }
+    return decoder_check(&d, "log entry", e);
+}
+
+static slice seq_key(unsigned char key[8], uint64_t seq)
+{
+    put_be64(key, seq);
+    return (slice){(const char *)key, 8};
+}
+
+err_code oplog_get(store_read *r, uint64_t seq, arena *a, oplog_entry *out, err *e)
+{
+    unsigned char key[8];
+    slice value;
+    memset(out, 0, sizeof *out);
+    err_code rc = schema_get(r, DB_OPLOG, seq_key(key, seq), &value, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, rc, "write %llu is not in the log", (unsigned long long)seq);
+    }
+    rc = rc == ERR_OK ? oplog_decode(out, seq, value, e) : rc;
+    if (rc == ERR_OK) {
+        out->op = arena_slice(a, out->op);
+        rc = out->op.at != NULL ? ERR_OK : err_nomem(e, "a log entry");
+    }
+    return rc;
+}
+
+err_code oplog_range(store_read *r, uint64_t *first, uint64_t *last, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    *first = *last = 0;
+    int rc = mdb_cursor_open(r->txn, r->owner->dbi[DB_OPLOG], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "reading the log", e);
+    }
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    if (rc == 0 && k.mv_size == 8) {
+        *first = get_be64(k.mv_data);
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+        *last = rc == 0 && k.mv_size == 8 ? get_be64(k.mv_data) : 0;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? ERR_OK : schema_error(rc, "reading the log", e);
+}
+
+err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, err *e)
+{
+    unsigned char key[8];
+    encoder_clear(scratch);
+    oplog_encode(entry, scratch);
+    err_code rc = encoder_check(scratch, "log entry", e);
+    slice value = encoder_slice(scratch);
+    rc = rc == ERR_OK ? schema_put(w, DB_OPLOG, seq_key(key, entry->seq), value, e) : rc;
+    w->state.oplog_bytes += rc == ERR_OK ? value.length : 0;
+    return rc;
+}
+
+err_code oplog_trim(store_write *w, int64_t now, err *e)
+{
+    const store_options *o = &w->owner->options;
+    uint64_t bytes_max = o->oplog_bytes > 0 ? o->oplog_bytes : OPLOG_BYTES_DEFAULT;
+    int64_t oldest = now - (o->oplog_seconds > 0 ? o->oplog_seconds : OPLOG_SECONDS_DEFAULT);
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_OPLOG], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "trimming the log", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    for (int i = 0; rc == 0 && code == ERR_OK && i < OPLOG_TRIM_MAX; i++) {
+        oplog_entry entry;
+        code = oplog_decode(&entry, get_be64(k.mv_data), slice_of_val(v), e);
+        if (code != ERR_OK || (w->state.oplog_bytes <= bytes_max && entry.time >= oldest)) {
+            break;
+        }
+        w->state.oplog_bytes -= v.mv_size < w->state.oplog_bytes ? v.mv_size : w->state.oplog_bytes;
+        rc = mdb_cursor_del(cursor, 0);
+        rc = rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_FIRST) : rc;
+    }
+    mdb_cursor_close(cursor);
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "trimming the log", e);
+}
+
+/* --- erasure --- */
+
+static bool holds(slice bytes, slice id)
+{
+    return memmem(bytes.at, bytes.length, id.at, id.length) != NULL;
+}
+
+/* without takes the user's entries out of a decoded op, in place. */
+static bool without(op *o, slice user)
+{
+    uint32_t kept = 0;
+    if (o->kind != OP_INTERACTIONS_ADD && o->kind != OP_INTERACTIONS_REMOVE) {
+        return false;
+    }
+    op_interaction *list = (op_interaction *)(uintptr_t)o->interactions; /* ours: just decoded */
+    for (uint32_t i = 0; i < o->count; i++) {
+        if (!slice_equal(list[i].user, user)) {
+            list[kept++] = list[i];
+        }
+    }
+    bool changed = kept != o->count;
+    o->count = kept;
+    return changed;
+}
+
+static err_code redact(store_write *w, oplog_entry *entry, size_t old_bytes, slice user,
+                       bool *changed, err *e)
+{
+    op *o = NULL;
+    encoder bytes, record;
+    err_code rc = op_decode(&o, entry->op, e);
+    *changed = rc == ERR_OK && without(o, user);
+    if (!*changed) {
+        op_free(o);
+        return rc;
+    }
+    encoder_init(&bytes, OP_BYTES_MAX);
+    encoder_init(&record, OP_BYTES_MAX + 1024);
+    op_write(o, &bytes);
+    rc = encoder_check(&bytes, "write", e);
+    entry->op = encoder_slice(&bytes);
+    entry->redacted = true;
+    w->state.oplog_bytes -= old_bytes < w->state.oplog_bytes ? old_bytes : w->state.oplog_bytes;
+    rc = rc == ERR_OK ? oplog_put(w, entry, &record, e) : rc;
+    encoder_fini(&record);
+    encoder_fini(&bytes);
+    op_free(o);
+    return rc;
+}
+
+err_code oplog_redact(store_write *w, slice user, uint32_t *changed, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    *changed = 0;
+    int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_OPLOG], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "erasing from the log", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && code == ERR_OK) {
+        oplog_entry entry;
+        bool one = false;
+        if (holds(slice_of_val(v), user)) {
+            code = oplog_decode(&entry, get_be64(k.mv_data), slice_of_val(v), e);
+            code = code == ERR_OK ? redact(w, &entry, v.mv_size, user, &one, e) : code;
+            *changed += one;
+        }
+        rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    mdb_cursor_close(cursor);
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code
+                                                : schema_error(rc, "erasing from the log", e);
+}

@@ -1,0 +1,35 @@
+/*
+ * oplog: the ops of the recent past, by seq, each written in its op's own transaction.
+ *
+ * It is there for a later replica and for looking back; nothing in this process replays it. An
+ * entry holds the encoded op, its time and how many rows had been given out before it, so that a
+ * reader stays in step where an erasure has emptied an entry. Trimmed by bytes and by age, oldest
+ * first, a bounded number per group.
+ */
+#ifndef STORAGE_OPLOG_H
+#define STORAGE_OPLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "storage/env/store.h"
+
+typedef struct oplog_entry {
+    uint64_t seq;
+    int64_t time;
+    uint32_t user_rows, item_rows; /* given out before the op */
+    bool redacted;                 /* an erasure took something out of it */
+    slice op;                      /* encoded */
+} oplog_entry;
+
+/* oplog_get reads one entry, copied into `a`; ERR_NOT_FOUND if it was trimmed or never was. */
+err_code oplog_get(store_read *r, uint64_t seq, arena *a, oplog_entry *out, err *e) ERR_CHECKED;
+
+/* oplog_range gives the first and last seq that are kept; both 0: none. */
+err_code oplog_range(store_read *r, uint64_t *first, uint64_t *last, err *e) ERR_CHECKED;
+
+#endif

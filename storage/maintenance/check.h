@@ -1,0 +1,54 @@
+/*
+ * check: every record and every invariant of a store, for people who must know.
+ *
+ * Reads everything once, in one read transaction, and goes on after a damaged record, so that one
+ * run tells all. What it holds the store to:
+ *
+ *  1. every record decodes; keys have their shape; counters equal what is counted
+ *  2. id maps and records are bijective; a tombstone is not found by its id
+ *  3. both directions of the interactions hold the same set; each has its user, item row and type
+ *  4. features belong to items that exist, have their modality's width and are finite
+ *  5. the log ascends to at most seq, and its bytes are those counted; each op in it decodes
+ *  6. idempotency records and their times are bijective
+ *  7. every ready generation has all pieces with their checksums; the active one is ready; no
+ *     table has anything but zeroes in the row of an erased user
+ */
+#ifndef STORAGE_CHECK_H
+#define STORAGE_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "storage/env/store.h"
+
+typedef struct check_options {
+    /* Called for every problem, and with `what` for every place where the user of check_user was
+     * found; valid during the call. */
+    void (*problem)(void *ctx, const char *text);
+    void *ctx;
+    bool (*cancelled)(void *ctx); /* may be NULL */
+    void *cancelled_ctx;
+} check_options;
+
+typedef struct check_report {
+    store_info info;
+    uint64_t problems;
+    uint64_t items, deleted_items, users, interactions, features;
+    uint64_t log_entries, idempotency_records;
+    uint32_t modalities, types;
+    uint32_t generations, unfinished_generations;
+} check_report;
+
+/* check_run looks at all of it. ERR_OK also if there are problems: report->problems counts them. */
+err_code check_run(store *s, const check_options *options, check_report *report,
+                   err *e) ERR_CHECKED;
+
+/* check_user reports every place in which the id is left: records, id map, log, idempotency
+ * records. *places counts them. Interactions and table rows without a user are what check_run
+ * finds for all rows. */
+err_code check_user(store *s, slice user, const check_options *options, uint64_t *places,
+                    err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,313 @@
+/*
+ * check_more: the log, the idempotency records and the generations; and what is left of a user.
+ */
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/maintenance/check_private.h"
+#include "storage/models/checkpoint_file.h"
+
+/* --- log --- */
+
+static err_code log_record(checking *c, slice key, slice value, err *e)
+{
+    oplog_entry entry;
+    op *decoded = NULL;
+    err why = ERR_INIT;
+    if (key.length != 8) {
+        check_problem(c, "log: a key of %zu bytes", key.length);
+        return ERR_OK;
+    }
+    uint64_t seq = get_be64(key.at);
+    c->log_bytes += value.length;
+    c->report->log_entries++;
+    if (seq > c->state.info.seq || (c->last_seq > 0 && seq <= c->last_seq)) {
+        check_problem(c, "log entry %llu: beyond the last write, %llu", (unsigned long long)seq,
+                      (unsigned long long)c->state.info.seq);
+    }
+    c->last_seq = seq;
+    err_code rc = oplog_decode(&entry, seq, value, &why);
+    rc = rc == ERR_OK ? op_decode(&decoded, entry.op, &why) : rc;
+    op_free(decoded);
+    if (rc == ERR_CORRUPT) {
+        err_context(&why, "log entry %llu", (unsigned long long)seq);
+    }
+    (void)check_decoded(c, &rc, &why, e);
+    return rc;
+}
+
+err_code check_log(checking *c, err *e)
+{
+    err_code rc = check_walk(c, DB_OPLOG, log_record, e);
+    if (rc == ERR_OK && c->log_bytes != c->state.oplog_bytes) {
+        check_problem(c, "the log has %llu bytes, but the state says %llu",
+                      (unsigned long long)c->log_bytes, (unsigned long long)c->state.oplog_bytes);
+    }
+    return rc;
+}
+
+/* --- idempotency records --- */
+
+static err_code idempotency_entry(checking *c, slice key, slice value, err *e)
+{
+    idempotency_record record;
+    err why = ERR_INIT;
+    unsigned char time_key[8 + IDEMPOTENCY_KEY_BYTES_MAX];
+    slice found, k = {(const char *)time_key, 8 + key.length};
+    c->report->idempotency_records++;
+    err_code rc = idempotency_decode(&record, value, &why);
+    if (!check_decoded(c, &rc, &why, e)) {
+        return rc;
+    }
+    if (key.length > IDEMPOTENCY_KEY_BYTES_MAX) {
+        check_problem(c, "idempotency record: a key of %zu bytes", key.length);
+        return ERR_OK;
+    }
+    put_be64(time_key, (uint64_t)record.time);
+    memcpy(time_key + 8, key.at, key.length);
+    rc = schema_get(c->r, DB_IDEM_TIMES, k, &found, e);
+    if (rc == ERR_NOT_FOUND) {
+        check_problem(c, "an idempotency record would never expire");
+        rc = ERR_OK;
+    }
+    return rc;
+}
+
+err_code check_idempotency(checking *c, err *e)
+{
+    MDB_stat stat;
+    err_code rc = check_walk(c, DB_IDEMPOTENCY, idempotency_entry, e);
+    if (rc == ERR_OK && mdb_stat(c->r->txn, c->s->dbi[DB_IDEM_TIMES], &stat) == 0 &&
+        stat.ms_entries != c->report->idempotency_records) {
+        check_problem(c, "%llu idempotency records, but %zu times of them",
+                      (unsigned long long)c->report->idempotency_records, (size_t)stat.ms_entries);
+    }
+    return rc;
+}
+
+/* --- generations --- */
+
+static err_code erased_rows(const checking *c, uint32_t users, uint32_t **out, size_t *count,
+                            err *e)
+{
+    *count = 0;
+    *out = mem_array((size_t)users, sizeof **out);
+    if (*out == NULL) {
+        return err_nomem(e, "the check");
+    }
+    for (uint32_t row = 0; row < users; row++) {
+        if (!bit_of(c->user_rows, row)) {
+            (*out)[(*count)++] = row;
+        }
+    }
+    return ERR_OK;
+}
+
+static err_code check_tables(checking *c, const generation_info *info, err *e)
+{
+    err why = ERR_INIT;
+    uint32_t *rows = NULL;
+    size_t count = 0;
+    bool left = false;
+    uint32_t users = info->users < c->state.info.user_rows ? info->users : c->state.info.user_rows;
+    err_code rc = blobs_verify(c->r, info->number, &why);
+    if (!check_decoded(c, &rc, &why, e)) {
+        return rc;
+    }
+    rc = erased_rows(c, users, &rows, &count, e);
+    rc = rc == ERR_OK && count > 0 ? blobs_users_left(c->r, info->number, rows, count, &left, e)
+                                   : rc;
+    if (left) {
+        check_problem(c, "generation %u: the row of an erased user is not empty", info->number);
+    }
+    mem_free(rows);
+    return rc;
+}
+
+static err_code generation_record_check(checking *c, slice key, slice value, err *e)
+{
+    generation_info info;
+    err why = ERR_INIT;
+    if (key.length != 4) {
+        check_problem(c, "generations: a key of %zu bytes", key.length);
+        return ERR_OK;
+    }
+    uint32_t number = get_be32(key.at);
+    c->report->generations++;
+    err_code rc = generation_decode(&info, number, value, &why);
+    if (!check_decoded(c, &rc, &why, e)) {
+        return rc;
+    }
+    if (number >= c->state.next_generation) {
+        check_problem(c, "generation %u was never given out", number);
+    }
+    if (info.state != GENERATION_READY) {
+        c->report->unfinished_generations++;
+        if (number == c->state.info.generation) {
+            check_problem(c, "generation %u is active and not finished", number);
+        }
+        return ERR_OK;
+    }
+    return check_tables(c, &info, e);
+}
+
+static err_code blob_key_check(checking *c, slice key, slice value, err *e)
+{
+    unsigned char number[4];
+    slice found, k = {(const char *)number, 4};
+    (void)value;
+    if (key.length < 6) {
+        check_problem(c, "blobs: a key of %zu bytes", key.length);
+        return ERR_OK;
+    }
+    memcpy(number, key.at, 4);
+    err_code rc = schema_get(c->r, DB_GENERATIONS, k, &found, e);
+    if (rc == ERR_NOT_FOUND) {
+        check_problem(c, "a table of generation %u, which does not exist", get_be32(number));
+        rc = ERR_OK;
+    }
+    return rc;
+}
+
+err_code check_generations(checking *c, err *e)
+{
+    unsigned char key[4];
+    slice found, k = {(const char *)key, 4};
+    uint32_t active = c->state.info.generation;
+    err_code rc = check_walk(c, DB_GENERATIONS, generation_record_check, e);
+    rc = rc == ERR_OK ? check_walk(c, DB_BLOBS, blob_key_check, e) : rc;
+    if (rc == ERR_OK && active != 0) {
+        put_be32(key, active);
+        rc = schema_get(c->r, DB_GENERATIONS, k, &found, e);
+        if (rc == ERR_NOT_FOUND) {
+            check_problem(c, "generation %u is active and does not exist", active);
+            rc = ERR_OK;
+        }
+    }
+    return rc;
+}
+
+/* --- a user --- */
+
+static bool holds_user(const checking *c, slice bytes)
+{
+    return bytes.length > 0 && memmem(bytes.at, bytes.length, c->user.at, c->user.length) != NULL;
+}
+
+static err_code user_in_record(checking *c, slice key, slice value, err *e)
+{
+    stored_user u;
+    (void)e;
+    if (key.length == 4 && user_decode(&u, get_be32(key.at), value, NULL) == ERR_OK &&
+        slice_equal(u.id, c->user)) {
+        check_problem(c, "the record of user row %u", u.row);
+    }
+    return ERR_OK;
+}
+
+static err_code user_in_log(checking *c, slice key, slice value, err *e)
+{
+    oplog_entry entry;
+    op *o = NULL;
+    uint64_t seq = key.length == 8 ? get_be64(key.at) : 0;
+    if (!holds_user(c, value) || oplog_decode(&entry, seq, value, NULL) != ERR_OK) {
+        return ERR_OK;
+    }
+    err_code rc = op_decode(&o, entry.op, NULL);
+    if (rc != ERR_OK) {
+        op_free(o);
+        return rc == ERR_NOMEM ? err_nomem(e, "the check") : ERR_OK;
+    }
+    bool names = slice_equal(o->user, c->user) && o->user.at != NULL;
+    for (uint32_t i = 0; i < o->count && o->interactions != NULL && !names; i++) {
+        names = slice_equal(o->interactions[i].user, c->user);
+    }
+    if (names) {
+        check_problem(c, "log entry %llu", (unsigned long long)seq);
+    }
+    op_free(o);
+    return ERR_OK;
+}
+
+static err_code user_in_answer(checking *c, slice key, slice value, err *e)
+{
+    idempotency_record record;
+    uint32_t row = 0;
+    bool names = false;
+    (void)e;
+    if (idempotency_decode(&record, value, NULL) != ERR_OK) {
+        return ERR_OK;
+    }
+    names = record.body.length > 0 &&
+            memmem(record.body.at, record.body.length, c->quoted, c->quoted_length) != NULL;
+    bool exists = user_find(c->r, c->user, &row, NULL) == ERR_OK;
+    for (uint32_t i = 0; exists && !names && i < record.user_count; i++) {
+        names = get_be32(record.users + (size_t)4 * i) == row;
+    }
+    if (names) {
+        check_problem(c, "the kept answer of Idempotency-Key %.*s", (int)key.length, key.at);
+    }
+    return ERR_OK;
+}
+
+static err_code count_one(void *ctx, const interaction *x, err *e)
+{
+    uint64_t *count = ctx;
+    (void)x;
+    (void)e;
+    (*count)++;
+    return ERR_OK;
+}
+
+static err_code user_rows(checking *c, uint32_t row, err *e)
+{
+    uint64_t interactions = 0;
+    arena memory;
+    const generation_info *list = NULL;
+    size_t count = 0;
+    err_code rc = interactions_of_user(c->r, row, 0, count_one, &interactions, e);
+    if (interactions > 0) {
+        check_problem(c, "%llu interactions of user row %u", (unsigned long long)interactions, row);
+    }
+    arena_init(&memory, (size_t)256 * 1024 * 1024);
+    rc = rc == ERR_OK ? generation_list(c->r, &memory, &list, &count, e) : rc;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        bool left = false;
+        if (row < list[i].users) {
+            rc = blobs_users_left(c->r, list[i].number, &row, 1, &left, e);
+        }
+        if (left) {
+            check_problem(c, "row %u of generation %u", row, list[i].number);
+        }
+    }
+    arena_fini(&memory);
+    return rc;
+}
+
+err_code check_user(store *s, slice user, const check_options *options, uint64_t *places, err *e)
+{
+    checking c;
+    check_report report;
+    uint32_t row = 0;
+    *places = 0;
+    if (user.length == 0 || user.length > ID_BYTES_MAX) {
+        return err_set(e, ERR_INVALID, "a user id of %zu bytes, expected 1 to %d", user.length,
+                       ID_BYTES_MAX);
+    }
+    err_code rc = check_begin(&c, s, options, &report, e);
+    c.user = user;
+    c.quoted_length = idempotency_quote(user, c.quoted);
+    rc = rc == ERR_OK ? check_walk(&c, DB_USERS, user_in_record, e) : rc;
+    if (rc == ERR_OK && user_find(c.r, user, &row, NULL) == ERR_OK) {
+        check_problem(&c, "the id map: row %u", row);
+        rc = user_rows(&c, row, e);
+        if (rc == ERR_OK && checkpoint_file_exists(s)) {
+            check_problem(&c, "the training checkpoint, perhaps");
+        }
+    }
+    rc = rc == ERR_OK ? check_walk(&c, DB_OPLOG, user_in_log, e) : rc;
+    rc = rc == ERR_OK ? check_walk(&c, DB_IDEMPOTENCY, user_in_answer, e) : rc;
+    *places = report.problems;
+    check_end(&c);
+    return rc;
+}

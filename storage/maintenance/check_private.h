@@ -1,0 +1,63 @@
+/*
+ * check_private: what the two files of check share. Internal to storage/maintenance/check*.c.
+ */
+#ifndef STORAGE_CHECK_PRIVATE_H
+#define STORAGE_CHECK_PRIVATE_H
+
+#include "storage/log/apply_private.h"
+#include "storage/maintenance/check.h"
+#include "storage/models/blobs.h"
+
+typedef struct checking {
+    store *s;
+    store_read *r;
+    store_state state;
+    const check_options *options;
+    check_report *report;
+    arena memory;         /* for one record */
+    uint64_t *item_rows;  /* bitmap: a record is there and not deleted */
+    uint64_t *tombstones; /* bitmap */
+    uint64_t *user_rows;  /* bitmap */
+    uint32_t widths[MODALITIES_MAX];
+    /* the sum over all interactions of a hash of each: equal sets have equal sums */
+    uint64_t sums[2], counts[2];
+    /* the log's walk */
+    uint64_t last_seq, log_bytes;
+    /* check_user */
+    slice user;
+    char quoted[2 * ID_BYTES_MAX + 2]; /* as it stands in an answer */
+    size_t quoted_length;
+} checking;
+
+static inline bool bit_of(const uint64_t *bits, uint32_t row)
+{
+    return (bits[row / 64] >> (row % 64) & 1) != 0;
+}
+
+static inline void bit_set(uint64_t *bits, uint32_t row)
+{
+    bits[row / 64] |= (uint64_t)1 << (row % 64);
+}
+
+/* check_problem reports one and counts it. */
+void check_problem(checking *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* check_walk visits every key of a database. `visit` reports what is wrong and returns ERR_OK; an
+ * error ends the check. */
+typedef err_code (*check_visit)(checking *c, slice key, slice value, err *e);
+err_code check_walk(checking *c, store_db db, check_visit visit, err *e) ERR_CHECKED;
+
+/* check_decoded reports a record that did not decode; true if it did. Errors that are not about
+ * the record are returned through *rc. */
+bool check_decoded(checking *c, err_code *rc, const err *why, err *e);
+
+/* check_begin opens the read transaction and reads the state; check_end is called in every case. */
+err_code check_begin(checking *c, store *s, const check_options *options, check_report *report,
+                     err *e) ERR_CHECKED;
+void check_end(checking *c);
+
+err_code check_log(checking *c, err *e) ERR_CHECKED;
+err_code check_idempotency(checking *c, err *e) ERR_CHECKED;
+err_code check_generations(checking *c, err *e) ERR_CHECKED;
+
+#endif

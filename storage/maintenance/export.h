@@ -1,0 +1,38 @@
+/*
+ * export: the content of a store as JSON lines that import reads back.
+ *
+ * Items in order of rows with their vectors in base64 (exact), interactions by user with type,
+ * timestamp, weight, split and flags. An import of both files into an empty store and an export of
+ * that store give the same bytes, provided that every user has an interaction, as only those are
+ * written. Deleted items, and interactions with them, are not.
+ *
+ * The caller holds the read transaction, so both files can be of one moment; a slow receiver must
+ * therefore be fed from a spool file, not from the sink directly.
+ */
+#ifndef STORAGE_EXPORT_H
+#define STORAGE_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+/* export_sink takes the next bytes, whole lines; any error, ERR_CANCELLED too, stops the export and
+ * is handed on. */
+typedef err_code (*export_sink)(void *ctx, const char *data, size_t bytes, err *e);
+
+typedef struct export_counts {
+    uint64_t lines;
+    uint64_t bytes;
+} export_counts;
+
+/* export_items and export_interactions write all of the store as `r` sees it. `counts` may be
+ * NULL, else it is what the sink took. */
+err_code export_items(store_read *r, export_sink sink, void *ctx, export_counts *counts,
+                      err *e) ERR_CHECKED;
+err_code export_interactions(store_read *r, export_sink sink, void *ctx, export_counts *counts,
+                             err *e) ERR_CHECKED;
+
+#endif

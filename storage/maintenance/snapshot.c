@@ -1,0 +1,116 @@
+#include "storage/maintenance/snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/env/schema.h"
+
+static void remove_draft(const char *draft)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock"};
+    char path[STORE_PATH_MAX];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (path_join(path, draft, files[i], NULL) == ERR_OK) {
+            (void)unlink(path);
+        }
+    }
+    (void)rmdir(draft);
+}
+
+static err_code mark_copy(const char *draft, uint64_t *bytes, uint64_t *seq, err *e)
+{
+    store *copy = NULL;
+    store_write *w = NULL;
+    store_info info;
+    store_options options = {.mode = STORE_BESIDE, .no_sync = true};
+    err_code rc = store_open(&copy, draft, &options, e);
+    rc = rc == ERR_OK ? store_write_begin(copy, &w, e) : rc;
+    if (rc == ERR_OK) {
+        w->state.snapshot = true;
+        rc = store_write_commit(w, e);
+    }
+    if (rc == ERR_OK) {
+        rc = schema_error(mdb_env_sync(copy->env, 1), "syncing the snapshot", e);
+    }
+    rc = rc == ERR_OK ? store_stat(copy, &info, e) : rc;
+    if (rc == ERR_OK && bytes != NULL) {
+        *bytes = info.file_bytes;
+    }
+    if (rc == ERR_OK && seq != NULL) {
+        *seq = info.seq;
+    }
+    store_close(copy);
+    return rc;
+}
+
+static err_code publish(const char *draft, const char *to, err *e)
+{
+    char path[STORE_PATH_MAX], parent[STORE_PATH_MAX];
+    /* Lock files are of this machine and moment; the copy's owner makes its own. */
+    static const char *const locks[] = {"lock.mdb", "open.lock"};
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+        err_code joined = path_join(path, draft, locks[i], e);
+        if (joined != ERR_OK) {
+            return joined;
+        }
+        (void)unlink(path);
+    }
+    err_code rc = path_sync(draft, e);
+    if (rc == ERR_OK && rename(draft, to) != 0) {
+        rc = errno == EEXIST || errno == ENOTEMPTY
+                 ? err_set(e, ERR_CONFLICT, "%s exists", to)
+                 : err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
+    }
+    snprintf(parent, sizeof parent, "%s", to);
+    size_t length = strlen(parent);
+    while (length > 0 && parent[length - 1] == '/') {
+        parent[--length] = '\0';
+    }
+    char *cut = strrchr(parent, '/');
+    if (cut != NULL) {
+        cut[cut == parent ? 1 : 0] = '\0';
+    }
+    return rc == ERR_OK ? path_sync(cut != NULL ? parent : ".", e) : rc;
+}
+
+err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), void *ctx,
+                        uint64_t *bytes, uint64_t *seq, err *e)
+{
+    char draft[STORE_PATH_MAX];
+    struct stat st;
+    store_read *r = NULL;
+    if (stat(to, &st) == 0) {
+        return err_set(e, ERR_CONFLICT, "%s exists", to);
+    }
+    int length = (int)strlen(to);
+    while (length > 1 && to[length - 1] == '/') {
+        length--;
+    }
+    /* the API allows no ~ in a name, so that a draft is never another snapshot */
+    if (snprintf(draft, sizeof draft, "%.*s.draft~", length, to) >= (int)sizeof draft) {
+        return err_set(e, ERR_INVALID, "path too long: %.60s...", to);
+    }
+    remove_draft(draft); /* what a killed one left */
+    if (mkdir(draft, 0755) != 0) {
+        return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", draft,
+                       strerror(errno));
+    }
+    /* The read transaction keeps the environment open under the copy. */
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK
+             ? schema_error(mdb_env_copy2(s->env, draft, MDB_CP_COMPACT), "copying the store", e)
+             : rc;
+    store_read_end(r);
+    if (rc == ERR_OK && cancelled != NULL && cancelled(ctx)) {
+        rc = err_set(e, ERR_CANCELLED, "interrupted");
+    }
+    rc = rc == ERR_OK ? mark_copy(draft, bytes, seq, e) : rc;
+    rc = rc == ERR_OK ? publish(draft, to, e) : rc;
+    if (rc != ERR_OK) {
+        remove_draft(draft);
+    }
+    return rc;
+}

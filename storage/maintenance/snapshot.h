@@ -1,0 +1,40 @@
+/*
+ * snapshot: a consistent copy of a store, also of one that is being served.
+ *
+ * The copy is of one moment, compacted (so it holds no freed pages, and nothing that was erased),
+ * synced, and appears under its name only when it is complete. It is a store like any other: put
+ * it where a store is wanted. Its first owner gives it a lineage of its own, because from there on
+ * its history is another one.
+ *
+ * While it is copied, pages that writes replace are not reused: the live file grows by what is
+ * written meanwhile.
+ */
+#ifndef STORAGE_SNAPSHOT_H
+#define STORAGE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+/* snapshot_write copies into the folder `to`, which must not exist (ERR_CONFLICT); its parent must.
+ * The draft is the folder `to`.draft~ beside it; what a killed copy left there is removed.
+ * `cancelled` (may be NULL) is asked between the steps. *bytes and *seq (may be NULL) are the
+ * copy's. Blocks for as long as writing the data takes. */
+err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), void *ctx,
+                        uint64_t *bytes, uint64_t *seq, err *e) ERR_CHECKED;
+
+typedef struct snapshot_facts {
+    uint64_t bytes;
+    uint64_t seq;
+    bool seq_known; /* false: of another format */
+    int64_t made;   /* epoch seconds */
+} snapshot_facts;
+
+/* snapshot_inspect tells what the copy in `dir` holds and leaves the folder as it is. Made for
+ * copies at rest: one that is being served may be read in the middle of a write. ERR_NOT_FOUND if
+ * it is no store, ERR_CORRUPT if it is cut off or damaged. */
+err_code snapshot_inspect(const char *dir, snapshot_facts *out, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,417 @@
+#include "storage/models/blobs.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/env/checksum.h"
+
+/* number, name, 0, piece */
+enum { BLOB_KEY_MAX = 4 + BLOB_NAME_MAX + 1 + 4 };
+
+typedef struct blob_key {
+    unsigned char bytes[BLOB_KEY_MAX];
+    size_t length;
+} blob_key;
+
+static blob_key record_key(uint32_t number, const char *name)
+{
+    blob_key key = {.length = 4};
+    size_t length = strnlen(name, BLOB_NAME_MAX);
+    put_be32(key.bytes, number);
+    memcpy(key.bytes + 4, name, length);
+    key.length += length + 1;
+    return key;
+}
+
+static blob_key piece_key(uint32_t number, const char *name, uint32_t piece)
+{
+    blob_key key = record_key(number, name);
+    put_be32(key.bytes + key.length, piece);
+    key.length += 4;
+    return key;
+}
+
+static slice key_slice(const blob_key *key)
+{
+    return (slice){(const char *)key->bytes, key->length};
+}
+
+err_code blob_name_check(const char *name, err *e)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > BLOB_NAME_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.") != length) {
+        return err_set(e, ERR_INTERNAL, "a blob's name must be 1 to %d of [a-z0-9_.]: %.80s",
+                       BLOB_NAME_MAX, name);
+    }
+    return ERR_OK;
+}
+
+err_code blob_decode(blob_record *out, slice bytes, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, bytes);
+    err_code rc = decode_version(&d, BLOB_RECORD_VERSION, "blob", e);
+    if (rc == ERR_OK) {
+        out->bytes = decode_u64(&d);
+        out->user_stride = decode_u64(&d);
+        if (out->bytes > (uint64_t)1 << 50 || out->user_stride > (uint64_t)1 << 30) {
+            d.failed = true;
+        }
+        rc = decoder_check(&d, "blob", e);
+    }
+    return rc;
+}
+
+err_code piece_decode(slice *content, slice bytes, bool verify, err *e)
+{
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    *content = (slice){NULL, 0};
+    if (bytes.length < PIECE_HEADER_BYTES || bytes.length > PIECE_HEADER_BYTES + BLOB_PIECE_BYTES) {
+        return err_set(e, ERR_CORRUPT, "blob piece: %zu bytes", bytes.length);
+    }
+    if (at[0] != BLOB_RECORD_VERSION) {
+        return err_set(e, ERR_CORRUPT, "blob piece: record of version %u, expected %d", at[0],
+                       BLOB_RECORD_VERSION);
+    }
+    *content = (slice){bytes.at + PIECE_HEADER_BYTES, bytes.length - PIECE_HEADER_BYTES};
+    if (verify && (uint32_t)checksum64(content->at, content->length) != get_be32(at + 4)) {
+        return err_set(e, ERR_CORRUPT, "blob piece: the checksum does not match its content");
+    }
+    return ERR_OK;
+}
+
+err_code blob_begin(store_write *w, uint32_t number, const char *name, const blob_record *record,
+                    err *e)
+{
+    blob_key key = record_key(number, name);
+    encoder x;
+    encoder_init(&x, 64);
+    encode_u8(&x, BLOB_RECORD_VERSION);
+    encode_u64(&x, record->bytes);
+    encode_u64(&x, record->user_stride);
+    err_code rc = encoder_check(&x, "blob", e);
+    rc = rc == ERR_OK ? schema_put(w, DB_BLOBS, key_slice(&key), encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    return rc;
+}
+
+static err_code put_piece(store_write *w, const blob_key *key, const void *data, size_t bytes,
+                          err *e)
+{
+    MDB_val k = val_of(key->bytes, key->length);
+    MDB_val v = {PIECE_HEADER_BYTES + bytes, NULL};
+    int rc = mdb_put(w->txn, w->owner->dbi[DB_BLOBS], &k, &v, MDB_RESERVE);
+    if (rc != 0) {
+        return schema_error(rc, "writing a generation", e);
+    }
+    unsigned char *at = v.mv_data;
+    memset(at, 0, PIECE_HEADER_BYTES);
+    at[0] = BLOB_RECORD_VERSION;
+    put_be32(at + 4, (uint32_t)checksum64(data, bytes));
+    memcpy(at + PIECE_HEADER_BYTES, data, bytes);
+    return ERR_OK;
+}
+
+err_code blob_pieces_put(store_write *w, uint32_t number, const char *name, size_t offset,
+                         const void *data, size_t bytes, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t done = 0; done < bytes && rc == ERR_OK; done += BLOB_PIECE_BYTES) {
+        size_t piece = bytes - done < BLOB_PIECE_BYTES ? bytes - done : BLOB_PIECE_BYTES;
+        blob_key key = piece_key(number, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES));
+        rc = put_piece(w, &key, (const char *)data + offset + done, piece, e);
+    }
+    return rc;
+}
+
+/* --- reading --- */
+
+static err_code get_record(store_read *r, uint32_t number, const char *name, blob_record *out,
+                           err *e)
+{
+    blob_key key = record_key(number, name);
+    slice value;
+    err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, rc, "generation %u has no %s", number, name);
+    }
+    return rc == ERR_OK ? blob_decode(out, value, e) : rc;
+}
+
+static err_code get_piece(store_read *r, uint32_t number, const char *name, uint32_t piece,
+                          bool verify, slice *content, err *e)
+{
+    blob_key key = piece_key(number, name, piece);
+    slice value;
+    err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "generation %u: piece %u of %s is missing", number, piece,
+                       name);
+    }
+    rc = rc == ERR_OK ? piece_decode(content, value, verify, e) : rc;
+    return rc == ERR_CORRUPT ? err_context(e, "generation %u, %s", number, name) : rc;
+}
+
+err_code generation_blob_bytes(store_read *r, uint32_t number, const char *name, size_t *bytes,
+                               err *e)
+{
+    blob_record record;
+    *bytes = 0;
+    err_code rc = get_record(r, number, name, &record, e);
+    *bytes = rc == ERR_OK ? (size_t)record.bytes : 0;
+    return rc;
+}
+
+err_code generation_blob_read(store_read *r, uint32_t number, const char *name, size_t offset,
+                              void *out, size_t bytes, err *e)
+{
+    blob_record record;
+    err_code rc = get_record(r, number, name, &record, e);
+    if (rc == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
+        rc = err_set(e, ERR_CORRUPT, "generation %u: %s has %llu bytes, expected at least %zu",
+                     number, name, (unsigned long long)record.bytes, offset + bytes);
+    }
+    for (size_t done = 0; rc == ERR_OK && done < bytes;) {
+        size_t within = (offset + done) % BLOB_PIECE_BYTES;
+        slice piece;
+        rc = get_piece(r, number, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES), false,
+                       &piece, e);
+        if (rc == ERR_OK && piece.length <= within) {
+            rc = err_set(e, ERR_CORRUPT, "generation %u: a piece of %s is too short", number, name);
+        }
+        if (rc == ERR_OK) {
+            size_t here =
+                piece.length - within < bytes - done ? piece.length - within : bytes - done;
+            memcpy((char *)out + done, piece.at + within, here);
+            done += here;
+        }
+    }
+    return rc;
+}
+
+/* --- all blobs of a generation --- */
+
+typedef err_code (*blob_visit)(void *ctx, const char *name, const blob_record *record, err *e);
+
+/* Names are collected before they are visited, as a visit may write. */
+enum { BLOBS_MAX = 256 };
+
+static err_code blob_names(store_read *r, uint32_t number, char (*names)[BLOB_NAME_MAX + 1],
+                           size_t *count, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    blob_key key = {.length = 4};
+    err_code code = ERR_OK;
+    *count = 0;
+    int rc = mdb_cursor_open(r->txn, r->owner->dbi[DB_BLOBS], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "reading a generation", e);
+    }
+    put_be32(key.bytes, number);
+    while (rc == 0 && code == ERR_OK) {
+        MDB_val k = val_of(key.bytes, key.length), v = {0, NULL};
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        if (rc != 0 || k.mv_size < 6 || get_be32(k.mv_data) != number) {
+            break;
+        }
+        const char *name = (const char *)k.mv_data + 4;
+        size_t length = strnlen(name, k.mv_size - 4);
+        if (length == 0 || length > BLOB_NAME_MAX || length == k.mv_size - 4 ||
+            *count == BLOBS_MAX) {
+            code = err_set(e, ERR_CORRUPT, "generation %u: a blob's name is damaged", number);
+            break;
+        }
+        memcpy(names[*count], name, length);
+        names[*count][length] = '\0';
+        key = record_key(number, names[*count]);
+        key.bytes[key.length - 1] = 1; /* behind every piece of this blob */
+        (*count)++;
+    }
+    mdb_cursor_close(cursor);
+    return code != ERR_OK || rc == 0 || rc == MDB_NOTFOUND
+               ? code
+               : schema_error(rc, "reading a generation", e);
+}
+
+static err_code blobs_each(store_read *r, uint32_t number, blob_visit visit, void *ctx, err *e)
+{
+    size_t count = 0;
+    char(*names)[BLOB_NAME_MAX + 1] = mem_array(BLOBS_MAX, sizeof *names);
+    if (names == NULL) {
+        return err_nomem(e, "a generation's names");
+    }
+    err_code rc = blob_names(r, number, names, &count, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        blob_record record;
+        rc = get_record(r, number, names[i], &record, e);
+        rc = rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
+        rc = rc == ERR_OK ? visit(ctx, names[i], &record, e) : rc;
+    }
+    mem_free(names);
+    return rc;
+}
+
+typedef struct verifying {
+    store_read *r;
+    uint32_t number;
+    bool verify;
+    uint64_t bytes;
+} verifying;
+
+static err_code verify_blob(void *ctx, const char *name, const blob_record *record, err *e)
+{
+    verifying *v = ctx;
+    uint64_t left = record->bytes;
+    err_code rc = ERR_OK;
+    for (uint32_t piece = 0; left > 0 && rc == ERR_OK; piece++) {
+        slice content;
+        size_t expected = left < BLOB_PIECE_BYTES ? (size_t)left : BLOB_PIECE_BYTES;
+        rc = get_piece(v->r, v->number, name, piece, v->verify, &content, e);
+        if (rc == ERR_OK && content.length != expected) {
+            rc =
+                err_set(e, ERR_CORRUPT, "generation %u: piece %u of %s has %zu bytes, expected %zu",
+                        v->number, piece, name, content.length, expected);
+        }
+        left -= expected;
+    }
+    v->bytes += record->bytes;
+    return rc;
+}
+
+err_code blobs_complete(store_read *r, uint32_t number, uint64_t *bytes, err *e)
+{
+    verifying v = {.r = r, .number = number};
+    err_code rc = blobs_each(r, number, verify_blob, &v, e);
+    *bytes = v.bytes;
+    return rc;
+}
+
+err_code blobs_verify(store_read *r, uint32_t number, err *e)
+{
+    verifying v = {.r = r, .number = number, .verify = true};
+    return blobs_each(r, number, verify_blob, &v, e);
+}
+
+/* --- erasure --- */
+
+typedef struct zeroing {
+    store_write *w; /* NULL: only look */
+    store_read *r;
+    uint32_t number;
+    const uint32_t *rows;
+    size_t count;
+    bool changed;
+    unsigned char *piece; /* (BLOB_PIECE_BYTES), a copy to change */
+} zeroing;
+
+/* zero_overlap zeroes the rows' bytes that lie in [from, from + bytes) of the blob, from row
+ * index *next on; returns whether any was not zero. */
+static bool zero_overlap(const zeroing *z, uint64_t stride, uint64_t from, size_t bytes,
+                         size_t *next)
+{
+    bool changed = false;
+    for (; *next < z->count; (*next)++) {
+        uint64_t begin = z->rows[*next] * stride, end = begin + stride;
+        if (begin >= from + bytes) {
+            break;
+        }
+        size_t first = begin > from ? (size_t)(begin - from) : 0;
+        size_t last = end < from + bytes ? (size_t)(end - from) : bytes;
+        for (size_t i = first; i < last && end > from; i++) {
+            changed = changed || z->piece[i] != 0;
+            z->piece[i] = 0;
+        }
+        if (end > from + bytes) {
+            break; /* the rest of this row lies in the next piece */
+        }
+    }
+    return changed;
+}
+
+static err_code zero_blob(void *ctx, const char *name, const blob_record *record, err *e)
+{
+    zeroing *z = ctx;
+    uint64_t stride = record->user_stride, from = 0;
+    size_t next = 0;
+    err_code rc = ERR_OK;
+    while (stride > 0 && rc == ERR_OK && next < z->count) {
+        uint64_t begin = z->rows[next] * stride;
+        if (begin > from) {
+            from = begin;
+        }
+        from = from / BLOB_PIECE_BYTES * BLOB_PIECE_BYTES;
+        if (from >= record->bytes) {
+            break;
+        }
+        blob_key key = piece_key(z->number, name, (uint32_t)(from / BLOB_PIECE_BYTES));
+        slice value, content;
+        rc = schema_get(z->r, DB_BLOBS, key_slice(&key), &value, e);
+        if (rc == ERR_NOT_FOUND) {
+            return ERR_OK; /* being written: generation_finish will see to it */
+        }
+        rc = rc == ERR_OK ? piece_decode(&content, value, false, e) : rc;
+        if (rc == ERR_OK) {
+            memcpy(z->piece, content.at, content.length);
+            bool changed = zero_overlap(z, stride, from, content.length, &next);
+            z->changed = z->changed || changed;
+            rc = changed && z->w != NULL ? put_piece(z->w, &key, z->piece, content.length, e) : rc;
+        }
+        from += BLOB_PIECE_BYTES;
+    }
+    return rc;
+}
+
+static err_code zero_all(zeroing *z, err *e)
+{
+    z->piece = mem_array(BLOB_PIECE_BYTES, 1);
+    if (z->piece == NULL) {
+        return err_nomem(e, "erasing from a generation");
+    }
+    err_code rc = blobs_each(z->r, z->number, zero_blob, z, e);
+    mem_free(z->piece);
+    return rc;
+}
+
+err_code blobs_zero_rows(store_write *w, uint32_t number, const uint32_t *rows, size_t count,
+                         bool *changed, err *e)
+{
+    zeroing z = {.w = w, .r = &w->reads, .number = number, .rows = rows, .count = count};
+    err_code rc = zero_all(&z, e);
+    *changed = z.changed;
+    return rc;
+}
+
+err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, size_t count,
+                          bool *left, err *e)
+{
+    zeroing z = {.r = r, .number = number, .rows = rows, .count = count};
+    err_code rc = zero_all(&z, e);
+    *left = z.changed;
+    return rc;
+}
+
+err_code blobs_remove_some(store_write *w, uint32_t number, size_t most, bool *empty, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    unsigned char first[4];
+    *empty = false;
+    int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_BLOBS], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "removing a generation", e);
+    }
+    put_be32(first, number);
+    for (size_t i = 0; i < most && rc == 0; i++) {
+        MDB_val k = val_of(first, sizeof first), v = {0, NULL};
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        if (rc == MDB_NOTFOUND || (rc == 0 && (k.mv_size < 4 || get_be32(k.mv_data) != number))) {
+            *empty = true;
+            rc = 0;
+            break;
+        }
+        rc = rc == 0 ? mdb_cursor_del(cursor, 0) : rc;
+    }
+    mdb_cursor_close(cursor);
+    return schema_error(rc, "removing a generation", e);
+}

@@ -1,0 +1,237 @@
+#include "storage/models/model_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/env/codec.h"
+#include "storage/models/generations.h"
+#include "storage/models/model_record.h"
+
+typedef struct table {
+    char name[BLOB_NAME_MAX + 1];
+    float **at;
+    size_t rows, columns;
+    bool of_users;
+} table;
+
+enum { TABLES_FIXED = 6, TABLES_OF_MODALITY = 4 };
+
+/* tables lists every table of a model with its shape; the same list writes and reads. */
+static size_t tables(model *m, table *out)
+{
+    const table fixed[TABLES_FIXED] = {
+        {"w", &m->w, 1, m->dim, false},
+        {"f", &m->f, 1, m->dim, false},
+        {"user_e", &m->user_e, m->users, m->dim, true},
+        {"item_e", &m->item_e, m->items, m->dim, false},
+        {"item_h", &m->item_h, m->items, m->dim, false},
+        {"item_g", &m->item_g, m->items, m->dim, false},
+    };
+    size_t count = TABLES_FIXED;
+    memcpy(out, fixed, sizeof fixed);
+    for (size_t i = 0; i < m->modality_count; i++) {
+        model_modality *mo = &m->modalities[i];
+        const table of_modality[TABLES_OF_MODALITY] = {
+            {"mean", &mo->mean, 1, mo->width, false},
+            {"projection", &mo->projection, mo->width, m->dim, false},
+            {"spread", &mo->spread, 1, m->dim, false},
+            {"content", &mo->content, m->items, m->dim, false},
+        };
+        for (size_t j = 0; j < TABLES_OF_MODALITY; j++) {
+            out[count] = of_modality[j];
+            snprintf(out[count].name, sizeof out[count].name, "m%u.%.40s", (unsigned)i,
+                     of_modality[j].name);
+            count++;
+        }
+    }
+    return count;
+}
+
+static table *tables_new(size_t modalities)
+{
+    return mem_array(TABLES_FIXED + modalities * TABLES_OF_MODALITY, sizeof(table));
+}
+
+err_code model_put(store *s, uint32_t generation, const model *m, const void *ann, size_t ann_bytes,
+                   err *e)
+{
+    model copy = *m; /* the list wants to be able to write; putting only reads */
+    table *list = tables_new(m->modality_count);
+    encoder meta;
+    encoder_init(&meta, MODEL_RECORD_BYTES_MAX);
+    model_encode(m, &meta);
+    err_code rc = list != NULL ? encoder_check(&meta, "model", e) : err_nomem(e, "a model");
+    if (rc == ERR_OK) {
+        rc = generation_put(s, generation, "meta", meta.bytes, meta.used, 0, e);
+    }
+    size_t count = rc == ERR_OK ? tables(&copy, list) : 0;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        size_t row = list[i].columns * sizeof(float);
+        rc = generation_put(s, generation, list[i].name, *list[i].at, list[i].rows * row,
+                            list[i].of_users ? row : 0, e);
+    }
+    if (rc == ERR_OK && m->user_pairs != NULL) {
+        size_t row = sizeof *m->user_pairs;
+        rc = generation_put(s, generation, "user_pairs", m->user_pairs, m->users * row, row, e);
+    }
+    if (rc == ERR_OK && ann != NULL && ann_bytes > 0) {
+        rc = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
+    }
+    encoder_fini(&meta);
+    mem_free(list);
+    return rc;
+}
+
+/* --- loading --- */
+
+/* Long tables are read in several transactions: none stays open for seconds. Between them an
+ * erasure may zero a row, which is as good as before or after. */
+enum { LOAD_BYTES = 64 * 1024 * 1024 };
+
+static err_code load_range(store *s, uint32_t generation, const char *name, size_t offset,
+                           void *out, size_t bytes, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t done = 0; done < bytes && rc == ERR_OK;) {
+        store_read *r = NULL;
+        size_t here = bytes - done < LOAD_BYTES ? bytes - done : LOAD_BYTES;
+        rc = store_read_begin(s, &r, e);
+        if (rc == ERR_OK) {
+            rc = generation_blob_read(r, generation, name, offset + done, (char *)out + done, here,
+                                      e);
+            store_read_end(r);
+        }
+        done += here;
+    }
+    return rc;
+}
+
+static err_code blob_bytes(store *s, uint32_t generation, const char *name, size_t *bytes, err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    if (rc == ERR_OK) {
+        rc = generation_blob_bytes(r, generation, name, bytes, e);
+        store_read_end(r);
+    }
+    return rc;
+}
+
+err_code model_describe(store *s, uint32_t generation, model **out, err *e)
+{
+    size_t bytes = 0;
+    *out = NULL;
+    err_code rc = blob_bytes(s, generation, "meta", &bytes, e);
+    if (rc == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
+        rc = err_set(e, ERR_CORRUPT, "generation %u: meta of %zu bytes", generation, bytes);
+    }
+    void *meta = rc == ERR_OK ? mem_array(bytes, 1) : NULL;
+    if (rc == ERR_OK && meta == NULL) {
+        rc = err_nomem(e, "a model");
+    }
+    rc = rc == ERR_OK ? load_range(s, generation, "meta", 0, meta, bytes, e) : rc;
+    rc = rc == ERR_OK ? model_decode(out, (slice){meta, bytes}, e) : rc;
+    mem_free(meta);
+    return rc;
+}
+
+static err_code load_table(store *s, uint32_t generation, const table *t, err *e)
+{
+    size_t bytes = 0, expected = t->rows * t->columns * sizeof(float);
+    err_code rc = blob_bytes(s, generation, t->name, &bytes, e);
+    if (rc == ERR_NOT_FOUND) {
+        rc = err_set(NULL, ERR_CORRUPT, "missing"); /* the text is there: "generation n has no x" */
+        if (e != NULL) {
+            e->code = ERR_CORRUPT;
+        }
+    }
+    if (rc == ERR_OK && bytes != expected) {
+        rc = err_set(e, ERR_CORRUPT, "generation %u: %s has %zu bytes, expected %zu", generation,
+                     t->name, bytes, expected);
+    }
+    if (rc == ERR_OK) {
+        *t->at = mem_table(t->rows * t->columns, sizeof(float));
+        rc = *t->at != NULL ? load_range(s, generation, t->name, 0, *t->at, bytes, e)
+                            : err_nomem(e, "a model");
+    }
+    if (bytes >= LOAD_BYTES) {
+        store_forget_pages(s); /* else the table counts twice until all are read */
+    }
+    return rc;
+}
+
+/* A generation that is older than this table has no such blob; it stays NULL. */
+static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
+{
+    err none = ERR_INIT;
+    size_t bytes = 0, expected = m->users * sizeof *m->user_pairs;
+    err_code rc = blob_bytes(s, generation, "user_pairs", &bytes, &none);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    }
+    if (bytes != expected) {
+        return err_set(e, ERR_CORRUPT, "generation %u: user_pairs has %zu bytes, expected %zu",
+                       generation, bytes, expected);
+    }
+    m->user_pairs = mem_array(m->users, sizeof *m->user_pairs);
+    return m->user_pairs != NULL
+               ? load_range(s, generation, "user_pairs", 0, m->user_pairs, bytes, e)
+               : err_nomem(e, "a model");
+}
+
+err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err *e)
+{
+    model *m = NULL;
+    *out = NULL;
+    err_code rc = model_describe(s, generation, &m, e);
+    table *list = rc == ERR_OK ? tables_new(m->modality_count) : NULL;
+    if (rc == ERR_OK && list == NULL) {
+        rc = err_nomem(e, "a model");
+    }
+    size_t count = rc == ERR_OK ? tables(m, list) : 0;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        if (with_h || strcmp(list[i].name, "item_h") != 0) {
+            rc = load_table(s, generation, &list[i], e);
+        }
+    }
+    if (rc == ERR_OK) {
+        rc = load_user_pairs(s, generation, m, e);
+    }
+    mem_free(list);
+    if (rc != ERR_OK) {
+        model_free(m);
+        return rc;
+    }
+    *out = m;
+    return ERR_OK;
+}
+
+err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes, err *e)
+{
+    err why = ERR_INIT;
+    *out = NULL;
+    *bytes = 0;
+    err_code rc = blob_bytes(s, generation, "ann", bytes, &why);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+    }
+    void *made = mem_array(*bytes, 1);
+    if (made == NULL) {
+        return err_nomem(e, "the clustering");
+    }
+    rc = load_range(s, generation, "ann", 0, made, *bytes, e);
+    if (rc != ERR_OK) {
+        mem_free(made);
+        return rc;
+    }
+    *out = made;
+    return ERR_OK;
+}
+
+err_code model_h_read(void *ctx, size_t first, size_t count, float *out, err *e)
+{
+    const model_h_source *source = ctx;
+    size_t row = source->dim * sizeof(float);
+    return load_range(source->s, source->generation, "item_h", first * row, out, count * row, e);
+}

@@ -1,0 +1,260 @@
+#include "storage/records/features.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/common/half.h"
+#include "storage/env/schema.h"
+#include "storage/records/records.h"
+
+err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, bytes);
+    err_code rc = decode_version(&d, MODALITY_RECORD_VERSION, "modality", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    out->number = number;
+    out->width = decode_u32(&d);
+    out->name = decode_slice(&d, MODALITY_NAME_BYTES_MAX);
+    if (out->name.length == 0 || out->width == 0 || out->width > FEATURE_WIDTH_MAX) {
+        d.failed = true;
+    }
+    return decoder_check(&d, "modality", e);
+}
+
+/* get_modality borrows the name until the transaction ends; ERR_NOT_FOUND leaves `e` unset. */
+static err_code get_modality(store_read *r, uint8_t number, modality *out, err *e)
+{
+    slice value, key = {(const char *)&number, 1};
+    err_code rc = schema_get(r, DB_MODALITIES, key, &value, e);
+    return rc == ERR_OK ? modality_decode(out, number, value, e) : rc;
+}
+
+err_code modality_list(store_read *r, arena *a, const modality **out, size_t *count, err *e)
+{
+    *out = NULL;
+    *count = 0;
+    modality *made = arena_alloc(a, MODALITIES_MAX, sizeof *made);
+    err_code rc = made != NULL ? ERR_OK : err_nomem(e, "the modalities");
+    while (rc == ERR_OK && *count < MODALITIES_MAX) {
+        rc = get_modality(r, (uint8_t)*count, &made[*count], e);
+        if (rc == ERR_NOT_FOUND) {
+            break;
+        }
+        if (rc == ERR_OK) {
+            made[*count].name = arena_slice(a, made[*count].name);
+            rc = made[*count].name.at != NULL ? ERR_OK : err_nomem(e, "the modalities");
+            (*count)++;
+        }
+    }
+    *out = made;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* lookup: ERR_NOT_FOUND leaves `e` unset; *next is then the number that a new one would get. */
+static err_code lookup(store_read *r, slice name, modality *out, uint8_t *next, err *e)
+{
+    for (uint8_t number = 0; number < MODALITIES_MAX; number++) {
+        *next = number;
+        err_code rc = get_modality(r, number, out, e);
+        if (rc != ERR_OK || slice_equal(out->name, name)) {
+            out->name = name;
+            return rc;
+        }
+    }
+    *next = MODALITIES_MAX;
+    return ERR_NOT_FOUND;
+}
+
+err_code modality_find(store_read *r, slice name, modality *out, err *e)
+{
+    uint8_t next = 0;
+    err_code rc = lookup(r, name, out, &next, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_NOT_FOUND, "unknown modality %.*s", (int)name.length, name.at);
+    }
+    return rc;
+}
+
+err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
+                         err *e)
+{
+    modality known;
+    *is_new = false;
+    err_code rc = lookup(&w->reads, name, &known, number, e);
+    if (rc == ERR_OK && known.width != width) {
+        return err_set(e, ERR_INVALID, "expected %u numbers, not %u", known.width, width);
+    }
+    if (rc != ERR_NOT_FOUND) {
+        return rc;
+    }
+    if (*number >= MODALITIES_MAX) {
+        return err_set(e, ERR_TOO_LARGE, "more than %d modalities", MODALITIES_MAX);
+    }
+    if (width == 0 || width > FEATURE_WIDTH_MAX || name.length == 0 ||
+        name.length > MODALITY_NAME_BYTES_MAX) {
+        return err_set(e, ERR_INVALID,
+                       "a modality needs a name of 1 to %d bytes and 1 to %d numbers",
+                       MODALITY_NAME_BYTES_MAX, FEATURE_WIDTH_MAX);
+    }
+    encoder x;
+    encoder_init(&x, 1024);
+    encode_u8(&x, MODALITY_RECORD_VERSION);
+    encode_u32(&x, width);
+    encode_slice(&x, name);
+    slice key = {(const char *)number, 1};
+    rc = encoder_check(&x, "modality", e);
+    rc = rc == ERR_OK ? schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    *is_new = rc == ERR_OK;
+    return rc;
+}
+
+/* --- vectors --- */
+
+static void feature_key(unsigned char key[5], uint8_t number, uint32_t row)
+{
+    key[0] = number;
+    put_be32(key + 1, row);
+}
+
+err_code feature_decode(feature *out, uint32_t width, slice bytes, err *e)
+{
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    memset(out, 0, sizeof *out);
+    if (bytes.length < FEATURE_HEADER_BYTES || at[0] != FEATURE_RECORD_VERSION) {
+        return err_set(e, ERR_CORRUPT, "feature: record of version %d, expected %d",
+                       bytes.length > 0 ? at[0] : 0, FEATURE_RECORD_VERSION);
+    }
+    out->dtype = at[1];
+    out->width = width;
+    out->data = at + FEATURE_HEADER_BYTES;
+    if (out->dtype != FEATURE_F2 && out->dtype != FEATURE_F4) {
+        return err_set(e, ERR_CORRUPT, "feature: unknown number type %u", at[1]);
+    }
+    size_t expected = FEATURE_HEADER_BYTES + (size_t)width * feature_dtype_bytes(out->dtype);
+    if (bytes.length != expected) {
+        return err_set(e, ERR_CORRUPT, "feature: %zu bytes, expected %zu", bytes.length, expected);
+    }
+    return ERR_OK;
+}
+
+err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
+                      err *e)
+{
+    *out = NULL;
+    *count = 0;
+    feature *made = arena_alloc(a, MODALITIES_MAX, sizeof *made);
+    err_code rc = made != NULL ? ERR_OK : err_nomem(e, "features");
+    for (uint8_t number = 0; rc == ERR_OK && number < MODALITIES_MAX; number++) {
+        modality m;
+        unsigned char key[5];
+        slice value, k = {(const char *)key, sizeof key};
+        rc = get_modality(r, number, &m, e);
+        if (rc != ERR_OK) {
+            break;
+        }
+        feature_key(key, number, row);
+        rc = schema_get(r, DB_FEATURES, k, &value, e);
+        if (rc == ERR_NOT_FOUND) {
+            rc = ERR_OK;
+            continue;
+        }
+        feature *f = &made[*count];
+        rc = rc == ERR_OK ? feature_decode(f, m.width, value, e) : rc;
+        if (rc == ERR_OK) {
+            f->modality = arena_slice(a, m.name);
+            f->data = arena_copy(a, f->data, m.width * feature_dtype_bytes(f->dtype));
+            rc = f->modality.at != NULL && f->data != NULL ? ERR_OK : err_nomem(e, "features");
+            (*count)++;
+        }
+    }
+    *out = made;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static void widen(const feature *f, float *out)
+{
+    const unsigned char *at = f->data;
+    if (f->dtype == FEATURE_F4) {
+        memcpy(out, at, f->width * sizeof(float));
+        return;
+    }
+    for (uint32_t i = 0; i < f->width; i++) {
+        uint16_t bits = 0;
+        memcpy(&bits, at + 2 * i, sizeof bits);
+        out[i] = half_to_float(bits);
+    }
+}
+
+err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t count, float *out,
+                       err *e)
+{
+    modality m;
+    unsigned char key[5];
+    err_code rc = get_modality(r, number, &m, e);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? err_set(e, rc, "no modality %u", number) : rc;
+    }
+    for (size_t i = 0; i < count * m.width; i++) {
+        out[i] = NAN;
+    }
+    MDB_cursor *cursor = NULL;
+    int lmdb = mdb_cursor_open(r->txn, r->owner->dbi[DB_FEATURES], &cursor);
+    if (lmdb != 0) {
+        return schema_error(lmdb, "reading features", e);
+    }
+    feature_key(key, number, first);
+    MDB_val k = val_of(key, sizeof key), v = {0, NULL};
+    lmdb = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (lmdb == 0 && rc == ERR_OK) {
+        const unsigned char *at = k.mv_data;
+        uint32_t row = k.mv_size == 5 ? get_be32(at + 1) : 0;
+        if (k.mv_size != 5 || at[0] != number || row - first >= count) {
+            break;
+        }
+        feature f;
+        rc = feature_decode(&f, m.width, slice_of_val(v), e);
+        if (rc == ERR_OK) {
+            widen(&f, out + (size_t)(row - first) * m.width);
+            lmdb = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    if (rc == ERR_OK && lmdb != 0 && lmdb != MDB_NOTFOUND) {
+        return schema_error(lmdb, "reading features", e);
+    }
+    return rc;
+}
+
+err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f, err *e)
+{
+    unsigned char key[5];
+    size_t bytes = (size_t)f->width * feature_dtype_bytes(f->dtype);
+    feature_key(key, number, row);
+    MDB_val k = val_of(key, sizeof key);
+    MDB_val v = {FEATURE_HEADER_BYTES + bytes, NULL};
+    int rc = mdb_put(w->txn, w->owner->dbi[DB_FEATURES], &k, &v, MDB_RESERVE);
+    if (rc != 0) {
+        return schema_error(rc, "writing features", e);
+    }
+    unsigned char *at = v.mv_data;
+    at[0] = FEATURE_RECORD_VERSION;
+    at[1] = (unsigned char)f->dtype;
+    at[2] = at[3] = 0;
+    memcpy(at + FEATURE_HEADER_BYTES, f->data, bytes);
+    return ERR_OK;
+}
+
+err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was, err *e)
+{
+    unsigned char key[5];
+    slice k = {(const char *)key, sizeof key};
+    feature_key(key, number, row);
+    err_code rc = schema_delete(w, DB_FEATURES, k, e);
+    *was = rc == ERR_OK;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}

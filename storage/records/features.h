@@ -1,0 +1,55 @@
+/*
+ * features: the raw vectors that the shop computed, per modality, exactly as given.
+ *
+ * The first use of a modality's name fixes its number and width for the life of the store; half
+ * and single precision are kept as they came. An item without a record has no such modality. Keys
+ * go by (modality, item row), so one modality is read in one sweep.
+ */
+#ifndef STORAGE_FEATURES_H
+#define STORAGE_FEATURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+#include "storage/env/store.h"
+
+typedef struct modality {
+    uint8_t number; /* 0, 1, ... in order of first use */
+    uint32_t width;
+    slice name;
+} modality;
+
+/* modality_list gives all, by number, copied into `a`. */
+err_code modality_list(store_read *r, arena *a, const modality **out, size_t *count,
+                       err *e) ERR_CHECKED;
+
+/* modality_find gives one by name; its name is `name` itself. ERR_NOT_FOUND without one. */
+err_code modality_find(store_read *r, slice name, modality *out, err *e) ERR_CHECKED;
+
+/* modality_number finds or registers; ERR_INVALID if the width differs ("expected 384 numbers, not
+ * 383"), ERR_TOO_LARGE beyond MODALITIES_MAX. */
+err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
+                         err *e) ERR_CHECKED;
+
+/* features_get gives all vectors of one item, copied into `a` (data 16-byte aligned), by number. */
+err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
+                      err *e) ERR_CHECKED;
+
+/* features_read fills out (count, width) with the vectors of rows first .. first + count - 1 of
+ * one modality as float; an item without one, deleted ones too, gets a row of NaN. */
+err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t count, float *out,
+                       err *e) ERR_CHECKED;
+
+/* feature_put stores f->data for a registered modality of the same width. feature_remove takes a
+ * vector away; *was tells whether there was one. */
+err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f,
+                     err *e) ERR_CHECKED;
+err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was,
+                        err *e) ERR_CHECKED;
+
+#endif

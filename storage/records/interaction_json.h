@@ -1,0 +1,42 @@
+/*
+ * interaction_json: an interaction as a JSON document, both ways.
+ *
+ * {"user","item","type","timestamp","weight"} is the shape of the API; the lines that export writes
+ * and import reads may also say "split" ("train", "valid", "test"), "edge" and "seen", which the
+ * store keeps and the API decides by itself. Reading is as strict as that of items.
+ */
+#ifndef STORAGE_INTERACTION_JSON_H
+#define STORAGE_INTERACTION_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/interaction_types.h"
+#include "core/common/slice.h"
+#include "storage/log/op.h"
+#include "storage/records/item_json.h"
+
+typedef struct interaction_json_options {
+    const interaction_types *types;
+    int64_t now;      /* for an absent timestamp; others may be at most a day later */
+    bool with_split;  /* accept split, edge and seen */
+    const char *also; /* members that the caller takes itself, for the text about unknown ones:
+                         "a, b"; NULL: none */
+    arena *memory;    /* strings are copied here */
+    json_report report;
+    void *report_ctx;
+} interaction_json_options;
+
+/* interaction_json_read makes an op_interaction of a document: flags and weight from the type's
+ * entry unless it says otherwise. ERR_INVALID if anything was reported. */
+err_code interaction_json_read(const json_t *document, const interaction_json_options *options,
+                               op_interaction *out, err *e) ERR_CHECKED;
+
+/* interaction_json_new builds the document; with_split adds split, edge and seen. */
+err_code interaction_json_new(json_t **out, const op_interaction *x, bool with_split,
+                              err *e) ERR_CHECKED;
+
+#endif

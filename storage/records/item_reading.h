@@ -1,0 +1,51 @@
+/*
+ * item_reading: walking through an item's JSON document, with what is wrong told by JSON pointer.
+ *
+ * Shared by the readers of its members (item_json.c, item_json_features.c). One thread at a time.
+ */
+#ifndef STORAGE_ITEM_READING_H
+#define STORAGE_ITEM_READING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/common/slice.h"
+#include "storage/log/op.h"
+#include "storage/records/item_json.h"
+
+enum { READING_POINTER_MAX = 1024 };
+
+/* Where a reading is in the document, and whether anything was wrong. */
+typedef struct reading {
+    const item_json_options *options;
+    char pointer[READING_POINTER_MAX];
+    size_t length; /* of the pointer */
+    bool bad;
+    bool nomem;
+} reading;
+
+/* reading_enter appends "/name" with RFC 6901's escapes to the pointer, and returns the length that
+ * reading_leave goes back to. */
+size_t reading_enter(reading *r, const char *name);
+size_t reading_enter_index(reading *r, size_t index);
+void reading_leave(reading *r, size_t before);
+
+/* reading_problem reports what is wrong here. */
+void reading_problem(reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* reading_type names what a value is, for a problem: "a list". */
+const char *reading_type(const json_t *value);
+
+/* reading_memory is NULL, and `nomem` set, where the arena gives none. */
+void *reading_memory(reading *r, size_t count, size_t size);
+
+/* reading_text copies a string of `least` to `most` bytes, reading_name a member's name of 1 to
+ * bytes_max; false where a problem was reported or there is no memory. */
+bool reading_text(reading *r, const json_t *value, size_t least, size_t most, slice *out);
+bool reading_name(reading *r, const char *name, size_t bytes_max, slice *out);
+
+/* item_json_features reads the member `features` (item_json_features.c). */
+void item_json_features(reading *r, const json_t *value, op_item *out);
+
+#endif

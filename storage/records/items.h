@@ -1,0 +1,61 @@
+/*
+ * items: the catalogue's records, and the map from ids to rows.
+ *
+ * A row is given once. A deleted item keeps a record without content (a tombstone with its id), so
+ * that interactions which point at the row stay readable; the id itself is free again and gets a
+ * new row. So: every id in the map leads to a record that is not deleted and has that id, and
+ * every record that is not deleted is found by its id.
+ *
+ * What reads takes a store_read; the functions on store_write are for apply and import.
+ */
+#ifndef STORAGE_ITEMS_H
+#define STORAGE_ITEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+#include "storage/env/store.h"
+
+typedef struct stored_item {
+    uint32_t row;
+    bool hidden;
+    bool deleted; /* only id and row mean anything then */
+    slice id;
+    slice title; /* absent: none */
+    const slice *categories;
+    const attribute *attributes; /* by name */
+    uint32_t category_count;
+    uint32_t attribute_count;
+    int64_t created;      /* epoch seconds */
+    uint64_t updated_seq; /* of the op that last wrote the item */
+} stored_item;
+
+/* item_find gives the row of an id; ERR_NOT_FOUND without one. */
+err_code item_find(store_read *r, slice id, uint32_t *row, err *e) ERR_CHECKED;
+
+/* item_get reads the record of `row`, copied into `a`; deleted ones too. ERR_NOT_FOUND if the row
+ * was never given. */
+err_code item_get(store_read *r, uint32_t row, arena *a, stored_item *out, err *e) ERR_CHECKED;
+
+/* item_each calls `visit` for every record with row >= `first`, in order of rows, deleted ones
+ * too; the item is valid during the call. `visit` returns ERR_CANCELLED to stop early, which is
+ * then not an error here. */
+typedef err_code (*item_visit)(void *ctx, const stored_item *it, err *e);
+err_code item_each(store_read *r, uint32_t first, item_visit visit, void *ctx, err *e) ERR_CHECKED;
+
+/* item_create gives the next row to it->id and writes the record; it->row is ignored and returned
+ * in *row. The id must be free (ERR_CONFLICT). */
+err_code item_create(store_write *w, const stored_item *it, uint32_t *row, err *e) ERR_CHECKED;
+
+/* item_put writes the record of an existing row again; the id must be the same. */
+err_code item_put(store_write *w, const stored_item *it, err *e) ERR_CHECKED;
+
+/* item_delete leaves a tombstone and takes away features and the id's mapping. */
+err_code item_delete(store_write *w, uint32_t row, uint64_t seq, err *e) ERR_CHECKED;
+
+#endif
