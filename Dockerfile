@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # stair: two stages, so that the image holds the binary and its libraries and no compiler.
 # BASE must be a Debian 12: the libraries' versions are part of what is tested.
 ARG BASE=debian:12-slim

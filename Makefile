@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # stair: build, test and run. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all

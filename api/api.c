@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The door: pooled workspaces, routing, dispatch, and what every answer has in common. */
 #include "api/api.h"
 

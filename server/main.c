@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * main: find the command, read its options, run it, and turn its error into one line and an exit
  * status. The only file that ends the process, but for bus_error.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /openapi.yaml and /console: files that the binary carries. */
 #include "api/handlers.h"
 #include "api/web/assets.h"

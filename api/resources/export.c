@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /export/items and /export/interactions: spooled to an unlinked file first, so that a slow
  * receiver keeps no read transaction open. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The filter of POST /recommend. */
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /health, /health/live, /health/ready and /metrics. */
 #include "api/handlers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* POST and DELETE /interactions. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /items/{id} and GET /items: what the store has of the catalogue. */
 #include "api/handlers.h"
 #include "api/web/quote.h"

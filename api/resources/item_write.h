@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * item_write: from documents of items to an op, with what can be computed before the writer.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes of items: POST, PUT, PATCH and DELETE, one and many. Reads are in item_read.c. */
 #include "api/handlers.h"
 #include "api/resources/item_write.h"

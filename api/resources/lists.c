@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /similar, /popular and /latest. */
 #include "api/handlers.h"
 #include "api/resources/recommend_answer.h"

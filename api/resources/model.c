@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /model and /model/generations, POST /model/activate. Training is in model_train.c. */
 #include "api/handlers.h"
 #include "api/resources/write.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* POST, GET and DELETE /model/train: the training itself runs in a process of its own. */
 #include <math.h>
 #include <stdlib.h>

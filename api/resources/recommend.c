@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET and POST /recommend, and /recommend/batch. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "api/resources/recommend_answer.h"
 
 #include "api/web/store_answer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend_answer: a list of hits as JSON, for every route that gives lists.
  *

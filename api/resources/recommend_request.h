@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend_request: what a caller asks of /recommend, from a query string or from a body.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* POST /snapshot and GET /snapshot/{name}. */
 #include <stdio.h>
 #include <string.h>

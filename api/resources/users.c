@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET and DELETE /users/{id}, and GET /users/{id}/interactions. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * write: between a checked request and the answer to what it wrote.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The files that the binary carries: read at build time, relative to the project's root. */
     .section .rodata
     .global asset_openapi, asset_openapi_length, asset_console, asset_console_length

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * assets: files of the source tree that the binary carries, so that it needs none beside it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * body: JSON bodies, read strictly, with every fault named by its JSON pointer.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "api/web/body_hash.h"
 
 #include <gnutls/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * body_hash: SHA-256 of a request, by which a repeat of an Idempotency-Key is told from another
  * request. The only user of GnuTLS in api/. Thread-safe.

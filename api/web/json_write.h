@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * json_write: JSON text straight into a growing buffer, without a tree.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * problem: what went wrong, as application/problem+json (RFC 9457).
  *

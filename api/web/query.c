@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of the query string: each known one is taken once, the rest is refused. */
 #include <assert.h>
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store_answer: documents that come from the store, as JSON trees.
  *

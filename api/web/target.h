@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * target: a request's target, taken apart as RFC 3986 wants it: split first, decoded after.
  *

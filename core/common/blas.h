@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * blas: the few dense products that the mathematics needs, and how many threads they use.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * epoch: epoch-based reclamation. See the header for the argument.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * half: IEEE 754 half precision to single, exactly. Every half is a single, so nothing rounds; the
  * way back is not needed, because vectors are kept as they were given.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * idmap: external ids to rows and back, read by many threads while one adds.
  *

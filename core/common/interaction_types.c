@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/common/interaction_types.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interaction_types: what each type of interaction means to the model and to the lists.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * item_fields: what a shop says about an item, as plain structs that every layer shares.
  *

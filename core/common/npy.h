@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * npy: NumPy's .npy files of floats, row by row.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pvec: the persistent radix vector. See the header for the contract.
  *

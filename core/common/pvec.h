@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pvec: a vector that keeps its old versions, by sharing what did not change.
  *

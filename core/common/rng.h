@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rng: a small seeded random generator, so that the same seed gives the same run everywhere.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sparse: compressed sparse rows, the form of every graph here.
  *

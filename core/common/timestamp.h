@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * timestamp: RFC 3339 text and epoch seconds, both ways.
  *

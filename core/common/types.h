@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * types: the few plain types that every part of the mathematics shares.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/demo/demo_catalogue.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * demo_catalogue: the goods of the synthetic shop, and how they can be drawn. Part of demo_shop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * demo_shop: a synthetic shop on which the model can be tried, measured and explained.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * demo_shopper: one customer of the synthetic shop: whom they are and what they take.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dataset: what a training or an evaluation works on, free of ids, files and databases.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * features: where the trainer reads the items' raw vectors of one modality from, block by block.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fsc: forward stepwise convolution (the paper's FSC), and its gradient beside it.
  *

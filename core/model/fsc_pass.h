@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fsc_pass: one layer of a convolution over the graph, in the forms that a training step needs.
  *

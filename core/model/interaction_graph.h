@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interaction_graph: who interacted with what, as the operator A of the convolution.
  *

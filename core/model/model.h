@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model: the tables that a training leaves behind, and nothing of how it got there.
  *

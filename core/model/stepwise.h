@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stepwise: the strengths that change along the embedding's dimensions.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ann: which rows lie in which direction, so that a search of a large catalogue reads a part of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The calls of FAISS's C API that we make, to the official headers' signatures, for systems whose
  * FAISS package has those headers but not the library (Debian 12). Where libfaiss_c is installed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/search/faiss_table.h"
 
 #include <faiss/c_api/IndexFlat_c.h>

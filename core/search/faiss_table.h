@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * faiss_table: the two things that FAISS does for us, in our words.
  *

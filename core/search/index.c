@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* index: building. What is built is chosen here; core/search/index_search.c reads it. */
 #include "core/search/index.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * index_parts: what an index is made of. Private to core/search/index.c, which builds, and
  * core/search/index_search.c, which reads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kth: the k-th largest of a stream of numbers, in memory of the caller.
  *

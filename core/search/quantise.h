@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * quantise: 8-bit codes of a table, by which most rows are ruled out without reading their floats.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every kernel walks the blocks of a range in order, makes 16 integer products, scales them to
  * estimates and stops where one reaches the floor within its margin. The kernels agree but for the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * quantise_kernels: the loops over codes, one per instruction set, and the layout they agree on.
  * Private to core/search/quantise.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel is dot4: four rows at once, because one row's dependent additions leave the units
  * idle, and because four sums fold with the same shuffles on every instruction set. Everything

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * scan: inner products of one query with many rows, near the memory's speed.
  *

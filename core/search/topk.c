@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/search/topk.h"
 
 void topk_init(topk *t, topk_hit *hits, size_t k)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * topk: the k best of a stream of scored rows, in memory of the caller.
  *

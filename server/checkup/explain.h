@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * explain: the configuration that `stair serve` would have here, what the store takes and what the
  * machine gives, one beside the other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * footprint: how much memory serving a store takes, from what the store holds.
  *

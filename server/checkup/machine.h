@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * machine: what the machine, the container and the shell allow to a process that serves a store.
  *

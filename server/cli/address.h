@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * address: "HOST:PORT" to a listening socket and back. Pure helpers, thread-safe.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What commands share beside their table: clocks, interruption, wrong use. */
 #include "server/cli/command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading options: the order of the sources is the order of the passes below, weakest first, so
  * that a later one simply overwrites. Within one source a name may be given once, lists excepted.

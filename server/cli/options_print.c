@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of options as people read it: --help, the example file, the rows of the README.
  * All three come from the same entries, so none can fall behind the code.

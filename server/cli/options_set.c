@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One value of one option, from text. What is wrong is told with its place and the range.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * print_json: the one document that a command's --json puts on standard output.
  */

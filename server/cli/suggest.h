@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * suggest: the name that somebody may have meant by one that does not exist. Thread-safe.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair check: verify every record and every invariant of a store, and say what of the
  * configuration and the machine could get in the way of serving it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair demo: writes the synthetic shop as the files that import reads.
  */

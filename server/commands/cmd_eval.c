@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair eval: how good the lists are that the service would give, beside the two baselines.
  *

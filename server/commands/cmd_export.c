@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair export: the content of a store as JSON lines, which import reads back.
  *

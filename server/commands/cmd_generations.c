@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair generations: the trained models of a store: list, activate, prune, draw.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stair key new: makes a key, shows it once, keeps its hash. */
 #include <stddef.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair migrate: upgrade a store to the format of this binary.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stair ping: the health check of a container that has no curl. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair serve: the service. The main thread only waits for signals (sigtimedwait); our own threads
  * block them. OpenBLAS starts a thread before main, which does not: a signal that the kernel gives

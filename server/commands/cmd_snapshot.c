@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair snapshot: a consistent, compacted copy of a store, live or not.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair train: from the store's data to a new generation, beside a live server or without one.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair tune: a training whose strengths, decay, layers and neighbours are chosen by validation.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The commands of the binary, in the order in which --help lists them. */
 #include "server/cli/command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/commands/generation_expect.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_expect: what is said of a generation that an option names and the store lacks.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * service: everything that `stair serve` runs, put together and taken apart in order.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/commands/tsv_field.h"
 
 void tsv_field_write(FILE *file, slice text)

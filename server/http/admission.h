@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * admission: what is decided about a request from its first lines alone, before its body is read.
  *

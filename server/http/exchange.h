@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * exchange: one connection's request in progress, as far as it knows nothing of the HTTP library.
  *

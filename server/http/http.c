@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Traps of libmicrohttpd that this file is built around. MHD_quiesce_daemon takes the listening
  * socket out of each worker's epoll while the worker may be doing the same, and the library aborts

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http: the HTTP loop. It and its parts (server/http/http_parts.h) are the only home of
  * libmicrohttpd.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A response is destroyed right after it was queued: the library keeps its own reference. The body
  * is lent to it, so nothing is copied between the API's buffer and the socket.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which owns sockets and
  * connections, server/http/http_request.c, which reads, and server/http/http_answer.c, which sends:

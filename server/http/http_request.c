@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Traps of libmicrohttpd that this file is built around. The handler runs several times for one
  * request. A response cannot be queued while body bytes are handed in, and one queued at the first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tls: the certificate that new connections get, replaceable while serving.
  *

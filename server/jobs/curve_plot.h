@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * curve_plot: a generation's learning curve as a picture, one SVG file without outside parts.
  *

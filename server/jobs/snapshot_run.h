@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * snapshot_run: copies of the live store, made in the background, one after the other.
  *

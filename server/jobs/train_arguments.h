@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_arguments: the options that the commands which train share, and what they mean.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_order: what POST /model/train asks for, as the command line of its child; or refused.
  *

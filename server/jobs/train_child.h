@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_child: `stair train` as a process of its own, for POST /model/train.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What `stair train` and `stair tune` do, from the store to the report.
  */

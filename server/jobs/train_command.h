@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_command: what `stair train` and `stair tune` have in common: all but a table of options.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_compare: whether a trained model may take over from the active generation, by validation.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_publish: how a trained model becomes a generation of the store, and when it takes over.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_room: whether the generation that a training will write fits into the store's quota.
  *

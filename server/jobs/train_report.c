@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/jobs/train_report.h"
 
 json_t *report_metrics(const eval_metrics *m)

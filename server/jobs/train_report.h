@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_report: what a training or an evaluation found, as JSON and as lines for people.
  *

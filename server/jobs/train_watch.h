@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_watch: the hooks through which a training is seen, stopped and saved.
  *

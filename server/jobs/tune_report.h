@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tune_report: what was tried and what was chosen, as lines on standard error and as JSON.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/load/dataset_load.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dataset_load: the store's interactions and features as what the trainer works on.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live_load: the store's content into the live tables, and a generation into a base, at start.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine: the store, the live tables, the writer and the background work, joined; no HTTP in it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_base: a generation as it is in the store, made ready to serve.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_json: a generation as the JSON document that `stair generations --json` prints.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_refit: whether a generation was trained on the validation interactions too.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_wanted: which generations of the store may be served, and which one wants to be.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * propagator: the background thread that brings the slow news into the live tables.
  *

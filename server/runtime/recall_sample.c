@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/runtime/recall_sample.h"
 
 #include "core/common/mem.h"

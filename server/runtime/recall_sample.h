@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recall_sample: how good the approximate search is on the shop's own users, now.
  *

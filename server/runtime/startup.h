@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * startup: the store's content into the live tables, and the model that it names beside it.
  *

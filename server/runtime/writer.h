@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * writer: the one thread that changes anything, behind a bounded queue.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the writer's thread does with the jobs that it took: one transaction and one commit for all
  * of them, the changes into the live tables, the answers. Everything here runs in that thread, but

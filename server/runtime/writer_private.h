@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * writer_private: what the two files of the writer share. writer.c is the queue and the thread,
  * writer_apply.c what becomes of the jobs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/telemetry/bus_error.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bus_error: what is said when the store's file ends before its pages do.
  *

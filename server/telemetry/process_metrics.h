@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * process_metrics: what the operating system says about this process: memory, processor time,
  * open files; and what was built. Read at each scrape from /proc.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * supervisor: what this process tells whoever started it and watches over it (sd_notify).
  *

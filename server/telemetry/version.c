@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "server/telemetry/version.h"
 
 /* The Makefile says so, and rebuilds this file alone when the commit moves. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* version: what was built. */
 #ifndef SERVER_VERSION_H
 #define SERVER_VERSION_H

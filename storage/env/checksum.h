@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * checksum: 64 bits over a piece of a table, to tell damage from content.
  *

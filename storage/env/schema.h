@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * schema: the databases of the environment, their keys, and the inside of the store's handles.
  *

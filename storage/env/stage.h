@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stage: the folder import.tmp/ in which an import builds the content that will take the place of
  * the present one. Internal to storage/; the calls for others are in store.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store: the handle. Opening and sweeping, read transactions and their pool.
  *

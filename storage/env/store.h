@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store: one LMDB environment in one folder, and everything that is durable in it.
  *

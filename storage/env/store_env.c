@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store_env: opening the LMDB environment, its databases and the lock files around it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * delimited: CSV, TSV and RecBole's atomic files, line by line.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * id_table: external ids to numbers, in memory, while an import runs.
  *

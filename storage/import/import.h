@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * import: files in the field's own shapes become the content of a store.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interactions into a store that has none: both sides are appended in their own order, which
  * spares the search for each record and leaves full pages.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a file of interactions says only as a whole: which lines repeat others, and who is held out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * import_columns: what the header of a delimited file of interactions says.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The interactions' files: every line is checked, its ids become rows, and it is kept in memory
  * until all lines are known, since duplicates and splits can only be told from all of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RecBole's .item files, and CSV in their manner: a column is a title, the categories or an
  * attribute. A suffix says what an attribute is; without one, what looks like a number is one.

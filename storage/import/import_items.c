@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The items' file: JSON lines in the API's shape, written into the staged store as they are read.
  */

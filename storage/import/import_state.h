@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * import_state: what the phases of one import share. Private to import*.c.
  *

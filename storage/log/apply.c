@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * apply: the group and the frame of each op: replay, entries, log, idempotency record, seq.
  *

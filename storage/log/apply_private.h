@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * apply_private: what the files of apply share: the op under way, its results and its changes.
  * Internal to storage/log/apply*.c and storage/log/erase.c.

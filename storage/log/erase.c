@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * erase: a user goes, from everything that this store can reach.
  *

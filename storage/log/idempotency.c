@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * idempotency: the answers that a repeated Idempotency-Key gets, for a day.
  *

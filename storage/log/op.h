@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * op: one write, as the unit that is admitted, applied, logged and numbered.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oplog: the ops of the recent past, by seq, each written in its op's own transaction.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_more: the log, the idempotency records and the generations; and what is left of a user.
  */

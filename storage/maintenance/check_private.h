@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_private: what the two files of check share. Internal to storage/maintenance/check*.c.
  */

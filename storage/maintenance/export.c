@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/maintenance/export.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * export: the content of a store as JSON lines that import reads back.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * snapshot: a consistent copy of a store, also of one that is being served.
  *

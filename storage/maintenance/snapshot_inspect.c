@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a copy holds, told without making a file in its folder: its owner makes its own locks. */
 #include <sys/stat.h>
 

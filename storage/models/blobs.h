@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * blobs: the large tables of a generation, in pieces of 1 MiB with a checksum each.
  *

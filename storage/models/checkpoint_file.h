@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * checkpoint_file: how far a training got, so that --resume can go on after a kill.
  *

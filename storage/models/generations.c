@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generations: their records, and their life from building to gone. Blobs are in blobs.c.
  */

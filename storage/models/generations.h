@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generations: trained models, kept side by side, one of them active.
  *

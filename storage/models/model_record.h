@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model_record: what a model is besides its tables, as bytes. Pure, fuzzed. Internal to storage/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model_store: a trained model as blobs of a generation, and back.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/models/sweep.h"
 
 #include "storage/env/schema.h"

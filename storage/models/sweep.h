@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sweep: what an owner clears away at open, left by processes that were killed: generations that
  * were never finished (unless their training still runs), a checkpoint that an erasure has

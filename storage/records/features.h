@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * features: the raw vectors that the shop computed, per modality, exactly as given.
  *

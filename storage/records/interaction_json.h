@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interaction_json: an interaction as a JSON document, both ways.
  *

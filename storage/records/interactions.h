@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interactions: who did what with which item, kept from both sides.
  *

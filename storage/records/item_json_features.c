@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The member `features` of an item: a vector of each modality, as numbers or as base64. */
 #include <math.h>
 #include <string.h>

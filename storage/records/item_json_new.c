@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Items as JSON documents, written: the other half of item_json.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * item_reading: walking through an item's JSON document, with what is wrong told by JSON pointer.
  *

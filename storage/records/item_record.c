@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * item_record: the bytes of an item, and of the lists that it shares with ops.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * items: the catalogue's records, and the map from ids to rows.
  *

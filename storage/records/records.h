@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * records: from stored bytes to structs. Pure functions, so that each can be fuzzed and a damaged
  * store is an error and never a crash. What they return borrows from the bytes, lists from the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * users: who has a row. A record exists exactly as long as the user does: erasure removes it and
  * the id's mapping, and the row stays unused for ever.

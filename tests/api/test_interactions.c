@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Interactions and users as a caller sees them: types, repeats, unknown items, removal, erasure. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every bad request under tests/fixtures/invalid: it is refused with the status and the places that
  * its `problem` file names, as a problem document, and the store's seq stays.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Items as a caller sees them: create, replace, patch, delete, read, page by page. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a request may ask for within the documented limits is answered, however large the records
  * behind the answer are; what is too long is refused by the name of its limit. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Models, training, snapshots, exports, health, documents, methods and roles. */
 #include <setjmp.h>
 #include <stdarg.h>

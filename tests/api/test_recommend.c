@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lists as a caller sees them: personal ones with and without a model, sessions, filters, batches,
  * explanations, and the hard guarantees. */
 #include <setjmp.h>

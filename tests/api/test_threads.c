@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Readers beside the writer: what was acknowledged is in the next answer, every answer is whole,
  * and no two threads get in each other's way. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every allocation of a request fails once: the answer is then a problem (or, where memory was not
  * needed after all, right), nothing leaks, and the next request is answered. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's table of parts left out, on a folder of real data: make ablation DATA=FOLDER.
 
 The folder holds interactions.inter with a split column, NAME_feat.npy files and maybe items.jsonl.

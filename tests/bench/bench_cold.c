@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_cold: how well an item is recommended that training never saw, by MODEL.md's protocol.
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """What variety costs: recall and likeness within a list at every step of `diversity`, on sports.
 
 The test interactions stay out of the store, so that the service ranks them like anything new. A list's

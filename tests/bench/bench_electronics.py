@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shop of Amazon Electronics' size by one command: files, import, preparation, one epoch.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_electronics.py [--users 192000]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_filters: what a filter costs, by how many items pass it and by what it asks.
  *

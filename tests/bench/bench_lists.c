@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_lists: popular and latest items, from the kept head of the order and by a scan of all.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What learning online is worth: the next item of a shop's last tenth of time, measured through HTTP.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 6000] [--items 2000]

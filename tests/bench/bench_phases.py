@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a request's instructions go: callgrind over the running service, phase by phase.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_phases.py [--items 6700] [--requests 300]

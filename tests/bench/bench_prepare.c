@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What preparing features costs: whitening and neighbours, beside their limits, and their memory.
  *

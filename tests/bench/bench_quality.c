@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One training on a folder of real data, with the numbers that a published table would show.
  * Usage: bench_quality [DIR NEIGHBOURS [key=value ...]]; the keys are those of `stair train`.

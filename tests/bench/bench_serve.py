@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast the running service answers: wrk against stair, and against a peer in Python.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_serve.py [--sizes 6700,63000]

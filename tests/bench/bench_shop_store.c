@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_shop_store: a store with a shop of any size and a model that nobody had to train.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seconds an epoch of `stair train` beside PyTorch (peer_torch.py): same files, same threads, in turns.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_torch.py [--rounds 3] [--threads 2]

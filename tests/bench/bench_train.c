@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a training costs: every kernel beside the memory's bandwidth, seconds an epoch and memory by
  * size. bench_prepare has what comes before.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * measuring: what benches need to run at all: a clock, memory, errors that end them.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peer that bench_serve.py measures beside stair: what a Python shop would write in an hour.
 
 FastAPI on uvicorn over faiss.IndexFlatIP, every package from Debian. It holds a table of items and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peer of bench_torch.py: STAIR's training in PyTorch on the processor, as one would write it.
 
     /usr/bin/python3 tests/bench/peer_torch.py --interactions FILE [--items FILE.jsonl]

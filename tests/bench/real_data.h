@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * real_data: a folder of interactions.inter and NAME_feat.npy as a dataset, for measuring the
  * trainer alone; ids in the file are the rows.

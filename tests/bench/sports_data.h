@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sports_data: a data set of ../shared/data in memory, for benches that work below the store.
  */

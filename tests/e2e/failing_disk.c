@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * failing_disk: stands before pwrite, writev and fdatasync and makes them fail on demand.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * racing_epoll: gives a loop of the server the time to take the listening socket out of its epoll
  * set before the main thread does.

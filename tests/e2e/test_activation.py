@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A new generation takes over by itself only if it was compared with the active one, and is as good."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that no client library would send: each gets an answer or a close, and nothing changes."""
 
 import os

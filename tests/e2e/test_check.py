@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stair check: a whole store passes, a damaged one is told apart by name, the configuration is explained."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The console page in a real browser."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """openapi.yaml is the truth: every route and status in it is met, and every bad request is refused as
 its file says, over a socket."""
 

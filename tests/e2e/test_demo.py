@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README's first command, and the lines that it tells people to try."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A full disk, a used-up quota and a failing fsync: the write is refused, reads go on, and it heals."""
 
 import errno

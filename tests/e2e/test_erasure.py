@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A user goes: from every table, log and answer, and out of a training that has begun before."""
 
 import json

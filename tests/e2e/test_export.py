@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export: what a run that is stopped half-way says, and what it leaves."""
 
 import os

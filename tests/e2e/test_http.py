@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP loop: legal but unusual requests get one answer each, and none is left behind."""
 
 import gzip

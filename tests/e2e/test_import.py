@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import: every case of tests/fixtures/import, and what a kill, a full disk or another format leaves.
 
 A case is a folder: the input files, `command` (the arguments after --store) and `expected.json`:

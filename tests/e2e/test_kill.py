@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kill -9 at any moment: nothing acknowledged is lost, nothing is half there."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the process itself guards: rate, slow clients, the private address, reloading, and the end."""
 
 import os

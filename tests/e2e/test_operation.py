@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running it: snapshots, restarts, trainings beside a live server, generations and roll-back."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What commands say about generations and users: names that are not there, files, full outputs."""
 
 import os

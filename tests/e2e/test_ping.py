@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stair ping: its time-out is of the whole question, however the other side behaves."""
 
 import os

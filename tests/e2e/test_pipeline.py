@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From files to lists: import, train, eval and serve tell one story."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is watched: alert rules, a real Prometheus that scrapes, and the dashboard's queries in it."""
 
 import http.client

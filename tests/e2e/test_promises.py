@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thousands of random calls against a model in memory that states API.md's promises, with restarts.
 
 The model knows items, users and interactions, and nothing of how they are kept. After every write the

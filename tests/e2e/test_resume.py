@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A training that is killed goes on from its checkpoint and ends where it would have ended."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The service as its users see it: start, answers, stop."""
 
 import ctypes

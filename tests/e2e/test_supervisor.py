@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `stair serve` tells the supervisor that started it (sd_notify), over a real datagram socket."""
 
 import os

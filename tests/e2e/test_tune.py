@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stair tune: says what it chose as options that ask for the same, and what an interruption leaves."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * api_target: the API over an empty shop, for fuzz targets. Requests run to their end but for the
  * commit: a prepared write is checked and abandoned, so that no input changes what the next sees.

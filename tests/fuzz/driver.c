@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * driver: a small coverage-guided fuzzer for what gcc compiles.
  *

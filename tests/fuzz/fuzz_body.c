@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON bodies of every route that takes one: the first byte picks the route, the rest is the body.
  */
 #include "tests/fuzz/api_target.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CSV and TSV of any bytes: every record has the header's number of fields, within the input. */
 #include <stdint.h>
 #include <stdio.h>

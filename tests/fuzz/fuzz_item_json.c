@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON bodies of any bytes as items and interactions: what is accepted keeps the limits, and what
  * is written from it reads back the same.

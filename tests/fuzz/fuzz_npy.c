@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* .npy files of any bytes: read or refused, never more memory than a row. */
 #include <stdint.h>
 #include <stdio.h>

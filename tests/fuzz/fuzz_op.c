@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The op codec: any bytes are refused or give an op that passes its own check, and that encodes to
  * bytes which decode to the same. */
 #include <stdlib.h>

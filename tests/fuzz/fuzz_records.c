@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stored records of every kind: the first byte picks the decoder. Whatever the bytes are, decoding
  * gives an error or a struct whose members lie inside; what decoded encodes and decodes again. */
 #include <stdlib.h>

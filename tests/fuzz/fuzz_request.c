@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The request line: "METHOD TARGET", as raw as a socket brings it. */
 #include "tests/fuzz/api_target.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every intermediate of the method against the reference numbers. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New items on real data: better than what a shop gets from comparing features alone."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo shop is worth showing: STAIR is clearly ahead on it, and the two convolutions earn something.
 
 Also the sizes that benches make of it keep their promises: exact counts, bounded memory.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recall and NDCG on real data: not below the reference, far above what is popular."""
 
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * api_shop: the whole service without a process: a real store in a temporary folder, live tables
  * and the API over them, called synchronously.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headless Chromium through chromedriver's own protocol: no library between."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Holds answers against openapi.yaml: route, method, status, headers, media type and body."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A shop from nothing: write it, import it, train on it, serve it, and say what to try.
 # DEMO_DIR is where it goes, DEMO_LISTEN the address; Ctrl-C ends it.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Install those of the named Debian packages that are missing. Asks nothing; does nothing, and needs
 # no network and no rights, when all are there.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Build the Dockerfile with buildah on a base made by debootstrap, and run the image: needs root, a
 # Debian mirror, and no container engine.
 set -euo pipefail

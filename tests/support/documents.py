@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Write the parts of the documents that the binary knows best.
 
     documents.py                  configuration: README.md's table and deploy/stair.conf.example

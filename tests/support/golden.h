@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * golden: the reference numbers of tests/golden/, loaded into plain tables.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests stand on: the real binary, a shop, a client that checks every answer.
 
 Each test file is a unittest module that ends in harness.main(); run it with /usr/bin/python3 (the

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """What is under deploy/ is taken by those who will read it, and speaks of the binary that there is.
 
 systemd, docker-compose and Prometheus judge their own files; what an engine or a cluster would have

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """What can go stale in the documents and be checked: links, the generated configuration table and
 example file, environment paths, and files that grew too long."""
 

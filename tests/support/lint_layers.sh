@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The folders look one way only, each library has its home, and some calls are not for us.
 set -u
 bad=0

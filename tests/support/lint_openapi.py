@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """openapi.yaml is a valid document, and names the routes of the binary: none more, none less."""
 
 import os

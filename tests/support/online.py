@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Online equals offline: the lists of a server are those of `stair eval`."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Run test programs, --jobs at a time, and keep count.
 
 A program is a cmocka binary or a Python file on tests/support/harness.py; both say for each test

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shop: a small random shop for tests, kept twice: in live tables and in plain arrays that say
  * what the live tables must say.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shop_user: what a request starts from for a user of the random shop, worked out plainly in double
  * over the shop's own arrays (the formula of core/serve/query/user_e.c).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store_fixture: a store in a temporary folder, and ops in a line each, for tests.
  */

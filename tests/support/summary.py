@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Sum what run_tests.py wrote: summary.py FOLDER [SUITE...]
 
 A named suite without a result did not build or did not run: it counts as one failure. No test at

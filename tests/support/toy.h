@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * toy: small random data sets for tests of the trainer, the same for the same seed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An epoch's batches: every pair once, in another order each epoch, with a negative never bought.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* delimited and jsonl: the text that import reads, line by line. */
 #include <setjmp.h>
 #include <stdarg.h>

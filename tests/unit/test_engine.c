@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The write path without HTTP: what is answered is on disk and in the view, whatever fails.
  *
  * The program's own fdatasync stands before the C library's, so that LMDB's commits wait or fail

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Readers, writers, the propagator and activations all at once, with pthread: what a read sees is
  * always whole and never goes back, and a background that fails is told. Run under TSan too. */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics by hand, masks and protocols, and the baselines against their definitions. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What stair check says of machines that this one is not. */
 #include <setjmp.h>
 #include <stdarg.h>

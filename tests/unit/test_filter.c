@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Filters against items in plain memory, condition by condition, through changes of the items.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Searching against brute force: the same rows, the same order, the same bits.
  */

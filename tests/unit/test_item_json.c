@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* item_json and interaction_json: every problem is reported with its pointer; nothing is lost. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON text without a tree: what is written reads back as what it was. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The live tables against plain arrays: every change, held views, failure, readers beside a writer.
  */

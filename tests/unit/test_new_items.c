@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Items that training has not seen: placed from features, moved by their first buyers.
  */

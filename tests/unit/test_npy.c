@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* npy: what it reads, and by which words it refuses the rest. */
 #include <math.h>
 #include <setjmp.h>

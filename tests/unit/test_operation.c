@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines that cannot be forged, metrics that add up, keys that are compared whole, and what is
  * decided about a request before its body. */
 #include <pthread.h>

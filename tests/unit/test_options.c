@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a setting is worth when flag, environment, file and default disagree, and what is refused.
  */
 #include <setjmp.h>

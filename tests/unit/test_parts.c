@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The split of a score into its two parts, on tables whose parts are known.
  */

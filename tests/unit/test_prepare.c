@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whitening, neighbours and graphs on random features, against their definitions. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a long job says of itself where nobody watches a bar. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The parts under the live tables: the persistent vector, the id table, reclamation by epochs.
  */

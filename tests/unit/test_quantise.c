@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bound of the codes: a row whose score is the floor is never dropped, in any kernel.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lists against brute force over plain arrays, and the promises of every list.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A start reads records and model side by side (startup_load's pthread_create), and whichever side
  * fails, the other is waited for and given back. Run under TSan too. */
 #include <setjmp.h>

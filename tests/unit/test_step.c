@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The fused training step against a plain one in double precision, and gradients against finite
  * differences of the loss. */
 #include <setjmp.h>

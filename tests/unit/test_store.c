@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store's promises, seen from its headers: seq, rows, refusals, reopening, owners, formats. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kills, full disks and failing syncs: what was acknowledged is there, what failed is said.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stores of other formats, as files: the previous one is refused by name and migrates, a newer one
  * is refused with what to do; neither is touched by the refusal. */
 #include <setjmp.h>

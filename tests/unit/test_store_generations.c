@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Generations and checkpoints: building, sweeping, activating, and how erasure reaches them. */
 #include <setjmp.h>
 #include <stdarg.h>

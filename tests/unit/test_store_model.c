@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Thousands of random writes against a model in memory that states the promises of the API in the
  * plainest way: what each entry is answered, what is there afterwards, what seq is. The store is

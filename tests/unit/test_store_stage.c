@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Staging keeps trainings out from its copy to the flip or the abort; a training holds its lock
  * before it opens what an import could replace. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Readers, the writer, a training's part and a reopening at once: no reader sees half an op. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every allocation of a life with the store fails in turn: opening, writing, training's part,
  * erasing, loading, checking. Nothing leaks (ASan), nothing is half-done, and the error says so.

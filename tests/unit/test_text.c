@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* utf8, base64, timestamp and interaction_types: the small parsers that every way in shares. */
 #include <setjmp.h>
 #include <stdarg.h>

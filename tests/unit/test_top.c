@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kept heads of the popular and latest lists against the whole order, under random changes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every allocation of the readers and of an import fails in turn: the error is ERR_NOMEM, nothing
  * leaks (the address sanitizer watches), and the store is as it was.

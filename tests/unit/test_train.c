@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The training loop: the same run gives the same bytes, stopped and resumed or not. */
 #include <setjmp.h>
 #include <stdarg.h>

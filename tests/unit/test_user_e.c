@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A user's own row of E between two trainings: what came since moves it, nothing else does.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_bits: a filter as a bitmap of the items that pass, made before the search.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_column: packing attributes into words. See the header for the idea.
  *

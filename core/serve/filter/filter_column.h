@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_column: an attribute of all items as a column of 64-bit words.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_kept: how the bitmap of an attribute's value is named. See the header.
  */

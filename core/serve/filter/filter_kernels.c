@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_kernels: the comparison of 64 values, once for each instruction set.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter_kernels: which values of a column lie in a range, 64 rows at a time.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * diversity: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lists: what to show without knowing anybody, popular and latest items, and what resembles an
  * item. Popular items also fill the lists that vectors leave short.

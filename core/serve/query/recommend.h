@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend: the lists that a reader gets, and the one scorer behind all of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend_scratch: growing, never shrinking. See the header.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend_scratch: what one query works in, for the files behind core/serve/query/recommend.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recommend_user: who is asking, as a vector (MODEL.md, "What the paper leaves open").
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * top: the scan of a whole catalogue. See the header for the order.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * top: the head of the popular and of the latest list, kept with every view.
  *

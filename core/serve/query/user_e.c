@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * user_e: a user's own row of E at the moment of asking (the contract is in
  * core/serve/query/recommend.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * base: making and sharing a generation's tables. See the header for the contract.
  */

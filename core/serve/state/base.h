@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * base: a generation's vectors, ready to serve; immutable once live has it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * base_tables: the inside of a base, for the files that search it and make new ones.
  * Everybody else uses core/serve/state/base.h. All of it is immutable once a view has it.

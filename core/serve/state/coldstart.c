@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart: from features to a row of E (MODEL.md, "New item, no interactions").
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart: how an item that the generation does not know gets its vector from its features.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart_fit: the ridge map from whitened features to the trained rows of E.
  *

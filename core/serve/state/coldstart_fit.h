@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart_fit: the tables of the cold start and how they are made; for
  * core/serve/state/coldstart.c only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart_maps: the inside of the cold start, for base and recommend. See
  * core/serve/state/coldstart.h.

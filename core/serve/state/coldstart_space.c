@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * coldstart_space: the tables that a generation's cold start searches, made once per generation.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parts: which part of a score is multimodal, and which collaborative.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * view: reading one immutable picture of the shop. See the header for the contract.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * view: an immutable picture of the shop, as of one sequence number.
  *

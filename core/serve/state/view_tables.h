@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * view_tables: the inside of a view, for the files that make and search it (live, filter,
  * recommend, propagate). Everybody else uses core/serve/state/view.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live: versions of the view, and how they are made, published and reclaimed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live: the tables in memory that every read sees, and the one writer's way to change them.
  *

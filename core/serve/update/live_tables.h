@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live_tables: the inside of live, for the files that each follow one kind of change.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live_top: the heads of the lists follow the changes of an op.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * live_vectors: the delta beside the base, and how bases follow each other.
  *

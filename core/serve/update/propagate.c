@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * propagate: the background run of FSC over a view's graph. See the header.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * propagate: FSC over the graph as it is now, in the background.
  *

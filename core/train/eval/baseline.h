@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * baseline: the two recommenders that any model must beat before it is worth its electricity.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/train/eval/lister.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lister: lists for core/model/eval.h from any table of scores, a few users and a run of items at a
  * time.

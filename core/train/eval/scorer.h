@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * scorer: lists by inner products of two whole tables, for evaluations.
  *

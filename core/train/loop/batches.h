@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * batches: an epoch's training pairs in random order, cut into batches with a negative for each.
  *

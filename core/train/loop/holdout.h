@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * holdout: data sets derived from another, for choosing and for training on everything.
  *

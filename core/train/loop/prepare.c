@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/train/loop/prepare.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two runs: one to find the epoch to stop at, one on everything for that many epochs. */
 #include "core/common/mem.h"
 #include "core/train/loop/holdout.h"

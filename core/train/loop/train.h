@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train: from a dataset to a model (MODEL.md, all of it).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_measure: what a training measures: the usual cutoffs, and the one that it chooses by.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_stage: one run of the training loop, which train_run and train_refit are made of.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train_state: all that a training carries from one epoch to the next, in one piece of memory.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/train/loop/tune.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tune: chooses the strengths and a few other knobs by validation, within a budget of epochs.
  *

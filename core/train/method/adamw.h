@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * adamw: the optimiser's step, fused with the last layer of the backward convolution.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bpr: the pairwise ranking loss over one batch, and its gradient.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bsc: backward stepwise convolution (the paper's BSC).
  *

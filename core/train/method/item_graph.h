@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * item_graph: which items are alike in content, as the operator S of BSC.
  *

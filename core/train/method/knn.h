@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * knn: every item's nearest others by cosine of one modality's features.
  *

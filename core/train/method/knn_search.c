@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The choice between the exact search and the approximate one, and the approximate one. */
 #include <math.h>
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * step: one step of training over the whole graph, with work that need not be done left out.
  *

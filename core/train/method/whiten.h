@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * whiten: modality initialisation (MI), features of any width turned into embeddings.
  *
