@@ -45,12 +45,48 @@ err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e)
     return ERR_OK;
 }
 
+/* A key as LMDB takes it, in memory of its own. */
+typedef struct own_key {
+    char bytes[SCHEMA_KEY_BYTES_MAX];
+    MDB_val val;
+} own_key;
+
+static int copy_key(own_key *copy, slice key)
+{
+    if (key.length == 0 || key.length > sizeof copy->bytes) {
+        return MDB_BAD_VALSIZE;
+    }
+    memcpy(copy->bytes, key.at, key.length);
+    copy->val = val_of(copy->bytes, key.length);
+    return 0;
+}
+
 err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e)
 {
-    MDB_val k = val_of(key.at, key.length);
+    own_key k;
     MDB_val v = val_of(value.at, value.length);
-    int rc = mdb_put(w->txn, w->owner->dbi[db], &k, &v, 0);
+    int rc = copy_key(&k, key);
+    rc = rc == 0 ? mdb_put(w->txn, w->owner->dbi[db], &k.val, &v, 0) : rc;
     return rc == 0 ? ERR_OK : schema_error(rc, "writing a record", e);
+}
+
+err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, unsigned char **at,
+                        err *e)
+{
+    own_key k;
+    MDB_val v = {bytes, NULL};
+    int rc = copy_key(&k, key);
+    rc = rc == 0 ? mdb_put(w->txn, w->owner->dbi[db], &k.val, &v, MDB_RESERVE) : rc;
+    *at = rc == 0 ? v.mv_data : NULL;
+    return rc == 0 ? ERR_OK : schema_error(rc, "writing a record", e);
+}
+
+int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags)
+{
+    own_key k;
+    MDB_val v = val_of(value.at, value.length);
+    int rc = copy_key(&k, key);
+    return rc == 0 ? mdb_cursor_put(cursor, &k.val, &v, flags) : rc;
 }
 
 err_code schema_delete(store_write *w, store_db db, slice key, err *e)

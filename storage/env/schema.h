@@ -201,7 +201,17 @@ static inline slice slice_of_val(MDB_val v)
 /* schema_get borrows the value until the transaction ends or is written to; ERR_NOT_FOUND leaves
  * `e` unset, as callers know better what was not found. */
 err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e) ERR_CHECKED;
+
+/* All writes go through these three, which copy the key first. LMDB moves the entries of a page
+ * while it writes to it, so a key that points into the page, such as one that a cursor returned,
+ * would change under the write. The value must not point into the store either.
+ * schema_reserve makes a record of `bytes` and returns where to fill it in, at once.
+ * schema_cursor_put takes mdb_cursor_put's flags and returns its number. */
+enum { SCHEMA_KEY_BYTES_MAX = 511 };
 err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
+err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, unsigned char **at,
+                        err *e) ERR_CHECKED;
+int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags) ERR_CHECKED;
 /* schema_delete: ERR_NOT_FOUND, with `e` unset, without such a key. */
 err_code schema_delete(store_write *w, store_db db, slice key, err *e) ERR_CHECKED;
 

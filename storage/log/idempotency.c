@@ -185,9 +185,9 @@ err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint3
             encoder_clear(&x);
             idempotency_encode(&record, &x);
             code = encoder_check(&x, "idempotency record", e);
-            slice value = encoder_slice(&x);
-            v = val_of(value.at, value.length);
-            rc = code == ERR_OK ? mdb_cursor_put(cursor, &k, &v, MDB_CURRENT) : 0;
+            rc = code == ERR_OK
+                     ? schema_cursor_put(cursor, slice_of_val(k), encoder_slice(&x), MDB_CURRENT)
+                     : 0;
             (*changed)++;
         }
         rc = code == ERR_OK && rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;

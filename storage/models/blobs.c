@@ -101,13 +101,11 @@ err_code blob_begin(store_write *w, uint32_t number, const char *name, const blo
 static err_code put_piece(store_write *w, const blob_key *key, const void *data, size_t bytes,
                           err *e)
 {
-    MDB_val k = val_of(key->bytes, key->length);
-    MDB_val v = {PIECE_HEADER_BYTES + bytes, NULL};
-    int rc = mdb_put(w->txn, w->owner->dbi[DB_BLOBS], &k, &v, MDB_RESERVE);
-    if (rc != 0) {
-        return schema_error(rc, "writing a generation", e);
+    unsigned char *at = NULL;
+    err_code rc = schema_reserve(w, DB_BLOBS, key_slice(key), PIECE_HEADER_BYTES + bytes, &at, e);
+    if (rc != ERR_OK) {
+        return rc;
     }
-    unsigned char *at = v.mv_data;
     memset(at, 0, PIECE_HEADER_BYTES);
     at[0] = BLOB_RECORD_VERSION;
     put_be32(at + 4, (uint32_t)checksum64(data, bytes));

@@ -236,13 +236,12 @@ err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature
     unsigned char key[5];
     size_t bytes = (size_t)f->width * feature_dtype_bytes(f->dtype);
     feature_key(key, number, row);
-    MDB_val k = val_of(key, sizeof key);
-    MDB_val v = {FEATURE_HEADER_BYTES + bytes, NULL};
-    int rc = mdb_put(w->txn, w->owner->dbi[DB_FEATURES], &k, &v, MDB_RESERVE);
-    if (rc != 0) {
-        return schema_error(rc, "writing features", e);
+    unsigned char *at = NULL;
+    slice k = {(const char *)key, sizeof key};
+    err_code rc = schema_reserve(w, DB_FEATURES, k, FEATURE_HEADER_BYTES + bytes, &at, e);
+    if (rc != ERR_OK) {
+        return rc;
     }
-    unsigned char *at = v.mv_data;
     at[0] = FEATURE_RECORD_VERSION;
     at[1] = (unsigned char)f->dtype;
     at[2] = at[3] = 0;

@@ -190,9 +190,8 @@ static err_code put_side(store_write *w, store_db db, const interaction *x, bool
         rc = 0;
     }
     if (rc == 0) {
-        MDB_val k = val_of(key, sizeof key);
-        v = val_of(value, sizeof value);
-        rc = mdb_cursor_put(cursor, &k, &v, 0);
+        rc = schema_cursor_put(cursor, (slice){(const char *)key, sizeof key},
+                               (slice){(const char *)value, sizeof value}, 0);
     }
     return schema_error(rc, "writing an interaction", e);
 }
@@ -228,9 +227,9 @@ err_code interaction_append(store_write *w, const interaction *x, bool by_user, 
     MDB_val k = {0, NULL}, v = {0, NULL};
     bool stands = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT) == 0;
     bool same = stands && k.mv_size == sizeof key && memcmp(k.mv_data, key, sizeof key) == 0;
-    k = val_of(key, sizeof key);
-    v = val_of(value, sizeof value);
-    int rc = mdb_cursor_put(cursor, &k, &v, same ? MDB_APPENDDUP : stands ? MDB_APPEND : 0);
+    unsigned at_the_end = same ? MDB_APPENDDUP : stands ? MDB_APPEND : 0;
+    int rc = schema_cursor_put(cursor, (slice){(const char *)key, sizeof key},
+                               (slice){(const char *)value, sizeof value}, at_the_end);
     if (rc == MDB_KEYEXIST) {
         return err_set(e, ERR_INTERNAL, "interactions are appended out of order");
     }

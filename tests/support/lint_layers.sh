@@ -56,6 +56,8 @@ for folder in core/*/ storage/*/ api/*/ server/*/; do
 done
 
 complain "lmdb belongs to storage" "$(search '#include <lmdb' "${core[@]}" "${api[@]}" "${server[@]}")"
+complain "a write to LMDB past schema_put, schema_reserve and schema_cursor_put, which copy the key" \
+    "$(search '\bmdb_(cursor_)?put\(' "${storage[@]}" | grep -vE '^storage/env/(schema|store_env)\.c|^storage/maintenance/migrate\.c')"
 complain "microhttpd belongs to server/http*" \
     "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http/')"
 complain "libsystemd belongs to server/telemetry/supervisor" \
