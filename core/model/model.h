@@ -21,6 +21,7 @@
 #include "core/model/dataset.h"
 #include "core/model/eval.h"
 #include "core/model/features.h"
+#include "core/model/links.h"
 #include "core/model/train_options.h"
 
 typedef struct model_modality {
@@ -51,6 +52,7 @@ typedef struct model {
     float *item_e;        /* (items, dim) */
     float *item_h;        /* (items, dim) */
     float *item_g;        /* (items, dim) */
+    links *links;         /* the sparse half of the score; NULL: none */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
     train_options options;

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/model/links.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+
+/* Below this share of its full pull an item of a history is left out. */
+#define PULL_MIN (1.0F / 1024)
+
+err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
+{
+    *t = (links_table){0};
+    t->start = mem_array(items + 1, sizeof *t->start);
+    t->unit = mem_array(items, sizeof *t->unit);
+    t->target = mem_array(count, sizeof *t->target);
+    t->level = mem_array(count, sizeof *t->level);
+    if (t->start == NULL || t->unit == NULL || t->target == NULL || t->level == NULL) {
+        links_table_fini(t);
+        return err_nomem(e, "links between items");
+    }
+    return ERR_OK;
+}
+
+void links_table_fini(links_table *t)
+{
+    mem_free(t->start);
+    mem_free(t->unit);
+    mem_free(t->target);
+    mem_free(t->level);
+    *t = (links_table){0};
+}
+
+err_code links_new(links **out, size_t items, err *e)
+{
+    *out = NULL;
+    links *l = mem_array(1, sizeof *l);
+    if (l == NULL) {
+        return err_nomem(e, "links between items");
+    }
+    l->items = items;
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        l->choice.recency[x] = 1;
+        err_code code = links_table_alloc(&l->source[x], items, 0, e);
+        if (code != ERR_OK) {
+            links_free(l);
+            return code;
+        }
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+void links_free(links *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        links_table_fini(&l->source[x]);
+    }
+    mem_free(l);
+}
+
+void links_table_put(links_table *t, size_t row, const links_entry *entries, size_t count)
+{
+    float largest = 0;
+    for (size_t k = 0; k < count; k++) {
+        largest = entries[k].weight > largest ? entries[k].weight : largest;
+    }
+    uint64_t at = t->start[row];
+    t->unit[row] = largest / LINKS_LEVEL_MAX;
+    for (size_t k = 0; k < count; k++) {
+        float level = roundf(entries[k].weight / largest * LINKS_LEVEL_MAX);
+        t->target[at] = entries[k].target;
+        t->level[at++] = level < 1 ? 1 : (uint16_t)level;
+    }
+    t->start[row + 1] = at;
+}
+
+static err_code check_choice(const links_choice *c, err *e)
+{
+    bool good = c->kind < LINKS_KINDS && isfinite(c->shrinkage) && c->shrinkage >= 0;
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        good = good && isfinite(c->beta[x]) && c->beta[x] >= 0 && c->recency[x] > 0 &&
+               c->recency[x] <= 1;
+    }
+    for (size_t m = 0; m < MODALITIES_MAX; m++) {
+        good = good && isfinite(c->modality[m]) && c->modality[m] >= 0;
+    }
+    return good ? ERR_OK : err_set(e, ERR_CORRUPT, "links: a parameter is out of range");
+}
+
+static err_code check_row(const links *l, links_source x, size_t row, err *e)
+{
+    const links_table *t = &l->source[x];
+    if (t->start[row + 1] < t->start[row] || t->start[row + 1] - t->start[row] > LINKS_ROW_MAX) {
+        return err_set(e, ERR_CORRUPT, "links of item row %zu: %llu to %llu", row,
+                       (unsigned long long)t->start[row], (unsigned long long)t->start[row + 1]);
+    }
+    if (!isfinite(t->unit[row]) || t->unit[row] < 0) {
+        return err_set(e, ERR_CORRUPT, "links of item row %zu: a unit of %g", row,
+                       (double)t->unit[row]);
+    }
+    for (uint64_t k = t->start[row]; k < t->start[row + 1]; k++) {
+        if (t->target[k] >= l->items || t->target[k] == row || t->level[k] == 0 ||
+            (k > t->start[row] && t->target[k] <= t->target[k - 1])) {
+            return err_set(e, ERR_CORRUPT, "links of item row %zu: target %u, level %u", row,
+                           t->target[k], t->level[k]);
+        }
+    }
+    return ERR_OK;
+}
+
+err_code links_check(const links *l, err *e)
+{
+    err_code code = check_choice(&l->choice, e);
+    for (size_t x = 0; code == ERR_OK && x < LINKS_SOURCES; x++) {
+        if (l->source[x].start[0] != 0) {
+            code = err_set(e, ERR_CORRUPT, "links: the first row begins at %llu",
+                           (unsigned long long)l->source[x].start[0]);
+        }
+        for (size_t row = 0; code == ERR_OK && row < l->items; row++) {
+            code = check_row(l, (links_source)x, row, e);
+        }
+    }
+    return code;
+}
+
+size_t links_bytes(const links *l)
+{
+    size_t bytes = 0;
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        const links_table *t = &l->source[x];
+        bytes += l->items * (sizeof *t->start + sizeof *t->unit);
+        bytes += t->start[l->items] * (sizeof *t->target + sizeof *t->level);
+    }
+    return bytes;
+}
+
+float links_weight(const links *l, links_source x, uint32_t owned, uint32_t target)
+{
+    const links_table *t = &l->source[x];
+    if (owned >= l->items) {
+        return 0;
+    }
+    uint64_t low = t->start[owned], high = t->start[owned + 1];
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (t->target[middle] < target) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = low < t->start[owned + 1] && t->target[low] == target;
+    return found ? t->unit[owned] * (float)t->level[low] : 0;
+}
+
+/* --- a user's history --------------------------------------------------------------------- */
+
+static int latest_first(const void *x, const void *y)
+{
+    const links_owned *a = x, *b = y;
+    return a->time != b->time ? (a->time < b->time ? 1 : -1)
+                              : (a->item > b->item) - (a->item < b->item);
+}
+
+size_t links_history(const links_choice *c, links_owned *owned, size_t count)
+{
+    qsort(owned, count, sizeof *owned, latest_first);
+    float pull[LINKS_SOURCES] = {1, 1};
+    size_t kept = count < LINKS_HISTORY_MAX ? count : LINKS_HISTORY_MAX;
+    for (size_t k = 0; k < kept; k++) {
+        bool any = false;
+        for (size_t x = 0; x < LINKS_SOURCES; x++) {
+            pull[x] *= k > 0 && owned[k].time != owned[k - 1].time ? c->recency[x] : 1;
+            owned[k].pull[x] = pull[x] >= PULL_MIN ? owned[k].weight * pull[x] : 0;
+            any |= pull[x] >= PULL_MIN;
+        }
+        if (!any) {
+            return k;
+        }
+    }
+    return kept;
+}
+
+/* --- the sums ----------------------------------------------------------------------------- */
+
+err_code links_sum_fit(links_sum *s, size_t items, err *e)
+{
+    if (items <= s->room) {
+        return ERR_OK;
+    }
+    size_t room = items + items / 8;
+    float *part = mem_table(room * LINKS_SOURCES, sizeof *part);
+    uint32_t *touched = mem_array(room, sizeof *touched);
+    if (part == NULL || touched == NULL) {
+        mem_free(part);
+        mem_free(touched);
+        return err_nomem(e, "sums of links");
+    }
+    assert(s->count == 0);
+    links_sum_fini(s);
+    *s = (links_sum){.room = room, .part = part, .touched = touched};
+    return ERR_OK;
+}
+
+void links_sum_fini(links_sum *s)
+{
+    mem_free(s->part);
+    mem_free(s->touched);
+    *s = (links_sum){0};
+}
+
+void links_sum_clear(links_sum *s)
+{
+    for (size_t k = 0; k < s->count; k++) {
+        for (size_t x = 0; x < LINKS_SOURCES; x++) {
+            s->part[(size_t)s->touched[k] * LINKS_SOURCES + x] = 0;
+        }
+    }
+    s->count = 0;
+}
+
+void links_sum_add(links_sum *s, const links *l, const links_owned *owned, size_t count)
+{
+    assert(s->room >= l->items);
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        const links_table *t = &l->source[x];
+        for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
+            if (owned[k].item >= l->items || owned[k].pull[x] <= 0) {
+                continue;
+            }
+            uint64_t end = t->start[owned[k].item + 1];
+            float unit = owned[k].pull[x] * t->unit[owned[k].item];
+            for (uint64_t at = t->start[owned[k].item]; at < end; at++) {
+                links_sum_put(s, (links_source)x, t->target[at], unit * (float)t->level[at]);
+            }
+        }
+    }
+}
+
+void links_factors(float factor[LINKS_SOURCES], const links_choice *c, const links_sum *s,
+                   size_t items, float spread_h)
+{
+    double sum[LINKS_SOURCES] = {0}, squares[LINKS_SOURCES] = {0};
+    for (size_t k = 0; k < s->count; k++) {
+        const float *part = s->part + (size_t)s->touched[k] * LINKS_SOURCES;
+        for (size_t x = 0; x < LINKS_SOURCES; x++) {
+            sum[x] += (double)part[x];
+            squares[x] += (double)part[x] * (double)part[x];
+        }
+    }
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        double mean = items > 0 ? sum[x] / (double)items : 0;
+        double spread = items > 0 ? squares[x] / (double)items - mean * mean : 0;
+        double value = spread > 0 ? (double)c->beta[x] * (double)spread_h / sqrt(spread) : 0;
+        factor[x] = isfinite(value) && value < 1e30 ? (float)value : 0;
+    }
+}
+
+/* --- the spread of the inner product ------------------------------------------------------ */
+
+err_code links_covariance(const float *h, size_t rows, size_t dim, float *covariance, err *e)
+{
+    double *sum = mem_array(dim * dim + dim, sizeof *sum);
+    if (sum == NULL) {
+        return err_nomem(e, "the spread of scores");
+    }
+    double *mean = sum + dim * dim;
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = h + row * dim;
+        for (size_t a = 0; a < dim; a++) {
+            double value = (double)x[a];
+            mean[a] += value;
+            for (size_t b = 0; b <= a; b++) {
+                sum[a * dim + b] += value * (double)x[b];
+            }
+        }
+    }
+    double n = rows > 0 ? (double)rows : 1;
+    for (size_t a = 0; a < dim; a++) {
+        for (size_t b = 0; b <= a; b++) {
+            double value = sum[a * dim + b] / n - mean[a] / n * (mean[b] / n);
+            covariance[a * dim + b] = covariance[b * dim + a] = (float)value;
+        }
+    }
+    mem_free(sum);
+    return ERR_OK;
+}
+
+float links_spread(const float *covariance, const float *h, size_t dim)
+{
+    double sum = 0;
+    for (size_t a = 0; a < dim; a++) {
+        double row = 0;
+        for (size_t b = 0; b < dim; b++) {
+            row += (double)covariance[a * dim + b] * (double)h[b];
+        }
+        sum += row * (double)h[a];
+    }
+    return sum > 0 ? (float)sqrt(sum) : 0;
+}
