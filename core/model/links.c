@@ -35,10 +35,10 @@ void links_table_fini(links_table *t)
     *t = (links_table){0};
 }
 
-err_code links_new(links **out, size_t items, err *e)
+err_code links_new(item_links **out, size_t items, err *e)
 {
     *out = NULL;
-    links *l = mem_array(1, sizeof *l);
+    item_links *l = mem_array(1, sizeof *l);
     if (l == NULL) {
         return err_nomem(e, "links between items");
     }
@@ -55,7 +55,7 @@ err_code links_new(links **out, size_t items, err *e)
     return ERR_OK;
 }
 
-void links_free(links *l)
+void links_free(item_links *l)
 {
     if (l == NULL) {
         return;
@@ -95,7 +95,7 @@ static err_code check_choice(const links_choice *c, err *e)
     return good ? ERR_OK : err_set(e, ERR_CORRUPT, "links: a parameter is out of range");
 }
 
-static err_code check_row(const links *l, links_source x, size_t row, err *e)
+static err_code check_row(const item_links *l, links_source x, size_t row, err *e)
 {
     const links_table *t = &l->source[x];
     if (t->start[row + 1] < t->start[row] || t->start[row + 1] - t->start[row] > LINKS_ROW_MAX) {
@@ -116,7 +116,7 @@ static err_code check_row(const links *l, links_source x, size_t row, err *e)
     return ERR_OK;
 }
 
-err_code links_check(const links *l, err *e)
+err_code links_check(const item_links *l, err *e)
 {
     err_code code = check_choice(&l->choice, e);
     for (size_t x = 0; code == ERR_OK && x < LINKS_SOURCES; x++) {
@@ -131,7 +131,7 @@ err_code links_check(const links *l, err *e)
     return code;
 }
 
-size_t links_bytes(const links *l)
+size_t links_bytes(const item_links *l)
 {
     size_t bytes = 0;
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
@@ -142,7 +142,7 @@ size_t links_bytes(const links *l)
     return bytes;
 }
 
-float links_weight(const links *l, links_source x, uint32_t owned, uint32_t target)
+float links_weight(const item_links *l, links_source x, uint32_t owned, uint32_t target)
 {
     const links_table *t = &l->source[x];
     if (owned >= l->items) {
@@ -227,7 +227,7 @@ void links_sum_clear(links_sum *s)
     s->count = 0;
 }
 
-void links_sum_add(links_sum *s, const links *l, const links_owned *owned, size_t count)
+void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
 {
     assert(s->room >= l->items);
     for (size_t x = 0; x < LINKS_SOURCES; x++) {

@@ -15,7 +15,7 @@
  * a query reads one short row for each item of the history. A link takes 6 bytes.
  *
  * Training and serving call the same functions in the same order, so their scores are equal bit for
- * bit. `links` is immutable once made. A links_sum belongs to one thread at a time.
+ * bit. `item_links` is immutable once made. A links_sum belongs to one thread at a time.
  */
 #ifndef CORE_LINKS_H
 #define CORE_LINKS_H
@@ -51,8 +51,9 @@ typedef struct links_choice {
     float beta[LINKS_SOURCES];
     float recency[LINKS_SOURCES]; /* in (0, 1]: what each step back in time leaves; 1: no order */
     links_kind kind;
-    float shrinkage;                /* of the collaborative links */
-    float modality[MODALITIES_MAX]; /* weight of each of the model's modalities in content links */
+    float shrinkage;                /* of the collaborative item_links */
+    float modality[MODALITIES_MAX]; /* weight of each of the model's modalities in content
+                                       item_links */
 } links_choice;
 
 /* One source's links. Rows ascend by target; a target is in a row once and never the row itself. */
@@ -63,11 +64,11 @@ typedef struct links_table {
     uint16_t *level;  /* (start[items]) 1 .. LINKS_LEVEL_MAX; L(j, i) = unit[j] * level */
 } links_table;
 
-typedef struct links {
+typedef struct item_links {
     size_t items;
     links_table source[LINKS_SOURCES];
     links_choice choice;
-} links;
+} item_links;
 
 /* A link before it is packed. */
 typedef struct links_entry {
@@ -76,8 +77,8 @@ typedef struct links_entry {
 } links_entry;
 
 /* links_new gives links without any entry: every row is empty, every beta 0, every recency 1. */
-err_code links_new(links **out, size_t items, err *e) ERR_CHECKED;
-void links_free(links *l); /* accepts NULL */
+err_code links_new(item_links **out, size_t items, err *e) ERR_CHECKED;
+void links_free(item_links *l); /* accepts NULL */
 
 /* links_table_alloc makes room for `count` links of `items` rows, all zero. links_table_fini frees
  * the arrays. */
@@ -90,13 +91,13 @@ void links_table_put(links_table *t, size_t row, const links_entry *entries, siz
 
 /* links_check verifies what was read from outside: starts, order, targets, units, the choice.
  * ERR_CORRUPT. */
-err_code links_check(const links *l, err *e) ERR_CHECKED;
+err_code links_check(const item_links *l, err *e) ERR_CHECKED;
 
 /* links_bytes is the memory that the tables take. */
-size_t links_bytes(const links *l);
+size_t links_bytes(const item_links *l);
 
 /* links_weight is L(owned, target) of one source, 0 if there is no such link or no such row. */
-float links_weight(const links *l, links_source x, uint32_t owned, uint32_t target);
+float links_weight(const item_links *l, links_source x, uint32_t owned, uint32_t target);
 
 /* --- a user's history --------------------------------------------------------------------- */
 
@@ -130,7 +131,7 @@ void links_sum_clear(links_sum *s);
 
 /* links_sum_add adds the links of a history as links_history left it, source by source and in its
  * order. Owned items beyond the links' rows add nothing. The sum must have room for l->items. */
-void links_sum_add(links_sum *s, const links *l, const links_owned *owned, size_t count);
+void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count);
 
 /* links_sum_put adds one link, for what a service knows besides the tables. `value` > 0. */
 static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, float value)

@@ -52,7 +52,7 @@ typedef struct model {
     float *item_e;        /* (items, dim) */
     float *item_h;        /* (items, dim) */
     float *item_g;        /* (items, dim) */
-    links *links;         /* the sparse half of the score; NULL: none */
+    item_links *links;    /* the sparse half of the score; NULL: none */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
     train_options options;

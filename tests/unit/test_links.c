@@ -23,10 +23,10 @@ enum { ITEMS = 40, HISTORY = 7 };
 
 static float dense[LINKS_SOURCES][ITEMS][ITEMS];
 
-static links *random_links(void)
+static item_links *random_links(void)
 {
     rng r;
-    links *l = NULL;
+    item_links *l = NULL;
     err e = ERR_INIT;
     rng_init(&r, 7, 0);
     assert_int_equal(links_new(&l, ITEMS, &e), ERR_OK);
@@ -54,7 +54,7 @@ static void the_sums_are_those_of_the_matrix(void **state)
 {
     (void)state;
     err e = ERR_INIT;
-    links *l = random_links();
+    item_links *l = random_links();
     l->choice.recency[LINKS_COLLABORATIVE] = 0.8F;
     l->choice.recency[LINKS_CONTENT] = 0.5F;
     /* 3 and 9 are of one time; 39 is the latest; ITEMS is a later item without links. */
@@ -96,7 +96,7 @@ static void a_link_is_found_again(void **state)
 {
     (void)state;
     err e = ERR_INIT;
-    links *l = random_links();
+    item_links *l = random_links();
     assert_int_equal(links_check(l, &e), ERR_OK);
     for (uint32_t j = 0; j < ITEMS; j++) {
         for (uint32_t i = 0; i < ITEMS; i++) {
@@ -138,7 +138,7 @@ static void the_factor_scales_by_the_spread_of_the_sum(void **state)
 {
     (void)state;
     err e = ERR_INIT;
-    links *l = random_links();
+    item_links *l = random_links();
     l->choice.beta[LINKS_CONTENT] = 0.25F;
     links_owned owned[2] = {{3, 1, 0, {0}}, {17, 1, 0, {0}}};
     links_sum s = {0};
@@ -198,7 +198,7 @@ static void damaged_links_are_refused(void **state)
     (void)state;
     err e = ERR_INIT;
     for (int damage = 0; damage < 6; damage++) {
-        links *l = random_links();
+        item_links *l = random_links();
         links_table *t = &l->source[LINKS_CONTENT];
         size_t at = t->start[20];
         switch (damage) {
