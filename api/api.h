@@ -30,9 +30,9 @@
 #include "core/serve/query/recommend.h"
 #include "core/serve/update/live.h"
 #include "storage/env/store.h"
+#include "storage/exchange/item_json.h"
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
-#include "storage/records/item_json.h"
 
 typedef struct api api;
 typedef struct api_write api_write;

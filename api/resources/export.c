@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "api/handlers.h"
-#include "storage/maintenance/export.h"
+#include "storage/exchange/export.h"
 
 typedef err_code (*export_function)(store_read *r, export_sink sink, void *ctx,
                                     export_counts *counts, err *e);

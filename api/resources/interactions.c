@@ -7,7 +7,7 @@
 #include "api/web/body.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
-#include "storage/records/interaction_json.h"
+#include "storage/exchange/interaction_json.h"
 
 enum { RECOMMENDATION_ID_BYTES_MAX = 128 };
 

@@ -4,8 +4,8 @@
 #include "api/web/quote.h"
 #include "api/web/store_answer.h"
 #include "core/common/mem.h"
+#include "storage/exchange/item_json.h"
 #include "storage/records/features.h"
-#include "storage/records/item_json.h"
 #include "storage/records/items.h"
 
 /* One page looks at so many records at most, so that a rare `updated_before` keeps no read

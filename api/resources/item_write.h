@@ -12,7 +12,7 @@
 #include "api/resources/write.h"
 #include "api/web/body.h"
 #include "api/web/context.h"
-#include "storage/records/item_json.h"
+#include "storage/exchange/item_json.h"
 
 /* item_write_one prepares a write of the item that `o` describes; `id` is that of the path, or
  * absent. */

@@ -2,7 +2,7 @@
 #include "api/resources/recommend_answer.h"
 
 #include "api/web/store_answer.h"
-#include "storage/records/item_json.h"
+#include "storage/exchange/item_json.h"
 #include "storage/records/items.h"
 
 err_code rows_of(context *c, const slice *ids, size_t id_count, const uint32_t **rows,

@@ -12,6 +12,7 @@
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "storage/maintenance/check.h"
+#include "storage/maintenance/recover.h"
 
 typedef struct check_arguments {
     const char *store;
@@ -144,7 +145,7 @@ static err_code run(const command_call *call, err *e)
         .list = json_array(), .warnings = json_array(), .notes = json_array(), .json = a->json};
     check_options options = {.problem = tell, .ctx = &t, .cancelled = interrupt_requested};
     store_options how = {.mode = STORE_READ, .now = clock_now()};
-    err_code rc = store_open(&s, a->store, &how, e);
+    err_code rc = recover_open(&s, a->store, &how, e);
     if (rc == ERR_OK) {
         rc = a->user != NULL ? check_one_user(a, s, &options, &t, e)
                              : check_all(a, s, &options, &t, e);

@@ -27,6 +27,7 @@
 #include "server/load/dataset_load.h"
 #include "server/load/live_load.h"
 #include "server/runtime/generation_refit.h"
+#include "storage/maintenance/recover.h"
 
 typedef struct eval_arguments {
     const char *store;
@@ -208,7 +209,7 @@ static err_code parse_at(job *j, const command_call *call, err *e)
 static err_code load(job *j, err *e)
 {
     store_options so = {.mode = STORE_READ, .now = clock_now()};
-    err_code code = store_open(&j->s, j->a->store, &so, e);
+    err_code code = recover_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
         code = dataset_load(j->s, NULL, &j->d, NULL, e);
     }

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
-#include "storage/maintenance/export.h"
+#include "storage/exchange/export.h"
+#include "storage/maintenance/recover.h"
 
 typedef struct export_arguments {
     const char *store;
@@ -172,7 +173,7 @@ static err_code run(const command_call *call, err *e)
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     err_code code = check_arguments(call, a, e);
     if (code == ERR_OK) {
-        code = store_open(&s, a->store, &how, e);
+        code = recover_open(&s, a->store, &how, e);
     }
     if (code == ERR_OK) {
         code = store_read_begin(s, &r, e);

@@ -17,6 +17,7 @@
 #include "server/runtime/generation_json.h"
 #include "server/runtime/generation_refit.h"
 #include "storage/log/apply.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 
@@ -87,7 +88,7 @@ static err_code alter(const generations_arguments *a, err *e)
 {
     store *s = NULL;
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
-    err_code rc = store_open(&s, a->store, &how, e);
+    err_code rc = recover_open(&s, a->store, &how, e);
     if (rc == ERR_CONFLICT) {
         return err_context(e, a->prune >= 0 ? "pruning needs the folder for itself"
                                             : "beside a server use POST /model/activate");
@@ -183,7 +184,7 @@ static err_code show(const generations_arguments *a, err *e)
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     json_t *all = json_array();
     arena_init(&memory, LIST_BYTES_MAX);
-    err_code rc = store_open(&s, a->store, &how, e);
+    err_code rc = recover_open(&s, a->store, &how, e);
     rc = rc == ERR_OK ? read_list(s, &memory, &infos, &count, e) : rc;
     if (rc == ERR_OK && !a->json) {
         fprintf(stderr, "generation  state     created                   users      items       MiB"

@@ -11,6 +11,7 @@
 #include "server/cli/command.h"
 #include "server/jobs/progress.h"
 #include "storage/import/import.h"
+#include "storage/maintenance/recover.h"
 
 typedef struct import_arguments {
     const char *store;
@@ -276,7 +277,7 @@ static err_code import_into(const import_arguments *a, const import_options *opt
     store_options how = {
         .mode = STORE_OWNER, .create = true, .quota_bytes = a->quota, .now = options->now};
     bool fresh = access(a->store, F_OK) != 0;
-    err_code code = store_open(&s, a->store, &how, e);
+    err_code code = recover_open(&s, a->store, &how, e);
     if (code == ERR_OK) {
         code = import_run(s, options, &hooks, &report, e);
         end_phase(&tale, code == ERR_OK);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "server/cli/command.h"
+#include "storage/maintenance/recover.h"
 #include "storage/maintenance/snapshot.h"
 
 typedef struct snapshot_arguments {
@@ -33,7 +34,7 @@ static err_code run(const command_call *call, err *e)
     store *s = NULL;
     uint64_t bytes = 0, seq = 0;
     store_options how = {.mode = STORE_READ, .now = clock_now()};
-    err_code rc = store_open(&s, a->store, &how, e);
+    err_code rc = recover_open(&s, a->store, &how, e);
     rc = rc == ERR_OK ? snapshot_write(s, a->to, interrupt_requested, NULL, &bytes, &seq, e) : rc;
     store_close(s);
     if (rc == ERR_OK && a->json) {

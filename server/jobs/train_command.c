@@ -19,6 +19,7 @@
 #include "server/jobs/train_report.h"
 #include "server/jobs/train_watch.h"
 #include "server/jobs/tune_report.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 
 typedef struct job {
@@ -42,7 +43,7 @@ static err_code open_store(job *j, err *e)
 {
     store_options so = {
         .mode = STORE_BESIDE, .training = true, .quota_bytes = j->a->quota, .now = clock_now()};
-    err_code code = store_open(&j->s, j->a->store, &so, e);
+    err_code code = recover_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
         dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
         code = dataset_load(j->s, &o, &j->d, &j->origin, e);

@@ -12,6 +12,7 @@
 #include "server/jobs/train_report.h"
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 
@@ -86,7 +87,7 @@ err_code train_activate(const char *dir, uint32_t generation, bool *done, err *e
     store_options so = {.mode = STORE_OWNER, .now = clock_now()};
     store *s = NULL;
     err busy = ERR_INIT;
-    err_code code = store_open(&s, dir, &so, &busy);
+    err_code code = recover_open(&s, dir, &so, &busy);
     if (code == ERR_CONFLICT) {
         return ERR_OK;
     }

@@ -12,6 +12,7 @@
 #include "server/runtime/startup.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 
 enum { GROUP_JOBS_MAX = 512, GENERATION_BYTES_MAX = 64 * 1024 * 1024 };
@@ -187,7 +188,7 @@ static err_code open_store(engine *g, err *e)
         .now = clock_now(),
     };
     supervisor_status("Opening the store");
-    return store_open(&g->store, g->options.dir, &options, e);
+    return recover_open(&g->store, g->options.dir, &options, e);
 }
 
 static err_code fill_live(engine *g, store_info *info, err *e)

@@ -2,7 +2,6 @@
 #include "storage/env/schema.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "storage/env/codec.h"
@@ -126,33 +125,26 @@ err_code record_each(store_read *r, store_db db, uint32_t first, record_visit vi
     return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "reading records", e);
 }
 
-/* The state is written by every commit, so it goes to the stack and not through an encoder. */
-static void store_le(unsigned char **at, uint64_t value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        *(*at)++ = (unsigned char)(value >> (8 * i));
-    }
-}
-
+/* Every commit writes the state, so it is built on the stack without an encoder. */
 void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES])
 {
     const store_info *info = &state->info;
     unsigned char *at = out;
-    store_le(&at, STATE_RECORD_VERSION, 1);
+    put_le(&at, STATE_RECORD_VERSION, 1);
     memcpy(at, info->lineage, LINEAGE_BYTES);
     at += LINEAGE_BYTES;
-    store_le(&at, info->seq, 8);
-    store_le(&at, info->user_rows, 4);
-    store_le(&at, info->item_rows, 4);
-    store_le(&at, info->users, 8);
-    store_le(&at, info->items, 8);
-    store_le(&at, info->interactions, 8);
-    store_le(&at, info->generation, 4);
-    store_le(&at, info->erased_seq, 8);
-    store_le(&at, info->data_seq, 8);
-    store_le(&at, state->next_generation, 4);
-    store_le(&at, state->oplog_bytes, 8);
-    store_le(&at, state->snapshot, 1);
+    put_le(&at, info->seq, 8);
+    put_le(&at, info->user_rows, 4);
+    put_le(&at, info->item_rows, 4);
+    put_le(&at, info->users, 8);
+    put_le(&at, info->items, 8);
+    put_le(&at, info->interactions, 8);
+    put_le(&at, info->generation, 4);
+    put_le(&at, info->erased_seq, 8);
+    put_le(&at, info->data_seq, 8);
+    put_le(&at, state->next_generation, 4);
+    put_le(&at, state->oplog_bytes, 8);
+    put_le(&at, state->snapshot, 1);
     memcpy(at, info->external, EXTERNAL_POSITION_MAX); /* padded with zeroes */
 }
 
@@ -186,52 +178,4 @@ err_code state_decode(store_state *out, slice bytes, err *e)
         memcpy(out->info.external, external, EXTERNAL_POSITION_MAX);
     }
     return decoder_check(&d, "the store's state", e);
-}
-
-/* item or user u32 BE (so that duplicates sort by row), type, split, flags, version, time i64 LE,
- * weight f32 LE. */
-void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES])
-{
-    put_be32(out, by_user ? x->item : x->user);
-    out[4] = x->type;
-    out[5] = x->split;
-    out[6] = x->flags;
-    out[7] = EDGE_RECORD_VERSION;
-    unsigned char *at = out + 8;
-    uint32_t weight = 0;
-    memcpy(&weight, &x->weight, sizeof weight);
-    store_le(&at, (uint64_t)x->time, 8);
-    store_le(&at, weight, 4);
-}
-
-err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes, err *e)
-{
-    memset(out, 0, sizeof *out);
-    if (bytes.length != EDGE_VALUE_BYTES) {
-        return err_set(e, ERR_CORRUPT, "interaction of row %u: %zu bytes, expected %d", key_row,
-                       bytes.length, EDGE_VALUE_BYTES);
-    }
-    const unsigned char *at = (const unsigned char *)bytes.at;
-    uint32_t other = get_be32(at);
-    out->user = by_user ? key_row : other;
-    out->item = by_user ? other : key_row;
-    out->type = at[4];
-    out->split = at[5];
-    out->flags = at[6];
-    if (at[7] != EDGE_RECORD_VERSION) {
-        return err_set(e, ERR_CORRUPT, "interaction of row %u: record of version %u, expected %d",
-                       key_row, at[7], EDGE_RECORD_VERSION);
-    }
-    decoder d;
-    slice rest = {bytes.at + 8, EDGE_VALUE_BYTES - 8};
-    decoder_init(&d, rest);
-    out->time = decode_i64(&d);
-    out->weight = decode_f32(&d);
-    if (out->type >= INTERACTION_TYPES_MAX || out->split > 2 ||
-        (out->flags & ~(EDGE_IN_GRAPH | EDGE_SEEN)) != 0 || !isfinite(out->weight) ||
-        out->weight < 0) {
-        return err_set(e, ERR_CORRUPT, "interaction of row %u with row %u: a value out of range",
-                       key_row, other);
-    }
-    return decoder_check(&d, "interaction", e);
 }

@@ -36,7 +36,6 @@
 #include "core/common/err.h"
 #include "core/common/slice.h"
 #include "storage/env/store.h"
-#include "storage/records/interactions.h"
 
 typedef enum store_db {
     DB_META,
@@ -186,6 +185,14 @@ static inline uint64_t get_be64(const void *from)
     return (uint64_t)get_be32(from) << 32 | get_be32((const unsigned char *)from + 4);
 }
 
+/* put_le writes the low `bytes` bytes of a value, little-endian, and moves *at past them. */
+static inline void put_le(unsigned char **at, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        *(*at)++ = (unsigned char)(value >> (8 * i));
+    }
+}
+
 static inline MDB_val val_of(const void *at, size_t bytes)
 {
     MDB_val v = {bytes, (void *)(uintptr_t)at};
@@ -226,9 +233,5 @@ err_code record_each(store_read *r, store_db db, uint32_t first, record_visit vi
 
 err_code state_decode(store_state *out, slice bytes, err *e) ERR_CHECKED;
 void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES]);
-
-void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES]);
-err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes,
-                     err *e) ERR_CHECKED;
 
 #endif

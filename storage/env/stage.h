@@ -13,7 +13,4 @@
  * be ignored where the next open will try again. */
 err_code stage_remove(const char *dir, err *e);
 
-/* checkpoint_file_sweep removes a checkpoint that could not be resumed, and half-written ones. */
-err_code checkpoint_file_sweep(store *s, err *e) ERR_CHECKED;
-
 #endif

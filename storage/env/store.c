@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store: the handle. Opening and sweeping, read transactions and their pool.
+ * store: the handle. Opening, read transactions and their pool.
  *
  * Read transactions are counted under `mu`, so that closing the environment (store_reopen,
  * staging, a resized map) can wait until nobody stands in it. An ended one rests in a pool and
@@ -17,8 +17,6 @@
 
 #include "core/common/mem.h"
 #include "storage/env/schema.h"
-#include "storage/models/checkpoint_file.h"
-#include "storage/models/sweep.h"
 
 /* --- opening --- */
 
@@ -95,7 +93,6 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
     }
     if (rc == ERR_OK && options->mode == STORE_OWNER) {
         rc = leave_snapshot(s, e);
-        rc = rc == ERR_OK ? sweep_unfinished(s, e) : rc;
     }
     if (rc != ERR_OK) {
         store_close(s);

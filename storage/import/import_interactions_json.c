@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "storage/exchange/interaction_json.h"
 #include "storage/import/import_state.h"
 #include "storage/import/jsonl.h"
-#include "storage/records/interaction_json.h"
 
 enum { TICK_EVERY = 16384 };
 

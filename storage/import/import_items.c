@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "storage/exchange/item_json.h"
 #include "storage/import/import_state.h"
 #include "storage/import/jsonl.h"
 #include "storage/records/features.h"
-#include "storage/records/item_json.h"
 #include "storage/records/items.h"
 
 enum { ITEM_RECORD_BYTES = 512, TICK_EVERY = 1024 };

@@ -16,8 +16,10 @@
 
 #include "core/common/mem.h"
 #include "core/common/types.h"
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
 #include "storage/models/checkpoint_file.h"
+#include "storage/models/model_private.h"
+#include "storage/records/records.h"
 
 void apply_result_init(apply_result *r)
 {

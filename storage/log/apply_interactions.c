@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "core/common/types.h"
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
+#include "storage/records/records.h"
 
 err_code apply_type(applying *x, slice name, uint8_t *number, err *e)
 {

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "core/common/types.h"
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
+#include "storage/records/records.h"
 
 typedef struct draft {
     const op_item *given;

@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "core/common/types.h"
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
+#include "storage/models/model_private.h"
+#include "storage/records/records.h"
 
 typedef struct edges_of_user {
     interaction *list;

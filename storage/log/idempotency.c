@@ -8,7 +8,8 @@
  */
 #include <string.h>
 
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
+#include "storage/records/records.h"
 
 enum { IDEMPOTENCY_TRIM_MAX = 256, IDEMPOTENCY_BODY_MAX = 64 * 1024 * 1024 };
 

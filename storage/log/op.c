@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "storage/log/log_private.h"
 #include "storage/records/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */

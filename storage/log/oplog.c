@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
+#include "storage/records/records.h"
 
 enum {
     OPLOG_BYTES_DEFAULT = 64 * 1024 * 1024,

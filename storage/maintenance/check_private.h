@@ -5,9 +5,10 @@
 #ifndef STORAGE_CHECK_PRIVATE_H
 #define STORAGE_CHECK_PRIVATE_H
 
-#include "storage/log/apply_private.h"
+#include "storage/log/log_private.h"
 #include "storage/maintenance/check.h"
 #include "storage/models/blobs.h"
+#include "storage/records/records.h"
 
 typedef struct checking {
     store *s;

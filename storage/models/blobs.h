@@ -13,8 +13,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
-#include "storage/env/schema.h"
-#include "storage/records/records.h"
+#include "storage/models/model_private.h"
 
 err_code blob_name_check(const char *name, err *e) ERR_CHECKED;
 
@@ -44,8 +43,5 @@ err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, 
 /* blobs_remove_some deletes up to `most` pieces or records; *empty when none is left. */
 err_code blobs_remove_some(store_write *w, uint32_t number, size_t most, bool *empty,
                            err *e) ERR_CHECKED;
-
-/* generations_sweep removes every generation that was not finished. */
-err_code generations_sweep(store *s, err *e) ERR_CHECKED;
 
 #endif

@@ -13,6 +13,7 @@
 #include "storage/env/codec.h"
 #include "storage/env/schema.h"
 #include "storage/env/stage.h"
+#include "storage/models/model_private.h"
 
 /* magic 8, version u8, lineage 16, seq u64, bytes u64, checksum u64; then the bytes */
 enum { CHECKPOINT_VERSION = 1, CHECKPOINT_HEADER_BYTES = 8 + 1 + LINEAGE_BYTES + 8 + 8 + 8 };

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/log/apply_private.h"
 #include "storage/models/blobs.h"
+#include "storage/records/records.h"
 
 enum { SUMMARY_BYTES_MAX = 16 * 1024 * 1024, GENERATIONS_MAX = 100000, REMOVE_PIECES = 16 };
 

@@ -27,6 +27,7 @@
 #include "core/model/model.h"
 #include "core/search/index.h"
 #include "storage/env/store.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 #include "storage/records/interactions.h"
@@ -377,7 +378,7 @@ static void make_shop(shop *p, const char *dir)
 {
     err e = ERR_INIT;
     store_options o = {.mode = STORE_OWNER, .create = true, .no_sync = true, .now = EPOCH};
-    must(store_open(&p->s, dir, &o, &e), &e);
+    must(recover_open(&p->s, dir, &o, &e), &e);
     p->bunches = p->items / BUNCH > 0 ? p->items / BUNCH : 1;
     for (p->step = p->items / 3 + 1; common_factor(p->step, p->items) != 1; p->step++) {
     }

@@ -21,6 +21,7 @@
 #include "server/load/live_load.h"
 #include "storage/env/store.h"
 #include "storage/log/op.h"
+#include "storage/maintenance/recover.h"
 
 static api *fuzz_api;
 static store *fuzz_store;
@@ -89,7 +90,7 @@ static inline void fuzz_open(void)
     const store_options options = {.mode = STORE_OWNER, .create = true, .now = 1700000000};
     assert(mkdtemp(fuzz_folder) != NULL);
     atexit(fuzz_remove);
-    err_code code = store_open(&fuzz_store, fuzz_folder, &options, NULL);
+    err_code code = recover_open(&fuzz_store, fuzz_folder, &options, NULL);
     assert(code == ERR_OK);
     code = live_new(&l, &(live_options){0}, NULL);
     assert(code == ERR_OK);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/records/interaction_json.h"
-#include "storage/records/item_json.h"
+#include "storage/exchange/interaction_json.h"
+#include "storage/exchange/item_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "storage/log/log_private.h"
+#include "storage/models/model_private.h"
 #include "storage/models/model_record.h"
 #include "storage/records/records.h"
 

@@ -41,6 +41,7 @@ looks_back core common search model train serve demo
 looks_back core/train method eval loop
 looks_back core/serve state filter query update
 looks_back server telemetry cli checkup load runtime jobs http commands
+looks_back storage env records models log exchange maintenance import
 complain "the wings train and serve do not include each other" \
     "$(search '#include "core/serve/' $(files 'core/train/*'); search '#include "core/train/' $(files 'core/serve/*'))"
 complain "storage/import is for the command alone" \
@@ -48,7 +49,7 @@ complain "storage/import is for the command alone" \
 for folder in core/*/ storage/*/ api/*/ server/*/; do
     case $folder in
     core/common/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
-    storage/env/ | storage/records/ | storage/log/ | storage/models/ | storage/maintenance/ | storage/import/) ;;
+    storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
     api/web/ | api/resources/) ;;
     server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
     *) complain "a folder without a place in the order" "$folder" ;;

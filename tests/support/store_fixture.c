@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/store_fixture.h"
+#include "storage/maintenance/recover.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -54,7 +55,7 @@ store *open_store(const char *folder)
     store *s = NULL;
     err e = ERR_INIT;
     store_options options = {.mode = STORE_OWNER, .create = true, .now = ADMISSION};
-    if (store_open(&s, folder, &options, &e) != ERR_OK) {
+    if (recover_open(&s, folder, &options, &e) != ERR_OK) {
         fprintf(stderr, "open_store: %s\n", e.text);
         abort();
     }

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
-#include "storage/records/interaction_json.h"
-#include "storage/records/item_json.h"
+#include "storage/exchange/interaction_json.h"
+#include "storage/exchange/item_json.h"
 
 enum { NOW = 1700000000 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "storage/log/oplog.h"
+#include "storage/maintenance/recover.h"
 #include "storage/records/features.h"
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
@@ -274,7 +275,7 @@ static void a_second_owner_is_told_the_pid_of_the_first(void **state)
         char expected[64];
         store_options options = {.mode = STORE_OWNER};
         snprintf(expected, sizeof expected, "process %ld", (long)getppid());
-        err_code rc = store_open(&second, w->folder, &options, &e);
+        err_code rc = recover_open(&second, w->folder, &options, &e);
         _exit(rc == ERR_CONFLICT && second == NULL && strstr(e.text, expected) != NULL ? 0 : 1);
     }
     int status = 1;
@@ -290,7 +291,7 @@ static void no_store_is_said_plainly(void **state)
     err e = ERR_INIT;
     store_options options = {.mode = STORE_READ};
     temp_folder(folder);
-    assert_int_equal(store_open(&s, folder, &options, &e), ERR_NOT_FOUND);
+    assert_int_equal(recover_open(&s, folder, &options, &e), ERR_NOT_FOUND);
     assert_null(s);
     assert_non_null(strstr(e.text, "no store in"));
     temp_remove(folder);
@@ -336,7 +337,7 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     store *s = NULL;
     store_options options = {.mode = STORE_OWNER, .create = true, .quota_bytes = 1200 * 1024};
     temp_folder(folder);
-    assert_int_equal(store_open(&s, folder, &options, NULL), ERR_OK);
+    assert_int_equal(recover_open(&s, folder, &options, NULL), ERR_OK);
     size_t width = 60000;
     float *vector = calloc(width, sizeof *vector);
     uint64_t seq = 0;
@@ -394,7 +395,7 @@ static void the_log_is_trimmed_by_size_and_by_age(void **state)
     store_options options = {
         .mode = STORE_OWNER, .create = true, .oplog_bytes = 4096, .oplog_seconds = 100};
     temp_folder(folder);
-    assert_int_equal(store_open(&s, folder, &options, NULL), ERR_OK);
+    assert_int_equal(recover_open(&s, folder, &options, NULL), ERR_OK);
     for (int i = 0; i < 200; i++) {
         assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "t", NULL, 0), NULL), ERR_OK);
     }

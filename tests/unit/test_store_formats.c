@@ -16,6 +16,7 @@
 
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/migrate.h"
+#include "storage/maintenance/recover.h"
 #include "storage/maintenance/snapshot.h"
 #include "storage/models/generations.h"
 #include "storage/records/features.h"
@@ -44,7 +45,7 @@ static void refused(const char *folder, store_mode mode, const char *why)
     store *s = NULL;
     err e = ERR_INIT;
     store_options options = {.mode = mode, .create = true};
-    assert_int_equal(store_open(&s, folder, &options, &e), ERR_CONFLICT);
+    assert_int_equal(recover_open(&s, folder, &options, &e), ERR_CONFLICT);
     assert_null(s);
     if (strstr(e.text, why) == NULL) {
         fail_msg("expected \"%s\" in: %s", why, e.text);

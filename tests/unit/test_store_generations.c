@@ -16,6 +16,7 @@
 
 #include "core/common/mem.h"
 #include "storage/log/oplog.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 #include "storage/models/generations.h"
 #include "tests/support/store_fixture.h"
@@ -189,7 +190,7 @@ static void an_unfinished_generation_is_swept_unless_its_training_lives(void **s
     pid_t child = fork();
     if (child == 0) {
         char c = 'x';
-        bool fine = store_open(&trainer, w->folder, &beside, NULL) == ERR_OK &&
+        bool fine = recover_open(&trainer, w->folder, &beside, NULL) == ERR_OK &&
                     store_train_lock(trainer, NULL) == ERR_OK && write(ready[1], &c, 1) == 1 &&
                     read(leave[0], &c, 1) == 1;
         _exit(fine ? 0 : 1);

@@ -18,6 +18,7 @@
 
 #include "core/common/rng.h"
 #include "storage/maintenance/check.h"
+#include "storage/maintenance/recover.h"
 #include "storage/records/features.h"
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
@@ -409,12 +410,12 @@ static void random_writes_agree_with_the_model(void **state)
             .mode = STORE_OWNER, .create = true, .no_sync = true, .oplog_bytes = 100000};
         temp_folder(w->folder);
         rng_init(&w->random, seed, 0);
-        assert_int_equal(store_open(&w->s, w->folder, &options, NULL), ERR_OK);
+        assert_int_equal(recover_open(&w->s, w->folder, &options, NULL), ERR_OK);
         for (int round = 0; round < ROUNDS; round++) {
             apply_some(w);
             if (rng_below(&w->random, 300) == 0) {
                 store_close(w->s);
-                assert_int_equal(store_open(&w->s, w->folder, &options, NULL), ERR_OK);
+                assert_int_equal(recover_open(&w->s, w->folder, &options, NULL), ERR_OK);
                 compare(w);
             }
         }

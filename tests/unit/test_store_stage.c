@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/maintenance/recover.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct world {
@@ -112,15 +113,15 @@ static void a_training_is_refused_before_it_opens_the_content(void **state)
     int fd = training_lock(w);
     assert_true(fd >= 0);
     assert_int_equal(truncate(data, 0), 0); /* to open it would be to find no store */
-    assert_int_equal(store_open(&trainer, w->folder, &options, &e), ERR_CONFLICT);
+    assert_int_equal(recover_open(&trainer, w->folder, &options, &e), ERR_CONFLICT);
     assert_non_null(strstr(e.text, "runs in process"));
     close(fd);
-    assert_int_equal(store_open(&trainer, w->folder, &options, NULL), ERR_NOT_FOUND);
+    assert_int_equal(recover_open(&trainer, w->folder, &options, NULL), ERR_NOT_FOUND);
     assert_trainings_may_run(w, true);
     w->s = open_store(w->folder);
     store_close(w->s);
     w->s = NULL;
-    assert_int_equal(store_open(&trainer, w->folder, &options, NULL), ERR_OK);
+    assert_int_equal(recover_open(&trainer, w->folder, &options, NULL), ERR_OK);
     assert_trainings_may_run(w, false);
     store_close(trainer);
     assert_trainings_may_run(w, true);

@@ -16,6 +16,7 @@
 #include "core/common/mem.h"
 #include "server/load/dataset_load.h"
 #include "storage/maintenance/check.h"
+#include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
@@ -77,7 +78,7 @@ static err_code live_through(life *l, const model *made, err *e)
     check_options nobody = {0};
     check_report report;
     uint64_t places = 0;
-    err_code rc = store_open(&l->s, l->folder, &options, e);
+    err_code rc = recover_open(&l->s, l->folder, &options, e);
     rc = rc == ERR_OK ? write_ops(l, e) : rc;
     rc = rc == ERR_OK ? train_like(l, made, e) : rc;
     rc = rc == ERR_OK ? check_run(l->s, &nobody, &report, e) : rc;

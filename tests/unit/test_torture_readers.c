@@ -18,11 +18,12 @@
 #include "core/common/mem.h"
 #include "core/common/npy.h"
 #include "core/demo/demo_shop.h"
+#include "storage/exchange/export.h"
 #include "storage/import/delimited.h"
 #include "storage/import/id_table.h"
 #include "storage/import/import.h"
 #include "storage/import/jsonl.h"
-#include "storage/maintenance/export.h"
+#include "storage/maintenance/recover.h"
 
 static char folder[64];
 
@@ -236,7 +237,7 @@ static void an_import_survives_and_leaves_the_store_as_it_was(void **state)
     put_file("small.csv", csv, strlen(csv));
     put_file("small.jsonl", items, strlen(items));
     store_options how = {.mode = STORE_OWNER, .create = true, .now = 1800000000};
-    assert_int_equal(store_open(&owner, path_of("store"), &how, NULL), ERR_OK);
+    assert_int_equal(recover_open(&owner, path_of("store"), &how, NULL), ERR_OK);
     for (long n = 0;; n++) {
         err e = ERR_INIT;
         mem_fail_at(n);

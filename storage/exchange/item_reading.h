@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "core/common/slice.h"
+#include "storage/exchange/item_json.h"
 #include "storage/log/op.h"
-#include "storage/records/item_json.h"
 
 enum { READING_POINTER_MAX = 1024 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storage/records/item_reading.h"
+#include "storage/exchange/item_reading.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "core/common/base64.h"
 #include "core/common/half.h"
-#include "storage/records/item_reading.h"
+#include "storage/exchange/item_reading.h"
 
 static bool width_fits(reading *r, size_t width)
 {

@@ -8,7 +8,7 @@
 #include "core/common/base64.h"
 #include "core/common/mem.h"
 #include "core/common/timestamp.h"
-#include "storage/records/item_json.h"
+#include "storage/exchange/item_json.h"
 
 static json_t *text_new(slice text)
 {

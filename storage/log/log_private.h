@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_private: what the files of apply share: the op under way, its results and its changes.
- * Internal to storage/log/apply*.c and storage/log/erase.c.
+ * log_private: what the files of storage/log share: the op that is being applied, its results and
+ * changes, and the stored form of log entries and idempotency records. Internal to storage/ and
+ * its tests.
  *
- * Inside, an err_code means "the transaction cannot go on"; a refused entry is recorded in its
- * apply_entry and is ERR_OK.
+ * An err_code returned here means that the transaction cannot go on. A refused entry is recorded
+ * in its apply_entry and returns ERR_OK.
  */
-#ifndef STORAGE_APPLY_PRIVATE_H
-#define STORAGE_APPLY_PRIVATE_H
+#ifndef STORAGE_LOG_PRIVATE_H
+#define STORAGE_LOG_PRIVATE_H
 
+#include "storage/env/codec.h"
 #include "storage/env/schema.h"
 #include "storage/log/apply.h"
-#include "storage/records/records.h"
+#include "storage/log/oplog.h"
 
 typedef struct applying {
     store_write *w;
@@ -44,6 +46,25 @@ err_code apply_type(applying *x, slice name, uint8_t *number, err *e) ERR_CHECKE
 
 /* --- the log and the idempotency records --- */
 
+/* op_write appends an op's encoding. */
+void op_write(const op *o, encoder *x);
+
+void oplog_encode(const oplog_entry *entry, encoder *x);
+err_code oplog_decode(oplog_entry *out, uint64_t seq, slice bytes, err *e) ERR_CHECKED;
+
+typedef struct idempotency_record {
+    int64_t time;
+    const unsigned char *hash;  /* (IDEMPOTENCY_HASH_BYTES) */
+    const unsigned char *users; /* (user_count) rows, u32 big-endian, ascending */
+    uint32_t user_count;
+    uint64_t seq;
+    uint16_t status;
+    slice body; /* absent: emptied by an erasure */
+} idempotency_record;
+
+void idempotency_encode(const idempotency_record *record, encoder *x);
+err_code idempotency_decode(idempotency_record *out, slice bytes, err *e) ERR_CHECKED;
+
 err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, err *e) ERR_CHECKED;
 /* oplog_trim removes at most a few entries beyond the limits. */
 err_code oplog_trim(store_write *w, int64_t now, err *e) ERR_CHECKED;
@@ -60,13 +81,5 @@ err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint3
 
 /* idempotency_quote writes an id as the string that it is in an answer; returns its length. */
 size_t idempotency_quote(slice id, char out[2 * ID_BYTES_MAX + 2]);
-
-/* generations_settle takes back the wish to be activated from every generation up to `number`, so
- * that a roll-back is not undone at the next start. */
-err_code generations_settle(store_write *w, uint32_t number, err *e) ERR_CHECKED;
-
-/* generations_erase_user zeroes the user's row in every blob of every generation. */
-err_code generations_erase_user(store_write *w, uint32_t row, uint32_t *generations,
-                                err *e) ERR_CHECKED;
 
 #endif

@@ -17,8 +17,8 @@
 #include "core/common/err.h"
 #include "core/common/interaction_types.h"
 #include "core/common/slice.h"
+#include "storage/exchange/item_json.h"
 #include "storage/log/op.h"
-#include "storage/records/item_json.h"
 
 typedef struct interaction_json_options {
     const interaction_types *types;

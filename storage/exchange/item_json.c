@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storage/records/item_json.h"
+#include "storage/exchange/item_json.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/common/timestamp.h"
-#include "storage/records/item_reading.h"
+#include "storage/exchange/item_reading.h"
 
 static void read_id(reading *r, const json_t *value, op_item *out)
 {

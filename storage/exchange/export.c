@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storage/maintenance/export.h"
+#include "storage/exchange/export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 #include "core/common/arena.h"
 #include "core/common/mem.h"
 #include "core/common/types.h"
+#include "storage/exchange/interaction_json.h"
+#include "storage/exchange/item_json.h"
 #include "storage/records/features.h"
-#include "storage/records/interaction_json.h"
 #include "storage/records/interactions.h"
-#include "storage/records/item_json.h"
 #include "storage/records/items.h"
 #include "storage/records/users.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storage/records/interaction_json.h"
+#include "storage/exchange/interaction_json.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * recover: opens a store and clears away what killed processes left in it.
+ *
+ * An owner removes generations that were never finished (unless their training still runs), a
+ * checkpoint that an erasure has outdated, and the folder of an import. store_open itself removes
+ * nothing.
+ */
+#ifndef STORAGE_RECOVER_H
+#define STORAGE_RECOVER_H
+
+#include "core/common/err.h"
+#include "storage/env/store.h"
+
+/* recover_open is store_open, followed for an owner (STORE_OWNER) by the removal. Fails as
+ * store_open does; the caller closes with store_close. */
+err_code recover_open(store **out, const char *dir, const store_options *options,
+                      err *e) ERR_CHECKED;
+
+#endif
