@@ -34,6 +34,24 @@ static bool time_member(const body_object *o, const char *name, int64_t *out)
     return true;
 }
 
+/* Attributes are doubles, in which a longer number equals its neighbours: a filter for one would
+ * list the items of another. A real number that large may still be a bound. */
+static void check_exact(const body_object *o, const char *name, bool equality)
+{
+    const double most = 0x1p53;
+    const json_t *value = json_object_get(o->json, name);
+    json_int_t whole = json_integer_value(value); /* 0 of a real */
+    bool exact = whole <= (json_int_t)most && whole >= -(json_int_t)most;
+    if (equality && json_is_real(value)) {
+        exact = fabs(json_real_value(value)) <= most;
+    }
+    if (!exact) {
+        problem_at(&o->c->problems, body_pointer(o, name),
+                   "expected a number from -9007199254740992 to 9007199254740992, beyond which "
+                   "whole numbers cannot be told apart: store and ask for a string");
+    }
+}
+
 /* {"gte":5,"lt":10}: at most one bound from each side; "min" and "max" say the same as "gte" and
  * "lte". */
 static void range(const body_object *o, filter_attribute *out)
@@ -52,6 +70,7 @@ static void range(const body_object *o, filter_attribute *out)
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
         double *bound = bounds[i].low ? &out->low : &out->high;
         if (body_number(o, bounds[i].name, -HUGE_VAL, HUGE_VAL, bound)) {
+            check_exact(o, bounds[i].name, false);
             *(bounds[i].low ? &lows : &highs) += 1;
             *(bounds[i].low ? &out->low_excluded : &out->high_excluded) = bounds[i].excluded;
         }
@@ -86,6 +105,7 @@ static void condition(const body_object *o, const char *name, json_t *value, fil
     case JSON_REAL:
         out->kind = ATTRIBUTE_NUMBER;
         out->low = out->high = json_number_value(value);
+        check_exact(o, name, true);
         break;
     case JSON_OBJECT: range(&(body_object){o->c, value, pointer}, out); break;
     default:

@@ -17,7 +17,7 @@ void help_all(FILE *to)
         "Every option can also be an environment name (--listen is STAIR_LISTEN) and a key of the\n"
         "file that --config FILE names (listen = ...). A flag beats the environment, that beats "
         "the\n"
-        "file, that beats the default.\n"
+        "file, that beats the default. An empty environment variable counts as not set.\n"
         "Exit status: 0 done, 1 failed (one line says what), 2 wrong use, 130 interrupted before "
         "the end.\n",
         to);

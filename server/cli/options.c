@@ -203,12 +203,19 @@ static err_code read_file(option_values *values, const option_input *input, cons
     return rc;
 }
 
+/* An empty variable means that it is not set: compose passes KEY=${UNSET} as one. */
+static const char *environment_text(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 static err_code read_environment(option_values *values, err *e)
 {
     for (const option *o = values->table; o->name != NULL; o++) {
         char name[PLACE_MAX];
         options_environment(o, name, sizeof name);
-        const char *text = getenv(name);
+        const char *text = environment_text(name);
         if (text != NULL) {
             err_code rc = take(values, o, OPTION_FROM_ENVIRONMENT, text, name, e);
             if (rc != ERR_OK) {
@@ -324,7 +331,8 @@ static err_code read_flags(option_values *values, const option_input *input, err
 static err_code look_ahead(option_values *values, const option_input *input, const char **file,
                            err *e)
 {
-    *file = getenv("STAIR_CONFIG") != NULL ? getenv("STAIR_CONFIG") : input->file;
+    *file = environment_text("STAIR_CONFIG");
+    *file = *file != NULL ? *file : input->file;
     for (int at = 0; at < input->argc; at++) {
         const char *argument = input->argv[at];
         if (strcmp(argument, "--") == 0) {

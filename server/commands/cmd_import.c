@@ -79,7 +79,9 @@ static const option table[] = {
      .type = OPTION_CHOICE,
      .offset = offsetof(import_arguments, unknown_items),
      .choices = "skip|refuse|create",
-     .help = "what to do with an interaction whose item --items lacks"},
+     .help = "an interaction whose item --items lacks: left out, refused, or imported with an item "
+             "that "
+             "stays hidden until the catalogue has it"},
     {.name = "ignore-columns",
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, ignore_columns),

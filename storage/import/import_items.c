@@ -174,7 +174,10 @@ err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err 
 
 err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e)
 {
-    stored_item record = {.id = id, .created = s->options->now, .updated_seq = s->seq};
+    stored_item record = {.id = id,
+                          .hidden = s->options->items != NULL,
+                          .created = s->options->now,
+                          .updated_seq = s->seq};
     return create_new(s, &record, row, e);
 }
 

@@ -198,6 +198,29 @@ class Import(harness.TestCase):
                                   "keep-first")
         self.assertEqual((report["new_interactions"], report["skipped"]["duplicates"]), (1, 1))
 
+    def test_an_item_that_import_makes_beside_a_catalogue_stays_hidden_until_its_put(self):
+        with open(self.path("items.jsonl"), "w", encoding="utf-8") as f:
+            f.write('{"id":"lamp","title":"Lamp"}\n')
+        with open(self.path("i.csv"), "w", encoding="utf-8") as f:
+            f.write("user,item\nu,lamp\nu,delisted\nv,delisted\n")
+        store = self.path("store")
+        harness.run("import", "--store", store, "--items", self.path("items.jsonl"), "--interactions",
+                    self.path("i.csv"), "--unknown-items", "create")
+        with harness.Server(store) as server:
+            client = server.new_client()
+            self.assertEqual([i["item"] for i in client.get("/popular").json["items"]], ["lamp"])
+            self.assertTrue(client.get("/items/delisted").json["hidden"])
+            client.put("/items/delisted", {"title": "Back again"})
+            self.assertEqual(client.get("/popular").json["items"][0]["item"], "delisted")
+        with harness.Server(self.listed_without_a_catalogue()) as server:
+            self.assertEqual(len(server.new_client().get("/popular").json["items"]), 2)
+
+    def listed_without_a_catalogue(self):
+        """Without --items the interactions are the catalogue: what they name is listed."""
+        store = self.path("bare")
+        harness.run("import", "--store", store, "--interactions", self.path("i.csv"))
+        return store
+
     def test_an_export_imported_and_exported_again_is_the_same_bytes(self):
         files = self.path("files")
         harness.run("demo", "--out", files, "--users", 200, "--items", 100, "--interactions", 2000)

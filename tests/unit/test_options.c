@@ -135,6 +135,28 @@ static void a_flag_beats_the_environment_that_beats_the_file_that_beats_the_defa
     unlink(path);
 }
 
+static void an_empty_variable_of_the_environment_is_not_set(void **state)
+{
+    char path[64];
+    (void)state;
+    write_file(path, "epochs = 10\nmode = a\n");
+    setenv("STAIR_EPOCHS", "", 1);
+    setenv("STAIR_MODE", "", 1);
+    assert_int_equal(READ(path), ERR_OK);
+    assert_int_equal(got.epochs, 10);
+    assert_int_equal(got.mode, 0);
+    setenv("STAIR_CONFIG", "", 1);
+    assert_int_equal(READ(path), ERR_OK);
+    assert_int_equal(got.epochs, 10);
+    setenv("STAIR_CONFIG", path, 1);
+    assert_int_equal(READ(NULL), ERR_OK);
+    assert_int_equal(got.epochs, 10);
+    unsetenv("STAIR_CONFIG");
+    unsetenv("STAIR_EPOCHS");
+    unsetenv("STAIR_MODE");
+    unlink(path);
+}
+
 static void what_was_given_is_told_from_what_was_not(void **state)
 {
     char *words[] = {"--epochs=7", "x", "--", "--y", NULL};
@@ -306,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold_where_nothing_is_said),
         cmocka_unit_test(a_flag_beats_the_environment_that_beats_the_file_that_beats_the_default),
+        cmocka_unit_test(an_empty_variable_of_the_environment_is_not_set),
         cmocka_unit_test(what_was_given_is_told_from_what_was_not),
         cmocka_unit_test(sizes_times_and_choices_take_their_units),
         cmocka_unit_test(a_list_collects_repeated_flags_and_greedy_words),
