@@ -9,6 +9,11 @@
  *
  * Neither the scale nor what a place is chosen from depends on how many places there are: a list is
  * the beginning of every longer one, so pages fit together.
+ *
+ * Cost: nearness only grows, so a value that was computed against fewer chosen items is an upper
+ * bound of the value now. Candidates wait in a heap by that bound, and only the one on top is
+ * compared with the items chosen since, a block at a time, until it falls behind the next one or is
+ * exact (lazy greedy: Minoux 1978). The list is the same as that of the full comparison.
  */
 #include <math.h>
 #include <string.h>
@@ -18,6 +23,9 @@
 
 /* The least pool, too, so that the scale is never of less than was asked for. */
 enum { SCALE_HITS = 100 };
+
+/* Chosen items that a candidate is compared with before its bound is looked at again. */
+enum { COMPARE_BLOCK = 16 };
 
 /* Enough to choose from, without ranking the whole shop. */
 size_t diversity_pool(size_t places)
@@ -29,7 +37,8 @@ size_t diversity_pool(size_t places)
 static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *e)
 {
     size_t dim = v->base->dim;
-    err_code rc = scratch_unit(s, count * dim, e);
+    /* behind the candidates' rows the chosen ones are copied side by side */
+    err_code rc = scratch_unit(s, 2 * count * dim, e);
     if (rc != ERR_OK) {
         return rc;
     }
@@ -43,8 +52,66 @@ static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *
         }
         s->relevance[i] = span > 0 ? (s->hits[i].score - low) / span : 1;
         s->nearness[i] = 0;
+        s->compared[i] = 0;
     }
     return ERR_OK;
+}
+
+/* The heap lies in s->best: `row` is the candidate's rank, `score` the bound of its value. */
+static void sift_down(topk_hit *heap, size_t count, size_t at)
+{
+    topk_hit moved = heap[at];
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        child += child + 1 < count && topk_better(heap[child + 1], heap[child]);
+        if (!topk_better(heap[child], moved)) {
+            break;
+        }
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
+static void push(topk_hit *heap, size_t count, topk_hit entered)
+{
+    size_t at = count;
+    while (at > 0 && topk_better(entered, heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = entered;
+}
+
+static float value_of(const recommend_scratch *s, float diversity, uint32_t rank)
+{
+    return (1 - diversity) * s->relevance[rank] - diversity * s->nearness[rank];
+}
+
+/* compare brings a candidate's nearness up to date with one more block of the chosen rows. */
+static void compare(recommend_scratch *s, uint32_t rank, const float *chosen_rows, size_t chosen,
+                    size_t dim)
+{
+    float near[COMPARE_BLOCK];
+    size_t done = s->compared[rank], rows = chosen - done;
+    rows = rows < COMPARE_BLOCK ? rows : COMPARE_BLOCK;
+    scan_rows(chosen_rows + done * dim, rows, dim, s->unit + rank * dim, near);
+    float nearest = s->nearness[rank];
+    for (size_t i = 0; i < rows; i++) {
+        nearest = near[i] > nearest ? near[i] : nearest;
+    }
+    s->nearness[rank] = nearest;
+    s->compared[rank] = (uint32_t)(done + rows);
+}
+
+/* choose leaves the winner on top of the heap. */
+static void choose(recommend_scratch *s, float diversity, size_t waiting, size_t chosen,
+                   const float *chosen_rows, size_t dim)
+{
+    while (s->compared[s->best[0].row] < chosen) {
+        compare(s, s->best[0].row, chosen_rows, chosen, dim);
+        s->best[0].score = value_of(s, diversity, s->best[0].row);
+        sift_down(s->best, waiting, 0);
+    }
 }
 
 err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
@@ -53,39 +120,26 @@ err_code diversify(const view *v, float diversity, size_t depth, size_t count, r
     if (count < 2) {
         return ERR_OK;
     }
-    size_t dim = v->base->dim;
+    size_t dim = v->base->dim, waiting = 0, entered = 0;
     err_code rc = prepare(v, count, s, e);
-    /* best[0 .. chosen) are the ranks in the list, the others follow. Who is chosen changes places
-     * with the first of these, so best[0 .. pool) are the first `pool` ranks at every step. */
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        s->best[i].row = (uint32_t)i;
+    if (rc != ERR_OK) {
+        return rc;
     }
-    for (size_t chosen = 0; chosen < depth && chosen < count && rc == ERR_OK; chosen++) {
-        size_t winner = chosen, pool = diversity_pool(chosen + 1);
-        float top = -INFINITY;
-        for (size_t i = chosen; i < count && i < pool; i++) {
-            uint32_t rank = s->best[i].row;
-            float value = (1 - diversity) * s->relevance[rank] - diversity * s->nearness[rank];
-            if (value > top || (value == top && rank < s->best[winner].row)) {
-                top = value;
-                winner = i;
-            }
+    float *chosen_rows = s->unit + count * dim;
+    depth = depth < count ? depth : count;
+    for (size_t chosen = 0; chosen < depth; chosen++) {
+        size_t pool = diversity_pool(chosen + 1);
+        for (; entered < count && entered < pool; entered++, waiting++) {
+            uint32_t rank = (uint32_t)entered;
+            push(s->best, waiting, (topk_hit){.row = rank, .score = value_of(s, diversity, rank)});
         }
-        uint32_t rank = s->best[winner].row;
-        s->best[winner].row = s->best[chosen].row;
-        s->best[chosen].row = rank;
-        for (size_t i = chosen + 1; i < count; i++) {
-            uint32_t other = s->best[i].row;
-            float near = scan_dot(s->unit + rank * dim, s->unit + other * dim, dim);
-            s->nearness[other] = fmaxf(s->nearness[other], near);
-        }
+        choose(s, diversity, waiting, chosen, chosen_rows, dim);
+        uint32_t rank = s->best[0].row;
+        s->order[chosen] = s->hits[rank];
+        memcpy(chosen_rows + chosen * dim, s->unit + rank * dim, dim * sizeof *chosen_rows);
+        s->best[0] = s->best[--waiting];
+        sift_down(s->best, waiting, 0);
     }
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        s->relevance[i] = s->hits[s->best[i].row].score;
-        s->best[i].row = s->hits[s->best[i].row].row;
-    }
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        s->hits[i] = (recommend_hit){.row = s->best[i].row, .score = s->relevance[i]};
-    }
-    return rc;
+    memcpy(s->hits, s->order, depth * sizeof *s->hits);
+    return ERR_OK;
 }

@@ -8,12 +8,10 @@
  * are nearest to the listed one, without those that the shop has hidden since.
  */
 #include <math.h>
+#include <string.h>
 
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
-
-/* Reasons are looked for among this many of a user's items. */
-enum { REASONS_MAX = 2000 };
 
 static void split_score(const view *v, float balance, const recommend_scratch *s,
                         recommend_hit *hit)
@@ -64,28 +62,51 @@ static void enter(recommend_hit *hit, recommend_because reason)
     hit->because[at] = reason;
 }
 
-static void find_reasons(const view *v, const recommend_scratch *s, recommend_hit *hit)
+/* gather_own copies the rows of the items that may be reasons side by side, once for all hits. */
+static err_code gather_own(const view *v, recommend_scratch *s, size_t *count, err *e)
+{
+    size_t dim = v->base->dim;
+    size_t items = s->profile_count < REASONS_MAX ? s->profile_count : REASONS_MAX;
+    *count = 0;
+    err_code rc = scratch_unit(s, items * dim, e);
+    for (size_t i = 0; i < items && rc == ERR_OK; i++) {
+        uint32_t item = s->profile[i].item;
+        const float *own = view_bit(&v->listable, item) ? view_vector(v, item, VECTOR_H) : NULL;
+        float length = own != NULL ? sqrtf(scan_dot(own, own, dim)) : 0;
+        if (length > 0) {
+            memcpy(s->unit + *count * dim, own, dim * sizeof *own);
+            s->own[(*count)++] = (profile_own){item, length};
+        }
+    }
+    return rc;
+}
+
+static void find_reasons(const view *v, const recommend_scratch *s, size_t own, recommend_hit *hit)
 {
     size_t dim = v->base->dim;
     const float *h = view_vector(v, hit->row, VECTOR_H);
     float norm = h != NULL ? sqrtf(scan_dot(h, h, dim)) : 0;
     hit->because_count = 0;
-    for (size_t i = 0; i < s->profile_count && i < REASONS_MAX && norm > 0; i++) {
-        uint32_t item = s->profile[i].item;
-        const float *own = view_bit(&v->listable, item) ? view_vector(v, item, VECTOR_H) : NULL;
-        float length = own != NULL ? sqrtf(scan_dot(own, own, dim)) : 0;
-        float similarity = length > 0 ? scan_dot(own, h, dim) / (length * norm) : 0;
-        if (similarity > 0 && item != hit->row) {
-            enter(hit, (recommend_because){item, fminf(similarity, 1)});
+    if (!(norm > 0)) {
+        return;
+    }
+    scan_rows(s->unit, own, dim, h, s->scores);
+    for (size_t i = 0; i < own; i++) {
+        float similarity = s->scores[i] / (s->own[i].length * norm);
+        if (similarity > 0 && s->own[i].item != hit->row) {
+            enter(hit, (recommend_because){s->own[i].item, fminf(similarity, 1)});
         }
     }
 }
 
-void explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
-                  size_t count)
+err_code explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
+                      size_t count, err *e)
 {
-    for (size_t i = 0; i < count; i++) {
+    size_t own = 0;
+    err_code rc = gather_own(v, s, &own, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         split_score(v, balance, s, &hits[i]);
-        find_reasons(v, s, &hits[i]);
+        find_reasons(v, s, own, &hits[i]);
     }
+    return rc;
 }

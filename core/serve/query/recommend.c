@@ -173,12 +173,12 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
         out->fallback = FALLBACK_NO_CANDIDATES;
     }
     if (q->explain && personal && ranked > q->offset) {
-        explain_hits(v, q->balance, s, s->hits + q->offset, ranked - q->offset);
+        rc = explain_hits(v, q->balance, s, s->hits + q->offset, ranked - q->offset, e);
     }
     size_t skipped = q->offset < out->count ? q->offset : out->count;
     out->hits = s->hits + skipped;
     out->count -= skipped;
-    return ERR_OK;
+    return rc;
 }
 
 bool recommend_user_vector(const view *v, uint32_t user, const session_item *session, size_t count,

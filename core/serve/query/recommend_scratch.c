@@ -37,11 +37,15 @@ err_code recommend_scratch_new(recommend_scratch **out, err *e)
     s->scores = mem_table(SCORE_BLOCK, sizeof *s->scores);
     s->relevance = mem_array(POOL_MAX, sizeof *s->relevance);
     s->nearness = mem_array(POOL_MAX, sizeof *s->nearness);
+    s->compared = mem_array(POOL_MAX, sizeof *s->compared);
     s->hits = mem_array(POOL_MAX, sizeof *s->hits);
+    s->order = mem_array(RECOMMEND_DEPTH_MAX, sizeof *s->order);
+    s->own = mem_array(REASONS_MAX, sizeof *s->own);
     s->keys = mem_array(POOL_MAX, sizeof *s->keys);
     err_code rc = index_scratch_new(&s->index, e);
     if (rc == ERR_OK && (s->best == NULL || s->scores == NULL || s->relevance == NULL ||
-                         s->nearness == NULL || s->hits == NULL || s->keys == NULL)) {
+                         s->nearness == NULL || s->compared == NULL || s->hits == NULL ||
+                         s->order == NULL || s->own == NULL || s->keys == NULL)) {
         rc = err_nomem(e, "a query's scratch");
     }
     if (rc != ERR_OK) {
@@ -58,9 +62,9 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed,   s->skip,     s->profile, s->h,    s->m,
-                       s->q,         s->owned,    s->unit,    s->best, s->scores,
-                       s->relevance, s->nearness, s->hits,    s->keys};
+    void *buffers[] = {s->allowed,  s->skip, s->profile, s->h,      s->m,         s->q,
+                       s->owned,    s->unit, s->best,    s->scores, s->relevance, s->nearness,
+                       s->compared, s->hits, s->order,   s->own,    s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
     }

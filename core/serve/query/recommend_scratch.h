@@ -21,6 +21,12 @@ typedef struct profile_item {
     uint32_t time; /* of the latest record that counts; a session is later than all */
 } profile_item;
 
+/* One of the profile's items that may be a reason; its row of H lies in recommend_scratch.unit. */
+typedef struct profile_own {
+    uint32_t item;
+    float length; /* of the row, above 0 */
+} profile_own;
+
 struct recommend_scratch {
     void (*filtered)(void *ctx); /* or NULL */
     void *filtered_ctx;
@@ -33,16 +39,21 @@ struct recommend_scratch {
     profile_item *profile; /* (profile_count) */
     size_t profile_count, profile_room;
     float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
-    float *unit;      /* (pool, dim) rows at length 1, for diversity */
+    float *unit;      /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
+                         rows of the profile, for explanations */
     size_t dim_room, unit_room;
     topk_hit *best;              /* (POOL_MAX) */
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
+    uint32_t *compared;          /* (POOL_MAX) how many chosen items a nearness is up to */
     recommend_hit *hits;         /* (POOL_MAX) */
+    recommend_hit *order;        /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
+    profile_own *own;            /* (REASONS_MAX) */
     struct top_key *keys;        /* (POOL_MAX) */
 };
 
-enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096 };
+/* Reasons are looked for among REASONS_MAX of a user's items. */
+enum { POOL_MAX = 2 * RECOMMEND_DEPTH_MAX, SCORE_BLOCK = 4096, REASONS_MAX = 2000 };
 
 /* scratch_fit makes the scratch large enough for the view; scratch_profile_push adds an item. */
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e) ERR_CHECKED;
@@ -82,8 +93,8 @@ err_code diversify(const view *v, float diversity, size_t depth, size_t count, r
 size_t fill_by_number(const view *v, top_kind kind, size_t at, size_t depth, recommend_scratch *s);
 
 /* explain_hits fills the parts and the reasons of the hits that the vectors gave. */
-void explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
-                  size_t count);
+err_code explain_hits(const view *v, float balance, recommend_scratch *s, recommend_hit *hits,
+                      size_t count, err *e) ERR_CHECKED;
 
 static inline void take_out(uint64_t *words, uint32_t row, size_t rows)
 {

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Diversity compares a candidate with the chosen items only as far as it must. Here every candidate
+ * is compared with every chosen item, and the lists have to be the same.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/search/scan.h"
+#include "core/serve/query/recommend_scratch.h"
+#include "tests/support/shop.h"
+
+enum { SCALED = 100, DEPTH = 200 };
+
+typedef struct pool {
+    recommend_hit hits[SHOP_ITEMS_MAX];
+    float unit[SHOP_ITEMS_MAX][SHOP_DIM];
+    size_t count;
+} pool;
+
+/* The ranks that the plain loop over all candidates chooses. */
+static void choose_plainly(const pool *p, float diversity, size_t depth, uint32_t *order)
+{
+    float nearness[SHOP_ITEMS_MAX] = {0};
+    bool taken[SHOP_ITEMS_MAX] = {false};
+    size_t scaled = p->count < SCALED ? p->count : SCALED;
+    float low = p->hits[scaled - 1].score, span = p->hits[0].score - low;
+    for (size_t chosen = 0; chosen < depth; chosen++) {
+        size_t among = diversity_pool(chosen + 1), winner = SIZE_MAX;
+        float top = -INFINITY;
+        for (size_t i = 0; i < p->count && i < among; i++) {
+            float relevance = span > 0 ? (p->hits[i].score - low) / span : 1;
+            float value = (1 - diversity) * relevance - diversity * nearness[i];
+            if (!taken[i] && value > top) {
+                top = value;
+                winner = i;
+            }
+        }
+        taken[winner] = true;
+        order[chosen] = p->hits[winner].row;
+        for (size_t i = 0; i < p->count; i++) {
+            float near = scan_dot(p->unit[winner], p->unit[i], SHOP_DIM);
+            nearness[i] = fmaxf(nearness[i], near);
+        }
+    }
+}
+
+static void rank_by_score(const fixture *f, uint32_t user, pool *p)
+{
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    q.user = user;
+    q.include_seen = true;
+    q.k = SHOP_ITEMS_MAX;
+    assert_int_equal(recommend(f->hold.view, &q, f->scratch, &got, NULL), ERR_OK);
+    for (p->count = 0; p->count < got.count && !got.hits[p->count].popular; p->count++) {
+        const float *h = view_vector(f->hold.view, got.hits[p->count].row, VECTOR_H);
+        float norm = sqrtf(scan_dot(h, h, SHOP_DIM));
+        p->hits[p->count] = got.hits[p->count];
+        for (size_t j = 0; j < SHOP_DIM; j++) {
+            p->unit[p->count][j] = norm > 0 ? h[j] / norm : 0;
+        }
+    }
+}
+
+static void a_diverse_list_is_that_of_the_full_comparison(void **state)
+{
+    (void)state;
+    static pool p;
+    fixture f;
+    size_t moved = 0;
+    fixture_open(&f, 61, &shop_plain);
+    for (uint32_t user = 0; user < 12; user++) {
+        rank_by_score(&f, user, &p);
+        if (p.count < DEPTH) {
+            continue; /* somebody without interactions gets popular items */
+        }
+        for (unsigned step = 1; step <= 5; step++) {
+            uint32_t order[DEPTH];
+            recommend_query q = RECOMMEND_QUERY_INIT;
+            recommend_result got;
+            q.user = user;
+            q.include_seen = true;
+            q.k = DEPTH;
+            q.diversity = (float)step / 5;
+            choose_plainly(&p, q.diversity, DEPTH, order);
+            assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+            assert_int_equal(got.count, DEPTH);
+            for (size_t i = 0; i < DEPTH; i++) {
+                assert_int_equal(got.hits[i].row, order[i]);
+                moved += order[i] != p.hits[i].row;
+            }
+        }
+    }
+    assert_true(moved > 1000); /* else the comparison would show nothing */
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_diverse_list_is_that_of_the_full_comparison),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
