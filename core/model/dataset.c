@@ -30,6 +30,8 @@ void dataset_free(dataset *d)
     mem_free(d->test);
     mem_free(d->modalities);
     mem_free(d->gone);
+    mem_free(d->hidden);
+    mem_free(d->created);
     if (d->release != NULL) {
         d->release(d->release_ctx);
     }
@@ -153,6 +155,11 @@ err_code dataset_check(const dataset *d, err *e)
 int dataset_gone(const dataset *d, size_t item)
 {
     return d->gone != NULL && (d->gone[item / 64] >> (item % 64) & 1) != 0;
+}
+
+int dataset_hidden(const dataset *d, size_t item)
+{
+    return d->hidden != NULL && (d->hidden[item / 64] >> (item % 64) & 1) != 0;
 }
 
 /* FNV-1a over 64-bit words. */

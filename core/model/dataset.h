@@ -34,6 +34,9 @@ typedef struct dataset {
     /* Bit i: item row i was deleted; it is no candidate and never a negative. NULL: none was.
      * (items + 63) / 64 words. */
     uint64_t *gone;
+    /* Bit i: item row i is hidden; it is learnt from, but no list may hold it. NULL: none is. */
+    uint64_t *hidden;
+    int64_t *created; /* (items) epoch seconds; NULL: all the same */
     /* dataset_free calls this last, to let go of what the sources read from; may be NULL. */
     void (*release)(void *ctx);
     void *release_ctx;
@@ -57,11 +60,14 @@ void pairs_starts(const pair *pairs, size_t count, size_t users, size_t *starts)
  * the split and the place. */
 err_code dataset_check(const dataset *d, err *e) ERR_CHECKED;
 
-/* dataset_gone tells whether item row `item` was deleted. */
+/* dataset_gone tells whether item row `item` was deleted, dataset_hidden whether it is hidden. */
 int dataset_gone(const dataset *d, size_t item);
+int dataset_hidden(const dataset *d, size_t item);
 
-/* dataset_fingerprint is a number of everything but the features' values: sizes, pairs, weights,
- * modality names, widths and neighbours. Equal data give equal numbers on every machine. */
+/* dataset_fingerprint is a number of all that a training learns from but the features' values:
+ * sizes, pairs, weights, modality names, widths and neighbours. What is hidden and when items were
+ * created may change between a checkpoint and its resumption. Equal data give equal numbers on
+ * every machine. */
 uint64_t dataset_fingerprint(const dataset *d);
 
 #endif

@@ -51,6 +51,9 @@ static err_code evaluation_init(evaluation *v, const dataset *d, const eval_opti
     v->held = o->on == EVAL_TEST ? d->test : d->valid;
     v->held_count = o->on == EVAL_TEST ? d->test_count : d->valid_count;
     v->k = o->at[o->at_count - 1];
+    for (size_t i = 0; i < d->items; i++) {
+        v->out->hidden += dataset_hidden(d, i) != 0;
+    }
     for (size_t n = 0; n < EVAL_K_MAX; n++) {
         v->gain[n + 1] = v->gain[n] + discount(n);
     }
@@ -131,6 +134,11 @@ static void score_user(evaluation *v, size_t index)
         v->out->ndcg[i] += ndcg[i];
     }
     v->out->users++;
+    v->out->no_history += v->train_start[user] == v->train_start[user + 1];
+    v->out->held += count;
+    for (size_t i = 0; i < count; i++) {
+        v->out->held_hidden += dataset_hidden(v->d, v->held[first + i].item) != 0;
+    }
     if (v->o->per_user != NULL) {
         v->o->per_user(v->o->per_user_ctx, user, rows, v->found[index], recall, ndcg);
     }

@@ -10,6 +10,10 @@
  * Protocol stair (FreeRec's, the authors'): training items are masked, for test validation items
  * too; every user with at least one held-out item counts. Protocol mmrec masks training items only
  * and leaves out users without training items. Items without training interactions stay candidates.
+ *
+ * A user without training items is judged by the popular list, which is what the service gives
+ * them. A hidden item is in no list; held out, it counts as not found, since it was what the user
+ * took. Listers follow core/model/lister.h in both, and in ties.
  */
 #ifndef CORE_EVAL_H
 #define CORE_EVAL_H
@@ -32,8 +36,8 @@ typedef struct eval_ask {
     size_t exclude_count;
 } eval_ask;
 
-/* list writes for each of `count` (<= EVAL_BLOCK) asks the best k item rows, best first, ties to
- * the lower row, into rows (count, k); found[i] <= k says how many there are. */
+/* list writes for each of `count` (<= EVAL_BLOCK) asks the best k item rows, in the order of
+ * core/model/lister.h, into rows (count, k); found[i] <= k says how many there are. */
 typedef struct eval_lister {
     err_code (*list)(void *ctx, const eval_ask *asks, size_t count, size_t k, uint32_t *rows,
                      size_t *found, err *e);
@@ -60,8 +64,12 @@ typedef struct eval_options {
     }
 
 typedef struct eval_metrics {
-    size_t users;   /* that count */
-    size_t dropped; /* have held-out items but do not count under the protocol */
+    size_t users;       /* that count */
+    size_t dropped;     /* have held-out items but do not count under the protocol */
+    size_t no_history;  /* of `users`: without a training item */
+    size_t hidden;      /* items that no list may hold, deleted ones apart */
+    size_t held;        /* interactions to be found, of `users` */
+    size_t held_hidden; /* of these: of hidden items, which no list finds */
     uint32_t at[EVAL_AT_MAX];
     size_t at_count;
     double recall[EVAL_AT_MAX], ndcg[EVAL_AT_MAX]; /* means over users; 0 without any */

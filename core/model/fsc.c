@@ -39,7 +39,17 @@ const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch
     return before;
 }
 
-static void split_out(const fsc_tables *t, const float *h, const float *last)
+void fsc_g(const fsc *op, const float *last, size_t rows, float *g)
+{
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < op->dim; j++) {
+            float x = last == NULL ? 0.0F : last[r * op->dim + j];
+            g[r * op->dim + j] = op->w[j] * op->f[j] * x;
+        }
+    }
+}
+
+static void split_out(const fsc_tables *t, const fsc *op, const float *h, const float *last)
 {
     size_t d = t->dim;
     if (t->user_h != NULL) {
@@ -49,12 +59,7 @@ static void split_out(const fsc_tables *t, const float *h, const float *last)
     if (t->item_g == NULL) {
         return;
     }
-    for (size_t i = 0; i < t->items; i++) {
-        for (size_t j = 0; j < d; j++) {
-            float x = last == NULL ? 0.0F : last[(t->users + i) * d + j];
-            t->item_g[i * d + j] = t->w[j] * t->f[j] * x;
-        }
-    }
+    fsc_g(op, last == NULL ? NULL : last + t->users * d, t->items, t->item_g);
 }
 
 err_code fsc_propagate(const fsc_tables *t, err *e)
@@ -78,7 +83,7 @@ err_code fsc_propagate(const fsc_tables *t, err *e)
     memcpy(x + t->users * d, t->item_e, t->items * d * sizeof *x);
     fsc op = {a, t->w, t->f, d, t->layers, t->threads};
     const float *last = fsc_forward(&op, x, h, scratch);
-    split_out(t, h, last);
+    split_out(t, &op, h, last);
 done:
     csr_free(a);
     mem_free(x);

@@ -37,6 +37,10 @@ typedef struct fsc {
  * `e` or `scratch`, or NULL with 0 layers. */
 const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch);
 
+/* fsc_g writes g (rows, dim) = w f X_{L-1} from what fsc_forward returned, at the rows wanted; NULL
+ * gives zeros. g may be `last` itself. */
+void fsc_g(const fsc *op, const float *last, size_t rows, float *g);
+
 /* fsc_tables is the whole step from E and interactions to what a service needs. */
 typedef struct fsc_tables {
     size_t users, items, dim;

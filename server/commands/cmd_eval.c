@@ -103,6 +103,7 @@ static err_code list_one(served *s, const eval_ask *ask, size_t index, uint32_t 
     q.exclude = ask->exclude;
     q.exclude_count = ask->exclude_count;
     q.include_seen = true; /* the protocol's mask stands in for it */
+    q.exact = true;        /* figures are of the model, not of an approximate search */
     err_code code = recommend(s->v, &q, s->scratch[omp_get_thread_num()], &result, e);
     if (code != ERR_OK) {
         return code;
@@ -344,6 +345,7 @@ static err_code tell(const job *j, err *e)
     const char *on = j->options.on == EVAL_TEST ? "test" : "valid";
     fprintf(stderr, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
             j->generation, on, j->stair.users, j->stair.dropped, protocol, mask);
+    report_judged(stderr, &j->stair);
     if (j->refit && j->options.on == EVAL_VALID) {
         fprintf(stderr,
                 "warning: generation %u is a refit: it was trained on the validation interactions, "
@@ -362,6 +364,7 @@ static err_code tell(const job *j, err *e)
                   protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
                   (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair), "popular",
                   report_metrics(&j->popular), "itemknn", report_metrics(&j->itemknn));
+    report_judged_json(out, &j->stair);
     err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
     return code;

@@ -191,6 +191,7 @@ static void tell_people(const job *j)
             eval_protocol_name(m->options.protocol),
             eval_protocol_mask(m->options.protocol, EVAL_TEST), model_judged(m)->dropped,
             j->refit ? "; trained on validation too" : "");
+    report_judged(stderr, model_judged(m));
     if (m->valid.users > 0) {
         report_line(stderr, "validation", &m->valid);
     }
@@ -224,6 +225,7 @@ static err_code tell_json(const job *j, err *e)
         json_object_set_new(out, "trials", tune_report_trials(j->tuned, m));
         json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
     }
+    report_judged_json(out, model_judged(m));
     const char *why = j->published.comparison.why;
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());

@@ -53,8 +53,8 @@ static err_code measure(const contender *c, const model *m, double *value, err *
         eo.at[0] = o->select_at;
         eo.at_count = 1;
         code = eval_run(&found, c->d, &eo, &lists, e);
-        scorer_fini(&s);
     }
+    scorer_fini(&s);
     *value = eval_metric(&found, o->select_metric, o->select_at);
     return code;
 }

@@ -16,6 +16,28 @@ json_t *report_metrics(const eval_metrics *m)
     return j;
 }
 
+void report_judged(FILE *to, const eval_metrics *m)
+{
+    if (m->no_history > 0) {
+        fprintf(to, "%zu of %zu users have no training interaction: they get the popular list\n",
+                m->no_history, m->users);
+    }
+    if (m->hidden > 0) {
+        fprintf(to,
+                "%zu hidden items are in no list; %zu of the %zu interactions to be found are "
+                "theirs\n",
+                m->hidden, m->held_hidden, m->held);
+    }
+}
+
+void report_judged_json(json_t *out, const eval_metrics *m)
+{
+    json_object_set_new(out, "users_without_history", json_integer((json_int_t)m->no_history));
+    json_object_set_new(out, "hidden_items", json_integer((json_int_t)m->hidden));
+    json_object_set_new(out, "held_out", json_integer((json_int_t)m->held));
+    json_object_set_new(out, "held_out_hidden", json_integer((json_int_t)m->held_hidden));
+}
+
 json_t *report_options(const train_options *o)
 {
     char select[32];

@@ -22,6 +22,11 @@ json_t *report_metrics(const eval_metrics *m);
 json_t *report_options(const train_options *o);
 json_t *report_summary(const model *m, bool refit);
 
+/* report_judged says whom a judgement could tell nothing personal and which items it could not
+ * list, as far as there were any; report_judged_json puts the counts into the object `out`. */
+void report_judged(FILE *to, const eval_metrics *m);
+void report_judged_json(json_t *out, const eval_metrics *m);
+
 /* report_line prints one row of a table: name and metrics. */
 void report_line(FILE *to, const char *name, const eval_metrics *m);
 

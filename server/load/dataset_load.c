@@ -116,12 +116,20 @@ typedef struct splits {
     bool open;
 } splits;
 
-static err_code mark_gone(void *ctx, const stored_item *it, err *e)
+static err_code mark_item(void *ctx, const stored_item *it, err *e)
 {
     dataset *d = ctx;
     (void)e;
-    if (it->deleted && it->row < d->items) {
+    if (it->row >= d->items) {
+        return ERR_OK;
+    }
+    if (it->deleted) {
         d->gone[it->row / 64] |= (uint64_t)1 << (it->row % 64);
+        return ERR_OK;
+    }
+    d->created[it->row] = it->created;
+    if (it->hidden) {
+        d->hidden[it->row / 64] |= (uint64_t)1 << (it->row % 64);
     }
     return ERR_OK;
 }
@@ -199,9 +207,12 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     rc = rc == ERR_OK ? dataset_new(&d, info.user_rows, info.item_rows, e) : rc;
     if (rc == ERR_OK) {
         d->gone = mem_array((d->items + 63) / 64, sizeof *d->gone);
-        rc = d->gone != NULL ? ERR_OK : err_nomem(e, "a dataset");
+        d->hidden = mem_array((d->items + 63) / 64, sizeof *d->hidden);
+        d->created = mem_array(d->items, sizeof *d->created);
+        bool whole = d->gone != NULL && d->hidden != NULL && d->created != NULL;
+        rc = whole ? ERR_OK : err_nomem(e, "a dataset");
     }
-    rc = rc == ERR_OK ? item_each(r, 0, mark_gone, d, e) : rc;
+    rc = rc == ERR_OK ? item_each(r, 0, mark_item, d, e) : rc;
     rc = rc == ERR_OK ? load_pairs(r, d, e) : rc;
     rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
     store_read_end(r);

@@ -300,7 +300,8 @@ static void after_five_steps_scores_lists_and_metrics_are_the_reference_ones(voi
     golden_compare(s->g, "final_forward_item", s->h + s->user_floats, s->floats - s->user_floats,
                    gradient);
     scorer scores = {.user_h = s->h, .item_h = s->h + s->user_floats, .dim = s->g->dim};
-    scorer_init(&scores, s->g->data, 2);
+    err e = ERR_INIT;
+    assert_int_equal(scorer_init(&scores, s->g->data, 2, &e), ERR_OK);
     eval_lister lists = scorer_lister(&scores);
     top_lists t = {s, golden_get(s->g, "top5"), 0};
     eval_options o = EVAL_OPTIONS_INIT;
@@ -310,8 +311,8 @@ static void after_five_steps_scores_lists_and_metrics_are_the_reference_ones(voi
     o.per_user = compare_list;
     o.per_user_ctx = &t;
     eval_metrics m;
-    err e = ERR_INIT;
     assert_int_equal(eval_run(&m, s->g->data, &o, &lists, &e), ERR_OK);
+    scorer_fini(&scores);
     assert_true(t.users > 0);
     assert_int_equal(t.users, m.users);
     const float got[4] = {(float)m.recall[0], (float)m.recall[1], (float)m.ndcg[0],

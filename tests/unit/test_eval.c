@@ -12,9 +12,9 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
+#include "core/model/lister.h"
 #include "core/search/topk.h"
 #include "core/train/eval/baseline.h"
-#include "core/train/eval/lister.h"
 #include "tests/support/toy.h"
 
 /* Gives fixed lists and remembers what it was asked. */
@@ -126,52 +126,143 @@ static void a_random_table(const void *ctx, const lister_block *b)
     }
 }
 
-static void lists_from_a_table_equal_brute_force_with_masks_ties_and_deleted_items(void **state)
+/* A quick score of the same table, off by at most a tenth. */
+static void a_blurred_table(const void *ctx, const lister_block *b)
+{
+    a_random_table(ctx, b);
+    for (size_t i = 0; i < b->count * b->items; i++) {
+        b->out[i] += (float)((int)(i * 7919 % 201) - 100) / 1000;
+    }
+}
+
+static void from_the_table(const void *ctx, uint32_t user, const uint32_t *rows, size_t count,
+                           float *out)
+{
+    const float *scores = ctx;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = scores[user * 9000 + rows[i]];
+    }
+}
+
+static float a_tenth(const void *ctx, uint32_t user)
+{
+    (void)ctx;
+    (void)user;
+    return 0.1001F;
+}
+
+enum { USERS = 40, ITEMS = 9000, K = 12, MASKED = 500 };
+
+/* The list by the rules, one item after the other: scored ones, then popular ones. */
+static size_t brute_force(const lister *l, const float *scores, const eval_ask *ask, uint32_t *out)
+{
+    topk best;
+    topk_hit hits[K];
+    topk_init(&best, hits, K);
+    for (uint32_t i = 0; i < ITEMS && candidates_history(l->among, ask->user); i++) {
+        bool masked = false;
+        for (size_t n = 0; n < ask->exclude_count; n++) {
+            masked = masked || ask->exclude[n] == i;
+        }
+        float score = scores[ask->user * ITEMS + i];
+        if (!masked && !dataset_gone(l->d, i) && !dataset_hidden(l->d, i) && score > -INFINITY) {
+            topk_push(&best, i, score);
+        }
+    }
+    size_t count = topk_finish(&best);
+    for (size_t n = 0; n < count; n++) {
+        out[n] = hits[n].row;
+    }
+    for (size_t p = 0; p < l->among->count && count < K; p++) {
+        uint32_t row = l->among->popular[p];
+        bool out_of_it = false;
+        for (size_t n = 0; n < ask->exclude_count; n++) {
+            out_of_it = out_of_it || ask->exclude[n] == row;
+        }
+        for (size_t n = 0; n < count; n++) {
+            out_of_it = out_of_it || out[n] == row;
+        }
+        if (!out_of_it) {
+            out[count++] = row;
+        }
+    }
+    return count;
+}
+
+static void lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_scores(void **state)
 {
     (void)state;
-    enum { USERS = 40, ITEMS = 9000, K = 12 };
     static float scores[USERS * ITEMS];
-    static uint64_t gone[(ITEMS + 63) / 64];
+    static uint64_t gone[(ITEMS + 63) / 64], hidden[(ITEMS + 63) / 64];
+    static pair train[USERS * 30];
+    static uint32_t masks[USERS][MASKED], rows[USERS * K];
     rng r;
     rng_init(&r, 4, 0);
     for (size_t i = 0; i < USERS * ITEMS; i++) {
         scores[i] = (float)rng_below(&r, 300); /* many ties */
+        bool few = i / ITEMS % 4 == 1;         /* users of whose items a handful is scored */
+        scores[i] = few && rng_below(&r, 1500) != 0 ? -INFINITY : scores[i];
     }
     for (size_t i = 0; i < ITEMS; i += 3) {
         gone[i / 64] |= UINT64_C(1) << (i % 64);
+        hidden[(i + 1) / 64] |= i % 2 == 0 ? UINT64_C(1) << ((i + 1) % 64) : 0;
     }
-    dataset d = {.users = USERS, .items = ITEMS, .gone = gone};
-    lister l = {.d = &d, .threads = 2, .score = a_random_table, .ctx = scores};
+    dataset d = {.users = USERS, .items = ITEMS, .gone = gone, .hidden = hidden, .train = train};
+    for (uint32_t u = 0; u < USERS; u++) {
+        for (uint32_t n = 0; n < 30 && u % 8 != 3; n++) { /* some users have no history */
+            train[d.train_count++] = (pair){u, n * 200 + rng_below(&r, 5), 1};
+        }
+    }
     eval_ask asks[USERS];
-    static uint32_t masks[USERS][500], rows[USERS * K];
-    size_t found[USERS];
     for (uint32_t u = 0; u < USERS; u++) {
         uint32_t item = 0;
-        for (size_t n = 0; n < 500; n++) {
+        for (size_t n = 0; n < MASKED; n++) {
             masks[u][n] = item += 1 + rng_below(&r, 16);
         }
-        asks[u] = (eval_ask){u, masks[u], 500};
+        asks[u] = (eval_ask){u, masks[u], MASKED};
     }
+    for (int quick = 0; quick < 2; quick++) {
+        lister l;
+        err e = ERR_INIT;
+        size_t found[USERS];
+        assert_int_equal(lister_init(&l, &d, 2, &e), ERR_OK);
+        l.score = quick ? a_blurred_table : a_random_table;
+        l.refine = quick ? from_the_table : NULL;
+        l.slack = a_tenth;
+        l.ctx = scores;
+        assert_int_equal(lister_list(&l, asks, USERS, K, rows, found, &e), ERR_OK);
+        for (uint32_t u = 0; u < USERS; u++) {
+            uint32_t expected[K];
+            assert_int_equal(found[u], brute_force(&l, scores, &asks[u], expected));
+            assert_int_equal(found[u], K);
+            assert_memory_equal(rows + u * K, expected, sizeof expected);
+        }
+        lister_fini(&l);
+    }
+}
+
+static void popular_order_is_users_then_newest_and_hidden_items_are_out(void **state)
+{
+    (void)state;
+    pair train[] = {{0, 1, 1}, {0, 2, 1}, {0, 4, 1}, {1, 2, 1}, {1, 5, 1}};
+    int64_t created[] = {30, 10, 10, 50, 10, 10, 50, 70};
+    uint64_t gone[] = {1U << 7}, hidden[] = {1U << 5};
+    dataset d = {.users = 3,
+                 .items = 8,
+                 .train = train,
+                 .train_count = 5,
+                 .created = created,
+                 .gone = gone,
+                 .hidden = hidden};
+    candidates *c = NULL;
     err e = ERR_INIT;
-    assert_int_equal(lister_list(&l, asks, USERS, K, rows, found, &e), ERR_OK);
-    for (uint32_t u = 0; u < USERS; u++) {
-        topk best;
-        topk_hit hits[K];
-        topk_init(&best, hits, K);
-        size_t masked = 0;
-        for (uint32_t i = 0; i < ITEMS; i++) {
-            bool out = masked < 500 && masks[u][masked] == i;
-            masked += out;
-            if (!out && i % 3 != 0) {
-                topk_push(&best, i, scores[u * ITEMS + i]);
-            }
-        }
-        assert_int_equal(topk_finish(&best), K);
-        assert_int_equal(found[u], K);
-        for (size_t n = 0; n < K; n++) {
-            assert_int_equal(rows[u * K + n], hits[n].row);
-        }
-    }
+    assert_int_equal(candidates_new(&c, &d, &e), ERR_OK);
+    const uint32_t order[] = {2, 1, 4, 6, 3, 0};
+    assert_int_equal(c->count, 6);
+    assert_memory_equal(c->popular, order, sizeof order);
+    assert_true(candidates_history(c, 1) && !candidates_history(c, 2));
+    assert_true(candidates_item(c, 0) && !candidates_item(c, 5) && !candidates_item(c, 7));
+    candidates_free(c);
 }
 
 static void popular_lists_by_training_interactions_and_itemknn_by_shared_users(void **state)
@@ -197,7 +288,8 @@ static void popular_lists_by_training_interactions_and_itemknn_by_shared_users(v
     assert_int_equal(found, 30);
     for (size_t n = 1; n < 30; n++) {
         assert_true(count[rows[n - 1]] > count[rows[n]] ||
-                    (count[rows[n - 1]] == count[rows[n]] && rows[n - 1] < rows[n]));
+                    (count[rows[n - 1]] == count[rows[n]] &&
+                     (rows[n - 1] < rows[n]) == (count[rows[n]] > 0)));
     }
     double score[30] = {0};
     for (uint32_t j = 0; j < 30; j++) {
@@ -227,7 +319,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_are_what_the_definitions_give_by_hand),
         cmocka_unit_test(masks_and_users_follow_the_protocol),
-        cmocka_unit_test(lists_from_a_table_equal_brute_force_with_masks_ties_and_deleted_items),
+        cmocka_unit_test(lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_scores),
+        cmocka_unit_test(popular_order_is_users_then_newest_and_hidden_items_are_out),
         cmocka_unit_test(popular_lists_by_training_interactions_and_itemknn_by_shared_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,13 +6,12 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/model/lister.h"
 #include "core/search/topk.h"
-#include "core/train/eval/lister.h"
 
 struct baseline {
     lister l;
     const dataset *d;
-    float *count;       /* (items) training interactions */
     size_t *user_start; /* (users + 1) into d->train */
     /* itemknn: the neighbours of item i are [i BASELINE_NEIGHBOURS, ...), found[i] of them. */
     uint32_t *found;     /* (items) */
@@ -21,15 +20,7 @@ struct baseline {
     uint32_t *item_user; /* (train_count) */
 };
 
-static void popular_score(const void *ctx, const lister_block *b)
-{
-    const baseline *s = ctx;
-    for (size_t u = 0; u < b->count; u++) {
-        memcpy(b->out + u * b->items, s->count + b->first, b->items * sizeof *b->out);
-    }
-}
-
-static err_code new_counted(baseline **out, const dataset *d, err *e)
+static err_code new_empty(baseline **out, const dataset *d, int threads, err *e)
 {
     *out = NULL;
     baseline *b = mem_array(1, sizeof *b);
@@ -37,24 +28,24 @@ static err_code new_counted(baseline **out, const dataset *d, err *e)
         return err_nomem(e, "a baseline");
     }
     b->d = d;
-    b->count = mem_array(d->items, sizeof *b->count);
     b->user_start = mem_array(d->users + 1, sizeof *b->user_start);
-    if (b->count == NULL || b->user_start == NULL) {
+    err_code code = b->user_start != NULL ? ERR_OK : err_nomem(e, "a baseline");
+    if (code == ERR_OK) {
+        code = lister_init(&b->l, d, threads, e);
+    }
+    if (code != ERR_OK) {
         baseline_free(b);
-        return err_nomem(e, "a baseline");
+        return code;
     }
     pairs_starts(d->train, d->train_count, d->users, b->user_start);
-    for (size_t k = 0; k < d->train_count; k++) {
-        b->count[d->train[k].item] += 1;
-    }
-    b->l = (lister){.d = d, .threads = 1, .score = popular_score, .ctx = b};
+    b->l.ctx = b;
     *out = b;
     return ERR_OK;
 }
 
 err_code baseline_popular_new(baseline **out, const dataset *d, err *e)
 {
-    return new_counted(out, d, e);
+    return new_empty(out, d, 1, e); /* without scores a list is the popular one */
 }
 
 void baseline_free(baseline *b)
@@ -62,7 +53,7 @@ void baseline_free(baseline *b)
     if (b == NULL) {
         return;
     }
-    mem_free(b->count);
+    lister_fini(&b->l);
     mem_free(b->user_start);
     mem_free(b->found);
     mem_free(b->neighbour);
@@ -91,6 +82,7 @@ float baseline_similarity(const baseline *b, uint32_t i, uint32_t j)
  * and after, `touched` (items) is scratch. */
 static void neighbours_of(baseline *b, uint32_t item, uint32_t *common, uint32_t *touched)
 {
+    const uint32_t *users = b->l.among->users;
     size_t count = 0;
     for (size_t k = b->item_start[item]; k < b->item_start[item + 1]; k++) {
         uint32_t user = b->item_user[k];
@@ -106,7 +98,7 @@ static void neighbours_of(baseline *b, uint32_t item, uint32_t *common, uint32_t
     for (size_t k = 0; k < count; k++) {
         uint32_t other = touched[k];
         if (other != item) {
-            float both = sqrtf(b->count[item] * b->count[other]);
+            float both = sqrtf((float)users[item] * (float)users[other]);
             topk_push(&best, other, (float)common[other] / (both + BASELINE_SHRINKAGE));
         }
         common[other] = 0;
@@ -138,7 +130,7 @@ static bool find_neighbours(baseline *b)
     return !failed;
 }
 
-/* Items outside every neighbourhood score 0 and stay candidates, as in full ranking. */
+/* Items outside every neighbourhood are unscored. */
 static void itemknn_score(const void *ctx, const lister_block *block)
 {
     const baseline *b = ctx;
@@ -154,6 +146,9 @@ static void itemknn_score(const void *ctx, const lister_block *block)
                     out[hits[k].row - block->first] += hits[k].score;
                 }
             }
+        }
+        for (size_t i = 0; i < block->items; i++) {
+            out[i] = out[i] > 0 ? out[i] : -INFINITY;
         }
     }
 }
@@ -175,12 +170,11 @@ static void list_users(baseline *b)
 
 err_code baseline_itemknn_new(baseline **out, const dataset *d, int threads, err *e)
 {
-    err_code code = new_counted(out, d, e);
+    err_code code = new_empty(out, d, threads, e);
     if (code != ERR_OK) {
         return code;
     }
     baseline *b = *out;
-    b->l.threads = threads;
     b->l.score = itemknn_score;
     b->found = mem_array(d->items, sizeof *b->found);
     b->neighbour = mem_array(d->items * BASELINE_NEIGHBOURS, sizeof *b->neighbour);

@@ -2,11 +2,13 @@
 /*
  * baseline: the two recommenders that any model must beat before it is worth its electricity.
  *
- * `popular` lists the items with the most training interactions. `itemknn` is item-based
+ * `popular` lists the items with the most training interactions: it scores nothing, so the lister
+ * fills its lists (core/model/lister.h). `itemknn` is item-based
  * collaborative filtering: items are alike by the cosine of their users, shrunk where few speak for
  * it, c_ij / (sqrt(n_i n_j) + BASELINE_SHRINKAGE); each keeps its BASELINE_NEIGHBOURS nearest, and
  * a user's score for an item is the sum of its likeness to their training items. Without shrinkage
- * two items of one and the same buyer are as alike as can be, and rare goods fill the lists.
+ * two items of one and the same buyer are as alike as can be, and rare goods fill the lists. Items
+ * that are neighbours of none of a user's items are unscored: popular ones follow.
  * Both are listers for core/model/eval.h. Immutable after new.
  *
  * Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004; shrinkage as in

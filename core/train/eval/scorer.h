@@ -2,34 +2,39 @@
 /*
  * scorer: lists by inner products of two whole tables, for evaluations.
  *
- * Block matrix products, exact, ties to the lower row. The service's scorer for one user at a time
- * is core/serve/query/recommend.h; this one is for thousands of users at once, in training and for
- * comparison.
+ * Block matrix products choose among all items, and core/search/scan.h gives those near the top
+ * their scores, so a list is to the last bit the one that core/serve/query/recommend.h makes of the
+ * same tables, at the speed of a matrix product. An item whose row of H is 0 is unscored there and
+ * here, and so is everything for a user whose row is.
  */
 #ifndef CORE_SCORER_H
 #define CORE_SCORER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/common/err.h"
 #include "core/model/dataset.h"
 #include "core/model/eval.h"
+#include "core/model/lister.h"
 #include "core/model/model.h"
-#include "core/train/eval/lister.h"
 
 typedef struct scorer {
     lister l;
-    const float *user_h; /* (users, dim) */
-    const float *item_h; /* (items, dim) */
-    size_t dim;          /* <= TRAIN_DIM_MAX */
-    float *own;          /* what scorer_fini frees */
+    const float *user_h;            /* (users, dim) */
+    const float *item_h;            /* (items, dim) */
+    size_t dim;                     /* <= TRAIN_DIM_MAX */
+    float longest;                  /* of the items' rows */
+    uint64_t *placed;               /* bitmap over item rows: not all zero */
+    float *own_user_h, *own_item_h; /* or NULL */
 } scorer;
 
 /* scorer_init completes a scorer whose user_h, item_h and dim are set; the tables and the dataset
- * are borrowed. Sets OpenBLAS to one thread. */
-void scorer_init(scorer *s, const dataset *d, int threads);
+ * are borrowed. Sets OpenBLAS to one thread. scorer_fini is due whatever the outcome. */
+err_code scorer_init(scorer *s, const dataset *d, int threads, err *e) ERR_CHECKED;
 
-/* scorer_init_model computes H of all users from the model's E and the training pairs of `d`. */
+/* scorer_init_model judges a model over the training pairs of `d`: it computes H of users and items
+ * from the model's E and never looks at the model's own H, which may count more. */
 err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads,
                            err *e) ERR_CHECKED;
 

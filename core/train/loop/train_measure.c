@@ -29,12 +29,11 @@ err_code train_measure(model *m, const dataset *d, err *e)
     }
     scorer s;
     err_code code = scorer_init_model(&s, m, d, m->options.threads, e);
-    if (code != ERR_OK) {
-        return code;
+    if (code == ERR_OK) {
+        eval_options o = train_metrics(&m->options, EVAL_TEST);
+        eval_lister lists = scorer_lister(&s);
+        code = eval_run(&m->test, d, &o, &lists, e);
     }
-    eval_options o = train_metrics(&m->options, EVAL_TEST);
-    eval_lister lists = scorer_lister(&s);
-    code = eval_run(&m->test, d, &o, &lists, e);
     scorer_fini(&s);
     return code;
 }

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/model/lister.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/kernel.h"
+#include "core/common/mem.h"
+#include "core/search/topk.h"
+
+/* So many more than k are kept by quick scores, for the final ones to choose from. */
+enum { SPARE = 44, CHUNK = 64 };
+
+/* One thread's memory. */
+typedef struct worker {
+    size_t room;    /* of a user's hits */
+    float *scores;  /* (LISTER_USERS, LISTER_ITEMS) */
+    topk_hit *hits; /* (LISTER_USERS, room) */
+    topk best[LISTER_USERS];
+    size_t masked[LISTER_USERS]; /* how far into the mask the items have come */
+    uint32_t *rows;              /* (rows_room) to refine */
+    float *exact;                /* (rows_room) */
+    size_t rows_room;
+    uint64_t *taken; /* bitmap over item rows: masked, or in the list; 0 between users */
+} worker;
+
+err_code lister_init(lister *l, const dataset *d, int threads, err *e)
+{
+    *l = (lister){.d = d, .threads = threads};
+    return candidates_new(&l->among, d, e);
+}
+
+void lister_fini(lister *l)
+{
+    candidates_free(l->among);
+    l->among = NULL;
+}
+
+static bool worker_init(worker *w, const lister *l, size_t k)
+{
+    *w = (worker){.room = l->refine != NULL ? k + SPARE : k};
+    w->rows_room = w->room;
+    w->scores = mem_table((size_t)LISTER_USERS * LISTER_ITEMS, sizeof *w->scores);
+    w->hits = mem_array(LISTER_USERS * w->room, sizeof *w->hits);
+    w->rows = mem_array(w->rows_room, sizeof *w->rows);
+    w->exact = mem_array(w->rows_room, sizeof *w->exact);
+    w->taken = mem_array(l->d->items / 64 + 1, sizeof *w->taken);
+    return w->scores != NULL && w->hits != NULL && w->rows != NULL && w->exact != NULL &&
+           w->taken != NULL;
+}
+
+static void worker_fini(worker *w)
+{
+    mem_free(w->scores);
+    mem_free(w->hits);
+    mem_free(w->rows);
+    mem_free(w->exact);
+    mem_free(w->taken);
+}
+
+static void mask(const lister *l, worker *w, const lister_block *b)
+{
+    for (size_t u = 0; u < b->count; u++) {
+        const eval_ask *ask = &b->asks[u];
+        float *scores = b->out + u * b->items;
+        size_t *at = &w->masked[u];
+        while (*at < ask->exclude_count && ask->exclude[*at] < b->first + b->items) {
+            scores[ask->exclude[(*at)++] - b->first] = -INFINITY;
+        }
+        for (size_t i = 0; l->among->count < l->d->items && i < b->items; i++) {
+            if (!candidates_item(l->among, b->first + i)) {
+                scores[i] = -INFINITY;
+            }
+        }
+    }
+}
+
+KERNEL_CLONES
+static bool any_reaches(const float *scores, float floor)
+{
+    int any = 0;
+    for (int i = 0; i < CHUNK; i++) {
+        any |= scores[i] >= floor;
+    }
+    return any != 0;
+}
+
+static void offer(topk *best, const float *scores, size_t first, size_t count)
+{
+    for (size_t c = 0; c < count; c += CHUNK) {
+        size_t end = c + CHUNK < count ? c + CHUNK : count;
+        if (end - c == CHUNK && !any_reaches(scores + c, topk_floor(best))) {
+            continue;
+        }
+        for (size_t i = c; i < end; i++) {
+            if (scores[i] > -INFINITY) {
+                topk_push(best, (uint32_t)(first + i), scores[i]);
+            }
+        }
+    }
+}
+
+static void score_users(const lister *l, worker *w, lister_block *b)
+{
+    b->out = w->scores;
+    for (b->first = 0; l->score != NULL && b->first < l->d->items; b->first += LISTER_ITEMS) {
+        size_t left = l->d->items - b->first;
+        b->items = left < LISTER_ITEMS ? left : LISTER_ITEMS;
+        l->score(l->ctx, b);
+        mask(l, w, b);
+        for (size_t u = 0; u < b->count; u++) {
+            if (candidates_history(l->among, b->asks[u].user)) {
+                offer(&w->best[u], b->out + u * b->items, b->first, b->items);
+            }
+        }
+    }
+}
+
+/* rank puts the rows of w->rows in order by their final scores. */
+static size_t rank(const lister *l, worker *w, uint32_t user, size_t count, topk *best)
+{
+    l->refine(l->ctx, user, w->rows, count, w->exact);
+    for (size_t i = 0; i < count; i++) {
+        if (w->exact[i] > -INFINITY) {
+            topk_push(best, w->rows[i], w->exact[i]);
+        }
+    }
+    return topk_finish(best);
+}
+
+static bool all_rows(worker *w, size_t items)
+{
+    if (w->rows_room >= items) {
+        return true;
+    }
+    mem_free(w->rows);
+    mem_free(w->exact);
+    w->rows_room = items;
+    w->rows = mem_array(items, sizeof *w->rows);
+    w->exact = mem_array(items, sizeof *w->exact);
+    return w->rows != NULL && w->exact != NULL;
+}
+
+/* rank_all gives every candidate its final score. */
+static bool rank_all(const lister *l, worker *w, const eval_ask *ask, topk *best, size_t *count)
+{
+    size_t rows = 0;
+    if (!all_rows(w, l->d->items)) {
+        return false;
+    }
+    for (size_t i = 0, at = 0; i < l->d->items; i++) {
+        bool out = at < ask->exclude_count && ask->exclude[at] == i;
+        at += out;
+        if (!out && candidates_item(l->among, i)) {
+            w->rows[rows++] = (uint32_t)i;
+        }
+    }
+    *count = rank(l, w, ask->user, rows, best);
+    return true;
+}
+
+/* finish leaves the user's scored hits in their final order: all that are among the best k by final
+ * scores are at most two slacks below the k-th by quick ones. */
+static bool finish(const lister *l, worker *w, size_t u, const eval_ask *ask, size_t k,
+                   size_t *count)
+{
+    topk *best = &w->best[u];
+    topk_hit *hits = best->hits;
+    *count = topk_finish(best);
+    if (l->refine == NULL || *count == 0) {
+        return true;
+    }
+    float slack = 2 * l->slack(l->ctx, ask->user);
+    bool whole = *count < w->room || hits[w->room - 1].score < hits[k - 1].score - slack;
+    size_t kept = *count;
+    for (size_t i = 0; i < kept; i++) {
+        w->rows[i] = hits[i].row;
+    }
+    topk_init(best, hits, k);
+    if (!whole) {
+        return rank_all(l, w, ask, best, count);
+    }
+    *count = rank(l, w, ask->user, kept, best);
+    return true;
+}
+
+static void set_taken(worker *w, const eval_ask *ask, const uint32_t *rows, size_t count, bool set)
+{
+    for (size_t i = 0; i < ask->exclude_count + count; i++) {
+        uint32_t row = i < ask->exclude_count ? ask->exclude[i] : rows[i - ask->exclude_count];
+        uint64_t bit = UINT64_C(1) << (row % 64);
+        w->taken[row / 64] = set ? w->taken[row / 64] | bit : w->taken[row / 64] & ~bit;
+    }
+}
+
+/* fill appends popular items to the list until it has k. */
+static size_t fill(const lister *l, worker *w, const eval_ask *ask, uint32_t *rows, size_t count,
+                   size_t k)
+{
+    size_t scored = count;
+    if (count == k) {
+        return count;
+    }
+    set_taken(w, ask, rows, scored, true);
+    for (size_t i = 0; i < l->among->count && count < k; i++) {
+        uint32_t row = l->among->popular[i];
+        if ((w->taken[row / 64] >> (row % 64) & 1) == 0) {
+            rows[count++] = row;
+        }
+    }
+    set_taken(w, ask, rows, scored, false);
+    return count;
+}
+
+/* list_users writes the lists of a few users; false if memory is out. */
+static bool list_users(const lister *l, worker *w, lister_block *b, size_t k, uint32_t *rows,
+                       size_t *found)
+{
+    for (size_t u = 0; u < b->count; u++) {
+        topk_init(&w->best[u], w->hits + u * w->room, w->room);
+        w->masked[u] = 0;
+    }
+    score_users(l, w, b);
+    for (size_t u = 0; u < b->count; u++) {
+        size_t count = 0;
+        if (!finish(l, w, u, &b->asks[u], k, &count)) {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            rows[u * k + i] = w->best[u].hits[i].row;
+        }
+        found[u] = fill(l, w, &b->asks[u], rows + u * k, count, k);
+    }
+    return true;
+}
+
+err_code lister_list(void *ctx, const eval_ask *asks, size_t count, size_t k, uint32_t *rows,
+                     size_t *found, err *e)
+{
+    const lister *l = ctx;
+    bool failed = false;
+#pragma omp parallel num_threads(l->threads)
+    {
+        worker w;
+        bool ready = worker_init(&w, l, k);
+#pragma omp for schedule(dynamic, 1)
+        for (size_t first = 0; first < count; first += LISTER_USERS) {
+            lister_block b = {.asks = asks + first};
+            b.count = count - first < LISTER_USERS ? count - first : LISTER_USERS;
+            ready = ready && list_users(l, &w, &b, k, rows + first * k, found + first);
+        }
+        if (!ready) {
+#pragma omp atomic write
+            failed = true;
+        }
+        worker_fini(&w);
+    }
+    return failed ? err_nomem(e, "an evaluation's scores") : ERR_OK;
+}
