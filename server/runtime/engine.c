@@ -223,6 +223,7 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .fatal = o->fatal,
         .fatal_ctx = o->fatal_ctx,
     };
+    memcpy(writing.lineage, info->lineage, LINEAGE_BYTES);
     err_code rc = writer_new(&g->writer, &writing, e);
     if (rc != ERR_OK) {
         return rc;

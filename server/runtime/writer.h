@@ -59,6 +59,7 @@ typedef struct writer_options {
     size_t queue_bytes_max;
     size_t group_jobs_max;
     uint64_t seq; /* that the live tables are at */
+    unsigned char lineage[LINEAGE_BYTES];
     /* the tables in memory fell behind the disk for good: end the process, so that a start reads
      * all anew. Called in the writer's thread. */
     void (*fatal)(void *ctx, const char *why);

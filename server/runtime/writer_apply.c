@@ -127,9 +127,9 @@ void writer_reopen(writer *w)
         log_event(LOG_ERROR, "store_reopen_failed", log_text("error", e.text));
         return;
     }
-    if (info.seq != w->seq) {
+    if (info.seq != w->seq || memcmp(info.lineage, w->options.lineage, LINEAGE_BYTES) != 0) {
         w->options.fatal(w->options.fatal_ctx,
-                         "a commit that was reported as failed is on disk; reading all anew");
+                         "the store on disk is not what the tables hold; reading all anew");
         return;
     }
     log_event(LOG_WARN, "store_reopened", log_int("seq", info.seq));
@@ -198,7 +198,8 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
               log_text("error", e.text), log_int("ops", count));
     if (rc == ERR_OUTCOME_UNKNOWN || rc == ERR_UNAVAILABLE) {
         metric_count(w->failed_commits, 1);
-        set_state(w, false, "a commit failed; the store is being read back");
+        set_state(w, false,
+                  rc == ERR_UNAVAILABLE ? e.text : "a commit failed; the store is being read back");
         atomic_store(&w->own_since_ns, 0);
         writer_reopen(w);
         atomic_store(&w->own_since_ns, clock_ns());

@@ -35,6 +35,7 @@
 
 #include "core/common/err.h"
 #include "core/common/slice.h"
+#include "storage/env/guard.h"
 #include "storage/env/store.h"
 
 typedef enum store_db {
@@ -96,7 +97,9 @@ struct store {
     /* immutable after open */
     char *dir;
     store_options options;
+    /* changed by open, close and the one writer */
     int owner_fd, train_fd;
+    guard files;
     /* guarded by mu: reads are counted so that the environment can be closed under nobody */
     pthread_mutex_t mu;
     pthread_cond_t quiet; /* open_reads became 0 */
@@ -136,15 +139,21 @@ err_code schema_error(int rc, const char *what, err *e);
 err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
 void env_close(store *s);
 
-/* path_join writes dir/name, ERR_INVALID if it does not fit; path_sync syncs a file, or a folder:
- * without it a new name in it may not survive a power cut. lock_file opens and locks one, `wait` or
- * not: ERR_CONFLICT if another holds it, with its pid in *holder (0: unknown). */
+/* has_data: ERR_NOT_FOUND without a data.mdb. path_join writes dir/name, ERR_INVALID if it does not
+ * fit; path_sync syncs a file, or a folder: without it a new name in it may not survive a power
+ * cut. lock_file opens and locks one, `wait` or not: ERR_CONFLICT if another holds it, with its pid
+ * in *holder (0: unknown). */
 enum { STORE_PATH_MAX = 4096 };
+err_code has_data(const char *dir, err *e) ERR_CHECKED;
 err_code path_sync(const char *path, err *e) ERR_CHECKED;
 err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e) ERR_CHECKED;
 err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
                    err *e) ERR_CHECKED;
 void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
+
+/* store_keep_lock takes a lock file of this store again that somebody deleted or replaced:
+ * ERR_CONFLICT if another process has it now. */
+err_code store_keep_lock(const store *s, const char *name, int *fd, err *e) ERR_CHECKED;
 
 /* store_enter and store_leave count who stands in the environment; store_adopt_size takes the map
  * size that another process has grown it to. state_read decodes the state as a transaction sees

@@ -20,13 +20,6 @@
 
 /* --- opening --- */
 
-static bool has_data(const char *dir)
-{
-    char path[STORE_PATH_MAX];
-    struct stat st;
-    return path_join(path, dir, "data.mdb", NULL) == ERR_OK && stat(path, &st) == 0;
-}
-
 static err_code own(store *s, err *e)
 {
     long holder = 0;
@@ -38,16 +31,33 @@ static err_code own(store *s, err *e)
     return rc;
 }
 
+err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
+{
+    int again = -1;
+    long holder = 0;
+    if (*fd < 0 || file_is(s->dir, name, *fd)) {
+        return ERR_OK;
+    }
+    err_code rc = lock_file(s->dir, name, false, false, &again, &holder, e);
+    if (rc == ERR_CONFLICT) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%s was deleted or replaced while this process has the store open, and "
+                       "process %ld has it now: nothing was stored",
+                       name, holder);
+    }
+    if (rc == ERR_OK) {
+        close(*fd);
+        *fd = again;
+    }
+    return rc;
+}
+
 static err_code prepare_folder(const store *s, err *e)
 {
     if (s->options.create && mkdir(s->dir, 0755) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "making the folder %s: %s", s->dir, strerror(errno));
     }
-    if (!s->options.create && !has_data(s->dir)) {
-        return err_set(e, ERR_NOT_FOUND,
-                       "no store in %s: make one with stair import or stair serve", s->dir);
-    }
-    return ERR_OK;
+    return s->options.create ? ERR_OK : has_data(s->dir, e);
 }
 
 /* A copy that was snapshot and is owned now is another store from here on. */
@@ -75,6 +85,7 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
         return err_nomem(e, "a store");
     }
     s->owner_fd = s->train_fd = -1;
+    s->files = GUARD_NONE;
     s->options = *options;
     pthread_mutex_init(&s->mu, NULL);
     pthread_cond_init(&s->quiet, NULL);

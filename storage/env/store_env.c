@@ -32,6 +32,8 @@ static const char *const db_names[DB_COUNT] = {
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
                                    (size_t)1 << 34, (size_t)1 << 32};
 
+enum { LOCK_TRIES = 16 };
+
 err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e)
 {
     int length = snprintf(out, STORE_PATH_MAX, "%s/%s", dir, name);
@@ -39,6 +41,17 @@ err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, 
         return err_set(e, ERR_INVALID, "path too long: %.60s...", dir);
     }
     return ERR_OK;
+}
+
+err_code has_data(const char *dir, err *e)
+{
+    char path[STORE_PATH_MAX];
+    struct stat st;
+    err_code rc = path_join(path, dir, "data.mdb", e);
+    return rc != ERR_OK || stat(path, &st) == 0
+               ? rc
+               : err_set(e, ERR_NOT_FOUND,
+                         "no store in %s: make one with stair import or stair serve", dir);
 }
 
 err_code path_sync(const char *path, err *e)
@@ -64,15 +77,20 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
     if (rc != ERR_OK) {
         return rc;
     }
-    int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (opened < 0) {
-        return err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
-    }
     int how = (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
-    int locked = 0;
-    do {
-        locked = flock(opened, how);
-    } while (locked != 0 && errno == EINTR);
+    int locked = 0, opened = -1, tries = 0;
+    do { /* again, if the name leads elsewhere by the time of the lock */
+        if (opened >= 0) {
+            close(opened);
+        }
+        opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (opened < 0) {
+            return err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
+        }
+        do {
+            locked = flock(opened, how);
+        } while (locked != 0 && errno == EINTR);
+    } while (locked == 0 && !file_is(dir, name, opened) && ++tries < LOCK_TRIES);
     if (locked != 0) {
         char digits[32] = "";
         int saved = errno;
@@ -245,17 +263,8 @@ static int open_mapped(store *s, size_t map_bytes)
     return rc;
 }
 
-err_code env_open(store *s, bool create, err *e)
+static err_code map_data(store *s, err *e)
 {
-    int fd = -1;
-    long holder = 0;
-    /* A folder that we may only read has no importer either. */
-    err_code locked = access(s->dir, W_OK) == 0
-                          ? lock_file(s->dir, "open.lock", true, true, &fd, &holder, e)
-                          : ERR_OK;
-    if (locked != ERR_OK) {
-        return locked;
-    }
     int rc = ENOMEM;
     if (s->options.quota_bytes > 0) {
         uint64_t reserve = QUOTA_RESERVE_BYTES + s->options.quota_bytes / 16;
@@ -266,18 +275,39 @@ err_code env_open(store *s, bool create, err *e)
          i++) {
         rc = open_mapped(s, map_sizes[i]);
     }
-    err_code code = schema_error(rc, "opening data.mdb", e);
-    if (code == ERR_OK) {
-        code = open_content(s, create, e);
-        if (code != ERR_OK) {
-            mdb_env_close(s->env);
-            s->env = NULL;
-        }
+    return schema_error(rc, "opening data.mdb", e);
+}
+
+/* LMDB makes the files that are missing, so what must not be is found out before. */
+static err_code open_guarded(store *s, bool create, err *e)
+{
+    err_code rc = guard_before(s->dir, e);
+    rc = rc == ERR_OK && !create ? has_data(s->dir, e) : rc;
+    rc = rc == ERR_OK ? map_data(s, e) : rc;
+    if (rc != ERR_OK) {
+        return rc;
     }
+    rc = guard_take(&s->files, s->dir, s->options.mode == STORE_OWNER, e);
+    rc = rc == ERR_OK ? open_content(s, create, e) : rc;
+    if (rc != ERR_OK) {
+        env_close(s);
+    }
+    return rc;
+}
+
+err_code env_open(store *s, bool create, err *e)
+{
+    int fd = -1;
+    long holder = 0;
+    /* A folder that we may only read has no importer either. */
+    err_code rc = access(s->dir, W_OK) == 0
+                      ? lock_file(s->dir, "open.lock", true, true, &fd, &holder, e)
+                      : ERR_OK;
+    rc = rc == ERR_OK ? open_guarded(s, create, e) : rc;
     if (fd >= 0) {
         close(fd);
     }
-    return code;
+    return rc;
 }
 
 void env_close(store *s)
@@ -293,4 +323,5 @@ void env_close(store *s)
         mdb_env_close(s->env);
         s->env = NULL;
     }
+    guard_drop(&s->files);
 }

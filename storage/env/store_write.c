@@ -112,12 +112,25 @@ static bool still_at(store *s, uint64_t seq)
     return same;
 }
 
+/* What another process might have got hold of under a deleted name is not written to. */
+static err_code still_ours(store *s, err *e)
+{
+    err_code rc = guard_check(&s->files, s->dir, e);
+    if (rc != ERR_OK) {
+        atomic_store(&s->broken, true); /* opening anew is safe, if nobody else is there */
+        return rc;
+    }
+    rc = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
+    return rc == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : rc;
+}
+
 err_code store_write_commit(store_write *w, err *e)
 {
     store *s = w->owner;
     unsigned char record[STATE_RECORD_BYTES];
     store_state before;
-    err_code rc = state_read(&w->reads, &before, e);
+    err_code rc = still_ours(s, e);
+    rc = rc == ERR_OK ? state_read(&w->reads, &before, e) : rc;
     state_encode(&w->state, record);
     slice value = {(const char *)record, sizeof record};
     rc = rc == ERR_OK ? schema_put(w, DB_META, slice_of("state"), value, e) : rc;
@@ -148,7 +161,8 @@ err_code store_reopen(store *s, store_info *out, err *e)
     memset(out, 0, sizeof *out);
     exclusive_begin(s);
     env_close(s);
-    err_code rc = env_open(s, false, e);
+    err_code rc = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
+    rc = rc == ERR_OK ? env_open(s, false, e) : rc;
     if (rc == ERR_OK) {
         atomic_store(&s->broken, false);
     }

@@ -15,6 +15,7 @@ typedef struct migration {
     MDB_txn *txn;
     MDB_dbi meta;
     int owner_fd, train_fd;
+    guard files;
 } migration;
 
 /* Format 2: the state record, version 2, ends with the position of an external log, none yet. */
@@ -97,17 +98,24 @@ static err_code take_locks(migration *m, const char *dir, err *e)
 
 static err_code open_raw(migration *m, const char *dir, err *e)
 {
+    err_code code = guard_before(dir, e);
+    if (code != ERR_OK) {
+        return code;
+    }
     int rc = mdb_env_create(&m->env);
     rc = rc == 0 ? mdb_env_set_maxdbs(m->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(m->env, (size_t)1 << MIGRATE_MAP_SHIFT) : rc;
     rc = rc == 0 ? mdb_env_open(m->env, dir, 0, 0644) : rc;
-    rc = rc == 0 ? mdb_txn_begin(m->env, NULL, 0, &m->txn) : rc;
-    return schema_error(rc, "opening data.mdb", e);
+    code = schema_error(rc, "opening data.mdb", e);
+    code = code == ERR_OK ? guard_take(&m->files, dir, true, e) : code;
+    return code == ERR_OK
+               ? schema_error(mdb_txn_begin(m->env, NULL, 0, &m->txn), "opening data.mdb", e)
+               : code;
 }
 
 err_code migrate_store(const char *dir, uint32_t *from, err *e)
 {
-    migration m = {.owner_fd = -1, .train_fd = -1};
+    migration m = {.owner_fd = -1, .train_fd = -1, .files = GUARD_NONE};
     char path[STORE_PATH_MAX];
     struct stat st;
     *from = 0;
@@ -126,6 +134,7 @@ err_code migrate_store(const char *dir, uint32_t *from, err *e)
     if (m.env != NULL) {
         mdb_env_close(m.env);
     }
+    guard_drop(&m.files);
     if (m.train_fd >= 0) {
         close(m.train_fd);
     }
