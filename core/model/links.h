@@ -51,7 +51,7 @@ typedef struct links_choice {
     float beta[LINKS_SOURCES];
     float recency[LINKS_SOURCES]; /* in (0, 1]: what each step back in time leaves; 1: no order */
     links_kind kind;
-    float shrinkage;                /* of the collaborative item_links */
+    float shrinkage;                /* of the collaborative links */
     float modality[MODALITIES_MAX]; /* weight of each of the model's modalities in content
                                        item_links */
 } links_choice;
