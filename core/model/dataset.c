@@ -61,6 +61,8 @@ size_t pairs_sort(pair *pairs, size_t count)
     for (size_t k = 1; k < count; k++) {
         if (before(&pairs[kept - 1], &pairs[k]) != 0) {
             pairs[kept++] = pairs[k];
+        } else if (pairs[k].time > pairs[kept - 1].time) {
+            pairs[kept - 1].time = pairs[k].time;
         }
     }
     return kept;
@@ -68,7 +70,7 @@ size_t pairs_sort(pair *pairs, size_t count)
 
 size_t pairs_find(const pair *pairs, size_t count, uint32_t user, uint32_t item)
 {
-    pair wanted = {user, item, 0};
+    pair wanted = {.user = user, .item = item};
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -21,6 +21,7 @@
 typedef struct pair {
     uint32_t user, item; /* rows */
     float weight;        /* in the graph; > 0 and finite, 1 for imported data */
+    uint32_t time;       /* epoch seconds of the latest record that counts; 0: not known */
 } pair;
 
 typedef struct dataset {
@@ -46,8 +47,8 @@ typedef struct dataset {
 err_code dataset_new(dataset **out, size_t users, size_t items, err *e) ERR_CHECKED;
 void dataset_free(dataset *d); /* accepts NULL */
 
-/* pairs_sort sorts by (user, item) and keeps of equal pairs the one of largest weight. Returns the
- * new count. */
+/* pairs_sort sorts by (user, item) and keeps of equal pairs the one of largest weight, with the
+ * latest of their times. Returns the new count. */
 size_t pairs_sort(pair *pairs, size_t count);
 
 /* pairs_find gives the index of (user, item) in sorted pairs, or SIZE_MAX. */
@@ -65,9 +66,9 @@ int dataset_gone(const dataset *d, size_t item);
 int dataset_hidden(const dataset *d, size_t item);
 
 /* dataset_fingerprint is a number of all that a training learns from but the features' values:
- * sizes, pairs, weights, modality names, widths and neighbours. What is hidden and when items were
- * created may change between a checkpoint and its resumption. Equal data give equal numbers on
- * every machine. */
+ * sizes, pairs, weights, modality names, widths and neighbours. What is hidden, when items were
+ * created and when interactions happened may change between a checkpoint and its resumption. Equal
+ * data give equal numbers on every machine. */
 uint64_t dataset_fingerprint(const dataset *d);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/types.h"
 #include "storage/records/features.h"
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
@@ -151,7 +152,7 @@ static err_code close_pair(splits *x, err *e)
         x->rooms[split] = room;
     }
     x->lists[split][x->counts[split]++] =
-        (pair){.user = x->now.user, .item = x->now.item, .weight = x->now.weight};
+        (pair){x->now.user, x->now.item, x->now.weight, live_edge_time(x->now.time)};
     return ERR_OK;
 }
 
@@ -170,10 +171,12 @@ static err_code add_record(void *ctx, const interaction *x, err *e)
     if (to->open && (to->now.user != x->user || to->now.item != x->item)) {
         rc = close_pair(to, e);
     }
-    if (!to->open || x->split < to->now.split ||
-        (x->split == to->now.split && x->weight > to->now.weight)) {
+    if (!to->open || x->split < to->now.split) {
         to->now = *x;
         to->open = true;
+    } else if (x->split == to->now.split) {
+        to->now.weight = x->weight > to->now.weight ? x->weight : to->now.weight;
+        to->now.time = x->time > to->now.time ? x->time : to->now.time;
     }
     return rc;
 }

@@ -102,7 +102,7 @@ static pair *pairs_of(const bench *b, uint32_t split, size_t *count)
     for (size_t i = 0; i < b->data.edge_count; i++) {
         const sports_edge *in = &b->data.edges[i];
         if (in->split == split && in->item < b->warm) {
-            pairs[(*count)++] = (pair){in->user, in->item, 1};
+            pairs[(*count)++] = (pair){in->user, in->item, 1, 0};
         }
     }
     return pairs;

@@ -151,7 +151,8 @@ static void fill_graph(world *w, const sports_data *data)
     w->d->train = mem_array(data->edge_count, sizeof *w->d->train);
     for (size_t i = 0; i < data->edge_count; i++) {
         if (data->edges[i].split == 0 && data->edges[i].item < items) {
-            w->d->train[w->d->train_count++] = (pair){data->edges[i].user, data->edges[i].item, 1};
+            w->d->train[w->d->train_count++] =
+                (pair){data->edges[i].user, data->edges[i].item, 1, 0};
         }
     }
     w->user_start = mem_array(w->m->users + 1, sizeof *w->user_start);

@@ -115,7 +115,7 @@ static void draw_pairs(shop *p)
             double at = rng_uniform(&r);
             uint32_t member = (uint32_t)(at * at * BUNCH);
             p->pairs[p->pair_count++] =
-                (pair){u, item_at(p, tastes[rng_below(&r, TASTES)], member), 1};
+                (pair){u, item_at(p, tastes[rng_below(&r, TASTES)], member), 1, 0};
         }
     }
     p->pair_count = pairs_sort(p->pairs, p->pair_count);

@@ -86,7 +86,7 @@ static void shop_init(shop *x, const sizes *z)
     x->pairs = need(mem_array(z->pairs, sizeof *x->pairs));
     for (size_t k = 0; k < z->pairs; k++) {
         uint32_t user = k < z->users ? (uint32_t)k : rng_below(&r, (uint32_t)z->users);
-        x->pairs[k] = (pair){user, popular_item(&r, z->items), 1};
+        x->pairs[k] = (pair){user, popular_item(&r, z->items), 1, 0};
     }
     x->count = pairs_sort(x->pairs, z->pairs);
     interaction_list list = {x->pairs, x->count, z->users, z->items};

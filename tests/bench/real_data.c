@@ -22,7 +22,7 @@ static void release(void *ctx)
     mem_free(o);
 }
 
-static void add(pair **list, size_t *count, uint32_t user, uint32_t item)
+static void add(pair **list, size_t *count, pair p)
 {
     if ((*count & (*count - 1)) == 0) {
         pair *grown = mem_grow(*list, *count == 0 ? 1 : 2 * *count, sizeof *grown);
@@ -31,7 +31,7 @@ static void add(pair **list, size_t *count, uint32_t user, uint32_t item)
         }
         *list = grown;
     }
-    (*list)[(*count)++] = (pair){user, item, 1};
+    (*list)[(*count)++] = p;
 }
 
 static bool read_interactions(dataset *d, const char *path)
@@ -44,18 +44,19 @@ static bool read_interactions(dataset *d, const char *path)
     char line[256];
     bool ok = fgets(line, sizeof line, f) != NULL;
     while (ok && fgets(line, sizeof line, f) != NULL) {
-        unsigned user, item, split;
-        if (sscanf(line, "%u %u %u", &user, &item, &split) != 3) {
+        unsigned user, item, split, time = 0;
+        if (sscanf(line, "%u %u %u %u", &user, &item, &split, &time) < 3) {
             continue;
         }
+        pair p = {user, item, 1, time};
         d->users = user >= d->users ? user + 1 : d->users;
         d->items = item >= d->items ? item + 1 : d->items;
         if (split == 0) {
-            add(&d->train, &d->train_count, user, item);
+            add(&d->train, &d->train_count, p);
         } else if (split == 1) {
-            add(&d->valid, &d->valid_count, user, item);
+            add(&d->valid, &d->valid_count, p);
         } else {
-            add(&d->test, &d->test_count, user, item);
+            add(&d->test, &d->test_count, p);
         }
     }
     fclose(f);

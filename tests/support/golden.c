@@ -93,7 +93,7 @@ static pair *read_pairs(const golden *g, const char *path, size_t *count)
     pair *pairs = mem_array(t.rows, sizeof *pairs);
     assert_non_null(pairs);
     for (size_t k = 0; k < t.rows; k++) {
-        pairs[k] = (pair){(uint32_t)t.x[2 * k], (uint32_t)t.x[2 * k + 1], 1};
+        pairs[k] = (pair){(uint32_t)t.x[2 * k], (uint32_t)t.x[2 * k + 1], 1, 0};
     }
     *count = pairs_sort(pairs, t.rows);
     assert_int_equal(*count, t.rows);

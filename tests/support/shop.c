@@ -321,7 +321,7 @@ model *shop_model(shop *s, unsigned seed)
         for (size_t i = 0; i < s->users[u].edge_count; i++) {
             const live_edge *in = &s->users[u].edges[i];
             if (in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
-                pairs[count++] = (pair){u, in->item, in->weight};
+                pairs[count++] = (pair){u, in->item, in->weight, in->time};
             }
         }
     }

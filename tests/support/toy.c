@@ -69,7 +69,7 @@ dataset *toy_new(const toy_options *o)
         if (rng_below(&r, 4) != 0) { /* mostly one's own group */
             item = item / GROUPS * GROUPS + user % GROUPS;
         }
-        all[count++] = (pair){user, item < o->items ? item : 0, 1};
+        all[count++] = (pair){user, item < o->items ? item : 0, 1, 0};
     }
     count = pairs_sort(all, count);
     for (size_t k = 0; k < count; k++) {

@@ -30,11 +30,11 @@ static void shop_init(shop *s, bool glutton)
     size_t count = 0;
     for (uint32_t u = 0; u + glutton < USERS; u++) {
         for (uint32_t k = 0; k < EACH; k++) {
-            s->pairs[count++] = (pair){u, (u + k) % ITEMS, 1};
+            s->pairs[count++] = (pair){u, (u + k) % ITEMS, 1, 0};
         }
     }
     for (uint32_t i = 0; glutton && i < ITEMS; i++) {
-        s->pairs[count++] = (pair){USERS - 1, i, 1};
+        s->pairs[count++] = (pair){USERS - 1, i, 1, 0};
     }
     s->d = (dataset){.users = USERS, .items = ITEMS};
     s->d.train_count = pairs_sort(s->pairs, count);

@@ -265,7 +265,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
         for (size_t i = 0; i < s->users[user].edge_count; i++) {
             const live_edge *in = &s->users[user].edges[i];
             if (in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
-                pairs[count++] = (pair){user, in->item, in->weight};
+                pairs[count++] = (pair){user, in->item, in->weight, in->time};
             }
         }
     }

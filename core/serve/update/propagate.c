@@ -43,7 +43,7 @@ static err_code gather_pairs(run *r, err *e)
             bool seen = false;
             float weight = pair_weight(&edges[i], count - i, &seen, &records);
             if (weight > 0 && (view_item_flags(v, edges[i].item) & ITEM_EXISTS) != 0) {
-                r->pairs[r->pair_count++] = (pair){user, edges[i].item, weight};
+                r->pairs[r->pair_count++] = (pair){user, edges[i].item, weight, 0};
             }
         }
     }
