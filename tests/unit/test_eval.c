@@ -40,9 +40,9 @@ static err_code fake_list(void *ctx, const eval_ask *asks, size_t count, size_t 
     return ERR_OK;
 }
 
-static pair train_pairs[] = {{0, 1, 1}, {0, 4, 1}, {1, 0, 1}};
-static pair valid_pairs[] = {{0, 2, 1}, {2, 1, 1}};
-static pair test_pairs[] = {{0, 3, 1}, {0, 5, 1}, {2, 3, 1}};
+static pair train_pairs[] = {{0, 1, 1, 0}, {0, 4, 1, 0}, {1, 0, 1, 0}};
+static pair valid_pairs[] = {{0, 2, 1, 0}, {2, 1, 1, 0}};
+static pair test_pairs[] = {{0, 3, 1, 0}, {0, 5, 1, 0}, {2, 3, 1, 0}};
 
 static dataset small(void)
 {
@@ -210,7 +210,7 @@ static void lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_sco
     dataset d = {.users = USERS, .items = ITEMS, .gone = gone, .hidden = hidden, .train = train};
     for (uint32_t u = 0; u < USERS; u++) {
         for (uint32_t n = 0; n < 30 && u % 8 != 3; n++) { /* some users have no history */
-            train[d.train_count++] = (pair){u, n * 200 + rng_below(&r, 5), 1};
+            train[d.train_count++] = (pair){u, n * 200 + rng_below(&r, 5), 1, 0};
         }
     }
     eval_ask asks[USERS];
@@ -244,7 +244,7 @@ static void lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_sco
 static void popular_order_is_users_then_newest_and_hidden_items_are_out(void **state)
 {
     (void)state;
-    pair train[] = {{0, 1, 1}, {0, 2, 1}, {0, 4, 1}, {1, 2, 1}, {1, 5, 1}};
+    pair train[] = {{0, 1, 1, 0}, {0, 2, 1, 0}, {0, 4, 1, 0}, {1, 2, 1, 0}, {1, 5, 1, 0}};
     int64_t created[] = {30, 10, 10, 50, 10, 10, 50, 70};
     uint64_t gone[] = {1U << 7}, hidden[] = {1U << 5};
     dataset d = {.users = 3,

@@ -84,7 +84,7 @@ static void make_pairs(judged *j, rng *r)
             if (i % 5 > 2 || dataset_gone(d, i) || rng_below(r, 14) != 0) {
                 continue;
             }
-            pair p = {u, i, rng_below(r, 3) == 0 ? 0.3F : 1.0F};
+            pair p = {u, i, rng_below(r, 3) == 0 ? 0.3F : 1.0F, 0};
             unsigned lot = rng_below(r, 10);
             if (lot < 2) {
                 d->valid[d->valid_count++] = p;

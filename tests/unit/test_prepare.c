@@ -324,7 +324,7 @@ static void equal_features_tie_to_the_lower_row_and_empty_rows_are_nobodys(void 
 static void edges_weigh_by_both_degrees_which_are_sums_of_weights(void **state)
 {
     (void)state;
-    pair pairs[] = {{0, 0, 1}, {0, 2, 0.5F}, {1, 2, 2}};
+    pair pairs[] = {{0, 0, 1, 0}, {0, 2, 0.5F, 0}, {1, 2, 2, 0}};
     interaction_list list = {pairs, 3, 3, 4};
     csr *a = NULL;
     err e = ERR_INIT;
