@@ -81,6 +81,7 @@ static void put_field(line *l, const log_field *field)
 {
     size_t before = l->used;
     char number[64];
+    int length = 0;
     put(l, " ", 1);
     put(l, field->key, strlen(field->key));
     put(l, "=", 1);
@@ -93,10 +94,12 @@ static void put_field(line *l, const log_field *field)
         }
         break;
     case LOG_FIELD_INT:
-        put(l, number, (size_t)snprintf(number, sizeof number, "%" PRId64, field->number));
+        length = snprintf(number, sizeof number, "%" PRId64, field->number);
+        put(l, number, (size_t)length);
         break;
     case LOG_FIELD_REAL:
-        put(l, number, (size_t)snprintf(number, sizeof number, "%.6g", field->real));
+        length = snprintf(number, sizeof number, "%.6g", field->real);
+        put(l, number, (size_t)length);
         break;
     case LOG_FIELD_BOOL:
         put(l, field->number != 0 ? "true" : "false", field->number != 0 ? 4 : 5);

@@ -3,9 +3,16 @@
 # A shop from nothing: write it, import it, train on it, serve it, and say what to try.
 # DEMO_DIR is where it goes, DEMO_LISTEN the address; Ctrl-C ends it.
 set -euo pipefail
-stair=$(realpath "$1")
 dir=${DEMO_DIR:-build/demo}
 listen=${DEMO_LISTEN:-127.0.0.1:8080}
+
+# A port that is taken is said before the work, not after it.
+if [ "${listen##*:}" != 0 ] && (: <"/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null; then
+    echo "demo: something listens on $listen already; stop it, or choose another address: DEMO_LISTEN=127.0.0.1:8081 make demo" >&2
+    exit 1
+fi
+[ "$1" != --check-port ] || exit 0
+stair=$(realpath "$1")
 
 rm -rf "$dir"
 mkdir -p "$dir"

@@ -257,6 +257,8 @@ def dockerfile(known):
         problems.append(f"Dockerfile: does not EXPOSE the port of {command.value('listen')}")
     installed = set(re.sub(r"[\\\s]+", " ", text.rpartition("FROM ")[2]).split(" "))
     for name, package in libraries():
+        # Debian 13 renamed the packages whose time_t grew; the image is built on Debian 12.
+        package = package.removesuffix("t64")
         if package not in installed and package not in ("libc6", "libgcc-s1"):
             problems.append(f"Dockerfile: the binary needs {name}, and {package} is not installed")
 

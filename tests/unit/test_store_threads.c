@@ -41,7 +41,7 @@ static void *read_on(void *ctx)
         }
         bool fine = store_read_stat(r, &info, NULL) == ERR_OK && info.items % 2 == 0;
         if (fine && info.items > 0) {
-            char id[16];
+            char id[32];
             snprintf(id, sizeof id, "b%llu", (unsigned long long)info.items / 2 - 1);
             fine = item_find(r, slice_of(id), &row, NULL) == ERR_OK && row == info.items - 1;
         }
