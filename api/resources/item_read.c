@@ -13,9 +13,9 @@
 enum { PAGE_RECORDS_MAX = 50000 };
 
 /* In the order of the ITEM_JSON_ bits; features come last. */
-static const char *const field_names[] = {"title",  "categories", "attributes", "created",
-                                          "hidden", "features",   NULL};
-enum { FIELD_FEATURES = 32 };
+static const char *const field_names[] = {"title",  "categories",  "attributes", "created",
+                                          "hidden", "description", "features",   NULL};
+enum { FIELD_FEATURES = 64 };
 
 /* The document of one item as `read` sees it. */
 static err_code document(context *c, store_read *read, const stored_item *it, unsigned fields,
@@ -35,6 +35,9 @@ static err_code document(context *c, store_read *read, const stored_item *it, un
     err_code code = item_json_new(out, it, fields & ITEM_JSON_ALL, features, feature_count, e);
     if (code == ERR_OK && (fields & ITEM_JSON_TITLE) && it->title.at == NULL) {
         json_object_set_new(*out, "title", json_null());
+    }
+    if (code == ERR_OK && (fields & ITEM_JSON_DESCRIPTION) && it->description.at == NULL) {
+        json_object_set_new(*out, "description", json_null());
     }
     if (code == ERR_OK) {
         json_object_set_new(*out, "updated_seq", json_integer((json_int_t)it->updated_seq));

@@ -63,6 +63,16 @@ static void put_explain(context *c, const recommend_hit *hit)
     json_put_raw_text(b, "]}");
 }
 
+static void put_text(json_buffer *b, const char *key, slice text)
+{
+    json_put_key(b, key);
+    if (text.at == NULL) {
+        json_put_raw(b, "null", 4);
+    } else {
+        json_put_string(b, text);
+    }
+}
+
 /* Members that only the store holds. An item that went in this moment keeps its bare entry. */
 static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned fields, err *e)
 {
@@ -78,12 +88,10 @@ static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned 
         return err_set(e, code, "%s", ignored.text);
     }
     if (fields & FIELD_TITLE) {
-        json_put_key(b, "title");
-        if (it.title.at == NULL) {
-            json_put_raw(b, "null", 4);
-        } else {
-            json_put_string(b, it.title);
-        }
+        put_text(b, "title", it.title);
+    }
+    if (fields & FIELD_DESCRIPTION) {
+        put_text(b, "description", it.description);
     }
     if (fields & FIELD_CATEGORIES) {
         json_put_key(b, "categories");

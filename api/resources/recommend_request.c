@@ -12,7 +12,7 @@ enum { K_DEFAULT = 10 };
 static const double SESSION_WEIGHT_MIN = 1e-6;
 static const double SESSION_WEIGHT_MAX = 1000.0;
 
-static const char *const field_names[] = {"title", "categories", "attributes", NULL};
+static const char *const field_names[] = {"title", "categories", "attributes", "description", NULL};
 
 static void defaults(recommend_request *r)
 {

@@ -16,7 +16,7 @@
 #include "core/serve/filter/filter.h"
 
 /* Members of the items in an answer, beside id and score. */
-enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4 };
+enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4, FIELD_DESCRIPTION = 8 };
 
 typedef struct recommend_request {
     slice user;                   /* absent: none */

@@ -22,17 +22,23 @@ static const option table[] = {OPTION_STORE(migrate_arguments), OPTION_JSON(migr
 static err_code run(const command_call *call, err *e)
 {
     const migrate_arguments *a = call->options;
-    uint32_t from = 0;
-    err_code rc = migrate_store(a->store, &from, e);
+    migrate_report report;
+    err_code rc = migrate_store(a->store, &report, e);
     if (rc != ERR_OK) {
         return rc;
     }
     if (a->json) {
-        printf("{\"from\":%u,\"to\":%d}\n", from, STORE_FORMAT);
-    } else if (from == STORE_FORMAT) {
-        fprintf(stderr, "the store has format %u already\n", from);
+        printf("{\"from\":%u,\"to\":%d,\"dropped\":%llu}\n", report.from, STORE_FORMAT,
+               (unsigned long long)report.dropped);
+    } else if (report.from == STORE_FORMAT) {
+        fprintf(stderr, "the store has format %u already\n", report.from);
     } else {
-        fprintf(stderr, "format %u became format %d\n", from, STORE_FORMAT);
+        fprintf(stderr, "format %u became format %d\n", report.from, STORE_FORMAT);
+    }
+    if (!a->json && report.dropped > 0) {
+        fprintf(stderr,
+                "%llu records of Idempotency-Keys were garbled by an older stair and are gone\n",
+                (unsigned long long)report.dropped);
     }
     return ERR_OK;
 }

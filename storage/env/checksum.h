@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checksum: 64 bits over a piece of a table, to tell damage from content.
+ * checksum: 64 bits over a record, to tell damage from content.
  *
- * Not cryptographic. Four independent lanes of multiply and rotate (the idea of xxHash64 by Yann
- * Collet, reduced to what is needed here), so that it runs at the speed of memory.
+ * XXH3 of the xxHash library: not cryptographic, at the speed of memory. The only home of
+ * <xxhash.h>.
  */
 #ifndef STORAGE_CHECKSUM_H
 #define STORAGE_CHECKSUM_H

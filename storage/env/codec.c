@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "storage/env/checksum.h"
 
 enum { SLICE_ABSENT_LENGTH = 0xffffffff };
 
@@ -115,6 +116,26 @@ void encode_slice(encoder *x, slice value)
     encode_bytes(x, value.at, value.length);
 }
 
+size_t encode_field_begin(encoder *x, uint8_t tag)
+{
+    encode_u8(x, tag);
+    encode_u32(x, 0);
+    return x->used;
+}
+
+void encode_field_end(encoder *x, size_t begun)
+{
+    if (x->failed == ERR_OK) {
+        uint32_t length = htole32((uint32_t)(x->used - begun));
+        memcpy(x->bytes + begun - sizeof length, &length, sizeof length);
+    }
+}
+
+void encode_seal(encoder *x)
+{
+    encode_u64(x, x->failed == ERR_OK ? checksum64(x->bytes, x->used) : 0);
+}
+
 err_code encoder_check(const encoder *x, const char *what, err *e)
 {
     if (x->failed == ERR_TOO_LARGE) {
@@ -134,6 +155,14 @@ void decoder_init(decoder *x, slice bytes)
     x->at = (const unsigned char *)(bytes.at != NULL ? bytes.at : "");
     x->end = x->at + bytes.length;
     x->failed = x->nomem = false;
+}
+
+void decoder_init_sealed(decoder *x, slice bytes)
+{
+    bool whole = bytes.length > SEAL_BYTES;
+    bytes.length = whole ? bytes.length - SEAL_BYTES : 0;
+    decoder_init(x, bytes);
+    x->failed = !whole;
 }
 
 const void *decode_bytes(decoder *x, size_t count)
@@ -231,6 +260,45 @@ uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each)
         return 0;
     }
     return count;
+}
+
+bool decode_field(decoder *x, uint8_t *tag, decoder *field)
+{
+    if (x->failed || x->at == x->end) {
+        return false;
+    }
+    uint8_t next = decode_u8(x);
+    slice content = {NULL, 0};
+    content.length = decode_u32(x);
+    content.at = decode_bytes(x, content.length);
+    if (next <= *tag) {
+        x->failed = true;
+    }
+    *tag = next;
+    decoder_init(field, content);
+    return !x->failed;
+}
+
+void decode_field_end(decoder *x, const decoder *field)
+{
+    x->failed = x->failed || field->failed || field->at != field->end;
+    x->nomem = x->nomem || field->nomem;
+}
+
+void seal_put(void *bytes, size_t count)
+{
+    uint64_t sum = htole64(checksum64(bytes, count));
+    memcpy((char *)bytes + count, &sum, sizeof sum);
+}
+
+bool seal_holds(slice bytes)
+{
+    uint64_t sum = 0;
+    if (bytes.length <= SEAL_BYTES) {
+        return false;
+    }
+    memcpy(&sum, bytes.at + bytes.length - SEAL_BYTES, sizeof sum);
+    return le64toh(sum) == checksum64(bytes.at, bytes.length - SEAL_BYTES);
 }
 
 err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e)

@@ -2,7 +2,8 @@
 /*
  * codec: bytes of a record, written and read with bounds.
  *
- * Records are little-endian, begin with a version byte and hold lengths before contents. An
+ * Records are little-endian, begin with a version byte, hold lengths before contents and end with
+ * a checksum (the seal), which reading strips and `stair check` verifies. An
  * encoder grows up to a ceiling; a decoder never reads past its end. Both remember the first
  * failure and do nothing after it, so that a record is written or read straight down and checked
  * once. Pure: no LMDB, no state. One thread at a time per struct.
@@ -42,6 +43,15 @@ void encode_bytes(encoder *x, const void *bytes, size_t count);
 /* encode_slice writes length and bytes; absent is distinct from empty. */
 void encode_slice(encoder *x, slice value);
 
+/* A tagged field is tag u8, length u32 and that many bytes; a record of such fields has them in
+ * ascending order of tags and leaves out what has its default. encode_field_begin writes the tag
+ * and returns where encode_field_end, called after the content was encoded, puts the length. */
+size_t encode_field_begin(encoder *x, uint8_t tag);
+void encode_field_end(encoder *x, size_t begun);
+
+/* encode_seal ends a record with the checksum of all its bytes. */
+void encode_seal(encoder *x);
+
 /* encoder_check turns a remembered failure into an error; `what` is what was encoded. */
 err_code encoder_check(const encoder *x, const char *what, err *e) ERR_CHECKED;
 slice encoder_slice(const encoder *x);
@@ -55,6 +65,8 @@ typedef struct decoder {
 } decoder;
 
 void decoder_init(decoder *x, slice bytes);
+/* decoder_init_sealed reads a record without its seal, which it does not verify. */
+void decoder_init_sealed(decoder *x, slice bytes);
 uint8_t decode_u8(decoder *x);
 uint16_t decode_u16(decoder *x);
 uint32_t decode_u32(decoder *x);
@@ -70,6 +82,12 @@ slice decode_slice(decoder *x, size_t length_max);
  * counted thing are left: so no count makes us allocate more than the input could fill. */
 uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each);
 
+/* decode_field enters the next tagged field: `field` decodes its content, *tag is its tag. False at
+ * the end, and after a failure: a tag that does not ascend fails. *tag is 0 before the first. */
+bool decode_field(decoder *x, uint8_t *tag, decoder *field);
+/* decode_field_end takes over what went wrong in a field; bytes left over are wrong. */
+void decode_field_end(decoder *x, const decoder *field);
+
 /* decode_nomem remembers that an allocation failed, and stops the decoding. */
 void decode_nomem(decoder *x);
 
@@ -79,5 +97,13 @@ err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e) 
 /* decoder_check: ERR_NOMEM after decode_nomem, else ERR_CORRUPT if anything failed or bytes are
  * left over. */
 err_code decoder_check(const decoder *x, const char *what, err *e) ERR_CHECKED;
+
+enum { SEAL_BYTES = 8 };
+
+/* seal_put writes the seal of `count` bytes behind them. */
+void seal_put(void *bytes, size_t count);
+
+/* seal_holds tells whether a sealed record is as it was written. */
+bool seal_holds(slice bytes);
 
 #endif

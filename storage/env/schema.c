@@ -80,6 +80,18 @@ err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, un
     return rc == 0 ? ERR_OK : schema_error(rc, "writing a record", e);
 }
 
+err_code schema_append(store_write *w, store_db db, slice key, slice value, err *e)
+{
+    own_key k;
+    MDB_val v = val_of(value.at, value.length);
+    bool sides = db == DB_BY_USER || db == DB_BY_ITEM;
+    int rc = copy_key(&k, key);
+    rc = rc == 0
+             ? mdb_put(w->txn, w->owner->dbi[db], &k.val, &v, sides ? MDB_APPENDDUP : MDB_APPEND)
+             : rc;
+    return rc == 0 ? ERR_OK : schema_error(rc, "writing a record", e);
+}
+
 int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags)
 {
     own_key k;
@@ -146,13 +158,14 @@ void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES
     put_le(&at, state->oplog_bytes, 8);
     put_le(&at, state->snapshot, 1);
     memcpy(at, info->external, EXTERNAL_POSITION_MAX); /* padded with zeroes */
+    seal_put(out, STATE_RECORD_BYTES - SEAL_BYTES);
 }
 
 err_code state_decode(store_state *out, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, STATE_RECORD_VERSION, "the store's state", e);
     if (rc != ERR_OK) {
         return rc;

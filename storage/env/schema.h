@@ -5,12 +5,15 @@
  * Internal to storage/: the only header there that knows LMDB. Keys are big-endian, so that LMDB's
  * byte order is numeric order.
  *
+ * Every value ends with a seal (codec.h) but for the format, the id maps, idem_times, the
+ * interactions (both sides are compared instead) and blobs' pieces (which have theirs in front).
+ *
  *   database      key                                value
  *   meta          "format"                           u32
  *                 "state"                            store_state
  *   modalities    number u8                          version, width u32, name
  *   types         number u8                          version, name
- *   items         row u32                            version, flags, times, id, fields
+ *   items         row u32                            version, tagged fields
  *   item_ids      id                                 row u32
  *   users         row u32                            version, created, id
  *   user_ids      id                                 row u32
@@ -22,7 +25,7 @@
  *   oplog         seq u64                            version, time, rows, redacted, op
  *   generations   number u32                         version, state, ..., summary
  *   blobs         number u32, name, 0                version, bytes u64, stride u64
- *                 number u32, name, 0, piece u32     version, 3 zero bytes, u32 sum, up to 1 MiB
+ *                 number u32, name, 0, piece u32     version, 7 zero bytes, u64 sum, up to 1 MiB
  */
 #ifndef STORAGE_SCHEMA_H
 #define STORAGE_SCHEMA_H
@@ -35,6 +38,7 @@
 
 #include "core/common/err.h"
 #include "core/common/slice.h"
+#include "storage/env/codec.h"
 #include "storage/env/guard.h"
 #include "storage/env/store.h"
 
@@ -58,23 +62,23 @@ typedef enum store_db {
 } store_db;
 
 enum {
-    ITEM_RECORD_VERSION = 1,
-    USER_RECORD_VERSION = 1,
-    FEATURE_RECORD_VERSION = 1,
-    MODALITY_RECORD_VERSION = 1,
-    TYPE_RECORD_VERSION = 1,
+    ITEM_RECORD_VERSION = 2,
+    USER_RECORD_VERSION = 2,
+    FEATURE_RECORD_VERSION = 2,
+    MODALITY_RECORD_VERSION = 2,
+    TYPE_RECORD_VERSION = 2,
     EDGE_RECORD_VERSION = 1,
-    STATE_RECORD_VERSION = 2,
-    IDEMPOTENCY_RECORD_VERSION = 1,
-    OPLOG_RECORD_VERSION = 1,
-    GENERATION_RECORD_VERSION = 1,
-    BLOB_RECORD_VERSION = 1,
+    STATE_RECORD_VERSION = 3,
+    IDEMPOTENCY_RECORD_VERSION = 2,
+    OPLOG_RECORD_VERSION = 2,
+    GENERATION_RECORD_VERSION = 2,
+    BLOB_RECORD_VERSION = 2,
     EDGE_VALUE_BYTES = 20,
     FEATURE_HEADER_BYTES = 4,
-    PIECE_HEADER_BYTES = 8,
+    PIECE_HEADER_BYTES = 16,
     ITEM_RECORD_BYTES_MAX = 256 * 1024,
-    STATE_RECORD_V1_BYTES = 1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 1,
-    STATE_RECORD_BYTES = STATE_RECORD_V1_BYTES + EXTERNAL_POSITION_MAX,
+    STATE_RECORD_BYTES =
+        1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 1 + EXTERNAL_POSITION_MAX + SEAL_BYTES,
 };
 
 typedef struct store_state {
@@ -129,6 +133,9 @@ struct store_write {
                              them with the transaction */
 };
 
+/* schema_db_name is the database's name in the environment. */
+const char *schema_db_name(store_db db);
+
 /* schema_error maps LMDB's and the system's numbers: full ones to ERR_FULL, and so on. */
 err_code schema_error(int rc, const char *what, err *e);
 
@@ -138,6 +145,9 @@ err_code schema_error(int rc, const char *what, err *e);
  * env_close gives up resting transactions first. */
 err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
 void env_close(store *s);
+
+/* env_forget_pages is store_forget_pages for an environment, which needs MDB_NOTLS. */
+void env_forget_pages(MDB_env *env);
 
 /* has_data: ERR_NOT_FOUND without a data.mdb. path_join writes dir/name, ERR_INVALID if it does not
  * fit; path_sync syncs a file, or a folder: without it a new name in it may not survive a power
@@ -227,6 +237,9 @@ enum { SCHEMA_KEY_BYTES_MAX = 511 };
 err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
 err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, unsigned char **at,
                         err *e) ERR_CHECKED;
+/* schema_append puts behind the last key, as which `key` must sort; with the sides of the
+ * interactions, behind the last value of that key. */
+err_code schema_append(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
 int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags) ERR_CHECKED;
 /* schema_delete: ERR_NOT_FOUND, with `e` unset, without such a key. */
 err_code schema_delete(store_write *w, store_db db, slice key, err *e) ERR_CHECKED;

@@ -49,6 +49,17 @@ err_code stage_remove(const char *dir, err *e)
     return rc == ERR_OK ? remove_store(stage, e) : rc;
 }
 
+err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e)
+{
+    err_code rc = stage_remove(dir, e);
+    rc = rc == ERR_OK ? path_join(stage, dir, stage_name, e) : rc;
+    if (rc == ERR_OK && mkdir(stage, 0755) != 0) {
+        rc = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", stage,
+                     strerror(errno));
+    }
+    return rc;
+}
+
 void store_discard(store *owner)
 {
     if (owner != NULL) {
@@ -92,11 +103,7 @@ err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
-    rc = stage_remove(owner->dir, e);
-    rc = rc == ERR_OK ? path_join(stage, owner->dir, stage_name, e) : rc;
-    if (rc == ERR_OK && mkdir(stage, 0755) != 0) {
-        rc = err_set(e, ERR_IO, "making %s: %s", stage, strerror(errno));
-    }
+    rc = stage_make(owner->dir, stage, e);
     rc = rc == ERR_OK ? store_stat(owner, &info, e) : rc;
     rc = rc == ERR_OK && merge ? copy_content(owner, stage, e) : rc;
     store_options options = owner->options;
@@ -146,33 +153,34 @@ static err_code number_flip(store *staged, err *e)
     return rc == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : rc;
 }
 
-/* replace does the step itself; both environments are closed. */
-static err_code replace(store *owner, const char *from, err *e)
+/* Both environments are closed, so that nobody here joins the old lock file with the new data. */
+err_code stage_replace(const char *dir, err *e)
 {
-    char to[STORE_PATH_MAX], lock[STORE_PATH_MAX];
+    char stage[STORE_PATH_MAX], from[STORE_PATH_MAX], to[STORE_PATH_MAX], lock[STORE_PATH_MAX];
     int fd = -1;
     long holder = 0;
-    err_code rc = path_join(to, owner->dir, "data.mdb", e);
-    rc = rc == ERR_OK ? path_join(lock, owner->dir, "lock.mdb", e) : rc;
-    rc = rc == ERR_OK ? lock_file(owner->dir, "open.lock", false, true, &fd, &holder, e) : rc;
+    err_code rc = path_join(stage, dir, stage_name, e);
+    rc = rc == ERR_OK ? path_join(from, stage, "data.mdb", e) : rc;
+    rc = rc == ERR_OK ? path_join(to, dir, "data.mdb", e) : rc;
+    rc = rc == ERR_OK ? path_join(lock, dir, "lock.mdb", e) : rc;
+    rc = rc == ERR_OK ? lock_file(dir, "open.lock", false, true, &fd, &holder, e) : rc;
     if (rc == ERR_OK && unlink(lock) != 0 && errno != ENOENT) {
         rc = err_set(e, ERR_IO, "removing %s: %s", lock, strerror(errno));
     }
     if (rc == ERR_OK && rename(from, to) != 0) {
         rc = err_set(e, ERR_IO, "renaming %s: %s", from, strerror(errno));
     }
-    rc = rc == ERR_OK ? path_sync(owner->dir, e) : rc;
+    rc = rc == ERR_OK ? path_sync(dir, e) : rc;
     if (fd >= 0) {
         close(fd);
     }
+    stage_remove(dir, NULL); /* the next open tries again */
     return rc;
 }
 
 err_code store_stage_flip(store *owner, store *staged, err *e)
 {
-    char from[STORE_PATH_MAX];
     err_code rc = number_flip(staged, e);
-    rc = rc == ERR_OK ? path_join(from, staged->dir, "data.mdb", e) : rc;
     if (rc != ERR_OK) {
         store_stage_abort(staged);
         return rc;
@@ -181,10 +189,9 @@ err_code store_stage_flip(store *owner, store *staged, err *e)
     store_close(staged);
     exclusive_begin(owner);
     env_close(owner);
-    rc = replace(owner, from, e);
+    rc = stage_replace(owner->dir, e);
     err_code opened = env_open(owner, false, rc == ERR_OK ? e : NULL);
     exclusive_end(owner);
     store_train_unlock(owner);
-    stage_remove(owner->dir, NULL); /* the next open tries again */
     return rc != ERR_OK ? rc : opened;
 }

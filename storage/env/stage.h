@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stage: the folder import.tmp/ in which an import builds the content that will take the place of
- * the present one. Internal to storage/; the calls for others are in store.h.
+ * the present one, and a migration the content in the present format. Internal to storage/; the
+ * calls for others are in store.h.
  */
 #ifndef STORAGE_STAGE_H
 #define STORAGE_STAGE_H
 
 #include "core/common/err.h"
+#include "storage/env/schema.h"
 #include "storage/env/store.h"
 
 /* stage_remove deletes import.tmp/ and what is in it; that there is none is no error. A failure may
  * be ignored where the next open will try again. */
 err_code stage_remove(const char *dir, err *e);
+
+/* stage_make empties and makes import.tmp/ in `dir` and writes its path. stage_replace renames its
+ * data.mdb over that of `dir`, which no process of ours has open, and removes the folder. */
+err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e) ERR_CHECKED;
+err_code stage_replace(const char *dir, err *e) ERR_CHECKED;
 
 #endif

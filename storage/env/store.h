@@ -28,8 +28,9 @@
 #include "core/common/err.h"
 
 /* The format that this binary reads and writes; an older one is upgraded by `stair migrate`.
- * 1: the first. 2: the state holds the position of an external log. */
-enum { STORE_FORMAT = 2, EXTERNAL_POSITION_MAX = 64 };
+ * 1: the first. 2: the state holds the position of an external log. 3: items have tagged fields and
+ * records have checksums. */
+enum { STORE_FORMAT = 3, EXTERNAL_POSITION_MAX = 64 };
 
 typedef enum store_mode {
     STORE_READ,   /* check, eval, export: no write at all, no sweep */

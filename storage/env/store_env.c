@@ -28,6 +28,11 @@ static const char *const db_names[DB_COUNT] = {
     [DB_OPLOG] = "oplog",       [DB_GENERATIONS] = "generations", [DB_BLOBS] = "blobs",
 };
 
+const char *schema_db_name(store_db db)
+{
+    return db_names[db];
+}
+
 /* Address space is free where it is not limited; where it is, less is asked for. */
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
                                    (size_t)1 << 34, (size_t)1 << 32};

@@ -41,15 +41,22 @@ static void *map_of(MDB_env *env)
     return found ? (void *)from : NULL;
 }
 
-void store_forget_pages(store *s)
+void env_forget_pages(MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat stat;
-    pthread_mutex_lock(&s->mu);
-    void *map = s->env != NULL ? map_of(s->env) : NULL;
-    if (map != NULL && mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
+    void *map = map_of(env);
+    if (map != NULL && mdb_env_info(env, &info) == 0 && mdb_env_stat(env, &stat) == 0) {
         /* a shared mapping of the file that nobody writes through: readers fault pages in again */
         (void)madvise(map, ((size_t)info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+    }
+}
+
+void store_forget_pages(store *s)
+{
+    pthread_mutex_lock(&s->mu);
+    if (s->env != NULL) {
+        env_forget_pages(s->env);
     }
     pthread_mutex_unlock(&s->mu);
 }

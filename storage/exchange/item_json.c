@@ -61,6 +61,14 @@ static void read_title(reading *r, const json_t *value, op_item *out)
     }
 }
 
+static void read_description(reading *r, const json_t *value, op_item *out)
+{
+    out->given |= OP_DESCRIPTION;
+    if (!json_is_null(value) || r->options->mode != ITEM_JSON_PATCH) {
+        reading_text(r, value, 0, DESCRIPTION_BYTES_MAX, &out->description);
+    }
+}
+
 static void read_categories(reading *r, const json_t *value, op_item *out)
 {
     out->given |= OP_CATEGORIES;
@@ -189,6 +197,7 @@ static const struct {
 } members_known[] = {
     {"id", read_id},
     {"title", read_title},
+    {"description", read_description},
     {"categories", read_categories},
     {"attributes", read_attributes},
     {"created", read_created},
@@ -208,8 +217,8 @@ static void read_member(reading *r, const char *name, const json_t *value, op_it
     }
     if (!known) {
         reading_problem(
-            r, "unknown member; an item has id, title, categories, attributes, created, hidden "
-               "and features");
+            r, "unknown member; an item has id, title, description, categories, attributes, "
+               "created, hidden and features");
     }
     reading_leave(r, before);
 }

@@ -2,10 +2,11 @@
 /*
  * item_json: an item as a JSON document, both ways.
  *
- * {"id","title","categories","attributes","created","hidden","features"} is the shape of the API,
- * of the lines that import reads and of those that export writes. Reading is strict: unknown
- * members, wrong types, values out of range and invalid UTF-8 are problems, each reported with its
- * JSON pointer below the document ("/features/text/3"), so that a caller sees all of them at once.
+ * {"id","title","description","categories","attributes","created","hidden","features"} is the shape
+ * of the API, of the lines that import reads and of those that export writes. Reading is strict:
+ * unknown members, wrong types, values out of range and invalid UTF-8 are problems, each reported
+ * with its JSON pointer below the document ("/features/text/3"), so that a caller sees all of them
+ * at once.
  *
  * Pure but for the arena; one thread at a time per arena. jansson strings may hold NUL
  * (JSON_ALLOW_NUL) and are taken by length.
@@ -52,12 +53,13 @@ enum {
     ITEM_JSON_ATTRIBUTES = 4,
     ITEM_JSON_CREATED = 8,
     ITEM_JSON_HIDDEN = 16,
-    ITEM_JSON_ALL = 31
+    ITEM_JSON_DESCRIPTION = 32,
+    ITEM_JSON_ALL = 63
 };
 
 /* item_json_new builds the document of a stored item, `features` (count, may be 0) as base64, which
- * is exact. A title or features that the item lacks are left out; all else that `members` asks for
- * is written, empty too. Caller releases with json_decref. */
+ * is exact. A title, a description or features that the item lacks are left out; all else that
+ * `members` asks for is written, empty too. Caller releases with json_decref. */
 err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
                        const feature *features, size_t feature_count, err *e) ERR_CHECKED;
 

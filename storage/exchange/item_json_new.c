@@ -101,6 +101,9 @@ err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
     if (bad == 0 && (members & ITEM_JSON_TITLE) && it->title.at != NULL) {
         bad = json_object_set_new(object, "title", text_new(it->title));
     }
+    if (bad == 0 && (members & ITEM_JSON_DESCRIPTION) && it->description.at != NULL) {
+        bad = json_object_set_new(object, "description", text_new(it->description));
+    }
     if (bad == 0 && (members & ITEM_JSON_CATEGORIES)) {
         bad = json_object_set_new(object, "categories",
                                   texts_new(it->categories, it->category_count));

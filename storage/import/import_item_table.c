@@ -14,7 +14,14 @@
 
 enum { TICK_EVERY = 4096 };
 
-typedef enum role { ROLE_ATTRIBUTE = 0, ROLE_ID, ROLE_TITLE, ROLE_CATEGORIES, ROLE_NONE } role;
+typedef enum role {
+    ROLE_ATTRIBUTE = 0,
+    ROLE_ID,
+    ROLE_TITLE,
+    ROLE_DESCRIPTION,
+    ROLE_CATEGORIES,
+    ROLE_NONE
+} role;
 
 typedef struct columns {
     role roles[DELIMITED_COLUMNS_MAX];
@@ -35,6 +42,7 @@ static role role_of(slice name)
         {"name", ROLE_TITLE},
         {"item_name", ROLE_TITLE},
         {"movie_title", ROLE_TITLE},
+        {"description", ROLE_DESCRIPTION},
         {"category", ROLE_CATEGORIES},
         {"categories", ROLE_CATEGORIES},
         {"genre", ROLE_CATEGORIES},
@@ -161,6 +169,15 @@ static err_code read_attribute(import_state *s, slice field, delimited_kind kind
     return ERR_OK;
 }
 
+static err_code read_text(slice field, size_t most, slice *out, err *e)
+{
+    if (field.length > most) {
+        return err_set(e, ERR_INVALID, "expected at most %zu bytes, not %zu", most, field.length);
+    }
+    *out = field.length > 0 ? field : (slice){NULL, 0};
+    return ERR_OK;
+}
+
 static err_code read_field(import_state *s, const delimited *d, const columns *c, size_t i,
                            slice field, op_item *it, attribute *attributes, err *e)
 {
@@ -169,13 +186,8 @@ static err_code read_field(import_state *s, const delimited *d, const columns *c
     }
     switch (c->roles[i]) {
     case ROLE_ID: it->id = field; return import_id(field, "item", e);
-    case ROLE_TITLE:
-        if (field.length > TITLE_BYTES_MAX) {
-            return err_set(e, ERR_INVALID, "expected at most %d bytes, not %zu", TITLE_BYTES_MAX,
-                           field.length);
-        }
-        it->title = field.length > 0 ? field : (slice){NULL, 0};
-        return ERR_OK;
+    case ROLE_TITLE: return read_text(field, TITLE_BYTES_MAX, &it->title, e);
+    case ROLE_DESCRIPTION: return read_text(field, DESCRIPTION_BYTES_MAX, &it->description, e);
     case ROLE_CATEGORIES:
         return split_list(s, field, CATEGORIES_MAX, &it->categories, &it->category_count, e);
     case ROLE_ATTRIBUTE:
@@ -200,7 +212,8 @@ static err_code read_line(import_state *s, const delimited *d, const columns *c,
     if (attributes == NULL) {
         return err_nomem(e, "an item's attributes");
     }
-    op_item it = {.given = OP_TITLE | OP_CATEGORIES | OP_ATTRIBUTES, .attributes = attributes};
+    op_item it = {.given = OP_TITLE | OP_DESCRIPTION | OP_CATEGORIES | OP_ATTRIBUTES,
+                  .attributes = attributes};
     for (size_t i = 0; i < delimited_columns(d); i++) {
         err_code code = read_field(s, d, c, i, fields[i], &it, attributes, e);
         if (code != ERR_OK) {

@@ -142,6 +142,7 @@ err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err 
     stored_item record = {
         .id = it->id,
         .title = it->title,
+        .description = it->description,
         .hidden = it->hidden,
         .categories = it->categories,
         .category_count = it->category_count,

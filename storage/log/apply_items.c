@@ -68,6 +68,12 @@ static err_code draw_up(applying *x, draft *d, err *e)
     if (!patch || (given->given & OP_TITLE)) {
         it->title = given->given & OP_TITLE ? given->title : (slice){NULL, 0};
     }
+    if (!patch || (given->given & OP_DESCRIPTION)) {
+        it->description = given->given & OP_DESCRIPTION ? given->description : (slice){NULL, 0};
+    }
+    if (!patch) {
+        it->later = (slice){NULL, 0};
+    }
     if (!patch || (given->given & OP_CATEGORIES)) {
         it->categories = given->given & OP_CATEGORIES ? given->categories : NULL;
         it->category_count = given->given & OP_CATEGORIES ? given->category_count : 0;

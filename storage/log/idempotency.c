@@ -23,13 +23,14 @@ void idempotency_encode(const idempotency_record *record, encoder *x)
     encode_u32(x, record->user_count);
     encode_bytes(x, record->users, (size_t)record->user_count * 4);
     encode_slice(x, record->body);
+    encode_seal(x);
 }
 
 err_code idempotency_decode(idempotency_record *out, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, IDEMPOTENCY_RECORD_VERSION, "idempotency record", e);
     if (rc != ERR_OK) {
         return rc;

@@ -9,7 +9,7 @@
 #include "storage/records/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
-enum { OP_VERSION = 1, OP_ITEM_BYTES_MIN = 33, OP_INTERACTION_BYTES_MIN = 26 };
+enum { OP_VERSION = 2, OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26 };
 
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e)
 {
@@ -98,8 +98,9 @@ static err_code check_item(const op_item *it, op_kind kind, err *e)
         return rc;
     }
     if (it->category_count > CATEGORIES_MAX || it->attribute_count > ATTRIBUTES_MAX ||
-        it->feature_count > MODALITIES_MAX || it->title.length > TITLE_BYTES_MAX) {
-        return err_set(e, ERR_INVALID, "item: a list or the title is too long");
+        it->feature_count > MODALITIES_MAX || it->title.length > TITLE_BYTES_MAX ||
+        it->description.length > DESCRIPTION_BYTES_MAX) {
+        return err_set(e, ERR_INVALID, "item: a list, the title or the description is too long");
     }
     for (uint32_t i = 0; rc == ERR_OK && i < it->category_count; i++) {
         rc = check_text(it->categories[i], CATEGORY_BYTES_MAX, "category", e);
@@ -180,6 +181,7 @@ static void op_item_encode(encoder *x, const op_item *it)
     encode_slice(x, it->id);
     encode_u32(x, it->given);
     encode_slice(x, it->title);
+    encode_slice(x, it->description);
     slices_encode(x, it->categories, it->category_count);
     attributes_encode(x, it->attributes, it->attribute_count);
     encode_i64(x, it->created);
@@ -262,6 +264,7 @@ static void op_item_decode(decoder *d, arena *a, op_item *it)
     it->id = decode_slice(d, ID_BYTES_MAX);
     it->given = decode_u32(d);
     it->title = decode_slice(d, TITLE_BYTES_MAX);
+    it->description = decode_slice(d, DESCRIPTION_BYTES_MAX);
     slices_decode(d, a, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &it->categories, &it->category_count);
     attributes_decode(d, a, &it->attributes, &it->attribute_count);
     it->created = decode_i64(d);

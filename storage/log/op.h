@@ -53,6 +53,7 @@ enum {
     OP_FEATURES = 32,      /* features, each alone; data == NULL takes one away */
     OP_NO_ATTRIBUTES = 64, /* patch, "attributes": null: take all away, before OP_ATTRIBUTES */
     OP_NO_FEATURES = 128,  /* "features": null: take all away, before OP_FEATURES */
+    OP_DESCRIPTION = 256,  /* description; absent: none */
 };
 
 typedef struct op_item {
@@ -62,6 +63,7 @@ typedef struct op_item {
     uint32_t attribute_count;
     uint32_t feature_count;
     slice title;
+    slice description;
     const slice *categories;     /* (category_count) */
     const attribute *attributes; /* (attribute_count), each name once */
     const feature *features;     /* (feature_count), each modality once */

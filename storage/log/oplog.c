@@ -20,13 +20,14 @@ void oplog_encode(const oplog_entry *entry, encoder *x)
     encode_u32(x, entry->user_rows);
     encode_u32(x, entry->item_rows);
     encode_slice(x, entry->op);
+    encode_seal(x);
 }
 
 err_code oplog_decode(oplog_entry *out, uint64_t seq, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, OPLOG_RECORD_VERSION, "log entry", e);
     if (rc != ERR_OK) {
         return rc;

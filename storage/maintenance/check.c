@@ -40,6 +40,26 @@ bool check_decoded(checking *c, err_code *rc, const err *why, err *e)
     return false;
 }
 
+/* Records of the other databases have no seal, or one that other checks verify. */
+static bool sealed(store_db db)
+{
+    return db == DB_MODALITIES || db == DB_TYPES || db == DB_ITEMS || db == DB_USERS ||
+           db == DB_FEATURES || db == DB_IDEMPOTENCY || db == DB_OPLOG || db == DB_GENERATIONS;
+}
+
+static void check_seal(checking *c, store_db db, slice key, slice value)
+{
+    char hex[2 * 16 + 1] = "";
+    if (seal_holds(value)) {
+        return;
+    }
+    for (size_t i = 0; i < key.length && i < sizeof hex / 2; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+    }
+    check_problem(c, "%s: the checksum of the record with key 0x%s does not match its content",
+                  schema_db_name(db), hex);
+}
+
 err_code check_walk(checking *c, store_db db, check_visit visit, err *e)
 {
     MDB_cursor *cursor = NULL;
@@ -53,6 +73,9 @@ err_code check_walk(checking *c, store_db db, check_visit visit, err *e)
     for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); rc == 0 && code == ERR_OK;
          rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         arena_reset(&c->memory);
+        if (sealed(db)) {
+            check_seal(c, db, slice_of_val(k), slice_of_val(v));
+        }
         code = visit(c, slice_of_val(k), slice_of_val(v), e);
         if (code == ERR_OK && ++seen % 4096 == 0 && c->options->cancelled != NULL &&
             c->options->cancelled(c->options->cancelled_ctx)) {
@@ -329,6 +352,9 @@ err_code check_begin(checking *c, store *s, const check_options *options, check_
     rc = rc == ERR_OK ? schema_get(c->r, DB_META, slice_of("state"), &record, e) : rc;
     if (rc == ERR_NOT_FOUND) {
         rc = err_set(e, ERR_CORRUPT, "the store has no state record");
+    }
+    if (rc == ERR_OK && !seal_holds(record)) {
+        check_problem(c, "the checksum of the state does not match its content");
     }
     rc = rc == ERR_OK ? state_decode(&c->state, record, e) : rc;
     return rc == ERR_OK ? store_read_stat(c->r, &report->info, e) : rc;

@@ -5,7 +5,8 @@
  * Reads everything once, in one read transaction, and goes on after a damaged record, so that one
  * run tells all. What it holds the store to:
  *
- *  1. every record decodes; keys have their shape; counters equal what is counted
+ *  1. every record decodes and has its checksum; keys have their shape; counters equal what is
+ * counted
  *  2. id maps and records are bijective; a tombstone is not found by its id
  *  3. both directions of the interactions hold the same set; each has its user, item row and type
  *  4. features belong to items that exist, have their modality's width and are finite

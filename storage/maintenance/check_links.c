@@ -6,6 +6,7 @@
 
 #include "core/common/mem.h"
 #include "storage/maintenance/check_private.h"
+#include "storage/models/blobs.h"
 #include "storage/models/checkpoint_file.h"
 
 /* --- log --- */
@@ -156,10 +157,12 @@ static err_code blob_key_check(checking *c, slice key, slice value, err *e)
 {
     unsigned char number[4];
     slice found, k = {(const char *)number, 4};
-    (void)value;
     if (key.length < 6) {
         check_problem(c, "blobs: a key of %zu bytes", key.length);
         return ERR_OK;
+    }
+    if (!blob_key_is_piece(key) && !seal_holds(value)) {
+        check_problem(c, "the checksum of a table's record does not match its content");
     }
     memcpy(number, key.at, 4);
     err_code rc = schema_get(c->r, DB_GENERATIONS, k, &found, e);

@@ -1,85 +1,238 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/maintenance/migrate.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/env/codec.h"
 #include "storage/env/schema.h"
+#include "storage/env/stage.h"
+#include "storage/log/op.h"
+#include "storage/maintenance/migrate_records.h"
 
-enum { MIGRATE_MAP_SHIFT = 36 };
+enum { MIGRATE_MAP_SHIFT = 38, GROUP_BYTES = 32 * 1024 * 1024, RECORD_ARENA = 64 * 1024 * 1024 };
 
 typedef struct migration {
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi meta;
+    MDB_env *env; /* the old store */
+    MDB_txn *txn; /* reads it */
     int owner_fd, train_fd;
     guard files;
+    store *made;    /* the new content */
+    store_write *w; /* the open transaction of it, or NULL */
+    size_t written; /* in this transaction */
+    arena memory;
+    encoder record;
+    migrate_report *report;
 } migration;
 
-/* Format 2: the state record, version 2, ends with the position of an external log, none yet. */
-static err_code from_1_to_2(migration *m, err *e)
+/* --- the new store's transactions: bounded, so that memory is --- */
+
+static err_code group_end(migration *m, err *e)
 {
-    unsigned char record[STATE_RECORD_BYTES] = {0};
-    MDB_val key = val_of("state", 5), value = {0, NULL};
-    int rc = mdb_get(m->txn, m->meta, &key, &value);
-    if (rc != 0) {
-        return schema_error(rc, "reading the state", e);
-    }
-    const unsigned char *old = value.mv_data;
-    if (value.mv_size != STATE_RECORD_V1_BYTES || old[0] != 1) {
-        return err_set(e, ERR_CORRUPT, "the state record is not one of format 1");
-    }
-    memcpy(record, old, STATE_RECORD_V1_BYTES);
-    record[0] = 2;
-    value = val_of(record, sizeof record);
-    return schema_error(mdb_put(m->txn, m->meta, &key, &value, 0), "writing the state", e);
+    store_write *w = m->w;
+    m->w = NULL;
+    m->written = 0;
+    return w != NULL ? store_write_commit(w, e) : ERR_OK;
 }
 
-/* steps[i] goes from format i + 1 to i + 2. */
-static err_code (*const steps[STORE_FORMAT - 1])(migration *m, err *e) = {from_1_to_2};
+static err_code group(migration *m, size_t bytes, err *e)
+{
+    err_code rc = ERR_OK;
+    if (m->written > GROUP_BYTES) {
+        rc = group_end(m, e);
+        store_forget_pages(m->made);
+        env_forget_pages(m->env);
+    }
+    m->written += bytes;
+    return rc == ERR_OK && m->w == NULL ? store_write_begin(m->made, &m->w, e) : rc;
+}
+
+static err_code append(migration *m, store_db db, slice key, slice value, err *e)
+{
+    err_code rc = group(m, key.length + value.length + 16, e);
+    return rc == ERR_OK ? schema_append(m->w, db, key, value, e) : rc;
+}
+
+/* --- reading the old store --- */
+
+static err_code old_dbi(migration *m, store_db db, MDB_dbi *dbi, err *e)
+{
+    bool sides = db == DB_BY_USER || db == DB_BY_ITEM;
+    int rc = mdb_dbi_open(m->txn, schema_db_name(db), sides ? MDB_DUPSORT | MDB_DUPFIXED : 0, dbi);
+    return schema_error(rc, "reading the older store", e);
+}
+
+/* old_get: ERR_NOT_FOUND leaves `e` unset. */
+static err_code old_get(migration *m, store_db db, slice key, slice *value, err *e)
+{
+    MDB_dbi dbi = 0;
+    MDB_val k = val_of(key.at, key.length), v = {0, NULL};
+    err_code rc = old_dbi(m, db, &dbi, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    int lmdb = mdb_get(m->txn, dbi, &k, &v);
+    *value = slice_of_val(v);
+    return lmdb == MDB_NOTFOUND ? ERR_NOT_FOUND : schema_error(lmdb, "reading the older store", e);
+}
+
+typedef err_code (*old_visit)(migration *m, store_db db, slice key, slice value, err *e);
+
+static err_code old_each(migration *m, store_db db, old_visit visit, err *e)
+{
+    MDB_dbi dbi = 0;
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    err_code code = old_dbi(m, db, &dbi, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    int rc = mdb_cursor_open(m->txn, dbi, &cursor);
+    rc = rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_FIRST) : rc;
+    while (rc == 0 && code == ERR_OK) {
+        code = visit(m, db, slice_of_val(k), slice_of_val(v), e);
+        rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    if (cursor != NULL) {
+        mdb_cursor_close(cursor);
+    }
+    if (code == ERR_CORRUPT) {
+        return err_context(e, "the older store's %s", schema_db_name(db));
+    }
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code
+                                                : schema_error(rc, "reading the older store", e);
+}
+
+/* --- what becomes of the records --- */
+
+static err_code copy(migration *m, store_db db, slice key, slice value, err *e)
+{
+    return append(m, db, key, value, e);
+}
+
+static err_code convert(migration *m, store_db db, slice key, slice value, err *e)
+{
+    arena_reset(&m->memory);
+    encoder_clear(&m->record);
+    err_code rc = old_record(db, key, value, &m->memory, &m->record, e);
+    return rc == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : rc;
+}
+
+/* A kept answer and the time that lets it expire belong together. An erasure by an older stair
+ * could garble a key, which left one without the other; such are dropped. */
+static err_code convert_kept(migration *m, store_db db, slice key, slice value, err *e)
+{
+    unsigned char at[8 + IDEMPOTENCY_KEY_BYTES_MAX];
+    slice by_time = {(const char *)at, 8 + key.length}, found;
+    int64_t time = 0;
+    err_code rc = ERR_NOT_FOUND;
+    if (key.length <= IDEMPOTENCY_KEY_BYTES_MAX && old_kept_time(value, &time, NULL) == ERR_OK) {
+        put_be64(at, (uint64_t)time);
+        memcpy(at + 8, key.at, key.length);
+        rc = old_get(m, DB_IDEM_TIMES, by_time, &found, e);
+    }
+    if (rc == ERR_NOT_FOUND) {
+        m->report->dropped++;
+        return ERR_OK;
+    }
+    return rc == ERR_OK ? convert(m, db, key, value, e) : rc;
+}
+
+static err_code copy_time(migration *m, store_db db, slice key, slice value, err *e)
+{
+    slice found;
+    int64_t time = 0;
+    err_code rc = ERR_NOT_FOUND;
+    if (key.length > 8) {
+        rc = old_get(m, DB_IDEMPOTENCY, (slice){key.at + 8, key.length - 8}, &found, e);
+    }
+    if (rc == ERR_OK &&
+        (old_kept_time(found, &time, NULL) != ERR_OK || (uint64_t)time != get_be64(key.at))) {
+        rc = ERR_NOT_FOUND;
+    }
+    if (rc == ERR_NOT_FOUND) {
+        m->report->dropped++;
+        return ERR_OK;
+    }
+    return rc == ERR_OK ? append(m, db, key, value, e) : rc;
+}
+
+/* Nothing replays the log of an older format: its ops lack what applying them needs, so the new one
+ * begins empty. */
+static const old_visit visits[DB_COUNT] = {
+    [DB_MODALITIES] = convert,   [DB_TYPES] = convert,
+    [DB_ITEMS] = convert,        [DB_ITEM_IDS] = copy,
+    [DB_USERS] = convert,        [DB_USER_IDS] = copy,
+    [DB_FEATURES] = convert,     [DB_BY_USER] = copy,
+    [DB_BY_ITEM] = copy,         [DB_IDEMPOTENCY] = convert_kept,
+    [DB_IDEM_TIMES] = copy_time, [DB_GENERATIONS] = convert,
+    [DB_BLOBS] = convert,
+};
+
+static err_code convert_state(migration *m, err *e)
+{
+    slice value;
+    store_state state;
+    err_code rc = old_get(m, DB_META, slice_of("state"), &value, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "the older store has no state record");
+    }
+    rc = rc == ERR_OK ? old_state(value, &state, e) : rc;
+    rc = rc == ERR_OK ? group(m, 0, e) : rc;
+    if (rc == ERR_OK) {
+        state.oplog_bytes = 0;
+        m->w->state = state;
+        rc = group_end(m, e);
+    }
+    int lmdb = rc == ERR_OK ? mdb_env_sync(m->made->env, 1) : 0;
+    return rc == ERR_OK ? schema_error(lmdb, "syncing the new content", e) : rc;
+}
+
+static err_code convert_all(migration *m, const char *dir, err *e)
+{
+    char stage[STORE_PATH_MAX];
+    store_options options = {.mode = STORE_BESIDE, .create = true, .no_sync = true};
+    arena_init(&m->memory, RECORD_ARENA);
+    encoder_init(&m->record, RECORD_ARENA);
+    err_code rc = stage_make(dir, stage, e);
+    rc = rc == ERR_OK ? store_open(&m->made, stage, &options, e) : rc;
+    for (int db = 0; rc == ERR_OK && db < DB_COUNT; db++) {
+        rc = visits[db] != NULL ? old_each(m, db, visits[db], e) : ERR_OK;
+        rc = rc == ERR_OK ? group_end(m, e) : rc;
+    }
+    rc = rc == ERR_OK ? convert_state(m, e) : rc;
+    store_write_abort(m->w);
+    store_close(m->made);
+    encoder_fini(&m->record);
+    arena_fini(&m->memory);
+    return rc;
+}
+
+/* --- the frame --- */
 
 static err_code get_format(migration *m, uint32_t *format, err *e)
 {
-    MDB_val key = val_of("format", 6), value = {0, NULL};
-    int rc = mdb_dbi_open(m->txn, "meta", 0, &m->meta);
-    rc = rc == 0 ? mdb_get(m->txn, m->meta, &key, &value) : rc;
-    if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
+    slice value;
+    decoder d;
+    err_code rc = old_get(m, DB_META, slice_of("format"), &value, NULL);
+    if (rc != ERR_OK) {
         return err_set(e, ERR_NOT_FOUND, "data.mdb is not a store of stair");
     }
-    if (rc != 0) {
-        return schema_error(rc, "reading the store's format", e);
-    }
-    decoder d;
-    decoder_init(&d, slice_of_val(value));
+    decoder_init(&d, value);
     *format = decode_u32(&d);
-    return decoder_check(&d, "the store's format", e);
-}
-
-static err_code put_format(migration *m, err *e)
-{
-    const unsigned char format[4] = {STORE_FORMAT, 0, 0, 0};
-    MDB_val key = val_of("format", 6), value = val_of(format, sizeof format);
-    return schema_error(mdb_put(m->txn, m->meta, &key, &value, 0), "writing the format", e);
-}
-
-static err_code run_steps(migration *m, uint32_t *from, err *e)
-{
-    err_code rc = get_format(m, from, e);
-    if (rc == ERR_OK && *from > STORE_FORMAT) {
+    rc = decoder_check(&d, "the store's format", e);
+    if (rc == ERR_OK && *format > STORE_FORMAT) {
         rc = err_set(e, ERR_CONFLICT,
                      "the store has format %u, this stair knows formats up to %d: use the newer "
                      "stair that wrote it",
-                     *from, STORE_FORMAT);
+                     *format, STORE_FORMAT);
     }
-    if (rc == ERR_OK && *from == 0) {
+    if (rc == ERR_OK && *format == 0) {
         rc = err_set(e, ERR_CORRUPT, "the store has format 0, which never was");
     }
-    for (uint32_t at = *from; rc == ERR_OK && at < STORE_FORMAT; at++) {
-        rc = steps[at - 1](m, e);
-    }
-    return rc == ERR_OK && *from < STORE_FORMAT ? put_format(m, e) : rc;
+    return rc;
 }
 
 static err_code take_locks(migration *m, const char *dir, err *e)
@@ -105,34 +258,53 @@ static err_code open_raw(migration *m, const char *dir, err *e)
     int rc = mdb_env_create(&m->env);
     rc = rc == 0 ? mdb_env_set_maxdbs(m->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(m->env, (size_t)1 << MIGRATE_MAP_SHIFT) : rc;
-    rc = rc == 0 ? mdb_env_open(m->env, dir, 0, 0644) : rc;
+    rc = rc == 0 ? mdb_env_open(m->env, dir, MDB_RDONLY | MDB_NOTLS, 0644) : rc;
     code = schema_error(rc, "opening data.mdb", e);
     code = code == ERR_OK ? guard_take(&m->files, dir, true, e) : code;
-    return code == ERR_OK
-               ? schema_error(mdb_txn_begin(m->env, NULL, 0, &m->txn), "opening data.mdb", e)
-               : code;
+    rc = code == ERR_OK ? mdb_txn_begin(m->env, NULL, MDB_RDONLY, &m->txn) : 0;
+    return code == ERR_OK ? schema_error(rc, "opening data.mdb", e) : code;
 }
 
-err_code migrate_store(const char *dir, uint32_t *from, err *e)
+static void close_raw(migration *m)
 {
-    migration m = {.owner_fd = -1, .train_fd = -1, .files = GUARD_NONE};
+    if (m->txn != NULL) {
+        mdb_txn_abort(m->txn);
+    }
+    if (m->env != NULL) {
+        mdb_env_close(m->env);
+    }
+}
+
+/* A checkpoint's checksum is of the older kind, so no training could resume it. */
+static err_code remove_checkpoint(const char *dir, err *e)
+{
+    char path[STORE_PATH_MAX];
+    err_code rc = path_join(path, dir, "train.checkpoint", e);
+    return rc == ERR_OK && unlink(path) != 0 && errno != ENOENT
+               ? err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno))
+               : rc;
+}
+
+err_code migrate_store(const char *dir, migrate_report *report, err *e)
+{
+    migration m = {.owner_fd = -1, .train_fd = -1, .files = GUARD_NONE, .report = report};
     char path[STORE_PATH_MAX];
     struct stat st;
-    *from = 0;
+    *report = (migrate_report){0};
     err_code rc = path_join(path, dir, "data.mdb", e);
     if (rc == ERR_OK && stat(path, &st) != 0) {
         rc = err_set(e, ERR_NOT_FOUND, "no store in %s", dir);
     }
     rc = rc == ERR_OK ? take_locks(&m, dir, e) : rc;
     rc = rc == ERR_OK ? open_raw(&m, dir, e) : rc;
-    rc = rc == ERR_OK ? run_steps(&m, from, e) : rc;
-    if (rc == ERR_OK) {
-        rc = schema_error(mdb_txn_commit(m.txn), "committing the new format", e);
-    } else if (m.txn != NULL) {
-        mdb_txn_abort(m.txn);
-    }
-    if (m.env != NULL) {
-        mdb_env_close(m.env);
+    rc = rc == ERR_OK ? get_format(&m, &report->from, e) : rc;
+    bool older = rc == ERR_OK && report->from < STORE_FORMAT;
+    rc = older ? convert_all(&m, dir, e) : rc;
+    close_raw(&m);
+    if (older) {
+        rc = rc == ERR_OK ? remove_checkpoint(dir, e) : rc;
+        rc = rc == ERR_OK ? stage_replace(dir, e) : rc;
+        stage_remove(dir, NULL); /* the next open tries again */
     }
     guard_drop(&m.files);
     if (m.train_fd >= 0) {

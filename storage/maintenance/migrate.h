@@ -2,9 +2,10 @@
 /*
  * migrate: a store of an older format becomes one of the present format.
  *
- * Serving never migrates: an upgrade changes the format once, by hand, after a copy was made. Each
- * format has one step to the next; all steps run in one transaction with the format number in it,
- * so a kill leaves either the old format or the new one, whole.
+ * Serving never migrates: an upgrade changes the format once, by hand, after a copy was made. The
+ * new content is written beside the old one, in transactions of bounded size, synced, and renamed
+ * over it: a kill leaves either the old format or the new one, whole. So it needs room on the disk
+ * for a second copy, and leaves a compacted one.
  */
 #ifndef STORAGE_MIGRATE_H
 #define STORAGE_MIGRATE_H
@@ -13,9 +14,14 @@
 
 #include "core/common/err.h"
 
+typedef struct migrate_report {
+    uint32_t from;    /* the format that the store had; STORE_FORMAT: there was nothing to do */
+    uint64_t dropped; /* kept answers, or times of them, whose keys an older stair had garbled */
+} migrate_report;
+
 /* migrate_store upgrades the store in `dir`, which nobody may own or train meanwhile (ERR_CONFLICT,
- * with the pid). *from is the format that it had; equal to STORE_FORMAT: there was nothing to do. A
- * newer format is ERR_CONFLICT, no store ERR_NOT_FOUND. */
-err_code migrate_store(const char *dir, uint32_t *from, err *e) ERR_CHECKED;
+ * with the pid). A newer format is ERR_CONFLICT, no store ERR_NOT_FOUND, a damaged record
+ * ERR_CORRUPT; none of them changes the store. */
+err_code migrate_store(const char *dir, migrate_report *report, err *e) ERR_CHECKED;
 
 #endif

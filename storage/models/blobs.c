@@ -37,6 +37,12 @@ static slice key_slice(const blob_key *key)
     return (slice){(const char *)key->bytes, key->length};
 }
 
+bool blob_key_is_piece(slice key)
+{
+    const char *end = key.length > 4 ? memchr(key.at + 4, 0, key.length - 4) : NULL;
+    return end != NULL && end + 1 < key.at + key.length;
+}
+
 err_code blob_name_check(const char *name, err *e)
 {
     size_t length = strlen(name);
@@ -52,7 +58,7 @@ err_code blob_decode(blob_record *out, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, BLOB_RECORD_VERSION, "blob", e);
     if (rc == ERR_OK) {
         out->bytes = decode_u64(&d);
@@ -77,10 +83,25 @@ err_code piece_decode(slice *content, slice bytes, bool verify, err *e)
                        BLOB_RECORD_VERSION);
     }
     *content = (slice){bytes.at + PIECE_HEADER_BYTES, bytes.length - PIECE_HEADER_BYTES};
-    if (verify && (uint32_t)checksum64(content->at, content->length) != get_be32(at + 4)) {
+    if (verify && checksum64(content->at, content->length) != get_be64(at + 8)) {
         return err_set(e, ERR_CORRUPT, "blob piece: the checksum does not match its content");
     }
     return ERR_OK;
+}
+
+static void piece_header(unsigned char out[PIECE_HEADER_BYTES], const void *data, size_t bytes)
+{
+    memset(out, 0, PIECE_HEADER_BYTES);
+    out[0] = BLOB_RECORD_VERSION;
+    put_be64(out + 8, checksum64(data, bytes));
+}
+
+void piece_encode(const void *data, size_t bytes, encoder *x)
+{
+    unsigned char header[PIECE_HEADER_BYTES];
+    piece_header(header, data, bytes);
+    encode_bytes(x, header, sizeof header);
+    encode_bytes(x, data, bytes);
 }
 
 err_code blob_begin(store_write *w, uint32_t number, const char *name, const blob_record *record,
@@ -92,6 +113,7 @@ err_code blob_begin(store_write *w, uint32_t number, const char *name, const blo
     encode_u8(&x, BLOB_RECORD_VERSION);
     encode_u64(&x, record->bytes);
     encode_u64(&x, record->user_stride);
+    encode_seal(&x);
     err_code rc = encoder_check(&x, "blob", e);
     rc = rc == ERR_OK ? schema_put(w, DB_BLOBS, key_slice(&key), encoder_slice(&x), e) : rc;
     encoder_fini(&x);
@@ -106,9 +128,7 @@ static err_code put_piece(store_write *w, const blob_key *key, const void *data,
     if (rc != ERR_OK) {
         return rc;
     }
-    memset(at, 0, PIECE_HEADER_BYTES);
-    at[0] = BLOB_RECORD_VERSION;
-    put_be32(at + 4, (uint32_t)checksum64(data, bytes));
+    piece_header(at, data, bytes);
     memcpy(at + PIECE_HEADER_BYTES, data, bytes);
     return ERR_OK;
 }

@@ -15,6 +15,10 @@
 #include "core/common/err.h"
 #include "storage/models/model_private.h"
 
+/* blob_key_is_piece tells a piece's key, which ends with its number, from that of a blob's record,
+ * which ends with the zero byte behind the name. */
+bool blob_key_is_piece(slice key);
+
 err_code blob_name_check(const char *name, err *e) ERR_CHECKED;
 
 /* blob_begin writes the blob's record; its pieces follow, blob_pieces_put(offset 0, 8 MiB, ...):

@@ -25,13 +25,14 @@ void generation_encode(const generation_info *info, encoder *x)
     encode_u32(x, info->items);
     encode_u64(x, info->bytes);
     encode_slice(x, info->summary);
+    encode_seal(x);
 }
 
 err_code generation_decode(generation_info *out, uint32_t number, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, GENERATION_RECORD_VERSION, "generation", e);
     if (rc != ERR_OK) {
         return rc;

@@ -25,7 +25,9 @@ typedef struct blob_record {
 } blob_record;
 
 err_code blob_decode(blob_record *out, slice bytes, err *e) ERR_CHECKED;
-/* piece_decode checks the header; `sum` is only compared if `verify`. */
+/* piece_encode appends a piece with its header, for a migration; piece_decode checks the header;
+ * `sum` is only compared if `verify`. */
+void piece_encode(const void *data, size_t bytes, encoder *x);
 err_code piece_decode(slice *content, slice bytes, bool verify, err *e) ERR_CHECKED;
 
 /* generations_settle clears the request to be activated from every generation up to `number`, so

@@ -12,7 +12,7 @@ err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, MODALITY_RECORD_VERSION, "modality", e);
     if (rc != ERR_OK) {
         return rc;
@@ -106,6 +106,7 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
     encode_u8(&x, MODALITY_RECORD_VERSION);
     encode_u32(&x, width);
     encode_slice(&x, name);
+    encode_seal(&x);
     slice key = {(const char *)number, 1};
     rc = encoder_check(&x, "modality", e);
     rc = rc == ERR_OK ? schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e) : rc;
@@ -136,7 +137,8 @@ err_code feature_decode(feature *out, uint32_t width, slice bytes, err *e)
     if (out->dtype != FEATURE_F2 && out->dtype != FEATURE_F4) {
         return err_set(e, ERR_CORRUPT, "feature: unknown number type %u", at[1]);
     }
-    size_t expected = FEATURE_HEADER_BYTES + (size_t)width * feature_dtype_bytes(out->dtype);
+    size_t expected =
+        FEATURE_HEADER_BYTES + (size_t)width * feature_dtype_bytes(out->dtype) + SEAL_BYTES;
     if (bytes.length != expected) {
         return err_set(e, ERR_CORRUPT, "feature: %zu bytes, expected %zu", bytes.length, expected);
     }
@@ -238,7 +240,8 @@ err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature
     feature_key(key, number, row);
     unsigned char *at = NULL;
     slice k = {(const char *)key, sizeof key};
-    err_code rc = schema_reserve(w, DB_FEATURES, k, FEATURE_HEADER_BYTES + bytes, &at, e);
+    err_code rc =
+        schema_reserve(w, DB_FEATURES, k, FEATURE_HEADER_BYTES + bytes + SEAL_BYTES, &at, e);
     if (rc != ERR_OK) {
         return rc;
     }
@@ -246,6 +249,7 @@ err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature
     at[1] = (unsigned char)f->dtype;
     at[2] = at[3] = 0;
     memcpy(at + FEATURE_HEADER_BYTES, f->data, bytes);
+    seal_put(at, FEATURE_HEADER_BYTES + bytes);
     return ERR_OK;
 }
 

@@ -280,7 +280,7 @@ static err_code get_type(store_read *r, uint8_t number, slice *name, err *e)
 err_code type_decode(slice *name, slice bytes, err *e)
 {
     decoder d;
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, TYPE_RECORD_VERSION, "interaction type", e);
     if (rc == ERR_OK) {
         *name = decode_slice(&d, INTERACTION_TYPE_BYTES_MAX);
@@ -323,6 +323,7 @@ err_code type_number(store_write *w, slice name, uint8_t *number, bool *is_new, 
     encoder_init(&x, 256);
     encode_u8(&x, TYPE_RECORD_VERSION);
     encode_slice(&x, name);
+    encode_seal(&x);
     slice key = {(const char *)number, 1};
     rc = encoder_check(&x, "interaction type", e);
     rc = rc == ERR_OK ? schema_put(w, DB_TYPES, key, encoder_slice(&x), e) : rc;

@@ -2,17 +2,31 @@
 /*
  * item_record: the bytes of an item, and of the lists that it shares with ops.
  *
- *   version u8, flags u8 (1 hidden, 2 deleted), created i64, updated_seq u64, id, title,
- *   categories (count u32, each a string), attributes (count u32, each name, kind, value)
+ *   version u8, tagged fields (codec.h), seal
  *
- * A tombstone has id and flags and empty lists.
+ * A later stair adds a field under a new, higher tag without a new format. An older one keeps the
+ * fields that it does not know when it writes the item again. A tombstone has no more than id,
+ * flags, times and what links it to other rows.
  */
 #include <math.h>
 #include <string.h>
 
 #include "storage/records/records.h"
 
-enum { ITEM_HIDDEN = 1, ITEM_DELETED = 2 };
+enum { ITEM_HIDDEN = 1, ITEM_DELETED = 2 }; /* bits of FIELD_FLAGS */
+
+/* A field is left out where it has its default: 0, absent or empty. */
+enum {
+    FIELD_FLAGS = 1,       /* u8 */
+    FIELD_CREATED = 2,     /* i64 */
+    FIELD_UPDATED_SEQ = 3, /* u64 */
+    FIELD_ID = 4,          /* the bytes; title and description likewise */
+    FIELD_TITLE = 5,
+    FIELD_DESCRIPTION = 6,
+    FIELD_CATEGORIES = 7, /* count u32, each a string */
+    FIELD_ATTRIBUTES = 8, /* count u32, each name, kind u8, value */
+    FIELD_LAST = FIELD_ATTRIBUTES,
+};
 
 void slices_encode(encoder *x, const slice *slices, uint32_t count)
 {
@@ -98,39 +112,112 @@ void attributes_decode(decoder *d, arena *a, const attribute **out, uint32_t *co
     *out = made;
 }
 
+static void text_encode(encoder *x, uint8_t tag, slice text)
+{
+    if (text.at != NULL) {
+        size_t begun = encode_field_begin(x, tag);
+        encode_bytes(x, text.at, text.length);
+        encode_field_end(x, begun);
+    }
+}
+
+static void number_encode(encoder *x, uint8_t tag, uint64_t value)
+{
+    if (value != 0) {
+        size_t begun = encode_field_begin(x, tag);
+        encode_u64(x, value);
+        encode_field_end(x, begun);
+    }
+}
+
+static void lists_encode(encoder *x, const stored_item *it)
+{
+    if (it->category_count > 0) {
+        size_t begun = encode_field_begin(x, FIELD_CATEGORIES);
+        slices_encode(x, it->categories, it->category_count);
+        encode_field_end(x, begun);
+    }
+    if (it->attribute_count > 0) {
+        size_t begun = encode_field_begin(x, FIELD_ATTRIBUTES);
+        attributes_encode(x, it->attributes, it->attribute_count);
+        encode_field_end(x, begun);
+    }
+}
+
 void item_encode(const stored_item *it, encoder *x)
 {
+    uint8_t flags = (uint8_t)((it->hidden ? ITEM_HIDDEN : 0) | (it->deleted ? ITEM_DELETED : 0));
     encode_u8(x, ITEM_RECORD_VERSION);
-    encode_u8(x, (uint8_t)((it->hidden ? ITEM_HIDDEN : 0) | (it->deleted ? ITEM_DELETED : 0)));
-    encode_i64(x, it->created);
-    encode_u64(x, it->updated_seq);
-    encode_slice(x, it->id);
-    encode_slice(x, it->title);
-    slices_encode(x, it->categories, it->category_count);
-    attributes_encode(x, it->attributes, it->attribute_count);
+    if (flags != 0) {
+        size_t begun = encode_field_begin(x, FIELD_FLAGS);
+        encode_u8(x, flags);
+        encode_field_end(x, begun);
+    }
+    number_encode(x, FIELD_CREATED, (uint64_t)it->created);
+    number_encode(x, FIELD_UPDATED_SEQ, it->updated_seq);
+    text_encode(x, FIELD_ID, it->id);
+    text_encode(x, FIELD_TITLE, it->title);
+    text_encode(x, FIELD_DESCRIPTION, it->description);
+    lists_encode(x, it);
+    encode_bytes(x, it->later.at, it->later.length);
+    encode_seal(x);
+}
+
+static slice rest_of(decoder *d, size_t most)
+{
+    slice text = {(const char *)d->at, (size_t)(d->end - d->at)};
+    d->failed = d->failed || text.length > most;
+    d->at = d->end;
+    return text;
+}
+
+static void flags_decode(decoder *d, stored_item *out)
+{
+    uint8_t flags = decode_u8(d);
+    out->hidden = (flags & ITEM_HIDDEN) != 0;
+    out->deleted = (flags & ITEM_DELETED) != 0;
+    d->failed = d->failed || (flags & ~(ITEM_HIDDEN | ITEM_DELETED)) != 0;
+}
+
+static void field_decode(uint8_t tag, decoder *d, arena *a, stored_item *out)
+{
+    switch (tag) {
+    case FIELD_FLAGS: flags_decode(d, out); break;
+    case FIELD_CREATED: out->created = decode_i64(d); break;
+    case FIELD_UPDATED_SEQ: out->updated_seq = decode_u64(d); break;
+    case FIELD_ID: out->id = rest_of(d, ID_BYTES_MAX); break;
+    case FIELD_TITLE: out->title = rest_of(d, TITLE_BYTES_MAX); break;
+    case FIELD_DESCRIPTION: out->description = rest_of(d, DESCRIPTION_BYTES_MAX); break;
+    case FIELD_CATEGORIES:
+        slices_decode(d, a, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &out->categories,
+                      &out->category_count);
+        break;
+    case FIELD_ATTRIBUTES: attributes_decode(d, a, &out->attributes, &out->attribute_count); break;
+    default: d->failed = true; break;
+    }
 }
 
 err_code item_decode(stored_item *out, uint32_t row, slice bytes, arena *a, err *e)
 {
-    decoder d;
+    decoder d, field;
+    uint8_t tag = 0;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, ITEM_RECORD_VERSION, "item", e);
     if (rc != ERR_OK) {
         return rc;
     }
-    uint8_t flags = decode_u8(&d);
     out->row = row;
-    out->hidden = (flags & ITEM_HIDDEN) != 0;
-    out->deleted = (flags & ITEM_DELETED) != 0;
-    out->created = decode_i64(&d);
-    out->updated_seq = decode_u64(&d);
-    out->id = decode_slice(&d, ID_BYTES_MAX);
-    out->title = decode_slice(&d, TITLE_BYTES_MAX);
-    slices_decode(&d, a, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &out->categories,
-                  &out->category_count);
-    attributes_decode(&d, a, &out->attributes, &out->attribute_count);
-    if (out->id.length == 0 || (flags & ~(ITEM_HIDDEN | ITEM_DELETED)) != 0) {
+    for (const unsigned char *begun = d.at; decode_field(&d, &tag, &field); begun = d.at) {
+        if (tag > FIELD_LAST) {
+            out->later.at = out->later.at != NULL ? out->later.at : (const char *)begun;
+            out->later.length = (size_t)((const char *)d.at - out->later.at);
+            continue;
+        }
+        field_decode(tag, &field, a, out);
+        decode_field_end(&d, &field);
+    }
+    if (out->id.length == 0) {
         d.failed = true;
     }
     return decoder_check(&d, "item", e);

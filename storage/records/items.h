@@ -27,13 +27,15 @@ typedef struct stored_item {
     bool hidden;
     bool deleted; /* only id and row mean anything then */
     slice id;
-    slice title; /* absent: none */
+    slice title;       /* absent: none */
+    slice description; /* absent: none */
     const slice *categories;
     const attribute *attributes; /* by name */
     uint32_t category_count;
     uint32_t attribute_count;
     int64_t created;      /* epoch seconds */
     uint64_t updated_seq; /* of the op that last wrote the item */
+    slice later;          /* encoded fields of a later stair, kept as they are */
 } stored_item;
 
 /* item_find gives the row of an id; ERR_NOT_FOUND without one. */

@@ -21,6 +21,7 @@
 #include "storage/records/items.h"
 #include "storage/records/users.h"
 
+void user_encode(int64_t created, slice id, encoder *x);
 err_code user_decode(stored_user *out, uint32_t row, slice bytes, err *e) ERR_CHECKED;
 
 /* Attributes and lists of strings have the same stored form in items and in ops. */

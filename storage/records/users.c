@@ -30,11 +30,19 @@ err_code user_find(store_read *r, slice id, uint32_t *row, err *e)
     return row_find(r, DB_USER_IDS, id, "user", row, e);
 }
 
+void user_encode(int64_t created, slice id, encoder *x)
+{
+    encode_u8(x, USER_RECORD_VERSION);
+    encode_i64(x, created);
+    encode_slice(x, id);
+    encode_seal(x);
+}
+
 err_code user_decode(stored_user *out, uint32_t row, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
-    decoder_init(&d, bytes);
+    decoder_init_sealed(&d, bytes);
     err_code rc = decode_version(&d, USER_RECORD_VERSION, "user", e);
     if (rc != ERR_OK) {
         return rc;
@@ -104,9 +112,7 @@ err_code user_create(store_write *w, slice id, int64_t created, uint32_t *row, e
     slice k = {(const char *)key, sizeof key};
     encoder x;
     encoder_init(&x, 1024);
-    encode_u8(&x, USER_RECORD_VERSION);
-    encode_i64(&x, created);
-    encode_slice(&x, id);
+    user_encode(created, id, &x);
     put_be32(key, w->state.info.user_rows);
     rc = rc == ERR_NOT_FOUND ? encoder_check(&x, "user", e) : rc;
     rc = rc == ERR_OK ? schema_put(w, DB_USER_IDS, id, k, e) : rc;

@@ -62,6 +62,41 @@ static void an_item_that_was_posted_is_read_back_as_it_was(void **state)
     assert_null(shop_at(s, "title"));
 }
 
+static void a_description_is_kept_patched_and_listed_when_asked_for(void **state)
+{
+    api_shop *s = *state;
+    char most[DESCRIPTION_BYTES_MAX + 64];
+    assert_int_equal(
+        shop_call(s, "POST", "/items", "{\"id\":\"a\",\"title\":\"T\",\"description\":\"Long.\"}"),
+        201);
+    assert_int_equal(shop_get(s, "/items/a"), 200);
+    assert_string_equal(shop_text(s, "description"), "Long.");
+    assert_int_equal(shop_get(s, "/items/a?fields=title"), 200);
+    assert_null(shop_at(s, "description"));
+    assert_int_equal(shop_call(s, "PATCH", "/items/a", "{\"title\":\"U\"}"), 200);
+    assert_int_equal(shop_get(s, "/items?fields=description"), 200);
+    assert_string_equal(shop_text(s, "items/0/description"), "Long.");
+    assert_int_equal(shop_get(s, "/latest?fields=description"), 200);
+    assert_string_equal(shop_text(s, "items/0/description"), "Long.");
+    assert_int_equal(shop_call(s, "PATCH", "/items/a", "{\"description\":null}"), 200);
+    assert_int_equal(shop_get(s, "/items/a"), 200);
+    assert_true(json_is_null(shop_at(s, "description")));
+    assert_int_equal(shop_call(s, "PUT", "/items/a", "{\"description\":\"\"}"), 200);
+    assert_int_equal(shop_get(s, "/items/a"), 200);
+    assert_string_equal(shop_text(s, "description"), "");
+    assert_int_equal(shop_call(s, "PUT", "/items/a", "{}"), 200);
+    assert_int_equal(shop_get(s, "/items/a"), 200);
+    assert_true(json_is_null(shop_at(s, "description")));
+    for (size_t over = 0; over < 2; over++) {
+        int begun = snprintf(most, sizeof most, "{\"description\":\"");
+        memset(most + begun, 'd', DESCRIPTION_BYTES_MAX + over);
+        snprintf(most + begun + DESCRIPTION_BYTES_MAX + over, 3, "\"}");
+        assert_int_equal(shop_call(s, "PUT", "/items/a", most), over == 0 ? 200 : 400);
+    }
+    assert_string_equal(shop_text(s, "errors/0/pointer"), "/description");
+    assert_string_equal(shop_text(s, "errors/0/detail"), "expected 0 to 65536 bytes, not 65537");
+}
+
 static void a_second_post_of_an_id_is_a_conflict_and_changes_nothing(void **state)
 {
     api_shop *s = *state;
@@ -286,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(an_item_that_was_posted_is_read_back_as_it_was),
+        T(a_description_is_kept_patched_and_listed_when_asked_for),
         T(a_second_post_of_an_id_is_a_conflict_and_changes_nothing),
         T(ids_of_any_character_work_in_paths),
         T(put_replaces_all_but_features_and_created),

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import re
 import subprocess
 import sys
@@ -27,7 +28,7 @@ class Check(harness.TestCase):
         # An overflow page of LMDB (flag 4 at byte 10) whose value begins as a piece of a table does; the
         # last one, as earlier ones may be free.
         at = max(page for page in range(0, len(data), 4096)
-                 if data[page + 10:page + 12] == b"\4\0" and data[page + 16:page + 20] == b"\1\0\0\0")
+                 if data[page + 10:page + 12] == b"\4\0" and data[page + 16:page + 20] == b"\2\0\0\0")
         data[at + 2048] ^= 0x40
         with open(path, "wb") as f:
             f.write(data)
@@ -161,19 +162,17 @@ class Check(harness.TestCase):
         self.assertIn("exists", again.stderr)
 
     def test_an_old_format_is_refused_by_serve_and_migrates(self):
-        store = self.path("old")
-        os.mkdir(store)
-        with open(os.path.join(harness.ROOT, "tests", "fixtures", "store-v1", "data.mdb"), "rb") as f:
-            old = f.read()
-        with open(os.path.join(store, "data.mdb"), "wb") as f:
-            f.write(old)
-        refused = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", check=False)
-        self.assertEqual(refused.returncode, 1)
-        self.assertIn("stair migrate", refused.stderr)
-        self.assertEqual(harness.run_json("migrate", "--store", store), {"from": 1, "to": 2})
-        self.assert_checked(store)
-        warnings = harness.run_json("check", "--store", store)["warnings"]
-        self.assertTrue(any("generation 1 is active but has no tables" in line for line in warnings), warnings)
+        for old in 1, 2:
+            store = self.path(f"old-{old}")
+            os.mkdir(store)
+            shutil.copy(os.path.join(harness.ROOT, "tests", "fixtures", f"store-v{old}", "data.mdb"), store)
+            refused = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("stair migrate", refused.stderr)
+            self.assertEqual(harness.run_json("migrate", "--store", store), {"from": old, "to": 3, "dropped": 0})
+            self.assert_checked(store)
+            warnings = harness.run_json("check", "--store", store)["warnings"]
+            self.assertTrue(any("generation 1 is active but has no tables" in line for line in warnings), warnings)
 
 
 if __name__ == "__main__":

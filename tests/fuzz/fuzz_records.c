@@ -6,6 +6,7 @@
 
 #include "core/common/mem.h"
 #include "storage/log/log_private.h"
+#include "storage/maintenance/migrate_records.h"
 #include "storage/models/model_private.h"
 #include "storage/models/model_record.h"
 #include "storage/records/records.h"
@@ -34,7 +35,9 @@ static void item_again(const stored_item *it)
     arena_init(&memory, ARENA_BYTES);
     item_encode(it, &x);
     if (item_decode(&again, ROW, encoder_slice(&x), &memory, NULL) != ERR_OK ||
-        !slice_equal(again.title, it->title) || again.attribute_count != it->attribute_count) {
+        !slice_equal(again.title, it->title) || !slice_equal(again.later, it->later) ||
+        !slice_equal(again.description, it->description) ||
+        again.attribute_count != it->attribute_count) {
         abort();
     }
     arena_fini(&memory);
@@ -111,6 +114,24 @@ static void decode_small(uint8_t kind, slice bytes)
     }
 }
 
+/* What a migration makes of an older record decodes. */
+static void migrate_item(slice bytes)
+{
+    encoder x;
+    arena memory;
+    stored_item it;
+    encoder_init(&x, ARENA_BYTES);
+    arena_init(&memory, ARENA_BYTES);
+    if (old_record(DB_ITEMS, (slice){"", 0}, bytes, &memory, &x, NULL) == ERR_OK &&
+        item_decode(&it, ROW, encoder_slice(&x), &memory, NULL) != ERR_OK) {
+        abort();
+    }
+    store_state state;
+    (void)!old_state(bytes, &state, NULL);
+    arena_fini(&memory);
+    encoder_fini(&x);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -119,11 +140,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* A copy of just this size, so that a byte too far is out of bounds. */
     char *copy = mem_copy(data + 1, size - 1);
     slice bytes = {copy, size - 1};
-    switch (data[0] % 13) {
+    switch (data[0] % 14) {
     case 10: decode_item(bytes); break;
     case 11: decode_model(bytes); break;
     case 12: decode_kept(bytes); break;
-    default: decode_small(data[0] % 13, bytes); break;
+    case 13: migrate_item(bytes); break;
+    default: decode_small(data[0] % 14, bytes); break;
     }
     mem_free(copy);
     return 0;

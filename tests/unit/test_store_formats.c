@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/log/log_private.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/migrate.h"
 #include "storage/maintenance/recover.h"
@@ -56,13 +57,13 @@ static void a_newer_format_is_refused_with_what_to_do(void **state)
 {
     (void)state;
     char folder[TEMP_PATH_MAX];
-    uint32_t from = 0;
+    migrate_report report;
     err e = ERR_INIT;
     temp_folder(folder);
     copy_fixture("store-newer", folder);
     refused(folder, STORE_OWNER, "has format 99");
     refused(folder, STORE_READ, "use the newer stair");
-    assert_int_equal(migrate_store(folder, &from, &e), ERR_CONFLICT);
+    assert_int_equal(migrate_store(folder, &report, &e), ERR_CONFLICT);
     assert_non_null(strstr(e.text, "format 99"));
     refused(folder, STORE_BESIDE, "has format 99");
     temp_remove(folder);
@@ -120,16 +121,65 @@ static void a_store_of_format_1_is_refused_until_it_is_migrated(void **state)
 {
     (void)state;
     char folder[TEMP_PATH_MAX];
-    uint32_t from = 0;
+    migrate_report report;
     temp_folder(folder);
     copy_fixture("store-v1", folder);
     refused(folder, STORE_OWNER, "older format 1");
     refused(folder, STORE_READ, "run stair migrate --store");
-    assert_int_equal(migrate_store(folder, &from, NULL), ERR_OK);
-    assert_int_equal(from, 1);
+    assert_int_equal(migrate_store(folder, &report, NULL), ERR_OK);
+    assert_int_equal(report.from, 1);
+    assert_int_equal(report.dropped, 0);
     verify_content(folder);
-    assert_int_equal(migrate_store(folder, &from, NULL), ERR_OK);
-    assert_int_equal(from, STORE_FORMAT);
+    assert_int_equal(migrate_store(folder, &report, NULL), ERR_OK);
+    assert_int_equal(report.from, STORE_FORMAT);
+    temp_remove(folder);
+}
+
+/* The fixture of format 2 is that of format 1, migrated and written to by a service of its time. */
+static void a_store_of_format_2_is_refused_until_it_is_migrated(void **state)
+{
+    (void)state;
+    char folder[TEMP_PATH_MAX];
+    migrate_report report;
+    check_options nobody = {0};
+    check_report found;
+    store_read *r = NULL;
+    arena memory;
+    stored_item it;
+    idempotency_record kept;
+    uint32_t row = 0;
+    temp_folder(folder);
+    copy_fixture("store-v2", folder);
+    refused(folder, STORE_OWNER, "older format 2");
+    refused(folder, STORE_READ, "run stair migrate --store");
+    assert_int_equal(migrate_store(folder, &report, NULL), ERR_OK);
+    assert_int_equal(report.from, 2);
+    assert_int_equal(report.dropped, 0);
+    store *s = open_store(folder);
+    arena_init(&memory, 1 << 20);
+    assert_int_equal(check_run(s, &nobody, &found, NULL), ERR_OK);
+    assert_int_equal(found.problems, 0);
+    assert_int_equal(found.info.seq, 12);
+    assert_int_equal(found.items, 3);
+    assert_int_equal(found.deleted_items, 1);
+    assert_int_equal(found.interactions, 4);
+    assert_int_equal(found.features, 1);
+    assert_int_equal(found.generations, 1);
+    assert_int_equal(found.idempotency_records, 2);
+    assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
+    assert_int_equal(item_find(r, slice_of("sku-9"), &row, NULL), ERR_OK);
+    assert_int_equal(item_get(r, row, &memory, &it, NULL), ERR_OK);
+    assert_true(slice_equal(it.title, slice_of("Green scarf")));
+    assert_null(it.description.at);
+    assert_int_equal(it.updated_seq, 11);
+    assert_int_equal(it.attribute_count, 3);
+    assert_int_equal(idempotency_get(r, slice_of("k-edge"), &memory, &kept, NULL), ERR_OK);
+    assert_int_equal(kept.status, 200);
+    assert_int_equal(kept.seq, 12);
+    assert_int_equal(kept.user_count, 1);
+    store_read_end(r);
+    arena_fini(&memory);
+    store_close(s);
     temp_remove(folder);
 }
 
@@ -137,9 +187,9 @@ static void migrating_no_store_says_so(void **state)
 {
     (void)state;
     char folder[TEMP_PATH_MAX];
-    uint32_t from = 0;
+    migrate_report report;
     temp_folder(folder);
-    assert_int_equal(migrate_store(folder, &from, NULL), ERR_NOT_FOUND);
+    assert_int_equal(migrate_store(folder, &report, NULL), ERR_NOT_FOUND);
     temp_remove(folder);
 }
 
@@ -240,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_newer_format_is_refused_with_what_to_do),
         cmocka_unit_test(a_store_of_format_1_is_refused_until_it_is_migrated),
+        cmocka_unit_test(a_store_of_format_2_is_refused_until_it_is_migrated),
         cmocka_unit_test(migrating_no_store_says_so),
         cmocka_unit_test(a_snapshot_is_a_store_with_a_lineage_of_its_own),
         cmocka_unit_test(a_snapshot_leaves_others_alone_whatever_their_names_are),

@@ -129,13 +129,13 @@ static void a_commit_without_its_lock_file_is_refused_and_opening_anew_heals(voi
 static void a_second_owner_is_refused_though_owner_lock_is_gone(void **state)
 {
     world *w = *state;
-    uint32_t from = 0;
+    migrate_report migrated;
     lose(w, "owner.lock");
     assert_int_equal(open_elsewhere(w, STORE_OWNER, "owner.lock was deleted"), ERR_CONFLICT);
     assert_int_equal(put(w->s, "first"), ERR_OK); /* and takes the name back */
     assert_int_equal(open_elsewhere(w, STORE_OWNER, "in use by process"), ERR_CONFLICT);
     lose(w, "owner.lock");
-    assert_int_equal(migrate_store(w->folder, &from, NULL), ERR_CONFLICT);
+    assert_int_equal(migrate_store(w->folder, &migrated, NULL), ERR_CONFLICT);
 }
 
 static void a_commit_to_a_data_file_that_is_gone_is_refused(void **state)

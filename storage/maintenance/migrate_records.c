@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/maintenance/migrate_records.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "storage/log/op.h"
+#include "storage/models/blobs.h"
+#include "storage/models/model_private.h"
+#include "storage/records/records.h"
+
+enum {
+    OLD_VERSION = 1, /* of every record of formats 1 and 2, but for the state */
+    OLD_HIDDEN = 1,
+    OLD_DELETED = 2,
+    OLD_PIECE_HEADER_BYTES = 8,
+    OLD_STATE_BYTES = 1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 1,
+};
+
+/* The checksum of pieces in formats 1 and 2: xxHash64's four lanes, reduced. */
+static const uint64_t prime_a = 0x9e3779b185ebca87u, prime_b = 0xc2b2ae3d27d4eb4fu;
+
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+    sum += word * prime_b;
+    sum = sum << 31 | sum >> 33;
+    return sum * prime_a;
+}
+
+static uint64_t old_checksum(const void *bytes, size_t count)
+{
+    const unsigned char *at = bytes;
+    uint64_t lanes[4] = {prime_a, prime_b, prime_a ^ prime_b, prime_a + prime_b};
+    size_t left = count;
+    for (; left >= 32; left -= 32, at += 32) {
+        for (int lane = 0; lane < 4; lane++) {
+            uint64_t word;
+            memcpy(&word, at + 8 * lane, sizeof word);
+            lanes[lane] = mix(lanes[lane], le64toh(word));
+        }
+    }
+    uint64_t sum = (uint64_t)count;
+    for (int lane = 0; lane < 4; lane++) {
+        sum = mix(sum, lanes[lane]);
+    }
+    for (; left > 0; left--, at++) {
+        sum = mix(sum, *at);
+    }
+    sum ^= sum >> 29;
+    sum *= prime_b;
+    return sum ^ sum >> 32;
+}
+
+/* Most records are as they were, with another version and a seal. */
+static err_code reseal(slice value, uint8_t version, const char *what, encoder *out, err *e)
+{
+    decoder d;
+    decoder_init(&d, value);
+    err_code rc = decode_version(&d, OLD_VERSION, what, e);
+    if (rc == ERR_OK) {
+        encode_u8(out, version);
+        encode_bytes(out, value.at + 1, value.length - 1);
+        encode_seal(out);
+        rc = encoder_check(out, what, e);
+    }
+    return rc;
+}
+
+static err_code old_item(slice value, arena *memory, encoder *out, err *e)
+{
+    stored_item it = {0};
+    decoder d;
+    decoder_init(&d, value);
+    err_code rc = decode_version(&d, OLD_VERSION, "item", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    uint8_t flags = decode_u8(&d);
+    it.hidden = (flags & OLD_HIDDEN) != 0;
+    it.deleted = (flags & OLD_DELETED) != 0;
+    it.created = decode_i64(&d);
+    it.updated_seq = decode_u64(&d);
+    it.id = decode_slice(&d, ID_BYTES_MAX);
+    it.title = decode_slice(&d, TITLE_BYTES_MAX);
+    slices_decode(&d, memory, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &it.categories,
+                  &it.category_count);
+    attributes_decode(&d, memory, &it.attributes, &it.attribute_count);
+    if (it.id.length == 0 || (flags & ~(OLD_HIDDEN | OLD_DELETED)) != 0) {
+        d.failed = true;
+    }
+    rc = decoder_check(&d, "item", e);
+    if (rc == ERR_OK) {
+        item_encode(&it, out);
+        rc = encoder_check(out, "item", e);
+    }
+    return rc;
+}
+
+static err_code old_piece(slice value, encoder *out, err *e)
+{
+    const unsigned char *at = (const unsigned char *)value.at;
+    if (value.length < OLD_PIECE_HEADER_BYTES || at[0] != OLD_VERSION) {
+        return err_set(e, ERR_CORRUPT, "blob piece: %zu bytes of another format", value.length);
+    }
+    const void *content = at + OLD_PIECE_HEADER_BYTES;
+    size_t bytes = value.length - OLD_PIECE_HEADER_BYTES;
+    if ((uint32_t)old_checksum(content, bytes) != get_be32(at + 4)) {
+        return err_set(e, ERR_CORRUPT, "blob piece: the checksum does not match its content");
+    }
+    piece_encode(content, bytes, out);
+    return encoder_check(out, "blob piece", e);
+}
+
+err_code old_record(store_db db, slice key, slice value, arena *memory, encoder *out, err *e)
+{
+    switch (db) {
+    case DB_MODALITIES: return reseal(value, MODALITY_RECORD_VERSION, "modality", out, e);
+    case DB_TYPES: return reseal(value, TYPE_RECORD_VERSION, "interaction type", out, e);
+    case DB_ITEMS: return old_item(value, memory, out, e);
+    case DB_USERS: return reseal(value, USER_RECORD_VERSION, "user", out, e);
+    case DB_FEATURES: return reseal(value, FEATURE_RECORD_VERSION, "feature", out, e);
+    case DB_IDEMPOTENCY:
+        return reseal(value, IDEMPOTENCY_RECORD_VERSION, "idempotency record", out, e);
+    case DB_GENERATIONS: return reseal(value, GENERATION_RECORD_VERSION, "generation", out, e);
+    case DB_BLOBS:
+        return blob_key_is_piece(key) ? old_piece(value, out, e)
+                                      : reseal(value, BLOB_RECORD_VERSION, "blob", out, e);
+    default: return err_set(e, ERR_INTERNAL, "database %d has no older records", (int)db);
+    }
+}
+
+err_code old_kept_time(slice value, int64_t *time, err *e)
+{
+    decoder d;
+    decoder_init(&d, value);
+    err_code rc = decode_version(&d, OLD_VERSION, "idempotency record", e);
+    *time = rc == ERR_OK ? decode_i64(&d) : 0;
+    return rc == ERR_OK && d.failed ? err_set(e, ERR_CORRUPT, "idempotency record: cut short") : rc;
+}
+
+err_code old_state(slice value, store_state *out, err *e)
+{
+    encoder x;
+    uint8_t version = value.length > 0 ? (uint8_t)value.at[0] : 0;
+    bool known = (version == 1 && value.length == OLD_STATE_BYTES) ||
+                 (version == 2 && value.length == OLD_STATE_BYTES + EXTERNAL_POSITION_MAX);
+    if (!known) {
+        return err_set(e, ERR_CORRUPT, "the state record is not one of format 1 or 2");
+    }
+    encoder_init(&x, STATE_RECORD_BYTES);
+    encode_u8(&x, STATE_RECORD_VERSION);
+    encode_bytes(&x, value.at + 1, value.length - 1);
+    for (size_t i = value.length; i < STATE_RECORD_BYTES - SEAL_BYTES; i++) {
+        encode_u8(&x, 0); /* format 1: no position of an external log */
+    }
+    encode_seal(&x);
+    err_code rc = encoder_check(&x, "the state", e);
+    rc = rc == ERR_OK ? state_decode(out, encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    return rc;
+}

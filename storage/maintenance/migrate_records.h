@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * migrate_records: the records of formats 1 and 2, turned into those of format 3.
+ *
+ * Pure functions from bytes to bytes, fuzzed; the two older formats differ in the state alone. They
+ * stay as long as `stair migrate` reads those formats. Internal to storage/maintenance and its
+ * tests.
+ */
+#ifndef STORAGE_MIGRATE_RECORDS_H
+#define STORAGE_MIGRATE_RECORDS_H
+
+#include "core/common/arena.h"
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "storage/env/schema.h"
+
+/* old_record appends to `out` what the value becomes; `memory` holds lists meanwhile. Takes the
+ * values of DB_MODALITIES, DB_TYPES, DB_ITEMS, DB_USERS, DB_FEATURES, DB_IDEMPOTENCY,
+ * DB_GENERATIONS and DB_BLOBS. ERR_CORRUPT for what is no such record, and for a piece of a table
+ * whose checksum does not hold. */
+err_code old_record(store_db db, slice key, slice value, arena *memory, encoder *out,
+                    err *e) ERR_CHECKED;
+
+/* old_kept_time reads when a kept answer of format 1 or 2 was given; ERR_CORRUPT. */
+err_code old_kept_time(slice value, int64_t *time, err *e) ERR_CHECKED;
+
+/* old_state reads the state of format 1 or 2. */
+err_code old_state(slice value, store_state *out, err *e) ERR_CHECKED;
+
+#endif
