@@ -25,7 +25,8 @@ size_t shop_profile(const shop *s, uint32_t user, const session_item *session, s
         }
     }
     for (size_t i = 0; i < count; i++) {
-        own[n++] = (shop_own){session[i].item, session[i].weight, UINT32_MAX};
+        own[n++] =
+            (shop_own){session[i].item, session[i].weight, UINT32_MAX - (uint32_t)(count - 1 - i)};
     }
     return n;
 }

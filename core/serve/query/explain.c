@@ -2,8 +2,8 @@
 /*
  * explain: why an item is in the list.
  *
- * The score is split as core/serve/state/parts.h says; the content
- * affinity of an item that still leans on it is multimodal. At any balance the two parts carry
+ * The inner product is split as core/serve/state/parts.h says; links of items that the same users
+ * took are collaborative, links by content multimodal. At any balance the two parts carry
  * the factors that the score carries, so they sum to it. The reasons are the user's own items that
  * are nearest to the listed one, without those that the shop has hidden since.
  */
@@ -23,10 +23,10 @@ static void split_score(const view *v, float balance, const recommend_scratch *s
         collaborative += ((double)s->h[j] - (double)s->m[j]) * (double)h[j];
         multimodal += (double)s->m[j] * (double)h[j];
     }
-    size_t slot = view_slot(v, hit->row);
-    double affinity = slot != SIZE_MAX ? (double)content_affinity(v, s, hit->row, slot) : 0;
-    hit->collaborative = (float)(2 * (1 - (double)balance) * collaborative);
-    hit->multimodal = (float)(2 * (double)balance * multimodal + affinity);
+    double together = (double)linked_part(s, LINKS_COLLABORATIVE, hit->row);
+    double alike = (double)linked_part(s, LINKS_CONTENT, hit->row);
+    hit->collaborative = (float)(2 * (1 - (double)balance) * collaborative + together);
+    hit->multimodal = (float)(2 * (double)balance * multimodal + alike);
 }
 
 static bool is_entered(const recommend_hit *hit, uint32_t item)

@@ -58,68 +58,14 @@ static void balanced(const base *b, float balance, bool explain, recommend_scrat
     }
 }
 
-/* search_delta offers the current slots of the delta that are allowed. */
-static void search_delta(const view *v, const recommend_scratch *s, topk *best)
-{
-    size_t dim = v->base->dim;
-    for (size_t first = 0; first < v->delta_count; first += DELTA_CHUNK_ROWS) {
-        const delta_chunk *chunk = v->delta->chunks[first / DELTA_CHUNK_ROWS];
-        size_t rows = v->delta_count - first;
-        rows = rows < DELTA_CHUNK_ROWS ? rows : DELTA_CHUNK_ROWS;
-        scan_rows(chunk->h, rows, dim, s->q, s->scores);
-        for (size_t i = 0; i < rows; i++) {
-            uint32_t row = chunk->rows[i];
-            if ((s->allowed[row / 64] >> (row % 64) & 1) != 0 && view_slot(v, row) == first + i) {
-                topk_push(best, row, s->scores[i] + content_affinity(v, s, row, first + i));
-            }
-        }
-    }
-}
-
-/* search writes the best `pool` placed candidates to s->hits and returns how many there are. */
-static err_code search(const view *v, bool exactly, size_t pool, recommend_scratch *s,
-                       recommend_result *out, err *e)
-{
-    const base *b = v->base;
-    size_t words = filter_words(v);
-    for (size_t w = 0; w < words; w += BITMAP_LEAF_WORDS) {
-        const uint64_t *placed = pvec_leaf(&v->placed, w / BITMAP_LEAF_WORDS);
-        const uint64_t *stale = pvec_leaf(&v->stale, w / BITMAP_LEAF_WORDS);
-        for (size_t i = 0; i < BITMAP_LEAF_WORDS; i++) {
-            uint64_t candidates = s->allowed[w + i] & (placed != NULL ? placed[i] : 0);
-            s->skip[w + i] = ~candidates | (stale != NULL ? stale[i] : 0);
-        }
-    }
-    index_query query = {.q = s->q, .k = pool, .skip = s->skip, .exact = exactly};
-    index_result found = {NULL, 0, true};
-    if (b->items > 0) {
-        err_code rc = index_search(b->index, &query, s->index, &found, e);
-        if (rc != ERR_OK) {
-            return rc;
-        }
-    }
-    topk best;
-    topk_init(&best, s->best, pool);
-    for (size_t i = 0; i < found.count; i++) {
-        topk_push(&best, found.hits[i].row, found.hits[i].score);
-    }
-    search_delta(v, s, &best);
-    out->exact = found.exact;
-    out->count = topk_finish(&best);
-    for (size_t i = 0; i < out->count; i++) {
-        s->hits[i] = (recommend_hit){.row = s->best[i].row, .score = s->best[i].score};
-    }
-    return ERR_OK;
-}
-
 /* rank makes the personal part of the list: at most `depth` hits. */
 static err_code rank(const view *v, const recommend_query *q, size_t depth, recommend_scratch *s,
                      recommend_result *out, err *e)
 {
     balanced(v->base, q->balance, q->explain, s);
-    content_query(v, q->balance, s);
+    linked_query(v, q->balance, s);
     size_t pool = q->diversity > 0 ? diversity_pool(depth) : depth;
-    err_code rc = search(v, q->exact, pool, s, out, e);
+    err_code rc = search_best(v, q->exact, pool, s, out, e);
     if (rc == ERR_OK && q->diversity > 0) {
         rc = diversify(v, q->diversity, depth, out->count, s, e);
         out->count = out->count < depth ? out->count : depth;

@@ -62,12 +62,14 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed,  s->skip, s->profile, s->h,      s->m,         s->q,
-                       s->owned,    s->unit, s->best,    s->scores, s->relevance, s->nearness,
-                       s->compared, s->hits, s->order,   s->own,    s->keys};
+    void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,          s->m,
+                       s->q,         s->owned,    s->unit,     s->best,       s->scores,
+                       s->relevance, s->nearness, s->compared, s->candidates, s->ordered,
+                       s->hits,      s->order,    s->own,      s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
     }
+    links_sum_fini(&s->sums);
     mem_free(s);
 }
 
@@ -92,8 +94,7 @@ void scratch_allow(recommend_scratch *s, const view *v, const filter *f, const u
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
 {
     size_t dim = view_dim(v);
-    size_t words = filter_words(v), other = s->words_room, third = other, same = s->dim_room,
-           again = same;
+    size_t words = filter_words(v), other = s->words_room, same = s->dim_room, again = same;
     err_code rc = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
     if (rc == ERR_OK) {
         rc = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
@@ -107,7 +108,17 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
     if (rc == ERR_OK) {
         rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
-    return rc == ERR_OK ? refit(&s->owned, &third, words, sizeof *s->owned, e) : rc;
+    links_sum_clear(&s->sums);
+    size_t ordered = s->candidates_room;
+    if (rc == ERR_OK) {
+        rc = links_sum_fit(&s->sums, v->item_rows + 1, e);
+    }
+    if (rc == ERR_OK) {
+        rc = refit(&s->ordered, &ordered, v->item_rows, sizeof *s->ordered, e);
+    }
+    return rc == ERR_OK
+               ? refit(&s->candidates, &s->candidates_room, v->item_rows, sizeof *s->candidates, e)
+               : rc;
 }
 
 err_code scratch_unit(recommend_scratch *s, size_t floats, err *e)
@@ -124,6 +135,11 @@ err_code scratch_profile_push(recommend_scratch *s, profile_item item, err *e)
             return err_nomem(e, "a user's profile");
         }
         s->profile = grown;
+        links_owned *owned = mem_grow(s->owned, room, sizeof *owned);
+        if (owned == NULL) {
+            return err_nomem(e, "a user's profile");
+        }
+        s->owned = owned;
         s->profile_room = room;
     }
     s->profile[s->profile_count++] = item;

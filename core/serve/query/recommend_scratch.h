@@ -26,6 +26,11 @@ typedef struct profile_own {
     uint32_t item;
     float length; /* of the row, above 0 */
 } profile_own;
+/* An item with links and what its score is at most. */
+typedef struct linked_candidate {
+    uint32_t row;
+    float reach;
+} linked_candidate;
 
 struct recommend_scratch {
     void (*filtered)(void *ctx); /* or NULL */
@@ -33,23 +38,29 @@ struct recommend_scratch {
     index_scratch *index;
     uint64_t *allowed; /* (words) bitmap of candidates, then of what the base may not give */
     uint64_t *skip;
-    uint64_t *owned; /* the profile's items, for the content affinity */
-    float affinity;  /* of one like neighbour that the user owns; 0: none */
     size_t words_room;
     profile_item *profile; /* (profile_count) */
     size_t profile_count, profile_room;
+    size_t session_count; /* of the profile: the last ones */
+    links_owned *owned;   /* (owned_count) the history that links start from */
+    size_t owned_count;
+    links_sum sums;              /* of the history's links, by item */
+    float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
     float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;      /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
                          rows of the profile, for explanations */
     size_t dim_room, unit_room;
-    topk_hit *best;              /* (POOL_MAX) */
-    float *scores;               /* (SCORE_BLOCK) */
-    float *relevance, *nearness; /* (POOL_MAX) */
-    uint32_t *compared;          /* (POOL_MAX) how many chosen items a nearness is up to */
-    recommend_hit *hits;         /* (POOL_MAX) */
-    recommend_hit *order;        /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
-    profile_own *own;            /* (REASONS_MAX) */
-    struct top_key *keys;        /* (POOL_MAX) */
+    topk_hit *best;               /* (POOL_MAX) */
+    float *scores;                /* (SCORE_BLOCK) */
+    float *relevance, *nearness;  /* (POOL_MAX) */
+    uint32_t *compared;           /* (POOL_MAX) how many chosen items a nearness is up to */
+    linked_candidate *candidates; /* (candidates_room) for core/serve/query/search.c */
+    linked_candidate *ordered;    /* (candidates_room) */
+    size_t candidates_room;
+    recommend_hit *hits;  /* (POOL_MAX) */
+    recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
+    profile_own *own;     /* (REASONS_MAX) */
+    struct top_key *keys; /* (POOL_MAX) */
 };
 
 /* Reasons are looked for among REASONS_MAX of a user's items. */
@@ -75,11 +86,25 @@ void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out
 /* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
 bool user_row(const view *v, uint32_t user, recommend_scratch *s);
 
-/* content_query prepares the affinity of items that lean on their content for this profile. */
-void content_query(const view *v, float balance, recommend_scratch *s);
+/* linked_query sums the links of the profile's items and scales them for this user: needs s->h.
+ * linked_part is what an item gets of one source beside its inner product, linked_score the whole
+ * score of an item. */
+void linked_query(const view *v, float balance, recommend_scratch *s);
 
-/* content_affinity is what a delta slot gets beside its inner product. */
-float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot);
+static inline float linked_part(const recommend_scratch *s, links_source x, uint32_t row)
+{
+    return s->factor[x] * s->sums.part[(size_t)row * LINKS_SOURCES + x];
+}
+
+static inline float linked_score(const recommend_scratch *s, uint32_t row, float dense)
+{
+    return links_score(dense, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+}
+
+/* search_best writes the best `pool` of the allowed, placed items to s->hits by whole score, for
+ * the vector s->q and the links that linked_query summed; out->count and out->exact. */
+err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch *s,
+                     recommend_result *out, err *e) ERR_CHECKED;
 
 /* diversity_pool is how many of the best hits the first `places` are chosen from; at most POOL_MAX.
  * diversify brings the `depth` that MMR chooses of `count` hits (best first) to the front, in its

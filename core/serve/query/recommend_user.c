@@ -16,6 +16,9 @@
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/recommend_scratch.h"
 
+/* Items of a session whose order counts: the latest. */
+enum { SESSION_STEPS_MAX = 4096 };
+
 static bool exists(const view *v, uint32_t item)
 {
     return item < v->item_rows && view_bit(&v->exists, item);
@@ -31,10 +34,17 @@ static uint32_t latest_time(const live_edge *edges, size_t records)
     return time;
 }
 
+/* session_time is later than every record's; the last item of a session is the latest. */
+static uint32_t session_time(size_t at, size_t count)
+{
+    size_t before = count - 1 - at;
+    return UINT32_MAX - (uint32_t)(before < SESSION_STEPS_MAX ? before : SESSION_STEPS_MAX);
+}
+
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e)
 {
-    s->profile_count = 0;
+    s->profile_count = s->session_count = 0;
     size_t count = 0;
     const live_edge *edges = q->user != ROW_NONE ? view_user_edges(v, q->user, &count) : NULL;
     err_code rc = ERR_OK;
@@ -55,7 +65,9 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
             return err_set(e, ERR_INVALID, "items[%zu].weight: expected a number above 0", i);
         }
         if (exists(v, in.item)) {
-            rc = scratch_profile_push(s, (profile_item){in.item, in.weight, UINT32_MAX}, e);
+            uint32_t time = session_time(i, q->session_count);
+            rc = scratch_profile_push(s, (profile_item){in.item, in.weight, time}, e);
+            s->session_count++;
         }
         if (mask) {
             take_out(s->allowed, in.item, v->item_rows);
@@ -97,31 +109,4 @@ bool user_row(const view *v, uint32_t user, recommend_scratch *s)
         }
     }
     return scan_dot(s->h, s->h, dim) > 0;
-}
-
-void content_query(const view *v, float balance, recommend_scratch *s)
-{
-    s->affinity = 0;
-    if (v->delta_count == 0) {
-        return;
-    }
-    s->affinity = 2 * balance * coldstart_spread(v->base->shared->cold, s->h);
-    memset(s->owned, 0, filter_words(v) * sizeof *s->owned);
-    for (size_t i = 0; i < s->profile_count; i++) {
-        s->owned[s->profile[i].item / 64] |= 1ULL << (s->profile[i].item % 64);
-    }
-}
-
-float content_affinity(const view *v, const recommend_scratch *s, uint32_t row, size_t slot)
-{
-    const cold_link *links =
-        v->delta->chunks[slot / DELTA_CHUNK_ROWS]->links[slot % DELTA_CHUNK_ROWS];
-    float sum = 0;
-    for (size_t i = 0; i < COLD_NEIGHBOURS_MAX && links[i].weight > 0; i++) {
-        uint32_t item = links[i].item;
-        sum += (s->owned[item / 64] >> (item % 64) & 1) != 0 ? links[i].weight : 0;
-    }
-    return sum > 0
-               ? s->affinity * sum * coldstart_lean(v->base->shared->cold, view_item_users(v, row))
-               : 0;
 }

@@ -46,6 +46,9 @@ void base_release(base *b)
     mem_free(b->placed);
     mem_free(b->own_g);
     mem_free(b->own_e);
+    links_free(b->own_links);
+    mem_free(b->covariance);
+    mem_free(b->linked);
     generation_release(b->shared);
     mem_free(b);
 }
@@ -92,7 +95,15 @@ err_code base_finish(base *b, err *e)
         fill_norms(b, i, split_rows);
     }
     mem_free(split_rows);
-    return whole ? ERR_OK : err_nomem(e, "the norms of the items' vectors");
+    if (!whole) {
+        return err_nomem(e, "the norms of the items' vectors");
+    }
+    if (b->links == NULL) {
+        return ERR_OK;
+    }
+    b->covariance = mem_table(b->dim * b->dim, sizeof *b->covariance);
+    return b->covariance != NULL ? links_covariance(b->h, b->items, b->dim, b->covariance, e)
+                                 : err_nomem(e, "the spread of scores");
 }
 
 static err_code make_index(base *b, model *m, const base_options *o, err *e)
@@ -142,6 +153,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->e = taken->item_e;
     b->user_e = taken->user_e;
     b->user_pairs = taken->user_pairs;
+    b->links = taken->links;
     err_code rc = make_index(b, taken, options, e);
     if (rc == ERR_OK) {
         coldstart_options cold = {.generation = options->generation,

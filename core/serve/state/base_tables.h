@@ -49,7 +49,13 @@ struct base {
     const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
     float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
     uint64_t *placed;                /* bitmap over items: H is not all zero */
-    float *own_g, *own_e;            /* tables that this base frees, or NULL */
+    const item_links *links;         /* the sparse half of the score; NULL: none */
+    float *covariance;               /* (dim, dim) of the rows of H; NULL without links */
+    /* bitmap over items: later ones whose own list (core/serve/state/late_links.h) is among the
+     * links; NULL: none */
+    uint64_t *linked;
+    float *own_g, *own_e;  /* tables that this base frees, or NULL */
+    item_links *own_links; /* likewise */
     generation_tables *shared;
     base_late *late; /* (late_count) by item */
     size_t late_count, late_room;
@@ -58,6 +64,11 @@ struct base {
     const void *made_of_delta;
     size_t made_of_delta_count;
 };
+
+static inline bool base_linked(const base *b, uint32_t item)
+{
+    return b->linked != NULL && item < b->items && (b->linked[item / 64] >> (item % 64) & 1) != 0;
+}
 
 /* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */
 err_code base_finish(base *b, err *e) ERR_CHECKED;

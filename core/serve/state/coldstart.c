@@ -22,6 +22,7 @@ void cold_item_free(cold_item *item)
 {
     if (item != NULL) {
         mem_free(item->e);
+        mem_free(item->links);
         mem_free(item);
     }
 }
@@ -74,7 +75,7 @@ typedef struct embedding {
     cold_item *item;
     float *input;   /* (inputs) whitened rows, flags of the modalities that are there, 1 */
     float *feature; /* (the widest modality) */
-    float *unit;    /* (the widest space) */
+    cold_units units;
     index_scratch *scratch;
 } embedding;
 
@@ -116,9 +117,14 @@ static err_code find_neighbours(embedding *in, size_t m, err *e)
         }
     }
     size_t width = space->raw ? modality->width : c->dim;
-    index_query query = {.q = in->unit, .k = wanted < room ? wanted : room, .exact = true};
+    float *unit = in->units.of[m];
+    index_query query = {.q = unit, .k = wanted < room ? wanted : room, .exact = true};
     index_result found = {NULL, 0, true};
-    if (!cold_fold(from, width, in->unit, space->width) || query.k == 0 || c->items == 0) {
+    if (!cold_fold(from, width, unit, space->width) || c->items == 0) {
+        return ERR_OK;
+    }
+    in->units.known |= 1U << m;
+    if (query.k == 0) {
         return ERR_OK;
     }
     err_code rc = index_search(space->rows, &query, in->scratch, &found, e);
@@ -243,18 +249,18 @@ static void make_row(embedding *in)
 static err_code embedding_init(embedding *in, const coldstart *c, err *e)
 {
     size_t widest = c->dim;
-    size_t space = widest;
+    bool whole = true;
     for (size_t m = 0; m < c->modalities; m++) {
         size_t width = c->m->modalities[m].width;
         widest = width > widest ? width : widest;
-        space = c->space[m].width > space ? c->space[m].width : space;
+        in->units.of[m] = mem_array(c->space[m].width, sizeof(float));
+        whole = whole && in->units.of[m] != NULL;
     }
     in->c = c;
     in->item = mem_array(1, sizeof *in->item);
     in->input = mem_array(c->inputs, sizeof *in->input);
     in->feature = mem_array(widest, sizeof *in->feature);
-    in->unit = mem_array(space, sizeof *in->unit);
-    if (in->item == NULL || in->input == NULL || in->feature == NULL || in->unit == NULL) {
+    if (!whole || in->item == NULL || in->input == NULL || in->feature == NULL) {
         return err_nomem(e, "a new item's vector");
     }
     in->item->generation = c->generation;
@@ -276,10 +282,13 @@ err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *fea
     if (rc == ERR_OK && in.item->used != 0) {
         in.input[c->inputs - 1] = 1;
         make_row(&in);
+        rc = coldstart_link(in.item, c, &in.units, in.scratch, e);
     }
     mem_free(in.input);
     mem_free(in.feature);
-    mem_free(in.unit);
+    for (size_t m = 0; m < c->modalities; m++) {
+        mem_free(in.units.of[m]);
+    }
     index_scratch_free(in.scratch);
     if (rc != ERR_OK) {
         cold_item_free(in.item);

@@ -16,9 +16,10 @@
 #include "core/common/err.h"
 #include "core/common/item_fields.h"
 #include "core/common/types.h"
+#include "core/model/links.h"
 #include "core/serve/state/view.h"
 
-enum { COLD_NEIGHBOURS_MAX = 24 };
+enum { COLD_NEIGHBOURS_MAX = 24, COLD_LINKS_MAX = 256 };
 
 typedef struct cold_neighbour {
     uint32_t item;     /* row */
@@ -35,6 +36,8 @@ typedef struct cold_item {
     float *e; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;
     cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* by modality, then best first */
+    links_entry *links; /* (link_count <= COLD_LINKS_MAX) to trained items, ascending by target */
+    size_t link_count;
 } cold_item;
 
 /* coldstart_prepare computes the vector of an item with these features under the view's

@@ -23,12 +23,23 @@ struct coldstart {
     uint32_t generation;
     size_t dim, modalities, items;
     coldstart_tuning tuning;
+    float weight[MODALITIES_MAX]; /* of each modality in a content link; they sum to 1 */
     cold_space space[MODALITIES_MAX];
     float norm_max; /* of the trained rows of E */
     float *spread;  /* (dim, dim) covariance of w E over the items */
     size_t inputs;  /* of the ridge map: whitened rows, a flag per modality, 1 */
     float *map;     /* (inputs, dim), NULL unless the way needs it */
 };
+
+/* An item's features as rows of the spaces. */
+typedef struct cold_units {
+    uint32_t known; /* bit m: of[m] is there, at length 1 */
+    float *of[MODALITIES_MAX];
+} cold_units;
+
+/* coldstart_link fills the item's content links. */
+err_code coldstart_link(cold_item *item, const coldstart *c, const cold_units *units,
+                        index_scratch *scratch, err *e) ERR_CHECKED;
 
 /* cold_fold writes features into a row of the space's width, at length 1; false for all zeros. */
 bool cold_fold(const float *features, size_t width, float *out, size_t out_width);

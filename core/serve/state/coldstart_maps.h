@@ -4,9 +4,9 @@
  * core/serve/state/coldstart.h.
  *
  * Two things come of an item's features: its nearest trained items by content, per modality, from
- * the features as they were given; and its row of E, which is made of theirs. The neighbours stay
- * with the item while it has few buyers: whoever owns one of them gets it a little higher
- * (content affinity).
+ * the features as they were given; and its row of E, which is made of theirs. Whoever owns one of
+ * them gets the item higher: by its content links, which are of the same kind as those of trained
+ * items (core/serve/state/coldstart_links.c).
  */
 #ifndef CORE_COLDSTART_MAPS_H
 #define CORE_COLDSTART_MAPS_H
@@ -69,16 +69,5 @@ float coldstart_lean(const coldstart *c, uint32_t users);
 /* coldstart_spread is how much the inner products of this row of H with rows without interactions
  * vary over the items, times lambda: the unit of the content affinity. */
 float coldstart_spread(const coldstart *c, const float *h /* (dim) */);
-
-/* A neighbour with its share of the affinity: similarity times the modality's part of the weights.
- * weight 0 ends a list. */
-typedef struct cold_link {
-    uint32_t item;
-    float weight;
-} cold_link;
-
-/* coldstart_links fills the links of an item. */
-void coldstart_links(const coldstart *c, const cold_item *item,
-                     cold_link *out /* (COLD_NEIGHBOURS_MAX) */);
 
 #endif

@@ -158,6 +158,22 @@ static err_code measure(coldstart *c, err *e)
     return ERR_OK;
 }
 
+/* weigh takes the modalities' weights from the trained links, else from their k_m. */
+static void weigh(coldstart *c)
+{
+    float sum = 0;
+    const item_links *l = c->m->links;
+    for (size_t m = 0; m < c->modalities; m++) {
+        c->weight[m] = l != NULL && l->choice.beta[LINKS_CONTENT] > 0
+                           ? l->choice.modality[m]
+                           : (float)c->m->modalities[m].neighbours;
+        sum += c->weight[m];
+    }
+    for (size_t m = 0; m < c->modalities && sum > 0; m++) {
+        c->weight[m] /= sum;
+    }
+}
+
 err_code coldstart_new(coldstart **out, const model *m, const coldstart_options *options, err *e)
 {
     *out = NULL;
@@ -172,6 +188,7 @@ err_code coldstart_new(coldstart **out, const model *m, const coldstart_options 
     c->modalities = m->modality_count < MODALITIES_MAX ? m->modality_count : MODALITIES_MAX;
     c->inputs = c->modalities * c->dim + c->modalities + 1;
     c->tuning = options->tuning != NULL ? *options->tuning : coldstart_tuning_default;
+    weigh(c);
     c->spread = mem_table(c->dim * c->dim, sizeof *c->spread);
     err_code rc = c->spread != NULL ? measure(c, e) : err_nomem(e, "the spread of scores");
     for (size_t i = 0; i < c->modalities && rc == ERR_OK; i++) {
@@ -224,18 +241,4 @@ float coldstart_spread(const coldstart *c, const float *h)
         sum += (double)h[a] * (double)scan_dot(c->spread + a * c->dim, h, c->dim);
     }
     return sum > 0 ? c->tuning.affinity * (float)sqrt(sum) : 0;
-}
-
-void coldstart_links(const coldstart *c, const cold_item *item, cold_link *out)
-{
-    float sum = 0;
-    memset(out, 0, COLD_NEIGHBOURS_MAX * sizeof *out);
-    for (size_t m = 0; m < c->modalities; m++) {
-        sum += (float)c->m->modalities[m].neighbours;
-    }
-    for (size_t i = 0; i < item->neighbour_count && sum > 0; i++) {
-        const cold_neighbour *n = &item->neighbours[i];
-        float k = (float)c->m->modalities[n->modality].neighbours;
-        out[i] = (cold_link){n->item, k / sum * n->similarity};
-    }
 }

@@ -123,14 +123,6 @@ const float *view_vector(const view *v, uint32_t row, vector_kind kind)
     return tables[kind] + at * b->dim;
 }
 
-const cold_link *view_links(const view *v, uint32_t row)
-{
-    size_t slot = view_slot(v, row);
-    return slot != SIZE_MAX
-               ? v->delta->chunks[slot / DELTA_CHUNK_ROWS]->links[slot % DELTA_CHUNK_ROWS]
-               : NULL;
-}
-
 bool view_item_vector(const view *v, uint32_t row, float *out)
 {
     const float *h = view_vector(v, row, VECTOR_H);

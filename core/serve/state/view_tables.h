@@ -18,6 +18,7 @@
 #include "core/common/types.h"
 #include "core/serve/state/base_tables.h"
 #include "core/serve/state/coldstart_maps.h"
+#include "core/serve/state/late_links.h"
 #include "core/serve/state/view.h"
 
 enum {
@@ -54,13 +55,13 @@ typedef struct user_list {
 typedef struct delta_chunk {
     float *h, *g, *e; /* (DELTA_CHUNK_ROWS, dim) */
     uint32_t rows[DELTA_CHUNK_ROWS];
-    cold_link links[DELTA_CHUNK_ROWS][COLD_NEIGHBOURS_MAX]; /* core/serve/state/coldstart_maps.h */
 } delta_chunk;
 
 typedef struct delta {
     size_t dim;
     size_t count; /* writer's own */
     delta_chunk *chunks[DELTA_CHUNKS_MAX];
+    late_index late; /* of the lists that the base has not, or has an older one of */
 } delta;
 
 /* The orders in which a view keeps the first of all items (core/serve/query/top.h). */
@@ -87,11 +88,13 @@ struct view {
     pvec lists;                    /* const user_list * */
     top_list *top[TOP_KINDS];      /* NULL before the first op */
 
-    base *base;         /* NULL: no model */
-    delta *delta;       /* NULL: no model */
-    size_t delta_count; /* slots of it that this view sees */
-    pvec slots;         /* uint32_t by item row: slot + 1 */
-    pvec stale;         /* bitmap over base rows that the delta overrides or that are gone */
+    base *base;           /* NULL: no model */
+    delta *delta;         /* NULL: no model */
+    size_t delta_count;   /* slots of it that this view sees */
+    pvec slots;           /* uint32_t by item row: slot + 1 */
+    pvec late;            /* const late_list *, by item row */
+    uint32_t late_serial; /* of the last of them */
+    pvec stale;           /* bitmap over base rows that the delta overrides or that are gone */
 };
 
 static inline bool view_bit(const pvec *bitmap, size_t row)
@@ -111,8 +114,12 @@ static inline size_t view_slot(const view *v, uint32_t row)
 typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E } vector_kind;
 const float *view_vector(const view *v, uint32_t row, vector_kind kind);
 
-/* view_links borrows the links of a row in the delta (COLD_NEIGHBOURS_MAX), NULL if it is not. */
-const cold_link *view_links(const view *v, uint32_t row);
+/* view_late_list borrows the content links of an item that came after the training, NULL if it has
+ * none. */
+static inline const late_list *view_late_list(const view *v, uint32_t row)
+{
+    return *(const late_list *const *)pvec_get(&v->late, row);
+}
 
 /* The weight in the graph of the pair whose records start at `edges`: the largest of its records
  * of split 0 that count, 0 for none; *seen whether any of them hides the item; *records how many

@@ -28,6 +28,7 @@ static void init_vectors(view *v)
     pvec_init(&v->attributes, sizeof(attribute_column), 4);
     pvec_init(&v->lists, sizeof(user_list *), 7);
     pvec_init(&v->slots, sizeof(uint32_t), 8);
+    pvec_init(&v->late, sizeof(late_list *), 7);
 }
 
 err_code live_new(live **out, const live_options *options, err *e)
@@ -91,6 +92,7 @@ static void view_free_all(view *v, size_t strings)
 {
     free_pointers(&v->tags, v->item_rows);
     free_pointers(&v->lists, v->user_rows);
+    free_pointers(&v->late, v->item_rows);
     free_vectors_of(&v->categories, strings);
     free_vectors_of(&v->attributes, strings);
     pvec *plain[] = {&v->exists,  &v->listable, &v->placed,      &v->created, &v->buyers,

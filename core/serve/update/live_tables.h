@@ -34,6 +34,7 @@ struct live {
     view *next;        /* NULL outside of a change */
     item_tally *tally; /* (tally_rows) NULL outside of the load */
     size_t tally_rows;
+    uint32_t late_serial; /* serial of the last list of a later item; never goes back */
     recommend_scratch *scratch;
     /* the heads of the lists (live_top.c): rows that the running op may have moved */
     size_t top_rows;
@@ -78,9 +79,16 @@ err_code live_unplace(live *l, uint32_t row, err *e) ERR_CHECKED;
 
 typedef struct vector_row {
     const float *h, *g, *e; /* (dim) */
-    const cold_link *links; /* (COLD_NEIGHBOURS_MAX), NULL: none */
 } vector_row;
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
+
+/* live_set_list gives an item that training has not seen its content links, ascending by target;
+ * none take away what it had. live_carry_lists enters those that the new base has not into the new
+ * delta, live_clear_lists drops all. */
+err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t count,
+                       err *e) ERR_CHECKED;
+err_code live_carry_lists(live *l, err *e) ERR_CHECKED;
+err_code live_clear_lists(live *l, err *e) ERR_CHECKED;
 
 /* live_touch moves an item that training has not seen with a new edge of the user, whose weight
  * went up by `gain`. */

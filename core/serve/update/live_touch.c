@@ -49,12 +49,7 @@ static err_code put_moved(live *l, uint32_t item, float gain, double user_degree
         memcpy(own, known, b->dim * sizeof *own);
     }
     move(v, item, gain, user_degree, l->scratch->h, h, g, own);
-    cold_link links[COLD_NEIGHBOURS_MAX] = {0};
-    const cold_link *old_links = view_links(v, item);
-    if (old_links != NULL) {
-        memcpy(links, old_links, sizeof links); /* its place may be the one that is written */
-    }
-    err_code rc = live_append(l, item, &(vector_row){h, g, own, links}, e);
+    err_code rc = live_append(l, item, &(vector_row){h, g, own}, e);
     mem_free(rows);
     return rc;
 }

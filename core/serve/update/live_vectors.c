@@ -30,6 +30,9 @@ void delta_free(void *taken)
     for (size_t i = 0; d != NULL && i < DELTA_CHUNKS_MAX && d->chunks[i] != NULL; i++) {
         chunk_free(d->chunks[i]);
     }
+    if (d != NULL) {
+        late_index_fini(&d->late);
+    }
     mem_free(d);
 }
 
@@ -103,10 +106,6 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
     memcpy((*place)->h + at * d->dim, vectors->h, d->dim * sizeof(float));
     memcpy((*place)->g + at * d->dim, vectors->g, d->dim * sizeof(float));
     memcpy((*place)->e + at * d->dim, vectors->e, d->dim * sizeof(float));
-    memset((*place)->links[at], 0, sizeof(*place)->links[at]);
-    if (vectors->links != NULL) {
-        memcpy((*place)->links[at], vectors->links, sizeof(*place)->links[at]);
-    }
     (*place)->rows[at] = row;
     d->count += slot == d->count ? 1 : 0;
     v->delta_count = d->count;
@@ -123,7 +122,7 @@ err_code live_unplace(live *l, uint32_t row, err *e)
     if (rc == ERR_OK && view_slot(l->next, row) != SIZE_MAX) {
         rc = set_slot(l, row, 0, e);
     }
-    return rc;
+    return rc == ERR_OK ? live_set_list(l, row, NULL, 0, e) : rc;
 }
 
 /* put_cold places a row from its prepared vector: without edges H = w E and G = w f E. */
@@ -138,15 +137,13 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
         return err_nomem(e, "a new item's vector");
     }
     float *g = h + b->dim;
-    cold_link links[COLD_NEIGHBOURS_MAX];
-    coldstart_links(b->shared->cold, cold, links);
     for (size_t j = 0; j < b->dim; j++) {
         h[j] = b->w[j] * cold->e[j];
         g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
     }
-    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e, links}, e);
+    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e}, e);
     mem_free(h);
-    return rc;
+    return rc == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : rc;
 }
 
 err_code live_place(live *l, const change_item *item, err *e)
@@ -222,6 +219,7 @@ static err_code change_base(live *l, base *b, err *e)
         return rc;
     }
     v->delta->dim = b->dim;
+    rc = late_index_init(&v->delta->late, b->items, e);
     for (size_t word = 0; word * 64 < b->items && rc == ERR_OK; word++) {
         uint64_t bits = b->placed[word] & *(const uint64_t *)pvec_get(&v->exists, word);
         void *place = NULL;
@@ -253,7 +251,7 @@ static err_code drop_model(live *l, err *e)
     v->base = NULL;
     v->delta = NULL;
     v->delta_count = 0;
-    return rc;
+    return rc == ERR_OK ? live_clear_lists(l, e) : rc;
 }
 
 static const cold_item *find_late(const base *b, uint32_t item)
@@ -302,6 +300,7 @@ err_code live_activate(live *l, base *b, uint64_t seq, err *e)
     if (rc == ERR_OK) {
         rc = b != NULL ? change_base(l, b, e) : drop_model(l, e);
     }
+    rc = rc == ERR_OK && b != NULL ? live_clear_lists(l, e) : rc;
     for (size_t row = b != NULL ? b->learnt : SIZE_MAX;
          rc == ERR_OK && b != NULL && row < l->next->item_rows; row++) {
         if (view_bit(&l->next->exists, row)) {
@@ -318,9 +317,8 @@ err_code live_activate(live *l, base *b, uint64_t seq, err *e)
     return rc;
 }
 
-/* carry_row puts one of the old delta's current rows into the new one: as it was if it changed
- * after the base's view was taken, else as the base has it, and then only if it still leans on its
- * content. */
+/* carry_row puts one of the old delta's rows into the new one if it is current and changed after
+ * the base's view was taken. */
 static err_code carry_row(live *l, const view *old, const base *b, size_t slot, err *e)
 {
     const delta_chunk *chunk = old->delta->chunks[slot / DELTA_CHUNK_ROWS];
@@ -329,24 +327,13 @@ static err_code carry_row(live *l, const view *old, const base *b, size_t slot, 
     if (view_slot(old, row) != slot) {
         return ERR_OK;
     }
-    const cold_link *links = chunk->links[in_chunk];
-    vector_row vectors = {chunk->h + at, chunk->g + at, chunk->e + at, links};
-    if (slot < b->made_of_delta_count) {
-        bool leans =
-            links[0].weight > 0 && coldstart_lean(b->shared->cold, view_item_users(old, row)) > 0;
-        if (!leans || !view_bit(&l->next->placed, row)) {
-            return ERR_OK;
-        }
-        at = row * b->dim;
-        vectors = (vector_row){b->h + at, b->g + at, b->e + at, links};
-    }
-    return live_append(l, row, &vectors, e);
+    return live_append(l, row, &(vector_row){chunk->h + at, chunk->g + at, chunk->e + at}, e);
 }
 
 static err_code carry(live *l, const view *old, const base *b, err *e)
 {
     err_code rc = ERR_OK;
-    for (size_t slot = 0; slot < old->delta_count && rc == ERR_OK; slot++) {
+    for (size_t slot = b->made_of_delta_count; slot < old->delta_count && rc == ERR_OK; slot++) {
         rc = carry_row(l, old, b, slot, e);
     }
     return rc;
@@ -368,6 +355,9 @@ err_code live_swap(live *l, base *b, bool *swapped, err *e)
     }
     if (rc == ERR_OK) {
         rc = carry(l, old, b, e);
+    }
+    if (rc == ERR_OK) {
+        rc = live_carry_lists(l, e);
     }
     if (rc == ERR_OK) {
         l->next->changes -= b->made_of_changes;

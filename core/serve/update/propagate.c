@@ -14,6 +14,7 @@
 #include "core/model/fsc.h"
 #include "core/serve/query/recommend_scratch.h"
 #include "core/serve/state/coldstart_maps.h"
+#include "core/serve/update/relink.h"
 
 typedef struct run {
     const view *v;
@@ -173,6 +174,9 @@ err_code propagate_run(base **out, const view *v, const propagate_options *optio
     }
     if (rc == ERR_OK) {
         rc = fill_users(&r, e);
+    }
+    if (rc == ERR_OK) {
+        rc = relink(r.b, v, e);
     }
     if (rc == ERR_OK) {
         rc = convolve(&r, options, e);

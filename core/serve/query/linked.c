@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * linked: the sparse half of the score at a request (core/model/links.h).
+ *
+ * The scratch's profile becomes a history, latest first; the links of its items are summed into one
+ * dense table by item. Links of items that came after the training are found beside the
+ * generation's (core/serve/state/late_links.h). A session is later than everything else, and its
+ * last item is the latest.
+ *
+ * A generation without content links gives its later items their content links all the same, in
+ * another unit: lambda times the spread of the scores of rows without interactions, fading as
+ * buyers come, because their inner product then says enough.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/serve/query/recommend_scratch.h"
+
+static int by_item(const void *x, const void *y)
+{
+    const links_owned *a = x, *b = y;
+    return (a->item > b->item) - (a->item < b->item);
+}
+
+/* merge makes one of all entries of an item: their weights add up, the latest time counts. */
+static size_t merge(links_owned *owned, size_t count)
+{
+    size_t kept = 0;
+    qsort(owned, count, sizeof *owned, by_item);
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && owned[kept - 1].item == owned[i].item) {
+            links_owned *first = &owned[kept - 1];
+            first->weight += owned[i].weight;
+            first->time = owned[i].time > first->time ? owned[i].time : first->time;
+        } else {
+            owned[kept++] = owned[i];
+        }
+    }
+    return kept;
+}
+
+/* make_history fills s->owned; a user's own items come once each, a session may repeat them. */
+static void make_history(const links_choice *c, recommend_scratch *s)
+{
+    size_t count = s->profile_count;
+    for (size_t i = 0; i < count; i++) {
+        profile_item in = s->profile[i];
+        s->owned[i] = (links_owned){.item = in.item, .weight = in.weight, .time = in.time};
+    }
+    if (s->session_count > 0) {
+        count = merge(s->owned, count);
+    }
+    s->owned_count = links_history(c, s->owned, count);
+}
+
+static void put(recommend_scratch *s, uint32_t item, float value)
+{
+    if (value > 0) {
+        links_sum_put(&s->sums, LINKS_CONTENT, item, value);
+    }
+}
+
+/* add_late adds the links between the history and items that came after the training, but for
+ * those that the base has. */
+static void add_late(const view *v, bool fading, recommend_scratch *s)
+{
+    const coldstart *cold = v->base->shared->cold;
+    for (size_t k = 0; k < s->owned_count; k++) {
+        const links_owned *own = &s->owned[k];
+        const late_entry *in = late_index_first(&v->delta->late, own->item);
+        for (; in != NULL; in = late_index_next(&v->delta->late, in)) {
+            const late_list *list = view_late_list(v, in->item);
+            if (list != NULL && list->serial == in->serial && !base_linked(v->base, in->item)) {
+                float fade = fading ? coldstart_lean(cold, view_item_users(v, in->item)) : 1;
+                put(s, in->item, own->pull[LINKS_CONTENT] * in->weight * fade);
+            }
+        }
+        const late_list *list = view_late_list(v, own->item);
+        for (size_t i = 0; !fading && list != NULL && i < list->count; i++) {
+            if (base_linked(v->base, own->item)) {
+                break;
+            }
+            put(s, list->entries[i].target, own->pull[LINKS_CONTENT] * list->entries[i].weight);
+        }
+    }
+}
+
+void linked_query(const view *v, float balance, recommend_scratch *s)
+{
+    static const links_choice plain = {.recency = {1, 1}};
+    const base *b = v->base;
+    const item_links *l = b->links;
+    const links_choice *c = l != NULL ? &l->choice : &plain;
+    bool fading = !(c->beta[LINKS_CONTENT] > 0);
+    links_sum_clear(&s->sums);
+    s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
+    if (l == NULL && v->late_serial == 0) {
+        return;
+    }
+    make_history(c, s);
+    if (l != NULL) {
+        links_sum_add(&s->sums, l, s->owned, s->owned_count);
+    }
+    add_late(v, fading, s);
+    if (l != NULL) {
+        float spread = links_spread(b->covariance, s->h, b->dim);
+        links_factors(s->factor, c, &s->sums, b->items, spread);
+    }
+    if (fading) {
+        s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);
+    }
+    s->factor[LINKS_COLLABORATIVE] *= 2 * (1 - balance);
+    s->factor[LINKS_CONTENT] *= 2 * balance;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/serve/update/relink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/serve/state/view_tables.h"
+
+/* The later items' links by owned item, like a links_table but not packed. */
+typedef struct incoming {
+    size_t *start;        /* (items + 1) */
+    links_entry *entries; /* (start[items]) each row ascends by target */
+    size_t most;          /* entries of one row */
+} incoming;
+
+/* each_link calls `found` for both directions of every link of a later item. */
+typedef void (*link_found)(incoming *in, uint32_t owned, links_entry entry);
+
+static void each_link(const view *v, size_t items, incoming *in, link_found found)
+{
+    for (uint32_t row = 0; row < items; row++) {
+        const late_list *list = view_late_list(v, row);
+        for (size_t i = 0; list != NULL && i < list->count; i++) {
+            if (list->entries[i].target < items) {
+                found(in, list->entries[i].target, (links_entry){row, list->entries[i].weight});
+                found(in, row, list->entries[i]);
+            }
+        }
+    }
+}
+
+static void count_link(incoming *in, uint32_t owned, links_entry entry)
+{
+    (void)entry;
+    in->start[owned + 1]++;
+}
+
+static void fill_link(incoming *in, uint32_t owned, links_entry entry)
+{
+    in->entries[in->start[owned]++] = entry;
+}
+
+static int by_target(const void *x, const void *y)
+{
+    const links_entry *a = x, *b = y;
+    return (a->target > b->target) - (a->target < b->target);
+}
+
+static err_code gather(incoming *in, const view *v, size_t items, err *e)
+{
+    in->start = mem_array(items + 1, sizeof *in->start);
+    if (in->start == NULL) {
+        return err_nomem(e, "the links of new items");
+    }
+    each_link(v, items, in, count_link);
+    for (size_t i = 0; i < items; i++) {
+        in->most = in->start[i + 1] > in->most ? in->start[i + 1] : in->most;
+        in->start[i + 1] += in->start[i];
+    }
+    in->entries = mem_array(in->start[items], sizeof *in->entries);
+    if (in->entries == NULL) {
+        return err_nomem(e, "the links of new items");
+    }
+    each_link(v, items, in, fill_link);
+    memmove(in->start + 1, in->start, items * sizeof *in->start); /* filling moved every start */
+    in->start[0] = 0;
+    for (size_t i = 0; i < items; i++) {
+        qsort(in->entries + in->start[i], in->start[i + 1] - in->start[i], sizeof *in->entries,
+              by_target);
+    }
+    return ERR_OK;
+}
+
+/* merge writes a generation's row and a row of later links, ascending by target; of two links to
+ * one target the first counts. Returns how many. */
+static size_t merge(const links_table *t, size_t row, size_t rows, const incoming *in,
+                    links_entry *out)
+{
+    uint64_t old = row < rows ? t->start[row] : 0, old_end = row < rows ? t->start[row + 1] : 0;
+    size_t new = in->start[row], new_end = in->start[row + 1], count = 0;
+    while ((old < old_end || new < new_end) && count < LINKS_ROW_MAX) {
+        bool first = new == new_end || (old < old_end && t->target[old] < in->entries[new].target);
+        links_entry entry = first
+                                ? (links_entry){t->target[old], t->unit[row] * (float)t->level[old]}
+                                : in->entries[new];
+        old += first;
+        new += !first;
+        if (count == 0 || out[count - 1].target != entry.target) {
+            out[count++] = entry;
+        }
+    }
+    return count;
+}
+
+static err_code link_content(item_links *out, const item_links *trained, const view *v, err *e)
+{
+    const links_table *old = &trained->source[LINKS_CONTENT];
+    incoming in = {0};
+    err_code rc = gather(&in, v, out->items, e);
+    links_entry *row = NULL;
+    if (rc == ERR_OK) {
+        row = mem_array(LINKS_ROW_MAX, sizeof *row);
+        rc = row == NULL ? err_nomem(e, "the links of new items") : rc;
+    }
+    if (rc == ERR_OK) {
+        links_table_fini(&out->source[LINKS_CONTENT]);
+        rc = links_table_alloc(&out->source[LINKS_CONTENT], out->items,
+                               old->start[trained->items] + in.start[out->items], e);
+    }
+    for (size_t i = 0; rc == ERR_OK && i < out->items; i++) {
+        size_t count = merge(old, i, trained->items, &in, row);
+        links_table_put(&out->source[LINKS_CONTENT], i, row, count);
+    }
+    mem_free(in.start);
+    mem_free(in.entries);
+    mem_free(row);
+    return rc;
+}
+
+/* copy_rows takes a generation's table over as it is, with empty rows for later items. */
+static err_code copy_rows(links_table *out, size_t items, const links_table *from, size_t rows,
+                          err *e)
+{
+    size_t count = from->start[rows];
+    links_table_fini(out);
+    err_code rc = links_table_alloc(out, items, count, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    memcpy(out->target, from->target, count * sizeof *out->target);
+    memcpy(out->level, from->level, count * sizeof *out->level);
+    memcpy(out->unit, from->unit, rows * sizeof *out->unit);
+    memcpy(out->start, from->start, (rows + 1) * sizeof *out->start);
+    for (size_t row = rows; row < items; row++) {
+        out->start[row + 1] = count;
+    }
+    return ERR_OK;
+}
+
+/* mark notes the later items whose lists are among the links now. */
+static err_code mark(base *b, const view *v, err *e)
+{
+    b->linked = mem_array(b->items / 64 + 1, sizeof *b->linked);
+    if (b->linked == NULL) {
+        return err_nomem(e, "the links of new items");
+    }
+    for (uint32_t row = 0; row < b->items; row++) {
+        if (view_late_list(v, row) != NULL) {
+            b->linked[row / 64] |= 1ULL << (row % 64);
+        }
+    }
+    return ERR_OK;
+}
+
+err_code relink(base *b, const view *v, err *e)
+{
+    const item_links *trained = b->shared->model->links;
+    if (trained == NULL) {
+        return ERR_OK;
+    }
+    item_links *made = NULL;
+    err_code rc = links_new(&made, b->items, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    b->own_links = made;
+    b->links = made;
+    made->choice = trained->choice;
+    rc = copy_rows(&made->source[LINKS_COLLABORATIVE], b->items,
+                   &trained->source[LINKS_COLLABORATIVE], trained->items, e);
+    if (rc == ERR_OK && made->choice.beta[LINKS_CONTENT] > 0) {
+        rc = link_content(made, trained, v, e);
+        rc = rc == ERR_OK ? mark(b, v, e) : rc;
+    }
+    return rc;
+}
