@@ -12,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/model/model.h"
+#include "tests/support/shop_links.h"
 
 void shop_init(shop *s, uint64_t seed)
 {
@@ -327,6 +328,9 @@ model *shop_model(shop *s, unsigned seed)
     }
     count = pairs_sort(pairs, count);
     assert_int_equal(model_finish(m, pairs, count, NULL), ERR_OK);
+    if (s->linked) {
+        shop_link(m, seed);
+    }
     mem_free(pairs);
     return m;
 }
@@ -524,10 +528,11 @@ filter shop_filter(shop *s, shop_filter_room *room)
 const coldstart_tuning shop_plain = {
     .way = COLDSTART_RESIDUALS, .neighbours = 2, .temperature = 0.1F, .ridge = 0.1F};
 
-void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
+static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning, bool linked)
 {
     f->shop = mem_array(1, sizeof *f->shop);
     shop_init(f->shop, seed);
+    f->shop->linked = linked;
     shop_fill(f->shop, 300, 40, 500);
     shop_activate(f->shop, 1, tuning);
     for (unsigned i = 0; i < 400; i++) {
@@ -536,6 +541,16 @@ void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
     assert_int_equal(recommend_scratch_new(&f->scratch, NULL), ERR_OK);
     live_acquire(f->shop->live, &f->hold);
     shop_check(f->shop, f->hold.view);
+}
+
+void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
+{
+    open_shop(f, seed, tuning, false);
+}
+
+void fixture_open_linked(fixture *f, uint64_t seed)
+{
+    open_shop(f, seed, NULL, true);
 }
 
 void fixture_close(fixture *f)

@@ -53,6 +53,7 @@ typedef struct shop {
     shop_item items[SHOP_ITEMS_MAX];
     shop_user users[SHOP_USERS_MAX];
     size_t item_rows, user_rows;
+    bool linked; /* shop_model gives its models links */
 } shop;
 
 /* shop_init makes an empty shop; shop_fini frees it. */
@@ -118,6 +119,8 @@ typedef struct fixture {
 } fixture;
 
 void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning);
+/* fixture_open_linked: one whose generations have links. */
+void fixture_open_linked(fixture *f, uint64_t seed);
 void fixture_close(fixture *f);
 
 #endif

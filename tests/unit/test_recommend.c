@@ -19,136 +19,8 @@
 #include "core/serve/state/view_tables.h"
 #include "core/serve/update/propagate.h"
 #include "tests/support/shop.h"
+#include "tests/support/shop_lists.h"
 #include "tests/support/shop_user.h"
-
-static bool seen_by(const shop_user *user, uint32_t item)
-{
-    for (size_t i = 0; i < user->edge_count; i++) {
-        if (user->edges[i].item == item && (user->edges[i].flags & EDGE_SEEN) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* user_vector is MODEL.md's formula in double, over the test's own arrays. */
-static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
-                        double *h)
-{
-    const view *v = f->hold.view;
-    const base *b = v->base;
-    shop_own own[2 * SHOP_EDGES_MAX];
-    double degree = 0;
-    size_t n = shop_profile(f->shop, user, session, count, own);
-    for (size_t i = 0; i < n; i++) {
-        degree += (double)own[i].weight;
-    }
-    shop_user_e(v, user, own, n, h);
-    for (size_t j = 0; j < SHOP_DIM; j++) {
-        h[j] *= (double)b->w[j];
-        for (size_t i = 0; i < n; i++) {
-            const float *g = view_vector(v, own[i].item, VECTOR_G);
-            double item = fmax(view_item_degree(v, own[i].item), (double)own[i].weight);
-            h[j] += g != NULL ? (double)own[i].weight / sqrt(degree * item) * (double)g[j] : 0;
-        }
-    }
-    return n > 0;
-}
-
-typedef struct scored {
-    uint32_t row;
-    double score;
-} scored;
-
-static int by_score(const void *a, const void *b)
-{
-    const scored *one = a, *other = b;
-    if (one->score != other->score) {
-        return one->score > other->score ? -1 : 1;
-    }
-    return one->row < other->row ? -1 : 1;
-}
-
-/* place_in orders items as popular (or latest) lists them: by users, and those without any by their
- * creation, the later row before the earlier one of the same second. */
-static double place_in(const fixture *f, bool newest, uint32_t row)
-{
-    uint32_t users = newest ? 0 : view_item_users(f->hold.view, row);
-    return users > 0 ? 1e9 * users : 1e5 * (double)f->shop->items[row].created + row;
-}
-
-/* expected lists every candidate by brute force; *personal how many of them have a score. */
-static size_t expected(const fixture *f, const recommend_query *q, scored *out, size_t *personal)
-{
-    const shop *s = f->shop;
-    const view *v = f->hold.view;
-    double h[SHOP_DIM];
-    bool somebody = user_vector(f, q->user, q->session, q->session_count, h);
-    size_t count = 0, rest = 0;
-    static scored others[SHOP_ITEMS_MAX];
-    for (uint32_t row = 0; row < s->item_rows; row++) {
-        bool in = s->items[row].exists && !s->items[row].hidden;
-        in = in && (q->filter == NULL || shop_passes(s, row, q->filter));
-        for (size_t i = 0; i < q->exclude_count; i++) {
-            in = in && q->exclude[i] != row;
-        }
-        for (size_t i = 0; i < q->session_count && !q->include_seen; i++) {
-            in = in && q->session[i].item != row;
-        }
-        in = in && (q->include_seen || q->user == ROW_NONE || !seen_by(&s->users[q->user], row));
-        float vector[SHOP_DIM];
-        if (in && somebody && view_item_vector(v, row, vector)) {
-            out[count] = (scored){row, 0};
-            for (size_t j = 0; j < SHOP_DIM; j++) {
-                double m = 0, balance = (double)q->balance;
-                for (size_t a = 0; a < SHOP_DIM; a++) {
-                    m += h[a] * (double)v->base->split->into[a * SHOP_DIM + j];
-                }
-                out[count].score +=
-                    2 * ((1 - balance) * (h[j] - m) + balance * m) * (double)vector[j];
-            }
-            count++;
-        } else if (in) {
-            others[rest++] = (scored){row, place_in(f, false, row)};
-        }
-    }
-    qsort(out, count, sizeof *out, by_score);
-    qsort(others, rest, sizeof *others, by_score);
-    for (size_t i = 0; i < rest; i++) {
-        out[count + i] = (scored){others[i].row, view_item_users(v, others[i].row)};
-    }
-    *personal = count;
-    return count + rest;
-}
-
-static void check_list(const fixture *f, const recommend_query *q)
-{
-    static scored want[SHOP_ITEMS_MAX];
-    size_t personal = 0, all = expected(f, q, want, &personal);
-    recommend_result got;
-    err e = ERR_INIT;
-    if (recommend(f->hold.view, q, f->scratch, &got, &e) != ERR_OK) {
-        fail_msg("recommend: %s", e.text);
-    }
-    size_t reach = all < q->offset + q->k ? all : q->offset + q->k;
-    assert_int_equal(got.count, reach > q->offset ? reach - q->offset : 0);
-    assert_true(got.exact);
-    for (size_t i = 0; i < got.count; i++) {
-        const recommend_hit *hit = &got.hits[i];
-        const scored *should = &want[i + q->offset];
-        assert_int_equal(hit->popular, i + q->offset >= personal);
-        assert_true(fabs((double)hit->score - should->score) < 1e-4);
-        if (hit->row != should->row) {
-            /* Only where the double's order and the float's may differ. */
-            bool tied = false;
-            for (size_t n = 0; n < all; n++) {
-                tied = tied || (want[n].row == hit->row &&
-                                fabs(want[n].score - should->score) < 1e-5 && !hit->popular);
-            }
-            assert_true(tied);
-        }
-    }
-}
 
 static void recommend_equals_brute_force_under_random_queries(void **state)
 {
@@ -156,38 +28,11 @@ static void recommend_equals_brute_force_under_random_queries(void **state)
     fixture f;
     fixture_open(&f, 21, &shop_plain);
     shop *s = f.shop;
-    rng *r = &s->random;
     size_t beside = 0;
     for (unsigned round = 0; round < 3000; round++) {
-        recommend_query q = RECOMMEND_QUERY_INIT;
-        session_item session[4];
-        uint32_t exclude[20];
-        shop_filter_room room;
-        filter filtered = shop_filter(s, &room);
-        q.user = rng_below(r, 6) == 0 ? ROW_NONE : rng_below(r, (uint32_t)s->user_rows);
-        if (q.user != ROW_NONE && !s->users[q.user].exists) {
-            continue;
-        }
-        q.session = session;
-        q.session_count = rng_below(r, 3) == 0 ? rng_below(r, 4) : 0;
-        for (size_t i = 0; i < q.session_count; i++) {
-            do {
-                session[i].item = rng_below(r, (uint32_t)s->item_rows);
-            } while (!s->items[session[i].item].exists);
-            session[i].weight = 0.5F + (float)rng_below(r, 4);
-        }
-        q.k = 1 + rng_below(r, 60);
-        q.offset = rng_below(r, 3) == 0 ? rng_below(r, 300) : 0;
-        q.exclude = exclude;
-        q.exclude_count = rng_below(r, 20);
-        for (size_t i = 0; i < q.exclude_count; i++) {
-            exclude[i] = rng_below(r, (uint32_t)s->item_rows + 50);
-        }
-        q.filter = rng_below(r, 4) == 0 ? NULL : &filtered;
-        q.include_seen = rng_below(r, 2) == 0;
-        q.balance = rng_below(r, 2) == 0 ? 0.5F : (float)rng_below(r, 11) / 10;
-        q.exact = rng_below(r, 2) == 0;
-        check_list(&f, &q);
+        shop_query_room room;
+        recommend_query q = shop_query(s, &room);
+        shop_check_list(&f, &q);
         if (round % 20 == 0) {
             live_release(s->live, &f.hold);
             shop_step(s);
@@ -234,7 +79,7 @@ static void the_lists_stay_right_through_background_runs_and_generations(void **
             q.user = user;
             q.k = 40;
             if (s->users[user].exists) {
-                check_list(&f, &q);
+                shop_check_list(&f, &q);
             }
         }
     }
@@ -532,16 +377,16 @@ static void popular_and_latest_equal_brute_force(void **state)
         list_query q = {.k = 1 + rng_below(&f.shop->random, 40),
                         .offset = rng_below(&f.shop->random, 30),
                         .filter = round % 3 == 0 ? NULL : &filtered};
-        static scored want[SHOP_ITEMS_MAX];
+        static shop_scored want[SHOP_ITEMS_MAX];
         size_t count = 0;
         bool newest = round % 2 == 0;
         for (uint32_t row = 0; row < s->item_rows; row++) {
             if (s->items[row].exists && !s->items[row].hidden &&
                 (q.filter == NULL || shop_passes(s, row, q.filter))) {
-                want[count++] = (scored){row, place_in(&f, newest, row)};
+                want[count++] = (shop_scored){.row = row, .score = shop_place_in(&f, newest, row)};
             }
         }
-        qsort(want, count, sizeof want[0], by_score);
+        qsort(want, count, sizeof want[0], shop_by_score);
         recommend_result got;
         err_code rc = newest ? latest(f.hold.view, &q, f.scratch, &got, NULL)
                              : popular(f.hold.view, &q, f.scratch, &got, NULL);
@@ -565,7 +410,7 @@ static void similar_equals_brute_force_by_every_part(void **state)
         for (int by = SIMILAR_ALL; by <= SIMILAR_MULTIMODAL; by++) {
             float own[SHOP_DIM], other[SHOP_DIM];
             bool placed = view_item_vector(v, item, own);
-            static scored want[SHOP_ITEMS_MAX];
+            static shop_scored want[SHOP_ITEMS_MAX];
             size_t count = 0;
             for (uint32_t row = 0; placed && row < f.shop->item_rows; row++) {
                 double dot = 0, first = 0, second = 0;
@@ -590,9 +435,9 @@ static void similar_equals_brute_force_by_every_part(void **state)
                     first += parts_of[0] * parts_of[0];
                     second += parts_of[1] * parts_of[1];
                 }
-                want[count++] = (scored){row, dot / sqrt(first * second)};
+                want[count++] = (shop_scored){.row = row, .score = dot / sqrt(first * second)};
             }
-            qsort(want, count, sizeof want[0], by_score);
+            qsort(want, count, sizeof want[0], shop_by_score);
             list_query q = {.k = 15};
             recommend_result got;
             assert_int_equal(similar(v, item, (similar_by)by, &q, f.scratch, &got, NULL), ERR_OK);
@@ -626,7 +471,7 @@ static void a_generation_may_know_rows_that_the_shop_has_no_more(void **state)
         q.user = user;
         q.k = 700;
         if (f.shop->users[user].exists) {
-            check_list(&f, &q);
+            shop_check_list(&f, &q);
         }
         assert_int_equal(similar(f.hold.view, user, SIMILAR_ALL, &nearest, f.scratch, &got, NULL),
                          ERR_OK);

@@ -29,7 +29,7 @@ const coldstart_tuning coldstart_tuning_default = {
     .neighbours = 4,
     .temperature = 0.1F,
     .ridge = 1,
-    .affinity = 1.5F,
+    .affinity = 1,
     .lean_until = 20,
 };
 

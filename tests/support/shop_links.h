@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shop_links: links for the random shop's models, and what they add to a score, worked out plainly
+ * in double (the formula of core/model/links.h).
+ */
+#ifndef TESTS_SUPPORT_SHOP_LINKS_H
+#define TESTS_SUPPORT_SHOP_LINKS_H
+
+#include "core/model/model.h"
+#include "tests/support/shop_user.h"
+
+/* shop_link gives the model random links of both sources. */
+void shop_link(model *m, unsigned seed);
+
+/* shop_link_weight is L(owned, target) as the view has it: the base's link, or that of an item that
+ * came after the training, in either direction. */
+double shop_link_weight(const view *v, links_source x, uint32_t owned, uint32_t target);
+
+/* shop_link_parts writes what the links of these items add to every row's score at balance 0.5;
+ * the order of `own` changes. */
+typedef struct shop_link_part {
+    double of[LINKS_SOURCES];
+} shop_link_part;
+void shop_link_parts(const view *v, shop_own *own, size_t count, const double *h,
+                     shop_link_part *added /* (SHOP_ITEMS_MAX) */);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lists of a generation with links against brute force: every item scored one by one.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/common/mem.h"
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
+#include "core/serve/update/propagate.h"
+#include "tests/support/shop.h"
+#include "tests/support/shop_links.h"
+#include "tests/support/shop_lists.h"
+
+static void step(fixture *f)
+{
+    live_release(f->shop->live, &f->hold);
+    shop_step(f->shop);
+    live_acquire(f->shop->live, &f->hold);
+}
+
+static void run_in_background(fixture *f)
+{
+    base *b = NULL;
+    bool swapped = false;
+    propagate_options once = {.threads = 1};
+    assert_int_equal(propagate_run(&b, f->hold.view, &once, NULL), ERR_OK);
+    live_release(f->shop->live, &f->hold);
+    assert_int_equal(live_swap(f->shop->live, b, &swapped, NULL), ERR_OK);
+    assert_true(swapped);
+    live_acquire(f->shop->live, &f->hold);
+}
+
+/* Filters, exclusions, seen and hidden items, sessions, pages, balance and parts, while items and
+ * interactions come and go; some items get other features after a background run. */
+static void lists_with_links_equal_brute_force_under_random_queries(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 71);
+    for (unsigned round = 0; round < 1500; round++) {
+        shop_query_room room;
+        recommend_query q = shop_query(f.shop, &room);
+        q.explain = rng_below(&f.shop->random, 2) == 0;
+        shop_check_list(&f, &q);
+        if (round % 10 == 0) {
+            step(&f);
+        }
+        if (round == 500) {
+            run_in_background(&f);
+        }
+        for (uint32_t row = 0; round == 501 && row < f.shop->item_rows; row++) {
+            if (f.shop->items[row].exists && view_late_list(f.hold.view, row) != NULL) {
+                f.shop->items[row].has_text = true;
+                f.shop->items[row].text[0] += 2;
+                live_release(f.shop->live, &f.hold);
+                shop_put_item(f.shop, row, true);
+                live_acquire(f.shop->live, &f.hold);
+            }
+        }
+    }
+    assert_true(f.hold.view->delta_count > 20);
+    assert_true(f.hold.view->late_serial > 10);
+    fixture_close(&f);
+}
+
+static void check_everybody(const fixture *f)
+{
+    for (uint32_t user = 0; user < f->shop->user_rows; user++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        q.user = user;
+        q.k = 40;
+        q.explain = true;
+        if (f->shop->users[user].exists) {
+            shop_check_list(f, &q);
+        }
+    }
+}
+
+static void lists_with_links_stay_right_through_background_runs_and_generations(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 72);
+    shop *s = f.shop;
+    propagate_options once = {.threads = 1};
+    size_t among = 0, beside = 0;
+    for (unsigned round = 0; round < 16; round++) {
+        base *b = NULL;
+        bool swapped = false;
+        assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
+        live_release(s->live, &f.hold);
+        for (unsigned i = 0; i < 25; i++) {
+            shop_step(s); /* what comes while the run works */
+        }
+        if (round % 8 == 7) {
+            shop_activate(s, round, NULL);
+        }
+        assert_int_equal(live_swap(s->live, b, &swapped, NULL), ERR_OK);
+        assert_int_equal(swapped, round % 8 != 7);
+        live_acquire(s->live, &f.hold);
+        shop_check(s, f.hold.view);
+        check_everybody(&f);
+        for (uint32_t row = 0; row < s->item_rows; row++) {
+            bool listed = view_late_list(f.hold.view, row) != NULL;
+            among += listed && base_linked(f.hold.view->base, row);
+            beside += listed && !base_linked(f.hold.view->base, row);
+        }
+    }
+    assert_true(among > 50);
+    assert_true(beside > 10);
+    fixture_close(&f);
+}
+
+/* The lists of items that came after the training mean the same beside the base as among its
+ * links. */
+static void a_background_run_moves_no_score_that_links_alone_make(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 73);
+    const view *v = f.hold.view;
+    base *b = NULL;
+    assert_int_equal(propagate_run(&b, v, &(propagate_options){.threads = 1}, NULL), ERR_OK);
+    size_t late = 0;
+    for (uint32_t owned = 0; owned < b->items; owned++) {
+        for (uint32_t target = 0; target < b->items; target++) {
+            double before = shop_link_weight(v, LINKS_CONTENT, owned, target);
+            double after = (double)links_weight(b->links, LINKS_CONTENT, owned, target);
+            assert_true(fabs(before - after) < 1e-4);
+            late += before > 0 && target >= v->base->items;
+        }
+    }
+    assert_true(late > 100);
+    base_release(b);
+    fixture_close(&f);
+}
+
+static void a_diverse_list_with_links_keeps_its_scores_and_its_pages(void **state)
+{
+    (void)state;
+    enum { WHOLE = 60, PAGE = 12 };
+    fixture f;
+    fixture_open_linked(&f, 74);
+    size_t listed = 0;
+    for (uint32_t user = 0; user < f.shop->user_rows; user++) {
+        static shop_scored want[SHOP_ITEMS_MAX];
+        uint32_t whole[WHOLE];
+        size_t personal = 0;
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result got;
+        q.user = user;
+        q.k = WHOLE;
+        q.diversity = 0.4F;
+        if (!f.shop->users[user].exists) {
+            continue;
+        }
+        size_t all = shop_lists_expected(&f, &q, want, &personal);
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        for (size_t i = 0; i < got.count && !got.hits[i].popular; i++, listed++) {
+            size_t at = 0;
+            while (at < all && want[at].row != got.hits[i].row) {
+                at++;
+            }
+            assert_true(at < 4 * WHOLE + 1); /* chosen from the best by score */
+            assert_true(fabs(want[at].score - (double)got.hits[i].score) < 1e-4);
+            whole[i] = got.hits[i].row;
+        }
+        for (q.k = PAGE; q.offset < WHOLE; q.offset += PAGE) {
+            assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+            for (size_t i = 0; i < got.count && !got.hits[i].popular; i++) {
+                assert_int_equal(got.hits[i].row, whole[q.offset + i]);
+            }
+        }
+    }
+    assert_true(listed > 1000);
+    fixture_close(&f);
+}
+
+/* The last item of a session is the latest. */
+static void a_session_means_its_order(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 75);
+    size_t moved = 0;
+    for (uint32_t item = 0; item < 60; item++) {
+        session_item forth[] = {{item, 1}, {item + 1, 1}}, back[] = {{item + 1, 1}, {item, 1}};
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result got;
+        q.nobody = true;
+        q.session_count = 2;
+        if (!f.shop->items[item].exists || !f.shop->items[item + 1].exists) {
+            continue;
+        }
+        q.session = forth;
+        shop_check_list(&f, &q);
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        float score = got.count > 0 ? got.hits[0].score : 0;
+        q.session = back;
+        shop_check_list(&f, &q);
+        assert_int_equal(recommend(f.hold.view, &q, f.scratch, &got, NULL), ERR_OK);
+        moved += got.count > 0 && fabsf(got.hits[0].score - score) > 1e-4F;
+    }
+    assert_true(moved > 20);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_with_links_equal_brute_force_under_random_queries),
+        cmocka_unit_test(lists_with_links_stay_right_through_background_runs_and_generations),
+        cmocka_unit_test(a_background_run_moves_no_score_that_links_alone_make),
+        cmocka_unit_test(a_diverse_list_with_links_keeps_its_scores_and_its_pages),
+        cmocka_unit_test(a_session_means_its_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
