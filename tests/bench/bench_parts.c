@@ -30,8 +30,8 @@ typedef struct world {
     dataset *d;
     size_t *user_start, *item_start;
     uint32_t *item_user;
-    float *unit[SPORTS_MODALITIES];
-    size_t widths[SPORTS_MODALITIES];
+    float *unit[SPORTS_MODALITIES_MAX];
+    size_t widths[SPORTS_MODALITIES_MAX];
 } world;
 
 /* correlation of x and y over the items that `skip` does not name. */
@@ -76,7 +76,7 @@ static void content_knn(const world *w, uint32_t user, double *out)
 {
     float mean[1024];
     memset(out, 0, w->m->items * sizeof *out);
-    for (size_t m = 0; m < SPORTS_MODALITIES; m++) {
+    for (size_t m = 0; m < w->d->modality_count; m++) {
         size_t width = w->widths[m];
         memset(mean, 0, width * sizeof *mean);
         for (size_t p = w->user_start[user]; p < w->user_start[user + 1]; p++) {
@@ -172,7 +172,7 @@ static void fill_graph(world *w, const sports_data *data)
 
 static void fill_units(world *w, const sports_data *data)
 {
-    for (size_t n = 0; n < SPORTS_MODALITIES; n++) {
+    for (size_t n = 0; n < data->modality_count; n++) {
         size_t width = w->widths[n] = data->widths[n];
         w->unit[n] = mem_table(w->m->items * width, sizeof(float));
         for (size_t i = 0; i < w->m->items; i++) {

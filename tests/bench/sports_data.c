@@ -86,13 +86,14 @@ err_code sports_data_sports(sports_data *out, const char *folder, err *e)
 {
     char path[1024];
     memset(out, 0, sizeof *out);
+    out->modality_count = 2;
     out->names[0] = "text";
     out->names[1] = "category";
     out->neighbours[0] = 5;
     out->neighbours[1] = 1;
     snprintf(path, sizeof path, "%s/interactions.inter", folder);
     err_code rc = read_edges(out, path, e);
-    for (size_t m = 0; m < SPORTS_MODALITIES && rc == ERR_OK; m++) {
+    for (size_t m = 0; m < out->modality_count && rc == ERR_OK; m++) {
         snprintf(path, sizeof path, "%s/%s_feat.npy", folder, out->names[m]);
         rc = read_features(out, m, path, e);
     }
@@ -105,7 +106,8 @@ err_code sports_data_sports(sports_data *out, const char *folder, err *e)
 void sports_data_free(sports_data *d)
 {
     mem_free(d->edges);
-    for (size_t m = 0; m < SPORTS_MODALITIES; m++) {
+    mem_free(d->order);
+    for (size_t m = 0; m < d->modality_count; m++) {
         mem_free(d->features[m]);
     }
     memset(d, 0, sizeof *d);
@@ -113,7 +115,7 @@ void sports_data_free(sports_data *d)
 
 err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e)
 {
-    for (size_t m = 0; m < SPORTS_MODALITIES; m++) {
+    for (size_t m = 0; m < d->modality_count; m++) {
         size_t width = d->widths[m];
         float *moved = mem_table(d->items * width, sizeof *moved);
         if (moved == NULL) {
@@ -152,7 +154,8 @@ size_t sports_data_hide(sports_data *d, err *e)
         }
     }
     bool done = count > 0 && sports_data_renumber(d, order, e) == ERR_OK;
-    mem_free(order);
+    mem_free(d->order);
+    d->order = order;
     mem_free(hidden);
     return done ? d->items - count : 0;
 }
@@ -203,11 +206,11 @@ model *model_recall(const char *path, const train_options *o, size_t users, size
 {
     FILE *file = path != NULL ? fopen(path, "rb") : NULL;
     model *m = NULL;
-    if (file == NULL || model_new(&m, o, users, items, SPORTS_MODALITIES, NULL) != ERR_OK) {
+    if (file == NULL || model_new(&m, o, users, items, d->modality_count, NULL) != ERR_OK) {
         return NULL;
     }
     bool whole = true;
-    for (size_t n = 0; n < SPORTS_MODALITIES && whole; n++) {
+    for (size_t n = 0; n < d->modality_count && whole; n++) {
         whole = model_modality_alloc(m, n, d->names[n], d->widths[n], NULL) == ERR_OK;
         m->modalities[n].neighbours = d->neighbours[n];
     }

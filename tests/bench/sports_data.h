@@ -12,7 +12,7 @@
 #include "core/model/dataset.h"
 #include "core/model/model.h"
 
-enum { SPORTS_MODALITIES = 2 };
+enum { SPORTS_MODALITIES_MAX = 4 };
 
 /* One line of interactions.inter: split 0 train, 1 validation, 2 test. */
 typedef struct sports_edge {
@@ -23,10 +23,12 @@ typedef struct sports_edge {
 typedef struct sports_data {
     size_t users, items, edge_count;
     sports_edge *edges; /* (edge_count) by (user, item) */
-    const char *names[SPORTS_MODALITIES];
-    uint32_t neighbours[SPORTS_MODALITIES];
-    float *features[SPORTS_MODALITIES]; /* (items, widths[m]) */
-    size_t widths[SPORTS_MODALITIES];
+    size_t modality_count;
+    const char *names[SPORTS_MODALITIES_MAX];
+    uint32_t neighbours[SPORTS_MODALITIES_MAX];
+    float *features[SPORTS_MODALITIES_MAX]; /* (items, widths[m]) */
+    size_t widths[SPORTS_MODALITIES_MAX];
+    uint32_t *order; /* (items) the row of the file's item i; NULL: i */
 } sports_data;
 
 /* sports_data_sports loads the Amazon Sports set from `folder`. ERR_NOT_FOUND if it is not there.

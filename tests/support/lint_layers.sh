@@ -37,7 +37,7 @@ looks_back() { # layer, folders from the first to the last
         shift
     done
 }
-looks_back core common search model train serve demo
+looks_back core common words search model train serve demo
 looks_back core/train method eval loop
 looks_back core/serve state filter query update
 looks_back server telemetry cli checkup load runtime jobs http commands
@@ -48,7 +48,7 @@ complain "storage/import is for the command alone" \
     "$(search '#include "storage/import/' "${storage[@]}" | grep -v '^storage/import/')"
 for folder in core/*/ storage/*/ api/*/ server/*/; do
     case $folder in
-    core/common/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
+    core/common/ | core/words/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
     storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
     api/web/ | api/resources/) ;;
     server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
@@ -63,6 +63,7 @@ complain "microhttpd belongs to server/http*" \
     "$(search '#include <microhttpd' "${core[@]}" "${storage[@]}" "${api[@]}" "${server[@]}" | grep -v '^server/http/')"
 complain "libsystemd belongs to server/telemetry/supervisor" \
     "$(search '#include <systemd' "${all[@]}" | grep -v '^server/telemetry/supervisor\.c')"
+complain "utf8proc belongs to core/words" "$(search '#include <utf8proc' "${all[@]}" | grep -v '^core/words/')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
 complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
 complain "core knows no clock, environment or log" \

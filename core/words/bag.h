@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bag: which terms an item's texts have, and how much of each.
+ *
+ * A term is a word, a pair of words that follow one another in a field, or a run of characters of a
+ * rare word. The frequency of a term is the sum of the weights of the fields in which it occurs.
+ * A category and a text among the attributes also count as a whole, so that a category "Tents" and
+ * the word "tents" differ.
+ *
+ * A bag is reused from item to item; it holds at most BAG_TERMS_MAX terms, and what comes later is
+ * left out, so an item costs bounded time. One thread at a time.
+ */
+#ifndef CORE_BAG_H
+#define CORE_BAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/common/slice.h"
+
+enum { BAG_TERMS_MAX = 8192 };
+
+/* The texts of an item. Everything is borrowed; absent fields are {NULL, 0}. */
+typedef struct words_document {
+    slice title, description;
+    const slice *categories; /* (category_count) */
+    size_t category_count;
+    const attribute *attributes; /* (attribute_count); numbers and truths are passed over */
+    size_t attribute_count;
+} words_document;
+
+typedef enum bag_kind { BAG_WORD, BAG_PAIR, BAG_PART } bag_kind;
+
+typedef struct bag_term {
+    uint64_t hash;
+    float frequency;
+    bag_kind kind;
+} bag_term;
+
+/* bag_rare_fn tells whether a word is so rare that its runs of characters are to be added. */
+typedef bool (*bag_rare_fn)(const void *ctx, uint64_t hash);
+
+typedef struct bag bag;
+
+err_code bag_new(bag **out, err *e) ERR_CHECKED;
+void bag_free(bag *b); /* accepts NULL */
+
+/* bag_fill replaces the content by the terms of `d`. `rare` may be NULL: no runs of characters. */
+void bag_fill(bag *b, const words_document *d, bag_rare_fn rare, const void *ctx);
+
+/* bag_terms borrows the terms, in the order of their first occurrence. */
+const bag_term *bag_terms(const bag *b, size_t *count);
+
+#endif

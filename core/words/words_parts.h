@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * words_parts: the inside of words, for the fit.
+ *
+ * Bytes: a header of WORDS_HEADER_BYTES (magic 8, terms u64, items u64, width u32, version u32),
+ * then vectors i16 (terms, width), hashes u64 (terms, ascending), items u32 (terms), scales f32
+ * (terms); little-endian.
+ */
+#ifndef CORE_WORDS_PARTS_H
+#define CORE_WORDS_PARTS_H
+
+#include "core/words/words.h"
+
+enum { WORDS_HEADER_BYTES = 64, WORDS_VERSION = 1, WORDS_RARE_ITEMS = 3 };
+
+typedef struct words_header {
+    char magic[8];
+    uint64_t terms, items;
+    uint32_t width, version;
+    char zero[32];
+} words_header;
+
+#define WORDS_MAGIC "stairwd1"
+
+struct words {
+    size_t terms, bytes, slot_mask;
+    uint64_t items;              /* of the catalogue that it was fitted on */
+    char *memory;                /* (bytes) everything below but for the last two */
+    const int16_t *vectors;      /* (terms, WORDS_WIDTH) */
+    const uint64_t *hashes;      /* (terms) */
+    const uint32_t *item_counts; /* (terms) */
+    const float *scales;         /* (terms) of the vectors */
+    float *weights;              /* (terms) inverse document frequency */
+    uint32_t *slots;             /* (slot_mask + 1) a term's number and 1; 0: free */
+};
+
+/* words_find gives the number of a term, SIZE_MAX if the vocabulary lacks it. */
+size_t words_find(const words *w, uint64_t hash);
+
+/* words_term_weight is the weight of a term in an item. */
+float words_term_weight(uint64_t items, uint32_t item_count);
+float words_frequency_weight(float frequency);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cold_protocol: how well items are recommended that training never saw (MODEL.md's protocol).
+ *
+ * A tenth of the items of Amazon Sports is hidden, 40 epochs are trained on the rest, the hidden
+ * ones are then posted from their features alone, and users are asked for them. The benches differ
+ * in the modalities that the data has and in the tuning of the cold start.
+ *
+ * A failure ends the program: this is for benches.
+ */
+#ifndef TESTS_BENCH_COLD_PROTOCOL_H
+#define TESTS_BENCH_COLD_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/serve/state/coldstart_maps.h"
+#include "core/serve/update/live.h"
+#include "tests/bench/sports_data.h"
+
+enum { COLD_K = 20 };
+
+typedef struct cold_bench {
+    sports_data data;
+    size_t warm; /* item rows below are trained, the others hidden */
+    const char *kept;
+    size_t *starts;  /* (users + 1) into data.edges */
+    uint32_t *asked; /* (asked_count) users with hidden and with training interactions */
+    size_t asked_count;
+} cold_bench;
+
+typedef struct cold_quality {
+    double recall, ndcg;
+    size_t users;
+} cold_quality;
+
+typedef enum cold_scope { AMONG_HIDDEN, AMONG_ALL, WARM_WITH, WARM_WITHOUT } cold_scope;
+
+/* cold_hide hides a tenth of the items of b->data and chooses the users who are asked. */
+void cold_hide(cold_bench *b);
+
+/* cold_trained trains on the items that are not hidden, or reads b->kept. */
+model *cold_trained(const cold_bench *b);
+
+/* cold_shop has the trained items, the training interactions, and the hidden items posted.
+ * `without` leaves modalities of the hidden items out, as bits; with `raw` neighbours are found
+ * among the features as given. */
+live *cold_shop(const cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw);
+
+cold_quality cold_ask(const cold_bench *b, live *l, cold_scope what);
+
+/* cold_content_knn ranks hidden (or all) items by weighted cosines to the mean of the user's
+ * features. */
+cold_quality cold_content_knn(const cold_bench *b, bool all, unsigned without);
+
+#endif

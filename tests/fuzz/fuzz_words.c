@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts of any bytes, and stored vocabularies of any bytes. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/words/tokens.h"
+#include "core/words/words.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(void *ctx, const token *t)
+{
+    size_t *told = ctx;
+    ++*told;
+    if (t->count == 0 || t->count > 2 * TOKEN_CHARACTERS_MAX ||
+        t->hash != tokens_hash(t->characters, t->count, 1)) {
+        abort();
+    }
+}
+
+static void encode(const words *w, slice text)
+{
+    static words_scratch *s;
+    float x[WORDS_WIDTH];
+    words_document d = {.title = text, .description = text, .categories = &text};
+    d.category_count = 1;
+    if (s == NULL && words_scratch_new(&s, NULL) != ERR_OK) {
+        return;
+    }
+    (void)words_encode(w, &d, s, x);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    slice text = {(const char *)data, size};
+    size_t told = 0;
+    tokens_each(text, check, &told);
+    if (told > TOKENS_MAX) {
+        abort();
+    }
+    words *w = NULL;
+    void *bytes = mem_copy(data, size);
+    if (bytes != NULL && words_open(&w, bytes, size, NULL) == ERR_OK) {
+        encode(w, text);
+        words_free(w);
+    }
+    return 0;
+}

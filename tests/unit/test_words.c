@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts as they come: what the tokenizer makes of them, and vectors whose neighbours make sense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the four before it */
+#include <cmocka.h>
+
+#include "core/common/mem.h"
+#include "core/words/tokens.h"
+#include "core/words/words_fit.h"
+
+/* --- tokens --- */
+
+enum { HASHES_MAX = 64 };
+
+typedef struct hashes {
+    uint64_t all[HASHES_MAX];
+    size_t count;
+} hashes;
+
+static void keep_hash(void *ctx, const token *t)
+{
+    hashes *h = ctx;
+    if (h->count < HASHES_MAX) {
+        h->all[h->count++] = t->hash;
+    }
+}
+
+static hashes hashes_of(const char *text)
+{
+    hashes h = {.count = 0};
+    tokens_each(slice_of(text), keep_hash, &h);
+    return h;
+}
+
+static void assert_same(const char *one, const char *other)
+{
+    hashes a = hashes_of(one), b = hashes_of(other);
+    if (a.count != b.count || memcmp(a.all, b.all, a.count * sizeof a.all[0]) != 0) {
+        fail_msg("\"%s\" has %zu tokens, \"%s\" has %zu, or they differ", one, a.count, other,
+                 b.count);
+    }
+}
+
+static void assert_tokens(const char *text, size_t count)
+{
+    if (hashes_of(text).count != count) {
+        fail_msg("\"%s\" has %zu tokens, not %zu", text, hashes_of(text).count, count);
+    }
+}
+
+static void assert_shares(const char *text, const char *word)
+{
+    hashes a = hashes_of(text), b = hashes_of(word);
+    assert_int_equal(b.count, 1);
+    for (size_t i = 0; i < a.count; i++) {
+        if (a.all[i] == b.all[0]) {
+            return;
+        }
+    }
+    fail_msg("\"%s\" does not hold \"%s\"", text, word);
+}
+
+static void spellings_of_a_word_are_one(void **state)
+{
+    (void)state;
+    assert_same("Winter JACKET", "winter jacket");
+    assert_same("Caf\xC3\xA9", "cafe\xCC\x81"); /* composed, decomposed */
+    assert_same("stra\xC3\x9F"
+                "e",
+                "STRASSE");
+    assert_same("\xEF\xBC\xA1\xEF\xBC\xA2\xEF\xBC\x91", "ab1"); /* full width */
+    assert_same("men's", "mens");
+    assert_same("men\xE2\x80\x99s", "mens");
+    assert_same("\xD0\x81\xD0\xB6", "\xD0\xB5\xD0\xB6"); /* Cyrillic yo, ye */
+    assert_same("\xD9\x83\xD9\x90\xD8\xAA\xD8\xA7\xD8\xA8", "\xD9\x83\xD8\xAA\xD8\xA7\xD8\xA8");
+    assert_same("Nike\xE2\x84\xA2 Air", "nike air");
+}
+
+static void markup_is_no_text(void **state)
+{
+    (void)state;
+    assert_same("<p class=\"a\">Warm <b>winter</b><br/>jacket</p>", "warm winter jacket");
+    assert_same("a<!-- not this --> b", "a b");
+    assert_same("<script>var x = 1;</script>red<style>p{}</style>", "red");
+    assert_same("Fish &amp; Chips &#38; Caf&eacute;&nbsp;&#x41;", "fish chips cafe a");
+    assert_same("fish &unknown; chips", "fish unknown chips");
+    assert_same("2 < 3", "2 3");
+    assert_same("<", "");
+    assert_same("<script", "script");
+    assert_same("&", "");
+    assert_same("&#xFFFFFFFFF;x", "x");
+}
+
+static void codes_are_found_by_their_parts(void **state)
+{
+    (void)state;
+    assert_tokens("AB-1234/5", 4);
+    assert_shares("AB-1234/5", "1234");
+    assert_shares("AB-1234/5", "ab12345");
+    assert_shares("t-shirt", "tshirt");
+    assert_shares("warm,winter;jacket", "winter");
+    assert_tokens("well -- then", 2);
+}
+
+static void scripts_without_spaces_are_cut(void **state)
+{
+    (void)state;
+    assert_shares("\xE5\x86\xAC\xE5\xAD\xA3\xE5\xA4\xB9\xE5\x85\x8B", /* winter jacket */
+                  "\xE5\x86\xAC");
+    assert_tokens("\xE5\x86\xAC\xE5\xAD\xA3", 3);     /* two characters and their pair */
+    assert_tokens("\xF0\x9F\x8E\xA7\xEF\xB8\x8F", 1); /* an emoji with a variation selector */
+    assert_tokens("", 0);
+    assert_tokens("\xFF\xFE\x80", 0);
+}
+
+/* --- fitting --- */
+
+typedef struct catalogue {
+    const words_document *documents;
+    size_t count;
+} catalogue;
+
+static err_code each(void *ctx, words_visit visit, void *visit_ctx, err *e)
+{
+    const catalogue *c = ctx;
+    err_code rc = ERR_OK;
+    for (size_t i = 0; rc == ERR_OK && i < c->count; i++) {
+        rc = visit(visit_ctx, &c->documents[i], e);
+    }
+    return rc;
+}
+
+static words *fit(const words_document *documents, size_t count, int threads)
+{
+    err e = ERR_INIT;
+    words *w = NULL;
+    catalogue c = {documents, count};
+    words_source source = {each, &c};
+    words_fit_options o = {.threads = threads};
+    if (words_fit(&w, &source, &o, &e) != ERR_OK) {
+        fail_msg("%s", e.text);
+    }
+    return w;
+}
+
+static size_t encode(const words *w, const words_document *d, float *out)
+{
+    err e = ERR_INIT;
+    words_scratch *s = NULL;
+    assert_int_equal(words_scratch_new(&s, &e), ERR_OK);
+    size_t known = words_encode(w, d, s, out);
+    words_scratch_free(s);
+    return known;
+}
+
+static float cosine(const words *w, const char *one, const char *other)
+{
+    float a[WORDS_WIDTH], b[WORDS_WIDTH], sum = 0;
+    assert_true(encode(w, &(words_document){.title = slice_of(one)}, a) > 0);
+    assert_true(encode(w, &(words_document){.title = slice_of(other)}, b) > 0);
+    for (size_t j = 0; j < WORDS_WIDTH; j++) {
+        sum += a[j] * b[j];
+    }
+    return sum;
+}
+
+/* Families of goods in four scripts: the nearest of a member is of its family. */
+static const char *const families[][4] = {
+    {"warm winter jacket", "winter jacket for men", "padded winter coat, jacket",
+     "ski jacket winter"},
+    {"wireless headphones bluetooth", "bluetooth over-ear headphones", "headphones with cable",
+     "noise cancelling headphones wireless"},
+    {"\xD0\xB7\xD0\xB8\xD0\xBC\xD0\xBD\xD1\x8F\xD1\x8F "
+     "\xD0\xBA\xD1\x83\xD1\x80\xD1\x82\xD0\xBA\xD0\xB0",
+     "\xD0\xBA\xD1\x83\xD1\x80\xD1\x82\xD0\xBA\xD0\xB0 "
+     "\xD0\xBC\xD1\x83\xD0\xB6\xD1\x81\xD0\xBA\xD0\xB0\xD1\x8F",
+     "\xD1\x82\xD1\x91\xD0\xBF\xD0\xBB\xD0\xB0\xD1\x8F "
+     "\xD0\xBA\xD1\x83\xD1\x80\xD1\x82\xD0\xBA\xD0\xB0",
+     "\xD0\xBA\xD1\x83\xD1\x80\xD1\x82\xD0\xBA\xD0\xB0 "
+     "\xD0\xB7\xD0\xB8\xD0\xBC\xD0\xBD\xD1\x8F\xD1\x8F "
+     "\xD1\x82\xD1\x91\xD0\xBF\xD0\xBB\xD0\xB0\xD1\x8F"},
+    {"\xE5\x86\xAC\xE5\xAD\xA3\xE4\xBF\x9D\xE6\x9A\x96\xE5\xA4\xB9\xE5\x85\x8B",
+     "\xE7\x94\xB7\xE5\xA3\xAB\xE5\x86\xAC\xE5\xAD\xA3\xE5\xA4\xB9\xE5\x85\x8B",
+     "\xE4\xBF\x9D\xE6\x9A\x96\xE5\xA4\xB9\xE5\x85\x8B",
+     "\xE5\x86\xAC\xE5\xAD\xA3\xE5\xA4\x96\xE5\xA5\x97\xE5\xA4\xB9\xE5\x85\x8B"},
+    {"\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A\xD8\xA9",
+     "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xB1\xD8\xAC\xD8\xA7\xD9\x84\xD9\x8A\xD8\xA9",
+     "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xAF\xD8\xA7\xD9\x81\xD8\xA6\xD8\xA9",
+     "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xAF\xD8\xA7\xD9\x81\xD8\xA6\xD8\xA9 "
+     "\xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A\xD8\xA9"},
+    {"charger AB-1234/5", "AB-1234/5 original charger", "spare part AB-1234/5",
+     "charger for AB-1234"},
+};
+enum { FAMILIES = sizeof families / sizeof families[0], MEMBERS = 4 };
+
+static words *fit_families(int threads)
+{
+    words_document documents[FAMILIES * MEMBERS] = {0};
+    for (size_t i = 0; i < FAMILIES * MEMBERS; i++) {
+        documents[i].title = slice_of(families[i / MEMBERS][i % MEMBERS]);
+    }
+    return fit(documents, FAMILIES * MEMBERS, threads);
+}
+
+static void neighbours_are_of_the_family(void **state)
+{
+    (void)state;
+    words *w = fit_families(1);
+    for (size_t f = 0; f < FAMILIES; f++) {
+        for (size_t m = 0; m < MEMBERS; m++) {
+            float mean[FAMILIES] = {0}, nearest = -1;
+            size_t nearest_family = FAMILIES;
+            for (size_t i = 0; i < FAMILIES * MEMBERS; i++) {
+                if (i == f * MEMBERS + m) {
+                    continue;
+                }
+                float c = cosine(w, families[f][m], families[i / MEMBERS][i % MEMBERS]);
+                mean[i / MEMBERS] += c / (i / MEMBERS == f ? MEMBERS - 1 : MEMBERS);
+                nearest_family = c > nearest ? i / MEMBERS : nearest_family;
+                nearest = c > nearest ? c : nearest;
+            }
+            assert_int_equal(nearest_family, f);
+            for (size_t other = 0; other < FAMILIES; other++) {
+                if (other != f && mean[other] > mean[f] / 2) {
+                    fail_msg("\"%s\": %g to its family, %g to family %zu", families[f][m],
+                             (double)mean[f], (double)mean[other], other);
+                }
+            }
+        }
+    }
+    words_free(w);
+}
+
+static void the_fit_does_not_depend_on_threads(void **state)
+{
+    (void)state;
+    words *one = fit_families(1), *other = fit_families(3);
+    size_t bytes = 0, more = 0;
+    const void *a = words_bytes(one, &bytes), *b = words_bytes(other, &more);
+    assert_int_equal(bytes, more);
+    assert_memory_equal(a, b, bytes);
+    words_free(one);
+    words_free(other);
+}
+
+static void every_field_counts(void **state)
+{
+    (void)state;
+    words *w = fit_families(1);
+    float x[WORDS_WIDTH];
+    slice category = slice_of("headphones");
+    attribute brand = {
+        .name = slice_of("kind"), .kind = ATTRIBUTE_TEXT, .text = slice_of("jacket")};
+    attribute price = {.name = slice_of("price"), .kind = ATTRIBUTE_NUMBER, .number = 5};
+    assert_true(encode(w, &(words_document){.description = slice_of("<b>jacket</b>")}, x) > 0);
+    assert_true(encode(w, &(words_document){.categories = &category, .category_count = 1}, x) > 0);
+    assert_true(encode(w, &(words_document){.attributes = &brand, .attribute_count = 1}, x) > 0);
+    assert_int_equal(encode(w, &(words_document){.attributes = &price, .attribute_count = 1}, x),
+                     0);
+    assert_int_equal(encode(w, &(words_document){.title = slice_of("zzz")}, x), 0);
+    for (size_t j = 0; j < WORDS_WIDTH; j++) {
+        assert_true(x[j] == 0);
+    }
+    words_free(w);
+}
+
+static void bytes_are_read_back_and_damage_is_found(void **state)
+{
+    (void)state;
+    err e = ERR_INIT;
+    words *w = fit_families(1), *again = NULL;
+    size_t bytes = 0;
+    const char *from = words_bytes(w, &bytes);
+    assert_int_equal(words_open(&again, mem_copy(from, bytes), bytes, &e), ERR_OK);
+    float a[WORDS_WIDTH], b[WORDS_WIDTH];
+    words_document d = {.title = slice_of("warm jacket")};
+    assert_int_equal(encode(w, &d, a), encode(again, &d, b));
+    assert_memory_equal(a, b, sizeof a);
+    words_free(again);
+    char *damaged = mem_copy(from, bytes);
+    damaged[8] = (char)(damaged[8] + 1); /* the number of terms */
+    assert_int_equal(words_open(&again, damaged, bytes, &e), ERR_CORRUPT);
+    e = (err)ERR_INIT;
+    assert_int_equal(words_open(&again, mem_copy(from, bytes), bytes - 1, &e), ERR_CORRUPT);
+    e = (err)ERR_INIT;
+    assert_int_equal(words_open(&again, mem_copy(from, 10), 10, &e), ERR_CORRUPT);
+    words_free(w);
+}
+
+/* Ten thousand equal titles leave one direction, and that is enough to find them. */
+static void equal_titles_are_one_direction(void **state)
+{
+    (void)state;
+    enum { EQUAL = 10000 };
+    words_document *documents = mem_array(EQUAL + 1, sizeof *documents);
+    assert_non_null(documents);
+    for (size_t i = 0; i < EQUAL; i++) {
+        documents[i].title = slice_of("the same thing");
+    }
+    documents[EQUAL].title = slice_of("something else entirely");
+    words *w = fit(documents, EQUAL + 1, 2);
+    assert_true(cosine(w, "the same thing", "same thing") > 0.9F);
+    assert_true(cosine(w, "the same thing", "something else entirely") < 0.1F);
+    words_free(w);
+    mem_free(documents);
+}
+
+static void nothing_to_fit_is_no_vocabulary(void **state)
+{
+    (void)state;
+    words_document documents[3] = {{.title = slice_of("")}, {.title = slice_of("<br>")}};
+    assert_null(fit(documents, 3, 1));
+    assert_null(fit(documents, 0, 1));
+}
+
+static void long_and_odd_texts_are_encoded(void **state)
+{
+    (void)state;
+    enum { LONG = 64 * 1024 };
+    char *text = mem_array(LONG, 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < LONG; i++) {
+        text[i] = (char)(i * 7919 >> 3); /* NUL, "<" and bytes that are no UTF-8 among them */
+    }
+    words_document documents[2] = {{.description = {text, LONG}}, {.title = slice_of("a jacket")}};
+    words *w = fit(documents, 2, 1);
+    float x[WORDS_WIDTH], y[WORDS_WIDTH];
+    assert_true(encode(w, &documents[0], x) > 0);
+    assert_true(encode(w, &documents[0], y) > 0);
+    assert_memory_equal(x, y, sizeof x);
+    words_free(w);
+    mem_free(text);
+}
+
+static void the_vocabulary_keeps_to_its_bytes(void **state)
+{
+    (void)state;
+    enum { ITEMS = 300, ROOM = 1 << 20 };
+    err e = ERR_INIT;
+    char(*titles)[64] = mem_array(ITEMS * 8, sizeof *titles);
+    words_document *documents = mem_array(ITEMS * 8, sizeof *documents);
+    for (size_t i = 0; i < ITEMS * 8; i++) {
+        snprintf(titles[i], sizeof titles[i], "common w%zu v%zu", i, i / 2);
+        documents[i].title = slice_of(titles[i]);
+    }
+    catalogue c = {documents, ITEMS * 8};
+    words_source source = {each, &c};
+    words_fit_options o = {.bytes_max = ROOM, .threads = 1};
+    words *w = NULL;
+    assert_int_equal(words_fit(&w, &source, &o, &e), ERR_OK);
+    assert_true(words_memory(w) <= ROOM);
+    assert_true(words_terms(w) > 1000);
+    words_free(w);
+    mem_free(documents);
+    mem_free(titles);
+}
+
+static void want_of_memory_is_told(void **state)
+{
+    (void)state;
+    catalogue c;
+    words_document documents[2] = {{.title = slice_of("warm jacket")}, {.title = slice_of("cold")}};
+    c = (catalogue){documents, 2};
+    words_source source = {each, &c};
+    words_fit_options o = {.threads = 1};
+    err_code rc = ERR_NOMEM;
+    for (long at = 0; rc != ERR_OK; at++) {
+        err e = ERR_INIT;
+        words *w = NULL;
+        assert_true(at < 1000);
+        mem_fail_at(at);
+        rc = words_fit(&w, &source, &o, &e);
+        mem_fail_at(-1);
+        assert_true(rc == ERR_OK || rc == ERR_NOMEM);
+        assert_true((w != NULL) == (rc == ERR_OK));
+        words_free(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spellings_of_a_word_are_one),
+        cmocka_unit_test(markup_is_no_text),
+        cmocka_unit_test(codes_are_found_by_their_parts),
+        cmocka_unit_test(scripts_without_spaces_are_cut),
+        cmocka_unit_test(neighbours_are_of_the_family),
+        cmocka_unit_test(the_fit_does_not_depend_on_threads),
+        cmocka_unit_test(every_field_counts),
+        cmocka_unit_test(bytes_are_read_back_and_damage_is_found),
+        cmocka_unit_test(equal_titles_are_one_direction),
+        cmocka_unit_test(nothing_to_fit_is_no_vocabulary),
+        cmocka_unit_test(long_and_odd_texts_are_encoded),
+        cmocka_unit_test(the_vocabulary_keeps_to_its_bytes),
+        cmocka_unit_test(want_of_memory_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
