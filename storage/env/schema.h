@@ -40,6 +40,7 @@
 #include "core/common/slice.h"
 #include "storage/env/codec.h"
 #include "storage/env/guard.h"
+#include "storage/env/process.h"
 #include "storage/env/store.h"
 
 typedef enum store_db {
@@ -113,6 +114,7 @@ struct store {
     size_t resting_count;
     MDB_env *env;
     MDB_dbi dbi[DB_COUNT];
+    turn writing; /* taken by whoever has a write transaction */
     /* atomic */
     atomic_bool broken; /* a commit failed: no writes until store_reopen */
 };

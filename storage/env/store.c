@@ -89,6 +89,7 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
     s->options = *options;
     pthread_mutex_init(&s->mu, NULL);
     pthread_cond_init(&s->quiet, NULL);
+    turn_init(&s->writing);
     s->dir = mem_string(dir, strlen(dir));
     err_code rc = s->dir != NULL ? ERR_OK : err_nomem(e, "a store");
     bool create = options->create && options->mode != STORE_READ;
@@ -126,6 +127,7 @@ void store_close(store *s)
     if (s->train_fd >= 0) {
         close(s->train_fd);
     }
+    turn_fini(&s->writing);
     pthread_cond_destroy(&s->quiet);
     pthread_mutex_destroy(&s->mu);
     mem_free(s->dir);

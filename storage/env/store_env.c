@@ -256,7 +256,7 @@ static int open_mapped(store *s, size_t map_bytes)
     unsigned flags = MDB_NOTLS;
     flags |= s->options.mode == STORE_READ ? MDB_RDONLY : 0;
     flags |= s->options.no_sync ? MDB_NOSYNC : 0;
-    int rc = mdb_env_create(&s->env);
+    int rc = process_env_create(&s->env);
     rc = rc == 0 ? mdb_env_set_maxdbs(s->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_maxreaders(s->env, 1024) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(s->env, map_bytes) : rc;
@@ -266,6 +266,23 @@ static int open_mapped(store *s, size_t map_bytes)
         s->env = NULL;
     }
     return rc;
+}
+
+/* Opens open.lock twice: locked for as long as the opening takes, and for the turn to write. */
+static err_code open_locks(store *s, int *fd, err *e)
+{
+    char path[STORE_PATH_MAX];
+    long holder = 0;
+    *fd = -1;
+    if (access(s->dir, W_OK) != 0) {
+        return ERR_OK; /* a folder that we may only read has no importer either */
+    }
+    err_code code = lock_file(s->dir, "open.lock", true, true, fd, &holder, e);
+    if (code == ERR_OK && s->options.mode != STORE_READ) {
+        code = path_join(path, s->dir, "open.lock", e);
+        code = code == ERR_OK ? turn_open(&s->writing, path, e) : code;
+    }
+    return code;
 }
 
 static err_code map_data(store *s, err *e)
@@ -293,7 +310,9 @@ static err_code open_guarded(store *s, bool create, err *e)
         return rc;
     }
     rc = guard_take(&s->files, s->dir, s->options.mode == STORE_OWNER, e);
+    turn_take(&s->writing);
     rc = rc == ERR_OK ? open_content(s, create, e) : rc;
+    turn_give(&s->writing);
     if (rc != ERR_OK) {
         env_close(s);
     }
@@ -303,11 +322,7 @@ static err_code open_guarded(store *s, bool create, err *e)
 err_code env_open(store *s, bool create, err *e)
 {
     int fd = -1;
-    long holder = 0;
-    /* A folder that we may only read has no importer either. */
-    err_code rc = access(s->dir, W_OK) == 0
-                      ? lock_file(s->dir, "open.lock", true, true, &fd, &holder, e)
-                      : ERR_OK;
+    err_code rc = open_locks(s, &fd, e);
     rc = rc == ERR_OK ? open_guarded(s, create, e) : rc;
     if (fd >= 0) {
         close(fd);
@@ -329,4 +344,5 @@ void env_close(store *s)
         s->env = NULL;
     }
     guard_drop(&s->files);
+    turn_close(&s->writing);
 }

@@ -28,6 +28,12 @@ static err_code may_write(const store *s, err *e)
     return ERR_OK;
 }
 
+static void leave_turn(store *s)
+{
+    turn_give(&s->writing);
+    store_leave(s);
+}
+
 err_code store_write_begin(store *s, store_write **out, err *e)
 {
     *out = NULL;
@@ -36,25 +42,26 @@ err_code store_write_begin(store *s, store_write **out, err *e)
     if (w == NULL) {
         return rc != ERR_OK ? rc : err_nomem(e, "a write");
     }
-    rc = store_enter(s, e);
-    if (rc != ERR_OK) {
-        mem_free(w);
-        return rc;
-    }
-    int lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
-    if (lmdb == MDB_MAP_RESIZED) {
-        store_leave(s);
-        store_adopt_size(s);
+    int lmdb = 0;
+    for (int attempt = 0; attempt < 2; attempt++) {
         rc = store_enter(s, e);
         if (rc != ERR_OK) {
             mem_free(w);
             return rc;
         }
+        turn_take(&s->writing);
         lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
+        if (lmdb == 0) {
+            break;
+        }
+        leave_turn(s);
+        if (lmdb != MDB_MAP_RESIZED) {
+            break;
+        }
+        store_adopt_size(s);
     }
     if (lmdb != 0) {
         mem_free(w);
-        store_leave(s);
         return schema_error(lmdb, "beginning to write", e);
     }
     w->owner = s;
@@ -83,7 +90,7 @@ void store_write_abort(store_write *w)
     store *s = w->owner;
     mdb_txn_abort(w->txn);
     mem_free(w);
-    store_leave(s);
+    leave_turn(s);
 }
 
 /* LMDB says EIO for a page write that the file system cut short, which is what a disk does when it
@@ -141,7 +148,7 @@ err_code store_write_commit(store_write *w, err *e)
     int lmdb = mdb_txn_commit(w->txn);
     if (lmdb == 0) {
         mem_free(w);
-        store_leave(s);
+        leave_turn(s);
         return ERR_OK;
     }
     if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
@@ -152,7 +159,7 @@ err_code store_write_commit(store_write *w, err *e)
                      mdb_strerror(lmdb));
     }
     mem_free(w);
-    store_leave(s);
+    leave_turn(s);
     return rc;
 }
 

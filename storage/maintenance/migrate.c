@@ -255,7 +255,7 @@ static err_code open_raw(migration *m, const char *dir, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    int rc = mdb_env_create(&m->env);
+    int rc = process_env_create(&m->env);
     rc = rc == 0 ? mdb_env_set_maxdbs(m->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(m->env, (size_t)1 << MIGRATE_MAP_SHIFT) : rc;
     rc = rc == 0 ? mdb_env_open(m->env, dir, MDB_RDONLY | MDB_NOTLS, 0644) : rc;

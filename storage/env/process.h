@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process: how the processes that share a store tell one another apart, across containers too.
+ *
+ * LMDB writes a process number into the table of readers, and takes a number whose process is gone
+ * for a dead reader. Two containers on one volume have process numbers of their own: the service
+ * and a training are both process 1. So LMDB is given another number, drawn at random from those
+ * that no kernel gives out, which stays the same for the life of the process.
+ *
+ * LMDB's write mutex names its holder by thread number, and those too repeat in every container: a
+ * process that is killed while it waits for the mutex would release it for the thread of the same
+ * number that holds it. So whoever writes first takes the turn, a lock of the kernel that ends with
+ * its process, and LMDB's mutex is never waited for across processes.
+ *
+ * Internal to storage/. Thread-safe.
+ */
+#ifndef STORAGE_PROCESS_H
+#define STORAGE_PROCESS_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "core/common/err.h"
+
+/* process_number is the number by which LMDB knows this process. A fork has another. */
+int process_number(void);
+
+/* process_env_create is mdb_env_create with that number. */
+int process_env_create(MDB_env **out);
+
+/* process_of finds which process has taken the number `number` in the lock file `path`: its process
+ * number as this process sees it; 0 if it is gone or belongs to another container. */
+long process_of(int number, const char *path);
+
+/* A turn to write, one at a time in all processes. turn_open makes or opens the file `path` for it;
+ * turn_close accepts one that is not open. turn_take waits; turn_give must come from the same
+ * thread. Where the file cannot be locked, only the threads of this process wait for each other. */
+typedef struct turn {
+    pthread_mutex_t mu;
+    int fd; /* -1: not open */
+} turn;
+
+void turn_init(turn *t);
+void turn_fini(turn *t);
+err_code turn_open(turn *t, const char *path, err *e) ERR_CHECKED;
+void turn_close(turn *t);
+void turn_take(turn *t);
+void turn_give(turn *t);
+
+#endif
