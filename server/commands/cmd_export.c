@@ -4,9 +4,14 @@
  *
  * Either both files into a folder, or one part on standard output. The files get their names only
  * when both are complete, so a run that fails or is interrupted leaves an earlier export whole.
+ *
+ * A pipe may wait for its reader for hours, and a read transaction that waits keeps the store's
+ * pages from being used again. So a part for a pipe or a terminal is first written whole into an
+ * unlinked file of the folder TMPDIR, and the transaction ends before the first byte goes out.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
