@@ -69,6 +69,8 @@ typedef struct api_health {
     uint64_t uptime_seconds;
     uint64_t store_bytes; /* in use */
     uint64_t quota_bytes; /* 0: none */
+    uint64_t held_bytes;  /* free pages that an open read keeps from being used again */
+    char held_by[96];     /* whose read that is, for people; "": nobody's */
     double propagation_lag_seconds;
 } api_health;
 

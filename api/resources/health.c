@@ -64,6 +64,13 @@ err_code handle_health_get(context *c, err *e)
     put_number(b, "uptime_seconds", h.uptime_seconds);
     put_number(b, "store_bytes", h.store_bytes);
     put_number(b, "quota_bytes", h.quota_bytes);
+    put_number(b, "held_bytes", h.held_bytes);
+    json_put_key(b, "held_by");
+    if (h.held_by[0] != '\0') {
+        json_put_text(b, h.held_by);
+    } else {
+        json_put_raw(b, "null", 4);
+    }
     json_put_key(b, "propagation_lag_seconds");
     json_put_double(b, h.propagation_lag_seconds);
     json_put_raw(b, "}", 1);

@@ -170,6 +170,88 @@ static err_code write_folder(store_read *r, const export_arguments *a, err *e)
     return code;
 }
 
+static bool is_file(FILE *file)
+{
+    struct stat st;
+    return fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static err_code spool_open(FILE **out, err *e)
+{
+    char path[PATH_BYTES];
+    const char *dir = getenv("TMPDIR");
+    dir = dir != NULL && dir[0] != '\0' ? dir : "/tmp";
+    *out = NULL;
+    if (snprintf(path, sizeof path, "%s/stair-export-XXXXXX", dir) >= PATH_BYTES) {
+        return err_set(e, ERR_INVALID, "TMPDIR: the folder's name is too long");
+    }
+    int fd = mkstemp(path);
+    if (fd < 0) {
+        return err_set(e, ERR_IO, "%s: cannot make a temporary file: %s; name a folder by TMPDIR",
+                       path, strerror(errno));
+    }
+    unlink(path);
+    *out = fdopen(fd, "w+b");
+    if (*out == NULL) {
+        close(fd);
+        return err_nomem(e, "an export");
+    }
+    return ERR_OK;
+}
+
+static err_code copy_out(FILE *spool, err *e)
+{
+    char block[64 * 1024];
+    err_code code = ERR_OK;
+    size_t got = 0;
+    rewind(spool);
+    while (code == ERR_OK && (got = fread(block, 1, sizeof block, spool)) > 0) {
+        code = write_lines(stdout, block, got, e);
+    }
+    if (code == ERR_OK && ferror(spool)) {
+        code = err_set(e, ERR_IO, "cannot read the temporary file: %s", strerror(errno));
+    }
+    return code == ERR_OK && fflush(stdout) != 0 ? cannot_write(e) : code;
+}
+
+static err_code write_part(store *s, FILE *to, export_part part, err *e)
+{
+    store_read *r = NULL;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = part(r, write_lines, to, NULL, e);
+        store_read_end(r);
+    }
+    return code == ERR_OK && fflush(to) != 0 ? cannot_write(e) : code;
+}
+
+/* Takes over the store, which is closed before anything goes to a reader that may be slow. */
+static err_code write_stdout(store *s, export_part part, err *e)
+{
+    FILE *spool = NULL;
+    err_code code = ERR_OK;
+    if (is_file(stdout)) {
+        code = write_part(s, stdout, part, e);
+        store_close(s);
+        return code;
+    }
+    code = spool_open(&spool, e);
+    if (code == ERR_OK) {
+        code = write_part(s, spool, part, e);
+        if (code == ERR_FULL) {
+            err_context(e, "the temporary file in TMPDIR");
+        }
+    }
+    store_close(s);
+    if (code == ERR_OK) {
+        code = copy_out(spool, e);
+    }
+    if (spool != NULL) {
+        fclose(spool);
+    }
+    return code;
+}
+
 static err_code run(const command_call *call, err *e)
 {
     const export_arguments *a = call->options;
@@ -180,16 +262,14 @@ static err_code run(const command_call *call, err *e)
     if (code == ERR_OK) {
         code = recover_open(&s, a->store, &how, e);
     }
+    if (code == ERR_OK && a->to == NULL) {
+        return write_stdout(s, part_of(call->values->rest[0]), e);
+    }
     if (code == ERR_OK) {
         code = store_read_begin(s, &r, e);
     }
-    if (code == ERR_OK && a->to != NULL) {
+    if (code == ERR_OK) {
         code = write_folder(r, a, e);
-    } else if (code == ERR_OK) {
-        code = part_of(call->values->rest[0])(r, write_lines, stdout, NULL, e);
-        if (code == ERR_OK && fflush(stdout) != 0) {
-            code = err_set(e, ERR_IO, "cannot write: %s", strerror(errno));
-        }
     }
     store_read_end(r);
     store_close(s);

@@ -27,7 +27,8 @@ struct engine {
     atomic_bool stopped;
     struct {
         metric_series *generation, *age, *items, *hidden, *users, *interactions, *seq, *depth,
-            *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base, *changes;
+            *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base, *changes,
+            *held;
     } gauges;
 };
 
@@ -77,6 +78,10 @@ static const metric_info info_quota = {.name = "stair_store_quota_bytes",
                                        .help =
                                            "Most that the store's file may grow to; 0: no quota.",
                                        .kind = METRIC_GAUGE};
+static const metric_info info_held = {
+    .name = "stair_store_held_bytes",
+    .help = "Free pages that cannot be used again while a read of an earlier moment is open.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_delta = {.name = "stair_index_delta_rows",
                                        .help = "Vectors beside the index: later and changed items.",
                                        .kind = METRIC_GAUGE};
@@ -124,6 +129,10 @@ static void collect_store(engine *g)
         metric_set(g->gauges.file, (double)info.file_bytes);
         metric_set(g->gauges.quota, (double)info.quota_bytes);
     }
+    store_holder holder;
+    if (store_holder_find(g->store, &holder, NULL) == ERR_OK) {
+        metric_set(g->gauges.held, (double)holder.bytes);
+    }
 }
 
 static void collect(void *ctx)
@@ -167,6 +176,7 @@ static err_code declare(engine *g, err *e)
         {&info_used, &g->gauges.used},
         {&info_file, &g->gauges.file},
         {&info_quota, &g->gauges.quota},
+        {&info_held, &g->gauges.held},
         {&info_delta, &g->gauges.delta},
         {&info_base, &g->gauges.base},
         {&info_changes, &g->gauges.changes},
@@ -298,10 +308,25 @@ void engine_look(engine *g)
     propagator_look(g->propagator);
 }
 
+/* Who holds free pages; "" if nobody does. A read that has lasted for some commits is no matter. */
+static void tell_holder(const store_holder *holder, char *out, size_t bytes)
+{
+    char who[48] = "a process of another container";
+    if (holder->pid != 0) {
+        snprintf(who, sizeof who, "process %ld", holder->pid);
+    }
+    out[0] = '\0';
+    if (holder->bytes > 0) {
+        snprintf(out, bytes, "%s, whose read began %llu commits ago", who,
+                 (unsigned long long)holder->commits);
+    }
+}
+
 void engine_health(engine *g, api_health *out)
 {
     writer_status status;
     store_info info;
+    store_holder holder;
     writer_state(g->writer, &status);
     out->writable = is_writable(&status);
     snprintf(out->problem, sizeof out->problem, "%s", status.problem);
@@ -314,6 +339,10 @@ void engine_health(engine *g, api_health *out)
     if (store_stat(g->store, &info, NULL) == ERR_OK) {
         out->store_bytes = info.used_bytes;
         out->quota_bytes = info.quota_bytes;
+    }
+    if (store_holder_find(g->store, &holder, NULL) == ERR_OK) {
+        out->held_bytes = holder.bytes;
+        tell_holder(&holder, out->held_by, sizeof out->held_by);
     }
 }
 

@@ -71,7 +71,8 @@ long process_of(int number, const char *path)
         uint64_t inode = 0;
         int read = sscanf(line, "%*s POSIX %*s WRITE %ld %*x:%*x:%" SCNu64 " %ld %ld", &pid, &inode,
                           &from, &to);
-        if (read == 4 && inode == (uint64_t)st.st_ino && from == number && to == number && pid > 0) {
+        if (read == 4 && inode == (uint64_t)st.st_ino && from == number && to == number &&
+            pid > 0) {
             found = pid;
         }
     }
@@ -95,19 +96,19 @@ void turn_fini(turn *t)
     pthread_mutex_destroy(&t->mu);
 }
 
-err_code turn_open(turn *t, const char *path, err *e)
-{
-    t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    return t->fd >= 0 ? ERR_OK
-                      : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
-}
-
 void turn_close(turn *t)
 {
     if (t->fd >= 0) {
         close(t->fd);
         t->fd = -1;
     }
+}
+
+err_code turn_open(turn *t, const char *path, err *e)
+{
+    turn_close(t);
+    t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    return t->fd >= 0 ? ERR_OK : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
 }
 
 /* A lock of the open file, not of the process: closing another descriptor of it changes nothing. */

@@ -175,6 +175,10 @@ void store_leave(store *s);
 void store_adopt_size(store *s);
 err_code state_read(store_read *r, store_state *out, err *e) ERR_CHECKED;
 
+/* free_pages counts the pages that were freed by transaction `since` or later (0: all): those that
+ * the next writes use again, unless a reader of an earlier moment is open (readers.c). */
+uint64_t free_pages(MDB_txn *txn, size_t since);
+
 /* exclusive_begin waits until no read transaction is open and lets none begin. */
 void exclusive_begin(store *s);
 void exclusive_end(store *s);

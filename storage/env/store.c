@@ -101,7 +101,7 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
     rc = rc == ERR_OK ? env_open(s, create, e) : rc;
     rc = rc == ERR_OK && create && !options->no_sync ? path_sync(s->dir, e) : rc;
     if (rc == ERR_OK && options->mode != STORE_READ) {
-        store_reader_check(s);
+        (void)store_reader_check(s);
     }
     if (rc == ERR_OK && options->mode == STORE_OWNER) {
         rc = leave_snapshot(s, e);
@@ -137,16 +137,6 @@ void store_close(store *s)
 const char *store_dir(const store *s)
 {
     return s->dir;
-}
-
-void store_reader_check(store *s)
-{
-    int dead = 0;
-    pthread_mutex_lock(&s->mu);
-    if (s->env != NULL) {
-        (void)mdb_reader_check(s->env, &dead); /* nothing to do about a failure but try later */
-    }
-    pthread_mutex_unlock(&s->mu);
 }
 
 /* --- who stands in the environment --- */
@@ -300,25 +290,6 @@ err_code state_read(store_read *r, store_state *out, err *e)
     return rc == ERR_OK ? state_decode(out, record, e) : rc;
 }
 
-/* Pages that the next writes will use again: LMDB lists them by transaction, each list begins with
- * its length. */
-static uint64_t free_pages(MDB_txn *txn)
-{
-    MDB_cursor *cursor = NULL;
-    MDB_val k, v;
-    uint64_t pages = 0;
-    if (mdb_cursor_open(txn, 0, &cursor) != 0) {
-        return 0;
-    }
-    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
-        size_t count = 0;
-        memcpy(&count, v.mv_data, v.mv_size < sizeof count ? v.mv_size : sizeof count);
-        pages += count;
-    }
-    mdb_cursor_close(cursor);
-    return pages;
-}
-
 uint64_t store_quota_room(store *s, uint64_t enough)
 {
     MDB_envinfo info;
@@ -332,7 +303,7 @@ uint64_t store_quota_room(store *s, uint64_t enough)
     if (used + enough <= quota || store_read_begin(s, &r, NULL) != ERR_OK) {
         return quota - (used < quota ? used : quota);
     }
-    used -= free_pages(r->txn) * stat.ms_psize;
+    used -= free_pages(r->txn, 0) * stat.ms_psize;
     store_read_end(r);
     return used < quota ? quota - used : 0;
 }
@@ -346,7 +317,7 @@ static void fill_sizes(store *s, MDB_txn *txn, bool lent, store_info *out)
     out->quota_bytes = s->options.quota_bytes;
     out->writable = !atomic_load(&s->broken) && s->options.mode != STORE_READ;
     if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
-        uint64_t unused = lent ? 0 : free_pages(txn); /* only a reader may look */
+        uint64_t unused = lent ? 0 : free_pages(txn, 0); /* only a reader may look */
         out->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * stat.ms_psize;
     }
     if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0) {

@@ -98,8 +98,19 @@ uint64_t store_quota_room(store *s, uint64_t enough);
  * transactions that are open have ended. */
 err_code store_reopen(store *s, store_info *out, err *e) ERR_CHECKED;
 
-/* store_reader_check frees the reader slots of processes that died; call it every minute or so. */
-void store_reader_check(store *s);
+/* store_reader_check frees the reader slots of processes that died and returns how many there were;
+ * call it every minute or so, and before a write is refused because the store is full. */
+size_t store_reader_check(store *s);
+
+/* The open read transaction of the earliest moment, of whatever process. */
+typedef struct store_holder {
+    uint64_t bytes; /* of free pages that cannot be used again until it ends; 0: nothing is held */
+    uint64_t commits; /* that were made since its moment */
+    long pid;         /* 0: of a process in another container, or one that has just ended */
+} store_holder;
+
+/* store_holder_find tells who keeps pages from being used again. */
+err_code store_holder_find(store *s, store_holder *out, err *e) ERR_CHECKED;
 
 /* store_forget_pages gives the pages that were read through the map back: they stay in the page
  * cache, but are no longer the process's memory. For after a load that touched most of the file. */

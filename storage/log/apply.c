@@ -414,6 +414,9 @@ err_code apply_group(store *s, const op *const *ops, size_t count, apply_result 
 {
     err first = ERR_INIT;
     err_code rc = attempt(s, ops, count, results, &first);
+    if (rc == ERR_FULL && store_reader_check(s) > 0) {
+        rc = attempt(s, ops, count, results, &first); /* a process that died held pages */
+    }
     bool alone = rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_TOO_LARGE;
     if (rc == ERR_OK) {
         after_commit(s, ops, count, results);
