@@ -36,7 +36,6 @@ typedef enum links_source {
 typedef enum links_kind {
     LINKS_COSINE = 0, /* users in common, shrunk */
     LINKS_DIRECTED,   /* how often i came soon after j */
-    LINKS_EASE,       /* a linear autoencoder's weights, the strongest */
     LINKS_KINDS,
 } links_kind;
 

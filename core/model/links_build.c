@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/model/links_build.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "core/common/types.h"
+#include "core/search/topk.h"
+
+/* One item of a user's history in order of time. */
+typedef struct visit {
+    uint32_t item;
+    uint32_t step; /* how many earlier times the user has */
+    float weight;
+    uint32_t time;
+} visit;
+
+/* Everything that rows are built from, read-only while they are. */
+typedef struct source {
+    const links_choice *choice;
+    size_t users, items;
+    visit *visits;        /* by user, earliest first; of one time by item */
+    size_t *user_start;   /* (users + 1) */
+    size_t *item_start;   /* (items + 1) into `places` */
+    uint32_t *place_user; /* by item: whose visit */
+    uint32_t *place;      /* by item: which of the user's visits */
+    float *norm;          /* (items) root of the sum of squared weights */
+} source;
+
+/* One thread's memory. */
+typedef struct builder {
+    float *sum;        /* (items) zero between rows */
+    uint32_t *touched; /* (items) */
+    topk_hit *hits;    /* (LINKS_KEPT_COLLABORATIVE) */
+} builder;
+
+static int earliest_first(const void *x, const void *y)
+{
+    const visit *a = x, *b = y;
+    return a->time != b->time ? (a->time < b->time ? -1 : 1)
+                              : (a->item > b->item) - (a->item < b->item);
+}
+
+static void fill_user(source *s, const pair *pairs, size_t count, size_t user)
+{
+    visit *v = s->visits + s->user_start[user];
+    for (size_t k = 0; k < count; k++) {
+        v[k] = (visit){pairs[k].item, 0, pairs[k].weight, pairs[k].time};
+    }
+    qsort(v, count, sizeof *v, earliest_first);
+    if (count > LINKS_USER_ITEMS_MAX) {
+        memmove(v, v + (count - LINKS_USER_ITEMS_MAX), LINKS_USER_ITEMS_MAX * sizeof *v);
+        count = LINKS_USER_ITEMS_MAX;
+    }
+    for (size_t k = 1; k < count; k++) {
+        v[k].step = v[k - 1].step + (v[k].time != v[k - 1].time);
+    }
+    s->user_start[user + 1] = s->user_start[user] + count;
+}
+
+static void fill_places(source *s)
+{
+    size_t count = s->user_start[s->users];
+    for (size_t k = 0; k < count; k++) {
+        s->item_start[s->visits[k].item + 1]++;
+        s->norm[s->visits[k].item] += s->visits[k].weight * s->visits[k].weight;
+    }
+    for (size_t i = 0; i < s->items; i++) {
+        s->item_start[i + 1] += s->item_start[i];
+        s->norm[i] = sqrtf(s->norm[i]);
+    }
+    for (size_t u = 0; u < s->users; u++) {
+        for (size_t k = s->user_start[u]; k < s->user_start[u + 1]; k++) {
+            size_t at = s->item_start[s->visits[k].item]++;
+            s->place_user[at] = (uint32_t)u;
+            s->place[at] = (uint32_t)(k - s->user_start[u]);
+        }
+    }
+    memmove(s->item_start + 1, s->item_start, s->items * sizeof *s->item_start);
+    s->item_start[0] = 0;
+}
+
+static void source_fini(source *s)
+{
+    mem_free(s->visits);
+    mem_free(s->user_start);
+    mem_free(s->item_start);
+    mem_free(s->place_user);
+    mem_free(s->place);
+    mem_free(s->norm);
+}
+
+static err_code source_init(source *s, const interaction_list *list, const links_choice *choice,
+                            err *e)
+{
+    *s = (source){.choice = choice, .users = list->users, .items = list->items};
+    s->visits = mem_array(list->count, sizeof *s->visits);
+    s->user_start = mem_array(list->users + 1, sizeof *s->user_start);
+    s->item_start = mem_array(list->items + 1, sizeof *s->item_start);
+    s->place_user = mem_array(list->count, sizeof *s->place_user);
+    s->place = mem_array(list->count, sizeof *s->place);
+    s->norm = mem_array(list->items, sizeof *s->norm);
+    if (s->visits == NULL || s->user_start == NULL || s->item_start == NULL ||
+        s->place_user == NULL || s->place == NULL || s->norm == NULL) {
+        source_fini(s);
+        return err_nomem(e, "links between items");
+    }
+    size_t k = 0;
+    for (size_t u = 0; u < list->users; u++) {
+        size_t first = k;
+        while (k < list->count && list->pairs[k].user == u) {
+            k++;
+        }
+        fill_user(s, list->pairs + first, k - first, u);
+    }
+    fill_places(s);
+    return ERR_OK;
+}
+
+static inline size_t add(builder *b, size_t touched, uint32_t item, float value)
+{
+    if (b->sum[item] <= 0) {
+        b->touched[touched++] = item;
+    }
+    b->sum[item] += value > 1e-30F ? value : 1e-30F;
+    return touched;
+}
+
+/* What two visits of one user say for a link from the first item to the second. */
+static float directed_value(const visit *from, const visit *to)
+{
+    float value = from->weight * to->weight;
+    if (from->step == to->step) {
+        return 0.75F * value;
+    }
+    return to->step > from->step ? value / (float)(to->step - from->step)
+                                 : 0.5F * value / (float)(from->step - to->step);
+}
+
+/* A row's sums, for one user who has the item at place `at` of `count` visits; they return how many
+ * items are touched. */
+static size_t sum_cosine(builder *b, size_t touched, const visit *v, size_t at, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        if (k != at) {
+            touched = add(b, touched, v[k].item, v[at].weight * v[k].weight);
+        }
+    }
+    return touched;
+}
+
+static size_t sum_directed(builder *b, size_t touched, const visit *v, size_t at, size_t count)
+{
+    for (size_t k = at; k > 0 && v[at].step - v[k - 1].step <= LINKS_WINDOW; k--) {
+        touched = add(b, touched, v[k - 1].item, directed_value(&v[at], &v[k - 1]));
+    }
+    for (size_t k = at + 1; k < count && v[k].step - v[at].step <= LINKS_WINDOW; k++) {
+        touched = add(b, touched, v[k].item, directed_value(&v[at], &v[k]));
+    }
+    return touched;
+}
+
+static int by_row(const void *x, const void *y)
+{
+    const topk_hit *a = x, *b = y;
+    return (a->row > b->row) - (a->row < b->row);
+}
+
+/* row writes the strongest links of an item, ascending by target, and returns how many. */
+static size_t row(const source *s, builder *b, size_t item, links_entry *out)
+{
+    size_t touched = 0;
+    for (size_t p = s->item_start[item]; p < s->item_start[item + 1]; p++) {
+        uint32_t user = s->place_user[p];
+        size_t first = s->user_start[user], count = s->user_start[user + 1] - first;
+        touched = s->choice->kind == LINKS_DIRECTED
+                      ? sum_directed(b, touched, s->visits + first, s->place[p], count)
+                      : sum_cosine(b, touched, s->visits + first, s->place[p], count);
+    }
+    topk best;
+    topk_init(&best, b->hits, LINKS_KEPT_COLLABORATIVE);
+    for (size_t k = 0; k < touched; k++) {
+        uint32_t other = b->touched[k];
+        float value = b->sum[other] / (s->norm[item] * s->norm[other] + s->choice->shrinkage);
+        b->sum[other] = 0;
+        if (value > 0 && isfinite(value)) {
+            topk_push(&best, other, value);
+        }
+    }
+    size_t count = topk_finish(&best);
+    qsort(b->hits, count, sizeof *b->hits, by_row);
+    for (size_t k = 0; k < count; k++) {
+        out[k] = (links_entry){b->hits[k].row, b->hits[k].score};
+    }
+    return count;
+}
+
+static bool builder_init(builder *b, size_t items)
+{
+    b->sum = mem_array(items, sizeof *b->sum);
+    b->touched = mem_array(items, sizeof *b->touched);
+    b->hits = mem_array(LINKS_KEPT_COLLABORATIVE, sizeof *b->hits);
+    return b->sum != NULL && b->touched != NULL && b->hits != NULL;
+}
+
+static void builder_fini(builder *b)
+{
+    mem_free(b->sum);
+    mem_free(b->touched);
+    mem_free(b->hits);
+}
+
+/* Rows are built and packed so many at a time, which bounds what lies unpacked. */
+enum { RUN = 1 << 15 };
+
+/* build fills entries (RUN, LINKS_KEPT_COLLABORATIVE) and counts (RUN) for the rows [first, last);
+ * false if memory is out. */
+static bool build(const source *s, size_t first, size_t last, links_entry *entries,
+                  uint32_t *counts, int threads)
+{
+    bool failed = false;
+#pragma omp parallel num_threads(threads)
+    {
+        builder b;
+        bool ready = builder_init(&b, s->items);
+        if (!ready) {
+#pragma omp atomic write
+            failed = true;
+        }
+#pragma omp for schedule(dynamic, 64)
+        for (size_t i = first; i < last; i++) {
+            links_entry *out = entries + (i - first) * LINKS_KEPT_COLLABORATIVE;
+            counts[i - first] = ready ? (uint32_t)row(s, &b, i, out) : 0;
+        }
+        builder_fini(&b);
+    }
+    return !failed;
+}
+
+static bool grow(links_table *t, size_t count)
+{
+    uint32_t *target = mem_grow(t->target, count, sizeof *target);
+    t->target = target != NULL ? target : t->target;
+    uint16_t *level = mem_grow(t->level, count, sizeof *level);
+    t->level = level != NULL ? level : t->level;
+    return target != NULL && level != NULL;
+}
+
+static bool fill(links_table *out, const source *s, links_entry *entries, uint32_t *counts,
+                 int threads)
+{
+    for (size_t first = 0; first < s->items; first += RUN) {
+        size_t last = first + RUN < s->items ? first + RUN : s->items;
+        if (!build(s, first, last, entries, counts, threads)) {
+            return false;
+        }
+        size_t total = out->start[first];
+        for (size_t i = first; i < last; i++) {
+            total += counts[i - first];
+        }
+        if (!grow(out, total)) {
+            return false;
+        }
+        for (size_t i = first; i < last; i++) {
+            links_table_put(out, i, entries + (i - first) * LINKS_KEPT_COLLABORATIVE,
+                            counts[i - first]);
+        }
+    }
+    return true;
+}
+
+err_code links_collaborative(links_table *out, const interaction_list *list,
+                             const links_choice *choice, int threads, err *e)
+{
+    source s;
+    err_code code = source_init(&s, list, choice, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    size_t rows = s.items < RUN ? s.items : RUN;
+    links_entry *entries = mem_array(rows * LINKS_KEPT_COLLABORATIVE, sizeof *entries);
+    uint32_t *counts = mem_array(rows, sizeof *counts);
+    code = links_table_alloc(out, s.items, 0, e);
+    if (code == ERR_OK &&
+        (entries == NULL || counts == NULL || !fill(out, &s, entries, counts, threads))) {
+        links_table_fini(out);
+        code = err_nomem(e, "links between items");
+    }
+    mem_free(entries);
+    mem_free(counts);
+    source_fini(&s);
+    return code;
+}
+
+bool links_timed(const interaction_list *list)
+{
+    for (size_t k = 1; k < list->count; k++) {
+        if (list->pairs[k].user == list->pairs[k - 1].user &&
+            list->pairs[k].time != list->pairs[k - 1].time) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* extend gives a table more rows, all empty. */
+static err_code extend(links_table *t, size_t from, size_t to, err *e)
+{
+    uint64_t *start = mem_array(to + 1, sizeof *start);
+    float *unit = mem_array(to, sizeof *unit);
+    if (start == NULL || unit == NULL) {
+        mem_free(start);
+        mem_free(unit);
+        return err_nomem(e, "links between items");
+    }
+    memcpy(start, t->start, (from + 1) * sizeof *start);
+    memcpy(unit, t->unit, from * sizeof *unit);
+    for (size_t i = from; i < to; i++) {
+        start[i + 1] = start[from];
+    }
+    mem_free(t->start);
+    mem_free(t->unit);
+    t->start = start;
+    t->unit = unit;
+    return ERR_OK;
+}
+
+err_code links_rebuild(item_links *l, const interaction_list *list, int threads, err *e)
+{
+    links_table made = {0};
+    if (!(l->choice.beta[LINKS_COLLABORATIVE] > 0)) {
+        return ERR_OK;
+    }
+    err_code code = links_collaborative(&made, list, &l->choice, threads, e);
+    if (code == ERR_OK && list->items > l->items) {
+        code = extend(&l->source[LINKS_CONTENT], l->items, list->items, e);
+    }
+    if (code != ERR_OK) {
+        links_table_fini(&made);
+        return code;
+    }
+    links_table_fini(&l->source[LINKS_COLLABORATIVE]);
+    l->source[LINKS_COLLABORATIVE] = made;
+    l->items = list->items;
+    return ERR_OK;
+}
+
+/* --- content -------------------------------------------------------------------------------- */
+
+static int by_target(const void *x, const void *y)
+{
+    const links_entry *a = x, *b = y;
+    return a->target != b->target ? (a->target < b->target ? -1 : 1)
+                                  : (a->weight < b->weight) - (a->weight > b->weight);
+}
+
+/* merge writes the links of an item from all modalities, ascending, and returns how many. */
+static size_t merge(const links_near *near, size_t count, size_t item, links_entry *out)
+{
+    size_t found = 0, kept = 0;
+    for (size_t m = 0; m < count; m++) {
+        for (size_t k = 0; k < near[m].k && near[m].rows[item * near[m].k + k] != ROW_NONE; k++) {
+            float weight = links_alike(near[m].weight, near[m].similarity[item * near[m].k + k]);
+            if (weight > 0) {
+                out[found++] = (links_entry){near[m].rows[item * near[m].k + k], weight};
+            }
+        }
+    }
+    qsort(out, found, sizeof *out, by_target);
+    for (size_t k = 0; k < found; k++) {
+        if (kept > 0 && out[kept - 1].target == out[k].target) {
+            out[kept - 1].weight += out[k].weight;
+        } else {
+            out[kept++] = out[k];
+        }
+    }
+    return kept;
+}
+
+err_code links_content(links_table *out, const links_near *near, size_t count, size_t items, err *e)
+{
+    size_t each = 0, total = 0;
+    for (size_t m = 0; m < count; m++) {
+        each += near[m].k;
+    }
+    links_entry *entries = mem_array(each, sizeof *entries);
+    if (entries == NULL) {
+        return err_nomem(e, "links between items");
+    }
+    for (size_t i = 0; i < items; i++) {
+        total += merge(near, count, i, entries);
+    }
+    err_code code = links_table_alloc(out, items, total, e);
+    for (size_t i = 0; code == ERR_OK && i < items; i++) {
+        links_table_put(out, i, entries, merge(near, count, i, entries));
+    }
+    mem_free(entries);
+    return code;
+}
