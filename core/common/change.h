@@ -54,8 +54,8 @@ typedef struct change_item {
 } change_item;
 
 /* A pair of user and item can have one record per type. Its weight in the graph is the largest
- * weight among its records of split 0 with EDGE_IN_GRAPH; it is seen if any record, of any split,
- * has EDGE_SEEN. */
+ * weight among its records with EDGE_IN_GRAPH, it is of the lowest of their splits, and it is seen
+ * if any record has EDGE_SEEN. */
 typedef struct change_edge {
     uint32_t user, item; /* rows */
     uint8_t type;        /* number in the store's registry of types */

@@ -2,6 +2,7 @@
 #include "core/model/dataset.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,30 @@ size_t pairs_sort(pair *pairs, size_t count)
         }
     }
     return kept;
+}
+
+err_code pairs_all(pair **out, size_t *count, const dataset *d, err *e)
+{
+    size_t total = d->train_count + d->valid_count + d->test_count;
+    *count = 0;
+    *out = mem_array(total, sizeof **out);
+    if (*out == NULL) {
+        return err_nomem(e, "the interactions");
+    }
+    const pair *lists[3] = {d->train, d->valid, d->test};
+    const size_t counts[3] = {d->train_count, d->valid_count, d->test_count};
+    size_t at[3] = {0};
+    while (*count < total) {
+        int next = -1;
+        for (int s = 0; s < 3; s++) {
+            bool left = at[s] < counts[s];
+            next = left && (next < 0 || before(&lists[s][at[s]], &lists[next][at[next]]) < 0)
+                       ? s
+                       : next;
+        }
+        (*out)[(*count)++] = lists[next][at[next]++];
+    }
+    return ERR_OK;
 }
 
 size_t pairs_find(const pair *pairs, size_t count, uint32_t user, uint32_t item)

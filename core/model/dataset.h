@@ -3,9 +3,9 @@
  * dataset: what a training or an evaluation works on, free of ids, files and databases.
  *
  * Users and items are rows 0 .. count - 1. The three splits hold pairs sorted by (user, item)
- * without repeats, and no pair is in two of them; dataset_check says so for input of others. Only
- * `train` makes the graph; `valid` and `test` are what is to be found, and masks (MODEL.md,
- * Evaluation).
+ * without repeats, and no pair is in two of them; dataset_check says so for input of others. E and
+ * U are learnt, and judged, over the graph of `train` alone: `valid` and `test` are what is to be
+ * found, and masks (docs/model/evaluation.md). A service's graph has all three (pairs_all).
  *
  * A dataset is owned by whoever made it and immutable while others use it.
  */
@@ -50,6 +50,10 @@ void dataset_free(dataset *d); /* accepts NULL */
 /* pairs_sort sorts by (user, item) and keeps of equal pairs the one of largest weight, with the
  * latest of their times. Returns the new count. */
 size_t pairs_sort(pair *pairs, size_t count);
+
+/* pairs_all gives the pairs of all three splits together, sorted, for the graph that serves;
+ * mem_free them. */
+err_code pairs_all(pair **out, size_t *count, const dataset *d, err *e) ERR_CHECKED;
 
 /* pairs_find gives the index of (user, item) in sorted pairs, or SIZE_MAX. */
 size_t pairs_find(const pair *pairs, size_t count, uint32_t user, uint32_t item);

@@ -103,7 +103,7 @@ err_code model_count(model *m, const pair *train, size_t count, err *e)
     return ERR_OK;
 }
 
-err_code model_finish(model *m, const pair *train, size_t count, err *e)
+err_code model_convolve(model *m, const pair *pairs, size_t count, err *e)
 {
     fsc_tables t = {.users = m->users,
                     .items = m->items,
@@ -113,13 +113,18 @@ err_code model_finish(model *m, const pair *train, size_t count, err *e)
                     .f = m->f,
                     .user_e = m->user_e,
                     .item_e = m->item_e,
-                    .pairs = train,
+                    .pairs = pairs,
                     .pair_count = count,
                     .threads = m->options.threads,
                     .item_h = m->item_h,
                     .item_g = m->item_g};
+    return fsc_propagate(&t, e);
+}
+
+err_code model_finish(model *m, const pair *train, size_t count, err *e)
+{
     err_code code = model_count(m, train, count, e);
-    return code == ERR_OK ? fsc_propagate(&t, e) : code;
+    return code == ERR_OK ? model_convolve(m, train, count, e) : code;
 }
 
 const eval_metrics *model_judged(const model *m)

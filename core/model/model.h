@@ -48,7 +48,8 @@ typedef struct model {
     size_t users, items;
     float *w, *f;         /* (dim) */
     float *user_e;        /* (users, dim) */
-    uint32_t *user_pairs; /* (users) training pairs of each; NULL: unknown, an older store's */
+    uint32_t *user_pairs; /* (users) pairs of each that E was learnt from; NULL: unknown, an older
+                             store's */
     float *item_e;        /* (items, dim) */
     float *item_h;        /* (items, dim) */
     float *item_g;        /* (items, dim) */
@@ -73,9 +74,10 @@ void model_free(model *m); /* accepts NULL */
 err_code model_modality_alloc(model *m, size_t index, const char *name, size_t width,
                               err *e) ERR_CHECKED;
 
-/* model_finish computes item_h and item_g from E and the training pairs (sorted, unique), and
- * counts those of each user. model_count does only that, where others are what a service will see.
- */
+/* model_convolve computes item_h and item_g from E over the graph of these pairs (sorted, unique);
+ * model_count counts the pairs of each user that E was learnt from. model_finish does both, where
+ * they are the same pairs. */
+err_code model_convolve(model *m, const pair *pairs, size_t count, err *e) ERR_CHECKED;
 err_code model_finish(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
 err_code model_count(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;
 

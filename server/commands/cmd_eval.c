@@ -1,41 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair eval: how good the lists are that the service would give, beside the two baselines.
+ * stair eval: how good the lists are that the service would give, beside the baselines.
  *
- * The store is loaded into live tables as `stair serve` does it, and every list comes from
- * core/serve/query/recommend.h: what is measured here is what is served.
+ * Every list comes from server/jobs/judge.h: what is measured here is what is served, over a view
+ * without what is held out.
  */
 #include <jansson.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/model/eval.h"
-#include "core/serve/query/recommend.h"
-#include "core/serve/state/base.h"
-#include "core/serve/update/live.h"
 #include "core/train/eval/baseline.h"
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
-#include "server/jobs/train_arguments.h"
+#include "server/jobs/judge.h"
 #include "server/jobs/train_report.h"
 #include "server/load/dataset_load.h"
-#include "server/load/live_load.h"
 #include "server/runtime/generation_refit.h"
-#include "storage/maintenance/recover.h"
 
 typedef struct eval_arguments {
     const char *store;
     int64_t generation, threads;
     int on, protocol;
     const char *at, *per_user, *topk;
-    bool json;
+    bool served, json;
 } eval_arguments;
 
 static const option table[] = {
@@ -72,120 +65,71 @@ static const option table[] = {
      .offset = offsetof(eval_arguments, topk),
      .value = "FILE",
      .help = "writes every user's list with scores as JSON lines"},
+    {.name = "served",
+     .type = OPTION_BOOL,
+     .offset = offsetof(eval_arguments, served),
+     .help = "no figures: --topk gets the lists that the service would answer to all users, with "
+             "held-out interactions counted and seen items left out"},
     {.name = "threads",
      .type = OPTION_INT,
      .offset = offsetof(eval_arguments, threads),
      .min = 0,
      .max = TRAIN_THREADS_MAX,
-     .help = "0: one for each processor that affinity and control group allow"},
+     .help = "0: one per processor"},
     OPTION_JSON(eval_arguments),
     OPTION_END};
-
-/* The service's scorer as a lister, and where its lists are written. */
-typedef struct served {
-    const view *v;
-    recommend_scratch **scratch; /* (threads) */
-    int threads;
-    size_t k;
-    uint32_t users[EVAL_BLOCK];
-    size_t next;   /* of the block, for per_user */
-    float *scores; /* (EVAL_BLOCK, k) */
-    FILE *per_user, *topk;
-    const eval_options *options;
-} served;
-
-static err_code list_one(served *s, const eval_ask *ask, size_t index, uint32_t *rows,
-                         size_t *found, err *e)
-{
-    recommend_query q = RECOMMEND_QUERY_INIT;
-    recommend_result result;
-    q.user = ask->user;
-    q.k = s->k;
-    q.exclude = ask->exclude;
-    q.exclude_count = ask->exclude_count;
-    q.include_seen = true; /* the protocol's mask stands in for it */
-    q.exact = true;        /* figures are of the model, not of an approximate search */
-    err_code code = recommend(s->v, &q, s->scratch[omp_get_thread_num()], &result, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    *found = result.count;
-    for (size_t i = 0; i < result.count; i++) {
-        rows[i] = result.hits[i].row;
-        s->scores[index * s->k + i] = result.hits[i].score;
-    }
-    return ERR_OK;
-}
-
-static err_code list(void *ctx, const eval_ask *asks, size_t count, size_t k, uint32_t *rows,
-                     size_t *found, err *e)
-{
-    served *s = ctx;
-    err_code failed = ERR_OK;
-    s->next = 0;
-#pragma omp parallel for schedule(dynamic, 8) num_threads(s->threads)
-    for (size_t i = 0; i < count; i++) {
-        err own = ERR_INIT;
-        s->users[i] = asks[i].user;
-        if (list_one(s, &asks[i], i, rows + i * k, &found[i], &own) != ERR_OK) {
-#pragma omp critical
-            failed = err_set(e, own.code, "%s", own.text);
-        }
-    }
-    return failed;
-}
-
-static void write_list(const served *s, uint32_t user, size_t index, const uint32_t *rows,
-                       size_t found)
-{
-    slice id = view_user_id(s->v, user);
-    json_t *items = json_array(), *scores = json_array();
-    for (size_t i = 0; i < found; i++) {
-        slice item = view_item_id(s->v, rows[i]);
-        json_array_append_new(items, json_stringn(item.at, item.length));
-        json_array_append_new(scores, json_real((double)s->scores[index * s->k + i]));
-    }
-    json_t *line = json_pack("{s:o, s:o, s:o}", "user", json_stringn(id.at, id.length), "items",
-                             items, "scores", scores);
-    json_dumpf(line, s->topk, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    fputc('\n', s->topk);
-    json_decref(line);
-}
-
-static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t found,
-                     const double *recall, const double *ndcg)
-{
-    served *s = ctx;
-    size_t index = s->next++;
-    if (s->topk != NULL) {
-        write_list(s, user, index, rows, found);
-    }
-    if (s->per_user == NULL) {
-        return;
-    }
-    slice id = view_user_id(s->v, user);
-    tsv_field_write(s->per_user, id);
-    for (size_t i = 0; i < s->options->at_count; i++) {
-        fprintf(s->per_user, "\t%.6f\t%.6f", recall[i], ndcg[i]);
-    }
-    fputc('\n', s->per_user);
-}
 
 typedef struct job {
     const eval_arguments *a;
     store *s;
-    store_info info;
     uint32_t generation;
+    int threads;
     dataset *d;
-    live *l;
-    live_feature_source features;
-    live_hold hold;
-    bool held;
-    bool refit; /* the generation was trained on the validation interactions too */
-    served served;
+    judge *judge;
+    bool refit;  /* the generation was trained on the validation interactions too */
+    size_t next; /* of the block, for per_user */
+    FILE *per_user, *topk;
     eval_options options;
     eval_metrics stair, popular, itemknn;
 } job;
+
+static void write_list(const job *j, uint32_t user, size_t index, const uint32_t *rows,
+                       size_t found)
+{
+    const view *v = judge_view(j->judge);
+    const float *score = judge_scores(j->judge, index);
+    slice id = view_user_id(v, user);
+    json_t *items = json_array(), *scores = json_array();
+    for (size_t i = 0; i < found; i++) {
+        slice item = view_item_id(v, rows[i]);
+        json_array_append_new(items, json_stringn(item.at, item.length));
+        json_array_append_new(scores, json_real((double)score[i]));
+    }
+    json_t *line = json_pack("{s:o, s:o, s:o}", "user", json_stringn(id.at, id.length), "items",
+                             items, "scores", scores);
+    json_dumpf(line, j->topk, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    fputc('\n', j->topk);
+    json_decref(line);
+}
+
+/* Lists come in blocks, in which the scores of a list have its place. */
+static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t found,
+                     const double *recall, const double *ndcg)
+{
+    job *j = ctx;
+    size_t index = j->next++ % EVAL_BLOCK;
+    if (j->topk != NULL) {
+        write_list(j, user, index, rows, found);
+    }
+    if (j->per_user == NULL) {
+        return;
+    }
+    tsv_field_write(j->per_user, view_user_id(judge_view(j->judge), user));
+    for (size_t i = 0; i < j->options.at_count; i++) {
+        fprintf(j->per_user, "\t%.6f\t%.6f", recall[i], ndcg[i]);
+    }
+    fputc('\n', j->per_user);
+}
 
 static err_code parse_at(job *j, const command_call *call, err *e)
 {
@@ -211,45 +155,31 @@ static err_code parse_at(job *j, const command_call *call, err *e)
 static err_code load(job *j, err *e)
 {
     store_options so = {.mode = STORE_READ, .now = clock_now()};
-    err_code code = recover_open(&j->s, j->a->store, &so, e);
+    store_info info = {0};
+    err_code code = store_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
-        code = dataset_load(j->s, NULL, &j->d, NULL, e);
-    }
-    if (code == ERR_OK) {
-        live_feature_source_init(&j->features, j->s);
-        live_options lo = {.features = live_stored_features, .ctx = &j->features};
-        code = live_new(&j->l, &lo, e);
-    }
-    if (code == ERR_OK) {
-        code = live_load(j->s, j->l, &j->info, e);
+        code = dataset_load(j->s, NULL, &j->d, &info, e);
     }
     if (code != ERR_OK) {
         return code;
     }
-    j->generation = j->a->generation > 0 ? (uint32_t)j->a->generation : j->info.generation;
+    j->generation = j->a->generation > 0 ? (uint32_t)j->a->generation : info.generation;
     if (j->generation == 0) {
         return err_set(e, ERR_NOT_FOUND,
                        "%s: no generation is active; stair train makes one, or "
                        "name one by --generation",
                        j->a->store);
     }
-    base *b = NULL;
     code = generation_expect(j->s, j->generation, e);
     if (code == ERR_OK) {
         code = generation_read_refitted(j->s, j->generation, &j->refit, e);
     }
-    if (code == ERR_OK) {
-        code = base_load(j->s, j->generation, (unsigned)j->served.threads, &b, e);
-    }
-    if (code == ERR_OK) {
-        code = live_activate(j->l, b, j->info.seq, e);
-    }
-    if (code == ERR_OK) {
-        live_acquire(j->l, &j->hold);
-        j->held = true;
-        j->served.v = j->hold.view;
-    }
-    return code;
+    judge_options o = {.s = j->s,
+                       .d = j->d,
+                       .generation = j->generation,
+                       .threads = j->threads,
+                       .served = j->a->served};
+    return code == ERR_OK ? judge_new(&j->judge, &o, e) : code;
 }
 
 static err_code open_output(FILE **out, const char *path, err *e)
@@ -273,33 +203,19 @@ static err_code close_output(FILE *f, const char *path, err *e)
 
 static err_code prepare(job *j, err *e)
 {
-    served *s = &j->served;
     j->options.on = j->a->on == 1 ? EVAL_VALID : EVAL_TEST;
     j->options.protocol = j->a->protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     j->options.cancelled = interrupt_requested;
-    s->options = &j->options;
-    s->k = j->options.at[j->options.at_count - 1];
-    s->scores = mem_array(EVAL_BLOCK * s->k, sizeof *s->scores);
-    s->scratch = mem_array((size_t)s->threads, sizeof(recommend_scratch *));
-    if (s->scores == NULL || s->scratch == NULL) {
-        return err_nomem(e, "an evaluation");
-    }
-    for (int t = 0; t < s->threads; t++) {
-        err_code code = recommend_scratch_new(&s->scratch[t], e);
-        if (code != ERR_OK) {
-            return code;
-        }
-    }
-    err_code code = open_output(&s->per_user, j->a->per_user, e);
+    err_code code = open_output(&j->per_user, j->a->per_user, e);
     if (code == ERR_OK) {
-        code = open_output(&s->topk, j->a->topk, e);
+        code = open_output(&j->topk, j->a->topk, e);
     }
-    if (code == ERR_OK && s->per_user != NULL) {
-        fprintf(s->per_user, "user");
+    if (code == ERR_OK && j->per_user != NULL) {
+        fprintf(j->per_user, "user");
         for (size_t i = 0; i < j->options.at_count; i++) {
-            fprintf(s->per_user, "\tRecall@%u\tNDCG@%u", j->options.at[i], j->options.at[i]);
+            fprintf(j->per_user, "\tRecall@%u\tNDCG@%u", j->options.at[i], j->options.at[i]);
         }
-        fputc('\n', s->per_user);
+        fputc('\n', j->per_user);
     }
     return code;
 }
@@ -314,7 +230,7 @@ static err_code baselines(job *j, err *e)
         code = eval_run(&j->popular, j->d, &o, &lists, e);
     }
     if (code == ERR_OK) {
-        code = baseline_itemknn_new(&itemknn, j->d, j->served.threads, e);
+        code = baseline_itemknn_new(&itemknn, j->d, j->threads, e);
     }
     if (code == ERR_OK) {
         eval_lister lists = baseline_lister(itemknn);
@@ -329,14 +245,43 @@ static err_code measure(job *j, err *e)
 {
     eval_options o = j->options;
     o.per_user = per_user;
-    o.per_user_ctx = &j->served;
-    eval_lister lists = {list, &j->served};
+    o.per_user_ctx = j;
+    eval_lister lists = judge_lister(j->judge);
     err_code code = eval_run(&j->stair, j->d, &o, &lists, e);
     if (code == ERR_OK && j->stair.users == 0) {
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
                        j->a->store, o.on == EVAL_TEST ? "test" : "validation");
     }
     return code == ERR_OK ? baselines(j, e) : code;
+}
+
+/* answer_all writes what the service would answer every user, in order of rows. */
+static err_code answer_all(job *j, err *e)
+{
+    const view *v = judge_view(j->judge);
+    size_t k = j->options.at[j->options.at_count - 1], rows = view_user_rows(v);
+    uint32_t *lists = mem_array(EVAL_BLOCK * k, sizeof *lists), users[EVAL_BLOCK];
+    size_t found[EVAL_BLOCK], written = 0;
+    err_code code = lists != NULL ? ERR_OK : err_nomem(e, "the lists");
+    for (size_t row = 0; code == ERR_OK && row < rows;) {
+        size_t count = 0;
+        for (; row < rows && count < EVAL_BLOCK; row++) {
+            users[count] = (uint32_t)row;
+            count += view_user_id(v, (uint32_t)row).at != NULL;
+        }
+        code = interrupt_requested(NULL) ? err_set(e, ERR_CANCELLED, "stopped") : code;
+        code = code == ERR_OK ? judge_answers(j->judge, users, count, k, lists, found, e) : code;
+        for (size_t i = 0; code == ERR_OK && i < count; i++) {
+            write_list(j, users[i], i, lists + i * k, found[i]);
+        }
+        written += count;
+    }
+    mem_free(lists);
+    if (code == ERR_OK) {
+        fprintf(stderr, "generation %u: the lists of %zu users as the service answers them\n",
+                j->generation, written);
+    }
+    return code;
 }
 
 static err_code tell(const job *j, err *e)
@@ -373,20 +318,20 @@ static err_code tell(const job *j, err *e)
 
 static void job_fini(job *j)
 {
-    for (int t = 0; j->served.scratch != NULL && t < j->served.threads; t++) {
-        recommend_scratch_free(j->served.scratch[t]);
-    }
-    mem_free(j->served.scratch);
-    mem_free(j->served.scores);
-    if (j->held) {
-        live_release(j->l, &j->hold);
-    }
-    if (j->l != NULL) {
-        live_free(j->l);
-        live_feature_source_fini(&j->features);
-    }
+    judge_free(j->judge);
     dataset_free(j->d);
     store_close(j->s);
+}
+
+static err_code check_served(const job *j, const command_call *call, err *e)
+{
+    if (!j->a->served || (j->a->topk != NULL && j->a->per_user == NULL && !j->a->json)) {
+        return ERR_OK;
+    }
+    return command_usage(call, e,
+                         "--served: expected --topk FILE for the lists, and neither --per-user nor "
+                         "--json: what the service answers holds no seen item, so there is nothing "
+                         "to be found");
 }
 
 static err_code run(const command_call *call, err *e)
@@ -396,9 +341,12 @@ static err_code run(const command_call *call, err *e)
         return err_nomem(e, "an evaluation");
     }
     j->a = call->options;
-    j->served.threads = train_threads(j->a->threads);
-    blas_threads(1);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    j->threads = j->a->threads > 0 ? (int)j->a->threads : online > 0 ? (int)online : 1;
     err_code code = parse_at(j, call, e);
+    if (code == ERR_OK) {
+        code = check_served(j, call, e);
+    }
     if (code == ERR_OK) {
         code = load(j, e);
     }
@@ -406,13 +354,13 @@ static err_code run(const command_call *call, err *e)
         code = prepare(j, e);
     }
     if (code == ERR_OK) {
-        code = measure(j, e);
+        code = j->a->served ? answer_all(j, e) : measure(j, e);
     }
-    err_code closed = close_output(j->served.per_user, j->a->per_user, e);
+    err_code closed = close_output(j->per_user, j->a->per_user, e);
     code = code == ERR_OK ? closed : code;
-    closed = close_output(j->served.topk, j->a->topk, e);
+    closed = close_output(j->topk, j->a->topk, e);
     code = code == ERR_OK ? closed : code;
-    if (code == ERR_OK) {
+    if (code == ERR_OK && !j->a->served) {
         code = tell(j, e);
     }
     job_fini(j);
@@ -425,6 +373,5 @@ const command cmd_eval = {
     .summary = "Recall and NDCG of a generation beside popular and itemknn",
     .options = table,
     .options_bytes = sizeof(eval_arguments),
-    .parallel = true,
     .run = run,
 };

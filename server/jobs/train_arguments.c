@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/model/eval.h"
-#include "server/cli/processors.h"
 
 typedef struct published {
     const char *gamma;
@@ -186,10 +185,13 @@ static void check_together(checks *c)
     }
 }
 
-int train_threads(int64_t asked)
+static int threads_or_all(int64_t threads)
 {
-    unsigned threads = threads_or_usable(asked);
-    return threads > TRAIN_THREADS_MAX ? TRAIN_THREADS_MAX : (int)threads;
+    if (threads > 0) {
+        return (int)threads;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > TRAIN_THREADS_MAX ? TRAIN_THREADS_MAX : (int)online;
 }
 
 bool train_request_make(train_request *out, const train_arguments *a, const option_values *given,
@@ -208,7 +210,7 @@ bool train_request_make(train_request *out, const train_arguments *a, const opti
     o->patience = (uint32_t)with.patience;
     o->eval_every = (uint32_t)with.eval_every;
     o->seed = (uint64_t)with.seed;
-    o->threads = train_threads(with.threads);
+    o->threads = threads_or_all(with.threads);
     o->protocol = with.protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     checks c = {.out = out, .a = &with, .faults = faults};
     check_without(&c);

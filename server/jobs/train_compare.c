@@ -5,78 +5,68 @@
 #include <string.h>
 
 #include "core/train/eval/scorer.h"
+#include "server/jobs/judge.h"
 #include "server/runtime/generation_refit.h"
 #include "storage/models/model_store.h"
 
-/* A copy of the tables of E grown to the data's rows: later items start at nothing, later users as
- * the mean of their items. */
-static err_code grow(model **out, const model *m, const dataset *d, err *e)
+/* The metric of the contender's options, asked for on the validation split. */
+static eval_options asked(const contender *c)
 {
-    err_code code = model_new(out, &m->options, d->users, d->items, 0, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    model *x = *out;
-    memcpy(x->w, m->w, m->dim * sizeof *m->w);
-    memcpy(x->f, m->f, m->dim * sizeof *m->f);
-    size_t users = m->users < d->users ? m->users : d->users;
-    size_t items = m->items < d->items ? m->items : d->items;
-    memcpy(x->user_e, m->user_e, users * m->dim * sizeof *m->user_e);
-    memcpy(x->item_e, m->item_e, items * m->dim * sizeof *m->item_e);
-    for (size_t k = 0; k < d->train_count;) {
-        size_t first = k, user = d->train[k].user;
-        for (; k < d->train_count && d->train[k].user == user; k++) {
-            for (size_t j = 0; user >= users && j < m->dim; j++) {
-                x->user_e[user * m->dim + j] += x->item_e[d->train[k].item * m->dim + j];
-            }
-        }
-        for (size_t j = 0; user >= users && j < m->dim; j++) {
-            x->user_e[user * m->dim + j] /= (float)(k - first);
-        }
-    }
-    return model_finish(x, d->train, d->train_count, e);
+    eval_options o = EVAL_OPTIONS_INIT;
+    o.on = EVAL_VALID;
+    o.protocol = c->m->options.protocol;
+    o.at[0] = c->m->options.select_at;
+    o.at_count = 1;
+    return o;
 }
 
-/* The metric of the contender's options on the validation split, for any model of the data's rows.
- */
-static err_code measure(const contender *c, const model *m, double *value, err *e)
+/* The active generation is judged by the service's own lists: it may be older than some items and
+ * users, which the service knows how to place. */
+static err_code measure_active(const contender *c, uint32_t number, double *value, err *e)
 {
     const train_options *o = &c->m->options;
-    scorer s = {0};
+    judge_options jo = {.s = c->s, .d = c->d, .generation = number, .threads = o->threads};
+    judge *j = NULL;
     eval_metrics found = {0};
-    err_code code = scorer_init_model(&s, m, c->d, o->threads, e);
+    err_code code = judge_new(&j, &jo, e);
     if (code == ERR_OK) {
-        eval_lister lists = scorer_lister(&s);
-        eval_options eo = EVAL_OPTIONS_INIT;
-        eo.on = EVAL_VALID;
-        eo.protocol = o->protocol;
-        eo.at[0] = o->select_at;
-        eo.at_count = 1;
+        eval_lister lists = judge_lister(j);
+        eval_options eo = asked(c);
         code = eval_run(&found, c->d, &eo, &lists, e);
     }
-    scorer_fini(&s);
+    judge_free(j);
+    *value = eval_metric(&found, o->select_metric, o->select_at);
+    return code;
+}
+
+/* The contender has its figure from training, by the same rules, unless it was not to measure any.
+ */
+static err_code measure_mine(const contender *c, double *value, err *e)
+{
+    const train_options *o = &c->m->options;
+    eval_metrics found = c->m->valid;
+    err_code code = ERR_OK;
+    if (!eval_measured(&found, o->select_at)) {
+        scorer s = {0};
+        code = scorer_init_model(&s, c->m, c->d, o->threads, e);
+        if (code == ERR_OK) {
+            eval_lister lists = scorer_lister(&s);
+            eval_options eo = asked(c);
+            code = eval_run(&found, c->d, &eo, &lists, e);
+        }
+        scorer_fini(&s);
+    }
     *value = eval_metric(&found, o->select_metric, o->select_at);
     return code;
 }
 
 static err_code measure_both(comparison *out, const contender *c, uint32_t number, err *e)
 {
-    const train_options *o = &c->m->options;
-    model *active = NULL, *grown = NULL;
-    err_code code = model_get(c->s, number, true, &active, e);
+    err_code code = measure_active(c, number, &out->active, e);
     if (code == ERR_OK) {
-        code = grow(&grown, active, c->d, e);
-    }
-    if (code == ERR_OK) {
-        code = measure(c, grown, &out->active, e);
-    }
-    out->mine = eval_metric(&c->m->valid, o->select_metric, o->select_at);
-    if (code == ERR_OK && !eval_measured(&c->m->valid, o->select_at)) {
-        code = measure(c, c->m, &out->mine, e);
+        code = measure_mine(c, &out->mine, e);
     }
     out->compared = code == ERR_OK;
-    model_free(grown);
-    model_free(active);
     return code;
 }
 

@@ -3,7 +3,8 @@
  * train_compare: whether a trained model may take over from the active generation, by validation.
  *
  * Only like is compared: the same metric under the same protocol on interactions that neither model
- * has seen. Where both can still be measured on the validation split they are, over the same graph.
+ * has seen. Where both can still be measured on the validation split they are, over the same graph
+ * and by the same rules (docs/model/evaluation.md).
  * Where one was refitted, so has seen these, the figures are taken that each had before its refit;
  * what was set aside for them depends on the users' own interactions alone
  * (core/train/loop/holdout.h). A figure that is missing is no figure: then nobody takes over

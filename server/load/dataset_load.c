@@ -171,13 +171,14 @@ static err_code add_record(void *ctx, const interaction *x, err *e)
     if (to->open && (to->now.user != x->user || to->now.item != x->item)) {
         rc = close_pair(to, e);
     }
-    if (!to->open || x->split < to->now.split) {
+    if (!to->open) {
         to->now = *x;
         to->open = true;
-    } else if (x->split == to->now.split) {
-        to->now.weight = x->weight > to->now.weight ? x->weight : to->now.weight;
-        to->now.time = x->time > to->now.time ? x->time : to->now.time;
+        return rc;
     }
+    to->now.split = x->split < to->now.split ? x->split : to->now.split;
+    to->now.weight = x->weight > to->now.weight ? x->weight : to->now.weight;
+    to->now.time = x->time > to->now.time ? x->time : to->now.time;
     return rc;
 }
 

@@ -4,8 +4,8 @@
  *
  * Rows are the store's rows, so a model's tables need no mapping: erased users and deleted items
  * are rows without pairs, deleted items are marked as gone. Only records with EDGE_IN_GRAPH count.
- * A pair that several records speak of (types) is in one split only: training before validation
- * before test, with the largest weight and the latest time of that split's records.
+ * A pair that several records speak of (types) is in one split only, the lowest of theirs: training
+ * before validation before test. Its weight is the largest of them and its time the latest.
  *
  * The pairs are of one moment, told by `origin`; features are read later, block by block in short
  * read transactions, so a training never holds up a live server's pages.

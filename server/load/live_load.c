@@ -34,6 +34,7 @@ static err_code load_item(void *ctx, const stored_item *it, err *e)
 typedef struct gathering {
     live *l;
     store_read *r;
+    bool judged; /* only pairs of split 0 */
     live_edge *edges;
     size_t count, room;
     uint32_t user; /* whose the edges are; UINT32_MAX: nobody's yet */
@@ -44,6 +45,24 @@ typedef struct until_row {
     gathering *g;
     uint32_t last; /* users up to this row, the one with the edges */
 } until_row;
+
+/* keep_learnt leaves of the gathered edges those of pairs that training learnt from; returns their
+ * number. */
+static size_t keep_learnt(live_edge *edges, size_t count)
+{
+    size_t kept = 0;
+    for (size_t first = 0, end = 0; first < count; first = end) {
+        uint8_t split = UINT8_MAX;
+        for (end = first; end < count && edges[end].item == edges[first].item; end++) {
+            bool counts = (edges[end].flags & EDGE_IN_GRAPH) != 0 && edges[end].weight > 0;
+            split = counts && edges[end].split < split ? edges[end].split : split;
+        }
+        for (size_t i = first; i < end && split == 0; i++) {
+            edges[kept++] = edges[i];
+        }
+    }
+    return kept;
+}
 
 static err_code load_user(void *ctx, const stored_user *u, err *e)
 {
@@ -62,6 +81,7 @@ static err_code load_user(void *ctx, const stored_user *u, err *e)
 static err_code hand_over(gathering *g, uint32_t last, err *e)
 {
     until_row until = {g, last};
+    g->count = g->judged ? keep_learnt(g->edges, g->count) : g->count;
     err_code rc = user_each(g->r, g->next, load_user, &until, e);
     if (rc == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
         rc = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
@@ -98,9 +118,9 @@ static err_code gather(void *ctx, const interaction *x, err *e)
     return ERR_OK;
 }
 
-static err_code load_users(store_read *r, live *l, err *e)
+static err_code load_users(store_read *r, live *l, bool judged, err *e)
 {
-    gathering g = {.l = l, .r = r, .user = UINT32_MAX};
+    gathering g = {.l = l, .r = r, .judged = judged, .user = UINT32_MAX};
     err_code rc = interactions_each(r, gather, &g, e);
     if (rc == ERR_OK && g.user != UINT32_MAX) {
         rc = hand_over(&g, g.user, e);
@@ -111,7 +131,7 @@ static err_code load_users(store_read *r, live *l, err *e)
     return rc;
 }
 
-err_code live_load(store *s, live *l, store_info *info, err *e)
+static err_code load_all(store *s, live *l, bool judged, store_info *info, err *e)
 {
     store_read *r = NULL;
     store_info now;
@@ -122,7 +142,7 @@ err_code live_load(store *s, live *l, store_info *info, err *e)
     rc = store_read_stat(r, &now, e);
     rc = rc == ERR_OK ? item_each(r, 0, load_item, l, e) : rc;
     store_forget_pages(s); /* else the items' pages count until the interactions are read */
-    rc = rc == ERR_OK ? load_users(r, l, e) : rc;
+    rc = rc == ERR_OK ? load_users(r, l, judged, e) : rc;
     store_read_end(r);
     rc = rc == ERR_OK ? live_load_end(l, now.seq, e) : rc;
     store_forget_pages(s);
@@ -130,6 +150,16 @@ err_code live_load(store *s, live *l, store_info *info, err *e)
         *info = now;
     }
     return rc;
+}
+
+err_code live_load(store *s, live *l, store_info *info, err *e)
+{
+    return load_all(s, l, false, info, e);
+}
+
+err_code live_load_judged(store *s, live *l, store_info *info, err *e)
+{
+    return load_all(s, l, true, info, e);
 }
 
 /* --- the base --- */
@@ -179,20 +209,36 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
     return rc;
 }
 
+/* base_of makes a base of a model, which it takes over, with the store's features for later items.
+ */
+static err_code base_of(store *s, model *m, base_options *options, base **out, err *e)
+{
+    stored_rows rows[MODALITIES_MAX];
+    feature_source sources[MODALITIES_MAX];
+    options->sources = sources;
+    err_code rc = find_sources(s, m, rows, sources, &options->source_count, e);
+    if (rc != ERR_OK) {
+        index_free(options->index);
+        model_free(m);
+        return err_context(e, "loading generation %u", options->generation);
+    }
+    return base_new(out, m, options, e);
+}
+
 err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e)
 {
     model *m = NULL;
     void *ann = NULL;
     size_t ann_bytes = 0;
-    vector_index *index = NULL;
+    base_options options = {.generation = generation, .threads = threads};
     *out = NULL;
     err_code rc = model_get(s, generation, false, &m, e);
     rc = rc == ERR_OK ? model_ann_get(s, generation, &ann, &ann_bytes, e) : rc;
     if (rc == ERR_OK) {
         model_h_source from = {s, generation, m->dim};
         index_source source = {m->items, m->dim, model_h_read, &from};
-        index_options options = {.ann = ann, .ann_bytes = ann_bytes, .threads = threads};
-        rc = index_new_read(&index, &source, &options, e);
+        index_options io = {.ann = ann, .ann_bytes = ann_bytes, .threads = threads};
+        rc = index_new_read(&options.index, &source, &io, e);
     }
     mem_free(ann);
     store_forget_pages(s);
@@ -200,17 +246,50 @@ err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, 
         model_free(m);
         return err_context(e, "loading generation %u", generation);
     }
-    stored_rows rows[MODALITIES_MAX];
-    feature_source sources[MODALITIES_MAX];
-    base_options options = {
-        .generation = generation, .index = index, .threads = threads, .sources = sources};
-    rc = find_sources(s, m, rows, sources, &options.source_count, e);
+    return base_of(s, m, &options, out, e);
+}
+
+/* known_pairs copies those of the training pairs whose user and item the model knows. */
+static err_code known_pairs(pair **out, size_t *count, const model *m, const dataset *d, err *e)
+{
+    *count = 0;
+    *out = mem_array(d->train_count, sizeof **out);
+    if (*out == NULL) {
+        return err_nomem(e, "the interactions");
+    }
+    for (size_t k = 0; k < d->train_count; k++) {
+        if (d->train[k].user < m->users && d->train[k].item < m->items) {
+            (*out)[(*count)++] = d->train[k];
+        }
+    }
+    return ERR_OK;
+}
+
+err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsigned threads,
+                          base **out, err *e)
+{
+    model *m = NULL;
+    pair *pairs = NULL;
+    size_t count = 0;
+    base_options options = {.generation = generation, .threads = threads};
+    *out = NULL;
+    err_code rc = model_get(s, generation, true, &m, e);
+    rc = rc == ERR_OK ? known_pairs(&pairs, &count, m, d, e) : rc;
+    if (rc == ERR_OK) {
+        m->options.threads = (int)threads;
+        rc = model_convolve(m, pairs, count, e);
+    }
+    if (rc == ERR_OK) { /* lists are exact: no clusters are made */
+        index_options io = {.ann_rows_min = SIZE_MAX, .threads = threads};
+        rc = index_new(&options.index, m->item_h, m->items, m->dim, &io, e);
+    }
+    mem_free(pairs);
+    store_forget_pages(s);
     if (rc != ERR_OK) {
-        index_free(index);
         model_free(m);
         return err_context(e, "loading generation %u", generation);
     }
-    return base_new(out, m, &options, e);
+    return base_of(s, m, &options, out, e);
 }
 
 /* --- one item's vectors --- */

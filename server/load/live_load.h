@@ -12,6 +12,7 @@
 
 #include "core/common/arena.h"
 #include "core/common/err.h"
+#include "core/model/dataset.h"
 #include "core/serve/state/base.h"
 #include "core/serve/update/live.h"
 #include "storage/env/store.h"
@@ -21,10 +22,19 @@
  * NULL. */
 err_code live_load(store *s, live *l, store_info *info, err *e) ERR_CHECKED;
 
+/* live_load_judged leaves out the interactions that are held out (splits 1 and 2), so that what
+ * they would add to degrees, popularity and users' rows is not given away in a judgement. */
+err_code live_load_judged(store *s, live *l, store_info *info, err *e) ERR_CHECKED;
+
 /* base_load makes a generation's base: the item vectors are streamed into the index, the stored
  * clustering is used. `threads` are for building the index, 0: one. Release with base_release or
  * hand to live_activate. */
 err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e) ERR_CHECKED;
+
+/* base_load_judged makes a generation's base over the graph of d's training pairs alone, as
+ * live_load_judged makes the view for it: H and G are computed anew. */
+err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsigned threads,
+                          base **out, err *e) ERR_CHECKED;
 
 /* live_stored_features is a live_features_fn; ctx is a live_feature_source. It lends one item's
  * stored vectors until the next call. */

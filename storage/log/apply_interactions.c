@@ -74,6 +74,7 @@ static err_code put_edge(applying *x, uint32_t index, const interaction *wanted,
     bool repeat = rc == ERR_OK;
     if (repeat) {
         old.time = now.time > old.time ? now.time : old.time;
+        old.split = now.split < old.split ? now.split : old.split;
         now = old;
     }
     rc = interaction_put(x->w, &now, &known, e);

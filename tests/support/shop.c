@@ -321,7 +321,7 @@ model *shop_model(shop *s, unsigned seed)
     for (uint32_t u = 0; u < s->user_rows; u++) {
         for (size_t i = 0; i < s->users[u].edge_count; i++) {
             const live_edge *in = &s->users[u].edges[i];
-            if (in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
+            if ((in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
                 pairs[count++] = (pair){u, in->item, in->weight, in->time};
             }
         }
@@ -365,7 +365,7 @@ static void check_item(const shop *s, const view *v, uint32_t row)
         float weight = 0;
         for (size_t i = 0; i < s->users[u].edge_count; i++) {
             const live_edge *in = &s->users[u].edges[i];
-            if (in->item == row && in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0) {
+            if (in->item == row && (in->flags & EDGE_IN_GRAPH) != 0) {
                 weight = fmaxf(weight, in->weight);
             }
         }

@@ -13,7 +13,7 @@ size_t shop_profile(const shop *s, uint32_t user, const session_item *session, s
     size_t n = 0;
     for (size_t i = 0; user != ROW_NONE && i < s->users[user].edge_count; i++) {
         const live_edge *in = &s->users[user].edges[i];
-        bool counts = in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0;
+        bool counts = (in->flags & EDGE_IN_GRAPH) != 0;
         if (!counts || !s->items[in->item].exists) {
             continue;
         }

@@ -139,6 +139,7 @@ static void make_live(judged *j)
         for (; k < j->d->train_count && j->d->train[k].user == u; k++) {
             edges[count++] = (live_edge){.item = j->d->train[k].item,
                                          .weight = j->d->train[k].weight,
+                                         .time = j->d->train[k].time,
                                          .flags = EDGE_IN_GRAPH | EDGE_SEEN};
         }
         snprintf(id, sizeof id, "user %u", u);
@@ -152,6 +153,8 @@ static void serve_model(judged *j)
     err e = ERR_INIT;
     base_options bo = {.generation = 1, .threads = 1};
     base *b = NULL;
+    /* What training left counts every split; a judgement's view does not. */
+    assert_int_equal(model_convolve(j->m, j->d->train, j->d->train_count, &e), ERR_OK);
     assert_int_equal(base_new(&b, j->m, &bo, &e), ERR_OK);
     assert_int_equal(live_activate(j->l, b, 1, &e), ERR_OK);
     j->m = NULL;

@@ -109,7 +109,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
     for (uint32_t user = 0; user < s->user_rows; user++) {
         for (size_t i = 0; i < s->users[user].edge_count; i++) {
             const live_edge *in = &s->users[user].edges[i];
-            if (in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
+            if ((in->flags & EDGE_IN_GRAPH) != 0 && s->items[in->item].exists) {
                 pairs[count++] = (pair){user, in->item, in->weight, in->time};
             }
         }

@@ -391,6 +391,18 @@ static void the_tables_of_a_model_fit_each_other(void **state)
     scorer s;
     err e = ERR_INIT;
     assert_int_equal(scorer_init_model(&s, m, d, 2, &e), ERR_OK);
+    pair *all = NULL;
+    size_t count = 0;
+    float *served = mem_copy(m->item_h, m->items * m->dim * sizeof *served);
+    assert_int_equal(pairs_all(&all, &count, d, &e), ERR_OK);
+    assert_int_equal(count, d->train_count + d->valid_count + d->test_count);
+    assert_int_equal(pairs_sort(all, count), count);
+    assert_int_equal(model_convolve(m, all, count, &e), ERR_OK);
+    assert_memory_equal(m->item_h, served, m->items * m->dim * sizeof *served);
+    assert_int_equal(model_convolve(m, d->train, d->train_count, &e), ERR_OK);
+    assert_memory_not_equal(m->item_h, served, m->items * m->dim * sizeof *served);
+    mem_free(all);
+    mem_free(served);
     double degree_u[120] = {0}, degree_i[80] = {0};
     for (size_t k = 0; k < d->train_count; k++) {
         degree_u[d->train[k].user] += 1;

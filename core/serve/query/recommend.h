@@ -123,7 +123,7 @@ typedef struct list_query {
 err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
                  recommend_scratch *s, recommend_result *out, err *e) ERR_CHECKED;
 
-/* popular lists by the number of users of split 0, ties to the lower row, and then the items
+/* popular lists by the number of users, ties to the lower row, and then the items
  * without users as latest does: by creation time, newest first, ties to the higher row. Score is
  * that number, and the epoch second rounded to float (view_item_created has it whole). */
 err_code popular(const view *v, const list_query *q, recommend_scratch *s, recommend_result *out,

@@ -28,7 +28,7 @@ static uint32_t latest_time(const live_edge *edges, size_t records)
 {
     uint32_t time = 0;
     for (size_t i = 0; i < records; i++) {
-        bool counts = edges[i].split == 0 && (edges[i].flags & EDGE_IN_GRAPH) != 0;
+        bool counts = (edges[i].flags & EDGE_IN_GRAPH) != 0;
         time = counts && edges[i].time > time ? edges[i].time : time;
     }
     return time;

@@ -139,7 +139,7 @@ float pair_weight(const live_edge *edges, size_t count, bool *seen, size_t *reco
     size_t n = 0;
     for (; n < count && edges[n].item == edges[0].item; n++) {
         const live_edge *in = &edges[n];
-        if (in->split == 0 && (in->flags & EDGE_IN_GRAPH) != 0 && in->weight > weight) {
+        if ((in->flags & EDGE_IN_GRAPH) != 0 && in->weight > weight) {
             weight = in->weight;
         }
         *seen = *seen || (in->flags & EDGE_SEEN) != 0;

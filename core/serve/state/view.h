@@ -69,8 +69,8 @@ slice view_user_id(const view *v, uint32_t row);
 /* view_item_flags gives ITEM_*; 0 for a row out of range. */
 unsigned view_item_flags(const view *v, uint32_t row);
 
-/* view_item_created gives epoch seconds; view_item_users how many users have an edge of split 0
- * to the item (its popularity); view_item_degree the sum of those edges' weights. */
+/* view_item_created gives epoch seconds; view_item_users how many users have an edge to
+ * the item (its popularity); view_item_degree the sum of those edges' weights. */
 int64_t view_item_created(const view *v, uint32_t row);
 uint32_t view_item_users(const view *v, uint32_t row);
 double view_item_degree(const view *v, uint32_t row);

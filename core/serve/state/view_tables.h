@@ -79,7 +79,7 @@ struct view {
     pvec exists, listable, placed; /* bitmaps over item rows */
     pvec tags;                     /* const item_tags * */
     pvec created;                  /* int64_t */
-    pvec buyers;                   /* uint32_t: users with an edge of split 0 */
+    pvec buyers;                   /* uint32_t: users with an edge */
     pvec records;                  /* uint32_t: interaction records */
     pvec degree;                   /* double: sum of the edges' weights */
     pvec categories;               /* by interned name: pvec, a bitmap over item rows */
@@ -122,7 +122,7 @@ static inline const late_list *view_late_list(const view *v, uint32_t row)
 }
 
 /* The weight in the graph of the pair whose records start at `edges`: the largest of its records
- * of split 0 that count, 0 for none; *seen whether any of them hides the item; *records how many
+ * that count, of any split, 0 for none; *seen whether any of them hides the item; *records how many
  * records the pair has (>= 1). */
 float pair_weight(const live_edge *edges, size_t count, bool *seen, size_t *records);
 

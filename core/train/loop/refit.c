@@ -69,7 +69,7 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
         train_job job = {.d = x, .o = &second, .h = &second_hooks, .stage = 1, .first = first};
         job.refit = true;
         job.passed = &passed;
-        job.served = d; /* a service's graph has no validation pairs */
+        job.served = d;
         code = train_stage_run(out, &job, e);
     }
     if (code == ERR_OK) {

@@ -380,6 +380,19 @@ static err_code make_model(training *t, model **out, err *e)
     return ERR_OK;
 }
 
+/* What serves counts the interactions of every split. */
+static err_code convolve_served(const training *t, model *m, err *e)
+{
+    pair *pairs = NULL;
+    size_t count = 0;
+    err_code code = pairs_all(&pairs, &count, t->served, e);
+    if (code == ERR_OK) {
+        code = model_convolve(m, pairs, count, e);
+    }
+    mem_free(pairs);
+    return code;
+}
+
 static err_code finish(training *t, model **out, err *e)
 {
     report(t, TRAIN_FINISHING, NULL);
@@ -399,10 +412,13 @@ static err_code finish(training *t, model **out, err *e)
         prepared_fini(&t->p);
     }
     if (code == ERR_OK) {
-        code = model_finish(*out, t->served->train, t->served->train_count, e);
+        code = train_measure(*out, t->served, e);
     }
     if (code == ERR_OK) {
-        code = train_measure(*out, t->served, e);
+        code = model_count(*out, t->d->train, t->d->train_count, e);
+    }
+    if (code == ERR_OK) {
+        code = convolve_served(t, *out, e);
     }
     if (code == ERR_OK) {
         (*out)->seconds = elapsed(t);

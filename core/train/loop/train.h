@@ -63,9 +63,9 @@ err_code train_run(model **out, const dataset *d, const train_options *o, const 
 
 /* train_refit trains twice: first to find the best epoch, with one pair of every user who has three
  * or more set aside (whatever the seed) where the dataset has no validation pairs, then that many
- * epochs on training and validation pairs together. The model's `valid` is the first run's; its H
- * and its `test` are over the training pairs alone, which are all that a service's graph has.
- * Checkpoints cover both runs. */
+ * epochs on training and validation pairs together. The model's `valid` is the first run's; its
+ * `test` is over the graph of the training pairs, as `stair eval` judges it. Checkpoints cover both
+ * runs. */
 err_code train_refit(model **out, const dataset *d, const train_options *o, const train_hooks *h,
                      err *e) ERR_CHECKED;
 

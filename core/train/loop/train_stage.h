@@ -10,8 +10,8 @@
 
 typedef struct train_job {
     const dataset *d;
-    /* Over whose training pairs the model is finished and on whose test pairs it is measured: what
-     * a service will see of the data, where that is less than it learns from. NULL: d. */
+    /* The data as the store has it: the model is measured on its test pairs over the graph of its
+     * training pairs, and finished over the pairs of all its splits. NULL: d. */
     const dataset *served;
     const train_options *o;
     const train_hooks *h;

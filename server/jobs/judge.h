@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * judge: a generation's lists as the service makes them, for evaluations.
+ *
+ * The store is loaded into live tables as `stair serve` does it, and every list comes from
+ * core/serve/query/recommend.h. For a judgement the tables hold what training learnt from and
+ * nothing of what is held out, which only masks; `served` loads everything, and gives the very
+ * lists that the service would answer.
+ *
+ * One thread calls; lists are made on `threads` OpenMP threads.
+ */
+#ifndef SERVER_JUDGE_H
+#define SERVER_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/model/dataset.h"
+#include "core/model/eval.h"
+#include "core/serve/query/recommend.h"
+#include "core/serve/update/live.h"
+#include "storage/env/store.h"
+
+typedef struct judge judge;
+
+typedef struct judge_options {
+    store *s;            /* borrowed, as the dataset is */
+    const dataset *d;    /* of the same store; may be NULL if `served` */
+    uint32_t generation; /* that exists */
+    int threads;
+    bool served;
+} judge_options;
+
+err_code judge_new(judge **out, const judge_options *o, err *e) ERR_CHECKED;
+void judge_free(judge *j); /* accepts NULL */
+
+/* judge_view borrows the view that is judged. */
+const view *judge_view(const judge *j);
+
+/* judge_lister borrows `j`. Seen items are not left out: the protocol's mask does that. */
+eval_lister judge_lister(judge *j);
+
+/* judge_scores borrows the scores (k) of place `index` of the last block that the lister made. */
+const float *judge_scores(const judge *j, size_t index);
+
+/* judge_answers gives what the service answers `count` (<= EVAL_BLOCK) users without further
+ * wishes: rows (count, k), and scores as judge_scores has them. */
+err_code judge_answers(judge *j, const uint32_t *users, size_t count, size_t k, uint32_t *rows,
+                       size_t *found, err *e) ERR_CHECKED;
+
+#endif
