@@ -14,7 +14,7 @@ SAN ?=
 variant := $(if $(SAN),$(SAN),release)
 B ?= build/$(variant)
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 PREFIX  ?= /usr/local
 # Not any python3 in the path: the one that Debian's packages belong to.
@@ -38,6 +38,7 @@ packages.lint  := cppcheck clang-tidy libomp-dev clang-format python3 python3-ya
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
+packages.deb   := debhelper dpkg-dev fakeroot python3
 
 # ---- How things are compiled.
 
@@ -150,11 +151,34 @@ deps: ## install all packages that building and testing need (Debian 12; root or
 deps-build: ## install only the packages that building needs
 	@tests/support/deps.sh $(packages.build)
 
-install: all ## into DESTDIR and PREFIX
+install: all install-files ## into DESTDIR and PREFIX: binary, man pages, completion, units, documents
+
+install-files: $B/stair
 	install -D -m 0755 $B/stair $(DESTDIR)$(PREFIX)/bin/stair
-	install -D -m 0644 deploy/stair.conf.example $(DESTDIR)$(PREFIX)/share/doc/stair/stair.conf.example
-	install -D -m 0644 deploy/README.md $(DESTDIR)$(PREFIX)/share/doc/stair/README.md
-	install -D -m 0644 deploy/stair.service $(DESTDIR)$(PREFIX)/share/doc/stair/stair.service
+	$(PYTHON) deploy/package/manpages.py $B/stair build/man
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 build/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -D -m 0644 deploy/package/stair.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stair
+	install -d $(DESTDIR)$(PREFIX)/share/doc/stair/examples
+	install -m 0644 README.md CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/stair
+	install -m 0644 deploy/stair.conf.example deploy/stair.service deploy/stair@.service deploy/compose.yaml \
+	  deploy/kubernetes.yaml deploy/prometheus.yml deploy/prometheus-rules.yml deploy/grafana-dashboard.json \
+	  $(DESTDIR)$(PREFIX)/share/doc/stair/examples
+	install -m 0644 deploy/README.md $(DESTDIR)$(PREFIX)/share/doc/stair/run-book.md
+
+deb: ## build/stair_VERSION_ARCH.deb, for this machine's Debian
+	@tests/support/deps.sh $(packages.build) $(packages.deb)
+	@deploy/package/build_deb.sh $(VERSION)
+
+test-deb: deb ## lintian, then install, upgrade, remove and purge the package in a chroot
+	@tests/support/deps.sh debootstrap lintian
+	@tests/support/deb_test.sh build/stair_$(VERSION)_*.deb
+
+release: ## build/stair-VERSION.tar.gz and its SHA-256
+	@mkdir -p build
+	@git archive --format=tar.gz --prefix=stair-$(VERSION)/ -o build/stair-$(VERSION).tar.gz HEAD
+	@cd build && sha256sum stair-$(VERSION).tar.gz | tee stair-$(VERSION).tar.gz.sha256
 
 docker: ## build the container image `stair`
 	docker build -t stair:$(VERSION) -t stair:latest .
@@ -323,7 +347,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all demo deps deps-build install docker clean test check only unit-summary unit e2e quality torture \
+.PHONY: all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)
