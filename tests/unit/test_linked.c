@@ -144,6 +144,33 @@ static void a_background_run_moves_no_score_that_links_alone_make(void **state)
     fixture_close(&f);
 }
 
+/* Whoever takes a new item together with an old one links them, once the graph is run anew. */
+static void an_items_collaborative_links_follow_in_the_background_run(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 76);
+    shop *s = f.shop;
+    uint32_t old = 0, item = 0;
+    live_release(s->live, &f.hold);
+    while (!s->items[old].exists) {
+        old++;
+    }
+    item = shop_add_item(s);
+    for (unsigned n = 0; n < 6; n++) {
+        uint32_t user = shop_add_user(s);
+        shop_edge(s, user, old, 0);
+        shop_edge(s, user, item, 0);
+    }
+    live_acquire(s->live, &f.hold);
+    assert_true(shop_link_weight(f.hold.view, LINKS_COLLABORATIVE, old, item) == 0);
+    run_in_background(&f);
+    assert_true(shop_link_weight(f.hold.view, LINKS_COLLABORATIVE, old, item) > 0);
+    assert_true(shop_link_weight(f.hold.view, LINKS_COLLABORATIVE, item, old) > 0);
+    check_everybody(&f);
+    fixture_close(&f);
+}
+
 static void a_diverse_list_with_links_keeps_its_scores_and_its_pages(void **state)
 {
     (void)state;
@@ -220,6 +247,7 @@ int main(void)
         cmocka_unit_test(lists_with_links_equal_brute_force_under_random_queries),
         cmocka_unit_test(lists_with_links_stay_right_through_background_runs_and_generations),
         cmocka_unit_test(a_background_run_moves_no_score_that_links_alone_make),
+        cmocka_unit_test(an_items_collaborative_links_follow_in_the_background_run),
         cmocka_unit_test(a_diverse_list_with_links_keeps_its_scores_and_its_pages),
         cmocka_unit_test(a_session_means_its_order),
     };

@@ -76,6 +76,9 @@ err_code scratch_unit(recommend_scratch *s, size_t floats, err *e) ERR_CHECKED;
 void scratch_allow(recommend_scratch *s, const view *v, const filter *f,
                    const uint32_t *exclude /* (count) */, size_t count);
 
+/* profile_time is when a pair, with so many records from `edges` on, was last said to count. */
+uint32_t profile_time(const live_edge *edges, size_t records);
+
 /* user_profile collects the profile; `seen` rows are taken out of s->allowed if `mask`. */
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e) ERR_CHECKED;

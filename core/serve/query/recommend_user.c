@@ -24,7 +24,7 @@ static bool exists(const view *v, uint32_t item)
     return item < v->item_rows && view_bit(&v->exists, item);
 }
 
-static uint32_t latest_time(const live_edge *edges, size_t records)
+uint32_t profile_time(const live_edge *edges, size_t records)
 {
     uint32_t time = 0;
     for (size_t i = 0; i < records; i++) {
@@ -55,7 +55,7 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
             take_out(s->allowed, edges[i].item, v->item_rows);
         }
         if (weight > 0 && exists(v, edges[i].item)) {
-            profile_item in = {edges[i].item, weight, latest_time(&edges[i], records)};
+            profile_item in = {edges[i].item, weight, profile_time(&edges[i], records)};
             rc = scratch_profile_push(s, in, e);
         }
     }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/model/links_build.h"
 #include "core/search/scan.h"
 #include "core/serve/state/coldstart_fit.h"
 
@@ -35,8 +36,7 @@ static float weight_of(const coldstart *c, const cold_units *units, uint32_t row
         const cold_space *space = &c->space[m];
         if ((units->known >> m & 1) != 0) {
             const float *x = index_data(space->rows) + (size_t)row * space->width;
-            float cosine = scan_dot(units->of[m], x, space->width);
-            sum += cosine > 0 ? c->weight[m] * cosine * cosine : 0;
+            sum += links_alike(c->weight[m], scan_dot(units->of[m], x, space->width));
         }
     }
     return sum;

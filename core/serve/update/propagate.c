@@ -44,7 +44,8 @@ static err_code gather_pairs(run *r, err *e)
             bool seen = false;
             float weight = pair_weight(&edges[i], count - i, &seen, &records);
             if (weight > 0 && (view_item_flags(v, edges[i].item) & ITEM_EXISTS) != 0) {
-                r->pairs[r->pair_count++] = (pair){user, edges[i].item, weight, 0};
+                uint32_t time = profile_time(&edges[i], records);
+                r->pairs[r->pair_count++] = (pair){user, edges[i].item, weight, time};
             }
         }
     }
@@ -176,7 +177,8 @@ err_code propagate_run(base **out, const view *v, const propagate_options *optio
         rc = fill_users(&r, e);
     }
     if (rc == ERR_OK) {
-        rc = relink(r.b, v, e);
+        interaction_list graph = {r.pairs, r.pair_count, v->user_rows, r.b->items};
+        rc = relink(r.b, v, &graph, options->threads, e);
     }
     if (rc == ERR_OK) {
         rc = convolve(&r, options, e);

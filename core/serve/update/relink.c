@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/model/links_build.h"
 #include "core/serve/state/view_tables.h"
 
 /* The later items' links by owned item, like a links_table but not packed. */
@@ -118,26 +119,6 @@ static err_code link_content(item_links *out, const item_links *trained, const v
     return rc;
 }
 
-/* copy_rows takes a generation's table over as it is, with empty rows for later items. */
-static err_code copy_rows(links_table *out, size_t items, const links_table *from, size_t rows,
-                          err *e)
-{
-    size_t count = from->start[rows];
-    links_table_fini(out);
-    err_code rc = links_table_alloc(out, items, count, e);
-    if (rc != ERR_OK) {
-        return rc;
-    }
-    memcpy(out->target, from->target, count * sizeof *out->target);
-    memcpy(out->level, from->level, count * sizeof *out->level);
-    memcpy(out->unit, from->unit, rows * sizeof *out->unit);
-    memcpy(out->start, from->start, (rows + 1) * sizeof *out->start);
-    for (size_t row = rows; row < items; row++) {
-        out->start[row + 1] = count;
-    }
-    return ERR_OK;
-}
-
 /* mark notes the later items whose lists are among the links now. */
 static err_code mark(base *b, const view *v, err *e)
 {
@@ -153,7 +134,18 @@ static err_code mark(base *b, const view *v, err *e)
     return ERR_OK;
 }
 
-err_code relink(base *b, const view *v, err *e)
+static err_code link_collaborative(item_links *out, const item_links *trained,
+                                   const interaction_list *graph, int threads, err *e)
+{
+    if (!(trained->choice.beta[LINKS_COLLABORATIVE] > 0)) {
+        return ERR_OK;
+    }
+    links_table *table = &out->source[LINKS_COLLABORATIVE];
+    links_table_fini(table);
+    return links_collaborative(table, graph, &out->choice, threads, e);
+}
+
+err_code relink(base *b, const view *v, const interaction_list *graph, int threads, err *e)
 {
     const item_links *trained = b->shared->model->links;
     if (trained == NULL) {
@@ -167,8 +159,7 @@ err_code relink(base *b, const view *v, err *e)
     b->own_links = made;
     b->links = made;
     made->choice = trained->choice;
-    rc = copy_rows(&made->source[LINKS_COLLABORATIVE], b->items,
-                   &trained->source[LINKS_COLLABORATIVE], trained->items, e);
+    rc = link_collaborative(made, trained, graph, threads, e);
     if (rc == ERR_OK && made->choice.beta[LINKS_CONTENT] > 0) {
         rc = link_content(made, trained, v, e);
         rc = rc == ERR_OK ? mark(b, v, e) : rc;
