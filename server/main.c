@@ -3,6 +3,7 @@
  * main: find the command, read its options, run it, and turn its error into one line and an exit
  * status. The only file that ends the process, but for bus_error.c.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -135,7 +136,7 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
-    spin_briefly(argv);
+    (void)pthread_setname_np(pthread_self(), "stair"); /* started again it would be called "exe" */
     /* before any thread: jansson's hash seed is process-wide */
     json_object_seed(0);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -158,6 +159,9 @@ int main(int argc, char **argv)
     }
     for (const command *const *c = commands; *c != NULL; c++) {
         if (strcmp(argv[1], (*c)->name) == 0) {
+            if ((*c)->parallel) {
+                spin_briefly(argv);
+            }
             return run(*c, argc - 2, argv + 2, argv[0]);
         }
     }

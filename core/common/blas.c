@@ -6,6 +6,16 @@
 
 #include "core/common/mem.h"
 
+/* OpenBLAS asks itself this when it is loaded, before main, and then starts a thread for each
+ * processor that is online, each with a buffer of 32 MiB: under a small `ulimit -v` it tries for
+ * ever to get them. Defined here, it starts none before blas_threads asks for them. Weak, for a
+ * program that links OpenBLAS's own code. */
+int openblas_num_threads_env(void);
+__attribute__((weak)) int openblas_num_threads_env(void)
+{
+    return 1;
+}
+
 void blas_threads(int threads)
 {
     openblas_set_num_threads(threads);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/checkup/explain.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,14 +107,13 @@ static void compare_limits(const explain_to *to, const machine *m, const serve_o
 static void compare_processors(const explain_to *to, const machine *m, const serve_options *o)
 {
     double given = m->quota > 0 && m->quota < m->processors ? m->quota : m->processors;
-    int64_t threads = o->threads > 0 ? o->threads : (int64_t)m->processors;
+    int64_t threads = o->threads > 0 ? o->threads : (int64_t)ceil(given);
     tell(to, false, "processors: %g for %lld threads of requests, %lld of the background", given,
          (long long)threads, (long long)o->background_threads);
     if ((double)threads > 4 * given) {
         tell(to, true,
-             "%lld threads for %g processors only wait for each other: set threads = %.0f%s",
-             (long long)threads, given, given < 1 ? 1 : given,
-             o->threads == 0 ? "; 0 counts what the control group withholds" : "");
+             "%lld threads for %g processors only wait for each other: set threads = %.0f",
+             (long long)threads, given, ceil(given));
     }
     if (o->background_threads > 1 && (double)o->background_threads > given) {
         tell(to, true,

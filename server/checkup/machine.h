@@ -18,7 +18,7 @@ typedef struct machine {
     uint64_t memory;     /* the machine's, or the control group's limit if that is less */
     uint64_t open_files; /* ulimit -n; likewise -v and -f */
     uint64_t address_space, file_bytes;
-    unsigned processors; /* online */
+    unsigned processors; /* online, and allowed by the affinity mask */
     double quota;        /* processors' time that the control group gives; 0: all */
     const char *stopper; /* whose time-out a stop has to keep to; static */
     double stop_seconds; /* before it kills, unless told otherwise */
@@ -26,9 +26,5 @@ typedef struct machine {
 
 /* machine_look fills all; `folder` is the store's. What cannot be found out is no limit. */
 void machine_look(machine *out, const char *folder);
-
-/* machine_look_group lowers memory and quota to the limits of a control group and of those above
- * it: `root` is where they are mounted, `path` what /proc/self/cgroup says ("/a/b"). */
-void machine_look_group(machine *out, const char *root, const char *path);
 
 #endif

@@ -32,6 +32,7 @@ typedef struct command {
     const char *usage;   /* what follows the options in the usage line, or NULL: no arguments */
     const option *options;
     size_t options_bytes; /* sizeof the struct that `options` fills */
+    bool parallel;        /* trains or serves: OpenMP's threads are to wait without spinning */
     bool own_signals;     /* else SIGINT and SIGTERM set what interrupt_requested tells */
     err_code (*run)(const command_call *call, err *e);
 } command;

@@ -73,7 +73,8 @@ const option serve_option_table[] = {
      .initial = "0",
      .min = 0,
      .max = 256,
-     .help = "threads that serve requests; 0: one for each core"},
+     .help = "threads that serve requests; 0: one for each processor that affinity and control "
+             "group allow"},
     {.name = "background-threads",
      .type = OPTION_INT,
      AT(background_threads),
@@ -88,7 +89,8 @@ const option serve_option_table[] = {
      .initial = "0",
      .min = 0,
      .max = 256,
-     .help = "threads of a training started by POST /model/train; 0: one for each core, at low "
+     .help = "threads of a training started by POST /model/train; 0: one for each such processor, "
+             "at low "
              "priority"},
     {.name = "connections-max",
      .type = OPTION_INT,

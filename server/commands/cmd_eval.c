@@ -19,6 +19,7 @@
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
 #include "server/jobs/judge.h"
+#include "server/jobs/train_arguments.h"
 #include "server/jobs/train_report.h"
 #include "server/load/dataset_load.h"
 #include "server/runtime/generation_refit.h"
@@ -75,7 +76,7 @@ static const option table[] = {
      .offset = offsetof(eval_arguments, threads),
      .min = 0,
      .max = TRAIN_THREADS_MAX,
-     .help = "0: one per processor"},
+     .help = "0: one for each processor that affinity and control group allow"},
     OPTION_JSON(eval_arguments),
     OPTION_END};
 
@@ -341,8 +342,7 @@ static err_code run(const command_call *call, err *e)
         return err_nomem(e, "an evaluation");
     }
     j->a = call->options;
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    j->threads = j->a->threads > 0 ? (int)j->a->threads : online > 0 ? (int)online : 1;
+    j->threads = train_threads(j->a->threads);
     err_code code = parse_at(j, call, e);
     if (code == ERR_OK) {
         code = check_served(j, call, e);
@@ -373,5 +373,6 @@ const command cmd_eval = {
     .summary = "Recall and NDCG of a generation beside popular and itemknn",
     .options = table,
     .options_bytes = sizeof(eval_arguments),
+    .parallel = true,
     .run = run,
 };

@@ -87,5 +87,6 @@ const command cmd_serve = {
     .options = serve_option_table,
     .options_bytes = sizeof(serve_options),
     .own_signals = true,
+    .parallel = true,
     .run = run,
 };

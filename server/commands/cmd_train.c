@@ -41,5 +41,6 @@ const command cmd_train = {
     .summary = "learn from the store's interactions and features; writes a generation",
     .options = table,
     .options_bytes = sizeof(train_arguments),
+    .parallel = true,
     .run = run,
 };

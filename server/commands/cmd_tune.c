@@ -38,5 +38,6 @@ const command cmd_tune = {
     .summary = "choose gamma, decay, layers and neighbours by validation, and train with them",
     .options = table,
     .options_bytes = sizeof(train_arguments),
+    .parallel = true,
     .run = run,
 };

@@ -15,6 +15,7 @@
 #include "core/common/mem.h"
 #include "server/cli/address.h"
 #include "server/cli/command.h"
+#include "server/cli/processors.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
 #include "server/http/http.h"
@@ -143,12 +144,6 @@ static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
     return ERR_OK;
 }
 
-static unsigned cores(void)
-{
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (unsigned)count : 1;
-}
-
 static err_code open_engine(service *s, err *e)
 {
     const serve_options *o = s->options;
@@ -245,7 +240,7 @@ static err_code open_http(service *s, bool loopback, err *e)
         .tls_certificate = o->tls_certificate,
         .tls_key = o->tls_key,
         .allow_origin = o->allow_origin,
-        .threads = o->threads > 0 ? (unsigned)o->threads : cores(),
+        .threads = threads_or_usable(o->threads),
         .connections_max = (unsigned)o->connections_max,
         .connections_per_address_max = (unsigned)o->connections_per_address_max,
         .timeout_seconds = (unsigned)ceil(o->timeout),

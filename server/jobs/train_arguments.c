@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/model/eval.h"
+#include "server/cli/processors.h"
 
 typedef struct published {
     const char *gamma;
@@ -185,13 +186,10 @@ static void check_together(checks *c)
     }
 }
 
-static int threads_or_all(int64_t threads)
+int train_threads(int64_t asked)
 {
-    if (threads > 0) {
-        return (int)threads;
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > TRAIN_THREADS_MAX ? TRAIN_THREADS_MAX : (int)online;
+    unsigned threads = threads_or_usable(asked);
+    return threads > TRAIN_THREADS_MAX ? TRAIN_THREADS_MAX : (int)threads;
 }
 
 bool train_request_make(train_request *out, const train_arguments *a, const option_values *given,
@@ -210,7 +208,7 @@ bool train_request_make(train_request *out, const train_arguments *a, const opti
     o->patience = (uint32_t)with.patience;
     o->eval_every = (uint32_t)with.eval_every;
     o->seed = (uint64_t)with.seed;
-    o->threads = threads_or_all(with.threads);
+    o->threads = train_threads(with.threads);
     o->protocol = with.protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     checks c = {.out = out, .a = &with, .faults = faults};
     check_without(&c);

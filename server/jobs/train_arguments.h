@@ -125,7 +125,8 @@ typedef struct train_arguments {
          .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_THREADS_MAX,                                                                 \
-         .help = "threads of the training; 0: one per processor"},                                 \
+         .help = "threads of the training; 0: one for each processor that affinity and control "   \
+                 "group allow"},                                                                   \
         {.name = "select",                                                                         \
          .type = OPTION_TEXT,                                                                      \
          .offset = offsetof(train_arguments, select),                                              \
@@ -162,6 +163,10 @@ typedef struct train_faults {
     void (*report)(void *ctx, const char *name, slice part, const char *why);
     void *ctx;
 } train_faults;
+
+/* train_threads is `asked`, or for 0 what affinity and control group allow, up to the most that a
+ * training takes. */
+int train_threads(int64_t asked);
 
 /* train_request_make checks all that the table cannot, and translates: texts with a grammar of
  * their own, options that exclude each other. Every fault is reported, not only the first; then

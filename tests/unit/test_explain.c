@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "server/checkup/explain.h"
+#include "server/cli/processors.h"
 #include "tests/support/store_fixture.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -103,8 +105,8 @@ static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
     EXPECT(s.machine.file_bytes = 600 * MIB, "limited to 600 MiB (ulimit -f)");
     EXPECT(s.machine.open_files = 1024, "at least 1064, not 1024");
     EXPECT(s.options.threads = 17, "17 threads for 4 processors");
-    EXPECT(s.machine.quota = 0.5,
-           "4 threads for 0.5 processors only wait for each other: set threads = 1; 0 counts");
+    EXPECT((s.machine.quota = 0.5, s.options.threads = 4),
+           "4 threads for 0.5 processors only wait for each other: set threads = 1");
     EXPECT(s.options.background_threads = 5, "background_threads = 5");
     EXPECT(s.options.train_threads = 5, "train_threads = 5");
     EXPECT(s.machine.memory = 1300 * MIB, "1400 MiB while a generation is loaded, of 1300 MiB");
@@ -124,11 +126,18 @@ static void write_file(const char *folder, const char *name, const char *text)
     fclose(f);
 }
 
+static int unlink_in(const char *folder, const char *name)
+{
+    char path[TEMP_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return unlink(path);
+}
+
 static void the_least_of_a_control_group_and_those_above_it_holds(void **state)
 {
     (void)state;
     char root[TEMP_PATH_MAX], inner[TEMP_PATH_MAX + 16];
-    machine m = {.memory = 4000 * MIB};
+    control_group m = {.memory = 4000 * MIB};
     temp_folder(root);
     snprintf(inner, sizeof inner, "%s/a", root);
     assert_int_equal(mkdir(inner, 0700), 0);
@@ -136,13 +145,20 @@ static void the_least_of_a_control_group_and_those_above_it_holds(void **state)
     write_file(root, "cpu.max", "max 100000\n");
     write_file(inner, "memory.max", "max\n");
     write_file(inner, "cpu.max", "150000 100000\n");
-    machine_look_group(&m, root, "/a");
+    control_group_of(&m, root, "/a");
     assert_int_equal(m.memory, 100 * MIB);
-    assert_true(m.quota == 1.5);
-    m = (machine){.memory = 50 * MIB};
-    machine_look_group(&m, root, "/");
+    assert_true(m.processors == 1.5);
+    m = (control_group){.memory = 50 * MIB};
+    control_group_of(&m, root, "/");
     assert_int_equal(m.memory, 50 * MIB);
-    assert_true(m.quota == 0);
+    assert_true(m.processors == 0);
+    write_file(inner, "cpu.cfs_quota_us", "50000\n"); /* the first version's names */
+    write_file(inner, "cpu.cfs_period_us", "100000\n");
+    write_file(inner, "memory.limit_in_bytes", "10485760\n");
+    assert_int_equal(unlink_in(inner, "memory.max"), 0);
+    control_group_of(&m, root, "/a");
+    assert_int_equal(m.memory, 10 * MIB);
+    assert_true(m.processors == 0.5);
     temp_remove(root);
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * processors: what the control group and the affinity mask leave to this process.
+ *
+ * A container on a large machine sees all processors online and may use two; threads by that number
+ * wait for each other. Both versions of the control groups are read, each group and those above it.
+ */
+#ifndef SERVER_PROCESSORS_H
+#define SERVER_PROCESSORS_H
+
+#include <stdint.h>
+
+#define GROUP_NO_LIMIT UINT64_MAX
+
+typedef struct control_group {
+    uint64_t memory;   /* bytes; GROUP_NO_LIMIT */
+    double processors; /* quota in processors' time; 0: no limit */
+} control_group;
+
+/* control_group_look lowers *out to the limits of this process's groups; control_group_of to those
+ * of the group `path` ("/a/b") below the mount `root` and of the groups above it. What cannot be
+ * found out is no limit. */
+void control_group_look(control_group *out);
+void control_group_of(control_group *out, const char *root, const char *path);
+
+/* processors_online counts what the affinity mask allows; processors_usable is the least of that
+ * and of the quota, rounded up. At least 1. */
+unsigned processors_online(void);
+unsigned processors_usable(void);
+
+/* threads_or_usable is `asked`, or processors_usable for 0. */
+unsigned threads_or_usable(int64_t asked);
+
+#endif

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads follow the affinity mask and the control group's quota, not the processors online."""
+
+import glob
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+
+def comms(pid):
+    """The names of a process's threads."""
+    names = []
+    for path in glob.glob(f"/proc/{pid}/task/*/comm"):
+        with open(path, encoding="ascii") as f:
+            names.append(f.read().strip())
+    return names
+
+
+class Group:
+    """A control group with a quota of one processor; None where this machine allows none."""
+
+    def __init__(self):
+        self.folder = None
+        for root, name, text in (("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "100000"),
+                                 ("/sys/fs/cgroup", "cpu.max", "100000 100000")):
+            folder = os.path.join(root, f"stair-test-{os.getpid()}")
+            try:
+                os.mkdir(folder)
+                with open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                    f.write(text)
+                self.folder = folder
+                return
+            except OSError:
+                if os.path.isdir(folder):
+                    os.rmdir(folder)
+
+    def wrap(self):
+        join = f'echo $$ > {self.folder}/cgroup.procs && exec "$0" "$@"'
+        return ["/bin/sh", "-c", join]
+
+    def remove(self):
+        if self.folder is not None:
+            os.rmdir(self.folder)
+
+
+class Processors(harness.TestCase):
+    def one_processor(self, wrap):
+        _, store = self.shop_store()
+        environment = harness.ENVIRONMENT
+
+        def output(*command):
+            return subprocess.run([*wrap, harness.STAIR, *command, "--store", store], check=True, text=True,
+                                  capture_output=True, stdin=subprocess.DEVNULL, env=environment).stdout
+
+        self.assertIn('"threads":1', output("train", "--epochs", "1", "--json").replace(" ", ""))
+        self.assertIn("processors: 1 for 1 threads of requests", output("check", "--json"))
+        with harness.Server(store, wrap=wrap) as server:
+            names = comms(server.process.pid)
+            self.assertEqual(sum(name.startswith("MHD-") for name in names), 1, names)
+
+    def test_affinity_counts(self):
+        self.one_processor(["taskset", "-c", str(min(os.sched_getaffinity(0)))])
+
+    def test_the_quota_of_a_control_group_counts(self):
+        group = Group()
+        self.addCleanup(group.remove)
+        if group.folder is None:
+            harness.not_run("the quota of a control group: none can be made here")
+            return
+        self.one_processor(group.wrap())
+
+    def test_the_process_has_its_name_and_no_idle_threads(self):
+        _, store = self.shop_store()
+        with harness.Server(store, "--threads", "2") as server:
+            with open(f"/proc/{server.process.pid}/comm", encoding="ascii") as f:
+                self.assertEqual(f.read(), "stair\n")
+            names = comms(server.process.pid)
+            self.assertEqual(sum(name == "stair" for name in names), 1, names)
+
+
+if __name__ == "__main__":
+    harness.main()
