@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/common/mem.h"
 #include "core/model/eval.h"
@@ -23,6 +22,7 @@
 #include "server/jobs/train_report.h"
 #include "server/load/dataset_load.h"
 #include "server/runtime/generation_refit.h"
+#include "storage/maintenance/recover.h"
 
 typedef struct eval_arguments {
     const char *store;
@@ -157,7 +157,7 @@ static err_code load(job *j, err *e)
 {
     store_options so = {.mode = STORE_READ, .now = clock_now()};
     store_info info = {0};
-    err_code code = store_open(&j->s, j->a->store, &so, e);
+    err_code code = recover_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
         code = dataset_load(j->s, NULL, &j->d, &info, e);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/model/links_build.h"
 #include "core/search/index.h"
 #include "storage/models/model_store.h"
 #include "storage/records/features.h"
@@ -278,6 +279,10 @@ err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsig
     if (rc == ERR_OK) {
         m->options.threads = (int)threads;
         rc = model_convolve(m, pairs, count, e);
+    }
+    if (rc == ERR_OK && m->links != NULL) {
+        interaction_list list = {pairs, count, m->users, m->items};
+        rc = links_rebuild(m->links, &list, (int)threads, e);
     }
     if (rc == ERR_OK) { /* lists are exact: no clusters are made */
         index_options io = {.ann_rows_min = SIZE_MAX, .threads = threads};

@@ -32,7 +32,7 @@ err_code live_load_judged(store *s, live *l, store_info *info, err *e) ERR_CHECK
 err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e) ERR_CHECKED;
 
 /* base_load_judged makes a generation's base over the graph of d's training pairs alone, as
- * live_load_judged makes the view for it: H and G are computed anew. */
+ * live_load_judged makes the view for it: H, G and the links are made anew. */
 err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsigned threads,
                           base **out, err *e) ERR_CHECKED;
 
