@@ -60,6 +60,7 @@ err_code api_new(api **out, const api_deps *deps, err *e)
     limit_default(&l->exclude_max, 1000);
     limit_default(&l->session_items_max, 1000);
     limit_default(&l->errors_max, 20);
+    limit_default(&l->work_max, 100000);
     pthread_mutex_init(&a->mutex, NULL);
     *out = a;
     return ERR_OK;
@@ -165,6 +166,14 @@ void context_view(context *c)
     if (c->view == NULL) {
         live_acquire(c->deps->live, &c->hold);
         c->view = c->hold.view;
+    }
+}
+
+void context_view_end(context *c)
+{
+    if (c->view != NULL) {
+        live_release(c->deps->live, &c->hold);
+        c->view = NULL;
     }
 }
 
@@ -291,6 +300,20 @@ static bool find_route(context *c, err *e)
     return false;
 }
 
+static void respond_failed(context *c, const err *e)
+{
+    unsigned wait = c->response->retry_after_seconds;
+    if (c->later) {
+        return;
+    }
+    if (c->limited) {
+        api_refuse(c->response, 429, c->request->request_id, e->text);
+        c->response->retry_after_seconds = wait;
+        return;
+    }
+    problem_respond(c->response, e, &c->problems, c->request->request_id);
+}
+
 /* Runs the request; an error becomes the answer. */
 static void run(context *c)
 {
@@ -313,11 +336,11 @@ static void run(context *c)
         err_set(&e, code, "unknown error"); /* keeps the first */
         write_free(c->write);
         c->write = NULL;
-        problem_respond(c->response, &e, &c->problems, c->request->request_id);
+        respond_failed(c, &e);
     }
 }
 
-void api_begin(api *a, const api_request *request, api_response *response, api_write **write)
+api_outcome api_begin(api *a, const api_request *request, api_response *response, api_write **write)
 {
     *write = NULL;
     err e = ERR_INIT;
@@ -325,7 +348,7 @@ void api_begin(api *a, const api_request *request, api_response *response, api_w
     if (w == NULL) {
         response->route = "none";
         problem_respond(response, &e, NULL, request->request_id);
-        return;
+        return API_ANSWERED;
     }
     context c = {.api = a,
                  .deps = &a->deps,
@@ -337,13 +360,18 @@ void api_begin(api *a, const api_request *request, api_response *response, api_w
     recommend_scratch_watch(w->scratch, end_of_filter, &c);
     c.phase_began = a->deps.clock_ns != NULL ? a->deps.clock_ns() : 0;
     run(&c);
-    if (c.view != NULL) {
-        live_release(a->deps.live, &c.hold);
-    }
+    context_view_end(&c);
     json_decref(c.document);
     recommend_scratch_watch(w->scratch, NULL, NULL);
     workspace_give(a, w);
     *write = c.write;
+    if (c.later) {
+        const char *template = response->route;
+        api_response_reset(response);
+        response->route = template;
+        return API_LATER;
+    }
+    return c.write != NULL ? API_SUBMIT : API_ANSWERED;
 }
 
 const op *api_write_op(const api_write *w)

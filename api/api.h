@@ -58,6 +58,9 @@ typedef struct api_limits {
     size_t exclude_max;            /* excluded items of one request, 1000 */
     size_t session_items_max;      /* items of one session, 1000 */
     size_t errors_max;             /* pointers listed for a bad body, 20 */
+    size_t work_max;  /* units of work (api/web/cost.h) that one request may take, 100000 */
+    double work_rate; /* units a second that all may take; 0: no limit. Only for the answer's text:
+                         api_deps.work decides */
 } api_limits;
 
 typedef struct api_health {
@@ -147,6 +150,8 @@ typedef struct api_deps {
     /* starts a copy under this checked name: ERR_CONFLICT if it exists */
     err_code (*snapshot_start)(void *ctx, slice name, err *e);
     err_code (*snapshot_status)(void *ctx, slice name, api_snapshot *out, err *e);
+    /* charges units of work: 0, or the seconds to wait before another try; NULL: no limit */
+    unsigned (*work)(void *ctx, double units);
     /* monotonic nanoseconds, for the phases; NULL: phases stay 0 */
     uint64_t (*clock_ns)(void);
 } api_deps;
@@ -160,7 +165,19 @@ typedef struct api_request {
     slice request_id;      /* that the answer will carry */
     slice body;            /* complete */
     int64_t now;           /* epoch seconds */
+    bool short_only;       /* long work is put off: API_LATER */
+    /* true once nobody waits for the answer any more; asked between steps of long work; or NULL */
+    bool (*stopped)(void *ctx);
+    void *stopped_ctx;
 } api_request;
+
+/* What api_begin made of a request. */
+typedef enum api_outcome {
+    API_ANSWERED = 0, /* the response is complete */
+    API_SUBMIT,       /* *write is set and goes to api_finish or api_abandon */
+    API_LATER,        /* nothing was done: begin the request again, with short_only unset, on a
+                         thread that no other request waits for */
+} api_outcome;
 
 /* Parts of a request's time, for metrics; the server adds queue wait and commit. */
 typedef enum api_phase {
@@ -217,9 +234,10 @@ typedef struct api_route {
  * fails: what is wrong with the line comes out of api_begin. */
 void api_route_find(const api *a, slice method, slice target, api_route *out);
 
-/* api_begin answers, or prepares a write. Either *write is NULL and the response complete, or
- * *write is set and goes to api_finish or api_abandon. Never fails: failures are responses. */
-void api_begin(api *a, const api_request *request, api_response *response, api_write **write);
+/* api_begin answers, or prepares a write, or puts the request off if short_only is set and it is
+ * long. Never fails: failures are responses. */
+api_outcome api_begin(api *a, const api_request *request, api_response *response,
+                      api_write **write);
 
 /* api_write_op is the op to submit, valid until the write ends. */
 const op *api_write_op(const api_write *w);

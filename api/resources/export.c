@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/handlers.h"
+#include "api/web/cost.h"
 #include "storage/exchange/export.h"
 
 typedef err_code (*export_function)(store_read *r, export_sink sink, void *ctx,
@@ -18,9 +19,23 @@ static err_code file_failed(err *e)
     return err_set(e, code, "writing an export's spool file failed");
 }
 
+typedef struct spool {
+    const context *c;
+    FILE *file;
+    size_t pieces;
+} spool;
+
+/* Pieces between two looks at whether anybody still waits. */
+enum { PIECES_BETWEEN = 64 };
+
 static err_code sink(void *ctx, const char *data, size_t bytes, err *e)
 {
-    return fwrite(data, 1, bytes, ctx) == bytes ? ERR_OK : file_failed(e);
+    spool *s = ctx;
+    err_code code = s->pieces++ % PIECES_BETWEEN == 0 ? cost_go_on(s->c, e) : ERR_OK;
+    if (code == ERR_OK && fwrite(data, 1, bytes, s->file) != bytes) {
+        code = file_failed(e);
+    }
+    return code;
 }
 
 static err_code spool_open(const context *c, FILE **out, err *e)
@@ -41,21 +56,22 @@ static err_code spool_open(const context *c, FILE **out, err *e)
     return ERR_OK;
 }
 
-static err_code export_to(context *c, export_function function, FILE *spool, err *e)
+static err_code export_to(context *c, export_function function, FILE *file, err *e)
 {
+    spool to = {c, file, 0};
     store_read *read;
     export_counts counts = {0, 0};
     err_code code = store_read_begin(c->deps->store, &read, e);
     if (code != ERR_OK) {
         return code;
     }
-    code = function(read, sink, spool, &counts, e);
+    code = function(read, sink, &to, &counts, e);
     store_read_end(read);
-    if (code == ERR_OK && fflush(spool) != 0) {
+    if (code == ERR_OK && fflush(file) != 0) {
         code = file_failed(e);
     }
     if (code == ERR_OK) {
-        c->response->file = dup(fileno(spool));
+        c->response->file = dup(fileno(file));
         c->response->file_bytes = counts.bytes;
         c->response->content_type = "application/x-ndjson";
         if (c->response->file < 0) {
@@ -65,19 +81,35 @@ static err_code export_to(context *c, export_function function, FILE *spool, err
     return code;
 }
 
+/* Interactions that one unit of work writes; an item with its features is a unit. */
+static const double EXPORTED = 10;
+
+static cost_units export_cost(const context *c, export_function function)
+{
+    view_stats stats;
+    view_stats_get(c->view, &stats);
+    return function == export_items ? 1 + (double)stats.items
+                                    : 1 + (double)stats.interactions / EXPORTED;
+}
+
 static err_code export_get(context *c, export_function function, err *e)
 {
-    FILE *spool;
+    FILE *file;
     query_end(c);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = spool_open(c, &spool, e);
+        context_view(c);
+        code = cost_bounded(c, export_cost(c, function), e);
+        context_view_end(c); /* it takes long, and the view is not needed */
+    }
+    if (code == ERR_OK) {
+        code = spool_open(c, &file, e);
     }
     if (code != ERR_OK) {
         return code;
     }
-    code = export_to(c, function, spool, e);
-    fclose(spool);
+    code = export_to(c, function, file, e);
+    fclose(file);
     return code;
 }
 

@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/resources/write.h"
 #include "api/web/body.h"
+#include "api/web/cost.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
 #include "storage/exchange/interaction_json.h"
@@ -118,6 +119,9 @@ static err_code add_list(const body_object *o, op *into, err *e)
     return code;
 }
 
+/* Interactions that one unit of work checks. */
+static const double WRITTEN = 20;
+
 err_code handle_interactions_post(context *c, err *e)
 {
     body_object o;
@@ -144,6 +148,9 @@ err_code handle_interactions_post(context *c, err *e)
     }
     if (code == ERR_OK) {
         code = context_check(c, e);
+    }
+    if (code == ERR_OK) {
+        code = cost_bounded(c, 1 + (double)w->op->count / WRITTEN, e);
     }
     return code == ERR_OK ? write_idempotent(c, w, e) : code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /items/{id} and GET /items: what the store has of the catalogue. */
 #include "api/handlers.h"
+#include "api/web/cost.h"
 #include "api/web/quote.h"
 #include "api/web/store_answer.h"
 #include "core/common/mem.h"
@@ -158,7 +159,18 @@ static err_code page_item(void *ctx, const stored_item *it, err *e)
     tree_put(b, one);
     json_decref(one);
     p->count++;
-    return json_buffer_check(b, e);
+    code = json_buffer_check(b, e);
+    return code == ERR_OK ? cost_go_on(p->c, e) : code;
+}
+
+/* Of a page: written items, written vectors, and records that are looked at, each one unit. */
+static const double ITEMS = 32, VECTORS = 0.1, RECORDS = 200;
+
+static cost_units page_cost(const page *p)
+{
+    double limit = (double)p->limit;
+    return 1 + limit / ITEMS + ((p->fields & FIELD_FEATURES) != 0 ? limit / VECTORS : 0) +
+           (p->updated_before != UINT64_MAX ? PAGE_RECORDS_MAX / RECORDS : 0);
 }
 
 static err_code answer_page(page *p, uint32_t first, err *e)
@@ -197,6 +209,9 @@ err_code handle_items_get(context *c, err *e)
     query_unsigned(c, "updated_before", 0, INT64_MAX, &p.updated_before);
     query_end(c);
     err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = cost_bounded(c, page_cost(&p), e);
+    }
     if (code == ERR_OK) {
         code = store_read_begin(c->deps->store, &p.read, e);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/resources/item_write.h"
+#include "api/web/cost.h"
 
 #include <string.h>
 
@@ -140,6 +141,22 @@ static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
     return code;
 }
 
+/* Neighbours are looked for in the whole catalogue: rows for one unit of work. */
+static const double SEARCHED_ROWS = 4000;
+
+static cost_units prepare_cost(const context *c, const op *o)
+{
+    live_hold hold;
+    live_acquire(c->deps->live, &hold);
+    double rows = (double)view_item_rows(hold.view);
+    live_release(c->deps->live, &hold);
+    cost_units units = 0;
+    for (uint32_t i = 0; i < o->count; i++) {
+        units += o->items[i].feature_count > 0 ? 1 + rows / SEARCHED_ROWS : 1;
+    }
+    return units;
+}
+
 static err_code prepare_all(context *c, api_write *w, err *e)
 {
     if (w->op->kind == OP_ITEMS_PATCH) {
@@ -151,9 +168,12 @@ static err_code prepare_all(context *c, api_write *w, err *e)
         w->prepared = NULL;
         return err_nomem(e, "a write of items");
     }
-    err_code code = ERR_OK;
+    err_code code = cost_bounded(c, prepare_cost(c, w->op), e);
     for (uint32_t i = 0; code == ERR_OK && i < w->op->count; i++) {
         code = prepare(c, w, i, e);
+        if (code == ERR_OK) {
+            code = cost_go_on(c, e);
+        }
     }
     return code;
 }

@@ -4,6 +4,7 @@
 #include "api/resources/item_write.h"
 #include "api/resources/write.h"
 #include "api/web/body.h"
+#include "api/web/cost.h"
 #include "core/common/item_fields.h"
 
 static err_code items_write(context *c, op_kind kind, bool single_too, err *e)
@@ -99,6 +100,9 @@ err_code handle_item_id_delete(context *c, err *e)
     return code;
 }
 
+/* Ids that one unit of work checks. */
+static const double DELETED = 10;
+
 err_code handle_items_delete_post(context *c, err *e)
 {
     static const char *const names[] = {"ids", NULL};
@@ -123,6 +127,9 @@ err_code handle_items_delete_post(context *c, err *e)
     }
     body_texts(&o, "ids", (body_texts_limits){ID_BYTES_MAX, most}, &ids, &count);
     code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = cost_bounded(c, 1 + (double)count / DELETED, e);
+    }
     if (code == ERR_OK) {
         code = delete_write(c, ids, count, &w, e);
     }

@@ -2,6 +2,7 @@
 /* GET /similar, /popular and /latest. */
 #include "api/handlers.h"
 #include "api/resources/recommend_answer.h"
+#include "api/resources/recommend_cost.h"
 #include "api/resources/recommend_request.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
@@ -44,7 +45,10 @@ static err_code plain_list(context *c, list_function list, err *e)
     }
     context_phase(c, API_PHASE_PARSE);
     context_view(c);
-    code = list_query_of(c, &r, &q, e);
+    code = cost_admit(c, recommend_cost(c, &r) + filter_cost(c, &r.filter), e);
+    if (code == ERR_OK) {
+        code = list_query_of(c, &r, &q, e);
+    }
     if (code == ERR_OK) {
         code = list(c->view, &q, c->workspace->scratch, &result, e);
     }
@@ -98,7 +102,10 @@ static err_code similar_search(context *c, const recommend_request *r, slice ite
     if (row == ROW_NONE) {
         return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
     }
-    err_code code = list_query_of(c, r, &q, e);
+    err_code code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    if (code == ERR_OK) {
+        code = list_query_of(c, r, &q, e);
+    }
     if (code == ERR_OK) {
         code = similar(c->view, row, by, &q, c->workspace->scratch, &result, e);
     }

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/resources/filter_equal.h"
 #include "api/resources/recommend_answer.h"
+#include "api/resources/recommend_cost.h"
 #include "api/resources/recommend_request.h"
 #include "api/web/body.h"
 #include "api/web/quote.h"
@@ -43,7 +45,7 @@ static err_code search(context *c, const recommend_request *r, recommend_result 
     q.nobody = r->user.at == NULL;
     q.k = r->k;
     q.offset = r->offset;
-    q.filter = &r->filter;
+    q.filter = r->same_filter != NULL ? r->same_filter : &r->filter;
     q.include_seen = r->include_seen;
     q.explain = r->explain;
     q.exact = r->exact;
@@ -113,16 +115,20 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     return code;
 }
 
+/* One list, the whole answer of its request. */
+static err_code answer_one(context *c, const recommend_request *r, err *e)
+{
+    context_phase(c, API_PHASE_PARSE);
+    context_view(c);
+    err_code code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    return code == ERR_OK ? answer(c, r, e) : code;
+}
+
 err_code handle_recommend_get(context *c, err *e)
 {
     recommend_request r;
     err_code code = recommend_request_query(c, &r, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    context_phase(c, API_PHASE_PARSE);
-    context_view(c);
-    return answer(c, &r, e);
+    return code == ERR_OK ? answer_one(c, &r, e) : code;
 }
 
 err_code handle_recommend_post(context *c, err *e)
@@ -137,12 +143,7 @@ err_code handle_recommend_post(context *c, err *e)
     if (code == ERR_OK) {
         code = context_check(c, e);
     }
-    if (code != ERR_OK) {
-        return code;
-    }
-    context_phase(c, API_PHASE_PARSE);
-    context_view(c);
-    return answer(c, &r, e);
+    return code == ERR_OK ? answer_one(c, &r, e) : code;
 }
 
 static err_code batch_requests(context *c, const json_t *list, recommend_request **out, err *e)
@@ -183,6 +184,41 @@ static err_code answer_entry(context *c, const recommend_request *r, err *e)
     return code != ERR_OK ? err_set(e, code, "%s", own.text) : ERR_OK;
 }
 
+/* Reckons the whole batch before any of it is done. */
+static err_code admit_batch(context *c, recommend_request *requests, size_t count, err *e)
+{
+    cost_units units = 0;
+    err_code code = filter_share(requests, count, c->memory, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        units += recommend_cost(c, &requests[i]);
+        if (requests[i].same_filter == &requests[i].filter) {
+            units += filter_cost(c, &requests[i].filter);
+        }
+    }
+    return code == ERR_OK ? cost_admit(c, units, e) : code;
+}
+
+static err_code answer_batch(context *c, recommend_request *requests, size_t count, err *e)
+{
+    json_buffer *b = &c->response->body;
+    err_code code = ERR_OK;
+    recommend_scratch_share(c->workspace->scratch, true);
+    json_put_raw_text(b, "{\"results\":[");
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        json_put_comma(b);
+        code = answer_entry(c, &requests[i], e);
+        if (code == ERR_OK) {
+            code = cost_go_on(c, e);
+        }
+    }
+    recommend_scratch_share(c->workspace->scratch, false);
+    json_put_raw(b, "]", 1);
+    context_model_seq(c);
+    json_put_raw(b, "}", 1);
+    c->response->recommended = false;
+    return code;
+}
+
 err_code handle_recommend_batch_post(context *c, err *e)
 {
     static const char *const names[] = {"requests", NULL};
@@ -208,15 +244,6 @@ err_code handle_recommend_batch_post(context *c, err *e)
     }
     context_phase(c, API_PHASE_PARSE);
     context_view(c);
-    json_buffer *b = &c->response->body;
-    json_put_raw_text(b, "{\"results\":[");
-    for (size_t i = 0; code == ERR_OK && i < json_array_size(list); i++) {
-        json_put_comma(b);
-        code = answer_entry(c, &requests[i], e);
-    }
-    json_put_raw(b, "]", 1);
-    context_model_seq(c);
-    json_put_raw(b, "}", 1);
-    c->response->recommended = false;
-    return code;
+    code = admit_batch(c, requests, json_array_size(list), e);
+    return code == ERR_OK ? answer_batch(c, requests, json_array_size(list), e) : code;
 }

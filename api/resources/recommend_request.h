@@ -26,7 +26,8 @@ typedef struct recommend_request {
     size_t k, offset;
     const slice *exclude; /* (exclude_count) ids */
     size_t exclude_count;
-    filter filter; /* all zero: none */
+    filter filter;             /* all zero: none */
+    const filter *same_filter; /* of a batch: the first request's with an equal one; else NULL */
     bool include_seen, explain, exact, strict;
     double balance, diversity;
     unsigned fields; /* FIELD_* */

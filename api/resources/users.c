@@ -4,6 +4,7 @@
 
 #include "api/handlers.h"
 #include "api/resources/write.h"
+#include "api/web/cost.h"
 #include "api/web/quote.h"
 #include "api/web/store_answer.h"
 #include "storage/records/interactions.h"
@@ -83,6 +84,19 @@ static err_code read_user(context *c, store_read *read, json_t **out, err *e)
     return code;
 }
 
+/* Records that one unit of work counts, or writes. */
+static const double COUNTED = 200, LISTED = 64;
+
+static cost_units user_cost(const context *c)
+{
+    size_t count = 0;
+    uint32_t row = view_user_find(c->view, c->id);
+    if (row != ROW_NONE) {
+        (void)view_user_edges(c->view, row, &count);
+    }
+    return 1 + (double)count / COUNTED;
+}
+
 err_code handle_user_get(context *c, err *e)
 {
     store_read *read;
@@ -97,7 +111,10 @@ err_code handle_user_get(context *c, err *e)
         return code;
     }
     context_view(c);
-    code = read_user(c, read, &answer, e);
+    code = cost_bounded(c, user_cost(c), e);
+    if (code == ERR_OK) {
+        code = read_user(c, read, &answer, e);
+    }
     store_read_end(read);
     return code == ERR_OK ? answer_tree(c, answer, e) : code;
 }
@@ -143,9 +160,12 @@ err_code handle_user_interactions_get(context *c, err *e)
         return code;
     }
     context_view(c);
-    l.list = json_array();
-    code = l.list != NULL ? read_interactions(&l, read, first, &answer, e)
-                          : err_nomem(e, "interactions");
+    code = cost_bounded(c, user_cost(c) + (double)l.limit / LISTED, e);
+    if (code == ERR_OK) {
+        l.list = json_array();
+        code = l.list != NULL ? read_interactions(&l, read, first, &answer, e)
+                              : err_nomem(e, "interactions");
+    }
     store_read_end(read);
     json_decref(l.list);
     return code == ERR_OK ? answer_tree(c, answer, e) : code;

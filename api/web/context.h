@@ -52,10 +52,15 @@ typedef struct context {
     api_write *write; /* what the handler prepared, if it did */
     json_t *document; /* the body, after body_parse; released with the request */
     uint64_t phase_began;
+    bool later;   /* put off: api/web/cost.h */
+    bool limited; /* refused because of the rate of work */
 } context;
 
 /* context_view takes the current view for the rest of the request; later calls change nothing. */
 void context_view(context *c);
+
+/* context_view_end gives it back before the request ends. */
+void context_view_end(context *c);
 
 /* context_phase closes a phase of the request's time. */
 void context_phase(context *c, api_phase phase);

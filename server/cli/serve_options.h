@@ -20,7 +20,9 @@ typedef struct serve_options {
     const char *interaction_types, *snapshot_dir, *spool_dir;
     bool insecure;
     int log_level, access_log;
-    int64_t threads, background_threads, train_threads;
+    int64_t threads, work_threads, background_threads, train_threads;
+    int64_t work_max, work_queue_max;
+    double work_rate;
     int64_t connections_max, connections_per_address_max;
     int64_t batch_items_max, batch_interactions_max, batch_requests_max;
     int64_t exclude_max, session_items_max, queue_ops_max, propagate_changes;

@@ -43,7 +43,7 @@ struct service {
     access_log *access;
     admission admission;
     http *http;
-    metric_series *ready;
+    metric_series *ready, *units;
     double started;
     double alive_seconds, alive_at; /* how often the supervisor wants a sign, and the last one */
     bool stuck;                     /* was told */
@@ -56,6 +56,13 @@ static const metric_info info_ready = {
     "stair_ready", "1 if the service takes requests, 0 while it stops.",
     METRIC_GAUGE,  {NULL},
     NULL,          0};
+
+static const metric_info info_units = {"stair_work_units_total",
+                                       "Units of work that requests were reckoned to take.",
+                                       METRIC_COUNTER,
+                                       {NULL},
+                                       NULL,
+                                       0};
 
 /* --- what the API asks of the process ----------------------------------------------------- */
 
@@ -112,6 +119,14 @@ static err_code on_snapshot_start(void *ctx, slice name, err *e)
 static err_code on_snapshot_status(void *ctx, slice name, api_snapshot *out, err *e)
 {
     return snapshot_runs_status(((service *)ctx)->snapshots, name, out, e);
+}
+
+static unsigned on_work(void *ctx, double units)
+{
+    service *s = ctx;
+    unsigned wait = admission_work(&s->admission, units, clock_ns());
+    metric_count(s->units, wait == 0 ? (uint64_t)ceil(units) : 0);
+    return wait;
 }
 
 static void on_fatal(void *ctx, const char *why)
@@ -207,6 +222,8 @@ static err_code open_api(service *s, err *e)
                 .batch_requests_max = (size_t)o->batch_requests_max,
                 .exclude_max = (size_t)o->exclude_max,
                 .session_items_max = (size_t)o->session_items_max,
+                .work_max = (size_t)o->work_max,
+                .work_rate = o->work_rate,
             },
         .version = STAIR_VERSION,
         .spool_dir = o->spool_dir != NULL ? o->spool_dir : o->store,
@@ -218,6 +235,7 @@ static err_code open_api(service *s, err *e)
         .train_cancel = on_train_cancel,
         .snapshot_start = on_snapshot_start,
         .snapshot_status = on_snapshot_status,
+        .work = on_work,
         .clock_ns = clock_ns,
     };
     return api_new(&s->api, &deps, e);
@@ -231,6 +249,7 @@ static err_code open_http(service *s, bool loopback, err *e)
         .check_host = loopback && s->keys == NULL,
         .rate_per_second = o->rate,
         .rate_burst = (double)o->rate_burst,
+        .work_per_second = o->work_rate,
         .bodies_bytes_max = o->bodies_bytes_max,
     };
     admission_init(&s->admission, &admitting);
@@ -241,6 +260,8 @@ static err_code open_http(service *s, bool loopback, err *e)
         .tls_key = o->tls_key,
         .allow_origin = o->allow_origin,
         .threads = threads_or_usable(o->threads),
+        .work_threads = threads_or_usable(o->work_threads),
+        .work_queue_max = (size_t)o->work_queue_max,
         .connections_max = (unsigned)o->connections_max,
         .connections_per_address_max = (unsigned)o->connections_per_address_max,
         .timeout_seconds = (unsigned)ceil(o->timeout),
@@ -258,7 +279,7 @@ static err_code start(service *s, err *e)
 {
     const serve_options *o = s->options;
     bool loopback = false;
-    metric *ready = NULL;
+    metric *ready = NULL, *units = NULL;
     err_code rc = check_exposure(o, &loopback, e);
     if (rc == ERR_OK) {
         rc = interaction_types_parse(&s->types, o->interaction_types, e);
@@ -276,7 +297,11 @@ static err_code start(service *s, err *e)
         rc = metrics_add(s->metrics, &info_ready, &ready, e);
     }
     if (rc == ERR_OK) {
+        rc = metrics_add(s->metrics, &info_units, &units, e);
+    }
+    if (rc == ERR_OK) {
         s->ready = metric_only(ready);
+        s->units = metric_only(units);
         rc = access_new(&s->access, s->metrics, o->access_log, e);
     }
     if (rc == ERR_OK) {
@@ -440,6 +465,9 @@ void service_stop(service *s)
         log_event(LOG_INFO, "stopping");
         supervisor_stopping();
         drained = drain(s);
+    }
+    if (s->http != NULL) {
+        http_cancel_work(s->http);
     }
     train_runs_stop(s->trainings);
     snapshot_runs_stop(s->snapshots);

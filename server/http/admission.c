@@ -2,6 +2,7 @@
 #include "server/http/admission.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +13,7 @@ void admission_init(admission *a, const admission_options *options)
 {
     a->options = *options;
     atomic_init(&a->next_ns, 0);
+    atomic_init(&a->work_ns, 0);
     atomic_init(&a->bodies_bytes, 0);
 }
 
@@ -204,6 +206,27 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
         if (atomic_compare_exchange_weak_explicit(&a->next_ns, &due, begin + step,
                                                   memory_order_relaxed, memory_order_relaxed)) {
             return true;
+        }
+    }
+}
+
+unsigned admission_work(admission *a, double units, uint64_t now_ns)
+{
+    const int64_t second = 1000000000;
+    if (a->options.work_per_second <= 0) {
+        return 0;
+    }
+    int64_t takes = (int64_t)fmin(1e9 * units / a->options.work_per_second, 1e15);
+    int64_t now = (int64_t)now_ns;
+    int_fast64_t due = atomic_load_explicit(&a->work_ns, memory_order_relaxed);
+    for (;;) {
+        int64_t begin = due > now ? due : now;
+        if (begin - now > second) {
+            return (unsigned)((begin - now) / second);
+        }
+        if (atomic_compare_exchange_weak_explicit(&a->work_ns, &due, begin + takes,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            return 0;
         }
     }
 }

@@ -50,12 +50,14 @@ typedef struct admission_options {
     bool check_host;           /* accept loopback names only */
     double rate_per_second;    /* 0: no limit */
     double rate_burst;         /* requests that may come at once; >= 1 */
+    double work_per_second;    /* units of api/web/cost.h; 0: no limit */
     uint64_t bodies_bytes_max; /* all bodies in flight */
 } admission_options;
 
 typedef struct admission {
     admission_options options;         /* immutable */
     atomic_int_fast64_t next_ns;       /* rate: when the next request would be due */
+    atomic_int_fast64_t work_ns;       /* rate of work: when all that was charged is worked off */
     atomic_uint_fast64_t bodies_bytes; /* in flight */
 } admission;
 
@@ -74,6 +76,11 @@ void admission_init(admission *a, const admission_options *options);
 /* admission_check decides. `route` is from api_route_find; `now_ns` a steady clock. */
 void admission_check(admission *a, const admission_request *request, const api_route *route,
                      uint64_t now_ns, admission_answer *answer);
+
+/* admission_work charges units of work: 0, or the seconds to wait before another try. A request is
+ * taken as long as what was charged before is worked off within a second, whatever its own size; it
+ * is those after it that wait. */
+unsigned admission_work(admission *a, double units, uint64_t now_ns);
 
 /* admission_body_reserve accounts for `bytes` more of a body in memory; false if that is over the
  * limit of all bodies in flight. admission_body_release gives them back. */

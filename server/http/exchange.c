@@ -62,6 +62,9 @@ void exchange_begin(exchange *x, const char *target)
     x->body_length = x->body_max = x->dropped = 0;
     x->body_reserved = 0;
     x->write = NULL;
+    x->work.run = NULL;
+    x->looked_ns = 0;
+    x->gone = false;
     api_response_reset(&x->response);
 }
 

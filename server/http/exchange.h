@@ -7,10 +7,12 @@
  * so that target, body and answer keep their buffers.
  *
  *     IDLE -> HEADER -> BODY -> ANSWERED -> IDLE
- *                 \        \-> SUBMITTED -> ANSWERED
- *                  \-> REFUSED -> ANSWERED
+ *                 \        \-> WORKING -> WORKED -> ANSWERED
+ *                  \        \      \-> SUBMITTED -> ANSWERED
+ *                   \-> REFUSED -> ANSWERED
  *
- * One thread at a time: the connection's own, or the writer's between submit and resume.
+ * One thread at a time: the connection's own, or while it is suspended that of the pool for long
+ * work (WORKING) or the writer's (SUBMITTED).
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
@@ -23,6 +25,7 @@
 #include "api/api.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
+#include "server/http/work.h"
 #include "server/runtime/writer.h"
 
 enum {
@@ -36,6 +39,8 @@ typedef enum exchange_stage {
     STAGE_HEADER,    /* the target is known, the header is not */
     STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
     STAGE_BODY,      /* collecting */
+    STAGE_WORKING,   /* the pool's until it is resumed */
+    STAGE_WORKED,    /* `response` is complete, and is to be sent */
     STAGE_SUBMITTED, /* `write` and `job` are the writer's until it is resumed */
     STAGE_ANSWERED,
 } exchange_stage;
@@ -48,6 +53,7 @@ typedef struct exchange {
     void *listener, *connection;
     _Atomic size_t *counted; /* where server/http/balance.h counts the connection, or NULL */
     int socket;
+    uint64_t caller; /* who it is, as far as shares of the service go: a hash */
     struct exchange *next, **link;
     /* atomic: read by the sweep */
     atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */
@@ -70,6 +76,9 @@ typedef struct exchange {
     api_response response;
     api_write *write;
     writer_job job;
+    work_job work;
+    uint64_t looked_ns; /* when the pool last looked whether the client is still there */
+    bool gone;          /* it was not */
     uint64_t begun_ns;
 } exchange;
 

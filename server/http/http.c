@@ -48,6 +48,21 @@ static const metric_info info_swept = {.name = "stair_http_slow_connections_tota
 static const metric_info info_limited = {.name = "stair_rate_limited_total",
                                          .help = "Requests refused because of the rate limit.",
                                          .kind = METRIC_COUNTER};
+static const metric_info info_work_waiting = {.name = "stair_work_waiting",
+                                              .help = "Long requests that wait for a thread.",
+                                              .kind = METRIC_GAUGE};
+static const metric_info info_work_running = {.name = "stair_work_running",
+                                              .help = "Long requests that are worked on.",
+                                              .kind = METRIC_GAUGE};
+static const metric_info info_work_refused = {
+    .name = "stair_work_refused_total",
+    .help = "Long requests refused because too many waited (work_queue_max).",
+    .kind = METRIC_COUNTER};
+static const metric_info info_work_abandoned = {
+    .name = "stair_work_abandoned_total",
+    .help = "Long requests ended early because the client had gone.",
+    .kind = METRIC_COUNTER};
+
 /* --- connections -------------------------------------------------------------------------- */
 
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t length)
@@ -203,6 +218,10 @@ static void collect(void *ctx)
     http *h = ctx;
     metric_set(h->connections_gauge, (double)atomic_load(&h->connections));
     metric_set(h->busy_gauge, (double)atomic_load(&h->busy));
+    work_state state;
+    work_state_get(h->work, &state);
+    metric_set(h->work_waiting, (double)state.waiting);
+    metric_set(h->work_running, (double)state.running);
 }
 
 static err_code declare(http *h, err *e)
@@ -212,6 +231,10 @@ static err_code declare(http *h, err *e)
         {&info_busy, &h->busy_gauge},
         {&info_swept, &h->swept},
         {&info_limited, &h->limited},
+        {&info_work_waiting, &h->work_waiting},
+        {&info_work_running, &h->work_running},
+        {&info_work_refused, &h->work_refused},
+        {&info_work_abandoned, &h->work_abandoned},
     };
     err_code rc = metrics_add_plain(h->options.metrics, all, sizeof all / sizeof all[0], e);
     return rc != ERR_OK ? rc : metrics_on_scrape(h->options.metrics, collect, h, e);
@@ -229,7 +252,10 @@ err_code http_start(http **out, const http_options *options, err *e)
     h->main = (listener){.http = h, .fd = -1};
     h->admin = (listener){.http = h, .fd = -1, .admin = true};
     pthread_mutex_init(&h->mutex, NULL);
-    err_code rc = declare(h, e);
+    err_code rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
+    if (rc == ERR_OK) {
+        rc = declare(h, e);
+    }
     if (rc == ERR_OK && options->tls_certificate != NULL) {
         rc = tls_load(options->tls_certificate, options->tls_key, e);
     }
@@ -279,6 +305,12 @@ size_t http_busy(const http *h)
     return atomic_load(&h->busy);
 }
 
+void http_cancel_work(http *h)
+{
+    atomic_store(&h->cancelled, true);
+    work_stop(h->work);
+}
+
 static void listener_close(listener *l)
 {
     if (l->daemon != NULL) {
@@ -293,8 +325,12 @@ void http_stop(http *h)
     if (h == NULL) {
         return;
     }
+    if (h->work != NULL) {
+        http_cancel_work(h);
+    }
     listener_close(&h->main);
     listener_close(&h->admin);
+    work_free(h->work);
     tls_clear();
     pthread_mutex_destroy(&h->mutex);
     mem_free(h);

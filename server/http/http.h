@@ -10,10 +10,14 @@
  *
  *     idle -> header -> (body) -> answered -> idle
  *                          \-> reserved, suspended, submitted -> resumed -> answered
+ *                          \-> suspended, worked on by the pool -> resumed -> answered
  *
- * Always true: a connection's exchange is used by its own thread only, except between submit and
- * resume, when it is the writer's; it is cleared when the request is completed, also an aborted
- * one, and freed with the connection.
+ * Long work (api/web/cost.h) leaves the threads that read and send: a connection is suspended, the
+ * pool (server/http/work.h) does the work, and the connection's own thread sends the answer.
+ *
+ * Always true: a connection's exchange is used by its own thread only, except while it is
+ * suspended, when it is the pool's or the writer's; it is cleared when the request is completed,
+ * also an aborted one, and freed with the connection.
  *
  * Threading: http_start and http_stop from one thread.
  */
@@ -39,6 +43,8 @@ typedef struct http_options {
     const char *tls_certificate, *tls_key; /* files; NULL: no TLS */
     const char *allow_origin;              /* Access-Control-Allow-Origin; NULL: no CORS */
     unsigned threads;
+    unsigned work_threads; /* of the pool for long work */
+    size_t work_queue_max; /* long requests that may wait for it */
     unsigned connections_max;
     unsigned connections_per_address_max; /* 0: no limit */
     unsigned timeout_seconds;             /* of an idle connection, and to send a header */
@@ -69,6 +75,10 @@ err_code http_reload(http *h, err *e) ERR_CHECKED;
 void http_drain(http *h);
 void http_quiesce(http *h);
 size_t http_busy(const http *h);
+
+/* http_cancel_work ends long work at its next step and refuses what waits for it; returns when all
+ * of it has ended. */
+void http_cancel_work(http *h);
 
 /* http_stop closes all connections. No write may be suspended any more: stop the writer first.
  * Accepts NULL. */

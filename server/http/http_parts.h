@@ -28,12 +28,15 @@ typedef struct listener {
 struct http {
     http_options options; /* immutable */
     listener main, admin;
+    work *work;
     atomic_bool draining;
+    atomic_bool cancelled;              /* long work ends */
     atomic_bool refusing;               /* connections of the main listener */
     atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
     atomic_size_t connections;
     balance load; /* of the main listener's threads */
+    metric_series *work_waiting, *work_running, *work_refused, *work_abandoned;
     metric_series *connections_gauge, *busy_gauge, *swept, *limited;
     pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
                               and by the sweep */

@@ -12,11 +12,18 @@
  * after it. Some errors of its own close a connection without a word that the request is over, so
  * the end of the connection ends it, too.
  */
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/common/mem.h"
 #include "server/http/http_parts.h"
+
+/* Longer bodies are parsed by the pool: this many bytes of JSON take about a millisecond. */
+enum { SHORT_BODY_BYTES = 64 * 1024 };
+
+/* How often long work looks whether its client is still there. */
+static const uint64_t look_every_ns = 10000000U;
 
 /* In the writer's thread: from the resume on the exchange is its own thread's again. */
 static void on_written(writer_job *job)
@@ -25,7 +32,8 @@ static void on_written(writer_job *job)
     MHD_resume_connection(x->connection);
 }
 
-static enum MHD_Result submit(exchange *x)
+/* Reserves a place in the write queue; false after noting why there is none. */
+static bool reserve(exchange *x)
 {
     http *h = http_of(x);
     writer_admission admitted = engine_reserve(h->options.engine, x->body_length);
@@ -37,7 +45,7 @@ static enum MHD_Result submit(exchange *x)
                             ? "the write queue is full (queue_ops_max, queue_bytes_max)"
                             : "the service is stopping",
                         1);
-        return http_refuse(x);
+        return false;
     }
     memset(&x->job, 0, sizeof x->job);
     x->job.op = api_write_op(x->write);
@@ -45,11 +53,87 @@ static enum MHD_Result submit(exchange *x)
     x->job.done = on_written;
     x->job.ctx = x;
     x->stage = STAGE_SUBMITTED;
+    return true;
+}
+
+/* Until it is resumed, no bytes are waited for and no deadline counts. */
+static void suspend(exchange *x)
+{
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
     MHD_suspend_connection(x->connection);
-    engine_submit(h->options.engine, &x->job);
+}
+
+static enum MHD_Result submit(exchange *x)
+{
+    if (!reserve(x)) {
+        return http_refuse(x);
+    }
+    suspend(x);
+    engine_submit(http_of(x)->options.engine, &x->job);
     return MHD_YES;
+}
+
+/* In the pool's thread. A client that has shut its sending side down is taken to have gone: so are
+ * those that closed the connection, and the two look alike. */
+static bool on_stopped(void *ctx)
+{
+    exchange *x = ctx;
+    http *h = http_of(x);
+    uint64_t now = clock_ns();
+    if (!x->gone && now - x->looked_ns > look_every_ns) {
+        struct pollfd at = {.fd = x->socket, .events = POLLRDHUP};
+        x->looked_ns = now;
+        x->gone = poll(&at, 1, 0) > 0 && (at.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    }
+    return x->gone || atomic_load_explicit(&h->cancelled, memory_order_relaxed);
+}
+
+/* In the pool's thread: begins the request again and hands the connection on. Nothing is touched
+ * after that. */
+static void on_work(work_job *job)
+{
+    exchange *x = job->ctx;
+    http *h = http_of(x);
+    struct MHD_Connection *connection = x->connection;
+    if (on_stopped(x)) {
+        exchange_refuse(x, 503, "the service is stopping", 1);
+        MHD_resume_connection(connection);
+        return;
+    }
+    api_request request;
+    exchange_request(x, (int64_t)time(NULL), &request);
+    request.stopped = on_stopped;
+    request.stopped_ctx = x;
+    x->stage = STAGE_WORKED;
+    if (api_begin(h->options.api, &request, &x->response, &x->write) == API_SUBMIT && reserve(x)) {
+        engine_submit(h->options.engine, &x->job);
+        return;
+    }
+    MHD_resume_connection(connection);
+}
+
+static enum MHD_Result work_on(exchange *x)
+{
+    http *h = http_of(x);
+    x->work = (work_job){.run = on_work, .ctx = x, .caller = x->caller};
+    x->stage = STAGE_WORKING;
+    suspend(x);
+    if (!work_submit(h->work, &x->work)) {
+        exchange_refuse(x, 503, "too much long work waits (work_queue_max)", 1);
+        metric_count(h->work_refused, 1);
+        MHD_resume_connection(x->connection);
+    }
+    return MHD_YES;
+}
+
+/* What came of long work. */
+static enum MHD_Result finish_work(exchange *x)
+{
+    if (x->gone) {
+        return MHD_NO;
+    }
+    return x->stage == STAGE_REFUSED ? http_refuse(x) : http_answer(x);
 }
 
 static enum MHD_Result finish_write(exchange *x)
@@ -64,9 +148,16 @@ static enum MHD_Result complete(exchange *x)
 {
     http *h = http_of(x);
     api_request request;
+    if (x->body_length > SHORT_BODY_BYTES) {
+        return work_on(x); /* its text alone takes long to parse */
+    }
     exchange_request(x, (int64_t)time(NULL), &request);
-    api_begin(h->options.api, &request, &x->response, &x->write);
-    return x->write != NULL ? submit(x) : http_answer(x);
+    request.short_only = true;
+    switch (api_begin(h->options.api, &request, &x->response, &x->write)) {
+    case API_SUBMIT: return submit(x);
+    case API_LATER: return work_on(x);
+    default: return http_answer(x);
+    }
 }
 
 /* Shown to the library in place of the client's cookies, and not counted as the client's. */
@@ -159,7 +250,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
         return exchange_body(x, upload, length) ? MHD_YES : MHD_NO;
     }
     switch (x->stage) {
-    case STAGE_REFUSED: return http_refuse(x);
+    case STAGE_REFUSED: return x->work.run != NULL ? finish_work(x) : http_refuse(x);
+    case STAGE_WORKED: return finish_work(x);
     case STAGE_SUBMITTED: return finish_write(x);
     case STAGE_BODY:
         if (is_preflight(x)) {
@@ -214,6 +306,7 @@ void http_end(exchange *x)
     if (x->stage == STAGE_IDLE) {
         return;
     }
+    metric_count(h->work_abandoned, x->gone ? 1 : 0);
     if (x->stage != STAGE_ANSWERED) {
         access_aborted(h->options.access);
     }

@@ -50,8 +50,7 @@ static err_code begin_list(const view *v, const list_query *q, recommend_scratch
     if (rc != ERR_OK) {
         return rc;
     }
-    scratch_allow(s, v, q->filter, q->exclude, q->exclude_count);
-    return ERR_OK;
+    return scratch_allow(s, v, q->filter, q->exclude, q->exclude_count, e);
 }
 
 static void end_list(const list_query *q, const recommend_scratch *s, size_t count,

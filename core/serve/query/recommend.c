@@ -100,8 +100,10 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
     if (rc != ERR_OK) {
         return rc;
     }
-    scratch_allow(s, v, q->filter, q->exclude, q->exclude_count);
-    rc = user_profile(v, q, !q->include_seen, s, e);
+    rc = scratch_allow(s, v, q->filter, q->exclude, q->exclude_count, e);
+    if (rc == ERR_OK) {
+        rc = user_profile(v, q, !q->include_seen, s, e);
+    }
     if (rc != ERR_OK) {
         return rc;
     }

@@ -39,6 +39,13 @@ void recommend_scratch_free(recommend_scratch *s);
  * candidates is made: for a caller with a clock, as this folder has none. NULL: nobody. */
 void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx);
 
+/* recommend_scratch_share says that the queries to come are of one view, and that filters among
+ * them are equal only if they are the same object, so that each is evaluated once (of more than
+ * SHARED_FILTERS in turn, some are evaluated again). Ends with false; until then the filters must
+ * stay. */
+enum { SHARED_FILTERS = 16 };
+void recommend_scratch_share(recommend_scratch *s, bool share);
+
 /* An item of a session; weight is finite and above 0. */
 typedef struct session_item {
     uint32_t item; /* row */

@@ -4,6 +4,8 @@
  */
 #include "core/serve/query/recommend_scratch.h"
 
+#include <string.h>
+
 #include "core/common/mem.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/top.h"
@@ -70,7 +72,19 @@ void recommend_scratch_free(recommend_scratch *s)
         mem_free(buffers[i]);
     }
     links_sum_fini(&s->sums);
+    for (size_t i = 0; i < SHARED_FILTERS; i++) {
+        mem_free(s->shared[i].words);
+    }
     mem_free(s);
+}
+
+void recommend_scratch_share(recommend_scratch *s, bool share)
+{
+    s->sharing = share;
+    s->shared_next = 0;
+    for (size_t i = 0; i < SHARED_FILTERS; i++) {
+        s->shared[i].of = NULL;
+    }
 }
 
 void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx)
@@ -79,16 +93,45 @@ void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), 
     s->filtered_ctx = ctx;
 }
 
-void scratch_allow(recommend_scratch *s, const view *v, const filter *f, const uint32_t *exclude,
-                   size_t count)
+/* shared_bits copies a filter's bitmap, which is made at its first use. */
+static err_code shared_bits(recommend_scratch *s, const view *v, const filter *f, err *e)
 {
-    filter_bits(v, f, s->allowed);
+    size_t words = filter_words(v), i = 0;
+    while (i < SHARED_FILTERS && s->shared[i].of != f) {
+        i++;
+    }
+    if (i < SHARED_FILTERS) {
+        memcpy(s->allowed, s->shared[i].words, words * sizeof *s->allowed);
+        return ERR_OK;
+    }
+    shared_filter *place = &s->shared[s->shared_next];
+    s->shared_next = (s->shared_next + 1) % SHARED_FILTERS;
+    place->of = NULL;
+    err_code rc = refit(&place->words, &place->words_room, words, sizeof *place->words, e);
+    if (rc == ERR_OK) {
+        filter_bits(v, f, place->words);
+        place->of = f;
+        memcpy(s->allowed, place->words, words * sizeof *s->allowed);
+    }
+    return rc;
+}
+
+err_code scratch_allow(recommend_scratch *s, const view *v, const filter *f,
+                       const uint32_t *exclude, size_t count, err *e)
+{
+    err_code rc = ERR_OK;
+    if (s->sharing && f != NULL && filter_words(v) > 0) {
+        rc = shared_bits(s, v, f, e);
+    } else {
+        filter_bits(v, f, s->allowed);
+    }
     for (size_t i = 0; i < count; i++) {
         take_out(s->allowed, exclude[i], v->item_rows);
     }
     if (s->filtered != NULL) {
         s->filtered(s->filtered_ctx);
     }
+    return rc;
 }
 
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)

@@ -32,6 +32,13 @@ typedef struct linked_candidate {
     float reach;
 } linked_candidate;
 
+/* The bitmap of a filter that several queries share. */
+typedef struct shared_filter {
+    const filter *of; /* NULL: none */
+    uint64_t *words;  /* (words_room of its scratch) */
+    size_t words_room;
+} shared_filter;
+
 struct recommend_scratch {
     void (*filtered)(void *ctx); /* or NULL */
     void *filtered_ctx;
@@ -61,6 +68,9 @@ struct recommend_scratch {
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
     profile_own *own;     /* (REASONS_MAX) */
     struct top_key *keys; /* (POOL_MAX) */
+    bool sharing;
+    shared_filter shared[SHARED_FILTERS];
+    size_t shared_next; /* the place that is used again next */
 };
 
 /* Reasons are looked for among REASONS_MAX of a user's items. */
@@ -73,8 +83,8 @@ err_code scratch_unit(recommend_scratch *s, size_t floats, err *e) ERR_CHECKED;
 
 /* scratch_allow fills s->allowed with what passes the filter (NULL: all that may be listed) and is
  * not among the excluded rows. */
-void scratch_allow(recommend_scratch *s, const view *v, const filter *f,
-                   const uint32_t *exclude /* (count) */, size_t count);
+err_code scratch_allow(recommend_scratch *s, const view *v, const filter *f,
+                       const uint32_t *exclude /* (count) */, size_t count, err *e) ERR_CHECKED;
 
 /* profile_time is when a pair, with so many records from `edges` on, was last said to count. */
 uint32_t profile_time(const live_edge *edges, size_t records);

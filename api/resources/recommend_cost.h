@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * recommend_cost: what a list costs, in the units of api/web/cost.h.
+ *
+ * The factors were measured with a shop of 63,000 items and 64 dimensions; the standing test of
+ * worst costs (tests/e2e/test_costs.py) holds them against the clock.
+ */
+#ifndef API_RECOMMEND_COST_H
+#define API_RECOMMEND_COST_H
+
+#include "api/resources/recommend_request.h"
+#include "api/web/context.h"
+#include "api/web/cost.h"
+
+/* recommend_cost reckons one list; needs the context's view. filter_cost is its filter's part,
+ * which requests that share a filter pay once. */
+cost_units recommend_cost(const context *c, const recommend_request *r);
+cost_units filter_cost(const context *c, const filter *f);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a request costs: who shares a filter, what is put off, and when long work ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/resources/filter_equal.h"
+#include "tests/support/api_shop.h"
+
+static int set_up(void **state)
+{
+    api_shop *s = calloc(1, sizeof *s);
+    shop_open(s, &(api_limits){.work_max = 2000});
+    shop_stock(s);
+    shop_train(s);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    shop_close(*state);
+    free(*state);
+    return 0;
+}
+
+static char *batch_of(size_t count, const char *entry)
+{
+    char *text = calloc(count + 1, strlen(entry) + 32);
+    strcpy(text, "{\"requests\":[");
+    size_t length = strlen(text);
+    for (size_t i = 0; i < count; i++) {
+        length += (size_t)sprintf(text + length, "%s%s", i > 0 ? "," : "", entry);
+    }
+    strcpy(text + length, "]}");
+    return text;
+}
+
+static void what_is_written_alike_is_one_filter_and_nothing_else(void **state)
+{
+    (void)state;
+    enum { COUNT = 9 };
+    slice red[] = {{"red", 3}}, also_red[] = {{"red", 3}}, both[] = {{"red", 3}, {"blue", 4}};
+    filter_attribute cheap = {.name = {"price", 5}, .kind = ATTRIBUTE_NUMBER, .high = 5};
+    filter_attribute cheaper = {.name = {"price", 5}, .kind = ATTRIBUTE_NUMBER, .high = 4};
+    recommend_request r[COUNT] = {
+        {.filter = {.categories_any = red, .categories_any_count = 1}},
+        {.filter = {.categories_all = red, .categories_all_count = 1}},
+        {.filter = {.categories_any = also_red, .categories_any_count = 1}},
+        {.filter = {.categories_any = both, .categories_any_count = 2}},
+        {.filter = {.attributes = &cheap, .attribute_count = 1}},
+        {.filter = {.attributes = &cheaper, .attribute_count = 1}},
+        {.filter = {.has_created_after = true, .created_after = 7}},
+        {.filter = {.has_created_before = true, .created_before = 7}},
+    };
+    static const size_t same[COUNT] = {0, 1, 0, 3, 4, 5, 6, 7, 8};
+    arena a;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(filter_share(r, COUNT, &a, NULL), ERR_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_ptr_equal(r[i].same_filter, &r[same[i]].filter);
+    }
+    arena_fini(&a);
+}
+
+static void a_batch_with_shared_filters_gives_the_lists_of_its_requests_alone(void **state)
+{
+    api_shop *s = *state;
+    /* more filters than are kept, and each comes back after the others */
+    enum { FILTERS = 2 * SHARED_FILTERS + 3, ROUNDS = 3 };
+    char single[FILTERS][160];
+    char *alone[FILTERS];
+    char *text = calloc(ROUNDS * FILTERS + 1, sizeof single[0]);
+    strcpy(text, "{\"requests\":[");
+    for (size_t i = 0; i < FILTERS; i++) {
+        snprintf(single[i], sizeof single[i],
+                 "{\"user\":\"user-%zu\",\"k\":7,\"filter\":{\"attributes\":{\"price\":"
+                 "{\"gte\":%zu}}}}",
+                 i % 5, i);
+        assert_int_equal(shop_call(s, "POST", "/recommend", single[i]), 200);
+        alone[i] = json_dumps(shop_at(s, "items"), JSON_SORT_KEYS);
+    }
+    for (size_t i = 0; i < ROUNDS * FILTERS; i++) {
+        strcat(strcat(text, i > 0 ? "," : ""), single[i % FILTERS]);
+    }
+    strcat(text, "]}");
+    assert_int_equal(shop_call(s, "POST", "/recommend/batch", text), 200);
+    for (size_t i = 0; i < ROUNDS * FILTERS; i++) {
+        char path[48];
+        snprintf(path, sizeof path, "results/%zu/items", i);
+        char *got = json_dumps(shop_at(s, path), JSON_SORT_KEYS);
+        assert_string_equal(got, alone[i % FILTERS]);
+        free(got);
+    }
+    for (size_t i = 0; i < FILTERS; i++) {
+        free(alone[i]);
+    }
+    free(text);
+}
+
+static void a_batch_over_work_max_is_refused_before_any_of_it_is_done(void **state)
+{
+    api_shop *s = *state;
+    char *text = batch_of(1000, "{\"user\":\"user-1\",\"k\":500}");
+    assert_int_equal(shop_call(s, "POST", "/recommend/batch", text), 413);
+    assert_non_null(strstr(shop_text(s, "detail"), "work_max = 2000"));
+    free(text);
+}
+
+static api_outcome begin(api_shop *s, const char *text, bool short_only, bool (*stopped)(void *),
+                         void *ctx)
+{
+    api_write *write = NULL;
+    const api_request request = {.method = slice_of("POST"),
+                                 .target = slice_of("/recommend/batch"),
+                                 .content_type = slice_of("application/json"),
+                                 .request_id = slice_of("test-request"),
+                                 .body = slice_of(text),
+                                 .now = SHOP_NOW,
+                                 .short_only = short_only,
+                                 .stopped = stopped,
+                                 .stopped_ctx = ctx};
+    api_response_reset(&s->response);
+    return api_begin(s->api, &request, &s->response, &write);
+}
+
+static void long_work_is_put_off_without_a_trace_and_short_work_is_not(void **state)
+{
+    api_shop *s = *state;
+    char *text = batch_of(300, "{\"user\":\"user-1\"}");
+    char *small = batch_of(3, "{\"user\":\"user-1\"}");
+    assert_int_equal(begin(s, text, true, NULL, NULL), API_LATER);
+    assert_int_equal(s->response.body.length, 0);
+    assert_int_equal(s->response.status, 0);
+    assert_string_equal(s->response.route, "/recommend/batch");
+    assert_int_equal(begin(s, text, false, NULL, NULL), API_ANSWERED);
+    assert_int_equal(s->response.status, 200);
+    assert_int_equal(begin(s, small, true, NULL, NULL), API_ANSWERED);
+    assert_int_equal(s->response.status, 200);
+    free(text);
+    free(small);
+}
+
+static bool at_the_third(void *ctx)
+{
+    return ++*(unsigned *)ctx >= 3;
+}
+
+static void long_work_ends_at_its_next_step_when_nobody_waits(void **state)
+{
+    api_shop *s = *state;
+    unsigned asked = 0;
+    char *text = batch_of(300, "{\"user\":\"user-1\"}");
+    assert_int_equal(begin(s, text, false, at_the_third, &asked), API_ANSWERED);
+    assert_int_equal(s->response.status, 503);
+    assert_int_equal(asked, 3);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_alike_is_one_filter_and_nothing_else),
+        cmocka_unit_test(a_batch_with_shared_filters_gives_the_lists_of_its_requests_alone),
+        cmocka_unit_test(a_batch_over_work_max_is_refused_before_any_of_it_is_done),
+        cmocka_unit_test(long_work_is_put_off_without_a_trace_and_short_work_is_not),
+        cmocka_unit_test(long_work_ends_at_its_next_step_when_nobody_waits),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
