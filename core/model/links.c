@@ -66,6 +66,45 @@ void links_free(item_links *l)
     mem_free(l);
 }
 
+static err_code copy_table(links_table *to, const links_table *from, size_t items, size_t rows,
+                           err *e)
+{
+    size_t count = (size_t)from->start[items];
+    err_code code = links_table_alloc(to, rows, count, e);
+    if (code == ERR_OK) {
+        memcpy(to->start, from->start, (items + 1) * sizeof *to->start);
+        memcpy(to->unit, from->unit, items * sizeof *to->unit);
+        memcpy(to->target, from->target, count * sizeof *to->target);
+        memcpy(to->level, from->level, count * sizeof *to->level);
+        for (size_t i = items; i < rows; i++) {
+            to->start[i + 1] = count;
+        }
+    }
+    return code;
+}
+
+err_code links_copy(item_links **out, const item_links *l, size_t items, err *e)
+{
+    size_t rows = items > l->items ? items : l->items;
+    item_links *made = mem_array(1, sizeof *made);
+    *out = NULL;
+    if (made == NULL) {
+        return err_nomem(e, "links between items");
+    }
+    made->items = rows;
+    made->choice = l->choice;
+    err_code code = ERR_OK;
+    for (size_t x = 0; code == ERR_OK && x < LINKS_SOURCES; x++) {
+        code = copy_table(&made->source[x], &l->source[x], l->items, rows, e);
+    }
+    if (code != ERR_OK) {
+        links_free(made);
+        return code;
+    }
+    *out = made;
+    return ERR_OK;
+}
+
 void links_table_put(links_table *t, size_t row, const links_entry *entries, size_t count)
 {
     float largest = 0;

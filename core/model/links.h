@@ -79,6 +79,9 @@ typedef struct links_entry {
 err_code links_new(item_links **out, size_t items, err *e) ERR_CHECKED;
 void links_free(item_links *l); /* accepts NULL */
 
+/* links_copy duplicates links for at least `items` rows; those that `l` lacks are empty. */
+err_code links_copy(item_links **out, const item_links *l, size_t items, err *e) ERR_CHECKED;
+
 /* links_table_alloc makes room for `count` links of `items` rows, all zero. links_table_fini frees
  * the arrays. */
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e) ERR_CHECKED;

@@ -305,45 +305,24 @@ bool links_timed(const interaction_list *list)
     return false;
 }
 
-/* extend gives a table more rows, all empty. */
-static err_code extend(links_table *t, size_t from, size_t to, err *e)
-{
-    uint64_t *start = mem_array(to + 1, sizeof *start);
-    float *unit = mem_array(to, sizeof *unit);
-    if (start == NULL || unit == NULL) {
-        mem_free(start);
-        mem_free(unit);
-        return err_nomem(e, "links between items");
-    }
-    memcpy(start, t->start, (from + 1) * sizeof *start);
-    memcpy(unit, t->unit, from * sizeof *unit);
-    for (size_t i = from; i < to; i++) {
-        start[i + 1] = start[from];
-    }
-    mem_free(t->start);
-    mem_free(t->unit);
-    t->start = start;
-    t->unit = unit;
-    return ERR_OK;
-}
-
-err_code links_rebuild(item_links *l, const interaction_list *list, int threads, err *e)
+err_code links_rebuilt(item_links **out, const item_links *l, const interaction_list *list,
+                       int threads, err *e)
 {
     links_table made = {0};
-    if (!(l->choice.beta[LINKS_COLLABORATIVE] > 0)) {
-        return ERR_OK;
-    }
-    err_code code = links_collaborative(&made, list, &l->choice, threads, e);
-    if (code == ERR_OK && list->items > l->items) {
-        code = extend(&l->source[LINKS_CONTENT], l->items, list->items, e);
-    }
-    if (code != ERR_OK) {
-        links_table_fini(&made);
+    err_code code = links_copy(out, l, list->items, e);
+    if (code != ERR_OK || !(l->choice.beta[LINKS_COLLABORATIVE] > 0)) {
         return code;
     }
-    links_table_fini(&l->source[LINKS_COLLABORATIVE]);
-    l->source[LINKS_COLLABORATIVE] = made;
-    l->items = list->items;
+    interaction_list whole = *list;
+    whole.items = (*out)->items;
+    code = links_collaborative(&made, &whole, &l->choice, threads, e);
+    if (code != ERR_OK) {
+        links_free(*out);
+        *out = NULL;
+        return code;
+    }
+    links_table_fini(&(*out)->source[LINKS_COLLABORATIVE]);
+    (*out)->source[LINKS_COLLABORATIVE] = made;
     return ERR_OK;
 }
 

@@ -42,11 +42,11 @@ enum {
 err_code links_collaborative(links_table *out, const interaction_list *list,
                              const links_choice *choice, int threads, err *e) ERR_CHECKED;
 
-/* links_rebuild replaces the collaborative links of `l` by those of these pairs, by the choice that
- * `l` has; nothing happens where they are not used. list->items may exceed l->items: the rows of
- * `l` are then extended, content rows by empty ones. */
-err_code links_rebuild(item_links *l, const interaction_list *list, int threads,
-                       err *e) ERR_CHECKED;
+/* links_rebuilt makes a copy of `l` whose collaborative links are those of these pairs, by the
+ * choice that `l` has; where they are not used, as they are. It has rows for list->items items at
+ * least. */
+err_code links_rebuilt(item_links **out, const item_links *l, const interaction_list *list,
+                       int threads, err *e) ERR_CHECKED;
 
 /* links_timed tells whether directed links can say anything: some user has pairs of two times. */
 bool links_timed(const interaction_list *list);

@@ -8,16 +8,29 @@
 #include "core/model/fsc.h"
 #include "core/model/stepwise.h"
 
-static void strengths(model *m)
+void model_serve(model *m, model_serving serving)
 {
-    if (m->options.without_fsc) {
+    bool as_trained = serving == SERVE_AS_TRAINED;
+    m->serving = serving;
+    m->layers = serving == SERVE_PLAIN_TWO && m->options.layers > 2 ? 2 : m->options.layers;
+    if (as_trained && !m->options.without_fsc) {
+        stepwise_layer(m->options.gamma_forward, m->dim, m->f);
+    } else {
         for (uint32_t j = 0; j < m->dim; j++) {
             m->f[j] = 1;
         }
-    } else {
-        stepwise_layer(m->options.gamma_forward, m->dim, m->f);
     }
     stepwise_scale(m->f, m->dim, m->layers, m->w);
+    for (uint32_t j = 0; j < m->dim; j++) {
+        m->user_w[j] = serving == SERVE_USERS_WITHOUT_OWN ? 0 : m->w[j];
+    }
+}
+
+const char *model_serving_name(model_serving serving)
+{
+    static const char *const names[SERVE_WAYS] = {"as trained", "plain", "plain, two layers",
+                                                  "plain, users without their own layer"};
+    return serving < SERVE_WAYS ? names[serving] : NULL;
 }
 
 err_code model_new(model **out, const train_options *o, size_t users, size_t items,
@@ -36,17 +49,19 @@ err_code model_new(model **out, const train_options *o, size_t users, size_t ite
     m->modality_count = modality_count;
     m->w = mem_table(m->dim, sizeof *m->w);
     m->f = mem_table(m->dim, sizeof *m->f);
+    m->user_w = mem_table(m->dim, sizeof *m->user_w);
     m->user_e = mem_table(users * m->dim, sizeof *m->user_e);
     m->item_e = mem_table(items * m->dim, sizeof *m->item_e);
     m->item_h = mem_table(items * m->dim, sizeof *m->item_h);
     m->item_g = mem_table(items * m->dim, sizeof *m->item_g);
     m->modalities = mem_array(modality_count, sizeof *m->modalities);
-    if (m->w == NULL || m->f == NULL || m->user_e == NULL || m->item_e == NULL ||
-        m->item_h == NULL || m->item_g == NULL || m->modalities == NULL) {
+    if (m->w == NULL || m->f == NULL || m->user_w == NULL || m->user_e == NULL ||
+        m->item_e == NULL || m->item_h == NULL || m->item_g == NULL || m->modalities == NULL) {
         model_free(m);
         return err_nomem(e, "a model");
     }
-    strengths(m);
+    m->serving_gain = m->links_gain = 1;
+    model_serve(m, SERVE_AS_TRAINED);
     *out = m;
     return ERR_OK;
 }
@@ -58,6 +73,7 @@ void model_free(model *m)
     }
     mem_free(m->w);
     mem_free(m->f);
+    mem_free(m->user_w);
     mem_free(m->user_e);
     mem_free(m->user_pairs);
     mem_free(m->item_e);
@@ -136,7 +152,7 @@ void model_user_vector(const model *m, const float *e_u, const uint32_t *items, 
                        size_t count, float *out)
 {
     for (uint32_t j = 0; j < m->dim; j++) {
-        out[j] = m->w[j] * e_u[j];
+        out[j] = m->user_w[j] * e_u[j];
     }
     for (size_t k = 0; k < count; k++) {
         const float *g = m->item_g + (size_t)items[k] * m->dim;

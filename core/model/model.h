@@ -6,8 +6,8 @@
  * strengths as the two vectors w and f and never as gamma: plain averaging is the same formula with
  * f = 1 and w = 1 / (layers + 1). By MODEL.md
  *     H = w * sum_l f^l A^l E        and        G = w * sum_{l >= 1} f^l A^(l-1) E,
- * so a user's row is  H_u = w * E_u + sum_i a_ui G_i,  a_ui = weight / sqrt(deg_u deg_i), where a
- * degree is a sum of weights.
+ * so a user's row is  H_u = user_w * E_u + sum_i a_ui G_i,  a_ui = weight / sqrt(deg_u deg_i),
+ * where a degree is a sum of weights.
  *
  * Plain struct; immutable once trained or loaded, then free for any number of readers.
  */
@@ -34,6 +34,15 @@ typedef struct model_modality {
     float *content;    /* (items, dim) the whitened rows W; a row of NaN is missing */
 } model_modality;
 
+/* With which layers a trained E is served; validation chooses (core/train/loop/choose.h). */
+typedef enum model_serving {
+    SERVE_AS_TRAINED = 0,
+    SERVE_PLAIN,             /* the mean of all layers */
+    SERVE_PLAIN_TWO,         /* the mean of layers 0 to 2 */
+    SERVE_USERS_WITHOUT_OWN, /* the mean of all layers, for users without layer 0 */
+    SERVE_WAYS,
+} model_serving;
+
 /* One evaluated epoch. */
 typedef struct model_point {
     uint32_t epoch; /* from 1 */
@@ -44,9 +53,11 @@ typedef struct model_point {
 } model_point;
 
 typedef struct model {
-    uint32_t dim, layers;
+    uint32_t dim, layers; /* layers: those that are served */
     size_t users, items;
-    float *w, *f;         /* (dim) */
+    model_serving serving;
+    float *w, *f;         /* (dim) of what is served */
+    float *user_w;        /* (dim) w, or 0 where users are served without their own layer */
     float *user_e;        /* (users, dim) */
     uint32_t *user_pairs; /* (users) pairs of each that E was learnt from; NULL: unknown, an older
                              store's */
@@ -60,7 +71,10 @@ typedef struct model {
     uint32_t epochs, best_epoch;       /* run, and the one whose E this is */
     double seconds, seconds_per_epoch; /* whole, and the median without evaluation */
     eval_metrics valid, test;          /* .users 0 where not measured */
-    model_point *curve;                /* (curve_count) */
+    /* What the choices at the end gained on validation, as a factor of the metric that training
+     * selects by; 1 where nothing was chosen. */
+    double serving_gain, links_gain;
+    model_point *curve; /* (curve_count) */
     size_t curve_count;
 } model;
 
@@ -73,6 +87,12 @@ void model_free(model *m); /* accepts NULL */
 /* model_modality_alloc allocates the tables of modality `index` for `width`. */
 err_code model_modality_alloc(model *m, size_t index, const char *name, size_t width,
                               err *e) ERR_CHECKED;
+
+/* model_serve sets layers, w, f and user_w for this way of serving. H and G are then due anew. */
+void model_serve(model *m, model_serving serving);
+
+/* model_serving_name gives a way in words; NULL for a number that is none. */
+const char *model_serving_name(model_serving serving);
 
 /* model_convolve computes item_h and item_g from E over the graph of these pairs (sorted, unique);
  * model_count counts the pairs of each user that E was learnt from. model_finish does both, where

@@ -66,9 +66,9 @@ static void select_text(const train_options *o, char out[32])
 
 static void without_text(const train_options *o, char out[32])
 {
-    snprintf(out, 32, "%s%s%s%s", o->without_mi ? "mi " : "", o->without_fsc ? "fsc " : "",
-             o->without_bsc ? "bsc " : "",
-             o->without_mi || o->without_fsc || o->without_bsc ? "" : "nothing ");
+    bool any = o->without_mi || o->without_fsc || o->without_bsc || o->without_links;
+    snprintf(out, 32, "%s%s%s%s%s", o->without_mi ? "mi " : "", o->without_fsc ? "fsc " : "",
+             o->without_bsc ? "bsc " : "", o->without_links ? "links " : "", any ? "" : "nothing ");
     out[strlen(out) - 1] = '\0';
 }
 
@@ -143,7 +143,7 @@ uint64_t train_options_fingerprint(const train_options *o)
     hash = mix(mix(hash, o->seed), o->patience);
     hash = mix(mix(hash, o->select_metric), o->select_at);
     hash = mix(mix(hash, o->protocol), (uint64_t)o->threads);
-    uint64_t without =
-        (uint64_t)o->without_mi | (uint64_t)o->without_fsc << 1 | (uint64_t)o->without_bsc << 2;
+    uint64_t without = (uint64_t)o->without_mi | (uint64_t)o->without_fsc << 1 |
+                       (uint64_t)o->without_bsc << 2 | (uint64_t)o->without_links << 3;
     return mix(hash, without);
 }

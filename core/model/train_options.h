@@ -47,6 +47,7 @@ typedef struct train_options {
     uint32_t select_at; /* the K of the metric that picks the best epoch */
     eval_protocol protocol;
     bool without_mi, without_fsc, without_bsc; /* without_fsc is plain averaging */
+    bool without_links;                        /* the score is the inner product alone */
     /* Of catalogues so large that neighbours are approximate: how many of the exact ones must be
      * found, on a sample; 0 takes KNN_RECALL_MIN of core/train/method/knn.h. */
     double knn_recall_min;

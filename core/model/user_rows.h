@@ -19,7 +19,7 @@
 
 typedef struct user_tables {
     size_t users, items, dim;
-    const float *w;      /* (dim) */
+    const float *w;      /* (dim) of a user's own layer: a model's user_w */
     const float *user_e; /* (users, dim) */
     const float *item_e; /* (items, dim) */
     const float *item_g; /* (items, dim) */

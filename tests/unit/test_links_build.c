@@ -84,7 +84,9 @@ static void check_kind(links_kind kind, bool timed)
     assert_int_equal(links_new(&l, ITEMS, &e), ERR_OK);
     l->choice = choice;
     l->choice.recency[0] = l->choice.recency[1] = 1;
-    assert_int_equal(links_rebuild(l, &list, 2, &e), ERR_OK);
+    item_links *empty = l;
+    assert_int_equal(links_rebuilt(&l, empty, &list, 2, &e), ERR_OK);
+    links_free(empty);
     assert_int_equal(links_check(l, &e), ERR_OK);
     for (uint32_t j = 0; j < ITEMS; j++) {
         for (uint32_t i = 0; i < ITEMS; i++) {
@@ -191,11 +193,16 @@ static void rebuilding_for_more_items_keeps_the_content(void **state)
     assert_int_equal(links_new(&l, 2, &e), ERR_OK);
     links_table_fini(&l->source[LINKS_CONTENT]);
     assert_int_equal(links_content(&l->source[LINKS_CONTENT], &near, 1, 2, &e), ERR_OK);
-    assert_int_equal(links_rebuild(l, &list, 1, &e), ERR_OK);
-    assert_int_equal(l->items, 2); /* not used, so nothing to do */
-    l->choice.beta[LINKS_COLLABORATIVE] = 0.5F;
-    assert_int_equal(links_rebuild(l, &list, 1, &e), ERR_OK);
+    item_links *unused = NULL, *small = l;
+    assert_int_equal(links_rebuilt(&unused, small, &list, 1, &e), ERR_OK);
+    assert_int_equal(unused->items, ITEMS);
+    assert_int_equal(unused->source[LINKS_COLLABORATIVE].start[ITEMS], 0);
+    links_free(unused);
+    small->choice.beta[LINKS_COLLABORATIVE] = 0.5F;
+    assert_int_equal(links_rebuilt(&l, small, &list, 1, &e), ERR_OK);
+    links_free(small);
     assert_int_equal(l->items, ITEMS);
+    assert_true(l->source[LINKS_COLLABORATIVE].start[ITEMS] > 0);
     assert_int_equal(links_check(l, &e), ERR_OK);
     assert_true(fabsf(links_weight(l, LINKS_CONTENT, 1, 0) - 0.25F) < 1e-6F);
     assert_true(links_weight(l, LINKS_CONTENT, ITEMS - 1, 0) <= 0);

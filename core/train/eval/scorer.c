@@ -112,7 +112,7 @@ static err_code convolve(scorer *s, const model *m, const dataset *d, int thread
         user_tables u = {.users = m->users,
                          .items = m->items,
                          .dim = m->dim,
-                         .w = m->w,
+                         .w = m->user_w,
                          .user_e = m->user_e,
                          .item_e = m->item_e,
                          .item_g = g,
