@@ -282,7 +282,12 @@ err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsig
     }
     if (rc == ERR_OK && m->links != NULL) {
         interaction_list list = {pairs, count, m->users, m->items};
-        rc = links_rebuild(m->links, &list, (int)threads, e);
+        item_links *judged = NULL;
+        rc = links_rebuilt(&judged, m->links, &list, (int)threads, e);
+        if (rc == ERR_OK) {
+            links_free(m->links);
+            m->links = judged;
+        }
     }
     if (rc == ERR_OK) { /* lists are exact: no clusters are made */
         index_options io = {.ann_rows_min = SIZE_MAX, .threads = threads};
