@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/serve/state/cold_words.h"
 #include "core/serve/state/coldstart.h"
 
 /* Adds the entry's own place before the pointer of a problem in it. */
@@ -122,13 +123,27 @@ static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
     op_item *it = (op_item *)&w->op->items[entry];
     live_hold hold;
     live_acquire(c->deps->live, &hold);
-    bool exists = view_item_find(hold.view, it->id) != ROW_NONE;
+    uint32_t row = view_item_find(hold.view, it->id);
+    bool exists = row != ROW_NONE;
+    const word_space *words = coldstart_words(hold.view);
     err_code code = ERR_OK;
     w->model = view_generation(hold.view);
-    if (!exists || it->feature_count > 0) {
+    if (!exists || it->feature_count > 0 || (words != NULL && !coldstart_learnt(hold.view, row))) {
         err own = ERR_INIT;
         cold_item *cold = NULL;
-        code = coldstart_prepare(&cold, hold.view, it->features, it->feature_count, &own);
+        cold_words all;
+        item_content content = {.features = it->features,
+                                .count = it->feature_count,
+                                .text = {.title = it->title,
+                                         .description = it->description,
+                                         .categories = it->categories,
+                                         .category_count = it->category_count,
+                                         .attributes = it->attributes,
+                                         .attribute_count = it->attribute_count}};
+        code = cold_words_add(&all, words, &content, &own);
+        if (code == ERR_OK) {
+            code = coldstart_prepare(&cold, hold.view, all.features, all.count, &own);
+        }
         if (code != ERR_OK && code != ERR_INVALID) { /* a wrong width is for the store to say */
             err_set(e, code, "%s", own.text);
         } else {

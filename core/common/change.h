@@ -41,14 +41,16 @@ typedef struct change_item {
     bool created; /* the row is new with this change */
     bool hidden;
     bool features_changed; /* `features` differ from what the row had before */
-    slice id;
+    bool texts_changed;    /* title, description, categories or attributes differ */
+    slice id, title, description;
     int64_t created_at; /* epoch seconds */
     uint64_t updated_seq;
     const slice *categories; /* (category_count) */
     uint32_t category_count;
     uint32_t attribute_count;
     const attribute *attributes; /* (attribute_count), by name */
-    const feature *features;     /* all that the item has now; only if features_changed */
+    const feature
+        *features; /* all that the item has now; only if features_changed or texts_changed */
     uint32_t feature_count;
     const void *prepared; /* what admission computed (core/serve/state/coldstart), or NULL */
 } change_item;

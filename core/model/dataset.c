@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/words/words.h"
 
 err_code dataset_new(dataset **out, size_t users, size_t items, err *e)
 {
@@ -36,6 +37,7 @@ void dataset_free(dataset *d)
     if (d->release != NULL) {
         d->release(d->release_ctx);
     }
+    words_free(d->words);
     mem_free(d);
 }
 

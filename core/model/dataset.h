@@ -38,6 +38,8 @@ typedef struct dataset {
     /* Bit i: item row i is hidden; it is learnt from, but no list may hold it. NULL: none is. */
     uint64_t *hidden;
     int64_t *created; /* (items) epoch seconds; NULL: all the same */
+    /* What the modality of texts is made by; NULL: there is none. Owned. */
+    struct word_space *words;
     /* dataset_free calls this last, to let go of what the sources read from; may be NULL. */
     void (*release)(void *ctx);
     void *release_ctx;

@@ -25,7 +25,7 @@ float words_frequency_weight(float frequency)
     return log2f(1 + frequency);
 }
 
-size_t words_find(const words *w, uint64_t hash)
+size_t words_find(const word_space *w, uint64_t hash)
 {
     for (size_t at = hash & w->slot_mask; w->slots[at] != 0; at = (at + 1) & w->slot_mask) {
         if (w->hashes[w->slots[at] - 1] == hash) {
@@ -35,7 +35,7 @@ size_t words_find(const words *w, uint64_t hash)
     return SIZE_MAX;
 }
 
-static err_code read_header(words *w, size_t count, err *e)
+static err_code read_header(word_space *w, size_t count, err *e)
 {
     words_header h;
     if (count < sizeof h) {
@@ -63,7 +63,7 @@ static err_code read_header(words *w, size_t count, err *e)
     return ERR_OK;
 }
 
-static err_code make_tables(words *w, err *e)
+static err_code make_tables(word_space *w, err *e)
 {
     size_t slots = 16;
     while (slots < w->terms + w->terms / 2) {
@@ -89,9 +89,9 @@ static err_code make_tables(words *w, err *e)
     return ERR_OK;
 }
 
-err_code words_open(words **out, void *bytes, size_t count, err *e)
+err_code words_open(word_space **out, void *bytes, size_t count, err *e)
 {
-    words *w = mem_array(1, sizeof *w);
+    word_space *w = mem_array(1, sizeof *w);
     *out = NULL;
     if (w == NULL) {
         mem_free(bytes);
@@ -108,7 +108,7 @@ err_code words_open(words **out, void *bytes, size_t count, err *e)
     return ERR_OK;
 }
 
-void words_free(words *w)
+void words_free(word_space *w)
 {
     if (w != NULL) {
         mem_free(w->memory);
@@ -118,18 +118,18 @@ void words_free(words *w)
     }
 }
 
-const void *words_bytes(const words *w, size_t *count)
+const void *words_bytes(const word_space *w, size_t *count)
 {
     *count = w->bytes;
     return w->memory;
 }
 
-size_t words_terms(const words *w)
+size_t words_terms(const word_space *w)
 {
     return w->terms;
 }
 
-size_t words_memory(const words *w)
+size_t words_memory(const word_space *w)
 {
     return w->bytes + w->terms * sizeof *w->weights + (w->slot_mask + 1) * sizeof *w->slots;
 }
@@ -157,7 +157,7 @@ void words_scratch_free(words_scratch *s)
 
 static bool is_rare(const void *ctx, uint64_t hash)
 {
-    const words *w = ctx;
+    const word_space *w = ctx;
     size_t term = words_find(w, hash);
     return term == SIZE_MAX || w->item_counts[term] < WORDS_RARE_ITEMS;
 }
@@ -167,7 +167,7 @@ typedef int16_t quarter __attribute__((vector_size(16)));
 typedef int16_t quarter_any __attribute__((vector_size(16), aligned(2), may_alias));
 
 /* add_terms sums factor times vector, 64 columns at a time, so that the sums stay in registers. */
-KERNEL_CLONES static void add_terms(const words *w, const words_scratch *s, float *out)
+KERNEL_CLONES static void add_terms(const word_space *w, const words_scratch *s, float *out)
 {
     for (size_t j = 0; j < WORDS_WIDTH; j += KERNEL_COLUMNS) {
         kernel_vec sum[KERNEL_VECTORS];
@@ -185,7 +185,7 @@ KERNEL_CLONES static void add_terms(const words *w, const words_scratch *s, floa
     }
 }
 
-size_t words_encode(const words *w, const words_document *d, words_scratch *s, float *out)
+size_t words_encode(const word_space *w, const words_document *d, words_scratch *s, float *out)
 {
     size_t count = 0;
     bag_fill(s->bag, d, is_rare, w);

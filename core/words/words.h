@@ -29,26 +29,26 @@ enum { WORDS_WIDTH = 384 };
 #define WORDS_BYTES_MAX ((size_t)64 << 20)
 enum { WORDS_TERM_BYTES = WORDS_WIDTH * 2 + 8 + 4 + 4 + 4 + 8 };
 
-typedef struct words words;
+typedef struct word_space word_space;
 typedef struct words_scratch words_scratch;
 
 /* words_open takes over `bytes` (from mem_array; freed by words_free, also on failure) that
  * words_bytes gave. ERR_CORRUPT. */
-err_code words_open(words **out, void *bytes, size_t count, err *e) ERR_CHECKED;
-void words_free(words *w); /* accepts NULL */
+err_code words_open(word_space **out, void *bytes, size_t count, err *e) ERR_CHECKED;
+void words_free(word_space *w); /* accepts NULL */
 
 /* words_bytes borrows the bytes to store. */
-const void *words_bytes(const words *w, size_t *count);
+const void *words_bytes(const word_space *w, size_t *count);
 
-size_t words_terms(const words *w);
-size_t words_memory(const words *w); /* bytes that it holds */
+size_t words_terms(const word_space *w);
+size_t words_memory(const word_space *w); /* bytes that it holds */
 
 err_code words_scratch_new(words_scratch **out, err *e) ERR_CHECKED;
 void words_scratch_free(words_scratch *s); /* accepts NULL */
 
 /* words_encode writes the vector of `d` and returns how many of its terms are known; 0: the vector
  * is 0 throughout. */
-size_t words_encode(const words *w, const words_document *d, words_scratch *s,
+size_t words_encode(const word_space *w, const words_document *d, words_scratch *s,
                     float *out /* (WORDS_WIDTH) */);
 
 #endif

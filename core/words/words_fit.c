@@ -33,7 +33,7 @@ typedef struct fit {
     term_counts counts;
     kept *terms; /* (term_count) by hash */
     size_t term_count;
-    words known; /* hashes, counts, weights and slots of the terms; no vectors */
+    word_space known; /* hashes, counts, weights and slots of the terms; no vectors */
     /* the matrix under way */
     csr *a;
     size_t room, row_room, stride;
@@ -96,7 +96,7 @@ static void forget_known(fit *f)
     mem_free((void *)f->known.item_counts);
     mem_free(f->known.slots);
     f->terms = NULL;
-    f->known = (words){0};
+    f->known = (word_space){0};
 }
 
 /* know makes the terms findable. */
@@ -109,11 +109,11 @@ static err_code know(fit *f, err *e)
     uint64_t *hashes = mem_array(f->term_count, sizeof *hashes);
     uint32_t *counts = mem_array(f->term_count, sizeof *counts);
     uint32_t *table = mem_array(slots, sizeof *table);
-    f->known = (words){.terms = f->term_count,
-                       .slot_mask = slots - 1,
-                       .hashes = hashes,
-                       .item_counts = counts,
-                       .slots = table};
+    f->known = (word_space){.terms = f->term_count,
+                            .slot_mask = slots - 1,
+                            .hashes = hashes,
+                            .item_counts = counts,
+                            .slots = table};
     if (hashes == NULL || counts == NULL || table == NULL) {
         return err_nomem(e, "the vocabulary");
     }
@@ -265,7 +265,7 @@ static void quantise(fit *f, float *scales)
 }
 
 /* pack writes the bytes that words_open reads. */
-static err_code pack(fit *f, words **out, err *e)
+static err_code pack(fit *f, word_space **out, err *e)
 {
     size_t n = f->term_count, vectors = n * WORDS_WIDTH * sizeof(int16_t);
     size_t bytes = WORDS_HEADER_BYTES + vectors + n * (sizeof(uint64_t) + sizeof(uint32_t) + 4);
@@ -302,7 +302,7 @@ static err_code next_step(const fit *f, err *e)
     return ERR_OK;
 }
 
-static err_code run(fit *f, words **out, err *e)
+static err_code run(fit *f, word_space **out, err *e)
 {
     const words_source *from = f->source;
     err_code rc = bag_new(&f->bag, e);
@@ -328,7 +328,7 @@ static err_code run(fit *f, words **out, err *e)
     return rc == ERR_OK ? pack(f, out, e) : rc;
 }
 
-err_code words_fit(words **out, const words_source *source, const words_fit_options *o, err *e)
+err_code words_fit(word_space **out, const words_source *source, const words_fit_options *o, err *e)
 {
     fit f = {.source = source, .o = o};
     *out = NULL;

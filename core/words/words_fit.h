@@ -37,7 +37,7 @@ typedef struct words_fit_options {
 } words_fit_options;
 
 /* words_fit gives *out = NULL and ERR_OK for a catalogue without a word. ERR_CANCELLED. */
-err_code words_fit(words **out, const words_source *source, const words_fit_options *o,
+err_code words_fit(word_space **out, const words_source *source, const words_fit_options *o,
                    err *e) ERR_CHECKED;
 
 #endif

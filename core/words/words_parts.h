@@ -22,7 +22,7 @@ typedef struct words_header {
 
 #define WORDS_MAGIC "stairwd1"
 
-struct words {
+struct word_space {
     size_t terms, bytes, slot_mask;
     uint64_t items;              /* of the catalogue that it was fitted on */
     char *memory;                /* (bytes) everything below but for the last two */
@@ -35,7 +35,7 @@ struct words {
 };
 
 /* words_find gives the number of a term, SIZE_MAX if the vocabulary lacks it. */
-size_t words_find(const words *w, uint64_t hash);
+size_t words_find(const word_space *w, uint64_t hash);
 
 /* words_term_weight is the weight of a term in an item. */
 float words_term_weight(uint64_t items, uint32_t item_count);

@@ -209,6 +209,8 @@ bool train_request_make(train_request *out, const train_arguments *a, const opti
     o->eval_every = (uint32_t)with.eval_every;
     o->seed = (uint64_t)with.seed;
     o->threads = train_threads(with.threads);
+    static const dataset_words words[] = {DATASET_WORDS_AUTO, DATASET_WORDS_YES, DATASET_WORDS_NO};
+    out->words = words[with.words];
     o->protocol = with.protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     checks c = {.out = out, .a = &with, .faults = faults};
     check_without(&c);

@@ -25,7 +25,7 @@ typedef struct train_arguments {
     const char *gamma, *gamma_forward, *gamma_backward;
     const char *neighbours, *select;
     option_list without;
-    int protocol, preset, activate;
+    int protocol, preset, activate, words;
     bool refit, resume, json;
     uint64_t quota;
     int64_t progress_fd, budget_epochs;
@@ -69,8 +69,14 @@ typedef struct train_arguments {
          .type = OPTION_TEXT,                                                                      \
          .offset = offsetof(train_arguments, neighbours),                                          \
          .value = "NAME=K,...",                                                                    \
-         .help = "neighbours of a modality in the item graph, and its weight; text 5 and any "     \
-                 "other 1 unless given, 0 leaves it out"},                                         \
+         .help = "neighbours of a modality in the item graph, and its weight; text and words 5 "   \
+                 "and any other 1 unless given, 0 leaves it out"},                                 \
+        {.name = "words",                                                                          \
+         .type = OPTION_CHOICE,                                                                    \
+         .offset = offsetof(train_arguments, words),                                               \
+         .choices = "auto|yes|no",                                                                 \
+         .help = "make the modality words of titles, descriptions, categories and text "           \
+                 "attributes; auto: where no features named text are given"},                      \
         {.name = "lr",                                                                             \
          .type = OPTION_REAL,                                                                      \
          .offset = offsetof(train_arguments, lr),                                                  \
@@ -155,6 +161,7 @@ typedef struct train_request {
     bool gamma_auto; /* --gamma auto: the strengths are yet to be chosen */
     dataset_neighbours neighbours[MODALITIES_MAX];
     size_t neighbour_count;
+    dataset_words words;
 } train_request;
 
 /* Where faults go: an option by its `name` in the table, and `part` of it (a modality of

@@ -45,7 +45,11 @@ static err_code open_store(job *j, err *e)
         .mode = STORE_BESIDE, .training = true, .quota_bytes = j->a->quota, .now = clock_now()};
     err_code code = recover_open(&j->s, j->a->store, &so, e);
     if (code == ERR_OK) {
-        dataset_load_options o = {j->request.neighbours, j->request.neighbour_count};
+        dataset_load_options o = {.neighbours = j->request.neighbours,
+                                  .neighbour_count = j->request.neighbour_count,
+                                  .words = j->request.words,
+                                  .threads = j->request.options.threads,
+                                  .cancelled = interrupt_requested};
         code = dataset_load(j->s, &o, &j->d, &j->origin, e);
     }
     if (code == ERR_OK && j->d->train_count == 0) {

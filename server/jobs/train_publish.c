@@ -15,6 +15,7 @@
 #include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
+#include "storage/models/words_store.h"
 
 static err_code decide(const publication *p, publication_result *out, err *e)
 {
@@ -65,6 +66,9 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
     }
     if (code == ERR_OK) {
         code = model_put(p->s, out->generation, p->m, ann, ann_bytes, e);
+    }
+    if (code == ERR_OK) {
+        code = words_put(p->s, out->generation, p->d->words, e);
     }
     if (code == ERR_OK) {
         json_t *summary = report_summary(p->m, p->refit);

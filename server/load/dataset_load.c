@@ -6,6 +6,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/types.h"
+#include "server/load/words_load.h"
 #include "storage/records/features.h"
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
@@ -46,7 +47,9 @@ static uint32_t neighbours_of(const dataset_load_options *o, slice name)
             return o->neighbours[i].neighbours;
         }
     }
-    return slice_equal(name, slice_of("text")) ? NEIGHBOURS_OF_TEXT : NEIGHBOURS_OF_OTHERS;
+    bool of_text =
+        slice_equal(name, slice_of("text")) || slice_equal(name, slice_of(WORDS_MODALITY));
+    return of_text ? NEIGHBOURS_OF_TEXT : NEIGHBOURS_OF_OTHERS;
 }
 
 static err_code check_names(const dataset_load_options *o, const modality *known, size_t count,
@@ -58,7 +61,8 @@ static err_code check_names(const dataset_load_options *o, const modality *known
         while (at < count && !slice_equal(known[at].name, name)) {
             at++;
         }
-        if (at == count) {
+        bool is_words = o->words != DATASET_WORDS_NO && slice_equal(name, slice_of(WORDS_MODALITY));
+        if (at == count && !is_words) {
             return err_set(e, ERR_INVALID, "neighbours: the store has no features named %.*s",
                            (int)name.length, name.at);
         }
@@ -66,9 +70,50 @@ static err_code check_names(const dataset_load_options *o, const modality *known
     return ERR_OK;
 }
 
+/* What the sources read from. */
+typedef struct sources {
+    stored_source *stored; /* (modalities) */
+    words_rows words;
+} sources;
+
 static void release_sources(void *ctx)
 {
-    mem_free(ctx);
+    sources *x = ctx;
+    if (x != NULL) {
+        words_rows_fini(&x->words);
+        mem_free(x->stored);
+        mem_free(x);
+    }
+}
+
+static bool wants_words(const dataset_load_options *o, const dataset *d)
+{
+    bool wanted =
+        o != NULL && o->words != DATASET_WORDS_NO && neighbours_of(o, slice_of(WORDS_MODALITY)) > 0;
+    for (size_t i = 0; wanted && o->words == DATASET_WORDS_AUTO && i < d->modality_count; i++) {
+        wanted = strcmp(d->modalities[i].name, "text") != 0;
+    }
+    return wanted;
+}
+
+/* load_words fits the words and adds their modality; a catalogue without texts has none. */
+static err_code load_words(store *s, const dataset_load_options *o, dataset *d, err *e)
+{
+    sources *from = d->release_ctx;
+    if (!wants_words(o, d) || d->items == 0) {
+        return ERR_OK;
+    }
+    words_fit_options fit = {.threads = o->threads, .cancelled = o->cancelled, .ctx = o->ctx};
+    err_code rc = words_fit_store(&d->words, s, &fit, e);
+    if (rc != ERR_OK || d->words == NULL) {
+        return rc;
+    }
+    from->words = (words_rows){.s = s, .words = d->words, .rows = d->items};
+    rc = words_rows_keep(&from->words, e);
+    feature_source *to = &d->modalities[d->modality_count++];
+    *to = words_rows_source(&from->words);
+    to->neighbours = neighbours_of(o, slice_of(WORDS_MODALITY));
+    return rc;
 }
 
 static err_code load_modalities(store *s, store_read *r, const dataset_load_options *o, dataset *d,
@@ -80,9 +125,10 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
     arena_init(&memory, 1024 * 1024);
     err_code rc = modality_list(r, &memory, &known, &count, e);
     rc = rc == ERR_OK ? check_names(o, known, count, e) : rc;
-    stored_source *sources = mem_array(count, sizeof *sources);
-    d->modalities = mem_array(count, sizeof *d->modalities);
-    if (rc == ERR_OK && (sources == NULL || d->modalities == NULL)) {
+    sources *from = mem_array(1, sizeof *from);
+    stored_source *stored = mem_array(count, sizeof *stored);
+    d->modalities = mem_array(count + 1, sizeof *d->modalities); /* and the words */
+    if (rc == ERR_OK && (from == NULL || stored == NULL || d->modalities == NULL)) {
         rc = err_nomem(e, "the modalities");
     }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
@@ -91,19 +137,24 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
         if (neighbours == 0) {
             continue;
         }
-        sources[d->modality_count] = (stored_source){s, known[i].number, known[i].width, 0};
+        stored[d->modality_count] = (stored_source){s, known[i].number, known[i].width, 0};
         memcpy(to->name, known[i].name.at, known[i].name.length);
         to->name[known[i].name.length] = '\0';
         to->width = known[i].width;
         to->rows = d->items;
         to->neighbours = neighbours;
         to->read = read_block;
-        to->ctx = &sources[d->modality_count];
+        to->ctx = &stored[d->modality_count];
         d->modality_count++;
     }
     arena_fini(&memory);
+    if (from == NULL) {
+        mem_free(stored);
+    } else {
+        from->stored = stored;
+    }
     d->release = release_sources;
-    d->release_ctx = sources;
+    d->release_ctx = from;
     return rc;
 }
 
@@ -221,6 +272,7 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
     store_read_end(r);
     store_forget_pages(s);
+    rc = rc == ERR_OK ? load_words(s, options, d, e) : rc;
     if (rc != ERR_OK) {
         dataset_free(d);
         return rc;

@@ -13,6 +13,7 @@
 #ifndef STORAGE_DATASET_LOAD_H
 #define STORAGE_DATASET_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,11 +30,22 @@ typedef struct dataset_neighbours {
 
 enum { NEIGHBOURS_OF_TEXT = 5, NEIGHBOURS_OF_OTHERS = 1 };
 
+/* Whether the items' own texts become a modality, "words". */
+typedef enum dataset_words {
+    DATASET_WORDS_NO = 0,
+    DATASET_WORDS_YES,
+    DATASET_WORDS_AUTO, /* if no other modality that is used is named "text" */
+} dataset_words;
+
 typedef struct dataset_load_options {
-    /* (neighbour_count) those that differ from the default: "text" 5, any other 1. A name that the
-     * store has no features of is ERR_INVALID. */
+    /* (neighbour_count) those that differ from the default: "text" and "words" 5, any other 1. A
+     * name that the store has no features of is ERR_INVALID. */
     const dataset_neighbours *neighbours;
     size_t neighbour_count;
+    dataset_words words;
+    int threads;                  /* of the fit of words; 0: one */
+    bool (*cancelled)(void *ctx); /* asked while words are fitted; may be NULL */
+    void *ctx;
 } dataset_load_options;
 
 /* dataset_load reads all; `origin` says of which moment (lineage, seq, rows) and may be NULL.

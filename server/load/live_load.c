@@ -6,7 +6,9 @@
 #include "core/common/mem.h"
 #include "core/model/links_build.h"
 #include "core/search/index.h"
+#include "server/load/words_load.h"
 #include "storage/models/model_store.h"
+#include "storage/models/words_store.h"
 #include "storage/records/features.h"
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
@@ -210,15 +212,22 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
     return rc;
 }
 
-/* base_of makes a base of a model, which it takes over, with the store's features for later items.
- */
+/* base_of makes a base of a model, which it takes over, with the store's features and texts for
+ * later items. */
 static err_code base_of(store *s, model *m, base_options *options, base **out, err *e)
 {
     stored_rows rows[MODALITIES_MAX];
-    feature_source sources[MODALITIES_MAX];
+    feature_source sources[MODALITIES_MAX + 1];
+    words_rows texts = {.s = s, .rows = m->items};
     options->sources = sources;
-    err_code rc = find_sources(s, m, rows, sources, &options->source_count, e);
+    err_code rc = words_get(s, options->generation, &options->words, e);
+    rc = rc == ERR_OK ? find_sources(s, m, rows, sources, &options->source_count, e) : rc;
+    if (rc == ERR_OK && options->words != NULL) {
+        texts.words = options->words;
+        sources[options->source_count++] = words_rows_source(&texts);
+    }
     if (rc != ERR_OK) {
+        words_free(options->words);
         index_free(options->index);
         model_free(m);
         return err_context(e, "loading generation %u", options->generation);
@@ -317,17 +326,14 @@ void live_feature_source_fini(live_feature_source *x)
     arena_fini(&x->memory);
 }
 
-err_code live_stored_features(void *ctx, uint32_t item, const feature **features, size_t *count,
-                              err *e)
+err_code live_stored_features(void *ctx, uint32_t item, item_content *out, err *e)
 {
     live_feature_source *x = ctx;
     store_read *r = NULL;
-    *features = NULL;
-    *count = 0;
     arena_reset(&x->memory);
     err_code rc = store_read_begin(x->s, &r, e);
     if (rc == ERR_OK) {
-        rc = features_get(r, item, &x->memory, features, count, e);
+        rc = item_content_get(r, item, &x->memory, out, e);
         store_read_end(r);
     }
     return rc;

@@ -45,7 +45,6 @@ typedef struct live_feature_source {
 
 void live_feature_source_init(live_feature_source *x, store *s);
 void live_feature_source_fini(live_feature_source *x);
-err_code live_stored_features(void *ctx, uint32_t item, const feature **features, size_t *count,
-                              err *e) ERR_CHECKED;
+err_code live_stored_features(void *ctx, uint32_t item, item_content *out, err *e) ERR_CHECKED;
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/common/arena.h"
 #include "server/load/live_load.h"
-#include "storage/records/features.h"
+#include "server/load/words_load.h"
 
 enum { FOLD_ROWS = 256, ITEM_BYTES_MAX = 64 * 1024 * 1024 };
 
@@ -16,19 +16,18 @@ static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint
     store_read *r = NULL;
     err_code rc = store_read_begin(s, &r, e);
     for (uint32_t row = first; rc == ERR_OK && row < end; row++) {
-        const feature *features = NULL;
-        size_t count = 0;
+        item_content content;
         if ((view_item_flags(v, row) & ITEM_EXISTS) == 0) {
             continue;
         }
         arena_reset(a);
-        rc = features_get(r, row, a, &features, &count, e);
+        rc = item_content_get(r, row, a, &content, e);
         if (rc == ERR_NOT_FOUND) {
             rc = ERR_OK;
             continue;
         }
         if (rc == ERR_OK) {
-            rc = base_fold_item(b, row, features, count, e);
+            rc = base_fold_item(b, row, &content, e);
         }
     }
     store_read_end(r);

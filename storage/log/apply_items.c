@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/common/types.h"
+#include "core/words/words.h"
 #include "storage/log/log_private.h"
 #include "storage/records/records.h"
 
@@ -19,6 +20,7 @@ typedef struct draft {
     bool exists;
     stored_item it; /* as it will be */
     bool features_changed;
+    bool texts_changed; /* what words are made of */
 } draft;
 
 static int by_name(const void *a, const void *b)
@@ -92,6 +94,52 @@ static err_code draw_up(applying *x, draft *d, err *e)
     return ERR_OK;
 }
 
+static bool same_texts(const slice *one, const slice *other, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_equal(one[i], other[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* next_text gives the place of the next attribute of texts at or after `at`. */
+static uint32_t next_text(const stored_item *it, uint32_t at)
+{
+    while (at < it->attribute_count && it->attributes[at].kind != ATTRIBUTE_TEXT &&
+           it->attributes[at].kind != ATTRIBUTE_TEXTS) {
+        at++;
+    }
+    return at;
+}
+
+static bool same_attribute(const attribute *one, const attribute *other)
+{
+    return one->kind == other->kind && slice_equal(one->name, other->name) &&
+           slice_equal(one->text, other->text) && one->text_count == other->text_count &&
+           same_texts(one->texts, other->texts, one->text_count);
+}
+
+/* A price or a stock that changes leaves an item's words as they are. */
+static bool same_words(const stored_item *was, const stored_item *is)
+{
+    if (!slice_equal(was->title, is->title) || !slice_equal(was->description, is->description) ||
+        was->category_count != is->category_count ||
+        !same_texts(was->categories, is->categories, is->category_count)) {
+        return false;
+    }
+    uint32_t i = next_text(was, 0), j = next_text(is, 0);
+    while (i < was->attribute_count && j < is->attribute_count) {
+        if (!same_attribute(&was->attributes[i], &is->attributes[j])) {
+            return false;
+        }
+        i = next_text(was, i + 1);
+        j = next_text(is, j + 1);
+    }
+    return i == was->attribute_count && j == is->attribute_count;
+}
+
 /* A modality's name may hold characters that a JSON pointer escapes. */
 static const char *feature_pointer(applying *x, slice name)
 {
@@ -127,7 +175,11 @@ static err_code check_features(applying *x, draft *d, bool *refused, err *e)
         }
         bool is_new = at == known_count && f->data != NULL;
         fresh += is_new;
-        if (at < known_count && f->data != NULL && known[at].width != f->width) {
+        if (is_new && slice_equal(f->modality, slice_of(WORDS_MODALITY))) {
+            *refused = true;
+            rc = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
+                              "the name is that of the vectors made of an item's words");
+        } else if (at < known_count && f->data != NULL && known[at].width != f->width) {
             *refused = true;
             rc = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
                               "expected %u numbers, not %u", known[at].width, f->width);
@@ -241,17 +293,21 @@ static err_code report_item(applying *x, const draft *d, err *e)
                         .created = !d->exists,
                         .hidden = d->it.hidden,
                         .features_changed = d->features_changed,
+                        .texts_changed = d->texts_changed,
                         .id = d->it.id,
+                        .title = d->it.title,
+                        .description = d->it.description,
                         .created_at = d->it.created,
                         .updated_seq = d->it.updated_seq,
                         .categories = d->it.categories,
                         .category_count = d->it.category_count,
                         .attributes = d->it.attributes,
                         .attribute_count = d->it.attribute_count,
-                        .prepared = d->features_changed ? d->given->prepared : NULL};
+                        .prepared =
+                            d->features_changed || d->texts_changed ? d->given->prepared : NULL};
     c->kind = CHANGE_ITEM;
     c->item = ci;
-    if (!d->features_changed) {
+    if (!d->features_changed && !d->texts_changed) {
         return ERR_OK;
     }
     size_t count = 0;
@@ -291,7 +347,9 @@ static err_code put_one(applying *x, uint32_t index, err *e)
         return apply_refuse(x, index, ERR_NOT_FOUND, "/id", "unknown item");
     }
     rc = d.exists ? item_get(x->r, row, &x->result->memory, &d.it, e) : ERR_OK;
+    stored_item was = d.it;
     rc = rc == ERR_OK ? draw_up(x, &d, e) : rc;
+    d.texts_changed = rc == ERR_OK && !same_words(&was, &d.it);
     rc = rc == ERR_OK ? check_features(x, &d, &refused, e) : rc;
     rc = rc == ERR_OK && !refused ? check_size(x, &d, &refused) : rc;
     return rc == ERR_OK && !refused ? write_item(x, &d, e) : rc;

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "core/words/words.h"
 #include "storage/log/op.h"
 #include "storage/models/blobs.h"
 #include "storage/models/model_private.h"
@@ -96,6 +97,25 @@ static err_code old_item(slice value, arena *memory, encoder *out, err *e)
     return rc;
 }
 
+/* The name of the vectors made of items' words is free for them from format 3 on. */
+static err_code old_modality(slice value, encoder *out, err *e)
+{
+    decoder d;
+    decoder_init(&d, value);
+    err_code rc = decode_version(&d, OLD_VERSION, "modality", e);
+    if (rc == ERR_OK) {
+        (void)decode_u32(&d);
+        slice name = decode_slice(&d, MODALITY_NAME_BYTES_MAX);
+        if (slice_equal(name, slice_of(WORDS_MODALITY))) {
+            rc = err_set(e, ERR_INVALID,
+                         "the store has features named " WORDS_MODALITY
+                         ", the name of the vectors made of items' words; export it with the older "
+                         "stair, give them another name and import that");
+        }
+    }
+    return rc == ERR_OK ? reseal(value, MODALITY_RECORD_VERSION, "modality", out, e) : rc;
+}
+
 static err_code old_piece(slice value, encoder *out, err *e)
 {
     const unsigned char *at = (const unsigned char *)value.at;
@@ -114,7 +134,7 @@ static err_code old_piece(slice value, encoder *out, err *e)
 err_code old_record(store_db db, slice key, slice value, arena *memory, encoder *out, err *e)
 {
     switch (db) {
-    case DB_MODALITIES: return reseal(value, MODALITY_RECORD_VERSION, "modality", out, e);
+    case DB_MODALITIES: return old_modality(value, out, e);
     case DB_TYPES: return reseal(value, TYPE_RECORD_VERSION, "interaction type", out, e);
     case DB_ITEMS: return old_item(value, memory, out, e);
     case DB_USERS: return reseal(value, USER_RECORD_VERSION, "user", out, e);

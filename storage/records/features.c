@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/half.h"
+#include "core/words/words.h"
 #include "storage/env/schema.h"
 #include "storage/records/records.h"
 
@@ -91,6 +92,11 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
     }
     if (rc != ERR_NOT_FOUND) {
         return rc;
+    }
+    if (slice_equal(name, slice_of(WORDS_MODALITY))) {
+        return err_set(e, ERR_INVALID,
+                       "features named " WORDS_MODALITY
+                       ": the name is that of the vectors made of items' words");
     }
     if (*number >= MODALITIES_MAX) {
         return err_set(e, ERR_TOO_LARGE, "more than %d modalities", MODALITIES_MAX);

@@ -86,10 +86,10 @@ static err_code each_text(void *ctx, words_visit visit, void *visit_ctx, err *e)
     return rc;
 }
 
-static words *fit(texts *t, size_t rows)
+static word_space *fit(texts *t, size_t rows)
 {
     err e = ERR_INIT;
-    words *w = NULL;
+    word_space *w = NULL;
     words_fit_options o = {.threads = 2};
     t->fitted = rows;
     words_source source = {each_text, t};
@@ -97,7 +97,7 @@ static words *fit(texts *t, size_t rows)
     return w;
 }
 
-static float *encode_all(const texts *t, const words *w)
+static float *encode_all(const texts *t, const word_space *w)
 {
     err e = ERR_INIT;
     words_scratch *s = NULL;
@@ -161,7 +161,7 @@ static void judge_quality(const char *folder)
     for (int categories = 0; categories < 2; categories++) {
         texts t = {0};
         read_texts(&t, &b, folder, categories);
-        words *w = fit(&t, b.warm);
+        word_space *w = fit(&t, b.warm);
         made[categories] = encode_all(&t, w);
         words_free(w);
         free_texts(&t);

@@ -20,7 +20,7 @@ static void check(void *ctx, const token *t)
     }
 }
 
-static void encode(const words *w, slice text)
+static void encode(const word_space *w, slice text)
 {
     static words_scratch *s;
     float x[WORDS_WIDTH];
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (told > TOKENS_MAX) {
         abort();
     }
-    words *w = NULL;
+    word_space *w = NULL;
     void *bytes = mem_copy(data, size);
     if (bytes != NULL && words_open(&w, bytes, size, NULL) == ERR_OK) {
         encode(w, text);

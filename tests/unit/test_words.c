@@ -135,10 +135,10 @@ static err_code each(void *ctx, words_visit visit, void *visit_ctx, err *e)
     return rc;
 }
 
-static words *fit(const words_document *documents, size_t count, int threads)
+static word_space *fit(const words_document *documents, size_t count, int threads)
 {
     err e = ERR_INIT;
-    words *w = NULL;
+    word_space *w = NULL;
     catalogue c = {documents, count};
     words_source source = {each, &c};
     words_fit_options o = {.threads = threads};
@@ -148,7 +148,7 @@ static words *fit(const words_document *documents, size_t count, int threads)
     return w;
 }
 
-static size_t encode(const words *w, const words_document *d, float *out)
+static size_t encode(const word_space *w, const words_document *d, float *out)
 {
     err e = ERR_INIT;
     words_scratch *s = NULL;
@@ -158,7 +158,7 @@ static size_t encode(const words *w, const words_document *d, float *out)
     return known;
 }
 
-static float cosine(const words *w, const char *one, const char *other)
+static float cosine(const word_space *w, const char *one, const char *other)
 {
     float a[WORDS_WIDTH], b[WORDS_WIDTH], sum = 0;
     assert_true(encode(w, &(words_document){.title = slice_of(one)}, a) > 0);
@@ -198,7 +198,7 @@ static const char *const families[][4] = {
 };
 enum { FAMILIES = sizeof families / sizeof families[0], MEMBERS = 4 };
 
-static words *fit_families(int threads)
+static word_space *fit_families(int threads)
 {
     words_document documents[FAMILIES * MEMBERS] = {0};
     for (size_t i = 0; i < FAMILIES * MEMBERS; i++) {
@@ -210,7 +210,7 @@ static words *fit_families(int threads)
 static void neighbours_are_of_the_family(void **state)
 {
     (void)state;
-    words *w = fit_families(1);
+    word_space *w = fit_families(1);
     for (size_t f = 0; f < FAMILIES; f++) {
         for (size_t m = 0; m < MEMBERS; m++) {
             float mean[FAMILIES] = {0}, nearest = -1;
@@ -239,7 +239,7 @@ static void neighbours_are_of_the_family(void **state)
 static void the_fit_does_not_depend_on_threads(void **state)
 {
     (void)state;
-    words *one = fit_families(1), *other = fit_families(3);
+    word_space *one = fit_families(1), *other = fit_families(3);
     size_t bytes = 0, more = 0;
     const void *a = words_bytes(one, &bytes), *b = words_bytes(other, &more);
     assert_int_equal(bytes, more);
@@ -251,7 +251,7 @@ static void the_fit_does_not_depend_on_threads(void **state)
 static void every_field_counts(void **state)
 {
     (void)state;
-    words *w = fit_families(1);
+    word_space *w = fit_families(1);
     float x[WORDS_WIDTH];
     slice category = slice_of("headphones");
     attribute brand = {
@@ -273,7 +273,7 @@ static void bytes_are_read_back_and_damage_is_found(void **state)
 {
     (void)state;
     err e = ERR_INIT;
-    words *w = fit_families(1), *again = NULL;
+    word_space *w = fit_families(1), *again = NULL;
     size_t bytes = 0;
     const char *from = words_bytes(w, &bytes);
     assert_int_equal(words_open(&again, mem_copy(from, bytes), bytes, &e), ERR_OK);
@@ -303,7 +303,7 @@ static void equal_titles_are_one_direction(void **state)
         documents[i].title = slice_of("the same thing");
     }
     documents[EQUAL].title = slice_of("something else entirely");
-    words *w = fit(documents, EQUAL + 1, 2);
+    word_space *w = fit(documents, EQUAL + 1, 2);
     assert_true(cosine(w, "the same thing", "same thing") > 0.9F);
     assert_true(cosine(w, "the same thing", "something else entirely") < 0.1F);
     words_free(w);
@@ -328,7 +328,7 @@ static void long_and_odd_texts_are_encoded(void **state)
         text[i] = (char)(i * 7919 >> 3); /* NUL, "<" and bytes that are no UTF-8 among them */
     }
     words_document documents[2] = {{.description = {text, LONG}}, {.title = slice_of("a jacket")}};
-    words *w = fit(documents, 2, 1);
+    word_space *w = fit(documents, 2, 1);
     float x[WORDS_WIDTH], y[WORDS_WIDTH];
     assert_true(encode(w, &documents[0], x) > 0);
     assert_true(encode(w, &documents[0], y) > 0);
@@ -351,7 +351,7 @@ static void the_vocabulary_keeps_to_its_bytes(void **state)
     catalogue c = {documents, ITEMS * 8};
     words_source source = {each, &c};
     words_fit_options o = {.bytes_max = ROOM, .threads = 1};
-    words *w = NULL;
+    word_space *w = NULL;
     assert_int_equal(words_fit(&w, &source, &o, &e), ERR_OK);
     assert_true(words_memory(w) <= ROOM);
     assert_true(words_terms(w) > 1000);
@@ -371,7 +371,7 @@ static void want_of_memory_is_told(void **state)
     err_code rc = ERR_NOMEM;
     for (long at = 0; rc != ERR_OK; at++) {
         err e = ERR_INIT;
-        words *w = NULL;
+        word_space *w = NULL;
         assert_true(at < 1000);
         mem_fail_at(at);
         rc = words_fit(&w, &source, &o, &e);

@@ -19,6 +19,7 @@ static void generation_release(generation_tables *g)
     if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1) {
         coldstart_free(g->cold);
         parts_free(g->split);
+        words_free(g->words);
         model_free(g->model);
         mem_free(g);
     }
@@ -135,11 +136,13 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
         mem_free(shared);
         model_free(taken);
         index_free(options->index);
+        words_free(options->words);
         return err_nomem(e, "a generation's tables");
     }
     atomic_init(&b->references, 1);
     atomic_init(&shared->references, 1);
     shared->model = taken;
+    shared->words = options->words;
     b->shared = shared;
     b->generation = options->generation;
     b->index = options->index;
@@ -179,7 +182,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     return ERR_OK;
 }
 
-err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t count, err *e)
+err_code base_fold_item(base *b, uint32_t item, const item_content *content, err *e)
 {
     if (b->late_count > 0 && b->late[b->late_count - 1].item >= item) {
         return err_set(e, ERR_INTERNAL, "items are folded in by ascending row");
@@ -194,11 +197,20 @@ err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t 
         b->late_room = room;
     }
     cold_item *prepared = NULL;
-    err_code rc = coldstart_embed(&prepared, b->shared->cold, features, count, e);
+    cold_words all;
+    err_code rc = cold_words_add(&all, b->shared->words, content, e);
+    if (rc == ERR_OK) {
+        rc = coldstart_embed(&prepared, b->shared->cold, all.features, all.count, e);
+    }
     if (rc == ERR_OK) {
         b->late[b->late_count++] = (base_late){item, prepared};
     }
     return rc;
+}
+
+const word_space *base_words(const base *b)
+{
+    return b->shared->words;
 }
 
 uint32_t base_generation(const base *b)

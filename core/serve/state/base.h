@@ -18,6 +18,7 @@
 #include "core/common/err.h"
 #include "core/common/item_fields.h"
 #include "core/common/types.h"
+#include "core/serve/state/cold_words.h"
 
 typedef struct base base;
 typedef struct model model;               /* core/model/model.h */
@@ -31,7 +32,9 @@ typedef struct base_options {
     /* an index made before (index_new_read) over the model's H, taken over, also on failure; then
      * model.item_h may be NULL */
     vector_index *index;
-    unsigned threads; /* for building the index; 0: one */
+    unsigned threads;  /* for building the index; 0: one */
+    word_space *words; /* what the modality of texts was made by, taken over, also on failure; NULL:
+                     the generation has none */
     const struct coldstart_tuning
         *tuning; /* core/serve/state/coldstart_maps.h; NULL: the default */
     /* the items' features as they were given, by modality name, for finding the neighbours of later
@@ -46,10 +49,12 @@ typedef struct base_options {
  * take long; no thread may use the model meanwhile. Released by base_release. */
 err_code base_new(base **out, model *taken, const base_options *options, err *e) ERR_CHECKED;
 
-/* base_fold_item prepares a later item's vector before the activation, from its features; so that
- * live_activate, in the writer, need not. Only before the base is handed to live. */
-err_code base_fold_item(base *b, uint32_t item, const feature *features, size_t count,
-                        err *e) ERR_CHECKED;
+/* base_fold_item prepares a later item's vector before the activation, from its features and words;
+ * so that live_activate, in the writer, need not. Only before the base is handed to live. */
+err_code base_fold_item(base *b, uint32_t item, const item_content *content, err *e) ERR_CHECKED;
+
+/* base_words borrows what texts are encoded by; NULL: the generation has no modality of texts. */
+const word_space *base_words(const base *b);
 
 /* base_hold adds a reference, base_release drops one and accepts NULL. */
 base *base_hold(base *b);

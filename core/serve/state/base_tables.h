@@ -25,6 +25,7 @@ typedef struct generation_tables {
     model *model;
     coldstart *cold;
     parts *split;
+    word_space *words; /* NULL: no modality of texts */
 } generation_tables;
 
 /* A vector that waits for live_activate (base_fold_item). */

@@ -32,6 +32,16 @@ size_t coldstart_modalities(const view *v)
     return v->base != NULL ? v->base->shared->model->modality_count : 0;
 }
 
+const word_space *coldstart_words(const view *v)
+{
+    return v->base != NULL ? v->base->shared->words : NULL;
+}
+
+bool coldstart_learnt(const view *v, uint32_t item)
+{
+    return v->base != NULL && item < v->base->learnt && view_bit(&v->placed, item);
+}
+
 slice coldstart_modality_name(const view *v, size_t modality)
 {
     return slice_of(v->base->shared->model->modalities[modality].name);

@@ -18,6 +18,7 @@
 #include "core/common/types.h"
 #include "core/model/links.h"
 #include "core/serve/state/view.h"
+#include "core/words/words.h"
 
 enum { COLD_NEIGHBOURS_MAX = 24, COLD_LINKS_MAX = 256 };
 
@@ -47,6 +48,14 @@ err_code coldstart_prepare(cold_item **out, const view *v, const feature *featur
                            err *e) ERR_CHECKED;
 
 void cold_item_free(cold_item *item);
+
+/* coldstart_words borrows what texts are encoded by under the view's generation; NULL: by nothing.
+ */
+const word_space *coldstart_words(const view *v);
+
+/* coldstart_learnt tells whether training has placed the item, so that its vector stays whatever
+ * its features become. */
+bool coldstart_learnt(const view *v, uint32_t item);
 
 /* coldstart_modalities is how many modalities the view's generation has; coldstart_modality_name
  * the name of one (borrowed from the view). 0 without a model. */

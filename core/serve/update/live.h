@@ -37,10 +37,9 @@ enum { LIVE_TOP_ROWS = 2048 };
 /* How many views can be held at the same moment; live_acquire spins while more are wanted. */
 enum { LIVE_READERS_MAX = 512 };
 
-/* live_features_fn lends the stored feature vectors of an item that the writer needs for a row
- * that has none prepared (at most MODALITIES_MAX); valid until the next call. */
-typedef err_code (*live_features_fn)(void *ctx, uint32_t item, const feature **features,
-                                     size_t *count, err *e);
+/* live_features_fn lends the stored vectors and texts of an item that the writer needs for a row
+ * that has none prepared; valid until the next call. */
+typedef err_code (*live_features_fn)(void *ctx, uint32_t item, item_content *out, err *e);
 
 typedef struct live_options {
     live_features_fn features; /* may be NULL: such rows stay without a vector */

@@ -207,7 +207,7 @@ err_code live_put_item(live *l, const change_item *item, err *e)
     if (rc == ERR_OK) {
         rc = live_tag(l, row, item, e);
     }
-    if (rc == ERR_OK && item->features_changed) {
+    if (rc == ERR_OK && (item->features_changed || item->texts_changed)) {
         rc = live_place(l, item, e);
     }
     return rc;

@@ -152,15 +152,24 @@ err_code live_place(live *l, const change_item *item, err *e)
     if (b == NULL || (item->row < b->learnt && view_bit(&l->next->placed, item->row))) {
         return ERR_OK; /* what training learnt about an item stays until the next training */
     }
+    if (!item->features_changed && b->shared->words == NULL) {
+        return ERR_OK; /* texts mean nothing to this generation */
+    }
     l->next->changes++;
+    item_content content = cold_words_of_change(item);
+    cold_words all;
+    err_code rc = cold_words_add(&all, b->shared->words, &content, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
     const cold_item *ready = item->prepared;
     /* A patch of one modality was prepared from that one alone, the item may have more. */
     if (ready != NULL && ready->generation == b->generation &&
-        ready->used == coldstart_known(b->shared->cold, item->features, item->feature_count)) {
+        ready->used == coldstart_known(b->shared->cold, all.features, all.count)) {
         return put_cold(l, item->row, ready, e);
     }
     cold_item *made = NULL;
-    err_code rc = coldstart_embed(&made, b->shared->cold, item->features, item->feature_count, e);
+    rc = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
     if (rc == ERR_OK) {
         rc = put_cold(l, item->row, made, e);
     }
@@ -279,12 +288,13 @@ static err_code place_late(live *l, uint32_t row, err *e)
     if (l->options.features == NULL) {
         return ERR_OK;
     }
-    const feature *features = NULL;
-    size_t count = 0;
+    item_content content = {0};
+    cold_words all = {.count = 0};
     cold_item *made = NULL;
-    err_code rc = l->options.features(l->options.ctx, row, &features, &count, e);
-    if (rc == ERR_OK && count > 0) {
-        rc = coldstart_embed(&made, b->shared->cold, features, count, e);
+    err_code rc = l->options.features(l->options.ctx, row, &content, e);
+    rc = rc == ERR_OK ? cold_words_add(&all, b->shared->words, &content, e) : rc;
+    if (rc == ERR_OK && all.count > 0) {
+        rc = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
     }
     if (rc == ERR_OK && made != NULL) {
         rc = put_cold(l, row, made, e);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cold_words: an item's words as one more of its features.
+ *
+ * A generation may have a modality that was made of texts (core/words). An item that comes later is
+ * then encoded by the same words, and the vector joins those that the shop gave; the cold start
+ * treats it as any other feature.
+ */
+#ifndef CORE_COLD_WORDS_H
+#define CORE_COLD_WORDS_H
+
+#include <stddef.h>
+
+#include "core/common/change.h"
+#include "core/common/err.h"
+#include "core/common/item_fields.h"
+#include "core/words/words.h"
+
+/* What the shop says of an item: vectors and texts. Everything is borrowed. */
+typedef struct item_content {
+    const feature *features; /* (count) */
+    size_t count;
+    words_document text;
+} item_content;
+
+/* Features with the words' vector among them. */
+typedef struct cold_words {
+    feature features[MODALITIES_MAX + 1]; /* (count) */
+    size_t count;
+    float vector[WORDS_WIDTH];
+} cold_words;
+
+/* cold_words_add fills *out with the given features, which it borrows, and with the vector of the
+ * text if the words know any of its terms. `w` may be NULL: nothing is added. */
+err_code cold_words_add(cold_words *out, const word_space *w, const item_content *content,
+                        err *e) ERR_CHECKED;
+
+/* cold_words_of_change gives what a change carries. */
+item_content cold_words_of_change(const change_item *item);
+
+#endif

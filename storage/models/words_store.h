@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * words_store: what a generation's texts are encoded by, as a blob of it.
+ */
+#ifndef STORAGE_WORDS_STORE_H
+#define STORAGE_WORDS_STORE_H
+
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/words/words.h"
+#include "storage/env/store.h"
+
+/* words_put writes into a generation that is building; NULL writes nothing. */
+err_code words_put(store *s, uint32_t generation, const word_space *w, err *e) ERR_CHECKED;
+
+/* words_get reads them; *out is NULL and ERR_OK for a generation without. Free with words_free.
+ * ERR_CORRUPT. */
+err_code words_get(store *s, uint32_t generation, word_space **out, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Items by their own words: no vectors are brought, and an item that comes later is recommended."""
+
+import json
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+KINDS = {
+    "jacket": ("winter jacket", "padded coat", "rain jacket", "ski jacket", "wool coat", "down jacket"),
+    "sound": ("wireless headphones", "bluetooth speaker", "studio headphones", "earbuds", "loud speaker", "headset"),
+    "kitchen": ("frying pan", "cooking pot", "chef knife", "steel pan", "kitchen knife", "soup pot"),
+}
+WORDS_OF = {"jacket": "warm winter jacket with a hood", "sound": "wireless bluetooth headphones", "kitchen": "steel frying pan and pot"}
+ITEMS_OF_KIND, USERS_OF_KIND = 24, 30
+
+
+def write_shop(folder):
+    """Shoppers buy within one kind; items have a title and a description, no features."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "items.jsonl"), "w", encoding="utf-8") as f:
+        for kind, names in KINDS.items():
+            for i in range(ITEMS_OF_KIND):
+                name = names[i % len(names)]
+                item = {"id": f"{kind}-{i}", "title": f"{name} no {i}", "description": f"<p>A {name}: {WORDS_OF[kind]}</p>"}
+                f.write(json.dumps(item) + "\n")
+    with open(os.path.join(folder, "interactions.csv"), "w", encoding="utf-8") as f:
+        f.write("user,item,timestamp\n")
+        dice = random.Random(1)
+        for kind in KINDS:
+            for u in range(USERS_OF_KIND):
+                for j, i in enumerate(dice.sample(range(ITEMS_OF_KIND), 10)):
+                    f.write(f"{kind}-user-{u},{kind}-{i},{1700000000 + j}\n")
+
+
+def import_shop(store, folder):
+    harness.run("import", "--store", store, "--interactions", os.path.join(folder, "interactions.csv"),
+                "--items", os.path.join(folder, "items.jsonl"))
+
+
+def train(store, *arguments):
+    return harness.run_json("train", "--store", store, "--epochs", "40", "--dim", "16", "--threads", "1", "--activate", "yes",
+                            *arguments)
+
+
+class Words(harness.TestCase):
+    def shop(self, *arguments):
+        folder, store = self.path("shop"), self.path("store")
+        write_shop(folder)
+        import_shop(store, folder)
+        train(store, *arguments)
+        return store
+
+    def listed(self, client, kind, k=10):
+        return client.get("/recommend", {"user": f"{kind}-user-1", "k": k}).items
+
+    def assert_listed(self, client, item, kind):
+        self.assertIn(item, self.listed(client, kind))
+        for other in KINDS:
+            if other != kind:
+                self.assertNotIn(item, self.listed(client, other))
+
+    def test_an_item_posted_by_its_title_is_recommended_and_a_new_text_moves_it(self):
+        store = self.shop()
+        with harness.Server(store) as server:
+            client = server.new_client()
+            answer = client.post("/items", {"id": "new", "title": "warm winter coat with a hood"})
+            self.assertEqual(answer.status, 201)
+            embedding = answer.json["embedding"]
+            self.assertEqual((embedding["from"], embedding["missing"]), (["words"], []))
+            self.assertTrue(all(n["item"].startswith("jacket") for n in embedding["neighbours"]), embedding)
+            self.assert_listed(client, "new", "jacket")
+            client.patch("/items/new", {"title": None, "description": "bluetooth headphones, wireless"})
+            self.assert_listed(client, "new", "sound")
+            client.put("/items/new", {"title": "frying pan of steel"})
+            self.assert_listed(client, "new", "kitchen")
+            client.patch("/items/new", {"hidden": True})
+            self.assertNotIn("new", self.listed(client, "kitchen"))
+            client.patch("/items/new", {"hidden": False})
+            self.assert_listed(client, "new", "kitchen")
+        with harness.Server(store) as server:
+            client = server.new_client()
+            self.assert_listed(client, "new", "kitchen")
+            client.patch("/items/new", {"title": "", "description": None})
+            self.assertNotIn("new", self.listed(client, "kitchen"))
+            answer = client.post("/items", {"id": "none", "title": "zzz"})
+            self.assertEqual(answer.json["embedding"]["from"], [])
+            self.assertEqual(answer.json["embedding"]["missing"], ["words"])
+            server.kill()
+        self.assert_checked(store)
+
+    def test_an_acknowledged_item_is_recommended_after_a_kill_an_activation_and_an_export(self):
+        store, copy = self.shop(), self.path("copy")
+        with harness.Server(store) as server:
+            client = server.new_client()
+            self.assertEqual(client.post("/items", {"id": "new", "description": "padded winter jacket"}).status, 201)
+            server.kill()
+        with harness.Server(store) as server:
+            client = server.new_client()
+            self.assert_listed(client, "new", "jacket")
+            generation = train(store)["generation"]
+            client.post("/model/activate", {"generation": generation})
+            self.assertEqual(client.get("/model").json["model"], generation)
+            self.assert_listed(client, "new", "jacket")
+        harness.run("export", "--store", store, "--to", self.path("export"))
+        harness.run("import", "--store", copy, "--interactions", self.path("export", "interactions.jsonl"),
+                    "--items", self.path("export", "items.jsonl"))
+        train(copy)
+        with harness.Server(copy) as server:
+            self.assert_listed(server.new_client(), "new", "jacket")
+
+    def test_words_come_with_the_next_training_and_a_generation_without_serves_as_it_was(self):
+        store = self.shop("--words", "no")
+        with harness.Server(store) as server:
+            client = server.new_client()
+            before = self.listed(client, "jacket")
+            answer = client.post("/items", {"id": "new", "title": "winter jacket"})
+            self.assertEqual((answer.json["embedding"]["from"], answer.json["embedding"]["missing"]), ([], []))
+            client.patch("/items/new", {"description": "a padded coat"})
+            self.assertEqual(self.listed(client, "jacket"), before)
+            generation = train(store)["generation"]
+            client.post("/model/activate", {"generation": generation})
+            self.assertEqual(client.post("/items", {"id": "next", "title": "winter coat"}).json["embedding"]["from"], ["words"])
+            self.assert_listed(client, "next", "jacket")
+
+    def test_before_the_first_generation_the_item_is_stored_and_the_answer_says_so(self):
+        with harness.Server(self.path("empty")) as server:
+            client = server.new_client()
+            answer = client.post("/items", {"id": "first", "title": "winter jacket"})
+            self.assertEqual(answer.status, 201)
+            self.assertIsNone(answer.json["model"])
+            self.assertEqual(answer.json["embedding"]["from"], [])
+            self.assertEqual(client.get("/items/first").json["title"], "winter jacket")
+
+    def test_features_cannot_take_the_name_of_the_words(self):
+        with harness.Server(self.path("empty")) as server:
+            answer = server.new_client().post("/items", {"id": "a", "features": {"words": [1, 2]}})
+            self.assert_problem(answer, 400, pointer="/features/words")
+
+
+if __name__ == "__main__":
+    harness.main()
