@@ -17,6 +17,7 @@
 #include "storage/log/log_private.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/migrate.h"
+#include "storage/maintenance/migrate_records.h"
 #include "storage/maintenance/recover.h"
 #include "storage/maintenance/snapshot.h"
 #include "storage/models/generations.h"
@@ -183,6 +184,26 @@ static void a_store_of_format_2_is_refused_until_it_is_migrated(void **state)
     temp_remove(folder);
 }
 
+static void features_of_the_words_name_are_renamed_before_a_migration(void **state)
+{
+    (void)state;
+    static const char called_words[] = "\1\4\0\0\0\5\0\0\0words",
+                      called_sword[] = "\1\4\0\0\0\5\0\0\0sword";
+    err e = ERR_INIT;
+    arena memory;
+    encoder out;
+    arena_init(&memory, 4096);
+    encoder_init(&out, 4096);
+    slice key = {"\0", 1};
+    slice free_name = {called_sword, sizeof called_sword - 1};
+    slice taken = {called_words, sizeof called_words - 1};
+    assert_int_equal(old_record(DB_MODALITIES, key, free_name, &memory, &out, &e), ERR_OK);
+    assert_int_equal(old_record(DB_MODALITIES, key, taken, &memory, &out, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "named words"));
+    encoder_fini(&out);
+    arena_fini(&memory);
+}
+
 static void migrating_no_store_says_so(void **state)
 {
     (void)state;
@@ -291,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_newer_format_is_refused_with_what_to_do),
         cmocka_unit_test(a_store_of_format_1_is_refused_until_it_is_migrated),
         cmocka_unit_test(a_store_of_format_2_is_refused_until_it_is_migrated),
+        cmocka_unit_test(features_of_the_words_name_are_renamed_before_a_migration),
         cmocka_unit_test(migrating_no_store_says_so),
         cmocka_unit_test(a_snapshot_is_a_store_with_a_lineage_of_its_own),
         cmocka_unit_test(a_snapshot_leaves_others_alone_whatever_their_names_are),
