@@ -16,7 +16,7 @@ field.dispatchEvent(new Event('input')); field.dispatchEvent(new Event('change')
 
 class Console(harness.TestCase):
     def test_nothing_on_the_page_comes_from_elsewhere(self):
-        with open(os.path.join(harness.ROOT, "api", "console.html"), encoding="utf-8") as f:
+        with open(os.path.join(harness.ROOT, "api", "web", "console.html"), encoding="utf-8") as f:
             page = f.read()
         self.assertEqual(re.findall(r"""(?:src|href|action)=["'](?!data:)[^"']*""", page), [])
         self.assertEqual(re.findall(r"https?://|url\(|@import", page), [])
