@@ -204,10 +204,9 @@ typedef struct api_response {
     unsigned retry_after_seconds; /* header Retry-After if > 0 */
     char location[1024];          /* header Location unless "" */
     uint64_t phase_ns[API_PHASES];
-    bool recommended; /* an answer of /recommend: `fallback` and `exact` mean something */
-    recommend_fallback fallback;
-    bool exact;
-    err_code code;            /* what the status came from */
+    uint32_t lists[RECOMMEND_FALLBACKS]; /* in the answer, by the reason of their fallback */
+    uint32_t lists_inexact;              /* of these: from an approximate search */
+    err_code code;                       /* what the status came from */
     char cause[ERR_TEXT_MAX]; /* for the log: the whole text, also where the body hides it */
 } api_response;
 

@@ -109,9 +109,6 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     json_put_bool(b, result.exact);
     put_recommendation_id(c);
     json_put_raw(b, "}", 1);
-    c->response->recommended = true;
-    c->response->fallback = result.fallback;
-    c->response->exact = result.exact;
     return code;
 }
 
@@ -215,7 +212,6 @@ static err_code answer_batch(context *c, recommend_request *requests, size_t cou
     json_put_raw(b, "]", 1);
     context_model_seq(c);
     json_put_raw(b, "}", 1);
-    c->response->recommended = false;
     return code;
 }
 

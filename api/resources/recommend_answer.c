@@ -127,6 +127,8 @@ err_code answer_items(context *c, const recommend_result *result,
     if (options->fields != 0) {
         code = store_read_begin(c->deps->store, &read, e);
     }
+    c->response->lists[result->fallback]++;
+    c->response->lists_inexact += !result->exact;
     json_put_key(b, "items");
     json_put_raw(b, "[", 1);
     for (size_t i = 0; code == ERR_OK && i < result->count; i++) {

@@ -15,7 +15,7 @@
 #include "api/web/context.h"
 #include "core/serve/query/recommend.h"
 
-/* answer_items writes the member "items". */
+/* answer_items writes the member "items" and counts the list for the metrics. */
 typedef struct answer_items_options {
     unsigned fields; /* FIELD_* */
     bool explain;

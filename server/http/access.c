@@ -38,12 +38,12 @@ static const metric_info info_aborted = {.name = "stair_http_aborted_requests_to
                                          .kind = METRIC_COUNTER};
 static const metric_info info_fallback = {
     .name = "stair_recommend_answers_total",
-    .help = "Answers of /recommend by the reason of their fallback.",
+    .help = "Lists that were answered, each entry of a batch one, by the reason of their fallback.",
     .kind = METRIC_COUNTER,
     .labels = {"fallback"}};
 static const metric_info info_inexact = {.name = "stair_recommend_inexact_total",
                                          .help =
-                                             "Answers of /recommend from an approximate search.",
+                                             "Lists that were answered from an approximate search.",
                                          .kind = METRIC_COUNTER};
 
 static const char *const phase_names[PHASES] = {
@@ -135,6 +135,18 @@ static void write_line(const access_entry *entry, uint64_t bytes)
               log_int("bytes", bytes), log_text("request_id", entry->request_id));
 }
 
+static void count_lists(access_log *a, const api_response *r)
+{
+    for (int i = 0; i < RECOMMEND_FALLBACKS; i++) {
+        const char *reason = recommend_fallback_name((recommend_fallback)i);
+        if (r->lists[i] > 0) {
+            metric_count(metric_at(a->fallback, reason != NULL ? reason : "none", NULL, NULL),
+                         r->lists[i]);
+        }
+    }
+    metric_count(a->inexact, r->lists_inexact);
+}
+
 void access_record(access_log *a, const access_entry *entry)
 {
     const api_response *r = entry->response;
@@ -149,12 +161,8 @@ void access_record(access_log *a, const access_entry *entry)
     observe_phases(a, entry);
     metric_count(a->bytes_in, entry->body_bytes);
     metric_count(a->bytes_out, bytes);
-    if (r->recommended) {
-        const char *reason = recommend_fallback_name(r->fallback);
-        metric_count(metric_at(a->fallback, reason != NULL ? reason : "none", NULL, NULL), 1);
-        if (!r->exact) {
-            metric_count(a->inexact, 1);
-        }
+    if (r->status < 400) {
+        count_lists(a, r);
     }
     if (a->which == ACCESS_ALL || (a->which == ACCESS_ERRORS && r->status >= 400)) {
         write_line(entry, bytes);

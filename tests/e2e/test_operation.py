@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,26 @@ class Operation(harness.TestCase):
             self.assertEqual(ask.get("/model").json["model"], before)
         self.assert_checked(store)
         del files
+
+    def test_every_answered_list_is_counted_whichever_route_answers_it(self):
+        files, store = self.shop_store()
+        with harness.Server(store) as server:
+            def counted():
+                found = re.findall(r'^stair_recommend_answers_total{fallback="(\w+)"} (\d+)$',
+                                   server.client.get("/metrics").body.decode(), re.M)
+                return {reason: int(number) for reason, number in found}
+
+            user = list(harness.shop_users(files, 1))[0]
+            ask = [{"user": user}, {"user": "nobody"}, {"user": "nobody"}, {"user": "nobody", "strict": True}]
+            entries = server.client.post("/recommend/batch", {"requests": ask}).json["results"]
+            self.assertEqual(entries[3]["status"], 404)
+            self.assertEqual(counted(), {"none": 1, "unknown_user": 2})
+            item = server.client.get("/recommend", {"user": user}).items[0]
+            for path, query in (("/similar", {"item": item}), ("/popular", {}), ("/latest", {})):
+                self.assertEqual(server.client.get(path, query).status, 200)
+            self.assertEqual(counted(), {"none": 5, "unknown_user": 2})
+            self.assertEqual(server.client.get("/similar", {"item": "nothing"}).status, 404)
+            self.assertEqual(counted(), {"none": 5, "unknown_user": 2})
 
     def test_a_store_from_elsewhere_serves_after_a_plain_copy(self):
         _, store = self.shop_store()

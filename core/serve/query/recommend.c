@@ -23,6 +23,7 @@ const char *recommend_fallback_name(recommend_fallback fallback)
     case FALLBACK_UNKNOWN_USER: return "unknown_user";
     case FALLBACK_NO_CANDIDATES: return "no_candidates";
     case FALLBACK_NO_MODEL: return "no_model";
+    case RECOMMEND_FALLBACKS: break;
     }
     return NULL;
 }

@@ -80,6 +80,7 @@ typedef enum recommend_fallback {
     FALLBACK_NO_CANDIDATES, /* popular items fill a list that the vectors left short or, for a
                                session without any known item, empty */
     FALLBACK_NO_MODEL,
+    RECOMMEND_FALLBACKS,
 } recommend_fallback;
 
 /* recommend_fallback_name gives the API's word, NULL for FALLBACK_NONE. */
