@@ -3,18 +3,7 @@
 
 #include <string.h>
 
-/* FNV-1a, 64 bits: a bad spread costs time and never a wrong answer. */
-static const uint64_t HASH_BASIS = 0xcbf29ce484222325U;
-static const uint64_t HASH_PRIME = 0x100000001b3U;
-
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ at[i]) * HASH_PRIME;
-    }
-    return hash;
-}
+#include "core/common/hash.h"
 
 static uint64_t hash_number(uint64_t hash, uint64_t number)
 {
@@ -32,7 +21,7 @@ static uint64_t hash_names(uint64_t hash, const slice *names, size_t count)
 
 static uint64_t filter_hash(const filter *f)
 {
-    uint64_t hash = hash_names(HASH_BASIS, f->categories_any, f->categories_any_count);
+    uint64_t hash = hash_names(HASH_BEGIN, f->categories_any, f->categories_any_count);
     hash = hash_names(hash, f->categories_all, f->categories_all_count);
     hash = hash_names(hash, f->categories_none, f->categories_none_count);
     hash = hash_number(hash, f->has_created_after ? (uint64_t)f->created_after : 1);

@@ -130,7 +130,9 @@ const option serve_option_table[] = {
      .initial = "1000",
      .min = 1,
      .max = 100000,
-     .help = "open connections; more wait to be accepted; each takes a file and about 64 KiB"},
+     .help =
+         "open connections; a new one beyond them closes the one that is idle for longest; each "
+         "takes a file and about 64 KiB"},
     {.name = "connections-per-address-max",
      .type = OPTION_INT,
      AT(connections_per_address_max),

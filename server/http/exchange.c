@@ -31,6 +31,7 @@ exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_byt
         exchange_free(x);
         return NULL;
     }
+    atomic_init(&x->idle_ns, clock_ns());
     exchange_deadline(x, clock_ns(), 0);
     return x;
 }
@@ -80,7 +81,10 @@ void exchange_end(exchange *x)
     api_response_reset(&x->response);
     x->stage = STAGE_IDLE;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
-    exchange_deadline(x, clock_ns(), 0);
+    uint64_t now = clock_ns();
+    exchange_deadline(x, now, 0);
+    uint64_t busy = 0;
+    (void)atomic_compare_exchange_strong(&x->idle_ns, &busy, now);
 }
 
 static bool is(slice name, const char *wanted)

@@ -58,6 +58,9 @@ typedef struct exchange {
     /* atomic: read by the sweep */
     atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */
     atomic_bool reading;              /* waiting for bytes of a body */
+    atomic_uint_fast64_t idle_ns;     /* since when no request was complete up to its
+                                         body; 0: one is in progress */
+    bool reserve;                     /* accepted beyond connections_max: for /health alone */
     /* of the request */
     exchange_stage stage;
     char *target; /* (EXCHANGE_TARGET_BYTES) */

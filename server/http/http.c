@@ -36,8 +36,22 @@ _Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
 /* How long a request whose body is not complete may hold up the end of the process. */
 static const uint64_t drain_body_ns = 3000000000U;
 
-static const metric_info info_connections = {
-    .name = "stair_http_connections", .help = "Connections that are open.", .kind = METRIC_GAUGE};
+static const metric_info info_connections = {.name = "stair_http_connections",
+                                             .help =
+                                                 "Connections that are open on the main address.",
+                                             .kind = METRIC_GAUGE};
+static const metric_info info_connections_most = {
+    .name = "stair_http_connections_max",
+    .help = "Connections that may be open (connections_max).",
+    .kind = METRIC_GAUGE};
+static const metric_info info_idle_closed = {
+    .name = "stair_http_idle_closed_total",
+    .help = "Idle connections closed to make room for new ones.",
+    .kind = METRIC_COUNTER};
+static const metric_info info_not_accepted = {
+    .name = "stair_http_connections_refused_total",
+    .help = "Connections closed at once because the limit and its reserve were used up.",
+    .kind = METRIC_COUNTER};
 static const metric_info info_busy = {.name = "stair_http_requests_in_flight",
                                       .help = "Requests that have begun and not ended.",
                                       .kind = METRIC_GAUGE};
@@ -63,84 +77,6 @@ static const metric_info info_work_abandoned = {
     .help = "Long requests ended early because the client had gone.",
     .kind = METRIC_COUNTER};
 
-/* --- connections -------------------------------------------------------------------------- */
-
-static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t length)
-{
-    const listener *l = cls;
-    (void)from;
-    (void)length;
-    if (l->admin) {
-        return MHD_YES;
-    }
-    if (atomic_load(&l->http->refusing)) {
-        return MHD_NO;
-    }
-    (void)balance_accept(&l->http->load, l->http->options.threads);
-    return MHD_YES;
-}
-
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    listener *from = cls;
-    http *h = from->http;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *fd =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        exchange *x = exchange_new(h->options.admission, h->options.timeout_seconds,
-                                   h->options.answer_bytes_max);
-        *context = x;
-        if (x == NULL) {
-            return; /* on_target sees that there is none, and the connection is closed */
-        }
-        x->listener = from;
-        x->counted = from->admin ? NULL : balance_begin(&h->load);
-        x->connection = connection;
-        x->socket = fd != NULL ? fd->connect_fd : -1;
-        atomic_fetch_add_explicit(&h->connections, 1, memory_order_relaxed);
-        pthread_mutex_lock(&h->mutex);
-        x->next = h->exchanges;
-        x->link = &h->exchanges;
-        if (x->next != NULL) {
-            x->next->link = &x->next;
-        }
-        h->exchanges = x;
-        pthread_mutex_unlock(&h->mutex);
-    } else if (*context != NULL) {
-        exchange *x = *context;
-        http_end(x);
-        pthread_mutex_lock(&h->mutex);
-        *x->link = x->next;
-        if (x->next != NULL) {
-            x->next->link = x->link;
-        }
-        pthread_mutex_unlock(&h->mutex);
-        atomic_fetch_sub_explicit(&h->connections, 1, memory_order_relaxed);
-        balance_end(x->counted);
-        *context = NULL;
-        exchange_free(x);
-    }
-}
-
-void http_sweep(http *h)
-{
-    uint64_t now = clock_ns();
-    uint64_t cut_bodies_ns = atomic_load(&h->cut_bodies_ns);
-    pthread_mutex_lock(&h->mutex);
-    for (exchange *x = h->exchanges; x != NULL; x = x->next) {
-        uint64_t deadline = atomic_load_explicit(&x->deadline_ns, memory_order_relaxed);
-        bool held_up = cut_bodies_ns != 0 && now > cut_bodies_ns &&
-                       atomic_load_explicit(&x->reading, memory_order_relaxed);
-        if ((held_up || (deadline != 0 && now > deadline)) && x->socket >= 0) {
-            /* the loop sees the end of the connection and cleans up in its own thread */
-            (void)shutdown(x->socket, SHUT_RDWR);
-            atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
-            metric_count(h->swept, 1);
-        }
-    }
-    pthread_mutex_unlock(&h->mutex);
-}
 /* --- the daemons -------------------------------------------------------------------------- */
 
 static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
@@ -186,12 +122,15 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, NULL},
         {MHD_OPTION_LISTEN_SOCKET, l->fd, NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, l},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, l},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, l},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->connections_per_address_max, NULL},
+        /* shared out among the threads by the library; ours (http_on_accept) comes first */
+        {MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)((l->connections_max + CONNECTIONS_RESERVED + 1) * threads), NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+         l->admin ? 0 : (intptr_t)o->connections_per_address_max, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_seconds, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, NULL},
         {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
@@ -203,7 +142,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
         {MHD_OPTION_END, 0, NULL},
     };
     l->daemon =
-        MHD_start_daemon(flags, 0, on_accept, l, http_on_request, l, MHD_OPTION_ARRAY, options,
+        MHD_start_daemon(flags, 0, http_on_accept, l, http_on_request, l, MHD_OPTION_ARRAY, options,
                          MHD_OPTION_ARRAY, threads > 1 ? pool : pool + 1, MHD_OPTION_END);
     if (l->daemon == NULL) {
         (void)close(l->fd);
@@ -216,7 +155,8 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
 static void collect(void *ctx)
 {
     http *h = ctx;
-    metric_set(h->connections_gauge, (double)atomic_load(&h->connections));
+    metric_set(h->connections_gauge, (double)atomic_load(&h->main.connections));
+    metric_set(h->connections_most, (double)h->main.connections_max);
     metric_set(h->busy_gauge, (double)atomic_load(&h->busy));
     work_state state;
     work_state_get(h->work, &state);
@@ -228,6 +168,9 @@ static err_code declare(http *h, err *e)
 {
     const metric_plain all[] = {
         {&info_connections, &h->connections_gauge},
+        {&info_connections_most, &h->connections_most},
+        {&info_idle_closed, &h->idle_closed},
+        {&info_not_accepted, &h->not_accepted},
         {&info_busy, &h->busy_gauge},
         {&info_swept, &h->swept},
         {&info_limited, &h->limited},
@@ -249,8 +192,9 @@ err_code http_start(http **out, const http_options *options, err *e)
     }
     MHD_set_panic_func(on_panic, NULL);
     h->options = *options;
-    h->main = (listener){.http = h, .fd = -1};
-    h->admin = (listener){.http = h, .fd = -1, .admin = true};
+    h->main = (listener){.http = h, .fd = -1, .connections_max = options->connections_max};
+    h->admin =
+        (listener){.http = h, .fd = -1, .admin = true, .connections_max = ADMIN_CONNECTIONS_MAX};
     pthread_mutex_init(&h->mutex, NULL);
     err_code rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
     if (rc == ERR_OK) {

@@ -60,7 +60,7 @@ static void add_headers(exchange *x, struct MHD_Response *response)
     if (h->options.allow_origin != NULL) {
         add_cors_headers(x, response, h->options.allow_origin);
     }
-    if (atomic_load_explicit(&h->draining, memory_order_relaxed)) {
+    if (x->reserve || atomic_load_explicit(&h->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which owns sockets and
- * connections, server/http/http_request.c, which reads, and server/http/http_answer.c, which sends:
- * the three files that know libmicrohttpd.
+ * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which starts and stops,
+ * server/http/http_connections.c, which owns the connections, server/http/http_request.c, which
+ * reads, and server/http/http_answer.c, which sends: the four files that know libmicrohttpd.
  */
 #ifndef SERVER_HTTP_PARTS_H
 #define SERVER_HTTP_PARTS_H
@@ -20,6 +20,8 @@
 typedef struct listener {
     http *http;
     bool admin;
+    size_t connections_max;
+    atomic_size_t connections, leaving; /* open; of these, being closed for being idle */
     int fd;
     struct MHD_Daemon *daemon;
     char address[ADDRESS_TEXT_MAX];
@@ -34,9 +36,9 @@ struct http {
     atomic_bool refusing;               /* connections of the main listener */
     atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
-    atomic_size_t connections;
     balance load; /* of the main listener's threads */
     metric_series *work_waiting, *work_running, *work_refused, *work_abandoned;
+    metric_series *connections_most, *idle_closed, *not_accepted;
     metric_series *connections_gauge, *busy_gauge, *swept, *limited;
     pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
                               and by the sweep */
@@ -47,6 +49,19 @@ static inline http *http_of(const exchange *x)
 {
     return ((const listener *)x->listener)->http;
 }
+
+/* Connections beyond connections_max that are for /health alone, and connections of admin_listen.
+ */
+enum { CONNECTIONS_RESERVED = 16, ADMIN_CONNECTIONS_MAX = 64 };
+
+/* What the library calls for a connection: MHD_AcceptPolicyCallback, MHD_NotifyConnectionCallback.
+ * `cls` is the listener. */
+enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t length);
+void http_on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code);
+
+/* http_take_turn marks the connection as busy; false if it is being closed for being idle. */
+bool http_take_turn(exchange *x);
 
 /* What the library calls for a request; see MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback
  * and MHD_RequestCompletedCallback. `cls` is the listener. */

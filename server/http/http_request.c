@@ -210,6 +210,10 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         x->answer.status = 403;
         x->answer.detail = "this address serves /metrics and /health only";
     }
+    if (x->reserve && strncmp(route.route, "/health", strlen("/health")) != 0) {
+        exchange_refuse(x, 503, "too many connections are open (connections_max)", 1);
+        return http_refuse(x);
+    }
     exchange_deadline(x, x->begun_ns, x->answer.body_bytes);
     if (x->answer.status != 0) {
         x->stage = STAGE_REFUSED;
@@ -242,7 +246,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
         return MHD_NO;
     }
     if (x->stage == STAGE_HEADER) {
-        return begin(x, method, version);
+        return http_take_turn(x) ? begin(x, method, version) : MHD_NO;
     }
     if (*upload_size > 0) {
         size_t length = *upload_size;

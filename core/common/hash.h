@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hash: FNV-1a with 64 bits, for tables in memory.
+ *
+ * A bad spread costs time and never a wrong answer: whoever looks up compares. Not for anything
+ * that an attacker gains by a collision.
+ */
+#ifndef CORE_HASH_H
+#define CORE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_BEGIN 0xcbf29ce484222325U
+
+/* hash_bytes adds bytes to a hash that began as HASH_BEGIN. */
+static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ at[i]) * 0x100000001b3U;
+    }
+    return hash;
+}
+
+#endif

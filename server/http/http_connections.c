@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which connections there are, and which have to go.
+ *
+ * A listener has room for connections_max connections and CONNECTIONS_RESERVED more. A connection
+ * beyond connections_max has the one that is idle for longest closed, so that many clients with
+ * long pauses lock nobody out. While none is idle, the newest get into the reserve, where only
+ * /health is answered. Beyond the reserve a connection is closed at once.
+ *
+ * The library has no call to close a connection of another thread: the socket is shut down, and the
+ * loop sees the end and cleans up in its own thread.
+ */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "core/common/hash.h"
+#include "server/http/http_parts.h"
+
+/* Of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
+static const uint64_t closing = UINT64_MAX;
+
+/* close_idle ends the connection of this listener that is idle for longest; false if all are at
+ * work. Whoever is closed in the moment of sending sees a reset before anything was done. */
+static bool close_idle(listener *l)
+{
+    http *h = l->http;
+    bool closed = false;
+    pthread_mutex_lock(&h->mutex);
+    exchange *longest = NULL;
+    uint64_t since = closing;
+    for (exchange *x = h->exchanges; x != NULL; x = x->next) {
+        uint64_t idle = atomic_load_explicit(&x->idle_ns, memory_order_relaxed);
+        if (x->listener == l && idle != 0 && idle < since) {
+            longest = x;
+            since = idle;
+        }
+    }
+    if (longest != NULL && atomic_compare_exchange_strong(&longest->idle_ns, &since, closing)) {
+        (void)shutdown(longest->socket, SHUT_RDWR);
+        atomic_fetch_add(&l->leaving, 1);
+        closed = true;
+    }
+    pthread_mutex_unlock(&h->mutex);
+    return closed;
+}
+
+/* Open connections without those that are being closed. */
+static size_t staying(const listener *l)
+{
+    size_t open = atomic_load(&l->connections), leaving = atomic_load(&l->leaving);
+    return open > leaving ? open - leaving : 0;
+}
+
+enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t length)
+{
+    listener *l = cls;
+    http *h = l->http;
+    (void)from;
+    (void)length;
+    if (!l->admin && atomic_load(&h->refusing)) {
+        return MHD_NO;
+    }
+    if (staying(l) >= l->connections_max && close_idle(l)) {
+        metric_count(h->idle_closed, 1);
+    }
+    if (staying(l) >= l->connections_max + CONNECTIONS_RESERVED) {
+        metric_count(h->not_accepted, 1);
+        return MHD_NO;
+    }
+    if (!l->admin) {
+        (void)balance_accept(&h->load, h->options.threads);
+    }
+    return MHD_YES;
+}
+
+/* One number for all connections from one address. */
+static uint64_t caller_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *at = info != NULL ? info->client_addr : NULL;
+    if (at != NULL && at->sa_family == AF_INET) {
+        const struct sockaddr_in *four = (const void *)at;
+        return hash_bytes(HASH_BEGIN, &four->sin_addr, sizeof four->sin_addr);
+    }
+    if (at != NULL && at->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const void *)at;
+        return hash_bytes(HASH_BEGIN, &six->sin6_addr, sizeof six->sin6_addr);
+    }
+    return HASH_BEGIN;
+}
+
+static exchange *begin(listener *l, struct MHD_Connection *connection)
+{
+    http *h = l->http;
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    exchange *x =
+        exchange_new(h->options.admission, h->options.timeout_seconds, h->options.answer_bytes_max);
+    if (x == NULL) {
+        return NULL; /* the first request sees that there is none, and the connection is closed */
+    }
+    x->listener = l;
+    x->counted = l->admin ? NULL : balance_begin(&h->load);
+    x->connection = connection;
+    x->socket = fd != NULL ? fd->connect_fd : -1;
+    x->caller = caller_of(connection);
+    atomic_fetch_add(&l->connections, 1);
+    x->reserve = staying(l) > l->connections_max;
+    pthread_mutex_lock(&h->mutex);
+    x->next = h->exchanges;
+    x->link = &h->exchanges;
+    if (x->next != NULL) {
+        x->next->link = &x->next;
+    }
+    h->exchanges = x;
+    pthread_mutex_unlock(&h->mutex);
+    return x;
+}
+
+static void end(exchange *x)
+{
+    listener *l = x->listener;
+    http *h = l->http;
+    http_end(x);
+    pthread_mutex_lock(&h->mutex);
+    *x->link = x->next;
+    if (x->next != NULL) {
+        x->next->link = x->link;
+    }
+    pthread_mutex_unlock(&h->mutex);
+    if (atomic_load(&x->idle_ns) == closing) {
+        atomic_fetch_sub(&l->leaving, 1);
+    }
+    atomic_fetch_sub(&l->connections, 1);
+    balance_end(x->counted);
+    exchange_free(x);
+}
+
+void http_on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = begin(cls, connection);
+    } else if (*context != NULL) {
+        end(*context);
+        *context = NULL;
+    }
+}
+
+bool http_take_turn(exchange *x)
+{
+    const listener *l = x->listener;
+    uint64_t since = atomic_load(&x->idle_ns);
+    if (since == closing || !atomic_compare_exchange_strong(&x->idle_ns, &since, 0)) {
+        return false;
+    }
+    if (x->reserve && staying(l) <= l->connections_max) {
+        x->reserve = false; /* somebody else has gone */
+    }
+    return true;
+}
+
+void http_sweep(http *h)
+{
+    uint64_t now = clock_ns();
+    uint64_t cut_bodies_ns = atomic_load(&h->cut_bodies_ns);
+    pthread_mutex_lock(&h->mutex);
+    for (exchange *x = h->exchanges; x != NULL; x = x->next) {
+        uint64_t deadline = atomic_load_explicit(&x->deadline_ns, memory_order_relaxed);
+        bool held_up = cut_bodies_ns != 0 && now > cut_bodies_ns &&
+                       atomic_load_explicit(&x->reading, memory_order_relaxed);
+        if ((held_up || (deadline != 0 && now > deadline)) && x->socket >= 0) {
+            (void)shutdown(x->socket, SHUT_RDWR);
+            atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
+            metric_count(h->swept, 1);
+        }
+    }
+    pthread_mutex_unlock(&h->mutex);
+}
