@@ -4,6 +4,7 @@
 #include "api/resources/recommend_answer.h"
 #include "api/resources/recommend_cost.h"
 #include "api/resources/recommend_request.h"
+#include "api/resources/text_query.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
 #include "core/common/timestamp.h"
@@ -75,6 +76,13 @@ err_code handle_latest_get(context *c, err *e)
     return plain_list(c, latest, e);
 }
 
+typedef struct similar_ask {
+    const recommend_request *lists;
+    slice item; /* absent: lists->text is asked for */
+    uint32_t row;
+    similar_by by;
+} similar_ask;
+
 static const char *const by_names[] = {"all", "collaborative", "multimodal", NULL};
 
 static similar_by by_query(context *c)
@@ -92,30 +100,50 @@ static similar_by by_query(context *c)
     return SIMILAR_ALL;
 }
 
-static err_code similar_search(context *c, const recommend_request *r, slice item, similar_by by,
-                               err *e)
+/* near_what lists what is near the item or, where none is named, the text. */
+static err_code near_what(context *c, const similar_ask *ask, text_query *text,
+                          recommend_result *result, err *e)
 {
     list_query q;
+    recommend_scratch *s = c->workspace->scratch;
+    err_code code = list_query_of(c, ask->lists, &q, e);
+    if (code != ERR_OK || ask->item.at != NULL) {
+        return code == ERR_OK ? similar(c->view, ask->row, ask->by, &q, s, result, e) : code;
+    }
+    code = text_query_init(text, c, ask->lists->text, e);
+    if (code == ERR_OK) {
+        code = similar_text(c->view, text->item, ask->by, &q, s, result, e);
+    }
+    text_query_fini(text);
+    return code;
+}
+
+static err_code similar_search(context *c, similar_ask *ask, err *e)
+{
     recommend_result result;
+    text_query text = {NULL, 0};
+    const recommend_request *r = ask->lists;
+    slice item = ask->item;
+    similar_by by = ask->by;
     context_view(c);
-    uint32_t row = view_item_find(c->view, item);
-    if (row == ROW_NONE) {
+    ask->row = item.at != NULL ? view_item_find(c->view, item) : ROW_NONE;
+    if (item.at != NULL && ask->row == ROW_NONE) {
         return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
     }
     err_code code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
-    if (code == ERR_OK) {
-        code = list_query_of(c, r, &q, e);
-    }
-    if (code == ERR_OK) {
-        code = similar(c->view, row, by, &q, c->workspace->scratch, &result, e);
-    }
+    code = code == ERR_OK ? near_what(c, ask, &text, &result, e) : code;
     if (code != ERR_OK) {
         return code;
     }
     context_phase(c, API_PHASE_SEARCH);
     json_buffer *b = &c->response->body;
     json_put_raw_text(b, "{\"item\":");
-    json_put_string(b, item);
+    if (item.at != NULL) {
+        json_put_string(b, item);
+    } else {
+        json_put_raw(b, "null", 4);
+        answer_text(c, &text);
+    }
     json_put_key(b, "by");
     json_put_text(b, by_names[by]);
     put_k(c, r);
@@ -137,8 +165,14 @@ err_code handle_similar_get(context *c, err *e)
         return code;
     }
     size_t before = c->problems.found;
-    if (!query_id(c, "item", &item) && c->problems.found == before) {
-        problem_parameter(&c->problems, slice_of("item"), "missing");
+    bool by_text = query_text(c, "text", &r.text);
+    bool by_item = query_id(c, "item", &item);
+    if (!by_item && !by_text && c->problems.found == before) {
+        problem_parameter(&c->problems, slice_of("item"), "missing, and so is text");
+    } else if (by_text && r.text.length == 0) {
+        problem_parameter(&c->problems, slice_of("text"), "expected at least 1 byte");
+    } else if (by_item && by_text) {
+        problem_parameter(&c->problems, slice_of("text"), "expected item or text, not both");
     }
     similar_by by = by_query(c);
     query_end(c);
@@ -146,5 +180,6 @@ err_code handle_similar_get(context *c, err *e)
         return ERR_INVALID;
     }
     context_phase(c, API_PHASE_PARSE);
-    return similar_search(c, &r, item, by, e);
+    similar_ask ask = {.lists = &r, .item = item, .by = by};
+    return similar_search(c, &ask, e);
 }

@@ -7,6 +7,7 @@
 #include "api/resources/recommend_answer.h"
 #include "api/resources/recommend_cost.h"
 #include "api/resources/recommend_request.h"
+#include "api/resources/text_query.h"
 #include "api/web/body.h"
 #include "api/web/quote.h"
 
@@ -33,9 +34,12 @@ static err_code session_rows(context *c, const recommend_request *r, recommend_q
     return ERR_OK;
 }
 
-static err_code search(context *c, const recommend_request *r, recommend_result *out, err *e)
+static err_code search(context *c, const recommend_request *r, const text_query *text,
+                       recommend_result *out, err *e)
 {
     recommend_query q = RECOMMEND_QUERY_INIT;
+    q.by_text = r->text.at != NULL;
+    q.text = text->item;
     if (r->user.at != NULL) {
         q.user = view_user_find(c->view, r->user);
         if (q.user == ROW_NONE && r->strict) {
@@ -84,7 +88,10 @@ static void put_recommendation_id(context *c)
 static err_code answer(context *c, const recommend_request *r, err *e)
 {
     recommend_result result;
-    err_code code = search(c, r, &result, e);
+    text_query text;
+    err_code code = text_query_init(&text, c, r->text, e);
+    code = code == ERR_OK ? search(c, r, &text, &result, e) : code;
+    text_query_fini(&text);
     if (code != ERR_OK) {
         return code;
     }
@@ -105,6 +112,9 @@ static err_code answer(context *c, const recommend_request *r, err *e)
                         &(answer_items_options){.fields = r->fields, .explain = r->explain}, e);
     context_model_seq(c);
     answer_fallback(c, result.fallback);
+    if (r->text.at != NULL) {
+        answer_text(c, &text);
+    }
     json_put_key(b, "exact");
     json_put_bool(b, result.exact);
     put_recommendation_id(c);

@@ -9,6 +9,7 @@ static const double REASONS = 8000;         /* comparisons of a hit with an item
 static const double DIVERSE = 12000;        /* comparisons of two candidates */
 static const double INTERACTIONS = 400;     /* of the user's history */
 static const double SESSION_ITEMS = 32;     /* parsed, found and added up */
+static const double TEXT_ROWS = 60000;      /* compared, to find the neighbours of a text */
 static const double EXCLUDED_ITEMS = 64;    /* parsed and found */
 static const double NAMES = 128;            /* of categories, parsed and found */
 static const double NAMED_ROWS = 12000000;  /* of a bitmap, for each name */
@@ -46,6 +47,9 @@ cost_units recommend_cost(const context *c, const recommend_request *r)
     double units = 1 + depth / HITS + interactions / INTERACTIONS + session / SESSION_ITEMS +
                    (double)r->exclude_count / EXCLUDED_ITEMS;
     double compared = 0;
+    if (r->text.at != NULL) {
+        units += 1 + (double)view_item_rows(c->view) / TEXT_ROWS;
+    }
     if (r->fields != 0) {
         units += hits / FIELD_HITS;
     }

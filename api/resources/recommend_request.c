@@ -173,14 +173,17 @@ static void numbers_body(const body_object *o, recommend_request *out)
 err_code recommend_request_body(const body_object *o, recommend_request *out, err *e)
 {
     static const char *const names[] = {
-        "user",    "items",     "k",       "offset", "exclude_items", "filter", "include_seen",
-        "balance", "diversity", "explain", "fields", "strict",        "exact",  NULL};
+        "user",   "items",        "k",       "offset",    "exclude_items",
+        "filter", "include_seen", "balance", "diversity", "explain",
+        "fields", "strict",       "exact",   "text",      NULL};
     defaults(out);
     body_known(o, names);
     body_text(o, "user", ID_BYTES_MAX, &out->user);
-    if (json_object_get(o->json, "user") == NULL && json_object_get(o->json, "items") == NULL) {
+    body_text(o, "text", DESCRIPTION_BYTES_MAX, &out->text);
+    if (json_object_get(o->json, "user") == NULL && json_object_get(o->json, "items") == NULL &&
+        json_object_get(o->json, "text") == NULL) {
         problem_at(&o->c->problems, body_pointer(o, "user"),
-                   "missing, and so is a session in items");
+                   "missing, and so are a session in items and a text");
     }
     numbers_body(o, out);
     body_limit limit = {"exclude_max", o->c->deps->limits.exclude_max};

@@ -20,6 +20,7 @@ enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4, FIELD_DESCRI
 
 typedef struct recommend_request {
     slice user;                   /* absent: none */
+    slice text;                   /* words that say what is wanted; absent: none */
     const slice *session;         /* (session_count) ids */
     const float *session_weights; /* (session_count) */
     size_t session_count;

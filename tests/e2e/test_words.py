@@ -135,6 +135,58 @@ class Words(harness.TestCase):
             self.assertEqual(answer.json["embedding"]["from"], [])
             self.assertEqual(client.get("/items/first").json["title"], "winter jacket")
 
+    def test_a_text_asks_as_an_item_of_that_title_would(self):
+        with harness.Server(self.shop()) as server:
+            client = server.new_client()
+            text = "warm winter jacket"
+            near = client.get("/similar", {"text": text, "k": 50}).json
+            client.post("/items", {"id": "posted", "title": text})
+            as_item = client.get("/similar", {"item": "posted", "k": 50}).json
+            self.assertGreater(near["known_words"], 3)
+            self.assertEqual(near["items"], as_item["items"])
+            self.assertTrue(near["items"][0]["item"].startswith("jacket"))
+            client.delete("/items/posted")
+            asked = client.post("/recommend", {"text": text, "k": 20, "explain": True}).json
+            self.assertIsNone(asked["fallback"])
+            self.assertTrue(all(hit["item"].startswith("jacket") for hit in asked["items"][:4]), asked)
+            for hit in asked["items"]:
+                self.assertAlmostEqual(hit["score"], hit["explain"]["collaborative"] + hit["explain"]["multimodal"], places=4)
+            mixed = client.post("/recommend", {"user": "sound-user-1", "text": text, "k": 20}).items
+            self.assertTrue(any(i.startswith("jacket") for i in mixed[:10]) and any(i.startswith("sound") for i in mixed[:10]), mixed)
+            session = client.post("/recommend", {"items": [{"item": "kitchen-1"}], "text": text, "k": 20}).items
+            self.assertTrue(any(i.startswith("jacket") for i in session[:10]) and any(i.startswith("kitchen") for i in session[:10]), session)
+
+    def test_a_text_keeps_filters_and_diversity(self):
+        with harness.Server(self.shop()) as server:
+            client = server.new_client()
+            for i in range(6):
+                client.patch(f"/items/jacket-{i}", {"categories": ["sale"]})
+            whole = client.post("/recommend", {"text": "rain coat", "k": 72}).items
+            sale = client.post("/recommend", {"text": "rain coat", "k": 6, "filter": {"categories_any": ["sale"]}}).items
+            self.assertEqual(sale, [i for i in whole if i in {f"jacket-{n}" for n in range(6)}])
+            near = client.get("/similar", {"text": "rain coat", "k": 72}).items
+            self.assertEqual(client.get("/similar", {"text": "rain coat", "k": 6, "category": "sale"}).items,
+                             [i for i in near if i in {f"jacket-{n}" for n in range(6)}])
+            diverse = client.post("/recommend", {"text": "rain coat", "k": 10, "diversity": 0.9}).items
+            self.assertEqual(len(set(diverse)), 10)
+            self.assertEqual(diverse[0], whole[0])
+            self.assertNotEqual(diverse, whole[:10])
+
+    def test_a_text_of_unknown_words_is_answered_as_somebody_unknown(self):
+        with harness.Server(self.shop()) as server:
+            client = server.new_client()
+            popular = client.get("/popular", {"k": 5}).items
+            for answer in (client.post("/recommend", {"text": "zzz qqq", "k": 5}), client.get("/similar", {"text": "zzz qqq", "k": 5}),
+                           client.post("/recommend", {"text": "<br>", "k": 5}), client.get("/similar", {"text": "<br>", "k": 5})):
+                self.assertEqual((answer.status, answer.json["fallback"], answer.json["known_words"]), (200, "unknown_user", 0))
+                self.assertEqual(answer.items, popular)
+            user = client.get("/recommend", {"user": "sound-user-1"}).items
+            self.assertEqual(client.post("/recommend", {"user": "sound-user-1", "text": "zzz"}).items, user)
+            self.assert_problem(client.get("/similar", {"text": "a", "item": "jacket-1"}), 400)
+            self.assert_problem(client.get("/similar"), 400)
+            self.assert_problem(client.get("/similar", {"text": ""}), 400)
+            self.assert_problem(client.post("/recommend", {"text": ""}), 400, pointer="/text")
+
     def test_features_cannot_take_the_name_of_the_words(self):
         with harness.Server(self.path("empty")) as server:
             answer = server.new_client().post("/items", {"id": "a", "features": {"words": [1, 2]}})

@@ -85,6 +85,14 @@ static void add_late(const view *v, bool fading, recommend_scratch *s)
     }
 }
 
+/* add_text adds the content links of the query's text, as of an item that was taken this moment. */
+static void add_text(recommend_scratch *s)
+{
+    for (size_t i = 0; s->text != NULL && i < s->text->link_count; i++) {
+        put(s, s->text->links[i].target, s->text->links[i].weight);
+    }
+}
+
 void linked_query(const view *v, float balance, recommend_scratch *s)
 {
     static const links_choice plain = {.recency = {1, 1}};
@@ -94,7 +102,7 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     bool fading = !(c->beta[LINKS_CONTENT] > 0);
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
-    if (l == NULL && v->late_serial == 0) {
+    if (l == NULL && v->late_serial == 0 && s->text == NULL) {
         return;
     }
     make_history(c, s);
@@ -102,6 +110,7 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
         links_sum_add(&s->sums, l, s->owned, s->owned_count);
     }
     add_late(v, fading, s);
+    add_text(s);
     if (l != NULL) {
         float spread = links_spread(b->covariance, s->h, b->dim);
         links_factors(s->factor, c, &s->sums, b->items, spread);

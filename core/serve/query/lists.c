@@ -158,21 +158,14 @@ static void near_in_delta(const view *v, similar_by by, recommend_scratch *s, to
     }
 }
 
-err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
-                 recommend_scratch *s, recommend_result *out, err *e)
+/* list_near lists what is nearest to a row of H. */
+static void list_near(const view *v, const float *h, similar_by by, const list_query *q,
+                      recommend_scratch *s, recommend_result *out)
 {
-    err_code rc = begin_list(v, q, s, out, e);
-    if (rc != ERR_OK || v->base == NULL) {
-        out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_NONE;
-        return rc;
-    }
-    const base *b = v->base;
-    const float *h = view_vector(v, item, VECTOR_H);
-    if (h == NULL || !aim(b, by, h, s)) {
-        return ERR_OK;
-    }
-    take_out(s->allowed, item, v->item_rows);
     topk best;
+    if (!aim(v->base, by, h, s)) {
+        return;
+    }
     topk_init(&best, s->best, q->k + q->offset);
     near_in_base(v, by, s, &best);
     near_in_delta(v, by, s, &best);
@@ -181,5 +174,36 @@ err_code similar(const view *v, uint32_t item, similar_by by, const list_query *
         s->hits[i] = (recommend_hit){.row = s->best[i].row, .score = s->best[i].score};
     }
     end_list(q, s, count, out);
+}
+
+err_code similar_text(const view *v, const cold_item *text, similar_by by, const list_query *q,
+                      recommend_scratch *s, recommend_result *out, err *e)
+{
+    err_code rc = begin_list(v, q, s, out, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (text_h(v, text, s)) {
+        list_near(v, s->h, by, q, s, out);
+        return ERR_OK;
+    }
+    end_list(q, s, fill_by_number(v, TOP_USERS, 0, q->k + q->offset, s), out);
+    out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_UNKNOWN_USER;
+    return ERR_OK;
+}
+
+err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
+                 recommend_scratch *s, recommend_result *out, err *e)
+{
+    err_code rc = begin_list(v, q, s, out, e);
+    if (rc != ERR_OK || v->base == NULL) {
+        out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_NONE;
+        return rc;
+    }
+    const float *h = view_vector(v, item, VECTOR_H);
+    if (h != NULL) {
+        take_out(s->allowed, item, v->item_rows);
+        list_near(v, h, by, q, s, out);
+    }
     return ERR_OK;
 }

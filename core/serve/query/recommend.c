@@ -83,7 +83,7 @@ static recommend_fallback reason(const view *v, const recommend_query *q)
         return FALLBACK_NO_MODEL;
     }
     if (q->user == ROW_NONE) {
-        return q->nobody ? FALLBACK_NO_CANDIDATES : FALLBACK_UNKNOWN_USER;
+        return q->nobody && !q->by_text ? FALLBACK_NO_CANDIDATES : FALLBACK_UNKNOWN_USER;
     }
     /* Somebody whose items have no vectors is as new to the model as somebody without any. */
     return FALLBACK_NEW_USER;
@@ -108,7 +108,7 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
     if (rc != ERR_OK) {
         return rc;
     }
-    bool personal = user_row(v, q->user, s);
+    bool personal = text_row(v, q->text, user_row(v, q->user, s), s);
     out->fallback = personal ? FALLBACK_NONE : reason(v, q);
     if (personal) {
         rc = rank(v, q, depth, s, out, e);

@@ -57,6 +57,9 @@ typedef struct recommend_query {
     bool nobody;                 /* no user was named: a session alone; `user` is ROW_NONE */
     const session_item *session; /* (session_count) beside or in place of the user's own edges */
     size_t session_count;
+    bool by_text; /* words were given */
+    const struct cold_item
+        *text;               /* what they became (core/serve/state/coldstart.h); NULL: nothing */
     size_t k, offset;        /* k >= 1 */
     const uint32_t *exclude; /* (exclude_count) rows, in any order */
     size_t exclude_count;
@@ -76,7 +79,7 @@ typedef struct recommend_query {
 typedef enum recommend_fallback {
     FALLBACK_NONE = 0,
     FALLBACK_NEW_USER,      /* known, without an interaction that counts */
-    FALLBACK_UNKNOWN_USER,  /* no such user, and no session that says more */
+    FALLBACK_UNKNOWN_USER,  /* no such user, and no session or text that says more */
     FALLBACK_NO_CANDIDATES, /* popular items fill a list that the vectors left short or, for a
                                session without any known item, empty */
     FALLBACK_NO_MODEL,
@@ -130,6 +133,13 @@ typedef struct list_query {
  * item without a vector. */
 err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
                  recommend_scratch *s, recommend_result *out, err *e) ERR_CHECKED;
+
+/* similar_text lists the items nearest to a text, encoded as a new item is (coldstart_prepare);
+ * NULL or a text of unknown words is answered as somebody unknown is: by popular items, with
+ * FALLBACK_UNKNOWN_USER. */
+err_code similar_text(const view *v, const struct cold_item *text, similar_by by,
+                      const list_query *q, recommend_scratch *s, recommend_result *out,
+                      err *e) ERR_CHECKED;
 
 /* popular lists by the number of users, ties to the lower row, and then the items
  * without users as latest does: by creation time, newest first, ties to the higher row. Score is

@@ -53,6 +53,7 @@ struct recommend_scratch {
     size_t owned_count;
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
+    const cold_item *text;       /* the query's, if any of its words is known; else NULL */
     float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;      /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
                          rows of the profile, for explanations */
@@ -98,6 +99,11 @@ void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out
 
 /* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
 bool user_row(const view *v, uint32_t user, recommend_scratch *s);
+
+/* text_row puts a query's text into s->h, beside the row that is there if `personal`; false if
+ * there is none still. text_h writes the text's row of H; false if no word of it is known. */
+bool text_row(const view *v, const cold_item *text, bool personal, recommend_scratch *s);
+bool text_h(const view *v, const cold_item *text, recommend_scratch *s);
 
 /* linked_query sums the links of the profile's items and scales them for this user: needs s->h.
  * linked_part is what an item gets of one source beside its inner product, linked_score the whole

@@ -16,7 +16,7 @@ item_content cold_words_of_change(const change_item *item)
 err_code cold_words_add(cold_words *out, const word_space *w, const item_content *content, err *e)
 {
     words_scratch *s = NULL;
-    out->count = 0;
+    out->count = out->known = 0;
     for (size_t i = 0; i < content->count && i < MODALITIES_MAX; i++) {
         out->features[out->count++] = content->features[i];
     }
@@ -24,7 +24,8 @@ err_code cold_words_add(cold_words *out, const word_space *w, const item_content
         return ERR_OK;
     }
     err_code rc = words_scratch_new(&s, e);
-    if (rc == ERR_OK && words_encode(w, &content->text, s, out->vector) > 0) {
+    out->known = rc == ERR_OK ? words_encode(w, &content->text, s, out->vector) : 0;
+    if (out->known > 0) {
         out->features[out->count++] = (feature){.modality = slice_of(WORDS_MODALITY),
                                                 .dtype = FEATURE_F4,
                                                 .width = WORDS_WIDTH,

@@ -27,6 +27,7 @@ typedef struct item_content {
 typedef struct cold_words {
     feature features[MODALITIES_MAX + 1]; /* (count) */
     size_t count;
+    size_t known; /* terms of the text that the words know */
     float vector[WORDS_WIDTH];
 } cold_words;
 

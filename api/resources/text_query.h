@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * text_query: a query's text, encoded by the words of the view's generation.
+ */
+#ifndef API_TEXT_QUERY_H
+#define API_TEXT_QUERY_H
+
+#include <stddef.h>
+
+#include "api/web/context.h"
+#include "core/serve/state/coldstart.h"
+
+typedef struct text_query {
+    cold_item *item; /* NULL: without a model, or no word is known */
+    size_t known;    /* terms that the words know */
+} text_query;
+
+/* text_query_init encodes `text`; absent text gives an empty query. Needs the context's view. End
+ * with text_query_fini, whatever the outcome. */
+err_code text_query_init(text_query *out, const context *c, slice text, err *e) ERR_CHECKED;
+void text_query_fini(text_query *q);
+
+/* answer_text writes the member that says how much of the text is known. */
+void answer_text(context *c, const text_query *q);
+
+#endif
