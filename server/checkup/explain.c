@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/cli/command.h"
+#include "storage/log/oplog.h"
 
 /* Sockets are not all: the log, LMDB's files, pipes, spools. */
 enum { OTHER_FILES = 64, VALUE_BYTES = 512, LINE_BYTES = 768, CONNECTION_BYTES = 64 * 1024 };
@@ -66,6 +67,13 @@ static void compare_quota(const explain_to *to, const machine *m, const serve_op
     }
     tell(to, false, "quota: %.0f MiB, and a reserve for deletions; %.0f %% of it are used",
          mib(o->quota), 100 * (double)info->used_bytes / (double)o->quota);
+    uint64_t log = oplog_bytes_limit((uint64_t)o->oplog_bytes, (uint64_t)o->quota);
+    if (log < (uint64_t)o->oplog_bytes) {
+        tell(to, true,
+             "the log of writes may take an eighth of the quota, %.1f MiB, and not the %.1f MiB of "
+             "oplog_bytes: raise the quota, or lower oplog_bytes",
+             mib(log), mib((uint64_t)o->oplog_bytes));
+    }
     if (room > 0 && o->quota > room) {
         tell(to, true, "the quota of %.0f MiB is more than the disk can give: at most %.0f MiB",
              mib(o->quota), mib(room));

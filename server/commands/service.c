@@ -27,6 +27,7 @@
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/process_metrics.h"
 #include "server/telemetry/supervisor.h"
+#include "storage/log/oplog.h"
 
 /* The writer's own work takes milliseconds; after this it will not end any more. */
 enum { STUCK_SECONDS = 30 };
@@ -330,6 +331,15 @@ static void log_configuration(const serve_options *o, const option_values *value
     }
 }
 
+static void warn_of_quota(const serve_options *o)
+{
+    uint64_t log = oplog_bytes_limit((uint64_t)o->oplog_bytes, (uint64_t)o->quota);
+    if (log < (uint64_t)o->oplog_bytes) {
+        log_event(LOG_WARN, "log_limited_by_quota", log_int("oplog_bytes", o->oplog_bytes),
+                  log_int("quota", o->quota), log_int("limit", log));
+    }
+}
+
 err_code service_start(service **out, const serve_options *options, const option_values *values,
                        err *e)
 {
@@ -356,6 +366,7 @@ err_code service_start(service **out, const serve_options *options, const option
         log_event(LOG_INFO, "admin_listening", log_text("address", http_admin_address(s->http)));
     }
     s->alive_seconds = supervisor_alive_seconds();
+    warn_of_quota(options);
     supervisor_ready("Serving on %s", http_address(s->http));
     *out = s;
     return ERR_OK;

@@ -91,12 +91,18 @@ typedef struct store_state {
 
 /* Beyond the quota lies a reserve for deletions and erasures, so that a full store can be emptied;
  * an addition is refused if it might reach into it: twice its size, for record and log, and some
- * pages of the trees that it touches. */
+ * pages of the trees that it touches. A deletion begins below the end of the reserve and may end
+ * beyond it; the map is longer by as much again, so that trimming the log is always possible. */
 enum {
     READS_RESTING_MAX = 64,
     QUOTA_OP_BYTES = 32 * 4096,
-    QUOTA_RESERVE_BYTES = 1024 * 1024,
+    QUOTA_RESERVE_BYTES = 4 * 1024 * 1024,
 };
+
+static inline uint64_t quota_reserve(uint64_t quota)
+{
+    return QUOTA_RESERVE_BYTES + quota / 16;
+}
 
 struct store {
     /* immutable after open */

@@ -290,22 +290,33 @@ err_code state_read(store_read *r, store_state *out, err *e)
     return rc == ERR_OK ? state_decode(out, record, e) : rc;
 }
 
-uint64_t store_quota_room(store *s, uint64_t enough)
+static uint64_t room_below(store *s, uint64_t bound, uint64_t enough)
 {
     MDB_envinfo info;
     MDB_stat stat;
     store_read *r = NULL;
-    uint64_t quota = s->options.quota_bytes;
-    if (quota == 0 || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
+    if (s->options.quota_bytes == 0 || mdb_env_info(s->env, &info) != 0 ||
+        mdb_env_stat(s->env, &stat) != 0) {
         return UINT64_MAX;
     }
     uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
-    if (used + enough <= quota || store_read_begin(s, &r, NULL) != ERR_OK) {
-        return quota - (used < quota ? used : quota);
+    if (used + enough <= bound || store_read_begin(s, &r, NULL) != ERR_OK) {
+        return bound - (used < bound ? used : bound);
     }
     used -= free_pages(r->txn, 0) * stat.ms_psize;
     store_read_end(r);
-    return used < quota ? quota - used : 0;
+    return used < bound ? bound - used : 0;
+}
+
+uint64_t store_quota_room(store *s, uint64_t enough)
+{
+    return room_below(s, s->options.quota_bytes, enough);
+}
+
+uint64_t store_reserve_room(store *s)
+{
+    uint64_t quota = s->options.quota_bytes;
+    return room_below(s, quota + quota_reserve(quota), 1);
 }
 
 static void fill_sizes(store *s, MDB_txn *txn, bool lent, store_info *out)

@@ -93,6 +93,9 @@ err_code store_stat(store *s, store_info *out, err *e) ERR_CHECKED;
  * closely only if there are fewer than `enough`. May be asked inside a write, as of its begin. */
 uint64_t store_quota_room(store *s, uint64_t enough);
 
+/* store_reserve_room gives the bytes below the end of the reserve that deletions live from. */
+uint64_t store_reserve_room(store *s);
+
 /* store_reopen closes and opens the environment after ERR_OUTCOME_UNKNOWN, and makes the store
  * writable again if that succeeds; *out is what is really on disk. Waits until the read
  * transactions that are open have ended. */

@@ -289,8 +289,8 @@ static err_code map_data(store *s, err *e)
 {
     int rc = ENOMEM;
     if (s->options.quota_bytes > 0) {
-        uint64_t reserve = QUOTA_RESERVE_BYTES + s->options.quota_bytes / 16;
-        rc = open_mapped(s, (size_t)(s->options.quota_bytes + reserve) / 4096 * 4096);
+        uint64_t quota = s->options.quota_bytes;
+        rc = open_mapped(s, (size_t)(quota + 2 * quota_reserve(quota)) / 4096 * 4096);
     }
     for (size_t i = 0;
          s->options.quota_bytes == 0 && rc == ENOMEM && i < sizeof map_sizes / sizeof map_sizes[0];

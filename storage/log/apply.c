@@ -366,16 +366,20 @@ static err_code attempt(store *s, const op *const *ops, size_t count, apply_resu
     int64_t newest = 0;
     err_code rc = store_write_begin(s, &w, e);
     uint64_t room = rc == ERR_OK ? quota_room(s, ops, count) : 0;
+    bool no_reserve = rc == ERR_OK && room == 0 && store_reserve_room(s) == 0;
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
         uint64_t need = quota_need(ops[i]);
         clear_result(&results[i]);
         rc = need > room ? err_set(e, ERR_FULL, "the store's quota is used up")
-                         : apply_in(w, ops[i], &results[i], e);
+             : need == 0 && no_reserve
+                 ? err_set(e, ERR_FULL,
+                           "the store's quota and its reserve for deletions are used up")
+                 : apply_in(w, ops[i], &results[i], e);
         room -= need;
         newest = ops[i]->time > newest ? ops[i]->time : newest;
     }
     if (rc == ERR_OK) {
-        rc = oplog_trim(w, newest, e);
+        rc = oplog_trim(w, count, newest, e);
     }
     if (rc == ERR_OK) {
         rc = idempotency_trim(w, newest, e);
@@ -385,6 +389,33 @@ static err_code attempt(store *s, const op *const *ops, size_t count, apply_resu
         return rc;
     }
     return store_write_commit(w, e);
+}
+
+/* make_room lets the log give way first in a store that is full. Its pages are free for the next
+ * transaction. */
+static bool make_room(store *s)
+{
+    store_write *w = NULL;
+    bool cut = false;
+    if (store_write_begin(s, &w, NULL) != ERR_OK) {
+        return false;
+    }
+    if (oplog_cut(w, &cut, NULL) != ERR_OK || !cut) {
+        store_write_abort(w);
+        return false;
+    }
+    return store_write_commit(w, NULL) == ERR_OK;
+}
+
+static err_code attempt_alone(store *s, const op *o, apply_result *result, err *e)
+{
+    err why = ERR_INIT;
+    err_code rc = attempt(s, &o, 1, result, &why);
+    if (rc == ERR_FULL && make_room(s)) {
+        why = (err)ERR_INIT;
+        rc = attempt(s, &o, 1, result, &why);
+    }
+    return rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text);
 }
 
 static void fail_result(apply_result *result, err_code code, const char *text)
@@ -423,7 +454,7 @@ err_code apply_group(store *s, const op *const *ops, size_t count, apply_result 
     }
     for (size_t i = 0; alone && i < count; i++) {
         err why = ERR_INIT;
-        rc = attempt(s, &ops[i], 1, &results[i], &why);
+        rc = attempt_alone(s, ops[i], &results[i], &why);
         if (rc == ERR_OK) {
             after_commit(s, &ops[i], 1, &results[i]);
             continue;

@@ -66,8 +66,11 @@ void idempotency_encode(const idempotency_record *record, encoder *x);
 err_code idempotency_decode(idempotency_record *out, slice bytes, err *e) ERR_CHECKED;
 
 err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, err *e) ERR_CHECKED;
-/* oplog_trim removes at most a few entries beyond the limits. */
-err_code oplog_trim(store_write *w, int64_t now, err *e) ERR_CHECKED;
+/* oplog_trim removes what is beyond the limits, in a group of `ops`: some more entries than it
+ * adds, few enough to wait for. oplog_cut leaves a small part of the log, for a store that is full;
+ * *cut tells whether it removed anything. The newest entry always stays. */
+err_code oplog_trim(store_write *w, size_t ops, int64_t now, err *e) ERR_CHECKED;
+err_code oplog_cut(store_write *w, bool *cut, err *e) ERR_CHECKED;
 /* oplog_redact takes a user out of every entry; *changed counts them. */
 err_code oplog_redact(store_write *w, slice user, uint32_t *changed, err *e) ERR_CHECKED;
 

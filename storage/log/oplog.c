@@ -9,7 +9,8 @@
 enum {
     OPLOG_BYTES_DEFAULT = 64 * 1024 * 1024,
     OPLOG_SECONDS_DEFAULT = 7 * 24 * 60 * 60,
-    OPLOG_TRIM_MAX = 64, /* entries a group: more than it adds, little enough to wait for */
+    OPLOG_TRIM_MORE = 64,
+    OPLOG_CUT_MAX = 4096, /* entries */
 };
 
 void oplog_encode(const oplog_entry *entry, encoder *x)
@@ -98,11 +99,21 @@ err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, e
     return rc;
 }
 
-err_code oplog_trim(store_write *w, int64_t now, err *e)
+uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes)
 {
-    const store_options *o = &w->owner->options;
-    uint64_t bytes_max = o->oplog_bytes > 0 ? o->oplog_bytes : OPLOG_BYTES_DEFAULT;
-    int64_t oldest = now - (o->oplog_seconds > 0 ? o->oplog_seconds : OPLOG_SECONDS_DEFAULT);
+    uint64_t most = oplog_bytes > 0 ? oplog_bytes : OPLOG_BYTES_DEFAULT;
+    return quota_bytes > 0 && quota_bytes / 8 < most ? quota_bytes / 8 : most;
+}
+
+typedef struct trim_limits {
+    uint64_t bytes;  /* the log's size after it */
+    int64_t oldest;  /* time of the oldest entry that stays */
+    size_t entries;  /* removed at most */
+    size_t *removed; /* NULL: not asked for */
+} trim_limits;
+
+static err_code trim(store_write *w, const trim_limits *to, err *e)
+{
     MDB_cursor *cursor = NULL;
     MDB_val k = {0, NULL}, v = {0, NULL};
     int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_OPLOG], &cursor);
@@ -111,18 +122,46 @@ err_code oplog_trim(store_write *w, int64_t now, err *e)
     }
     err_code code = ERR_OK;
     rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    for (int i = 0; rc == 0 && code == ERR_OK && i < OPLOG_TRIM_MAX; i++) {
+    for (size_t i = 0; rc == 0 && code == ERR_OK && i < to->entries; i++) {
         oplog_entry entry;
         code = oplog_decode(&entry, get_be64(k.mv_data), slice_of_val(v), e);
-        if (code != ERR_OK || (w->state.oplog_bytes <= bytes_max && entry.time >= oldest)) {
+        if (code != ERR_OK || entry.seq == w->state.info.seq ||
+            (w->state.oplog_bytes <= to->bytes && entry.time >= to->oldest)) {
             break;
         }
         w->state.oplog_bytes -= v.mv_size < w->state.oplog_bytes ? v.mv_size : w->state.oplog_bytes;
         rc = mdb_cursor_del(cursor, 0);
         rc = rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_FIRST) : rc;
+        if (to->removed != NULL) {
+            (*to->removed)++;
+        }
     }
     mdb_cursor_close(cursor);
     return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "trimming the log", e);
+}
+
+err_code oplog_trim(store_write *w, size_t ops, int64_t now, err *e)
+{
+    const store_options *o = &w->owner->options;
+    trim_limits to = {
+        .bytes = oplog_bytes_limit(o->oplog_bytes, o->quota_bytes),
+        .oldest = now - (o->oplog_seconds > 0 ? o->oplog_seconds : OPLOG_SECONDS_DEFAULT),
+        .entries = ops + OPLOG_TRIM_MORE,
+    };
+    return trim(w, &to, e);
+}
+
+err_code oplog_cut(store_write *w, bool *cut, err *e)
+{
+    const store_options *o = &w->owner->options;
+    size_t removed = 0;
+    trim_limits to = {.bytes = oplog_bytes_limit(o->oplog_bytes, o->quota_bytes) / 16,
+                      .oldest = INT64_MIN,
+                      .entries = OPLOG_CUT_MAX,
+                      .removed = &removed};
+    err_code rc = trim(w, &to, e);
+    *cut = removed > 0;
+    return rc;
 }
 
 /* --- erasure --- */

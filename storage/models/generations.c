@@ -205,6 +205,9 @@ err_code generation_put(store *s, uint32_t number, const char *name, const void 
             return rc;
         }
         rc = borrow_building(&w->reads, number, &info, e);
+        if (rc == ERR_OK && store_quota_room(s, group) < group) {
+            rc = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
+        }
         if (rc == ERR_OK && at == 0) {
             blob_record record = {.bytes = bytes, .user_stride = user_stride};
             rc = blob_begin(w, number, name, &record, e);

@@ -98,6 +98,8 @@ static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
     EXPECT(s.options.quota = 20000 * MIB,
            "quota of 20000 MiB is more than the disk can give: at most 10500");
     EXPECT(s.options.quota = 300 * MIB, "more than the quota of 300 MiB: additions are refused");
+    EXPECT((s.options.quota = 8000 * MIB, s.options.oplog_bytes = 1001 * MIB),
+           "an eighth of the quota, 1000.0 MiB, and not the 1001.0 MiB of oplog_bytes");
     EXPECT(s.options.quota = 440 * MIB, "over nine tenths of the quota of 440 MiB");
     EXPECT((s.store.info.generation = 3, s.store.memory.trained = false),
            "generation 3 is active but has no tables");
