@@ -24,10 +24,14 @@
 #include "server/jobs/train_run.h"
 #include "server/runtime/engine.h"
 #include "server/telemetry/log.h"
+#include "server/telemetry/log_queue.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/process_metrics.h"
 #include "server/telemetry/supervisor.h"
 #include "storage/log/oplog.h"
+
+/* At the end, how long the log may stand still before what is left of it is given up. */
+enum { LOG_PATIENCE_MS = 500 };
 
 /* The writer's own work takes milliseconds; after this it will not end any more. */
 enum { STUCK_SECONDS = 30 };
@@ -351,6 +355,10 @@ err_code service_start(service **out, const serve_options *options, const option
     s->options = options;
     s->started = clock_seconds();
     log_setup((log_level)options->log_level, 2);
+    if (log_queue_start(2, e) != ERR_OK) {
+        mem_free(s);
+        return ERR_IO;
+    }
     blas_threads(1); /* requests are the unit of parallel work here */
     log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()));
     log_configuration(options, values);
@@ -496,4 +504,5 @@ void service_stop(service *s)
         log_event(LOG_INFO, "stopped", log_bool("drained", drained));
     }
     mem_free(s);
+    log_queue_stop(LOG_PATIENCE_MS);
 }

@@ -19,12 +19,14 @@
 #include "server/http/http_parts.h"
 #include "server/http/tls.h"
 #include "server/telemetry/log.h"
+#include "server/telemetry/log_queue.h"
 
 enum {
     /* of a connection, for its header and a piece of the body; wiped for each request */
     CONNECTION_MEMORY_BYTES = 32 * 1024,
     HEADER_LINE_RECORD_BYTES = 64, /* what the library keeps of a line beside its text */
     ANSWER_HEADER_BYTES = 1024,
+    PANIC_PATIENCE_MS = 200,
 };
 /* else the library's own refusals would come before ours */
 _Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
@@ -102,6 +104,7 @@ static void on_panic(void *cls, const char *file, unsigned line, const char *rea
     (void)cls;
     log_event(LOG_ERROR, "http_panic", log_text("file", file), log_int("line", line),
               log_text("reason", reason));
+    log_queue_flush(PANIC_PATIENCE_MS);
     abort(); /* a panic must not return: the library's state is not to be trusted */
 }
 

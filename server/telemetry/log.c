@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/telemetry/log_queue.h"
+
 static atomic_int least_level = LOG_INFO;
 static atomic_int output = 2;
 
@@ -151,6 +153,9 @@ void log_write(log_level level, const char *event, const log_field *fields, size
         log_format(text, LOG_LINE_MAX, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, level,
                    event, fields, count);
     text[length] = '\n';
+    if (log_queue_put(text, length + 1)) {
+        return;
+    }
     int fd = atomic_load(&output);
     ssize_t written = 0;
     do {

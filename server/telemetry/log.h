@@ -5,8 +5,9 @@
  *     time=2026-01-31T12:00:00.123Z level=info event=listening address=127.0.0.1:8080
  *
  * `event` is a stable word that alerts may match; values are escaped, so that no input can forge a
- * line or a field. A line is written by one write(2), so lines of threads do not mix. Never log
- * ids of users or items, keys, or query strings.
+ * line or a field. Lines of threads do not mix. Never log ids of users or items, keys, or query
+ * strings. In the service a queue stands between (server/telemetry/log_queue.h), so that nothing
+ * waits for whoever reads the log.
  *
  * Thread-safe. The level is a process-wide setting, made once at start and again on SIGHUP.
  */

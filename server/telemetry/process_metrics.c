@@ -2,15 +2,17 @@
 #include "server/telemetry/process_metrics.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "server/telemetry/log_queue.h"
 #include "server/telemetry/version.h"
 
 static struct {
-    metric_series *resident, *peak, *cpu, *files, *files_max, *started;
+    metric_series *resident, *peak, *cpu, *files, *files_max, *started, *dropped;
 } gauges; /* one process, one set */
 
 static const metric_info info_build = {.name = "stair_build_info",
@@ -35,6 +37,11 @@ static const metric_info info_files_max = {.name = "stair_process_open_files_lim
 static const metric_info info_started = {.name = "stair_process_start_timestamp_seconds",
                                          .help = "When the process started.",
                                          .kind = METRIC_GAUGE};
+
+static const metric_info info_dropped = {
+    .name = "stair_log_lines_dropped_total",
+    .help = "Lines of the log that were lost because nobody read it fast enough.",
+    .kind = METRIC_COUNTER};
 
 static double resident_bytes(void)
 {
@@ -63,11 +70,16 @@ static double open_files(void)
     return count;
 }
 
+static atomic_uint_fast64_t counted; /* of the dropped lines; scrapes may come together */
+
 static void collect(void *ctx)
 {
     struct rusage usage;
     struct rlimit limit;
     (void)ctx;
+    uint64_t dropped = log_queue_dropped();
+    uint64_t before = atomic_exchange(&counted, dropped);
+    metric_count(gauges.dropped, dropped > before ? dropped - before : 0);
     metric_set(gauges.resident, resident_bytes());
     metric_set(gauges.files, open_files());
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
@@ -90,6 +102,7 @@ err_code process_metrics_add(metrics *m, err *e)
         {&info_files, &gauges.files},
         {&info_files_max, &gauges.files_max},
         {&info_started, &gauges.started},
+        {&info_dropped, &gauges.dropped},
     };
     metric *added = NULL;
     err_code rc = metrics_add(m, &info_build, &added, e);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_queue: lines of the log on their way to a descriptor that may not be read.
+ *
+ * A full pipe, a stopped terminal or a hanging disk blocks whoever writes to it. So a thread of its
+ * own writes, out of a ring of LOG_QUEUE_BYTES; whoever has a line copies it there, and if there is
+ * no room the line is dropped and counted. When there is room again a line says how many were lost.
+ *
+ * Threading: log_queue_put and log_queue_dropped from any thread; log_queue_start and
+ * log_queue_stop from one. The lock is held for a copy of at most a line or a write's worth, never
+ * across I/O.
+ */
+#ifndef SERVER_LOG_QUEUE_H
+#define SERVER_LOG_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+
+enum { LOG_QUEUE_BYTES = 1024 * 1024 };
+
+/* log_queue_start starts the thread that writes to `fd`. */
+err_code log_queue_start(int fd, err *e) ERR_CHECKED;
+
+/* log_queue_put takes a line with its newline; false if there is no queue, and then nothing was
+ * done. A line that finds no room is dropped, counted and true. */
+bool log_queue_put(const char *line, size_t length);
+
+/* log_queue_flush waits until all is written, at most so long without any progress. */
+void log_queue_flush(unsigned patience_ms);
+
+/* log_queue_stop flushes and ends the thread. If the descriptor still blocks, the rest is lost, the
+ * thread stays where it is, and every later line is dropped. */
+void log_queue_stop(unsigned patience_ms);
+
+/* log_queue_dropped is how many lines were lost since the start. */
+uint64_t log_queue_dropped(void);
+
+#endif
