@@ -28,6 +28,7 @@ err_code handle_item_id_patch(context *c, err *e) ERR_CHECKED;
 err_code handle_item_id_delete(context *c, err *e) ERR_CHECKED;
 err_code handle_interactions_post(context *c, err *e) ERR_CHECKED;
 err_code handle_interactions_delete(context *c, err *e) ERR_CHECKED;
+err_code handle_users_get(context *c, err *e) ERR_CHECKED;
 err_code handle_user_get(context *c, err *e) ERR_CHECKED;
 err_code handle_user_interactions_get(context *c, err *e) ERR_CHECKED;
 err_code handle_user_delete(context *c, err *e) ERR_CHECKED;
@@ -46,6 +47,7 @@ err_code handle_health_live_get(context *c, err *e) ERR_CHECKED;
 err_code handle_health_ready_get(context *c, err *e) ERR_CHECKED;
 err_code handle_metrics_get(context *c, err *e) ERR_CHECKED;
 err_code handle_openapi_get(context *c, err *e) ERR_CHECKED;
+err_code handle_root_get(context *c, err *e) ERR_CHECKED;
 err_code handle_console_get(context *c, err *e) ERR_CHECKED;
 
 #endif

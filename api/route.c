@@ -23,6 +23,7 @@ static const route routes[] = {
     {"DELETE", "/items/{id}", API_WRITE, BODY_NONE, handle_item_id_delete},
     {"POST", "/interactions", API_WRITE, BODY_JSON, handle_interactions_post},
     {"DELETE", "/interactions", API_WRITE, BODY_NONE, handle_interactions_delete},
+    {"GET", "/users", API_READ, BODY_NONE, handle_users_get},
     {"GET", "/users/{id}", API_READ, BODY_NONE, handle_user_get},
     {"DELETE", "/users/{id}", API_WRITE, BODY_NONE, handle_user_delete},
     {"GET", "/users/{id}/interactions", API_READ, BODY_NONE, handle_user_interactions_get},
@@ -41,6 +42,7 @@ static const route routes[] = {
     {"GET", "/health/ready", API_OPEN, BODY_NONE, handle_health_ready_get},
     {"GET", "/metrics", API_READ, BODY_NONE, handle_metrics_get},
     {"GET", "/openapi.yaml", API_OPEN, BODY_NONE, handle_openapi_get},
+    {"GET", "/", API_OPEN, BODY_NONE, handle_root_get},
     {"GET", "/console", API_OPEN, BODY_NONE, handle_console_get},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /openapi.yaml and /console: files that the binary carries. */
+/* GET /openapi.yaml and /console: files that the binary carries; GET / leads to the console. */
+#include <stdio.h>
+
 #include "api/handlers.h"
 #include "api/web/assets.h"
 
@@ -16,5 +18,17 @@ err_code handle_console_get(context *c, err *e)
     (void)e;
     c->response->content_type = "text/html; charset=utf-8";
     json_put_raw(&c->response->body, asset_console, asset_console_length);
+    return ERR_OK;
+}
+
+/* The address is relative, so that it holds behind a proxy that adds a prefix. */
+err_code handle_root_get(context *c, err *e)
+{
+    (void)e;
+    c->response->status = 302;
+    c->response->content_type = "text/plain; charset=utf-8";
+    snprintf(c->response->location, sizeof c->response->location, "console");
+    json_put_raw_text(&c->response->body, "stair: recommendations. The console is at console, the "
+                                          "contract at openapi.yaml.\n");
     return ERR_OK;
 }

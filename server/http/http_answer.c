@@ -13,8 +13,9 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
     MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
     MHD_add_response_header(response, "Vary", "Origin");
     /* of what we send, a script is otherwise shown only the type and the length */
-    MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "X-Request-Id, Retry-After, Location, Allow, WWW-Authenticate");
+    MHD_add_response_header(
+        response, "Access-Control-Expose-Headers",
+        "X-Request-Id, Server-Timing, Retry-After, Location, Allow, WWW-Authenticate");
     /* for any path: a preflight that fails would keep the problem document from the script */
     if (x->preflight.at != NULL) {
         MHD_add_response_header(response, "Access-Control-Allow-Methods",
@@ -26,11 +27,11 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
     }
 }
 
-static void add_headers(exchange *x, struct MHD_Response *response)
+static void add_headers(exchange *x, struct MHD_Response *response, uint64_t now)
 {
     const api_response *r = &x->response;
     const http *h = http_of(x);
-    char number[16];
+    char number[16], timing[40];
     if (r->content_type != NULL) {
         MHD_add_response_header(response, "Content-Type", r->content_type);
         if (strncmp(r->content_type, "text/html", 9) == 0) {
@@ -41,6 +42,8 @@ static void add_headers(exchange *x, struct MHD_Response *response)
         }
     }
     MHD_add_response_header(response, "X-Request-Id", x->request_id);
+    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e-6 * (double)(now - x->begun_ns));
+    MHD_add_response_header(response, "Server-Timing", timing);
     if (r->allow != NULL) {
         MHD_add_response_header(response, "Allow", r->allow);
     }
@@ -83,7 +86,7 @@ enum MHD_Result http_answer(exchange *x)
     if (response == NULL) {
         return MHD_NO;
     }
-    add_headers(x, response);
+    add_headers(x, response, now);
     x->stage = STAGE_ANSWERED;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     exchange_deadline(x, now, bytes);

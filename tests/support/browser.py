@@ -4,6 +4,7 @@
 import base64
 import http.client
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,21 @@ import time
 # Without these Chromium talks to hosts of its maker.
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb"]
+
+
+TAB, ENTER, RIGHT = "\ue004", "\ue007", "\ue014"
+AXE = "4.10.3"
+
+
+def axe_source(root):
+    """The accessibility checker axe-core, from npm into build/."""
+    folder = os.path.join(root, "build", "axe-" + AXE)
+    path = os.path.join(folder, "node_modules", "axe-core", "axe.min.js")
+    if not os.path.exists(path):
+        subprocess.run(["npm", "install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent",
+                        "axe-core@" + AXE], check=True, stdin=subprocess.DEVNULL)
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 class Browser:
@@ -29,6 +45,19 @@ class Browser:
         options = {"args": QUIET + [f"--window-size={width},{height}", "--user-data-dir=" + self.profile]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.session = "/session/" + made["sessionId"]
+
+    def resize(self, width, height, scheme="light"):
+        """A viewport of that size, also below the window's least width, and a colour scheme."""
+        self.cdp("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        self.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def cdp(self, command, parameters):
+        self.call("POST", self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def press(self, *keys):
+        """Key presses, one after the other, into whatever has the focus."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self.call("POST", self.session + "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)

@@ -34,7 +34,7 @@ def check_operation(doc, template, method, operation, shared):
     named = {p["name"] for p in map(doc.resolve, operation.get("parameters", []) + shared) if p["in"] == "path"}
     if named != set(re.findall(r"\{([^}]*)\}", template)):
         problems.append(f"{where}: path parameters {sorted(named)} are not those of the template")
-    if not any(str(status).startswith("2") for status in operation.get("responses", {})):
+    if not any(str(status)[0] in "23" for status in operation.get("responses", {})):
         problems.append(f"{where}: no status of success")
     for status, response in operation.get("responses", {}).items():
         if not isinstance(status, str):
