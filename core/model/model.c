@@ -106,6 +106,15 @@ err_code model_modality_alloc(model *m, size_t index, const char *name, size_t w
     return ERR_OK;
 }
 
+size_t model_rank(const model_modality *x, size_t dim)
+{
+    size_t rank = 0;
+    while (rank < dim && x->spread[rank] > 0) {
+        rank++;
+    }
+    return rank;
+}
+
 err_code model_count(model *m, const pair *train, size_t count, err *e)
 {
     mem_free(m->user_pairs);

@@ -94,6 +94,9 @@ void model_serve(model *m, model_serving serving);
 /* model_serving_name gives a way in words; NULL for a number that is none. */
 const char *model_serving_name(model_serving serving);
 
+/* model_rank is how many of the `dim` dimensions a modality's features fill. */
+size_t model_rank(const model_modality *x, size_t dim);
+
 /* model_convolve computes item_h and item_g from E over the graph of these pairs (sorted, unique);
  * model_count counts the pairs of each user that E was learnt from. model_finish does both, where
  * they are the same pairs. */

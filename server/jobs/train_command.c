@@ -188,6 +188,7 @@ static void tell_people(const job *j)
     fprintf(stderr, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
             j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
             peak_mib());
+    report_ranks(stderr, m);
     if (j->tuned != NULL) {
         tune_report_chosen(&j->tuned->best, j->d);
     }

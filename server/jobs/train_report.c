@@ -38,6 +38,21 @@ void report_judged_json(json_t *out, const eval_metrics *m)
     json_object_set_new(out, "held_out_hidden", json_integer((json_int_t)m->held_hidden));
 }
 
+void report_ranks(FILE *to, const model *m)
+{
+    size_t filled = 0;
+    for (size_t i = 0; i < m->modality_count; i++) {
+        size_t rank = model_rank(&m->modalities[i], m->dim);
+        filled = rank > filled ? rank : filled;
+        fprintf(to, "features %s: rank %zu%s\n", m->modalities[i].name, rank,
+                rank == m->dim ? " or more" : "");
+    }
+    if (m->modality_count > 0 && filled < m->dim && !m->options.without_mi) {
+        fprintf(to, "features fill %zu of %u dimensions; interactions alone shape the others\n",
+                filled, m->dim);
+    }
+}
+
 json_t *report_options(const train_options *o)
 {
     char select[32];
@@ -81,9 +96,10 @@ json_t *report_summary(const model *m, bool refit)
     json_t *modalities = json_array();
     for (size_t i = 0; modalities != NULL && i < m->modality_count; i++) {
         const model_modality *x = &m->modalities[i];
-        json_array_append_new(modalities, json_pack("{s:s, s:I, s:I}", "name", x->name, "width",
-                                                    (json_int_t)x->width, "neighbours",
-                                                    (json_int_t)x->neighbours));
+        json_array_append_new(modalities, json_pack("{s:s, s:I, s:I, s:I}", "name", x->name,
+                                                    "width", (json_int_t)x->width, "neighbours",
+                                                    (json_int_t)x->neighbours, "rank",
+                                                    (json_int_t)model_rank(x, m->dim)));
     }
     json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:f, s:f, s:b, s:s, s:s, s:I}", "options",
                           report_options(&m->options), "modalities", modalities, "epochs",

@@ -27,6 +27,9 @@ json_t *report_summary(const model *m, bool refit);
 void report_judged(FILE *to, const eval_metrics *m);
 void report_judged_json(json_t *out, const eval_metrics *m);
 
+/* report_ranks says how many dimensions each modality's features fill. */
+void report_ranks(FILE *to, const model *m);
+
 /* report_line prints one row of a table: name and metrics. */
 void report_line(FILE *to, const char *name, const eval_metrics *m);
 

@@ -62,6 +62,54 @@ static void the_direction_that_content_does_not_predict_is_the_collaborative_one
     model_free(m);
 }
 
+/* H varies in the first `live` dimensions, content fills the first `rank` of its own and shows in
+ * the dimensions of H below `shown`. */
+static void check_split(size_t live, size_t rank, size_t shown, size_t apart)
+{
+    rng r;
+    rng_init(&r, 9, live);
+    model *m = random_model(&r, 1);
+    float *h = mem_array((size_t)ITEMS * DIM, sizeof *h);
+    for (size_t i = 0; i < ITEMS; i++) {
+        float *content = m->modalities[0].content + i * DIM;
+        for (size_t j = 0; j < DIM; j++) {
+            float own = j < live ? (float)rng_normal(&r) : 0;
+            content[j] = j < rank ? content[j] : 0;
+            h[i * DIM + j] = own + (j < shown ? content[j] : 0);
+        }
+    }
+    parts *p = NULL;
+    assert_int_equal(parts_new(&p, m, h, NULL), ERR_OK);
+    double kept[2] = {0}, trace = 0;
+    for (size_t i = 0; i < ITEMS; i++) {
+        for (int part = 0; part < 2; part++) {
+            float row[DIM];
+            parts_row(p, part == 1, h + i * DIM, row);
+            for (size_t j = 0; j < DIM; j++) {
+                kept[part] += (double)row[j] * (double)row[j] / ITEMS;
+            }
+        }
+    }
+    for (size_t j = 0; j < live; j++) {
+        trace += (double)p->into[j * DIM + j];
+    }
+    assert_true(kept[0] > 0.5 && kept[1] > 0.5); /* of the order of a direction's variance */
+    assert_true(fabs(trace - (double)(live - apart)) < 1e-3); /* so many are multimodal */
+    parts_free(p);
+    mem_free(h);
+    model_free(m);
+}
+
+static void only_live_directions_are_split_and_content_gets_no_more_than_its_rank(void **state)
+{
+    (void)state;
+    check_split(DIM, DIM, DIM, 1);
+    check_split(7, DIM, 7, 1); /* the other five would be the worst predicted ones */
+    check_split(7, 3, 3, 4);
+    check_split(DIM, 2, 2, DIM - 2);
+    check_split(2, DIM, 1, 1);
+}
+
 /* <h, x> = <m, x> + <h - m, x>, and a row's two components sum to the row. */
 static void the_two_parts_sum_to_the_whole_and_a_projection_repeats_itself(void **state)
 {
@@ -143,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_direction_that_content_does_not_predict_is_the_collaborative_one),
         cmocka_unit_test(the_two_parts_sum_to_the_whole_and_a_projection_repeats_itself),
+        cmocka_unit_test(only_live_directions_are_split_and_content_gets_no_more_than_its_rank),
         cmocka_unit_test(a_model_without_content_is_split_by_the_weights_of_the_convolution),
         cmocka_unit_test(survives_every_allocation_failure),
     };

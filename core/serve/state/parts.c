@@ -6,9 +6,14 @@
  * C v = r S v with v' S v = 1; r is the share of the direction's variance that content explains. S
  * V V' is the identity, and leaving out of it the directions with the smallest r gives the
  * projection on the others.
+ *
+ * Directions in which H does not vary explain nothing and rank nothing, and content of rank n
+ * predicts n directions at most. So the problem is solved within the live directions, and all of
+ * them that content cannot reach are collaborative.
  */
 #include "core/serve/state/parts.h"
 
+#include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -17,13 +22,17 @@
 
 enum {
     FIT_ROWS_MAX = 50000,
-    COLLABORATIVE_SHARE = 12, /* one direction in so many is collaborative, at least one */
+    COLLABORATIVE_SHARE = 12, /* one live direction in so many is collaborative, at least one */
 };
+
+/* A direction is live if its variance is above so much of the mean one. */
+#define LIVE_SHARE 1e-4
 
 typedef struct fit {
     const model *m;
     const float *h;
     size_t dim, inputs;
+    size_t rank; /* of content: columns of it that are not 0, over the modalities */
     double count;
     double *gram;      /* (inputs, inputs) of inputs; lower */
     double *map;       /* (inputs, dim) products of inputs and H, then the map */
@@ -33,11 +42,14 @@ typedef struct fit {
     double *x;         /* (inputs) */
     double *values;    /* (dim) */
     double *half;      /* (inputs, dim) */
+    double *axes;      /* (dim, dim) columns: the eigenvectors of `total`, least variance first */
+    double *small;     /* (dim, dim) */
 } fit;
 
 static void fit_fini(fit *f)
 {
-    double *all[] = {f->gram, f->map, f->total, f->mean, f->explained, f->x, f->values, f->half};
+    double *all[] = {f->gram, f->map,    f->total, f->mean, f->explained,
+                     f->x,    f->values, f->half,  f->axes, f->small};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         mem_free(all[i]);
     }
@@ -54,8 +66,11 @@ static err_code fit_init(fit *f, const model *m, const float *h, err *e)
     f->x = mem_array(f->inputs, sizeof(double));
     f->values = mem_array(f->dim, sizeof(double));
     f->half = mem_array(f->inputs * f->dim, sizeof(double));
-    bool whole = f->gram != NULL && f->map != NULL && f->total != NULL && f->mean != NULL &&
-                 f->explained != NULL && f->x != NULL && f->values != NULL && f->half != NULL;
+    f->axes = mem_array(f->dim * f->dim, sizeof(double));
+    f->small = mem_array(f->dim * f->dim, sizeof(double));
+    bool whole = f->axes != NULL && f->small != NULL && f->gram != NULL && f->map != NULL &&
+                 f->total != NULL && f->mean != NULL && f->explained != NULL && f->x != NULL &&
+                 f->values != NULL && f->half != NULL;
     return whole ? ERR_OK : err_nomem(e, "the parts of a score");
 }
 
@@ -109,6 +124,8 @@ static bool explain(fit *f)
     memcpy(f->half, f->map, p * dim * sizeof *f->half);
     for (size_t a = 0; a < p; a++) {
         trace += f->gram[a * p + a];
+        bool content = a + 1 < p && a % (dim + 1) < dim;
+        f->rank += content && f->gram[a * p + a] > 0;
     }
     double ridge = 1e-3 * trace / (double)p + 1e-9;
     for (size_t a = 0; a < p; a++) {
@@ -131,13 +148,6 @@ static bool explain(fit *f)
             f->total[a * dim + b] = f->total[a * dim + b] / f->count - means;
         }
     }
-    double spread = 0;
-    for (size_t a = 0; a < dim; a++) {
-        spread += f->total[a * dim + a];
-    }
-    for (size_t a = 0; a < dim; a++) {
-        f->total[a * dim + a] += 1e-6 * spread / (double)dim + 1e-12;
-    }
     return true;
 }
 
@@ -149,31 +159,88 @@ static void split_by_w(parts *p, const float *w)
     }
 }
 
-/* split fills the projection; total is overwritten by LAPACK, so it is copied first. */
-static bool split(parts *out, fit *f, double *total)
+static double entry(const double *lower, size_t dim, size_t a, size_t b)
 {
-    size_t dim = f->dim, apart = dim / COLLABORATIVE_SHARE > 0 ? dim / COLLABORATIVE_SHARE : 1;
-    memcpy(total, f->total, dim * dim * sizeof *total);
-    if (LAPACKE_dsygv(LAPACK_ROW_MAJOR, 1, 'V', 'L', (lapack_int)dim, f->explained, (lapack_int)dim,
-                      f->total, (lapack_int)dim, f->values) != 0) {
+    return a >= b ? lower[a * dim + b] : lower[b * dim + a];
+}
+
+/* find_live fills f->axes, and f->values with the variances, and returns how many of the directions
+ * are live: they are the last. 0: none, or LAPACK failed. */
+static size_t find_live(fit *f)
+{
+    size_t dim = f->dim, live = 0;
+    double sum = 0;
+    for (size_t a = 0; a < dim; a++) {
+        sum += f->total[a * dim + a];
+        for (size_t b = 0; b < dim; b++) {
+            f->axes[a * dim + b] = entry(f->total, dim, a, b);
+        }
+    }
+    if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'V', 'L', (lapack_int)dim, f->axes, (lapack_int)dim,
+                      f->values) != 0) {
+        return 0;
+    }
+    while (live < dim && f->values[dim - 1 - live] > LIVE_SHARE * sum / (double)dim) {
+        live++;
+    }
+    return live;
+}
+
+/* solve_live solves the eigenproblem in the coordinates of the live axes, each at variance 1, in
+ * which S is the identity. Column k of `small` (live, live) is then v_k there, the worst predicted
+ * first. */
+static bool solve_live(fit *f, size_t live)
+{
+    int dim = (int)f->dim, n = (int)live;
+    const double *axes = f->axes + (f->dim - live), *variance = f->values + (f->dim - live);
+    double *product = f->total; /* done with */
+    cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, dim, n, 1, f->explained, dim, axes, dim, 0,
+                product, n);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, n, dim, 1, axes, dim, product, n, 0,
+                f->small, n);
+    for (size_t p = 0; p < live; p++) {
+        for (size_t q = 0; q < live; q++) {
+            f->small[p * live + q] /= sqrt(variance[p] * variance[q]);
+        }
+    }
+    return LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'V', 'L', n, f->small, n, f->mean) == 0;
+}
+
+/* take_out subtracts from the projection what lies along v_k: (S v_k) v_k'. With axes X and
+ * variances d, v_k = X d^-1/2 y and S v_k = X d^1/2 y, y the column k of `small`. */
+static void take_out(parts *out, fit *f, size_t live, size_t k)
+{
+    size_t dim = f->dim, first = dim - live;
+    double *along = f->total, *to = f->total + dim; /* done with; dim >= 2 */
+    for (size_t a = 0; a < dim; a++) {
+        along[a] = to[a] = 0;
+        for (size_t p = 0; p < live; p++) {
+            double y = f->axes[a * dim + first + p] * f->small[p * live + k];
+            along[a] += y * sqrt(f->values[first + p]);
+            to[a] += y / sqrt(f->values[first + p]);
+        }
+    }
+    for (size_t a = 0; a < dim; a++) {
+        for (size_t b = 0; b < dim; b++) {
+            out->into[a * dim + b] -= (float)(along[a] * to[b]);
+        }
+    }
+}
+
+/* split fills the projection; false if there is nothing to split by content. */
+static bool split(parts *out, fit *f)
+{
+    size_t dim = f->dim, rank = f->rank, live = find_live(f);
+    if (rank == 0 || live < 2 || !solve_live(f, live)) {
         return false;
     }
-    /* Column k of `explained` is v_k now, the worst predicted first. into = I - sum_k v_k (S v_k)'
-     * over those: the component of h along k is <h, S v_k ...> read from the right. */
+    size_t apart = live / COLLABORATIVE_SHARE > 0 ? live / COLLABORATIVE_SHARE : 1;
+    apart = live > rank && live - rank > apart ? live - rank : apart;
     for (size_t j = 0; j < dim; j++) {
         out->into[j * dim + j] = 1;
     }
     for (size_t k = 0; k < apart; k++) {
-        for (size_t a = 0; a < dim; a++) {
-            double along = 0;
-            for (size_t b = 0; b < dim; b++) {
-                double s = a >= b ? total[a * dim + b] : total[b * dim + a];
-                along += s * f->explained[b * dim + k];
-            }
-            for (size_t b = 0; b < dim; b++) {
-                out->into[a * dim + b] -= (float)(along * f->explained[b * dim + k]);
-            }
-        }
+        take_out(out, f, live, k);
     }
     return true;
 }
@@ -182,14 +249,13 @@ err_code parts_new(parts **out, const model *m, const float *h, err *e)
 {
     *out = NULL;
     parts *p = mem_array(1, sizeof *p);
-    double *total = mem_array((size_t)m->dim * m->dim, sizeof *total);
     fit f = {0};
     err_code rc = ERR_OK;
     if (p != NULL) {
         p->dim = m->dim;
         p->into = mem_table((size_t)m->dim * m->dim, sizeof *p->into);
     }
-    if (p == NULL || total == NULL || p->into == NULL) {
+    if (p == NULL || p->into == NULL) {
         rc = err_nomem(e, "the parts of a score");
     }
     bool fitted = false;
@@ -197,7 +263,7 @@ err_code parts_new(parts **out, const model *m, const float *h, err *e)
         rc = fit_init(&f, m, h, e);
         if (rc == ERR_OK) {
             gather(&f);
-            fitted = explain(&f) && split(p, &f, total);
+            fitted = explain(&f) && split(p, &f);
         }
     }
     if (rc == ERR_OK && !fitted) {
@@ -205,7 +271,6 @@ err_code parts_new(parts **out, const model *m, const float *h, err *e)
         split_by_w(p, m->w);
     }
     fit_fini(&f);
-    mem_free(total);
     if (rc != ERR_OK) {
         parts_free(p);
         return rc;

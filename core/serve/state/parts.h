@@ -3,10 +3,11 @@
  * parts: which part of a score is multimodal, and which collaborative.
  *
  * A score is an inner product <h, x> of two rows of H. Its multimodal part is what lies in the
- * directions of H that the items' content predicts well, its collaborative part what lies in the
- * few that content predicts worst; the two sum to the score. MODEL.md proposes to share dimensions
- * out by the weights w of FSC instead; measured, neither of those parts earns its name
- * (ARCHITECTURE.md has the table), because training lets content into the early dimensions too.
+ * directions of H that the items' content predicts well, its collaborative part what lies in those
+ * that content predicts worst or, where its rank is low, not at all; the two sum to the score.
+ * MODEL.md proposes to share dimensions out by the weights w of FSC instead; measured, neither of
+ * those parts earns its name (ARCHITECTURE.md has the table), because training lets content into
+ * the early dimensions too.
  *
  * The directions come from the generation's own tables, once: R2 of a ridge regression from the
  * whitened features to H, as a generalised eigenproblem. The split is linear in h, so balanced and
@@ -27,7 +28,7 @@ typedef struct parts {
 } parts;
 
 /* parts_new fits the split to the model's content tables and `h` (items, dim), its rows of H. A
- * model without modalities is split by w. */
+ * model without modalities, or whose content has rank 0, is split by w. */
 err_code parts_new(parts **out, const model *m, const float *h, err *e) ERR_CHECKED;
 void parts_free(parts *p); /* accepts NULL */
 

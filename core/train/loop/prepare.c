@@ -13,6 +13,10 @@
 
 /* Streams of the seed; epochs have the low ones. */
 #define STREAM_INITIAL (UINT64_C(1) << 40)
+#define STREAM_SPARE   (UINT64_C(1) << 41)
+
+/* What the columns that no content fills start from: small, for interactions to shape. */
+#define SPARE_SPREAD 1e-2
 
 static err_code whiten_modality(prepared *p, size_t m, const dataset *d, const train_options *o,
                                 err *e)
@@ -142,6 +146,33 @@ static bool initial_item(const prepared *p, size_t item, size_t dim, float *out)
     return weights > 0;
 }
 
+size_t prepared_rank(const prepared *p, size_t dim)
+{
+    size_t largest = 0;
+    for (size_t m = 0; m < p->modality_count; m++) {
+        size_t rank = p->modalities[m].neighbours > 0 ? model_rank(&p->modalities[m], dim) : 0;
+        largest = rank > largest ? rank : largest;
+    }
+    return largest;
+}
+
+/* fill_spare draws the columns from `rank` on for every item that somebody took. An item without
+ * content and without interactions stays at 0: nothing is known of it. */
+static void fill_spare(const dataset *d, const train_options *o, size_t rank, float *items)
+{
+    rng r;
+    rng_init(&r, o->seed, STREAM_SPARE);
+    for (size_t k = 0; k < d->train_count && rank < o->dim; k++) {
+        float *row = items + d->train[k].item * o->dim;
+        if (row[rank] != 0) { /* drawn already */
+            continue;
+        }
+        for (size_t j = rank; j < o->dim; j++) {
+            row[j] = (float)(SPARE_SPREAD * rng_normal(&r));
+        }
+    }
+}
+
 static void initial_users(const dataset *d, size_t dim, const float *items, float *out)
 {
     for (size_t k = 0; k < d->train_count;) {
@@ -169,6 +200,7 @@ void prepare_initial(const prepared *p, const dataset *d, const train_options *o
         any |= initial_item(p, i, dim, items + i * dim);
     }
     if (any) {
+        fill_spare(d, o, prepared_rank(p, dim), items);
         initial_users(d, dim, items, e0);
         return;
     }

@@ -44,6 +44,10 @@ void prepared_fini(prepared *p);
 err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
                        err *e) ERR_CHECKED;
 
+/* prepared_rank is how many columns of E0 content fills: the largest rank of a modality. The others
+ * start from small random numbers, so that interactions can use them. */
+size_t prepared_rank(const prepared *p, size_t dim);
+
 /* prepare_initial writes E0 (users + items, dim). */
 void prepare_initial(const prepared *p, const dataset *d, const train_options *o, float *e0);
 
