@@ -23,7 +23,8 @@ enum {
     DEMO_STYLES = 8,
     DEMO_COLOURS = 10,
     DEMO_BRANDS_EACH = 5, /* in a department */
-    DEMO_TITLE_MAX = 128
+    DEMO_TITLE_MAX = 128,
+    DEMO_DESCRIPTION_MAX = 512
 };
 
 /* Random streams, so that what one part draws does not depend on how much another drew. */
@@ -67,8 +68,10 @@ void demo_catalogue_free(demo_catalogue *c);
 /* demo_list_draw draws an item by popularity; the list must not be empty. */
 uint32_t demo_list_draw(const demo_list *list, rng *random);
 
-/* Words. demo_title writes a readable title; the others borrow. */
+/* Words. demo_title and demo_description write text; the others borrow. */
 void demo_title(const demo_item *it, uint32_t index, char out[DEMO_TITLE_MAX]);
+/* demo_description writes a few sentences about the item, as a shop's page has them. */
+void demo_description(const demo_item *it, uint32_t index, char out[DEMO_DESCRIPTION_MAX]);
 const char *demo_department(const demo_item *it);
 const char *demo_kind(const demo_item *it);
 const char *demo_style(const demo_item *it);

@@ -103,16 +103,18 @@ static err_code write_items(shop *s, err *e)
     err_code code = output_open(&o, s->options->dir, "items.jsonl", e);
     for (uint32_t i = 0; code == ERR_OK && i < s->options->items; i++) {
         const demo_item *it = &s->catalogue->items[i];
-        char title[DEMO_TITLE_MAX];
+        char title[DEMO_TITLE_MAX], description[DEMO_DESCRIPTION_MAX];
         char created[TIMESTAMP_TEXT_MAX];
         demo_title(it, i, title);
+        demo_description(it, i, description);
         timestamp_format(s->opened + it->since, created);
         fprintf(o.file,
-                "{\"id\":\"sku-%u\",\"title\":\"%s\",\"categories\":[\"%s\",\"%s\"],"
+                "{\"id\":\"sku-%u\",\"title\":\"%s\",\"description\":\"%s\",\"categories\":[\"%s\","
+                "\"%s\"],"
                 "\"attributes\":{\"brand\":\"%s\",\"colour\":\"%s\",\"price\":%u.%02u,"
                 "\"style\":\"%s\"},\"created\":\"%s\"}\n",
-                i, title, demo_department(it), demo_kind(it), demo_brand(it), demo_colour(it),
-                it->cents / 100, it->cents % 100, demo_style(it), created);
+                i, title, description, demo_department(it), demo_kind(it), demo_brand(it),
+                demo_colour(it), it->cents / 100, it->cents % 100, demo_style(it), created);
         code = tick(s, &o, "writing items", i + 1, s->options->items, e);
     }
     return output_close(&o, s->report, code, e);

@@ -2,10 +2,11 @@
 /*
  * demo_shop: a synthetic shop on which the model can be tried, measured and explained.
  *
- * Products have readable titles, categories, a brand and a price, and vectors for text and image.
- * Shoppers' interactions are driven partly by what the vectors show (a product's kind and style),
- * partly by tastes that no vector shows (crowds that agree on products for no visible reason), and
- * partly by popularity. So a good recommender needs both the graph and the content.
+ * Products have readable titles, descriptions, categories, a brand and a price, and vectors for
+ * text and image. Shoppers' interactions are driven partly by what the vectors show (a product's
+ * kind and style), partly by tastes that no vector shows (crowds that agree on products for no
+ * visible reason), and partly by popularity. So a good recommender needs both the graph and the
+ * content.
  *
  * Everything is drawn from the seed, entity by entity, and written as it is drawn: memory is a few
  * bytes an item and a user, so a million users with ten million interactions is only a matter of

@@ -65,6 +65,39 @@ void demo_title(const demo_item *it, uint32_t index, char out[DEMO_TITLE_MAX])
              series[index % (sizeof series / sizeof series[0])], index % 900 + 100);
 }
 
+/* What a style means to whoever describes it. */
+static const char *const manners[DEMO_STYLES] = {"Timeless lines that go with everything",
+                                                 "Clean, bright and up to date",
+                                                 "Rough wood, warm light and a country feeling",
+                                                 "Straight from the seventies, curves included",
+                                                 "Light, quick and ready for the weekend",
+                                                 "Nothing on it that it does not need",
+                                                 "Cheerful shapes that make people smile",
+                                                 "Bare metal and honest rivets, like a workshop"};
+
+static const char *const uses[] = {"for every day", "as a gift", "for small homes", "for beginners",
+                                   "for those who know what they want"};
+
+void demo_description(const demo_item *it, uint32_t index, char out[DEMO_DESCRIPTION_MAX])
+{
+    unsigned department = it->kind / DEMO_KINDS_EACH;
+    char first[DEMO_TITLE_MAX * 2];
+    const char *noun = departments[department].nouns[it->kind % DEMO_KINDS_EACH];
+    const char *brand = departments[department].brands[it->brand];
+    switch (index % 3) {
+    case 0:
+        snprintf(first, sizeof first, "A %s in %s by %s", noun, colours[it->colour], brand);
+        break;
+    case 1:
+        snprintf(first, sizeof first, "%s makes this %s in %s", brand, noun, colours[it->colour]);
+        break;
+    default: snprintf(first, sizeof first, "%s, by %s. In %s", noun, brand, colours[it->colour]);
+    }
+    snprintf(out, DEMO_DESCRIPTION_MAX, "<p>%s. %s. From our %s, good %s.</p>", first,
+             manners[it->style], departments[department].kinds[it->kind % DEMO_KINDS_EACH],
+             uses[index % (sizeof uses / sizeof uses[0])]);
+}
+
 const char *demo_department(const demo_item *it)
 {
     return departments[it->kind / DEMO_KINDS_EACH].name;

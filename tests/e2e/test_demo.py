@@ -38,6 +38,7 @@ class Demo(harness.TestCase):
                 self.assertEqual(len(answer["items"]), 5, curl)
                 self.assertEqual(answer["model"], 1)
                 self.assertTrue(all(hit.get("title") for hit in answer["items"]), answer)
+            self.assertEqual(answer["items"][0]["item"], "my-first")
             self.assertIsNone(json.loads(subprocess.run(shlex.split(curls[0]), capture_output=True, text=True,
                                                         timeout=30, check=True).stdout)["fallback"])
         finally:

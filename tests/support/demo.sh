@@ -17,13 +17,12 @@ stair=$(realpath "$1")
 rm -rf "$dir"
 mkdir -p "$dir"
 dir=$(realpath "$dir")
-echo "== the shop: 2,000 users, 1,000 items, 30,000 interactions, text and image features"
+echo "== the shop: 2,000 users, 1,000 items, 30,000 interactions, descriptions and image features"
 "$stair" demo --out "$dir/shop"
 echo "== import"
 "$stair" import --store "$dir/store" --interactions "$dir/shop/interactions.inter" \
-    --items "$dir/shop/items.jsonl" --features "text=$dir/shop/text.npy" \
-    --features "image=$dir/shop/image.npy" --split time
-echo "== train"
+    --items "$dir/shop/items.jsonl" --features "image=$dir/shop/image.npy" --split time
+echo "== train on the items' own words and the image features"
 "$stair" train --store "$dir/store" --epochs "${DEMO_EPOCHS:-100}" --activate yes
 echo "== serve"
 "$stair" serve --store "$dir/store" --listen "$listen" 2>"$dir/server.log" &
@@ -45,7 +44,9 @@ The shop is open at http://$address/console (log: $dir/server.log). Try:
 
 curl -s 'http://$address/recommend?user=$user&k=5&fields=title'
 curl -s 'http://$address/similar?item=$item&k=5&fields=title'
-curl -s 'http://$address/popular?k=5&fields=title'
+curl -s -o /dev/null --json '{"id":"my-first","title":"Rustic camp stove","description":"A small stove for two, rough and warm."}' 'http://$address/items' --next -s 'http://$address/similar?text=rustic%20camp%20stove&k=5&fields=title'
+
+The last line posts an item by its words alone and finds it beside others.
 
 Ctrl-C ends it.
 TEXT
