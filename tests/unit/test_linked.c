@@ -171,6 +171,42 @@ static void an_items_collaborative_links_follow_in_the_background_run(void **sta
     fixture_close(&f);
 }
 
+/* Reasons are the items whose links led to the listed one, with their shares. */
+static void reasons_name_the_links_that_led_to_an_item(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 77);
+    const view *v = f.hold.view;
+    size_t linked = 0, nearest = 0;
+    for (uint32_t user = 0; user < f.shop->user_rows; user++) {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        recommend_result got;
+        q.user = user;
+        q.k = 100;
+        q.explain = true;
+        assert_int_equal(recommend(v, &q, f.scratch, &got, NULL), ERR_OK);
+        for (size_t i = 0; i < got.count && !got.hits[i].popular; i++) {
+            const recommend_hit *hit = &got.hits[i];
+            double shares = 0, weight = 0;
+            for (size_t n = 0; n < hit->because_count; n++) {
+                uint32_t own = hit->because[n].item;
+                double together = shop_link_weight(v, LINKS_COLLABORATIVE, own, hit->row);
+                double alike = shop_link_weight(v, LINKS_CONTENT, own, hit->row);
+                assert_true(n == 0 || (together + alike > 0) == (weight > 0));
+                weight = together + alike;
+                shares += (double)hit->because[n].similarity;
+            }
+            linked += weight > 0;
+            nearest += hit->because_count > 0 && !(weight > 0);
+            assert_true(!(weight > 0) || shares < 1.0001);
+        }
+    }
+    assert_true(linked > 300);
+    assert_true(nearest > 50);
+    fixture_close(&f);
+}
+
 static void a_diverse_list_with_links_keeps_its_scores_and_its_pages(void **state)
 {
     (void)state;
@@ -248,6 +284,7 @@ int main(void)
         cmocka_unit_test(lists_with_links_stay_right_through_background_runs_and_generations),
         cmocka_unit_test(a_background_run_moves_no_score_that_links_alone_make),
         cmocka_unit_test(an_items_collaborative_links_follow_in_the_background_run),
+        cmocka_unit_test(reasons_name_the_links_that_led_to_an_item),
         cmocka_unit_test(a_diverse_list_with_links_keeps_its_scores_and_its_pages),
         cmocka_unit_test(a_session_means_its_order),
     };

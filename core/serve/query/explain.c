@@ -4,8 +4,10 @@
  *
  * The inner product is split as core/serve/state/parts.h says; links of items that the same users
  * took are collaborative, links by content multimodal. At any balance the two parts carry
- * the factors that the score carries, so they sum to it. The reasons are the user's own items that
- * are nearest to the listed one, without those that the shop has hidden since.
+ * the factors that the score carries, so they sum to it. The reasons are the user's own items whose
+ * links led to the listed one, each with its share of what links add to the score; where there is
+ * no such link, the nearest own items by cosine of H. Items that the shop has hidden since are no
+ * reasons.
  */
 #include <math.h>
 #include <string.h>
@@ -81,12 +83,26 @@ static err_code gather_own(const view *v, recommend_scratch *s, size_t *count, e
     return rc;
 }
 
-static void find_reasons(const view *v, const recommend_scratch *s, size_t own, recommend_hit *hit)
+/* find_links names the items whose links led here. */
+static void find_links(const view *v, const recommend_scratch *s, recommend_hit *hit)
+{
+    float whole =
+        linked_part(s, LINKS_COLLABORATIVE, hit->row) + linked_part(s, LINKS_CONTENT, hit->row);
+    hit->because_count = 0;
+    for (size_t i = 0; i < s->owned_count && whole > 0; i++) {
+        uint32_t item = s->owned[i].item;
+        float share = linked_from(v, s, &s->owned[i], hit->row) / whole;
+        if (share > 0 && view_bit(&v->listable, item) && item != hit->row) {
+            enter(hit, (recommend_because){item, fminf(share, 1)});
+        }
+    }
+}
+
+static void find_nearest(const view *v, const recommend_scratch *s, size_t own, recommend_hit *hit)
 {
     size_t dim = v->base->dim;
     const float *h = view_vector(v, hit->row, VECTOR_H);
     float norm = h != NULL ? sqrtf(scan_dot(h, h, dim)) : 0;
-    hit->because_count = 0;
     if (!(norm > 0)) {
         return;
     }
@@ -106,7 +122,10 @@ err_code explain_hits(const view *v, float balance, recommend_scratch *s, recomm
     err_code rc = gather_own(v, s, &own, e);
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         split_score(v, balance, s, &hits[i]);
-        find_reasons(v, s, own, &hits[i]);
+        find_links(v, s, &hits[i]);
+        if (hits[i].because_count == 0) {
+            find_nearest(v, s, own, &hits[i]);
+        }
     }
     return rc;
 }

@@ -93,13 +93,49 @@ static void add_text(recommend_scratch *s)
     }
 }
 
+static float in_list(const late_list *list, uint32_t target)
+{
+    size_t low = 0, high = list != NULL ? list->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->entries[middle].target < target) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = list != NULL && low < list->count && list->entries[low].target == target;
+    return found ? list->entries[low].weight : 0;
+}
+
+float linked_from(const view *v, const recommend_scratch *s, const links_owned *own, uint32_t row)
+{
+    const base *b = v->base;
+    float content = 0, collaborative = 0;
+    bool fading = s->fading;
+    if (b->links != NULL) {
+        collaborative = links_weight(b->links, LINKS_COLLABORATIVE, own->item, row);
+        content = fading ? 0 : links_weight(b->links, LINKS_CONTENT, own->item, row);
+    }
+    if (!base_linked(b, row) && own->item < b->items) {
+        float fade = fading ? coldstart_lean(b->shared->cold, view_item_users(v, row)) : 1;
+        content += fade * in_list(view_late_list(v, row), own->item);
+    }
+    if (!base_linked(b, own->item) && !fading) {
+        content += in_list(view_late_list(v, own->item), row);
+    }
+    return s->factor[LINKS_COLLABORATIVE] * own->pull[LINKS_COLLABORATIVE] * collaborative +
+           s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
+}
+
 void linked_query(const view *v, float balance, recommend_scratch *s)
 {
     static const links_choice plain = {.recency = {1, 1}};
     const base *b = v->base;
     const item_links *l = b->links;
     const links_choice *c = l != NULL ? &l->choice : &plain;
-    bool fading = !(c->beta[LINKS_CONTENT] > 0);
+    bool fading = s->fading = !(c->beta[LINKS_CONTENT] > 0);
+    s->owned_count = 0;
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
     if (l == NULL && v->late_serial == 0 && s->text == NULL) {

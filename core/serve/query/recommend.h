@@ -91,7 +91,8 @@ const char *recommend_fallback_name(recommend_fallback fallback);
 
 typedef struct recommend_because {
     uint32_t item;    /* row, one of the user's own items or the session's that are not hidden */
-    float similarity; /* cosine of the two rows of H */
+    float similarity; /* share of what links add to the score, in (0, 1]; where no link led to the
+                         item, the cosine of the two rows of H */
 } recommend_because;
 
 typedef struct recommend_hit {

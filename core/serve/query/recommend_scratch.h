@@ -53,10 +53,11 @@ struct recommend_scratch {
     size_t owned_count;
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
-    const cold_item *text;       /* the query's, if any of its words is known; else NULL */
-    float *h, *m, *q; /* (dim) the user's row, its multimodal part, the query under balance */
-    float *unit;      /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
-                         rows of the profile, for explanations */
+    bool fading; /* only later items have content links, and they lose them to their buyers */
+    const cold_item *text; /* the query's, if any of its words is known; else NULL */
+    float *h, *m, *q;      /* (dim) the user's row, its multimodal part, the query under balance */
+    float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
+                              rows of the profile, for explanations */
     size_t dim_room, unit_room;
     topk_hit *best;               /* (POOL_MAX) */
     float *scores;                /* (SCORE_BLOCK) */
@@ -109,6 +110,9 @@ bool text_h(const view *v, const cold_item *text, recommend_scratch *s);
  * linked_part is what an item gets of one source beside its inner product, linked_score the whole
  * score of an item. */
 void linked_query(const view *v, float balance, recommend_scratch *s);
+
+/* linked_from is what one item of the history adds to another's score by its links. */
+float linked_from(const view *v, const recommend_scratch *s, const links_owned *own, uint32_t row);
 
 static inline float linked_part(const recommend_scratch *s, links_source x, uint32_t row)
 {

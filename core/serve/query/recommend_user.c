@@ -2,7 +2,7 @@
 /*
  * recommend_user: who is asking, as a vector (MODEL.md, "What the paper leaves open").
  *
- *     H_u = w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
+ *     H_u = user_w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
  * core/serve/query/user_e.c
  *
  * Degrees are live. A session counts as further edges of the user, or of a user that is nobody; its
@@ -93,7 +93,7 @@ bool user_row(const view *v, uint32_t user, recommend_scratch *s)
     user_e(v, user, s, s->h);
     double degree = 0;
     for (size_t j = 0; j < dim; j++) {
-        s->h[j] *= b->w[j];
+        s->h[j] *= b->user_w[j];
     }
     for (size_t i = 0; i < s->profile_count; i++) {
         degree += (double)s->profile[i].weight;

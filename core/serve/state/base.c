@@ -151,6 +151,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->items = b->learnt = taken->items;
     b->users = taken->users;
     b->w = taken->w;
+    b->user_w = taken->user_w != NULL ? taken->user_w : taken->w;
     b->f = taken->f;
     b->g = taken->item_g;
     b->e = taken->item_e;

@@ -41,6 +41,7 @@ struct base {
     size_t items, users; /* rows of the tables below */
     size_t learnt;       /* item rows that training has seen; later ones came by their features */
     const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
+    const float *user_w; /* (dim) weights of a user's own row of E */
     const parts *split;  /* of a score into its two parts */
     vector_index *index;
     const float *h;                  /* (items, dim) the index's own memory */

@@ -143,6 +143,7 @@ static err_code base_like(base **out, const view *v, err *e)
     b->learnt = old->learnt;
     b->users = old->users;
     b->w = old->w;
+    b->user_w = old->user_w;
     b->f = old->f;
     b->split = old->split;
     b->user_e = old->user_e;
