@@ -24,6 +24,7 @@ typedef struct worker {
     float *exact;                /* (rows_room) */
     size_t rows_room;
     uint64_t *taken; /* bitmap over item rows: masked, or in the list; 0 between users */
+    void *own;       /* the scorer's worker, or NULL */
 } worker;
 
 err_code lister_init(lister *l, const dataset *d, int threads, err *e)
@@ -47,12 +48,16 @@ static bool worker_init(worker *w, const lister *l, size_t k)
     w->rows = mem_array(w->rows_room, sizeof *w->rows);
     w->exact = mem_array(w->rows_room, sizeof *w->exact);
     w->taken = mem_array(l->d->items / 64 + 1, sizeof *w->taken);
-    return w->scores != NULL && w->hits != NULL && w->rows != NULL && w->exact != NULL &&
-           w->taken != NULL;
+    w->own = l->worker_new != NULL ? l->worker_new(l->ctx) : NULL;
+    return (l->worker_new == NULL || w->own != NULL) && w->scores != NULL && w->hits != NULL &&
+           w->rows != NULL && w->exact != NULL && w->taken != NULL;
 }
 
-static void worker_fini(worker *w)
+static void worker_fini(worker *w, const lister *l)
 {
+    if (w->own != NULL) {
+        l->worker_free(w->own);
+    }
     mem_free(w->scores);
     mem_free(w->hits);
     mem_free(w->rows);
@@ -119,9 +124,11 @@ static void score_users(const lister *l, worker *w, lister_block *b)
 }
 
 /* rank puts the rows of w->rows in order by their final scores. */
-static size_t rank(const lister *l, worker *w, uint32_t user, size_t count, topk *best)
+static size_t rank(const lister *l, worker *w, const lister_block *b, size_t u, size_t count)
 {
-    l->refine(l->ctx, user, w->rows, count, w->exact);
+    topk *best = &w->best[u];
+    lister_rows rows = {w->rows, count, w->exact};
+    l->refine(l->ctx, b, u, &rows);
     for (size_t i = 0; i < count; i++) {
         if (w->exact[i] > -INFINITY) {
             topk_push(best, w->rows[i], w->exact[i]);
@@ -144,8 +151,9 @@ static bool all_rows(worker *w, size_t items)
 }
 
 /* rank_all gives every candidate its final score. */
-static bool rank_all(const lister *l, worker *w, const eval_ask *ask, topk *best, size_t *count)
+static bool rank_all(const lister *l, worker *w, const lister_block *b, size_t u, size_t *count)
 {
+    const eval_ask *ask = &b->asks[u];
     size_t rows = 0;
     if (!all_rows(w, l->d->items)) {
         return false;
@@ -157,13 +165,13 @@ static bool rank_all(const lister *l, worker *w, const eval_ask *ask, topk *best
             w->rows[rows++] = (uint32_t)i;
         }
     }
-    *count = rank(l, w, ask->user, rows, best);
+    *count = rank(l, w, b, u, rows);
     return true;
 }
 
 /* finish leaves the user's scored hits in their final order: all that are among the best k by final
  * scores are at most two slacks below the k-th by quick ones. */
-static bool finish(const lister *l, worker *w, size_t u, const eval_ask *ask, size_t k,
+static bool finish(const lister *l, worker *w, const lister_block *b, size_t u, size_t k,
                    size_t *count)
 {
     topk *best = &w->best[u];
@@ -172,7 +180,7 @@ static bool finish(const lister *l, worker *w, size_t u, const eval_ask *ask, si
     if (l->refine == NULL || *count == 0) {
         return true;
     }
-    float slack = 2 * l->slack(l->ctx, ask->user);
+    float slack = 2 * l->slack(l->ctx, b, u);
     bool whole = *count < w->room || hits[w->room - 1].score < hits[k - 1].score - slack;
     size_t kept = *count;
     for (size_t i = 0; i < kept; i++) {
@@ -180,9 +188,9 @@ static bool finish(const lister *l, worker *w, size_t u, const eval_ask *ask, si
     }
     topk_init(best, hits, k);
     if (!whole) {
-        return rank_all(l, w, ask, best, count);
+        return rank_all(l, w, b, u, count);
     }
-    *count = rank(l, w, ask->user, kept, best);
+    *count = rank(l, w, b, u, kept);
     return true;
 }
 
@@ -222,10 +230,14 @@ static bool list_users(const lister *l, worker *w, lister_block *b, size_t k, ui
         topk_init(&w->best[u], w->hits + u * w->room, w->room);
         w->masked[u] = 0;
     }
+    b->worker = w->own;
+    if (l->begin != NULL && !l->begin(l->ctx, w->own, b->asks, b->count)) {
+        return false;
+    }
     score_users(l, w, b);
     for (size_t u = 0; u < b->count; u++) {
         size_t count = 0;
-        if (!finish(l, w, u, &b->asks[u], k, &count)) {
+        if (!finish(l, w, b, u, k, &count)) {
             return false;
         }
         for (size_t i = 0; i < count; i++) {
@@ -255,7 +267,7 @@ err_code lister_list(void *ctx, const eval_ask *asks, size_t count, size_t k, ui
 #pragma omp atomic write
             failed = true;
         }
-        worker_fini(&w);
+        worker_fini(&w, l);
     }
     return failed ? err_nomem(e, "an evaluation's scores") : ERR_OK;
 }

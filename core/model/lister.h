@@ -16,6 +16,7 @@
 #ifndef CORE_LISTER_H
 #define CORE_LISTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,15 @@ typedef struct lister_block {
     const eval_ask *asks;
     size_t count, first, items;
     float *out;
+    void *worker; /* of lister.worker_new, or NULL */
 } lister_block;
+
+/* Rows to score. */
+typedef struct lister_rows {
+    const uint32_t *rows; /* (count) */
+    size_t count;
+    float *scores; /* (count) out */
+} lister_rows;
 
 typedef struct lister {
     const dataset *d; /* borrowed */
@@ -40,12 +49,16 @@ typedef struct lister {
     candidates *among;
     /* score fills a block; NULL: every item is unscored. Called from several threads at once. */
     void (*score)(const void *ctx, const lister_block *block);
+    /* What a thread keeps about the users of a block between calls: one worker a thread, told by
+     * begin of the users before their first block of items. NULL: nothing. */
+    void *(*worker_new)(const void *ctx); /* NULL if memory is out */
+    void (*worker_free)(void *worker);
+    bool (*begin)(const void *ctx, void *worker, const eval_ask *asks, size_t count);
     /* Where blocks are scored quickly but not to the bit: refine writes the final scores of the
-     * listed rows, and no score of a block is further from them than slack. NULL: blocks are final.
-     */
-    void (*refine)(const void *ctx, uint32_t user, const uint32_t *rows /* (count) */, size_t count,
-                   float *scores);
-    float (*slack)(const void *ctx, uint32_t user);
+     * listed rows, and no score of a block is further from them than slack. `u` is the place in
+     * the block. NULL: blocks are final. */
+    void (*refine)(const void *ctx, const lister_block *block, size_t u, const lister_rows *rows);
+    float (*slack)(const void *ctx, const lister_block *block, size_t u);
     const void *ctx;
 } lister;
 

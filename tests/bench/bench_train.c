@@ -95,7 +95,7 @@ static void shop_init(shop *x, const sizes *z)
     for (size_t i = 0; i < z->items * 6; i++) {
         rows[i] = rng_below(&r, (uint32_t)z->items);
     }
-    neighbour_lists lists = {rows, 6};
+    neighbour_lists lists = {.rows = rows, .k = 6};
     must(item_graph_new(&x->s, &lists, 1, z->items, threads, &e), &e);
     mem_free(rows);
 }

@@ -135,19 +135,20 @@ static void a_blurred_table(const void *ctx, const lister_block *b)
     }
 }
 
-static void from_the_table(const void *ctx, uint32_t user, const uint32_t *rows, size_t count,
-                           float *out)
+static void from_the_table(const void *ctx, const lister_block *b, size_t u,
+                           const lister_rows *rows)
 {
     const float *scores = ctx;
-    for (size_t i = 0; i < count; i++) {
-        out[i] = scores[user * 9000 + rows[i]];
+    for (size_t i = 0; i < rows->count; i++) {
+        rows->scores[i] = scores[b->asks[u].user * 9000 + rows->rows[i]];
     }
 }
 
-static float a_tenth(const void *ctx, uint32_t user)
+static float a_tenth(const void *ctx, const lister_block *b, size_t u)
 {
     (void)ctx;
-    (void)user;
+    (void)b;
+    (void)u;
     return 0.1001F;
 }
 

@@ -45,7 +45,7 @@ static void random_neighbours(csr **s, size_t items)
             rows[i * 3 + k] = (uint32_t)((i + 1 + k * 2 + rng_below(&r, 2)) % items);
         }
     }
-    neighbour_lists list = {rows, 3};
+    neighbour_lists list = {.rows = rows, .k = 3};
     assert_int_equal(item_graph_new(s, &list, 1, items, 2, &e), ERR_OK);
     mem_free(rows);
 }

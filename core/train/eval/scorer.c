@@ -3,13 +3,139 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/model/fsc.h"
+#include "core/model/links_build.h"
 #include "core/model/user_rows.h"
 #include "core/search/scan.h"
+
+/* One item that links speak for. */
+typedef struct linked {
+    uint32_t row;
+    float part[LINKS_SOURCES];
+} linked;
+
+/* What a thread keeps of the users of a block. */
+typedef struct links_worker {
+    links_sum sum;
+    links_owned *owned;
+    size_t owned_room;
+    linked *all; /* the users' items, one user after the other, ascending by row */
+    size_t all_room;
+    size_t start[LISTER_USERS + 1];
+    float factor[LISTER_USERS][LINKS_SOURCES];
+} links_worker;
+
+static void worker_free(void *worker)
+{
+    links_worker *w = worker;
+    if (w != NULL) {
+        links_sum_fini(&w->sum);
+        mem_free(w->owned);
+        mem_free(w->all);
+        mem_free(w);
+    }
+}
+
+static void *worker_new(const void *ctx)
+{
+    const scorer *s = ctx;
+    links_worker *w = mem_array(1, sizeof *w);
+    if (w != NULL && links_sum_fit(&w->sum, s->links->items, NULL) != ERR_OK) {
+        worker_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static int by_row(const void *x, const void *y)
+{
+    const linked *a = x, *b = y;
+    return (a->row > b->row) - (a->row < b->row);
+}
+
+static bool keep_sums(links_worker *w, size_t u)
+{
+    size_t first = w->start[u], last = first + w->sum.count;
+    if (last > w->all_room) {
+        linked *grown = mem_grow(w->all, 2 * last, sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        w->all = grown;
+        w->all_room = 2 * last;
+    }
+    for (size_t k = 0; k < w->sum.count; k++) {
+        linked *to = &w->all[first + k];
+        to->row = w->sum.touched[k];
+        memcpy(to->part, w->sum.part + (size_t)to->row * LINKS_SOURCES, sizeof to->part);
+    }
+    qsort(w->all + first, w->sum.count, sizeof *w->all, by_row);
+    w->start[u + 1] = last;
+    return true;
+}
+
+/* begin sums up what the histories of these users speak for. */
+static bool begin(const void *ctx, void *worker, const eval_ask *asks, size_t count)
+{
+    const scorer *s = ctx;
+    links_worker *w = worker;
+    bool ready = true;
+    for (size_t u = 0; u < count && ready; u++) {
+        uint32_t user = asks[u].user;
+        const pair *pairs = s->l.d->train + s->history[user];
+        size_t owned = s->history[user + 1] - s->history[user];
+        if (owned > w->owned_room) {
+            links_owned *grown = mem_grow(w->owned, owned, sizeof *grown);
+            if (grown == NULL) {
+                return false;
+            }
+            w->owned = grown;
+            w->owned_room = owned;
+        }
+        for (size_t k = 0; k < owned; k++) {
+            w->owned[k] = (links_owned){pairs[k].item, pairs[k].weight, pairs[k].time, {0}};
+        }
+        owned = links_history(&s->links->choice, w->owned, owned);
+        links_sum_add(&w->sum, s->links, w->owned, owned);
+        float spread = links_spread(s->covariance, s->user_h + user * s->dim, s->dim);
+        links_factors(w->factor[u], &s->links->choice, &w->sum, s->l.d->items, spread);
+        ready = keep_sums(w, u);
+        links_sum_clear(&w->sum);
+    }
+    return ready;
+}
+
+/* first_at gives the first of user u's linked items whose row is at least `row`. */
+static size_t first_at(const links_worker *w, size_t u, size_t row)
+{
+    size_t low = w->start[u], high = w->start[u + 1];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (w->all[middle].row < row) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void add_links(const links_worker *w, const lister_block *b)
+{
+    for (size_t u = 0; u < b->count; u++) {
+        float *out = b->out + u * b->items;
+        for (size_t k = first_at(w, u, b->first);
+             k < w->start[u + 1] && w->all[k].row < b->first + b->items; k++) {
+            float *at = out + (w->all[k].row - b->first);
+            *at = links_score(*at, w->all[k].part, w->factor[u]);
+        }
+    }
+}
 
 static bool is_placed(const scorer *s, size_t row)
 {
@@ -30,6 +156,9 @@ static void score(const void *ctx, const lister_block *b)
     p.b = s->item_h + b->first * s->dim;
     p.stride = b->items;
     blas_scores(&p);
+    if (b->worker != NULL) {
+        add_links(b->worker, b);
+    }
     for (size_t u = 0; u < b->count; u++) {
         for (size_t i = 0; i < b->items; i++) {
             if (nobody[u] || !is_placed(s, b->first + i)) {
@@ -39,22 +168,46 @@ static void score(const void *ctx, const lister_block *b)
     }
 }
 
-static void refine(const void *ctx, uint32_t user, const uint32_t *rows, size_t count,
-                   float *scores)
+static void refine(const void *ctx, const lister_block *b, size_t u, const lister_rows *rows)
 {
     const scorer *s = ctx;
-    scan_list(s->item_h, rows, count, s->user_h + user * s->dim, s->dim, scores);
-    for (size_t i = 0; i < count; i++) {
-        scores[i] = is_placed(s, rows[i]) ? scores[i] : -INFINITY;
+    const float *h = s->user_h + b->asks[u].user * s->dim;
+    scan_list(s->item_h, rows->rows, rows->count, h, s->dim, rows->scores);
+    const links_worker *w = b->worker;
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t at = w != NULL ? first_at(w, u, rows->rows[i]) : 0;
+        if (w != NULL && at < w->start[u + 1] && w->all[at].row == rows->rows[i]) {
+            rows->scores[i] = links_score(rows->scores[i], w->all[at].part, w->factor[u]);
+        }
+        rows->scores[i] = is_placed(s, rows->rows[i]) ? rows->scores[i] : -INFINITY;
     }
 }
 
-/* What the two ways of adding up a product can differ by. */
-static float slack(const void *ctx, uint32_t user)
+/* What the two ways of adding up a product can differ by, and then the sum with the links. */
+static float slack(const void *ctx, const lister_block *b, size_t u)
 {
     const scorer *s = ctx;
-    const float *h = s->user_h + user * s->dim;
-    return (float)(s->dim + 64) * FLT_EPSILON * sqrtf(scan_dot(h, h, s->dim)) * s->longest;
+    const float *h = s->user_h + b->asks[u].user * s->dim;
+    const links_worker *w = b->worker;
+    float dense = sqrtf(scan_dot(h, h, s->dim)) * s->longest, sparse = 0;
+    for (size_t k = w != NULL ? w->start[u] : 0; w != NULL && k < w->start[u + 1]; k++) {
+        sparse = fmaxf(sparse, links_score(0, w->all[k].part, w->factor[u]));
+    }
+    return FLT_EPSILON * ((float)(s->dim + 64) * dense + 2 * (dense + sparse));
+}
+
+static err_code init_links(scorer *s, const dataset *d, err *e)
+{
+    s->covariance = mem_table(s->dim * s->dim, sizeof *s->covariance);
+    s->history = mem_array(d->users + 1, sizeof *s->history);
+    if (s->covariance == NULL || s->history == NULL) {
+        return err_nomem(e, "an evaluation");
+    }
+    pairs_starts(d->train, d->train_count, d->users, s->history);
+    s->l.worker_new = worker_new;
+    s->l.worker_free = worker_free;
+    s->l.begin = begin;
+    return links_covariance(s->item_h, d->items, s->dim, s->covariance, e);
 }
 
 err_code scorer_init(scorer *s, const dataset *d, int threads, err *e)
@@ -78,7 +231,7 @@ err_code scorer_init(scorer *s, const dataset *d, int threads, err *e)
     s->l.refine = refine;
     s->l.slack = slack;
     s->l.ctx = s;
-    return ERR_OK;
+    return s->links != NULL ? init_links(s, d, e) : ERR_OK;
 }
 
 /* convolve fills the scorer's own tables over the graph of d's training pairs. */
@@ -136,6 +289,11 @@ err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int thre
     err_code code = convolve(s, m, d, threads, e);
     s->user_h = s->own_user_h;
     s->item_h = s->own_item_h;
+    if (code == ERR_OK && m->links != NULL) {
+        interaction_list list = {d->train, d->train_count, d->users, d->items};
+        code = links_rebuilt(&s->own_links, m->links, &list, threads, e);
+        s->links = s->own_links;
+    }
     return code == ERR_OK ? scorer_init(s, d, threads, e) : code;
 }
 
@@ -143,10 +301,16 @@ void scorer_fini(scorer *s)
 {
     lister_fini(&s->l);
     mem_free(s->placed);
+    mem_free(s->covariance);
+    mem_free(s->history);
     mem_free(s->own_user_h);
     mem_free(s->own_item_h);
+    links_free(s->own_links);
     s->placed = NULL;
+    s->covariance = NULL;
+    s->history = NULL;
     s->own_user_h = s->own_item_h = NULL;
+    s->own_links = NULL;
 }
 
 eval_lister scorer_lister(scorer *s)

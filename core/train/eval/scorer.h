@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scorer: lists by inner products of two whole tables, for evaluations.
+ * scorer: lists by inner products of two whole tables and by links, for evaluations.
  *
  * Block matrix products choose among all items, and core/search/scan.h gives those near the top
  * their scores, so a list is to the last bit the one that core/serve/query/recommend.h makes of the
@@ -26,15 +26,20 @@ typedef struct scorer {
     size_t dim;                     /* <= TRAIN_DIM_MAX */
     float longest;                  /* of the items' rows */
     uint64_t *placed;               /* bitmap over item rows: not all zero */
+    const item_links *links;        /* of the graph of d->train; NULL: the products alone */
+    float *covariance;              /* (dim, dim) of item_h; only with links */
+    size_t *history;                /* (users + 1) into d->train; only with links */
     float *own_user_h, *own_item_h; /* or NULL */
+    item_links *own_links;          /* or NULL */
 } scorer;
 
-/* scorer_init completes a scorer whose user_h, item_h and dim are set; the tables and the dataset
- * are borrowed. Sets OpenBLAS to one thread. scorer_fini is due whatever the outcome. */
+/* scorer_init completes a scorer whose user_h, item_h, dim and perhaps links are set; these and the
+ * dataset are borrowed. Sets OpenBLAS to one thread. scorer_fini is due whatever the outcome. */
 err_code scorer_init(scorer *s, const dataset *d, int threads, err *e) ERR_CHECKED;
 
 /* scorer_init_model judges a model over the training pairs of `d`: it computes H of users and items
- * from the model's E and never looks at the model's own H, which may count more. */
+ * from the model's E, builds its collaborative links anew, and never looks at the model's own H and
+ * links, which may count more. */
 err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads,
                            err *e) ERR_CHECKED;
 

@@ -7,6 +7,7 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/model/interaction_graph.h"
+#include "core/model/links_build.h"
 #include "core/train/method/item_graph.h"
 #include "core/train/method/knn.h"
 #include "core/train/method/whiten.h"
@@ -33,29 +34,97 @@ static err_code whiten_modality(prepared *p, size_t m, const dataset *d, const t
     return whiten_run(source, o->dim, o->threads, &w, e);
 }
 
-static err_code find_neighbours(neighbour_lists *list, uint32_t **rows, const dataset *d, size_t m,
-                                const knn_options *o, err *e)
+/* What the searches for neighbours leave until both graphs are made of them. */
+typedef struct searches {
+    neighbour_lists *graph; /* (count) */
+    links_near *near;       /* (count) */
+    uint32_t **rows;        /* (count) */
+    float **similarity;     /* (count) */
+    size_t count;
+} searches;
+
+static void searches_fini(searches *x)
 {
-    *rows = mem_array(d->items * o->k, sizeof **rows);
-    if (*rows == NULL) {
+    for (size_t m = 0; x->rows != NULL && x->similarity != NULL && m < x->count; m++) {
+        mem_free(x->rows[m]);
+        mem_free(x->similarity[m]);
+    }
+    mem_free(x->graph);
+    mem_free(x->near);
+    mem_free(x->rows);
+    mem_free(x->similarity);
+}
+
+static err_code searches_init(searches *x, size_t count, err *e)
+{
+    x->count = count;
+    x->graph = mem_array(count, sizeof *x->graph);
+    x->near = mem_array(count, sizeof *x->near);
+    x->rows = mem_array(count, sizeof *x->rows);
+    x->similarity = mem_array(count, sizeof *x->similarity);
+    bool ready = x->graph != NULL && x->near != NULL && x->rows != NULL && x->similarity != NULL;
+    return ready ? ERR_OK : err_nomem(e, "modalities");
+}
+
+/* find_neighbours looks for as many as the item graph and the links want of a modality. */
+static err_code find_neighbours(searches *x, const dataset *d, size_t m, const train_options *o,
+                                const prepare_hooks *hooks, err *e)
+{
+    uint32_t wanted = d->modalities[m].neighbours;
+    size_t k = o->without_links || wanted > LINKS_KEPT_CONTENT ? wanted : LINKS_KEPT_CONTENT;
+    knn_options options = {.k = k,
+                           .threads = o->threads,
+                           .recall_min = o->knn_recall_min,
+                           .seed = o->seed,
+                           .cancelled = hooks->cancelled,
+                           .ctx = hooks->ctx};
+    x->rows[m] = mem_array(d->items * k, sizeof *x->rows[m]);
+    x->similarity[m] = mem_array(d->items * k, sizeof *x->similarity[m]);
+    if (x->rows[m] == NULL || x->similarity[m] == NULL) {
         return err_nomem(e, "neighbours");
     }
-    list->rows = *rows;
-    list->k = o->k;
-    return knn_search(&d->modalities[m], o, *rows, NULL, e);
+    x->graph[m] = (neighbour_lists){x->rows[m], wanted, k};
+    x->near[m] = (links_near){.rows = x->rows[m], .similarity = x->similarity[m], .k = k};
+    return knn_search(&d->modalities[m], &options, x->rows[m], x->similarity[m], e);
+}
+
+/* A modality counts in content links as it does in MI. */
+static void weigh(searches *x, const dataset *d, prepared *p)
+{
+    double sum = 0;
+    for (size_t m = 0; m < x->count; m++) {
+        sum += (double)d->modalities[m].neighbours;
+    }
+    for (size_t m = 0; m < x->count && sum > 0; m++) {
+        x->near[m].weight = (float)((double)d->modalities[m].neighbours / sum);
+        p->content_weight[m] = x->near[m].weight;
+    }
+}
+
+static err_code make_graphs(prepared *p, searches *x, const dataset *d, const train_options *o,
+                            err *e)
+{
+    err_code code = ERR_OK;
+    if (!o->without_bsc && o->layers > 0) {
+        code = item_graph_new(&p->s, x->graph, x->count, d->items, o->threads, e);
+    }
+    if (code == ERR_OK && !o->without_links && x->count <= MODALITIES_MAX) {
+        weigh(x, d, p);
+        code = links_content(&p->content, x->near, x->count, d->items, e);
+    }
+    return code;
 }
 
 static err_code prepare_modalities(prepared *p, const dataset *d, const train_options *o,
                                    const prepare_hooks *hooks, err *e)
 {
     size_t count = d->modality_count;
-    bool graph = !o->without_bsc && o->layers > 0 && count > 0;
+    bool near = count > 0 && (!o->without_links || (!o->without_bsc && o->layers > 0));
+    searches x = {0};
+    err_code code = searches_init(&x, count, e);
     p->modality_count = count;
     p->modalities = mem_array(count, sizeof *p->modalities);
-    neighbour_lists *lists = mem_array(count, sizeof *lists);
-    uint32_t **rows = mem_array(count, sizeof *rows);
-    err_code code = ERR_OK;
-    if (p->modalities == NULL || lists == NULL || rows == NULL) {
+    if (code == ERR_OK && p->modalities == NULL) {
         code = err_nomem(e, "modalities");
     }
     for (size_t m = 0; code == ERR_OK && m < count; m++) {
@@ -63,27 +132,17 @@ static err_code prepare_modalities(prepared *p, const dataset *d, const train_op
             hooks->modality(hooks->ctx, d->modalities[m].name);
         }
         code = whiten_modality(p, m, d, o, e);
-        knn_options k = {.k = d->modalities[m].neighbours,
-                         .threads = o->threads,
-                         .recall_min = o->knn_recall_min,
-                         .seed = o->seed,
-                         .cancelled = hooks->cancelled,
-                         .ctx = hooks->ctx};
-        if (code == ERR_OK && graph) {
-            code = find_neighbours(&lists[m], &rows[m], d, m, &k, e);
+        if (code == ERR_OK && near) {
+            code = find_neighbours(&x, d, m, o, hooks, e);
         }
         if (code == ERR_OK && hooks->cancelled != NULL && hooks->cancelled(hooks->ctx)) {
             code = err_set(e, ERR_CANCELLED, "the training was stopped");
         }
     }
-    if (code == ERR_OK && graph) {
-        code = item_graph_new(&p->s, lists, count, d->items, o->threads, e);
+    if (code == ERR_OK && near) {
+        code = make_graphs(p, &x, d, o, e);
     }
-    for (size_t m = 0; rows != NULL && m < count; m++) {
-        mem_free(rows[m]);
-    }
-    mem_free(rows);
-    mem_free(lists);
+    searches_fini(&x);
     return code;
 }
 
@@ -115,6 +174,7 @@ void prepared_fini(prepared *p)
 {
     csr_free(p->a);
     csr_free(p->s);
+    links_table_fini(&p->content);
     for (size_t m = 0; p->modalities != NULL && m < p->modality_count; m++) {
         mem_free(p->modalities[m].mean);
         mem_free(p->modalities[m].projection);

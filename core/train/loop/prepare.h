@@ -2,10 +2,11 @@
 /*
  * prepare: what a training makes of the data before the first step.
  *
- * The interaction graph, every modality whitened, its neighbours, the item graph, and E0: an item
- * starts as the mean of its modalities' whitened rows weighted by their k_m, a user as the mean of
- * their training items. Without modality initialisation, or where no item has any feature, E0 is
- * drawn from N(0, 1e-4^2) by the seed instead: from zeros alone nothing could be learnt.
+ * The interaction graph, every modality whitened, its neighbours, the item graph, content links,
+ * and E0: an item starts as the mean of its modalities' whitened rows weighted by their k_m, a user
+ * as the mean of their training items. Without modality initialisation, or where no item has any
+ * feature, E0 is drawn from N(0, 1e-4^2) by the seed instead: from zeros alone nothing could be
+ * learnt.
  *
  * Deterministic. One thread calls.
  */
@@ -26,6 +27,8 @@ typedef struct prepared {
     csr *s;                     /* (items, items) item graph; NULL without BSC or neighbours */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
+    links_table content; /* links of items alike by their features; NULL tables without any */
+    float content_weight[MODALITIES_MAX]; /* of each modality in them */
 } prepared;
 
 typedef struct prepare_hooks {

@@ -7,10 +7,12 @@
 
 #include "core/common/mem.h"
 #include "core/model/fsc.h"
+#include "core/model/links_build.h"
 #include "core/model/stepwise.h"
 #include "core/model/user_rows.h"
 #include "core/train/eval/scorer.h"
 #include "core/train/loop/batches.h"
+#include "core/train/loop/choose.h"
 #include "core/train/loop/prepare.h"
 #include "core/train/loop/train_measure.h"
 #include "core/train/loop/train_stage.h"
@@ -151,6 +153,12 @@ static err_code begin(training *t, const train_job *job, err *e)
         head->best_epoch = job->first->best_epoch;
         head->first_epochs = job->first->epochs;
         head->valid = job->first->valid;
+        head->serving = job->first->serving;
+        head->serving_gain = job->first->serving_gain;
+        head->links_gain = job->first->links_gain;
+        if (job->first->links != NULL) {
+            head->links = job->first->links->choice;
+        }
         t->seconds_before = job->first->seconds;
         head->curve_count = (uint32_t)job->first->curve_count;
         memcpy(t->state.curve, job->first->curve, head->curve_count * sizeof *t->state.curve);
@@ -389,8 +397,31 @@ static err_code convolve_served(const training *t, model *m, err *e)
     if (code == ERR_OK) {
         code = model_convolve(m, pairs, count, e);
     }
+    if (code == ERR_OK && m->links != NULL) {
+        item_links *judged = m->links;
+        interaction_list list = {pairs, count, m->users, m->items};
+        m->links = NULL;
+        code = links_rebuilt(&m->links, judged, &list, t->o->threads, e);
+        links_free(judged);
+    }
     mem_free(pairs);
     return code;
+}
+
+/* choose decides how the model is served: by validation, or as the first of two runs found. */
+static err_code choose(training *t, model *m, const train_header *head, err *e)
+{
+    if (head->stage == 1) {
+        model_serve(m, head->serving);
+        m->serving_gain = head->serving_gain;
+        m->links_gain = head->links_gain;
+        return choose_again(m, t->d, &t->p, &head->links, e);
+    }
+    if (t->borrowed || m->valid.users == 0) {
+        return ERR_OK;
+    }
+    err_code code = choose_serving(m, t->d, e);
+    return code == ERR_OK && !t->o->without_links ? choose_links(m, t->d, &t->p, e) : code;
 }
 
 static err_code finish(training *t, model **out, err *e)
@@ -401,11 +432,17 @@ static err_code finish(training *t, model **out, err *e)
     mem_free(t->scratch);
     t->scratch = NULL;
     err_code code = make_model(t, out, e);
-    /* The last step needs memory of its own, and nothing of this any more. */
+    train_header head = *t->state.head;
+    /* The last steps need memory of their own, and nothing of this any more. */
     train_state_fini(&t->state);
-    if (t->passed != NULL) {
+    if (!t->borrowed) {
         csr_free(t->p.a);
         t->p.a = NULL;
+    }
+    if (code == ERR_OK) {
+        code = choose(t, *out, &head, e);
+    }
+    if (t->passed != NULL) {
         *t->passed = t->p;
         t->p = (prepared){0};
     } else if (!t->borrowed) {

@@ -42,6 +42,10 @@ typedef struct train_header {
     uint32_t curve_count;
     double seconds, seconds_per_epoch; /* before the last start */
     eval_metrics valid;                /* of the best epoch */
+    /* Stage 1: what the first run chose. */
+    model_serving serving;
+    links_choice links; /* all betas 0: none */
+    double serving_gain, links_gain;
     /* What was asked for, to name what another asks differently: */
     train_options asked;
     uint32_t refit; /* 1: this is one of the two runs of a refit */

@@ -32,8 +32,9 @@ static err_code directed(csr **out, const neighbour_lists *lists, size_t count, 
     for (size_t i = 0; code == ERR_OK && i < items; i++) {
         size_t n = 0;
         for (size_t m = 0; m < count; m++) {
+            size_t stride = lists[m].stride > 0 ? lists[m].stride : lists[m].k;
             for (size_t k = 0; k < lists[m].k; k++) {
-                uint32_t row = lists[m].rows[i * lists[m].k + k];
+                uint32_t row = lists[m].rows[i * stride + k];
                 if (row != ROW_NONE) {
                     found[n++] = row;
                 }

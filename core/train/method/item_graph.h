@@ -14,10 +14,12 @@
 #include "core/common/err.h"
 #include "core/common/sparse.h"
 
-/* One modality's neighbours: rows (items, k), ROW_NONE where there are fewer. */
+/* One modality's neighbours: the first k of each row of a table (items, stride), ROW_NONE where
+ * there are fewer. */
 typedef struct neighbour_lists {
     const uint32_t *rows;
     size_t k;
+    size_t stride; /* 0: k */
 } neighbour_lists;
 
 /* item_graph_new builds S (items, items) from the lists of `count` modalities, cut for `threads`
