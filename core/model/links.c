@@ -121,7 +121,7 @@ void links_table_put(links_table *t, size_t row, const links_entry *entries, siz
     t->start[row + 1] = at;
 }
 
-static err_code check_choice(const links_choice *c, err *e)
+err_code links_choice_check(const links_choice *c, err *e)
 {
     bool good = c->kind < LINKS_KINDS && isfinite(c->shrinkage) && c->shrinkage >= 0;
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
@@ -157,7 +157,7 @@ static err_code check_row(const item_links *l, links_source x, size_t row, err *
 
 err_code links_check(const item_links *l, err *e)
 {
-    err_code code = check_choice(&l->choice, e);
+    err_code code = links_choice_check(&l->choice, e);
     for (size_t x = 0; code == ERR_OK && x < LINKS_SOURCES; x++) {
         if (l->source[x].start[0] != 0) {
             code = err_set(e, ERR_CORRUPT, "links: the first row begins at %llu",

@@ -91,6 +91,9 @@ void links_table_fini(links_table *t);
  * before. Rows are put in order, each once. */
 void links_table_put(links_table *t, size_t row, const links_entry *entries, size_t count);
 
+/* links_choice_check verifies a choice that was read from outside; ERR_CORRUPT. */
+err_code links_choice_check(const links_choice *c, err *e) ERR_CHECKED;
+
 /* links_check verifies what was read from outside: starts, order, targets, units, the choice.
  * ERR_CORRUPT. */
 err_code links_check(const item_links *l, err *e) ERR_CHECKED;

@@ -8,6 +8,13 @@
 #include "core/model/fsc.h"
 #include "core/model/stepwise.h"
 
+static void own_weights(model *m)
+{
+    for (uint32_t j = 0; j < m->dim; j++) {
+        m->user_w[j] = m->serving == SERVE_USERS_WITHOUT_OWN ? 0 : m->w[j];
+    }
+}
+
 void model_serve(model *m, model_serving serving)
 {
     bool as_trained = serving == SERVE_AS_TRAINED;
@@ -21,9 +28,18 @@ void model_serve(model *m, model_serving serving)
         }
     }
     stepwise_scale(m->f, m->dim, m->layers, m->w);
-    for (uint32_t j = 0; j < m->dim; j++) {
-        m->user_w[j] = serving == SERVE_USERS_WITHOUT_OWN ? 0 : m->w[j];
+    own_weights(m);
+}
+
+err_code model_own_weights(model *m, err *e)
+{
+    mem_free(m->user_w);
+    m->user_w = mem_table(m->dim, sizeof *m->user_w);
+    if (m->user_w == NULL) {
+        return err_nomem(e, "a model");
     }
+    own_weights(m);
+    return ERR_OK;
 }
 
 const char *model_serving_name(model_serving serving)

@@ -91,6 +91,9 @@ err_code model_modality_alloc(model *m, size_t index, const char *name, size_t w
 /* model_serve sets layers, w, f and user_w for this way of serving. H and G are then due anew. */
 void model_serve(model *m, model_serving serving);
 
+/* model_own_weights allocates and fills user_w of a model that has w. */
+err_code model_own_weights(model *m, err *e) ERR_CHECKED;
+
 /* model_serving_name gives a way in words; NULL for a number that is none. */
 const char *model_serving_name(model_serving serving);
 

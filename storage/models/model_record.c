@@ -6,7 +6,8 @@
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
-enum { MODEL_RECORD_VERSION = 1, CURVE_MAX = 1000000 };
+/* Version 1 knew no links and one way of serving. */
+enum { MODEL_RECORD_VERSION = 2, CURVE_MAX = 1000000 };
 
 static void options_encode(const train_options *o, encoder *x)
 {
@@ -26,7 +27,7 @@ static void options_encode(const train_options *o, encoder *x)
     encode_u32(x, o->select_at);
     encode_u8(x, (uint8_t)o->protocol);
     encode_u8(x, (uint8_t)((o->without_mi ? 1 : 0) | (o->without_fsc ? 2 : 0) |
-                           (o->without_bsc ? 4 : 0)));
+                           (o->without_bsc ? 4 : 0) | (o->without_links ? 8 : 0)));
     encode_f64(x, o->knn_recall_min);
 }
 
@@ -50,7 +51,7 @@ static void options_decode(decoder *d, train_options *o)
     uint8_t without = decode_u8(d);
     o->knn_recall_min = decode_f64(d);
     if (threads > TRAIN_THREADS_MAX || metric > TRAIN_NDCG || protocol > PROTOCOL_MMREC ||
-        without > 7) {
+        without > 15) {
         d->failed = true;
         return;
     }
@@ -60,6 +61,7 @@ static void options_decode(decoder *d, train_options *o)
     o->without_mi = (without & 1) != 0;
     o->without_fsc = (without & 2) != 0;
     o->without_bsc = (without & 4) != 0;
+    o->without_links = (without & 8) != 0;
 }
 
 static void metrics_encode(const eval_metrics *m, encoder *x)
@@ -84,6 +86,58 @@ static void metrics_decode(decoder *d, eval_metrics *m)
         m->recall[i] = decode_f64(d);
         m->ndcg[i] = decode_f64(d);
     }
+}
+
+static void choice_encode(const model *m, encoder *x)
+{
+    encode_u8(x, (uint8_t)m->serving);
+    encode_f64(x, m->serving_gain);
+    encode_f64(x, m->links_gain);
+    encode_u8(x, m->links != NULL);
+    if (m->links == NULL) {
+        return;
+    }
+    const links_choice *c = &m->links->choice;
+    for (size_t s = 0; s < LINKS_SOURCES; s++) {
+        encode_f32(x, c->beta[s]);
+        encode_f32(x, c->recency[s]);
+    }
+    encode_u8(x, (uint8_t)c->kind);
+    encode_f32(x, c->shrinkage);
+    for (size_t i = 0; i < m->modality_count; i++) {
+        encode_f32(x, c->modality[i]);
+    }
+}
+
+static err_code choice_decode(decoder *d, model *m, err *e)
+{
+    uint8_t serving = decode_u8(d);
+    m->serving_gain = decode_f64(d);
+    m->links_gain = decode_f64(d);
+    uint8_t linked = decode_u8(d);
+    d->failed |= serving >= SERVE_WAYS || linked > 1;
+    m->serving = d->failed ? SERVE_AS_TRAINED : (model_serving)serving;
+    if (d->failed || linked == 0) {
+        return ERR_OK;
+    }
+    m->links = mem_array(1, sizeof *m->links);
+    if (m->links == NULL) {
+        return err_nomem(e, "a model");
+    }
+    links_choice *c = &m->links->choice;
+    m->links->items = m->items;
+    for (size_t s = 0; s < LINKS_SOURCES; s++) {
+        c->beta[s] = decode_f32(d);
+        c->recency[s] = decode_f32(d);
+    }
+    uint8_t kind = decode_u8(d);
+    c->shrinkage = decode_f32(d);
+    for (size_t i = 0; i < m->modality_count; i++) {
+        c->modality[i] = decode_f32(d);
+    }
+    c->kind = kind < LINKS_KINDS ? (links_kind)kind : LINKS_COSINE;
+    d->failed |= kind >= LINKS_KINDS || links_choice_check(c, NULL) != ERR_OK;
+    return ERR_OK;
 }
 
 void model_encode(const model *m, encoder *x)
@@ -116,6 +170,7 @@ void model_encode(const model *m, encoder *x)
         encode_f32(x, p->ndcg);
         encode_f64(x, p->seconds);
     }
+    choice_encode(m, x);
 }
 
 static err_code modalities_decode(decoder *d, model *m, err *e)
@@ -165,7 +220,8 @@ err_code model_decode(model **out, slice bytes, err *e)
     decoder d;
     *out = NULL;
     decoder_init(&d, bytes);
-    err_code rc = decode_version(&d, MODEL_RECORD_VERSION, "model", e);
+    bool first = bytes.length > 0 && bytes.at[0] == 1;
+    err_code rc = decode_version(&d, first ? 1 : MODEL_RECORD_VERSION, "model", e);
     model *m = rc == ERR_OK ? mem_array(1, sizeof *m) : NULL;
     if (m == NULL) {
         return rc != ERR_OK ? rc : err_nomem(e, "a model");
@@ -188,6 +244,8 @@ err_code model_decode(model **out, slice bytes, err *e)
     metrics_decode(&d, &m->valid);
     metrics_decode(&d, &m->test);
     rc = rc == ERR_OK ? curve_decode(&d, m, e) : rc;
+    m->serving_gain = m->links_gain = 1;
+    rc = rc == ERR_OK && !first ? choice_decode(&d, m, e) : rc;
     rc = rc == ERR_OK ? decoder_check(&d, "model", e) : rc;
     if (rc != ERR_OK) {
         model_free(m);

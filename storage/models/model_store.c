@@ -6,7 +6,9 @@
 
 #include "core/common/mem.h"
 #include "storage/env/codec.h"
+#include "storage/models/blob_load.h"
 #include "storage/models/generations.h"
+#include "storage/models/links_store.h"
 #include "storage/models/model_record.h"
 
 typedef struct table {
@@ -76,6 +78,9 @@ err_code model_put(store *s, uint32_t generation, const model *m, const void *an
         size_t row = sizeof *m->user_pairs;
         rc = generation_put(s, generation, "user_pairs", m->user_pairs, m->users * row, row, e);
     }
+    if (rc == ERR_OK && m->links != NULL) {
+        rc = links_put(s, generation, m->links, e);
+    }
     if (rc == ERR_OK && ann != NULL && ann_bytes > 0) {
         rc = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
     }
@@ -86,44 +91,11 @@ err_code model_put(store *s, uint32_t generation, const model *m, const void *an
 
 /* --- loading --- */
 
-/* Long tables are read in several transactions: none stays open for seconds. Between them an
- * erasure may zero a row, which is as good as before or after. */
-enum { LOAD_BYTES = 64 * 1024 * 1024 };
-
-static err_code load_range(store *s, uint32_t generation, const char *name, size_t offset,
-                           void *out, size_t bytes, err *e)
-{
-    err_code rc = ERR_OK;
-    for (size_t done = 0; done < bytes && rc == ERR_OK;) {
-        store_read *r = NULL;
-        size_t here = bytes - done < LOAD_BYTES ? bytes - done : LOAD_BYTES;
-        rc = store_read_begin(s, &r, e);
-        if (rc == ERR_OK) {
-            rc = generation_blob_read(r, generation, name, offset + done, (char *)out + done, here,
-                                      e);
-            store_read_end(r);
-        }
-        done += here;
-    }
-    return rc;
-}
-
-static err_code blob_bytes(store *s, uint32_t generation, const char *name, size_t *bytes, err *e)
-{
-    store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_blob_bytes(r, generation, name, bytes, e);
-        store_read_end(r);
-    }
-    return rc;
-}
-
 err_code model_describe(store *s, uint32_t generation, model **out, err *e)
 {
     size_t bytes = 0;
     *out = NULL;
-    err_code rc = blob_bytes(s, generation, "meta", &bytes, e);
+    err_code rc = blob_size(s, generation, "meta", &bytes, e);
     if (rc == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
         rc = err_set(e, ERR_CORRUPT, "generation %u: meta of %zu bytes", generation, bytes);
     }
@@ -131,7 +103,7 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e)
     if (rc == ERR_OK && meta == NULL) {
         rc = err_nomem(e, "a model");
     }
-    rc = rc == ERR_OK ? load_range(s, generation, "meta", 0, meta, bytes, e) : rc;
+    rc = rc == ERR_OK ? blob_load(s, generation, "meta", 0, meta, bytes, e) : rc;
     rc = rc == ERR_OK ? model_decode(out, (slice){meta, bytes}, e) : rc;
     mem_free(meta);
     return rc;
@@ -140,7 +112,7 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e)
 static err_code load_table(store *s, uint32_t generation, const table *t, err *e)
 {
     size_t bytes = 0, expected = t->rows * t->columns * sizeof(float);
-    err_code rc = blob_bytes(s, generation, t->name, &bytes, e);
+    err_code rc = blob_size(s, generation, t->name, &bytes, e);
     if (rc == ERR_NOT_FOUND) {
         rc = err_set(NULL, ERR_CORRUPT, "missing"); /* the text is there: "generation n has no x" */
         if (e != NULL) {
@@ -153,10 +125,10 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
     }
     if (rc == ERR_OK) {
         *t->at = mem_table(t->rows * t->columns, sizeof(float));
-        rc = *t->at != NULL ? load_range(s, generation, t->name, 0, *t->at, bytes, e)
+        rc = *t->at != NULL ? blob_load(s, generation, t->name, 0, *t->at, bytes, e)
                             : err_nomem(e, "a model");
     }
-    if (bytes >= LOAD_BYTES) {
+    if (bytes >= BLOB_LOAD_BYTES) {
         store_forget_pages(s); /* else the table counts twice until all are read */
     }
     return rc;
@@ -167,7 +139,7 @@ static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;
     size_t bytes = 0, expected = m->users * sizeof *m->user_pairs;
-    err_code rc = blob_bytes(s, generation, "user_pairs", &bytes, &none);
+    err_code rc = blob_size(s, generation, "user_pairs", &bytes, &none);
     if (rc != ERR_OK) {
         return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
     }
@@ -177,7 +149,7 @@ static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
     }
     m->user_pairs = mem_array(m->users, sizeof *m->user_pairs);
     return m->user_pairs != NULL
-               ? load_range(s, generation, "user_pairs", 0, m->user_pairs, bytes, e)
+               ? blob_load(s, generation, "user_pairs", 0, m->user_pairs, bytes, e)
                : err_nomem(e, "a model");
 }
 
@@ -199,6 +171,12 @@ err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err 
     if (rc == ERR_OK) {
         rc = load_user_pairs(s, generation, m, e);
     }
+    if (rc == ERR_OK) {
+        rc = model_own_weights(m, e);
+    }
+    if (rc == ERR_OK && m->links != NULL) {
+        rc = links_get(s, generation, m->links, e);
+    }
     mem_free(list);
     if (rc != ERR_OK) {
         model_free(m);
@@ -213,7 +191,7 @@ err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes,
     err why = ERR_INIT;
     *out = NULL;
     *bytes = 0;
-    err_code rc = blob_bytes(s, generation, "ann", bytes, &why);
+    err_code rc = blob_size(s, generation, "ann", bytes, &why);
     if (rc != ERR_OK) {
         return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
     }
@@ -221,7 +199,7 @@ err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes,
     if (made == NULL) {
         return err_nomem(e, "the clustering");
     }
-    rc = load_range(s, generation, "ann", 0, made, *bytes, e);
+    rc = blob_load(s, generation, "ann", 0, made, *bytes, e);
     if (rc != ERR_OK) {
         mem_free(made);
         return rc;
@@ -234,5 +212,5 @@ err_code model_h_read(void *ctx, size_t first, size_t count, float *out, err *e)
 {
     const model_h_source *source = ctx;
     size_t row = source->dim * sizeof(float);
-    return load_range(source->s, source->generation, "item_h", first * row, out, count * row, e);
+    return blob_load(source->s, source->generation, "item_h", first * row, out, count * row, e);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * links_store: the links between items as blobs of a generation, and back.
+ *
+ * Each of the two tables is four blobs that lie as in memory (little-endian): links<x>.start,
+ * .unit, .target and .level, x the number of the source. The choice is part of "meta".
+ */
+#ifndef STORAGE_LINKS_STORE_H
+#define STORAGE_LINKS_STORE_H
+
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/model/links.h"
+#include "storage/env/store.h"
+
+/* links_put writes the tables into a generation that is building. */
+err_code links_put(store *s, uint32_t generation, const item_links *l, err *e) ERR_CHECKED;
+
+/* links_get fills the tables of `l`, whose items and choice are known, and checks all of it.
+ * ERR_CORRUPT. */
+err_code links_get(store *s, uint32_t generation, item_links *l, err *e) ERR_CHECKED;
+
+#endif
