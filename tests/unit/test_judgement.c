@@ -16,6 +16,7 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/model/eval.h"
+#include "core/model/links_build.h"
 #include "core/serve/query/recommend.h"
 #include "core/serve/state/base.h"
 #include "core/serve/update/live.h"
@@ -84,7 +85,7 @@ static void make_pairs(judged *j, rng *r)
             if (i % 5 > 2 || dataset_gone(d, i) || rng_below(r, 14) != 0) {
                 continue;
             }
-            pair p = {u, i, rng_below(r, 3) == 0 ? 0.3F : 1.0F, 0};
+            pair p = {u, i, rng_below(r, 3) == 0 ? 0.3F : 1.0F, 100 + rng_below(r, 20)};
             unsigned lot = rng_below(r, 10);
             if (lot < 2) {
                 d->valid[d->valid_count++] = p;
@@ -155,6 +156,12 @@ static void serve_model(judged *j)
     base *b = NULL;
     /* What training left counts every split; a judgement's view does not. */
     assert_int_equal(model_convolve(j->m, j->d->train, j->d->train_count, &e), ERR_OK);
+    if (j->m->links != NULL) {
+        interaction_list list = {j->d->train, j->d->train_count, USERS, ITEMS};
+        item_links *all = j->m->links;
+        assert_int_equal(links_rebuilt(&j->m->links, all, &list, 2, &e), ERR_OK);
+        links_free(all);
+    }
     assert_int_equal(base_new(&b, j->m, &bo, &e), ERR_OK);
     assert_int_equal(live_activate(j->l, b, 1, &e), ERR_OK);
     j->m = NULL;
