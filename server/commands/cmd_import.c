@@ -23,6 +23,10 @@ typedef struct import_arguments {
     double min_rating;
     bool merge;
     const char *ignore_columns;
+    option_list maps, columns;
+    const char *header, *items_header, *separator, *list_separator, *null_words, *timezone;
+    int time_unit, weights;
+    int64_t skip_bad_lines;
     const char *types;
     uint64_t quota;
     bool json;
@@ -35,12 +39,14 @@ static const option table[] = {
      .offset = offsetof(import_arguments, interactions),
      .greedy = true,
      .value = "FILE",
-     .help = ".inter, .tsv, .csv with a header or JSON lines; or train=FILE valid=FILE test=FILE"},
+     .help =
+         "a table with a header such as .inter, .tsv or .csv, or JSON lines, plain or gzipped; or "
+         "train=FILE valid=FILE test=FILE"},
     {.name = "items",
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, items),
      .value = "FILE",
-     .help = "JSON lines in the API's shape, or RecBole's .item"},
+     .help = "JSON lines in the API's shape, or a table with a header such as RecBole's .item"},
     {.name = "features",
      .type = OPTION_LIST,
      .offset = offsetof(import_arguments, features),
@@ -86,7 +92,71 @@ static const option table[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, ignore_columns),
      .value = "A,B",
-     .help = "columns of the interactions to leave out; * for all that are unknown"},
+     .help = "columns of either file to leave out; * for all that are unknown"},
+    {.name = "map",
+     .type = OPTION_LIST,
+     .offset = offsetof(import_arguments, maps),
+     .value = "ROLE=COLUMN",
+     .help = "what a column means, such as item=movieId or weight=plays; roles: user, item (id), "
+             "timestamp, rating, weight, type, split, title, description, categories, created, "
+             "hidden; may be repeated"},
+    {.name = "column",
+     .type = OPTION_LIST,
+     .offset = offsetof(import_arguments, columns),
+     .value = "NAME=KIND",
+     .help = "what the cells of a column of items become: text, number, bool, texts (a list) or "
+             "categories; else its cells decide; may be repeated"},
+    {.name = "header",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, header),
+     .value = "A,B",
+     .help = "names of the columns of interactions whose file has no header line"},
+    {.name = "items-header",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, items_header),
+     .value = "A,B",
+     .help = "the same for the file of items"},
+    {.name = "separator",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, separator),
+     .value = "TEXT",
+     .help = "between fields: 1 or 2 characters, or the word tab; else the first line decides "
+             "between tab, ::, ;, comma and |"},
+    {.name = "list-separator",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, list_separator),
+     .value = "TEXT",
+     .help = "between the entries of a list in a cell; else space for RecBole's token_seq, and for "
+             "others the first of |, ; and comma that the column has"},
+    {.name = "null-words",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, null_words),
+     .value = "A,B",
+     .help = "cells that stand for nothing, besides empty ones; else NA, NaN, null, None, \\N, a "
+             "dash and their like"},
+    {.name = "timezone",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_arguments, timezone),
+     .value = "ZONE",
+     .help = "of dates and times without an offset: UTC, +02:00 or Europe/Berlin; such are refused "
+             "without it"},
+    {.name = "time-unit",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(import_arguments, time_unit),
+     .choices = "s|ms|us|ns",
+     .help = "of timestamps that are numbers"},
+    {.name = "weights",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(import_arguments, weights),
+     .choices = "as-is|counts",
+     .help = "what a column of weights holds: weights, or counts of which 1 + ln(count) is taken"},
+    {.name = "skip-bad-lines",
+     .type = OPTION_INT,
+     .offset = offsetof(import_arguments, skip_bad_lines),
+     .initial = "0",
+     .max = 9007199254740992,
+     .value = "N",
+     .help = "pass over up to N lines that cannot be read, and tell the first 20"},
     {.name = "interaction-types",
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, types),
@@ -97,7 +167,7 @@ static const option table[] = {
     OPTION_JSON(import_arguments),
     OPTION_END};
 
-enum { SKIPS_SHOWN = 20, SKIPS_LISTED = 1000 /* with --json */ };
+enum { SKIPS_SHOWN = 20, NOTES_LISTED = 64 };
 
 typedef struct story {
     progress bar;
@@ -106,6 +176,7 @@ typedef struct story {
     bool quiet;
     uint64_t skips;
     json_t *lines; /* the first skipped lines, for --json; or NULL */
+    json_t *notes; /* for the closing report */
 } story;
 
 static const char *unit_of(const char *phase)
@@ -141,7 +212,7 @@ static void tell_skipped(void *ctx, const char *path, uint64_t line, const char 
 {
     story *s = ctx;
     s->skips++;
-    if (s->skips > (s->lines != NULL ? SKIPS_LISTED : SKIPS_SHOWN)) {
+    if (s->skips > SKIPS_SHOWN) {
         return;
     }
     if (s->lines != NULL) {
@@ -150,6 +221,24 @@ static void tell_skipped(void *ctx, const char *path, uint64_t line, const char 
         (void)json_array_append_new(s->lines, entry); /* without memory the list is shorter */
     } else {
         progress_line(&s->bar, "%s:%llu: skipped: %s", path, (unsigned long long)line, why);
+    }
+}
+
+static void tell_fault(void *ctx, const char *text)
+{
+    story *s = ctx;
+    if (s->quiet) {
+        fprintf(stderr, "%s\n", text);
+    } else {
+        progress_line(&s->bar, "%s", text);
+    }
+}
+
+static void keep_note(void *ctx, const char *text)
+{
+    story *s = ctx;
+    if (json_array_size(s->notes) < NOTES_LISTED) {
+        (void)json_array_append_new(s->notes, json_string(text));
     }
 }
 
@@ -219,17 +308,18 @@ static json_t *modalities_json(const import_report *r)
 
 static err_code print_json(const import_report *r, story *s, err *e)
 {
-    json_t *skipped = json_pack("{s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates,
-                                "low_rated", (json_int_t)r->low_rated, "unknown_items",
-                                (json_int_t)r->unknown_items, "lines", s->lines);
-    json_t *out =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "users",
-                  (json_int_t)r->users, "items", (json_int_t)r->items, "interactions",
-                  (json_int_t)r->interactions, "new_users", (json_int_t)r->new_users, "new_items",
-                  (json_int_t)r->new_items, "new_interactions", (json_int_t)r->new_interactions,
-                  "train", (json_int_t)r->train, "valid", (json_int_t)r->valid, "test",
-                  (json_int_t)r->test, "lines", (json_int_t)r->lines, "skipped", skipped,
-                  "modalities", modalities_json(r), "seq", (json_int_t)r->seq);
+    json_t *skipped =
+        json_pack("{s:I, s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates, "low_rated",
+                  (json_int_t)r->low_rated, "unknown_items", (json_int_t)r->unknown_items,
+                  "bad_lines", (json_int_t)r->bad_lines, "lines", s->lines);
+    json_t *out = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:o, s:I}", "users",
+        (json_int_t)r->users, "items", (json_int_t)r->items, "interactions",
+        (json_int_t)r->interactions, "new_users", (json_int_t)r->new_users, "new_items",
+        (json_int_t)r->new_items, "new_interactions", (json_int_t)r->new_interactions,
+        "hidden_items", (json_int_t)r->hidden_items, "train", (json_int_t)r->train, "valid",
+        (json_int_t)r->valid, "test", (json_int_t)r->test, "lines", (json_int_t)r->lines, "skipped",
+        skipped, "notes", s->notes, "modalities", modalities_json(r), "seq", (json_int_t)r->seq);
     char *text = out != NULL ? json_dumps(out, JSON_COMPACT) : NULL;
     json_decref(out);
     if (text == NULL) {
@@ -240,41 +330,64 @@ static err_code print_json(const import_report *r, story *s, err *e)
     return ERR_OK;
 }
 
+static void print_skips(const import_report *r)
+{
+    static const struct {
+        size_t at;
+        const char *what;
+    } all[] = {{offsetof(import_report, low_rated), "rated too low"},
+               {offsetof(import_report, unknown_items), "of unknown items"},
+               {offsetof(import_report, bad_lines), "that cannot be read"}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const uint64_t *count = (const uint64_t *)(const void *)((const char *)r + all[i].at);
+        if (*count > 0) {
+            printf("left out: %llu lines %s\n", (unsigned long long)*count, all[i].what);
+        }
+    }
+    if (r->duplicates > 0) {
+        printf("repeats: %llu lines say again that a user has an item; the earliest is kept\n",
+               (unsigned long long)r->duplicates);
+    }
+    if (r->hidden_items > 0) {
+        printf("hidden: %llu items that the items' file lacks, until the catalogue has them\n",
+               (unsigned long long)r->hidden_items);
+    }
+}
+
 static void print_story(const import_report *r, const story *s)
 {
     if (s->skips > SKIPS_SHOWN) {
         fprintf(stderr, "... and %llu more lines skipped\n",
                 (unsigned long long)(s->skips - SKIPS_SHOWN));
     }
-    fprintf(stderr,
-            "imported %llu of %llu interaction lines: %llu training, %llu validation, %llu test\n",
-            (unsigned long long)r->new_interactions, (unsigned long long)r->lines,
-            (unsigned long long)r->train, (unsigned long long)r->valid,
-            (unsigned long long)r->test);
-    if (r->duplicates + r->low_rated + r->unknown_items > 0) {
-        fprintf(stderr, "skipped: %llu repeats, %llu rated too low, %llu of unknown items\n",
-                (unsigned long long)r->duplicates, (unsigned long long)r->low_rated,
-                (unsigned long long)r->unknown_items);
+    for (size_t i = 0; i < json_array_size(s->notes); i++) {
+        printf("%s\n", json_string_value(json_array_get(s->notes, i)));
     }
+    printf("imported %llu of %llu interaction lines: %llu training, %llu validation, %llu test\n",
+           (unsigned long long)r->new_interactions, (unsigned long long)r->lines,
+           (unsigned long long)r->train, (unsigned long long)r->valid, (unsigned long long)r->test);
+    print_skips(r);
     for (size_t i = 0; i < r->modality_count; i++) {
         const import_modality *m = &r->modalities[i];
-        fprintf(stderr, "features %s: %llu items x %u, %llu of them zero, %llu missing\n", m->name,
-                (unsigned long long)m->rows, m->width, (unsigned long long)m->zero,
-                (unsigned long long)m->missing);
+        printf("features %s: %llu items x %u, %llu of them zero, %llu missing\n", m->name,
+               (unsigned long long)m->rows, m->width, (unsigned long long)m->zero,
+               (unsigned long long)m->missing);
     }
-    fprintf(stderr, "the store has %llu users, %llu items, %llu interactions, seq %llu\n",
-            (unsigned long long)r->users, (unsigned long long)r->items,
-            (unsigned long long)r->interactions, (unsigned long long)r->seq);
+    printf("the store has %llu users, %llu items, %llu interactions, seq %llu\n",
+           (unsigned long long)r->users, (unsigned long long)r->items,
+           (unsigned long long)r->interactions, (unsigned long long)r->seq);
 }
 
 static err_code import_into(const import_arguments *a, const import_options *options, err *e)
 {
     store *s = NULL;
     import_report report;
-    story tale = {.quiet = a->json, .lines = a->json ? json_array() : NULL};
+    story tale = {.quiet = a->json, .lines = a->json ? json_array() : NULL, .notes = json_array()};
     import_hooks hooks = {.ctx = &tale,
                           .progress = tell_progress,
                           .skipped = tell_skipped,
+                          .fault = tell_fault,
+                          .note = keep_note,
                           .cancelled = interrupt_requested};
     store_options how = {
         .mode = STORE_OWNER, .create = true, .quota_bytes = a->quota, .now = options->now};
@@ -295,7 +408,26 @@ static err_code import_into(const import_arguments *a, const import_options *opt
         print_story(&report, &tale);
     }
     json_decref(tale.lines);
+    json_decref(tale.notes);
     return code;
+}
+
+static void table_options(const import_arguments *a, import_options *out)
+{
+    static const double units[] = {1.0, 1e-3, 1e-6, 1e-9};
+    out->ignored_columns = a->ignore_columns;
+    out->maps = (import_texts){a->maps.at, a->maps.count};
+    out->columns = (import_texts){a->columns.at, a->columns.count};
+    out->header = a->header;
+    out->items_header = a->items_header;
+    bool tab = a->separator != NULL && strcmp(a->separator, "tab") == 0;
+    out->separator = tab ? "\t" : a->separator;
+    out->list_separator = a->list_separator;
+    out->null_words = a->null_words;
+    out->timezone = a->timezone;
+    out->time_unit = units[a->time_unit];
+    out->weights_are_counts = a->weights == 1;
+    out->bad_lines_max = (uint64_t)a->skip_bad_lines;
 }
 
 static err_code run(const command_call *call, err *e)
@@ -311,7 +443,6 @@ static err_code run(const command_call *call, err *e)
     import_options options = {.items = a->items,
                               .features = files,
                               .feature_count = a->features.count,
-                              .ignored_columns = a->ignore_columns,
                               .split = splits[a->split],
                               .unknown_items = unknowns[a->unknown_items],
                               .seed = (uint64_t)a->seed,
@@ -321,6 +452,7 @@ static err_code run(const command_call *call, err *e)
                               .merge = a->merge,
                               .types = &types,
                               .now = clock_now()};
+    table_options(a, &options);
     if (a->interactions.count == 0 && a->items == NULL) {
         return command_usage(call, e, "--interactions FILE is missing");
     }

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/import/delimited.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/common/mem.h"
 
-enum { BUFFER_BYTES = 256 * 1024, QUOTE_SHOWN = 60 };
+enum { BUFFER_BYTES = 256 * 1024, SEPARATOR_BYTES_MAX = 2 };
 
 struct delimited {
-    FILE *file;
-    char *name;
-    char separator;
+    text_source *source;
+    char separator[SEPARATOR_BYTES_MAX + 1];
+    bool quotes;   /* fields may be quoted */
+    char line_end; /* '\n', or '\r' in a file without any '\n' */
 
     /* What was read ahead: buffer[from, to). */
     char *buffer;
     size_t from, to;
-    uint64_t bytes; /* read from the file */
 
     /* The record being read: its text with quotes resolved, and where the fields start. */
     char *text;
@@ -35,27 +33,28 @@ struct delimited {
     size_t columns;
 };
 
-/* The next byte, -1 at the end, -2 on an error. */
-static int next_byte(delimited *d)
+/* *byte is the next one, not taken yet, or -1 at the end. */
+static err_code peek_byte(delimited *d, int *byte, err *e)
 {
+    err_code code = ERR_OK;
     if (d->from == d->to) {
-        d->to = fread(d->buffer, 1, BUFFER_BYTES, d->file);
-        d->from = 0;
-        d->bytes += d->to;
-        if (d->to == 0) {
-            return ferror(d->file) ? -2 : -1;
-        }
+        d->from = d->to = 0;
+        code = text_source_read(d->source, d->buffer, BUFFER_BYTES, &d->to, e);
     }
-    return (unsigned char)d->buffer[d->from++];
+    *byte = code == ERR_OK && d->from < d->to ? (unsigned char)d->buffer[d->from] : -1;
+    return code;
 }
 
-static err_code add_byte(delimited *d, int byte, err *e)
+static err_code add_bytes(delimited *d, const char *bytes, size_t count, err *e)
 {
-    if (d->length == d->capacity) {
-        if (d->length >= DELIMITED_LINE_BYTES_MAX) {
+    if (d->length + count > d->capacity) {
+        if (d->length + count > DELIMITED_LINE_BYTES_MAX) {
             return err_set(e, ERR_INVALID, "longer than %d bytes", DELIMITED_LINE_BYTES_MAX);
         }
         size_t capacity = d->capacity * 2;
+        while (capacity < d->length + count) {
+            capacity *= 2;
+        }
         char *grown = mem_grow(d->text, capacity, 1);
         if (grown == NULL) {
             return err_nomem(e, "a line");
@@ -63,8 +62,22 @@ static err_code add_byte(delimited *d, int byte, err *e)
         d->text = grown;
         d->capacity = capacity;
     }
-    d->text[d->length++] = (char)byte;
+    memcpy(d->text + d->length, bytes, count);
+    d->length += count;
     return ERR_OK;
+}
+
+/* Adds the bytes up to the next one that may end a field or a line. */
+static err_code add_run(delimited *d, err *e)
+{
+    const char *at = d->buffer + d->from;
+    size_t most = d->to - d->from;
+    size_t count = 0;
+    while (count < most && at[count] != d->separator[0] && at[count] != d->line_end) {
+        count++;
+    }
+    d->from += count;
+    return add_bytes(d, at, count, e);
 }
 
 static err_code end_field(delimited *d, size_t *start, err *e)
@@ -77,79 +90,117 @@ static err_code end_field(delimited *d, size_t *start, err *e)
     return ERR_OK;
 }
 
-/* Reads a quoted field after its opening quote; leaves the byte after the closing one in *byte. */
-static err_code read_quoted(delimited *d, int *byte, err *e)
+/* Reads a quoted field after its opening quote, and the closing one. */
+static err_code read_quoted(delimited *d, err *e)
 {
     d->quoted = d->last_quoted = true;
     for (;;) {
-        int b = next_byte(d);
-        if (b == '"') {
-            b = next_byte(d);
-            if (b != '"') {
-                *byte = b;
-                return ERR_OK;
-            }
-        } else if (b < 0) {
-            return err_set(e, b == -1 ? ERR_INVALID : ERR_IO, "a quote is not closed");
+        int byte = 0;
+        err_code code = peek_byte(d, &byte, e);
+        if (code == ERR_OK && byte < 0) {
+            code = err_set(e, ERR_INVALID, "a quote is not closed");
         }
-        d->next_line += b == '\n';
-        err_code code = add_byte(d, b, e);
+        if (code != ERR_OK) {
+            return code;
+        }
+        d->from++;
+        if (byte == '"') {
+            code = peek_byte(d, &byte, e);
+            if (code != ERR_OK || byte != '"') {
+                return code;
+            }
+            d->from++;
+        }
+        d->next_line += byte == d->line_end;
+        char one = (char)byte;
+        code = add_bytes(d, &one, 1, e);
         if (code != ERR_OK) {
             return code;
         }
     }
 }
 
-static err_code after_quoted(delimited *d, int *byte, err *e)
+/* After a closing quote comes a separator, a line end or the end of the file. */
+static err_code after_quoted(delimited *d, err *e)
 {
-    if (*byte == '\r') {
-        *byte = next_byte(d);
-        if (*byte != '\n') {
+    int byte = 0;
+    err_code code = peek_byte(d, &byte, e);
+    if (code == ERR_OK && byte == '\r' && d->line_end == '\n') {
+        d->from++;
+        code = peek_byte(d, &byte, e);
+        if (code == ERR_OK && byte != '\n' && byte >= 0) {
             return err_set(e, ERR_INVALID, "text after a closing quote");
         }
     }
-    if (*byte != d->separator && *byte != '\n' && *byte >= 0) {
+    if (code == ERR_OK && byte >= 0 && byte != d->separator[0] && byte != d->line_end) {
         return err_set(e, ERR_INVALID, "text after a closing quote");
     }
-    return ERR_OK;
+    return code;
+}
+
+/* Takes a separator, or the first byte of a longer one as content. */
+static err_code take_separator(delimited *d, size_t *start, err *e)
+{
+    int next = 0;
+    d->from++;
+    if (d->separator[1] == '\0') {
+        d->last_quoted = false;
+        return end_field(d, start, e);
+    }
+    err_code code = peek_byte(d, &next, e);
+    if (code == ERR_OK && next == (unsigned char)d->separator[1]) {
+        d->from++;
+        return end_field(d, start, e);
+    }
+    return code == ERR_OK ? add_bytes(d, d->separator, 1, e) : code;
 }
 
 /* Reads one record into text, starts and field_count; *end tells that there was none. */
 static err_code read_record(delimited *d, bool *end, err *e)
 {
     size_t start = 0;
+    int byte = 0;
     d->length = d->field_count = 0;
     d->quoted = d->last_quoted = false;
     d->line = d->next_line;
-    int byte = next_byte(d);
-    *end = byte == -1;
-    while (byte >= 0 && byte != '\n') {
-        err_code code = ERR_OK;
-        if (byte == d->separator) {
-            code = end_field(d, &start, e);
-            d->last_quoted = false;
-        } else if (byte == '"' && d->separator == ',' && d->length == start) {
-            code = read_quoted(d, &byte, e);
-            code = code == ERR_OK ? after_quoted(d, &byte, e) : code;
-            if (code == ERR_OK) {
-                continue;
-            }
+    err_code code = peek_byte(d, &byte, e);
+    *end = byte < 0;
+    while (code == ERR_OK && byte >= 0 && byte != d->line_end) {
+        if (byte == (unsigned char)d->separator[0]) {
+            code = take_separator(d, &start, e);
+        } else if (byte == '"' && d->quotes && d->length == start && !d->last_quoted) {
+            d->from++;
+            code = read_quoted(d, e);
+            code = code == ERR_OK ? after_quoted(d, e) : code;
         } else {
-            code = add_byte(d, byte, e);
+            code = add_run(d, e);
         }
-        if (code != ERR_OK) {
-            return code;
-        }
-        byte = next_byte(d);
+        code = code == ERR_OK ? peek_byte(d, &byte, e) : code;
     }
-    if (byte == -2) {
-        return err_set(e, ERR_IO, "cannot read: %s", strerror(errno));
+    if (code != ERR_OK || *end) {
+        return code;
     }
-    d->next_line += byte == '\n';
+    if (byte >= 0) {
+        d->from++;
+        d->next_line++;
+    }
     if (d->length > start && d->text[d->length - 1] == '\r' && !d->last_quoted) {
         d->length--;
     }
     return end_field(d, &start, e);
+}
+
+/* Goes on behind the line that could not be read. */
+static void skip_line(delimited *d)
+{
+    int byte = 0;
+    while (peek_byte(d, &byte, NULL) == ERR_OK && byte >= 0) {
+        d->from++;
+        if (byte == d->line_end) {
+            d->next_line++;
+            break;
+        }
+    }
 }
 
 static void find_fields(delimited *d)
@@ -162,7 +213,7 @@ static void find_fields(delimited *d)
 
 static err_code context_line(delimited *d, err_code code, err *e)
 {
-    err_context(e, "%s:%llu", d->name, (unsigned long long)d->line);
+    err_context(e, "%s:%llu", text_source_name(d->source), (unsigned long long)d->line);
     return code;
 }
 
@@ -172,6 +223,9 @@ err_code delimited_next(delimited *d, const slice **fields, err *e)
     for (;;) {
         bool end = false;
         err_code code = read_record(d, &end, e);
+        if (code == ERR_INVALID) {
+            skip_line(d);
+        }
         if (code != ERR_OK) {
             return context_line(d, code, e);
         }
@@ -188,6 +242,79 @@ err_code delimited_next(delimited *d, const slice **fields, err *e)
     }
     find_fields(d);
     *fields = d->fields;
+    return ERR_OK;
+}
+
+/* --- the first line --- */
+
+/* How often a separator is in a line, outside of quotes. */
+static size_t count_in(slice line, const char *separator)
+{
+    size_t length = strlen(separator);
+    size_t count = 0;
+    bool inside = false;
+    for (size_t i = 0; i + length <= line.length; i++) {
+        inside = inside != (line.at[i] == '"');
+        if (!inside && memcmp(line.at + i, separator, length) == 0) {
+            count++;
+            i += length - 1;
+        }
+    }
+    return count;
+}
+
+static const char *guess_separator(slice line)
+{
+    size_t semicolons = count_in(line, ";");
+    size_t commas = count_in(line, ",");
+    if (memchr(line.at, '\t', line.length) != NULL) {
+        return "\t";
+    }
+    if (count_in(line, "::") > 0) {
+        return "::";
+    }
+    if (semicolons > commas) {
+        return ";";
+    }
+    return commas == 0 && count_in(line, "|") > 0 ? "|" : ",";
+}
+
+/* With the caller's names, the separator is the one that makes as many fields. */
+static const char *fitting_separator(slice line, size_t columns)
+{
+    static const char *const all[] = {"\t", "::", ";", ",", "|"};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (count_in(line, all[i]) + 1 == columns) {
+            return all[i];
+        }
+    }
+    return guess_separator(line);
+}
+
+/* The separator and the line ends must be known before the first record is read. */
+static err_code look_at_line(delimited *d, const delimited_options *o, err *e)
+{
+    slice ahead = text_source_ahead(d->source);
+    if (ahead.length == 0) {
+        return err_set(e, ERR_INVALID, "the file is empty; expected %s",
+                       o->header != NULL ? "lines" : "a header line");
+    }
+    bool mac = memchr(ahead.at, '\n', ahead.length) == NULL &&
+               memchr(ahead.at, '\r', ahead.length) != NULL;
+    d->line_end = mac ? '\r' : '\n';
+    const char *end = memchr(ahead.at, d->line_end, ahead.length);
+    slice line = {ahead.at, end != NULL ? (size_t)(end - ahead.at) : ahead.length};
+    if (memchr(line.at, '\0', line.length) != NULL) {
+        return err_set(e, ERR_INVALID, "a NUL byte in the first line; expected text");
+    }
+    const char *separator = o->separator;
+    if (separator == NULL && o->header != NULL) {
+        separator = fitting_separator(line, count_in(slice_of(o->header), ",") + 1);
+    } else if (separator == NULL) {
+        separator = guess_separator(line);
+    }
+    strncpy(d->separator, separator, SEPARATOR_BYTES_MAX);
+    d->quotes = strcmp(separator, ",") == 0 || strcmp(separator, ";") == 0;
     return ERR_OK;
 }
 
@@ -212,64 +339,34 @@ static delimited_kind strip_suffix(slice *name)
     return DELIMITED_PLAIN;
 }
 
-static err_code check_names(delimited *d, err *e)
+/* Puts the caller's names where a record's fields would be. */
+static err_code take_names(delimited *d, const char *header, err *e)
 {
-    for (size_t i = 0; i < d->columns; i++) {
-        if (d->names[i].length == 0) {
-            return err_set(e, ERR_INVALID, "column %zu has no name", i + 1);
-        }
-        for (size_t other = 0; other < i; other++) {
-            if (slice_equal(d->names[i], d->names[other])) {
-                return err_set(
-                    e, ERR_INVALID, "column \"%.*s\" is there twice",
-                    (int)(d->names[i].length < QUOTE_SHOWN ? d->names[i].length : QUOTE_SHOWN),
-                    d->names[i].at);
-            }
+    size_t start = 0;
+    err_code code = ERR_OK;
+    for (const char *at = header; code == ERR_OK; at++) {
+        size_t length = strcspn(at, ",");
+        code = add_bytes(d, at, length, e);
+        code = code == ERR_OK ? end_field(d, &start, e) : code;
+        at += length;
+        if (*at == '\0') {
+            break;
         }
     }
-    return ERR_OK;
+    return code;
 }
 
-/* The header decides the separator, so its bytes are looked at before it is read as a record. */
-static err_code find_separator(delimited *d, err *e)
-{
-    int byte = next_byte(d);
-    if (byte >= 0) {
-        d->from--;
-    }
-    if (d->to >= 3 && memcmp(d->buffer, "\xef\xbb\xbf", 3) == 0) {
-        d->from = 3;
-    }
-    if (byte == -2) {
-        return err_set(e, ERR_IO, "cannot read: %s", strerror(errno));
-    }
-    if (d->from == d->to) {
-        return err_set(e, ERR_INVALID, "the file is empty; expected a header line");
-    }
-    if (d->to >= 2 && memcmp(d->buffer, "\x1f\x8b", 2) == 0) {
-        return err_set(e, ERR_INVALID, "compressed by gzip; expected plain text: gunzip it first");
-    }
-    const char *at = d->buffer + d->from;
-    const char *end = memchr(at, '\n', d->to - d->from);
-    size_t length = end != NULL ? (size_t)(end - at) : d->to - d->from;
-    if (memchr(at, '\0', length) != NULL) {
-        return err_set(e, ERR_INVALID, "a NUL byte in the header; expected text");
-    }
-    d->separator = memchr(at, '\t', length) != NULL ? '\t' : ',';
-    return ERR_OK;
-}
-
-static err_code read_header(delimited *d, err *e)
+static err_code read_header(delimited *d, const delimited_options *o, err *e)
 {
     bool end = false;
-    err_code code = find_separator(d, e);
+    err_code code = look_at_line(d, o, e);
     if (code == ERR_OK) {
-        code = read_record(d, &end, e);
+        code = o->header != NULL ? take_names(d, o->header, e) : read_record(d, &end, e);
     }
     if (code != ERR_OK) {
         return code;
     }
-    if (d->length == 0 && d->field_count == 1) {
+    if (d->length == 0 && d->field_count <= 1) {
         return err_set(e, ERR_INVALID, "the first line is empty; expected the columns' names");
     }
     d->columns = d->field_count;
@@ -284,33 +381,33 @@ static err_code read_header(delimited *d, err *e)
         d->names[i] = (slice){d->header + d->starts[i], d->fields[i].length};
         d->kinds[i] = strip_suffix(&d->names[i]);
     }
-    return check_names(d, e);
+    return ERR_OK;
 }
 
-err_code delimited_open_file(delimited **out, FILE *file, const char *name, err *e)
+err_code delimited_open(delimited **out, text_source *source, const delimited_options *options,
+                        err *e)
 {
     *out = NULL;
     delimited *d = mem_array(1, sizeof *d);
     if (d == NULL) {
-        fclose(file);
+        text_source_close(source);
         return err_nomem(e, "a file's reader");
     }
-    d->file = file;
+    d->source = source;
     d->next_line = d->line = 1;
     d->capacity = 4096;
-    d->name = mem_string(name, strlen(name));
     d->buffer = mem_array(BUFFER_BYTES, 1);
     d->text = mem_array(d->capacity, 1);
     d->starts = mem_array(DELIMITED_COLUMNS_MAX, sizeof *d->starts);
     d->fields = mem_array(DELIMITED_COLUMNS_MAX, sizeof *d->fields);
     err_code code = ERR_OK;
-    if (!d->name || !d->buffer || !d->text || !d->starts || !d->fields) {
+    if (!d->buffer || !d->text || !d->starts || !d->fields) {
         code = err_nomem(e, "a file's reader");
     } else {
-        code = read_header(d, e);
+        code = read_header(d, options, e);
     }
     if (code != ERR_OK) {
-        err_context(e, "%s:1", name);
+        err_context(e, "%s:1", text_source_name(source));
         delimited_close(d);
         return code;
     }
@@ -318,27 +415,10 @@ err_code delimited_open_file(delimited **out, FILE *file, const char *name, err 
     return ERR_OK;
 }
 
-err_code delimited_open(delimited **out, const char *path, err *e)
-{
-    *out = NULL;
-    struct stat status;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    }
-    if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
-        fclose(file);
-        return err_set(e, ERR_INVALID, "%s: a folder, not a file", path);
-    }
-    return delimited_open_file(out, file, path, e);
-}
-
 void delimited_close(delimited *d)
 {
     if (d != NULL) {
-        fclose(d->file);
-        mem_free(d->name);
+        text_source_close(d->source);
         mem_free(d->buffer);
         mem_free(d->text);
         mem_free(d->starts);
@@ -365,6 +445,11 @@ slice delimited_column(const delimited *d, size_t index)
     return d->names[index];
 }
 
+const char *delimited_separator(const delimited *d)
+{
+    return d->separator;
+}
+
 uint64_t delimited_line(const delimited *d)
 {
     return d->line;
@@ -372,5 +457,5 @@ uint64_t delimited_line(const delimited *d)
 
 uint64_t delimited_bytes(const delimited *d)
 {
-    return d->bytes - (d->to - d->from);
+    return text_source_bytes(d->source);
 }

@@ -2,13 +2,15 @@
 /*
  * delimited: CSV, TSV and RecBole's atomic files, line by line.
  *
- * The first line names the columns; RecBole's ":token", ":float", ":token_seq" and ":float_seq"
- * suffixes are stripped. The separator is a tab if the header has one, else a comma. With commas,
- * fields may be quoted as in RFC 4180 (a quote doubled inside quotes, line ends allowed); with
- * tabs, quotes mean nothing, as in RecBole. CRLF, a byte order mark and a missing last line end are
- * accepted; empty lines are skipped. Every line must have as many fields as the header.
+ * The first line names the columns, unless the caller does; RecBole's ":token", ":float",
+ * ":token_seq" and ":float_seq" suffixes are stripped. The separator is the caller's, or what the
+ * first line has: a tab, "::", whichever of ";" and "," is there more often, or "|". With "," and
+ * ";" fields may be quoted as in RFC 4180 (a quote doubled inside quotes, line ends allowed); with
+ * the others, quotes mean nothing, as in RecBole. Lines end in LF, CRLF or, where the file has no
+ * LF, in CR; a missing last line end is accepted; empty lines are skipped. Every line must have as
+ * many fields as there are columns.
  *
- * Memory is one line, of at most DELIMITED_LINE_BYTES_MAX. Messages start with "path:line".
+ * Memory is one line, of at most DELIMITED_LINE_BYTES_MAX. Messages start with "name:line".
  * One thread at a time per reader.
  */
 #ifndef STORAGE_DELIMITED_H
@@ -17,10 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "core/common/err.h"
 #include "core/common/slice.h"
+#include "storage/import/text_source.h"
 
 enum { DELIMITED_LINE_BYTES_MAX = 1024 * 1024, DELIMITED_COLUMNS_MAX = 256 };
 
@@ -35,22 +37,27 @@ typedef enum delimited_kind {
     DELIMITED_FLOATS,
 } delimited_kind;
 
-/* delimited_open reads the header. delimited_open_file takes over an open file (closed on failure
- * too) whose `name` goes into messages. ERR_NOT_FOUND, ERR_IO, ERR_INVALID (an empty file, too).
- * Close with delimited_close. */
-err_code delimited_open(delimited **out, const char *path, err *e) ERR_CHECKED;
-err_code delimited_open_file(delimited **out, FILE *file, const char *name, err *e) ERR_CHECKED;
+typedef struct delimited_options {
+    const char *header;    /* "a,b,c": the names of the columns; NULL: the first line has them */
+    const char *separator; /* of 1 or 2 bytes; NULL: found out from the first line */
+} delimited_options;
 
-/* delimited_close accepts NULL. */
+/* delimited_open reads the header. It takes over `source`, which is closed on failure too.
+ * ERR_IO, ERR_INVALID (an empty file, too). Close with delimited_close, which accepts NULL. */
+err_code delimited_open(delimited **out, text_source *source, const delimited_options *options,
+                        err *e) ERR_CHECKED;
 void delimited_close(delimited *d);
 
-/* The header: names without suffix, borrowed until close. */
+/* The columns: names without suffix, borrowed until close. A name may be empty, and there twice. */
 size_t delimited_columns(const delimited *d);
 slice delimited_column(const delimited *d, size_t index);
 delimited_kind delimited_column_kind(const delimited *d, size_t index);
 
+/* delimited_separator borrows the separator. */
+const char *delimited_separator(const delimited *d);
+
 /* delimited_next gives the next line's fields (delimited_columns of them), borrowed until the next
- * call; *fields is NULL at the end. ERR_INVALID names the line. */
+ * call; *fields is NULL at the end. ERR_INVALID names the line; the next call goes on behind it. */
 err_code delimited_next(delimited *d, const slice **fields, err *e) ERR_CHECKED;
 
 /* delimited_line is the number, from 1, of the line on which the last record began;

@@ -6,6 +6,9 @@
 
 #include "core/common/mem.h"
 #include "core/common/utf8.h"
+#include "storage/import/column_kinds.h"
+#include "storage/import/import_cells.h"
+#include "storage/import/import_columns.h"
 #include "storage/import/import_state.h"
 #include "storage/records/items.h"
 #include "storage/records/users.h"
@@ -36,25 +39,7 @@ err_code import_group_end(import_state *s, err *e)
     return group == NULL ? ERR_OK : store_write_commit(group, e);
 }
 
-err_code import_tick(import_state *s, const char *phase, uint64_t done, uint64_t total, err *e)
-{
-    if (s->hooks->progress != NULL) {
-        s->hooks->progress(s->hooks->ctx, phase, done, total);
-    }
-    if (s->hooks->cancelled != NULL && s->hooks->cancelled(s->hooks->ctx)) {
-        return err_set(e, ERR_CANCELLED, "interrupted; the store is as it was");
-    }
-    return ERR_OK;
-}
-
-void import_skip(import_state *s, const char *path, uint64_t line, const char *why)
-{
-    if (s->hooks->skipped != NULL) {
-        s->hooks->skipped(s->hooks->ctx, path, line, why);
-    }
-}
-
-err_code import_id(slice id, const char *what, err *e)
+err_code import_id(const import_state *s, slice id, const char *what, err *e)
 {
     if (id.length < 1 || id.length > ID_BYTES_MAX) {
         return err_set(e, ERR_INVALID, "%s: expected an id of 1 to %d bytes, not %zu", what,
@@ -63,7 +48,37 @@ err_code import_id(slice id, const char *what, err *e)
     if (!utf8_valid(id)) {
         return err_set(e, ERR_INVALID, "%s: the id is not valid UTF-8", what);
     }
+    if (cell_is_nothing(id, s->options->null_words)) {
+        return err_set(e, ERR_INVALID,
+                       "%s: expected an id, not \"%.*s\", which stands for nothing (--null-words)",
+                       what, (int)utf8_cut(id, 40).length, id.at);
+    }
     return ERR_OK;
+}
+
+err_code import_time(const import_state *s, slice cell, int64_t *seconds, err *e)
+{
+    const import_options *o = s->options;
+    time_reading how = {
+        .unit = o->time_unit > 0.0 ? o->time_unit : 1.0, .timezone = o->timezone, .now = o->now};
+    return cell_time(cell, &how, seconds, e);
+}
+
+err_code import_table_of(const import_state *s, text_source *source, bool items, delimited **out,
+                         err *e)
+{
+    delimited_options how = {.header = items ? s->options->items_header : s->options->header,
+                             .separator = s->options->separator};
+    return delimited_open(out, source, &how, e);
+}
+
+err_code import_open_table(const import_state *s, const char *path, bool items, delimited **out,
+                           err *e)
+{
+    text_source *source = NULL;
+    *out = NULL;
+    err_code code = text_source_open(&source, path, e);
+    return code == ERR_OK ? import_table_of(s, source, items, out, e) : code;
 }
 
 uint64_t import_file_bytes(const char *path)
@@ -125,6 +140,48 @@ err_code import_known_ids(import_state *s, err *e)
     return code;
 }
 
+/* --map ROLE=COLUMN and --column COLUMN=KIND. */
+static err_code check_tables(const import_options *o, err *e)
+{
+    if (o->maps.count > IMPORT_LISTED_MAX || o->columns.count > IMPORT_LISTED_MAX) {
+        return err_set(e, ERR_INVALID, "expected at most %d of --map and of --column",
+                       IMPORT_LISTED_MAX);
+    }
+    for (size_t i = 0; i < o->maps.count; i++) {
+        const char *at = o->maps.at[i];
+        size_t length = strcspn(at, "=");
+        if (at[length] == '\0' || import_role_named((slice){at, length}) == ROLE_NONE) {
+            char known[160];
+            import_names_known(true, known, sizeof known);
+            return err_set(e, ERR_INVALID,
+                           "--map: expected ROLE=COLUMN, where a role is user, timestamp, rating, "
+                           "weight, type, split, %s; not \"%.60s\"",
+                           known, at);
+        }
+    }
+    for (size_t i = 0; i < o->columns.count; i++) {
+        const char *equals = strrchr(o->columns.at[i], '=');
+        if (equals == NULL || column_kind_named(slice_of(equals + 1)) == KINDS) {
+            return err_set(e, ERR_INVALID,
+                           "--column: expected NAME=text, number, bool, texts or categories, not "
+                           "\"%.80s\"",
+                           o->columns.at[i]);
+        }
+    }
+    if (o->separator != NULL && (strlen(o->separator) < 1 || strlen(o->separator) > 2)) {
+        return err_set(e, ERR_INVALID, "--separator: expected 1 or 2 bytes, or the word tab");
+    }
+    if (o->list_separator != NULL &&
+        (strlen(o->list_separator) < 1 || strlen(o->list_separator) > 7)) {
+        return err_set(e, ERR_INVALID, "--list-separator: expected 1 to 7 bytes");
+    }
+    err_code code = o->timezone != NULL ? time_zone_check(o->timezone, e) : ERR_OK;
+    if (code != ERR_OK) {
+        err_context(e, "--timezone");
+    }
+    return code;
+}
+
 err_code import_check(const import_options *o, err *e)
 {
     bool parts = o->parts[0] != NULL || o->parts[1] != NULL || o->parts[2] != NULL;
@@ -157,7 +214,7 @@ err_code import_check(const import_options *o, err *e)
             }
         }
     }
-    return ERR_OK;
+    return check_tables(o, e);
 }
 
 static err_code check_store(store *owner, const import_options *o, store_info *info, err *e)
@@ -176,8 +233,9 @@ static err_code check_store(store *owner, const import_options *o, store_info *i
 static err_code run_phases(import_state *s, err *e)
 {
     static err_code (*const phases[])(import_state *, err *) = {
-        import_known_ids, import_items,       import_features_open,  import_interactions,
-        import_arrange,   import_edges_write, import_features_write, import_group_end,
+        import_known_ids,    import_items,          import_features_open,
+        import_interactions, import_columns_used,   import_arrange,
+        import_edges_write,  import_features_write, import_group_end,
     };
     err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < sizeof phases / sizeof phases[0]; i++) {
@@ -271,8 +329,10 @@ err_code import_run(store *owner, const import_options *options, const import_ho
         code = run_phases(s, e);
     }
     if (code == ERR_OK) {
+        import_tell_rest(s);
         code = flip(s, &info, e);
     }
+    import_clean(e);
     release(s);
     mem_free(s);
     return code;

@@ -24,6 +24,8 @@
 #include "core/common/item_fields.h"
 #include "storage/env/store.h"
 
+enum { IMPORT_FAULTS_SHOWN = 20, IMPORT_NOTE_BYTES = 1024, IMPORT_LISTED_MAX = 64 };
+
 typedef enum import_split {
     IMPORT_SPLIT_UNSET = 0, /* the file's split column, else all is training */
     IMPORT_SPLIT_NONE,      /* all is training */
@@ -42,13 +44,33 @@ typedef struct import_feature_file {
     const char *path;
 } import_feature_file;
 
+/* What an option that may be repeated was given. */
+typedef struct import_texts {
+    const char *const *at; /* (count) */
+    size_t count;
+} import_texts;
+
 typedef struct import_options {
     const char *interactions; /* one file, or NULL */
     const char *parts[3];     /* or train, valid, test; those absent are NULL */
-    const char *items;        /* JSON lines, or RecBole's .item; NULL: none */
+    const char *items;        /* JSON lines, or a table such as RecBole's .item; NULL: none */
     const import_feature_file *features;
     size_t feature_count;
-    const char *ignored_columns; /* "a,b": columns to leave out; "*": all unknown ones; or NULL */
+
+    /* Reading tables. NULL means what is usual. */
+    const char *ignored_columns; /* "a,b": columns to leave out; "*": all unknown ones */
+    import_texts maps;           /* "ROLE=COLUMN": what a column of either file means */
+    import_texts columns;        /* "COLUMN=KIND": what the cells of a column of items become */
+    const char *header;          /* "a,b": names of the columns of interactions without a header */
+    const char *items_header;    /* and of items */
+    const char *separator;       /* between fields; NULL: found out */
+    const char *list_separator;  /* between the entries of a list; NULL: found out by column */
+    const char *null_words;      /* "a,b": cells that say nothing; NULL: IMPORT_NULL_WORDS */
+    const char *timezone;        /* of times without an offset; NULL: such are refused */
+    double time_unit;            /* seconds in one unit of a number; 0: 1 */
+    bool weights_are_counts;     /* a weight is 1 + ln(count) */
+    uint64_t bad_lines_max;      /* so many lines that cannot be read are passed over */
+
     import_split split;
     import_unknown unknown_items;
     uint64_t seed;
@@ -66,6 +88,10 @@ typedef struct import_hooks {
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
     /* A line that was not imported, and why. */
     void (*skipped)(void *ctx, const char *path, uint64_t line, const char *why);
+    /* A line that cannot be imported: "path:line: why". Up to IMPORT_FAULTS_SHOWN of them. */
+    void (*fault)(void *ctx, const char *text);
+    /* What was understood of a file, and what of it is not used. */
+    void (*note)(void *ctx, const char *text);
     /* True stops the import: ERR_CANCELLED, the store as it was. */
     bool (*cancelled)(void *ctx);
 } import_hooks;
@@ -81,9 +107,11 @@ typedef struct import_report {
     uint64_t new_users, new_items, new_interactions;
     uint64_t train, valid, test; /* of the new interactions */
     uint64_t lines;              /* interaction lines read */
-    uint64_t duplicates;         /* skipped: the same pair again */
+    uint64_t duplicates;         /* the same pair again: the earliest is kept */
     uint64_t low_rated;          /* skipped: below min_rating */
     uint64_t unknown_items;      /* skipped: the item is not in the items' file */
+    uint64_t bad_lines;          /* skipped: cannot be read */
+    uint64_t hidden_items;       /* made for interactions whose item the items' file lacks */
     import_modality modalities[MODALITIES_MAX];
     size_t modality_count;
     uint64_t seq;

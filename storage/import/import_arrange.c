@@ -70,21 +70,6 @@ err_code import_bucket(import_state *s, bool by_item, size_t *starts, err *e)
     return ERR_OK;
 }
 
-static void skip_repeat(import_state *s, const import_edge *repeat, const import_edge *kept)
-{
-    char why[128];
-    if (kept->file == repeat->file) {
-        snprintf(why, sizeof why, "the same user and item as line %u", kept->line);
-    } else {
-        snprintf(why, sizeof why, "the same user and item as line %u of the %s file", kept->line,
-                 kept->file == 0   ? "train"
-                 : kept->file == 1 ? "valid"
-                                   : "test");
-    }
-    import_skip(s, s->files[repeat->file], repeat->line, why);
-    s->report->duplicates++;
-}
-
 static err_code refuse_splits(const import_state *s, const import_edge *a, const import_edge *b,
                               err *e)
 {
@@ -120,9 +105,9 @@ static err_code thin_pair(import_state *s, size_t from, size_t to, size_t into, 
             if (!s->options->keep_first) {
                 return refuse_splits(s, &earliest, &x, e);
             }
-            skip_repeat(s, &x, &earliest);
+            s->report->duplicates++;
         } else if (*left > 0 && edges[into + *left - 1].type == x.type) {
-            skip_repeat(s, &x, &edges[into + *left - 1]);
+            s->report->duplicates++;
         } else {
             edges[into + (*left)++] = x;
         }

@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/common/mem.h"
-#include "core/common/timestamp.h"
 #include "core/common/utf8.h"
 #include "storage/import/delimited.h"
+#include "storage/import/import_cells.h"
 #include "storage/import/import_columns.h"
 #include "storage/import/import_state.h"
 #include "storage/records/interactions.h"
@@ -38,34 +37,65 @@ static err_code parse_split(slice text, uint8_t *split, err *e)
                    (int)shown.length, shown.at);
 }
 
-static err_code parse_rating(slice text, double *rating, err *e)
+static err_code parse_number(slice text, const char *what, double *number, err *e)
 {
-    char copy[64] = "";
-    char *end = copy;
-    if (text.length > 0 && text.length < sizeof copy) {
-        memcpy(copy, text.at, text.length);
-        copy[text.length] = '\0';
-        if (strpbrk(copy, "xX") == NULL) { /* strtod would read hexadecimal */
-            *rating = strtod(copy, &end);
-        }
+    if (cell_number(text, number)) {
+        return ERR_OK;
     }
-    if (end == copy || *end != '\0' || !isfinite(*rating)) {
-        slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");
-        return err_set(e, ERR_INVALID, "rating: expected a number, not \"%.*s\"", (int)shown.length,
-                       shown.at);
-    }
-    return ERR_OK;
+    slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");
+    return err_set(e, ERR_INVALID, "%s: expected a number, not \"%.*s\"", what, (int)shown.length,
+                   shown.at);
 }
 
-static err_code parse_time(const import_state *s, slice text, int64_t *time, err *e)
+/* A rating decides only together with --min-rating; else it is counted, to be told. */
+static err_code read_rating(import_state *s, slice text, double *rating, err *e)
 {
-    err why = ERR_INIT;
-    err_code code = utf8_valid(text) ? timestamp_parse(text, time, &why)
-                                     : err_set(&why, ERR_INVALID, "not valid UTF-8");
-    if (code == ERR_OK) {
-        code = timestamp_check(*time, s->options->now, &why);
+    bool needed = s->options->has_min_rating;
+    *rating = 0.0;
+    if (!needed && cell_is_nothing(text, s->options->null_words)) {
+        return ERR_OK;
     }
-    return code == ERR_OK ? ERR_OK : err_set(e, code, "timestamp: %s", why.text);
+    err_code code = parse_number(text, "rating", rating, e);
+    if (code == ERR_OK) {
+        bool first = s->ratings.count++ == 0;
+        s->ratings.least = first || *rating < s->ratings.least ? *rating : s->ratings.least;
+        s->ratings.most = first || *rating > s->ratings.most ? *rating : s->ratings.most;
+    }
+    return code;
+}
+
+static err_code read_weight(const import_state *s, slice text, float *weight, err *e)
+{
+    double number = 0.0;
+    const double most = 1000.0;
+    err_code code = parse_number(text, "weight", &number, e);
+    if (code == ERR_OK && s->options->weights_are_counts) {
+        number = number > 0.0 ? 1.0 + log(number < 1.0 ? 1.0 : number) : 0.0;
+    }
+    if (code == ERR_OK && (number > most || !((float)number > 0.0F))) {
+        slice shown = utf8_cut(text, 40);
+        return err_set(e, ERR_INVALID,
+                       "weight: expected a number above 0, up to 1000, not \"%.*s\"; "
+                       "--weights counts takes counts of any size as 1 + ln(count)",
+                       (int)shown.length, shown.at);
+    }
+    *weight = code == ERR_OK ? (float)number : *weight;
+    return code;
+}
+
+static err_code read_time(import_state *s, slice text, int64_t *time, err *e)
+{
+    if (cell_is_nothing(text, s->options->null_words)) {
+        s->untimed++;
+        return s->options->split == IMPORT_SPLIT_TIME
+                   ? err_set(e, ERR_INVALID, "timestamp: missing, which --split time needs")
+                   : ERR_OK;
+    }
+    err_code code = import_time(s, text, time, e);
+    if (code != ERR_OK) {
+        err_context(e, "timestamp");
+    }
+    return code;
 }
 
 /* The row of a user, made at the first line that is kept. */
@@ -115,6 +145,7 @@ static err_code item_row(import_state *s, slice id, const char *path, uint64_t l
         return refuse_no_row(s, shown, e);
     }
     if (o->items == NULL || o->unknown_items == IMPORT_UNKNOWN_CREATE) {
+        s->report->hidden_items += o->items != NULL;
         return import_item_bare(s, id, row, e);
     }
     if (o->unknown_items == IMPORT_UNKNOWN_REFUSE) {
@@ -191,33 +222,56 @@ static err_code find_type(const import_state *s, slice name, size_t *index, err 
     return ERR_OK;
 }
 
+/* The cell of a column; empty if there is no such column. */
+static slice cell_of(const slice *fields, const import_columns *c, import_role role)
+{
+    return c->at[role] != SIZE_MAX ? fields[c->at[role]] : (slice){"", 0};
+}
+
+static err_code read_optional(import_state *s, const slice *fields, const import_columns *c,
+                              op_interaction *x, double *rating, err *e)
+{
+    const char *nothing = s->options->null_words;
+    slice weight = cell_of(fields, c, ROLE_WEIGHT);
+    err_code code = ERR_OK;
+    if (c->at[ROLE_TIME] != SIZE_MAX) {
+        code = read_time(s, fields[c->at[ROLE_TIME]], &x->time, e);
+    }
+    if (code == ERR_OK && c->at[ROLE_SPLIT] != SIZE_MAX) {
+        code = parse_split(fields[c->at[ROLE_SPLIT]], &x->split, e);
+    }
+    if (code == ERR_OK && c->at[ROLE_RATING] != SIZE_MAX) {
+        code = read_rating(s, fields[c->at[ROLE_RATING]], rating, e);
+    }
+    if (code == ERR_OK && !cell_is_nothing(weight, nothing)) {
+        code = read_weight(s, weight, &x->weight, e);
+    }
+    return code;
+}
+
 /* Reads one line of a delimited file; lines that are rated too low are skipped here. */
 static err_code read_line(import_state *s, const slice *fields, const import_columns *c,
                           uint64_t line, size_t file, err *e)
 {
-    op_interaction x = {.user = fields[c->at[COLUMN_USER]],
-                        .item = fields[c->at[COLUMN_ITEM]],
+    op_interaction x = {.user = fields[c->at[ROLE_USER]],
+                        .item = fields[c->at[ROLE_ITEM]],
                         .time = s->options->now,
                         .split = (uint8_t)(s->options->parts[0] != NULL ? file : 0)};
-    slice type = slice_of(INTERACTION_TYPE_DEFAULT);
+    slice type = cell_of(fields, c, ROLE_TYPE);
     size_t type_index = 0;
     double rating = 0.0;
-    err_code code = import_id(x.user, "user", e);
+    err_code code = import_id(s, x.user, "user", e);
     if (code == ERR_OK) {
-        code = import_id(x.item, "item", e);
-    }
-    if (code == ERR_OK && c->at[COLUMN_TIME] != SIZE_MAX) {
-        code = parse_time(s, fields[c->at[COLUMN_TIME]], &x.time, e);
-    }
-    if (code == ERR_OK && c->at[COLUMN_SPLIT] != SIZE_MAX) {
-        code = parse_split(fields[c->at[COLUMN_SPLIT]], &x.split, e);
-    }
-    if (code == ERR_OK && c->at[COLUMN_RATING] != SIZE_MAX) {
-        code = parse_rating(fields[c->at[COLUMN_RATING]], &rating, e);
+        code = import_id(s, x.item, "item", e);
     }
     if (code == ERR_OK) {
-        type = c->at[COLUMN_TYPE] != SIZE_MAX ? fields[c->at[COLUMN_TYPE]] : type;
-        code = find_type(s, type, &type_index, e);
+        bool none = cell_is_nothing(type, s->options->null_words);
+        code = find_type(s, none ? slice_of(INTERACTION_TYPE_DEFAULT) : type, &type_index, e);
+    }
+    if (code == ERR_OK) {
+        x.flags = s->options->types->list[type_index].flags;
+        x.weight = s->options->types->list[type_index].weight;
+        code = read_optional(s, fields, c, &x, &rating, e);
     }
     if (code != ERR_OK) {
         return code;
@@ -227,59 +281,72 @@ static err_code read_line(import_state *s, const slice *fields, const import_col
         s->report->low_rated++;
         return ERR_OK;
     }
-    x.flags = s->options->types->list[type_index].flags;
-    x.weight = s->options->types->list[type_index].weight;
     return import_edge_add(s, &x, type_index, line, file, e);
 }
 
-static err_code read_delimited(import_state *s, size_t file, err *e)
+static err_code read_lines(import_state *s, delimited *d, const import_columns *c, size_t file,
+                           err *e)
 {
     const char *path = s->files[file];
     uint64_t total = import_file_bytes(path);
-    delimited *d = NULL;
-    import_columns c;
     const slice *fields = NULL;
-    err_code code = delimited_open(&d, path, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    code = import_columns_find(&c, s->options, d, e);
-    if (code != ERR_OK) {
-        err_context(e, "%s:1", path);
-    }
-    s->has_split = s->has_split || (code == ERR_OK && c.at[COLUMN_SPLIT] != SIZE_MAX);
+    err_code code = ERR_OK;
+    err why = ERR_INIT;
     for (uint64_t n = 1; code == ERR_OK; n++) {
-        code = delimited_next(d, &fields, e);
-        if (code != ERR_OK || fields == NULL) {
+        code = delimited_next(d, &fields, &why);
+        if (code == ERR_OK && fields == NULL) {
             break;
         }
         s->report->lines++;
-        code = read_line(s, fields, &c, delimited_line(d), file, e);
+        if (code == ERR_OK) {
+            code = read_line(s, fields, c, delimited_line(d), file, &why);
+            if (code != ERR_OK) {
+                err_context(&why, "%s:%llu", path, (unsigned long long)delimited_line(d));
+            }
+        }
         if (code != ERR_OK) {
-            err_context(e, "%s:%llu", path, (unsigned long long)delimited_line(d));
+            code = import_bad_line(s, &why, e);
+            why.code = ERR_OK;
         } else if (n % TICK_EVERY == 0) {
             code = import_tick(s, "reading interactions", delimited_bytes(d), total, e);
         }
     }
+    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
+}
+
+static err_code read_delimited(import_state *s, text_source *source, size_t file, err *e)
+{
+    delimited *d = NULL;
+    import_columns *c = mem_array(1, sizeof *c);
+    if (c == NULL) {
+        text_source_close(source);
+        return err_nomem(e, "the columns of a file");
+    }
+    err_code code = import_table_of(s, source, false, &d, e);
+    if (code == ERR_OK) {
+        code = import_columns_find(c, s, false, d, e);
+        if (code != ERR_OK) {
+            err_context(e, "%s:1", s->files[file]);
+        }
+    }
+    if (code == ERR_OK) {
+        s->has_split = s->has_split || c->at[ROLE_SPLIT] != SIZE_MAX;
+        code = read_lines(s, d, c, file, e);
+    }
     delimited_close(d);
+    mem_free(c);
     return code;
 }
 
-/* JSON lines begin with a brace; a header never does. A pipe cannot be looked into first. */
-static bool looks_like_json(const char *path)
+static err_code read_file(import_state *s, size_t file, err *e)
 {
-    struct stat status;
-    bool regular = stat(path, &status) == 0 && S_ISREG(status.st_mode);
-    FILE *file = regular ? fopen(path, "rb") : NULL;
-    int byte = 0;
-    if (file != NULL) {
-        do {
-            byte = getc(file);
-        } while (byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t' || byte == 0xef ||
-                 byte == 0xbb || byte == 0xbf);
-        fclose(file);
+    text_source *source = NULL;
+    err_code code = text_source_open(&source, s->files[file], e);
+    if (code != ERR_OK) {
+        return code;
     }
-    return byte == '{';
+    return text_source_is_json(source) ? import_interactions_jsonl(s, source, file, e)
+                                       : read_delimited(s, source, file, e);
 }
 
 err_code import_interactions(import_state *s, err *e)
@@ -290,10 +357,7 @@ err_code import_interactions(import_state *s, err *e)
     }
     err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < 3; i++) {
-        if (s->files[i] != NULL) {
-            code = looks_like_json(s->files[i]) ? import_interactions_jsonl(s, i, e)
-                                                : read_delimited(s, i, e);
-        }
+        code = s->files[i] != NULL ? read_file(s, i, e) : ERR_OK;
     }
     if (code == ERR_OK && s->files[0] != NULL && s->edge_count == 0) {
         code = err_set(e, ERR_INVALID, "%s: none of %llu lines is an interaction to import%s",

@@ -71,31 +71,45 @@ static err_code read_line(import_state *s, const json_t *document, uint64_t line
     return import_edge_add(s, &x, type, line, file, e);
 }
 
-err_code import_interactions_jsonl(import_state *s, size_t file, err *e)
+static err_code read_lines(import_state *s, jsonl *lines, size_t file, err *e)
 {
     const char *path = s->files[file];
     uint64_t total = import_file_bytes(path);
-    jsonl *lines = NULL;
     const json_t *document = NULL;
-    if (s->options->has_min_rating) {
-        return err_set(e, ERR_INVALID, "%s: JSON lines have no rating, which --min-rating needs",
-                       path);
-    }
-    err_code code = jsonl_open(&lines, path, e);
+    err_code code = ERR_OK;
     while (code == ERR_OK) {
-        code = jsonl_next(lines, &document, e);
-        if (code != ERR_OK || document == NULL) {
+        err why = ERR_INIT;
+        code = jsonl_next(lines, &document, &why);
+        if (code == ERR_OK && document == NULL) {
             break;
         }
         uint64_t line = jsonl_line(lines);
         s->report->lines++;
-        code = read_line(s, document, line, file, e);
+        if (code == ERR_OK) {
+            code = read_line(s, document, line, file, &why);
+            if (code != ERR_OK) {
+                err_context(&why, "%s:%llu", path, (unsigned long long)line);
+            }
+        }
         if (code != ERR_OK) {
-            err_context(e, "%s:%llu", path, (unsigned long long)line);
+            code = import_bad_line(s, &why, e);
         } else if (line % TICK_EVERY == 0) {
             code = import_tick(s, "reading interactions", jsonl_bytes(lines), total, e);
         }
     }
+    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
+}
+
+err_code import_interactions_jsonl(import_state *s, text_source *source, size_t file, err *e)
+{
+    jsonl *lines = NULL;
+    if (s->options->has_min_rating) {
+        text_source_close(source);
+        return err_set(e, ERR_INVALID, "%s: JSON lines have no rating, which --min-rating needs",
+                       s->files[file]);
+    }
+    err_code code = jsonl_open(&lines, source, e);
+    code = code == ERR_OK ? read_lines(s, lines, file, e) : code;
     jsonl_close(lines);
     return code;
 }

@@ -207,45 +207,55 @@ static err_code read_line(import_state *s, const json_t *document, uint32_t line
     return import_item_put(s, &it, line, e);
 }
 
-static err_code import_items_jsonl(import_state *s, err *e)
+static err_code read_lines(import_state *s, jsonl *file, err *e)
 {
     const char *path = s->options->items;
     uint64_t total = import_file_bytes(path);
-    jsonl *file = NULL;
     const json_t *document = NULL;
-    err_code code = jsonl_open(&file, path, e);
+    err_code code = ERR_OK;
     while (code == ERR_OK) {
-        code = jsonl_next(file, &document, e);
-        if (code != ERR_OK || document == NULL) {
+        err why = ERR_INIT;
+        code = jsonl_next(file, &document, &why);
+        if (code == ERR_OK && document == NULL) {
             break;
         }
         uint64_t line = jsonl_line(file);
-        code = read_line(s, document, (uint32_t)line, e);
+        if (code == ERR_OK) {
+            code = read_line(s, document, (uint32_t)line, &why);
+            if (code != ERR_OK) {
+                err_context(&why, "%s:%llu", path, (unsigned long long)line);
+            }
+        }
         if (code != ERR_OK) {
-            err_context(e, "%s:%llu", path, (unsigned long long)line);
+            code = import_bad_line(s, &why, e);
         } else if (line % TICK_EVERY == 0) {
             code = import_tick(s, "reading items", jsonl_bytes(file), total, e);
         }
     }
-    jsonl_close(file);
-    return code;
+    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
 }
 
-static bool ends_with(const char *path, const char *ending)
+static err_code import_items_jsonl(import_state *s, text_source *source, err *e)
 {
-    size_t length = strlen(path);
-    size_t ending_length = strlen(ending);
-    return length >= ending_length && strcmp(path + length - ending_length, ending) == 0;
+    jsonl *file = NULL;
+    err_code code = jsonl_open(&file, source, e);
+    code = code == ERR_OK ? read_lines(s, file, e) : code;
+    jsonl_close(file);
+    return code;
 }
 
 err_code import_items(import_state *s, err *e)
 {
     const char *path = s->options->items;
+    text_source *source = NULL;
     if (path == NULL) {
         return ERR_OK;
     }
-    bool table = ends_with(path, ".item") || ends_with(path, ".tsv") || ends_with(path, ".csv");
-    err_code code = table ? import_items_recbole(s, e) : import_items_jsonl(s, e);
+    err_code code = text_source_open(&source, path, e);
+    if (code == ERR_OK) {
+        code = text_source_is_json(source) ? import_items_jsonl(s, source, e)
+                                           : import_items_table(s, source, e);
+    }
     if (code == ERR_OK && s->file_count == 0) {
         code = err_set(e, ERR_INVALID, "%s:1: the file is empty; expected items", path);
     }

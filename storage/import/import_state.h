@@ -17,8 +17,10 @@
 #include "core/common/err.h"
 #include "core/common/npy.h"
 #include "storage/env/store.h"
+#include "storage/import/delimited.h"
 #include "storage/import/id_table.h"
 #include "storage/import/import.h"
+#include "storage/import/text_source.h"
 #include "storage/log/op.h"
 #include "storage/records/interactions.h"
 
@@ -63,6 +65,14 @@ typedef struct import_state {
 
     import_npy npys[MODALITIES_MAX];
 
+    uint64_t maps_used, columns_used; /* bitmaps of options->maps and ->columns */
+    err faults[IMPORT_FAULTS_SHOWN];  /* the first lines that cannot be imported */
+    struct {
+        uint64_t count; /* of cells with a rating */
+        double least, most;
+    } ratings;
+    uint64_t untimed; /* interactions without a timestamp though the file has such a column */
+
     const char *files[3]; /* the interaction files */
     size_t file_total;
     int16_t type_numbers[INTERACTION_TYPES_MAX]; /* by index of options->types; -1: not yet */
@@ -84,8 +94,34 @@ err_code import_tick(import_state *s, const char *phase, uint64_t done, uint64_t
 /* import_skip tells of a line that is not imported. */
 void import_skip(import_state *s, const char *path, uint64_t line, const char *why);
 
-/* import_id checks an id from a text file: 1 to 256 bytes of UTF-8. `what` is "user" or "item". */
-err_code import_id(slice id, const char *what, err *e) ERR_CHECKED;
+/* import_note tells what was understood of a file, or is not used of it. */
+void import_note(import_state *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* import_bad_line takes what is wrong with a line, with its path and number. ERR_OK: go on with the
+ * next one; the lines are passed over, or all first faults are told together. Else the code of
+ * `why`, if that is no matter of a line, or ERR_INVALID when enough faults are known.
+ * import_bad_lines_end, behind the last line of a file, refuses what is beyond the options. */
+err_code import_bad_line(import_state *s, const err *why, err *e) ERR_CHECKED;
+err_code import_bad_lines_end(import_state *s, err *e) ERR_CHECKED;
+
+/* import_tell_rest tells, at the end, what was passed over and what was not used. import_clean
+ * takes from an error's text what a terminal would obey. */
+void import_tell_rest(import_state *s);
+void import_clean(err *e);
+
+/* import_id checks an id from a text file: 1 to 256 bytes of UTF-8 and no word for nothing. `what`
+ * is "user" or "item". */
+err_code import_id(const import_state *s, slice id, const char *what, err *e) ERR_CHECKED;
+
+/* import_time reads a cell as a time, as the options say. */
+err_code import_time(const import_state *s, slice cell, int64_t *seconds, err *e) ERR_CHECKED;
+
+/* import_table_of opens a table over a source, which it takes over; import_open_table over a path.
+ */
+err_code import_table_of(const import_state *s, text_source *source, bool items, delimited **out,
+                         err *e) ERR_CHECKED;
+err_code import_open_table(const import_state *s, const char *path, bool items, delimited **out,
+                           err *e) ERR_CHECKED;
 
 /* import_file_bytes gives a file's size, or 0 if that cannot be known. */
 uint64_t import_file_bytes(const char *path);
@@ -109,12 +145,15 @@ void import_edge_count(import_state *s, const import_edge *x);
 /* The phases. */
 err_code import_known_ids(import_state *s, err *e) ERR_CHECKED;
 err_code import_items(import_state *s, err *e) ERR_CHECKED;
-err_code import_items_recbole(import_state *s, err *e) ERR_CHECKED; /* a part of import_items */
+err_code import_items_table(import_state *s, text_source *source,
+                            err *e) ERR_CHECKED; /* of it; takes the source over */
 err_code import_features_open(import_state *s, err *e) ERR_CHECKED;
 err_code import_interactions(import_state *s, err *e) ERR_CHECKED;
-err_code import_interactions_jsonl(import_state *s, size_t file, err *e) ERR_CHECKED; /* of it */
+err_code import_interactions_jsonl(import_state *s, text_source *source, size_t file,
+                                   err *e) ERR_CHECKED; /* of it; takes the source over */
 err_code import_edge_add(import_state *s, const op_interaction *x, size_t type, uint64_t line,
-                         size_t file, err *e) ERR_CHECKED; /* of it */
+                         size_t file, err *e) ERR_CHECKED;         /* of it */
+err_code import_columns_used(import_state *s, err *e) ERR_CHECKED; /* --map, --column */
 err_code import_arrange(import_state *s, err *e) ERR_CHECKED;
 err_code import_edges_write(import_state *s, err *e) ERR_CHECKED;
 err_code import_edges_append(import_state *s, err *e) ERR_CHECKED; /* of it, for an empty store */

@@ -55,7 +55,6 @@ static err_code check_old(import_state *s, const old_records *old, const import_
         *keep = *keep && known->split == x->split && known->type != x->type;
     }
     if (!*keep) {
-        import_skip(s, s->files[x->file], x->line, "the store has the same user and item");
         s->report->duplicates++;
     }
     return ERR_OK;

@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/import/jsonl.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/common/mem.h"
 
+enum { BUFFER_BYTES = 256 * 1024 };
+
 struct jsonl {
-    FILE *file;
-    char *name;
+    text_source *source;
+    char *buffer; /* (BUFFER_BYTES) read ahead: buffer[from, to) */
+    size_t from, to;
     char *text;
     size_t length, capacity;
-    uint64_t line, bytes;
+    uint64_t line;
     json_t *document;
 };
 
-err_code jsonl_open_file(jsonl **out, FILE *file, const char *name, err *e)
+err_code jsonl_open(jsonl **out, text_source *source, err *e)
 {
     *out = NULL;
     jsonl *j = mem_array(1, sizeof *j);
     if (j == NULL) {
-        fclose(file);
+        text_source_close(source);
         return err_nomem(e, "a reader of JSON lines");
     }
-    j->file = file;
+    j->source = source;
     j->capacity = 4096;
-    j->name = mem_string(name, strlen(name));
+    j->buffer = mem_array(BUFFER_BYTES, 1);
     j->text = mem_array(j->capacity, 1);
-    if (j->name == NULL || j->text == NULL) {
+    if (j->buffer == NULL || j->text == NULL) {
         jsonl_close(j);
         return err_nomem(e, "a reader of JSON lines");
     }
@@ -37,74 +38,72 @@ err_code jsonl_open_file(jsonl **out, FILE *file, const char *name, err *e)
     return ERR_OK;
 }
 
-err_code jsonl_open(jsonl **out, const char *path, err *e)
-{
-    *out = NULL;
-    struct stat status;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    }
-    if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
-        fclose(file);
-        return err_set(e, ERR_INVALID, "%s: a folder, not a file", path);
-    }
-    return jsonl_open_file(out, file, path, e);
-}
-
 void jsonl_close(jsonl *j)
 {
     if (j != NULL) {
-        fclose(j->file);
+        text_source_close(j->source);
         json_decref(j->document);
-        mem_free(j->name);
+        mem_free(j->buffer);
         mem_free(j->text);
         mem_free(j);
     }
 }
 
-static err_code add_byte(jsonl *j, int byte, err *e)
+/* Adds bytes to the line; what is beyond the longest is left out, and *too_long set. */
+static err_code add_bytes(jsonl *j, const char *bytes, size_t count, bool *too_long, err *e)
 {
-    if (j->length == j->capacity) {
-        if (j->length >= JSONL_LINE_BYTES_MAX) {
-            return err_set(e, ERR_INVALID, "longer than %d bytes", JSONL_LINE_BYTES_MAX);
-        }
-        char *grown = mem_grow(j->text, j->capacity * 2, 1);
+    *too_long = *too_long || j->length + count > JSONL_LINE_BYTES_MAX;
+    if (*too_long) {
+        return ERR_OK;
+    }
+    size_t capacity = j->capacity;
+    while (capacity < j->length + count) {
+        capacity *= 2;
+    }
+    if (capacity > j->capacity) {
+        char *grown = mem_grow(j->text, capacity, 1);
         if (grown == NULL) {
             return err_nomem(e, "a line");
         }
         j->text = grown;
-        j->capacity *= 2;
+        j->capacity = capacity;
     }
-    j->text[j->length++] = (char)byte;
+    memcpy(j->text + j->length, bytes, count);
+    j->length += count;
     return ERR_OK;
 }
 
 /* Reads one line without its line end; *end: there was none. */
 static err_code read_line(jsonl *j, bool *end, err *e)
 {
+    bool too_long = false;
+    const char *stop = NULL;
     j->length = 0;
     j->line++;
-    int byte = getc_unlocked(j->file);
-    *end = byte == EOF;
-    for (; byte != EOF && byte != '\n'; byte = getc_unlocked(j->file)) {
-        err_code code = add_byte(j, byte, e);
+    *end = true;
+    while (stop == NULL) {
+        if (j->from == j->to) {
+            j->from = j->to = 0;
+            err_code code = text_source_read(j->source, j->buffer, BUFFER_BYTES, &j->to, e);
+            if (code != ERR_OK) {
+                return code;
+            }
+            if (j->to == 0) {
+                break;
+            }
+        }
+        *end = false;
+        const char *at = j->buffer + j->from;
+        stop = memchr(at, '\n', j->to - j->from);
+        size_t count = stop != NULL ? (size_t)(stop - at) : j->to - j->from;
+        j->from += count + (stop != NULL);
+        err_code code = add_bytes(j, at, count, &too_long, e);
         if (code != ERR_OK) {
             return code;
         }
     }
-    if (ferror(j->file)) {
-        return err_set(e, ERR_IO, "cannot read: %s", strerror(errno));
-    }
-    j->bytes += j->length + (byte == '\n');
-    if (j->line == 1 && j->length >= 2 && memcmp(j->text, "\x1f\x8b", 2) == 0) {
-        return err_set(e, ERR_INVALID, "compressed by gzip; expected plain text: gunzip it first");
-    }
-    if (j->line == 1 && j->length >= 3 && memcmp(j->text, "\xef\xbb\xbf", 3) == 0) {
-        memset(j->text, ' ', 3);
-    }
-    return ERR_OK;
+    return too_long ? err_set(e, ERR_INVALID, "longer than %d bytes", JSONL_LINE_BYTES_MAX)
+                    : ERR_OK;
 }
 
 static bool blank(const jsonl *j)
@@ -138,7 +137,7 @@ err_code jsonl_next(jsonl *j, const json_t **document, err *e)
         }
     }
     if (code != ERR_OK) {
-        err_context(e, "%s:%llu", j->name, (unsigned long long)j->line);
+        err_context(e, "%s:%llu", text_source_name(j->source), (unsigned long long)j->line);
     }
     *document = j->document;
     return code;
@@ -151,5 +150,5 @@ uint64_t jsonl_line(const jsonl *j)
 
 uint64_t jsonl_bytes(const jsonl *j)
 {
-    return j->bytes;
+    return text_source_bytes(j->source);
 }

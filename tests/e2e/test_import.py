@@ -72,7 +72,21 @@ class Import(harness.TestCase):
             report = json.loads(done.stdout)
             for key, value in expected["json"].items():
                 self.assertEqual(report[key], value, (key, report))
+        for what, documents in expected.get("export", {}).items():
+            self.assert_exported(store, what, documents)
         return expected
+
+    def assert_exported(self, store, what, documents):
+        """Each of the documents is part of an exported one, and no other item is."""
+        lines = harness.run("export", "--store", store, what).stdout.splitlines()
+        self.assertEqual(len(lines), len(documents) if what == "items" else len(lines))
+        for wanted in documents:
+            self.assertTrue(any(self.holds(json.loads(line), wanted) for line in lines), (wanted, lines))
+
+    @staticmethod
+    def holds(document, wanted):
+        return all(abs(document[k] - v) < 1e-6 if k == "weight" else document.get(k, None) == v
+                   for k, v in wanted.items())
 
     def test_every_case_ends_as_expected_and_a_failed_one_changes_nothing(self):
         names = sorted(os.listdir(CASES))

@@ -86,7 +86,9 @@ static err_code read_delimited(err *e)
 {
     delimited *d = NULL;
     const slice *fields = NULL;
-    err_code code = delimited_open(&d, path_of("long.csv"), e);
+    text_source *source = NULL;
+    err_code code = text_source_open(&source, path_of("long.csv"), e);
+    code = code == ERR_OK ? delimited_open(&d, source, &(delimited_options){0}, e) : code;
     do {
         code = code == ERR_OK ? delimited_next(d, &fields, e) : code;
     } while (code == ERR_OK && fields != NULL);
@@ -98,7 +100,9 @@ static err_code read_jsonl(err *e)
 {
     jsonl *j = NULL;
     const json_t *document = NULL;
-    err_code code = jsonl_open(&j, path_of("items.jsonl"), e);
+    text_source *source = NULL;
+    err_code code = text_source_open(&source, path_of("items.jsonl"), e);
+    code = code == ERR_OK ? jsonl_open(&j, source, e) : code;
     for (int i = 0; code == ERR_OK && i < 3; i++) {
         code = jsonl_next(j, &document, e);
     }
