@@ -34,7 +34,7 @@ packages.build += libutf8proc-dev
 packages.build += zlib1g-dev
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
-                  prometheus chromium chromium-driver procps git
+                  prometheus chromium chromium-driver procps git tzdata
 # npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
 packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
                   docker-compose prometheus

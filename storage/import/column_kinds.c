@@ -46,7 +46,7 @@ static void begin_rule(const import_state *s, const import_columns *columns, con
         snprintf(rule->form.separator, sizeof rule->form.separator, "%s",
                  s->options->list_separator);
     } else if (suffix == DELIMITED_TOKENS) {
-        strcpy(rule->form.separator, " ");
+        rule->form.separator[0] = ' ';
     }
 }
 
@@ -62,7 +62,7 @@ static void note_cell(const import_state *s, slice cell, column_rule *rule, colu
             char space = rule->form.separator[0];
             list_form_note(&rule->form, cell);
             if (space == ' ') {
-                strcpy(rule->form.separator, " "); /* RecBole's lists know no other */
+                rule->form.separator[0] = ' '; /* RecBole's lists know no other */
             }
         }
     } else if (!facts->fixed) {

@@ -60,7 +60,7 @@ err_code import_time(const import_state *s, slice cell, int64_t *seconds, err *e
 {
     const import_options *o = s->options;
     time_reading how = {
-        .unit = o->time_unit > 0.0 ? o->time_unit : 1.0, .timezone = o->timezone, .now = o->now};
+        .unit = o->time_unit > 0.0 ? o->time_unit : 1.0, .zone = s->zone, .now = o->now};
     return cell_time(cell, &how, seconds, e);
 }
 
@@ -175,10 +175,12 @@ static err_code check_tables(const import_options *o, err *e)
         (strlen(o->list_separator) < 1 || strlen(o->list_separator) > 7)) {
         return err_set(e, ERR_INVALID, "--list-separator: expected 1 to 7 bytes");
     }
-    err_code code = o->timezone != NULL ? time_zone_check(o->timezone, e) : ERR_OK;
+    time_zone *zone = NULL;
+    err_code code = o->timezone != NULL ? time_zone_open(&zone, o->timezone, e) : ERR_OK;
     if (code != ERR_OK) {
         err_context(e, "--timezone");
     }
+    time_zone_close(zone);
     return code;
 }
 
@@ -261,6 +263,7 @@ static void release(import_state *s)
     mem_free(s->file_rows);
     mem_free(s->file_lines);
     mem_free(s->edges);
+    time_zone_close(s->zone);
     arena_fini(&s->scratch);
 }
 
@@ -319,7 +322,10 @@ err_code import_run(store *owner, const import_options *options, const import_ho
     s->seq = info.seq + 1;
     memset(s->type_numbers, -1, sizeof s->type_numbers);
     arena_init(&s->scratch, SCRATCH_BYTES_MAX);
-    code = store_stage_begin(owner, options->merge, &s->staged, e);
+    code = options->timezone != NULL ? time_zone_open(&s->zone, options->timezone, e) : ERR_OK;
+    if (code == ERR_OK) {
+        code = store_stage_begin(owner, options->merge, &s->staged, e);
+    }
     if (code == ERR_OK && options->merge) {
         s->old_users = s->user_rows = info.user_rows;
         s->old_items = s->item_rows = info.item_rows;

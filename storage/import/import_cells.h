@@ -3,8 +3,7 @@
  * import_cells: what the text of one cell says: nothing, a number, a truth, a time, a list.
  *
  * The rules that decide whether a number keeps all that its text says, which words mean nothing,
- * and how lists are separated are here and nowhere else. Pure but for the arena that lists are
- * allocated from; thread-safe, except that a named time zone sets TZ of the process.
+ * and how lists are separated are here and nowhere else. Pure; thread-safe.
  */
 #ifndef STORAGE_IMPORT_CELLS_H
 #define STORAGE_IMPORT_CELLS_H
@@ -12,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/common/arena.h"
 #include "core/common/err.h"
 #include "core/common/slice.h"
+#include "storage/import/time_zone.h"
 
 /* The words for nothing, separated by commas. An empty cell is nothing in any case. */
 #define IMPORT_NULL_WORDS                                                                          \
@@ -47,18 +46,14 @@ bool cell_is_truth(slice cell);
 
 /* How numbers and dates are read as times. */
 typedef struct time_reading {
-    double unit; /* seconds in one of a number's units: 1, 1e-3, ... */
-    const char
-        *timezone; /* of dates without an offset: UTC, +02:00, Europe/Berlin; NULL: refused */
-    int64_t now;   /* epoch seconds; later ones by more than a day are refused */
+    double unit;           /* seconds in one of a number's units: 1, 1e-3, ... */
+    const time_zone *zone; /* of dates without an offset; NULL: such are refused */
+    int64_t now;           /* epoch seconds; later ones by more than a day are refused */
 } time_reading;
 
 /* cell_time reads a time: RFC 3339, a number, or a date with or without a time of day in the time
  * zone that was given. ERR_INVALID says which option would make it readable. */
 err_code cell_time(slice cell, const time_reading *how, int64_t *seconds, err *e) ERR_CHECKED;
-
-/* time_zone_check refuses a time zone that is not known. */
-err_code time_zone_check(const char *timezone, err *e) ERR_CHECKED;
 
 /* The way in which a column's lists are written. */
 typedef struct list_form {

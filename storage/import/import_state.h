@@ -21,6 +21,7 @@
 #include "storage/import/id_table.h"
 #include "storage/import/import.h"
 #include "storage/import/text_source.h"
+#include "storage/import/time_zone.h"
 #include "storage/log/op.h"
 #include "storage/records/interactions.h"
 
@@ -65,6 +66,7 @@ typedef struct import_state {
 
     import_npy npys[MODALITIES_MAX];
 
+    time_zone *zone;                  /* of --timezone, or NULL */
     uint64_t maps_used, columns_used; /* bitmaps of options->maps and ->columns */
     err faults[IMPORT_FAULTS_SHOWN];  /* the first lines that cannot be imported */
     struct {

@@ -6,52 +6,11 @@
  * guess would move every interaction by hours in silence.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core/common/timestamp.h"
 #include "core/common/utf8.h"
 #include "storage/import/import_cells.h"
-
-/* Reads "+02:00", "-0330", "Z" or "UTC" as seconds east of UTC. */
-static bool fixed_offset(const char *zone, int64_t *seconds)
-{
-    int hours = 0, minutes = 0, used = 0;
-    if (strcmp(zone, "UTC") == 0 || strcmp(zone, "Z") == 0 || strcmp(zone, "GMT") == 0) {
-        *seconds = 0;
-        return true;
-    }
-    if (zone[0] != '+' && zone[0] != '-') {
-        return false;
-    }
-    int got = sscanf(zone + 1, "%2d:%2d%n", &hours, &minutes, &used);
-    if (got != 2) {
-        used = 0;
-        got = sscanf(zone + 1, "%2d%2d%n", &hours, &minutes, &used);
-    }
-    if (got != 2 || zone[1 + used] != '\0' || hours > 14 || minutes > 59) {
-        return false;
-    }
-    *seconds = (hours * 3600 + minutes * 60) * (zone[0] == '-' ? -1 : 1);
-    return true;
-}
-
-err_code time_zone_check(const char *timezone, err *e)
-{
-    char path[256];
-    int64_t offset = 0;
-    bool plain = timezone[0] != '\0' && timezone[0] != '/' && strstr(timezone, "..") == NULL;
-    snprintf(path, sizeof path, "/usr/share/zoneinfo/%.200s", timezone);
-    if (fixed_offset(timezone, &offset) || (plain && access(path, R_OK) == 0)) {
-        return ERR_OK;
-    }
-    return err_set(e, ERR_INVALID,
-                   "expected UTC, an offset such as +02:00, or the name of a time zone of this "
-                   "machine such as Europe/Berlin, not \"%.40s\"",
-                   timezone);
-}
 
 /* A date, and a time of day if there is one. */
 typedef struct local_time {
@@ -102,24 +61,6 @@ static bool as_utc(const local_time *t, int64_t *seconds)
     return timestamp_parse(slice_of(text), seconds, NULL) == ERR_OK;
 }
 
-/* The C library knows the zones of the machine, through TZ alone; set once for all cells. */
-static int64_t in_named_zone(const local_time *t, const char *zone)
-{
-    const char *set = getenv("TZ");
-    if (set == NULL || strcmp(set, zone) != 0) {
-        setenv("TZ", zone, 1);
-        tzset();
-    }
-    struct tm broken = {.tm_year = t->year - 1900,
-                        .tm_mon = t->month - 1,
-                        .tm_mday = t->day,
-                        .tm_hour = t->hour,
-                        .tm_min = t->minute,
-                        .tm_sec = t->second,
-                        .tm_isdst = -1};
-    return (int64_t)mktime(&broken);
-}
-
 static err_code read_number(double number, const time_reading *how, int64_t *seconds, err *e)
 {
     err why = ERR_INIT;
@@ -156,15 +97,13 @@ err_code cell_time(slice cell, const time_reading *how, int64_t *seconds, err *e
     }
     err_code code = timestamp_parse(cell, seconds, &why);
     if (code != ERR_OK && scan_local(cell, &local) && as_utc(&local, seconds)) {
-        int64_t offset = 0;
-        if (how->timezone == NULL) {
+        if (how->zone == NULL) {
             return err_set(e, ERR_INVALID,
                            "\"%.*s\" names no offset; say where its clock was: --timezone UTC, "
                            "+02:00 or Europe/Berlin",
                            (int)cell.length, cell.at);
         }
-        *seconds = fixed_offset(how->timezone, &offset) ? *seconds - offset
-                                                        : in_named_zone(&local, how->timezone);
+        *seconds = time_zone_to_utc(how->zone, *seconds);
         code = ERR_OK;
     }
     code = code == ERR_OK ? timestamp_check(*seconds, how->now, &why) : code;

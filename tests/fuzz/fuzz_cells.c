@@ -54,13 +54,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cell_is_truth(cell) && !cell_bool(cell, &truth)) {
         abort();
     }
-    time_reading how = {choice & 1 ? 1e-3 : 1.0, zones[choice / 2 % 4], 1800000000};
+    static time_zone *opened[4];
+    const char *zone = zones[choice / 2 % 4];
+    time_zone **at = &opened[choice / 2 % 4];
+    if (zone != NULL && *at == NULL && time_zone_open(at, zone, &e) != ERR_OK) {
+        abort();
+    }
+    time_reading how = {choice & 1 ? 1e-3 : 1.0, *at, 1800000000};
     if (cell_time(cell, &how, &seconds, &e) == ERR_OK && seconds > how.now + 86400) {
         abort();
     }
     (void)import_role_of(cell, choice & 1, &own);
     list_form form = {.quoted = (choice & 1) != 0};
-    strcpy(form.separator, separators[choice / 8 % 4]);
+    memcpy(form.separator, separators[choice / 8 % 4], strlen(separators[choice / 8 % 4]));
     check_list(cell, &form);
     memset(&form, 0, sizeof form);
     list_form_note(&form, cell);

@@ -464,22 +464,33 @@ static void times_need_an_offset_or_a_time_zone(void **state)
         {"2024-05-01", "-05:30", 1.0, 1714541400, NULL},
         {"2024-05-01 12:00:00", "Europe/Berlin", 1.0, 1714557600, NULL},
         {"2024-01-15 12:00:00", "Europe/Berlin", 1.0, 1705316400, NULL},
+        {"2024-03-31 02:30:00", "Europe/Berlin", 1.0, 1711848600, NULL}, /* never shown */
+        {"2024-10-27 02:30:00", "Europe/Berlin", 1.0, 1729989000, NULL}, /* shown twice */
+        {"1950-06-01 00:00:00", "America/New_York", 1.0, -618091200, NULL},
         {"2024-02-30", "UTC", 1.0, -1, "expected RFC 3339"},
         {"May 1, 2024", "UTC", 1.0, -1, "expected RFC 3339"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        time_reading how = {cases[i].unit, cases[i].zone, 1800000000};
+        time_zone *zone = NULL;
+        if (cases[i].zone != NULL) {
+            assert_int_equal(time_zone_open(&zone, cases[i].zone, NULL), ERR_OK);
+        }
+        time_reading how = {cases[i].unit, zone, 1800000000};
         int64_t seconds = 0;
         err e = ERR_INIT;
         err_code code = cell_time(slice_of(cases[i].cell), &how, &seconds, &e);
+        time_zone_close(zone);
         assert_int_equal(code == ERR_OK ? seconds : -1, cases[i].seconds);
         if (cases[i].told != NULL && strstr(e.text, cases[i].told) == NULL) {
             fail_msg("expected \"%s\" in \"%s\"", cases[i].told, e.text);
         }
     }
-    assert_int_equal(time_zone_check("Europe/Berlin", NULL), ERR_OK);
-    assert_int_equal(time_zone_check("../../etc/passwd", NULL), ERR_INVALID);
-    assert_int_equal(time_zone_check("+15:00", NULL), ERR_INVALID);
+    static const char *const none[] = {"../../etc/passwd", "+15:00", "+2",      "",
+                                       "/etc/passwd",      "Europe", "zone.tab"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        time_zone *zone = NULL;
+        assert_int_equal(time_zone_open(&zone, none[i], NULL), ERR_INVALID);
+    }
 }
 
 static void columns_are_known_by_the_names_of_the_field(void **state)
