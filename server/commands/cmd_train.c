@@ -27,7 +27,9 @@ static const option table[] = {
      .initial = "-1",
      .min = -1,
      .max = 1024,
-     .help = "descriptor that gets a line an epoch, for whoever started this"},
+     .help =
+         "descriptor that gets a line an epoch, for whoever started this; a pipe that nobody reads "
+         "any more ends the training"},
     OPTION_JSON(train_arguments),
     OPTION_END};
 

@@ -13,6 +13,7 @@
 #include "core/common/blas.h"
 #include "core/common/interaction_types.h"
 #include "core/common/mem.h"
+#include "server/checkup/folder.h"
 #include "server/cli/address.h"
 #include "server/cli/command.h"
 #include "server/cli/processors.h"
@@ -291,6 +292,12 @@ static err_code start(service *s, err *e)
     }
     if (rc == ERR_OK && o->keys != NULL) {
         rc = keys_new(&s->keys, o->keys, e);
+    }
+    if (rc == ERR_OK && o->snapshot_dir != NULL) {
+        rc = folder_usable("snapshot_dir", o->snapshot_dir, true, e);
+    }
+    if (rc == ERR_OK && o->spool_dir != NULL) {
+        rc = folder_usable("spool_dir", o->spool_dir, false, e);
     }
     if (rc == ERR_OK) {
         rc = metrics_new(&s->metrics, e);

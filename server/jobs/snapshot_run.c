@@ -82,10 +82,6 @@ static remembered *find(snapshot_runs *s, slice name)
 static err_code begin(snapshot_runs *s, slice name, err *e)
 {
     remembered *entry = find(s, name);
-    if (s->thread_made) {
-        pthread_join(s->thread, NULL);
-        s->thread_made = false;
-    }
     if (entry == NULL) {
         entry = &s->list[s->next++ % REMEMBERED];
     }
@@ -104,6 +100,20 @@ static err_code begin(snapshot_runs *s, slice name, err *e)
     return ERR_OK;
 }
 
+/* The last thread ends soon after the state says that its copy has: it is waited for without the
+ * mutex, by one caller. */
+static void join_last(snapshot_runs *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    bool ended = s->thread_made && !s->running;
+    pthread_t thread = s->thread;
+    s->thread_made = s->thread_made && !ended;
+    pthread_mutex_unlock(&s->mutex);
+    if (ended) {
+        pthread_join(thread, NULL);
+    }
+}
+
 err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
 {
     char path[PATH_BYTES_MAX];
@@ -118,10 +128,11 @@ err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
         return err_set(e, ERR_IO, "snapshot_dir cannot be made: %s", strerror(errno));
     }
     err_code rc = ERR_OK;
+    join_last(s);
     pthread_mutex_lock(&s->mutex);
     if (s->stopping) {
         rc = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
-    } else if (s->running) {
+    } else if (s->thread_made) {
         rc = slice_equal(slice_of(s->current->name), name)
                  ? err_set(e, ERR_CONFLICT, "a snapshot of this name is being made")
                  : err_set(e, ERR_UNAVAILABLE, "another snapshot is being made");

@@ -14,6 +14,7 @@
 #include "core/train/loop/train.h"
 #include "core/train/loop/tune.h"
 #include "server/cli/print_json.h"
+#include "server/jobs/train_follow.h"
 #include "server/jobs/train_publish.h"
 #include "server/jobs/train_quota.h"
 #include "server/jobs/train_report.h"
@@ -270,6 +271,9 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     j->a = a;
     j->tuned_all = mode == TRAIN_TUNED;
     err_code code = make_request(j, call, e);
+    if (code == ERR_OK && !j->tuned_all) {
+        code = train_follow((int)a->progress_fd, e);
+    }
     if (code == ERR_OK) {
         code = open_store(j, e);
     }

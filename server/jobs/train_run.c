@@ -38,8 +38,10 @@ struct train_runs {
     /* guarded by mutex */
     api_train_status status;
     pthread_t thread;
+    pthread_cond_t settled; /* `starting` became false */
     bool thread_made, stopping, cancelled;
-    pid_t child; /* 0: none */
+    bool starting; /* one caller spawns, without the mutex; `thread` is its own meanwhile */
+    pid_t child;   /* 0: none */
     /* the watching thread alone */
     lines progress, output;
     char last_line[LINE_BYTES_MAX];
@@ -203,35 +205,88 @@ static void *watch_main(void *argument)
 
 /* --- starting ----------------------------------------------------------------------------- */
 
-/* With the mutex held. */
-static err_code start_child(train_runs *t, char *const *argv, err *e)
+/* begin_start lets one caller in. */
+static err_code begin_start(train_runs *t, err *e)
+{
+    err_code rc = ERR_OK;
+    pthread_mutex_lock(&t->mutex);
+    if (t->stopping) {
+        rc = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
+    } else if (t->starting || t->status.state == API_TRAIN_RUNNING) {
+        rc = err_set(e, ERR_CONFLICT, "a training runs already");
+    } else {
+        t->starting = true;
+        t->cancelled = false;
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return rc;
+}
+
+/* end_start publishes the child, or that there is none; the watching thread begins with it. */
+static err_code end_start(train_runs *t, const train_child *child, err *e)
+{
+    bool unwatched = false;
+    pthread_mutex_lock(&t->mutex);
+    if (child != NULL) {
+        t->child = child->pid;
+        t->status = nothing_known;
+        t->status.state = API_TRAIN_RUNNING;
+        t->status.started = clock_now();
+        unwatched = pthread_create(&t->thread, NULL, watch_main, t) != 0;
+        t->thread_made = !unwatched;
+    }
+    if (unwatched) {
+        t->child = 0;
+        t->status = nothing_known;
+    } else if (child != NULL && (t->cancelled || t->stopping)) { /* asked for meanwhile */
+        t->cancelled = true;
+        (void)kill(child->pid, SIGTERM);
+    }
+    t->starting = false;
+    pthread_cond_broadcast(&t->settled);
+    pthread_mutex_unlock(&t->mutex);
+    return unwatched ? err_set(e, ERR_IO, "the training cannot be watched") : ERR_OK;
+}
+
+/* The last watching thread has ended or is about to, since the state says so; nobody else has it
+ * now. */
+static void join_last(train_runs *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    bool made = t->thread_made;
+    t->thread_made = false;
+    pthread_mutex_unlock(&t->mutex);
+    if (made) {
+        pthread_join(t->thread, NULL);
+    }
+}
+
+static err_code start_child(train_runs *t, char *const *argv, pid_t *pid, err *e)
 {
     train_child child;
-    if (t->thread_made) {
-        pthread_join(t->thread, NULL); /* it has ended: the state says so */
-        t->thread_made = false;
-    }
-    err_code rc = train_child_start(&child, argv, e);
+    err_code rc = begin_start(t, e);
     if (rc != ERR_OK) {
         return rc;
     }
-    t->child = child.pid;
+    join_last(t);
+    rc = store_train_running(t->options.store) ? err_set(e, ERR_CONFLICT, "a training runs already")
+                                               : train_child_start(&child, argv, e);
+    if (rc != ERR_OK) {
+        (void)(end_start(t, NULL, NULL) == ERR_OK);
+        return rc;
+    }
+    *pid = child.pid;
     t->progress = (lines){.fd = child.progress_fd};
     t->output = (lines){.fd = child.output_fd};
     t->last_line[0] = '\0';
-    t->cancelled = false;
-    if (pthread_create(&t->thread, NULL, watch_main, t) != 0) {
+    rc = end_start(t, &child, e);
+    if (rc != ERR_OK) {
         (void)kill(child.pid, SIGKILL);
         (void)waitpid(child.pid, NULL, 0);
         (void)close(child.progress_fd);
         (void)close(child.output_fd);
-        t->child = 0;
-        return err_set(e, ERR_IO, "the training cannot be watched");
+        return rc;
     }
-    t->thread_made = true;
-    t->status = nothing_known;
-    t->status.state = API_TRAIN_RUNNING;
-    t->status.started = clock_now();
     metric_count(t->started, 1);
     return ERR_OK;
 }
@@ -248,20 +303,10 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
                      .report = report,
                      .report_ctx = report_ctx};
     err_code rc = train_order_make(&order, &ask, e);
+    pid_t pid = 0;
+    rc = rc == ERR_OK ? start_child(t, order.at, &pid, e) : rc;
     if (rc == ERR_OK) {
-        pthread_mutex_lock(&t->mutex);
-        if (t->stopping) {
-            rc = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
-        } else if (t->status.state == API_TRAIN_RUNNING || store_train_running(t->options.store)) {
-            rc = err_set(e, ERR_CONFLICT, "a training runs already");
-        } else {
-            rc = start_child(t, order.at, e);
-        }
-        pid_t child = t->child;
-        pthread_mutex_unlock(&t->mutex);
-        if (rc == ERR_OK) {
-            log_event(LOG_INFO, "train_started", log_int("pid", child));
-        }
+        log_event(LOG_INFO, "train_started", log_int("pid", pid));
     }
     train_order_fini(&order);
     return rc;
@@ -282,7 +327,9 @@ err_code train_runs_cancel(train_runs *t, err *e)
 {
     err_code rc = ERR_OK;
     pthread_mutex_lock(&t->mutex);
-    if (t->child == 0) {
+    if (t->child == 0 && t->starting) {
+        t->cancelled = true; /* end_start ends it */
+    } else if (t->child == 0) {
         rc = err_set(e, ERR_NOT_FOUND, "no training runs that was started by this service");
     } else {
         t->cancelled = true;
@@ -327,6 +374,7 @@ err_code train_runs_new(train_runs **out, const train_runs_options *options, err
         return rc;
     }
     pthread_mutex_init(&t->mutex, NULL);
+    pthread_cond_init(&t->settled, NULL);
     *out = t;
     return ERR_OK;
 }
@@ -338,6 +386,9 @@ void train_runs_stop(train_runs *t)
     }
     pthread_mutex_lock(&t->mutex);
     t->stopping = true;
+    while (t->starting) {
+        pthread_cond_wait(&t->settled, &t->mutex);
+    }
     bool made = t->thread_made;
     t->thread_made = false;
     if (t->child != 0) {
@@ -366,6 +417,7 @@ void train_runs_free(train_runs *t)
     if (t != NULL) {
         train_runs_stop(t);
         pthread_mutex_destroy(&t->mutex);
+        pthread_cond_destroy(&t->settled);
         mem_free(t);
     }
 }

@@ -107,7 +107,7 @@ void turn_close(turn *t)
 err_code turn_open(turn *t, const char *path, err *e)
 {
     turn_close(t);
-    t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     return t->fd >= 0 ? ERR_OK : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
 }
 

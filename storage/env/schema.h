@@ -154,6 +154,10 @@ err_code schema_error(int rc, const char *what, err *e);
 err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
 void env_close(store *s);
 
+/* env_copy writes a compacted copy as data.mdb into the folder `to`, readable for its owner alone.
+ */
+err_code env_copy(MDB_env *env, const char *to, err *e) ERR_CHECKED;
+
 /* env_forget_pages is store_forget_pages for an environment, which needs MDB_NOTLS. */
 void env_forget_pages(MDB_env *env);
 

@@ -29,7 +29,12 @@ static err_code remove_store(const char *folder, err *e)
     static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock", "owner.lock",
                                         "train.lock"};
     char path[STORE_PATH_MAX];
+    struct stat st;
     err_code rc = ERR_OK;
+    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode)) { /* nothing of ours lies behind a link */
+        return unlink(folder) == 0 ? ERR_OK
+                                   : err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
+    }
     for (size_t i = 0; rc == ERR_OK && i < sizeof files / sizeof files[0]; i++) {
         rc = path_join(path, folder, files[i], e);
         if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
@@ -53,7 +58,7 @@ err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e)
 {
     err_code rc = stage_remove(dir, e);
     rc = rc == ERR_OK ? path_join(stage, dir, stage_name, e) : rc;
-    if (rc == ERR_OK && mkdir(stage, 0755) != 0) {
+    if (rc == ERR_OK && mkdir(stage, 0700) != 0) {
         rc = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", stage,
                      strerror(errno));
     }
@@ -66,12 +71,6 @@ void store_discard(store *owner)
         remove_store(owner->dir, NULL); /* before the locks go, so that nobody opens half of it */
         store_close(owner);
     }
-}
-
-static err_code copy_content(store *owner, const char *stage, err *e)
-{
-    int rc = mdb_env_copy2(owner->env, stage, MDB_CP_COMPACT);
-    return schema_error(rc, "copying the store", e);
 }
 
 /* Content that is made anew is another store's: only the numbering goes on. */
@@ -105,7 +104,7 @@ err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
     }
     rc = stage_make(owner->dir, stage, e);
     rc = rc == ERR_OK ? store_stat(owner, &info, e) : rc;
-    rc = rc == ERR_OK && merge ? copy_content(owner, stage, e) : rc;
+    rc = rc == ERR_OK && merge ? env_copy(owner->env, stage, e) : rc;
     store_options options = owner->options;
     options.mode = STORE_BESIDE;
     options.create = true;

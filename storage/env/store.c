@@ -54,7 +54,7 @@ err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
 
 static err_code prepare_folder(const store *s, err *e)
 {
-    if (s->options.create && mkdir(s->dir, 0755) != 0 && errno != EEXIST) {
+    if (s->options.create && mkdir(s->dir, 0700) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "making the folder %s: %s", s->dir, strerror(errno));
     }
     return s->options.create ? ERR_OK : has_data(s->dir, e);

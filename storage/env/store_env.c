@@ -88,7 +88,7 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
         if (opened >= 0) {
             close(opened);
         }
-        opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (opened < 0) {
             return err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
         }
@@ -260,7 +260,7 @@ static int open_mapped(store *s, size_t map_bytes)
     rc = rc == 0 ? mdb_env_set_maxdbs(s->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_maxreaders(s->env, 1024) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(s->env, map_bytes) : rc;
-    rc = rc == 0 ? mdb_env_open(s->env, s->dir, flags, 0644) : rc;
+    rc = rc == 0 ? mdb_env_open(s->env, s->dir, flags, 0600) : rc;
     if (rc != 0 && s->env != NULL) {
         mdb_env_close(s->env);
         s->env = NULL;
@@ -328,6 +328,19 @@ err_code env_open(store *s, bool create, err *e)
         close(fd);
     }
     return rc;
+}
+
+err_code env_copy(MDB_env *env, const char *to, err *e)
+{
+    char path[STORE_PATH_MAX];
+    err_code code = path_join(path, to, "data.mdb", e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int rc = fd < 0 ? errno : mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+    rc = fd >= 0 && close(fd) != 0 && rc == 0 ? errno : rc;
+    return schema_error(rc, "copying the store", e);
 }
 
 void env_close(store *s)

@@ -241,7 +241,9 @@ static err_code keep_answer(applying *x, err *e)
         }
     }
     uint32_t unique = 0;
-    qsort(x->users, x->user_count, sizeof *x->users, compare_rows);
+    if (x->user_count > 1) {
+        qsort(x->users, x->user_count, sizeof *x->users, compare_rows);
+    }
     for (uint32_t i = 0; i < x->user_count; i++) {
         if (unique == 0 || x->users[unique - 1] != x->users[i]) {
             x->users[unique++] = x->users[i];

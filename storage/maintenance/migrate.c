@@ -258,7 +258,7 @@ static err_code open_raw(migration *m, const char *dir, err *e)
     int rc = process_env_create(&m->env);
     rc = rc == 0 ? mdb_env_set_maxdbs(m->env, DB_COUNT + 4) : rc;
     rc = rc == 0 ? mdb_env_set_mapsize(m->env, (size_t)1 << MIGRATE_MAP_SHIFT) : rc;
-    rc = rc == 0 ? mdb_env_open(m->env, dir, MDB_RDONLY | MDB_NOTLS, 0644) : rc;
+    rc = rc == 0 ? mdb_env_open(m->env, dir, MDB_RDONLY | MDB_NOTLS, 0600) : rc;
     code = schema_error(rc, "opening data.mdb", e);
     code = code == ERR_OK ? guard_take(&m->files, dir, true, e) : code;
     rc = code == ERR_OK ? mdb_txn_begin(m->env, NULL, MDB_RDONLY, &m->txn) : 0;

@@ -13,6 +13,11 @@ static void remove_draft(const char *draft)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock"};
     char path[STORE_PATH_MAX];
+    struct stat st;
+    if (lstat(draft, &st) == 0 && S_ISLNK(st.st_mode)) {
+        (void)unlink(draft); /* not what it leads to */
+        return;
+    }
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (path_join(path, draft, files[i], NULL) == ERR_OK) {
             (void)unlink(path);
@@ -95,15 +100,13 @@ err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), 
         return err_set(e, ERR_INVALID, "path too long: %.60s...", to);
     }
     remove_draft(draft); /* what a killed one left */
-    if (mkdir(draft, 0755) != 0) {
+    if (mkdir(draft, 0700) != 0) {
         return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", draft,
                        strerror(errno));
     }
     /* The read transaction keeps the environment open under the copy. */
     err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK
-             ? schema_error(mdb_env_copy2(s->env, draft, MDB_CP_COMPACT), "copying the store", e)
-             : rc;
+    rc = rc == ERR_OK ? env_copy(s->env, draft, e) : rc;
     store_read_end(r);
     if (rc == ERR_OK && cancelled != NULL && cancelled(ctx)) {
         rc = err_set(e, ERR_CANCELLED, "interrupted");

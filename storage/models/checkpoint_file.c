@@ -54,7 +54,8 @@ static err_code write_draft(const char *path, const store_info *info, uint64_t s
     encode_u64(&x, bytes.length);
     encode_u64(&x, checksum64(bytes.at, bytes.length));
     err_code rc = encoder_check(&x, "checkpoint", e);
-    int fd = rc == ERR_OK ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    int fd =
+        rc == ERR_OK ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     if (rc == ERR_OK && fd < 0) {
         rc = err_set(e, ERR_IO, "writing %s: %s", path, strerror(errno));
     }
@@ -144,7 +145,7 @@ err_code checkpoint_file_take(store *s, void **out, size_t *bytes, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return errno == ENOENT ? err_set(e, ERR_NOT_FOUND, "there is no checkpoint to resume from")
                                : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
@@ -203,7 +204,7 @@ err_code checkpoint_file_sweep(store *s, err *e)
     uint64_t length = 0, sum = 0;
     err_code rc = remove_file(s, draft_name, e);
     rc = rc == ERR_OK ? path_join(path, s->dir, final_name, e) : rc;
-    int fd = rc == ERR_OK ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = rc == ERR_OK ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (fd < 0) {
         return rc;
     }

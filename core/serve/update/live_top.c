@@ -121,8 +121,12 @@ static void find_moves(const live *l, top_kind kind, const top_list *list, moves
             m->come[m->come_count++] = is;
         }
     }
-    qsort(m->gone, m->gone_count, sizeof *m->gone, by_place);
-    qsort(m->come, m->come_count, sizeof *m->come, by_place);
+    if (m->gone_count > 1) { /* an empty list may have no memory */
+        qsort(m->gone, m->gone_count, sizeof *m->gone, by_place);
+    }
+    if (m->come_count > 1) {
+        qsort(m->come, m->come_count, sizeof *m->come, by_place);
+    }
 }
 
 static void merge(const top_list *old, const moves *m, top_list *out)

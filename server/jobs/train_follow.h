@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * train_follow: a training that was started by a service ends with it, however the service ends.
+ *
+ * A service that is killed cannot tell its child anything, but its end of the progress pipe closes.
+ * PR_SET_PDEATHSIG is of no use here: it follows the thread that spawned, not the process.
+ */
+#ifndef SERVER_TRAIN_FOLLOW_H
+#define SERVER_TRAIN_FOLLOW_H
+
+#include "core/common/err.h"
+
+/* train_follow starts a thread that interrupts this process, as SIGTERM does, when nobody can read
+ * `progress_fd` any more, and kills it some seconds later if it still runs. -1: does nothing. */
+err_code train_follow(int progress_fd, err *e) ERR_CHECKED;
+
+#endif
