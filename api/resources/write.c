@@ -8,6 +8,9 @@
 #include "api/web/problem.h"
 #include "core/common/mem.h"
 
+/* More than any answer to OP_ENTRIES_MAX entries takes. */
+static const size_t RENDER_BYTES_MAX = (size_t)64 << 20;
+
 err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e)
 {
     *out = NULL;
@@ -24,7 +27,6 @@ err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, 
     w->route = c->route->path;
     w->list = "";
     w->errors_max = c->deps->limits.errors_max;
-    w->answer_bytes_max = c->deps->limits.answer_bytes_max;
     slice id = c->request->request_id;
     size_t length = id.length < REQUEST_ID_BYTES_MAX ? id.length : REQUEST_ID_BYTES_MAX;
     memcpy(w->request_id, id.at != NULL ? id.at : "", length);
@@ -56,9 +58,8 @@ static void put_names(json_buffer *b, const char *key, const slice *names, uint3
     json_put_raw(b, "]", 1);
 }
 
-static void put_embedding(json_buffer *b, const write_embedding *m)
+static void put_document(json_buffer *b, const write_embedding *m)
 {
-    json_put_key(b, "embedding");
     json_put_raw(b, "{", 1);
     put_names(b, "from", m->from, m->from_count);
     put_names(b, "missing", m->missing, m->missing_count);
@@ -78,6 +79,24 @@ static void put_embedding(json_buffer *b, const write_embedding *m)
     json_put_raw_text(b, "]}");
 }
 
+static bool tells_embeddings(const api_write *w)
+{
+    return w->embeddings != NULL || w->op->answer.embeddings != NULL;
+}
+
+/* What the request computed, or what its op carries. */
+static void put_embedding(json_buffer *b, const api_write *w, uint32_t i)
+{
+    slice carried = w->op->answer.embeddings != NULL ? w->op->answer.embeddings[i] : slice_of(NULL);
+    if (carried.at != NULL) {
+        json_put_key(b, "embedding");
+        json_put_raw(b, carried.at, carried.length);
+    } else if (w->embeddings != NULL && w->embeddings[i].known) {
+        json_put_key(b, "embedding");
+        put_document(b, &w->embeddings[i]);
+    }
+}
+
 static unsigned entry_status(const apply_entry *entry)
 {
     if (entry->code != ERR_OK) {
@@ -89,8 +108,8 @@ static unsigned entry_status(const apply_entry *entry)
 /* Members that say what became of entry `i`, beside its status. */
 static void put_entry(json_buffer *b, const api_write *w, const apply_entry *entry, uint32_t i)
 {
-    if (w->embeddings != NULL && w->embeddings[i].known && entry->code == ERR_OK) {
-        put_embedding(b, &w->embeddings[i]);
+    if (tells_embeddings(w) && entry->code == ERR_OK) {
+        put_embedding(b, w, i);
     }
     if (w->op->kind == OP_INTERACTIONS_REMOVE || w->op->kind == OP_ITEMS_DELETE) {
         if (entry->code == ERR_OK && w->op->kind == OP_INTERACTIONS_REMOVE) {
@@ -128,7 +147,7 @@ static void put_model_seq(json_buffer *b, const api_write *w, uint64_t seq)
     if (w->op->kind == OP_GENERATION_ACTIVATE) {
         json_put_key(b, "model");
         json_put_unsigned(b, w->op->generation);
-    } else if (w->embeddings != NULL) {
+    } else if (tells_embeddings(w)) {
         json_put_key(b, "model");
         if (w->model == 0) {
             json_put_raw(b, "null", 4);
@@ -289,14 +308,21 @@ void write_answer(const api_write *w, const apply_result *result, api_response *
     problem_respond(r, &e, NULL, slice_of(w->request_id));
 }
 
-/* Runs in the op's transaction (storage/log/op.h). */
-static err_code render(void *ctx, const apply_result *result, arena *a, uint16_t *status,
-                       slice *body, err *e)
+err_code write_render(const op *o, const apply_result *result, arena *a, uint16_t *status,
+                      slice *body, err *e)
 {
-    const api_write *w = ctx;
+    char list[OP_LIST_BYTES_MAX + 1];
+    api_write w = {.op = (op *)(uintptr_t)o, /* only read */
+                   .single = o->answer.single,
+                   .list = list,
+                   .model = o->answer.model,
+                   .errors_max = o->answer.errors_max};
     api_response r;
-    api_response_init(&r, w->answer_bytes_max);
-    answer(w, result, &r);
+    snprintf(list, sizeof list, "%.*s", (int)o->answer.list.length, o->answer.list.at);
+    snprintf(w.request_id, sizeof w.request_id, "%.*s", (int)o->answer.request_id.length,
+             o->answer.request_id.at);
+    api_response_init(&r, RENDER_BYTES_MAX);
+    answer(&w, result, &r);
     err_code code = json_buffer_check(&r.body, e);
     if (code == ERR_OK) {
         *status = (uint16_t)r.status;
@@ -305,6 +331,44 @@ static err_code render(void *ctx, const apply_result *result, arena *a, uint16_t
     }
     api_response_fini(&r);
     return code;
+}
+
+/* The embeddings' documents go into the op, so that whoever applies it keeps the same answer. */
+static err_code carry_embeddings(api_write *w, err *e)
+{
+    op *o = w->op;
+    slice *made = arena_alloc(&o->memory, o->count, sizeof *made);
+    json_buffer text;
+    json_buffer_init(&text, OP_EMBEDDING_BYTES_MAX);
+    err_code code = made != NULL ? ERR_OK : err_nomem(e, "an embedding");
+    for (uint32_t i = 0; code == ERR_OK && i < o->count; i++) {
+        made[i] = (slice){NULL, 0};
+        if (w->embeddings[i].known) {
+            json_buffer_reset(&text, SIZE_MAX);
+            put_document(&text, &w->embeddings[i]);
+            code = json_buffer_check(&text, e);
+            made[i] = arena_slice(&o->memory, (slice){text.at, text.length});
+            code = code == ERR_OK && made[i].at == NULL ? err_nomem(e, "an embedding") : code;
+        }
+    }
+    o->answer.embeddings = made;
+    json_buffer_fini(&text);
+    return code;
+}
+
+static err_code carry_answer(api_write *w, err *e)
+{
+    op_answer *a = &w->op->answer;
+    a->single = w->single;
+    a->errors_max = (uint16_t)(w->errors_max < UINT16_MAX ? w->errors_max : UINT16_MAX);
+    a->model = w->model;
+    a->list = arena_slice(&w->op->memory, slice_of(w->list));
+    a->request_id = arena_slice(&w->op->memory, slice_of(w->request_id));
+    if (a->list.at == NULL || a->request_id.at == NULL) {
+        return err_nomem(e, "an idempotency key");
+    }
+    w->op->render = write_render;
+    return w->embeddings != NULL ? carry_embeddings(w, e) : ERR_OK;
 }
 
 err_code write_idempotent(context *c, api_write *w, err *e)
@@ -328,8 +392,7 @@ err_code write_idempotent(context *c, api_write *w, err *e)
     if (w->op->idempotency_key.at == NULL) {
         return err_nomem(e, "an idempotency key");
     }
-    w->op->render = render;
-    w->op->render_ctx = w;
     const slice parts[] = {c->request->method, c->request->target, c->request->body};
-    return body_hash(parts, 3, w->op->idempotency_hash, e);
+    err_code code = carry_answer(w, e);
+    return code == ERR_OK ? body_hash(parts, 3, w->op->idempotency_hash, e) : code;
 }

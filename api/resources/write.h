@@ -4,7 +4,8 @@
  *
  * An api_write owns the op, what was computed for it at admission (vectors of new items), and the
  * way to say what came of it. The same rendering serves the answer and the record that a repeat of
- * an Idempotency-Key gets: the latter runs inside the op's transaction, on the writer's thread.
+ * an Idempotency-Key gets: the latter runs inside the op's transaction, on the writer's thread, and
+ * takes what it says from the op alone (op_answer).
  *
  * One thread at a time; it is handed from the request's thread to the writer's and back.
  */
@@ -22,7 +23,7 @@
 #include "core/serve/state/coldstart.h"
 #include "storage/log/op.h"
 
-enum { REQUEST_ID_BYTES_MAX = 128 };
+enum { REQUEST_ID_BYTES_MAX = OP_REQUEST_ID_BYTES_MAX };
 
 /* How the vector of a new item came about, by names; everything lives in the op's arena. */
 typedef struct write_embedding {
@@ -46,7 +47,6 @@ struct api_write {
     slice location;              /* of a new item, for the header */
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     size_t errors_max;
-    size_t answer_bytes_max;
 };
 
 /* write_new makes a write with an empty op of this kind; the context keeps it. The op may hold
@@ -60,6 +60,10 @@ void write_free(api_write *w);
  * can be repeated as they are, and a DELETE that answered from memory would leave what has been
  * made again since. */
 err_code write_idempotent(context *c, api_write *w, err *e) ERR_CHECKED;
+
+/* write_render is the op_render of every op that the API makes, or that a log brings. */
+err_code write_render(const op *o, const apply_result *result, arena *a, uint16_t *status,
+                      slice *body, err *e) ERR_CHECKED;
 
 /* write_answer renders what came of the op: the answer, or a problem. */
 void write_answer(const api_write *w, const apply_result *result, api_response *response);

@@ -116,19 +116,29 @@ void encode_slice(encoder *x, slice value)
     encode_bytes(x, value.at, value.length);
 }
 
-size_t encode_field_begin(encoder *x, uint8_t tag)
+size_t encode_string_begin(encoder *x)
 {
-    encode_u8(x, tag);
     encode_u32(x, 0);
     return x->used;
 }
 
-void encode_field_end(encoder *x, size_t begun)
+void encode_string_end(encoder *x, size_t begun)
 {
     if (x->failed == ERR_OK) {
         uint32_t length = htole32((uint32_t)(x->used - begun));
         memcpy(x->bytes + begun - sizeof length, &length, sizeof length);
     }
+}
+
+size_t encode_field_begin(encoder *x, uint8_t tag)
+{
+    encode_u8(x, tag);
+    return encode_string_begin(x);
+}
+
+void encode_field_end(encoder *x, size_t begun)
+{
+    encode_string_end(x, begun);
 }
 
 void encode_seal(encoder *x)

@@ -49,6 +49,10 @@ void encode_slice(encoder *x, slice value);
 size_t encode_field_begin(encoder *x, uint8_t tag);
 void encode_field_end(encoder *x, size_t begun);
 
+/* encode_string_begin and _end write a string that is encoded in place, as encode_slice would. */
+size_t encode_string_begin(encoder *x);
+void encode_string_end(encoder *x, size_t begun);
+
 /* encode_seal ends a record with the checksum of all its bytes. */
 void encode_seal(encoder *x);
 

@@ -156,6 +156,7 @@ void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES
     put_le(&at, info->data_seq, 8);
     put_le(&at, state->next_generation, 4);
     put_le(&at, state->oplog_bytes, 8);
+    put_le(&at, (uint64_t)state->clock, 8);
     put_le(&at, state->snapshot, 1);
     memcpy(at, info->external, EXTERNAL_POSITION_MAX); /* padded with zeroes */
     seal_put(out, STATE_RECORD_BYTES - SEAL_BYTES);
@@ -185,6 +186,7 @@ err_code state_decode(store_state *out, slice bytes, err *e)
     out->info.data_seq = decode_u64(&d);
     out->next_generation = decode_u32(&d);
     out->oplog_bytes = decode_u64(&d);
+    out->clock = decode_i64(&d);
     out->snapshot = decode_u8(&d) != 0;
     const void *external = decode_bytes(&d, EXTERNAL_POSITION_MAX);
     if (external != NULL) {

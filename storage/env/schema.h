@@ -23,6 +23,7 @@
  *   idempotency   key                                version, time, hash, users, status, body
  *   idem_times    time u64, key                      (empty)
  *   oplog         seq u64                            version, time, rows, redacted, op
+ *   publishers    incarnation 16                     version, last number, window, clock
  *   generations   number u32                         version, state, ..., summary
  *   blobs         number u32, name, 0                version, bytes u64, stride u64
  *                 number u32, name, 0, piece u32     version, 7 zero bytes, u64 sum, up to 1 MiB
@@ -57,6 +58,7 @@ typedef enum store_db {
     DB_IDEMPOTENCY,
     DB_IDEM_TIMES,
     DB_OPLOG,
+    DB_PUBLISHERS,
     DB_GENERATIONS,
     DB_BLOBS,
     DB_COUNT
@@ -72,20 +74,22 @@ enum {
     STATE_RECORD_VERSION = 3,
     IDEMPOTENCY_RECORD_VERSION = 2,
     OPLOG_RECORD_VERSION = 2,
+    PUBLISHER_RECORD_VERSION = 1,
     GENERATION_RECORD_VERSION = 2,
     BLOB_RECORD_VERSION = 2,
     EDGE_VALUE_BYTES = 20,
     FEATURE_HEADER_BYTES = 4,
     PIECE_HEADER_BYTES = 16,
     ITEM_RECORD_BYTES_MAX = 256 * 1024,
-    STATE_RECORD_BYTES =
-        1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 1 + EXTERNAL_POSITION_MAX + SEAL_BYTES,
+    STATE_RECORD_BYTES = 1 + 16 + 8 + 4 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 4 + 8 + 8 + 1 +
+                         EXTERNAL_POSITION_MAX + SEAL_BYTES,
 };
 
 typedef struct store_state {
     store_info info; /* the durable part of it */
     uint32_t next_generation;
     uint64_t oplog_bytes; /* of all entries kept */
+    int64_t clock;        /* by which kept answers expire (idempotency.c); 0: no op yet */
     bool snapshot;        /* a copy that nobody has owned yet: its owner starts a new lineage */
 } store_state;
 

@@ -198,6 +198,7 @@ static err_code keep_accepted(applying *x, op *logged, err *e)
 static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err *e)
 {
     op logged = *x->o;
+    logged.idempotency_key = (slice){NULL, 0}; /* the answer is kept, and erased, elsewhere */
     if (logged.kind == OP_USER_ERASE) {
         logged.user.at = NULL; /* the log must not bring back the name that it erases */
         logged.user.length = 0;
@@ -209,7 +210,7 @@ static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err 
     op_write(&logged, &bytes);
     rc = rc == ERR_OK ? encoder_check(&bytes, "write", e) : rc;
     oplog_entry entry = {.seq = x->seq,
-                         .time = x->o->time,
+                         .time = x->w->state.clock,
                          .user_rows = user_rows,
                          .item_rows = item_rows,
                          .op = encoder_slice(&bytes)};
@@ -234,8 +235,7 @@ static err_code keep_answer(applying *x, err *e)
         return ERR_OK;
     }
     if (o->render != NULL) {
-        err_code rc =
-            o->render(o->render_ctx, result, &result->memory, &result->status, &result->body, e);
+        err_code rc = o->render(o, result, &result->memory, &result->status, &result->body, e);
         if (rc != ERR_OK) {
             return rc;
         }
@@ -254,7 +254,7 @@ static err_code keep_answer(applying *x, err *e)
         put_be32((unsigned char *)&x->users[i], row);
     }
     slice empty = {"", 0};
-    idempotency_record record = {.time = o->time,
+    idempotency_record record = {.time = x->w->state.clock,
                                  .hash = o->idempotency_hash,
                                  .users = (const unsigned char *)x->users,
                                  .user_count = unique,
@@ -275,7 +275,8 @@ static err_code replay(applying *x, bool *done, err *e)
         return ERR_OK;
     }
     err_code rc = idempotency_get(x->r, o->idempotency_key, &result->memory, &record, e);
-    if (rc == ERR_NOT_FOUND || (rc == ERR_OK && o->time - record.time >= IDEMPOTENCY_SECONDS)) {
+    if (rc == ERR_NOT_FOUND ||
+        (rc == ERR_OK && idempotency_expired(x->w->state.clock, o->time, record.time))) {
         return ERR_OK;
     }
     if (rc != ERR_OK) {
@@ -304,23 +305,6 @@ static err_code replay(applying *x, bool *done, err *e)
     return ERR_OK;
 }
 
-/* How much of the quota an op might take; deletions live from the reserve beyond it. */
-static uint64_t quota_need(const op *o)
-{
-    bool adds = o->kind == OP_ITEMS_CREATE || o->kind == OP_ITEMS_PUT ||
-                o->kind == OP_ITEMS_PATCH || o->kind == OP_INTERACTIONS_ADD;
-    return adds ? 2 * (uint64_t)o->memory.used + QUOTA_OP_BYTES : 0;
-}
-
-static uint64_t quota_room(store *s, const op *const *ops, size_t count)
-{
-    uint64_t enough = 0;
-    for (size_t i = 0; i < count; i++) {
-        enough += quota_need(ops[i]);
-    }
-    return store_quota_room(s, enough);
-}
-
 static err_code apply_in(store_write *w, const op *o, apply_result *result, err *e)
 {
     applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
@@ -329,6 +313,7 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     uint32_t user_rows = info->user_rows, item_rows = info->item_rows;
     encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
     x.seq = info->seq + 1;
+    w->state.clock = idempotency_clock(w->state.clock, o->time);
     err_code rc = replay(&x, &done, e);
     if (rc != ERR_OK || done) {
         goto cleanup;
@@ -341,11 +326,6 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     if (result->accepted > 0) {
         rc = log_op(&x, user_rows, item_rows, e);
         info->seq = x.seq;
-        if (o->external.at != NULL) {
-            assert(o->external.length <= EXTERNAL_POSITION_MAX);
-            memset(info->external, 0, sizeof info->external);
-            memcpy(info->external, o->external.at, o->external.length);
-        }
         if (o->kind != OP_GENERATION_ACTIVATE) {
             info->data_seq = x.seq;
         }
@@ -356,41 +336,144 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     result->seq = info->seq;
     rc = rc == ERR_OK ? keep_answer(&x, e) : rc;
 cleanup:
+    rc = rc == ERR_OK ? idempotency_trim(w, e) : rc;
     encoder_fini(&x.scratch);
     return rc;
 }
 
-/* --- a group --- */
+/* --- messages --- */
 
-static err_code attempt(store *s, const op *const *ops, size_t count, apply_result *results, err *e)
+static void fail_result(apply_result *result, err_code code, const char *text)
+{
+    clear_result(result);
+    result->code = code;
+    snprintf(result->detail, sizeof result->detail, "%s", text);
+}
+
+static err_code apply_message_in(store_write *w, const apply_message *m, apply_result *results,
+                                 err *e)
+{
+    bool repeat = false;
+    assert(m->position.length <= EXTERNAL_POSITION_MAX);
+    err_code rc = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;
+    for (size_t i = 0; i < m->count && rc == ERR_OK; i++) {
+        if (repeat) {
+            fail_result(&results[i], ERR_CONFLICT, "the message was applied before");
+            results[i].dropped = true;
+        } else {
+            clear_result(&results[i]);
+            rc = apply_in(w, m->ops[i], &results[i], e);
+        }
+    }
+    if (m->position.at != NULL) {
+        memset(w->state.info.external, 0, sizeof w->state.info.external);
+        memcpy(w->state.info.external, m->position.at, m->position.length);
+    }
+    return rc;
+}
+
+static err_code attempt(store *s, const apply_message *messages, size_t count,
+                        apply_result *results, err *e)
 {
     store_write *w = NULL;
-    int64_t newest = 0;
     err_code rc = store_write_begin(s, &w, e);
-    uint64_t room = rc == ERR_OK ? quota_room(s, ops, count) : 0;
-    bool no_reserve = rc == ERR_OK && room == 0 && store_reserve_room(s) == 0;
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        uint64_t need = quota_need(ops[i]);
-        clear_result(&results[i]);
-        rc = need > room ? err_set(e, ERR_FULL, "the store's quota is used up")
-             : need == 0 && no_reserve
-                 ? err_set(e, ERR_FULL,
-                           "the store's quota and its reserve for deletions are used up")
-                 : apply_in(w, ops[i], &results[i], e);
-        room -= need;
-        newest = ops[i]->time > newest ? ops[i]->time : newest;
+    if (rc != ERR_OK) {
+        return rc;
     }
-    if (rc == ERR_OK) {
-        rc = oplog_trim(w, count, newest, e);
+    size_t ops = 0;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        rc = apply_message_in(w, &messages[i], results + ops, e);
+        ops += messages[i].count;
     }
-    if (rc == ERR_OK) {
-        rc = idempotency_trim(w, newest, e);
-    }
+    rc =
+        rc == ERR_OK ? oplog_trim(w, ops, e) : rc; /* of this machine alone: by its configuration */
     if (rc != ERR_OK) {
         store_write_abort(w);
         return rc;
     }
     return store_write_commit(w, e);
+}
+
+/* What erasing does outside the transaction, once it is committed. A kill in between is mended by
+ * the sweep at open, which knows the last erasure's seq. */
+static void after_commit(store *s, const op *const *ops, size_t count, apply_result *results)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->kind == OP_USER_ERASE && results[i].code == ERR_OK && !results[i].replayed) {
+            apply_receipt *receipt = &results[i].receipt;
+            receipt->checkpoint = checkpoint_file_exists(s);
+            receipt->training = store_train_running(s);
+            if (checkpoint_file_remove(s, NULL) != ERR_OK) {
+                receipt->checkpoint = false;
+            }
+        }
+    }
+}
+
+static void fail_all(apply_result *results, size_t count, err_code code, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        fail_result(&results[i], code, text);
+    }
+}
+
+err_code apply_messages(store *s, const apply_message *messages, size_t count,
+                        apply_result *results, err *e)
+{
+    err why = ERR_INIT;
+    err_code rc = attempt(s, messages, count, results, &why);
+    for (size_t i = 0; i < count; i++) {
+        const apply_message *m = &messages[i];
+        if (rc == ERR_OK) {
+            after_commit(s, m->ops, m->count, results);
+        } else {
+            fail_all(results, m->count, rc, why.text);
+        }
+        results += m->count;
+    }
+    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
+}
+
+/* --- a group of this machine's own --- */
+
+/* How much of the quota an op might take; deletions live from the reserve beyond it. */
+static uint64_t quota_need(const op *o)
+{
+    bool adds = o->kind == OP_ITEMS_CREATE || o->kind == OP_ITEMS_PUT ||
+                o->kind == OP_ITEMS_PATCH || o->kind == OP_INTERACTIONS_ADD;
+    return adds ? 2 * (uint64_t)o->memory.used + QUOTA_OP_BYTES : 0;
+}
+
+/* quota_check refuses ops that the quota, or its reserve for deletions, has no room for. Asked at
+ * admission, before the transaction: what a log has accepted is applied on every node, whatever its
+ * quota. */
+static err_code quota_check(store *s, const op *const *ops, size_t count, err *e)
+{
+    uint64_t need = 0;
+    bool deletes = false;
+    for (size_t i = 0; i < count; i++) {
+        need += quota_need(ops[i]);
+        deletes = deletes || quota_need(ops[i]) == 0;
+    }
+    uint64_t room = store_quota_room(s, need);
+    if (need > room) {
+        return err_set(e, ERR_FULL, "the store's quota is used up");
+    }
+    return deletes && room == 0 && store_reserve_room(s) == 0
+               ? err_set(e, ERR_FULL, "the store's quota and its reserve for deletions are used up")
+               : ERR_OK;
+}
+
+static err_code attempt_ops(store *s, const op *const *ops, size_t count, apply_result *results,
+                            err *e)
+{
+    const apply_message group = {.ops = ops, .count = count};
+    err_code rc = quota_check(s, ops, count, e);
+    rc = rc == ERR_OK ? attempt(s, &group, 1, results, e) : rc;
+    if (rc == ERR_OK) {
+        after_commit(s, ops, count, results);
+    }
+    return rc;
 }
 
 /* make_room lets the log give way first in a store that is full. Its pages are free for the next
@@ -412,70 +495,46 @@ static bool make_room(store *s)
 static err_code attempt_alone(store *s, const op *o, apply_result *result, err *e)
 {
     err why = ERR_INIT;
-    err_code rc = attempt(s, &o, 1, result, &why);
+    err_code rc = attempt_ops(s, &o, 1, result, &why);
     if (rc == ERR_FULL && make_room(s)) {
         why = (err)ERR_INIT;
-        rc = attempt(s, &o, 1, result, &why);
+        rc = attempt_ops(s, &o, 1, result, &why);
     }
     return rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text);
 }
 
-static void fail_result(apply_result *result, err_code code, const char *text)
+static bool local_failure(err_code code)
 {
-    clear_result(result);
-    result->code = code;
-    snprintf(result->detail, sizeof result->detail, "%s", text);
-}
-
-/* What erasing does outside the transaction, once it is committed. A kill in between is mended by
- * the sweep at open, which knows the last erasure's seq. */
-static void after_commit(store *s, const op *const *ops, size_t count, apply_result *results)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (ops[i]->kind == OP_USER_ERASE && results[i].code == ERR_OK && !results[i].replayed) {
-            apply_receipt *receipt = &results[i].receipt;
-            receipt->checkpoint = checkpoint_file_exists(s);
-            receipt->training = store_train_running(s);
-            if (checkpoint_file_remove(s, NULL) != ERR_OK) {
-                receipt->checkpoint = false;
-            }
-        }
-    }
+    return code == ERR_FULL || code == ERR_NOMEM || code == ERR_TOO_LARGE;
 }
 
 err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results, err *e)
 {
     err first = ERR_INIT;
-    err_code rc = attempt(s, ops, count, results, &first);
+    err_code rc = attempt_ops(s, ops, count, results, &first);
     if (rc == ERR_FULL && store_reader_check(s) > 0) {
-        rc = attempt(s, ops, count, results, &first); /* a process that died held pages */
+        rc = attempt_ops(s, ops, count, results, &first); /* a process that died held pages */
     }
-    bool alone = rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_TOO_LARGE;
-    if (rc == ERR_OK) {
-        after_commit(s, ops, count, results);
-    }
+    bool alone = local_failure(rc);
     for (size_t i = 0; alone && i < count; i++) {
         err why = ERR_INIT;
         rc = attempt_alone(s, ops[i], &results[i], &why);
         if (rc == ERR_OK) {
-            after_commit(s, &ops[i], 1, &results[i]);
             continue;
         }
         fail_result(&results[i], rc, why.text);
-        first = why;
-        if (rc != ERR_FULL && rc != ERR_NOMEM && rc != ERR_TOO_LARGE) {
-            for (size_t j = i + 1; j < count; j++) {
-                fail_result(&results[j], rc == ERR_OUTCOME_UNKNOWN ? ERR_UNAVAILABLE : rc,
-                            why.text);
-            }
+        if (!local_failure(rc)) {
+            fail_all(results + i + 1, count - i - 1,
+                     rc == ERR_OUTCOME_UNKNOWN ? ERR_UNAVAILABLE : rc, why.text);
             return err_set(e, rc, "%s", why.text);
         }
         rc = ERR_OK;
     }
-    for (size_t i = 0; rc != ERR_OK && i < count; i++) {
-        fail_result(&results[i], rc, first.text);
+    if (rc == ERR_OK) {
+        return ERR_OK;
     }
-    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", first.text);
+    fail_all(results, count, rc, first.text);
+    return err_set(e, rc, "%s", first.text);
 }
 
 err_code apply_one(store *s, const op *o, apply_result *result, err *e)

@@ -7,6 +7,11 @@
  * live tables. Every entry is checked before anything of it is written, so a refused entry leaves
  * nothing behind; an op of which every entry is refused takes no seq and is not logged.
  *
+ * What comes of an op is a function of the store's content and the ops before it: no clock,
+ * configuration, quota, grouping, thread count or presence of a generation on this machine decides
+ * anything. What such things decide, admission has decided before: apply_group refuses what does
+ * not fit the quota, and apply_messages takes what a log has already accepted.
+ *
  * One group at a time (the writer thread). Results may be read from other threads afterwards.
  */
 #ifndef STORAGE_APPLY_H
@@ -62,6 +67,7 @@ typedef struct apply_result {
     uint32_t entry_count;
     change_list changes; /* empty if refused or replayed */
     apply_receipt receipt;
+    bool dropped;    /* its message was applied before; `code` is ERR_CONFLICT */
     bool replayed;   /* the same key and body came before: `status` and `body` are the answer */
     uint16_t status; /* what op_render said, now or then */
     slice body;
@@ -82,6 +88,27 @@ void apply_result_fini(apply_result *r);
  * fsync. Ops must have passed op_check or the API's checks. */
 err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results,
                      err *e) ERR_CHECKED;
+
+enum { PUBLISHER_BYTES = 16, PUBLISHER_WINDOW = 64 };
+
+/* One message of an external log: ops that were published together. */
+typedef struct apply_message {
+    const unsigned char *publisher; /* (PUBLISHER_BYTES) the incarnation that numbered it; NULL:
+                                       none, and nothing is dropped as a repeat */
+    uint64_t number;                /* from 1 on; at most PUBLISHER_WINDOW in flight */
+    slice position;                 /* of the log after the message, up to EXTERNAL_POSITION_MAX
+                                       bytes; absent: stays */
+    const op *const *ops;           /* (count) */
+    size_t count;
+} apply_message;
+
+/* apply_messages applies messages of an external log in order, in one transaction with their
+ * positions. `results` has one entry for each op of each message. A message that was applied before
+ * is dropped: its results say `dropped`. No quota is asked, and nothing is tried alone: ERR_FULL
+ * or any other failure leaves the store as it was before all of these messages, and the caller
+ * stops applying, as skipping one would part this node from the others. */
+err_code apply_messages(store *s, const apply_message *messages, size_t count,
+                        apply_result *results, err *e) ERR_CHECKED;
 
 /* apply_one is apply_group for one op; returns the result's code. */
 err_code apply_one(store *s, const op *o, apply_result *result, err *e) ERR_CHECKED;

@@ -2,6 +2,11 @@
 /*
  * idempotency: the answers that a repeated Idempotency-Key gets, for a day.
  *
+ * The expiry clock is replicated state: an op moves it to its own time, never backwards and at most
+ * a day forwards. A key expires when a day has passed by that clock and by the time of the op that
+ * repeats it, so all nodes expire the same keys. A record is removed after two days of the clock:
+ * one write under a clock that is years ahead takes away no answer that is younger than a day.
+ *
  * A second database sorts the keys by time, so that expiring looks only at what has expired. A
  * record lists the rows of the users that its request touched: when one is erased, the answer is
  * emptied and the key stays, so that a late repeat does not bring the user back.
@@ -92,8 +97,24 @@ err_code idempotency_put(store_write *w, slice key, const idempotency_record *re
     return rc == ERR_OK ? schema_put(w, DB_IDEM_TIMES, by_time, nothing, e) : rc;
 }
 
-err_code idempotency_trim(store_write *w, int64_t now, err *e)
+int64_t idempotency_clock(int64_t previous, int64_t time)
 {
+    if (previous == 0) {
+        return time; /* the store's first op */
+    }
+    int64_t most = previous + IDEMPOTENCY_SECONDS;
+    int64_t next = time < most ? time : most;
+    return next > previous ? next : previous;
+}
+
+bool idempotency_expired(int64_t clock, int64_t time, int64_t kept)
+{
+    return clock - kept >= IDEMPOTENCY_SECONDS && time - kept >= IDEMPOTENCY_SECONDS;
+}
+
+err_code idempotency_trim(store_write *w, err *e)
+{
+    int64_t now = w->state.clock;
     for (int i = 0; i < IDEMPOTENCY_TRIM_MAX; i++) {
         MDB_cursor *cursor = NULL;
         MDB_val k = {0, NULL}, v = {0, NULL};
@@ -101,8 +122,8 @@ err_code idempotency_trim(store_write *w, int64_t now, err *e)
         if (rc == 0) {
             rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
         }
-        bool expired =
-            rc == 0 && k.mv_size > 8 && now - (int64_t)get_be64(k.mv_data) >= IDEMPOTENCY_SECONDS;
+        bool expired = rc == 0 && k.mv_size > 8 &&
+                       now - (int64_t)get_be64(k.mv_data) >= 2 * IDEMPOTENCY_SECONDS;
         err_code code = ERR_OK;
         if (expired) {
             /* LMDB may move the page that the key lies on while the other database is written. */

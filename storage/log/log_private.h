@@ -69,7 +69,7 @@ err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, e
 /* oplog_trim removes what is beyond the limits, in a group of `ops`: some more entries than it
  * adds, few enough to wait for. oplog_cut leaves a small part of the log, for a store that is full;
  * *cut tells whether it removed anything. The newest entry always stays. */
-err_code oplog_trim(store_write *w, size_t ops, int64_t now, err *e) ERR_CHECKED;
+err_code oplog_trim(store_write *w, size_t ops, err *e) ERR_CHECKED;
 err_code oplog_cut(store_write *w, bool *cut, err *e) ERR_CHECKED;
 /* oplog_redact takes a user out of every entry; *changed counts them. */
 err_code oplog_redact(store_write *w, slice user, uint32_t *changed, err *e) ERR_CHECKED;
@@ -78,7 +78,27 @@ err_code idempotency_get(store_read *r, slice key, arena *a, idempotency_record 
                          err *e) ERR_CHECKED;
 err_code idempotency_put(store_write *w, slice key, const idempotency_record *record,
                          encoder *scratch, err *e) ERR_CHECKED;
-err_code idempotency_trim(store_write *w, int64_t now, err *e) ERR_CHECKED;
+/* idempotency_trim removes what has expired by the state's clock, a bounded number. */
+err_code idempotency_trim(store_write *w, err *e) ERR_CHECKED;
+
+/* idempotency_clock gives the expiry clock after an op of this time; idempotency_expired tells
+ * whether what was kept when the clock stood at `kept` counts no more for an op of this time. */
+int64_t idempotency_clock(int64_t previous, int64_t time);
+bool idempotency_expired(int64_t clock, int64_t time, int64_t kept);
+
+/* publisher_note takes note of a message that is about to be applied; *repeat: it was before, and
+ * nothing of it is to be applied. */
+err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, err *e) ERR_CHECKED;
+
+typedef struct publisher_record {
+    uint64_t last;   /* the highest number that was applied */
+    uint64_t window; /* bit i: number last - i was applied */
+    int64_t clock;   /* the expiry clock then */
+} publisher_record;
+
+void publisher_encode(const publisher_record *record, encoder *x);
+err_code publisher_decode(publisher_record *out, slice bytes, err *e) ERR_CHECKED;
+
 err_code idempotency_redact(store_write *w, uint32_t user_row, slice user, uint32_t *changed,
                             err *e) ERR_CHECKED;
 

@@ -9,7 +9,7 @@
 #include "storage/records/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
-enum { OP_VERSION = 2, OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26 };
+enum { OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26 };
 
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e)
 {
@@ -203,6 +203,19 @@ static void op_interaction_encode(encoder *x, const op_interaction *i)
     encode_u8(x, i->split);
 }
 
+static void answer_encode(encoder *x, const op_answer *a, uint32_t count)
+{
+    encode_u8(x, a->single);
+    encode_u16(x, a->errors_max);
+    encode_u32(x, a->model);
+    encode_slice(x, a->list);
+    encode_slice(x, a->request_id);
+    encode_u8(x, a->embeddings != NULL);
+    for (uint32_t i = 0; i < count && a->embeddings != NULL; i++) {
+        encode_slice(x, a->embeddings[i]);
+    }
+}
+
 void op_write(const op *o, encoder *x)
 {
     encode_u8(x, OP_VERSION);
@@ -219,6 +232,11 @@ void op_write(const op *o, encoder *x)
     encode_slice(x, o->user);
     encode_u32(x, o->user_row);
     encode_u32(x, o->generation);
+    encode_slice(x, o->idempotency_key);
+    if (o->idempotency_key.at != NULL) {
+        encode_bytes(x, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES);
+        answer_encode(x, &o->answer, o->count);
+    }
 }
 
 err_code op_encode(const op *o, arena *a, slice *out, err *e)
@@ -319,6 +337,42 @@ static err_code decode_entries(decoder *d, op *o, err *e)
     return ERR_OK;
 }
 
+static void answer_decode(decoder *d, op *o)
+{
+    op_answer *a = &o->answer;
+    a->single = decode_u8(d) != 0;
+    a->errors_max = decode_u16(d);
+    a->model = decode_u32(d);
+    a->list = decode_slice(d, OP_LIST_BYTES_MAX);
+    a->request_id = decode_slice(d, OP_REQUEST_ID_BYTES_MAX);
+    if (decode_u8(d) == 0 || d->failed) {
+        return;
+    }
+    slice *embeddings = arena_alloc(&o->memory, o->count, sizeof *embeddings);
+    if (embeddings == NULL) {
+        decode_nomem(d);
+        return;
+    }
+    for (uint32_t i = 0; i < o->count; i++) {
+        embeddings[i] = decode_slice(d, OP_EMBEDDING_BYTES_MAX);
+    }
+    a->embeddings = embeddings;
+}
+
+static void key_decode(decoder *d, op *o)
+{
+    o->idempotency_key = decode_slice(d, IDEMPOTENCY_KEY_BYTES_MAX);
+    if (o->idempotency_key.at == NULL) {
+        return;
+    }
+    const void *hash = decode_bytes(d, IDEMPOTENCY_HASH_BYTES);
+    if (hash != NULL) {
+        memcpy(o->idempotency_hash, hash, IDEMPOTENCY_HASH_BYTES);
+    }
+    d->failed = d->failed || o->idempotency_key.length == 0;
+    answer_decode(d, o);
+}
+
 /* emptied tells whether an erasure took the user, or all entries, out of a logged op. */
 static bool emptied(const op *o)
 {
@@ -342,6 +396,11 @@ err_code op_decode(op **out, slice bytes, err *e)
         goto failed;
     }
     decoder_init(&d, copy);
+    if (copy.length > 0 && (unsigned char)copy.at[0] > OP_VERSION) {
+        rc = err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
+                     (unsigned char)copy.at[0], OP_VERSION);
+        goto failed;
+    }
     rc = decode_version(&d, OP_VERSION, "write", e);
     if (rc != ERR_OK) {
         goto failed;
@@ -360,6 +419,7 @@ err_code op_decode(op **out, slice bytes, err *e)
     o->user = decode_slice(&d, ID_BYTES_MAX);
     o->user_row = decode_u32(&d);
     o->generation = decode_u32(&d);
+    key_decode(&d, o);
     rc = decoder_check(&d, "write", e);
     if (rc == ERR_OK && !emptied(o) && op_check(o, e) != ERR_OK) {
         rc = ERR_CORRUPT;

@@ -3,8 +3,9 @@
  * op: one write, as the unit that is admitted, applied, logged and numbered.
  *
  * Everything that changes a store is an op, and a batch is one op. It names things by external id
- * and carries its timestamps, so that applying it is deterministic; what is derived (embeddings)
- * is never in it. Encoded, it is what the op log holds and what a later replica reads.
+ * and carries its timestamps and whatever admission decided (flags, weights, limits), so that
+ * applying it is a function of the ops before it alone; the vectors of new items are never in it.
+ * Encoded, it is what a log hands to every node.
  *
  * An op and all that it points at live in its arena. One thread at a time; immutable once
  * submitted.
@@ -34,7 +35,12 @@ typedef enum op_kind {
 } op_kind;
 
 enum {
+    OP_VERSION = 2, /* of the encoding and of what applying it does: a change of either is a new
+                       one */
     OP_ENTRIES_MAX = 10000,
+    OP_REQUEST_ID_BYTES_MAX = 128,
+    OP_LIST_BYTES_MAX = 32,
+    OP_EMBEDDING_BYTES_MAX = 1024 * 1024,
     OP_BYTES_MAX = 256 * 1024 * 1024, /* of the encoded form */
     IDEMPOTENCY_KEY_BYTES_MAX = 255,
     IDEMPOTENCY_HASH_BYTES = 32,
@@ -81,14 +87,27 @@ typedef struct op_interaction {
     uint8_t split; /* 0 for all that comes by the API */
 } op_interaction;
 
+/* What the answer to an op says beside what applying it found, decided at admission. */
+typedef struct op_answer {
+    bool single;         /* the answer has the entry's own status */
+    uint16_t errors_max; /* problems that it lists at most */
+    uint32_t model;      /* generation at admission; 0: none */
+    slice list;          /* pointer of the entries in the request's body: "/items" */
+    slice request_id;
+    const slice *embeddings; /* (count), each a JSON document; absent: that entry has none. NULL:
+                                the answer tells of no embedding and no model */
+} op_answer;
+
 /* op_render builds, inside the op's transaction, the answer that a repeat of the same
- * Idempotency-Key will get: `results` are those of this op, `status` and `body` go into the record
- * (body from `a`). Deterministic, quick, takes no lock. */
+ * Idempotency-Key will get: `result` is that of this op, `status` and `body` go into the record
+ * (body from `a`). A function of the op and its result alone, so that every node keeps the same
+ * answer; quick, takes no lock. */
 struct apply_result;
-typedef err_code (*op_render)(void *ctx, const struct apply_result *result, arena *a,
+typedef struct op op;
+typedef err_code (*op_render)(const op *o, const struct apply_result *result, arena *a,
                               uint16_t *status, slice *body, err *e);
 
-typedef struct op {
+struct op {
     op_kind kind;
     int64_t time;         /* admission, epoch seconds */
     bool create_items;    /* OP_INTERACTIONS_ADD: unknown items become hidden, featureless ones */
@@ -99,18 +118,14 @@ typedef struct op {
     uint32_t user_row;                  /* only in the log */
     uint32_t generation;                /* OP_GENERATION_ACTIVATE; 0: none */
 
-    /* Not encoded: where an external log stands after this op, at most EXTERNAL_POSITION_MAX bytes;
-     * stored in the op's transaction. at == NULL: as before. */
-    slice external;
-
-    /* Not encoded: the idempotency record of this op. key.at == NULL: none. */
+    /* The answer that is kept for a repeat. key.at == NULL: none, and nothing of it is encoded. */
     slice idempotency_key;
     unsigned char idempotency_hash[IDEMPOTENCY_HASH_BYTES]; /* of method, path and body */
-    op_render render;
-    void *render_ctx;
+    op_answer answer;
+    op_render render; /* not encoded; NULL: an empty answer */
 
     arena memory; /* owns all of the above, for ops made by op_new or op_decode */
-} op;
+};
 
 /* op_new makes an empty op whose memory may hold up to `bytes_max`. Free with op_free. */
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e) ERR_CHECKED;
@@ -126,8 +141,8 @@ err_code op_check(const op *o, err *e) ERR_CHECKED;
 err_code op_encode(const op *o, arena *a, slice *out, err *e) ERR_CHECKED;
 
 /* op_decode reads what op_encode wrote, copies everything, and checks it. ERR_CORRUPT for any
- * other bytes; an encoding of a newer version is refused by number. Entries that an erasure took
- * away are missing, so count may be 0. Free with op_free. */
+ * other bytes, ERR_CONFLICT for an encoding of a newer version, which a newer stair applies.
+ * Entries that an erasure took away are missing, so count may be 0. Free with op_free. */
 err_code op_decode(op **out, slice bytes, err *e) ERR_CHECKED;
 
 #endif

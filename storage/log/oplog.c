@@ -140,12 +140,13 @@ static err_code trim(store_write *w, const trim_limits *to, err *e)
     return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "trimming the log", e);
 }
 
-err_code oplog_trim(store_write *w, size_t ops, int64_t now, err *e)
+err_code oplog_trim(store_write *w, size_t ops, err *e)
 {
     const store_options *o = &w->owner->options;
     trim_limits to = {
         .bytes = oplog_bytes_limit(o->oplog_bytes, o->quota_bytes),
-        .oldest = now - (o->oplog_seconds > 0 ? o->oplog_seconds : OPLOG_SECONDS_DEFAULT),
+        .oldest =
+            w->state.clock - (o->oplog_seconds > 0 ? o->oplog_seconds : OPLOG_SECONDS_DEFAULT),
         .entries = ops + OPLOG_TRIM_MORE,
     };
     return trim(w, &to, e);

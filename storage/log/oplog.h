@@ -21,7 +21,7 @@
 
 typedef struct oplog_entry {
     uint64_t seq;
-    int64_t time;
+    int64_t time;                  /* of the expiry clock, by which the log is trimmed */
     uint32_t user_rows, item_rows; /* given out before the op */
     bool redacted;                 /* an erasure took something out of it */
     slice op;                      /* encoded */

@@ -44,7 +44,8 @@ bool check_decoded(checking *c, err_code *rc, const err *why, err *e)
 static bool sealed(store_db db)
 {
     return db == DB_MODALITIES || db == DB_TYPES || db == DB_ITEMS || db == DB_USERS ||
-           db == DB_FEATURES || db == DB_IDEMPOTENCY || db == DB_OPLOG || db == DB_GENERATIONS;
+           db == DB_FEATURES || db == DB_IDEMPOTENCY || db == DB_OPLOG || db == DB_PUBLISHERS ||
+           db == DB_GENERATIONS;
 }
 
 static void check_seal(checking *c, store_db db, slice key, slice value)

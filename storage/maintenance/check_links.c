@@ -75,10 +75,24 @@ static err_code idempotency_entry(checking *c, slice key, slice value, err *e)
     return rc;
 }
 
+static err_code publisher_entry(checking *c, slice key, slice value, err *e)
+{
+    publisher_record record;
+    err why = ERR_INIT;
+    if (key.length != PUBLISHER_BYTES) {
+        check_problem(c, "publishers: a key of %zu bytes", key.length);
+        return ERR_OK;
+    }
+    err_code rc = publisher_decode(&record, value, &why);
+    (void)check_decoded(c, &rc, &why, e);
+    return rc;
+}
+
 err_code check_idempotency(checking *c, err *e)
 {
     MDB_stat stat;
-    err_code rc = check_walk(c, DB_IDEMPOTENCY, idempotency_entry, e);
+    err_code rc = check_walk(c, DB_PUBLISHERS, publisher_entry, e);
+    rc = rc == ERR_OK ? check_walk(c, DB_IDEMPOTENCY, idempotency_entry, e) : rc;
     if (rc == ERR_OK && mdb_stat(c->r->txn, c->s->dbi[DB_IDEM_TIMES], &stat) == 0 &&
         stat.ms_entries != c->report->idempotency_records) {
         check_problem(c, "%llu idempotency records, but %zu times of them",

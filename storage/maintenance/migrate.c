@@ -22,6 +22,7 @@ typedef struct migration {
     store *made;    /* the new content */
     store_write *w; /* the open transaction of it, or NULL */
     size_t written; /* in this transaction */
+    int64_t clock;  /* of the newest kept answer */
     arena memory;
     encoder record;
     migrate_report *report;
@@ -156,6 +157,7 @@ static err_code copy_time(migration *m, store_db db, slice key, slice value, err
         m->report->dropped++;
         return ERR_OK;
     }
+    m->clock = rc == ERR_OK && time > m->clock ? time : m->clock;
     return rc == ERR_OK ? append(m, db, key, value, e) : rc;
 }
 
@@ -182,7 +184,7 @@ static err_code convert_state(migration *m, err *e)
     rc = rc == ERR_OK ? old_state(value, &state, e) : rc;
     rc = rc == ERR_OK ? group(m, 0, e) : rc;
     if (rc == ERR_OK) {
-        state.oplog_bytes = 0;
+        state.clock = m->clock;
         m->w->state = state;
         rc = group_end(m, e);
     }

@@ -160,22 +160,30 @@ err_code old_kept_time(slice value, int64_t *time, err *e)
 
 err_code old_state(slice value, store_state *out, err *e)
 {
-    encoder x;
+    decoder d;
     uint8_t version = value.length > 0 ? (uint8_t)value.at[0] : 0;
     bool known = (version == 1 && value.length == OLD_STATE_BYTES) ||
                  (version == 2 && value.length == OLD_STATE_BYTES + EXTERNAL_POSITION_MAX);
     if (!known) {
         return err_set(e, ERR_CORRUPT, "the state record is not one of format 1 or 2");
     }
-    encoder_init(&x, STATE_RECORD_BYTES);
-    encode_u8(&x, STATE_RECORD_VERSION);
-    encode_bytes(&x, value.at + 1, value.length - 1);
-    for (size_t i = value.length; i < STATE_RECORD_BYTES - SEAL_BYTES; i++) {
-        encode_u8(&x, 0); /* format 1: no position of an external log */
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, (slice){value.at + 1, value.length - 1});
+    memcpy(out->info.lineage, decode_bytes(&d, LINEAGE_BYTES), LINEAGE_BYTES);
+    out->info.seq = decode_u64(&d);
+    out->info.user_rows = decode_u32(&d);
+    out->info.item_rows = decode_u32(&d);
+    out->info.users = decode_u64(&d);
+    out->info.items = decode_u64(&d);
+    out->info.interactions = decode_u64(&d);
+    out->info.generation = decode_u32(&d);
+    out->info.erased_seq = decode_u64(&d);
+    out->info.data_seq = decode_u64(&d);
+    out->next_generation = decode_u32(&d);
+    (void)decode_u64(&d); /* bytes of the log, which begins empty */
+    out->snapshot = decode_u8(&d) != 0;
+    if (version == 2) {
+        memcpy(out->info.external, decode_bytes(&d, EXTERNAL_POSITION_MAX), EXTERNAL_POSITION_MAX);
     }
-    encode_seal(&x);
-    err_code rc = encoder_check(&x, "the state", e);
-    rc = rc == ERR_OK ? state_decode(out, encoder_slice(&x), e) : rc;
-    encoder_fini(&x);
-    return rc;
+    return decoder_check(&d, "the state", e);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The op codec: any bytes are refused or give an op that passes its own check, and that encodes to
- * bytes which decode to the same. */
+ * bytes which decode to the same. And messages, which are ops in a frame. */
 #include <stdlib.h>
 
 #include "core/common/mem.h"
+#include "storage/log/message.h"
 #include "storage/log/op.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         arena_fini(&memory);
     }
+    message *m = NULL;
+    (void)!message_decode(&m, (slice){copy, size}, NULL, NULL);
+    message_free(m);
     op_free(second);
     op_free(first);
     mem_free(copy);

@@ -25,12 +25,12 @@ typedef struct keyed_write {
     char answer[ANSWER_BYTES_MAX];
 } keyed_write;
 
-static err_code keep_answer(void *ctx, const apply_result *result, arena *a, uint16_t *status,
+static err_code keep_answer(const op *o, const apply_result *result, arena *a, uint16_t *status,
                             slice *body, err *e)
 {
     (void)e;
     *status = result->code == ERR_OK ? 200 : 409;
-    *body = arena_slice(a, slice_of(ctx));
+    *body = arena_slice(a, o->answer.request_id);
     return ERR_OK;
 }
 
@@ -40,7 +40,7 @@ static op *op_of(keyed_write *write, unsigned number)
     o->idempotency_key = slice_of(write->key);
     memset(o->idempotency_hash, (int)(number % 251), sizeof o->idempotency_hash);
     o->render = keep_answer;
-    o->render_ctx = write->answer;
+    o->answer.request_id = slice_of(write->answer);
     return o;
 }
 

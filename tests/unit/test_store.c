@@ -214,12 +214,12 @@ static void unchanged_features_are_not_reported_as_changed(void **state)
     apply_result_fini(&result);
 }
 
-static err_code fixed_answer(void *ctx, const apply_result *result, arena *a, uint16_t *status,
+static err_code fixed_answer(const op *o, const apply_result *result, arena *a, uint16_t *status,
                              slice *body, err *e)
 {
     (void)e;
     *status = result->code == ERR_OK ? 201 : 409;
-    *body = arena_slice(a, slice_of(ctx));
+    *body = arena_slice(a, o->answer.request_id);
     return ERR_OK;
 }
 
@@ -228,7 +228,7 @@ static op *keyed(op *o, char *answer, unsigned char hash)
     o->idempotency_key = slice_of("key-1");
     memset(o->idempotency_hash, hash, sizeof o->idempotency_hash);
     o->render = fixed_answer;
-    o->render_ctx = answer;
+    o->answer.request_id = slice_of(answer);
     return o;
 }
 
@@ -243,7 +243,7 @@ static void a_repeated_key_gets_the_first_answer_for_a_day(void **state)
     assert_int_equal(apply_one(w->s, o, &result, NULL), ERR_OK);
     assert_false(result.replayed);
     reopen(w);
-    o->render_ctx = second;
+    o->answer.request_id = slice_of(second);
     assert_int_equal(apply_one(w->s, o, &result, NULL), ERR_OK);
     assert_true(result.replayed);
     assert_int_equal(result.status, 201);

@@ -106,8 +106,13 @@ static void verify_content(const char *folder)
     assert_int_equal(user_find(r, slice_of("u3"), &row, NULL), ERR_NOT_FOUND);
     store_read_end(r);
     op *next = op_put_item(OP_ITEMS_PUT, "sku-4", NULL, NULL, 0);
-    next->external = slice_of("topic-3:17");
-    assert_int_equal(apply_now(s, next, NULL), ERR_OK);
+    const apply_message message = {
+        .ops = (const op *const *)&next, .count = 1, .position = slice_of("topic-3:17")};
+    apply_result result;
+    apply_result_init(&result);
+    assert_int_equal(apply_messages(s, &message, 1, &result, NULL), ERR_OK);
+    apply_result_fini(&result);
+    op_free(next);
     store_close(s);
     s = open_store(folder);
     store_info info;

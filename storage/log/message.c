@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log/message.h"
+
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/log/log_private.h"
+
+void message_encode(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number,
+                    const op *const *ops, size_t count, encoder *x)
+{
+    encode_u8(x, MESSAGE_VERSION);
+    encode_bytes(x, publisher, PUBLISHER_BYTES);
+    encode_u64(x, number);
+    encode_u32(x, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        size_t begun = encode_string_begin(x);
+        op_write(ops[i], x);
+        encode_string_end(x, begun);
+    }
+}
+
+static err_code decode_ops(message *m, decoder *d, op_render render, err *e)
+{
+    m->ops = mem_array(m->count, sizeof *m->ops);
+    if (m->ops == NULL) {
+        m->count = 0;
+        return err_nomem(e, "a message");
+    }
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < m->count && rc == ERR_OK; i++) {
+        slice bytes = decode_slice(d, OP_BYTES_MAX);
+        rc = d->failed ? ERR_OK : op_decode(&m->ops[i], bytes, e);
+        if (m->ops[i] != NULL && m->ops[i]->idempotency_key.at != NULL) {
+            m->ops[i]->render = render;
+        }
+        if (d->failed) {
+            break;
+        }
+    }
+    return rc;
+}
+
+err_code message_decode(message **out, slice bytes, op_render render, err *e)
+{
+    decoder d;
+    *out = NULL;
+    message *m = mem_array(1, sizeof *m);
+    if (m == NULL) {
+        return err_nomem(e, "a message");
+    }
+    decoder_init(&d, bytes);
+    err_code rc = ERR_OK;
+    if (bytes.length > 0 && (unsigned char)bytes.at[0] > MESSAGE_VERSION) {
+        rc = err_set(e, ERR_CONFLICT, "a message of version %u, this stair reads up to %d",
+                     (unsigned char)bytes.at[0], MESSAGE_VERSION);
+    }
+    rc = rc == ERR_OK ? decode_version(&d, MESSAGE_VERSION, "message", e) : rc;
+    const void *publisher = rc == ERR_OK ? decode_bytes(&d, PUBLISHER_BYTES) : NULL;
+    if (publisher != NULL) {
+        memcpy(m->publisher, publisher, PUBLISHER_BYTES);
+        m->number = decode_u64(&d);
+        m->count = decode_count(&d, MESSAGE_OPS_MAX, 4);
+        d.failed = d.failed || m->number == 0;
+        rc = d.failed ? ERR_OK : decode_ops(m, &d, render, e);
+    }
+    rc = rc == ERR_OK ? decoder_check(&d, "message", e) : rc;
+    if (rc != ERR_OK) {
+        message_free(m);
+        return rc;
+    }
+    *out = m;
+    return ERR_OK;
+}
+
+void message_free(message *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        op_free(m->ops[i]);
+    }
+    mem_free(m->ops);
+    mem_free(m);
+}
+
+apply_message message_borrow(const message *m, slice position)
+{
+    return (apply_message){.publisher = m->publisher,
+                           .number = m->number,
+                           .position = position,
+                           .ops = (const op *const *)m->ops,
+                           .count = m->count};
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * publishers: which messages of an external log were applied, so that a repeat is dropped.
+ *
+ * Each incarnation of a publisher numbers its messages from 1 on and has at most
+ * PUBLISHER_WINDOW of them in flight. A retry can put them into the log twice, or out of order; a
+ * record holds the highest number and which of the window below it came. The table is replicated
+ * content: it changes by messages and the expiry clock alone.
+ */
+#include <string.h>
+
+#include "storage/log/log_private.h"
+
+/* No publisher goes on after so long, and the log keeps no message as long. */
+static const int64_t PUBLISHER_SECONDS = (int64_t)30 * 24 * 60 * 60;
+
+void publisher_encode(const publisher_record *record, encoder *x)
+{
+    encode_u8(x, PUBLISHER_RECORD_VERSION);
+    encode_u64(x, record->last);
+    encode_u64(x, record->window);
+    encode_i64(x, record->clock);
+    encode_seal(x);
+}
+
+err_code publisher_decode(publisher_record *out, slice bytes, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init_sealed(&d, bytes);
+    err_code rc = decode_version(&d, PUBLISHER_RECORD_VERSION, "publisher", e);
+    if (rc == ERR_OK) {
+        out->last = decode_u64(&d);
+        out->window = decode_u64(&d);
+        out->clock = decode_i64(&d);
+        d.failed = d.failed || out->last == 0 || (out->window & 1) == 0;
+        rc = decoder_check(&d, "publisher", e);
+    }
+    return rc;
+}
+
+/* advance marks a number as applied; false: it was before, or lies below the window. */
+static bool advance(publisher_record *record, uint64_t number)
+{
+    if (number > record->last) {
+        uint64_t steps = number - record->last;
+        record->window = (steps < PUBLISHER_WINDOW ? record->window << steps : 0) | 1;
+        record->last = number;
+        return true;
+    }
+    uint64_t behind = record->last - number;
+    uint64_t bit = behind < PUBLISHER_WINDOW ? (uint64_t)1 << behind : 0;
+    bool fresh = bit != 0 && (record->window & bit) == 0;
+    record->window |= bit;
+    return fresh;
+}
+
+/* A new incarnation is rare, so that is when those that are gone are looked for. */
+static err_code forget_gone(store_write *w, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_PUBLISHERS], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "reading the publishers", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && code == ERR_OK) {
+        publisher_record record;
+        code = publisher_decode(&record, slice_of_val(v), e);
+        if (code == ERR_OK && w->state.clock - record.clock > PUBLISHER_SECONDS) {
+            rc = mdb_cursor_del(cursor, 0);
+        }
+        rc = code == ERR_OK && rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    mdb_cursor_close(cursor);
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code
+                                                : schema_error(rc, "reading the publishers", e);
+}
+
+err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, err *e)
+{
+    slice key = {(const char *)m->publisher, PUBLISHER_BYTES}, value;
+    publisher_record record = {0};
+    encoder x;
+    *repeat = false;
+    if (m->number == 0) {
+        return err_set(e, ERR_INTERNAL, "messages are numbered from 1 on");
+    }
+    err_code rc = schema_get(&w->reads, DB_PUBLISHERS, key, &value, e);
+    bool known = rc == ERR_OK;
+    rc = known ? publisher_decode(&record, value, e) : rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    rc = rc == ERR_OK && !known ? forget_gone(w, e) : rc;
+    if (rc != ERR_OK || !advance(&record, m->number)) {
+        *repeat = rc == ERR_OK;
+        return rc;
+    }
+    record.clock = w->state.clock;
+    encoder_init(&x, 64);
+    publisher_encode(&record, &x);
+    rc = encoder_check(&x, "publisher", e);
+    rc = rc == ERR_OK ? schema_put(w, DB_PUBLISHERS, key, encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    return rc;
+}
