@@ -37,7 +37,7 @@ packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-
                   prometheus chromium chromium-driver procps git tzdata
 # npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
 packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
-                  docker-compose prometheus
+                  docker-compose prometheus prometheus-alertmanager
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
@@ -166,7 +166,8 @@ install-files: $B/stair
 	install -d $(DESTDIR)$(PREFIX)/share/doc/stair/examples
 	install -m 0644 README.md CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/stair
 	install -m 0644 deploy/stair.conf.example deploy/stair.service deploy/stair@.service deploy/compose.yaml \
-	  deploy/kubernetes.yaml deploy/prometheus.yml deploy/prometheus-rules.yml deploy/grafana-dashboard.json \
+	  deploy/kubernetes.yaml deploy/servicemonitor.yaml deploy/prometheus.yml deploy/prometheus-rules.yml deploy/alertmanager.yml \
+	  deploy/stair-snapshot.service deploy/stair-snapshot.timer deploy/grafana-dashboard.json \
 	  $(DESTDIR)$(PREFIX)/share/doc/stair/examples
 	install -m 0644 deploy/README.md $(DESTDIR)$(PREFIX)/share/doc/stair/run-book.md
 

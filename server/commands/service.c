@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/commands/service.h"
+#include "server/commands/surroundings.h"
 
 #include <limits.h>
 #include <math.h>
@@ -45,6 +46,7 @@ struct service {
     engine *engine;
     train_runs *trainings;
     snapshot_runs *snapshots;
+    surroundings *surroundings;
     api *api;
     access_log *access;
     admission admission;
@@ -209,7 +211,10 @@ static err_code open_runs(service *s, err *e)
         }
         dir = beside;
     }
-    return snapshot_runs_new(&s->snapshots, engine_store(s->engine), dir, e);
+    rc = surroundings_add(&s->surroundings, s->metrics, o->store, dir, e);
+    return rc == ERR_OK
+               ? snapshot_runs_new(&s->snapshots, engine_store(s->engine), dir, s->metrics, e)
+               : rc;
 }
 
 static err_code open_api(service *s, err *e)
@@ -437,11 +442,13 @@ void service_reload(service *s)
     supervisor_reloading();
     if (s->keys != NULL && keys_load(s->keys, &e) != ERR_OK) {
         log_event(LOG_ERROR, "reload_failed", log_text("what", "keys"), log_text("error", e.text));
+        surroundings_reload_failed(s->surroundings);
     }
     err tls = ERR_INIT;
     if (http_reload(s->http, &tls) != ERR_OK) {
         log_event(LOG_ERROR, "reload_failed", log_text("what", "certificate"),
                   log_text("error", tls.text));
+        surroundings_reload_failed(s->surroundings);
     }
     if (e.code == ERR_OK && tls.code == ERR_OK) {
         log_event(LOG_INFO, "reloaded");
@@ -505,6 +512,7 @@ void service_stop(service *s)
     snapshot_runs_free(s->snapshots);
     engine_close(s->engine);
     access_free(s->access);
+    surroundings_free(s->surroundings);
     metrics_free(s->metrics);
     keys_free(s->keys);
     if (s->http != NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/tls.h"
 
+#include <gnutls/x509.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct certificate {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned count;
     gnutls_privkey_t key;
+    int64_t expires; /* epoch seconds */
 } certificate;
 
 static _Atomic(certificate *) current;
@@ -43,6 +45,20 @@ static int read_chain(certificate *c, const char *file)
         gnutls_free(data.data);
     }
     return rc;
+}
+
+static int64_t expiry_of(const certificate *c)
+{
+    gnutls_x509_crt_t leaf = NULL;
+    time_t expires = 0;
+    if (gnutls_x509_crt_init(&leaf) == 0 &&
+        gnutls_x509_crt_import(leaf, &c->chain[0].cert, GNUTLS_X509_FMT_DER) == 0) {
+        expires = gnutls_x509_crt_get_expiration_time(leaf);
+    }
+    if (leaf != NULL) {
+        gnutls_x509_crt_deinit(leaf);
+    }
+    return expires > 0 ? (int64_t)expires : 0;
 }
 
 static int read_key(certificate *c, const char *file)
@@ -100,9 +116,16 @@ err_code tls_load(const char *cert_file, const char *key_file, err *e)
         return err_set(e, ERR_INVALID, "the key in %s does not belong to the certificate in %s",
                        key_file, cert_file);
     }
+    c->expires = expiry_of(c);
     c->older = atomic_load(&current);
     atomic_store_explicit(&current, c, memory_order_release);
     return ERR_OK;
+}
+
+int64_t tls_expiry(void)
+{
+    const certificate *c = atomic_load_explicit(&current, memory_order_acquire);
+    return c != NULL ? c->expires : 0;
 }
 
 void tls_clear(void)

@@ -6,18 +6,22 @@
  * process-wide. An older one stays until tls_clear, since a handshake may still use it: one per
  * reload, some kilobytes.
  *
- * Threading: tls_load and tls_clear from one thread; tls_retrieve from any.
+ * Threading: tls_load and tls_clear from one thread; tls_retrieve and tls_expiry from any.
  */
 #ifndef SERVER_TLS_H
 #define SERVER_TLS_H
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <stdint.h>
 
 #include "core/common/err.h"
 
 /* tls_load reads PEM files and makes them current; on failure the current one stays. */
 err_code tls_load(const char *cert_file, const char *key_file, err *e) ERR_CHECKED;
+
+/* tls_expiry says when the current certificate expires, in epoch seconds; 0 without one. */
+int64_t tls_expiry(void);
 
 /* tls_clear frees all; no connection may be left. */
 void tls_clear(void);

@@ -31,7 +31,12 @@ struct snapshot_runs {
     pthread_t thread;
     bool thread_made, running, stopping;
     remembered *current;
+    metric_series *failures; /* immutable */
 };
+
+static const metric_info info_failures = {.name = "stair_snapshot_failures_total",
+                                          .help = "Snapshots that were asked for and failed.",
+                                          .kind = METRIC_COUNTER};
 
 static bool is_cancelled(void *ctx)
 {
@@ -63,6 +68,7 @@ static void *snapshot_main(void *argument)
     snprintf(state->detail, sizeof state->detail, "%s", e.text);
     s->running = false;
     pthread_mutex_unlock(&s->mutex);
+    metric_count(s->failures, rc == ERR_OK ? 0 : 1);
     log_event(rc == ERR_OK ? LOG_INFO : LOG_ERROR, "snapshot_ended", log_bool("done", rc == ERR_OK),
               log_int("bytes", bytes), log_int("seq", seq), log_text("error", e.text));
     return NULL;
@@ -179,7 +185,7 @@ err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, e
     return entry != NULL ? ERR_OK : status_of_folder(s, name, out, e);
 }
 
-err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e)
+err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, metrics *m, err *e)
 {
     *out = NULL;
     snapshot_runs *runs = mem_array(1, sizeof *runs);
@@ -192,6 +198,12 @@ err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *
     runs->store = s;
     runs->dir = copy;
     pthread_mutex_init(&runs->mutex, NULL);
+    const metric_plain all[] = {{&info_failures, &runs->failures}};
+    err_code rc = metrics_add_plain(m, all, 1, e);
+    if (rc != ERR_OK) {
+        snapshot_runs_free(runs);
+        return rc;
+    }
     *out = runs;
     return ERR_OK;
 }

@@ -10,12 +10,14 @@
 
 #include "api/api.h"
 #include "core/common/err.h"
+#include "server/telemetry/metrics.h"
 #include "storage/env/store.h"
 
 typedef struct snapshot_runs snapshot_runs;
 
-/* `dir` is copied. */
-err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, err *e) ERR_CHECKED;
+/* snapshot_runs_new copies `dir` and registers its metric with `m`. */
+err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, metrics *m,
+                           err *e) ERR_CHECKED;
 
 /* snapshot_runs_stop cancels what runs and joins; free also frees and accepts NULL. */
 void snapshot_runs_stop(snapshot_runs *s);

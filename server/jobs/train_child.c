@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -44,6 +45,19 @@ static void close_all(const int *fds, size_t count)
     }
 }
 
+/* When memory runs out, the kernel ends the training and not the service, whose protection
+ * (OOMScoreAdjust) the child would inherit. Raising one's own score needs no right. */
+static void offer_to_oom_killer(pid_t child)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/oom_score_adj", (long)child);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!write(fd, "800", 3);
+        (void)close(fd);
+    }
+}
+
 err_code train_child_start(train_child *out, char *const *argv, err *e)
 {
     enum { PROGRESS = 0, OUTPUT = 2 };
@@ -63,6 +77,7 @@ err_code train_child_start(train_child *out, char *const *argv, err *e)
     rc = spawn(&out->pid, argv, fds[PROGRESS + 1], fds[OUTPUT + 1]);
     if (rc == ERR_OK) {
         (void)setpriority(PRIO_PROCESS, (id_t)out->pid, NICENESS);
+        offer_to_oom_killer(out->pid);
         out->progress_fd = fds[PROGRESS];
         out->output_fd = fds[OUTPUT];
         fds[PROGRESS] = fds[OUTPUT] = -1;

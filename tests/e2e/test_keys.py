@@ -74,6 +74,22 @@ class Keys(harness.TestCase):
                             tls=trust) as server:
             self.assertEqual(server.client.get("/popular").status, 200)
             self.assertNotIn(b"200 OK", server.raw(b"GET /popular HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3))
+            expires = self.metric(server, "stair_tls_certificate_expiry_timestamp_seconds")
+            self.assertAlmostEqual(expires, time.time() + 2 * 86400, delta=600)
+            self.assertEqual(self.metric(server, "stair_reload_failures_total"), 0)
+            with open(self.path("tls.key"), "w", encoding="utf-8") as f:
+                f.write("no key")
+            server.process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 20
+            while self.metric(server, "stair_reload_failures_total") == 0:
+                self.assertLess(time.monotonic(), end, "the failed reload is not counted")
+                time.sleep(0.02)
+            self.assertEqual(server.client.get("/popular").status, 200)
+
+    @staticmethod
+    def metric(server, name):
+        text = server.client.get("/metrics").body.decode()
+        return float(re.search(rf"^{name} (\S+)$", text, re.M).group(1))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class Operation(harness.TestCase):
             self.assertEqual(ask.put("/items/before", {"title": "before the snapshot"}).status, 201)
             self.assertEqual(ask.post("/snapshot", {"name": "nightly-1"}).status, 202)
             wait_for("the snapshot", lambda: ask.get("/snapshot/nightly-1").json.get("state") == "done")
+            metrics = ask.get("/metrics").body.decode()
+            made = float(re.search(r"^stair_snapshot_newest_timestamp_seconds (\S+)$", metrics, re.M).group(1))
+            self.assertAlmostEqual(made, time.time(), delta=600)
+            self.assertRegex(metrics, r"(?m)^stair_store_disk_free_bytes [1-9]")
             self.assert_problem(ask.post("/snapshot", {"name": "nightly-1"}), 409)
             self.assert_problem(ask.post("/snapshot", {"name": "../up"}), 400)
             lists = [ask.get("/recommend", {"user": u}).items for u in users]
@@ -155,6 +159,10 @@ class Operation(harness.TestCase):
             before = ask.get("/model").json["model"]
             self.assertEqual(ask.post("/model/train", {"epochs": 5000, "dim": 32}).status, 202)
             wait_for("the first epoch", lambda: ask.get("/model/train").json["state"] == "running")
+            children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True).stdout.split()
+            self.assertEqual(len(children), 1)
+            with open(f"/proc/{children[0]}/oom_score_adj", encoding="utf-8") as f:
+                self.assertEqual(int(f.read()), 800)
             self.assertIn(ask.delete("/model/train").status, (200, 202))
             state = wait_for("the end", lambda: ask.get("/model/train").json["state"] != "running" and
                              ask.get("/model/train").json["state"])

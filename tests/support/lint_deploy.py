@@ -125,6 +125,24 @@ def systemd(known):
             problems.append(f"systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
 
 
+def timers():
+    """The units beside the service: what systemd says of them, and that they run the installed binary."""
+    with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
+        paths = []
+        for name in ("stair-snapshot.service", "stair-snapshot.timer"):
+            paths.append(os.path.join(folder, name))
+            with open(paths[-1], "w", encoding="utf-8") as f:
+                f.write(read(name).replace(INSTALLED_AS, STAIR))
+        status, said = run("systemd-analyze", "verify", "--man=no", *paths)
+        if status != 0 or said:
+            problems.append(f"systemd-analyze verify: {status} {said}")
+    if INSTALLED_AS not in read("stair-snapshot.service"):
+        problems.append(f"stair-snapshot.service: does not run {INSTALLED_AS}")
+    status, said = run("amtool", "check-config", os.path.join(DEPLOY, "alertmanager.yml"))
+    if status != 0:
+        problems.append(f"amtool check-config: {status} {said}")
+
+
 def compose(known):
     path = os.path.join(DEPLOY, "compose.yaml")
     status, said = run("docker-compose", "-f", path, "config", "-q")
@@ -133,7 +151,7 @@ def compose(known):
         return
     document = yaml.safe_load(read("compose.yaml"))
     service = document["services"]["stair"]
-    command = Command("compose.yaml", service["command"], service["environment"], known)
+    command = Command("compose.yaml", service.get("command", ["serve"]), service["environment"], known)
     command.check_reachable("compose.yaml")
     if seconds(service["stop_grace_period"]) <= command.stop_seconds():
         problems.append(f"compose.yaml: stop_grace_period is not above {command.stop_seconds():g} s")
@@ -154,14 +172,14 @@ def probe(name, container, ports):
     template, methods = contract.load().find(at["path"])
     if template is None or methods["get"]["x-role"] != "open":
         problems.append(f"kubernetes.yaml: {name} asks {at['path']}, which is no path that is open without a key")
-    if ports.get(at["port"]) != "listen":
-        problems.append(f"kubernetes.yaml: {name} asks the port {at['port']}, which is not that of --listen")
+    if ports.get(at["port"]) != "admin_listen":
+        problems.append(f"kubernetes.yaml: {name} asks the port {at['port']}, which is not that of --admin-listen: TLS would break it")
 
 
 def kubernetes(known):
     documents = {d["kind"]: d for d in yaml.safe_load_all(read("kubernetes.yaml"))}
-    if sorted(documents) != ["Service", "StatefulSet"]:
-        problems.append(f"kubernetes.yaml: {sorted(documents)}, not a Service and a StatefulSet")
+    if not {"Service", "StatefulSet", "PodDisruptionBudget"} <= set(documents):
+        problems.append(f"kubernetes.yaml: {sorted(documents)} lacks a Service, a StatefulSet or a PodDisruptionBudget")
         return
     service, whole = documents["Service"]["spec"], documents["StatefulSet"]["spec"]
     template = whole["template"]
@@ -180,9 +198,15 @@ def kubernetes(known):
     scraped = int(template["metadata"]["annotations"]["prometheus.io/port"])
     if listens.get(scraped) != "admin_listen":
         problems.append(f"kubernetes.yaml: prometheus.io/port {scraped} is not that of --admin-listen")
+    monitor = yaml.safe_load(read("servicemonitor.yaml"))["spec"]
+    if ports.get(next((p["targetPort"] for p in service["ports"] if p["name"] == monitor["endpoints"][0]["port"]), None)) != "admin_listen":
+        problems.append("servicemonitor.yaml: does not scrape the Service's port of --admin-listen")
+    if not monitor["selector"]["matchLabels"].items() <= documents["Service"]["metadata"]["labels"].items():
+        problems.append("servicemonitor.yaml: does not select the Service of kubernetes.yaml")
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe(name, container, ports)
     for what, good in (("replicas is 1", whole["replicas"] == 1),
+                       ("the image has a version", not container["image"].endswith(":latest") and ":" in container["image"]),
                        ("enableServiceLinks is false", pod.get("enableServiceLinks") is False),
                        ("the Service's selector is the pod's labels",
                         service["selector"].items() <= template["metadata"]["labels"].items()),
@@ -266,7 +290,7 @@ def dockerfile(known):
 def main():
     known = table()
     for check in (lambda: systemd(known), lambda: compose(known), lambda: kubernetes(known),
-                  lambda: dockerfile(known), prometheus, alerts):
+                  lambda: dockerfile(known), prometheus, alerts, timers):
         try:
             check()
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, yaml.YAMLError) as error:
