@@ -50,7 +50,7 @@ for folder in core/*/ storage/*/ api/*/ server/*/; do
     case $folder in
     core/common/ | core/words/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
     storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
-    api/web/ | api/resources/) ;;
+    api/web/ | api/resources/ | api/clients/) ;;
     server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
     *) complain "a folder without a place in the order" "$folder" ;;
     esac
