@@ -25,6 +25,22 @@ static err_code check_real(const char *name, double value, double high, err *e)
     return ERR_OK;
 }
 
+void train_options_fit(train_options *o, size_t pairs)
+{
+    if (o->batch == 0) {
+        o->batch = TRAIN_BATCH_LEAST;
+        while (o->batch < TRAIN_BATCH_MOST && (size_t)o->batch * TRAIN_STEPS_WANTED < pairs) {
+            o->batch *= 2;
+        }
+    }
+    if (o->lr <= 0) {
+        uint32_t batch = o->batch > TRAIN_BATCH_MOST    ? TRAIN_BATCH_MOST
+                         : o->batch < TRAIN_BATCH_LEAST ? TRAIN_BATCH_LEAST
+                                                        : o->batch;
+        o->lr = TRAIN_LR_OF_LEAST * batch / TRAIN_BATCH_LEAST;
+    }
+}
+
 err_code train_options_check(const train_options *o, err *e)
 {
     const struct {

@@ -29,6 +29,10 @@ enum {
 
 typedef enum train_metric { TRAIN_RECALL = 0, TRAIN_NDCG } train_metric;
 
+/* What train_options_fit chooses from. */
+enum { TRAIN_BATCH_LEAST = 1024, TRAIN_BATCH_MOST = 8192, TRAIN_STEPS_WANTED = 32 };
+#define TRAIN_LR_OF_LEAST 1.5e-3
+
 /* Which users count and what is masked; see core/model/eval.h. */
 typedef enum eval_protocol { PROTOCOL_STAIR = 0, PROTOCOL_MMREC } eval_protocol;
 
@@ -59,6 +63,10 @@ typedef struct train_options {
         .weight_decay = 0.1, .batch = 1024, .epochs = 500, .eval_every = 5, .seed = 1,             \
         .threads = 1, .select_metric = TRAIN_NDCG, .select_at = 20                                 \
     }
+
+/* train_options_fit chooses a batch and a learning rate of 0 by the number of training pairs: of
+ * few pairs smaller batches, at least TRAIN_BATCH_LEAST, and a rate that goes with the batch. */
+void train_options_fit(train_options *o, size_t pairs);
 
 /* train_options_check names the first value out of its range. ERR_INVALID. */
 err_code train_options_check(const train_options *o, err *e) ERR_CHECKED;

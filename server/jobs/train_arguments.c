@@ -17,15 +17,27 @@ typedef struct published {
     int64_t batch;
 } published;
 
-/* In the order of --preset's choices; from the paper. */
+/* In the order of --preset's choices; from the paper, which has this learning rate, so many layers
+ * and all epochs for each of them. */
 static const published presets[] = {
     {NULL, 0, 0}, {"0.1", 0.3, 1024}, {"0.2", 0.1, 1024}, {"0.4", 0.1, 4096}};
+enum { PUBLISHED_LAYERS = 3 };
+#define PUBLISHED_LR 1e-3
 
 static void apply_preset(train_arguments *a, const option_values *given)
 {
     const published *p = &presets[a->preset];
     if (p->gamma == NULL) {
         return;
+    }
+    if (!options_given(given, "layers")) {
+        a->layers = PUBLISHED_LAYERS;
+    }
+    if (!options_given(given, "lr")) {
+        a->lr = PUBLISHED_LR;
+    }
+    if (!options_given(given, "patience")) {
+        a->patience = 0;
     }
     if (!options_given(given, "gamma")) {
         a->gamma = p->gamma;
@@ -71,7 +83,8 @@ static void check_gamma(checks *c, const char *name, const char *text, double *o
     *out = value;
 }
 
-static void check_gammas(checks *c)
+/* Where no strength is asked for, the layers are averaged. */
+static void check_gammas(checks *c, const option_values *given)
 {
     static const char chosen[] = "gamma auto chooses both strengths; leave this one out";
     train_options *o = &c->out->options;
@@ -87,6 +100,8 @@ static void check_gammas(checks *c)
         o->without_fsc = true;
     } else if (a->gamma_forward != NULL) {
         check_gamma(c, "gamma-forward", a->gamma_forward, &o->gamma_forward);
+    } else if (a->preset == 0 && !options_given(given, "gamma")) {
+        o->without_fsc = true;
     }
     if (a->gamma_backward != NULL && c->out->gamma_auto) {
         fault(c, "gamma-backward", whole, "%s", chosen);
@@ -125,8 +140,10 @@ static void check_without(checks *c)
             o->without_fsc = true;
         } else if (strcmp(text, "bsc") == 0) {
             o->without_bsc = true;
+        } else if (strcmp(text, "links") == 0) {
+            o->without_links = true;
         } else {
-            fault(c, "without", whole, "expected mi, fsc or bsc, not \"%.64s\"", text);
+            fault(c, "without", whole, "expected mi, fsc, bsc or links, not \"%.64s\"", text);
         }
     }
 }
@@ -180,7 +197,9 @@ static void check_neighbours(checks *c)
 static void check_together(checks *c)
 {
     err why = ERR_INIT;
-    if (train_options_check(&c->out->options, &why) != ERR_OK) {
+    train_options fitted = c->out->options;
+    train_options_fit(&fitted, 0);
+    if (train_options_check(&fitted, &why) != ERR_OK) {
         fault(c, "lr", whole, "%s", why.text);
         fault(c, "weight-decay", whole, "%s", why.text);
     }
@@ -214,7 +233,7 @@ bool train_request_make(train_request *out, const train_arguments *a, const opti
     o->protocol = with.protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     checks c = {.out = out, .a = &with, .faults = faults};
     check_without(&c);
-    check_gammas(&c);
+    check_gammas(&c, given);
     check_select(&c);
     check_neighbours(&c);
     check_together(&c);

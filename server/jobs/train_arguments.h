@@ -44,7 +44,7 @@ typedef struct train_arguments {
         {.name = "layers",                                                                         \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, layers),                                              \
-         .initial = "3",                                                                           \
+         .initial = "4",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_LAYERS_MAX,                                                                  \
          .help = "layers of both convolutions"},                                                   \
@@ -59,7 +59,8 @@ typedef struct train_arguments {
          .type = OPTION_TEXT,                                                                      \
          .offset = offsetof(train_arguments, gamma_forward),                                       \
          .value = "X",                                                                             \
-         .help = "that of the forward convolution alone, or plain for averaging the layers"},      \
+         .help = "that of the forward convolution alone, or plain for averaging the layers, "      \
+                 "which is the default without gamma and preset"},                                 \
         {.name = "gamma-backward",                                                                 \
          .type = OPTION_TEXT,                                                                      \
          .offset = offsetof(train_arguments, gamma_backward),                                      \
@@ -80,10 +81,10 @@ typedef struct train_arguments {
         {.name = "lr",                                                                             \
          .type = OPTION_REAL,                                                                      \
          .offset = offsetof(train_arguments, lr),                                                  \
-         .initial = "0.001",                                                                       \
+         .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_LR_MAX,                                                                      \
-         .help = "learning rate"},                                                                 \
+         .help = "learning rate; 0: by the batch, 0.0015 for each 1,024"},                         \
         {.name = "weight-decay",                                                                   \
          .type = OPTION_REAL,                                                                      \
          .offset = offsetof(train_arguments, weight_decay),                                        \
@@ -94,10 +95,10 @@ typedef struct train_arguments {
         {.name = "batch",                                                                          \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, batch),                                               \
-         .initial = "1024",                                                                        \
-         .min = 1,                                                                                 \
+         .initial = "0",                                                                           \
+         .min = 0,                                                                                 \
          .max = TRAIN_BATCH_MAX,                                                                   \
-         .help = "interactions of a step"},                                                        \
+         .help = "interactions of a step; 0: by their number, 1,024 to 8,192"},                    \
         {.name = "epochs",                                                                         \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, epochs),                                              \
@@ -108,7 +109,7 @@ typedef struct train_arguments {
         {.name = "patience",                                                                       \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, patience),                                            \
-         .initial = "0",                                                                           \
+         .initial = "5",                                                                           \
          .min = 0,                                                                                 \
          .max = 1000000,                                                                           \
          .help = "stop after so many evaluations without a better one; 0 never does"},             \
@@ -142,7 +143,7 @@ typedef struct train_arguments {
         {.name = "without",                                                                        \
          .type = OPTION_LIST,                                                                      \
          .offset = offsetof(train_arguments, without),                                             \
-         .value = "mi|fsc|bsc",                                                                    \
+         .value = "mi|fsc|bsc|links",                                                              \
          .help = "leave a part of the method out, to see what it earns"},                          \
         {.name = "protocol",                                                                       \
          .type = OPTION_CHOICE,                                                                    \
@@ -151,8 +152,7 @@ typedef struct train_arguments {
          .help = "who is evaluated and what is masked: the authors', or MMRec's"},                 \
     {                                                                                              \
         .name = "preset", .type = OPTION_CHOICE, .offset = offsetof(train_arguments, preset),      \
-        .choices = "none|baby|sports|electronics",                                                 \
-        .help = "the published gamma, decay and batch of a data set"                               \
+        .choices = "none|baby|sports|electronics", .help = "the published options of a data set"   \
     }
 
 /* What was asked for beside the numbers of train_options. */

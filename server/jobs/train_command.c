@@ -190,6 +190,7 @@ static void tell_people(const job *j)
             j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
             peak_mib());
     report_ranks(stderr, m);
+    report_served(stderr, m);
     if (j->tuned != NULL) {
         tune_report_chosen(&j->tuned->best, j->d);
     }
@@ -232,6 +233,7 @@ static err_code tell_json(const job *j, err *e)
         json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
     }
     report_judged_json(out, model_judged(m));
+    json_object_set_new(out, "served", report_served_json(m));
     const char *why = j->published.comparison.why;
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
@@ -278,6 +280,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
         code = open_store(j, e);
     }
     if (code == ERR_OK) {
+        train_options_fit(&j->request.options, j->d->train_count);
         code = train_room_check(j->s, j->d, &j->request.options, e);
     }
     if (code == ERR_OK) {

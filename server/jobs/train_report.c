@@ -53,6 +53,55 @@ void report_ranks(FILE *to, const model *m)
     }
 }
 
+static const char *kind_name(links_kind kind)
+{
+    return kind == LINKS_DIRECTED ? "directed" : "cosine";
+}
+
+/* A model that is only described has no tables to count. */
+static uint64_t link_count(const item_links *l, links_source x)
+{
+    return l->source[x].start != NULL ? l->source[x].start[l->items] : 0;
+}
+
+void report_served(FILE *to, const model *m)
+{
+    fprintf(to, "served %s", model_serving_name(m->serving));
+    if (m->serving != SERVE_AS_TRAINED) {
+        fprintf(to, " (x %.2f on validation)", m->serving_gain);
+    }
+    if (m->links == NULL) {
+        fprintf(to, ", without links\n");
+        return;
+    }
+    const links_choice *c = &m->links->choice;
+    fprintf(to, ", with links (x %.2f on validation): collaborative %.2f (%s), by features %.2f",
+            m->links_gain, (double)c->beta[LINKS_COLLABORATIVE], kind_name(c->kind),
+            (double)c->beta[LINKS_CONTENT]);
+    if (c->recency[LINKS_COLLABORATIVE] < 1) {
+        fprintf(to, ", each step back in time counts %.2f",
+                (double)c->recency[LINKS_COLLABORATIVE]);
+    }
+    fprintf(to, "; %.1f MiB\n", (double)links_bytes(m->links) / (1 << 20));
+}
+
+json_t *report_served_json(const model *m)
+{
+    json_t *links = json_null();
+    if (m->links != NULL) {
+        const links_choice *c = &m->links->choice;
+        links = json_pack(
+            "{s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "kind", kind_name(c->kind), "shrinkage",
+            (double)c->shrinkage, "collaborative", (double)c->beta[LINKS_COLLABORATIVE], "content",
+            (double)c->beta[LINKS_CONTENT], "recency", (double)c->recency[LINKS_COLLABORATIVE],
+            "gain", m->links_gain, "collaborative_links",
+            (json_int_t)link_count(m->links, LINKS_COLLABORATIVE), "content_links",
+            (json_int_t)link_count(m->links, LINKS_CONTENT));
+    }
+    return json_pack("{s:s, s:f, s:o}", "layers", model_serving_name(m->serving), "gain",
+                     m->serving_gain, "links", links);
+}
+
 json_t *report_options(const train_options *o)
 {
     char select[32];
@@ -67,6 +116,9 @@ json_t *report_options(const train_options *o)
     }
     if (o->without_bsc) {
         json_array_append_new(without, json_string("bsc"));
+    }
+    if (o->without_links) {
+        json_array_append_new(without, json_string("links"));
     }
     return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
                      "dim", (json_int_t)o->dim, "layers", (json_int_t)o->layers, "gamma_forward",
@@ -119,6 +171,7 @@ json_t *report_summary(const model *m, bool refit)
         json_object_set_new(j, "test", report_metrics(&m->test));
         json_object_set_new(j, "test_users", json_integer((json_int_t)m->test.users));
     }
+    json_object_set_new(j, "served", report_served_json(m));
     json_object_set_new(j, "curve", curve(m));
     return j;
 }

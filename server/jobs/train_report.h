@@ -19,6 +19,11 @@
  * report_metrics: {"Recall@1": ..., "NDCG@20": ...}. report_options: the options by their names.
  * report_summary: what a generation keeps beside its tables: options, metrics and curve. */
 json_t *report_metrics(const eval_metrics *m);
+/* report_served tells how the model is served: layers and links, and what choosing them gained.
+ * report_served_json gives the same as an object. */
+void report_served(FILE *to, const model *m);
+json_t *report_served_json(const model *m);
+
 json_t *report_options(const train_options *o);
 json_t *report_summary(const model *m, bool refit);
 

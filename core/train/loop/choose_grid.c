@@ -23,7 +23,7 @@ static const struct {
     {LINKS_DIRECTED, LINKS_SHRINKAGE_DIRECTED},
 };
 static const float recencies[] = {1, 0.9F, 0.8F, 0.6F};
-static const float betas[] = {0, 0.05F, 0.1F, 0.2F, 0.3F, 0.45F, 0.7F};
+static const float betas[] = {0, 0.05F, 0.1F, 0.2F, 0.3F, 0.45F, 0.7F, 1.1F};
 
 enum {
     KINDS = sizeof kinds / sizeof kinds[0],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/train/loop/holdout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/common/mem.h"
@@ -39,12 +40,14 @@ static uint64_t lot(const pair *p)
     return rng_hash((uint64_t)p->user << 32 | p->item);
 }
 
-/* Where in [first, last) the pair with the least lot is. */
-static size_t least_lot(const pair *pairs, size_t first, size_t last)
+/* Where in [first, last) the latest pair is; of several the one with the least lot. */
+static size_t latest(const pair *pairs, size_t first, size_t last)
 {
     size_t best = first;
     for (size_t i = first + 1; i < last; i++) {
-        best = lot(&pairs[i]) < lot(&pairs[best]) ? i : best;
+        bool later = pairs[i].time > pairs[best].time;
+        bool level = pairs[i].time == pairs[best].time;
+        best = later || (level && lot(&pairs[i]) < lot(&pairs[best])) ? i : best;
     }
     return best;
 }
@@ -67,7 +70,7 @@ static void set_aside(dataset *x, const dataset *d)
         }
         size_t out = SIZE_MAX;
         if (k - first >= HOLDOUT_LEAST) {
-            out = least_lot(d->train, first, k);
+            out = latest(d->train, first, k);
             x->valid[x->valid_count++] = d->train[out];
         }
         for (size_t i = first; i < k; i++) {

@@ -11,9 +11,9 @@
 #include "core/model/dataset.h"
 
 /* holdout_new gives data to choose by: training and validation pairs, and no test pairs. Where the
- * source has no validation pairs, one pair of every user with three or more is set aside. Which one
- * depends on that user's pairs alone, so that trainings with other seeds, or after other users'
- * news, are measured on the same interactions and can be compared. */
+ * source has no validation pairs, the latest pair of every user with three or more is set aside.
+ * Which one depends on that user's pairs alone, so that trainings with other seeds, or after other
+ * users' news, are measured on the same interactions and can be compared. */
 err_code holdout_new(dataset **out, const dataset *d, err *e) ERR_CHECKED;
 
 /* holdout_together gives data with training and validation pairs together, and the test pairs. */
