@@ -49,7 +49,7 @@ class Resume(harness.TestCase):
         store = self.store("other")
         self.killed_after_a_checkpoint(store)
         for asked, why in ((["--lr", "0.01"], "lr: the checkpoint was made with 0.0015, not 0.01"),
-                           (["--without", "mi"], "without: the checkpoint was made with nothing, not mi"),
+                           (["--without", "mi"], "without: the checkpoint was made with fsc, not mi fsc"),
                            (["--neighbours", "text=3"], "made with text=5, not text=3"),
                            (["--refit"], "refit: the checkpoint is of a training without, this one is with it")):
             refused = harness.run("train", "--store", store, *OPTIONS, *asked, "--resume", check=False)
