@@ -210,7 +210,7 @@ err_code context_check(context *c, err *e)
                    first->detail);
 }
 
-void context_model_seq(context *c)
+static void put_model_seq(context *c, uint64_t seq)
 {
     json_buffer *b = &c->response->body;
     json_put_key(b, "model");
@@ -220,7 +220,22 @@ void context_model_seq(context *c)
         json_put_unsigned(b, view_generation(c->view));
     }
     json_put_key(b, "seq");
-    json_put_unsigned(b, view_seq(c->view));
+    json_put_unsigned(b, seq);
+}
+
+void context_model_seq(context *c)
+{
+    put_model_seq(c, view_seq(c->view));
+}
+
+void context_list_state(context *c)
+{
+    json_buffer *b = &c->response->body;
+    context_model_seq(c);
+    json_put_key(b, "view");
+    json_put_raw(b, "{", 1);
+    put_model_seq(c, view_tables_seq(c->view));
+    json_put_raw(b, "}", 1);
 }
 
 void api_route_find(const api *a, slice method, slice target_text, api_route *out)

@@ -61,7 +61,7 @@ static err_code plain_list(context *c, list_function list, err *e)
     put_k(c, &r);
     answer_items_options shown = {.fields = r.fields, .created = list == latest};
     code = answer_items(c, &result, &shown, e);
-    context_model_seq(c);
+    context_list_state(c);
     json_put_raw(&c->response->body, "}", 1);
     return code;
 }
@@ -148,7 +148,7 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
     json_put_text(b, by_names[by]);
     put_k(c, r);
     code = answer_items(c, &result, &(answer_items_options){.fields = r->fields}, e);
-    context_model_seq(c);
+    context_list_state(c);
     answer_fallback(c, result.fallback);
     json_put_key(b, "exact");
     json_put_bool(b, result.exact);

@@ -110,7 +110,7 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     }
     code = answer_items(c, &result,
                         &(answer_items_options){.fields = r->fields, .explain = r->explain}, e);
-    context_model_seq(c);
+    context_list_state(c);
     answer_fallback(c, result.fallback);
     if (r->text.at != NULL) {
         answer_text(c, &text);
@@ -220,7 +220,7 @@ static err_code answer_batch(context *c, recommend_request *requests, size_t cou
     }
     recommend_scratch_share(c->workspace->scratch, false);
     json_put_raw(b, "]", 1);
-    context_model_seq(c);
+    context_list_state(c);
     json_put_raw(b, "}", 1);
     return code;
 }

@@ -71,6 +71,10 @@ err_code context_check(context *c, err *e) ERR_CHECKED;
 /* context_model_seq writes the members "model" and "seq" of the view. */
 void context_model_seq(context *c);
 
+/* context_list_state writes these and the member "view", which says of what the tables behind a
+ * list were made: {"model","seq"}. Two lists fit together if all three are equal. */
+void context_list_state(context *c);
+
 /* context_id_check tells whether an id has 1..256 bytes; reports a parameter's problem if not. */
 bool context_id_check(context *c, slice name, slice id);
 

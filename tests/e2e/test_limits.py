@@ -173,6 +173,21 @@ class Limits(harness.TestCase):
             self.assertIsNone(again.json["fallback"])
             self.assertFalse(set(items[:10]) & set(again.items))
 
+    def test_the_view_of_a_list_changes_when_the_convolution_changes_lists_without_a_write(self):
+        _, store = self.shop_store()
+        with harness.Server(store, "--propagate-within", "2s", "--propagate-every", "0.1s") as server:
+            items = server.client.get("/popular", {"k": 20}).items
+            before = server.client.get("/recommend", {"user": "user-1"}).json
+            self.assertEqual(before["view"], {"model": before["model"], "seq": 0})
+            wrote = server.client.post("/interactions", {"interactions": [
+                {"user": "user-1", "item": item} for item in items]}).json["seq"]
+            first = server.client.get("/recommend", {"user": "user-1"}).json
+            self.assertEqual((first["seq"], first["view"]["seq"]), (wrote, 0))
+            self.assertTrue(wait_for(lambda: server.client.get("/popular").json["view"]["seq"] == wrote))
+            later = server.client.get("/recommend", {"user": "user-1"}).json
+            self.assertEqual((later["model"], later["seq"]), (first["model"], first["seq"]))
+            self.assertEqual(later["view"], {"model": first["model"], "seq": wrote})
+
 
 if __name__ == "__main__":
     harness.main()

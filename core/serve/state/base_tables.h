@@ -62,6 +62,7 @@ struct base {
     base_late *late; /* (late_count) by item */
     size_t late_count, late_room;
     /* Of a base that propagate_run made: the view it was made from. */
+    uint64_t made_at_seq; /* 0: the tables are as the training made them */
     uint64_t made_of_changes;
     const void *made_of_delta;
     size_t made_of_delta_count;

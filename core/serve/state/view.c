@@ -16,6 +16,11 @@ uint32_t view_generation(const view *v)
     return v->base != NULL ? v->base->generation : 0;
 }
 
+uint64_t view_tables_seq(const view *v)
+{
+    return v->base != NULL ? v->base->made_at_seq : 0;
+}
+
 void view_stats_get(const view *v, view_stats *out)
 {
     *out = (view_stats){

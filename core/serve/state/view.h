@@ -52,6 +52,11 @@ uint64_t view_seq(const view *v);
 /* view_generation is the active generation, 0 without a model. */
 uint32_t view_generation(const view *v);
 
+/* view_tables_seq is the last write that the background run had seen which made the tables behind
+ * the lists; 0: they are as the training made them, or there is no model. A list changes only if
+ * it, view_seq or view_generation does. */
+uint64_t view_tables_seq(const view *v);
+
 void view_stats_get(const view *v, view_stats *out);
 
 size_t view_item_rows(const view *v);

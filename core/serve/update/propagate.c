@@ -150,6 +150,7 @@ static err_code base_like(base **out, const view *v, err *e)
     b->user_pairs = old->user_pairs;
     b->shared = old->shared;
     atomic_fetch_add(&b->shared->references, 1);
+    b->made_at_seq = v->seq;
     b->made_of_changes = v->changes;
     b->made_of_delta = v->delta;
     b->made_of_delta_count = v->delta_count;
