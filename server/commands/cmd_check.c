@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "server/checkup/explain.h"
+#include "server/checkup/in_child.h"
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "storage/maintenance/check.h"
@@ -38,6 +39,7 @@ typedef struct told {
     json_t *list, *warnings, *notes;
     bool json;
     uint64_t count;
+    child_place *place;
 } told;
 
 static void explain_line(void *ctx, bool warning, const char *text)
@@ -135,15 +137,22 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
     return rc;
 }
 
-static err_code run(const command_call *call, err *e)
+static void at(void *ctx, const char *database)
 {
-    check_arguments given = *(const check_arguments *)call->options;
-    const check_arguments *a = &given;
-    given.file = call->values->file;
+    place_set(((told *)ctx)->place, database);
+}
+
+static err_code look(void *ctx, child_place *place, err *e)
+{
+    const check_arguments *a = ctx;
     store *s = NULL;
-    told t = {
-        .list = json_array(), .warnings = json_array(), .notes = json_array(), .json = a->json};
-    check_options options = {.problem = tell, .ctx = &t, .cancelled = interrupt_requested};
+    told t = {.list = json_array(),
+              .warnings = json_array(),
+              .notes = json_array(),
+              .json = a->json,
+              .place = place};
+    check_options options = {
+        .problem = tell, .at = at, .ctx = &t, .cancelled = interrupt_requested};
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     err_code rc = recover_open(&s, a->store, &how, e);
     if (rc == ERR_OK) {
@@ -155,6 +164,14 @@ static err_code run(const command_call *call, err *e)
     json_decref(t.warnings);
     json_decref(t.notes);
     return rc;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    check_arguments given = *(const check_arguments *)call->options;
+    given.file = call->values->file;
+    child_work work = {.name = "the check", .run = look, .ctx = &given};
+    return in_child(&work, e);
 }
 
 const command cmd_check = {.name = "check",

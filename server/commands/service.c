@@ -15,6 +15,7 @@
 #include "core/common/interaction_types.h"
 #include "core/common/mem.h"
 #include "server/checkup/folder.h"
+#include "server/checkup/survey.h"
 #include "server/cli/address.h"
 #include "server/cli/command.h"
 #include "server/cli/processors.h"
@@ -366,13 +367,20 @@ err_code service_start(service **out, const serve_options *options, const option
     }
     s->options = options;
     s->started = clock_seconds();
+    /* the first of all, while there is no thread but this one */
+    if (survey_store(options->store, e) != ERR_OK) {
+        mem_free(s);
+        return ERR_CORRUPT;
+    }
+    double surveyed = clock_seconds();
     log_setup((log_level)options->log_level, 2);
     if (log_queue_start(2, e) != ERR_OK) {
         mem_free(s);
         return ERR_IO;
     }
     blas_threads(1); /* requests are the unit of parallel work here */
-    log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()));
+    log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()),
+              log_real("survey_seconds", surveyed - s->started));
     log_configuration(options, values);
     err_code rc = start(s, e);
     if (rc != ERR_OK) {

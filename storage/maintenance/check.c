@@ -65,6 +65,9 @@ err_code check_walk(checking *c, store_db db, check_visit visit, err *e)
 {
     MDB_cursor *cursor = NULL;
     MDB_val k = {0, NULL}, v = {0, NULL};
+    if (c->options->at != NULL) {
+        c->options->at(c->options->ctx, schema_db_name(db));
+    }
     int rc = mdb_cursor_open(c->r->txn, c->s->dbi[db], &cursor);
     if (rc != 0) {
         return schema_error(rc, "checking", e);
@@ -287,6 +290,9 @@ static err_code check_interactions(checking *c, err *e)
 {
     side by_user = {.c = c, .by_user = true}, by_item = {.c = c};
     err why = ERR_INIT;
+    if (c->options->at != NULL) {
+        c->options->at(c->options->ctx, "interactions");
+    }
     err_code rc = interactions_each(c->r, edge_record, &by_user, &why);
     bool decoded = check_decoded(c, &rc, &why, e);
     if (rc == ERR_OK) {

@@ -30,7 +30,8 @@ typedef struct check_options {
      * found; valid during the call. */
     void (*problem)(void *ctx, const char *text);
     void *ctx;
-    bool (*cancelled)(void *ctx); /* may be NULL */
+    void (*at)(void *ctx, const char *database); /* before each; may be NULL */
+    bool (*cancelled)(void *ctx);                /* may be NULL */
     void *cancelled_ctx;
 } check_options;
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * in_child: work on a store that may be damaged, in a process of its own.
+ *
+ * LMDB trusts the pages that it maps: on a damaged one it fails an assertion, reads beyond the file
+ * or follows a number into nowhere, and all of these end the process. The parent outlives it and
+ * tells what it died of.
+ */
+#ifndef SERVER_IN_CHILD_H
+#define SERVER_IN_CHILD_H
+
+#include "core/common/err.h"
+
+/* What the child is at, for the parent to tell: shared by both. */
+typedef struct child_place {
+    char what[64];
+} child_place;
+
+/* place_set is called by the work when it turns to something else. */
+void place_set(child_place *place, const char *what);
+
+typedef struct child_work {
+    const char *name; /* "the check" */
+    err_code (*run)(void *ctx, child_place *place, err *e);
+    void *ctx;
+} child_work;
+
+/* in_child forks, runs the work and gives its error; ERR_CORRUPT, with the signal and the place, if
+ * the child died. What the work writes to standard output and error is flushed. An interrupt is
+ * passed on. To be called while this process has no other thread. */
+err_code in_child(const child_work *work, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/checkup/survey.h"
+
+#include "server/checkup/in_child.h"
+#include "server/cli/command.h"
+#include "storage/env/store.h"
+#include "storage/maintenance/walk.h"
+
+typedef struct survey {
+    const char *dir;
+    child_place *place;
+    double until;
+} survey;
+
+static void at(void *ctx, const char *database)
+{
+    place_set(((survey *)ctx)->place, database);
+}
+
+static bool enough(void *ctx)
+{
+    return clock_seconds() >= ((survey *)ctx)->until;
+}
+
+static err_code walk(void *ctx, child_place *place, err *e)
+{
+    survey *v = ctx;
+    store *s = NULL;
+    walk_report report;
+    err why = ERR_INIT;
+    store_options how = {.mode = STORE_READ, .now = clock_now()};
+    v->place = place;
+    err_code rc = store_open(&s, v->dir, &how, &why);
+    if (rc == ERR_OK) {
+        walk_options options = {.at = at, .enough = enough, .ctx = v};
+        rc = walk_store(s, &options, &report, &why);
+        store_close(s);
+    }
+    return rc == ERR_CORRUPT ? err_set(e, rc, "%s", why.text) : ERR_OK;
+}
+
+err_code survey_store(const char *dir, err *e)
+{
+    survey v = {.dir = dir, .until = clock_seconds() + SURVEY_SECONDS};
+    child_work work = {.name = "a walk through its pages", .run = walk, .ctx = &v};
+    err_code rc = in_child(&work, e);
+    if (rc == ERR_CORRUPT) {
+        err_context(e, "%s", dir);
+    }
+    return rc;
+}
