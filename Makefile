@@ -32,6 +32,9 @@ packages.build += libxxhash-dev
 packages.build += libutf8proc-dev
 # zlib: import reads files that gzip has packed. It is in every Debian already (dpkg needs it).
 packages.build += zlib1g-dev
+# libcurl: calls of an encoder of texts, over HTTP and TLS, several at once. Its multi interface is what
+# we would otherwise write ourselves. The GnuTLS flavour, since GnuTLS is linked already.
+packages.build += libcurl4-gnutls-dev
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus chromium chromium-driver procps git tzdata
@@ -67,7 +70,7 @@ endif
 
 # Where libfaiss_c exists we link it; Debian ships the headers only, so core/search/faiss_c.cpp fills in.
 faiss_c := $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -lfaiss_c 2>/dev/null && echo yes)
-LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -lz -lxxhash -lutf8proc -lsystemd -llapacke -lopenblas -lstdc++ -lm -lpthread
+LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -lz -lxxhash -lutf8proc -lcurl -lsystemd -llapacke -lopenblas -lstdc++ -lm -lpthread
 
 # A folder of the architecture and the folders in it.
 in_layers = $(wildcard $(foreach l,core storage api server,$(foreach p,$1,$l/$p $l/*/$p $l/*/*/$p)))

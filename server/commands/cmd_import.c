@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/commands/encode_story.h"
 #include "server/jobs/progress.h"
 #include "storage/import/import.h"
 #include "storage/maintenance/recover.h"
@@ -30,6 +31,7 @@ typedef struct import_arguments {
     const char *types;
     uint64_t quota;
     bool json;
+    encoder_options encoder;
 } import_arguments;
 
 static const option table[] = {
@@ -163,6 +165,7 @@ static const option table[] = {
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "NAME=edge+seen:WEIGHT,...",
      .help = "what each type of interaction means: an edge of the graph, seen, both or none"},
+    OPTIONS_ENCODER(import_arguments),
     OPTION_QUOTA(import_arguments),
     OPTION_JSON(import_arguments),
     OPTION_END};
@@ -399,9 +402,13 @@ static err_code import_into(const import_arguments *a, const import_options *opt
     }
     if (code != ERR_OK && fresh) {
         store_discard(s);
-    } else {
-        store_close(s);
+        s = NULL;
     }
+    encode_report encoded = {0};
+    if (code == ERR_OK && a->encoder.url != NULL) {
+        code = encode_story_run(s, &a->encoder, false, a->json, &encoded, e);
+    }
+    store_close(s);
     if (code == ERR_OK && a->json) {
         code = print_json(&report, &tale, e);
     } else if (code == ERR_OK) {
@@ -463,6 +470,7 @@ static err_code run(const command_call *call, err *e)
     if (code == ERR_OK) {
         code = interaction_types_parse(&types, a->types, e);
         code = code == ERR_OK ? import_check(&options, e) : code;
+        code = code == ERR_OK ? encoder_options_check(&a->encoder, e) : code;
         *call->usage = code == ERR_INVALID;
     }
     return code == ERR_OK ? import_into(a, &options, e) : code;

@@ -8,6 +8,7 @@ const command *const commands[] = {
     &cmd_serve,
     &cmd_demo,
     &cmd_import,
+    &cmd_encode,
     &cmd_train,
     &cmd_tune,
     &cmd_eval,

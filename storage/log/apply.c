@@ -142,6 +142,7 @@ static err_code apply_entries(applying *x, err *e)
     case OP_INTERACTIONS_REMOVE: return apply_interactions(x, e);
     case OP_USER_ERASE: return apply_erase(x, e);
     case OP_GENERATION_ACTIVATE: return activate(x, e);
+    case OP_ITEMS_ENCODED: return apply_encoded(x, e);
     }
     return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
 }

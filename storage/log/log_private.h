@@ -38,6 +38,7 @@ err_code apply_refuse(applying *x, uint32_t index, err_code code, const char *fi
 err_code apply_refuse_as(applying *x, uint32_t index, const char *field, const err *why, err *e);
 
 err_code apply_items(applying *x, err *e) ERR_CHECKED;
+err_code apply_encoded(applying *x, err *e) ERR_CHECKED;
 err_code apply_interactions(applying *x, err *e) ERR_CHECKED;
 err_code apply_erase(applying *x, err *e) ERR_CHECKED;
 

@@ -9,7 +9,7 @@
 #include "storage/records/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
-enum { OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26 };
+enum { OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26, OP_ENCODED_BYTES_MIN = 13 };
 
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e)
 {
@@ -34,7 +34,7 @@ void op_free(op *o)
 
 static bool about_items(op_kind kind)
 {
-    return kind >= OP_ITEMS_CREATE && kind <= OP_ITEMS_DELETE;
+    return (kind >= OP_ITEMS_CREATE && kind <= OP_ITEMS_DELETE) || kind == OP_ITEMS_ENCODED;
 }
 
 static bool about_interactions(op_kind kind)
@@ -91,9 +91,21 @@ static err_code check_feature(const feature *f, err *e)
     return rc;
 }
 
+static err_code check_encoded(const op_item *it, err *e)
+{
+    if (it->feature_count > 1 || it->text_hash == 0 ||
+        (it->feature_count == 1 && it->features[0].data == NULL)) {
+        return err_set(e, ERR_INVALID, "item: expected a text's hash and at most one vector");
+    }
+    return it->feature_count == 1 ? check_feature(&it->features[0], e) : ERR_OK;
+}
+
 static err_code check_item(const op_item *it, op_kind kind, err *e)
 {
     err_code rc = check_text(it->id, ID_BYTES_MAX, "item id", e);
+    if (rc == ERR_OK && kind == OP_ITEMS_ENCODED) {
+        return check_encoded(it, e);
+    }
     if (rc != ERR_OK || kind == OP_ITEMS_DELETE) {
         return rc;
     }
@@ -192,6 +204,16 @@ static void op_item_encode(encoder *x, const op_item *it)
     }
 }
 
+static void op_encoded_encode(encoder *x, const op_item *it)
+{
+    encode_slice(x, it->id);
+    encode_u64(x, it->text_hash);
+    encode_u8(x, it->feature_count > 0);
+    if (it->feature_count > 0) {
+        feature_encode(x, &it->features[0]);
+    }
+}
+
 static void op_interaction_encode(encoder *x, const op_interaction *i)
 {
     encode_slice(x, i->user);
@@ -224,7 +246,11 @@ void op_write(const op *o, encoder *x)
     encode_u8(x, o->create_items);
     encode_u32(x, o->count);
     for (uint32_t i = 0; i < o->count && about_items(o->kind); i++) {
-        op_item_encode(x, &o->items[i]);
+        if (o->kind == OP_ITEMS_ENCODED) {
+            op_encoded_encode(x, &o->items[i]);
+        } else {
+            op_item_encode(x, &o->items[i]);
+        }
     }
     for (uint32_t i = 0; i < o->count && about_interactions(o->kind); i++) {
         op_interaction_encode(x, &o->interactions[i]);
@@ -300,6 +326,22 @@ static void op_item_decode(decoder *d, arena *a, op_item *it)
     it->features = features;
 }
 
+static void op_encoded_decode(decoder *d, arena *a, op_item *it)
+{
+    it->id = decode_slice(d, ID_BYTES_MAX);
+    it->text_hash = decode_u64(d);
+    it->feature_count = decode_u8(d);
+    feature *f = it->feature_count == 1 ? arena_alloc(a, 1, sizeof *f) : NULL;
+    if (f != NULL) {
+        feature_read(d, f);
+    } else if (it->feature_count == 1) {
+        decode_nomem(d);
+    } else if (it->feature_count > 1) {
+        d->failed = true;
+    }
+    it->features = f;
+}
+
 static void op_interaction_decode(decoder *d, op_interaction *i)
 {
     i->user = decode_slice(d, ID_BYTES_MAX);
@@ -326,7 +368,9 @@ static err_code decode_entries(decoder *d, op *o, err *e)
         return err_nomem(e, "a write");
     }
     for (uint32_t i = 0; i < o->count && !d->failed; i++) {
-        if (of_items) {
+        if (o->kind == OP_ITEMS_ENCODED) {
+            op_encoded_decode(d, &o->memory, (op_item *)entries + i);
+        } else if (of_items) {
             op_item_decode(d, &o->memory, (op_item *)entries + i);
         } else {
             op_interaction_decode(d, (op_interaction *)entries + i);
@@ -409,7 +453,8 @@ err_code op_decode(op **out, slice bytes, err *e)
     o->time = decode_i64(&d);
     o->create_items = decode_u8(&d) != 0;
     o->count = decode_count(&d, OP_ENTRIES_MAX,
-                            about_items(o->kind)          ? OP_ITEM_BYTES_MIN
+                            o->kind == OP_ITEMS_ENCODED   ? OP_ENCODED_BYTES_MIN
+                            : about_items(o->kind)        ? OP_ITEM_BYTES_MIN
                             : about_interactions(o->kind) ? OP_INTERACTION_BYTES_MIN
                                                           : 0);
     rc = decode_entries(&d, o, e);

@@ -32,6 +32,7 @@ typedef enum op_kind {
     OP_INTERACTIONS_REMOVE = 6, /* one type or all types of a pair */
     OP_USER_ERASE = 7,
     OP_GENERATION_ACTIVATE = 8,
+    OP_ITEMS_ENCODED = 9, /* vectors that an encoder made of texts, or that it refuses the texts */
 } op_kind;
 
 enum {
@@ -75,6 +76,10 @@ typedef struct op_item {
     const feature *features;     /* (feature_count), each modality once */
     int64_t created;             /* epoch seconds */
     bool hidden;
+    /* OP_ITEMS_ENCODED: of the text that features[0] was made from (storage/records/item_text.h);
+     * without a feature the text was refused. Such an entry has no more than id, hash and feature.
+     */
+    uint64_t text_hash;
     const void *prepared; /* not stored: handed on in the change_item, whose reader owns it */
 } op_item;
 

@@ -25,7 +25,8 @@ enum {
     FIELD_DESCRIPTION = 6,
     FIELD_CATEGORIES = 7, /* count u32, each a string */
     FIELD_ATTRIBUTES = 8, /* count u32, each name, kind u8, value */
-    FIELD_LAST = FIELD_ATTRIBUTES,
+    FIELD_ENCODED = 9,    /* u64 */
+    FIELD_LAST = FIELD_ENCODED,
 };
 
 void slices_encode(encoder *x, const slice *slices, uint32_t count)
@@ -159,6 +160,7 @@ void item_encode(const stored_item *it, encoder *x)
     text_encode(x, FIELD_TITLE, it->title);
     text_encode(x, FIELD_DESCRIPTION, it->description);
     lists_encode(x, it);
+    number_encode(x, FIELD_ENCODED, it->encoded_hash);
     encode_bytes(x, it->later.at, it->later.length);
     encode_seal(x);
 }
@@ -193,6 +195,7 @@ static void field_decode(uint8_t tag, decoder *d, arena *a, stored_item *out)
                       &out->category_count);
         break;
     case FIELD_ATTRIBUTES: attributes_decode(d, a, &out->attributes, &out->attribute_count); break;
+    case FIELD_ENCODED: out->encoded_hash = decode_u64(d); break;
     default: d->failed = true; break;
     }
 }

@@ -33,9 +33,10 @@ typedef struct stored_item {
     const attribute *attributes; /* by name */
     uint32_t category_count;
     uint32_t attribute_count;
-    int64_t created;      /* epoch seconds */
-    uint64_t updated_seq; /* of the op that last wrote the item */
-    slice later;          /* encoded fields of a later stair, kept as they are */
+    int64_t created;       /* epoch seconds */
+    uint64_t updated_seq;  /* of the op that last wrote the item */
+    uint64_t encoded_hash; /* of the text that an encoder was given (item_text.h); 0: none yet */
+    slice later;           /* encoded fields of a later stair, kept as they are */
 } stored_item;
 
 /* item_find gives the row of an id; ERR_NOT_FOUND without one. */

@@ -40,7 +40,7 @@ looks_back() { # layer, folders from the first to the last
 looks_back core common words search model train serve demo
 looks_back core/train method eval loop
 looks_back core/serve state filter query update
-looks_back server telemetry cli checkup load runtime jobs http commands
+looks_back server telemetry cli checkup load encode runtime jobs http commands
 looks_back storage env records models log exchange maintenance import
 complain "the wings train and serve do not include each other" \
     "$(search '#include "core/serve/' $(files 'core/train/*'); search '#include "core/train/' $(files 'core/serve/*'))"
@@ -51,7 +51,7 @@ for folder in core/*/ storage/*/ api/*/ server/*/; do
     core/common/ | core/words/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
     storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
     api/web/ | api/resources/ | api/clients/) ;;
-    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
+    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/encode/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
     *) complain "a folder without a place in the order" "$folder" ;;
     esac
 done
@@ -64,6 +64,7 @@ complain "microhttpd belongs to server/http*" \
 complain "libsystemd belongs to server/telemetry/supervisor" \
     "$(search '#include <systemd' "${all[@]}" | grep -v '^server/telemetry/supervisor\.c')"
 complain "utf8proc belongs to core/words" "$(search '#include <utf8proc' "${all[@]}" | grep -v '^core/words/')"
+complain "libcurl belongs to server/encode" "$(search '#include <curl/' "${all[@]}" | grep -v '^server/encode/')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
 complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
 complain "core knows no clock, environment or log" \

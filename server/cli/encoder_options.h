@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoder_options: where texts are encoded by another server, as entries of an option table.
+ *
+ * serve, import and encode have the same ones, so that one configuration file serves all three.
+ */
+#ifndef SERVER_ENCODER_OPTIONS_H
+#define SERVER_ENCODER_OPTIONS_H
+
+#include <stdint.h>
+
+#include "server/cli/options.h"
+
+typedef struct encoder_options {
+    const char *url; /* NULL: no encoder */
+    const char *model, *modality, *key_file;
+    double timeout, rate, wait;
+    int64_t batch;
+} encoder_options;
+
+/* encoder_url_check refuses what is no http or https address, and user information in it. */
+err_code encoder_url_check(const char *text, err *e) ERR_CHECKED;
+
+/* encoder_options_check says what belongs together; the URL was checked. */
+err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
+
+#define ENCODER_AT(of, member) .offset = offsetof(of, encoder.member)
+
+/* The entries for a struct `of` with a member `encoder`. */
+#define OPTIONS_ENCODER(of)                                                                        \
+    {.name = "encoder-url",                                                                        \
+     .type = OPTION_TEXT,                                                                          \
+     .check = encoder_url_check,                                                                   \
+     ENCODER_AT(of, url),                                                                          \
+     .value = "URL",                                                                               \
+     .help = "OpenAI-compatible embeddings call that makes vectors of items' texts, such as "      \
+             "http://127.0.0.1:11434/v1/embeddings; without one nothing is asked"},                \
+        {.name = "encoder-model",                                                                  \
+         .type = OPTION_TEXT,                                                                      \
+         ENCODER_AT(of, model),                                                                    \
+         .value = "NAME",                                                                          \
+         .help = "the model that encoder_url is asked for"},                                       \
+        {.name = "encoder-modality",                                                               \
+         .type = OPTION_TEXT,                                                                      \
+         ENCODER_AT(of, modality),                                                                 \
+         .initial = "text",                                                                        \
+         .value = "NAME",                                                                          \
+         .help = "the modality that its vectors are; another model needs another name, or stair "  \
+                 "encode --replace"},                                                              \
+        {.name = "encoder-key-file",                                                               \
+         .type = OPTION_TEXT,                                                                      \
+         ENCODER_AT(of, key_file),                                                                 \
+         .value = "FILE",                                                                          \
+         .help = "file whose first line is sent as the bearer token"},                             \
+        {.name = "encoder-timeout",                                                                \
+         .type = OPTION_SECONDS,                                                                   \
+         ENCODER_AT(of, timeout),                                                                  \
+         .initial = "30s",                                                                         \
+         .min = 0.01,                                                                              \
+         .max = 3600,                                                                              \
+         .help = "a call that takes longer has failed"},                                           \
+        {.name = "encoder-batch",                                                                  \
+         .type = OPTION_INT,                                                                       \
+         ENCODER_AT(of, batch),                                                                    \
+         .initial = "32",                                                                          \
+         .min = 1,                                                                                 \
+         .max = 512,                                                                               \
+         .help = "texts in one call"},                                                             \
+    {                                                                                              \
+        .name = "encoder-rate", .type = OPTION_REAL, ENCODER_AT(of, rate), .initial = "0",         \
+        .min = 0, .max = 1e6, .help = "calls in a second at most; 0: as fast as they are answered" \
+    }
+
+#endif

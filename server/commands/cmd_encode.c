@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stair encode: has an encoder make vectors of the items' texts that lack them.
+ */
+#include <stdio.h>
+
+#include "server/cli/command.h"
+#include "server/commands/encode_story.h"
+#include "storage/maintenance/recover.h"
+
+typedef struct encode_arguments {
+    const char *store;
+    encoder_options encoder;
+    bool replace, json;
+    uint64_t quota;
+} encode_arguments;
+
+static const option table[] = {
+    OPTION_STORE(encode_arguments),
+    OPTIONS_ENCODER(encode_arguments),
+    {.name = "replace",
+     .type = OPTION_BOOL,
+     .offset = offsetof(encode_arguments, replace),
+     .help = "encode items that have a vector too: for another model of the same width"},
+    OPTION_QUOTA(encode_arguments),
+    OPTION_JSON(encode_arguments),
+    OPTION_END};
+
+static err_code run(const command_call *call, err *e)
+{
+    const encode_arguments *a = call->options;
+    encode_report report;
+    store *s = NULL;
+    store_options how = {.mode = STORE_OWNER, .quota_bytes = a->quota, .now = clock_now()};
+    if (a->encoder.url == NULL) {
+        return command_usage(call, e, "--encoder-url is missing");
+    }
+    err_code code = encoder_options_check(&a->encoder, e);
+    *call->usage = code == ERR_INVALID;
+    code = code == ERR_OK ? recover_open(&s, a->store, &how, e) : code;
+    code =
+        code == ERR_OK ? encode_story_run(s, &a->encoder, a->replace, a->json, &report, e) : code;
+    store_close(s);
+    if (code == ERR_OK && a->json) {
+        printf("{\"encoded\":%llu,\"refused\":%llu,\"failures\":%llu,\"pending\":%llu}\n",
+               (unsigned long long)report.encoded, (unsigned long long)report.refused,
+               (unsigned long long)report.failures, (unsigned long long)report.pending);
+    }
+    return code;
+}
+
+const command cmd_encode = {.name = "encode",
+                            .summary = "have an encoder make vectors of items' texts",
+                            .options = table,
+                            .options_bytes = sizeof(encode_arguments),
+                            .run = run};

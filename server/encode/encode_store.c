@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/encode/encode_store.h"
+
+#include <stdio.h>
+
+#include "server/cli/command.h"
+#include "server/encode/encode_run.h"
+#include "storage/log/apply.h"
+
+/* So many calls in a row fail before it is given up: with the back-off, some minutes. */
+enum { FAILURES_MAX = 8 };
+static const double STEP_SECONDS = 0.5;
+
+static err_code apply_now(void *ctx, const op *o, err *e)
+{
+    apply_result result;
+    apply_result_init(&result);
+    err_code rc = apply_group(ctx, &o, 1, &result, e);
+    bool whole = result.code == ERR_OK || result.code == ERR_CONFLICT ||
+                 result.code == ERR_NOT_FOUND; /* the text or the item has changed meanwhile */
+    if (rc == ERR_OK && !whole) {
+        rc = err_set(e, result.code, "%s", result.detail);
+    }
+    apply_result_fini(&result);
+    return rc;
+}
+
+static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *out, err *e)
+{
+    encode_status status;
+    uint64_t known = 0, failures = 0;
+    encode_run_tell(r, &status);
+    size_t total = status.pending;
+    err_code rc = ERR_OK;
+    while (rc == ERR_OK && status.pending > 0) {
+        rc = encode_run_step(r, STEP_SECONDS, e);
+        encode_run_tell(r, &status);
+        uint64_t done = status.encoded + status.refused;
+        if (done > known) {
+            known = done;
+            failures = status.failures;
+        }
+        hooks->progress(hooks->ctx, done, total, status.problem[0] != '\0' ? status.problem : NULL);
+        if (rc == ERR_OK && hooks->cancelled(hooks->ctx)) {
+            rc = err_set(e, ERR_CANCELLED,
+                         "interrupted; %zu items wait for the encoder, stair encode goes on",
+                         status.pending);
+        } else if (rc == ERR_OK && status.failures - failures >= FAILURES_MAX) {
+            rc = err_set(e, ERR_UNAVAILABLE,
+                         "the encoder keeps failing (%s); %zu items wait, stair encode goes on",
+                         status.problem, status.pending);
+        }
+    }
+    *out = (encode_report){status.encoded, status.refused, status.failures, status.pending};
+    return rc;
+}
+
+err_code encode_store(store *s, const encoder_options *o, bool replace, const encode_hooks *hooks,
+                      encode_report *out, err *e)
+{
+    encode_run *r = NULL;
+    encode_run_options options = {.store = s,
+                                  .encoder = o,
+                                  .replace = replace,
+                                  .apply = apply_now,
+                                  .now = clock_now,
+                                  .seconds = clock_seconds,
+                                  .ctx = s};
+    *out = (encode_report){0};
+    err_code rc = encode_run_new(&r, &options, e);
+    rc = rc == ERR_OK ? encode_run_scan(r, e) : rc;
+    rc = rc == ERR_OK ? work(r, hooks, out, e) : rc;
+    encode_run_free(r);
+    return rc;
+}

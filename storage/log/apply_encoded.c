@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * apply_encoded: vectors that an encoder made of items' texts.
+ *
+ * They arrive after the write of the item, so each carries the hash of the text that it was made
+ * from; one whose text has changed since is dropped. An entry without a vector says that the
+ * encoder refused the text: it is not asked again until the text changes. Neither is a change of
+ * the item, so updated_seq stays.
+ */
+#include "core/common/mem.h"
+#include "core/common/types.h"
+#include "storage/log/log_private.h"
+#include "storage/records/item_text.h"
+#include "storage/records/records.h"
+
+/* register_modality finds the number, and reports a name that is new. */
+static err_code register_modality(applying *x, const feature *f, uint8_t *number, err *e)
+{
+    bool is_new = false;
+    err_code rc = modality_number(x->w, f->modality, f->width, number, &is_new, e);
+    change *c = rc == ERR_OK && is_new ? apply_change(x) : NULL;
+    if (c != NULL) {
+        c->kind = CHANGE_MODALITY;
+        c->registered.number = *number;
+        c->registered.width = f->width;
+        c->registered.name = f->modality;
+    }
+    return rc;
+}
+
+static err_code report(applying *x, const stored_item *it, err *e)
+{
+    size_t count = 0;
+    change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
+    change *c = ci != NULL ? apply_change(x) : NULL;
+    if (c == NULL) {
+        return err_nomem(e, "results");
+    }
+    *ci = (change_item){.row = it->row,
+                        .hidden = it->hidden,
+                        .features_changed = true,
+                        .id = it->id,
+                        .title = it->title,
+                        .description = it->description,
+                        .created_at = it->created,
+                        .updated_seq = it->updated_seq,
+                        .categories = it->categories,
+                        .category_count = it->category_count,
+                        .attributes = it->attributes,
+                        .attribute_count = it->attribute_count};
+    c->kind = CHANGE_ITEM;
+    c->item = ci;
+    err_code rc = features_get(x->r, it->row, &x->result->memory, &ci->features, &count, e);
+    ci->feature_count = (uint32_t)count;
+    return rc;
+}
+
+static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
+{
+    uint8_t number = 0;
+    err why = ERR_INIT;
+    err_code rc = ERR_OK;
+    if (given->feature_count > 0) {
+        rc = register_modality(x, &given->features[0], &number, &why);
+        if (rc == ERR_INVALID || rc == ERR_TOO_LARGE) {
+            return err_set(e, rc, "%s", why.text);
+        }
+        rc = rc == ERR_OK ? feature_put(x->w, it->row, number, &given->features[0], e)
+                          : err_set(e, rc, "%s", why.text);
+    }
+    it->encoded_hash = given->text_hash;
+    rc = rc == ERR_OK ? item_put(x->w, it, e) : rc;
+    return rc == ERR_OK && given->feature_count > 0 ? report(x, it, e) : rc;
+}
+
+/* A width that the modality does not have is found before anything is written. */
+static err_code check_width(applying *x, uint32_t index, const feature *f, bool *refused, err *e)
+{
+    modality known;
+    err why = ERR_INIT;
+    err_code rc = modality_find(x->r, f->modality, &known, &why);
+    if (rc == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    *refused = rc == ERR_OK && known.width != f->width;
+    return *refused ? apply_refuse(x, index, ERR_INVALID, "/vector", "expected %u numbers, not %u",
+                                   known.width, f->width)
+                    : (rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text));
+}
+
+static err_code encoded_one(applying *x, uint32_t index, err *e)
+{
+    const op_item *given = &x->o->items[index];
+    stored_item it = {0};
+    uint32_t row = ROW_NONE;
+    bool refused = false;
+    err why = ERR_INIT;
+    err_code rc = item_find(x->r, given->id, &row, &why);
+    if (rc != ERR_OK) {
+        return apply_refuse_as(x, index, "/id", &why, e);
+    }
+    rc = item_get(x->r, row, &x->result->memory, &it, e);
+    char *text = rc == ERR_OK ? arena_alloc(&x->result->memory, ITEM_TEXT_BYTES_MAX, 1) : NULL;
+    if (rc == ERR_OK && text == NULL) {
+        rc = err_nomem(e, "an item's text");
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    if (item_text_hash(text, item_text_write(&it, text)) != given->text_hash) {
+        return apply_refuse(x, index, ERR_CONFLICT, "/text", "the text has changed since");
+    }
+    if (given->feature_count > 0) {
+        rc = check_width(x, index, &given->features[0], &refused, e);
+    }
+    if (rc != ERR_OK || refused) {
+        return rc;
+    }
+    rc = keep(x, given, &it, e);
+    x->result->entries[index].row = row;
+    x->result->entries[index].outcome = APPLY_UPDATED;
+    return rc;
+}
+
+err_code apply_encoded(applying *x, err *e)
+{
+    err_code rc = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
+        rc = encoded_one(x, i, e);
+    }
+    return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * item_text: an item's texts as one text, for an encoder outside, and whether it has been encoded.
+ *
+ * The text is the title, the description without markup, the categories and the texts among the
+ * attributes, a line each. An item keeps the hash of the text that its vector was made from, so
+ * what is yet to be encoded is known from the items alone.
+ */
+#ifndef STORAGE_ITEM_TEXT_H
+#define STORAGE_ITEM_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "storage/records/items.h"
+
+/* What is beyond this is not given to the encoder: the models in use read a few thousand tokens. */
+enum { ITEM_TEXT_BYTES_MAX = 32 * 1024 };
+
+/* item_text_write composes the text; returns its length, at most ITEM_TEXT_BYTES_MAX, always whole
+ * characters. `out` has room for ITEM_TEXT_BYTES_MAX bytes. 0: there is nothing to encode. */
+size_t item_text_write(const stored_item *it, char *out);
+
+/* item_text_hash gives the hash of that text; never 0. */
+uint64_t item_text_hash(const char *text, size_t length);
+
+/* item_text_pending tells whether the item's text waits for an encoder, and composes it. An item
+ * whose present text was encoded or refused does not wait, nor one with a given vector
+ * (`has_vector`, and no encoder made it). */
+bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t *length);
+
+#endif

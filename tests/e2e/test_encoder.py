@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An encoder beside the service: a real server process, which fails in every way on demand."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+
+ENCODER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "encoder.py")
+
+
+class Encoder:
+    """The process; `port` 0 takes any, so that a second one can be started in its place."""
+
+    def __init__(self, *arguments, port=0, secure=False):
+        self.secure = secure
+        self.process = subprocess.Popen([sys.executable, ENCODER, "--port", str(port), *arguments], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    @property
+    def url(self):
+        return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.port}/v1/embeddings"
+
+    def stats(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=30) as answer:
+            return json.load(answer)
+
+    def fault(self, kind, times=1, **more):
+        body = json.dumps({"kind": kind, "times": times, **more}).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/fault", body, timeout=30):
+            pass
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.kill()
+
+
+class OfStore(harness.TestCase):
+    def store(self, titles=None, name="store"):
+        items = self.path(f"{name}.jsonl")
+        with open(items, "w", encoding="utf-8") as f:
+            for i, title in enumerate(titles or [f"item number {i}" for i in range(20)]):
+                f.write(json.dumps({"id": f"i{i}", "title": title}) + "\n")
+        harness.run("import", "--store", self.path(name), "--items", items)
+        return self.path(name)
+
+    def encode(self, store, encoder, *more, **how):
+        return harness.run("encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m", "--json", *more, **how)
+
+    def test_each_fault_is_told_and_overcome(self):
+        faults = [("status", {"status": 500}), ("status", {"status": 429, "headers": {"Retry-After": "1"}}), ("status", {"status": 404}),
+                  ("count", {}), ("width", {}), ("nan", {}), ("infinite", {}), ("words", {}), ("twice", {}), ("half", {}), ("cut", {})]
+        with Encoder() as encoder:
+            for number, (kind, more) in enumerate(faults):
+                store = self.store(name=f"store-{number}")
+                encoder.fault(kind, 1, **more)
+                done = json.loads(self.encode(store, encoder).stdout)
+                self.assertEqual((done["encoded"], done["refused"], done["failures"], done["pending"]), (20, 0, 1, 0), (kind, done))
+                again = json.loads(self.encode(store, encoder).stdout)
+                self.assertEqual(again["encoded"], 0)
+                self.assert_checked(store)
+
+    def test_a_hostile_answer_costs_an_error_and_little_else(self):
+        with Encoder() as encoder, Encoder() as other:
+            for number, (kind, more) in enumerate([("giant", {}), ("headers", {}), ("redirect", {"to": other.url}), ("drip", {}),
+                                                   ("slow", {"seconds": 20})]):
+                store = self.store(name=f"store-{number}")
+                encoder.fault(kind, 1, **more)
+                began = time.monotonic()
+                done = json.loads(self.encode(store, encoder, "--encoder-timeout", "2s").stdout)
+                self.assertEqual((done["encoded"], done["failures"]), (20, 1), kind)
+                self.assertLess(time.monotonic() - began, 20, kind)
+            self.assertEqual(other.stats()["calls"], 0)
+
+    def test_a_bad_text_is_found_and_not_asked_again_until_it_changes(self):
+        titles = [f"item number {i}" for i in range(40)]
+        titles[17] = "a POISON text"
+        with Encoder() as encoder:
+            store = self.store(titles)
+            encoder.fault("none", 0, bad="POISON")
+            done = json.loads(self.encode(store, encoder).stdout)
+            self.assertEqual((done["encoded"], done["refused"], done["pending"]), (39, 1, 0))
+            calls = encoder.stats()["calls"]
+            self.assertEqual(json.loads(self.encode(store, encoder).stdout)["encoded"], 0)
+            self.assertEqual(encoder.stats()["calls"], calls)
+
+    def test_an_encoder_that_refuses_everything_marks_nothing(self):
+        with Encoder() as encoder:
+            store = self.store()
+            encoder.fault("status", 100000, status=400)
+            process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m"],
+                                       stderr=subprocess.PIPE, env=harness.ENVIRONMENT, text=True)
+            while encoder.stats()["calls"] < 8:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            self.assertIn("stair encode goes on", process.communicate(timeout=30)[1])
+            encoder.fault("none", 0)
+            done = json.loads(self.encode(store, encoder).stdout)
+            self.assertEqual((done["encoded"], done["refused"]), (20, 0))
+
+    def test_an_interrupted_run_goes_on_where_it_was(self):
+        with Encoder("--seconds", "0.1") as encoder:
+            store = self.store([f"item number {i}" for i in range(400)])
+            process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m",
+                                        "--encoder-batch", "8", "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=harness.ENVIRONMENT)
+            while encoder.stats()["calls"] < 16:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            done = json.loads(self.encode(store, encoder).stdout)
+            self.assertTrue(0 < done["encoded"] < 400, done)
+            self.assert_checked(store)
+
+    def test_an_import_encodes_several_calls_at_once(self):
+        with Encoder("--seconds", "0.05") as encoder:
+            items = self.path("items.jsonl")
+            with open(items, "w", encoding="utf-8") as f:
+                for i in range(2000):
+                    f.write(json.dumps({"id": str(i), "title": f"thing {i}", "description": "<b>bold</b> &amp; \\u0000 \"quoted\" \n"}) + "\n")
+            harness.run("import", "--store", self.path("store"), "--items", items, "--encoder-url", encoder.url, "--encoder-model", "m")
+            stats = encoder.stats()
+            self.assertEqual(stats["texts"], 2000)
+            self.assertEqual(stats["most"], 4)
+            self.assertTrue(all(text.startswith("thing ") and "<b>" not in text for text in stats["inputs"]))
+
+    def test_the_address_the_token_and_the_certificate_are_checked(self):
+        store = self.store()
+        for url in ("http://user:secret@127.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "nonsense"):
+            done = harness.run("encode", "--store", store, "--encoder-url", url, "--encoder-model", "m", check=False)
+            self.assertEqual(done.returncode, 2, url)
+            self.assertNotIn("secret", done.stderr)
+        with Encoder() as encoder:
+            token = self.path("token")
+            with open(token, "w", encoding="utf-8") as f:
+                f.write("s3cret\n")
+            self.encode(store, encoder, "--encoder-key-file", token)
+            self.assertEqual(encoder.stats()["keys"], ["Bearer s3cret"])
+        key, certificate = self.path("key.pem"), self.path("certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        with Encoder("--tls", certificate, key, secure=True) as encoder:
+            store = self.store(name="other")
+            process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m"],
+                                       stderr=subprocess.PIPE, env=harness.ENVIRONMENT, text=True)
+            told = ""
+            while "certificate" not in told.lower() and "SSL" not in told:
+                told += process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+    def test_a_model_of_another_width_is_refused_by_name(self):
+        with Encoder() as encoder, Encoder("--width", "16") as narrow:
+            store = self.store()
+            self.encode(store, encoder)
+            harness.run("import", "--store", store, "--merge", "--items", self.more())
+            process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", narrow.url, "--encoder-model", "m"],
+                                       stderr=subprocess.PIPE, env=harness.ENVIRONMENT, text=True)
+            told = ""
+            while "expected 32 numbers, not 16" not in told:
+                told += process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+    def more(self):
+        path = self.path("more.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(json.dumps({"id": "late", "title": "a late one"}) + "\n")
+        return path
+
+
+if __name__ == "__main__":
+    harness.main()

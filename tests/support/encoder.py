@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An encoder for tests: a real server that speaks the embeddings call, with faults on demand.
+
+    encoder.py [--port N] [--width 32] [--seconds 0] [--tls CERTIFICATE KEY]
+
+The vector of a text is the sum of a fixed random direction for each of its words, so texts that share
+words are near. POST /fault {"kind": "...", "times": N} makes the next N calls fail in that way;
+GET /stats tells what was asked. The port is printed when it listens.
+"""
+
+import argparse
+import hashlib
+import http.server
+import json
+import math
+import random
+import socket
+import ssl
+import struct
+import threading
+import time
+
+
+def vector(text, width):
+    total = [0.0] * width
+    for word in text.lower().split():
+        dice = random.Random(hashlib.sha256(word.encode()).digest())
+        for j in range(width):
+            total[j] += dice.gauss(0, 1)
+    length = math.sqrt(sum(x * x for x in total)) or 1
+    return [round(x / length, 6) for x in total]
+
+
+class State:
+    def __init__(self, width, seconds):
+        self.lock = threading.Lock()
+        self.width, self.seconds = width, seconds
+        self.kind, self.times, self.extra = None, 0, {}
+        self.calls = self.texts = self.busy = self.most = 0
+        self.keys, self.inputs = set(), []
+
+    def fault(self):
+        with self.lock:
+            if self.times == 0:
+                return None
+            self.times -= 1
+            return self.kind
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state = None
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, headers=()):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def cut(self):
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def do_GET(self):
+        s = self.state
+        with s.lock:
+            self.answer(200, {"calls": s.calls, "texts": s.texts, "most": s.most, "keys": sorted(s.keys), "inputs": s.inputs[-2000:]})
+
+    def do_POST(self):
+        s = self.state
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/fault":
+            told = json.loads(body)
+            with s.lock:
+                s.kind, s.times, s.extra = told["kind"], told["times"], told
+            self.answer(200, {})
+            return
+        request = json.loads(body)
+        texts = request["input"]
+        with s.lock:
+            s.calls += 1
+            s.texts += len(texts)
+            s.busy += 1
+            s.most = max(s.most, s.busy)
+            s.keys.add(self.headers.get("Authorization", ""))
+            s.inputs += texts
+        try:
+            self.serve(s.fault(), texts)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            with s.lock:
+                s.busy -= 1
+
+    def serve(self, kind, texts):
+        s = self.state
+        time.sleep(s.seconds)
+        bad = s.extra.get("bad")
+        if bad and any(bad in text for text in texts):
+            self.answer(400, {"error": "a bad text"})
+            return
+        data = [{"index": i, "embedding": vector(text, s.width)} for i, text in enumerate(texts)]
+        whole = json.dumps({"data": data}).encode()
+        if kind is None:
+            self.answer(200, whole)
+        elif kind == "status":
+            self.answer(s.extra["status"], {"error": "asked for"}, s.extra.get("headers", {}).items())
+        elif kind == "count":
+            self.answer(200, {"data": data[:-1]})
+        elif kind == "width":
+            data[-1]["embedding"] = data[-1]["embedding"][:-1]
+            self.answer(200, {"data": data})
+        elif kind == "nan":
+            data[0]["embedding"][0] = float("nan")
+            self.answer(200, {"data": data})
+        elif kind == "infinite":
+            self.answer(200, whole.replace(b'"embedding": [', b'"embedding": [1e999, ', 1))
+        elif kind == "words":
+            self.answer(200, {"data": [{"embedding": ["a"] * s.width} for _ in texts]})
+        elif kind == "twice":
+            self.answer(200, {"data": [dict(entry, index=0) for entry in data]})
+        elif kind == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole[:len(whole) // 2])
+            self.wfile.flush()
+            self.cut()
+        elif kind == "cut":
+            self.cut()
+        elif kind == "slow":
+            time.sleep(s.extra["seconds"])
+            self.answer(200, whole)
+        elif kind == "drip":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            for _ in range(1000):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.05)
+        elif kind == "giant":
+            self.send_response(200)
+            self.send_header("Content-Length", str(1 << 30))
+            self.end_headers()
+            for _ in range(1024):
+                self.wfile.write(b" " * (1 << 20))
+        elif kind == "headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for i in range(1000000):
+                self.wfile.write(b"X-More-%d: %s\r\n" % (i, b"a" * 200))
+        elif kind == "redirect":
+            self.answer(302, {}, [("Location", s.extra["to"])])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--tls", nargs=2)
+    options = parser.parse_args()
+    Handler.state = State(options.width, options.seconds)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    if options.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*options.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
