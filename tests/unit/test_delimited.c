@@ -530,6 +530,24 @@ static void columns_are_known_by_the_names_of_the_field(void **state)
     assert_int_equal(import_role_named(slice_of("colour")), ROLE_NONE);
 }
 
+/* The test runs in the folder of the sources, as all of them do. */
+static void the_document_has_the_table_of_names(void **state)
+{
+    (void)state;
+    char table[8192] = "";
+    char document[32768] = "";
+    FILE *written = fmemopen(table, sizeof table, "w");
+    import_names_list(written);
+    fclose(written);
+    FILE *file = fopen("docs/formats.md", "r");
+    assert_non_null(file);
+    assert_true(fread(document, 1, sizeof document - 1, file) > strlen(table));
+    fclose(file);
+    if (strstr(document, table) == NULL) {
+        fail_msg("docs/formats.md lacks the table:\n%s", table);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +571,7 @@ int main(void)
         cmocka_unit_test(lists_are_cut_as_their_column_is_written),
         cmocka_unit_test(times_need_an_offset_or_a_time_zone),
         cmocka_unit_test(columns_are_known_by_the_names_of_the_field),
+        cmocka_unit_test(the_document_has_the_table_of_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
