@@ -10,6 +10,8 @@ import subprocess
 import sys
 import unittest
 
+import yaml
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
 
@@ -55,6 +57,21 @@ class Containers(harness.TestCase):
                     {"user": "u", "item": client.get("/popular").items[0]}]}).status, 200)
             server.kill()
         self.assert_checked(store)
+
+    def test_the_training_jobs_of_the_deployment_files_run_beside_a_service(self):
+        with open(os.path.join(harness.ROOT, "deploy", "kubernetes-train.yaml"), encoding="utf-8") as f:
+            job = yaml.safe_load(f)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"]
+        with open(os.path.join(harness.ROOT, "deploy", "compose.yaml"), encoding="utf-8") as f:
+            compose = yaml.safe_load(f)["services"]["train"]["command"]
+        for name, arguments in (("job", job), ("compose", [*compose, "--store", "/data"])):
+            _, store = self.shop_store(name)
+            with harness.Server(store, "--watch-every", "0.1s", wrap=CONTAINER) as server:
+                before = server.client.get("/model").json["model"]
+                done = self.in_container(*[store if a == "/data" else a for a in arguments], "--dim", 32, "--epochs", 3)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertGreater(len(server.client.get("/model/generations").json["generations"]), 1)
+                self.assertGreaterEqual(server.client.get("/model").json["model"], before)
+                server.kill()
 
     def test_a_service_starts_beside_a_training_of_another_container(self):
         _, store = self.shop_store()

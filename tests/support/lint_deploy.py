@@ -153,6 +153,8 @@ def compose(known):
     service = document["services"]["stair"]
     command = Command("compose.yaml", service.get("command", ["serve"]), service["environment"], known)
     command.check_reachable("compose.yaml")
+    train = document["services"]["train"]
+    training("compose.yaml", train, service, train["volumes"], service["volumes"])
     if seconds(service["stop_grace_period"]) <= command.stop_seconds():
         problems.append(f"compose.yaml: stop_grace_period is not above {command.stop_seconds():g} s")
     for port in service["ports"]:
@@ -165,6 +167,20 @@ def compose(known):
     secret = os.path.basename(scraped["authorization"]["credentials_file"])
     if secret not in document["services"]["prometheus"]["secrets"]:
         problems.append(f"prometheus.yml: the secret {secret} is not given to it in compose.yaml")
+
+
+def training(file, container, service, mounts, wanted):
+    """A training job: the service's image and volume, and options that `stair train` has."""
+    args = container.get("args", container.get("command"))
+    status, said = run(STAIR, "train", "--help")
+    for argument in args[1:]:
+        if argument.startswith("--") and not re.search(rf"^  {argument}\b", said, re.M):
+            problems.append(f"{file}: stair train has no {argument}")
+    for what, good in (("it trains", status == 0 and args[0] == "train"),
+                       ("the training's image is the service's", container["image"] == service["image"]),
+                       ("the training has the service's volume", mounts == wanted)):
+        if not good:
+            problems.append(f"{file}: not so: {what}")
 
 
 def probe(name, container, ports):
@@ -217,6 +233,12 @@ def kubernetes(known):
                         {v["name"] for v in pod["volumes"]} | {c["metadata"]["name"] for c in whole["volumeClaimTemplates"]})):
         if not good:
             problems.append(f"kubernetes.yaml: not so: {what}")
+    job = yaml.safe_load(read("kubernetes-train.yaml"))["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    claim = f"{whole['volumeClaimTemplates'][0]['metadata']['name']}-{documents['StatefulSet']['metadata']['name']}-0"
+    training("kubernetes-train.yaml", job["containers"][0], container,
+             job["volumes"][0]["persistentVolumeClaim"]["claimName"], claim)
+    if job["securityContext"]["runAsUser"] != pod["securityContext"]["runAsUser"]:
+        problems.append("kubernetes-train.yaml: does not run as the service's user")
     before = container["lifecycle"]["preStop"]["exec"]["command"]
     needed = float(before[1]) + command.stop_seconds()
     if before[0] != "sleep" or pod["terminationGracePeriodSeconds"] <= needed:
