@@ -12,11 +12,11 @@
 
 #include "core/common/mem.h"
 #include "core/model/eval.h"
-#include "core/train/eval/baseline.h"
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
+#include "server/jobs/baselines.h"
 #include "server/jobs/judge.h"
 #include "server/jobs/train_arguments.h"
 #include "server/jobs/train_report.h"
@@ -28,7 +28,7 @@ typedef struct eval_arguments {
     const char *store;
     int64_t generation, threads;
     int on, protocol;
-    const char *at, *per_user, *topk;
+    const char *at, *per_user, *topk, *baselines;
     bool served, json;
 } eval_arguments;
 
@@ -56,6 +56,12 @@ static const option table[] = {
      .initial = "1,10,20",
      .value = "K,...",
      .help = "lengths of the lists"},
+    {.name = "baselines",
+     .type = OPTION_TEXT,
+     .offset = offsetof(eval_arguments, baselines),
+     .value = "NAME,...",
+     .help = "beside popular and itemknn: content (nearest by features), itemknn+content, or ease "
+             "(dense; up to 20000 items with an interaction, 4 bytes for each pair of them)"},
     {.name = "per-user",
      .type = OPTION_TEXT,
      .offset = offsetof(eval_arguments, per_user),
@@ -91,7 +97,9 @@ typedef struct job {
     size_t next; /* of the block, for per_user */
     FILE *per_user, *topk;
     eval_options options;
-    eval_metrics stair, popular, itemknn;
+    bool wanted[BASELINES];
+    baseline_figures beside;
+    eval_metrics stair;
 } job;
 
 static void write_list(const job *j, uint32_t user, size_t index, const uint32_t *rows,
@@ -221,27 +229,6 @@ static err_code prepare(job *j, err *e)
     return code;
 }
 
-static err_code baselines(job *j, err *e)
-{
-    eval_options o = j->options;
-    baseline *popular = NULL, *itemknn = NULL;
-    err_code code = baseline_popular_new(&popular, j->d, e);
-    if (code == ERR_OK) {
-        eval_lister lists = baseline_lister(popular);
-        code = eval_run(&j->popular, j->d, &o, &lists, e);
-    }
-    if (code == ERR_OK) {
-        code = baseline_itemknn_new(&itemknn, j->d, j->threads, e);
-    }
-    if (code == ERR_OK) {
-        eval_lister lists = baseline_lister(itemknn);
-        code = eval_run(&j->itemknn, j->d, &o, &lists, e);
-    }
-    baseline_free(popular);
-    baseline_free(itemknn);
-    return code;
-}
-
 static err_code measure(job *j, err *e)
 {
     eval_options o = j->options;
@@ -253,7 +240,8 @@ static err_code measure(job *j, err *e)
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
                        j->a->store, o.on == EVAL_TEST ? "test" : "validation");
     }
-    return code == ERR_OK ? baselines(j, e) : code;
+    return code == ERR_OK ? baselines_run(&j->beside, j->d, &j->options, j->wanted, j->threads, e)
+                          : code;
 }
 
 /* answer_all writes what the service would answer every user, in order of rows. */
@@ -285,6 +273,17 @@ static err_code answer_all(job *j, err *e)
     return code;
 }
 
+/* By NDCG at the longest list. */
+static void tell_verdict(const job *j)
+{
+    char what[64], metric[32];
+    uint32_t at = j->options.at[j->options.at_count - 1];
+    snprintf(what, sizeof what, "generation %u", j->generation);
+    snprintf(metric, sizeof metric, "NDCG@%u", at);
+    baseline_verdict v = baselines_judge(&j->beside, &j->stair, TRAIN_NDCG, at);
+    baselines_advise(stderr, &v, &(baseline_advice){.what = what, .metric = metric});
+}
+
 static err_code tell(const job *j, err *e)
 {
     const char *protocol = eval_protocol_name(j->options.protocol);
@@ -300,17 +299,26 @@ static err_code tell(const job *j, err *e)
                 j->generation);
     }
     report_line(stderr, "stair", &j->stair);
-    report_line(stderr, "popular", &j->popular);
-    report_line(stderr, "itemknn", &j->itemknn);
+    for (int kind = 0; kind < BASELINES; kind++) {
+        if (j->wanted[kind]) {
+            report_line(stderr, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
+        }
+    }
+    tell_verdict(j);
     if (!j->a->json) {
         return ERR_OK;
     }
     json_t *out =
-        json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "generation",
+        json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o}", "generation",
                   (json_int_t)j->generation, "on", on, "trained_on_valid", j->refit, "protocol",
                   protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
-                  (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair), "popular",
-                  report_metrics(&j->popular), "itemknn", report_metrics(&j->itemknn));
+                  (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair));
+    for (int kind = 0; kind < BASELINES; kind++) {
+        if (j->wanted[kind]) {
+            json_object_set_new(out, baseline_name((baseline_kind)kind),
+                                report_metrics(&j->beside.of[kind]));
+        }
+    }
     report_judged_json(out, &j->stair);
     err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
@@ -322,6 +330,19 @@ static void job_fini(job *j)
     judge_free(j->judge);
     dataset_free(j->d);
     store_close(j->s);
+}
+
+static err_code parse_baselines(job *j, const command_call *call, err *e)
+{
+    j->wanted[BASELINE_POPULAR] = j->wanted[BASELINE_ITEMKNN] = true;
+    slice wrong = baselines_parse(j->a->baselines, j->wanted);
+    return wrong.at == NULL
+               ? ERR_OK
+               : command_usage(
+                     call, e,
+                     "--baselines: expected popular, itemknn, content, itemknn+content or "
+                     "ease, not \"%.*s\"",
+                     (int)(wrong.length < 64 ? wrong.length : 64), wrong.at);
 }
 
 static err_code check_served(const job *j, const command_call *call, err *e)
@@ -348,6 +369,9 @@ static err_code run(const command_call *call, err *e)
         code = check_served(j, call, e);
     }
     if (code == ERR_OK) {
+        code = parse_baselines(j, call, e);
+    }
+    if (code == ERR_OK) {
         code = load(j, e);
     }
     if (code == ERR_OK) {
@@ -370,7 +394,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_eval = {
     .name = "eval",
-    .summary = "Recall and NDCG of a generation beside popular and itemknn",
+    .summary = "Recall and NDCG of a generation beside simple baselines",
     .options = table,
     .options_bytes = sizeof(eval_arguments),
     .parallel = true,

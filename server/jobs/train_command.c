@@ -11,9 +11,12 @@
 #include <sys/resource.h>
 
 #include "core/common/mem.h"
+#include "core/train/loop/holdout.h"
 #include "core/train/loop/train.h"
+#include "core/train/loop/train_measure.h"
 #include "core/train/loop/tune.h"
 #include "server/cli/print_json.h"
+#include "server/jobs/baselines.h"
 #include "server/jobs/train_follow.h"
 #include "server/jobs/train_publish.h"
 #include "server/jobs/train_quota.h"
@@ -35,9 +38,10 @@ typedef struct job {
     bool refit;
     model *m;
     publication_result published;
-    tune_result *tuned; /* or NULL */
-    bool tuned_all;     /* `stair tune`, which has no --progress-fd */
-    bool active;        /* the new generation serves, or will as soon as the server has loaded it */
+    tune_result *tuned;      /* or NULL */
+    bool tuned_all;          /* `stair tune`, which has no --progress-fd */
+    baseline_figures beside; /* on the validation interactions; none measured: there are none */
+    bool active; /* the new generation serves, or will as soon as the server has loaded it */
 } job;
 
 static err_code open_store(job *j, err *e)
@@ -159,6 +163,30 @@ static err_code publish(job *j, err *e)
     return code;
 }
 
+/* compare measures the baselines on the interactions that chose the epoch. */
+static err_code compare(job *j, err *e)
+{
+    if (j->m->valid.users == 0) {
+        return ERR_OK;
+    }
+    bool wanted[BASELINES] = {[BASELINE_POPULAR] = true, [BASELINE_ITEMKNN] = true};
+    eval_options o = train_metrics(&j->m->options, EVAL_VALID);
+    dataset *x = NULL;
+    err_code code = holdout_new(&x, j->d, e);
+    o.cancelled = interrupt_requested;
+    if (code == ERR_OK) {
+        code = baselines_run(&j->beside, x, &o, wanted, j->m->options.threads, e);
+    }
+    dataset_free(x);
+    return code;
+}
+
+static baseline_verdict verdict(const job *j)
+{
+    const train_options *o = &j->m->options;
+    return baselines_judge(&j->beside, &j->m->valid, o->select_metric, o->select_at);
+}
+
 static double peak_mib(void)
 {
     struct rusage usage;
@@ -202,9 +230,20 @@ static void tell_people(const job *j)
     if (m->valid.users > 0) {
         report_line(stderr, "validation", &m->valid);
     }
+    for (int kind = 0; kind < BASELINES; kind++) {
+        if (j->beside.measured[kind]) {
+            report_line(stderr, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
+        }
+    }
     if (m->test.users > 0) {
         report_line(stderr, "test", &m->test);
     }
+    baseline_verdict v = verdict(j);
+    baseline_advice advice = {.what = "this model",
+                              .metric = j->watch.metric,
+                              .last_epoch = m->best_epoch == m->epochs,
+                              .tuned = j->tuned_all};
+    baselines_advise(stderr, &v, &advice);
     tell_activation(j);
 }
 
@@ -234,6 +273,17 @@ static err_code tell_json(const job *j, err *e)
     }
     report_judged_json(out, model_judged(m));
     json_object_set_new(out, "served", report_served_json(m));
+    json_t *beside = json_object();
+    for (int kind = 0; kind < BASELINES; kind++) {
+        if (j->beside.measured[kind]) {
+            json_object_set_new(beside, baseline_name((baseline_kind)kind),
+                                report_metrics(&j->beside.of[kind]));
+        }
+    }
+    json_object_set_new(out, "valid_baselines", beside);
+    baseline_verdict v = verdict(j);
+    json_object_set_new(out, "baseline_ahead",
+                        v.best == BASELINES ? json_null() : json_string(baseline_name(v.best)));
     const char *why = j->published.comparison.why;
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
@@ -291,6 +341,9 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     }
     if (code == ERR_OK) {
         code = train(j, e);
+    }
+    if (code == ERR_OK) {
+        code = compare(j, e);
     }
     if (code == ERR_OK) {
         code = publish(j, e);

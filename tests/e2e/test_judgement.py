@@ -123,7 +123,7 @@ class Judgement(harness.TestCase):
             answer = server.client.get("/recommend", {"user": user, "k": 50})
             self.assertFalse(held & set(answer.items))
             before = server.client.get("/recommend", {"user": user, "k": 5, "include_seen": "true"}).json["items"]
-            again = [{"user": user, "item": item} for item in held]
+            again = [{"user": user, "item": item, "timestamp": 1} for item in held]
             self.assertEqual(server.client.post("/interactions", {"interactions": again}).status, 200)
             self.assertEqual(server.client.get("/popular", {"k": 1}).json["items"][0]["score"], best)
             after = server.client.get("/recommend", {"user": user, "k": 5, "include_seen": "true"}).json["items"]
@@ -150,6 +150,25 @@ class Judgement(harness.TestCase):
         self.assertEqual(told[0][kept], told[1][kept])
         del told[0][dropped]
         self.assertEqual(told[0], told[1])
+
+    def test_every_baseline_is_measured_on_request_and_one_that_is_ahead_is_named(self):
+        _, store = self.shop_store()
+        names = ["popular", "itemknn", "content", "itemknn+content", "ease"]
+        done = harness.run("eval", "--store", store, "--json", "--baselines", ",".join(names[2:]))
+        found = json.loads(done.stdout)
+        for name in names:
+            self.assertGreater(found[name]["Recall@20"], 0.01, name)
+        self.assertRegex(done.stderr, r"ease: its weights take \d+ MiB")
+        best = max(names, key=lambda name: found[name]["NDCG@20"])
+        if found[best]["NDCG@20"] > found["stair"]["NDCG@20"]:
+            self.assertIn(f"{best} is ahead of generation 1 by NDCG@20", done.stderr)
+        bad = harness.run("eval", "--store", store, "--baselines", "itemknn,magic", check=False)
+        self.assertEqual(bad.returncode, 2)
+        self.assertIn('"magic"', bad.stderr)
+        poor = harness.run("train", "--store", store, "--epochs", 1, "--eval-every", 1, "--lr", 1e-9, "--without", "mi",
+                           "--without", "links", "--json", "--activate", "no")
+        self.assertIn(json.loads(poor.stdout)["baseline_ahead"], ("popular", "itemknn"))
+        self.assertRegex(poor.stderr, r"(popular|itemknn) is ahead of this model by NDCG@20, .*train longer")
 
     def test_served_lists_have_no_figures(self):
         _, store = self.shop_store()

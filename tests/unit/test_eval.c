@@ -15,6 +15,7 @@
 #include "core/model/lister.h"
 #include "core/search/topk.h"
 #include "core/train/eval/baseline.h"
+#include "core/train/eval/ease.h"
 #include "tests/support/toy.h"
 
 /* Gives fixed lists and remembers what it was asked. */
@@ -315,6 +316,125 @@ static void popular_lists_by_training_interactions_and_itemknn_by_shared_users(v
     dataset_free(d);
 }
 
+/* EASE by its definition: the inverse by Gauss and Jordan in double precision. */
+static void ease_scores_are_those_of_its_definition(void **state)
+{
+    (void)state;
+    enum { EASE_USERS = 40, EASE_ITEMS = 25 };
+    toy_options t = {.users = EASE_USERS, .items = EASE_ITEMS, .pairs = 300, .seed = 3};
+    dataset *d = toy_new(&t);
+    bool has[EASE_USERS][EASE_ITEMS] = {{false}};
+    size_t kept = 0;
+    for (size_t k = 0; k < d->train_count; k++) { /* nobody took the items 20 and up */
+        if (d->train[k].item < 20) {
+            d->train[kept++] = d->train[k];
+            has[d->train[k].user][d->train[k].item] = true;
+        }
+    }
+    d->train_count = kept;
+    static double a[EASE_ITEMS][2 * EASE_ITEMS];
+    for (int i = 0; i < EASE_ITEMS; i++) {
+        for (int j = 0; j < EASE_ITEMS; j++) {
+            a[i][j] = i == j ? EASE_LAMBDA : 0;
+            a[i][EASE_ITEMS + j] = i == j;
+            for (int u = 0; u < EASE_USERS; u++) {
+                a[i][j] += has[u][i] && has[u][j];
+            }
+        }
+    }
+    for (int p = 0; p < EASE_ITEMS; p++) {
+        double pivot = a[p][p];
+        for (int j = 0; j < 2 * EASE_ITEMS; j++) {
+            a[p][j] /= pivot;
+        }
+        for (int i = 0; i < EASE_ITEMS; i++) {
+            double factor = a[i][p];
+            for (int j = 0; j < 2 * EASE_ITEMS && i != p; j++) {
+                a[i][j] -= factor * a[p][j];
+            }
+        }
+    }
+    ease *x = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(ease_new(&x, d, 2, &e), ERR_OK);
+    assert_int_equal(ease_bytes(d), 20 * 20 * 4);
+    eval_lister lists = ease_lister(x);
+    for (uint32_t u = 0; u < EASE_USERS; u++) {
+        uint32_t rows[EASE_ITEMS];
+        size_t found = 0;
+        eval_ask ask = {u, NULL, 0};
+        double score[EASE_ITEMS] = {0};
+        assert_int_equal(lists.list(lists.ctx, &ask, 1, EASE_ITEMS, rows, &found, &e), ERR_OK);
+        assert_int_equal(found, EASE_ITEMS);
+        for (int i = 0; i < 20; i++) {
+            for (int j = 0; j < 20; j++) {
+                score[i] -= has[u][j] && i != j ? a[j][EASE_ITEMS + i] / a[i][EASE_ITEMS + i] : 0;
+            }
+        }
+        for (size_t n = 1; n < 20; n++) {
+            assert_true(rows[n] < 20 && score[rows[n - 1]] >= score[rows[n]] - 1e-6);
+        }
+        assert_true(rows[20] >= 20); /* unscored, though some scores are below 0 */
+    }
+    ease_free(x);
+    dataset_free(d);
+}
+
+static void itemknn_and_content_are_summed_by_their_spreads(void **state)
+{
+    (void)state;
+    enum { LINKED_USERS = 50, LINKED_ITEMS = 40 };
+    toy_options t = {
+        .users = LINKED_USERS, .items = LINKED_ITEMS, .pairs = 500, .widths = {12, 0}, .seed = 5};
+    dataset *d = toy_new(&t);
+    float text[LINKED_ITEMS][12];
+    err e = ERR_INIT;
+    const feature_source *source = &d->modalities[0];
+    assert_int_equal(source->read(source->ctx, 0, LINKED_ITEMS, text[0], &e), ERR_OK);
+    baseline *both = NULL, *knn = NULL;
+    assert_int_equal(baseline_linked_new(&both, d, true, 2, &e), ERR_OK);
+    assert_int_equal(baseline_itemknn_new(&knn, d, 1, &e), ERR_OK);
+    eval_lister lists = baseline_lister(both);
+    for (uint32_t u = 0; u < LINKED_USERS; u++) {
+        double part[2][LINKED_ITEMS] = {{0}}, spread[2];
+        for (size_t k = 0; k < d->train_count; k++) {
+            uint32_t j = d->train[k].item;
+            for (uint32_t i = 0; i < LINKED_ITEMS && d->train[k].user == u; i++) {
+                double dot = 0, one = 0, other = 0;
+                for (int w = 0; w < 12; w++) {
+                    dot += (double)text[i][w] * (double)text[j][w];
+                    one += (double)text[i][w] * (double)text[i][w];
+                    other += (double)text[j][w] * (double)text[j][w];
+                }
+                double cosine = dot / sqrt(one * other);
+                part[0][i] += (double)baseline_similarity(knn, j, i);
+                part[1][i] += i != j && cosine > 0 ? cosine * cosine : 0;
+            }
+        }
+        for (int s = 0; s < 2; s++) {
+            double mean = 0, square = 0;
+            for (int i = 0; i < LINKED_ITEMS; i++) {
+                mean += part[s][i] / LINKED_ITEMS;
+                square += part[s][i] * part[s][i] / LINKED_ITEMS;
+            }
+            spread[s] = sqrt(square - mean * mean);
+        }
+        uint32_t rows[LINKED_ITEMS];
+        size_t found = 0;
+        eval_ask ask = {u, NULL, 0};
+        assert_int_equal(lists.list(lists.ctx, &ask, 1, LINKED_ITEMS, rows, &found, &e), ERR_OK);
+        double before = INFINITY;
+        for (size_t n = 0; n < found; n++) {
+            double score = part[0][rows[n]] / spread[0] + part[1][rows[n]] / spread[1];
+            assert_true(score <= before + 1e-3 * fabs(before));
+            before = score;
+        }
+    }
+    baseline_free(both);
+    baseline_free(knn);
+    dataset_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +443,8 @@ int main(void)
         cmocka_unit_test(lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_scores),
         cmocka_unit_test(popular_order_is_users_then_newest_and_hidden_items_are_out),
         cmocka_unit_test(popular_lists_by_training_interactions_and_itemknn_by_shared_users),
+        cmocka_unit_test(ease_scores_are_those_of_its_definition),
+        cmocka_unit_test(itemknn_and_content_are_summed_by_their_spreads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

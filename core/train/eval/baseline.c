@@ -2,12 +2,14 @@
 #include "core/train/eval/baseline.h"
 
 #include <math.h>
-#include <stdbool.h>
+#include <omp.h>
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/model/links_build.h"
 #include "core/model/lister.h"
 #include "core/search/topk.h"
+#include "core/train/method/knn.h"
 
 struct baseline {
     lister l;
@@ -18,6 +20,10 @@ struct baseline {
     topk_hit *neighbour; /* (items, BASELINE_NEIGHBOURS) */
     size_t *item_start;  /* (items + 1) into item_user */
     uint32_t *item_user; /* (train_count) */
+    /* The linked ones. */
+    item_links *links;
+    links_sum *sums;     /* (threads) */
+    links_owned **owned; /* (threads) of the longest history */
 };
 
 static err_code new_empty(baseline **out, const dataset *d, int threads, err *e)
@@ -59,6 +65,17 @@ void baseline_free(baseline *b)
     mem_free(b->neighbour);
     mem_free(b->item_start);
     mem_free(b->item_user);
+    for (int t = 0; t < b->l.threads; t++) {
+        if (b->sums != NULL) {
+            links_sum_fini(&b->sums[t]);
+        }
+        if (b->owned != NULL) {
+            mem_free(b->owned[t]);
+        }
+    }
+    mem_free(b->sums);
+    mem_free(b->owned);
+    links_free(b->links);
     mem_free(b);
 }
 
@@ -192,4 +209,125 @@ err_code baseline_itemknn_new(baseline **out, const dataset *d, int threads, err
         return err_nomem(e, "itemknn");
     }
     return ERR_OK;
+}
+
+/* --- by links --- */
+
+enum { CONTENT_NEIGHBOURS = 50 };
+
+/* sum_of fills the thread's sums of a user's links and the factors that bring both sources to one
+ * spread. */
+static links_sum *sum_of(const baseline *b, uint32_t user, float factor[LINKS_SOURCES])
+{
+    int thread = omp_get_thread_num();
+    links_sum *sum = &b->sums[thread];
+    links_owned *owned = b->owned[thread];
+    size_t count = 0;
+    for (size_t p = b->user_start[user]; p < b->user_start[user + 1]; p++) {
+        const pair *at = &b->d->train[p];
+        owned[count++] = (links_owned){.item = at->item, .weight = 1, .time = at->time};
+    }
+    count = links_history(&b->links->choice, owned, count);
+    links_sum_clear(sum);
+    links_sum_add(sum, b->links, owned, count);
+    links_factors(factor, &b->links->choice, sum, b->d->items, 1);
+    return sum;
+}
+
+static void linked_score(const void *ctx, const lister_block *block)
+{
+    const baseline *b = ctx;
+    for (size_t u = 0; u < block->count; u++) {
+        float *out = block->out + u * block->items, factor[LINKS_SOURCES];
+        const links_sum *sum = sum_of(b, block->asks[u].user, factor);
+        for (size_t i = 0; i < block->items; i++) {
+            const float *part = sum->part + (block->first + i) * LINKS_SOURCES;
+            float score = links_score(0, part, factor);
+            out[i] = score > 0 ? score : -INFINITY;
+        }
+    }
+}
+
+static err_code add_content(baseline *b, int threads, err *e)
+{
+    const dataset *d = b->d;
+    links_near near[MODALITIES_MAX] = {0};
+    uint32_t *rows[MODALITIES_MAX] = {0};
+    float *similarity[MODALITIES_MAX] = {0};
+    size_t count = d->modality_count < MODALITIES_MAX ? d->modality_count : MODALITIES_MAX;
+    err_code code = ERR_OK;
+    for (size_t m = 0; code == ERR_OK && m < count; m++) {
+        knn_options o = {.k = CONTENT_NEIGHBOURS, .threads = threads, .seed = 1};
+        rows[m] = mem_array(d->items * o.k, sizeof *rows[m]);
+        similarity[m] = mem_array(d->items * o.k, sizeof *similarity[m]);
+        code = rows[m] != NULL && similarity[m] != NULL
+                   ? knn_search(&d->modalities[m], &o, rows[m], similarity[m], e)
+                   : err_nomem(e, "neighbours");
+        near[m] = (links_near){rows[m], similarity[m], o.k, (float)d->modalities[m].neighbours};
+    }
+    if (code == ERR_OK) {
+        code = links_content(&b->links->source[LINKS_CONTENT], near, count, d->items, e);
+    }
+    for (size_t m = 0; m < count; m++) {
+        mem_free(rows[m]);
+        mem_free(similarity[m]);
+    }
+    return code;
+}
+
+static err_code make_links(baseline *b, bool itemknn, int threads, err *e)
+{
+    links_choice *choice = &b->links->choice;
+    links_table *collaborative = &b->links->source[LINKS_COLLABORATIVE];
+    choice->kind = LINKS_COSINE;
+    choice->shrinkage = BASELINE_SHRINKAGE;
+    choice->beta[LINKS_CONTENT] = 1;
+    choice->beta[LINKS_COLLABORATIVE] = itemknn ? 1 : 0;
+    err_code code = ERR_OK;
+    if (b->d->modality_count > 0) {
+        links_table_fini(&b->links->source[LINKS_CONTENT]);
+        code = add_content(b, threads, e);
+    }
+    if (code == ERR_OK && itemknn) {
+        interaction_list list = {b->d->train, b->d->train_count, b->d->users, b->d->items};
+        links_table_fini(collaborative);
+        code = links_collaborative(collaborative, &list, choice, threads, e);
+    }
+    return code;
+}
+
+static err_code make_sums(baseline *b, int threads, err *e)
+{
+    size_t longest = 0;
+    for (size_t u = 0; u < b->d->users; u++) {
+        size_t length = b->user_start[u + 1] - b->user_start[u];
+        longest = length > longest ? length : longest;
+    }
+    b->sums = mem_array((size_t)threads, sizeof *b->sums);
+    b->owned = mem_array((size_t)threads, sizeof *b->owned);
+    err_code code = b->sums != NULL && b->owned != NULL ? ERR_OK : err_nomem(e, "a baseline");
+    for (int t = 0; code == ERR_OK && t < threads; t++) {
+        b->owned[t] = mem_array(longest + 1, sizeof **b->owned);
+        code = b->owned[t] != NULL ? links_sum_fit(&b->sums[t], b->d->items, e)
+                                   : err_nomem(e, "a baseline");
+    }
+    return code;
+}
+
+err_code baseline_linked_new(baseline **out, const dataset *d, bool itemknn, int threads, err *e)
+{
+    err_code code = new_empty(out, d, threads, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    baseline *b = *out;
+    b->l.score = linked_score;
+    code = links_new(&b->links, d->items, e);
+    code = code == ERR_OK ? make_links(b, itemknn, threads, e) : code;
+    code = code == ERR_OK ? make_sums(b, threads, e) : code;
+    if (code != ERR_OK) {
+        baseline_free(b);
+        *out = NULL;
+    }
+    return code;
 }

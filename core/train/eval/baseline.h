@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * baseline: the two recommenders that any model must beat before it is worth its electricity.
+ * baseline: the recommenders that any model must beat before it is worth its electricity.
  *
  * `popular` lists the items with the most training interactions: it scores nothing, so the lister
  * fills its lists (core/model/lister.h). `itemknn` is item-based
@@ -9,13 +9,21 @@
  * a user's score for an item is the sum of its likeness to their training items. Without shrinkage
  * two items of one and the same buyer are as alike as can be, and rare goods fill the lists. Items
  * that are neighbours of none of a user's items are unscored: popular ones follow.
- * Both are listers for core/model/eval.h. Immutable after new.
+ *
+ * `content` lists by the nearest of each of the user's items by features: squared cosines, summed
+ * over the modalities with their neighbours as weights (core/model/links_build.h).
+ * `itemknn+content` sums both, each divided by its spread over the items: no training at all, and
+ * often ahead of models. core/train/eval/ease.h is the dense one.
+ *
+ * All are listers for core/model/eval.h. Immutable after new.
  *
  * Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004; shrinkage as in
  * Ferrari Dacrema, Cremonesi and Jannach, "Are We Really Making Much Progress?", 2019.
  */
 #ifndef CORE_BASELINE_H
 #define CORE_BASELINE_H
+
+#include <stdbool.h>
 
 #include "core/common/err.h"
 #include "core/model/dataset.h"
@@ -28,6 +36,10 @@ typedef struct baseline baseline;
 /* Both borrow `d` until they are freed. itemknn runs on `threads` OpenMP threads. */
 err_code baseline_popular_new(baseline **out, const dataset *d, err *e) ERR_CHECKED;
 err_code baseline_itemknn_new(baseline **out, const dataset *d, int threads, err *e) ERR_CHECKED;
+/* content, or with `itemknn` the sum of both. A dataset without features gives nothing by content.
+ */
+err_code baseline_linked_new(baseline **out, const dataset *d, bool itemknn, int threads,
+                             err *e) ERR_CHECKED;
 void baseline_free(baseline *b);
 
 /* baseline_lister borrows `b`. */

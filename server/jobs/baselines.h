@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * baselines: what the simple recommenders reach on the same interactions, and what to say of it.
+ *
+ * One thread calls.
+ */
+#ifndef SERVER_BASELINES_H
+#define SERVER_BASELINES_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "core/common/err.h"
+#include "core/common/slice.h"
+#include "core/model/dataset.h"
+#include "core/model/eval.h"
+
+typedef enum baseline_kind {
+    BASELINE_POPULAR = 0,
+    BASELINE_ITEMKNN,
+    BASELINE_CONTENT,         /* the nearest by features */
+    BASELINE_ITEMKNN_CONTENT, /* the sum of both, each by its spread */
+    BASELINE_EASE,            /* up to EASE_ITEMS_MAX items */
+    BASELINES,
+} baseline_kind;
+
+/* baseline_name is the word of --baselines and of JSON; baselines_parse reads a list of them into
+ * `wanted` and gives the first part that is none, absent if all are. */
+const char *baseline_name(baseline_kind kind);
+slice baselines_parse(const char *text, bool wanted[BASELINES]);
+
+typedef struct baseline_figures {
+    bool measured[BASELINES];
+    eval_metrics of[BASELINES];
+} baseline_figures;
+
+/* baselines_run measures those that are wanted. A dense solution announces its memory on standard
+ * error. */
+err_code baselines_run(baseline_figures *out, const dataset *d, const eval_options *o,
+                       const bool wanted[BASELINES], int threads, err *e) ERR_CHECKED;
+
+/* How a model stands to them, by one metric. */
+typedef struct baseline_verdict {
+    baseline_kind best; /* of those that are ahead; BASELINES: none is */
+    double value, own;
+} baseline_verdict;
+baseline_verdict baselines_judge(const baseline_figures *f, const eval_metrics *own,
+                                 train_metric metric, uint32_t at);
+
+/* baselines_advise prints one sentence if a baseline is ahead: which, by how much, what to do.
+ * `what` names the model and `metric` the figure; `last_epoch`: the best epoch was the last one;
+ * `tuned`: stair tune chose the options. */
+typedef struct baseline_advice {
+    const char *what, *metric;
+    bool last_epoch, tuned;
+} baseline_advice;
+void baselines_advise(FILE *to, const baseline_verdict *v, const baseline_advice *a);
+
+#endif
