@@ -13,13 +13,14 @@
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "storage/maintenance/check.h"
+#include "storage/maintenance/digest.h"
 #include "storage/maintenance/recover.h"
 
 typedef struct check_arguments {
     const char *store;
     const char *user;
     const char *file; /* the configuration file */
-    bool json;
+    bool json, digest;
 } check_arguments;
 
 static const option table[] = {OPTION_STORE(check_arguments),
@@ -29,6 +30,13 @@ static const option table[] = {OPTION_STORE(check_arguments),
                                 .offset = offsetof(check_arguments, user),
                                 .value = "ID",
                                 .help = "say instead where anything of this user is left"},
+                               {.name = "digest",
+                                .key = "check-digest",
+                                .type = OPTION_BOOL,
+                                .offset = offsetof(check_arguments, digest),
+                                .help = "print POSITION SEQ HASH of the content instead, equal on "
+                                        "nodes that applied the same log; POSITION is - without "
+                                        "one"},
                                OPTION_JSON(check_arguments),
                                OPTION_END};
 
@@ -137,6 +145,26 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
     return rc;
 }
 
+static err_code print_digest(const check_arguments *a, store *s, err *e)
+{
+    store_digest digest;
+    err_code rc = digest_read(s, interrupt_requested, NULL, &digest, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    const char *position = digest.position[0] != '\0' ? digest.position : "-";
+    if (!a->json) {
+        printf("%s %llu %s\n", position, (unsigned long long)digest.seq, digest.hash);
+        return ERR_OK;
+    }
+    json_t *out =
+        json_pack("{s:s,s:I,s:s,s:I}", "position", position, "seq", (json_int_t)digest.seq, "hash",
+                  digest.hash, "records", (json_int_t)digest.records);
+    rc = print_json(out, JSON_COMPACT, "the digest", e);
+    json_decref(out);
+    return rc;
+}
+
 static void at(void *ctx, const char *database)
 {
     place_set(((told *)ctx)->place, database);
@@ -156,8 +184,9 @@ static err_code look(void *ctx, child_place *place, err *e)
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     err_code rc = recover_open(&s, a->store, &how, e);
     if (rc == ERR_OK) {
-        rc = a->user != NULL ? check_one_user(a, s, &options, &t, e)
-                             : check_all(a, s, &options, &t, e);
+        rc = a->digest         ? print_digest(a, s, e)
+             : a->user != NULL ? check_one_user(a, s, &options, &t, e)
+                               : check_all(a, s, &options, &t, e);
     }
     store_close(s);
     json_decref(t.list);

@@ -13,4 +13,13 @@
 
 uint64_t checksum64(const void *bytes, size_t count);
 
+/* checksum128 sums what is added piece by piece. _new returns NULL without memory; _text writes the
+ * sum so far as 32 hexadecimal digits and a NUL; _free accepts NULL. One thread at a time. */
+typedef struct checksum128 checksum128;
+enum { CHECKSUM128_TEXT = 33 };
+checksum128 *checksum128_new(void);
+void checksum128_add(checksum128 *sum, const void *bytes, size_t count);
+void checksum128_text(const checksum128 *sum, char out[CHECKSUM128_TEXT]);
+void checksum128_free(checksum128 *sum);
+
 #endif
