@@ -13,6 +13,7 @@
 #include "api/resources/write.h"
 #include "api/route.h"
 #include "api/web/context.h"
+#include "api/web/min_seq.h"
 #include "api/web/problem.h"
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
@@ -340,7 +341,8 @@ static void run(context *c)
         if (code == ERR_OK) {
             c->response->status = 200;
             c->response->content_type = "application/json";
-            code = c->route->handler(c, &e);
+            code = c->route->reads ? min_seq_request(c, &e) : ERR_OK;
+            code = code == ERR_OK ? c->route->handler(c, &e) : code;
         }
         if (code == ERR_OK && c->write == NULL) {
             code = json_buffer_check(&c->response->body, &e);

@@ -162,6 +162,7 @@ typedef struct api_request {
     slice target;          /* as sent: still encoded, with the query string */
     slice content_type;    /* absent: no such header; likewise below */
     slice idempotency_key; /* header Idempotency-Key */
+    slice min_seq;         /* header X-Stair-Min-Seq */
     slice request_id;      /* that the answer will carry */
     slice body;            /* complete */
     int64_t now;           /* epoch seconds */

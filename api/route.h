@@ -29,6 +29,7 @@ typedef struct route {
     api_role role;
     route_body body;
     route_handler handler;
+    bool reads; /* content, so that it takes min_seq */
 } route;
 
 /* route_match finds the route of a path and method; HEAD matches GET. NULL without one: then

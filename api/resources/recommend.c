@@ -9,6 +9,7 @@
 #include "api/resources/recommend_request.h"
 #include "api/resources/text_query.h"
 #include "api/web/body.h"
+#include "api/web/min_seq.h"
 #include "api/web/quote.h"
 
 static err_code unknown_user(slice user, err *e)
@@ -227,7 +228,7 @@ static err_code answer_batch(context *c, recommend_request *requests, size_t cou
 
 err_code handle_recommend_batch_post(context *c, err *e)
 {
-    static const char *const names[] = {"requests", NULL};
+    static const char *const names[] = {"requests", "min_seq", NULL};
     const json_t *list = NULL;
     recommend_request *requests = NULL;
     body_object o;
@@ -237,6 +238,10 @@ err_code handle_recommend_batch_post(context *c, err *e)
         return code;
     }
     body_known(&o, names);
+    code = min_seq_body(&o, e);
+    if (code != ERR_OK) {
+        return code;
+    }
     if (json_object_get(o.json, "requests") == NULL) {
         problem_at(&c->problems, "/requests", "missing");
     }

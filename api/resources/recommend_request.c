@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "api/web/min_seq.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
 #include "core/serve/query/recommend.h"
@@ -173,9 +174,9 @@ static void numbers_body(const body_object *o, recommend_request *out)
 err_code recommend_request_body(const body_object *o, recommend_request *out, err *e)
 {
     static const char *const names[] = {
-        "user",   "items",        "k",       "offset",    "exclude_items",
-        "filter", "include_seen", "balance", "diversity", "explain",
-        "fields", "strict",       "exact",   "text",      NULL};
+        "user",         "items",   "k",         "offset",  "exclude_items", "filter",
+        "include_seen", "balance", "diversity", "explain", "fields",        "strict",
+        "exact",        "text",    "min_seq",   NULL};
     defaults(out);
     body_known(o, names);
     body_text(o, "user", ID_BYTES_MAX, &out->user);
@@ -198,6 +199,10 @@ err_code recommend_request_body(const body_object *o, recommend_request *out, er
     body_bool(o, "explain", &out->explain);
     body_bool(o, "exact", &out->exact);
     body_bool(o, "strict", &out->strict);
+    code = min_seq_body(o, e);
+    if (code != ERR_OK) {
+        return code;
+    }
     fields_body(o, &out->fields);
     return session(o, out, e);
 }

@@ -57,7 +57,8 @@ void exchange_begin(exchange *x, const char *target)
     x->method = "";
     x->head = false;
     memset(&x->seen, 0, sizeof x->seen);
-    x->content_type = x->idempotency_key = x->given_id = x->preflight = (slice){NULL, 0};
+    x->content_type = x->idempotency_key = x->given_id = (slice){NULL, 0};
+    x->preflight = x->min_seq = (slice){NULL, 0};
     x->answer.status = 0;
     x->job.done_ns = 0;
     x->body_length = x->body_max = x->dropped = 0;
@@ -125,6 +126,8 @@ void exchange_header(exchange *x, slice name, slice value)
             x->seen.api_key = value;
         } else if (is(name, "x-request-id")) {
             x->given_id = value;
+        } else if (is(name, "x-stair-min-seq")) {
+            x->min_seq = value;
         }
         break;
     case 't':
@@ -211,6 +214,7 @@ void exchange_request(const exchange *x, int64_t now, api_request *out)
         .target = x->seen.target,
         .content_type = x->content_type,
         .idempotency_key = x->idempotency_key,
+        .min_seq = x->min_seq,
         .request_id = slice_of(x->request_id),
         .body = {x->body_length > 0 ? x->body : "", x->body_length},
         .now = now,

@@ -73,7 +73,7 @@ typedef struct exchange {
     const char *method;
     bool head;
     admission_request seen;
-    slice content_type, idempotency_key, given_id, preflight;
+    slice content_type, idempotency_key, given_id, preflight, min_seq;
     admission_answer answer;
     char request_id[ADMISSION_REQUEST_ID_MAX + 1];
     api_response response;

@@ -22,7 +22,8 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
                                 "GET, POST, PUT, PATCH, DELETE");
         MHD_add_response_header(
             response, "Access-Control-Allow-Headers",
-            "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-Request-Id");
+            "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-Request-Id, "
+            "X-Stair-Min-Seq");
         MHD_add_response_header(response, "Access-Control-Max-Age", "600");
     }
 }

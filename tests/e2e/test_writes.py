@@ -54,6 +54,36 @@ class Writes(harness.TestCase):
         with harness.Server(store) as server:
             self.assertNotIn(second, server.client.get("/popular", {"k": 1000}).items)
 
+    def test_a_read_with_min_seq_has_seen_that_write_or_says_that_it_has_not(self):
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            ask = server.client
+            seq = ask.put("/items/new", {"title": "New"}).json["seq"]
+            user = "user-0"
+            reads = (f"/recommend?user={user}", "/similar?item=new", "/popular", "/latest", "/items", "/items/new",
+                     "/users", f"/users/{user}", f"/users/{user}/interactions", "/model", "/model/generations",
+                     "/export/items", "/export/interactions")
+            for path in reads:
+                mark = "&" if "?" in path else "?"
+                for target, headers, status in ((f"{path}{mark}min_seq={seq}", {}, 200),
+                                                (f"{path}{mark}min_seq={seq + 1}", {}, 503),
+                                                (path, {"X-Stair-Min-Seq": str(seq)}, 200),
+                                                (path, {"X-Stair-Min-Seq": str(seq + 1)}, 503),
+                                                (f"{path}{mark}min_seq=-1", {}, 400),
+                                                (path, {"X-Stair-Min-Seq": "soon"}, 400)):
+                    got = ask.ask("GET", target, headers=headers)
+                    self.assertEqual(got.status, status, (target, headers, got.body))
+                    if status == 503:
+                        self.assertGreaterEqual(int(got.headers["Retry-After"]), 1)
+            for wanted, status in ((seq, 200), (seq + 1, 503)):
+                body = {"user": user, "min_seq": wanted}
+                self.assertEqual(ask.post("/recommend", body).status, status)
+                self.assertEqual(ask.post("/recommend/batch", {"requests": [{"user": user}], "min_seq": wanted}).status,
+                                 status)
+                self.assertEqual(ask.post("/recommend/batch", {"requests": [body]}).status, status)
+            # a write is no read, and has no such parameter
+            self.assertEqual(ask.ask("PUT", f"/items/new?min_seq={seq}", {"title": "N"}).status, 400)
+
     def test_an_idempotency_key_gives_the_first_answer_again_even_after_a_restart(self):
         _, store = self.shop_store()
         body = {"id": "once", "title": "Once"}
