@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/kernel.h"
 #include "core/common/mem.h"
 
 /* Below this share of its full pull an item of a history is left out. */
 #define PULL_MIN (1.0F / 1024)
+
+enum { SORT_FEW = 24 };
 
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
 {
@@ -202,18 +205,72 @@ float links_weight(const item_links *l, links_source x, uint32_t owned, uint32_t
 
 /* --- a user's history --------------------------------------------------------------------- */
 
+static bool comes_before(const links_owned *a, const links_owned *b)
+{
+    return a->time != b->time ? a->time > b->time : a->item < b->item;
+}
+
 static int latest_first(const void *x, const void *y)
 {
-    const links_owned *a = x, *b = y;
-    return a->time != b->time ? (a->time < b->time ? 1 : -1)
-                              : (a->item > b->item) - (a->item < b->item);
+    return comes_before(x, y) ? -1 : comes_before(y, x);
+}
+
+static void swap_owned(links_owned *a, links_owned *b)
+{
+    links_owned kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* select_latest brings the `wanted` < count latest to the front, in any order (Hoare's find). */
+static void select_latest(links_owned *owned, size_t count, size_t wanted)
+{
+    size_t low = 0, high = count - 1;
+    while (low < high) {
+        links_owned pivot = owned[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;; i++, j--) {
+            while (comes_before(&owned[i], &pivot)) {
+                i++;
+            }
+            while (comes_before(&pivot, &owned[j])) {
+                j--;
+            }
+            if (i >= j) {
+                break;
+            }
+            swap_owned(&owned[i], &owned[j]);
+        }
+        if (wanted <= j) {
+            high = j;
+        } else {
+            low = j + 1;
+        }
+    }
+}
+
+/* sort_latest sorts a few by insertion, which is what most histories are. */
+static void sort_latest(links_owned *owned, size_t count)
+{
+    if (count > SORT_FEW) {
+        qsort(owned, count, sizeof *owned, latest_first);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = i; k > 0 && comes_before(&owned[k], &owned[k - 1]); k--) {
+            swap_owned(&owned[k], &owned[k - 1]);
+        }
+    }
 }
 
 size_t links_history(const links_choice *c, links_owned *owned, size_t count)
 {
-    qsort(owned, count, sizeof *owned, latest_first);
-    float pull[LINKS_SOURCES] = {1, 1};
+    if (count > LINKS_HISTORY_MAX) {
+        select_latest(owned, count, LINKS_HISTORY_MAX);
+    }
     size_t kept = count < LINKS_HISTORY_MAX ? count : LINKS_HISTORY_MAX;
+    sort_latest(owned, kept);
+    float pull[LINKS_SOURCES] = {1, 1};
     for (size_t k = 0; k < kept; k++) {
         bool any = false;
         for (size_t x = 0; x < LINKS_SOURCES; x++) {
@@ -237,7 +294,7 @@ err_code links_sum_fit(links_sum *s, size_t items, err *e)
     }
     size_t room = items + items / 8;
     float *part = mem_table(room * LINKS_SOURCES, sizeof *part);
-    uint32_t *touched = mem_array(room, sizeof *touched);
+    uint32_t *touched = mem_array(room + 1, sizeof *touched);
     if (part == NULL || touched == NULL) {
         mem_free(part);
         mem_free(touched);
@@ -266,22 +323,28 @@ void links_sum_clear(links_sum *s)
     s->count = 0;
 }
 
+/* add_row adds one row of links, `pull` strong. */
+static void add_row(links_sum *s, const links_table *t, links_source x, uint32_t row, float pull)
+{
+    uint64_t end = t->start[row + 1];
+    float unit = pull * t->unit[row];
+    for (uint64_t at = t->start[row]; at < end; at++) {
+        links_sum_put(s, x, t->target[at], unit * (float)t->level[at]);
+    }
+}
+
 void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
 {
     assert(s->room >= l->items);
+    links_sum own = *s; /* a copy stays in registers */
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
-        const links_table *t = &l->source[x];
         for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
-            if (owned[k].item >= l->items || owned[k].pull[x] <= 0) {
-                continue;
-            }
-            uint64_t end = t->start[owned[k].item + 1];
-            float unit = owned[k].pull[x] * t->unit[owned[k].item];
-            for (uint64_t at = t->start[owned[k].item]; at < end; at++) {
-                links_sum_put(s, (links_source)x, t->target[at], unit * (float)t->level[at]);
+            if (owned[k].item < l->items && owned[k].pull[x] > 0) {
+                add_row(&own, &l->source[x], (links_source)x, owned[k].item, owned[k].pull[x]);
             }
         }
     }
+    s->count = own.count;
 }
 
 void links_factors(float factor[LINKS_SOURCES], const links_choice *c, const links_sum *s,
@@ -333,15 +396,25 @@ err_code links_covariance(const float *h, size_t rows, size_t dim, float *covari
     return ERR_OK;
 }
 
+/* row_dot sums in eight lanes whose order no machine changes. */
+KERNEL_CLONES
+static float row_dot(const float *row, const float *h, size_t dim)
+{
+    kernel_vec sum = {0}, a, b;
+    for (size_t j = 0; j < dim; j += KERNEL_LANES) {
+        size_t n = dim - j < KERNEL_LANES ? dim - j : KERNEL_LANES;
+        kernel_load(&a, row + j, n);
+        kernel_load(&b, h + j, n);
+        sum += a * b;
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
 float links_spread(const float *covariance, const float *h, size_t dim)
 {
     double sum = 0;
     for (size_t a = 0; a < dim; a++) {
-        double row = 0;
-        for (size_t b = 0; b < dim; b++) {
-            row += (double)covariance[a * dim + b] * (double)h[b];
-        }
-        sum += row * (double)h[a];
+        sum += (double)row_dot(covariance + a * dim, h, dim) * (double)h[a];
     }
     return sum > 0 ? (float)sqrt(sum) : 0;
 }

@@ -124,7 +124,7 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count);
 typedef struct links_sum {
     size_t room;       /* items */
     float *part;       /* (room, LINKS_SOURCES) */
-    uint32_t *touched; /* (room) each once, in the order of their first link */
+    uint32_t *touched; /* (room + 1) each once, in the order of their first link */
     size_t count;      /* touched */
 } links_sum;
 
@@ -142,9 +142,9 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
 static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, float value)
 {
     float *part = s->part + (size_t)item * LINKS_SOURCES;
-    if (part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] <= 0) {
-        s->touched[s->count++] = item;
-    }
+    /* Without a branch, which nobody could predict. */
+    s->touched[s->count] = item;
+    s->count += part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] <= 0;
     /* Never so small that an item looks untouched. */
     part[x] += value > 1e-30F ? value : 1e-30F;
 }

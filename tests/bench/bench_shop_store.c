@@ -33,6 +33,7 @@
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
 #include "storage/records/users.h"
+#include "tests/bench/drawn_links.h"
 #include "tests/support/store_fixture.h"
 
 enum {
@@ -341,6 +342,9 @@ static void write_model(const shop *p, unsigned threads)
     mean_users(p, m->item_e, m->user_e);
     must(model_finish(m, p->pairs, p->pair_count, &e), &e);
     tell("convolution", start);
+    start = now_s();
+    must(drawn_links_add(m, p->pairs, p->pair_count, (int)threads, &e), &e);
+    tell("links", start);
     if (p->peer != NULL) {
         write_peer(p, m);
     }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -215,12 +216,48 @@ static void damaged_links_are_refused(void **state)
     }
 }
 
+static int by_time_then_item(const void *x, const void *y)
+{
+    const links_owned *a = x, *b = y;
+    if (a->time != b->time) {
+        return a->time > b->time ? -1 : 1;
+    }
+    return (a->item > b->item) - (a->item < b->item);
+}
+
+/* Whatever order a history comes in, and however many of its times are equal. */
+static void what_a_history_keeps_is_what_a_whole_sort_puts_first(void **state)
+{
+    (void)state;
+    enum { MOST = 1500 };
+    static links_owned owned[MOST], sorted[MOST];
+    links_choice c = {.recency = {1, 1}};
+    rng r;
+    rng_init(&r, 5, 0);
+    for (unsigned round = 0; round < 300; round++) {
+        size_t count = 1 + rng_below(&r, round % 2 == 0 ? 40 : MOST);
+        uint32_t times = 1 + rng_below(&r, 2000), step = 1 + 2 * rng_below(&r, 50);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t item = (uint32_t)(i * step) % 100003;
+            owned[i] = (links_owned){.item = item, .weight = 1, .time = rng_below(&r, times)};
+            sorted[i] = owned[i];
+        }
+        qsort(sorted, count, sizeof sorted[0], by_time_then_item);
+        size_t kept = links_history(&c, owned, count);
+        assert_int_equal(kept, count < LINKS_HISTORY_MAX ? count : LINKS_HISTORY_MAX);
+        for (size_t i = 0; i < kept; i++) {
+            assert_int_equal(owned[i].item, sorted[i].item);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sums_are_those_of_the_matrix),
         cmocka_unit_test(a_link_is_found_again),
         cmocka_unit_test(a_long_history_counts_its_latest_items),
+        cmocka_unit_test(what_a_history_keeps_is_what_a_whole_sort_puts_first),
         cmocka_unit_test(the_factor_scales_by_the_spread_of_the_sum),
         cmocka_unit_test(the_spread_is_that_of_the_inner_products),
         cmocka_unit_test(damaged_links_are_refused),
