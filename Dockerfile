@@ -27,7 +27,7 @@ COPY --from=build /src/deploy/stair.conf.example /usr/share/doc/stair/stair.conf
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080
-# Loopback inside the container by default: to listen on 0.0.0.0, give a keys file (deploy/README.md).
+# Loopback inside the container by default: to listen on 0.0.0.0, give a keys file (docs/operations.md).
 ENV STAIR_STORE=/data STAIR_LISTEN=127.0.0.1:8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 CMD ["stair", "ping"]
 ENTRYPOINT ["stair"]

@@ -249,9 +249,10 @@ void api_finish(api *a, api_write *w, const apply_result *result, api_response *
 /* api_abandon ends a write without an answer; accepts NULL. */
 void api_abandon(api *a, api_write *w);
 
-/* api_refuse fills `response` with a problem document of this HTTP status (one of those in API.md,
- * or 408) for what never reached a handler: keys, limits, a queue that is full. `detail` is shown.
- * 401 sets www_authenticate, 429 and 503 a Retry-After of one second (raise it if you know more).
+/* api_refuse fills `response` with a problem document of this HTTP status (one of those in
+ * docs/http.md, or 408) for what never reached a handler: keys, limits, a queue that is full.
+ * `detail` is shown. 401 sets www_authenticate, 429 and 503 a Retry-After of one second (raise it
+ * if you know more).
  */
 void api_refuse(api_response *response, unsigned status, slice request_id, const char *detail);
 

@@ -4,7 +4,7 @@
  *
  * A model covers rows [0, users) and [0, items) of its dataset. Everything downstream reads the
  * strengths as the two vectors w and f and never as gamma: plain averaging is the same formula with
- * f = 1 and w = 1 / (layers + 1). By MODEL.md
+ * f = 1 and w = 1 / (layers + 1). By docs/model.md
  *     H = w * sum_l f^l A^l E        and        G = w * sum_{l >= 1} f^l A^(l-1) E,
  * so a user's row is  H_u = user_w * E_u + sum_i a_ui G_i,  a_ui = weight / sqrt(deg_u deg_i),
  * where a degree is a sum of weights.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_cold: how well an item is recommended that training never saw, by MODEL.md's protocol.
+ * bench_cold: how well an item is recommended that training never saw, by docs/model.md's protocol.
  *
  * A tenth of the items of Amazon Sports is hidden, 40 epochs are trained on the rest, the hidden
  * ones are then posted from their features alone, and users are asked for them: Recall@20 and
@@ -37,7 +37,7 @@ static double variant(const cold_bench *b, const row *r, double knn)
     return hidden.recall / knn;
 }
 
-/* table prints every candidate of MODEL.md, then the chosen one; returns its ratio to kNN. */
+/* table prints every candidate of docs/model.md, then the chosen one; returns its ratio to kNN. */
 static double table(const cold_bench *b)
 {
     cold_quality knn = cold_content_knn(b, false, 0), knn_all = cold_content_knn(b, true, 0);

@@ -5,7 +5,7 @@
  * For users of Amazon Sports, over all items that they do not own: the collaborative part must go
  * with the score of itemknn (cosines of co-purchases) more than with that of content kNN (cosines
  * of features to the mean of the user's items), the multimodal part the other way round. Beside it
- * the split by the weights of FSC that MODEL.md proposes. Mean over users of the correlation.
+ * the split by the weights of FSC that docs/model.md proposes. Mean over users of the correlation.
  *
  * Usage: bench_parts FOLDER KEPT_MODEL, the model that bench_cold kept.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cold_protocol: how well items are recommended that training never saw (MODEL.md's protocol).
+ * cold_protocol: how well items are recommended that training never saw (docs/model.md's protocol).
  *
  * A tenth of the items of Amazon Sports is hidden, 40 epochs are trained on the rest, the hidden
  * ones are then posted from their features alone, and users are asked for them. The benches differ

@@ -64,7 +64,7 @@ class Watched(harness.TestCase):
     def test_every_alert_is_in_the_run_book(self):
         with open(DEPLOY + "/prometheus-rules.yml", encoding="utf-8") as f:
             alerts = re.findall(r"- alert: (\S+)", f.read())
-        with open(DEPLOY + "/README.md", encoding="utf-8") as f:
+        with open(os.path.join(harness.ROOT, "docs", "operations.md"), encoding="utf-8") as f:
             book = f.read()
         self.assertGreater(len(alerts), 5)
         self.assertEqual([a for a in alerts if a not in book], [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thousands of random calls against a model in memory that states API.md's promises, with restarts.
+"""Thousands of random calls against a model in memory that states docs/http.md's promises, with restarts.
 
 The model knows items, users and interactions, and nothing of how they are kept. After every write the
 answer's statuses and seq are compared; every few writes reads are; at a restart (every other one by

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the parts of the documents that the binary knows best.
+"""Write the documents that the binary knows best: docs/cli.md, docs/configuration.md, docs/metrics.md and
+deploy/stair.conf.example.
 
-    documents.py                  configuration: README.md's table and deploy/stair.conf.example
-    documents.py --calls ADDRESS  also the answers of README.md's ten calls, from a running demo shop
+    documents.py                  write them
+    documents.py --check          say which of them differ
+    documents.py --calls ADDRESS  also write the answers of README.md's calls, from a running demo shop
 """
 
 import json
@@ -12,10 +14,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STAIR = os.path.join(ROOT, "build", "release", "stair")
 CALL = re.compile(r"```sh\n(curl [^\n]*)\n```\n```json\n(.*?)```", re.S)
+NOTE = "<!-- Written by `make documents`: do not edit. -->\n\n"
 
 
 def path(name):
@@ -32,8 +37,8 @@ def write(name, text):
         f.write(text)
 
 
-def printed(flag):
-    return subprocess.run([STAIR, flag], capture_output=True, text=True, check=True).stdout.strip() + "\n"
+def printed(*arguments):
+    return subprocess.run([STAIR, *arguments], capture_output=True, text=True, check=True).stdout.strip() + "\n"
 
 
 def calls(text):
@@ -49,15 +54,79 @@ def recorded(text, address):
     return CALL.sub(again, text)
 
 
+def cli():
+    overview = printed("--help")
+    out = "# The command line\n\n" + NOTE + f"```\n{overview}```\n"
+    for name in re.findall(r"^  ([a-z]+)  +", overview, re.M):
+        help_text = printed(name, "--help")
+        if name == "serve":
+            help_text = help_text[:help_text.index("\n\n")] + "\n\nIts options are in [configuration.md](configuration.md).\n"
+            out += f"\n## stair serve\n\n{help_text}"
+        else:
+            out += f"\n## stair {name}\n\n```\n{help_text}```\n"
+    return out
+
+
+def configuration():
+    return ("# Configuration of the service\n\n" + NOTE +
+            "The settings of `stair serve`. A flag (`--admin-listen`) beats the environment, the environment beats the file that\n"
+            "`--config` names (`admin_listen = ...`), and the file beats the default. An empty environment variable counts as not\n"
+            "set. An unknown key or a bad value stops the start and names the place. `deploy/stair.conf.example` has every key.\n\n" +
+            printed("--help-markdown"))
+
+
+def metrics_text():
+    """What /metrics answers on an empty store."""
+    with tempfile.TemporaryDirectory(prefix="stair-documents-") as folder:
+        server = subprocess.Popen([STAIR, "serve", "--store", os.path.join(folder, "store"), "--listen", "127.0.0.1:0"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            for line in server.stderr:
+                found = re.search(r"event=listening.* address=(\S+)", line)
+                if found:
+                    # A first request brings the metrics of requests.
+                    urllib.request.urlopen(f"http://{found[1]}/popular", timeout=30).read()
+                    return urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=30).read().decode()
+            raise SystemExit("documents: the service did not start")
+        finally:
+            server.terminate()
+            server.wait(30)
+            server.stderr.close()
+
+
+def metrics():
+    text = metrics_text()
+    out = ("# Metrics\n\n" + NOTE + "`GET /metrics` answers them in Prometheus' text format. What to do when one goes wrong is in\n"
+           "[operations.md](operations.md). Times are in seconds, sizes in bytes.\n\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n")
+    rows = []
+    for name, meaning in re.findall(r"^# HELP (\S+) (.*)$", text, re.M):
+        kind = re.search(rf"^# TYPE {name} (\S+)$", text, re.M)[1]
+        labels = set()
+        for sample in re.findall(rf"^{name}(?:_count)?\{{(.*)\}} ", text, re.M):
+            labels |= set(re.findall(r'(\w+)="', sample))
+        shown = ", ".join(f"`{label}`" for label in sorted(labels - {"le"}))
+        rows.append(f"| `{name}` | {kind} | {shown} | {meaning} |\n")
+    return out + "".join(sorted(rows))
+
+
+GENERATED = {
+    "docs/cli.md": cli,
+    "docs/configuration.md": configuration,
+    "docs/metrics.md": metrics,
+    "deploy/stair.conf.example": lambda: printed("--help-config"),
+}
+
+
 def main():
-    write("deploy/stair.conf.example", printed("--help-config"))
-    text = read("README.md")
-    begin, end = "<!-- configuration: written by `make documents` -->\n", "<!-- end of configuration -->"
-    head, rest = text.split(begin)
-    text = head + begin + "\n" + printed("--help-markdown") + "\n" + end + rest.split(end)[1]
+    if sys.argv[1:2] == ["--check"]:
+        stale = [name for name, make in GENERATED.items() if not os.path.exists(path(name)) or read(name) != make()]
+        for name in stale:
+            print(f"{name} is not what the binary says: run `make documents`")
+        sys.exit(1 if stale else 0)
+    for name, make in GENERATED.items():
+        write(name, make())
     if sys.argv[1:2] == ["--calls"]:
-        text = recorded(text, sys.argv[2])
-    write("README.md", text)
+        write("README.md", recorded(read("README.md"), sys.argv[2]))
 
 
 if __name__ == "__main__":

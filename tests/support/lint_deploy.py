@@ -262,16 +262,16 @@ def alerts():
     """Every alert has a row in the run-book that says what it means and what to do, and a test."""
     named = re.findall(r"^\s*- alert: (\w+)$", read("prometheus-rules.yml"), re.M)
     rows = {cells[0]: cells[1:] for cells in
-            ([c.strip() for c in line.strip("|").split("|")] for line in read("README.md").splitlines()
+            ([c.strip() for c in line.strip("|").split("|")] for line in read("../docs/operations.md").splitlines()
              if line.startswith("| Stair"))}
     tested = read("prometheus-rules.test.yml")
     for name in named:
         if len(rows.get(name, [])) != 2 or not all(rows[name]):
-            problems.append(f"README.md: no row that says what {name} means and what to do")
+            problems.append(f"docs/operations.md: no row that says what {name} means and what to do")
         if not re.search(rf"alertname: {name}\b.*\n?.*exp_alerts", tested):
             problems.append(f"prometheus-rules.test.yml: nothing makes {name} fire")
     for name in sorted(set(rows) - set(named)):
-        problems.append(f"README.md: there is no alert {name}")
+        problems.append(f"docs/operations.md: there is no alert {name}")
 
 
 def libraries():

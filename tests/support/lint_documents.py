@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What can go stale in the documents and be checked: links, the generated configuration table and
-example file, environment paths, and files that grew too long."""
+"""What can go stale in the documents and be checked: links and their sections, generated documents, files and
+sections that comments name, and files that grew too long."""
 
 import os
 import re
@@ -23,25 +23,50 @@ def tracked(*patterns):
     return [path for path in out.stdout.split("\n") if path]
 
 
+def anchors(path):
+    """The sections of a document, as links name them."""
+    out = set()
+    for title in re.findall(r"^#+ +(.*)$", re.sub(r"```.*?```", "", read(path), flags=re.S), re.M):
+        out.add(re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-"))
+    return out
+
+
 def links():
     for path in tracked("*.md"):
-        text = read(path)
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-            if not re.match(r"[a-z]+:", target) and not os.path.exists(os.path.join(ROOT, os.path.dirname(path), target)):
+        for target, section in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?[^)]*\)", read(path)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            there = os.path.normpath(os.path.join(os.path.dirname(path), target)) if target else path
+            if not os.path.exists(os.path.join(ROOT, there)):
                 problems.append(f"{path}: the link {target} leads nowhere")
+            elif section and there.endswith(".md") and section not in anchors(there):
+                problems.append(f"{path}: {there} has no section #{section}")
+
+
+def named_in_comments():
+    """A document or section that source code, scripts or deployment files name is there."""
+    for path in tracked("core/*", "storage/*", "api/*", "server/*", "deploy/*", "tests/*.c", "tests/*.h", "tests/*.py", "tests/*.sh",
+                        "Makefile", "Dockerfile"):
+        if path.startswith("tests/fixtures/") or path.endswith((".png", ".npy")):
+            continue
+        for document, section in re.findall(r"\b((?:docs/)?[\w/-]+\.md)\b(?:, (?:section )?\"([^\"]+)\")?", read(path)):
+            if document.startswith("_") or path.startswith("tests/support/"):
+                continue
+            if not os.path.exists(os.path.join(ROOT, document)) and not os.path.exists(os.path.join(ROOT, os.path.dirname(path), document)):
+                problems.append(f"{path}: names {document}, which is not there")
+            elif section and os.path.exists(os.path.join(ROOT, document)) and not re.search(rf"^#+ +{re.escape(section)}|\*\*{re.escape(section)}", read(document), re.M):
+                problems.append(f"{path}: {document} has no section {section}")
 
 
 def generated():
-    """The configuration table of README.md and deploy/stair.conf.example come from the binary."""
-    for path, flag in (("deploy/stair.conf.example", "--help-config"), ("README.md", "--help-markdown")):
-        if not os.path.exists(STAIR):
-            problems.append(f"{path} cannot be checked: {STAIR} is not built")
-            continue
-        made = subprocess.run([STAIR, flag], capture_output=True, text=True, check=False)
-        if made.returncode != 0 or not made.stdout:
-            problems.append(f"stair {flag}: exit status {made.returncode} {made.stderr}")
-        elif made.stdout.strip() not in read(path):
-            problems.append(f"{path} is not what `stair {flag}` prints: run `make documents`")
+    """Some documents are written by the binary."""
+    if not os.path.exists(STAIR):
+        problems.append(f"the generated documents cannot be checked: {STAIR} is not built")
+        return
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "support", "documents.py"), "--check"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        problems.append((done.stdout + done.stderr).strip())
 
 
 def sizes():
@@ -72,6 +97,7 @@ def paths():
 
 
 links()
+named_in_comments()
 paths()
 functions()
 generated()

@@ -24,7 +24,7 @@ static bool seen_by(const shop_user *user, uint32_t item)
     return false;
 }
 
-/* user_vector is MODEL.md's formula in double, over the test's own arrays. */
+/* user_vector is docs/model.md's formula in double, over the test's own arrays. */
 static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
                         double *h)
 {

@@ -20,7 +20,7 @@
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
 
-/* Chosen by tests/bench/bench_online.py and on data without drift: ARCHITECTURE.md. */
+/* Chosen by tests/bench/bench_online.py and on data without drift: docs/measurements.md. */
 #define INERTIA 1.5F
 
 /* since gives the largest time that at least `news` >= 1 items of the profile have reached, so that

@@ -40,7 +40,7 @@ struct base {
     size_t dim, layers;
     size_t items, users; /* rows of the tables below */
     size_t learnt;       /* item rows that training has seen; later ones came by their features */
-    const float *w, *f;  /* (dim) weights of FSC, MODEL.md */
+    const float *w, *f;  /* (dim) weights of FSC, docs/model.md */
     const float *user_w; /* (dim) weights of a user's own row of E */
     const parts *split;  /* of a score into its two parts */
     vector_index *index;

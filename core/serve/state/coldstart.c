@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart: from features to a row of E (MODEL.md, "New item, no interactions").
+ * coldstart: from features to a row of E (docs/model.md, "What the paper leaves open").
  *
  * The map targets E and not H: a row without interactions has H = w E, and a re-run of FSC must not
  * make it jump. Its norm is clipped to the largest that training left, so that no odd vector tops

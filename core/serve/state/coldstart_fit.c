@@ -2,9 +2,9 @@
 /*
  * coldstart_fit: the ridge map from whitened features to the trained rows of E.
  *
- * Measured and not chosen (ARCHITECTURE.md): neighbours by the features as given do without it. It
- * stays as what the others are compared with. One pass over at most FIT_ROWS_MAX rows and a system
- * of a few hundred unknowns.
+ * Measured and not chosen (docs/measurements.md): neighbours by the features as given do without
+ * it. It stays as what the others are compared with. One pass over at most FIT_ROWS_MAX rows and a
+ * system of a few hundred unknowns.
  */
 #include "core/serve/state/coldstart_fit.h"
 

@@ -16,7 +16,8 @@
 
 typedef struct coldstart coldstart;
 
-/* How the row of E is made; the default is what measured best (ARCHITECTURE.md has the table). */
+/* How the row of E is made; the default is what measured best (docs/measurements.md has the table).
+ */
 typedef enum coldstart_way {
     COLDSTART_MI = 0,     /* the projection of modality initialisation alone */
     COLDSTART_NEIGHBOURS, /* weighted mean of the neighbours' trained rows */

@@ -151,7 +151,7 @@ static bool explain(fit *f)
     return true;
 }
 
-/* split_by_w is MODEL.md's split: the matrix is diagonal. */
+/* split_by_w is docs/model.md's split: the matrix is diagonal. */
 static void split_by_w(parts *p, const float *w)
 {
     for (size_t j = 0; j < p->dim; j++) {

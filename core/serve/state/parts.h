@@ -5,9 +5,9 @@
  * A score is an inner product <h, x> of two rows of H. Its multimodal part is what lies in the
  * directions of H that the items' content predicts well, its collaborative part what lies in those
  * that content predicts worst or, where its rank is low, not at all; the two sum to the score.
- * MODEL.md proposes to share dimensions out by the weights w of FSC instead; measured, neither of
- * those parts earns its name (ARCHITECTURE.md has the table), because training lets content into
- * the early dimensions too.
+ * docs/model.md proposes to share dimensions out by the weights w of FSC instead; measured, neither
+ * of those parts earns its name (docs/measurements.md has the table), because training lets content
+ * into the early dimensions too.
  *
  * The directions come from the generation's own tables, once: R2 of a ridge regression from the
  * whitened features to H, as a generalised eigenproblem. The split is linear in h, so balanced and

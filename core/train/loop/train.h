@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train: from a dataset to a model (MODEL.md, all of it).
+ * train: from a dataset to a model (docs/model.md, all of it).
  *
  * Preparation whitens the features, finds neighbours and builds both graphs; then every step is one
  * pass of forward convolution, BPR, the backward pass and AdamW with the smoothed update, over the

@@ -3,7 +3,7 @@
  * item_graph: which items are alike in content, as the operator S of BSC.
  *
  * Every modality brings its items' nearest neighbours; an edge found by two modalities weighs 2.
- * W is symmetrised by max and normalised, S = D^-1/2 W D^-1/2 (MODEL.md, Graphs).
+ * W is symmetrised by max and normalised, S = D^-1/2 W D^-1/2 (docs/model.md, Graphs).
  */
 #ifndef CORE_ITEM_GRAPH_H
 #define CORE_ITEM_GRAPH_H
