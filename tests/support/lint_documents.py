@@ -50,7 +50,7 @@ def named_in_comments():
         if path.startswith("tests/fixtures/") or path.endswith((".png", ".npy")):
             continue
         for document, section in re.findall(r"\b((?:docs/)?[\w/-]+\.md)\b(?:, (?:section )?\"([^\"]+)\")?", read(path)):
-            if document.startswith("_") or path.startswith("tests/support/"):
+            if document.startswith("_") or path.startswith(("tests/support/", "tests/e2e/")):
                 continue
             if not os.path.exists(os.path.join(ROOT, document)) and not os.path.exists(os.path.join(ROOT, os.path.dirname(path), document)):
                 problems.append(f"{path}: names {document}, which is not there")
