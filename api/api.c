@@ -20,16 +20,12 @@
 #include "core/common/utf8.h"
 
 enum {
-    KEEP_BODY_BYTES = 1024 * 1024,
-    WORKSPACE_BYTES_MAX = 128 * 1024 * 1024,
-    /* a byte of a body becomes at most so many of ids, weights, rows and pointers */
-    WORKSPACE_BYTES_PER_BODY_BYTE = 8,
-    /* twice the features of the widest item, which are more than the rest of it */
-    RECORD_BYTES_MAX = 2 * MODALITIES_MAX * FEATURE_WIDTH_MAX * 4,
+    KEEP_WORKSPACE_BYTES = 1024 * 1024,
 };
 
 struct api {
     api_deps deps; /* immutable */
+    spools spools;
     pthread_mutex_t mutex;
     workspace *idle; /* guarded by mutex: workspaces that nobody uses */
 };
@@ -62,6 +58,9 @@ err_code api_new(api **out, const api_deps *deps, err *e)
     limit_default(&l->session_items_max, 1000);
     limit_default(&l->errors_max, 20);
     limit_default(&l->work_max, 100000);
+    limit_default(&l->exports_max, 2);
+    limit_default(&l->spool_bytes_max, (size_t)4 << 30);
+    spools_init(&a->spools, l->exports_max, l->spool_bytes_max);
     pthread_mutex_init(&a->mutex, NULL);
     *out = a;
     return ERR_OK;
@@ -106,8 +105,8 @@ static workspace *workspace_new(const api *a, err *e)
         return NULL;
     }
     arena_init(&w->memory,
-               WORKSPACE_BYTES_MAX + WORKSPACE_BYTES_PER_BODY_BYTE * a->deps.limits.body_bytes_max);
-    arena_init(&w->record, RECORD_BYTES_MAX);
+               API_WORKSPACE_BYTES + API_WORKSPACE_PER_BODY_BYTE * a->deps.limits.body_bytes_max);
+    arena_init(&w->record, API_RECORD_BYTES);
     rng_init(&w->random, seed, 0);
     if (recommend_scratch_new(&w->scratch, e) != ERR_OK) {
         workspace_free(w);
@@ -127,10 +126,21 @@ static workspace *workspace_take(api *a, err *e)
     return w != NULL ? w : workspace_new(a, e);
 }
 
+/* A rare request's memory is not kept for the many small ones. */
+static void shrink(arena *a)
+{
+    if (a->used > KEEP_WORKSPACE_BYTES) {
+        arena_fini(a);
+        arena_init(a, a->bytes_max);
+    } else {
+        arena_reset(a);
+    }
+}
+
 static void workspace_give(api *a, workspace *w)
 {
-    arena_reset(&w->memory);
-    arena_reset(&w->record);
+    shrink(&w->memory);
+    shrink(&w->record);
     pthread_mutex_lock(&a->mutex);
     w->next = a->idle;
     a->idle = w;
@@ -147,10 +157,11 @@ void api_response_init(api_response *r, size_t body_bytes_max)
 void api_response_reset(api_response *r)
 {
     json_buffer body = r->body;
-    json_buffer_reset(&body, KEEP_BODY_BYTES);
+    json_buffer_reset(&body, JSON_BUFFER_FREE);
     if (r->file >= 0) {
         close(r->file);
     }
+    spools_end(&r->spool);
     memset(r, 0, sizeof *r);
     r->file = -1;
     r->body = body;
@@ -243,7 +254,7 @@ void api_route_find(const api *a, slice method, slice target_text, api_route *ou
 {
     *out = (api_route){"none", API_READ, false, a->deps.limits.body_bytes_max, false};
     arena memory;
-    arena_init(&memory, WORKSPACE_BYTES_MAX);
+    arena_init(&memory, API_WORKSPACE_BYTES);
     target t;
     if (target_parse_path(&t, target_text, &memory, NULL) == ERR_OK) {
         slice id;
@@ -367,10 +378,15 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
         problem_respond(response, &e, NULL, request->request_id);
         return API_ANSWERED;
     }
+    size_t most = a->deps.limits.body_bytes_max;
+    arena_limit(&w->memory, request->short_only
+                                ? API_SHORT_WORKSPACE_BYTES
+                                : API_WORKSPACE_BYTES + API_WORKSPACE_PER_BODY_BYTE * most);
     context c = {.api = a,
                  .deps = &a->deps,
                  .request = request,
                  .response = response,
+                 .spools = &a->spools,
                  .memory = &w->memory,
                  .workspace = w};
     problem_list_init(&c.problems, a->deps.limits.errors_max, c.memory);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "api/web/json_write.h"
+#include "api/web/spool.h"
 #include "core/common/err.h"
 #include "core/common/interaction_types.h"
 #include "core/common/slice.h"
@@ -33,6 +34,19 @@
 #include "storage/exchange/item_json.h"
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
+
+/* The most that one request's own memory takes: so much, and so much for each byte of the largest
+ * body, of which a byte becomes at most that many of ids, weights, rows and pointers. */
+#define API_WORKSPACE_BYTES ((size_t)64 << 20)
+enum { API_WORKSPACE_PER_BODY_BYTE = 8 };
+
+/* The same for a request with short_only, and for one stored record: twice the features of the
+ * widest item, which are more than the rest of it. */
+#define API_SHORT_WORKSPACE_BYTES ((size_t)16 << 20)
+#define API_RECORD_BYTES          ((size_t)2 * MODALITIES_MAX * FEATURE_WIDTH_MAX * 4)
+
+/* A body's JSON values may take so many times the largest body. */
+enum { API_TREE_PER_BODY_BYTE = 16 };
 
 typedef struct api api;
 typedef struct api_write api_write;
@@ -58,7 +72,9 @@ typedef struct api_limits {
     size_t exclude_max;            /* excluded items of one request, 1000 */
     size_t session_items_max;      /* items of one session, 1000 */
     size_t errors_max;             /* pointers listed for a bad body, 20 */
-    size_t work_max;  /* units of work (api/web/cost.h) that one request may take, 100000 */
+    size_t work_max;        /* units of work (api/web/cost.h) that one request may take, 100000 */
+    size_t exports_max;     /* exports that are written or sent at once, 2 */
+    size_t spool_bytes_max; /* of all their files, 4 GiB */
     double work_rate; /* units a second that all may take; 0: no limit. Only for the answer's text:
                          api_deps.work decides */
 } api_limits;
@@ -199,6 +215,7 @@ typedef struct api_response {
     int file; /* >= 0: the body is this file, `file_bytes` long; the caller
                  closes it (api_response_reset does, if it is still here) */
     uint64_t file_bytes;
+    spool_hold spool;             /* what the file takes of the spool, until the reset */
     const char *route;            /* template, never NULL after api_begin: for metrics and logs */
     const char *allow;            /* header Allow, or NULL; static */
     const char *www_authenticate; /* header WWW-Authenticate, or NULL; static */

@@ -20,7 +20,7 @@ static err_code file_failed(err *e)
 }
 
 typedef struct spool {
-    const context *c;
+    context *c;
     FILE *file;
     size_t pieces;
 } spool;
@@ -32,6 +32,9 @@ static err_code sink(void *ctx, const char *data, size_t bytes, err *e)
 {
     spool *s = ctx;
     err_code code = s->pieces++ % PIECES_BETWEEN == 0 ? cost_go_on(s->c, e) : ERR_OK;
+    if (code == ERR_OK) {
+        code = spools_grow(&s->c->response->spool, bytes, e);
+    }
     if (code == ERR_OK && fwrite(data, 1, bytes, s->file) != bytes) {
         code = file_failed(e);
     }
@@ -101,6 +104,9 @@ static err_code export_get(context *c, export_function function, err *e)
         context_view(c);
         code = cost_bounded(c, export_cost(c, function), e);
         context_view_end(c); /* it takes long, and the view is not needed */
+    }
+    if (code == ERR_OK) {
+        code = spools_begin(c->spools, &c->response->spool, e);
     }
     if (code == ERR_OK) {
         code = spool_open(c, &file, e);

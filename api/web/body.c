@@ -11,12 +11,16 @@ slice body_text_of(const json_t *string)
     return (slice){json_string_value(string), json_string_length(string)};
 }
 
+/* What jansson takes for a value in a list, and beside that for a list and an object. */
+enum { VALUE_BYTES = 48, LIST_BYTES = 128, OBJECT_BYTES = 320 };
+
 /* Bounds nesting and values without building anything. Strings are skipped; whether the text is
  * JSON at all is not decided here. */
 static err_code prescan(const context *c, slice text, err *e)
 {
     size_t depth = 0;
     size_t values = 1;
+    size_t containers = 0;
     bool quoted = false;
     for (size_t i = 0; i < text.length; i++) {
         char at = text.at[i];
@@ -28,6 +32,7 @@ static err_code prescan(const context *c, slice text, err *e)
         quoted = at == '"';
         values += at == ',' || at == '[' || at == '{';
         depth += at == '[' || at == '{';
+        containers += at == '{' ? OBJECT_BYTES : at == '[' ? LIST_BYTES : 0;
         depth -= (at == ']' || at == '}') && depth > 0;
         if (depth > BODY_DEPTH_MAX) {
             return err_set(e, ERR_INVALID, "body: nested deeper than %d levels", BODY_DEPTH_MAX);
@@ -36,6 +41,12 @@ static err_code prescan(const context *c, slice text, err *e)
     if (values > c->deps->limits.body_values_max) {
         return err_set(e, ERR_TOO_LARGE, "body: more than body_values_max = %zu JSON values",
                        c->deps->limits.body_values_max);
+    }
+    size_t most = API_TREE_PER_BODY_BYTE * c->deps->limits.body_bytes_max;
+    if (text.length + values * VALUE_BYTES + containers > most) {
+        return err_set(e, ERR_TOO_LARGE,
+                       "body: its JSON values would take over %zu bytes, %d times body_bytes_max",
+                       most, API_TREE_PER_BODY_BYTE);
     }
     return ERR_OK;
 }

@@ -49,6 +49,7 @@ typedef struct context {
     const char *asked[QUERY_NAMES_MAX + 1]; /* parameters that the call knows: NULL-terminated */
     const view *view;                       /* after context_view */
     live_hold hold;
+    spools *spools;   /* of exports */
     api_write *write; /* what the handler prepared, if it did */
     json_t *document; /* the body, after body_parse; released with the request */
     uint64_t phase_began;

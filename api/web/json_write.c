@@ -20,6 +20,10 @@ void json_buffer_init(json_buffer *b, size_t bytes_max)
 void json_buffer_fini(json_buffer *b)
 {
     mem_free(b->at);
+    if (b->taken > 0) {
+        budget_give(b->budget, b->caller, b->taken);
+        b->taken = 0;
+    }
     b->at = NULL;
     b->length = b->capacity = 0;
 }
@@ -38,11 +42,26 @@ err_code json_buffer_check(const json_buffer *b, err *e)
     if (b->failed == ERR_NOMEM) {
         return err_nomem(e, "an answer");
     }
+    if (b->failed == ERR_UNAVAILABLE) {
+        return err_set(e, b->failed, "too many answers are in memory (answers_bytes_max)");
+    }
     if (b->failed != ERR_OK) {
         return err_set(e, b->failed, "answer: over the limit answer_bytes_max of %zu bytes",
                        b->bytes_max);
     }
     return ERR_OK;
+}
+
+static bool account(json_buffer *b, size_t capacity)
+{
+    if (b->budget == NULL || capacity <= JSON_BUFFER_FREE) {
+        return true;
+    }
+    if (!budget_take(b->budget, b->caller, capacity - b->taken)) {
+        return false;
+    }
+    b->taken = capacity;
+    return true;
 }
 
 /* Room for `more` bytes at the end, or NULL once the buffer has failed. */
@@ -61,6 +80,10 @@ static char *reserve(json_buffer *b, size_t more)
     size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY;
     while (capacity - b->length < more) {
         capacity *= 2;
+    }
+    if (!account(b, capacity)) {
+        b->failed = ERR_UNAVAILABLE;
+        return NULL;
     }
     char *grown = mem_grow(b->at, capacity, 1);
     if (grown == NULL) {

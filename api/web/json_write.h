@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/common/budget.h"
 #include "core/common/err.h"
 #include "core/common/slice.h"
 
@@ -27,8 +28,15 @@ typedef struct json_buffer {
     size_t length;
     size_t capacity;
     size_t bytes_max;
-    err_code failed; /* ERR_OK, ERR_NOMEM or ERR_TOO_LARGE */
+    err_code failed; /* ERR_OK, ERR_NOMEM, ERR_TOO_LARGE or ERR_UNAVAILABLE */
+    budget *budget;  /* what a capacity beyond JSON_BUFFER_FREE is taken from, for `caller`; NULL:
+                        no budget */
+    uint64_t caller;
+    size_t taken; /* from the budget */
 } json_buffer;
+
+/* A buffer of this size or less takes nothing from a budget, so that small answers always pass. */
+enum { JSON_BUFFER_FREE = 16 * 1024 };
 
 /* json_buffer_init allocates nothing; bytes_max > 0. json_buffer_fini frees. */
 void json_buffer_init(json_buffer *b, size_t bytes_max);

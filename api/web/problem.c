@@ -149,7 +149,7 @@ static slice sound(const char *text)
 void problem_open(api_response *response, unsigned status, const char *name, const char *detail)
 {
     json_buffer *b = &response->body;
-    json_buffer_reset(b, SIZE_MAX);
+    json_buffer_reset(b, JSON_BUFFER_FREE);
     response->status = status;
     response->content_type = "application/problem+json";
     if (status == 503 || status == 429) {

@@ -106,6 +106,11 @@ char *arena_printf(arena *a, const char *fmt, ...)
     return made;
 }
 
+void arena_limit(arena *a, size_t bytes_max)
+{
+    a->bytes_max = bytes_max;
+}
+
 void arena_reset(arena *a)
 {
     arena_block *keep = a->blocks;

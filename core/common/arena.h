@@ -26,6 +26,9 @@ typedef struct arena {
 /* arena_init allocates nothing. `bytes_max` is the ceiling of all that is handed out, > 0. */
 void arena_init(arena *a, size_t bytes_max);
 
+/* arena_limit changes the ceiling. */
+void arena_limit(arena *a, size_t bytes_max);
+
 /* arena_alloc gives `count * size` zeroed bytes aligned for any type, or NULL: out of memory or
  * over the ceiling. A count of 0 gives a non-NULL pointer. Valid until arena_reset or _fini. */
 void *arena_alloc(arena *a, size_t count, size_t size) __attribute__((warn_unused_result));

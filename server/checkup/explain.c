@@ -6,11 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/checkup/memory_table.h"
 #include "server/cli/command.h"
 #include "storage/log/oplog.h"
 
 /* Sockets are not all: the log, LMDB's files, pipes, spools. */
-enum { OTHER_FILES = 64, VALUE_BYTES = 512, LINE_BYTES = 768, CONNECTION_BYTES = 64 * 1024 };
+enum {
+    OTHER_FILES = 64 + CONNECTIONS_RESERVED + CONNECTIONS_OF_ADMIN,
+    VALUE_BYTES = 512,
+    LINE_BYTES = 768
+};
 
 __attribute__((format(printf, 3, 4))) static void tell(const explain_to *to, bool warning,
                                                        const char *fmt, ...)
@@ -145,15 +150,23 @@ static void compare_generation(const explain_to *to, const explain_store *s)
 }
 
 static void compare_memory(const explain_to *to, const machine *m, const serve_options *o,
-                           const footprint *f)
+                           const footprint *f, uint64_t items)
 {
-    uint64_t requests =
-        o->bodies_bytes_max + o->queue_bytes_max + (uint64_t)o->connections_max * CONNECTION_BYTES;
+    memory_row rows[MEMORY_ROWS];
+    double given = m->quota > 0 && m->quota < m->processors ? m->quota : m->processors;
+    uint64_t requests = memory_table(rows, o, (unsigned)ceil(given), items);
     tell(to, false,
-         "memory: about %.0f MiB while serving%s, %.0f MiB while a generation is loaded; "
-         "requests at their limits add %.0f MiB; there are %.0f MiB",
-         mib(f->resident), f->trained ? "" : " once trained", mib(f->most), mib(requests),
-         mib(m->memory));
+         "memory: about %.0f MiB while serving%s, %.0f MiB while a generation is loaded; there are "
+         "%.0f MiB",
+         mib(f->resident), f->trained ? "" : " once trained", mib(f->most), mib(m->memory));
+    for (size_t i = 0; i < MEMORY_ROWS; i++) {
+        tell(to, false, "memory of %s: at most %.1f MiB (%s)", rows[i].what, mib(rows[i].bytes),
+             rows[i].from);
+    }
+    tell(to, false, "memory that callers can cause: at most %.1f MiB, the sum of these",
+         mib(requests));
+    tell(to, false, "disk that exports can take: at most %.0f MiB (spool_bytes_max)",
+         mib(o->spool_bytes_max));
     if (f->most > m->memory) {
         tell(to, true,
              "the store does not fit: %.0f MiB while a generation is loaded, of %.0f MiB "
@@ -161,8 +174,9 @@ static void compare_memory(const explain_to *to, const machine *m, const serve_o
              mib(f->most), mib(m->memory));
     } else if (f->most + requests > m->memory) {
         tell(to, true,
-             "requests at their limits do not fit beside the store: lower "
-             "bodies_bytes_max and queue_bytes_max, or give %.0f MiB",
+             "requests at their limits do not fit beside the store: lower body_bytes_max, "
+             "bodies_bytes_max, answers_bytes_max, queue_bytes_max or work_threads, or give %.0f "
+             "MiB",
              mib(f->most + requests));
     }
 }
@@ -192,7 +206,7 @@ void explain_machine(const explain_to *to, const machine *m, const serve_options
     compare_limits(to, m, o);
     compare_processors(to, m, o);
     compare_generation(to, s);
-    compare_memory(to, m, o, &s->memory);
+    compare_memory(to, m, o, &s->memory, s->info.item_rows);
     compare_times(to, m, o);
 }
 

@@ -27,11 +27,21 @@ typedef struct serve_options {
     int64_t batch_items_max, batch_interactions_max, batch_requests_max;
     int64_t exclude_max, session_items_max, queue_ops_max, propagate_changes;
     uint64_t body_bytes_max, bodies_bytes_max, answer_bytes_max, queue_bytes_max;
+    uint64_t answers_bytes_max, spool_bytes_max;
+    int64_t exports_max;
     uint64_t quota, oplog_bytes;
     double oplog_age, timeout, stop_timeout, drain_delay;
     double rate, propagate_every, propagate_within, watch_every;
     int64_t rate_burst;
 } serve_options;
+
+/* Connections beyond connections_max that are for /health alone, and connections of admin_listen.
+ */
+enum { CONNECTIONS_RESERVED = 16, CONNECTIONS_OF_ADMIN = 64 };
+
+/* Asked for each socket's buffers; the kernel doubles it for its own records. Left to itself it
+ * lets them grow to megabytes, which nothing of ours would bound. */
+enum { SOCKET_BUFFER_BYTES = 128 * 1024, SOCKET_BUFFERS_BYTES = 2 * SOCKET_BUFFER_BYTES };
 
 extern const option serve_option_table[];
 

@@ -3,6 +3,7 @@
 #include "server/commands/surroundings.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +34,9 @@
 #include "server/telemetry/supervisor.h"
 #include "storage/log/oplog.h"
 
+/* How often, and from how much on, freed memory that the allocator keeps is given back. */
+enum { TRIM_SECONDS = 10, TRIM_BYTES = 32 * 1024 * 1024 };
+
 /* At the end, how long the log may stand still before what is left of it is given up. */
 enum { LOG_PATIENCE_MS = 500 };
 
@@ -53,7 +57,7 @@ struct service {
     admission admission;
     http *http;
     metric_series *ready, *units;
-    double started;
+    double started, trimmed_at;
     double alive_seconds, alive_at; /* how often the supervisor wants a sign, and the last one */
     bool stuck;                     /* was told */
     char told[128];                 /* what keeps writes away, as the supervisor was told */
@@ -236,6 +240,8 @@ static err_code open_api(service *s, err *e)
                 .session_items_max = (size_t)o->session_items_max,
                 .work_max = (size_t)o->work_max,
                 .work_rate = o->work_rate,
+                .exports_max = (size_t)o->exports_max,
+                .spool_bytes_max = (size_t)o->spool_bytes_max,
             },
         .version = STAIR_VERSION,
         .spool_dir = o->spool_dir != NULL ? o->spool_dir : o->store,
@@ -278,6 +284,7 @@ static err_code open_http(service *s, bool loopback, err *e)
         .connections_per_address_max = (unsigned)o->connections_per_address_max,
         .timeout_seconds = (unsigned)ceil(o->timeout),
         .answer_bytes_max = (size_t)o->answer_bytes_max,
+        .answers_bytes_max = o->answers_bytes_max,
         .api = s->api,
         .engine = s->engine,
         .admission = &s->admission,
@@ -334,6 +341,14 @@ static err_code start(service *s, err *e)
     return rc == ERR_OK ? open_http(s, loopback, e) : rc;
 }
 
+/* Large buffers go back to the system when they are freed. Left to itself the allocator raises this
+ * threshold with the sizes that it sees and keeps what is freed between buffers that live on. */
+static void keep_memory_returnable(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
 /* The effective configuration, once, so that a log says what was running. */
 static void log_configuration(const serve_options *o, const option_values *values)
 {
@@ -373,6 +388,7 @@ err_code service_start(service **out, const serve_options *options, const option
         return ERR_CORRUPT;
     }
     double surveyed = clock_seconds();
+    keep_memory_returnable();
     log_setup((log_level)options->log_level, 2);
     if (log_queue_start(2, e) != ERR_OK) {
         mem_free(s);
@@ -437,9 +453,23 @@ static void beat(service *s)
     }
 }
 
+/* Memory of many short-lived buffers is freed in pieces that the allocator keeps. */
+static void trim(service *s)
+{
+    double now = clock_seconds();
+    if (now < s->trimmed_at + TRIM_SECONDS) {
+        return;
+    }
+    s->trimmed_at = now;
+    if (mallinfo2().fordblks > TRIM_BYTES) {
+        (void)malloc_trim(TRIM_BYTES / 4);
+    }
+}
+
 bool service_tick(service *s)
 {
     http_sweep(s->http);
+    trim(s);
     beat(s);
     return atomic_load(&s->broken);
 }

@@ -150,7 +150,7 @@ static void count_lists(access_log *a, const api_response *r)
 void access_record(access_log *a, const access_entry *entry)
 {
     const api_response *r = entry->response;
-    uint64_t bytes = r->file >= 0 ? r->file_bytes : r->body.length;
+    uint64_t bytes = r->file_bytes > 0 ? r->file_bytes : r->body.length;
     char status[8];
     status[0] = (char)('0' + r->status / 100 % 10);
     status[1] = (char)('0' + r->status / 10 % 10);

@@ -14,7 +14,7 @@ void admission_init(admission *a, const admission_options *options)
     a->options = *options;
     atomic_init(&a->next_ns, 0);
     atomic_init(&a->work_ns, 0);
-    atomic_init(&a->bodies_bytes, 0);
+    budget_init(&a->bodies, options->bodies_bytes_max);
 }
 
 static void refuse(admission_answer *answer, unsigned status, const char *detail)
@@ -283,21 +283,6 @@ void admission_check(admission *a, const admission_request *r, const api_route *
         check_encoding(r, route, answer)) {
         check_length(route, answer);
     }
-}
-
-bool admission_body_reserve(admission *a, uint64_t bytes)
-{
-    uint64_t before = atomic_fetch_add_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
-    if (before + bytes > a->options.bodies_bytes_max) {
-        atomic_fetch_sub_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
-        return false;
-    }
-    return true;
-}
-
-void admission_body_release(admission *a, uint64_t bytes)
-{
-    atomic_fetch_sub_explicit(&a->bodies_bytes, bytes, memory_order_relaxed);
 }
 
 void admission_request_id(slice given, char out[ADMISSION_REQUEST_ID_MAX + 1])

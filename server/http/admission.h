@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "core/common/budget.h"
 #include "core/common/slice.h"
 #include "server/http/keys.h"
 
@@ -55,10 +56,10 @@ typedef struct admission_options {
 } admission_options;
 
 typedef struct admission {
-    admission_options options;         /* immutable */
-    atomic_int_fast64_t next_ns;       /* rate: when the next request would be due */
-    atomic_int_fast64_t work_ns;       /* rate of work: when all that was charged is worked off */
-    atomic_uint_fast64_t bodies_bytes; /* in flight */
+    admission_options options;   /* immutable */
+    atomic_int_fast64_t next_ns; /* rate: when the next request would be due */
+    atomic_int_fast64_t work_ns; /* rate of work: when all that was charged is worked off */
+    budget bodies;               /* bytes in flight, by caller */
 } admission;
 
 typedef struct admission_answer {
@@ -81,11 +82,6 @@ void admission_check(admission *a, const admission_request *request, const api_r
  * taken as long as what was charged before is worked off within a second, whatever its own size; it
  * is those after it that wait. */
 unsigned admission_work(admission *a, double units, uint64_t now_ns);
-
-/* admission_body_reserve accounts for `bytes` more of a body in memory; false if that is over the
- * limit of all bodies in flight. admission_body_release gives them back. */
-bool admission_body_reserve(admission *a, uint64_t bytes);
-void admission_body_release(admission *a, uint64_t bytes);
 
 /* admission_request_id takes the caller's X-Request-Id if it is 1 to 64 of A-Z a-z 0-9 . _ -, or
  * makes one. */

@@ -8,15 +8,14 @@
 
 #include "core/common/mem.h"
 
-enum { BODY_KEEP_BYTES = 256 * 1024 /* larger buffers are given back after the request */ };
-
 void exchange_deadline(exchange *x, uint64_t now_ns, uint64_t bytes)
 {
     uint64_t seconds = 2 * (uint64_t)x->timeout_seconds + bytes / EXCHANGE_SLOWEST_BYTES_A_SECOND;
     atomic_store_explicit(&x->deadline_ns, now_ns + seconds * 1000000000U, memory_order_relaxed);
 }
 
-exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max)
+exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max,
+                       budget *answers)
 {
     exchange *x = mem_array(1, sizeof *x);
     if (x == NULL) {
@@ -27,6 +26,7 @@ exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_byt
     x->socket = -1;
     x->target = mem_array(EXCHANGE_TARGET_BYTES, 1);
     api_response_init(&x->response, answer_bytes_max);
+    x->response.body.budget = answers;
     if (x->target == NULL) {
         exchange_free(x);
         return NULL;
@@ -62,7 +62,7 @@ void exchange_begin(exchange *x, const char *target)
     x->answer.status = 0;
     x->job.done_ns = 0;
     x->body_length = x->body_max = x->dropped = 0;
-    x->body_reserved = 0;
+    x->response.body.caller = x->caller;
     x->write = NULL;
     x->work.run = NULL;
     x->looked_ns = 0;
@@ -72,9 +72,9 @@ void exchange_begin(exchange *x, const char *target)
 
 void exchange_end(exchange *x)
 {
-    admission_body_release(x->admission, x->body_reserved);
-    x->body_reserved = 0;
-    if (x->body_room > BODY_KEEP_BYTES) {
+    budget_give(&x->admission->bodies, x->caller, x->body_taken);
+    x->body_taken = 0;
+    if (x->body_room > EXCHANGE_BODY_FREE) {
         mem_free(x->body);
         x->body = NULL;
         x->body_room = 0;
@@ -84,6 +84,7 @@ void exchange_end(exchange *x)
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     uint64_t now = clock_ns();
     exchange_deadline(x, now, 0);
+    atomic_store(&x->sending_ns, 0);
     uint64_t busy = 0;
     (void)atomic_compare_exchange_strong(&x->idle_ns, &busy, now);
 }
@@ -152,23 +153,34 @@ void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned 
     x->stage = STAGE_REFUSED;
 }
 
-bool exchange_body_prepare(exchange *x, uint64_t bytes)
+/* Makes room for `length` more bytes: doubled, so that a long body is not copied for every piece,
+ * but never beyond what was announced. Memory is taken as bytes arrive, so that who announces much
+ * and sends little holds little. False after noting why not. */
+static bool make_room(exchange *x, size_t length)
 {
-    if (!admission_body_reserve(x->admission, bytes)) {
+    size_t wanted = x->body_length + length;
+    size_t most = x->answer.chunked ? x->body_max : (size_t)x->answer.body_bytes;
+    if (wanted <= x->body_room) {
+        return true;
+    }
+    size_t room = x->body_room > 0 ? x->body_room : EXCHANGE_BODY_FREE;
+    while (room < wanted) {
+        room *= 2;
+    }
+    room = room < most || most < EXCHANGE_BODY_FREE ? room : most;
+    uint64_t taken = room > EXCHANGE_BODY_FREE ? room : 0;
+    if (!budget_take(&x->admission->bodies, x->caller, taken - x->body_taken)) {
         exchange_refuse(x, 503, "too many bodies are in flight (bodies_bytes_max)", 1);
         return false;
     }
-    x->body_reserved += bytes;
-    if (x->body_reserved > x->body_room) {
-        size_t room = (size_t)x->body_reserved;
-        char *grown = mem_grow(x->body, room, 1);
-        if (grown == NULL) {
-            exchange_refuse(x, 503, "no memory for the body", 1);
-            return false;
-        }
-        x->body = grown;
-        x->body_room = room;
+    x->body_taken = taken;
+    char *grown = mem_grow(x->body, room, 1);
+    if (grown == NULL) {
+        exchange_refuse(x, 503, "no memory for the body", 1);
+        return false;
     }
+    x->body = grown;
+    x->body_room = room;
     return true;
 }
 
@@ -187,23 +199,18 @@ bool exchange_body(exchange *x, const char *bytes, size_t length)
         x->body_length + x->dropped + length > x->body_max) {
         refuse_long_body(x);
     }
-    if (x->stage == STAGE_BODY && x->takes_body && x->answer.chunked &&
-        x->body_length + length > x->body_reserved) {
-        /* doubled, so that a long body is not copied for every piece */
-        size_t more = x->body_reserved > length ? (size_t)x->body_reserved : length;
-        size_t room = x->body_max - (size_t)x->body_reserved;
-        (void)exchange_body_prepare(x, more < room ? more : room);
+    if (x->stage == STAGE_BODY && x->takes_body) {
+        (void)make_room(x, length);
     }
     if (x->stage != STAGE_BODY || !x->takes_body) {
         x->dropped += length;
+        exchange_deadline(x, x->begun_ns, x->body_length + x->dropped);
         return x->dropped + x->body_length <= 2 * x->body_max + EXCHANGE_UNWANTED_BYTES_MAX;
     }
     assert(x->body_length + length <= x->body_room);
     memcpy(x->body + x->body_length, bytes, length);
     x->body_length += length;
-    if (x->answer.chunked) {
-        exchange_deadline(x, x->begun_ns, x->body_length);
-    }
+    exchange_deadline(x, x->begun_ns, x->body_length);
     return true;
 }
 

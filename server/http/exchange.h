@@ -32,6 +32,7 @@ enum {
     EXCHANGE_TARGET_BYTES = 2 * ADMISSION_TARGET_BYTES_MAX, /* kept of a target */
     EXCHANGE_UNWANTED_BYTES_MAX = 64 * 1024, /* of a body where none belongs: read and dropped */
     EXCHANGE_SLOWEST_BYTES_A_SECOND = 16 * 1024,
+    EXCHANGE_BODY_FREE = 16 * 1024, /* a body's buffer of this size takes nothing from the budget */
 };
 
 typedef enum exchange_stage {
@@ -57,19 +58,21 @@ typedef struct exchange {
     struct exchange *next, **link;
     /* atomic: read by the sweep */
     atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */
-    atomic_bool reading;              /* waiting for bytes of a body */
-    atomic_uint_fast64_t idle_ns;     /* since when no request was complete up to its
-                                         body; 0: one is in progress */
-    bool reserve;                     /* accepted beyond connections_max: for /health alone */
+    atomic_uint_fast64_t sending_ns;  /* since when a long answer is sent; 0: none is */
+    uint64_t acked;      /* bytes that the client had acknowledged then; set before sending_ns */
+    atomic_bool reading; /* waiting for bytes of a body */
+    atomic_uint_fast64_t idle_ns; /* since when no request was complete up to its
+                                     body; 0: one is in progress */
+    bool reserve;                 /* accepted beyond connections_max: for /health alone */
     /* of the request */
     exchange_stage stage;
     char *target; /* (EXCHANGE_TARGET_BYTES) */
     size_t target_length;
     char *body;
     size_t body_length, body_room, body_max, dropped;
-    bool takes_body;   /* else it is dropped */
-    bool refuses_body; /* more than body_max is an error of its own, and the request is not run */
-    uint64_t body_reserved; /* of the limit on all bodies in flight */
+    bool takes_body;     /* else it is dropped */
+    bool refuses_body;   /* more than body_max is an error of its own, and the request is not run */
+    uint64_t body_taken; /* of the budget of all bodies in flight */
     const char *method;
     bool head;
     admission_request seen;
@@ -85,8 +88,10 @@ typedef struct exchange {
     uint64_t begun_ns;
 } exchange;
 
-/* exchange_new makes an idle one; NULL without memory. exchange_free accepts NULL. */
-exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max);
+/* exchange_new makes an idle one; NULL without memory. Answers take their memory from `answers`
+ * (NULL: no limit on all of them). exchange_free accepts NULL. */
+exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max,
+                       budget *answers);
 void exchange_free(exchange *x);
 
 /* exchange_begin starts a request with its raw target; exchange_end makes it idle again and gives
@@ -102,10 +107,6 @@ void exchange_header(exchange *x, slice name, slice value);
 
 /* exchange_refuse notes the answer that is to be given; `detail` is static or in x->answer. */
 void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned retry_after);
-
-/* exchange_body_prepare makes room for so many more bytes of the body; false after noting why
- * not. */
-bool exchange_body_prepare(exchange *x, uint64_t bytes);
 
 /* exchange_body takes bytes of the body. What is over the limit is dropped, up to as much again,
  * so that the client gets to read the answer; false: cut the connection. */

@@ -64,6 +64,14 @@ static const metric_info info_swept = {.name = "stair_http_slow_connections_tota
 static const metric_info info_limited = {.name = "stair_rate_limited_total",
                                          .help = "Requests refused because of the rate limit.",
                                          .kind = METRIC_COUNTER};
+static const metric_info info_bodies_bytes = {
+    .name = "stair_http_bodies_bytes",
+    .help = "Memory of bodies in flight beyond 16 KiB each (bodies_bytes_max).",
+    .kind = METRIC_GAUGE};
+static const metric_info info_answers_bytes = {
+    .name = "stair_http_answers_bytes",
+    .help = "Memory of answers beyond 16 KiB each (answers_bytes_max).",
+    .kind = METRIC_GAUGE};
 static const metric_info info_work_waiting = {.name = "stair_work_waiting",
                                               .help = "Long requests that wait for a thread.",
                                               .kind = METRIC_GAUGE};
@@ -119,6 +127,9 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
     if (rc != ERR_OK) {
         return rc;
     }
+    const int bytes = SOCKET_BUFFER_BYTES; /* connections inherit it */
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     bool tls = o->tls_certificate != NULL && !l->admin;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U);
@@ -161,6 +172,8 @@ static void collect(void *ctx)
     metric_set(h->connections_gauge, (double)atomic_load(&h->main.connections));
     metric_set(h->connections_most, (double)h->main.connections_max);
     metric_set(h->busy_gauge, (double)atomic_load(&h->busy));
+    metric_set(h->bodies_bytes, (double)budget_taken(&h->options.admission->bodies));
+    metric_set(h->answers_bytes, (double)budget_taken(&h->answers));
     work_state state;
     work_state_get(h->work, &state);
     metric_set(h->work_waiting, (double)state.waiting);
@@ -177,6 +190,8 @@ static err_code declare(http *h, err *e)
         {&info_busy, &h->busy_gauge},
         {&info_swept, &h->swept},
         {&info_limited, &h->limited},
+        {&info_bodies_bytes, &h->bodies_bytes},
+        {&info_answers_bytes, &h->answers_bytes},
         {&info_work_waiting, &h->work_waiting},
         {&info_work_running, &h->work_running},
         {&info_work_refused, &h->work_refused},
@@ -195,9 +210,10 @@ err_code http_start(http **out, const http_options *options, err *e)
     }
     MHD_set_panic_func(on_panic, NULL);
     h->options = *options;
+    budget_init(&h->answers, options->answers_bytes_max);
     h->main = (listener){.http = h, .fd = -1, .connections_max = options->connections_max};
     h->admin =
-        (listener){.http = h, .fd = -1, .admin = true, .connections_max = ADMIN_CONNECTIONS_MAX};
+        (listener){.http = h, .fd = -1, .admin = true, .connections_max = CONNECTIONS_OF_ADMIN};
     pthread_mutex_init(&h->mutex, NULL);
     err_code rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
     if (rc == ERR_OK) {

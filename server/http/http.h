@@ -35,6 +35,10 @@
 #include "server/runtime/engine.h"
 #include "server/telemetry/metrics.h"
 
+/* Connections beyond connections_max that are for /health alone, and connections of admin_listen.
+ */
+enum { HTTP_CONNECTIONS_RESERVED = 16, HTTP_ADMIN_CONNECTIONS_MAX = 64 };
+
 typedef struct http http;
 
 typedef struct http_options {
@@ -49,6 +53,7 @@ typedef struct http_options {
     unsigned connections_per_address_max; /* 0: no limit */
     unsigned timeout_seconds;             /* of an idle connection, and to send a header */
     size_t answer_bytes_max;
+    uint64_t answers_bytes_max; /* all answers in memory */
     api *api;
     engine *engine;
     admission *admission;

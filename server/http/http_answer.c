@@ -8,6 +8,9 @@
 
 #include "server/http/http_parts.h"
 
+/* Answers beyond this are watched while they are sent; a socket's buffer takes shorter ones. */
+enum { LONG_ANSWER_BYTES = 256 * 1024 };
+
 static void add_cors_headers(const exchange *x, struct MHD_Response *response, const char *origin)
 {
     MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
@@ -91,6 +94,10 @@ enum MHD_Result http_answer(exchange *x)
     x->stage = STAGE_ANSWERED;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
     exchange_deadline(x, now, bytes);
+    if (bytes > LONG_ANSWER_BYTES) {
+        x->acked = http_acknowledged(x);
+        atomic_store(&x->sending_ns, now);
+    }
     exchange_record(x, http_of(x)->options.access, now);
     enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
     MHD_destroy_response(response);

@@ -10,6 +10,7 @@
  * The library has no call to close a connection of another thread: the socket is shut down, and the
  * loop sees the end and cleans up in its own thread.
  */
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -95,8 +96,8 @@ static exchange *begin(listener *l, struct MHD_Connection *connection)
     http *h = l->http;
     const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    exchange *x =
-        exchange_new(h->options.admission, h->options.timeout_seconds, h->options.answer_bytes_max);
+    exchange *x = exchange_new(h->options.admission, h->options.timeout_seconds,
+                               h->options.answer_bytes_max, l->admin ? NULL : &h->answers);
     if (x == NULL) {
         return NULL; /* the first request sees that there is none, and the connection is closed */
     }
@@ -161,6 +162,27 @@ bool http_take_turn(exchange *x)
     return true;
 }
 
+uint64_t http_acknowledged(const exchange *x)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    return getsockopt(x->socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_acked
+                                                                             : 0;
+}
+
+/* A long answer is held in memory or on disk until it is read, so its reader has to keep the pace
+ * all the time, as the sender of a body does. */
+static bool reads_too_slowly(const exchange *x, uint64_t now)
+{
+    uint64_t since = atomic_load(&x->sending_ns);
+    if (since == 0 || now < since) {
+        return false;
+    }
+    uint64_t seconds = (now - since) / 1000000000U;
+    uint64_t read = http_acknowledged(x) - x->acked;
+    return seconds > 2 * (uint64_t)x->timeout_seconds + read / EXCHANGE_SLOWEST_BYTES_A_SECOND;
+}
+
 void http_sweep(http *h)
 {
     uint64_t now = clock_ns();
@@ -170,7 +192,8 @@ void http_sweep(http *h)
         uint64_t deadline = atomic_load_explicit(&x->deadline_ns, memory_order_relaxed);
         bool held_up = cut_bodies_ns != 0 && now > cut_bodies_ns &&
                        atomic_load_explicit(&x->reading, memory_order_relaxed);
-        if ((held_up || (deadline != 0 && now > deadline)) && x->socket >= 0) {
+        if ((held_up || reads_too_slowly(x, now) || (deadline != 0 && now > deadline)) &&
+            x->socket >= 0) {
             (void)shutdown(x->socket, SHUT_RDWR);
             atomic_store_explicit(&x->deadline_ns, 0, memory_order_relaxed);
             metric_count(h->swept, 1);

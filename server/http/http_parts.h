@@ -13,6 +13,7 @@
 #include <microhttpd.h>
 
 #include "server/cli/address.h"
+#include "server/cli/serve_options.h"
 #include "server/http/balance.h"
 #include "server/http/exchange.h"
 #include "server/http/http.h"
@@ -31,12 +32,14 @@ struct http {
     http_options options; /* immutable */
     listener main, admin;
     work *work;
+    budget answers; /* bytes in memory, by caller */
     atomic_bool draining;
     atomic_bool cancelled;              /* long work ends */
     atomic_bool refusing;               /* connections of the main listener */
     atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
     atomic_size_t busy;
     balance load; /* of the main listener's threads */
+    metric_series *bodies_bytes, *answers_bytes;
     metric_series *work_waiting, *work_running, *work_refused, *work_abandoned;
     metric_series *connections_most, *idle_closed, *not_accepted;
     metric_series *connections_gauge, *busy_gauge, *swept, *limited;
@@ -50,10 +53,6 @@ static inline http *http_of(const exchange *x)
     return ((const listener *)x->listener)->http;
 }
 
-/* Connections beyond connections_max that are for /health alone, and connections of admin_listen.
- */
-enum { CONNECTIONS_RESERVED = 16, ADMIN_CONNECTIONS_MAX = 64 };
-
 /* What the library calls for a connection: MHD_AcceptPolicyCallback, MHD_NotifyConnectionCallback.
  * `cls` is the listener. */
 enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t length);
@@ -62,6 +61,9 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **con
 
 /* http_take_turn marks the connection as busy; false if it is being closed for being idle. */
 bool http_take_turn(exchange *x);
+
+/* http_acknowledged is how many bytes the client has acknowledged on this connection so far. */
+uint64_t http_acknowledged(const exchange *x);
 
 /* What the library calls for a request; see MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback
  * and MHD_RequestCompletedCallback. `cls` is the listener. */

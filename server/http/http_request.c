@@ -36,7 +36,8 @@ static void on_written(writer_job *job)
 static bool reserve(exchange *x)
 {
     http *h = http_of(x);
-    writer_admission admitted = engine_reserve(h->options.engine, x->body_length);
+    size_t bytes = x->body_length + api_write_op(x->write)->memory.used;
+    writer_admission admitted = engine_reserve(h->options.engine, bytes);
     if (admitted != WRITER_ADMITTED) {
         api_abandon(h->options.api, x->write);
         x->write = NULL;
@@ -49,7 +50,7 @@ static bool reserve(exchange *x)
     }
     memset(&x->job, 0, sizeof x->job);
     x->job.op = api_write_op(x->write);
-    x->job.bytes = x->body_length;
+    x->job.bytes = bytes;
     x->job.done = on_written;
     x->job.ctx = x;
     x->stage = STAGE_SUBMITTED;
@@ -214,7 +215,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         exchange_refuse(x, 503, "too many connections are open (connections_max)", 1);
         return http_refuse(x);
     }
-    exchange_deadline(x, x->begun_ns, x->answer.body_bytes);
+    exchange_deadline(x, x->begun_ns, 0); /* more with every byte of a body that comes */
     if (x->answer.status != 0) {
         x->stage = STAGE_REFUSED;
         metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
@@ -227,10 +228,6 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         return complete(x); /* there is no such call, and nothing waits for the body to say so */
     }
     atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
-    if (x->answer.has_body && !x->answer.chunked && route.takes_body &&
-        !exchange_body_prepare(x, x->answer.body_bytes)) {
-        return http_refuse(x);
-    }
     return MHD_YES;
 }
 

@@ -80,7 +80,7 @@ class Check(harness.TestCase):
         env = {**harness.ENVIRONMENT, "STAIR_THREADS": "256", "STAIR_DRAIN_DELAY": "20", "KUBERNETES_SERVICE_HOST": "x"}
         done = subprocess.run(limited, env=env, capture_output=True, text=True, timeout=60, check=True)
         report = json.loads(done.stdout)
-        for wanted in ("ulimit -n of at least 1064, not 500", "limited to 1907 MiB (ulimit -f)", "256 threads for",
+        for wanted in ("ulimit -n of at least 1144, not 500", "limited to 1907 MiB (ulimit -f)", "256 threads for",
                        "a stop may take 45 s, and Kubernetes kills after 30 s"):
             self.assertTrue(any(wanted in line for line in report["warnings"]), (wanted, report))
         self.assertTrue(any(line.startswith("quota: none") for line in report["notes"]), report)

@@ -72,12 +72,14 @@ class Limits(harness.TestCase):
     def test_all_bodies_in_flight_have_one_limit(self):
         with harness.Server(self.path("store"), "--bodies-bytes-max", "64KiB") as server:
             head = b"POST /items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 40000\r\n\r\n"
+            head += b" " * 39999
             with connect(server) as first:
                 first.sendall(head)
                 self.assertTrue(wait_for(lambda: b" 2\n" in server.client.get("/metrics").body.partition(
                     b"\nstair_http_requests_in_flight")[2][:4]))
                 with connect(server) as second:
                     second.sendall(head)
+                    second.sendall(b" ")
                     answer = second.recv(4096)
                     self.assertTrue(answer.startswith(b"HTTP/1.1 503"), answer)
                     self.assertIn(b"Retry-After: 1", answer)

@@ -344,10 +344,15 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     assert_int_equal(status_of(&a, &r, &no_route), 0);
     r.content_length = slice_of("1000");
     assert_int_equal(status_of(&a, &r, &read_route), 0);
-    assert_true(admission_body_reserve(&a, 1000));
-    assert_false(admission_body_reserve(&a, 1));
-    admission_body_release(&a, 1000);
-    assert_true(admission_body_reserve(&a, 1));
+    assert_true(budget_take(&a.bodies, 7, 750));
+    assert_false(budget_take(&a.bodies, 7, 1)); /* three quarters are one caller's part */
+    assert_true(budget_take(&a.bodies, 8, 250));
+    assert_false(budget_take(&a.bodies, 9, 1));
+    budget_give(&a.bodies, 7, 750);
+    assert_true(budget_take(&a.bodies, 9, 1));
+    assert_int_equal(budget_taken(&a.bodies), 251);
+    assert_false(budget_take(&a.bodies, 1, UINT64_MAX));
+    assert_int_equal(budget_taken(&a.bodies), 251);
 }
 
 static void a_body_that_is_compressed_is_refused_by_name(void **state)
