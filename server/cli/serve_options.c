@@ -55,6 +55,12 @@ const option serve_option_table[] = {
      AT(allow_origin),
      .value = "ORIGIN",
      .help = "origin that browsers may call from (CORS); without it none may"},
+    {.name = "allow-host",
+     .type = OPTION_TEXT,
+     AT(allow_host),
+     .value = "NAMES",
+     .help = "names that the Host header may have, with commas between them, where only loopback "
+             "names are taken (no keys) and on admin_listen"},
     {.name = "log-level",
      .type = OPTION_CHOICE,
      AT(log_level),

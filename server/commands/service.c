@@ -259,12 +259,21 @@ static err_code open_api(service *s, err *e)
     return api_new(&s->api, &deps, e);
 }
 
+static bool is_loopback(const char *where)
+{
+    address at;
+    return where != NULL && address_parse(&at, where, NULL) == ERR_OK && at.loopback;
+}
+
 static err_code open_http(service *s, bool loopback, err *e)
 {
     const serve_options *o = s->options;
     admission_options admitting = {
         .keys = s->keys,
         .check_host = loopback && s->keys == NULL,
+        .admin_loopback = is_loopback(o->admin_listen),
+        .allow_hosts = o->allow_host,
+        .allow_origin = o->allow_origin,
         .rate_per_second = o->rate,
         .rate_burst = (double)o->rate_burst,
         .work_per_second = o->work_rate,

@@ -17,9 +17,11 @@ void admission_init(admission *a, const admission_options *options)
     budget_init(&a->bodies, options->bodies_bytes_max);
 }
 
-static void refuse(admission_answer *answer, unsigned status, const char *detail)
+static void refuse(admission_answer *answer, unsigned status, const char *reason,
+                   const char *detail)
 {
     answer->status = status;
+    answer->reason = reason;
     answer->detail = detail;
 }
 
@@ -73,45 +75,91 @@ static slice target_host(slice target)
     return (slice){NULL, 0};
 }
 
+/* No space, no control byte. */
+static bool is_printable(slice text)
+{
+    bool printable = true;
+    for (size_t i = 0; printable && i < text.length; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        printable = c > ' ' && c != 0x7f;
+    }
+    return printable;
+}
+
 static bool is_target(slice target)
 {
     slice host = target_host(target);
     size_t path = host.at != NULL ? (size_t)(host.at + host.length - target.at) : 0;
     return (host.at == NULL || host.length > 0) && path < target.length && target.at[path] == '/' &&
-           memchr(target.at, ' ', target.length) == NULL;
+           is_printable(target);
 }
 
-/* Framing that two programs could read differently is refused, not interpreted. */
-static bool check_framing(const admission_request *r, admission_answer *answer)
+/* Request line and header lines as two programs could read them differently are refused, not
+ * interpreted. */
+static const char *framing_fault(const admission_request *r)
 {
     if (!is_target(r->target)) {
-        refuse(answer, 400,
-               "the request line needs a path that begins with /, alone or behind http://HOST, "
-               "and no space in it");
-    } else if (r->target.length > ADMISSION_TARGET_BYTES_MAX) {
+        return "the request line needs a path that begins with /, alone or behind http://HOST, "
+               "and no space or control byte in it";
+    }
+    if (r->other_version) {
+        return "the request line has to end with HTTP/1.1 or HTTP/1.0";
+    }
+    if (r->malformed_name) {
+        return "a header's name has to be letters, digits and !#$%&'*+-.^_`|~, and the colon has "
+               "to "
+               "follow it at once";
+    }
+    if (r->malformed_line) {
+        return "a header line has to end with CR LF, without a fold, a bare CR, a NUL or another "
+               "control byte in it";
+    }
+    if (r->hosts > 1 || (r->hosts == 0 && !r->http_1_0)) {
+        return "expected one Host header";
+    }
+    if (memchr(r->host.at != NULL ? r->host.at : "", ' ', r->host.length) != NULL) {
+        return "Host: expected a name or an address, without spaces";
+    }
+    if (r->content_lengths > 1) {
+        return "expected at most one Content-Length header";
+    }
+    if (r->transfer_encoding.at != NULL && r->content_lengths > 0) {
+        return "Content-Length and Transfer-Encoding exclude each other";
+    }
+    if (r->transfer_encodings > 1) {
+        return "expected at most one Transfer-Encoding header";
+    }
+    if (r->transfer_encoding.at != NULL && !equal_ignoring_case(r->transfer_encoding, "chunked")) {
+        return "the only Transfer-Encoding that is taken is chunked";
+    }
+    if (r->transfer_encoding.at != NULL && r->http_1_0) {
+        return "HTTP/1.0 has no Transfer-Encoding";
+    }
+    return NULL;
+}
+
+static bool check_framing(const admission_request *r, admission_answer *answer)
+{
+    if (r->target.length > ADMISSION_TARGET_BYTES_MAX) {
         snprintf(answer->text, sizeof answer->text,
                  "the target has %zu bytes; at most %d are taken", r->target.length,
                  ADMISSION_TARGET_BYTES_MAX);
-        refuse(answer, 414, answer->text);
+        refuse(answer, 414, "target_size", answer->text);
     } else if (r->header_bytes > ADMISSION_HEADER_BYTES_MAX) {
         snprintf(answer->text, sizeof answer->text,
                  "the header has %zu bytes; at most %d are taken", r->header_bytes,
                  ADMISSION_HEADER_BYTES_MAX);
-        refuse(answer, 431, answer->text);
+        refuse(answer, 431, "header_size", answer->text);
     } else if (r->header_lines > ADMISSION_HEADER_LINES_MAX) {
         snprintf(answer->text, sizeof answer->text,
                  "the header has %zu lines; at most %d are taken", r->header_lines,
                  ADMISSION_HEADER_LINES_MAX);
-        refuse(answer, 431, answer->text);
-    } else if (r->hosts > 1 || (r->hosts == 0 && !r->http_1_0)) {
-        refuse(answer, 400, "expected one Host header");
-    } else if (r->content_lengths > 1) {
-        refuse(answer, 400, "expected at most one Content-Length header");
-    } else if (r->transfer_encoding.at != NULL && r->content_lengths > 0) {
-        refuse(answer, 400, "Content-Length and Transfer-Encoding exclude each other");
-    } else if (r->transfer_encoding.at != NULL &&
-               !equal_ignoring_case(r->transfer_encoding, "chunked")) {
-        refuse(answer, 400, "the only Transfer-Encoding that is taken is chunked");
+        refuse(answer, 431, "header_size", answer->text);
+    } else {
+        const char *fault = framing_fault(r);
+        if (fault != NULL) {
+            refuse(answer, 400, "framing", fault);
+        }
     }
     return answer->status == 0;
 }
@@ -124,14 +172,14 @@ static bool parse_length(const admission_request *r, admission_answer *answer)
         return true;
     }
     if (r->content_length.length == 0) {
-        refuse(answer, 400, "Content-Length: expected a whole number");
+        refuse(answer, 400, "framing", "Content-Length: expected a whole number");
         return false;
     }
     uint64_t bytes = 0;
     for (size_t i = 0; i < r->content_length.length; i++) {
         unsigned digit = (unsigned)(unsigned char)r->content_length.at[i] - '0';
         if (digit > 9 || i > 18) {
-            refuse(answer, 400, "Content-Length: expected a whole number");
+            refuse(answer, 400, "framing", "Content-Length: expected a whole number");
             return false;
         }
         bytes = bytes * 10 + digit;
@@ -141,17 +189,99 @@ static bool parse_length(const admission_request *r, admission_answer *answer)
     return true;
 }
 
+static bool is_listed(const char *list, slice name)
+{
+    for (const char *at = list; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        if (length == name.length && strncasecmp(at, name.at, length) == 0) {
+            return true;
+        }
+        at += length + (at[length] == ',');
+    }
+    return false;
+}
+
+/* The host without its port. */
+static slice name_of(slice host)
+{
+    size_t length = host.length;
+    while (length > 0 && isdigit((unsigned char)host.at[length - 1])) {
+        length--;
+    }
+    bool port = length > 0 && host.at[length - 1] == ':';
+    return (slice){host.at, port ? length - 1 : host.length};
+}
+
+/* No page can get a browser to send these for a name of its own: addresses, and names without a
+ * dot, which only a local network can resolve. */
+static bool is_private_name(slice name)
+{
+    bool digits = name.length > 0;
+    for (size_t i = 0; digits && i < name.length; i++) {
+        digits = isdigit((unsigned char)name.at[i]) || name.at[i] == '.';
+    }
+    return digits || (name.length > 0 && name.at[0] == '[') ||
+           memchr(name.at, '.', name.length) == NULL;
+}
+
+static bool host_is_ours(const admission *a, const admission_request *r, slice host)
+{
+    const admission_options *o = &a->options;
+    if (host.at == NULL || is_loopback_name(host) || is_listed(o->allow_hosts, name_of(host))) {
+        return true;
+    }
+    return r->admin ? !o->admin_loopback && is_private_name(name_of(host)) : !o->check_host;
+}
+
 /* A host in the target overrules the header; a program in between may see it otherwise, so both
  * have to be ours. */
 static bool check_host(const admission *a, const admission_request *r, admission_answer *answer)
 {
-    slice host = target_host(r->target);
-    if (a->options.check_host && ((r->host.at != NULL && !is_loopback_name(r->host)) ||
-                                  (host.at != NULL && !is_loopback_name(host)))) {
-        refuse(answer, 403, "Host: expected a loopback name (localhost, 127.0.0.1, [::1])");
+    if (!host_is_ours(a, r, r->host) || !host_is_ours(a, r, target_host(r->target))) {
+        refuse(answer, 403, "host",
+               r->admin ? "Host: expected an address, a name without a dot, or one of allow_host"
+                        : "Host: expected a loopback name (localhost, 127.0.0.1, [::1]) or one of "
+                          "allow_host");
         return false;
     }
     return true;
+}
+
+static bool is_own_origin(const admission *a, const admission_request *r)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    const char *allowed = a->options.allow_origin;
+    if (allowed != NULL &&
+        (strcmp(allowed, "*") == 0 || slice_equal(r->origin, slice_of(allowed)))) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t skip = strlen(schemes[i]);
+        if (r->origin.length > skip && strncasecmp(r->origin.at, schemes[i], skip) == 0) {
+            slice from = {r->origin.at + skip, r->origin.length - skip};
+            return from.length == r->host.length &&
+                   strncasecmp(from.at, r->host.at, from.length) == 0;
+        }
+    }
+    return false;
+}
+
+/* Where no key is asked for, a browser would do for any page what it does for its user: a POST
+ * without a body needs no preflight. So pages of other origins may not call. */
+static bool check_origin(const admission *a, const admission_request *r, const api_route *route,
+                         admission_answer *answer)
+{
+    if (route->role == API_OPEN || (a->options.keys != NULL && !r->admin)) {
+        return true;
+    }
+    bool foreign = r->origin.at != NULL ? !is_own_origin(a, r)
+                                        : equal_ignoring_case(r->fetch_site, "cross-site") ||
+                                              equal_ignoring_case(r->fetch_site, "same-site");
+    if (foreign) {
+        refuse(answer, 403, "origin",
+               "a page of another origin may not call; allow_origin names one that may");
+    }
+    return !foreign;
 }
 
 static slice presented_key(const admission_request *r)
@@ -175,9 +305,10 @@ static bool check_key(const admission *a, const admission_request *r, const api_
     }
     api_role role = keys_check(a->options.keys, presented_key(r));
     if (role == API_OPEN) {
-        refuse(answer, 401, "a valid key is needed, as Authorization: Bearer or X-API-Key");
+        refuse(answer, 401, "no_key",
+               "a valid key is needed, as Authorization: Bearer or X-API-Key");
     } else if (role < route->role) {
-        refuse(answer, 403, "the key's role does not allow this call");
+        refuse(answer, 403, "role", "the key's role does not allow this call");
     }
     return answer->status == 0;
 }
@@ -200,7 +331,7 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
             answer->retry_after_seconds = (unsigned)((wait + 999999999) / 1000000000);
             snprintf(answer->text, sizeof answer->text, "more than %g requests a second",
                      a->options.rate_per_second);
-            refuse(answer, 429, answer->text);
+            refuse(answer, 429, "rate", answer->text);
             return false;
         }
         if (atomic_compare_exchange_weak_explicit(&a->next_ns, &due, begin + step,
@@ -247,7 +378,7 @@ static bool check_encoding(const admission_request *r, const api_route *route,
     snprintf(answer->text, sizeof answer->text,
              "Content-Encoding%s%.*s: only identity is taken, a body that is not compressed",
              printable ? " " : "", printable ? (int)encoding.length : 0, encoding.at);
-    refuse(answer, 415, answer->text);
+    refuse(answer, 415, "encoding", answer->text);
     return false;
 }
 
@@ -260,7 +391,7 @@ static void check_length(const api_route *route, admission_answer *answer)
                      ? "the body has %llu bytes; at most %zu are taken (body_bytes_max)"
                      : "the body has %llu bytes; this call takes none, and at most %zu are read",
                  (unsigned long long)answer->body_bytes, route->body_bytes_max);
-        refuse(answer, 413, answer->text);
+        refuse(answer, 413, "body_size", answer->text);
     }
 }
 
@@ -269,6 +400,7 @@ void admission_check(admission *a, const admission_request *r, const api_route *
 {
     answer->status = 0;
     answer->detail = NULL;
+    answer->reason = NULL;
     answer->retry_after_seconds = 0;
     answer->has_body = false;
     answer->chunked = false;
@@ -276,7 +408,7 @@ void admission_check(admission *a, const admission_request *r, const api_route *
     if (!check_framing(r, answer) || !parse_length(r, answer)) {
         return;
     }
-    if (!check_host(a, r, answer)) {
+    if (!check_host(a, r, answer) || !check_origin(a, r, route, answer)) {
         return;
     }
     if (check_key(a, r, route, answer) && check_rate(a, route, now_ns, answer) &&

@@ -3,7 +3,8 @@
  * admission: what is decided about a request from its first lines alone, before its body is read.
  *
  * In this order: is the request well framed, is the Host one of ours (a server on loopback without
- * keys would otherwise answer any web page that points its own name at 127.0.0.1), is there a key
+ * keys would otherwise answer any web page that points its own name at 127.0.0.1), is the page that
+ * calls, if one does, of an origin that may (where there are no keys), is there a key
  * of the right role, is the rate below the limit, is the announced body plain and does it fit. It
  * knows nothing of sockets, so tests call it directly.
  *
@@ -36,10 +37,14 @@ typedef struct admission_request {
     slice authorization; /* likewise */
     slice api_key;
     slice transfer_encoding;
+    slice origin, fetch_site; /* Origin, Sec-Fetch-Site */
     slice content_encoding;
     slice content_length;
     unsigned content_lengths; /* how many such headers */
     unsigned hosts;
+    unsigned transfer_encodings;
+    bool other_version; /* the request line ends with neither HTTP/1.1 nor 1.0 */
+    bool malformed_name, malformed_line;
     size_t header_bytes; /* all names and values */
     size_t header_lines;
     bool admin; /* came in by --admin-listen */
@@ -48,7 +53,10 @@ typedef struct admission_request {
 
 typedef struct admission_options {
     const keys *keys;          /* NULL: none are asked for */
-    bool check_host;           /* accept loopback names only */
+    bool check_host;           /* accept loopback names and `allow_hosts` only */
+    bool admin_loopback;       /* admin_listen is on loopback: likewise there */
+    const char *allow_hosts;   /* names with commas between them; NULL: none */
+    const char *allow_origin;  /* origin whose pages may call; NULL: none */
     double rate_per_second;    /* 0: no limit */
     double rate_burst;         /* requests that may come at once; >= 1 */
     double work_per_second;    /* units of api/web/cost.h; 0: no limit */
@@ -65,6 +73,7 @@ typedef struct admission {
 typedef struct admission_answer {
     unsigned status;    /* 0: go on; else refuse with it */
     const char *detail; /* for people; static or in `text` */
+    const char *reason; /* one word for the log, static */
     char text[192];
     unsigned retry_after_seconds;
     bool has_body; /* the request announces one, wanted or not */

@@ -67,6 +67,7 @@ void exchange_begin(exchange *x, const char *target)
     x->work.run = NULL;
     x->looked_ns = 0;
     x->gone = false;
+    x->unread = false;
     api_response_reset(&x->response);
 }
 
@@ -94,10 +95,50 @@ static bool is(slice name, const char *wanted)
     return strlen(wanted) == name.length && strncasecmp(name.at, wanted, name.length) == 0;
 }
 
-void exchange_header(exchange *x, slice name, slice value)
+static bool is_token(slice name)
 {
-    x->seen.header_bytes += name.length + value.length + 4;
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    bool token = name.length > 0;
+    for (size_t i = 0; token && i < name.length; i++) {
+        char c = name.at[i];
+        token = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                (c != '\0' && strchr(others, c) != NULL);
+    }
+    return token;
+}
+
+static bool has_control_bytes(slice value)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if ((c < ' ' && c != '\t') || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Spaces and tabs around a value are not part of it (RFC 9110, 5.5). */
+static slice trimmed(slice value)
+{
+    while (value.length > 0 && (value.at[0] == ' ' || value.at[0] == '\t')) {
+        value.at++;
+        value.length--;
+    }
+    while (value.length > 0 &&
+           (value.at[value.length - 1] == ' ' || value.at[value.length - 1] == '\t')) {
+        value.length--;
+    }
+    return value;
+}
+
+void exchange_header(exchange *x, slice name, slice given)
+{
+    slice value = trimmed(given);
+    x->seen.header_bytes += name.length + given.length + 4;
     x->seen.header_lines++;
+    x->seen.malformed_name = x->seen.malformed_name || !is_token(name);
+    x->seen.malformed_line = x->seen.malformed_line || has_control_bytes(given);
     switch (name.length > 0 ? name.at[0] | 0x20 : 0) {
     case 'h':
         if (is(name, "host")) {
@@ -133,7 +174,18 @@ void exchange_header(exchange *x, slice name, slice value)
         break;
     case 't':
         if (is(name, "transfer-encoding")) {
-            x->seen.transfer_encoding = value;
+            x->seen.transfer_encoding = given; /* the library reads it with its spaces */
+            x->seen.transfer_encodings++;
+        }
+        break;
+    case 'o':
+        if (is(name, "origin")) {
+            x->seen.origin = value;
+        }
+        break;
+    case 's':
+        if (is(name, "sec-fetch-site")) {
+            x->seen.fetch_site = value;
         }
         break;
     case 'i':

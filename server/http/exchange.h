@@ -75,6 +75,8 @@ typedef struct exchange {
     uint64_t body_taken; /* of the budget of all bodies in flight */
     const char *method;
     bool head;
+    const char *target_end; /* in the library's buffer, where version and lines follow */
+    const char *line;       /* where the next header line has to begin; see http_request.c */
     admission_request seen;
     slice content_type, idempotency_key, given_id, preflight, min_seq;
     admission_answer answer;
@@ -85,6 +87,7 @@ typedef struct exchange {
     work_job work;
     uint64_t looked_ns; /* when the pool last looked whether the client is still there */
     bool gone;          /* it was not */
+    bool unread;        /* the client may still be sending what nobody reads */
     uint64_t begun_ns;
 } exchange;
 

@@ -147,6 +147,9 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
          l->admin ? 0 : (intptr_t)o->connections_per_address_max, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_seconds, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, NULL},
+#if MHD_VERSION >= 0x01000000
+        {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
+#endif
         {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -216,6 +219,9 @@ err_code http_start(http **out, const http_options *options, err *e)
         (listener){.http = h, .fd = -1, .admin = true, .connections_max = CONNECTIONS_OF_ADMIN};
     pthread_mutex_init(&h->mutex, NULL);
     err_code rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
+    if (rc == ERR_OK) {
+        rc = linger_new(&h->linger, e);
+    }
     if (rc == ERR_OK) {
         rc = declare(h, e);
     }
@@ -294,6 +300,7 @@ void http_stop(http *h)
     listener_close(&h->main);
     listener_close(&h->admin);
     work_free(h->work);
+    linger_free(h->linger);
     tls_clear();
     pthread_mutex_destroy(&h->mutex);
     mem_free(h);

@@ -133,6 +133,9 @@ static void end(exchange *x)
     if (atomic_load(&x->idle_ns) == closing) {
         atomic_fetch_sub(&l->leaving, 1);
     }
+    if (x->unread) {
+        linger_take(h->linger, x->socket);
+    }
     atomic_fetch_sub(&l->connections, 1);
     balance_end(x->counted);
     exchange_free(x);

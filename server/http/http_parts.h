@@ -17,6 +17,7 @@
 #include "server/http/balance.h"
 #include "server/http/exchange.h"
 #include "server/http/http.h"
+#include "server/http/linger.h"
 
 typedef struct listener {
     http *http;
@@ -32,6 +33,7 @@ struct http {
     http_options options; /* immutable */
     listener main, admin;
     work *work;
+    lingering *linger;
     budget answers; /* bytes in memory, by caller */
     atomic_bool draining;
     atomic_bool cancelled;              /* long work ends */

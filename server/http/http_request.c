@@ -164,6 +164,37 @@ static enum MHD_Result complete(exchange *x)
 /* Shown to the library in place of the client's cookies, and not counted as the client's. */
 static const char cookie_name[] = "Cookie";
 
+/* The library joins folded lines, takes a bare LF for the end of a line and ends a value at a NUL,
+ * all without a word. But it keeps names and values where they were received, with NULs for the
+ * colon, CR and LF. So each line has to begin where the one before ended, and the last ends where
+ * the header does. Later versions of the library refuse such lines themselves. */
+static void check_line(exchange *x, const char *name, size_t name_length, const char *value,
+                       size_t value_length)
+{
+#if MHD_VERSION < 0x01000000
+    bool whole = name == x->line && value != NULL && value > name;
+    for (const char *at = whole ? name + name_length + 1 : value; at < value && whole; at++) {
+        whole = *at == ' ' || *at == '\t';
+    }
+    x->seen.malformed_line = x->seen.malformed_line || !whole;
+    x->line = value != NULL ? value + value_length + 2 : NULL;
+#else
+    (void)x, (void)name, (void)name_length, (void)value, (void)value_length;
+#endif
+}
+
+static void check_end(exchange *x, const char *method)
+{
+#if MHD_VERSION < 0x01000000
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    bool whole = info != NULL && x->line + 2 == method + info->header_size;
+    x->seen.malformed_line = x->seen.malformed_line || !whole;
+#else
+    (void)x, (void)method;
+#endif
+}
+
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  size_t name_length, const char *value, size_t value_length)
 {
@@ -171,6 +202,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     if (name == cookie_name) {
         return MHD_YES;
     }
+    check_line(cls, name, name_length, value, value_length);
     exchange_header(cls, (slice){name, name_length},
                     (slice){value != NULL ? value : "", value_length});
     return MHD_YES;
@@ -193,7 +225,11 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     x->seen.target = (slice){x->target, x->target_length};
     x->seen.admin = ((listener *)x->listener)->admin;
     x->seen.http_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    x->seen.other_version = !x->seen.http_1_0 && strcmp(version, "HTTP/1.1") != 0;
+    x->line = version + strlen(version) + 2;
+    x->seen.malformed_line = x->target_end + 1 != version;
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, x);
+    check_end(x, method);
     admission_request_id(x->given_id, x->request_id);
     api_route_find(h->options.api, x->head ? slice_of("GET") : x->seen.method, x->seen.target,
                    &route);
@@ -221,10 +257,12 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
         /* with a body announced, or a length that cannot be trusted, the connection ends here */
         bool close = x->answer.has_body || x->answer.status == 400 || x->answer.status == 413;
+        x->unread = close;
         return close ? http_refuse(x) : MHD_YES;
     }
     x->stage = STAGE_BODY;
     if (x->answer.body_bytes > x->body_max) {
+        x->unread = true;
         return complete(x); /* there is no such call, and nothing waits for the body to say so */
     }
     atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
@@ -293,6 +331,7 @@ void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connecti
         return NULL;
     }
     exchange_begin(x, uri != NULL ? uri : "");
+    x->target_end = uri != NULL ? uri + strlen(uri) : NULL;
     if (uri != NULL) {
         hide_query(uri);
     }

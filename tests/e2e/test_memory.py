@@ -195,7 +195,7 @@ class Memory(harness.TestCase):
         peak = status_bytes(self.server.process.pid, "VmHWM")
         print(f"memory: {before / MIB:.1f} MiB before, {(peak - before) / MIB:.1f} MiB more of {allowed / MIB:.1f} allowed")
         self.assertLess(peak - before, allowed)
-        self.assertGreater(peak - before, 20 * MIB)  # bodies and answers were at their limits
+        self.assertGreater(peak - before, 12 * MIB)  # bodies and answers were at their limits
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * linger: closes a connection whose client may still be sending, so that it gets to read the
+ * answer.
+ *
+ * A socket that is closed with bytes unread is reset, and the reset takes the answer with it, a 401
+ * or 413 that says why. So the socket is kept open for reading: what comes is dropped until the
+ * client closes, LINGER_BYTES_MAX have come or LINGER_SECONDS have passed.
+ *
+ * Threading: linger_take from any thread; the rest from one.
+ */
+#ifndef SERVER_HTTP_LINGER_H
+#define SERVER_HTTP_LINGER_H
+
+#include "core/common/err.h"
+
+enum { LINGER_SOCKETS_MAX = 64, LINGER_BYTES_MAX = 64 * 1024 * 1024, LINGER_SECONDS = 5 };
+
+typedef struct lingering lingering;
+
+/* linger_new starts the one thread that drops. */
+err_code linger_new(lingering **out, err *e) ERR_CHECKED;
+
+/* linger_take keeps a duplicate of a socket that its owner is about to close; with
+ * LINGER_SOCKETS_MAX of them it does nothing, and the owner's close is the end. */
+void linger_take(lingering *l, int socket);
+
+/* linger_free closes all; accepts NULL. */
+void linger_free(lingering *l);
+
+#endif
