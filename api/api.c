@@ -393,6 +393,7 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
     recommend_scratch_watch(w->scratch, end_of_filter, &c);
     c.phase_began = a->deps.clock_ns != NULL ? a->deps.clock_ns() : 0;
     run(&c);
+    store_read_end(c.read);
     context_view_end(&c);
     json_decref(c.document);
     recommend_scratch_watch(w->scratch, NULL, NULL);

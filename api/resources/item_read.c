@@ -109,7 +109,7 @@ err_code handle_item_id_get(context *c, err *e)
     context_id_check(c, slice_of("id"), c->id);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &read, e);
+        code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
         return code;
@@ -213,7 +213,7 @@ err_code handle_items_get(context *c, err *e)
         code = cost_bounded(c, page_cost(&p), e);
     }
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &p.read, e);
+        code = context_read(c, &p.read, e);
     }
     if (code != ERR_OK) {
         return code;

@@ -45,8 +45,10 @@ static err_code plain_list(context *c, list_function list, err *e)
         return ERR_INVALID;
     }
     context_phase(c, API_PHASE_PARSE);
-    context_view(c);
-    code = cost_admit(c, recommend_cost(c, &r) + filter_cost(c, &r.filter), e);
+    code = answer_view(c, r.fields, e);
+    if (code == ERR_OK) {
+        code = cost_admit(c, recommend_cost(c, &r) + filter_cost(c, &r.filter), e);
+    }
     if (code == ERR_OK) {
         code = list_query_of(c, &r, &q, e);
     }
@@ -125,12 +127,15 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
     const recommend_request *r = ask->lists;
     slice item = ask->item;
     similar_by by = ask->by;
-    context_view(c);
+    err_code code = answer_view(c, r->fields, e);
+    if (code != ERR_OK) {
+        return code;
+    }
     ask->row = item.at != NULL ? view_item_find(c->view, item) : ROW_NONE;
     if (item.at != NULL && ask->row == ROW_NONE) {
         return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
     }
-    err_code code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
     code = code == ERR_OK ? near_what(c, ask, &text, &result, e) : code;
     if (code != ERR_OK) {
         return code;

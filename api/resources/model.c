@@ -25,16 +25,17 @@ static json_t *generation_tree(const generation_info *g)
 
 static err_code active_generation(context *c, json_t **out, err *e)
 {
-    uint32_t number = view_generation(c->view);
     store_read *read;
     generation_info info;
     *out = json_null();
-    if (number == 0) {
-        return ERR_OK;
-    }
-    err_code code = store_read_begin(c->deps->store, &read, e);
+    err_code code = context_read(c, &read, e);
     if (code != ERR_OK) {
         return code;
+    }
+    uint32_t number = view_generation(c->view);
+    if (number == 0) {
+        store_read_end(read);
+        return ERR_OK;
     }
     err own = ERR_INIT;
     code = generation_get(read, number, c->memory, &info, &own);
@@ -58,7 +59,6 @@ err_code handle_model_get(context *c, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    context_view(c);
     code = active_generation(c, &active, e);
     if (code != ERR_OK) {
         return code;
@@ -83,7 +83,7 @@ err_code handle_model_generations_get(context *c, err *e)
     query_end(c);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &read, e);
+        code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
         return code;

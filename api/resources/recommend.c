@@ -127,8 +127,10 @@ static err_code answer(context *c, const recommend_request *r, err *e)
 static err_code answer_one(context *c, const recommend_request *r, err *e)
 {
     context_phase(c, API_PHASE_PARSE);
-    context_view(c);
-    err_code code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    err_code code = answer_view(c, r->fields, e);
+    if (code == ERR_OK) {
+        code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    }
     return code == ERR_OK ? answer(c, r, e) : code;
 }
 
@@ -254,7 +256,13 @@ err_code handle_recommend_batch_post(context *c, err *e)
         return code;
     }
     context_phase(c, API_PHASE_PARSE);
-    context_view(c);
-    code = admit_batch(c, requests, json_array_size(list), e);
+    unsigned fields = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        fields |= requests[i].fields;
+    }
+    code = answer_view(c, fields, e);
+    if (code == ERR_OK) {
+        code = admit_batch(c, requests, json_array_size(list), e);
+    }
     return code == ERR_OK ? answer_batch(c, requests, json_array_size(list), e) : code;
 }

@@ -5,6 +5,15 @@
 #include "storage/exchange/item_json.h"
 #include "storage/records/items.h"
 
+err_code answer_view(context *c, unsigned fields, err *e)
+{
+    if (fields != 0) {
+        return context_read(c, &c->read, e);
+    }
+    context_view(c);
+    return ERR_OK;
+}
+
 err_code rows_of(context *c, const slice *ids, size_t id_count, const uint32_t **rows,
                  size_t *count, err *e)
 {
@@ -122,11 +131,8 @@ err_code answer_items(context *c, const recommend_result *result,
                       const answer_items_options *options, err *e)
 {
     json_buffer *b = &c->response->body;
-    store_read *read = NULL;
+    store_read *read = c->read;
     err_code code = ERR_OK;
-    if (options->fields != 0) {
-        code = store_read_begin(c->deps->store, &read, e);
-    }
     c->response->lists[result->fallback]++;
     c->response->lists_inexact += !result->exact;
     json_put_key(b, "items");
@@ -153,6 +159,5 @@ err_code answer_items(context *c, const recommend_result *result,
         }
     }
     json_put_raw(b, "]", 1);
-    store_read_end(read);
     return code;
 }

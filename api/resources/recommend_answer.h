@@ -3,7 +3,7 @@
  * recommend_answer: a list of hits as JSON, for every route that gives lists.
  *
  * Written straight into the response. Titles and other members that the view does not hold are
- * read from the store in one short transaction after the search.
+ * read from the store in one transaction, at the write of the view.
  */
 #ifndef API_RECOMMEND_ANSWER_H
 #define API_RECOMMEND_ANSWER_H
@@ -14,6 +14,9 @@
 #include "api/resources/recommend_request.h"
 #include "api/web/context.h"
 #include "core/serve/query/recommend.h"
+
+/* answer_view takes the view for lists, and with `fields` a read of the store at the same write. */
+err_code answer_view(context *c, unsigned fields, err *e) ERR_CHECKED;
 
 /* answer_items writes the member "items" and counts the list for the metrics. */
 typedef struct answer_items_options {

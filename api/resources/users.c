@@ -105,7 +105,7 @@ err_code handle_user_get(context *c, err *e)
     context_id_check(c, slice_of("id"), c->id);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &read, e);
+        code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
         return code;
@@ -154,7 +154,7 @@ err_code handle_user_interactions_get(context *c, err *e)
     context_id_check(c, slice_of("id"), c->id);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &read, e);
+        code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
         return code;

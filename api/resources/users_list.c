@@ -66,7 +66,7 @@ err_code handle_users_get(context *c, err *e)
     query_end(c);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
-        code = store_read_begin(c->deps->store, &read, e);
+        code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
         return code;

@@ -47,7 +47,8 @@ typedef struct context {
     workspace *workspace;
     problem_list problems;
     const char *asked[QUERY_NAMES_MAX + 1]; /* parameters that the call knows: NULL-terminated */
-    const view *view;                       /* after context_view */
+    store_read *read; /* of the view's write, where lists show what only the store holds */
+    const view *view; /* after context_view */
     live_hold hold;
     spools *spools;   /* of exports */
     api_write *write; /* what the handler prepared, if it did */
@@ -59,6 +60,11 @@ typedef struct context {
 
 /* context_view takes the current view for the rest of the request; later calls change nothing. */
 void context_view(context *c);
+
+/* context_read begins a read of the store and takes the view of the same write, in place of one
+ * that was taken before: call it before anything is computed from the view. The caller ends the
+ * read. */
+err_code context_read(context *c, store_read **out, err *e) ERR_CHECKED;
 
 /* context_view_end gives it back before the request ends. */
 void context_view_end(context *c);
