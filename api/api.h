@@ -91,6 +91,9 @@ typedef struct api_health {
     uint64_t held_bytes;  /* free pages that an open read keeps from being used again */
     char held_by[96];     /* whose read that is, for people; "": nobody's */
     double propagation_lag_seconds;
+    bool encoder; /* texts are encoded by another server; else the rest is 0 */
+    uint64_t encoder_pending, encoder_refused, encoder_failures;
+    char encoder_problem[128]; /* why its last call failed; "": it did not */
 } api_health;
 
 typedef enum api_train_state {
@@ -152,6 +155,7 @@ typedef struct api_deps {
     const interaction_types *types;
     api_limits limits;
     const char *version;
+    const char *encoder_modality; /* that an encoder makes of texts after the commit; NULL: none */
     const char *spool_dir; /* exports are written to unlinked files here before they are sent */
     void *ctx;             /* first argument of all that follows */
     void (*health)(void *ctx, api_health *out);

@@ -30,6 +30,26 @@ static void put_number(json_buffer *b, const char *key, uint64_t value)
     json_put_unsigned(b, value);
 }
 
+static void put_encoder(json_buffer *b, const api_health *h)
+{
+    json_put_key(b, "encoder");
+    if (!h->encoder) {
+        json_put_raw(b, "null", 4);
+        return;
+    }
+    json_put_raw(b, "{", 1);
+    put_number(b, "pending", h->encoder_pending);
+    put_number(b, "refused", h->encoder_refused);
+    put_number(b, "failures", h->encoder_failures);
+    json_put_key(b, "problem");
+    if (h->encoder_problem[0] != '\0') {
+        json_put_text(b, h->encoder_problem);
+    } else {
+        json_put_raw(b, "null", 4);
+    }
+    json_put_raw(b, "}", 1);
+}
+
 err_code handle_health_get(context *c, err *e)
 {
     (void)e;
@@ -73,6 +93,7 @@ err_code handle_health_get(context *c, err *e)
     }
     json_put_key(b, "propagation_lag_seconds");
     json_put_double(b, h.propagation_lag_seconds);
+    put_encoder(b, &h);
     json_put_raw(b, "}", 1);
     return ERR_OK;
 }

@@ -78,6 +78,17 @@ static bool is_modality(const view *v, slice name)
     return false;
 }
 
+/* awaited names the modality that an encoder will make of the item's texts; absent: none. */
+static slice awaited(const context *c, const op_item *it)
+{
+    slice name = slice_of(c->deps->encoder_modality);
+    bool texts = it->title.length > 0 || it->description.length > 0 || it->category_count > 0;
+    for (uint32_t i = 0; i < it->feature_count; i++) {
+        texts = texts && !slice_equal(it->features[i].modality, name);
+    }
+    return name.at != NULL && texts ? name : slice_of(NULL);
+}
+
 /* Everything as names, because rows and modality numbers mean something only under this view. */
 static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
 {
@@ -150,6 +161,7 @@ static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
             w->prepared[entry] = cold;
             it->prepared = cold;
             code = exists ? ERR_OK : describe(hold.view, w, entry, e);
+            w->embeddings[entry].pending = awaited(c, it);
         }
     }
     live_release(c->deps->live, &hold);

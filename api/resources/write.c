@@ -64,6 +64,9 @@ static void put_document(json_buffer *b, const write_embedding *m)
     put_names(b, "from", m->from, m->from_count);
     put_names(b, "missing", m->missing, m->missing_count);
     put_names(b, "unused", m->unused, m->unused_count);
+    if (m->pending.at != NULL) {
+        put_names(b, "pending", &m->pending, 1);
+    }
     json_put_key(b, "neighbours");
     json_put_raw(b, "[", 1);
     for (uint32_t i = 0; i < m->neighbour_count; i++) {

@@ -30,6 +30,7 @@ typedef struct write_embedding {
     bool known; /* something was prepared for this entry */
     uint32_t from_count, missing_count, unused_count, neighbour_count;
     const slice *from, *missing, *unused;
+    slice pending; /* modality that an encoder makes of the texts later; absent: none */
     const struct write_neighbour {
         slice item, modality;
         float similarity;

@@ -279,6 +279,7 @@ const option serve_option_table[] = {
      .min = 60,
      .max = 3660.0 * 86400,
      .help = "age that the log of writes is trimmed to"},
+    OPTIONS_ENCODER(serve_options),
     {.name = "interaction-types",
      .type = OPTION_TEXT,
      .check = types_check,

@@ -155,6 +155,7 @@ static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
 {
     address at;
     err_code rc = address_parse(&at, o->listen, e);
+    rc = rc == ERR_OK ? encoder_options_check(&o->encoder, e) : rc;
     if (rc != ERR_OK) {
         return rc;
     }
@@ -187,6 +188,7 @@ static err_code open_engine(service *s, err *e)
         .propagate_seconds = o->propagate_every,
         .propagate_within_seconds = o->propagate_within,
         .watch_seconds = o->watch_every,
+        .encoder = &o->encoder,
         .metrics = s->metrics,
         .fatal = on_fatal,
         .fatal_ctx = s,
@@ -244,6 +246,7 @@ static err_code open_api(service *s, err *e)
                 .spool_bytes_max = (size_t)o->spool_bytes_max,
             },
         .version = STAIR_VERSION,
+        .encoder_modality = s->options->encoder.url != NULL ? s->options->encoder.modality : NULL,
         .spool_dir = o->spool_dir != NULL ? o->spool_dir : o->store,
         .ctx = s,
         .health = on_health,

@@ -8,6 +8,7 @@
 #include "core/common/mem.h"
 #include "server/cli/command.h"
 #include "server/load/live_load.h"
+#include "server/runtime/encoding.h"
 #include "server/runtime/propagator.h"
 #include "server/runtime/startup.h"
 #include "server/telemetry/log.h"
@@ -23,6 +24,7 @@ struct engine {
     live *live;
     writer *writer;
     propagator *propagator;
+    encoding *encoding;       /* NULL: no encoder */
     live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
     atomic_bool stopped;
     struct {
@@ -230,6 +232,8 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .queue_bytes_max = o->queue_bytes_max,
         .group_jobs_max = GROUP_JOBS_MAX,
         .seq = info->seq,
+        .changed = g->encoding != NULL ? encoding_changed : NULL,
+        .changed_ctx = g->encoding,
         .fatal = o->fatal,
         .fatal_ctx = o->fatal_ctx,
     };
@@ -249,7 +253,8 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .within_seconds = o->propagate_within_seconds,
         .watch_seconds = o->watch_seconds,
     };
-    return propagator_new(&g->propagator, &propagating, e);
+    rc = propagator_new(&g->propagator, &propagating, e);
+    return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, e) : rc;
 }
 
 err_code engine_open(engine **out, const engine_options *options, err *e)
@@ -267,6 +272,9 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
     }
     if (rc == ERR_OK) {
         rc = declare(g, e);
+    }
+    if (rc == ERR_OK && options->encoder != NULL && options->encoder->url != NULL) {
+        rc = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
     }
     if (rc == ERR_OK) {
         rc = start_threads(g, &info, e);
@@ -334,6 +342,15 @@ void engine_health(engine *g, api_health *out)
         snprintf(out->problem, sizeof out->problem,
                  "the convolution in the background fails; what has changed counts only in part");
     }
+    if (g->encoding != NULL) {
+        encode_status encoder;
+        encoding_tell(g->encoding, &encoder);
+        out->encoder = true;
+        out->encoder_pending = encoder.pending;
+        out->encoder_refused = encoder.refused;
+        out->encoder_failures = encoder.failures;
+        snprintf(out->encoder_problem, sizeof out->encoder_problem, "%s", encoder.problem);
+    }
     out->queue_depth = status.depth;
     out->propagation_lag_seconds = propagator_lag(g->propagator);
     if (store_stat(g->store, &info, NULL) == ERR_OK) {
@@ -356,6 +373,7 @@ void engine_stop(engine *g)
     if (g == NULL || atomic_exchange(&g->stopped, true)) {
         return;
     }
+    encoding_stop(g->encoding);
     if (g->propagator != NULL) {
         propagator_stop(g->propagator);
     }
@@ -371,6 +389,7 @@ void engine_close(engine *g)
     }
     engine_stop(g);
     propagator_free(g->propagator);
+    encoding_free(g->encoding);
     writer_free(g->writer);
     live_free(g->live);
     store_close(g->store);

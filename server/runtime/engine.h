@@ -33,6 +33,7 @@ typedef struct engine_options {
     double propagate_seconds;        /* but not more often than this */
     double propagate_within_seconds; /* and at the latest so long after a change */
     double watch_seconds;            /* how often to look for generations of other processes */
+    const struct encoder_options *encoder; /* borrowed; NULL, or without url: none */
     metrics *metrics;
     void (*fatal)(void *ctx, const char *why); /* see writer_options */
     void *fatal_ctx;

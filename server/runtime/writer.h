@@ -60,6 +60,10 @@ typedef struct writer_options {
     size_t group_jobs_max;
     uint64_t seq; /* that the live tables are at */
     unsigned char lineage[LINEAGE_BYTES];
+    /* told of every committed op, after its changes are visible, in the writer's thread: quick; or
+     * NULL */
+    void (*changed)(void *ctx, const change_list *changes);
+    void *changed_ctx;
     /* the tables in memory fell behind the disk for good: end the process, so that a start reads
      * all anew. Called in the writer's thread. */
     void (*fatal)(void *ctx, const char *why);

@@ -109,6 +109,9 @@ static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
             continue;
         }
         publish(w, r, j->op->kind == OP_GENERATION_ACTIVATE ? &j->base : NULL);
+        if (w->options.changed != NULL) {
+            w->options.changed(w->options.changed_ctx, &r->changes);
+        }
         pthread_mutex_lock(&w->mutex);
         w->seq = r->seq;
         pthread_mutex_unlock(&w->mutex);

@@ -176,6 +176,67 @@ class OfStore(harness.TestCase):
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
 
+    def served(self, store, encoder, *more):
+        return harness.Server(store, "--encoder-url", encoder.url, "--encoder-model", "m", *more)
+
+    def wait_for(self, client, pending=0):
+        for _ in range(600):
+            health = client.get("/health").json["encoder"]
+            if health["pending"] <= pending:
+                return health
+            time.sleep(0.05)
+        raise AssertionError(f"still pending: {health}")
+
+    def test_a_posted_item_is_committed_at_once_and_its_vector_follows(self):
+        with Encoder() as encoder, self.served(self.path("empty"), encoder) as server:
+            client = server.new_client()
+            answer = client.post("/items", {"id": "a", "title": "winter jacket"})
+            self.assertEqual((answer.status, client.get("/items/a").json["updated_seq"]), (201, 1))
+            self.wait_for(client)
+            self.assertEqual(client.get("/items/a").json["updated_seq"], 1)
+            client.patch("/items/a", {"title": "summer hat"})
+            self.wait_for(client)
+            client.patch("/items/a", {"attributes": {"price": 3}})
+            self.wait_for(client)
+            self.assertEqual(encoder.stats()["inputs"], ["winter jacket", "summer hat"])
+            self.assertIn("stair_encoder_items_total 2", client.get("/metrics").body.decode())
+            server.stop()
+            self.assert_checked(self.path("empty"))
+
+    def test_with_a_dead_encoder_reads_and_writes_go_on_and_what_waits_is_done_later(self):
+        with Encoder("--seconds", "0.05") as encoder:
+            store, port = self.path("empty"), encoder.port
+            with self.served(store, encoder) as server:
+                client = server.new_client()
+                self.assertEqual(client.post("/items", {"items": [{"id": f"i{i}", "title": f"item {i}"} for i in range(500)]}).status, 200)
+                while encoder.stats()["calls"] < 3:
+                    time.sleep(0.01)
+                encoder.kill()
+                for i in range(50):
+                    self.assertEqual(client.post("/items", {"id": f"later{i}", "title": f"later {i}"}).status, 201)
+                self.assertGreater(client.get("/health").json["encoder"]["pending"], 50)
+                server.kill()
+            with Encoder(port=port) as again, self.served(store, again) as server:
+                client = server.new_client()
+                self.wait_for(client)
+                self.assertIsNone(client.get("/health").json["encoder"]["problem"])
+                done = json.loads(harness.run("check", "--store", store, "--json", check=False).stdout or "{}")
+                self.assertLess(again.stats()["texts"], 551, done)
+
+    def test_an_encoder_that_comes_back_is_found_without_a_restart(self):
+        with Encoder() as encoder:
+            port = encoder.port
+            with self.served(self.path("empty"), encoder) as server:
+                client = server.new_client()
+                encoder.kill()
+                client.post("/items", {"id": "a", "title": "winter jacket"})
+                while client.get("/health").json["encoder"]["problem"] is None:
+                    time.sleep(0.02)
+                with Encoder(port=port):
+                    health = self.wait_for(client)
+                    self.assertGreater(health["failures"], 0)
+                    self.assertIsNone(health["problem"])
+
     def more(self):
         path = self.path("more.jsonl")
         with open(path, "w", encoding="utf-8") as f:

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/runtime/encoding.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/cli/command.h"
+#include "server/telemetry/log.h"
+
+static const double STEP_SECONDS = 1;
+
+struct encoding {
+    encode_run *run;
+    writer *writer;
+    pthread_t thread;
+    bool started;
+    atomic_bool stopping;
+    char told[128]; /* the problem that was logged; the thread's own */
+    metric_series *pending, *encoded, *refused, *failures;
+    encode_status counted; /* of which metrics know */
+};
+
+static const metric_info info_pending = {.name = "stair_encoder_pending",
+                                         .help = "Items that wait for the encoder of texts.",
+                                         .kind = METRIC_GAUGE};
+static const metric_info info_encoded = {.name = "stair_encoder_items_total",
+                                         .help = "Items whose text the encoder made a vector of.",
+                                         .kind = METRIC_COUNTER};
+static const metric_info info_refused = {.name = "stair_encoder_refused_total",
+                                         .help = "Items whose text the encoder refused.",
+                                         .kind = METRIC_COUNTER};
+static const metric_info info_failures = {.name = "stair_encoder_failures_total",
+                                          .help = "Calls of the encoder that failed.",
+                                          .kind = METRIC_COUNTER};
+
+/* --- ops --- */
+
+/* An op that the thread waits for. */
+typedef struct own_job {
+    writer_job job;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool done; /* guarded by mutex */
+} own_job;
+
+static void job_ended(writer_job *j)
+{
+    own_job *own = j->ctx;
+    pthread_mutex_lock(&own->mutex);
+    own->done = true;
+    pthread_cond_signal(&own->ended);
+    pthread_mutex_unlock(&own->mutex);
+}
+
+static err_code apply_by_writer(void *ctx, const op *o, err *e)
+{
+    encoding *x = ctx;
+    own_job own = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    own.job = (writer_job){.op = o, .done = job_ended, .ctx = &own};
+    if (writer_reserve(x->writer, 0) != WRITER_ADMITTED) {
+        return err_set(e, ERR_UNAVAILABLE, "the queue of writes is full");
+    }
+    writer_submit(x->writer, &own.job);
+    pthread_mutex_lock(&own.mutex);
+    while (!own.done) {
+        pthread_cond_wait(&own.ended, &own.mutex);
+    }
+    pthread_mutex_unlock(&own.mutex);
+    const apply_result *r = own.job.result;
+    /* A text or an item that has changed meanwhile is no failure. */
+    bool good = r->code == ERR_OK || r->code == ERR_CONFLICT || r->code == ERR_NOT_FOUND;
+    err_code rc = good ? ERR_OK : err_set(e, r->code, "%s", r->detail);
+    writer_job_release(&own.job);
+    pthread_cond_destroy(&own.ended);
+    pthread_mutex_destroy(&own.mutex);
+    return rc;
+}
+
+/* --- the thread --- */
+
+/* tell_problem logs a problem when it begins, and when there is none any more. */
+static void tell_problem(encoding *x)
+{
+    encode_status status;
+    encode_run_tell(x->run, &status);
+    if (strcmp(status.problem, x->told) == 0) {
+        return;
+    }
+    if (status.problem[0] != '\0') {
+        log_event(LOG_WARN, "encoder_failing", log_text("error", status.problem),
+                  log_int("pending", status.pending));
+    } else {
+        log_event(LOG_INFO, "encoder_answers", log_int("pending", status.pending));
+    }
+    memcpy(x->told, status.problem, sizeof x->told);
+}
+
+static void *encoding_main(void *argument)
+{
+    encoding *x = argument;
+    err e = ERR_INIT;
+    pthread_setname_np(pthread_self(), "encoder");
+    if (encode_run_scan(x->run, &e) != ERR_OK) {
+        log_event(LOG_ERROR, "encoder_scan_failed", log_text("error", e.text));
+    }
+    while (!atomic_load(&x->stopping)) {
+        err own = ERR_INIT;
+        if (encode_run_step(x->run, STEP_SECONDS, &own) != ERR_OK) {
+            log_event(LOG_WARN, "encoder_step_failed", log_text("error", own.text));
+        }
+        tell_problem(x);
+    }
+    return NULL;
+}
+
+void encoding_changed(void *ctx, const change_list *changes)
+{
+    encoding *x = ctx;
+    bool any = false;
+    for (size_t i = 0; i < changes->count; i++) {
+        const change *c = &changes->items[i];
+        if (c->kind == CHANGE_ITEM && c->item->texts_changed) {
+            any = encode_run_add(x->run, c->item->row, NULL) == ERR_OK || any;
+        }
+    }
+    if (any) {
+        encode_run_wake(x->run);
+    }
+}
+
+void encoding_tell(encoding *x, encode_status *out)
+{
+    encode_run_tell(x->run, out);
+}
+
+static void collect(void *ctx)
+{
+    encoding *x = ctx;
+    encode_status s;
+    encode_run_tell(x->run, &s);
+    metric_set(x->pending, (double)s.pending);
+    metric_count(x->encoded, s.encoded - x->counted.encoded);
+    metric_count(x->refused, s.refused - x->counted.refused);
+    metric_count(x->failures, s.failures - x->counted.failures);
+    x->counted = s;
+}
+
+/* --- making --- */
+
+err_code encoding_new(encoding **out, store *s, const encoder_options *o, metrics *m, err *e)
+{
+    encoding *x = mem_array(1, sizeof *x);
+    *out = NULL;
+    if (x == NULL) {
+        return err_nomem(e, "the encoder's thread");
+    }
+    encode_run_options options = {.store = s,
+                                  .encoder = o,
+                                  .apply = apply_by_writer,
+                                  .now = clock_now,
+                                  .seconds = clock_seconds,
+                                  .ctx = x};
+    const metric_plain all[] = {{&info_pending, &x->pending},
+                                {&info_encoded, &x->encoded},
+                                {&info_refused, &x->refused},
+                                {&info_failures, &x->failures}};
+    err_code rc = encode_run_new(&x->run, &options, e);
+    rc = rc == ERR_OK ? metrics_add_plain(m, all, sizeof all / sizeof all[0], e) : rc;
+    rc = rc == ERR_OK ? metrics_on_scrape(m, collect, x, e) : rc;
+    if (rc != ERR_OK) {
+        encoding_free(x);
+        return rc;
+    }
+    *out = x;
+    return ERR_OK;
+}
+
+err_code encoding_start(encoding *x, writer *w, err *e)
+{
+    x->writer = w;
+    if (pthread_create(&x->thread, NULL, encoding_main, x) != 0) {
+        return err_set(e, ERR_IO, "the encoder's thread cannot start");
+    }
+    x->started = true;
+    return ERR_OK;
+}
+
+void encoding_stop(encoding *x)
+{
+    if (x != NULL && x->started) {
+        atomic_store(&x->stopping, true);
+        encode_run_wake(x->run);
+        pthread_join(x->thread, NULL);
+        x->started = false;
+    }
+}
+
+void encoding_free(encoding *x)
+{
+    if (x != NULL) {
+        encoding_stop(x);
+        encode_run_free(x->run);
+        mem_free(x);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoding: the service's thread that has an encoder make vectors of items' texts.
+ *
+ * It is beside the write path: an item is committed with what it has, its row is noted after the
+ * commit, and the vector comes as an op of its own. When the encoder is slow, wrong or gone, items
+ * wait and are counted; reads and writes do not notice. What waited before a restart is found again
+ * by looking through the store at the start.
+ *
+ * Threading: all functions are thread-safe, encoding_stop and encoding_free excepted.
+ */
+#ifndef SERVER_ENCODING_H
+#define SERVER_ENCODING_H
+
+#include "core/common/change.h"
+#include "core/common/err.h"
+#include "server/encode/encode_run.h"
+#include "server/runtime/writer.h"
+#include "server/telemetry/metrics.h"
+
+typedef struct encoding encoding;
+
+/* encoding_new declares the metrics. The thread begins with encoding_start. */
+err_code encoding_new(encoding **out, store *s, const encoder_options *o, metrics *m,
+                      err *e) ERR_CHECKED;
+err_code encoding_start(encoding *x, writer *w, err *e) ERR_CHECKED;
+
+/* encoding_changed notes the items whose texts a committed op has changed: writer_options.changed.
+ */
+void encoding_changed(void *ctx, const change_list *changes);
+
+void encoding_tell(encoding *x, encode_status *out);
+
+/* encoding_stop drops calls under way and joins the thread; before writer_stop. Both accept NULL.
+ */
+void encoding_stop(encoding *x);
+void encoding_free(encoding *x);
+
+#endif
