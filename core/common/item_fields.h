@@ -36,6 +36,10 @@ enum {
  * single precision, in which lengths and cosines are computed. */
 #define FEATURE_MAGNITUDE_MAX 1e15
 
+/* Below it, squares of numbers are lost in single precision: a vector without a larger number has a
+ * length and cosines that are mostly rounding. Such are stored, and told at import. */
+#define FEATURE_MAGNITUDE_MIN 1e-15
+
 typedef enum attribute_kind {
     ATTRIBUTE_REMOVED = 0, /* only in a merge patch: take the attribute away */
     ATTRIBUTE_TEXT = 1,

@@ -311,18 +311,18 @@ static json_t *modalities_json(const import_report *r)
 
 static err_code print_json(const import_report *r, story *s, err *e)
 {
-    json_t *skipped =
-        json_pack("{s:I, s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates, "low_rated",
-                  (json_int_t)r->low_rated, "unknown_items", (json_int_t)r->unknown_items,
-                  "bad_lines", (json_int_t)r->bad_lines, "lines", s->lines);
+    json_t *skipped = json_pack("{s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates,
+                                "low_rated", (json_int_t)r->low_rated, "unknown_items",
+                                (json_int_t)r->unknown_items, "lines", s->lines);
     json_t *out = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:o, s:I}", "users",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:o, s:I}", "users",
         (json_int_t)r->users, "items", (json_int_t)r->items, "interactions",
         (json_int_t)r->interactions, "new_users", (json_int_t)r->new_users, "new_items",
         (json_int_t)r->new_items, "new_interactions", (json_int_t)r->new_interactions,
         "hidden_items", (json_int_t)r->hidden_items, "train", (json_int_t)r->train, "valid",
-        (json_int_t)r->valid, "test", (json_int_t)r->test, "lines", (json_int_t)r->lines, "skipped",
-        skipped, "notes", s->notes, "modalities", modalities_json(r), "seq", (json_int_t)r->seq);
+        (json_int_t)r->valid, "test", (json_int_t)r->test, "lines", (json_int_t)r->lines,
+        "bad_lines", (json_int_t)r->bad_lines, "skipped", skipped, "notes", s->notes, "modalities",
+        modalities_json(r), "seq", (json_int_t)r->seq);
     char *text = out != NULL ? json_dumps(out, JSON_COMPACT) : NULL;
     json_decref(out);
     if (text == NULL) {

@@ -100,6 +100,7 @@ typedef struct import_modality {
     char name[MODALITY_NAME_BYTES_MAX + 1];
     uint32_t width;
     uint64_t rows, zero, missing; /* of this import; zero ones are among rows */
+    uint64_t tiny; /* rows, not zero, without a number of FEATURE_MAGNITUDE_MIN or more */
 } import_modality;
 
 typedef struct import_report {

@@ -98,6 +98,7 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
             m->width = f->width;
             m->rows++;
             m->zero += is_zero(f);
+            m->tiny += import_is_tiny(f);
         }
     }
     return code;

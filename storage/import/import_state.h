@@ -133,6 +133,9 @@ uint64_t import_file_bytes(const char *path);
 err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err *e) ERR_CHECKED;
 err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e) ERR_CHECKED;
 
+/* import_is_tiny tells whether a vector that is not zero has no number of FEATURE_MAGNITUDE_MIN. */
+bool import_is_tiny(const feature *f);
+
 /* import_modality_of gives the report's entry of a modality, made at its first use. */
 import_modality *import_modality_of(import_state *s, slice name);
 

@@ -5,6 +5,7 @@
  * Whatever quotes a file goes through clean() on its way out: a terminal obeys control characters.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,8 +132,39 @@ err_code import_bad_lines_end(import_state *s, err *e)
     return s->report->bad_lines > s->options->bad_lines_max ? refuse_lines(s, true, e) : ERR_OK;
 }
 
+/* Half precision has no such numbers. */
+bool import_is_tiny(const feature *f)
+{
+    const unsigned char *bytes = f->data;
+    bool any = false;
+    for (uint32_t i = 0; f->dtype == FEATURE_F4 && i < f->width; i++) {
+        float value = 0.0F;
+        memcpy(&value, bytes + sizeof value * i, sizeof value);
+        if (fabsf(value) >= (float)FEATURE_MAGNITUDE_MIN) {
+            return false;
+        }
+        any = any || value != 0.0F;
+    }
+    return any;
+}
+
+static void tell_tiny(import_state *s)
+{
+    for (size_t i = 0; i < s->report->modality_count; i++) {
+        const import_modality *m = &s->report->modalities[i];
+        if (m->tiny > 0) {
+            import_note(s,
+                        "features %s: %" PRIu64
+                        " items have no number of %g or more, too small for lengths and cosines in "
+                        "single precision; scale the vectors, such as each to length 1",
+                        m->name, m->tiny, FEATURE_MAGNITUDE_MIN);
+        }
+    }
+}
+
 void import_tell_rest(import_state *s)
 {
+    tell_tiny(s);
     if (s->report->bad_lines > 0) {
         tell_faults(s);
     }

@@ -255,6 +255,7 @@ static err_code copy_rows(import_state *s, size_t index, void *values, err *e)
         if (m != NULL) {
             m->rows += kind != NPY_ROW_MISSING;
             m->zero += kind == NPY_ROW_ZERO;
+            m->tiny += kind == NPY_ROW_VALUES && import_is_tiny(&f);
             m->missing += kind == NPY_ROW_MISSING;
         }
         if (code == ERR_OK && i % 1024 == 0) {
