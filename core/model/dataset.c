@@ -41,6 +41,28 @@ void dataset_free(dataset *d)
     mem_free(d);
 }
 
+err_code dataset_derive(dataset **out, const dataset *d, err *e)
+{
+    err_code code = dataset_new(out, d->users, d->items, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    dataset *x = *out;
+    size_t words = (d->items + 63) / 64;
+    x->modality_count = d->modality_count;
+    x->modalities = mem_copy(d->modalities, d->modality_count * sizeof *d->modalities);
+    x->gone = d->gone != NULL ? mem_copy(d->gone, words * sizeof *d->gone) : NULL;
+    x->hidden = d->hidden != NULL ? mem_copy(d->hidden, words * sizeof *d->hidden) : NULL;
+    x->created = d->created != NULL ? mem_copy(d->created, d->items * sizeof *d->created) : NULL;
+    if (x->modalities == NULL || (d->gone != NULL && x->gone == NULL) ||
+        (d->hidden != NULL && x->hidden == NULL) || (d->created != NULL && x->created == NULL)) {
+        dataset_free(x);
+        *out = NULL;
+        return err_nomem(e, "a dataset");
+    }
+    return ERR_OK;
+}
+
 static int before(const pair *a, const pair *b)
 {
     return a->user != b->user ? (a->user < b->user ? -1 : 1)

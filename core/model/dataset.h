@@ -49,6 +49,10 @@ typedef struct dataset {
 err_code dataset_new(dataset **out, size_t users, size_t items, err *e) ERR_CHECKED;
 void dataset_free(dataset *d); /* accepts NULL */
 
+/* dataset_derive gives a dataset of the same users, items and features without any pair. It borrows
+ * d's sources, so `d` must outlive it. */
+err_code dataset_derive(dataset **out, const dataset *d, err *e) ERR_CHECKED;
+
 /* pairs_sort sorts by (user, item) and keeps of equal pairs the one of largest weight, with the
  * latest of their times. Returns the new count. */
 size_t pairs_sort(pair *pairs, size_t count);

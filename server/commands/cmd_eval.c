@@ -12,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/model/eval.h"
+#include "core/train/eval/next_item.h"
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
 #include "server/commands/generation_expect.h"
@@ -48,8 +49,10 @@ static const option table[] = {
     {.name = "protocol",
      .type = OPTION_CHOICE,
      .offset = offsetof(eval_arguments, protocol),
-     .choices = "stair|mmrec",
-     .help = "who is evaluated and what is masked: the authors', or MMRec's"},
+     .choices = "stair|mmrec|next",
+     .help =
+         "who is evaluated and what is masked: the authors', or MMRec's; next: each user's next "
+         "item by time, after all that they did before it"},
     {.name = "at",
      .type = OPTION_TEXT,
      .offset = offsetof(eval_arguments, at),
@@ -91,7 +94,9 @@ typedef struct job {
     store *s;
     uint32_t generation;
     int threads;
-    dataset *d;
+    dataset *d;            /* as the store has it */
+    dataset *ahead;        /* of protocol next, or NULL */
+    const dataset *judged; /* one of them */
     judge *judge;
     bool refit;  /* the generation was trained on the validation interactions too */
     size_t next; /* of the block, for per_user */
@@ -161,6 +166,11 @@ static err_code parse_at(job *j, const command_call *call, err *e)
     return o->at_count > 0 ? ERR_OK : command_usage(call, e, "--at: expected numbers, not nothing");
 }
 
+static bool is_next(const job *j)
+{
+    return j->a->protocol == 2;
+}
+
 static err_code load(job *j, err *e)
 {
     store_options so = {.mode = STORE_READ, .now = clock_now()};
@@ -183,8 +193,13 @@ static err_code load(job *j, err *e)
     if (code == ERR_OK) {
         code = generation_read_refitted(j->s, j->generation, &j->refit, e);
     }
+    j->judged = j->d;
+    if (code == ERR_OK && is_next(j)) {
+        code = next_item_new(&j->ahead, j->d, j->a->on == 1 ? EVAL_VALID : EVAL_TEST, e);
+        j->judged = j->ahead;
+    }
     judge_options o = {.s = j->s,
-                       .d = j->d,
+                       .d = j->judged,
                        .generation = j->generation,
                        .threads = j->threads,
                        .served = j->a->served};
@@ -212,7 +227,7 @@ static err_code close_output(FILE *f, const char *path, err *e)
 
 static err_code prepare(job *j, err *e)
 {
-    j->options.on = j->a->on == 1 ? EVAL_VALID : EVAL_TEST;
+    j->options.on = j->a->on == 1 && !is_next(j) ? EVAL_VALID : EVAL_TEST;
     j->options.protocol = j->a->protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     j->options.cancelled = interrupt_requested;
     err_code code = open_output(&j->per_user, j->a->per_user, e);
@@ -235,13 +250,14 @@ static err_code measure(job *j, err *e)
     o.per_user = per_user;
     o.per_user_ctx = j;
     eval_lister lists = judge_lister(j->judge);
-    err_code code = eval_run(&j->stair, j->d, &o, &lists, e);
+    err_code code = eval_run(&j->stair, j->judged, &o, &lists, e);
     if (code == ERR_OK && j->stair.users == 0) {
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
-                       j->a->store, o.on == EVAL_TEST ? "test" : "validation");
+                       j->a->store, j->a->on == 1 ? "validation" : "test");
     }
-    return code == ERR_OK ? baselines_run(&j->beside, j->d, &j->options, j->wanted, j->threads, e)
-                          : code;
+    return code == ERR_OK
+               ? baselines_run(&j->beside, j->judged, &j->options, j->wanted, j->threads, e)
+               : code;
 }
 
 /* answer_all writes what the service would answer every user, in order of rows. */
@@ -286,13 +302,14 @@ static void tell_verdict(const job *j)
 
 static err_code tell(const job *j, err *e)
 {
-    const char *protocol = eval_protocol_name(j->options.protocol);
-    const char *mask = eval_protocol_mask(j->options.protocol, j->options.on);
-    const char *on = j->options.on == EVAL_TEST ? "test" : "valid";
+    const char *protocol = is_next(j) ? "next" : eval_protocol_name(j->options.protocol);
+    const char *mask =
+        is_next(j) ? "history" : eval_protocol_mask(j->options.protocol, j->options.on);
+    const char *on = j->a->on == 1 ? "valid" : "test";
     fprintf(stderr, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
             j->generation, on, j->stair.users, j->stair.dropped, protocol, mask);
     report_judged(stderr, &j->stair);
-    if (j->refit && j->options.on == EVAL_VALID) {
+    if (j->refit && j->a->on == 1) {
         fprintf(stderr,
                 "warning: generation %u is a refit: it was trained on the validation interactions, "
                 "so these figures say nothing of how good it is\n",
@@ -328,6 +345,7 @@ static err_code tell(const job *j, err *e)
 static void job_fini(job *j)
 {
     judge_free(j->judge);
+    dataset_free(j->ahead);
     dataset_free(j->d);
     store_close(j->s);
 }

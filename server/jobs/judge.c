@@ -27,7 +27,8 @@ static err_code load(judge *j, const judge_options *o, err *e)
     live_feature_source_init(&j->features, o->s);
     err_code code = live_new(&j->l, &lo, e);
     if (code == ERR_OK) {
-        code = o->served ? live_load(o->s, j->l, &info, e) : live_load_judged(o->s, j->l, &info, e);
+        code = o->served ? live_load(o->s, j->l, &info, e)
+                         : live_load_judged(o->s, j->l, o->d, &info, e);
     }
     if (code == ERR_OK) {
         unsigned threads = (unsigned)o->threads;

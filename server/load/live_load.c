@@ -37,7 +37,8 @@ static err_code load_item(void *ctx, const stored_item *it, err *e)
 typedef struct gathering {
     live *l;
     store_read *r;
-    bool judged; /* only pairs of split 0 */
+    const dataset *judged; /* only its training pairs; NULL: all */
+    size_t at;             /* in them */
     live_edge *edges;
     size_t count, room;
     uint32_t user; /* whose the edges are; UINT32_MAX: nobody's yet */
@@ -49,22 +50,25 @@ typedef struct until_row {
     uint32_t last; /* users up to this row, the one with the edges */
 } until_row;
 
-/* keep_learnt leaves of the gathered edges those of pairs that training learnt from; returns their
- * number. */
-static size_t keep_learnt(live_edge *edges, size_t count)
+/* keep_judged leaves of the gathered edges those of the user's pairs that are judged over. */
+static void keep_judged(gathering *g)
 {
+    const dataset *d = g->judged;
     size_t kept = 0;
-    for (size_t first = 0, end = 0; first < count; first = end) {
-        uint8_t split = UINT8_MAX;
-        for (end = first; end < count && edges[end].item == edges[first].item; end++) {
-            bool counts = (edges[end].flags & EDGE_IN_GRAPH) != 0 && edges[end].weight > 0;
-            split = counts && edges[end].split < split ? edges[end].split : split;
+    while (g->at < d->train_count && d->train[g->at].user < g->user) {
+        g->at++;
+    }
+    for (size_t i = 0, p = g->at; i < g->count; i++) {
+        while (p < d->train_count && d->train[p].user == g->user &&
+               d->train[p].item < g->edges[i].item) {
+            p++;
         }
-        for (size_t i = first; i < end && split == 0; i++) {
-            edges[kept++] = edges[i];
+        if (p < d->train_count && d->train[p].user == g->user &&
+            d->train[p].item == g->edges[i].item) {
+            g->edges[kept++] = g->edges[i];
         }
     }
-    return kept;
+    g->count = kept;
 }
 
 static err_code load_user(void *ctx, const stored_user *u, err *e)
@@ -84,7 +88,9 @@ static err_code load_user(void *ctx, const stored_user *u, err *e)
 static err_code hand_over(gathering *g, uint32_t last, err *e)
 {
     until_row until = {g, last};
-    g->count = g->judged ? keep_learnt(g->edges, g->count) : g->count;
+    if (g->judged != NULL) {
+        keep_judged(g);
+    }
     err_code rc = user_each(g->r, g->next, load_user, &until, e);
     if (rc == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
         rc = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
@@ -121,7 +127,7 @@ static err_code gather(void *ctx, const interaction *x, err *e)
     return ERR_OK;
 }
 
-static err_code load_users(store_read *r, live *l, bool judged, err *e)
+static err_code load_users(store_read *r, live *l, const dataset *judged, err *e)
 {
     gathering g = {.l = l, .r = r, .judged = judged, .user = UINT32_MAX};
     err_code rc = interactions_each(r, gather, &g, e);
@@ -134,7 +140,7 @@ static err_code load_users(store_read *r, live *l, bool judged, err *e)
     return rc;
 }
 
-static err_code load_all(store *s, live *l, bool judged, store_info *info, err *e)
+static err_code load_all(store *s, live *l, const dataset *judged, store_info *info, err *e)
 {
     store_read *r = NULL;
     store_info now;
@@ -157,12 +163,12 @@ static err_code load_all(store *s, live *l, bool judged, store_info *info, err *
 
 err_code live_load(store *s, live *l, store_info *info, err *e)
 {
-    return load_all(s, l, false, info, e);
+    return load_all(s, l, NULL, info, e);
 }
 
-err_code live_load_judged(store *s, live *l, store_info *info, err *e)
+err_code live_load_judged(store *s, live *l, const dataset *d, store_info *info, err *e)
 {
-    return load_all(s, l, true, info, e);
+    return load_all(s, l, d, info, e);
 }
 
 /* --- the base --- */

@@ -22,9 +22,10 @@
  * NULL. */
 err_code live_load(store *s, live *l, store_info *info, err *e) ERR_CHECKED;
 
-/* live_load_judged leaves out the interactions that are held out (splits 1 and 2), so that what
- * they would add to degrees, popularity and users' rows is not given away in a judgement. */
-err_code live_load_judged(store *s, live *l, store_info *info, err *e) ERR_CHECKED;
+/* live_load_judged loads only the interactions of d's training pairs, so that what is held out adds
+ * nothing to degrees, popularity and users' rows in a judgement. */
+err_code live_load_judged(store *s, live *l, const dataset *d, store_info *info,
+                          err *e) ERR_CHECKED;
 
 /* base_load makes a generation's base: the item vectors are streamed into the index, the stored
  * clustering is used. `threads` are for building the index, 0: one. Release with base_release or

@@ -170,6 +170,25 @@ class Judgement(harness.TestCase):
         self.assertIn(json.loads(poor.stdout)["baseline_ahead"], ("popular", "itemknn"))
         self.assertRegex(poor.stderr, r"(popular|itemknn) is ahead of this model by NDCG@20, .*train longer")
 
+    def test_the_next_item_is_asked_for_with_all_that_came_before_it(self):
+        """An item that always follows another is found once the other is in the history."""
+        with open(self.path("x.csv"), "w", encoding="utf-8") as f:
+            print("user,item,timestamp,split", file=f)
+            for user in range(120):
+                for at in range(3):
+                    print(f"u{user},i{(user * 7 + at * 5) % 40},{at},0", file=f)
+                key = user % 12
+                # Nobody's training shows what goes with key items but those of the last users.
+                print(f"u{user},key{key},10,{0 if user >= 60 else 1}", file=f)
+                print(f"u{user},lock{key},11,{0 if user >= 60 else 2}", file=f)
+        store = self.path("store")
+        harness.run("import", "--store", store, "--interactions", self.path("x.csv"))
+        harness.run("train", "--store", store, "--epochs", 20, "--dim", 16, "--activate", "yes")
+        by = {p: harness.run_json("eval", "--store", store, "--protocol", p) for p in ("stair", "next")}
+        self.assertEqual((by["next"]["protocol"], by["next"]["mask"], by["next"]["users"]), ("next", "history", 60))
+        for name in ("stair", "itemknn"):
+            self.assertGreater(by["next"][name]["Recall@20"], by["stair"][name]["Recall@20"], name)
+
     def test_served_lists_have_no_figures(self):
         _, store = self.shop_store()
         for extra in ([], ["--topk", self.path("x"), "--json"]):

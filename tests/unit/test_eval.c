@@ -16,6 +16,7 @@
 #include "core/search/topk.h"
 #include "core/train/eval/baseline.h"
 #include "core/train/eval/ease.h"
+#include "core/train/eval/next_item.h"
 #include "tests/support/toy.h"
 
 /* Gives fixed lists and remembers what it was asked. */
@@ -316,6 +317,50 @@ static void popular_lists_by_training_interactions_and_itemknn_by_shared_users(v
     dataset_free(d);
 }
 
+static void expect_pairs(const pair *got, size_t count, const uint32_t (*users_items)[2], size_t n)
+{
+    assert_int_equal(count, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(got[i].user, users_items[i][0]);
+        assert_int_equal(got[i].item, users_items[i][1]);
+    }
+}
+
+static void the_next_item_comes_after_all_that_the_user_did_before_it(void **state)
+{
+    (void)state;
+    pair train[] = {{0, 1, 1, 10}, {0, 2, 1, 90}, {1, 5, 1, 50}, {2, 0, 1, 7}, {2, 3, 1, 20}};
+    pair valid[] = {{0, 0, 1, 20}, {1, 4, 1, 50}, {3, 2, 1, 5}};
+    pair test[] = {{0, 3, 1, 40}, {0, 4, 1, 30}, {1, 2, 1, 50}};
+    dataset d = {.users = 4,
+                 .items = 6,
+                 .train = train,
+                 .train_count = 5,
+                 .valid = valid,
+                 .valid_count = 3,
+                 .test = test,
+                 .test_count = 3};
+    dataset *x = NULL;
+    err e = ERR_INIT;
+    assert_int_equal(next_item_new(&x, &d, EVAL_TEST, &e), ERR_OK);
+    /* User 0: item 4 at 30, after items 1 and 0; item 2 came later. User 1: all at one time, so the
+     * splits are the order. User 2 has no target. */
+    const uint32_t targets[][2] = {{0, 4}, {1, 2}};
+    const uint32_t histories[][2] = {{0, 0}, {0, 1}, {1, 4}, {1, 5}, {2, 0}, {2, 3}};
+    const uint32_t masked[][2] = {{0, 2}};
+    expect_pairs(x->test, x->test_count, targets, 2);
+    expect_pairs(x->train, x->train_count, histories, 6);
+    expect_pairs(x->valid, x->valid_count, masked, 1);
+    assert_int_equal(dataset_check(x, &e), ERR_OK);
+    dataset_free(x);
+    assert_int_equal(next_item_new(&x, &d, EVAL_VALID, &e), ERR_OK);
+    const uint32_t valid_targets[][2] = {{0, 0}, {1, 4}, {3, 2}};
+    const uint32_t valid_histories[][2] = {{0, 1}, {1, 5}, {2, 0}, {2, 3}};
+    expect_pairs(x->test, x->test_count, valid_targets, 3);
+    expect_pairs(x->train, x->train_count, valid_histories, 4);
+    dataset_free(x);
+}
+
 /* EASE by its definition: the inverse by Gauss and Jordan in double precision. */
 static void ease_scores_are_those_of_its_definition(void **state)
 {
@@ -443,6 +488,7 @@ int main(void)
         cmocka_unit_test(lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_scores),
         cmocka_unit_test(popular_order_is_users_then_newest_and_hidden_items_are_out),
         cmocka_unit_test(popular_lists_by_training_interactions_and_itemknn_by_shared_users),
+        cmocka_unit_test(the_next_item_comes_after_all_that_the_user_did_before_it),
         cmocka_unit_test(ease_scores_are_those_of_its_definition),
         cmocka_unit_test(itemknn_and_content_are_summed_by_their_spreads),
     };

@@ -11,24 +11,16 @@ enum { HOLDOUT_LEAST = 3 };
 
 static err_code derived(dataset **out, const dataset *d, err *e)
 {
-    err_code code = dataset_new(out, d->users, d->items, e);
+    err_code code = dataset_derive(out, d, e);
     if (code != ERR_OK) {
         return code;
     }
     dataset *x = *out;
-    size_t words = (d->items + 63) / 64;
-    x->modality_count = d->modality_count;
-    x->modalities = mem_copy(d->modalities, d->modality_count * sizeof *d->modalities);
-    x->gone = d->gone != NULL ? mem_copy(d->gone, words * sizeof *d->gone) : NULL;
-    x->hidden = d->hidden != NULL ? mem_copy(d->hidden, words * sizeof *d->hidden) : NULL;
-    x->created = d->created != NULL ? mem_copy(d->created, d->items * sizeof *d->created) : NULL;
     x->test = mem_copy(d->test, d->test_count * sizeof *d->test);
     x->test_count = d->test_count;
     x->train = mem_array(d->train_count + d->valid_count, sizeof *x->train);
     x->valid = mem_array(d->users + d->valid_count, sizeof *x->valid);
-    if (x->modalities == NULL || (d->gone != NULL && x->gone == NULL) ||
-        (d->hidden != NULL && x->hidden == NULL) || (d->created != NULL && x->created == NULL) ||
-        x->test == NULL || x->train == NULL || x->valid == NULL) {
+    if (x->test == NULL || x->train == NULL || x->valid == NULL) {
         return err_nomem(e, "a dataset");
     }
     return ERR_OK;
