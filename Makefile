@@ -58,11 +58,14 @@ san_flags.fuzz     := -fsanitize=address,undefined -fno-sanitize-recover=undefin
 san_flags := $(if $(SAN),$(or $(san_flags.$(SAN)),$(error unknown SAN=$(SAN): address or thread)),-O3)
 
 # What gcc knows of a text's length depends on the optimisation: that warning is for the release.
+# For what reads foreign bytes; sanitizers have checks of their own.
+hardening := $(if $(SAN),,-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+$B/api/%.o $B/server/%.o: override CFLAGS += $(hardening)
 override CFLAGS += -std=gnu17 -g $(san_flags) $(maths) $(warnings) $(if $(SAN),-Wno-format-truncation) $(if $(WERROR),-Werror) -fopenmp
 # core/search/faiss_c.cpp replaces operator new and delete together; gcc sees only one of them inlined.
 override CXXFLAGS += -std=c++17 -g $(san_flags) -Wall -Wextra -Wno-mismatched-new-delete $(if $(WERROR),-Werror) -fopenmp
 override CPPFLAGS += -I. -D_GNU_SOURCE -DSTAIR_VERSION='"$(VERSION)"' -MMD -MP
-override LDFLAGS += $(if $(SAN),$(filter -fsanitize% --coverage,$(san_flags))) -fopenmp
+override LDFLAGS += $(if $(SAN),$(filter -fsanitize% --coverage,$(san_flags)),-pie -Wl,-z,relro,-z,now) -fopenmp
 # The fuzzer is told which edges an input reaches; its own driver must not be.
 ifeq ($(SAN),fuzz)
 $B/core/%.o $B/storage/%.o $B/api/%.o $B/server/%.o: override CFLAGS += -fsanitize-coverage=trace-pc

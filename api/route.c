@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/route.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/handlers.h"
@@ -50,22 +52,24 @@ enum { ROUTES = sizeof routes / sizeof routes[0] };
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 enum { METHODS = sizeof methods / sizeof methods[0] };
 
-/* Every set of methods that a path can have, by its bits, as the text of an Allow header. The few
- * that occur are spelled out, so that answers can borrow them. */
-static const struct {
-    unsigned bits;
-    const char *text;
-} allows[] = {
-    {0x03, "GET, HEAD, OPTIONS"},
-    {0x04, "POST, OPTIONS"},
-    {0x07, "GET, HEAD, POST, OPTIONS"},
-    {0x1F, "GET, HEAD, POST, PUT, PATCH, OPTIONS"},
-    {0x3B, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"},
-    {0x3F, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
-    {0x24, "POST, DELETE, OPTIONS"},
-    {0x23, "GET, HEAD, DELETE, OPTIONS"},
-    {0x27, "GET, HEAD, POST, DELETE, OPTIONS"},
-};
+/* The Allow header of every set of methods, by its bits, so that answers can borrow it. */
+enum { SETS = 1 << METHODS, ALLOW_BYTES = 64 };
+static char allows[SETS][ALLOW_BYTES];
+static pthread_once_t allows_made = PTHREAD_ONCE_INIT;
+
+static void make_allows(void)
+{
+    for (unsigned bits = 0; bits < SETS; bits++) {
+        size_t length = 0;
+        for (unsigned i = 0; i < METHODS; i++) {
+            if ((bits >> i & 1) != 0) {
+                length += (size_t)snprintf(allows[bits] + length, ALLOW_BYTES - length, "%s, ",
+                                           methods[i]);
+            }
+        }
+        (void)snprintf(allows[bits] + length, ALLOW_BYTES - length, "OPTIONS");
+    }
+}
 
 static unsigned method_bits(const char *method)
 {
@@ -126,10 +130,9 @@ const route *route_match(const target *t, slice method, slice *id, const char **
             return &routes[i];
         }
     }
-    for (size_t i = 0; i < sizeof allows / sizeof allows[0]; i++) {
-        if (allows[i].bits == bits) {
-            *allow = allows[i].text;
-        }
+    if (bits != 0) {
+        (void)pthread_once(&allows_made, make_allows);
+        *allow = allows[bits];
     }
     return NULL;
 }

@@ -4,6 +4,11 @@
 #include "core/common/interaction_types.h"
 #include "server/cli/address.h"
 
+/* No CBC, no key exchange by RSA, nothing below TLS 1.2. */
+#define TLS_PRIORITY_DEFAULT                                                                       \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"            \
+    "+CHACHA20-POLY1305:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"
+
 static err_code types_check(const char *text, err *e)
 {
     interaction_types types;
@@ -50,6 +55,13 @@ const option serve_option_table[] = {
      AT(tls_key),
      .value = "FILE",
      .help = "private key of the certificate in PEM"},
+    {.name = "tls-priority",
+     .type = OPTION_TEXT,
+     AT(tls_priority),
+     .initial = TLS_PRIORITY_DEFAULT,
+     .value = "PRIORITY",
+     .help = "versions and ciphers that HTTPS offers, as a priority string of GnuTLS; unless told "
+             "otherwise TLS 1.2 and 1.3 with forward secrecy and authenticated encryption"},
     {.name = "allow-origin",
      .type = OPTION_TEXT,
      AT(allow_origin),
@@ -61,6 +73,12 @@ const option serve_option_table[] = {
      .value = "NAMES",
      .help = "names that the Host header may have, with commas between them, where only loopback "
              "names are taken (no keys) and on admin_listen"},
+    {.name = "trusted-proxies",
+     .type = OPTION_TEXT,
+     AT(trusted_proxies),
+     .value = "LIST",
+     .help = "addresses and networks, such as 10.0.0.0/8,::1, of proxies that are believed when "
+             "they say in X-Forwarded-For whom they call for"},
     {.name = "log-level",
      .type = OPTION_CHOICE,
      AT(log_level),

@@ -18,6 +18,7 @@
 typedef struct serve_options {
     const char *store, *listen, *admin_listen;
     const char *keys, *tls_certificate, *tls_key, *allow_origin, *allow_host;
+    const char *tls_priority, *trusted_proxies;
     const char *interaction_types, *snapshot_dir, *spool_dir;
     bool insecure;
     int log_level, access_log;

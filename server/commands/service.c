@@ -289,6 +289,8 @@ static err_code open_http(service *s, bool loopback, err *e)
         .tls_certificate = o->tls_certificate,
         .tls_key = o->tls_key,
         .allow_origin = o->allow_origin,
+        .trusted_proxies = o->trusted_proxies,
+        .tls_priority = o->tls_priority,
         .threads = threads_or_usable(o->threads),
         .work_threads = threads_or_usable(o->work_threads),
         .work_queue_max = (size_t)o->work_queue_max,

@@ -122,17 +122,21 @@ static void write_line(const access_entry *entry, uint64_t bytes)
     const api_response *r = entry->response;
     log_level level = r->status >= 500 ? LOG_ERROR : LOG_INFO;
     double ms = 1e-6 * (double)(entry->ended_ns - entry->begun_ns);
-    if (r->status >= 400) {
-        log_event(level, "request", log_text("method", method_label(entry->method)),
-                  log_text("route", r->route), log_int("status", r->status), log_real("ms", ms),
-                  log_int("bytes", bytes), log_text("request_id", entry->request_id),
-                  log_text("code", err_code_name(r->code)),
-                  log_text("cause", r->status >= 500 ? r->cause : NULL));
-        return;
-    }
-    log_event(level, "request", log_text("method", method_label(entry->method)),
-              log_text("route", r->route), log_int("status", r->status), log_real("ms", ms),
-              log_int("bytes", bytes), log_text("request_id", entry->request_id));
+    const log_field fields[] = {
+        log_text("method", method_label(entry->method)),
+        log_text("route", r->route),
+        log_int("status", r->status),
+        log_real("ms", ms),
+        log_int("bytes", bytes),
+        log_text("request_id", entry->request_id),
+        log_text("client", entry->client),
+        log_text("key", entry->key),
+        /* of what went wrong: the word for why it was refused, or the code of the error */
+        log_text("code", entry->reason != NULL ? entry->reason : err_code_name(r->code)),
+        log_text("cause", r->status >= 500 ? r->cause : NULL),
+    };
+    enum { ALL = sizeof fields / sizeof fields[0], WELL = ALL - 2 };
+    log_write(level, "request", fields, r->status >= 400 ? ALL : WELL);
 }
 
 static void count_lists(access_log *a, const api_response *r)

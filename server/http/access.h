@@ -23,6 +23,9 @@ enum { ACCESS_ALL = 0, ACCESS_ERRORS, ACCESS_NONE };
 typedef struct access_entry {
     const char *method; /* as sent */
     const char *request_id;
+    const char *client; /* address; NULL: not known */
+    const char *key;    /* name; NULL: none */
+    const char *reason; /* why it was refused before it was begun; NULL: it was not */
     const api_response *response;
     uint64_t begun_ns, ended_ns;
     uint64_t queue_ns, commit_ns; /* of a write; 0: none */

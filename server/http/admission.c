@@ -303,7 +303,7 @@ static bool check_key(const admission *a, const admission_request *r, const api_
     if (a->options.keys == NULL || route->role == API_OPEN || r->admin) {
         return true;
     }
-    api_role role = keys_check(a->options.keys, presented_key(r));
+    api_role role = keys_check(a->options.keys, presented_key(r), &answer->key);
     if (role == API_OPEN) {
         refuse(answer, 401, "no_key",
                "a valid key is needed, as Authorization: Bearer or X-API-Key");
@@ -401,6 +401,7 @@ void admission_check(admission *a, const admission_request *r, const api_route *
     answer->status = 0;
     answer->detail = NULL;
     answer->reason = NULL;
+    answer->key = NULL;
     answer->retry_after_seconds = 0;
     answer->has_body = false;
     answer->chunked = false;

@@ -74,6 +74,7 @@ typedef struct admission_answer {
     unsigned status;    /* 0: go on; else refuse with it */
     const char *detail; /* for people; static or in `text` */
     const char *reason; /* one word for the log, static */
+    const char *key;    /* name of the key that came with it; NULL: none that is ours */
     char text[192];
     unsigned retry_after_seconds;
     bool has_body; /* the request announces one, wanted or not */

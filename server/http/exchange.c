@@ -57,9 +57,11 @@ void exchange_begin(exchange *x, const char *target)
     x->method = "";
     x->head = false;
     memset(&x->seen, 0, sizeof x->seen);
+    x->forwarded = (slice){NULL, 0};
     x->content_type = x->idempotency_key = x->given_id = (slice){NULL, 0};
     x->preflight = x->min_seq = (slice){NULL, 0};
     x->answer.status = 0;
+    x->answer.key = x->answer.reason = NULL;
     x->job.done_ns = 0;
     x->body_length = x->body_max = x->dropped = 0;
     x->response.body.caller = x->caller;
@@ -166,6 +168,8 @@ void exchange_header(exchange *x, slice name, slice given)
     case 'x':
         if (is(name, "x-api-key")) {
             x->seen.api_key = value;
+        } else if (is(name, "x-forwarded-for")) {
+            x->forwarded = value; /* of several lines the last is the nearest proxy's */
         } else if (is(name, "x-request-id")) {
             x->given_id = value;
         } else if (is(name, "x-stair-min-seq")) {
@@ -202,6 +206,7 @@ void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned 
     x->answer.status = status;
     x->answer.detail = detail;
     x->answer.retry_after_seconds = retry_after;
+    x->answer.reason = status == 413 ? "body_size" : "busy";
     x->stage = STAGE_REFUSED;
 }
 
@@ -285,6 +290,9 @@ void exchange_record(const exchange *x, access_log *a, uint64_t now_ns)
     access_entry entry = {
         .method = x->method,
         .request_id = x->request_id,
+        .client = x->client[0] != '\0' ? x->client : NULL,
+        .key = x->answer.key,
+        .reason = x->answer.status != 0 ? x->answer.reason : NULL,
         .response = &x->response,
         .begun_ns = x->begun_ns,
         .ended_ns = now_ns,

@@ -25,6 +25,7 @@
 #include "api/api.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
+#include "server/http/client.h"
 #include "server/http/work.h"
 #include "server/runtime/writer.h"
 
@@ -54,7 +55,10 @@ typedef struct exchange {
     void *listener, *connection;
     _Atomic size_t *counted; /* where server/http/balance.h counts the connection, or NULL */
     int socket;
-    uint64_t caller; /* who it is, as far as shares of the service go: a hash */
+    char peer[CLIENT_TEXT_MAX];   /* the address of the connection */
+    char client[CLIENT_TEXT_MAX]; /* of the request: the peer's, or what a trusted proxy says */
+    slice forwarded;              /* X-Forwarded-For */
+    uint64_t caller;              /* who it is, as far as shares of the service go: a hash */
     struct exchange *next, **link;
     /* atomic: read by the sweep */
     atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */

@@ -150,6 +150,8 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
 #if MHD_VERSION >= 0x01000000
         {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
 #endif
+        {tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_EXTERNAL_LOGGER, tls ? 0 : (intptr_t)on_log,
+         tls ? (void *)(uintptr_t)o->tls_priority : NULL},
         {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -218,7 +220,10 @@ err_code http_start(http **out, const http_options *options, err *e)
     h->admin =
         (listener){.http = h, .fd = -1, .admin = true, .connections_max = CONNECTIONS_OF_ADMIN};
     pthread_mutex_init(&h->mutex, NULL);
-    err_code rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
+    err_code rc = client_proxies_parse(&h->proxies, options->trusted_proxies, e);
+    if (rc == ERR_OK) {
+        rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
+    }
     if (rc == ERR_OK) {
         rc = linger_new(&h->linger, e);
     }

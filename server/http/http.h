@@ -45,6 +45,8 @@ typedef struct http_options {
     const char *listen;                    /* "127.0.0.1:8080", "[::]:8080"; port 0: any */
     const char *admin_listen;              /* /metrics and /health without a key; NULL: none */
     const char *tls_certificate, *tls_key; /* files; NULL: no TLS */
+    const char *trusted_proxies;           /* addresses and networks; NULL: none */
+    const char *tls_priority;              /* of GnuTLS */
     const char *allow_origin;              /* Access-Control-Allow-Origin; NULL: no CORS */
     unsigned threads;
     unsigned work_threads; /* of the pool for long work */

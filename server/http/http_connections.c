@@ -10,11 +10,11 @@
  * The library has no call to close a connection of another thread: the socket is shut down, and the
  * loop sees the end and cleans up in its own thread.
  */
+#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "core/common/hash.h"
 #include "server/http/http_parts.h"
 
 /* Of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
@@ -74,21 +74,19 @@ enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t
     return MHD_YES;
 }
 
-/* One number for all connections from one address. */
-static uint64_t caller_of(struct MHD_Connection *connection)
+static void peer_of(struct MHD_Connection *connection, char out[CLIENT_TEXT_MAX])
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *at = info != NULL ? info->client_addr : NULL;
+    out[0] = '\0';
     if (at != NULL && at->sa_family == AF_INET) {
-        const struct sockaddr_in *four = (const void *)at;
-        return hash_bytes(HASH_BEGIN, &four->sin_addr, sizeof four->sin_addr);
+        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)at)->sin_addr, out,
+                        CLIENT_TEXT_MAX);
+    } else if (at != NULL && at->sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, out,
+                        CLIENT_TEXT_MAX);
     }
-    if (at != NULL && at->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const void *)at;
-        return hash_bytes(HASH_BEGIN, &six->sin6_addr, sizeof six->sin6_addr);
-    }
-    return HASH_BEGIN;
 }
 
 static exchange *begin(listener *l, struct MHD_Connection *connection)
@@ -105,7 +103,7 @@ static exchange *begin(listener *l, struct MHD_Connection *connection)
     x->counted = l->admin ? NULL : balance_begin(&h->load);
     x->connection = connection;
     x->socket = fd != NULL ? fd->connect_fd : -1;
-    x->caller = caller_of(connection);
+    peer_of(connection, x->peer);
     atomic_fetch_add(&l->connections, 1);
     x->reserve = staying(l) > l->connections_max;
     pthread_mutex_lock(&h->mutex);

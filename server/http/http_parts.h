@@ -32,6 +32,7 @@ typedef struct listener {
 struct http {
     http_options options; /* immutable */
     listener main, admin;
+    client_proxies proxies; /* immutable */
     work *work;
     lingering *linger;
     budget answers; /* bytes in memory, by caller */

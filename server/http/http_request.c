@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/common/hash.h"
 #include "core/common/mem.h"
 #include "server/http/http_parts.h"
 
@@ -231,6 +232,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, x);
     check_end(x, method);
     admission_request_id(x->given_id, x->request_id);
+    client_of(&h->proxies, x->peer, x->forwarded, x->client);
     api_route_find(h->options.api, x->head ? slice_of("GET") : x->seen.method, x->seen.target,
                    &route);
     x->response.route = route.route;
@@ -245,8 +247,13 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     if (x->answer.status == 0 && ((listener *)x->listener)->admin && route.role != API_OPEN &&
         strcmp(route.route, "/metrics") != 0) {
         x->answer.status = 403;
+        x->answer.reason = "admin_address";
         x->answer.detail = "this address serves /metrics and /health only";
     }
+    /* callers are told apart by their keys, or by their addresses where there are none */
+    const char *who = x->answer.key != NULL ? x->answer.key : x->client;
+    x->caller = hash_bytes(HASH_BEGIN, who, strlen(who));
+    x->response.body.caller = x->caller;
     if (x->reserve && strncmp(route.route, "/health", strlen("/health")) != 0) {
         exchange_refuse(x, 503, "too many connections are open (connections_max)", 1);
         return http_refuse(x);

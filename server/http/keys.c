@@ -222,8 +222,9 @@ size_t keys_count(const keys *k)
     return atomic_load_explicit(&k->table, memory_order_acquire)->count;
 }
 
-api_role keys_check(const keys *k, slice presented)
+api_role keys_check(const keys *k, slice presented, const char **name)
 {
+    *name = NULL;
     unsigned char hash[HASH_BYTES];
     if (presented.length > KEY_BYTES_MAX ||
         sha256(presented.at != NULL ? presented.at : "", presented.length, hash, NULL) != ERR_OK) {
@@ -231,10 +232,13 @@ api_role keys_check(const keys *k, slice presented)
     }
     const key_table *table = atomic_load_explicit(&k->table, memory_order_acquire);
     unsigned role = API_OPEN;
+    uintptr_t at = 0;
     for (size_t i = 0; i < table->count; i++) {
         unsigned same = gnutls_memcmp(hash, table->entries[i].hash, HASH_BYTES) == 0 ? 1 : 0;
         role |= (0U - same) & (unsigned)table->entries[i].role;
+        at |= ((uintptr_t)0 - same) & (uintptr_t)table->entries[i].name;
     }
+    *name = (const char *)at;
     return (api_role)role;
 }
 

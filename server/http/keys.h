@@ -34,8 +34,9 @@ err_code keys_load(keys *k, err *e) ERR_CHECKED;
 
 size_t keys_count(const keys *k);
 
-/* keys_check gives the role of a presented key, API_OPEN if it is none of ours. */
-api_role keys_check(const keys *k, slice presented);
+/* keys_check gives the role of a presented key, API_OPEN if it is none of ours, and its name, which
+ * stays until keys_free; NULL for none. */
+api_role keys_check(const keys *k, slice presented, const char **name);
 
 /* key_name_valid: 1 to KEY_NAME_MAX of A-Z a-z 0-9 . _ - */
 bool key_name_valid(const char *name);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "server/http/admission.h"
+#include "server/http/client.h"
 #include "server/http/keys.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
@@ -178,6 +179,7 @@ static void a_key_that_was_made_is_known_by_its_role_and_by_nothing_else(void **
     char reader[KEY_TEXT_MAX];
     char admin[KEY_TEXT_MAX];
     char near_miss[KEY_TEXT_MAX];
+    const char *name = NULL;
     keys *k = NULL;
     struct stat info;
     (void)state;
@@ -190,14 +192,17 @@ static void a_key_that_was_made_is_known_by_its_role_and_by_nothing_else(void **
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_int_equal(keys_new(&k, path, NULL), ERR_OK);
     assert_int_equal(keys_count(k), 2);
-    assert_int_equal(keys_check(k, slice_of(reader)), API_READ);
-    assert_int_equal(keys_check(k, slice_of(admin)), API_ADMIN);
+    assert_int_equal(keys_check(k, slice_of(reader), &name), API_READ);
+    assert_string_equal(name, "shop");
+    assert_int_equal(keys_check(k, slice_of(admin), &name), API_ADMIN);
+    assert_string_equal(name, "boss");
     snprintf(near_miss, sizeof near_miss, "%s", admin);
     near_miss[strlen(near_miss) - 1] ^= 1;
-    assert_int_equal(keys_check(k, slice_of(near_miss)), API_OPEN);
+    assert_int_equal(keys_check(k, slice_of(near_miss), &name), API_OPEN);
+    assert_null(name);
     slice shorter = {admin, strlen(admin) - 1};
-    assert_int_equal(keys_check(k, shorter), API_OPEN);
-    assert_int_equal(keys_check(k, (slice){NULL, 0}), API_OPEN);
+    assert_int_equal(keys_check(k, shorter, &name), API_OPEN);
+    assert_int_equal(keys_check(k, (slice){NULL, 0}, &name), API_OPEN);
     keys_free(k);
     unlink(path);
 }
@@ -220,6 +225,7 @@ static void a_bad_keys_file_is_refused_by_line_and_leaves_the_old_keys(void **st
     assert_int_equal(keys_new(&k, path, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         err e = ERR_INIT;
+        const char *name;
         char place[80];
         FILE *file = fopen(path, "w");
         assert_non_null(file);
@@ -228,7 +234,7 @@ static void a_bad_keys_file_is_refused_by_line_and_leaves_the_old_keys(void **st
         assert_int_equal(keys_load(k, &e), ERR_INVALID);
         snprintf(place, sizeof place, "%s:2: ", path);
         assert_memory_equal(e.text, place, strlen(place));
-        assert_int_equal(keys_check(k, slice_of(key)), API_WRITE);
+        assert_int_equal(keys_check(k, slice_of(key), &name), API_WRITE);
     }
     keys_free(k);
     unlink(path);
@@ -488,9 +494,46 @@ static void a_request_id_is_taken_over_only_if_it_is_harmless(void **state)
     assert_int_equal(strlen(id), 16);
 }
 
+static void the_client_is_the_last_address_that_no_trusted_proxy_has(void **state)
+{
+    static const struct {
+        const char *peer, *forwarded, *client;
+    } cases[] = {
+        {"10.1.2.3", "203.0.113.7", "203.0.113.7"},
+        {"10.1.2.3", "203.0.113.7, 10.9.9.9", "203.0.113.7"},
+        {"10.1.2.3", "198.51.100.1, 203.0.113.7,\t10.9.9.9 ", "203.0.113.7"},
+        {"10.1.2.3", "10.0.0.1, 10.0.0.2", "10.0.0.1"},
+        {"10.1.2.3", "forged\nline", "10.1.2.3"},
+        {"10.1.2.3", "203.0.113.7, ", "10.1.2.3"},
+        {"10.1.2.3", "", "10.1.2.3"},
+        {"11.1.2.3", "203.0.113.7", "11.1.2.3"},
+        {"fd00::5", "2001:db8::1", "2001:db8::1"},
+        {"fd01::5", "2001:db8::1", "fd01::5"},
+        {"192.168.0.129", "203.0.113.7", "203.0.113.7"},
+        {"192.168.0.127", "203.0.113.7", "192.168.0.127"},
+    };
+    static const char *const wrong[] = {"10.0.0.0/33", "10.0.0",    "x",
+                                        "::1/129",     "10.0.0.0/", "a,b"};
+    client_proxies p;
+    (void)state;
+    assert_int_equal(client_proxies_parse(&p, "10.0.0.0/8,192.168.0.128/25,fd00::/16", NULL),
+                     ERR_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char client[CLIENT_TEXT_MAX];
+        client_of(&p, cases[i].peer, slice_of(cases[i].forwarded), client);
+        assert_string_equal(client, cases[i].client);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(client_proxies_parse(&p, wrong[i], NULL), ERR_INVALID);
+    }
+    assert_int_equal(client_proxies_parse(&p, NULL, NULL), ERR_OK);
+    assert_int_equal(p.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_client_is_the_last_address_that_no_trusted_proxy_has),
         cmocka_unit_test(a_log_line_is_logfmt_and_a_value_cannot_leave_its_field),
         cmocka_unit_test(a_long_log_line_is_cut_between_fields),
         cmocka_unit_test(metrics_render_as_prometheus_text),

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client: the address that a request comes from, behind proxies that are trusted to say so.
+ *
+ * A proxy appends the address that it was called from to X-Forwarded-For. Whoever is not a trusted
+ * proxy may write anything there, so the list is read from its end: the first address that is no
+ * trusted proxy is the client.
+ *
+ * Immutable after client_proxies_parse; thread-safe.
+ */
+#ifndef SERVER_HTTP_CLIENT_H
+#define SERVER_HTTP_CLIENT_H
+
+#include <stddef.h>
+
+#include "core/common/err.h"
+#include "core/common/slice.h"
+
+enum { CLIENT_TEXT_MAX = 48, CLIENT_PROXIES_MAX = 64 };
+
+typedef struct client_proxy {
+    unsigned char bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;
+} client_proxy;
+
+typedef struct client_proxies {
+    client_proxy list[CLIENT_PROXIES_MAX]; /* (count) */
+    size_t count;
+} client_proxies;
+
+/* client_proxies_parse reads addresses and networks ("10.0.0.0/8,::1") with commas between them;
+ * NULL and "" are none. client_proxies_check only tells whether the text is right. */
+err_code client_proxies_parse(client_proxies *out, const char *text, err *e) ERR_CHECKED;
+err_code client_proxies_check(const char *text, err *e) ERR_CHECKED;
+
+/* client_of writes the client's address: `peer`, or what the trusted proxies before it forwarded.
+ */
+void client_of(const client_proxies *trusted, const char *peer, slice forwarded,
+               char out[CLIENT_TEXT_MAX]);
+
+#endif
