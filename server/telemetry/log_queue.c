@@ -16,6 +16,11 @@
  */
 enum { WRITE_BYTES = 4096 };
 
+/* A line waits a moment for others, so that thousands of them a second do not wake the thread one
+ * by one; not when so much has come already. */
+enum { GATHER_BYTES = 16 * WRITE_BYTES };
+static const struct timespec a_moment = {.tv_nsec = 4000000};
+
 /* One process has one log. */
 static struct {
     pthread_mutex_t mutex;
@@ -68,8 +73,11 @@ bool log_queue_put(const char *line, size_t length)
     if (there) {
         tell_dropped();
         if (queue.untold == 0 && !queue.stopping && length <= LOG_QUEUE_BYTES - queue.length) {
+            bool first = queue.length == 0;
             append(line, length);
-            pthread_cond_signal(&queue.filled);
+            if (first) {
+                pthread_cond_signal(&queue.filled);
+            }
         } else {
             queue.untold++;
             atomic_fetch_add_explicit(&queue.dropped, 1, memory_order_relaxed);
@@ -113,6 +121,7 @@ static void write_all(const char *bytes, size_t length)
 static void *log_thread(void *arg)
 {
     char bytes[WRITE_BYTES];
+    bool gathered = false;
     sigset_t all;
     (void)arg;
     sigfillset(&all); /* a reader that has gone is an error of write, and not the end */
@@ -125,12 +134,20 @@ static void *log_thread(void *arg)
         if (queue.length == 0) {
             break;
         }
+        if (!queue.stopping && queue.length < GATHER_BYTES && !gathered) {
+            pthread_mutex_unlock(&queue.mutex);
+            (void)nanosleep(&a_moment, NULL);
+            gathered = true;
+            pthread_mutex_lock(&queue.mutex);
+            continue;
+        }
         size_t length = take(bytes);
         pthread_mutex_unlock(&queue.mutex);
         write_all(bytes, length);
         pthread_mutex_lock(&queue.mutex);
         queue.begin = (queue.begin + length) % LOG_QUEUE_BYTES;
         queue.length -= length;
+        gathered = queue.length > 0;
         tell_dropped();
         pthread_cond_broadcast(&queue.written);
     }
