@@ -140,8 +140,8 @@ static void tell(const export_arguments *a, const export_counts *items,
                (unsigned long long)items->lines, (unsigned long long)interactions->lines,
                (unsigned long long)(items->bytes + interactions->bytes));
     } else {
-        fprintf(stderr, "%s: %llu items, %llu interactions\n", a->to,
-                (unsigned long long)items->lines, (unsigned long long)interactions->lines);
+        printf("%s: %llu items, %llu interactions\n", a->to, (unsigned long long)items->lines,
+               (unsigned long long)interactions->lines);
     }
 }
 

@@ -109,30 +109,30 @@ static err_code alter(const generations_arguments *a, err *e)
 static void print_figures(const model *m, const eval_metrics *shown)
 {
     eval_on on = shown == &m->test ? EVAL_TEST : EVAL_VALID;
-    fprintf(stderr, "  %s Recall@20 %.4f NDCG@20 %.4f, protocol %s, masked: %s, %zu users dropped",
-            on == EVAL_TEST ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
-            eval_metric(shown, TRAIN_NDCG, 20), eval_protocol_name(m->options.protocol),
-            eval_protocol_mask(m->options.protocol, on), shown->dropped);
+    printf("  %s Recall@20 %.4f NDCG@20 %.4f, protocol %s, masked: %s, %zu users dropped",
+           on == EVAL_TEST ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
+           eval_metric(shown, TRAIN_NDCG, 20), eval_protocol_name(m->options.protocol),
+           eval_protocol_mask(m->options.protocol, on), shown->dropped);
 }
 
 static void print_line(const generation_info *info, const model *m)
 {
     char created[TIMESTAMP_TEXT_MAX];
     timestamp_format(info->created, created);
-    fprintf(stderr, "%10u  %-8s  %s  %9u  %9u  %8.1f", info->number,
-            info->active                      ? "active"
-            : info->state == GENERATION_READY ? "ready"
-                                              : "building",
-            created, info->users, info->items, (double)info->bytes / (1024 * 1024));
+    printf("%10u  %-8s  %s  %9u  %9u  %8.1f", info->number,
+           info->active                      ? "active"
+           : info->state == GENERATION_READY ? "ready"
+                                             : "building",
+           created, info->users, info->items, (double)info->bytes / (1024 * 1024));
     if (m != NULL) {
         const eval_metrics *shown = model_judged(m);
-        fprintf(stderr, "  %5u", m->best_epoch);
+        printf("  %5u", m->best_epoch);
         if (shown->users > 0) {
             print_figures(m, shown);
         }
-        fputs(generation_refitted(info) ? ", refit" : "", stderr);
+        fputs(generation_refitted(info) ? ", refit" : "", stdout);
     }
-    fputc('\n', stderr);
+    fputc('\n', stdout);
 }
 
 static err_code read_list(store *s, arena *memory, const generation_info **out, size_t *count,
@@ -187,8 +187,8 @@ static err_code show(const generations_arguments *a, err *e)
     err_code rc = recover_open(&s, a->store, &how, e);
     rc = rc == ERR_OK ? read_list(s, &memory, &infos, &count, e) : rc;
     if (rc == ERR_OK && !a->json) {
-        fprintf(stderr, "generation  state     created                   users      items       MiB"
-                        "   best\n");
+        printf("generation  state     created                   users      items       MiB"
+               "   best\n");
     }
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         model *m = NULL;

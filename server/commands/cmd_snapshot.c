@@ -41,8 +41,8 @@ static err_code run(const command_call *call, err *e)
         printf("{\"bytes\":%llu,\"seq\":%llu}\n", (unsigned long long)bytes,
                (unsigned long long)seq);
     } else if (rc == ERR_OK) {
-        fprintf(stderr, "%s: %.1f MiB, as of write %llu\n", a->to, (double)bytes / (1024 * 1024),
-                (unsigned long long)seq);
+        printf("%s: %.1f MiB, as of write %llu\n", a->to, (double)bytes / (1024 * 1024),
+               (unsigned long long)seq);
     }
     return rc;
 }

@@ -123,7 +123,7 @@ class Check(harness.TestCase):
         done = harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no",
                            "--protocol", "mmrec", "--refit")
         self.assertRegex(done.stderr, "protocol mmrec; masked for test: train; users dropped: [0-9]+; trained on validation too")
-        listed = harness.run("generations", "--store", store).stderr.splitlines()
+        listed = harness.run("generations", "--store", store).stdout.splitlines()
         self.assertRegex(listed[1], r"protocol stair, masked: train\+valid, [0-9]+ users dropped$")
         self.assertRegex(listed[2], r"protocol mmrec, masked: train, [0-9]+ users dropped, refit$")
         first, second = harness.run_json("generations", "--store", store)["generations"]
