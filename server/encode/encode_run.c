@@ -32,6 +32,8 @@ typedef struct batch {
     uint32_t asked_rows[BATCH_MAX];
     uint64_t hashes[BATCH_MAX];
     slice ids[BATCH_MAX], texts[BATCH_MAX];
+    size_t emptied; /* items without a text any more */
+    slice emptied_ids[BATCH_MAX];
 } batch;
 
 struct encode_run {
@@ -152,6 +154,10 @@ static err_code read_row(text_reader *x, batch *b, uint32_t row, err *e)
     if (!is_pending(x, &it, &length)) {
         return ERR_OK;
     }
+    if (length == 0) {
+        b->emptied_ids[b->emptied++] = it.id;
+        return ERR_OK;
+    }
     slice text = arena_slice(&b->memory, (slice){x->text, length});
     if (text.at == NULL) {
         return err_nomem(e, "the texts of a call");
@@ -174,7 +180,7 @@ static err_code read_batch(encode_run *r, batch *b, uint32_t *width, err *e)
     x->run = r;
     arena_init(&x->features, FEATURES_BYTES_MAX);
     arena_reset(&b->memory);
-    b->asked = 0;
+    b->asked = b->emptied = 0;
     err_code rc = store_read_begin(r->options.store, &x->read, e);
     for (size_t i = 0; rc == ERR_OK && i < b->count; i++) {
         rc = read_row(x, b, b->rows[i], e);
@@ -191,31 +197,37 @@ static err_code read_batch(encode_run *r, batch *b, uint32_t *width, err *e)
 
 /* --- results --- */
 
-/* apply makes one op of the vectors, or, without any, the mark that a text is refused. */
-static err_code apply(encode_run *r, const batch *b, const embed_vectors *v, err *e)
+/* Items and the hashes of their texts. */
+typedef struct entries {
+    size_t count;
+    const slice *ids;       /* (count) */
+    const uint64_t *hashes; /* (count); NULL: of no text */
+} entries;
+
+/* apply makes one op of the vectors, or, without any, has the vectors go. */
+static err_code apply(encode_run *r, const entries *of, const embed_vectors *v, err *e)
 {
     op *o = NULL;
     size_t bytes = v != NULL ? (size_t)v->width * sizeof(float) : 0;
-    err_code rc = op_new(&o, OP_ITEMS_ENCODED, b->asked * 1024 + ((size_t)1 << 20), e);
-    op_item *items = rc == ERR_OK ? arena_alloc(&o->memory, b->asked, sizeof *items) : NULL;
-    feature *features = items != NULL ? arena_alloc(&o->memory, b->asked, sizeof *features) : NULL;
+    err_code rc = op_new(&o, OP_ITEMS_ENCODED, of->count * 1024 + ((size_t)1 << 20), e);
+    op_item *items = rc == ERR_OK ? arena_alloc(&o->memory, of->count, sizeof *items) : NULL;
+    feature *features = items != NULL ? arena_alloc(&o->memory, of->count, sizeof *features) : NULL;
     if (rc == ERR_OK && features == NULL) {
         rc = err_nomem(e, "the encoder's vectors");
     }
-    for (size_t i = 0; rc == ERR_OK && i < b->asked; i++) {
-        items[i] = (op_item){.id = b->ids[i], .text_hash = b->hashes[i]};
+    for (size_t i = 0; rc == ERR_OK && i < of->count; i++) {
+        features[i] = (feature){.modality = slice_of(r->options.encoder->modality)};
+        items[i] = (op_item){.id = of->ids[i], .features = &features[i], .feature_count = 1};
+        items[i].text_hash = of->hashes != NULL ? of->hashes[i] : item_text_hash("", 0);
         if (v != NULL) {
-            features[i] = (feature){.modality = slice_of(r->options.encoder->modality),
-                                    .dtype = FEATURE_F4,
-                                    .width = v->width,
-                                    .data = (const char *)v->numbers + i * bytes};
-            items[i].features = &features[i];
-            items[i].feature_count = 1;
+            features[i].dtype = FEATURE_F4;
+            features[i].width = v->width;
+            features[i].data = (const char *)v->numbers + i * bytes;
         }
     }
     if (rc == ERR_OK) {
         o->items = items;
-        o->count = (uint32_t)b->asked;
+        o->count = (uint32_t)of->count;
         o->time = r->options.now();
         rc = r->options.apply(r->options.ctx, o, e);
     }
@@ -256,7 +268,7 @@ static void on_refused(encode_run *r, batch *b, const embed_result *result)
             push_again(r, probe);
         }
     } else if (b->asked == 1) {
-        if (apply(r, b, NULL, &e) == ERR_OK) {
+        if (apply(r, &(entries){1, b->ids, b->hashes}, NULL, &e) == ERR_OK) {
             tell(r, 0, 1, NULL);
             drop(r, b);
         } else {
@@ -282,7 +294,7 @@ static void on_done(void *ctx, void *batch_ctx, embed_result *result)
     r->failed = 0;
     if (b->probe) {
         batch_free(b);
-    } else if (apply(r, b, &result->vectors, &e) == ERR_OK) {
+    } else if (apply(r, &(entries){b->asked, b->ids, b->hashes}, &result->vectors, &e) == ERR_OK) {
         tell(r, b->asked, 0, NULL);
         drop(r, b);
     } else {
@@ -319,6 +331,9 @@ static err_code start(encode_run *r, batch *b, err *e)
     static const slice word = {"test", 4};
     uint32_t width = 0;
     err_code rc = b->probe ? ERR_OK : read_batch(r, b, &width, e);
+    if (rc == ERR_OK && !b->probe && b->emptied > 0) {
+        rc = apply(r, &(entries){b->emptied, b->emptied_ids, NULL}, NULL, e);
+    }
     if (rc == ERR_OK && !b->probe && b->asked == 0) {
         drop(r, b);
         return ERR_OK;

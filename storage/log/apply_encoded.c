@@ -4,8 +4,9 @@
  *
  * They arrive after the write of the item, so each carries the hash of the text that it was made
  * from; one whose text has changed since is dropped. An entry without a vector says that the
- * encoder refused the text: it is not asked again until the text changes. Neither is a change of
- * the item, so updated_seq stays.
+ * encoder refused the text, or that there is none any more: the vector of the text before goes, and
+ * nothing is asked again until the text changes. Neither is a change of the item, so updated_seq
+ * stays.
  */
 #include "core/common/mem.h"
 #include "core/common/types.h"
@@ -55,22 +56,35 @@ static err_code report(applying *x, const stored_item *it, err *e)
     return rc;
 }
 
+/* take_away removes the vector that an encoder made; one that was given stays. */
+static err_code take_away(applying *x, const stored_item *it, slice name, bool *changed, err *e)
+{
+    modality known;
+    err why = ERR_INIT;
+    *changed = false;
+    err_code rc = modality_find(x->r, name, &known, &why);
+    if (rc == ERR_NOT_FOUND || (rc == ERR_OK && it->encoded_hash == 0)) {
+        return ERR_OK;
+    }
+    return rc == ERR_OK ? feature_remove(x->w, it->row, known.number, changed, e)
+                        : err_set(e, rc, "%s", why.text);
+}
+
 static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
 {
+    const feature *f = &given->features[0];
     uint8_t number = 0;
-    err why = ERR_INIT;
+    bool changed = true;
     err_code rc = ERR_OK;
-    if (given->feature_count > 0) {
-        rc = register_modality(x, &given->features[0], &number, &why);
-        if (rc == ERR_INVALID || rc == ERR_TOO_LARGE) {
-            return err_set(e, rc, "%s", why.text);
-        }
-        rc = rc == ERR_OK ? feature_put(x->w, it->row, number, &given->features[0], e)
-                          : err_set(e, rc, "%s", why.text);
+    if (f->data != NULL) {
+        rc = register_modality(x, f, &number, e);
+        rc = rc == ERR_OK ? feature_put(x->w, it->row, number, f, e) : rc;
+    } else {
+        rc = take_away(x, it, f->modality, &changed, e);
     }
     it->encoded_hash = given->text_hash;
     rc = rc == ERR_OK ? item_put(x->w, it, e) : rc;
-    return rc == ERR_OK && given->feature_count > 0 ? report(x, it, e) : rc;
+    return rc == ERR_OK && changed ? report(x, it, e) : rc;
 }
 
 /* A width that the modality does not have is found before anything is written. */
@@ -110,7 +124,7 @@ static err_code encoded_one(applying *x, uint32_t index, err *e)
     if (item_text_hash(text, item_text_write(&it, text)) != given->text_hash) {
         return apply_refuse(x, index, ERR_CONFLICT, "/text", "the text has changed since");
     }
-    if (given->feature_count > 0) {
+    if (given->features[0].data != NULL) {
         rc = check_width(x, index, &given->features[0], &refused, e);
     }
     if (rc != ERR_OK || refused) {

@@ -93,11 +93,10 @@ static err_code check_feature(const feature *f, err *e)
 
 static err_code check_encoded(const op_item *it, err *e)
 {
-    if (it->feature_count > 1 || it->text_hash == 0 ||
-        (it->feature_count == 1 && it->features[0].data == NULL)) {
-        return err_set(e, ERR_INVALID, "item: expected a text's hash and at most one vector");
+    if (it->feature_count != 1 || it->text_hash == 0) {
+        return err_set(e, ERR_INVALID, "item: expected a text's hash and one vector");
     }
-    return it->feature_count == 1 ? check_feature(&it->features[0], e) : ERR_OK;
+    return check_feature(&it->features[0], e);
 }
 
 static err_code check_item(const op_item *it, op_kind kind, err *e)
@@ -208,10 +207,7 @@ static void op_encoded_encode(encoder *x, const op_item *it)
 {
     encode_slice(x, it->id);
     encode_u64(x, it->text_hash);
-    encode_u8(x, it->feature_count > 0);
-    if (it->feature_count > 0) {
-        feature_encode(x, &it->features[0]);
-    }
+    feature_encode(x, &it->features[0]);
 }
 
 static void op_interaction_encode(encoder *x, const op_interaction *i)
@@ -330,16 +326,14 @@ static void op_encoded_decode(decoder *d, arena *a, op_item *it)
 {
     it->id = decode_slice(d, ID_BYTES_MAX);
     it->text_hash = decode_u64(d);
-    it->feature_count = decode_u8(d);
-    feature *f = it->feature_count == 1 ? arena_alloc(a, 1, sizeof *f) : NULL;
+    feature *f = arena_alloc(a, 1, sizeof *f);
     if (f != NULL) {
         feature_read(d, f);
-    } else if (it->feature_count == 1) {
+    } else {
         decode_nomem(d);
-    } else if (it->feature_count > 1) {
-        d->failed = true;
     }
     it->features = f;
+    it->feature_count = f != NULL;
 }
 
 static void op_interaction_decode(decoder *d, op_interaction *i)

@@ -77,8 +77,8 @@ typedef struct op_item {
     int64_t created;             /* epoch seconds */
     bool hidden;
     /* OP_ITEMS_ENCODED: of the text that features[0] was made from (storage/records/item_text.h);
-     * without a feature the text was refused. Such an entry has no more than id, hash and feature.
-     */
+     * one without data takes the vector away: the text is refused, or there is none. Such an entry
+     * has no more than id, hash and this feature. */
     uint64_t text_hash;
     const void *prepared; /* not stored: handed on in the change_item, whose reader owns it */
 } op_item;

@@ -85,5 +85,6 @@ bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t
         return false;
     }
     *length = item_text_write(it, out);
-    return *length > 0 && item_text_hash(out, *length) != it->encoded_hash;
+    return (*length > 0 || it->encoded_hash != 0) &&
+           item_text_hash(out, *length) != it->encoded_hash;
 }

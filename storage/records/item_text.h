@@ -28,7 +28,8 @@ uint64_t item_text_hash(const char *text, size_t length);
 
 /* item_text_pending tells whether the item's text waits for an encoder, and composes it. An item
  * whose present text was encoded or refused does not wait, nor one with a given vector
- * (`has_vector`, and no encoder made it). */
+ * (`has_vector`, and no encoder made it). With *length 0 there is no text any more, and the vector
+ * of the text before is to go. */
 bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t *length);
 
 #endif
