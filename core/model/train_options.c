@@ -37,7 +37,8 @@ void train_options_fit(train_options *o, size_t pairs)
         uint32_t batch = o->batch > TRAIN_BATCH_MOST    ? TRAIN_BATCH_MOST
                          : o->batch < TRAIN_BATCH_LEAST ? TRAIN_BATCH_LEAST
                                                         : o->batch;
-        o->lr = TRAIN_LR_OF_LEAST * batch / TRAIN_BATCH_LEAST;
+        bool large = batch > 2 * TRAIN_BATCH_LEAST;
+        o->lr = (large ? TRAIN_LR_OF_LARGE : TRAIN_LR_OF_SMALL) * batch / TRAIN_BATCH_LEAST;
     }
 }
 

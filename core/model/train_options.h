@@ -31,7 +31,9 @@ typedef enum train_metric { TRAIN_RECALL = 0, TRAIN_NDCG } train_metric;
 
 /* What train_options_fit chooses from. */
 enum { TRAIN_BATCH_LEAST = 1024, TRAIN_BATCH_MOST = 8192, TRAIN_STEPS_WANTED = 32 };
-#define TRAIN_LR_OF_LEAST 1.5e-3
+/* The rate for each TRAIN_BATCH_LEAST of the batch: of a small batch and of a large one. */
+#define TRAIN_LR_OF_SMALL 1.5e-3
+#define TRAIN_LR_OF_LARGE 2.5e-3
 
 /* Which users count and what is masked; see core/model/eval.h. */
 typedef enum eval_protocol { PROTOCOL_STAIR = 0, PROTOCOL_MMREC } eval_protocol;

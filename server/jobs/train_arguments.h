@@ -84,7 +84,8 @@ typedef struct train_arguments {
          .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_LR_MAX,                                                                      \
-         .help = "learning rate; 0: by the batch, 0.0015 for each 1,024"},                         \
+         .help = "learning rate; 0: by the batch, 0.0015 for each 1,024 up to 2,048, and 0.0025 "  \
+                 "beyond"},                                                                        \
         {.name = "weight-decay",                                                                   \
          .type = OPTION_REAL,                                                                      \
          .offset = offsetof(train_arguments, weight_decay),                                        \
