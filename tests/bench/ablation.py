@@ -21,8 +21,9 @@ EPOCHS = os.environ.get("ABLATION_EPOCHS", "150")
 MORE = shlex.split(os.environ.get("ABLATION_OPTIONS", ""))
 VARIANTS = {
     "STAIR": [],
+    "without links": ["--without", "links"],
+    "without links, stepwise FSC (gamma 0.2)": ["--without", "links", "--gamma-forward", "0.2"],
     "without MI": ["--without", "mi"],
-    "without FSC (plain averaging)": ["--without", "fsc"],
     "without BSC": ["--without", "bsc"],
 }
 METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long collaborative links take and how large they are: 63,000 items and, without
+ * repeats, 1.7 million interactions of 192,000 users (Amazon Electronics' size), users and items by
+ * a power law.
+ * BENCH_THREADS, default 2.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/model/links_build.h"
+#include "tests/bench/measuring.h"
+
+enum { USERS = 192000, ITEMS = 63000, PAIRS = 3100000 };
+
+/* A rank by a power law, spread over the rows by a fixed odd stride. */
+static uint32_t skewed(rng *r, size_t rows, double skew)
+{
+    double rank =
+        pow((double)rows, rng_uniform(r) * rng_uniform(r) * skew + rng_uniform(r) * (1 - skew));
+    return (uint32_t)((uint64_t)(rank - 1) * 2654435761u % rows);
+}
+
+static void build(const interaction_list *list, links_kind kind, const char *name, int threads)
+{
+    err e = ERR_INIT;
+    links_table t;
+    links_choice choice = {.kind = kind, .shrinkage = LINKS_SHRINKAGE_DIRECTED};
+    double start = now();
+    must(links_collaborative(&t, list, &choice, threads, &e), &e);
+    double seconds = now() - start;
+    double count = (double)t.start[list->items];
+    double bytes = count * (sizeof *t.target + sizeof *t.level) +
+                   (double)list->items * (sizeof *t.start + sizeof *t.unit);
+    printf("%-9s %.1f s with %d threads, %.0f links, %.1f MiB: %.2f bytes a link\n", name, seconds,
+           threads, count, bytes / (1 << 20), bytes / count);
+    links_table_fini(&t);
+}
+
+int main(void)
+{
+    const char *asked = getenv("BENCH_THREADS");
+    int threads = asked != NULL ? (int)strtol(asked, NULL, 10) : 2;
+    pair *pairs = need(mem_array(PAIRS, sizeof *pairs));
+    rng r;
+    rng_init(&r, 7, 0);
+    for (size_t k = 0; k < PAIRS; k++) {
+        uint32_t user = k < USERS ? (uint32_t)k : skewed(&r, USERS, 0.2);
+        pairs[k] = (pair){user, skewed(&r, ITEMS, 0.35), 1, rng_below(&r, 1 << 30)};
+    }
+    interaction_list list = {pairs, pairs_sort(pairs, PAIRS), USERS, ITEMS};
+    printf("%zu interactions\n", list.count);
+    build(&list, LINKS_COSINE, "cosine", threads);
+    build(&list, LINKS_DIRECTED, "directed", threads);
+    mem_free(pairs);
+    return 0;
+}
