@@ -35,6 +35,10 @@ enum { TRAIN_BATCH_LEAST = 1024, TRAIN_BATCH_MOST = 8192, TRAIN_STEPS_WANTED = 3
 #define TRAIN_LR_OF_SMALL 1.5e-3
 #define TRAIN_LR_OF_LARGE 2.5e-3
 
+/* A validation metric has gained if it is so many times what it was when it gained last. Less goes
+ * on for hundreds of epochs where a test no longer sees it. */
+#define TRAIN_GAIN_MIN 1.01
+
 /* Which users count and what is masked; see core/model/eval.h. */
 typedef enum eval_protocol { PROTOCOL_STAIR = 0, PROTOCOL_MMREC } eval_protocol;
 
@@ -45,7 +49,7 @@ typedef struct train_options {
     double gamma_backward; /* >= 0; BSC */
     double lr, weight_decay;
     uint32_t batch, epochs;
-    uint32_t patience;   /* evaluations without a better one before stopping; 0 never stops */
+    uint32_t patience;   /* evaluations without a gain before stopping; 0 never stops */
     uint32_t eval_every; /* epochs; 0 never evaluates and keeps the last epoch */
     uint64_t seed;
     int threads; /* 1 .. TRAIN_THREADS_MAX */

@@ -113,7 +113,7 @@ typedef struct train_arguments {
          .initial = "5",                                                                           \
          .min = 0,                                                                                 \
          .max = 1000000,                                                                           \
-         .help = "stop after so many evaluations without a better one; 0 never does"},             \
+         .help = "stop after so many evaluations without a gain of 1 %; 0 never does"},            \
         {.name = "eval-every",                                                                     \
          .type = OPTION_INT,                                                                       \
          .offset = offsetof(train_arguments, eval_every),                                          \

@@ -291,9 +291,12 @@ static err_code evaluate(training *t, err *e)
         head->best_epoch = head->epoch;
         head->best_value = value;
         head->valid = m;
-        head->stale = 0;
         size_t floats = (t->d->users + t->d->items) * t->o->dim;
         memcpy(t->state.best, t->state.e, floats * sizeof(float));
+    }
+    if (value > head->gained * TRAIN_GAIN_MIN) {
+        head->gained = value;
+        head->stale = 0;
     } else {
         head->stale++;
     }

@@ -33,10 +33,11 @@ typedef struct train_header {
     uint32_t stage;             /* 0, or 1: the second run of a refit */
     uint32_t tables;            /* 3, or 4 with the best E */
     uint32_t epoch;             /* finished */
-    uint32_t best_epoch, stale; /* stale: evaluations since the best one */
+    uint32_t best_epoch, stale; /* stale: evaluations since `gained` was reached */
     uint32_t first_epochs;      /* stage 1: epochs of the first run */
     uint64_t time;              /* steps */
     double best_value;
+    double gained;   /* the last value that was TRAIN_GAIN_MIN times the one before it */
     double loss_sum; /* since the last curve point */
     uint32_t loss_epochs;
     uint32_t curve_count;
