@@ -10,6 +10,10 @@ import harness  # noqa: E402
 import online  # noqa: E402
 
 FLOOR = 0.97  # of the independent implementation's figure on the same files
+# Test Recall@20 and NDCG@20 that plain `stair train` must reach: 0.98 of what it reached (docs/measurements/quality.md).
+PLAIN = {"tiktok": (0.108, 0.0466), "toys": (0.0985, 0.0473), "sports": (0.119, 0.058)}
+PUBLISHED = ["--gamma", 0.2, "--weight-decay", 0.1, "--layers", 3, "--batch", 1024, "--lr", 0.001, "--patience", 0,
+             "--without", "links"]
 
 
 class Floors(harness.TestCase):
@@ -38,13 +42,27 @@ class Floors(harness.TestCase):
         with open(os.path.join(harness.SHARED_DATA, "reference.json"), encoding="utf-8") as f:
             return json.load(f)[name]["test"]
 
-    def test_tiktok_is_as_good_as_the_reference_and_its_lists_are_the_same_online(self):
+    def plain(self, name, features, *options):
+        store = self.load(name, features)
+        if store is None:
+            return None
+        trained = harness.run_json("train", "--store", store, *options, "--seed", 1, "--threads", 2, "--activate",
+                                   "yes", timeout=1400)
+        result = harness.run_json("eval", "--store", store, timeout=1400)
+        self.tell(name, trained, result)
+        print(f"{name}: served {json.dumps(trained['served'])}")
+        for metric, floor in zip(("Recall@20", "NDCG@20"), PLAIN[name]):
+            self.assertGreaterEqual(result["stair"][metric], floor, metric)
+            # What the training says of the test split, the service's own lists say too.
+            self.assertAlmostEqual(result["stair"][metric], trained["test"][metric], 6)
+        return store, result
+
+    def test_tiktok_as_published_is_as_good_as_the_reference(self):
         store = self.load("tiktok", ["image", "audio"])
         if store is None:
             return
-        trained = harness.run_json("train", "--store", store, "--gamma", 0.2, "--weight-decay", 0.1, "--batch", 1024,
-                                   "--neighbours", "image=5,audio=1", "--epochs", 150, "--seed", 1, "--threads", 2,
-                                   "--activate", "yes", timeout=1400)
+        trained = harness.run_json("train", "--store", store, *PUBLISHED, "--neighbours", "image=5,audio=1",
+                                   "--epochs", 150, "--seed", 1, "--threads", 2, "--activate", "yes", timeout=1400)
         result = harness.run_json("eval", "--store", store)
         self.tell("tiktok", trained, result)
         reference = self.reference("tiktok")
@@ -52,20 +70,21 @@ class Floors(harness.TestCase):
             self.assertGreaterEqual(result["stair"][metric], FLOOR * reference[metric])
             # What is popular is strong on these short videos: LightGCN, published, is at 1.1 times.
             self.assertGreaterEqual(result["stair"][metric], 1.3 * result["popular"][metric])
-        users = 9308 if os.environ.get("LONG") else 1500
-        self.assertEqual(online.compare(self, store, 20, users), users)
 
-    def test_sports_is_above_popular_after_a_few_epochs(self):
-        store = self.load("sports", ["text", "category"])
-        if store is None:
-            return
-        epochs = 60 if os.environ.get("LONG") else 6
-        trained = harness.run_json("train", "--store", store, "--gamma", 0.2, "--weight-decay", 0.1, "--batch", 8192,
-                                   "--lr", 0.003, "--neighbours", "text=5,category=1", "--epochs", epochs,
-                                   "--eval-every", 3, "--seed", 1, "--threads", 2, "--activate", "yes", timeout=1400)
-        result = harness.run_json("eval", "--store", store)
-        self.tell("sports", trained, result)
-        self.assertGreaterEqual(result["stair"]["Recall@20"], 2 * result["popular"]["Recall@20"])
+    def test_tiktok_by_the_defaults_wins_and_its_lists_are_the_same_online(self):
+        got = self.plain("tiktok", ["image", "audio"], "--neighbours", "image=5,audio=1")
+        if got is not None:
+            users = 6130 if os.environ.get("LONG") else 1500
+            self.assertEqual(online.compare(self, got[0], None, 20, users), min(got[1]["users"], users))
+
+    def test_toys_by_the_defaults_wins_by_the_order_of_purchases(self):
+        got = self.plain("toys", ["text", "category"])
+        if got is not None:
+            for metric in ("Recall@20", "NDCG@20"):
+                self.assertGreaterEqual(got[1]["stair"][metric], 1.3 * got[1]["itemknn"][metric])
+
+    def test_sports_by_the_defaults_wins(self):
+        self.plain("sports", ["text", "category"])
 
 
 if __name__ == "__main__":
