@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair tune: a training whose strengths, decay, layers and neighbours are chosen by validation.
+ * stair tune: a training whose strengths, rate, decay, dimensions, layers and neighbours are chosen
+ * by validation.
  */
 #include "core/train/loop/tune.h"
 #include "server/jobs/train_command.h"
@@ -35,7 +36,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_tune = {
     .name = "tune",
-    .summary = "choose gamma, decay, layers and neighbours by validation, and train with them",
+    .summary = "choose gamma, rate, dimensions and more by validation, and train with them",
     .options = table,
     .options_bytes = sizeof(train_arguments),
     .parallel = true,

@@ -39,6 +39,7 @@ typedef struct job {
     model *m;
     publication_result published;
     tune_result *tuned;      /* or NULL */
+    train_options asked;     /* before it chose */
     bool tuned_all;          /* `stair tune`, which has no --progress-fd */
     baseline_figures beside; /* on the validation interactions; none measured: there are none */
     bool active; /* the new generation serves, or will as soon as the server has loaded it */
@@ -100,6 +101,7 @@ static err_code choose(job *j, train_mode mode, err *e)
                       .cancelled = interrupt_requested};
     train_watch_init(&j->watch, &j->request.options);
     tune_report_begin(&j->request.options, j->watch.metric);
+    j->asked = j->request.options;
     err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
     if (code == ERR_CANCELLED) {
         err_context(e, "stopped while choosing; nothing is kept");
@@ -107,7 +109,7 @@ static err_code choose(job *j, train_mode mode, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    tune_report_chosen(&j->tuned->best, j->d);
+    tune_report_chosen(&j->tuned->best, &j->asked, j->d);
     j->request.options = j->tuned->best.options;
     tune_apply(&j->tuned->best, j->d);
     return ERR_OK;
@@ -220,7 +222,7 @@ static void tell_people(const job *j)
     report_ranks(stderr, m);
     report_served(stderr, m);
     if (j->tuned != NULL) {
-        tune_report_chosen(&j->tuned->best, j->d);
+        tune_report_chosen(&j->tuned->best, &j->asked, j->d);
     }
     fprintf(stderr, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
             eval_protocol_name(m->options.protocol),

@@ -36,12 +36,13 @@ void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, u
     snprintf(forward, sizeof forward, o->without_fsc ? "plain" : "%g", o->gamma_forward);
     snprintf(backward, sizeof backward, o->without_bsc ? "none" : "%g", o->gamma_backward);
     neighbours_text(&t->setting, d, neighbours);
-    fprintf(stderr, "%4u/%u  %-12s  forward %-5s  backward %-4s  decay %-4g  layers %u  %s", epochs,
-            budget, t->knob, forward, backward, o->weight_decay, o->layers, neighbours);
+    fprintf(stderr, "%4u/%u  %-12s  forward %-5s  rate %-7.2g  backward %-4s  decay %-4g  dim %-3u",
+            epochs, budget, t->knob, forward, o->lr, backward, o->weight_decay, o->dim);
+    fprintf(stderr, "  layers %u  %s", o->layers, neighbours);
     fprintf(stderr, "  %u epochs  %s@%u %.4f\n", t->epochs, metric_name(o), o->select_at, t->value);
 }
 
-void tune_report_chosen(const tune_setting *s, const dataset *d)
+void tune_report_chosen(const tune_setting *s, const train_options *asked, const dataset *d)
 {
     const train_options *o = &s->options;
     char neighbours[NAMES_BYTES];
@@ -49,6 +50,12 @@ void tune_report_chosen(const tune_setting *s, const dataset *d)
     fprintf(stderr, "chosen: --gamma-forward ");
     fprintf(stderr, o->without_fsc ? "plain" : "%g", o->gamma_forward);
     fprintf(stderr, o->without_bsc ? " --without bsc" : " --gamma-backward %g", o->gamma_backward);
+    if (o->lr != asked->lr) {
+        fprintf(stderr, " --lr %g", o->lr);
+    }
+    if (o->dim != asked->dim) {
+        fprintf(stderr, " --dim %u", o->dim);
+    }
     fprintf(stderr, " --weight-decay %g --layers %u%s%s\n", o->weight_decay, o->layers,
             neighbours[0] != '\0' ? " --neighbours " : "", neighbours);
 }

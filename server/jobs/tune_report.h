@@ -18,7 +18,7 @@
  * `budget` epochs `epochs` are spent by then. `metric`: "NDCG@20". */
 void tune_report_begin(const train_options *o, const char *metric);
 void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, uint32_t budget);
-void tune_report_chosen(const tune_setting *s, const dataset *d);
+void tune_report_chosen(const tune_setting *s, const train_options *asked, const dataset *d);
 
 /* tune_report_trials lists all trials; `m` is what was trained by the best. tune_report_neighbours
  * gives

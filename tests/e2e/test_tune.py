@@ -31,6 +31,14 @@ class Tune(harness.TestCase):
         self.assertNotEqual(process.wait(), 0)
         return "".join(lines)
 
+    @staticmethod
+    def merged(*options):
+        """Later options take the place of earlier ones of the same name."""
+        found = {}
+        for name, value in zip(options[::2], options[1::2]):
+            found[name] = value
+        return [word for pair in found.items() for word in pair]
+
     def chosen(self, text):
         return re.search("^chosen: (.*)$", text, re.MULTILINE).group(1).split(" ")
 
@@ -43,7 +51,8 @@ class Tune(harness.TestCase):
         spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stderr, re.MULTILINE)[-1])
         self.assertLessEqual(spent, budget)
         tuned = harness.run_json("generations", "--store", store)["generations"][-1]
-        again = harness.run_json("train", "--store", store, "--epochs", 4, *OPTIONS, "--protocol", "mmrec", *chosen)
+        again = harness.run_json("train", "--store", store, "--epochs", 4,
+                                 *self.merged(*OPTIONS, "--protocol", "mmrec", *chosen))
         for name, value in again["valid"].items():
             self.assertAlmostEqual(value, tuned["valid"][name], 9)
         neighbours = {m["name"]: m["neighbours"] for m in tuned["modalities"]}
@@ -72,7 +81,8 @@ class Tune(harness.TestCase):
 
         told = self.interrupted(store, saved, "--epochs", "100000")
         self.assertIn("stair train --resume with the same options and those chosen", told)
-        resumed = harness.run("train", "--store", store, *OPTIONS, *self.chosen(told), "--epochs", 1, "--resume")
+        resumed = harness.run("train", "--store", store, *self.merged(*OPTIONS, *self.chosen(told)), "--epochs", 1,
+                              "--resume")
         self.assertNotIn("no checkpoint", resumed.stderr)
         self.assertFalse(os.path.exists(checkpoint))
 

@@ -539,14 +539,17 @@ tuning_keeps_to_its_budget_and_leaves_a_setting_only_for_a_clearly_better_one(vo
     assert_int_equal(seen.count, r->count);
     assert_true(r->epochs <= 160 && r->epochs > 80);
     uint32_t longest = 0;
-    bool plain = false, chosen = false;
+    bool plain = false, chosen = false, rates = false, dims = false;
+    assert_true(r->trials[0].setting.options.without_fsc); /* from plain averaging */
     for (size_t i = 0; i < r->count; i++) {
         const tune_trial *x = &r->trials[i];
+        rates = rates || x->setting.options.lr > o.lr;
+        dims = dims || x->setting.options.dim == 2 * o.dim;
         longest = x->epochs > longest ? x->epochs : longest;
         plain = plain || x->setting.options.without_fsc;
         chosen = chosen || x->chosen;
     }
-    assert_true(plain && chosen);
+    assert_true(plain && chosen && rates && dims);
     for (size_t i = 0; i < r->count; i++) { /* finals decide */
         assert_true(r->trials[i].epochs < longest ||
                     r->trials[i].value <= r->value * TUNE_GAIN_MIN);
@@ -579,7 +582,7 @@ static void a_small_budget_is_kept_even_for_a_setting_that_no_list_has(void **st
     t.budget_epochs = 5;
     seen = (trials_seen){0};
     assert_int_equal(tune_run(&r, d, &o, &t, &e), ERR_OK);
-    assert_true(r->epochs == 5 && r->count == 5 && r->value > 0);
+    assert_true(r->epochs == 5 && r->count >= 4 && r->value > 0);
     tune_result_free(r);
     dataset_free(d);
 }

@@ -2,6 +2,8 @@
 #include "core/train/loop/tune.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/common/mem.h"
@@ -30,7 +32,7 @@ typedef struct tuning {
     prepared p;
     bool is_prepared;
     uint32_t prepared_neighbours[MODALITIES_MAX];
-    uint32_t prepared_layers;
+    uint32_t prepared_layers, prepared_dim;
     size_t images_bytes;
 } tuning;
 
@@ -51,7 +53,7 @@ static err_code prepare(tuning *t, const tune_setting *s, err *e)
     size_t bytes = t->d->modality_count * sizeof s->neighbours[0];
     bool deep = s->options.layers > 0;
     if (t->is_prepared && memcmp(s->neighbours, t->prepared_neighbours, bytes) == 0 &&
-        deep == (t->prepared_layers > 0)) {
+        deep == (t->prepared_layers > 0) && s->options.dim == t->prepared_dim) {
         return ERR_OK;
     }
     if (t->is_prepared) {
@@ -64,6 +66,7 @@ static err_code prepare(tuning *t, const tune_setting *s, err *e)
     t->is_prepared = true;
     memcpy(t->prepared_neighbours, s->neighbours, sizeof t->prepared_neighbours);
     t->prepared_layers = o.layers;
+    t->prepared_dim = o.dim;
     return prepare_run(&t->p, t->d, &o, &hooks, e);
 }
 
@@ -242,12 +245,13 @@ static size_t add(candidate *c, size_t count, const tune_setting *s)
 
 static size_t forward_candidates(const tune_setting *now, candidate *c)
 {
-    static const double gammas[] = {0.1, 0.2, 0.4, 1, 3};
+    static const double gammas[] = {0.2, 1};
     size_t count = add(c, 0, now);
     tune_setting s = *now;
     s.options.without_fsc = true;
     count = add(c, count, &s);
     s.options.without_fsc = false;
+    count = add(c, count, &s); /* what was asked for */
     for (size_t i = 0; i < sizeof gammas / sizeof gammas[0]; i++) {
         s.options.gamma_forward = gammas[i];
         count = add(c, count, &s);
@@ -257,7 +261,7 @@ static size_t forward_candidates(const tune_setting *now, candidate *c)
 
 static size_t backward_candidates(const tune_setting *now, candidate *c)
 {
-    static const double gammas[] = {0, 0.1, 0.2, 0.4, 1};
+    static const double gammas[] = {0.2, 1};
     size_t count = add(c, 0, now);
     tune_setting s = *now;
     for (size_t i = 0; i < sizeof gammas / sizeof gammas[0]; i++) {
@@ -271,7 +275,7 @@ static size_t backward_candidates(const tune_setting *now, candidate *c)
 
 static size_t decay_candidates(const tune_setting *now, candidate *c)
 {
-    static const double decays[] = {0.03, 0.1, 0.3};
+    static const double decays[] = {0.03, 0.3};
     size_t count = add(c, 0, now);
     tune_setting s = *now;
     for (size_t i = 0; i < sizeof decays / sizeof decays[0]; i++) {
@@ -285,26 +289,52 @@ static size_t layer_candidates(const tune_setting *now, candidate *c)
 {
     size_t count = add(c, 0, now);
     tune_setting s = *now;
-    for (uint32_t layers = 2; layers <= 4; layers++) {
+    for (uint32_t layers = 2; layers <= 3; layers++) {
         s.options.layers = layers;
         count = add(c, count, &s);
     }
     return count;
 }
 
-static size_t neighbour_candidates(const tune_setting *now, size_t modalities, candidate *c)
+/* Rates have two digits, so that the option which names one gives that very number. */
+static double rounded(double rate)
 {
+    char text[32];
+    snprintf(text, sizeof text, "%.1e", rate);
+    return strtod(text, NULL);
+}
+
+static size_t rate_candidates(const tune_setting *now, candidate *c)
+{
+    static const double factors[] = {0.5, 2, 4};
     size_t count = add(c, 0, now);
-    for (uint32_t factor = 2; factor <= 4; factor *= 2) {
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
         tune_setting s = *now;
-        bool fits = true;
-        for (size_t m = 0; m < modalities; m++) {
-            s.neighbours[m] *= factor;
-            fits = fits && s.neighbours[m] <= TRAIN_NEIGHBOURS_MAX;
-        }
+        s.options.lr = rounded(now->options.lr * factors[i]);
+        bool fits = s.options.lr <= TRAIN_LR_MAX && s.options.lr * s.options.weight_decay <= 1;
         count = fits ? add(c, count, &s) : count;
     }
     return count;
+}
+
+static size_t dim_candidates(const tune_setting *now, candidate *c)
+{
+    size_t count = add(c, 0, now);
+    tune_setting s = *now;
+    s.options.dim *= 2;
+    return s.options.dim <= TRAIN_DIM_MAX ? add(c, count, &s) : count;
+}
+
+static size_t neighbour_candidates(const tune_setting *now, size_t modalities, candidate *c)
+{
+    size_t count = add(c, 0, now);
+    tune_setting s = *now;
+    bool fits = true;
+    for (size_t m = 0; m < modalities; m++) {
+        s.neighbours[m] *= 2;
+        fits = fits && s.neighbours[m] <= TRAIN_NEIGHBOURS_MAX;
+    }
+    return fits ? add(c, count, &s) : count;
 }
 
 static err_code race_all(tuning *t, err *e)
@@ -312,11 +342,17 @@ static err_code race_all(tuning *t, err *e)
     tune_result *r = t->r;
     candidate c[CANDIDATES_MAX];
     err_code code = race(t, "forward", c, forward_candidates(&r->best, c), e);
+    if (code == ERR_OK && !t->o->gamma_only) {
+        code = race(t, "rate", c, rate_candidates(&r->best, c), e);
+    }
     if (code == ERR_OK && t->d->modality_count > 0) {
         code = race(t, "backward", c, backward_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only) {
         code = race(t, "weight-decay", c, decay_candidates(&r->best, c), e);
+    }
+    if (code == ERR_OK && !t->o->gamma_only) {
+        code = race(t, "dimensions", c, dim_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only) {
         code = race(t, "layers", c, layer_candidates(&r->best, c), e);
@@ -347,7 +383,9 @@ static uint32_t probes(const tuning *t)
         sum += race_probes(backward_candidates(base, c) - 1);
     }
     if (!t->o->gamma_only) {
+        sum += race_probes(rate_candidates(base, c) - 1);
         sum += race_probes(decay_candidates(base, c) - 1);
+        sum += race_probes(dim_candidates(base, c) - 1);
         sum += race_probes(layer_candidates(base, c) - 1);
     }
     if (!t->o->gamma_only && modalities > 0) {
@@ -362,6 +400,8 @@ static void start(tuning *t, const train_options *base)
                 : t->o->gamma_only      ? TUNE_BUDGET_GAMMA
                                         : TUNE_BUDGET_DEFAULT;
     t->r->best.options = *base;
+    /* Plain averaging is ahead on most data, so a whole tuning starts from it. */
+    t->r->best.options.without_fsc = base->without_fsc || !t->o->gamma_only;
     for (size_t m = 0; m < t->d->modality_count; m++) {
         t->r->best.neighbours[m] = t->d->modalities[m].neighbours;
     }

@@ -5,9 +5,10 @@
  * How much content should rule differs from shop to shop, and a wrong guess costs a fifth of the
  * recall. One knob is chosen after the other, each by a race: all candidates train for a few
  * epochs, the best third goes on for three times as long, the best of these is kept if it clearly
- * beats the setting so far. The first knob is the forward strength, plain averaging among the
- * choices, then the backward one, the weight decay, the layers and the neighbours; later knobs are
- * raced with the earlier ones as chosen.
+ * beats the setting so far. The first knob is the forward strength, from plain averaging, then the
+ * learning rate, the backward strength, the weight decay, the dimensions, the layers and the
+ * neighbours; later knobs are raced with the earlier ones as chosen. Candidates are few, so that
+ * each trains long enough to show what it is worth.
  * Only validation interactions decide; where there are none, one of each user is set aside.
  *
  * Deterministic. One thread calls.
@@ -37,7 +38,8 @@ typedef struct tune_setting {
 } tune_setting;
 
 typedef struct tune_trial {
-    const char *knob; /* static: "forward", "backward", "weight-decay", "layers", "neighbours" */
+    const char *knob; /* static: "forward", "rate", "backward", "weight-decay", "dimensions",
+                         "layers", "neighbours" */
     tune_setting setting;
     uint32_t epochs; /* trained */
     double value;    /* best validation metric within them */
