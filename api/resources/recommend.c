@@ -136,14 +136,14 @@ static err_code answer_one(context *c, const recommend_request *r, err *e)
 
 err_code handle_recommend_get(context *c, err *e)
 {
-    recommend_request r;
+    recommend_request r = {.fields = 0};
     err_code code = recommend_request_query(c, &r, e);
     return code == ERR_OK ? answer_one(c, &r, e) : code;
 }
 
 err_code handle_recommend_post(context *c, err *e)
 {
-    recommend_request r;
+    recommend_request r = {.fields = 0};
     body_object o;
     query_end(c);
     err_code code = body_parse(c, &o, e);

@@ -59,7 +59,7 @@ static err_code read_header(word_space *w, size_t count, err *e)
     w->vectors = (const int16_t *)(w->memory + WORDS_HEADER_BYTES);
     w->hashes = (const uint64_t *)(w->vectors + w->terms * WORDS_WIDTH);
     w->item_counts = (const uint32_t *)(w->hashes + w->terms);
-    w->scales = (const float *)(w->item_counts + w->terms);
+    w->scales = (const void *)(w->item_counts + w->terms);
     return ERR_OK;
 }
 

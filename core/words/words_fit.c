@@ -243,13 +243,13 @@ static err_code find_directions(fit *f, err *e)
                           .rounds = ROUNDS,
                           .seed = SEED,
                           .threads = f->o->threads > 0 ? f->o->threads : 1};
-    return subspace_run(f->a, &o, (float *)(f->memory + WORDS_HEADER_BYTES), e);
+    return subspace_run(f->a, &o, (void *)(f->memory + WORDS_HEADER_BYTES), e);
 }
 
 /* quantise turns x into 16-bit integers in place: a row's integers lie before its floats. */
 static void quantise(fit *f, float *scales)
 {
-    const float *x = (const float *)(f->memory + WORDS_HEADER_BYTES);
+    const float *x = (const void *)(f->memory + WORDS_HEADER_BYTES);
     int16_t *to = (int16_t *)(f->memory + WORDS_HEADER_BYTES);
     for (size_t t = 0; t < f->term_count; t++) {
         float row[WORDS_WIDTH], largest = 0;

@@ -146,7 +146,7 @@ static void score(const void *ctx, const lister_block *b)
 {
     const scorer *s = ctx;
     float users[LISTER_USERS * TRAIN_DIM_MAX];
-    bool nobody[LISTER_USERS];
+    bool nobody[LISTER_USERS] = {false};
     for (size_t u = 0; u < b->count; u++) {
         const float *h = s->user_h + b->asks[u].user * s->dim;
         memcpy(users + u * s->dim, h, s->dim * sizeof *users);
