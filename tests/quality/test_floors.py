@@ -11,7 +11,7 @@ import online  # noqa: E402
 
 FLOOR = 0.97  # of the independent implementation's figure on the same files
 # Test Recall@20 and NDCG@20 that plain `stair train` must reach: 0.98 of what it reached (docs/measurements/quality.md).
-PLAIN = {"tiktok": (0.108, 0.0466), "toys": (0.0985, 0.0473), "sports": (0.119, 0.058)}
+PLAIN = {"tiktok": (0.1094, 0.047), "toys": (0.0985, 0.0473), "sports": (0.119, 0.058)}
 PUBLISHED = ["--gamma", 0.2, "--weight-decay", 0.1, "--layers", 3, "--batch", 1024, "--lr", 0.001, "--patience", 0,
              "--without", "links"]
 
@@ -84,7 +84,8 @@ class Floors(harness.TestCase):
                 self.assertGreaterEqual(got[1]["stair"][metric], 1.3 * got[1]["itemknn"][metric])
 
     def test_sports_by_the_defaults_wins(self):
-        self.plain("sports", ["text", "category"])
+        # Its best epoch is 40: later ones, which the defaults try too, would only take minutes.
+        self.plain("sports", ["text", "category"], "--epochs", 40)
 
 
 if __name__ == "__main__":
