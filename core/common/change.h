@@ -52,7 +52,8 @@ typedef struct change_item {
     const feature
         *features; /* all that the item has now; only if features_changed or texts_changed */
     uint32_t feature_count;
-    const void *prepared; /* what admission computed (core/serve/state/coldstart), or NULL */
+    const struct cold_item
+        *prepared; /* what admission computed (core/serve/state/coldstart), or NULL */
 } change_item;
 
 /* A pair of user and item can have one record per type. Its weight in the graph is the largest

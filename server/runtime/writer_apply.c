@@ -72,7 +72,7 @@ static void set_state(writer *w, bool writable, const char *problem)
 
 /* The disk has the op, so memory must follow: it is tried again for want of memory only, and a
  * table that cannot follow ends the process, since a start reads everything anew. */
-static void publish(writer *w, const apply_result *r, base **taken)
+static void publish(writer *w, const apply_result *r)
 {
     err e = ERR_INIT;
     err_code rc = ERR_NOMEM;
@@ -84,12 +84,18 @@ static void publish(writer *w, const apply_result *r, base **taken)
         e = (err)ERR_INIT;
         rc = live_apply(w->options.live, &r->changes, &e);
     }
-    if (rc == ERR_OK && taken != NULL) {
-        base *b = *taken;
-        *taken = NULL;
-        rc = live_activate(w->options.live, b, r->seq, &e);
-    }
     if (rc != ERR_OK) {
+        w->options.fatal(w->options.fatal_ctx, e.text);
+    }
+}
+
+/* One view has the new seq and the new generation: no reader sees the one without the other. */
+static void publish_generation(writer *w, const apply_result *r, base **taken)
+{
+    err e = ERR_INIT;
+    base *b = *taken;
+    *taken = NULL;
+    if (live_activate(w->options.live, b, r->seq, &e) != ERR_OK) {
         w->options.fatal(w->options.fatal_ctx, e.text);
     }
 }
@@ -108,7 +114,11 @@ static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
         if (!went_in(r)) {
             continue;
         }
-        publish(w, r, j->op->kind == OP_GENERATION_ACTIVATE ? &j->base : NULL);
+        if (j->op->kind == OP_GENERATION_ACTIVATE) {
+            publish_generation(w, r, &j->base);
+        } else {
+            publish(w, r);
+        }
         if (w->options.changed != NULL) {
             w->options.changed(w->options.changed_ctx, &r->changes);
         }

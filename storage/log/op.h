@@ -80,7 +80,8 @@ typedef struct op_item {
      * one without data takes the vector away: the text is refused, or there is none. Such an entry
      * has no more than id, hash and this feature. */
     uint64_t text_hash;
-    const void *prepared; /* not stored: handed on in the change_item, whose reader owns it */
+    const struct cold_item
+        *prepared; /* not stored: handed on in the change_item, whose reader owns it */
 } op_item;
 
 typedef struct op_interaction {

@@ -172,22 +172,27 @@ static bool holds(slice bytes, slice id)
     return memmem(bytes.at, bytes.length, id.at, id.length) != NULL;
 }
 
-/* without takes the user's entries out of a decoded op, in place. */
-static bool without(op *o, slice user)
+/* without takes the user's entries out of a decoded op; the list that is left lives in the op. */
+static err_code without(op *o, slice user, bool *changed, err *e)
 {
     uint32_t kept = 0;
-    if (o->kind != OP_INTERACTIONS_ADD && o->kind != OP_INTERACTIONS_REMOVE) {
-        return false;
+    *changed = false;
+    if ((o->kind != OP_INTERACTIONS_ADD && o->kind != OP_INTERACTIONS_REMOVE) || o->count == 0) {
+        return ERR_OK;
     }
-    op_interaction *list = (op_interaction *)(uintptr_t)o->interactions; /* ours: just decoded */
+    op_interaction *list = arena_alloc(&o->memory, o->count, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "a log entry");
+    }
     for (uint32_t i = 0; i < o->count; i++) {
-        if (!slice_equal(list[i].user, user)) {
-            list[kept++] = list[i];
+        if (!slice_equal(o->interactions[i].user, user)) {
+            list[kept++] = o->interactions[i];
         }
     }
-    bool changed = kept != o->count;
+    *changed = kept != o->count;
+    o->interactions = list;
     o->count = kept;
-    return changed;
+    return ERR_OK;
 }
 
 static err_code redact(store_write *w, oplog_entry *entry, size_t old_bytes, slice user,
@@ -196,7 +201,8 @@ static err_code redact(store_write *w, oplog_entry *entry, size_t old_bytes, sli
     op *o = NULL;
     encoder bytes, record;
     err_code rc = op_decode(&o, entry->op, e);
-    *changed = rc == ERR_OK && without(o, user);
+    *changed = false;
+    rc = rc == ERR_OK ? without(o, user, changed, e) : rc;
     if (!*changed) {
         op_free(o);
         return rc;

@@ -62,8 +62,8 @@ static void on_done(writer_job *job)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* Submits, waits, frees the op. */
-static err_code write_now(world *w, op *o)
+/* Submits, waits, frees the op; *seq is the write's number. */
+static err_code write_at(world *w, op *o, uint64_t *seq)
 {
     waiter wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     wait.job.op = o;
@@ -80,9 +80,16 @@ static err_code write_now(world *w, op *o)
     }
     pthread_mutex_unlock(&wait.mutex);
     err_code code = wait.job.result->code;
+    *seq = wait.job.result->seq;
     writer_job_release(&wait.job);
     op_free(o);
     return code;
+}
+
+static err_code write_now(world *w, op *o)
+{
+    uint64_t seq = 0;
+    return write_at(w, o, &seq);
 }
 
 static void fill_shop(world *w)
@@ -218,6 +225,65 @@ static void world_close(world *w)
     temp_remove(w->folder);
 }
 
+enum { SWITCHES = 200, SEEN_MAX = 1 << 16 };
+
+/* Every view in which the number of the last write or the generation is another than before. */
+typedef struct sight {
+    uint64_t seq;
+    uint32_t generation;
+} sight;
+
+typedef struct watching {
+    world *w;
+    sight seen[SEEN_MAX];
+    size_t count;
+} watching;
+
+static void *watch_views(void *ctx)
+{
+    watching *x = ctx;
+    while (!atomic_load(&x->w->stop) && x->count < SEEN_MAX) {
+        live_hold hold;
+        live_acquire(engine_live(x->w->engine), &hold);
+        sight now = {view_seq(hold.view), view_generation(hold.view)};
+        live_release(engine_live(x->w->engine), &hold);
+        const sight *last = x->count > 0 ? &x->seen[x->count - 1] : NULL;
+        if (last == NULL || last->seq != now.seq || last->generation != now.generation) {
+            x->seen[x->count++] = now;
+        }
+    }
+    return NULL;
+}
+
+static void no_view_has_an_activations_number_without_its_generation(void **state)
+{
+    (void)state;
+    world w = {.engine = NULL};
+    pthread_t thread;
+    uint64_t first = 0;
+    uint64_t seq = 0;
+    watching *x = calloc(1, sizeof *x);
+    world_open(&w);
+    add_generation(&w, 1, false);
+    add_generation(&w, 2, false);
+    assert_int_equal(write_at(&w, op_activate(1), &first), ERR_OK);
+    x->w = &w;
+    assert_int_equal(pthread_create(&thread, NULL, watch_views, x), 0);
+    for (uint32_t i = 1; i <= SWITCHES; i++) {
+        assert_int_equal(write_at(&w, op_activate(1 + i % 2), &seq), ERR_OK);
+        assert_int_equal(seq, first + i);
+    }
+    atomic_store(&w.stop, true);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < x->count; i++) {
+        if (x->seen[i].seq >= first) {
+            assert_int_equal(x->seen[i].generation, 1 + (x->seen[i].seq - first) % 2);
+        }
+    }
+    free(x);
+    world_close(&w);
+}
+
 static void reads_stay_whole_while_everything_else_changes(void **state)
 {
     (void)state;
@@ -286,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_convolution_that_fails_shows_in_the_health_until_nothing_waits_for_it),
+        cmocka_unit_test(no_view_has_an_activations_number_without_its_generation),
         cmocka_unit_test(reads_stay_whole_while_everything_else_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

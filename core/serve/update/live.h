@@ -64,7 +64,8 @@ void live_acquire(live *l, live_hold *out);
 void live_release(live *l, live_hold *hold);
 
 /* live_apply follows an op that is committed: the next live_acquire sees it whole, with
- * view_seq == changes->seq. CHANGE_GENERATION is only counted; live_activate does the work. */
+ * view_seq == changes->seq. CHANGE_GENERATION changes nothing: live_activate is called
+ * instead, so that one view has the new seq and the new generation. */
 err_code live_apply(live *l, const change_list *changes, err *e) ERR_CHECKED;
 
 /* live_load_item and live_load_user fill the tables at start, unpublished until live_load_end.
