@@ -244,8 +244,18 @@ e2e: all ## the real binary from outside, every answer checked against openapi.y
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
 
-torture: ## every allocation fails in turn, under ASan and UBSan
+torture: all ## hours: allocations and calls fail in turn, kills, damaged stores, replay, soak
 	@$(MAKE) --no-print-directory SAN=address torture-run
+	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 DAMAGE_ROUNDS=2000 REPLAY_SECONDS=300 FAILING_CALLS=all \
+	  $(run_tests) --suite torture-e2e --timeout 14400 \
+	  $(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py)
+	@$(MAKE) --no-print-directory soak
+
+SOAK_SECONDS ?= 3600
+soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS)
+	@STAIR=$(abspath $B/stair) SOAK_SECONDS=$(SOAK_SECONDS) $(run_tests) --suite soak \
+	  --timeout $$(( $(SOAK_SECONDS) + 600 )) tests/support/soak.py
+
 torture-run: $(filter %torture%,$(unit))
 	@$(run_tests) --suite torture $(filter %torture%,$(unit))
 
@@ -356,7 +366,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture \
+.PHONY: soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)

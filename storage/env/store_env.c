@@ -302,12 +302,28 @@ static err_code map_data(store *s, err *e)
 }
 
 /* LMDB makes the files that are missing, so what must not be is found out before. */
+/* A data.mdb that could not be made is no store and would be in the way of the next try. */
+static void remove_made(const store *s)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    char path[STORE_PATH_MAX];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (path_join(path, s->dir, files[i], NULL) == ERR_OK) {
+            (void)unlink(path);
+        }
+    }
+}
+
 static err_code open_guarded(store *s, bool create, err *e)
 {
+    bool made = create && has_data(s->dir, NULL) == ERR_NOT_FOUND;
     err_code rc = guard_before(s->dir, e);
     rc = rc == ERR_OK && !create ? has_data(s->dir, e) : rc;
     rc = rc == ERR_OK ? map_data(s, e) : rc;
     if (rc != ERR_OK) {
+        if (made) {
+            remove_made(s);
+        }
         return rc;
     }
     rc = guard_take(&s->files, s->dir, s->options.mode == STORE_OWNER, e);
@@ -316,6 +332,9 @@ static err_code open_guarded(store *s, bool create, err *e)
     turn_give(&s->writing);
     if (rc != ERR_OK) {
         env_close(s);
+    }
+    if (rc != ERR_OK && made) {
+        remove_made(s);
     }
     return rc;
 }
