@@ -249,7 +249,12 @@ torture: all ## hours: allocations and calls fail in turn, kills, damaged stores
 	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 DAMAGE_ROUNDS=2000 REPLAY_SECONDS=300 FAILING_CALLS=all \
 	  $(run_tests) --suite torture-e2e --timeout 14400 \
 	  $(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py)
+	@$(MAKE) --no-print-directory torture-network
 	@$(MAKE) --no-print-directory soak
+
+torture-network: all ## the attacks over the network, at length
+	@STAIR=$(abspath $B/stair) TORTURE=1 $(run_tests) --suite torture-network --timeout 1800 \
+	  $(foreach n,costs memory seq shapes connections log,tests/e2e/test_$n.py)
 
 SOAK_SECONDS ?= 3600
 soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS)
@@ -366,7 +371,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture \
+.PHONY: soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)
