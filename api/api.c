@@ -252,7 +252,8 @@ void context_list_state(context *c)
 
 void api_route_find(const api *a, slice method, slice target_text, api_route *out)
 {
-    *out = (api_route){"none", API_READ, false, a->deps.limits.body_bytes_max, false};
+    *out = (api_route){
+        .route = "none", .role = API_READ, .body_bytes_max = a->deps.limits.body_bytes_max};
     arena memory;
     arena_init(&memory, API_WORKSPACE_BYTES);
     target t;
@@ -264,6 +265,10 @@ void api_route_find(const api *a, slice method, slice target_text, api_route *ou
             out->role = r->role;
             out->takes_body = r->body != BODY_NONE;
             out->exists = true;
+            out->match = r;
+            while (out->id_segment < t.segment_count && t.segments[out->id_segment].at != id.at) {
+                out->id_segment++;
+            }
         }
     }
     arena_fini(&memory);
@@ -309,6 +314,14 @@ static bool find_route(context *c, err *e)
     slice method = c->request->method;
     if (target_parse_path(&c->target, c->request->target, c->memory, e) != ERR_OK) {
         return false;
+    }
+    const api_route *found = c->request->route;
+    if (found != NULL && found->exists) {
+        c->route = found->match;
+        c->id = found->id_segment < c->target.segment_count ? c->target.segments[found->id_segment]
+                                                            : (slice){NULL, 0};
+        r->route = found->route;
+        return admit(c);
     }
     c->route = route_match(&c->target, method, &c->id, &allow, &r->route);
     if (c->route != NULL) {

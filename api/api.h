@@ -179,14 +179,15 @@ typedef struct api_deps {
 /* Everything is borrowed until api_begin returns. */
 typedef struct api_request {
     slice method;
-    slice target;          /* as sent: still encoded, with the query string */
-    slice content_type;    /* absent: no such header; likewise below */
-    slice idempotency_key; /* header Idempotency-Key */
-    slice min_seq;         /* header X-Stair-Min-Seq */
-    slice request_id;      /* that the answer will carry */
-    slice body;            /* complete */
-    int64_t now;           /* epoch seconds */
-    bool short_only;       /* long work is put off: API_LATER */
+    slice target;                  /* as sent: still encoded, with the query string */
+    const struct api_route *route; /* from api_route_find for these two; NULL: it is looked for */
+    slice content_type;            /* absent: no such header; likewise below */
+    slice idempotency_key;         /* header Idempotency-Key */
+    slice min_seq;                 /* header X-Stair-Min-Seq */
+    slice request_id;              /* that the answer will carry */
+    slice body;                    /* complete */
+    int64_t now;                   /* epoch seconds */
+    bool short_only;               /* long work is put off: API_LATER */
     /* true once nobody waits for the answer any more; asked between steps of long work; or NULL */
     bool (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -248,7 +249,9 @@ typedef struct api_route {
     api_role role;     /* that the caller needs; paths that do not exist need API_READ */
     bool takes_body;   /* else a body is not looked at */
     size_t body_bytes_max;
-    bool exists; /* else api_begin answers 400, 404 or 405, whatever the body */
+    bool exists;               /* else api_begin answers 400, 404 or 405, whatever the body */
+    const struct route *match; /* private, as is the next: what api_begin need not look for again */
+    size_t id_segment;         /* of the path; beyond them all: none */
 } api_route;
 
 /* api_route_find tells, from the request line alone, what to ask before the body is read. It never

@@ -276,6 +276,7 @@ void exchange_request(const exchange *x, int64_t now, api_request *out)
     *out = (api_request){
         .method = x->head ? slice_of("GET") : x->seen.method,
         .target = x->seen.target,
+        .route = &x->route,
         .content_type = x->content_type,
         .idempotency_key = x->idempotency_key,
         .min_seq = x->min_seq,

@@ -82,6 +82,7 @@ typedef struct exchange {
     const char *target_end; /* in the library's buffer, where version and lines follow */
     const char *line;       /* where the next header line has to begin; see http_request.c */
     admission_request seen;
+    api_route route;
     slice content_type, idempotency_key, given_id, preflight, min_seq;
     admission_answer answer;
     char request_id[ADMISSION_REQUEST_ID_MAX + 1];

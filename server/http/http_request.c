@@ -242,6 +242,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     x->takes_body = route.takes_body;
     x->refuses_body = route.exists;
     x->body_max = route.takes_body ? route.body_bytes_max : EXCHANGE_UNWANTED_BYTES_MAX;
+    x->route = route;
     route.body_bytes_max = x->body_max;
     admission_check(h->options.admission, &x->seen, &route, x->begun_ns, &x->answer);
     if (x->answer.status == 0 && ((listener *)x->listener)->admin && route.role != API_OPEN &&

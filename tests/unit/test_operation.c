@@ -251,8 +251,8 @@ static admission_request sound(void)
     return r;
 }
 
-static const api_route read_route = {"/popular", API_READ, false, 1000, true};
-static const api_route open_route = {"/health", API_OPEN, false, 1000, true};
+static const api_route read_route = {"/popular", API_READ, false, 1000, true, NULL, 0};
+static const api_route open_route = {"/health", API_OPEN, false, 1000, true, NULL, 0};
 
 static unsigned status_of(admission *a, const admission_request *r, const api_route *route)
 {
@@ -342,11 +342,11 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     assert_int_equal(answer.status, 413);
     assert_non_null(strstr(answer.detail, "1000"));
     assert_null(strstr(answer.detail, "body_bytes_max")); /* that is of calls that take a body */
-    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true, NULL, 0};
     admission_check(&a, &r, &write_route, 1, &answer);
     assert_int_equal(answer.status, 413);
     assert_non_null(strstr(answer.detail, "body_bytes_max"));
-    static const api_route no_route = {"none", API_READ, false, 1000, false};
+    static const api_route no_route = {"none", API_READ, false, 1000, false, NULL, 0};
     assert_int_equal(status_of(&a, &r, &no_route), 0);
     r.content_length = slice_of("1000");
     assert_int_equal(status_of(&a, &r, &read_route), 0);
@@ -363,7 +363,7 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
 
 static void a_body_that_is_compressed_is_refused_by_name(void **state)
 {
-    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true, NULL, 0};
     admission a;
     const admission_options options = {.bodies_bytes_max = 1000};
     admission_answer answer;
@@ -418,7 +418,7 @@ static void on_loopback_only_loopback_names_are_hosts(void **state)
 
 static void a_role_is_enough_for_its_routes_and_those_below(void **state)
 {
-    static const api_route write_route = {"/items", API_WRITE, true, 1000, true};
+    static const api_route write_route = {"/items", API_WRITE, true, 1000, true, NULL, 0};
     char path[64];
     char text[KEY_TEXT_MAX];
     char bearer[KEY_TEXT_MAX + 16];
