@@ -57,10 +57,10 @@ san_flags.coverage := --coverage -O0
 san_flags.fuzz     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
 san_flags := $(if $(SAN),$(or $(san_flags.$(SAN)),$(error unknown SAN=$(SAN): address or thread)),-O3)
 
-# What gcc knows of a text's length depends on the optimisation: that warning is for the release.
-# For what reads foreign bytes; sanitizers have checks of their own.
+# Stacks and buffers are checked; sanitizers have checks of their own.
 hardening := $(if $(SAN),,-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-$B/api/%.o $B/server/%.o: override CFLAGS += $(hardening)
+$B/core/%.o $B/storage/%.o $B/api/%.o $B/server/%.o: override CFLAGS += $(hardening)
+# What gcc knows of a text's length depends on the optimisation: that warning is for the release.
 override CFLAGS += -std=gnu17 -g $(san_flags) $(maths) $(warnings) $(if $(SAN),-Wno-format-truncation) $(if $(WERROR),-Werror) -fopenmp
 # core/search/faiss_c.cpp replaces operator new and delete together; gcc sees only one of them inlined.
 override CXXFLAGS += -std=c++17 -g $(san_flags) -Wall -Wextra -Wno-mismatched-new-delete $(if $(WERROR),-Werror) -fopenmp

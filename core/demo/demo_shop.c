@@ -9,6 +9,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/npy.h"
+#include "core/common/sort.h"
 #include "core/common/timestamp.h"
 #include "core/demo/demo_catalogue.h"
 #include "core/demo/demo_shopper.h"
@@ -234,7 +235,7 @@ static void fill_basket(const shop *s, basket *b, uint64_t user, uint32_t want)
     for (uint32_t i = 0; i < want; i++) {
         b->times[i] = shopper.since + rng_below(&shopper.random, OPEN_SECONDS - shopper.since);
     }
-    qsort(b->times, want, sizeof *b->times, by_value);
+    sort_array(b->times, want, sizeof *b->times, by_value);
     b->count = 0;
     for (uint32_t i = 0; i < want; i++) {
         uint32_t item = UINT32_MAX;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 
 typedef struct place {
     int64_t created;
@@ -43,7 +44,7 @@ static void put_in_order(candidates *c, const dataset *d, place *places)
         int64_t created = d->created != NULL ? d->created[i] : 0;
         places[c->count++] = (place){created, c->users[i], (uint32_t)i};
     }
-    qsort(places, c->count, sizeof *places, by_place);
+    sort_array(places, c->count, sizeof *places, by_place);
     for (size_t i = 0; i < c->count; i++) {
         c->popular[i] = places[i].row;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/words/words.h"
 
 err_code dataset_new(dataset **out, size_t users, size_t items, err *e)
@@ -81,7 +82,7 @@ size_t pairs_sort(pair *pairs, size_t count)
     if (count == 0) {
         return 0;
     }
-    qsort(pairs, count, sizeof *pairs, compare);
+    sort_array(pairs, count, sizeof *pairs, compare);
     size_t kept = 1;
     for (size_t k = 1; k < count; k++) {
         if (before(&pairs[kept - 1], &pairs[k]) != 0) {

@@ -9,6 +9,7 @@
 
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 
 /* Below this share of its full pull an item of a history is left out. */
 #define PULL_MIN (1.0F / 1024)
@@ -253,7 +254,7 @@ static void select_latest(links_owned *owned, size_t count, size_t wanted)
 static void sort_latest(links_owned *owned, size_t count)
 {
     if (count > SORT_FEW) {
-        qsort(owned, count, sizeof *owned, latest_first);
+        sort_array(owned, count, sizeof *owned, latest_first);
         return;
     }
     for (size_t i = 1; i < count; i++) {

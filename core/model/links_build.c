@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/common/types.h"
 #include "core/search/topk.h"
 
@@ -49,7 +50,7 @@ static void fill_user(source *s, const pair *pairs, size_t count, size_t user)
     for (size_t k = 0; k < count; k++) {
         v[k] = (visit){pairs[k].item, 0, pairs[k].weight, pairs[k].time};
     }
-    qsort(v, count, sizeof *v, earliest_first);
+    sort_array(v, count, sizeof *v, earliest_first);
     if (count > LINKS_USER_ITEMS_MAX) {
         memmove(v, v + (count - LINKS_USER_ITEMS_MAX), LINKS_USER_ITEMS_MAX * sizeof *v);
         count = LINKS_USER_ITEMS_MAX;
@@ -190,7 +191,7 @@ static size_t row(const source *s, builder *b, size_t item, links_entry *out)
         }
     }
     size_t count = topk_finish(&best);
-    qsort(b->hits, count, sizeof *b->hits, by_row);
+    sort_array(b->hits, count, sizeof *b->hits, by_row);
     for (size_t k = 0; k < count; k++) {
         out[k] = (links_entry){b->hits[k].row, b->hits[k].score};
     }
@@ -347,7 +348,7 @@ static size_t merge(const links_near *near, size_t count, size_t item, links_ent
             }
         }
     }
-    qsort(out, found, sizeof *out, by_target);
+    sort_array(out, found, sizeof *out, by_target);
     for (size_t k = 0; k < found; k++) {
         if (kept > 0 && out[kept - 1].target == out[k].target) {
             out[kept - 1].weight += out[k].weight;

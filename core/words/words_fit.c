@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/common/sparse.h"
 #include "core/words/subspace.h"
 #include "core/words/term_counts.h"
@@ -153,7 +154,7 @@ static err_code choose(fit *f, err *e)
     for (size_t i = 0; i < f->term_count; i++) {
         f->terms[i] = (kept){list[i].hash, list[i].items};
     }
-    qsort(f->terms, f->term_count, sizeof *f->terms, by_hash);
+    sort_array(f->terms, f->term_count, sizeof *f->terms, by_hash);
     return know(f, e);
 }
 

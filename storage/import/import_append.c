@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "storage/import/import_state.h"
 
 enum { SIDE_BYTES = 32, TICK_EVERY = 16384 };
@@ -48,7 +49,7 @@ static err_code sort_items(import_state *s, err *e)
     for (size_t row = 0; code == ERR_OK && row < s->item_rows; row++) {
         size_t count = starts[row + 1] - starts[row];
         if (count > 1) {
-            qsort(s->edges + starts[row], count, sizeof *s->edges, by_user);
+            sort_array(s->edges + starts[row], count, sizeof *s->edges, by_user);
         }
     }
     mem_free(starts);

@@ -12,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
+#include "core/common/sort.h"
 #include "core/common/timestamp.h"
 #include "storage/import/import_state.h"
 
@@ -121,7 +122,7 @@ static err_code thin_all(import_state *s, const size_t *starts, err *e)
     for (size_t u = 0; u < s->user_rows; u++) {
         size_t to = starts[u + 1];
         if (to > starts[u]) {
-            qsort(s->edges + starts[u], to - starts[u], sizeof *s->edges, by_pair);
+            sort_array(s->edges + starts[u], to - starts[u], sizeof *s->edges, by_pair);
         }
         for (size_t from = starts[u]; from < to;) {
             size_t end = from + 1;
@@ -247,7 +248,7 @@ static err_code split_time(import_state *s, err *e)
         times[pairs++] = pair_time(s, from, to);
         from = to;
     }
-    qsort(times, pairs, sizeof *times, by_value);
+    sort_array(times, pairs, sizeof *times, by_value);
     int64_t valid = times[pairs * 8 / 10];
     int64_t test = times[pairs * 9 / 10];
     err_code code = times[0] < valid ? ERR_OK : refuse_one_time(pairs, valid, e);

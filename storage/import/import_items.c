@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "storage/exchange/item_json.h"
 #include "storage/import/import_state.h"
 #include "storage/import/jsonl.h"
@@ -157,7 +158,7 @@ err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err 
         if (sorted == NULL) {
             return err_nomem(e, "an item's attributes");
         }
-        qsort(sorted, it->attribute_count, sizeof *sorted, by_name);
+        sort_array(sorted, it->attribute_count, sizeof *sorted, by_name);
         record.attributes = sorted;
     }
     err_code code = ERR_OK;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/common/types.h"
 #include "storage/log/log_private.h"
 #include "storage/models/checkpoint_file.h"
@@ -243,7 +244,7 @@ static err_code keep_answer(applying *x, err *e)
     }
     uint32_t unique = 0;
     if (x->user_count > 1) {
-        qsort(x->users, x->user_count, sizeof *x->users, compare_rows);
+        sort_array(x->users, x->user_count, sizeof *x->users, compare_rows);
     }
     for (uint32_t i = 0; i < x->user_count; i++) {
         if (unique == 0 || x->users[unique - 1] != x->users[i]) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/sort.h"
 #include "core/common/types.h"
 #include "core/words/words.h"
 #include "storage/log/log_private.h"
@@ -54,7 +55,7 @@ static err_code set_attributes(applying *x, draft *d, err *e)
             made[count++] = given->attributes[j];
         }
     }
-    qsort(made, count, sizeof *made, by_name);
+    sort_array(made, count, sizeof *made, by_name);
     d->it.attributes = made;
     d->it.attribute_count = count;
     return ERR_OK;

@@ -74,6 +74,8 @@ complain "unbounded, unsafe or process-wide calls" \
     "$(search '(^|[^a-z_>.])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|rand|srand|setenv|putenv|system|popen|tmpnam|mktemp|alloca)\(' "${all[@]}" | grep -v '^server/main.c:.*setenv("G*OMP_')"
 complain "all allocation goes through core/common/mem (what a library made is freed with a word about its owner)" \
     "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/common/mem\.|free\([a-z]*\); /\* .* own|^core/search/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "qsort must not see a null pointer: sort_array (core/common/sort.h)" \
+    "$(search '(^|[^a-z_])qsort\(' "${all[@]}" | grep -v '^core/common/sort\.h')"
 # libmicrohttpd's panic must not return: that one place ends the process, once the log says why.
 complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^server/http/http\.c:[0-9]+: *abort\(\); /\* a panic|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"

@@ -16,6 +16,8 @@
 
 #include "core/serve/query/recommend_scratch.h"
 
+#include "core/common/sort.h"
+
 static int by_item(const void *x, const void *y)
 {
     const links_owned *a = x, *b = y;
@@ -26,7 +28,7 @@ static int by_item(const void *x, const void *y)
 static size_t merge(links_owned *owned, size_t count)
 {
     size_t kept = 0;
-    qsort(owned, count, sizeof *owned, by_item);
+    sort_array(owned, count, sizeof *owned, by_item);
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && owned[kept - 1].item == owned[i].item) {
             links_owned *first = &owned[kept - 1];

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/model/links_build.h"
 #include "core/search/scan.h"
 #include "core/serve/state/coldstart_fit.h"
@@ -59,7 +60,7 @@ static err_code gather(const coldstart *c, const cold_units *units, index_scratc
             entries[(*count)++] = (links_entry){found.hits[i].row, 0};
         }
     }
-    qsort(entries, *count, sizeof *entries, by_target);
+    sort_array(entries, *count, sizeof *entries, by_target);
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++) {
         if (kept == 0 || entries[kept - 1].target != entries[i].target) {
@@ -85,9 +86,9 @@ err_code coldstart_link(cold_item *item, const coldstart *c, const cold_units *u
             entries[kept++] = in;
         }
     }
-    qsort(entries, kept, sizeof *entries, strongest_first);
+    sort_array(entries, kept, sizeof *entries, strongest_first);
     kept = kept < COLD_LINKS_MAX ? kept : COLD_LINKS_MAX;
-    qsort(entries, kept, sizeof *entries, by_target);
+    sort_array(entries, kept, sizeof *entries, by_target);
     item->links = entries;
     item->link_count = kept;
     return rc;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/top.h"
 #include "core/serve/update/live_tables.h"
@@ -122,10 +123,10 @@ static void find_moves(const live *l, top_kind kind, const top_list *list, moves
         }
     }
     if (m->gone_count > 1) { /* an empty list may have no memory */
-        qsort(m->gone, m->gone_count, sizeof *m->gone, by_place);
+        sort_array(m->gone, m->gone_count, sizeof *m->gone, by_place);
     }
     if (m->come_count > 1) {
-        qsort(m->come, m->come_count, sizeof *m->come, by_place);
+        sort_array(m->come, m->come_count, sizeof *m->come, by_place);
     }
 }
 
@@ -190,7 +191,7 @@ static err_code prepare_moves(live *l, err *e)
 {
     size_t kept = 0;
     if (l->moved_count > 1) {
-        qsort(l->moved, l->moved_count, sizeof *l->moved, by_row);
+        sort_array(l->moved, l->moved_count, sizeof *l->moved, by_row);
     }
     for (size_t i = 0; i < l->moved_count; i++) {
         if (i == 0 || l->moved[i] != l->moved[i - 1]) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/model/links_build.h"
 #include "core/serve/state/view_tables.h"
 
@@ -67,8 +68,8 @@ static err_code gather(incoming *in, const view *v, size_t items, err *e)
     memmove(in->start + 1, in->start, items * sizeof *in->start); /* filling moved every start */
     in->start[0] = 0;
     for (size_t i = 0; i < items; i++) {
-        qsort(in->entries + in->start[i], in->start[i + 1] - in->start[i], sizeof *in->entries,
-              by_target);
+        sort_array(in->entries + in->start[i], in->start[i + 1] - in->start[i], sizeof *in->entries,
+                   by_target);
     }
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/model/fsc.h"
 #include "core/model/links_build.h"
 #include "core/model/user_rows.h"
@@ -74,7 +75,7 @@ static bool keep_sums(links_worker *w, size_t u)
         to->row = w->sum.touched[k];
         memcpy(to->part, w->sum.part + (size_t)to->row * LINKS_SOURCES, sizeof to->part);
     }
-    qsort(w->all + first, w->sum.count, sizeof *w->all, by_row);
+    sort_array(w->all + first, w->sum.count, sizeof *w->all, by_row);
     w->start[u + 1] = last;
     return true;
 }

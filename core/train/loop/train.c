@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/model/fsc.h"
 #include "core/model/links_build.h"
 #include "core/model/stepwise.h"
@@ -314,7 +315,7 @@ static double median(double *values, size_t count)
     if (count == 0) {
         return 0;
     }
-    qsort(values, count, sizeof *values, ascending);
+    sort_array(values, count, sizeof *values, ascending);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 

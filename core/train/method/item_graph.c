@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/common/types.h"
 
 static int ascending(const void *x, const void *y)
@@ -40,7 +41,7 @@ static err_code directed(csr **out, const neighbour_lists *lists, size_t count, 
                 }
             }
         }
-        qsort(found, n, sizeof *found, ascending);
+        sort_array(found, n, sizeof *found, ascending);
         for (size_t k = 0; k < n; k++) {
             if (k > 0 && found[k] == found[k - 1]) {
                 (*out)->value[at - 1] += 1;
