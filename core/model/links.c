@@ -14,7 +14,7 @@
 /* Below this share of its full pull an item of a history is left out. */
 #define PULL_MIN (1.0F / 1024)
 
-enum { SORT_FEW = 24 };
+enum { SORT_FEW = 24, ROWS_AHEAD = 2 /* rows of links asked for before they are added */ };
 
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
 {
@@ -324,26 +324,69 @@ void links_sum_clear(links_sum *s)
     s->count = 0;
 }
 
-/* add_row adds one row of links, `pull` strong. */
-static void add_row(links_sum *s, const links_table *t, links_source x, uint32_t row, float pull)
+/* One row of links that a history adds, `unit` strong. */
+typedef struct links_row {
+    const uint32_t *target; /* (count) */
+    const uint16_t *level;  /* (count) */
+    size_t count;
+    float unit;
+} links_row;
+
+/* plan_rows lists the rows of one source that a history adds. The starts are read before any link,
+ * because each is a wait for memory and these waits overlap. */
+static size_t plan_rows(const item_links *l, links_source x, const links_owned *owned, size_t count,
+                        links_row *rows)
 {
-    uint64_t end = t->start[row + 1];
-    float unit = pull * t->unit[row];
-    for (uint64_t at = t->start[row]; at < end; at++) {
-        links_sum_put(s, x, t->target[at], unit * (float)t->level[at]);
+    const links_table *t = &l->source[x];
+    size_t planned = 0;
+    for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
+        uint32_t row = owned[k].item;
+        if (row < l->items && owned[k].pull[x] > 0) {
+            uint64_t start = t->start[row];
+            rows[planned++] = (links_row){.target = t->target + start,
+                                          .level = t->level + start,
+                                          .count = t->start[row + 1] - start,
+                                          .unit = owned[k].pull[x] * t->unit[row]};
+        }
+    }
+    return planned;
+}
+
+/* prefetch_row asks for a row's lines of the cache. */
+static void prefetch_row(const links_row *row)
+{
+    enum { LINE = 64 };
+    const char *target = (const char *)row->target, *level = (const char *)row->level;
+    for (size_t at = 0; at < row->count * sizeof *row->target; at += LINE) {
+        __builtin_prefetch(target + at);
+    }
+    for (size_t at = 0; at < row->count * sizeof *row->level; at += LINE) {
+        __builtin_prefetch(level + at);
+    }
+}
+
+static void add_row(links_sum *s, links_source x, const links_row *row)
+{
+    for (size_t at = 0; at < row->count; at++) {
+        links_sum_put(s, x, row->target[at], row->unit * (float)row->level[at]);
     }
 }
 
 void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
 {
-    assert(s->room >= l->items);
+    assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
+    links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
     links_sum own = *s; /* a copy stays in registers */
-    for (size_t x = 0; x < LINKS_SOURCES; x++) {
-        for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
-            if (owned[k].item < l->items && owned[k].pull[x] > 0) {
-                add_row(&own, &l->source[x], (links_source)x, owned[k].item, owned[k].pull[x]);
-            }
+    size_t split = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
+    size_t planned = split + plan_rows(l, LINKS_CONTENT, owned, count, rows + split);
+    for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
+        prefetch_row(&rows[k]);
+    }
+    for (size_t k = 0; k < planned; k++) {
+        if (k + ROWS_AHEAD < planned) {
+            prefetch_row(&rows[k + ROWS_AHEAD]);
         }
+        add_row(&own, k < split ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
     }
     s->count = own.count;
 }

@@ -50,21 +50,27 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
 }
 
 /* gather collects the linked items of the base that the index did not give and that may still be
- * among the best; *most is what the strongest links of one add. */
+ * among the best; *most is what the strongest links of one add. Whether an item stays is a number
+ * to add and no branch, because nobody could predict it. */
 static size_t gather(const view *v, float bound, const topk *best, recommend_scratch *s,
                      float *most)
 {
-    size_t count = 0;
-    float floor = topk_floor(best);
-    *most = 0;
-    for (size_t i = 0; i < s->sums.count; i++) {
+    const float factor[LINKS_SOURCES] = {s->factor[0], s->factor[1]};
+    const float *part = s->sums.part;
+    const uint64_t *skip = s->skip;
+    linked_candidate *out = s->candidates;
+    size_t count = 0, items = v->base->items, touched = s->sums.count;
+    float floor = topk_floor(best), furthest = -INFINITY;
+    for (size_t i = 0; i < touched; i++) {
         uint32_t row = s->sums.touched[i];
-        float reach = linked_score(s, row, bound);
-        if (reach >= floor && row < v->base->items && (s->skip[row / 64] >> (row % 64) & 1) == 0) {
-            s->candidates[count++] = (linked_candidate){row, reach};
-            *most = reach > *most || count == 1 ? reach : *most;
-        }
+        float reach = links_score(bound, part + (size_t)row * LINKS_SOURCES, factor);
+        bool skipped = (skip[row / 64] >> (row % 64) & 1) != 0;
+        bool stays = (reach >= floor) & (row < items) & !skipped;
+        out[count] = (linked_candidate){row, reach};
+        count += stays;
+        furthest = stays && reach > furthest ? reach : furthest;
     }
+    *most = furthest;
     return count;
 }
 
