@@ -38,9 +38,10 @@ packages.build += libcurl4-gnutls-dev
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus chromium chromium-driver procps git tzdata
+# codespell: spelling of the documents and of openapi.yaml.
 # npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
 packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
-                  docker-compose prometheus prometheus-alertmanager
+                  docker-compose prometheus prometheus-alertmanager codespell
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
@@ -333,6 +334,7 @@ lint-openapi:
 
 lint-documents: all
 	@$(PYTHON) tests/support/lint_documents.py
+	@codespell $$(git ls-files '*.md') openapi.yaml
 
 lint-deploy: all ## systemd, compose, Kubernetes and Prometheus files against those who read them and the binary
 	@STAIR=$(abspath $B/stair) $(PYTHON) tests/support/lint_deploy.py
