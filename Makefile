@@ -171,7 +171,8 @@ install-files: $B/stair
 	install -m 0644 build/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -D -m 0644 deploy/package/stair.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stair
 	install -d $(DESTDIR)$(PREFIX)/share/doc/stair/examples
-	install -m 0644 README.md CHANGELOG.md SECURITY.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/stair
+	install -m 0644 README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md SECURITY.md openapi.yaml $(DESTDIR)$(PREFIX)/share/doc/stair
+	find docs -name '*.md' -o -name '*.csv' | while read -r f; do install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/stair/$$f; done
 	install -m 0644 deploy/stair.conf.example deploy/stair.service deploy/stair@.service deploy/compose.yaml \
 	  deploy/kubernetes.yaml deploy/servicemonitor.yaml deploy/prometheus.yml deploy/prometheus-rules.yml deploy/alertmanager.yml \
 	  deploy/stair-snapshot.service deploy/stair-snapshot.timer deploy/grafana-dashboard.json \
