@@ -74,6 +74,10 @@ def sizes():
         lines = read(path).count("\n")
         if lines > 1000:
             problems.append(f"{path}: {lines} lines; is there a second idea in it?")
+    if read("README.md").count("\n") > 150:
+        problems.append("README.md: more than 150 lines; move details to docs/")
+    if len(read("ARCHITECTURE.md").encode()) > 20000:
+        problems.append("ARCHITECTURE.md: more than 20 kB; move details to docs/")
 
 
 def functions():
