@@ -54,6 +54,8 @@ struct recommend_scratch {
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
     bool fading; /* only later items have content links, and they lose them to their buyers */
+    float lift;  /* what the content links of an item without buyers count that training has not
+                    seen; at least 1 */
     const cold_item *text; /* the query's, if any of its words is known; else NULL */
     float *h, *m, *q;      /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
