@@ -155,7 +155,7 @@ typedef struct api_deps {
     const interaction_types *types;
     api_limits limits;
     const char *version;
-    const char *encoder_modality; /* that an encoder makes of texts after the commit; NULL: none */
+    const char *encoder_modality; /* that an encoder makes of texts; NULL: none */
     const char *spool_dir; /* exports are written to unlinked files here before they are sent */
     void *ctx;             /* first argument of all that follows */
     void (*health)(void *ctx, api_health *out);
@@ -176,6 +176,17 @@ typedef struct api_deps {
     uint64_t (*clock_ns)(void);
 } api_deps;
 
+/* A text of the request that an encoder is to be asked for before the request is begun again. The
+ * caller keeps it, zeroed for a new request, and frees the text with mem_free. */
+typedef struct api_encoding {
+    bool asked;   /* and not to be asked again */
+    bool of_item; /* of an item that is written; else of a list that is asked for */
+    char *text;   /* (length) */
+    size_t length;
+    const float *vector; /* (width) that came; NULL: none */
+    uint32_t width;
+} api_encoding;
+
 /* Everything is borrowed until api_begin returns. */
 typedef struct api_request {
     slice method;
@@ -188,6 +199,7 @@ typedef struct api_request {
     slice body;                    /* complete */
     int64_t now;                   /* epoch seconds */
     bool short_only;               /* long work is put off: API_LATER */
+    api_encoding *encoding;        /* NULL: no encoder can be asked */
     /* true once nobody waits for the answer any more; asked between steps of long work; or NULL */
     bool (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -197,6 +209,8 @@ typedef struct api_request {
 typedef enum api_outcome {
     API_ANSWERED = 0, /* the response is complete */
     API_SUBMIT,       /* *write is set and goes to api_finish or api_abandon */
+    API_ENCODE,       /* nothing was done: have request.encoding's text encoded, or let it be, and
+                         begin the request again */
     API_LATER,        /* nothing was done: begin the request again, with short_only unset, on a
                          thread that no other request waits for */
 } api_outcome;

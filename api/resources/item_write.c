@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/resources/item_write.h"
-#include "api/web/cost.h"
 
 #include <string.h>
 
+#include "api/resources/encoded_text.h"
+#include "api/web/cost.h"
 #include "core/common/mem.h"
 #include "core/serve/state/cold_words.h"
 #include "core/serve/state/coldstart.h"
@@ -127,6 +128,44 @@ static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
     return ERR_OK;
 }
 
+/* cold_of finds the vector that the item has under the view: of its words, and of its features with
+ * the encoder's among them (*encoded), if that fits. *out stays NULL if a width is wrong, which is
+ * for the store to say. */
+static err_code cold_of(const context *c, const view *v, const op_item *it, bool *encoded,
+                        cold_item **out, err *e)
+{
+    err own = ERR_INIT;
+    cold_words all;
+    feature features[MODALITIES_MAX + 1];
+    item_content content = {.features = it->features,
+                            .count = it->feature_count,
+                            .text = {.title = it->title,
+                                     .description = it->description,
+                                     .categories = it->categories,
+                                     .category_count = it->category_count,
+                                     .attributes = it->attributes,
+                                     .attribute_count = it->attribute_count}};
+    if (it->feature_count < MODALITIES_MAX && encoded_text_take(c, &features[it->feature_count])) {
+        if (it->feature_count > 0) {
+            memcpy(features, it->features, it->feature_count * sizeof *features);
+        }
+        content.features = features;
+        content.count++;
+        *encoded = true;
+    }
+    err_code code = cold_words_add(&all, coldstart_words(v), &content, &own);
+    code = code == ERR_OK ? coldstart_prepare(out, v, all.features, all.count, &own) : code;
+    if (code == ERR_INVALID && *encoded) {
+        *encoded = false;
+        content.features = it->features;
+        content.count = it->feature_count;
+        own = (err)ERR_INIT;
+        code = cold_words_add(&all, coldstart_words(v), &content, &own);
+        code = code == ERR_OK ? coldstart_prepare(out, v, all.features, all.count, &own) : code;
+    }
+    return code == ERR_OK || code == ERR_INVALID ? ERR_OK : err_set(e, code, "%s", own.text);
+}
+
 /* A hold of its own for every item: finding neighbours takes a while, and memory that the writer
  * replaces waits for the oldest hold. */
 static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
@@ -140,28 +179,14 @@ static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
     err_code code = ERR_OK;
     w->model = view_generation(hold.view);
     if (!exists || it->feature_count > 0 || (words != NULL && !coldstart_learnt(hold.view, row))) {
-        err own = ERR_INIT;
         cold_item *cold = NULL;
-        cold_words all;
-        item_content content = {.features = it->features,
-                                .count = it->feature_count,
-                                .text = {.title = it->title,
-                                         .description = it->description,
-                                         .categories = it->categories,
-                                         .category_count = it->category_count,
-                                         .attributes = it->attributes,
-                                         .attribute_count = it->attribute_count}};
-        code = cold_words_add(&all, words, &content, &own);
+        bool encoded = false;
+        code = cold_of(c, hold.view, it, &encoded, &cold, e);
         if (code == ERR_OK) {
-            code = coldstart_prepare(&cold, hold.view, all.features, all.count, &own);
-        }
-        if (code != ERR_OK && code != ERR_INVALID) { /* a wrong width is for the store to say */
-            err_set(e, code, "%s", own.text);
-        } else {
             w->prepared[entry] = cold;
             it->prepared = cold;
             code = exists ? ERR_OK : describe(hold.view, w, entry, e);
-            w->embeddings[entry].pending = awaited(c, it);
+            w->embeddings[entry].pending = encoded ? slice_of(NULL) : awaited(c, it);
         }
     }
     live_release(c->deps->live, &hold);
@@ -178,8 +203,10 @@ static cost_units prepare_cost(const context *c, const op *o)
     double rows = (double)view_item_rows(hold.view);
     live_release(c->deps->live, &hold);
     cost_units units = 0;
+    feature unused;
     for (uint32_t i = 0; i < o->count; i++) {
-        units += o->items[i].feature_count > 0 ? 1 + rows / SEARCHED_ROWS : 1;
+        bool searched = o->items[i].feature_count > 0 || encoded_text_take(c, &unused);
+        units += searched ? 1 + rows / SEARCHED_ROWS : 1;
     }
     return units;
 }
@@ -195,7 +222,8 @@ static err_code prepare_all(context *c, api_write *w, err *e)
         w->prepared = NULL;
         return err_nomem(e, "a write of items");
     }
-    err_code code = cost_bounded(c, prepare_cost(c, w->op), e);
+    err_code code = w->op->count == 1 ? encoded_text_ask_item(c, w->op->items, e) : ERR_OK;
+    code = code == ERR_OK ? cost_bounded(c, prepare_cost(c, w->op), e) : code;
     for (uint32_t i = 0; code == ERR_OK && i < w->op->count; i++) {
         code = prepare(c, w, i, e);
         if (code == ERR_OK) {

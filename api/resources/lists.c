@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /similar, /popular and /latest. */
 #include "api/handlers.h"
+#include "api/resources/encoded_text.h"
 #include "api/resources/recommend_answer.h"
 #include "api/resources/recommend_cost.h"
 #include "api/resources/recommend_request.h"
@@ -135,7 +136,10 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
     if (item.at != NULL && ask->row == ROW_NONE) {
         return err_set(e, ERR_NOT_FOUND, "item: there is no item %s", quote(item).text);
     }
-    code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    code = encoded_text_ask(c, r->text, e);
+    if (code == ERR_OK) {
+        code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
+    }
     code = code == ERR_OK ? near_what(c, ask, &text, &result, e) : code;
     if (code != ERR_OK) {
         return code;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/resources/encoded_text.h"
 #include "api/resources/filter_equal.h"
 #include "api/resources/recommend_answer.h"
 #include "api/resources/recommend_cost.h"
@@ -128,6 +129,7 @@ static err_code answer_one(context *c, const recommend_request *r, err *e)
 {
     context_phase(c, API_PHASE_PARSE);
     err_code code = answer_view(c, r->fields, e);
+    code = code == ERR_OK ? encoded_text_ask(c, r->text, e) : code;
     if (code == ERR_OK) {
         code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
     }

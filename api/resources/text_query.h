@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text_query: a query's text, encoded by the words of the view's generation.
+ * text_query: a query's text, encoded by the words of the view's generation or, where it has none,
+ * by the encoder (api/resources/encoded_text.h), if it has answered.
  */
 #ifndef API_TEXT_QUERY_H
 #define API_TEXT_QUERY_H
@@ -11,7 +12,7 @@
 #include "core/serve/state/coldstart.h"
 
 typedef struct text_query {
-    cold_item *item; /* NULL: without a model, or no word is known */
+    cold_item *item; /* NULL: without a model, or neither a word is known nor a vector there */
     size_t known;    /* terms that the words know */
 } text_query;
 

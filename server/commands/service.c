@@ -40,6 +40,9 @@ enum { TRIM_SECONDS = 10, TRIM_BYTES = 32 * 1024 * 1024 };
 /* At the end, how long the log may stand still before what is left of it is given up. */
 enum { LOG_PATIENCE_MS = 500 };
 
+/* How long a list whose text needs the encoder waits for it at most. */
+static const double ENCODER_READ_SECONDS_MAX = 2;
+
 /* The writer's own work takes milliseconds; after this it will not end any more. */
 enum { STUCK_SECONDS = 30 };
 
@@ -296,6 +299,8 @@ static err_code open_http(service *s, bool loopback, err *e)
         .work_queue_max = (size_t)o->work_queue_max,
         .connections_max = (unsigned)o->connections_max,
         .connections_per_address_max = (unsigned)o->connections_per_address_max,
+        .encoder_wait_write = o->encoder.wait,
+        .encoder_wait_read = fmin(o->encoder.timeout, ENCODER_READ_SECONDS_MAX),
         .timeout_seconds = (unsigned)ceil(o->timeout),
         .answer_bytes_max = (size_t)o->answer_bytes_max,
         .answers_bytes_max = o->answers_bytes_max,

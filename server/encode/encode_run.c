@@ -325,6 +325,31 @@ static batch *next_batch(encode_run *r)
     return b;
 }
 
+/* take_known applies the vectors of texts that were asked for otherwise; the others stay asked. */
+static err_code take_known(encode_run *r, batch *b, uint32_t width, err *e)
+{
+    size_t kept = 0;
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < b->asked; i++) {
+        embed_vectors v = {.count = 1};
+        if (rc == ERR_OK) {
+            v.numbers = r->options.known(r->options.ctx, b->texts[i], &v.width);
+        }
+        if (v.numbers != NULL && (width == 0 || v.width == width)) {
+            rc = apply(r, &(entries){1, &b->ids[i], &b->hashes[i]}, &v, e);
+            tell(r, rc == ERR_OK, 0, NULL);
+        } else {
+            b->asked_rows[kept] = b->asked_rows[i];
+            b->ids[kept] = b->ids[i];
+            b->texts[kept] = b->texts[i];
+            b->hashes[kept++] = b->hashes[i];
+        }
+        embed_vectors_fini(&v);
+    }
+    b->asked = kept;
+    return rc;
+}
+
 /* start begins the call of a batch, or ends a batch of which nothing waits any more. */
 static err_code start(encode_run *r, batch *b, err *e)
 {
@@ -333,6 +358,9 @@ static err_code start(encode_run *r, batch *b, err *e)
     err_code rc = b->probe ? ERR_OK : read_batch(r, b, &width, e);
     if (rc == ERR_OK && !b->probe && b->emptied > 0) {
         rc = apply(r, &(entries){b->emptied, b->emptied_ids, NULL}, NULL, e);
+    }
+    if (rc == ERR_OK && !b->probe && r->options.known != NULL) {
+        rc = take_known(r, b, width, e);
     }
     if (rc == ERR_OK && !b->probe && b->asked == 0) {
         drop(r, b);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
+#include "core/common/slice.h"
 #include "server/cli/encoder_options.h"
 #include "storage/env/store.h"
 #include "storage/log/op.h"
@@ -33,6 +34,9 @@ typedef struct encode_run_options {
     bool replace; /* encode what has a vector too */
     /* apply applies the op and waits for it; it does not take it over. */
     err_code (*apply)(void *ctx, const op *o, err *e);
+    /* known gives the vector of a text that is known already, to be freed with mem_free; NULL: none
+     * (or no such function) */
+    float *(*known)(void *ctx, slice text, uint32_t *width);
     long long (*now)(void);  /* epoch seconds, for the ops */
     double (*seconds)(void); /* a monotonic clock */
     void *ctx;

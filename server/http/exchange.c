@@ -36,10 +36,19 @@ exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_byt
     return x;
 }
 
+static void forget_encoding(exchange *x)
+{
+    mem_free(x->encoding.text);
+    mem_free(x->ask.vector);
+    x->encoding = (api_encoding){.asked = false};
+    x->ask = (encode_ask){.seconds = 0};
+}
+
 void exchange_free(exchange *x)
 {
     if (x != NULL) {
         api_response_fini(&x->response);
+        forget_encoding(x);
         mem_free(x->target);
         mem_free(x->body);
         mem_free(x);
@@ -82,6 +91,7 @@ void exchange_end(exchange *x)
         x->body = NULL;
         x->body_room = 0;
     }
+    forget_encoding(x);
     api_response_reset(&x->response);
     x->stage = STAGE_IDLE;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);

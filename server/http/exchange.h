@@ -7,12 +7,13 @@
  * so that target, body and answer keep their buffers.
  *
  *     IDLE -> HEADER -> BODY -> ANSWERED -> IDLE
+ *                 \        \-> ENCODING -> as BODY
  *                 \        \-> WORKING -> WORKED -> ANSWERED
  *                  \        \      \-> SUBMITTED -> ANSWERED
  *                   \-> REFUSED -> ANSWERED
  *
  * One thread at a time: the connection's own, or while it is suspended that of the pool for long
- * work (WORKING) or the writer's (SUBMITTED).
+ * work (WORKING), of the encoder (ENCODING) or the writer's (SUBMITTED).
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "server/encode/encode_asks.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
 #include "server/http/client.h"
@@ -41,6 +43,7 @@ typedef enum exchange_stage {
     STAGE_HEADER,    /* the target is known, the header is not */
     STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
     STAGE_BODY,      /* collecting */
+    STAGE_ENCODING,  /* `encoding` is the encoder's until it is resumed and begun again */
     STAGE_WORKING,   /* the pool's until it is resumed */
     STAGE_WORKED,    /* `response` is complete, and is to be sent */
     STAGE_SUBMITTED, /* `write` and `job` are the writer's until it is resumed */
@@ -87,6 +90,8 @@ typedef struct exchange {
     admission_answer answer;
     char request_id[ADMISSION_REQUEST_ID_MAX + 1];
     api_response response;
+    api_encoding encoding;
+    encode_ask ask; /* whose vector `encoding` borrows */
     api_write *write;
     writer_job job;
     work_job work;

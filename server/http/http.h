@@ -10,14 +10,15 @@
  *
  *     idle -> header -> (body) -> answered -> idle
  *                          \-> reserved, suspended, submitted -> resumed -> answered
+ *                          \-> suspended, its text encoded -> resumed, begun again
  *                          \-> suspended, worked on by the pool -> resumed -> answered
  *
  * Long work (api/web/cost.h) leaves the threads that read and send: a connection is suspended, the
  * pool (server/http/work.h) does the work, and the connection's own thread sends the answer.
  *
  * Always true: a connection's exchange is used by its own thread only, except while it is
- * suspended, when it is the pool's or the writer's; it is cleared when the request is completed,
- * also an aborted one, and freed with the connection.
+ * suspended, when it is the pool's, the encoder's or the writer's; it is cleared when the request
+ * is completed, also an aborted one, and freed with the connection.
  *
  * Threading: http_start and http_stop from one thread.
  */
@@ -53,6 +54,8 @@ typedef struct http_options {
     size_t work_queue_max; /* long requests that may wait for it */
     unsigned connections_max;
     unsigned connections_per_address_max; /* 0: no limit */
+    double encoder_wait_write;            /* seconds that a new item waits for its vector */
+    double encoder_wait_read;             /* and a list for that of its text */
     unsigned timeout_seconds;             /* of an idle connection, and to send a header */
     size_t answer_bytes_max;
     uint64_t answers_bytes_max; /* all answers in memory */

@@ -105,6 +105,7 @@ static void on_work(work_job *job)
     }
     api_request request;
     exchange_request(x, (int64_t)time(NULL), &request);
+    request.encoding = x->encoding.asked ? &x->encoding : NULL;
     request.stopped = on_stopped;
     request.stopped_ctx = x;
     x->stage = STAGE_WORKED;
@@ -146,6 +147,36 @@ static enum MHD_Result finish_write(exchange *x)
     return http_answer(x);
 }
 
+/* In the encoder's thread, or before the connection waits. */
+static void take_vector(exchange *x)
+{
+    x->encoding.vector = x->ask.vector;
+    x->encoding.width = x->ask.width;
+    MHD_resume_connection(x->connection);
+}
+
+static void on_encoded(encode_ask *ask)
+{
+    take_vector(ask->ctx);
+}
+
+/* Has the request begun again once its text is encoded, or the time for that is up. */
+static enum MHD_Result encode_first(exchange *x)
+{
+    const http_options *o = &http_of(x)->options;
+    x->ask =
+        (encode_ask){.text = {x->encoding.text, x->encoding.length},
+                     .seconds = x->encoding.of_item ? o->encoder_wait_write : o->encoder_wait_read,
+                     .done = on_encoded,
+                     .ctx = x};
+    x->stage = STAGE_ENCODING;
+    suspend(x);
+    if (!engine_encode(o->engine, &x->ask)) {
+        take_vector(x);
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result complete(exchange *x)
 {
     http *h = http_of(x);
@@ -155,9 +186,11 @@ static enum MHD_Result complete(exchange *x)
     }
     exchange_request(x, (int64_t)time(NULL), &request);
     request.short_only = true;
+    request.encoding = &x->encoding;
     switch (api_begin(h->options.api, &request, &x->response, &x->write)) {
     case API_SUBMIT: return submit(x);
     case API_LATER: return work_on(x);
+    case API_ENCODE: return encode_first(x);
     default: return http_answer(x);
     }
 }
@@ -300,6 +333,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     case STAGE_REFUSED: return x->work.run != NULL ? finish_work(x) : http_refuse(x);
     case STAGE_WORKED: return finish_work(x);
     case STAGE_SUBMITTED: return finish_write(x);
+    case STAGE_ENCODING: return complete(x);
     case STAGE_BODY:
         if (is_preflight(x)) {
             x->response.status = 204;

@@ -13,6 +13,7 @@ static const double STEP_SECONDS = 1;
 
 struct encoding {
     encode_run *run;
+    encode_asks *asks;
     writer *writer;
     pthread_t thread;
     bool started;
@@ -135,6 +136,17 @@ void encoding_tell(encoding *x, encode_status *out)
     encode_run_tell(x->run, out);
 }
 
+bool encoding_ask(encoding *x, encode_ask *ask)
+{
+    return encode_asks_submit(x->asks, ask);
+}
+
+static float *known_by_asks(void *ctx, slice text, uint32_t *width)
+{
+    encoding *x = ctx;
+    return encode_asks_known(x->asks, text, width);
+}
+
 static void collect(void *ctx)
 {
     encoding *x = ctx;
@@ -159,6 +171,7 @@ err_code encoding_new(encoding **out, store *s, const encoder_options *o, metric
     encode_run_options options = {.store = s,
                                   .encoder = o,
                                   .apply = apply_by_writer,
+                                  .known = known_by_asks,
                                   .now = clock_now,
                                   .seconds = clock_seconds,
                                   .ctx = x};
@@ -167,6 +180,7 @@ err_code encoding_new(encoding **out, store *s, const encoder_options *o, metric
                                 {&info_refused, &x->refused},
                                 {&info_failures, &x->failures}};
     err_code rc = encode_run_new(&x->run, &options, e);
+    rc = rc == ERR_OK ? encode_asks_new(&x->asks, o, e) : rc;
     rc = rc == ERR_OK ? metrics_add_plain(m, all, sizeof all / sizeof all[0], e) : rc;
     rc = rc == ERR_OK ? metrics_on_scrape(m, collect, x, e) : rc;
     if (rc != ERR_OK) {
@@ -189,6 +203,9 @@ err_code encoding_start(encoding *x, writer *w, err *e)
 
 void encoding_stop(encoding *x)
 {
+    if (x != NULL) {
+        encode_asks_stop(x->asks);
+    }
     if (x != NULL && x->started) {
         atomic_store(&x->stopping, true);
         encode_run_wake(x->run);
@@ -202,6 +219,7 @@ void encoding_free(encoding *x)
     if (x != NULL) {
         encoding_stop(x);
         encode_run_free(x->run);
+        encode_asks_free(x->asks);
         mem_free(x);
     }
 }

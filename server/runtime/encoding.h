@@ -14,6 +14,7 @@
 
 #include "core/common/change.h"
 #include "core/common/err.h"
+#include "server/encode/encode_asks.h"
 #include "server/encode/encode_run.h"
 #include "server/runtime/writer.h"
 #include "server/telemetry/metrics.h"
@@ -31,7 +32,11 @@ void encoding_changed(void *ctx, const change_list *changes);
 
 void encoding_tell(encoding *x, encode_status *out);
 
-/* encoding_stop drops calls under way and joins the thread; before writer_stop. Both accept NULL.
+/* encoding_ask is encode_asks_submit. */
+bool encoding_ask(encoding *x, encode_ask *ask);
+
+/* encoding_stop drops calls under way, ends the asks and joins the threads; before writer_stop.
+ * Both accept NULL.
  */
 void encoding_stop(encoding *x);
 void encoding_free(encoding *x);

@@ -311,6 +311,11 @@ void engine_submit(engine *g, writer_job *job)
     }
 }
 
+bool engine_encode(engine *g, encode_ask *ask)
+{
+    return g->encoding != NULL && encoding_ask(g->encoding, ask);
+}
+
 void engine_look(engine *g)
 {
     propagator_look(g->propagator);

@@ -22,6 +22,7 @@
 #include "storage/env/store.h"
 
 typedef struct engine engine;
+struct encode_ask;
 
 typedef struct engine_options {
     const char *dir; /* of the store */
@@ -49,6 +50,9 @@ store *engine_store(engine *g);
  * activation waits for its generation to be loaded. */
 writer_admission engine_reserve(engine *g, size_t bytes);
 void engine_submit(engine *g, writer_job *job);
+
+/* engine_encode is encode_asks_submit (server/encode/encode_asks.h); false without an encoder. */
+bool engine_encode(engine *g, struct encode_ask *ask);
 
 /* engine_health fills what the engine knows: writable, problem (of the writer before that of the
  * background), queue, bytes, lag. */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoded_text: a request's text as the vector that an encoder beside the service makes of it.
+ *
+ * The API asks nobody itself. A handler that could use the vector has the request put off
+ * (API_ENCODE); the server has the text encoded while the connection is suspended and begins the
+ * request again, with the vector or without one. The handler asks once and takes what came.
+ */
+#ifndef API_ENCODED_TEXT_H
+#define API_ENCODED_TEXT_H
+
+#include "api/web/context.h"
+#include "core/common/item_fields.h"
+#include "storage/log/op.h"
+
+/* encoded_text_ask puts the request off (ERR_CANCELLED) for the text of a query, unless it was put
+ * off before, the generation has words, or it has no modality of the encoder. Needs the context's
+ * view. */
+err_code encoded_text_ask(context *c, slice text, err *e) ERR_CHECKED;
+
+/* encoded_text_ask_item does so for an item that the view does not know and that brings no vector
+ * of the encoder's modality. */
+err_code encoded_text_ask_item(context *c, const op_item *it, err *e) ERR_CHECKED;
+
+/* encoded_text_take fills *out, borrowed for the request, with the vector that came; false without
+ * one. */
+bool encoded_text_take(const context *c, feature *out);
+
+#endif

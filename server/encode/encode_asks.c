@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/encode/encode_asks.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/cli/command.h"
+#include "server/encode/embed_client.h"
+
+/* A call that takes longer is given up, whatever encoder_timeout grants to batches. */
+static const double CALL_SECONDS_MAX = 10, IDLE_SECONDS = 1;
+static const double PAUSE_FIRST = 0.5, PAUSE_MOST = 60;
+
+typedef struct known_text {
+    char *text; /* (length) */
+    size_t length;
+    float *vector; /* (width) */
+    uint32_t width;
+} known_text;
+
+/* A call under way; its ask may have ended. */
+typedef struct ask_call {
+    bool busy;
+    encode_ask *ask; /* NULL: nobody waits any more */
+    char *text;      /* (length) */
+    size_t length;
+} ask_call;
+
+struct encode_asks {
+    encoder_options options; /* immutable */
+    embed_client *client;    /* the thread's own, as are the next three */
+    unsigned failed;         /* calls in a row */
+    double next_call;        /* not before then, for the rate */
+    ask_call calls[EMBED_CALLS_MAX];
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex; /* guards all that follows */
+    bool stopping;
+    double not_before; /* no call until then */
+    encode_ask *waiting;
+    size_t count;
+    known_text known[ENCODE_KNOWN_MAX]; /* a ring */
+    size_t next_known;
+};
+
+/* --- what is known; the caller holds the mutex --- */
+
+static const known_text *find(const encode_asks *x, slice text)
+{
+    for (size_t i = 0; i < ENCODE_KNOWN_MAX; i++) {
+        const known_text *k = &x->known[i];
+        if (k->vector != NULL && slice_equal((slice){k->text, k->length}, text)) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+static float *copy_of(const known_text *k, uint32_t *width)
+{
+    float *copy = k != NULL ? mem_array(k->width, sizeof *copy) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, k->vector, k->width * sizeof *copy);
+        *width = k->width;
+    }
+    return copy;
+}
+
+/* remember takes the call's text and the result's vector over. */
+static const known_text *remember(encode_asks *x, ask_call *c, embed_vectors *v)
+{
+    known_text *k = &x->known[x->next_known++ % ENCODE_KNOWN_MAX];
+    mem_free(k->text);
+    mem_free(k->vector);
+    *k = (known_text){c->text, c->length, v->numbers, v->width};
+    c->text = NULL;
+    v->numbers = NULL;
+    return k;
+}
+
+/* --- asks; the caller holds the mutex --- */
+
+static void unlink_ask(encode_asks *x, const encode_ask *ask)
+{
+    encode_ask **link = &x->waiting;
+    while (*link != NULL && *link != ask) {
+        link = &(*link)->next;
+    }
+    if (*link != NULL) {
+        *link = ask->next;
+        x->count--;
+    }
+}
+
+/* take_ended unlinks an ask whose time is up, or any if `all`; NULL: there is none. */
+static encode_ask *take_ended(encode_asks *x, double now, bool all)
+{
+    encode_ask *ask = x->waiting;
+    while (ask != NULL && !all && now < ask->until) {
+        ask = ask->next;
+    }
+    if (ask != NULL) {
+        unlink_ask(x, ask);
+        for (size_t i = 0; i < EMBED_CALLS_MAX; i++) {
+            x->calls[i].ask = x->calls[i].ask != ask ? x->calls[i].ask : NULL;
+        }
+    }
+    return ask;
+}
+
+/* nearest_end is how many seconds the next thing to do is away. */
+static double nearest_end(const encode_asks *x, double now)
+{
+    double until = now + IDLE_SECONDS;
+    for (const encode_ask *ask = x->waiting; ask != NULL; ask = ask->next) {
+        until = ask->until < until ? ask->until : until;
+        until = !ask->called && x->next_call > now && x->next_call < until ? x->next_call : until;
+    }
+    return until > now ? until - now : 0;
+}
+
+/* --- the thread --- */
+
+static void end_ask(encode_ask *ask, float *vector, uint32_t width)
+{
+    ask->vector = vector;
+    ask->width = vector != NULL ? width : 0;
+    ask->done(ask);
+}
+
+/* pause_for is how long nothing is asked after a failed call. */
+static double pause_for(unsigned failed, double retry_after)
+{
+    double pause = PAUSE_FIRST * (double)(1U << (failed < 8 ? failed : 8));
+    pause = pause < PAUSE_MOST ? pause : PAUSE_MOST;
+    return pause > retry_after ? pause : retry_after;
+}
+
+static void on_done(void *ctx, void *call, embed_result *result)
+{
+    encode_asks *x = ctx;
+    ask_call *c = call;
+    encode_ask *ask = c->ask;
+    float *vector = NULL;
+    uint32_t width = 0;
+    pthread_mutex_lock(&x->mutex);
+    if (result->outcome == EMBED_DONE) {
+        const known_text *k = remember(x, c, &result->vectors);
+        vector = ask != NULL ? copy_of(k, &width) : NULL;
+    } else if (result->outcome == EMBED_FAILED) {
+        x->not_before = clock_seconds() + pause_for(x->failed, result->retry_after);
+    }
+    if (ask != NULL) {
+        unlink_ask(x, ask);
+    }
+    mem_free(c->text);
+    *c = (ask_call){.busy = false};
+    pthread_mutex_unlock(&x->mutex);
+    x->failed = result->outcome == EMBED_FAILED ? x->failed + 1 : 0;
+    if (ask != NULL) {
+        end_ask(ask, vector, width);
+    }
+}
+
+/* start begins the call of an ask, which may end before it; the caller holds the mutex. */
+static bool start(encode_asks *x, encode_ask *ask)
+{
+    ask_call *c = x->calls;
+    while (c < x->calls + EMBED_CALLS_MAX && c->busy) {
+        c++;
+    }
+    if (c == x->calls + EMBED_CALLS_MAX) {
+        return false;
+    }
+    char *text = mem_array(ask->text.length, 1);
+    if (text == NULL) {
+        return false;
+    }
+    memcpy(text, ask->text.at, ask->text.length);
+    *c = (ask_call){true, ask, text, ask->text.length};
+    if (embed_client_start(x->client, &ask->text, 1, 0, c, NULL) != ERR_OK) {
+        mem_free(text);
+        *c = (ask_call){.busy = false};
+        return false;
+    }
+    ask->called = true;
+    return true;
+}
+
+/* start_some begins what may be begun; the caller holds the mutex. */
+static void start_some(encode_asks *x, double now)
+{
+    for (encode_ask *ask = x->waiting; ask != NULL; ask = ask->next) {
+        if (ask->called) {
+            continue;
+        }
+        if (now < x->not_before || now < x->next_call || !start(x, ask)) {
+            break;
+        }
+        if (x->options.rate > 0) {
+            x->next_call = now + 1 / x->options.rate;
+        }
+    }
+}
+
+/* step ends and begins what is due; false once the thread is to stop. */
+static bool step(encode_asks *x, double *seconds)
+{
+    double now = clock_seconds();
+    pthread_mutex_lock(&x->mutex);
+    bool stopping = x->stopping;
+    encode_ask *ended = take_ended(x, now, stopping);
+    if (ended == NULL) {
+        start_some(x, now);
+        *seconds = nearest_end(x, now);
+    } else {
+        *seconds = 0;
+    }
+    pthread_mutex_unlock(&x->mutex);
+    if (ended != NULL) {
+        end_ask(ended, NULL, 0);
+    }
+    return ended != NULL || !stopping;
+}
+
+static void *asks_main(void *argument)
+{
+    encode_asks *x = argument;
+    double seconds = 0;
+    pthread_setname_np(pthread_self(), "encoder-asks");
+    while (step(x, &seconds)) {
+        embed_client_poll(x->client, seconds, on_done, x);
+    }
+    return NULL;
+}
+
+/* --- from any thread --- */
+
+bool encode_asks_submit(encode_asks *x, encode_ask *ask)
+{
+    double now = clock_seconds();
+    ask->vector = NULL;
+    ask->width = 0;
+    ask->called = false;
+    pthread_mutex_lock(&x->mutex);
+    ask->vector = copy_of(find(x, ask->text), &ask->width);
+    bool taken = ask->vector == NULL && ask->seconds > 0 && !x->stopping &&
+                 x->count < ENCODE_ASKS_MAX && now >= x->not_before;
+    if (taken) {
+        encode_ask **last = &x->waiting;
+        while (*last != NULL) {
+            last = &(*last)->next;
+        }
+        ask->until = now + ask->seconds;
+        ask->next = NULL;
+        *last = ask;
+        x->count++;
+    }
+    pthread_mutex_unlock(&x->mutex);
+    if (taken) {
+        embed_client_wake(x->client);
+    }
+    return taken;
+}
+
+float *encode_asks_known(encode_asks *x, slice text, uint32_t *width)
+{
+    pthread_mutex_lock(&x->mutex);
+    float *vector = copy_of(find(x, text), width);
+    pthread_mutex_unlock(&x->mutex);
+    return vector;
+}
+
+/* --- making --- */
+
+err_code encode_asks_new(encode_asks **out, const encoder_options *options, err *e)
+{
+    encode_asks *x = mem_array(1, sizeof *x);
+    *out = NULL;
+    if (x == NULL) {
+        return err_nomem(e, "the encoder's asks");
+    }
+    pthread_mutex_init(&x->mutex, NULL);
+    x->options = *options;
+    if (x->options.timeout > CALL_SECONDS_MAX) {
+        x->options.timeout = CALL_SECONDS_MAX;
+    }
+    err_code rc = embed_client_new(&x->client, &x->options, e);
+    if (rc == ERR_OK && pthread_create(&x->thread, NULL, asks_main, x) != 0) {
+        rc = err_set(e, ERR_IO, "the encoder's second thread cannot start");
+    }
+    x->started = rc == ERR_OK;
+    if (rc != ERR_OK) {
+        encode_asks_free(x);
+        return rc;
+    }
+    *out = x;
+    return ERR_OK;
+}
+
+void encode_asks_stop(encode_asks *x)
+{
+    if (x != NULL && x->started) {
+        pthread_mutex_lock(&x->mutex);
+        x->stopping = true;
+        pthread_mutex_unlock(&x->mutex);
+        embed_client_wake(x->client);
+        pthread_join(x->thread, NULL);
+        x->started = false;
+    }
+}
+
+void encode_asks_free(encode_asks *x)
+{
+    if (x == NULL) {
+        return;
+    }
+    encode_asks_stop(x);
+    embed_client_free(x->client);
+    for (size_t i = 0; i < EMBED_CALLS_MAX; i++) {
+        mem_free(x->calls[i].text);
+    }
+    for (size_t i = 0; i < ENCODE_KNOWN_MAX; i++) {
+        mem_free(x->known[i].text);
+        mem_free(x->known[i].vector);
+    }
+    pthread_mutex_destroy(&x->mutex);
+    mem_free(x);
+}

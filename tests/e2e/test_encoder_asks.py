@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests that wait a moment for the encoder: the write of a new item, and a text that is asked for."""
+
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from test_encoder import Encoder  # noqa: E402
+
+KINDS = {"jacket": "warm winter jacket hood", "sound": "wireless bluetooth headphones music", "kitchen": "steel frying pan cooking"}
+ITEMS, USERS = 12, 12
+
+
+def make_store(folder):
+    """A store of three kinds, encoded and trained, so that its generation has the encoder's modality and no words."""
+    items, taken, store = (os.path.join(folder, name) for name in ("items.jsonl", "taken.csv", "store"))
+    dice = random.Random(1)
+    with open(items, "w", encoding="utf-8") as f:
+        for kind, words in KINDS.items():
+            for i in range(ITEMS):
+                f.write(json.dumps({"id": f"{kind}-{i}", "title": f"{words} {i}"}) + "\n")
+    with open(taken, "w", encoding="utf-8") as f:
+        f.write("user,item,timestamp\n")
+        for kind in KINDS:
+            for u in range(USERS):
+                for j, i in enumerate(dice.sample(range(ITEMS), 7)):
+                    f.write(f"{kind}-user-{u},{kind}-{i},{1700000000 + j}\n")
+    with Encoder() as encoder:
+        harness.run("import", "--store", store, "--interactions", taken, "--items", items, "--encoder-url", encoder.url,
+                    "--encoder-model", "m")
+    harness.run("train", "--store", store, "--epochs", "20", "--dim", "16", "--threads", "1", "--activate", "yes")
+    return store
+
+
+class Asks(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.made = make_store(cls.folder)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def served(self, encoder, *more):
+        self.store = shutil.copytree(self.made, self.path("store"))
+        return harness.Server(self.store, "--encoder-url", encoder.url, "--encoder-model", "m", *more)
+
+    def settle(self, client):
+        for _ in range(600):
+            if client.get("/health").json["encoder"]["pending"] == 0:
+                return
+            time.sleep(0.02)
+        raise AssertionError("still pending")
+
+    def test_the_answer_of_a_new_item_has_the_vector_that_came_in_time(self):
+        with Encoder() as encoder, self.served(encoder, "--encoder-wait", "10s") as server:
+            client = server.new_client()
+            item = {"id": "new", "title": "winter jacket", "attributes": {"z": "hood", "a": "warm"}}
+            embedding = client.post("/items", item).json["embedding"]
+            self.assertEqual(embedding["from"], ["text"])
+            self.assertFalse(embedding.get("pending"))
+            self.assertTrue(all(n["item"].startswith("jacket") for n in embedding["neighbours"][:ITEMS]), embedding)
+            self.assertEqual(client.put("/items/other", {"title": "frying pan"}).json["embedding"]["from"], ["text"])
+            self.settle(client)
+            self.assertEqual(encoder.stats()["inputs"], ["winter jacket\nwarm\nhood", "frying pan"])
+            self.assertEqual(client.post("/items", dict(item, id="given", features={"text": [1.0] * 32})).json["embedding"]["from"], ["text"])
+            self.assertEqual(encoder.stats()["texts"], 2)
+            server.stop()
+            self.assert_checked(self.store)
+
+    def test_after_the_wait_the_item_is_committed_and_its_vector_follows(self):
+        for wait in ("100ms", "0s"):
+            with self.subTest(wait=wait), Encoder() as encoder, self.served(encoder, "--encoder-wait", wait) as server:
+                client = server.new_client()
+                encoder.fault("slow", 2, seconds=1.5)
+                embedding = client.post("/items", {"id": "new", "title": "winter jacket"}).json["embedding"]
+                self.assertEqual((embedding["from"], embedding["pending"]), ([], ["text"]))
+                self.settle(client)
+                self.assertEqual(client.get("/similar", {"item": "new", "k": 5}).json["fallback"], None)
+            shutil.rmtree(self.store)
+
+    def test_many_waiting_writes_hold_up_no_other_request(self):
+        with Encoder("--seconds", "2") as encoder, self.served(encoder, "--encoder-wait", "5s", "--threads", "1",
+                                                               "--work-threads", "1") as server:
+            answers = []
+
+            def post(number):
+                answers.append(server.new_client().post("/items", {"id": f"new-{number}", "title": f"jacket {number}"}).json["embedding"])
+
+            threads = [threading.Thread(target=post, args=(number,)) for number in range(8)]
+            for thread in threads:
+                thread.start()
+            while encoder.stats()["calls"] < 4:
+                time.sleep(0.01)
+            client = server.new_client()
+            self.assertEqual(client.get("/recommend", {"user": "sound-user-1", "k": 5}).status, 200)
+            self.assertEqual(client.put("/items/plain", {"hidden": True}).status, 201)
+            self.assertEqual(answers, [])
+            for thread in threads:
+                thread.join()
+            self.assertEqual([a["from"] for a in answers], [["text"]] * 8)
+
+    def test_a_service_that_stops_ends_the_waits(self):
+        with Encoder("--seconds", "60") as encoder, self.served(encoder, "--encoder-wait", "10s", "--stop-timeout", "1s") as server:
+            answers = []
+            client = server.new_client()
+            thread = threading.Thread(target=lambda: answers.append(client.post("/items", {"id": "new", "title": "jacket"}).status))
+            thread.start()
+            while encoder.stats()["calls"] < 1:
+                time.sleep(0.01)
+            server.stop()
+            thread.join()
+            self.assertIn(answers[0], (201, 503))
+
+    def test_a_text_is_understood_by_the_encoder_and_asked_for_once(self):
+        with Encoder() as encoder, self.served(encoder) as server:
+            client = server.new_client()
+            for _ in range(3):
+                similar = client.get("/similar", {"text": "bluetooth headphones", "k": 5})
+                self.assertIsNone(similar.json["fallback"])
+                self.assertTrue(all(item.startswith("sound") for item in similar.items), similar.items)
+                lists = client.post("/recommend", {"text": "bluetooth headphones", "k": 5})
+                self.assertIsNone(lists.json["fallback"])
+                self.assertTrue(all(item.startswith("sound") for item in lists.items), lists.items)
+            self.assertEqual(encoder.stats()["inputs"], ["bluetooth headphones"])
+
+    def test_without_the_encoder_a_text_is_answered_as_unknown_and_soon(self):
+        with Encoder() as encoder, self.served(encoder) as server:
+            client = server.new_client()
+            encoder.kill()
+            for number in range(20):
+                answer = client.post("/recommend", {"text": f"bluetooth headphones {number}", "k": 5})
+                self.assertEqual((answer.status, answer.json["fallback"], answer.json["known_words"]), (200, "unknown_user", 0))
+            health = client.get("/health")
+            self.assertEqual(health.status, 200)
+
+
+if __name__ == "__main__":
+    harness.main()
