@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/resources/encoded_text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "core/common/sort.h"
 #include "core/serve/state/coldstart.h"
 #include "storage/records/item_text.h"
 
@@ -89,7 +89,7 @@ err_code encoded_text_ask_item(context *c, const op_item *it, err *e)
     }
     if (it->attribute_count > 0) { /* in the store's order, so that the text is the same */
         memcpy(sorted, it->attributes, it->attribute_count * sizeof *sorted);
-        qsort(sorted, it->attribute_count, sizeof *sorted, by_name);
+        sort_array(sorted, it->attribute_count, sizeof *sorted, by_name);
     }
     stored_item as_stored = {.title = it->title,
                              .description = it->description,
