@@ -103,6 +103,7 @@ typedef struct index_query {
     size_t k;             /* 1 .. INDEX_K_MAX */
     const uint64_t *skip; /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
     bool exact;           /* never an approximate search */
+    const float *floor;   /* rows of a lower score may be left out, or NULL */
 } index_query;
 
 /* Borrowed from the scratch until its next use. */

@@ -37,7 +37,7 @@ typedef struct search {
     size_t maybes_count;
     codes_query code;
     size_t candidates;
-    float floor; /* what the k-th best is known to reach; -inf at first */
+    float floor; /* what a row of the list is known to reach; at first the query's, or -inf */
     bool scans;  /* is still to be answered by a scan of all codes */
     bool exact;
 } search;

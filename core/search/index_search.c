@@ -259,6 +259,17 @@ static bool search_clusters(search *s, index_scratch *scratch)
     return kth_count(&s->bounds) >= wanted && (!filtered || (double)met >= even / 2);
 }
 
+/* start_floor is the query's floor in the units of its codes. Its rounding is far below what it is
+ * lowered by. Clusters are judged by how much they give, so there the floor starts at nothing. */
+static float start_floor(const search *s)
+{
+    if (s->query->floor == NULL || s->ix->ann != NULL) {
+        return -INFINITY;
+    }
+    float floor = *s->query->floor * s->code.inverse;
+    return isfinite(floor) ? floor - 1e-5F * fabsf(floor) : -INFINITY;
+}
+
 /* begin answers a query, or leaves it to the scan of all codes. */
 static void begin(search *s, index_scratch *scratch)
 {
@@ -279,6 +290,7 @@ static void begin(search *s, index_scratch *scratch)
         return;
     }
     codes_query_make(&s->code, query->q, ix->dim);
+    s->floor = start_floor(s);
     s->scans = true;
     if (ix->ann != NULL) {
         bool enough = search_clusters(s, scratch);

@@ -12,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/model/model.h"
+#include "core/search/index.h"
 #include "tests/support/shop_links.h"
 
 void shop_init(shop *s, uint64_t seed)
@@ -337,10 +338,14 @@ model *shop_model(shop *s, unsigned seed)
 
 void shop_activate(shop *s, uint32_t number, const coldstart_tuning *tuning)
 {
+    /* By codes, as a shop of usual size is searched. */
+    index_options by_codes = {.kind = INDEX_INT8};
     base_options options = {.generation = number, .tuning = tuning};
     base *b = NULL;
+    model *m = shop_model(s, number);
     err e = ERR_INIT;
-    if (base_new(&b, shop_model(s, number), &options, &e) != ERR_OK ||
+    if (index_new(&options.index, m->item_h, m->items, m->dim, &by_codes, &e) != ERR_OK ||
+        base_new(&b, m, &options, &e) != ERR_OK ||
         live_activate(s->live, b, ++s->seq, &e) != ERR_OK) {
         fail_msg("activation: %s", e.text);
     }

@@ -106,6 +106,25 @@ static void check_list(const trial *t, const topk_hit *hits, size_t count)
     mem_free(expected);
 }
 
+/* A floor leaves out nothing that reaches it, be it a score of the list to the last bit. */
+static void check_floor(const trial *t, const vector_index *ix, index_scratch *s)
+{
+    size_t count = 0;
+    topk_hit *expected = brute_force(t, &count);
+    for (size_t at = 0; at < count; at += 1 + count / 3) {
+        index_query query = {
+            .q = t->q, .k = t->k, .skip = t->skip, .exact = true, .floor = &expected[at].score};
+        index_result result;
+        assert_int_equal(index_search(ix, &query, s, &result, NULL), ERR_OK);
+        for (size_t i = 0; i < count && expected[i].score >= expected[at].score; i++) {
+            assert_true(i < result.count);
+            assert_int_equal(result.hits[i].row, expected[i].row);
+            assert_memory_equal(&result.hits[i].score, &expected[i].score, sizeof(float));
+        }
+    }
+    mem_free(expected);
+}
+
 static void check_search(const trial *t, index_kind kind, index_scratch *s)
 {
     vector_index *ix = NULL;
@@ -117,6 +136,7 @@ static void check_search(const trial *t, index_kind kind, index_scratch *s)
     assert_int_equal(index_search(ix, &query, s, &result, &e), ERR_OK);
     assert_true(result.exact);
     check_list(t, result.hits, result.count);
+    check_floor(t, ix, s);
     index_free(ix);
 }
 

@@ -66,7 +66,7 @@ void recommend_scratch_free(recommend_scratch *s)
     index_scratch_free(s->index);
     void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,          s->m,
                        s->q,         s->owned,    s->unit,     s->best,       s->scores,
-                       s->relevance, s->nearness, s->compared, s->candidates, s->ordered,
+                       s->relevance, s->nearness, s->compared, s->candidates, s->leading,
                        s->hits,      s->order,    s->own,      s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
@@ -152,12 +152,12 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
         rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
     links_sum_clear(&s->sums);
-    size_t ordered = s->candidates_room;
+    size_t leading = s->candidates_room;
     if (rc == ERR_OK) {
         rc = links_sum_fit(&s->sums, v->item_rows + 1, e);
     }
     if (rc == ERR_OK) {
-        rc = refit(&s->ordered, &ordered, v->item_rows, sizeof *s->ordered, e);
+        rc = refit(&s->leading, &leading, v->item_rows, sizeof *s->leading, e);
     }
     return rc == ERR_OK
                ? refit(&s->candidates, &s->candidates_room, v->item_rows, sizeof *s->candidates, e)

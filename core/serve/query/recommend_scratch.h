@@ -26,10 +26,10 @@ typedef struct profile_own {
     uint32_t item;
     float length; /* of the row, above 0 */
 } profile_own;
-/* An item with links and what its score is at most. */
+/* An item with links and what they add to its score. */
 typedef struct linked_candidate {
     uint32_t row;
-    float reach;
+    float adds;
 } linked_candidate;
 
 /* The bitmap of a filter that several queries share. */
@@ -66,7 +66,7 @@ struct recommend_scratch {
     float *relevance, *nearness;  /* (POOL_MAX) */
     uint32_t *compared;           /* (POOL_MAX) how many chosen items a nearness is up to */
     linked_candidate *candidates; /* (candidates_room) for core/serve/query/search.c */
-    linked_candidate *ordered;    /* (candidates_room) */
+    uint32_t *leading;            /* (candidates_room) */
     size_t candidates_room;
     recommend_hit *hits;  /* (POOL_MAX) */
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */

@@ -2,12 +2,12 @@
 /*
  * search: the best items by the whole score, inner product and links together.
  *
- * Links only add. An item without links that belongs to the best k has at most k - 1 items before
- * it by inner product, so the best k by the whole score are among the best k by inner product and
- * the linked items. An item that the index did not give has an inner product of at most the last
- * one that it gave; so a linked item is scored only if that bound and its links reach the list as
- * it stands. The items with the strongest links are scored first, so that the others meet a high
- * floor.
+ * Links only add. The items with the strongest links are scored first: they lead. An item that can
+ * still enter the list then needs, of links that are weaker, an inner product of at least a floor,
+ * and the index is asked for the best k of at least that. A linked item that it did not give has an
+ * inner product of at most a bound, so it is scored only if that bound and its links reach the list
+ * as it stands. An item without links that belongs to the best k has at most k - 1 items before it
+ * by inner product, so it is among those that the index gives or among the leading ones.
  */
 #include <string.h>
 
@@ -15,7 +15,19 @@
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/recommend_scratch.h"
 
-enum { BLOCK = 64, BUCKETS = 256 };
+enum {
+    BLOCK = 64,
+    BUCKETS = 64,
+    SAMPLED = 8,     /* one in so many candidates tells how strong the leading ones are */
+    LEAD_PLACES = 2, /* leading items for each place of the list, and LEAD_MORE */
+    LEAD_MORE = 20,
+};
+
+/* The linked items of the base that may be listed, in s->candidates. */
+typedef struct linked_search {
+    size_t count;
+    float most; /* what links add at most to one */
+} linked_search;
 
 /* candidates_only makes s->skip, the rows that the base must not give. */
 static void candidates_only(const view *v, recommend_scratch *s)
@@ -49,108 +61,132 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
     }
 }
 
-/* gather collects the linked items of the base that the index did not give and that may still be
- * among the best; *most is what the strongest links of one add. Whether an item stays is a number
- * to add and no branch, because nobody could predict it. */
-static size_t gather(const view *v, float bound, const topk *best, recommend_scratch *s,
-                     float *most)
+/* gather makes candidates of the linked items of the base that may be listed. Whether an item stays
+ * is a number to add and no branch, because nobody could predict it. */
+static linked_search gather(const view *v, recommend_scratch *s)
 {
     const float factor[LINKS_SOURCES] = {s->factor[0], s->factor[1]};
     const float *part = s->sums.part;
     const uint64_t *skip = s->skip;
     linked_candidate *out = s->candidates;
     size_t count = 0, items = v->base->items, touched = s->sums.count;
-    float floor = topk_floor(best), furthest = -INFINITY;
+    float most = 0;
     for (size_t i = 0; i < touched; i++) {
         uint32_t row = s->sums.touched[i];
-        float reach = links_score(bound, part + (size_t)row * LINKS_SOURCES, factor);
+        float adds = links_score(0, part + (size_t)row * LINKS_SOURCES, factor);
         bool skipped = (skip[row / 64] >> (row % 64) & 1) != 0;
-        bool stays = (reach >= floor) & (row < items) & !skipped;
-        out[count] = (linked_candidate){row, reach};
+        bool stays = (adds > 0) & (row < items) & !skipped;
+        out[count] = (linked_candidate){row, adds};
         count += stays;
-        furthest = stays && reach > furthest ? reach : furthest;
+        most = stays && adds > most ? adds : most;
     }
-    *most = furthest;
-    return count;
+    return (linked_search){count, most};
 }
 
-/* order sorts the candidates roughly, the furthest reach first: by buckets of equal width between
- * the floor and the furthest. */
-static void order(recommend_scratch *s, size_t count, float floor, float most)
+/* strength_of_leading says what links add at least to about the `wanted` strongest candidates. */
+static float strength_of_leading(const linked_search *l, size_t wanted, const recommend_scratch *s)
 {
-    size_t start[BUCKETS + 1] = {0};
-    float scale = most > floor ? (BUCKETS - 1) / (most - floor) : 0;
-    scale = scale < 1e30F ? scale : 0;
-    for (size_t i = 0; i < count; i++) {
-        start[(size_t)((most - s->candidates[i].reach) * scale) + 1]++;
+    size_t in[BUCKETS] = {0}, sum = 0, bucket = BUCKETS;
+    float scale = (BUCKETS - 1) / l->most;
+    if (wanted >= l->count || !(scale < 1e30F)) {
+        return 0;
     }
-    for (size_t b = 0; b < BUCKETS; b++) {
-        start[b + 1] += start[b];
+    for (size_t i = 0; i < l->count; i += SAMPLED) {
+        in[(size_t)(s->candidates[i].adds * scale)]++;
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t bucket = (size_t)((most - s->candidates[i].reach) * scale);
-        s->ordered[start[bucket]++] = s->candidates[i];
+    while (bucket > 0 && sum * SAMPLED < wanted) {
+        sum += in[--bucket];
     }
+    return (float)bucket / scale;
 }
 
-/* offer_linked scores the candidates that still reach the list. */
-static void offer_linked(const view *v, size_t count, recommend_scratch *s, topk *best)
+/* score offers rows of the base and marks them as done. */
+static void score(const view *v, const uint32_t *rows, size_t count, recommend_scratch *s,
+                  topk *best)
 {
-    const base *b = v->base;
-    uint32_t rows[BLOCK];
-    for (size_t i = 0; i < count;) {
-        size_t n = 0;
-        for (float floor = topk_floor(best); i < count && n < BLOCK; i++) {
-            if (s->ordered[i].reach >= floor) {
-                rows[n++] = s->ordered[i].row;
-            }
-        }
-        scan_list(b->h, rows, n, s->q, b->dim, s->scores);
-        for (size_t k = 0; k < n; k++) {
-            topk_push(best, rows[k], linked_score(s, rows[k], s->scores[k]));
+    for (size_t first = 0; first < count; first += BLOCK) {
+        size_t n = count - first < BLOCK ? count - first : BLOCK;
+        scan_list(v->base->h, rows + first, n, s->q, v->base->dim, s->scores);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t row = rows[first + i];
+            s->skip[row / 64] |= 1ULL << (row % 64);
+            topk_push(best, row, linked_score(s, row, s->scores[i]));
         }
     }
 }
 
-static void add_linked(const view *v, const index_result *found, size_t pool, recommend_scratch *s,
-                       topk *best)
+/* lead scores the candidates with the strongest links and returns what links add at most to the
+ * others. */
+static float lead(const view *v, const linked_search *l, recommend_scratch *s, topk *best)
 {
-    /* A list that is not full holds all that there are. */
-    if (found->count < pool) {
-        return;
+    float strength = strength_of_leading(l, LEAD_PLACES * best->k + LEAD_MORE, s);
+    const linked_candidate *in = s->candidates;
+    uint32_t *out = s->leading;
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        out[count] = in[i].row;
+        count += in[i].adds >= strength;
     }
+    score(v, out, count, s, best);
+    return strength;
+}
+
+/* offer_found offers what the index gave and marks it as done. */
+static void offer_found(const index_result *found, recommend_scratch *s, topk *best)
+{
     for (size_t i = 0; i < found->count; i++) {
         uint32_t row = found->hits[i].row;
         s->skip[row / 64] |= 1ULL << (row % 64);
+        topk_push(best, row, linked_score(s, row, found->hits[i].score));
     }
-    float most = 0, floor = topk_floor(best);
-    size_t count = gather(v, found->hits[found->count - 1].score, best, s, &most);
-    order(s, count, floor, most);
-    offer_linked(v, count, s, best);
+}
+
+/* offer_left scores the candidates that reach the list, with inner products of at most `bound`. */
+static void offer_left(const view *v, const linked_search *l, float bound, recommend_scratch *s,
+                       topk *best)
+{
+    linked_candidate *in = s->candidates;
+    float floor = topk_floor(best);
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        linked_candidate one = in[i];
+        in[count] = one;
+        count += bound + one.adds >= floor;
+    }
+    for (size_t i = 0; i < count;) {
+        size_t n = 0;
+        for (floor = topk_floor(best); i < count && n < BLOCK; i++) {
+            bool done = (s->skip[in[i].row / 64] >> (in[i].row % 64) & 1) != 0;
+            s->leading[n] = in[i].row;
+            n += (bound + in[i].adds >= floor) & !done;
+        }
+        score(v, s->leading, n, s, best);
+    }
 }
 
 err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch *s,
                      recommend_result *out, err *e)
 {
     const base *b = v->base;
+    topk best;
+    topk_init(&best, s->best, pool);
     candidates_only(v, s);
-    index_query query = {.q = s->q, .k = pool, .skip = s->skip, .exact = exactly};
+    offer_delta(v, s, &best);
     index_result found = {NULL, 0, true};
     if (b->items > 0) {
+        linked_search linked = gather(v, s);
+        float others = lead(v, &linked, s, &best);
+        float floor = topk_floor(&best) - others;
+        index_query query = {
+            .q = s->q, .k = pool, .skip = s->skip, .exact = exactly, .floor = &floor};
         err_code rc = index_search(b->index, &query, s->index, &found, e);
         if (rc != ERR_OK) {
             return rc;
         }
-    }
-    topk best;
-    topk_init(&best, s->best, pool);
-    for (size_t i = 0; i < found.count; i++) {
-        topk_push(&best, found.hits[i].row,
-                  linked_score(s, found.hits[i].row, found.hits[i].score));
-    }
-    offer_delta(v, s, &best);
-    if (s->sums.count > 0 && b->items > 0) {
-        add_linked(v, &found, pool, s, &best);
+        offer_found(&found, s, &best);
+        /* What was not given is below the floor, or behind the last of a full list. */
+        float last = found.count == pool ? found.hits[pool - 1].score : -INFINITY;
+        offer_left(v, &linked, last > floor ? last : floor, s, &best);
     }
     out->exact = found.exact;
     out->count = topk_finish(&best);
