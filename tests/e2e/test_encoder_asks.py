@@ -67,6 +67,7 @@ class Asks(harness.TestCase):
             item = {"id": "new", "title": "winter jacket", "attributes": {"z": "hood", "a": "warm"}}
             embedding = client.post("/items", item).json["embedding"]
             self.assertEqual(embedding["from"], ["text"])
+            self.assertIn("new", client.get("/recommend", {"user": "jacket-user-1", "k": 10}).items)
             self.assertFalse(embedding.get("pending"))
             self.assertTrue(all(n["item"].startswith("jacket") for n in embedding["neighbours"][:ITEMS]), embedding)
             self.assertEqual(client.put("/items/other", {"title": "frying pan"}).json["embedding"]["from"], ["text"])

@@ -146,30 +146,26 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
     return rc == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : rc;
 }
 
-/* words_bit is the bit of the modality of texts among a cold item's, 0 without one. */
-static uint32_t words_bit(const base *b)
-{
-    static const float number;
-    feature words = {.modality = slice_of(WORDS_MODALITY), .data = &number};
-    return coldstart_known(b->shared->cold, &words, 1);
-}
-
 err_code live_place(live *l, const change_item *item, err *e)
 {
     const base *b = l->next->base;
     if (b == NULL || (item->row < b->learnt && view_bit(&l->next->placed, item->row))) {
         return ERR_OK; /* what training learnt about an item stays until the next training */
     }
-    if (!item->features_changed && b->shared->words == NULL) {
+    const cold_item *ready = item->prepared;
+    if (ready != NULL && ready->generation != b->generation) {
+        ready = NULL;
+    }
+    bool used = ready != NULL && ready->used != 0;
+    if (!item->features_changed && b->shared->words == NULL && !used) {
         return ERR_OK; /* texts mean nothing to this generation */
     }
     l->next->changes++;
-    const cold_item *ready = item->prepared;
     /* A patch of one modality was prepared from that one alone, the item may have more. Its texts
-     * were all there: they are replaced together. */
-    if (ready != NULL && ready->generation == b->generation &&
-        (ready->used & ~words_bit(b)) ==
-            coldstart_known(b->shared->cold, item->features, item->feature_count)) {
+     * were all there: they are replaced together. It may have less: an encoder's vector that came
+     * before the commit is stored after it. */
+    if (ready != NULL && (coldstart_known(b->shared->cold, item->features, item->feature_count) &
+                          ~ready->used) == 0) {
         return put_cold(l, item->row, ready, e);
     }
     item_content content = cold_words_of_change(item);
