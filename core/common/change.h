@@ -43,7 +43,8 @@ typedef struct change_item {
     bool features_changed; /* `features` differ from what the row had before */
     bool texts_changed;    /* title, description, categories or attributes differ */
     slice id, title, description;
-    int64_t created_at; /* epoch seconds */
+    uint32_t predecessor; /* 1 + the row that the id had before it was deleted; 0: none */
+    int64_t created_at;   /* epoch seconds */
     uint64_t updated_seq;
     const slice *categories; /* (category_count) */
     uint32_t category_count;

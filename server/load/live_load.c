@@ -17,12 +17,13 @@
 static err_code load_item(void *ctx, const stored_item *it, err *e)
 {
     if (it->deleted) {
-        return ERR_OK;
+        return it->predecessor == 0 ? ERR_OK : live_load_gone(ctx, it->predecessor, it->row, e);
     }
     change_item loaded = {.row = it->row,
                           .created = true,
                           .hidden = it->hidden,
                           .id = it->id,
+                          .predecessor = it->predecessor,
                           .created_at = it->created,
                           .updated_seq = it->updated_seq,
                           .categories = it->categories,

@@ -15,6 +15,7 @@
  *   types         number u8                          version, name
  *   items         row u32                            version, tagged fields
  *   item_ids      id                                 row u32
+ *   gone_ids      id of a deleted item               row u32 that it had last
  *   users         row u32                            version, created, id
  *   user_ids      id                                 row u32
  *   features      modality u8, row u32               version, dtype, 2 zero bytes, vector
@@ -50,6 +51,7 @@ typedef enum store_db {
     DB_TYPES,
     DB_ITEMS,
     DB_ITEM_IDS,
+    DB_GONE_IDS,
     DB_USERS,
     DB_USER_IDS,
     DB_FEATURES,

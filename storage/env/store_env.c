@@ -21,11 +21,22 @@
 #include "storage/env/schema.h"
 
 static const char *const db_names[DB_COUNT] = {
-    [DB_META] = "meta",         [DB_MODALITIES] = "modalities",   [DB_TYPES] = "types",
-    [DB_ITEMS] = "items",       [DB_ITEM_IDS] = "item_ids",       [DB_USERS] = "users",
-    [DB_USER_IDS] = "user_ids", [DB_FEATURES] = "features",       [DB_BY_USER] = "by_user",
-    [DB_BY_ITEM] = "by_item",   [DB_IDEMPOTENCY] = "idempotency", [DB_IDEM_TIMES] = "idem_times",
-    [DB_OPLOG] = "oplog",       [DB_PUBLISHERS] = "publishers",   [DB_GENERATIONS] = "generations",
+    [DB_META] = "meta",
+    [DB_MODALITIES] = "modalities",
+    [DB_TYPES] = "types",
+    [DB_ITEMS] = "items",
+    [DB_ITEM_IDS] = "item_ids",
+    [DB_GONE_IDS] = "gone_ids",
+    [DB_USERS] = "users",
+    [DB_USER_IDS] = "user_ids",
+    [DB_FEATURES] = "features",
+    [DB_BY_USER] = "by_user",
+    [DB_BY_ITEM] = "by_item",
+    [DB_IDEMPOTENCY] = "idempotency",
+    [DB_IDEM_TIMES] = "idem_times",
+    [DB_OPLOG] = "oplog",
+    [DB_PUBLISHERS] = "publishers",
+    [DB_GENERATIONS] = "generations",
     [DB_BLOBS] = "blobs",
 };
 

@@ -120,6 +120,7 @@ static err_code replace_old(import_state *s, stored_item *record, bool created_g
     }
     if (code == ERR_OK) {
         record->created = created_given ? record->created : old.created;
+        record->predecessor = old.predecessor;
         code = item_put(w, record, e);
     }
     return code;
@@ -129,8 +130,12 @@ static err_code create_new(import_state *s, const stored_item *record, uint32_t 
 {
     store_write *w = NULL;
     err_code code = import_group(s, ITEM_RECORD_BYTES, &w, e);
+    stored_item made = *record;
     if (code == ERR_OK) {
-        code = item_create(w, record, row, e);
+        code = item_gone(store_write_reads(w), record->id, &made.predecessor, e);
+    }
+    if (code == ERR_OK) {
+        code = item_create(w, &made, row, e);
     }
     if (code == ERR_OK) {
         s->item_rows = *row + 1;

@@ -45,7 +45,9 @@ static err_code create_item(applying *x, const op_interaction *in, uint32_t *row
 {
     stored_item it = {.hidden = true, .id = in->item, .created = x->o->time, .updated_seq = x->seq};
     change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
-    err_code rc = ci != NULL ? item_create(x->w, &it, row, e) : err_nomem(e, "results");
+    err_code rc =
+        ci != NULL ? item_gone(x->r, in->item, &it.predecessor, e) : err_nomem(e, "results");
+    rc = rc == ERR_OK ? item_create(x->w, &it, row, e) : rc;
     change *c = rc == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
         return rc == ERR_OK ? err_nomem(e, "results") : rc;
@@ -55,6 +57,7 @@ static err_code create_item(applying *x, const op_interaction *in, uint32_t *row
                         .hidden = true,
                         .features_changed = true,
                         .id = in->item,
+                        .predecessor = it.predecessor,
                         .created_at = it.created,
                         .updated_seq = x->seq};
     c->kind = CHANGE_ITEM;

@@ -296,6 +296,7 @@ static err_code report_item(applying *x, const draft *d, err *e)
                         .features_changed = d->features_changed,
                         .texts_changed = d->texts_changed,
                         .id = d->it.id,
+                        .predecessor = d->it.predecessor,
                         .title = d->it.title,
                         .description = d->it.description,
                         .created_at = d->it.created,
@@ -319,7 +320,10 @@ static err_code report_item(applying *x, const draft *d, err *e)
 
 static err_code write_item(applying *x, draft *d, err *e)
 {
-    err_code rc = d->exists ? item_put(x->w, &d->it, e) : item_create(x->w, &d->it, &d->it.row, e);
+    err_code rc = d->exists ? ERR_OK : item_gone(x->r, d->it.id, &d->it.predecessor, e);
+    if (rc == ERR_OK) {
+        rc = d->exists ? item_put(x->w, &d->it, e) : item_create(x->w, &d->it, &d->it.row, e);
+    }
     rc = rc == ERR_OK ? write_features(x, d, e) : rc;
     rc = rc == ERR_OK ? report_item(x, d, e) : rc;
     apply_entry *entry = &x->result->entries[d->index];

@@ -148,6 +148,19 @@ static err_code user_record(checking *c, slice key, slice value, err *e)
     return ERR_OK;
 }
 
+/* An id that was deleted leads to the last row that it had, and to no other record. */
+static err_code gone_id(checking *c, slice key, slice value, err *e)
+{
+    uint32_t found = 0, row = value.length == 4 ? get_be32(value.at) : UINT32_MAX;
+    (void)e;
+    if (row >= c->state.info.item_rows || !bit_of(c->tombstones, row)) {
+        check_problem(c, "a deleted id leads to item row %u, which is no deleted one", row);
+    } else if (item_find(c->r, key, &found, NULL) == ERR_OK) {
+        check_problem(c, "the id of item row %u counts as deleted", found);
+    }
+    return ERR_OK;
+}
+
 static void check_map(checking *c, store_db db, uint64_t expected, const char *what)
 {
     MDB_stat stat;
@@ -326,6 +339,7 @@ static err_code check_content(checking *c, err *e)
     const store_info *info = &c->state.info;
     check_report *report = c->report;
     err_code rc = check_walk(c, DB_ITEMS, item_record, e);
+    rc = rc == ERR_OK ? check_walk(c, DB_GONE_IDS, gone_id, e) : rc;
     rc = rc == ERR_OK ? check_walk(c, DB_USERS, user_record, e) : rc;
     rc = rc == ERR_OK ? check_walk(c, DB_MODALITIES, modality_record, e) : rc;
     rc = rc == ERR_OK ? check_walk(c, DB_TYPES, type_record, e) : rc;

@@ -83,9 +83,9 @@ static err_code add_database(digesting *d, store_db db, err *e)
 
 static err_code add_all(digesting *d, err *e)
 {
-    static const store_db content[] = {DB_MODALITIES,  DB_TYPES,     DB_ITEMS,    DB_ITEM_IDS,
-                                       DB_USERS,       DB_USER_IDS,  DB_FEATURES, DB_BY_USER,
-                                       DB_IDEMPOTENCY, DB_PUBLISHERS};
+    static const store_db content[] = {DB_MODALITIES, DB_TYPES,       DB_ITEMS,     DB_ITEM_IDS,
+                                       DB_GONE_IDS,   DB_USERS,       DB_USER_IDS,  DB_FEATURES,
+                                       DB_BY_USER,    DB_IDEMPOTENCY, DB_PUBLISHERS};
     unsigned char numbers[8 + 8 + 4 + 4];
     const store_info *info = &d->state.info;
     put_be64(numbers, info->seq);

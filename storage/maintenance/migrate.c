@@ -11,6 +11,7 @@
 #include "storage/env/stage.h"
 #include "storage/log/op.h"
 #include "storage/maintenance/migrate_records.h"
+#include "storage/records/records.h"
 
 enum { MIGRATE_MAP_SHIFT = 38, GROUP_BYTES = 32 * 1024 * 1024, RECORD_ARENA = 64 * 1024 * 1024 };
 
@@ -115,9 +116,30 @@ static err_code copy(migration *m, store_db db, slice key, slice value, err *e)
 
 static err_code convert(migration *m, store_db db, slice key, slice value, err *e)
 {
+    encoder_clear(&m->record);
+    err_code rc = old_record(db, key, value, &m->record, e);
+    return rc == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : rc;
+}
+
+/* Items come in order of rows, so what an id had before is known: a later row of it gets its
+ * predecessor, as if the older stair had kept it. */
+static err_code convert_item(migration *m, store_db db, slice key, slice value, err *e)
+{
+    stored_item it;
     arena_reset(&m->memory);
     encoder_clear(&m->record);
-    err_code rc = old_record(db, key, value, &m->memory, &m->record, e);
+    err_code rc = old_item(value, &m->memory, &it, e);
+    rc = rc == ERR_OK ? group(m, 0, e) : rc;
+    rc = rc == ERR_OK ? item_gone(store_write_reads(m->w), it.id, &it.predecessor, e) : rc;
+    if (rc == ERR_OK && it.deleted) {
+        rc = schema_put(m->w, DB_GONE_IDS, it.id, key, e);
+    } else if (rc == ERR_OK && it.predecessor != 0) {
+        rc = schema_delete(m->w, DB_GONE_IDS, it.id, e);
+    }
+    if (rc == ERR_OK) {
+        item_encode(&it, &m->record);
+        rc = encoder_check(&m->record, "item", e);
+    }
     return rc == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : rc;
 }
 
@@ -165,7 +187,7 @@ static err_code copy_time(migration *m, store_db db, slice key, slice value, err
  * begins empty. */
 static const old_visit visits[DB_COUNT] = {
     [DB_MODALITIES] = convert,   [DB_TYPES] = convert,
-    [DB_ITEMS] = convert,        [DB_ITEM_IDS] = copy,
+    [DB_ITEMS] = convert_item,   [DB_ITEM_IDS] = copy,
     [DB_USERS] = convert,        [DB_USER_IDS] = copy,
     [DB_FEATURES] = convert,     [DB_BY_USER] = copy,
     [DB_BY_ITEM] = copy,         [DB_IDEMPOTENCY] = convert_kept,

@@ -67,34 +67,29 @@ static err_code reseal(slice value, uint8_t version, const char *what, encoder *
     return rc;
 }
 
-static err_code old_item(slice value, arena *memory, encoder *out, err *e)
+err_code old_item(slice value, arena *memory, stored_item *it, err *e)
 {
-    stored_item it = {0};
     decoder d;
+    memset(it, 0, sizeof *it);
     decoder_init(&d, value);
     err_code rc = decode_version(&d, OLD_VERSION, "item", e);
     if (rc != ERR_OK) {
         return rc;
     }
     uint8_t flags = decode_u8(&d);
-    it.hidden = (flags & OLD_HIDDEN) != 0;
-    it.deleted = (flags & OLD_DELETED) != 0;
-    it.created = decode_i64(&d);
-    it.updated_seq = decode_u64(&d);
-    it.id = decode_slice(&d, ID_BYTES_MAX);
-    it.title = decode_slice(&d, TITLE_BYTES_MAX);
-    slices_decode(&d, memory, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &it.categories,
-                  &it.category_count);
-    attributes_decode(&d, memory, &it.attributes, &it.attribute_count);
-    if (it.id.length == 0 || (flags & ~(OLD_HIDDEN | OLD_DELETED)) != 0) {
+    it->hidden = (flags & OLD_HIDDEN) != 0;
+    it->deleted = (flags & OLD_DELETED) != 0;
+    it->created = decode_i64(&d);
+    it->updated_seq = decode_u64(&d);
+    it->id = decode_slice(&d, ID_BYTES_MAX);
+    it->title = decode_slice(&d, TITLE_BYTES_MAX);
+    slices_decode(&d, memory, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &it->categories,
+                  &it->category_count);
+    attributes_decode(&d, memory, &it->attributes, &it->attribute_count);
+    if (it->id.length == 0 || (flags & ~(OLD_HIDDEN | OLD_DELETED)) != 0) {
         d.failed = true;
     }
-    rc = decoder_check(&d, "item", e);
-    if (rc == ERR_OK) {
-        item_encode(&it, out);
-        rc = encoder_check(out, "item", e);
-    }
-    return rc;
+    return decoder_check(&d, "item", e);
 }
 
 /* The name of the vectors made of items' words is free for them from format 3 on. */
@@ -131,12 +126,11 @@ static err_code old_piece(slice value, encoder *out, err *e)
     return encoder_check(out, "blob piece", e);
 }
 
-err_code old_record(store_db db, slice key, slice value, arena *memory, encoder *out, err *e)
+err_code old_record(store_db db, slice key, slice value, encoder *out, err *e)
 {
     switch (db) {
     case DB_MODALITIES: return old_modality(value, out, e);
     case DB_TYPES: return reseal(value, TYPE_RECORD_VERSION, "interaction type", out, e);
-    case DB_ITEMS: return old_item(value, memory, out, e);
     case DB_USERS: return reseal(value, USER_RECORD_VERSION, "user", out, e);
     case DB_FEATURES: return reseal(value, FEATURE_RECORD_VERSION, "feature", out, e);
     case DB_IDEMPOTENCY:

@@ -23,10 +23,11 @@ enum {
     FIELD_ID = 4,          /* the bytes; title and description likewise */
     FIELD_TITLE = 5,
     FIELD_DESCRIPTION = 6,
-    FIELD_CATEGORIES = 7, /* count u32, each a string */
-    FIELD_ATTRIBUTES = 8, /* count u32, each name, kind u8, value */
-    FIELD_ENCODED = 9,    /* u64 */
-    FIELD_LAST = FIELD_ENCODED,
+    FIELD_CATEGORIES = 7,   /* count u32, each a string */
+    FIELD_ATTRIBUTES = 8,   /* count u32, each name, kind u8, value */
+    FIELD_ENCODED = 9,      /* u64 */
+    FIELD_PREDECESSOR = 10, /* u32, 1 + row */
+    FIELD_LAST = FIELD_PREDECESSOR,
 };
 
 void slices_encode(encoder *x, const slice *slices, uint32_t count)
@@ -161,6 +162,11 @@ void item_encode(const stored_item *it, encoder *x)
     text_encode(x, FIELD_DESCRIPTION, it->description);
     lists_encode(x, it);
     number_encode(x, FIELD_ENCODED, it->encoded_hash);
+    if (it->predecessor != 0) {
+        size_t begun = encode_field_begin(x, FIELD_PREDECESSOR);
+        encode_u32(x, it->predecessor);
+        encode_field_end(x, begun);
+    }
     encode_bytes(x, it->later.at, it->later.length);
     encode_seal(x);
 }
@@ -196,6 +202,7 @@ static void field_decode(uint8_t tag, decoder *d, arena *a, stored_item *out)
         break;
     case FIELD_ATTRIBUTES: attributes_decode(d, a, &out->attributes, &out->attribute_count); break;
     case FIELD_ENCODED: out->encoded_hash = decode_u64(d); break;
+    case FIELD_PREDECESSOR: out->predecessor = decode_u32(d); break;
     default: d->failed = true; break;
     }
 }

@@ -77,6 +77,18 @@ static err_code put_record(store_write *w, const stored_item *it, uint32_t row, 
     return rc;
 }
 
+err_code item_gone(store_read *r, slice id, uint32_t *predecessor, err *e)
+{
+    uint32_t row = 0;
+    err why = ERR_INIT;
+    *predecessor = 0;
+    err_code rc = row_find(r, DB_GONE_IDS, id, "item", &row, &why);
+    if (rc == ERR_OK) {
+        *predecessor = row + 1;
+    }
+    return rc == ERR_OK || rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+}
+
 err_code item_create(store_write *w, const stored_item *it, uint32_t *row, err *e)
 {
     slice value;
@@ -97,6 +109,10 @@ err_code item_create(store_write *w, const stored_item *it, uint32_t *row, err *
     put_be32(key, w->state.info.item_rows);
     rc = put_record(w, it, w->state.info.item_rows, e);
     rc = rc == ERR_OK ? schema_put(w, DB_ITEM_IDS, it->id, k, e) : rc;
+    if (rc == ERR_OK && it->predecessor != 0) {
+        rc = schema_delete(w, DB_GONE_IDS, it->id, e);
+        rc = rc == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "a deleted id has no row") : rc;
+    }
     if (rc == ERR_OK) {
         *row = w->state.info.item_rows++;
         w->state.info.items++;
@@ -124,8 +140,11 @@ err_code item_delete(store_write *w, uint32_t row, uint64_t seq, err *e)
         rc = feature_remove(w, row, number, &was, e);
     }
     if (rc == ERR_OK) {
-        stored_item tombstone = {
-            .id = it.id, .deleted = true, .created = it.created, .updated_seq = seq};
+        stored_item tombstone = {.id = it.id,
+                                 .deleted = true,
+                                 .created = it.created,
+                                 .updated_seq = seq,
+                                 .predecessor = it.predecessor};
         rc = put_record(w, &tombstone, row, e);
     }
     if (rc == ERR_OK) {
@@ -133,6 +152,11 @@ err_code item_delete(store_write *w, uint32_t row, uint64_t seq, err *e)
         if (rc == ERR_NOT_FOUND) {
             rc = err_set(e, ERR_CORRUPT, "the item of row %u is not in the id map", row);
         }
+    }
+    if (rc == ERR_OK) {
+        unsigned char key[4];
+        put_be32(key, row);
+        rc = schema_put(w, DB_GONE_IDS, it.id, (slice){(const char *)key, sizeof key}, e);
     }
     if (rc == ERR_OK) {
         w->state.info.items--;

@@ -4,8 +4,9 @@
  *
  * A row is given once. A deleted item keeps a record without content (a tombstone with its id), so
  * that interactions which point at the row stay readable; the id itself is free again and gets a
- * new row. So: every id in the map leads to a record that is not deleted and has that id, and
- * every record that is not deleted is found by its id.
+ * new row, which points to the one before it: who has seen the item then has seen it now. So: every
+ * id in the map leads to a record that is not deleted and has that id, and every record that is not
+ * deleted is found by its id.
  *
  * What reads takes a store_read; the functions on store_write are for apply and import.
  */
@@ -36,6 +37,7 @@ typedef struct stored_item {
     int64_t created;       /* epoch seconds */
     uint64_t updated_seq;  /* of the op that last wrote the item */
     uint64_t encoded_hash; /* of the text that an encoder was given (item_text.h); 0: none yet */
+    uint32_t predecessor;  /* 1 + the row that the id had before it was deleted; 0: none */
     slice later;           /* encoded fields of a later stair, kept as they are */
 } stored_item;
 
@@ -51,6 +53,10 @@ err_code item_get(store_read *r, uint32_t row, arena *a, stored_item *out, err *
  * then not an error here. */
 typedef err_code (*item_visit)(void *ctx, const stored_item *it, err *e);
 err_code item_each(store_read *r, uint32_t first, item_visit visit, void *ctx, err *e) ERR_CHECKED;
+
+/* item_gone gives 1 + the last row of an id that was deleted, or 0: what a new item of that id has
+ * as its predecessor. */
+err_code item_gone(store_read *r, slice id, uint32_t *predecessor, err *e) ERR_CHECKED;
 
 /* item_create gives the next row to it->id and writes the record; it->row is ignored and returned
  * in *row. The id must be free (ERR_CONFLICT). */

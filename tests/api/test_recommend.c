@@ -350,12 +350,28 @@ static void the_phases_of_every_list_are_told_apart(void **state)
     assert_int_equal(s->response.phase_ns[API_PHASE_FILTER], 0);
 }
 
+static void an_item_that_is_deleted_and_posted_again_stays_seen_by_its_buyer(void **state)
+{
+    api_shop *s = *state;
+    shop_call(s, "POST", "/items", "{\"items\":[{\"id\":\"again\"},{\"id\":\"other\"}]}");
+    shop_call(s, "POST", "/interactions", "{\"user\":\"buyer\",\"item\":\"again\"}");
+    for (int times = 0; times < 3; times++) {
+        assert_int_equal(shop_call(s, "DELETE", "/items/again", NULL), 200);
+        assert_int_equal(shop_call(s, "POST", "/items", "{\"id\":\"again\"}"), 201);
+        assert_int_equal(shop_get(s, "/recommend?user=buyer&k=1000"), 200);
+        assert_null(memmem(s->response.body.at, s->response.body.length, "\"again\"", 7));
+        assert_int_equal(shop_get(s, "/recommend?user=buyer&k=1000&include_seen=true"), 200);
+        assert_non_null(memmem(s->response.body.at, s->response.body.length, "\"again\"", 7));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define E(name) cmocka_unit_test_setup_teardown(name, set_up_empty, tear_down)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up_trained, tear_down)
         E(an_empty_shop_answers_with_an_empty_list),
+        E(an_item_that_is_deleted_and_posted_again_stays_seen_by_its_buyer),
         E(without_a_model_popular_items_answer_under_the_same_rules),
         T(a_user_gets_the_list_of_their_own_group),
         T(pages_continue_the_list),

@@ -122,9 +122,11 @@ static void migrate_item(slice bytes)
     stored_item it;
     encoder_init(&x, ARENA_BYTES);
     arena_init(&memory, ARENA_BYTES);
-    if (old_record(DB_ITEMS, (slice){"", 0}, bytes, &memory, &x, NULL) == ERR_OK &&
-        item_decode(&it, ROW, encoder_slice(&x), &memory, NULL) != ERR_OK) {
-        abort();
+    if (old_item(bytes, &memory, &it, NULL) == ERR_OK) {
+        item_encode(&it, &x);
+        if (item_decode(&it, ROW, encoder_slice(&x), &memory, NULL) != ERR_OK) {
+            abort();
+        }
     }
     store_state state;
     (void)!old_state(bytes, &state, NULL);

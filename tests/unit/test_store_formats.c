@@ -195,18 +195,15 @@ static void features_of_the_words_name_are_renamed_before_a_migration(void **sta
     static const char called_words[] = "\1\4\0\0\0\5\0\0\0words",
                       called_sword[] = "\1\4\0\0\0\5\0\0\0sword";
     err e = ERR_INIT;
-    arena memory;
     encoder out;
-    arena_init(&memory, 4096);
     encoder_init(&out, 4096);
     slice key = {"\0", 1};
     slice free_name = {called_sword, sizeof called_sword - 1};
     slice taken = {called_words, sizeof called_words - 1};
-    assert_int_equal(old_record(DB_MODALITIES, key, free_name, &memory, &out, &e), ERR_OK);
-    assert_int_equal(old_record(DB_MODALITIES, key, taken, &memory, &out, &e), ERR_INVALID);
+    assert_int_equal(old_record(DB_MODALITIES, key, free_name, &out, &e), ERR_OK);
+    assert_int_equal(old_record(DB_MODALITIES, key, taken, &out, &e), ERR_INVALID);
     assert_non_null(strstr(e.text, "named words"));
     encoder_fini(&out);
-    arena_fini(&memory);
 }
 
 static void migrating_no_store_says_so(void **state)

@@ -41,6 +41,19 @@ static uint32_t session_time(size_t at, size_t count)
     return UINT32_MAX - (uint32_t)(before < SESSION_STEPS_MAX ? before : SESSION_STEPS_MAX);
 }
 
+/* A shop may delete an item and insert it again: the mark of an earlier row follows the id. */
+static void take_out_seen(const view *v, uint64_t *allowed, uint32_t item)
+{
+    for (uint32_t row = item; row < v->item_rows;) {
+        take_out(allowed, row, v->item_rows);
+        uint32_t next = *(const uint32_t *)pvec_get(&v->successor, row);
+        if (next == 0) {
+            break;
+        }
+        row = next - 1; /* a later row, always */
+    }
+}
+
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e)
 {
@@ -52,7 +65,7 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
         bool seen = false;
         float weight = pair_weight(&edges[i], count - i, &seen, &records);
         if (mask && seen) {
-            take_out(s->allowed, edges[i].item, v->item_rows);
+            take_out_seen(v, s->allowed, edges[i].item);
         }
         if (weight > 0 && exists(v, edges[i].item)) {
             profile_item in = {edges[i].item, weight, profile_time(&edges[i], records)};

@@ -80,13 +80,14 @@ struct view {
     pvec tags;                     /* const item_tags * */
     pvec created;                  /* int64_t */
     pvec buyers;                   /* uint32_t: users with an edge */
-    pvec records;                  /* uint32_t: interaction records */
-    pvec degree;                   /* double: sum of the edges' weights */
-    pvec categories;               /* by interned name: pvec, a bitmap over item rows */
-    pvec attributes;               /* by interned name: attribute_column */
-    pvec user_exists;              /* bitmap over user rows */
-    pvec lists;                    /* const user_list * */
-    top_list *top[TOP_KINDS];      /* NULL before the first op */
+    pvec successor;           /* uint32_t: 1 + the row that this deleted row's id has; 0: none */
+    pvec records;             /* uint32_t: interaction records */
+    pvec degree;              /* double: sum of the edges' weights */
+    pvec categories;          /* by interned name: pvec, a bitmap over item rows */
+    pvec attributes;          /* by interned name: attribute_column */
+    pvec user_exists;         /* bitmap over user rows */
+    pvec lists;               /* const user_list * */
+    top_list *top[TOP_KINDS]; /* NULL before the first op */
 
     base *base;           /* NULL: no model */
     delta *delta;         /* NULL: no model */

@@ -23,6 +23,7 @@ static void init_vectors(view *v)
     pvec_init(&v->created, sizeof(int64_t), 9);
     pvec_init(&v->buyers, sizeof(uint32_t), 9);
     pvec_init(&v->records, sizeof(uint32_t), 9);
+    pvec_init(&v->successor, sizeof(uint32_t), 9);
     pvec_init(&v->degree, sizeof(double), 7);
     pvec_init(&v->categories, sizeof(pvec), 4);
     pvec_init(&v->attributes, sizeof(attribute_column), 4);
@@ -95,8 +96,9 @@ static void view_free_all(view *v, size_t strings)
     free_pointers(&v->late, v->item_rows);
     free_vectors_of(&v->categories, strings);
     free_vectors_of(&v->attributes, strings);
-    pvec *plain[] = {&v->exists,  &v->listable, &v->placed,      &v->created, &v->buyers,
-                     &v->records, &v->degree,   &v->user_exists, &v->slots,   &v->stale};
+    pvec *plain[] = {&v->exists, &v->listable, &v->placed,   &v->created,
+                     &v->buyers, &v->records,  &v->degree,   &v->user_exists,
+                     &v->slots,  &v->stale,    &v->successor};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         pvec_free(plain[i]);
     }
@@ -256,6 +258,12 @@ static err_code load_step(live *l, err_code rc)
         live_undo(l);
     }
     return rc;
+}
+
+err_code live_load_gone(live *l, uint32_t predecessor, uint32_t row, err *e)
+{
+    err_code rc = live_begin(l, e);
+    return load_step(l, rc == ERR_OK ? live_follow(l, predecessor, row, e) : rc);
 }
 
 err_code live_load_item(live *l, const change_item *item, err *e)

@@ -72,6 +72,10 @@ err_code live_apply(live *l, const change_list *changes, err *e) ERR_CHECKED;
  * Items before users. A user's edges are sorted by (item, type) and unique; they are copied.
  * Rows that are left out stay empty. live_load_end publishes with `seq`. */
 err_code live_load_item(live *l, const change_item *item, err *e) ERR_CHECKED;
+
+/* live_load_gone notes, at start, that a row which is deleted now had an id after the row
+ * predecessor - 1. */
+err_code live_load_gone(live *l, uint32_t predecessor, uint32_t row, err *e) ERR_CHECKED;
 err_code live_load_user(live *l, uint32_t row, slice id, const live_edge *edges, size_t count,
                         err *e) ERR_CHECKED;
 err_code live_load_end(live *l, uint64_t seq, err *e) ERR_CHECKED;

@@ -177,6 +177,19 @@ static err_code set_created(live *l, uint32_t row, int64_t created, err *e)
     return rc;
 }
 
+err_code live_follow(live *l, uint32_t predecessor, uint32_t row, err *e)
+{
+    void *place = NULL;
+    if (predecessor == 0) {
+        return ERR_OK;
+    }
+    err_code rc = pvec_edit(&place, &l->next->successor, &l->txn, predecessor - 1, e);
+    if (rc == ERR_OK) {
+        *(uint32_t *)place = row + 1;
+    }
+    return rc;
+}
+
 err_code live_put_item(live *l, const change_item *item, err *e)
 {
     view *v = l->next;
@@ -193,6 +206,7 @@ err_code live_put_item(live *l, const change_item *item, err *e)
             v->items++;
             rc = live_bit(l, &v->exists, row, true, NULL, e);
         }
+        rc = rc == ERR_OK ? live_follow(l, item->predecessor, row, e) : rc;
     }
     bool listed = false;
     if (rc == ERR_OK) {

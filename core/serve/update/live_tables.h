@@ -51,6 +51,9 @@ void live_undo(live *l);
 /* live_bit sets or clears a bit of one of next's bitmaps; *was (may be NULL) what it was. */
 err_code live_bit(live *l, pvec *bitmap, size_t row, bool on, bool *was, err *e) ERR_CHECKED;
 
+/* live_follow notes that the id of row predecessor - 1 belongs to `row` now; 0: to none before. */
+err_code live_follow(live *l, uint32_t predecessor, uint32_t row, err *e) ERR_CHECKED;
+
 /* What each kind of change does to `next`. */
 err_code live_put_item(live *l, const change_item *item, err *e) ERR_CHECKED;
 err_code live_drop_item(live *l, uint32_t row, err *e) ERR_CHECKED;
