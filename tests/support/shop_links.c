@@ -104,13 +104,11 @@ static double spread_of(const view *v, const double *h)
     return sqrt(squares / (double)b->items - mean * mean);
 }
 
-/* An item that training has not seen and nobody has taken: its content links count as far
- * as both sources spread together. Of 20 buyers each takes a twentieth of that away. */
-static double lift_of(const view *v, uint32_t item)
+double shop_link_lift(const view *v, uint32_t item)
 {
     const links_choice *c = &v->base->links->choice;
+    double lift = sqrt((double)(c->beta[0] + c->beta[1]) / (double)c->beta[1]);
     double users = view_item_users(v, item);
-    double lift = hypot((double)c->beta[0], (double)c->beta[1]) / (double)c->beta[1];
     bool new = item >= v->base->learnt &&users < 20;
     return new ? 1 + (lift - 1) * (1 - users / 20) : 1;
 }
@@ -139,7 +137,7 @@ void shop_link_parts(const view *v, shop_own *own, size_t count, const double *h
         double spread = sqrt(squares / n - sum / n * (sum / n));
         double factor = spread > 0 ? (double)c->beta[x] * spread_of(v, h) / spread : 0;
         for (uint32_t i = 0; i < v->item_rows; i++) {
-            added[i].of[x] *= factor * (x == LINKS_CONTENT ? lift_of(v, i) : 1);
+            added[i].of[x] *= factor;
         }
     }
 }

@@ -16,6 +16,10 @@ void shop_link(model *m, unsigned seed);
  * came after the training, in either direction. */
 double shop_link_weight(const view *v, links_source x, uint32_t owned, uint32_t target);
 
+/* shop_link_lift is what the score of a linked item is multiplied by if it is above 0: more than 1
+ * where training has not seen the item, and a twentieth less of that for each of its buyers. */
+double shop_link_lift(const view *v, uint32_t item);
+
 /* shop_link_parts writes what the links of these items add to every row's score at balance 0.5;
  * the order of `own` changes. */
 typedef struct shop_link_part {

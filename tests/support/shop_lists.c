@@ -64,7 +64,7 @@ double shop_place_in(const fixture *f, bool newest, uint32_t row)
 }
 
 static shop_scored score_of(const fixture *f, const recommend_query *q, const double *h,
-                            const shop_link_part *part, const float *vector)
+                            const shop_link_part *part, uint32_t row, const float *vector)
 {
     const base *b = f->hold.view->base;
     double whole = 0, multimodal = 0, balance = (double)q->balance;
@@ -79,7 +79,14 @@ static shop_scored score_of(const fixture *f, const recommend_query *q, const do
     shop_scored out = {.collaborative =
                            2 * (1 - balance) * (whole - multimodal + part->of[LINKS_COLLABORATIVE]),
                        .multimodal = 2 * balance * (multimodal + part->of[LINKS_CONTENT])};
+    out.row = row;
     out.score = out.collaborative + out.multimodal;
+    if (out.score > 0 && part->of[LINKS_COLLABORATIVE] + part->of[LINKS_CONTENT] > 0) {
+        double lift = shop_link_lift(f->hold.view, row);
+        out.score *= lift;
+        out.collaborative *= lift;
+        out.multimodal *= lift;
+    }
     return out;
 }
 
@@ -111,8 +118,7 @@ size_t shop_lists_expected(const fixture *f, const recommend_query *q, shop_scor
         in = in && (q->include_seen || q->user == ROW_NONE || !seen_by(&s->users[q->user], row));
         float vector[SHOP_DIM];
         if (in && somebody && view_item_vector(v, row, vector)) {
-            out[count] = score_of(f, q, h, &added[row], vector);
-            out[count].row = row;
+            out[count] = score_of(f, q, h, &added[row], row, vector);
             count++;
         } else if (in) {
             others[rest++] = (shop_scored){.row = row, .score = shop_place_in(f, false, row)};

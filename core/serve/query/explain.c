@@ -4,10 +4,10 @@
  *
  * The inner product is split as core/serve/state/parts.h says; links of items that the same users
  * took are collaborative, links by content multimodal. At any balance the two parts carry
- * the factors that the score carries, so they sum to it. The reasons are the user's own items whose
- * links led to the listed one, each with its share of what links add to the score; where there is
- * no such link, the nearest own items by cosine of H. Items that the shop has hidden since are no
- * reasons.
+ * the factors that the score carries, a new item's lift among them, so they sum to it. The reasons
+ * are the user's own items whose links led to the listed one, each with its share of what links add
+ * to the score; where there is no such link, the nearest own items by cosine of H. Items that the
+ * shop has hidden since are no reasons.
  */
 #include <math.h>
 #include <string.h>
@@ -27,8 +27,11 @@ static void split_score(const view *v, float balance, const recommend_scratch *s
     }
     double together = (double)linked_part(s, LINKS_COLLABORATIVE, hit->row);
     double alike = (double)linked_part(s, LINKS_CONTENT, hit->row);
-    hit->collaborative = (float)(2 * (1 - (double)balance) * collaborative + together);
-    hit->multimodal = (float)(2 * (double)balance * multimodal + alike);
+    together += 2 * (1 - (double)balance) * collaborative;
+    alike += 2 * (double)balance * multimodal;
+    double lift = (double)linked_lift(v, s, hit->row, (float)(together + alike));
+    hit->collaborative = (float)(lift * together);
+    hit->multimodal = (float)(lift * alike);
 }
 
 static bool is_entered(const recommend_hit *hit, uint32_t item)

@@ -11,9 +11,10 @@
  * another unit: lambda times the spread of the scores of rows without interactions, fading as
  * buyers come, because their inner product then says enough.
  *
- * Trained items are pushed by links of both sources, a new item by its content alone. So the sum of
- * an item that came after the training is lifted, and the lift fades as its own buyers come. The
- * sums carry it, so the bound of the search, explanations and balance do as well.
+ * A trained item has links of both sources and buyers in its vector; an item that came after the
+ * training has neither. So the score of a new item that links speak for is multiplied by a lift,
+ * which fades to 1 as its own buyers come. A score of at most 0 stays. The search scores all such
+ * items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@
 
 #include "core/common/sort.h"
 
-/* Betas that training chooses from allow 23. */
-#define LIFT_MAX 32.0F
+/* Betas that training chooses from allow 4.8. */
+#define LIFT_MAX 8.0F
 
 static int by_item(const void *x, const void *y)
 {
@@ -32,32 +33,23 @@ static int by_item(const void *x, const void *y)
     return (a->item > b->item) - (a->item < b->item);
 }
 
-/* lift_for is the lift of an item that nobody has taken: the spread of both sources' links together
- * over that of content links, as if the two were independent. */
+/* lift_for is the lift of an item that nobody has taken. The formula is fitted and not derived:
+ * docs/model/links.md has the measurements. */
 static float lift_for(const links_choice *c)
 {
     float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];
-    return content > 0 ? fminf(hypotf(together, content) / content, LIFT_MAX) : 1;
+    return content > 0 ? fminf(sqrtf((together + content) / content), LIFT_MAX) : 1;
 }
 
-/* lift_of is what a content link to this item counts beside one between trained items. */
-static float lift_of(const view *v, const recommend_scratch *s, uint32_t row)
+float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float score)
 {
     const base *b = v->base;
-    float new = row < b->learnt ? 0 : coldstart_lean(b->shared->cold, view_item_users(v, row));
-    return 1 + (s->lift - 1) * new;
-}
-
-/* lift_new raises the sums of the items that came after the training. It comes after links_factors,
- * so it changes no other item's score. */
-static void lift_new(const view *v, recommend_scratch *s)
-{
-    for (size_t i = 0; i < s->sums.count; i++) {
-        uint32_t row = s->sums.touched[i];
-        if (row >= v->base->learnt) {
-            s->sums.part[(size_t)row * LINKS_SOURCES + LINKS_CONTENT] *= lift_of(v, s, row);
-        }
+    const float *part = s->sums.part + (size_t)row * LINKS_SOURCES;
+    bool linked = part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] > 0;
+    if (row < b->learnt || !linked || !(score > 0)) {
+        return 1;
     }
+    return 1 + (s->lift - 1) * coldstart_lean(b->shared->cold, view_item_users(v, row));
 }
 
 /* merge makes one of all entries of an item: their weights add up, the latest time counts. */
@@ -162,7 +154,6 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
     if (!base_linked(b, own->item) && !fading) {
         content += in_list(view_late_list(v, own->item), row);
     }
-    content *= lift_of(v, s, row);
     return s->factor[LINKS_COLLABORATIVE] * own->pull[LINKS_COLLABORATIVE] * collaborative +
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
 }
@@ -194,7 +185,6 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     if (fading) {
         s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);
     }
-    lift_new(v, s);
     s->factor[LINKS_COLLABORATIVE] *= 2 * (1 - balance);
     s->factor[LINKS_CONTENT] *= 2 * balance;
 }

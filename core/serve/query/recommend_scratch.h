@@ -54,8 +54,7 @@ struct recommend_scratch {
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
     bool fading; /* only later items have content links, and they lose them to their buyers */
-    float lift;  /* what the content links of an item without buyers count that training has not
-                    seen; at least 1 */
+    float lift;  /* of an item without buyers that came after the training; at least 1 */
     const cold_item *text; /* the query's, if any of its words is known; else NULL */
     float *h, *m, *q;      /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
@@ -121,9 +120,15 @@ static inline float linked_part(const recommend_scratch *s, links_source x, uint
     return s->factor[x] * s->sums.part[(size_t)row * LINKS_SOURCES + x];
 }
 
-static inline float linked_score(const recommend_scratch *s, uint32_t row, float dense)
+/* linked_lift is what an item's score, inner product and links together, is multiplied by: above 1
+ * for an item that came after the training, has links and a score above 0. */
+float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float score);
+
+static inline float linked_score(const view *v, const recommend_scratch *s, uint32_t row,
+                                 float dense)
 {
-    return links_score(dense, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+    float score = links_score(dense, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+    return row < v->base->learnt ? score : score * linked_lift(v, s, row, score);
 }
 
 /* search_best writes the best `pool` of the allowed, placed items to s->hits by whole score, for

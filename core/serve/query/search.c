@@ -7,7 +7,8 @@
  * and the index is asked for the best k of at least that. A linked item that it did not give has an
  * inner product of at most a bound, so it is scored only if that bound and its links reach the list
  * as it stands. An item without links that belongs to the best k has at most k - 1 items before it
- * by inner product, so it is among those that the index gives or among the leading ones.
+ * by inner product, so it is among those that the index gives or among the leading ones. Linked
+ * items that came after the training are all scored before.
  */
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
         for (size_t i = 0; i < rows; i++) {
             uint32_t row = chunk->rows[i];
             if ((s->allowed[row / 64] >> (row % 64) & 1) != 0 && view_slot(v, row) == first + i) {
-                topk_push(best, row, linked_score(s, row, s->scores[i]));
+                topk_push(best, row, linked_score(v, s, row, s->scores[i]));
             }
         }
     }
@@ -110,9 +111,24 @@ static void score(const view *v, const uint32_t *rows, size_t count, recommend_s
         for (size_t i = 0; i < n; i++) {
             uint32_t row = rows[first + i];
             s->skip[row / 64] |= 1ULL << (row % 64);
-            topk_push(best, row, linked_score(s, row, s->scores[i]));
+            topk_push(best, row, linked_score(v, s, row, s->scores[i]));
         }
     }
+}
+
+/* offer_new scores all linked items of the base that came after the training: their lift is not a
+ * number to add. */
+static void offer_new(const view *v, recommend_scratch *s, topk *best)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->sums.count; i++) {
+        uint32_t row = s->sums.touched[i];
+        bool new = row >= v->base->learnt &&row < v->base->items;
+        if (new && (s->skip[row / 64] >> (row % 64) & 1) == 0) {
+            s->leading[count++] = row;
+        }
+    }
+    score(v, s->leading, count, s, best);
 }
 
 /* lead scores the candidates with the strongest links and returns what links add at most to the
@@ -132,12 +148,12 @@ static float lead(const view *v, const linked_search *l, recommend_scratch *s, t
 }
 
 /* offer_found offers what the index gave and marks it as done. */
-static void offer_found(const index_result *found, recommend_scratch *s, topk *best)
+static void offer_found(const view *v, const index_result *found, recommend_scratch *s, topk *best)
 {
     for (size_t i = 0; i < found->count; i++) {
         uint32_t row = found->hits[i].row;
         s->skip[row / 64] |= 1ULL << (row % 64);
-        topk_push(best, row, linked_score(s, row, found->hits[i].score));
+        topk_push(best, row, linked_score(v, s, row, found->hits[i].score));
     }
 }
 
@@ -174,6 +190,7 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
     offer_delta(v, s, &best);
     index_result found = {NULL, 0, true};
     if (b->items > 0) {
+        offer_new(v, s, &best);
         linked_search linked = gather(v, s);
         float others = lead(v, &linked, s, &best);
         float floor = topk_floor(&best) - others;
@@ -183,7 +200,7 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
         if (rc != ERR_OK) {
             return rc;
         }
-        offer_found(&found, s, &best);
+        offer_found(v, &found, s, &best);
         /* What was not given is below the floor, or behind the last of a full list. */
         float last = found.count == pool ? found.hits[pool - 1].score : -INFINITY;
         offer_left(v, &linked, last > floor ? last : floor, s, &best);
