@@ -532,6 +532,7 @@ static bool drain(service *s)
     }
     http_drain(s->http);
     http_quiesce(s->http);
+    engine_end_asks(s->engine);
     double until = clock_seconds() + s->options->stop_timeout;
     while (http_busy(s->http) > 0 && clock_seconds() < until) {
         http_sweep(s->http);

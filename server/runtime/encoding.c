@@ -201,11 +201,16 @@ err_code encoding_start(encoding *x, writer *w, err *e)
     return ERR_OK;
 }
 
-void encoding_stop(encoding *x)
+void encoding_end_asks(encoding *x)
 {
     if (x != NULL) {
         encode_asks_stop(x->asks);
     }
+}
+
+void encoding_stop(encoding *x)
+{
+    encoding_end_asks(x);
     if (x != NULL && x->started) {
         atomic_store(&x->stopping, true);
         encode_run_wake(x->run);

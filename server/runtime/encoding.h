@@ -35,6 +35,10 @@ void encoding_tell(encoding *x, encode_status *out);
 /* encoding_ask is encode_asks_submit. */
 bool encoding_ask(encoding *x, encode_ask *ask);
 
+/* encoding_end_asks ends the asks under way without a vector, and takes no more: the service stops.
+ * Accepts NULL; from the thread that calls encoding_stop. */
+void encoding_end_asks(encoding *x);
+
 /* encoding_stop drops calls under way, ends the asks and joins the threads; before writer_stop.
  * Both accept NULL.
  */

@@ -316,6 +316,11 @@ bool engine_encode(engine *g, encode_ask *ask)
     return g->encoding != NULL && encoding_ask(g->encoding, ask);
 }
 
+void engine_end_asks(engine *g)
+{
+    encoding_end_asks(g->encoding);
+}
+
 void engine_look(engine *g)
 {
     propagator_look(g->propagator);

@@ -54,6 +54,10 @@ void engine_submit(engine *g, writer_job *job);
 /* engine_encode is encode_asks_submit (server/encode/encode_asks.h); false without an encoder. */
 bool engine_encode(engine *g, struct encode_ask *ask);
 
+/* engine_end_asks ends the requests' waits for the encoder at once: the service stops. From the
+ * thread that calls engine_stop. */
+void engine_end_asks(engine *g);
+
 /* engine_health fills what the engine knows: writable, problem (of the writer before that of the
  * background), queue, bytes, lag. */
 void engine_health(engine *g, api_health *out);
