@@ -75,7 +75,7 @@ class Floors(harness.TestCase):
         got = self.plain("tiktok", ["image", "audio"], "--neighbours", "image=5,audio=1")
         if got is not None:
             users = 6130 if os.environ.get("LONG") else 1500
-            self.assertEqual(online.compare(self, got[0], None, 20, users), min(got[1]["users"], users))
+            self.assertEqual(online.compare(self, got[0], 20, users), min(got[1]["users"], users))
 
     def test_toys_by_the_defaults_wins_by_the_order_of_purchases(self):
         got = self.plain("toys", ["text", "category"])
