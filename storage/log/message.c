@@ -78,7 +78,8 @@ void message_free(message *m)
     if (m == NULL) {
         return;
     }
-    for (size_t i = 0; i < m->count; i++) {
+    /* A frame that is damaged behind its count has no ops yet. */
+    for (size_t i = 0; m->ops != NULL && i < m->count; i++) {
         op_free(m->ops[i]);
     }
     mem_free(m->ops);

@@ -117,7 +117,7 @@ static inline void fuzz_open(void)
  * ops that storage accepts. */
 static inline void fuzz_request_run(const api_request *request)
 {
-    static const unsigned statuses[] = {200, 202, 204, 400, 404, 405, 409, 413, 415, 503};
+    static const unsigned statuses[] = {200, 202, 204, 302, 400, 404, 405, 409, 413, 415, 503};
     api_write *write = NULL;
     if (fuzz_api == NULL) {
         fuzz_open();
