@@ -74,8 +74,11 @@ class Connections(harness.TestCase):
             self.assertEqual(self.ask(self.connect(), "/popular"), 200)
             self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == MOST))
             self.assertEqual(self.metric("stair_http_idle_closed_total"), number)
-        # those that were idle for longest had to go, and nobody else
-        self.assertEqual([self.ask(s, "/popular") for s in clients], [0] * 5 + [200] * (MOST - 5))
+        # Those that were idle for longest had to go, and nobody else. Neighbours may change places: a
+        # thread notes that a connection is idle just after the client has its answer.
+        answers = [self.ask(s, "/popular") for s in clients]
+        self.assertEqual(sorted(answers), [0] * 5 + [200] * (MOST - 5))
+        self.assertEqual(answers[10:], [200] * (MOST - 10))
 
     def test_when_all_are_at_work_health_is_answered_and_the_rest_hears_why_not(self):
         for _ in range(MOST):
