@@ -207,6 +207,31 @@ static void an_op_goes_through_the_log_with_all_that_its_kept_answer_says(void *
     op_free(o);
 }
 
+static void refuses(slice bytes)
+{
+    message *m = NULL;
+    assert_int_equal(message_decode(&m, bytes, NULL, NULL), ERR_CORRUPT);
+    assert_null(m);
+}
+
+static void a_damaged_message_is_refused_wherever_it_ends(void **state)
+{
+    (void)state;
+    op *o = op_add("u", "a", "purchase", 1000);
+    encoder x;
+    encoder_init(&x, 1 << 20);
+    message_encode(publisher, 1, (const op *const *)&o, 1, &x);
+    slice whole = encoder_slice(&x);
+    for (size_t length = 0; length < whole.length; length++) {
+        refuses((slice){whole.at, length});
+    }
+    encoder_clear(&x);
+    message_encode(publisher, 0, (const op *const *)&o, 1, &x); /* numbers begin at 1 */
+    refuses(encoder_slice(&x));
+    encoder_fini(&x);
+    op_free(o);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -216,6 +241,7 @@ int main(void)
         WITH_STORE(messages_that_come_out_of_order_are_each_applied_once),
         WITH_STORE(a_write_under_a_clock_years_ahead_takes_no_answer_of_the_last_day),
         WITH_STORE(a_key_of_before_a_quiet_week_is_new_again),
+        cmocka_unit_test(a_damaged_message_is_refused_wherever_it_ends),
         cmocka_unit_test(an_op_goes_through_the_log_with_all_that_its_kept_answer_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
