@@ -266,6 +266,9 @@ soak: all ## an hour of reads and writes: memory, descriptors and the file stay 
 torture-run: $(filter %torture%,$(unit))
 	@$(run_tests) --suite torture $(filter %torture%,$(unit))
 
+nats: ## the NATS server that the cluster's tests run: prints its path, fetches it where there is none
+	@tests/support/nats_server.sh
+
 kill-rounds: all ## a hundred rounds of kill -9 under load
 	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 $(run_tests) --suite kill --timeout 3600 tests/e2e/test_kill.py
 
