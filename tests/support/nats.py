@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NATS servers for the cluster's tests: real ones, as many as asked for, on ports of their own.
+
+    with nats.Servers(3, folder) as servers:
+        servers.urls        # "nats://127.0.0.1:4301,nats://..."
+        servers.kill(0)
+        servers.start(0)
+
+They keep their streams below `folder` and sync every message to disk, as the shipped configuration
+does. `program()` is None where no server can be had: then the caller says that nothing was run.
+"""
+
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+READY_SECONDS = 60
+
+
+@functools.lru_cache(None)
+def program():
+    """Path of a nats-server that is new enough; None if there is none. STAIR_NATS_SERVER names one."""
+    given = os.environ.get("STAIR_NATS_SERVER")
+    if given:
+        return given
+    found = subprocess.run([os.path.join(ROOT, "tests", "support", "nats_server.sh")], capture_output=True,
+                           text=True, timeout=300)
+    if found.returncode != 0:
+        print(found.stderr, end="", flush=True)
+        return None
+    return found.stdout.strip()
+
+
+def free_ports(count):
+    """Ports that nobody uses now. All are held until all are known, so that they differ."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+class Server:
+    """One process. Its configuration is written once; stop, kill and start it as often as needed."""
+
+    def __init__(self, folder, name, ports, hosts=None, more="", wrap=()):
+        self.folder, self.name, self.wrap = os.path.join(folder, name), name, list(wrap)
+        self.host, self.port, self.route, self.monitor = hosts or "127.0.0.1", *ports
+        self.process, self.more = None, more
+        os.makedirs(self.folder, exist_ok=True)
+
+    @property
+    def url(self):
+        return f"nats://{self.host}:{self.port}"
+
+    def configure(self, cluster, peers):
+        lines = [f'server_name: "{self.name}"', f'host: "{self.host}"', f"port: {self.port}",
+                 f'http: "{self.host}:{self.monitor}"', f'pid_file: "{self.folder}/pid"',
+                 f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: always }}']
+        if len(peers) > 1:
+            routes = ", ".join(f'"nats-route://{peer.host}:{peer.route}"' for peer in peers if peer is not self)
+            lines.append(f'cluster {{ name: "{cluster}", listen: "{self.host}:{self.route}", routes: [{routes}] }}')
+        with open(self.folder + ".conf", "w", encoding="utf-8") as f:
+            f.write("\n".join(lines) + "\n" + self.more + "\n")
+
+    def start(self):
+        with open(self.folder + ".log", "ab") as log:
+            self.process = subprocess.Popen([*self.wrap, program(), "-c", self.folder + ".conf"],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def pid(self):
+        """The server's own, which is not that of the process that was started where it is wrapped."""
+        if not self.wrap:
+            return self.process.pid
+        with open(os.path.join(self.folder, "pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def signal(self, number):
+        os.kill(self.pid(), number)
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+    def log(self):
+        with open(self.folder + ".log", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def healthy(self):
+        """JetStream is there and, among several, has its leader."""
+        try:
+            with urllib.request.urlopen(f"http://{self.host}:{self.monitor}/healthz", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, ConnectionError, TimeoutError, socket.timeout):
+            return False
+
+
+class Servers:
+    """`count` servers that replicate for each other; use as a context manager.
+
+    `more` is text for each one's configuration, such as "max_payload: 64KB"."""
+
+    def __init__(self, count, folder, more="", hosts=None, wraps=None, ready=True):
+        hosts, wraps = hosts or ["127.0.0.1"] * count, wraps or [()] * count
+        ports = free_ports(3 * count)
+        self.ready = ready
+        self.all = [Server(folder, f"nats{i + 1}", ports[3 * i:3 * i + 3], hosts[i], more, wraps[i])
+                    for i in range(count)]
+        for one in self.all:
+            one.configure("stair-test", self.all)
+
+    @property
+    def urls(self):
+        return ",".join(one.url for one in self.all)
+
+    def start(self, index):
+        self.all[index].start()
+
+    def kill(self, index):
+        self.all[index].kill()
+
+    def wait_ready(self, seconds=READY_SECONDS):
+        end = time.monotonic() + seconds
+        while not all(one.healthy() for one in self.all):
+            for one in self.all:
+                if one.process.poll() is not None:
+                    raise AssertionError(f"{one.name} ended:\n{one.log()[-3000:]}")
+            if time.monotonic() > end:
+                raise AssertionError("the NATS servers are not ready:\n" + self.all[0].log()[-3000:])
+            time.sleep(0.05)
+
+    def stream_leader(self, stream):
+        """Index of the server that leads a stream's replicas; None while there is none."""
+        for i, one in enumerate(self.all):
+            if one.process.poll() is not None:
+                continue
+            try:
+                with urllib.request.urlopen(f"http://{one.host}:{one.monitor}/jsz?streams=true&config=true",
+                                            timeout=2) as answer:
+                    accounts = json.load(answer).get("account_details") or []
+            except (urllib.error.URLError, ConnectionError, TimeoutError, socket.timeout):
+                continue
+            for account in accounts:
+                for detail in account.get("stream_detail") or []:
+                    leader = (detail.get("cluster") or {}).get("leader")
+                    if detail["name"] == stream and leader == one.name:
+                        return i
+        return None
+
+    def __enter__(self):
+        for one in self.all:
+            one.start()
+        if self.ready:
+            try:
+                self.wait_ready()
+            except AssertionError:
+                self.__exit__(None, None, None)
+                raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for one in self.all:
+            one.kill()
