@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /model and /model/generations, POST /model/activate. Training is in model_train.c. */
 #include "api/handlers.h"
+#include "api/resources/generation_tree.h"
 #include "api/resources/write.h"
 #include "api/web/body.h"
 #include "api/web/store_answer.h"
@@ -13,14 +14,12 @@ static json_t *summary(slice text)
     return tree != NULL ? tree : json_null();
 }
 
-static json_t *generation_tree(const generation_info *g)
+static json_t *generation_answer(const generation_info *g)
 {
-    return json_pack("{s:I,s:s,s:b,s:o,s:I,s:I,s:I,s:I,s:o}", "generation", (json_int_t)g->number,
-                     "state", g->state == GENERATION_READY ? "ready" : "building", "active",
-                     (int)g->active, "created", tree_time(g->created), "data_seq",
-                     (json_int_t)g->seq, "users", (json_int_t)g->users, "items",
-                     (json_int_t)g->items, "bytes", (json_int_t)g->bytes, "training",
-                     summary(g->summary));
+    json_t *out = generation_tree(g);
+    json_object_set_new(out, "data_seq", json_integer((json_int_t)g->seq));
+    json_object_set_new(out, "training", summary(g->summary));
+    return out;
 }
 
 static err_code active_generation(context *c, json_t **out, err *e)
@@ -46,7 +45,7 @@ static err_code active_generation(context *c, json_t **out, err *e)
     if (code != ERR_OK) {
         return err_set(e, code, "%s", own.text);
     }
-    *out = generation_tree(&info);
+    *out = generation_answer(&info);
     return *out != NULL ? ERR_OK : err_nomem(e, "a generation");
 }
 
@@ -95,7 +94,7 @@ err_code handle_model_generations_get(context *c, err *e)
     }
     json_t *generations = json_array();
     for (size_t i = 0; generations != NULL && i < count; i++) {
-        json_array_append_new(generations, generation_tree(&list[i]));
+        json_array_append_new(generations, generation_answer(&list[i]));
     }
     context_view(c);
     return answer_tree(c,

@@ -75,10 +75,9 @@ err_code train_options_check(const train_options *o, err *e)
     return code;
 }
 
-/* Written as the command line takes it. */
-static void select_text(const train_options *o, char out[32])
+void train_metric_text(char out[TRAIN_METRIC_TEXT], train_metric metric, uint32_t at)
 {
-    snprintf(out, 32, "%s@%u", o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG", o->select_at);
+    snprintf(out, TRAIN_METRIC_TEXT, "%s@%u", metric == TRAIN_RECALL ? "Recall" : "NDCG", at);
 }
 
 static void without_text(const train_options *o, char out[32])
@@ -128,8 +127,8 @@ err_code train_options_same(const train_options *made, const train_options *aske
         return differs("protocol", eval_protocol_name(made->protocol),
                        eval_protocol_name(asked->protocol), e);
     }
-    select_text(made, before);
-    select_text(asked, now);
+    train_metric_text(before, made->select_metric, made->select_at);
+    train_metric_text(now, asked->select_metric, asked->select_at);
     if (strcmp(before, now) != 0) {
         return differs("select", before, now, e);
     }

@@ -29,6 +29,11 @@ enum {
 
 typedef enum train_metric { TRAIN_RECALL = 0, TRAIN_NDCG } train_metric;
 
+/* train_metric_text writes the name of a metric at K, such as "NDCG@20", as the command line takes
+ * it and every output shows it. */
+enum { TRAIN_METRIC_TEXT = 32 };
+void train_metric_text(char out[TRAIN_METRIC_TEXT], train_metric metric, uint32_t at);
+
 /* What train_options_fit chooses from. */
 enum { TRAIN_BATCH_LEAST = 1024, TRAIN_BATCH_MOST = 8192, TRAIN_STEPS_WANTED = 32 };
 /* The rate for each TRAIN_BATCH_LEAST of the batch: of a small batch and of a large one. */

@@ -23,6 +23,7 @@
 #include "server/jobs/train_report.h"
 #include "server/load/dataset_load.h"
 #include "server/runtime/generation_refit.h"
+#include "server/runtime/model_json.h"
 #include "storage/maintenance/recover.h"
 
 typedef struct eval_arguments {
@@ -237,7 +238,10 @@ static err_code prepare(job *j, err *e)
     if (code == ERR_OK && j->per_user != NULL) {
         fprintf(j->per_user, "user");
         for (size_t i = 0; i < j->options.at_count; i++) {
-            fprintf(j->per_user, "\tRecall@%u\tNDCG@%u", j->options.at[i], j->options.at[i]);
+            char recall[TRAIN_METRIC_TEXT], ndcg[TRAIN_METRIC_TEXT];
+            train_metric_text(recall, TRAIN_RECALL, j->options.at[i]);
+            train_metric_text(ndcg, TRAIN_NDCG, j->options.at[i]);
+            fprintf(j->per_user, "\t%s\t%s", recall, ndcg);
         }
         fputc('\n', j->per_user);
     }
@@ -292,10 +296,10 @@ static err_code answer_all(job *j, err *e)
 /* By NDCG at the longest list. */
 static void tell_verdict(const job *j)
 {
-    char what[64], metric[32];
+    char what[64], metric[TRAIN_METRIC_TEXT];
     uint32_t at = j->options.at[j->options.at_count - 1];
     snprintf(what, sizeof what, "generation %u", j->generation);
-    snprintf(metric, sizeof metric, "NDCG@%u", at);
+    train_metric_text(metric, TRAIN_NDCG, at);
     baseline_verdict v = baselines_judge(&j->beside, &j->stair, TRAIN_NDCG, at);
     baselines_advise(stderr, &v, &(baseline_advice){.what = what, .metric = metric});
 }
@@ -329,11 +333,11 @@ static err_code tell(const job *j, err *e)
         json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o}", "generation",
                   (json_int_t)j->generation, "on", on, "trained_on_valid", j->refit, "protocol",
                   protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
-                  (json_int_t)j->stair.dropped, "stair", report_metrics(&j->stair));
+                  (json_int_t)j->stair.dropped, "stair", model_metrics_json(&j->stair));
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->wanted[kind]) {
             json_object_set_new(out, baseline_name((baseline_kind)kind),
-                                report_metrics(&j->beside.of[kind]));
+                                model_metrics_json(&j->beside.of[kind]));
         }
     }
     report_judged_json(out, &j->stair);

@@ -65,7 +65,7 @@ static const option table[] = {OPTION_STORE(generations_arguments),
                                OPTION_JSON(generations_arguments),
                                OPTION_END};
 
-enum { LIST_BYTES_MAX = 256 * 1024 * 1024 };
+enum { LIST_BYTES_MAX = 256 * 1024 * 1024, SHOWN_AT = 20 };
 
 static err_code activate(store *s, uint32_t number, err *e)
 {
@@ -109,9 +109,12 @@ static err_code alter(const generations_arguments *a, err *e)
 static void print_figures(const model *m, const eval_metrics *shown)
 {
     eval_on on = shown == &m->test ? EVAL_TEST : EVAL_VALID;
-    printf("  %s Recall@20 %.4f NDCG@20 %.4f, protocol %s, masked: %s, %zu users dropped",
-           on == EVAL_TEST ? "test" : "valid", eval_metric(shown, TRAIN_RECALL, 20),
-           eval_metric(shown, TRAIN_NDCG, 20), eval_protocol_name(m->options.protocol),
+    char recall[TRAIN_METRIC_TEXT], ndcg[TRAIN_METRIC_TEXT];
+    train_metric_text(recall, TRAIN_RECALL, SHOWN_AT);
+    train_metric_text(ndcg, TRAIN_NDCG, SHOWN_AT);
+    printf("  %s %s %.4f %s %.4f, protocol %s, masked: %s, %zu users dropped",
+           on == EVAL_TEST ? "test" : "valid", recall, eval_metric(shown, TRAIN_RECALL, SHOWN_AT),
+           ndcg, eval_metric(shown, TRAIN_NDCG, SHOWN_AT), eval_protocol_name(m->options.protocol),
            eval_protocol_mask(m->options.protocol, on), shown->dropped);
 }
 

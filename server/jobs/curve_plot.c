@@ -87,15 +87,16 @@ static void draw(FILE *f, uint32_t generation, const model *m)
     panel metrics = {70, 300, 0, round_up(fmax(largest(m, recall_of), largest(m, ndcg_of))),
                      epochs};
     panel loss = {360, 480, 0, round_up(largest(m, loss_of)), epochs};
-    char title[64];
-    unsigned at = m->options.select_at;
+    char title[128], recall[TRAIN_METRIC_TEXT], ndcg[TRAIN_METRIC_TEXT];
+    train_metric_text(recall, TRAIN_RECALL, m->options.select_at);
+    train_metric_text(ndcg, TRAIN_NDCG, m->options.select_at);
     fprintf(f,
             "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' "
             "font-family='sans-serif' font-size='12'>\n<rect width='100%%' height='100%%' "
             "fill='white'/>\n<text x='%d' y='28' font-size='16'>generation %u: %u epochs, best "
             "%u</text>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, generation, m->epochs, m->best_epoch);
-    snprintf(title, sizeof title, "validation Recall@%u (blue), NDCG@%u (orange)", at, at);
+    snprintf(title, sizeof title, "validation %s (blue), %s (orange)", recall, ndcg);
     axes(f, &metrics, title);
     line(f, &metrics, m, recall_of, "#1f77b4");
     line(f, &metrics, m, ndcg_of, "#ff7f0e");

@@ -23,6 +23,7 @@
 #include "server/jobs/train_report.h"
 #include "server/jobs/train_watch.h"
 #include "server/jobs/tune_report.h"
+#include "server/runtime/model_json.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 
@@ -256,7 +257,7 @@ static err_code tell_json(const job *j, err *e)
     for (size_t i = 0; i < m->modality_count; i++) {
         neighbours[i] = m->modalities[i].neighbours;
     }
-    json_t *options = report_options(&m->options);
+    json_t *options = model_options_json(&m->options);
     json_object_set_new(options, "neighbours", tune_report_neighbours(neighbours, m));
     json_t *out = json_pack(
         "{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:s, s:I, s:b, s:b, s:o}", "generation",
@@ -274,12 +275,12 @@ static err_code tell_json(const job *j, err *e)
         json_object_set_new(out, "tune_epochs", json_integer((json_int_t)j->tuned->epochs));
     }
     report_judged_json(out, model_judged(m));
-    json_object_set_new(out, "served", report_served_json(m));
+    json_object_set_new(out, "served", model_served_json(m));
     json_t *beside = json_object();
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->beside.measured[kind]) {
             json_object_set_new(beside, baseline_name((baseline_kind)kind),
-                                report_metrics(&j->beside.of[kind]));
+                                model_metrics_json(&j->beside.of[kind]));
         }
     }
     json_object_set_new(out, "valid_baselines", beside);
@@ -288,8 +289,8 @@ static err_code tell_json(const job *j, err *e)
                         v.best == BASELINES ? json_null() : json_string(baseline_name(v.best)));
     const char *why = j->published.comparison.why;
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
-    json_object_set_new(out, "valid", m->valid.users > 0 ? report_metrics(&m->valid) : json_null());
-    json_object_set_new(out, "test", m->test.users > 0 ? report_metrics(&m->test) : json_null());
+    json_object_set_new(out, "valid", model_metrics_json(&m->valid));
+    json_object_set_new(out, "test", model_metrics_json(&m->test));
     err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
     return code;

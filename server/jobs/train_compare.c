@@ -74,7 +74,8 @@ static err_code measure_both(comparison *out, const contender *c, uint32_t numbe
 static err_code look_up_both(comparison *out, const contender *c, uint32_t number, err *e)
 {
     const train_options *o = &c->m->options;
-    const char *metric = o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG";
+    char metric[TRAIN_METRIC_TEXT];
+    train_metric_text(metric, o->select_metric, o->select_at);
     model *active = NULL;
     err_code code = model_describe(c->s, number, &active, e);
     if (code != ERR_OK) {
@@ -82,12 +83,12 @@ static err_code look_up_both(comparison *out, const contender *c, uint32_t numbe
     }
     if (!eval_measured(&c->m->valid, o->select_at)) {
         snprintf(out->why, sizeof out->why,
-                 "this training measured no validation %s@%u to compare with generation %u's",
-                 metric, o->select_at, number);
+                 "this training measured no validation %s to compare with generation %u's", metric,
+                 number);
     } else if (!eval_measured(&active->valid, o->select_at)) {
         snprintf(out->why, sizeof out->why,
-                 "generation %u, the active one, has no validation %s@%u to compare with", number,
-                 metric, o->select_at);
+                 "generation %u, the active one, has no validation %s to compare with", number,
+                 metric);
     } else if (active->options.protocol != o->protocol) {
         snprintf(out->why, sizeof out->why,
                  "generation %u, the active one, was validated by protocol %s, this one by %s",

@@ -10,6 +10,7 @@
 #include "server/cli/command.h"
 #include "server/jobs/train_quota.h"
 #include "server/jobs/train_report.h"
+#include "server/runtime/model_json.h"
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
 #include "storage/maintenance/recover.h"
@@ -71,7 +72,7 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
         code = words_put(p->s, out->generation, p->d->words, e);
     }
     if (code == ERR_OK) {
-        json_t *summary = report_summary(p->m, p->refit);
+        json_t *summary = model_json_new(p->m, p->refit);
         text = json_dumps(summary, JSON_COMPACT | JSON_REAL_PRECISION(9));
         json_decref(summary);
         code = text == NULL ? err_nomem(e, "the generation's summary") : ERR_OK;

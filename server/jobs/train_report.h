@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_report: what a training or an evaluation found, as JSON and as lines for people.
+ * train_report: what a training or an evaluation found, as lines for people.
+ * server/runtime/model_json.h writes the same as JSON.
  *
  * Every figure comes with its protocol, what it masks and how many users were dropped, so that no
  * two numbers are compared that do not mean the same.
@@ -15,17 +16,8 @@
 #include "core/model/eval.h"
 #include "core/model/model.h"
 
-/* All return a new reference, or NULL for want of memory.
- * report_metrics: {"Recall@1": ..., "NDCG@20": ...}. report_options: the options by their names.
- * report_summary: what a generation keeps beside its tables: options, metrics and curve. */
-json_t *report_metrics(const eval_metrics *m);
-/* report_served tells how the model is served: layers and links, and what choosing them gained.
- * report_served_json gives the same as an object. */
+/* report_served tells how the model is served: layers and links, and what choosing them gained. */
 void report_served(FILE *to, const model *m);
-json_t *report_served_json(const model *m);
-
-json_t *report_options(const train_options *o);
-json_t *report_summary(const model *m, bool refit);
 
 /* report_judged says whom a judgement could tell nothing personal and which items it could not
  * list, as far as there were any; report_judged_json puts the counts into the object `out`. */

@@ -99,8 +99,7 @@ static err_code save(void *ctx, const void *bytes, size_t count, err *e)
 
 void train_watch_init(train_watch *w, const train_options *o)
 {
-    snprintf(w->metric, sizeof w->metric, "%s@%u",
-             o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG", o->select_at);
+    train_metric_text(w->metric, o->select_metric, o->select_at);
     w->select_metric = o->select_metric;
     w->select_at = o->select_at;
     w->running = w->saved = false;

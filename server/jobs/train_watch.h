@@ -22,7 +22,7 @@ typedef struct train_watch {
     uint64_t seq;    /* of the data */
     int progress_fd; /* or -1 */
     bool quiet;
-    char metric[32]; /* "NDCG@20" */
+    char metric[TRAIN_METRIC_TEXT]; /* "NDCG@20" */
     train_metric select_metric;
     uint32_t select_at;
     /* Private. */

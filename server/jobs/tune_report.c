@@ -5,13 +5,9 @@
 
 #include "core/model/eval.h"
 #include "server/jobs/train_report.h"
+#include "server/runtime/model_json.h"
 
 enum { NAMES_BYTES = 1024 };
-
-static const char *metric_name(const train_options *o)
-{
-    return o->select_metric == TRAIN_RECALL ? "Recall" : "NDCG";
-}
 
 /* "text=5,image=1"; empty without modalities. */
 static void neighbours_text(const tune_setting *s, const dataset *d, char out[NAMES_BYTES])
@@ -32,14 +28,15 @@ void tune_report_begin(const train_options *o, const char *metric)
 void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, uint32_t budget)
 {
     const train_options *o = &t->setting.options;
-    char forward[32], backward[32], neighbours[NAMES_BYTES];
+    char forward[32], backward[32], metric[TRAIN_METRIC_TEXT], neighbours[NAMES_BYTES];
     snprintf(forward, sizeof forward, o->without_fsc ? "plain" : "%g", o->gamma_forward);
     snprintf(backward, sizeof backward, o->without_bsc ? "none" : "%g", o->gamma_backward);
     neighbours_text(&t->setting, d, neighbours);
+    train_metric_text(metric, o->select_metric, o->select_at);
     fprintf(stderr, "%4u/%u  %-12s  forward %-5s  rate %-7.2g  backward %-4s  decay %-4g  dim %-3u",
             epochs, budget, t->knob, forward, o->lr, backward, o->weight_decay, o->dim);
     fprintf(stderr, "  layers %u  %s", o->layers, neighbours);
-    fprintf(stderr, "  %u epochs  %s@%u %.4f\n", t->epochs, metric_name(o), o->select_at, t->value);
+    fprintf(stderr, "  %u epochs  %s %.4f\n", t->epochs, metric, t->value);
 }
 
 void tune_report_chosen(const tune_setting *s, const train_options *asked, const dataset *d)
@@ -76,7 +73,7 @@ json_t *tune_report_trials(const tune_result *r, const model *m)
         const tune_trial *t = &r->trials[i];
         json_array_append_new(
             list, json_pack("{s:s, s:o, s:o, s:I, s:f, s:b}", "knob", t->knob, "options",
-                            report_options(&t->setting.options), "neighbours",
+                            model_options_json(&t->setting.options), "neighbours",
                             tune_report_neighbours(t->setting.neighbours, m), "epochs",
                             (json_int_t)t->epochs, "value", t->value, "chosen", t->chosen));
     }
