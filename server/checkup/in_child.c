@@ -78,6 +78,9 @@ err_code in_child(const child_work *work, err *e)
 {
     int ends[2];
     err result = ERR_INIT;
+    if (work->last != NULL) {
+        *work->last = (child_place){0};
+    }
     child_place *place =
         mmap(NULL, sizeof *place, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (place == MAP_FAILED) {
@@ -106,6 +109,9 @@ err_code in_child(const child_work *work, err *e)
         if (told && rc != ERR_OK) {
             *e = result;
         }
+    }
+    if (work->last != NULL) {
+        *work->last = *place;
     }
     (void)close(ends[0]);
     (void)munmap(place, sizeof *place);

@@ -9,11 +9,14 @@
 #ifndef SERVER_IN_CHILD_H
 #define SERVER_IN_CHILD_H
 
+#include <stdbool.h>
+
 #include "core/common/err.h"
 
 /* What the child is at, for the parent to tell: shared by both. */
 typedef struct child_place {
     char what[64];
+    bool printed; /* the child has written its result to standard output */
 } child_place;
 
 /* place_set is called by the work when it turns to something else. */
@@ -23,6 +26,7 @@ typedef struct child_work {
     const char *name; /* "the check" */
     err_code (*run)(void *ctx, child_place *place, err *e);
     void *ctx;
+    child_place *last; /* filled with the place where the child ended; may be NULL */
 } child_work;
 
 /* in_child forks, runs the work and gives its error; ERR_CORRUPT, with the signal and the place, if

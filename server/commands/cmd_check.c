@@ -3,7 +3,8 @@
  * stair check: verify every record and every invariant of a store, and say what of the
  * configuration and the machine could get in the way of serving it.
  *
- * Exit 0 only if nothing is wrong. Works beside a live server: it sees one moment.
+ * Exit 0 only if nothing is wrong. Works beside a live server: it sees one moment. With --repair it
+ * owns the store, mends first what it can, and then checks what has become of it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -15,12 +16,13 @@
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/digest.h"
 #include "storage/maintenance/recover.h"
+#include "storage/maintenance/repair.h"
 
 typedef struct check_arguments {
     const char *store;
     const char *user;
     const char *file; /* the configuration file */
-    bool json, digest;
+    bool json, digest, repair;
 } check_arguments;
 
 static const option table[] = {OPTION_STORE(check_arguments),
@@ -37,6 +39,12 @@ static const option table[] = {OPTION_STORE(check_arguments),
                                 .help = "print POSITION SEQ HASH of the content instead, equal on "
                                         "nodes that applied the same log; POSITION is - without "
                                         "one"},
+                               {.name = "repair",
+                                .key = "check-repair",
+                                .type = OPTION_BOOL,
+                                .offset = offsetof(check_arguments, repair),
+                                .help = "mend first what can be dropped or derived anew without "
+                                        "losing content, and name it; not beside a service"},
                                OPTION_JSON(check_arguments),
                                OPTION_END};
 
@@ -45,6 +53,7 @@ enum { PROBLEMS_SHOWN = 100 };
 
 typedef struct told {
     json_t *list, *warnings, *notes;
+    json_t *repaired; /* NULL: not asked for */
     bool json;
     uint64_t count;
     child_place *place;
@@ -57,6 +66,16 @@ static void explain_line(void *ctx, bool warning, const char *text)
         json_array_append_new(warning ? t->warnings : t->notes, json_string(text));
     } else {
         fprintf(stderr, "%s%s\n", warning ? "warning: " : "", text);
+    }
+}
+
+static void mended(void *ctx, const char *text)
+{
+    told *t = ctx;
+    if (t->json) {
+        json_array_append_new(t->repaired, json_string(text));
+    } else {
+        fprintf(stderr, "repaired: %s\n", text);
     }
 }
 
@@ -97,14 +116,15 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
     }
     explain_service(&to, s, a->file);
     json_t *out = json_pack(
-        "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O,s:O}", "format", STORE_FORMAT,
-        "lineage", lineage, "seq", (json_int_t)info->seq, "generation",
+        "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O,s:O,s:b,s:O*}", "format",
+        STORE_FORMAT, "lineage", lineage, "seq", (json_int_t)info->seq, "generation",
         (json_int_t)info->generation, "items", (json_int_t)report->items, "users",
         (json_int_t)report->users, "interactions", (json_int_t)report->interactions, "features",
         (json_int_t)report->features, "generations", (json_int_t)report->generations,
         "unfinished_generations", (json_int_t)report->unfinished_generations, "log_entries",
         (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
-        "warnings", t->warnings, "notes", t->notes);
+        "warnings", t->warnings, "notes", t->notes, "complete", 1, "repaired", t->repaired);
+    t->place->printed = true;
     err_code rc = print_json(out, JSON_COMPACT, "the report", e);
     json_decref(out);
     return rc;
@@ -120,9 +140,10 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
     }
     if (rc == ERR_OK && report.problems > 0) {
         rc = err_set(e, ERR_CORRUPT,
-                     "the store %s has %llu problems: restore a snapshot, or export "
+                     "the store %s has %llu problems: %srestore a snapshot, or export "
                      "and import what can be read",
-                     a->store, (unsigned long long)report.problems);
+                     a->store, (unsigned long long)report.problems,
+                     a->repair ? "" : "try stair check --repair, which drops no content; else ");
     }
     return rc;
 }
@@ -170,6 +191,22 @@ static void at(void *ctx, const char *database)
     place_set(((told *)ctx)->place, database);
 }
 
+/* Not recover_open: what that clears away may be damaged. */
+static err_code open_to_repair(store **s, const check_arguments *a, told *t, err *e)
+{
+    store_options how = {.mode = STORE_OWNER, .now = clock_now()};
+    repair_options options = {
+        .mended = mended, .at = at, .ctx = t, .cancelled = interrupt_requested};
+    uint64_t count = 0;
+    t->repaired = json_array();
+    err_code rc = store_open(s, a->store, &how, e);
+    rc = rc == ERR_OK ? repair_run(*s, &options, &count, e) : rc;
+    if (rc == ERR_OK && count == 0 && !a->json) {
+        fputs("nothing was repaired\n", stderr);
+    }
+    return rc;
+}
+
 static err_code look(void *ctx, child_place *place, err *e)
 {
     const check_arguments *a = ctx;
@@ -182,7 +219,7 @@ static err_code look(void *ctx, child_place *place, err *e)
     check_options options = {
         .problem = tell, .at = at, .ctx = &t, .cancelled = interrupt_requested};
     store_options how = {.mode = STORE_READ, .now = clock_now()};
-    err_code rc = recover_open(&s, a->store, &how, e);
+    err_code rc = a->repair ? open_to_repair(&s, a, &t, e) : recover_open(&s, a->store, &how, e);
     if (rc == ERR_OK) {
         rc = a->digest         ? print_digest(a, s, e)
              : a->user != NULL ? check_one_user(a, s, &options, &t, e)
@@ -192,15 +229,37 @@ static err_code look(void *ctx, child_place *place, err *e)
     json_decref(t.list);
     json_decref(t.warnings);
     json_decref(t.notes);
+    json_decref(t.repaired);
     return rc;
+}
+
+/* In place of a report that the damage cut short. */
+static void print_incomplete(const char *why)
+{
+    err ignored = ERR_INIT; /* the damage is what the command fails with */
+    json_t *out = json_pack("{s:i,s:[s],s:[],s:[],s:b}", "problems", 1, "list", why, "warnings",
+                            "notes", "complete", 0);
+    (void)!print_json(out, JSON_COMPACT, "the report", &ignored);
+    json_decref(out);
 }
 
 static err_code run(const command_call *call, err *e)
 {
     check_arguments given = *(const check_arguments *)call->options;
+    child_place last;
     given.file = call->values->file;
-    child_work work = {.name = "the check", .run = look, .ctx = &given};
-    return in_child(&work, e);
+    if (given.repair && (given.digest || given.user != NULL)) {
+        return err_set(e, ERR_INVALID, "--repair: not with --digest or --user");
+    }
+    child_work work = {.name = given.repair ? "the repair" : "the check",
+                       .run = look,
+                       .ctx = &given,
+                       .last = &last};
+    err_code rc = in_child(&work, e);
+    if (rc == ERR_CORRUPT && given.json && !last.printed) {
+        print_incomplete(e->text);
+    }
+    return rc;
 }
 
 const command cmd_check = {.name = "check",

@@ -53,6 +53,60 @@ class Check(harness.TestCase):
                     told += 1
         self.assertGreaterEqual(told, len(commands))
 
+    def test_a_garbled_idempotency_key_is_mended_by_one_command(self):
+        store = self.path("store")
+        with harness.Server(store) as server:
+            for key in ("one-key-of-a-shop", "another-key"):
+                made = server.client.post("/items", {"id": key}, headers={"Idempotency-Key": key})
+                self.assertEqual(made.status, 201)
+            refused = harness.run("check", "--store", store, "--repair", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"process {server.process.pid}", refused.stderr)
+        path = os.path.join(store, "data.mdb")
+        with open(path, "rb") as f:
+            data = f.read()
+        # Only in the table of answers the key stands before a value of version 2.
+        good, bad = b"one-key-of-a-shop\2", b"one-key-of-a-sh\0p\2"
+        self.assertTrue(good in data)
+        with open(path, "wb") as f:
+            f.write(data.replace(good, bad))
+        found = harness.run("check", "--store", store, check=False)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("--repair", found.stderr)
+        report = harness.run_json("check", "--store", store, "--repair")
+        self.assertEqual((report["problems"], report["complete"]), (0, True))
+        self.assertEqual(len(report["repaired"]), 2, report["repaired"])
+        self.assertTrue(any('time of Idempotency-Key "one-key-of-a-shop"' in line for line in report["repaired"]))
+        self.assert_checked(store)
+        self.assertNotIn("repaired", harness.run_json("check", "--store", store))
+        done = harness.run("check", "--store", store, "--repair")
+        self.assertIn("nothing was repaired", done.stderr)
+        with harness.Server(store) as server:
+            self.assertEqual(server.client.get("/items/one-key-of-a-shop").status, 200)
+
+    def test_json_is_printed_when_the_check_dies_or_cannot_end(self):
+        _, whole = self.shop_store()
+        size = os.path.getsize(os.path.join(whole, "data.mdb"))
+        for n, kept in enumerate((8192, 100000, size // 2, size - 8192)):
+            _, store = self.shop_store(f"store-{n}")
+            os.truncate(os.path.join(store, "data.mdb"), kept)
+            for more in ([], ["--repair"], ["--digest"], ["--user", "u"]):
+                done = harness.run("check", "--store", store, "--json", *more, check=False)
+                if done.returncode == 0:
+                    continue
+                report = json.loads(done.stdout)
+                if not report.get("complete", True):
+                    self.assertEqual((report["problems"], report["warnings"]), (1, []))
+                    self.assertIn(report["list"][0], done.stderr)
+                elif not more:
+                    self.assertGreater(report["problems"], 0)
+        # a page of the tree that leads nowhere kills the check itself
+        _, store = self.shop_store("killed")
+        with open(os.path.join(store, "data.mdb"), "r+b") as f:
+            f.truncate(size // 2)
+        done = harness.run("check", "--store", store, "--json", check=False)
+        self.assertEqual(json.loads(done.stdout)["complete"], False)
+
     def test_settings_and_what_the_machine_cannot_keep_are_said(self):
         _, store = self.shop_store()
         with open(self.path("stair.conf"), "w", encoding="ascii") as f:

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/maintenance/repair.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/maintenance/repair_private.h"
+#include "storage/models/blobs.h"
+#include "storage/models/generations.h"
+#include "storage/records/records.h"
+
+enum { KEYS_ARENA_BYTES = 512 * 1024 * 1024, RECORD_ARENA_BYTES = 64 * 1024 * 1024 };
+
+/* --- walking and changing --- */
+
+void repair_told(repairing *x, const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    (*x->count)++;
+    if (x->options->mended != NULL) {
+        x->options->mended(x->options->ctx, text);
+    }
+}
+
+const char *repair_key_text(slice key, char out[REPAIR_KEY_TEXT])
+{
+    bool printable = key.length > 0;
+    for (size_t i = 0; i < key.length; i++) {
+        printable = printable && isprint((unsigned char)key.at[i]);
+    }
+    if (printable) {
+        snprintf(out, REPAIR_KEY_TEXT, "\"%.*s\"", (int)key.length, key.at);
+        return out;
+    }
+    int used = snprintf(out, REPAIR_KEY_TEXT, "0x");
+    for (size_t i = 0; i < key.length && used + 3 < REPAIR_KEY_TEXT; i++) {
+        used += snprintf(out + used, 3, "%02x", (unsigned char)key.at[i]);
+    }
+    return out;
+}
+
+static err_code note(repairing *x, repair_change what, err *e)
+{
+    if (x->change_count == x->change_room) {
+        size_t room = x->change_room > 0 ? 2 * x->change_room : 64;
+        repair_change *grown = mem_grow(x->changes, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the repair");
+        }
+        x->changes = grown;
+        x->change_room = room;
+    }
+    what.key = arena_slice(&x->keys, what.key);
+    x->changes[x->change_count++] = what;
+    return what.key.at != NULL ? ERR_OK : err_nomem(e, "the repair");
+}
+
+err_code repair_drop(repairing *x, store_db db, slice key, err *e)
+{
+    return note(x, (repair_change){.db = db, .key = key}, e);
+}
+
+err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e)
+{
+    return note(x, (repair_change){.db = db, .key = id, .put = true, .row = row}, e);
+}
+
+static err_code make_changes(repairing *x, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < x->change_count && rc == ERR_OK; i++) {
+        const repair_change *what = &x->changes[i];
+        unsigned char row[4];
+        put_be32(row, what->row);
+        rc = what->put
+                 ? schema_put(x->w, what->db, what->key, (slice){(const char *)row, sizeof row}, e)
+                 : schema_delete(x->w, what->db, what->key, e);
+        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    }
+    x->change_count = 0;
+    arena_reset(&x->keys);
+    return rc;
+}
+
+err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    const repair_options *o = x->options;
+    uint64_t seen = 0;
+    if (o->at != NULL) {
+        o->at(o->ctx, schema_db_name(db));
+    }
+    int rc = mdb_cursor_open(x->w->txn, x->w->owner->dbi[db], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "repairing", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && code == ERR_OK) {
+        arena_reset(&x->record);
+        code = visit(x, slice_of_val(k), slice_of_val(v), e);
+        if (code == ERR_OK && ++seen % 4096 == 0 && o->cancelled != NULL &&
+            o->cancelled(o->cancelled_ctx)) {
+            code = err_set(e, ERR_CANCELLED, "stopped");
+        }
+        rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    mdb_cursor_close(cursor);
+    if (code == ERR_OK && rc != MDB_NOTFOUND) {
+        code = schema_error(rc, "repairing", e);
+    }
+    return code == ERR_OK ? make_changes(x, e) : code;
+}
+
+/* --- features --- */
+
+static err_code feature_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    stored_item it;
+    slice found;
+    (void)value;
+    if (key.length != 5) {
+        repair_told(x, "dropped features under the key %s", repair_key_text(key, text));
+        return repair_drop(x, DB_FEATURES, key, e);
+    }
+    uint32_t row = get_be32(key.at + 1);
+    err_code rc = schema_get(x->r, DB_ITEMS, (slice){key.at + 1, 4}, &found, e);
+    bool gone = rc == ERR_NOT_FOUND ||
+                (rc == ERR_OK && seal_holds(found) &&
+                 item_decode(&it, row, found, &x->record, NULL) == ERR_OK && it.deleted);
+    if (!gone) {
+        return rc;
+    }
+    repair_told(x, "dropped the features of modality %u of item row %u, which does not exist",
+                (unsigned char)key.at[0], row);
+    return repair_drop(x, DB_FEATURES, key, e);
+}
+
+/* --- generations --- */
+
+static err_code generation_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    generation_info info;
+    if (key.length == 4) {
+        uint32_t number = get_be32(key.at);
+        if (number == x->w->state.info.generation ||
+            (seal_holds(value) && generation_decode(&info, number, value, NULL) == ERR_OK)) {
+            return ERR_OK;
+        }
+    }
+    repair_told(x, "dropped the generation of key %s: its record is damaged",
+                repair_key_text(key, text));
+    return repair_drop(x, DB_GENERATIONS, key, e);
+}
+
+/* The tables of a generation follow each other, so its number is told once. */
+static err_code blob_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    slice found;
+    (void)value;
+    if (key.length < 6) {
+        repair_told(x, "dropped a table under the key %s", repair_key_text(key, text));
+        return repair_drop(x, DB_BLOBS, key, e);
+    }
+    err_code rc = schema_get(x->r, DB_GENERATIONS, (slice){key.at, 4}, &found, e);
+    if (rc != ERR_NOT_FOUND) {
+        return rc;
+    }
+    const repair_change *last = x->change_count > 0 ? &x->changes[x->change_count - 1] : NULL;
+    if (last == NULL || memcmp(last->key.at, key.at, 4) != 0) {
+        repair_told(x, "dropped the tables of generation %u, which does not exist",
+                    get_be32(key.at));
+    }
+    return repair_drop(x, DB_BLOBS, key, e);
+}
+
+/* In transactions of its own, as a generation may be larger than one should be. */
+static err_code damaged_generations(store *s, repairing *x, err *e)
+{
+    store_read *r = NULL;
+    const generation_info *list = NULL;
+    size_t count = 0, damaged = 0;
+    err why = ERR_INIT;
+    arena_reset(&x->keys);
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? generation_list(r, &x->keys, &list, &count, &why) : rc;
+    uint32_t *numbers = mem_array(count + 1, sizeof *numbers);
+    rc = numbers == NULL ? err_nomem(e, "the repair") : rc == ERR_CORRUPT ? ERR_OK : rc;
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        bool ready = list[i].state == GENERATION_READY;
+        if (ready && !list[i].active && blobs_verify(r, list[i].number, &why) == ERR_CORRUPT) {
+            numbers[damaged++] = list[i].number;
+        }
+    }
+    store_read_end(r);
+    for (size_t i = 0; i < damaged && rc == ERR_OK; i++) {
+        rc = generation_remove(s, numbers[i], e);
+        if (rc == ERR_OK) {
+            repair_told(x, "dropped generation %u: a table of it is damaged", numbers[i]);
+        }
+    }
+    mem_free(numbers);
+    return rc;
+}
+
+/* --- counters --- */
+
+static void set_counter(repairing *x, uint64_t *stored, uint64_t counted, const char *what)
+{
+    if (*stored != counted) {
+        repair_told(x, "corrected the number of %s: %llu, not %llu", what,
+                    (unsigned long long)counted, (unsigned long long)*stored);
+        *stored = counted;
+    }
+}
+
+/* Only what was read without a fault is counted. */
+static err_code counters(repairing *x, err *e)
+{
+    MDB_stat by_user, by_item;
+    store_state *state = &x->w->state;
+    int rc = mdb_stat(x->w->txn, x->w->owner->dbi[DB_BY_USER], &by_user);
+    rc = rc == 0 ? mdb_stat(x->w->txn, x->w->owner->dbi[DB_BY_ITEM], &by_item) : rc;
+    if (rc != 0) {
+        return schema_error(rc, "repairing", e);
+    }
+    if (!x->unreadable) {
+        set_counter(x, &state->info.items, x->items, "items");
+        set_counter(x, &state->info.users, x->users, "users");
+    }
+    if (by_user.ms_entries == by_item.ms_entries) {
+        set_counter(x, &state->info.interactions, by_user.ms_entries, "interactions");
+    }
+    set_counter(x, &state->oplog_bytes, x->log_bytes, "bytes of the log");
+    return ERR_OK;
+}
+
+/* --- all --- */
+
+static err_code repair_all(repairing *x, err *e)
+{
+    err_code rc = repair_ids(x, e);
+    rc = rc == ERR_OK ? repair_walk(x, DB_FEATURES, feature_visit, e) : rc;
+    rc = rc == ERR_OK ? repair_kept_answers(x, e) : rc;
+    rc = rc == ERR_OK ? repair_log(x, e) : rc;
+    rc = rc == ERR_OK ? repair_walk(x, DB_GENERATIONS, generation_visit, e) : rc;
+    rc = rc == ERR_OK ? repair_walk(x, DB_BLOBS, blob_visit, e) : rc;
+    return rc == ERR_OK ? counters(x, e) : rc;
+}
+
+err_code repair_run(store *s, const repair_options *options, uint64_t *count, err *e)
+{
+    repairing x = {.options = options, .count = count};
+    *count = 0;
+    err_code rc = store_write_begin(s, &x.w, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    x.r = store_write_reads(x.w);
+    arena_init(&x.keys, KEYS_ARENA_BYTES);
+    arena_init(&x.record, RECORD_ARENA_BYTES);
+    rc = repair_all(&x, e);
+    if (rc == ERR_OK && *count > 0) {
+        rc = store_write_commit(x.w, e);
+    } else {
+        store_write_abort(x.w);
+    }
+    x.w = NULL;
+    rc = rc == ERR_OK ? damaged_generations(s, &x, e) : rc;
+    mem_free(x.changes);
+    arena_fini(&x.record);
+    arena_fini(&x.keys);
+    return rc;
+}

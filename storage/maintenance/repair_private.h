@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repair_private: what the files of repair share. Internal to storage/maintenance/repair*.c.
+ *
+ * A repair walks one database after the other. A visit decides about one record and notes what is
+ * to change; the changes are made when the walk has ended, because LMDB moves records under a
+ * cursor while it writes.
+ */
+#ifndef STORAGE_REPAIR_PRIVATE_H
+#define STORAGE_REPAIR_PRIVATE_H
+
+#include "core/common/arena.h"
+#include "storage/env/schema.h"
+#include "storage/maintenance/repair.h"
+
+typedef struct repair_change {
+    store_db db;
+    slice key; /* in the arena */
+    bool put;  /* an id that leads to `row`; else the record is dropped */
+    uint32_t row;
+} repair_change;
+
+typedef struct repairing {
+    store_write *w;
+    store_read *r; /* lent by w */
+    const repair_options *options;
+    uint64_t *count;
+    arena keys;             /* of the changes noted */
+    arena record;           /* for one record */
+    repair_change *changes; /* (change_count) */
+    size_t change_count, change_room;
+    bool unreadable; /* an item, a user or an interaction: what is counted would be wrong */
+    uint64_t items, users;
+    uint64_t log_bytes, log_bad; /* the newest damaged entry; 0: none */
+} repairing;
+
+/* repair_walk visits every record of a database, then makes the changes that the visits noted. */
+typedef err_code (*repair_visit)(repairing *x, slice key, slice value, err *e);
+err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e) ERR_CHECKED;
+
+/* repair_drop notes that a record goes, repair_lead that an id leads to a row. */
+err_code repair_drop(repairing *x, store_db db, slice key, err *e) ERR_CHECKED;
+err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e) ERR_CHECKED;
+
+/* repair_told counts one thing and says what it is. */
+void repair_told(repairing *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* repair_key_text writes a key for people: quoted if it can be printed, else in hexadecimal. */
+enum { REPAIR_KEY_TEXT = 96 };
+const char *repair_key_text(slice key, char out[REPAIR_KEY_TEXT]);
+
+/* The parts, each complete in the transaction of `x`. */
+err_code repair_ids(repairing *x, err *e) ERR_CHECKED;
+err_code repair_kept_answers(repairing *x, err *e) ERR_CHECKED;
+err_code repair_log(repairing *x, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repair_records: the id maps, the kept answers and the log. An id map says nothing that the
+ * records do not say; a kept answer matters for a day; the log may begin anywhere.
+ */
+#include <string.h>
+
+#include "storage/log/log_private.h"
+#include "storage/maintenance/repair_private.h"
+#include "storage/records/records.h"
+
+/* --- id maps --- */
+
+/* What the record of a row says about its id. */
+typedef enum row_says {
+    ROW_ABSENT,
+    ROW_UNREADABLE,
+    ROW_LIVES,
+    ROW_DELETED,
+} row_says;
+
+static row_says item_says(repairing *x, uint32_t row, slice *id)
+{
+    unsigned char key[4];
+    slice value;
+    stored_item it;
+    put_be32(key, row);
+    err_code rc = schema_get(x->r, DB_ITEMS, (slice){(const char *)key, 4}, &value, NULL);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    }
+    if (!seal_holds(value) || item_decode(&it, row, value, &x->record, NULL) != ERR_OK) {
+        return ROW_UNREADABLE;
+    }
+    *id = it.id;
+    return it.deleted ? ROW_DELETED : ROW_LIVES;
+}
+
+static row_says user_says(repairing *x, uint32_t row, slice *id)
+{
+    unsigned char key[4];
+    slice value;
+    stored_user u;
+    put_be32(key, row);
+    err_code rc = schema_get(x->r, DB_USERS, (slice){(const char *)key, 4}, &value, NULL);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    }
+    if (!seal_holds(value) || user_decode(&u, row, value, NULL) != ERR_OK) {
+        return ROW_UNREADABLE;
+    }
+    *id = u.id;
+    return ROW_LIVES;
+}
+
+/* An id that leads to a row of another id, or to none, leads there no more. */
+static err_code id_visit(repairing *x, store_db db, slice id, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    slice own = {NULL, 0};
+    row_says wanted = db == DB_GONE_IDS ? ROW_DELETED : ROW_LIVES, says = ROW_ABSENT;
+    if (value.length == 4) {
+        uint32_t row = get_be32(value.at);
+        says = db == DB_USER_IDS ? user_says(x, row, &own) : item_says(x, row, &own);
+    }
+    if (says == ROW_UNREADABLE || (says == wanted && slice_equal(own, id))) {
+        return ERR_OK;
+    }
+    repair_told(x, "dropped %s from %s: its record does not have it", repair_key_text(id, text),
+                schema_db_name(db));
+    return repair_drop(x, db, id, e);
+}
+
+static err_code item_id_visit(repairing *x, slice key, slice value, err *e)
+{
+    return id_visit(x, DB_ITEM_IDS, key, value, e);
+}
+
+static err_code user_id_visit(repairing *x, slice key, slice value, err *e)
+{
+    return id_visit(x, DB_USER_IDS, key, value, e);
+}
+
+static err_code gone_id_visit(repairing *x, slice key, slice value, err *e)
+{
+    uint32_t row = 0;
+    char text[REPAIR_KEY_TEXT];
+    if (item_find(x->r, key, &row, NULL) != ERR_OK) {
+        return id_visit(x, DB_GONE_IDS, key, value, e);
+    }
+    repair_told(x, "dropped %s from %s: the item exists", repair_key_text(key, text),
+                schema_db_name(DB_GONE_IDS));
+    return repair_drop(x, DB_GONE_IDS, key, e);
+}
+
+static err_code restore_id(repairing *x, store_db db, slice id, uint32_t row, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    repair_told(x, "restored %s in %s, from the record of row %u", repair_key_text(id, text),
+                schema_db_name(db), row);
+    return repair_lead(x, db, id, row, e);
+}
+
+static err_code item_visit_one(repairing *x, slice key, slice value, err *e)
+{
+    uint32_t row = key.length == 4 ? get_be32(key.at) : 0, found = 0;
+    slice id = {NULL, 0};
+    (void)value;
+    row_says says = key.length == 4 ? item_says(x, row, &id) : ROW_UNREADABLE;
+    x->unreadable = x->unreadable || says == ROW_UNREADABLE;
+    x->items += says == ROW_LIVES;
+    if (says != ROW_LIVES || (item_find(x->r, id, &found, NULL) == ERR_OK && found == row)) {
+        return ERR_OK;
+    }
+    return restore_id(x, DB_ITEM_IDS, id, row, e);
+}
+
+static err_code user_visit_one(repairing *x, slice key, slice value, err *e)
+{
+    uint32_t row = key.length == 4 ? get_be32(key.at) : 0, found = 0;
+    slice id = {NULL, 0};
+    (void)value;
+    row_says says = key.length == 4 ? user_says(x, row, &id) : ROW_UNREADABLE;
+    x->unreadable = x->unreadable || says == ROW_UNREADABLE;
+    x->users += says == ROW_LIVES;
+    if (says != ROW_LIVES || (user_find(x->r, id, &found, NULL) == ERR_OK && found == row)) {
+        return ERR_OK;
+    }
+    return restore_id(x, DB_USER_IDS, id, row, e);
+}
+
+err_code repair_ids(repairing *x, err *e)
+{
+    err_code rc = repair_walk(x, DB_ITEM_IDS, item_id_visit, e);
+    rc = rc == ERR_OK ? repair_walk(x, DB_ITEMS, item_visit_one, e) : rc;
+    rc = rc == ERR_OK ? repair_walk(x, DB_GONE_IDS, gone_id_visit, e) : rc;
+    rc = rc == ERR_OK ? repair_walk(x, DB_USER_IDS, user_id_visit, e) : rc;
+    return rc == ERR_OK ? repair_walk(x, DB_USERS, user_visit_one, e) : rc;
+}
+
+/* --- kept answers: a record and the time that lets it expire belong together --- */
+
+static err_code kept_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    unsigned char at[8 + IDEMPOTENCY_KEY_BYTES_MAX];
+    slice by_time = {(const char *)at, 8 + key.length}, found;
+    idempotency_record record;
+    const char *why = "it is damaged";
+    if (key.length <= IDEMPOTENCY_KEY_BYTES_MAX && seal_holds(value) &&
+        idempotency_decode(&record, value, NULL) == ERR_OK) {
+        put_be64(at, (uint64_t)record.time);
+        memcpy(at + 8, key.at, key.length);
+        err_code rc = schema_get(x->r, DB_IDEM_TIMES, by_time, &found, e);
+        if (rc != ERR_NOT_FOUND) {
+            return rc;
+        }
+        why = "it would never expire";
+    }
+    repair_told(x, "dropped the kept answer of Idempotency-Key %s: %s", repair_key_text(key, text),
+                why);
+    return repair_drop(x, DB_IDEMPOTENCY, key, e);
+}
+
+static err_code time_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    slice own = {"", 0}, found;
+    idempotency_record record;
+    (void)value;
+    if (key.length > 8) {
+        own = (slice){key.at + 8, key.length - 8};
+        err_code rc = schema_get(x->r, DB_IDEMPOTENCY, own, &found, e);
+        if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
+            return rc;
+        }
+        if (rc == ERR_OK && idempotency_decode(&record, found, NULL) == ERR_OK &&
+            (uint64_t)record.time == get_be64(key.at)) {
+            return ERR_OK;
+        }
+    }
+    repair_told(x, "dropped the time of Idempotency-Key %s: no answer has it",
+                repair_key_text(own, text));
+    return repair_drop(x, DB_IDEM_TIMES, key, e);
+}
+
+err_code repair_kept_answers(repairing *x, err *e)
+{
+    err_code rc = repair_walk(x, DB_IDEMPOTENCY, kept_visit, e);
+    return rc == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : rc;
+}
+
+/* --- the log: an entry that cannot be read ends what lies behind it, as trimming does --- */
+
+static err_code damaged_entry(uint64_t seq, slice value)
+{
+    oplog_entry entry;
+    op *o = NULL;
+    err_code rc = seal_holds(value) ? oplog_decode(&entry, seq, value, NULL) : ERR_CORRUPT;
+    rc = rc == ERR_OK ? op_decode(&o, entry.op, NULL) : rc;
+    op_free(o);
+    return rc;
+}
+
+static err_code log_look(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    uint64_t seq = key.length == 8 ? get_be64(key.at) : 0;
+    if (key.length != 8 || seq > x->w->state.info.seq) {
+        repair_told(x, "dropped the log entry of key %s: there was no such write",
+                    repair_key_text(key, text));
+        return repair_drop(x, DB_OPLOG, key, e);
+    }
+    err_code rc = damaged_entry(seq, value);
+    if (rc == ERR_NOMEM) {
+        return err_nomem(e, "the repair");
+    }
+    x->log_bad = rc != ERR_OK ? seq : x->log_bad;
+    return ERR_OK;
+}
+
+static err_code log_cut(repairing *x, slice key, slice value, err *e)
+{
+    if (get_be64(key.at) <= x->log_bad) {
+        return repair_drop(x, DB_OPLOG, key, e);
+    }
+    x->log_bytes += value.length;
+    return ERR_OK;
+}
+
+err_code repair_log(repairing *x, err *e)
+{
+    err_code rc = repair_walk(x, DB_OPLOG, log_look, e);
+    if (rc == ERR_OK && x->log_bad > 0) {
+        repair_told(x, "dropped the log up to write %llu, whose entry is damaged",
+                    (unsigned long long)x->log_bad);
+    }
+    return rc == ERR_OK ? repair_walk(x, DB_OPLOG, log_cut, e) : rc;
+}
