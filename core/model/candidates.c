@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 
@@ -30,7 +31,7 @@ static void count_pairs(candidates *c, const dataset *d)
 {
     for (size_t k = 0; k < d->train_count; k++) {
         c->users[d->train[k].item]++;
-        c->history[d->train[k].user / 64] |= UINT64_C(1) << (d->train[k].user % 64);
+        bits_set(c->history, d->train[k].user);
     }
 }
 
@@ -40,7 +41,7 @@ static void put_in_order(candidates *c, const dataset *d, place *places)
         if (dataset_gone(d, i) || dataset_hidden(d, i)) {
             continue;
         }
-        c->listed[i / 64] |= UINT64_C(1) << (i % 64);
+        bits_set(c->listed, i);
         int64_t created = d->created != NULL ? d->created[i] : 0;
         places[c->count++] = (place){created, c->users[i], (uint32_t)i};
     }

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/common/bits.h"
 #include "core/common/err.h"
 #include "core/model/dataset.h"
 
@@ -35,12 +36,12 @@ void candidates_free(candidates *c); /* accepts NULL */
 
 static inline bool candidates_item(const candidates *c, size_t row)
 {
-    return (c->listed[row / 64] >> (row % 64) & 1) != 0;
+    return bits_test(c->listed, row);
 }
 
 static inline bool candidates_history(const candidates *c, size_t user)
 {
-    return (c->history[user / 64] >> (user % 64) & 1) != 0;
+    return bits_test(c->history, user);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 #include "core/words/words.h"
@@ -49,7 +50,7 @@ err_code dataset_derive(dataset **out, const dataset *d, err *e)
         return code;
     }
     dataset *x = *out;
-    size_t words = (d->items + 63) / 64;
+    size_t words = bits_words(d->items);
     x->modality_count = d->modality_count;
     x->modalities = mem_copy(d->modalities, d->modality_count * sizeof *d->modalities);
     x->gone = d->gone != NULL ? mem_copy(d->gone, words * sizeof *d->gone) : NULL;
@@ -206,12 +207,12 @@ err_code dataset_check(const dataset *d, err *e)
 
 int dataset_gone(const dataset *d, size_t item)
 {
-    return d->gone != NULL && (d->gone[item / 64] >> (item % 64) & 1) != 0;
+    return d->gone != NULL && bits_test(d->gone, item);
 }
 
 int dataset_hidden(const dataset *d, size_t item)
 {
-    return d->hidden != NULL && (d->hidden[item / 64] >> (item % 64) & 1) != 0;
+    return d->hidden != NULL && bits_test(d->hidden, item);
 }
 
 /* FNV-1a over 64-bit words. */
@@ -240,7 +241,7 @@ uint64_t dataset_fingerprint(const dataset *d)
     hash = mix_pairs(hash, d->train, d->train_count);
     hash = mix_pairs(hash, d->valid, d->valid_count);
     hash = mix_pairs(hash, d->test, d->test_count);
-    for (size_t i = 0; d->gone != NULL && i < (d->items + 63) / 64; i++) {
+    for (size_t i = 0; d->gone != NULL && i < bits_words(d->items); i++) {
         hash = mix(hash, d->gone[i]);
     }
     for (size_t m = 0; m < d->modality_count; m++) {

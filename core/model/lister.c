@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
 #include "core/search/topk.h"
@@ -198,8 +199,11 @@ static void set_taken(worker *w, const eval_ask *ask, const uint32_t *rows, size
 {
     for (size_t i = 0; i < ask->exclude_count + count; i++) {
         uint32_t row = i < ask->exclude_count ? ask->exclude[i] : rows[i - ask->exclude_count];
-        uint64_t bit = UINT64_C(1) << (row % 64);
-        w->taken[row / 64] = set ? w->taken[row / 64] | bit : w->taken[row / 64] & ~bit;
+        if (set) {
+            bits_set(w->taken, row);
+        } else {
+            bits_clear(w->taken, row);
+        }
     }
 }
 
@@ -214,7 +218,7 @@ static size_t fill(const lister *l, worker *w, const eval_ask *ask, uint32_t *ro
     set_taken(w, ask, rows, scored, true);
     for (size_t i = 0; i < l->among->count && count < k; i++) {
         uint32_t row = l->among->popular[i];
-        if ((w->taken[row / 64] >> (row % 64) & 1) == 0) {
+        if (!bits_test(w->taken, row)) {
             rows[count++] = row;
         }
     }

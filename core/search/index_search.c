@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/types.h"
 #include "core/search/index_parts.h"
@@ -118,7 +119,7 @@ static err_code check_query(const vector_index *ix, const index_query *query, er
 
 static bool is_skipped(const uint64_t *skip, uint32_t row)
 {
-    return skip != NULL && (skip[row / 64] >> row % 64 & 1) != 0;
+    return skip != NULL && bits_test(skip, row);
 }
 
 /* push_scored offers rows with their scores, for which `scores` has room. */

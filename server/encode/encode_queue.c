@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 
 struct encode_queue {
@@ -71,8 +72,8 @@ err_code encode_queue_add(encode_queue *q, uint32_t row, err *e)
 {
     pthread_mutex_lock(&q->mutex);
     bool room = fit(q, row);
-    if (room && (q->waiting[row / 64] >> (row % 64) & 1) == 0) {
-        q->waiting[row / 64] |= (uint64_t)1 << (row % 64);
+    if (room && !bits_test(q->waiting, row)) {
+        bits_set(q->waiting, row);
         q->rows[(q->first + q->count++) % q->room] = row;
     }
     pthread_mutex_unlock(&q->mutex);
@@ -85,7 +86,7 @@ size_t encode_queue_take(encode_queue *q, uint32_t *rows, size_t most)
     size_t count = q->count < most ? q->count : most;
     for (size_t i = 0; i < count; i++) {
         rows[i] = q->rows[(q->first + i) % q->room];
-        q->waiting[rows[i] / 64] &= ~((uint64_t)1 << (rows[i] % 64));
+        bits_clear(q->waiting, rows[i]);
     }
     if (count > 0) {
         q->first = (q->first + count) % q->room;

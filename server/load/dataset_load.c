@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/types.h"
 #include "server/load/words_load.h"
@@ -176,12 +177,12 @@ static err_code mark_item(void *ctx, const stored_item *it, err *e)
         return ERR_OK;
     }
     if (it->deleted) {
-        d->gone[it->row / 64] |= (uint64_t)1 << (it->row % 64);
+        bits_set(d->gone, it->row);
         return ERR_OK;
     }
     d->created[it->row] = it->created;
     if (it->hidden) {
-        d->hidden[it->row / 64] |= (uint64_t)1 << (it->row % 64);
+        bits_set(d->hidden, it->row);
     }
     return ERR_OK;
 }
@@ -261,8 +262,8 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     rc = store_read_stat(r, &info, e);
     rc = rc == ERR_OK ? dataset_new(&d, info.user_rows, info.item_rows, e) : rc;
     if (rc == ERR_OK) {
-        d->gone = mem_array((d->items + 63) / 64, sizeof *d->gone);
-        d->hidden = mem_array((d->items + 63) / 64, sizeof *d->hidden);
+        d->gone = mem_array(bits_words(d->items), sizeof *d->gone);
+        d->hidden = mem_array(bits_words(d->items), sizeof *d->hidden);
         d->created = mem_array(d->items, sizeof *d->created);
         bool whole = d->gone != NULL && d->hidden != NULL && d->created != NULL;
         rc = whole ? ERR_OK : err_nomem(e, "a dataset");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 #include "storage/exchange/item_json.h"
@@ -108,10 +109,10 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
 static err_code replace_old(import_state *s, stored_item *record, bool created_given, err *e)
 {
     uint32_t row = record->row;
-    if (s->replaced[row / 64] >> (row % 64) & 1) {
+    if (bits_test(s->replaced, row)) {
         return refuse_second(s, record->id, row, e);
     }
-    s->replaced[row / 64] |= (uint64_t)1 << (row % 64);
+    bits_set(s->replaced, row);
     store_write *w = NULL;
     stored_item old;
     err_code code = import_group(s, ITEM_RECORD_BYTES, &w, e);

@@ -116,7 +116,7 @@ static err_code item_record(checking *c, slice key, slice value, err *e)
                       it.deleted ? "deleted" : "not deleted",
                       mapped ? "still leads to" : "does not lead to");
     }
-    bit_set(it.deleted ? c->tombstones : c->item_rows, row);
+    bits_set(it.deleted ? c->tombstones : c->item_rows, row);
     c->report->items += !it.deleted;
     c->report->deleted_items += it.deleted;
     return ERR_OK;
@@ -143,7 +143,7 @@ static err_code user_record(checking *c, slice key, slice value, err *e)
     if (user_find(c->r, u.id, &found, NULL) != ERR_OK || found != row) {
         check_problem(c, "user row %u: its id does not lead to it", row);
     }
-    bit_set(c->user_rows, row);
+    bits_set(c->user_rows, row);
     c->report->users++;
     return ERR_OK;
 }
@@ -153,7 +153,7 @@ static err_code gone_id(checking *c, slice key, slice value, err *e)
 {
     uint32_t found = 0, row = value.length == 4 ? get_be32(value.at) : UINT32_MAX;
     (void)e;
-    if (row >= c->state.info.item_rows || !bit_of(c->tombstones, row)) {
+    if (row >= c->state.info.item_rows || !bits_test(c->tombstones, row)) {
         check_problem(c, "a deleted id leads to item row %u, which is no deleted one", row);
     } else if (item_find(c->r, key, &found, NULL) == ERR_OK) {
         check_problem(c, "the id of item row %u counts as deleted", found);
@@ -238,7 +238,7 @@ static err_code feature_record(checking *c, slice key, slice value, err *e)
     if (!check_decoded(c, &rc, &why, e)) {
         return rc;
     }
-    if (row >= c->state.info.item_rows || !bit_of(c->item_rows, row)) {
+    if (row >= c->state.info.item_rows || !bits_test(c->item_rows, row)) {
         check_problem(c, "features of modality %u: item row %u does not exist", number, row);
     }
     if (!finite_feature(&f)) {
@@ -279,9 +279,9 @@ static err_code edge_record(void *ctx, const interaction *now, err *e)
         check_problem(c, "user row %u and item row %u have two records of type %u", now->user,
                       now->item, now->type);
     }
-    bool user_there = now->user < c->state.info.user_rows && bit_of(c->user_rows, now->user);
+    bool user_there = now->user < c->state.info.user_rows && bits_test(c->user_rows, now->user);
     bool item_there = now->item < c->state.info.item_rows &&
-                      (bit_of(c->item_rows, now->item) || bit_of(c->tombstones, now->item));
+                      (bits_test(c->item_rows, now->item) || bits_test(c->tombstones, now->item));
     if (!user_there || !item_there || now->type >= c->report->types) {
         check_problem(c, "interaction of user row %u with item row %u, type %u: no such %s",
                       now->user, now->item, now->type,

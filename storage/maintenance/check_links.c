@@ -112,7 +112,7 @@ static err_code erased_rows(const checking *c, uint32_t users, uint32_t **out, s
         return err_nomem(e, "the check");
     }
     for (uint32_t row = 0; row < users; row++) {
-        if (!bit_of(c->user_rows, row)) {
+        if (!bits_test(c->user_rows, row)) {
             (*out)[(*count)++] = row;
         }
     }

@@ -5,6 +5,7 @@
 #ifndef STORAGE_CHECK_PRIVATE_H
 #define STORAGE_CHECK_PRIVATE_H
 
+#include "core/common/bits.h"
 #include "storage/log/log_private.h"
 #include "storage/maintenance/check.h"
 #include "storage/models/blobs.h"
@@ -30,16 +31,6 @@ typedef struct checking {
     char quoted[2 * ID_BYTES_MAX + 2]; /* as it stands in an answer */
     size_t quoted_length;
 } checking;
-
-static inline bool bit_of(const uint64_t *bits, uint32_t row)
-{
-    return (bits[row / 64] >> (row % 64) & 1) != 0;
-}
-
-static inline void bit_set(uint64_t *bits, uint32_t row)
-{
-    bits[row / 64] |= (uint64_t)1 << (row % 64);
-}
 
 /* check_problem reports one and counts it. */
 void check_problem(checking *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/model/lister.h"
@@ -207,7 +208,7 @@ static void lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_sco
         scores[i] = few && rng_below(&r, 1500) != 0 ? -INFINITY : scores[i];
     }
     for (size_t i = 0; i < ITEMS; i += 3) {
-        gone[i / 64] |= UINT64_C(1) << (i % 64);
+        bits_set(gone, i);
         hidden[(i + 1) / 64] |= i % 2 == 0 ? UINT64_C(1) << ((i + 1) % 64) : 0;
     }
     dataset d = {.users = USERS, .items = ITEMS, .gone = gone, .hidden = hidden, .train = train};

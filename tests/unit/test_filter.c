@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/serve/filter/filter_bits.h"
@@ -309,7 +310,7 @@ static size_t check(const store *s, const view *v, const filter *f)
     filter_bits(v, f, words);
     for (uint32_t row = 0; row < count * 64; row++) {
         bool wanted = row < s->rows && passes(s, row, f);
-        bool got = (words[row / 64] >> row % 64 & 1) != 0;
+        bool got = bits_test(words, row);
         if (wanted != got) {
             fail_msg("row %u of %u: %d, expected %d", row, s->rows, got, wanted);
         }
@@ -399,8 +400,7 @@ static void every_kernel_keeps_the_values_in_the_range(void **state)
             memcpy(got, words, sizeof got);
             keep(&range, values, got, WORDS);
             for (size_t i = 0; i < WORDS * 64; i++) {
-                bool wanted =
-                    (words[i / 64] >> i % 64 & 1) != 0 && values[i] - range.low <= range.width;
+                bool wanted = bits_test(words, i) && values[i] - range.low <= range.width;
                 assert_int_equal(got[i / 64] >> i % 64 & 1, wanted);
             }
         }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/common/types.h"
@@ -85,7 +86,7 @@ static topk_hit *brute_force(const trial *t, size_t *count)
     assert_non_null(all);
     *count = 0;
     for (size_t i = 0; i < t->rows; i++) {
-        if (t->skip == NULL || (t->skip[i / 64] >> i % 64 & 1) == 0) {
+        if (t->skip == NULL || !bits_test(t->skip, i)) {
             all[(*count)++] = (topk_hit){(uint32_t)i, scan_dot(t->x + i * t->dim, t->q, t->dim)};
         }
     }
@@ -316,7 +317,7 @@ static void an_approximate_list_is_never_short_and_holds_no_skipped_row(void **s
         assert_int_equal(result.count, expected_count);
         for (size_t i = 0; i < result.count; i++) {
             topk_hit hit = result.hits[i];
-            assert_true(t.skip == NULL || (t.skip[hit.row / 64] >> hit.row % 64 & 1) == 0);
+            assert_true(t.skip == NULL || !bits_test(t.skip, hit.row));
             float score = scan_dot(t.x + hit.row * t.dim, t.q, t.dim);
             assert_memory_equal(&score, &hit.score, sizeof score);
             assert_true(i == 0 || topk_better(result.hits[i - 1], hit));

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/model/eval.h"
@@ -38,7 +39,7 @@ typedef struct judged {
 
 static bool bit(const uint64_t *words, size_t i)
 {
-    return (words[i / 64] >> (i % 64) & 1) != 0;
+    return bits_test(words, i);
 }
 
 static void make_items(judged *j, rng *r, bool with_features)
@@ -50,8 +51,8 @@ static void make_items(judged *j, rng *r, bool with_features)
     assert_true(d->gone != NULL && d->hidden != NULL && d->created != NULL);
     for (size_t i = 0; i < ITEMS; i++) {
         unsigned fate = rng_below(r, 10);
-        d->gone[i / 64] |= (uint64_t)(fate == 0) << (i % 64);
-        d->hidden[i / 64] |= (uint64_t)(fate == 1 || fate == 2) << (i % 64);
+        bits_set_if(d->gone, i, fate == 0);
+        bits_set_if(d->hidden, i, fate == 1 || fate == 2);
         d->created[i] = fate == 0 ? 0 : 1000 + rng_below(r, 4);
         bool twin = i > 0 && rng_below(r, 4) == 0; /* equal vectors where neither is bought */
         for (size_t n = 0; n < WIDTH; n++) {

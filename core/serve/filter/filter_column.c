@@ -13,6 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
+
 #define COLUMN_BIAS UINT64_C(0x7ff0000000000002)
 #define TAG_TEXT    UINT64_C(0xfff9000000000000)
 #define TAG_BOOL    UINT64_C(0xfffa000000000000)
@@ -157,8 +159,7 @@ static void keep_lists(const column_test *test, const uint64_t *values, uint64_t
         __builtin_prefetch(lists[i].at);
     }
     for (size_t i = 0; i < maybe; i++) {
-        uint64_t in = list_holds(lists[i], test->value) ? 1 : 0;
-        words[rows[i] / 64] |= in << rows[i] % 64;
+        bits_set_if(words, rows[i], list_holds(lists[i], test->value));
     }
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/search/scan.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/recommend_scratch.h"
@@ -23,7 +24,7 @@ size_t fill_by_number(const view *v, top_kind kind, size_t at, size_t depth, rec
     size_t room = depth > at ? depth - at : 0, count = 0;
     for (size_t i = 0; top != NULL && i < top->count && count < room; i++) {
         uint32_t row = top->keys[i].row;
-        if ((s->allowed[row / 64] >> (row % 64) & 1) != 0) {
+        if (bits_test(s->allowed, row)) {
             s->hits[at + count++] = hit_of(v, kind, row);
         }
     }
@@ -118,7 +119,7 @@ static bool aim(const base *b, similar_by by, const float *h, recommend_scratch 
 
 static bool is_candidate(const view *v, const recommend_scratch *s, uint32_t row)
 {
-    return (s->allowed[row / 64] >> (row % 64) & 1) != 0 && view_bit(&v->placed, row);
+    return bits_test(s->allowed, row) && view_bit(&v->placed, row);
 }
 
 /* near_in_base and near_in_delta offer cosines to s->q, which has length 1 under the part. */

@@ -8,6 +8,7 @@
 #ifndef CORE_RECOMMEND_SCRATCH_H
 #define CORE_RECOMMEND_SCRATCH_H
 
+#include "core/common/bits.h"
 #include "core/common/item_fields.h"
 #include "core/search/topk.h"
 #include "core/serve/query/recommend.h"
@@ -154,7 +155,7 @@ err_code explain_hits(const view *v, float balance, recommend_scratch *s, recomm
 static inline void take_out(uint64_t *words, uint32_t row, size_t rows)
 {
     if (row < rows) {
-        words[row / 64] &= ~(1ULL << (row % 64));
+        bits_clear(words, row);
     }
 }
 

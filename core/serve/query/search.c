@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/search/scan.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/recommend_scratch.h"
@@ -55,7 +56,7 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
         scan_rows(chunk->h, rows, dim, s->q, s->scores);
         for (size_t i = 0; i < rows; i++) {
             uint32_t row = chunk->rows[i];
-            if ((s->allowed[row / 64] >> (row % 64) & 1) != 0 && view_slot(v, row) == first + i) {
+            if (bits_test(s->allowed, row) && view_slot(v, row) == first + i) {
                 topk_push(best, row, linked_score(v, s, row, s->scores[i]));
             }
         }
@@ -75,7 +76,7 @@ static linked_search gather(const view *v, recommend_scratch *s)
     for (size_t i = 0; i < touched; i++) {
         uint32_t row = s->sums.touched[i];
         float adds = links_score(0, part + (size_t)row * LINKS_SOURCES, factor);
-        bool skipped = (skip[row / 64] >> (row % 64) & 1) != 0;
+        bool skipped = bits_test(skip, row);
         bool stays = (adds > 0) & (row < items) & !skipped;
         out[count] = (linked_candidate){row, adds};
         count += stays;
@@ -110,7 +111,7 @@ static void score(const view *v, const uint32_t *rows, size_t count, recommend_s
         scan_list(v->base->h, rows + first, n, s->q, v->base->dim, s->scores);
         for (size_t i = 0; i < n; i++) {
             uint32_t row = rows[first + i];
-            s->skip[row / 64] |= 1ULL << (row % 64);
+            bits_set(s->skip, row);
             topk_push(best, row, linked_score(v, s, row, s->scores[i]));
         }
     }
@@ -124,7 +125,7 @@ static void offer_new(const view *v, recommend_scratch *s, topk *best)
     for (size_t i = 0; i < s->sums.count; i++) {
         uint32_t row = s->sums.touched[i];
         bool new = row >= v->base->learnt &&row < v->base->items;
-        if (new && (s->skip[row / 64] >> (row % 64) & 1) == 0) {
+        if (new && !bits_test(s->skip, row)) {
             s->leading[count++] = row;
         }
     }
@@ -152,7 +153,7 @@ static void offer_found(const view *v, const index_result *found, recommend_scra
 {
     for (size_t i = 0; i < found->count; i++) {
         uint32_t row = found->hits[i].row;
-        s->skip[row / 64] |= 1ULL << (row % 64);
+        bits_set(s->skip, row);
         topk_push(best, row, linked_score(v, s, row, found->hits[i].score));
     }
 }
@@ -172,7 +173,7 @@ static void offer_left(const view *v, const linked_search *l, float bound, recom
     for (size_t i = 0; i < count;) {
         size_t n = 0;
         for (floor = topk_floor(best); i < count && n < BLOCK; i++) {
-            bool done = (s->skip[in[i].row / 64] >> (in[i].row % 64) & 1) != 0;
+            bool done = bits_test(s->skip, in[i].row);
             s->leading[n] = in[i].row;
             n += (bound + in[i].adds >= floor) & !done;
         }

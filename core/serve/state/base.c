@@ -8,6 +8,7 @@
 #include <cblas.h>
 #include <math.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/search/scan.h"
 #include "core/serve/state/coldstart_maps.h"
@@ -77,7 +78,7 @@ static void fill_norms(base *b, size_t first, float *split_rows)
         }
         b->inverse_norm[1][first + i] = inverse_length(part, dim);
         if (b->inverse_norm[0][first + i] > 0) {
-            b->placed[(first + i) / 64] |= 1ULL << ((first + i) % 64);
+            bits_set(b->placed, first + i);
         }
     }
 }

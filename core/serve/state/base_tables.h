@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "core/common/bits.h"
 #include "core/model/model.h"
 #include "core/search/index.h"
 #include "core/serve/state/base.h"
@@ -70,7 +71,7 @@ struct base {
 
 static inline bool base_linked(const base *b, uint32_t item)
 {
-    return b->linked != NULL && item < b->items && (b->linked[item / 64] >> (item % 64) & 1) != 0;
+    return b->linked != NULL && item < b->items && bits_test(b->linked, item);
 }
 
 /* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */

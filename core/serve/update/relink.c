@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 #include "core/model/links_build.h"
@@ -129,7 +130,7 @@ static err_code mark(base *b, const view *v, err *e)
     }
     for (uint32_t row = 0; row < b->items; row++) {
         if (view_late_list(v, row) != NULL) {
-            b->linked[row / 64] |= 1ULL << (row % 64);
+            bits_set(b->linked, row);
         }
     }
     return ERR_OK;

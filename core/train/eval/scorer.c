@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
@@ -140,7 +141,7 @@ static void add_links(const links_worker *w, const lister_block *b)
 
 static bool is_placed(const scorer *s, size_t row)
 {
-    return (s->placed[row / 64] >> (row % 64) & 1) != 0;
+    return bits_test(s->placed, row);
 }
 
 static void score(const void *ctx, const lister_block *b)
@@ -226,7 +227,7 @@ err_code scorer_init(scorer *s, const dataset *d, int threads, err *e)
         const float *h = s->item_h + i * s->dim;
         float square = scan_dot(h, h, s->dim);
         s->longest = fmaxf(s->longest, sqrtf(square));
-        s->placed[i / 64] |= (uint64_t)(square > 0) << (i % 64);
+        bits_set_if(s->placed, i, square > 0);
     }
     s->l.score = score;
     s->l.refine = refine;

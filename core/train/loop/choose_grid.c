@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
 #include "core/model/candidates.h"
@@ -110,7 +111,7 @@ static size_t dense(const grid *g, bench *b, uint32_t user)
     topk best;
     scan_rows(g->s.item_h, g->d->items, g->s.dim, h, b->dense);
     for (size_t i = 0; i < g->d->items; i++) {
-        bool in = candidates_item(g->s.l.among, i) && (g->s.placed[i / 64] >> (i % 64) & 1) != 0;
+        bool in = candidates_item(g->s.l.among, i) && bits_test(g->s.placed, i);
         b->dense[i] = in ? b->dense[i] : -INFINITY;
     }
     for (size_t k = g->history[user]; k < g->history[user + 1]; k++) {

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
 #include "core/common/types.h"
@@ -215,7 +216,7 @@ static int has(const csr *a, uint32_t user, uint32_t stacked)
 
 static int excluded(const csr *a, size_t users, uint32_t user, uint32_t item, const uint64_t *gone)
 {
-    if (gone != NULL && (gone[item / 64] >> (item % 64) & 1) != 0) {
+    if (gone != NULL && bits_test(gone, item)) {
         return 1;
     }
     return has(a, user, (uint32_t)(users + item));

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/types.h"
 #include "core/search/index.h"
@@ -151,12 +152,12 @@ static err_code search_clusters(const vector_index *index, const rows *from, con
                                 uint32_t *found, float *similarity, err *e)
 {
     size_t count = from->source->rows;
-    uint64_t *skip = mem_array((count + 63) / 64, sizeof *skip);
+    uint64_t *skip = mem_array(bits_words(count), sizeof *skip);
     if (skip == NULL) {
         return err_nomem(e, "the search for neighbours");
     }
     for (size_t r = 0; r < count; r++) {
-        skip[r / 64] |= (uint64_t)!from->live[r] << (r % 64);
+        bits_set_if(skip, r, !from->live[r]);
     }
     memset(found, 0xff, count * o->k * sizeof *found);
     job j = {o, index, from, skip, found, similarity};
