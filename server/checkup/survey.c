@@ -3,6 +3,7 @@
 
 #include "server/checkup/in_child.h"
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 #include "storage/env/store.h"
 #include "storage/maintenance/walk.h"
 

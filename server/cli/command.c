@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands share beside their table: clocks, interruption, wrong use. */
+/* What commands share beside their table: interruption, wrong use. */
 #include "server/cli/command.h"
 
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/cli/help.h"
 
@@ -55,16 +54,4 @@ err_code command_usage(const command_call *call, err *e, const char *fmt, ...)
     va_end(args);
     *call->usage = true;
     return err_set(e, ERR_INVALID, "%s", text);
-}
-
-double clock_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-long long clock_now(void)
-{
-    return (long long)time(NULL);
 }

@@ -59,9 +59,4 @@ err_code command_usage(const command_call *call, err *e, const char *fmt, ...)
  * Async-signal and thread-safe. */
 bool interrupt_requested(void *unused);
 
-/* clock_seconds is a steady clock, clock_now epoch seconds: the only clocks that the commands hand
- * on to core and storage. */
-double clock_seconds(void);
-long long clock_now(void);
-
 #endif

@@ -13,6 +13,7 @@
 #include "server/checkup/in_child.h"
 #include "server/cli/command.h"
 #include "server/cli/print_json.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/digest.h"
 #include "storage/maintenance/recover.h"

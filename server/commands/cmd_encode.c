@@ -6,6 +6,7 @@
 
 #include "server/cli/command.h"
 #include "server/commands/encode_story.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 
 typedef struct encode_arguments {

@@ -24,6 +24,7 @@
 #include "server/load/dataset_load.h"
 #include "server/runtime/generation_refit.h"
 #include "server/runtime/model_json.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 
 typedef struct eval_arguments {

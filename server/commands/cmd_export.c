@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 #include "storage/exchange/export.h"
 #include "storage/maintenance/recover.h"
 

@@ -16,6 +16,7 @@
 #include "server/jobs/curve_plot.h"
 #include "server/runtime/generation_json.h"
 #include "server/runtime/generation_refit.h"
+#include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"

@@ -11,6 +11,7 @@
 #include "server/cli/command.h"
 #include "server/commands/encode_story.h"
 #include "server/jobs/progress.h"
+#include "server/telemetry/clock.h"
 #include "storage/import/import.h"
 #include "storage/maintenance/recover.h"
 

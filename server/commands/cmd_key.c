@@ -3,10 +3,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/cli/command.h"
 #include "server/http/keys.h"
+#include "server/telemetry/clock.h"
 
 typedef struct key_options {
     const char *keys;
@@ -54,10 +54,9 @@ static err_code run(const command_call *call, err *e)
     char made[KEY_NAME_MAX];
     const char *name = o->name;
     if (name == NULL) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        snprintf(made, sizeof made, "%s-%lld-%06ld", api_role_name(role), (long long)now.tv_sec,
-                 now.tv_nsec / 1000);
+        long long now = clock_now_us();
+        snprintf(made, sizeof made, "%s-%lld-%06lld", api_role_name(role), now / 1000000,
+                 now % 1000000);
         name = made;
     }
     char key[KEY_TEXT_MAX];

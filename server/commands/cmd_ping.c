@@ -11,6 +11,7 @@
 
 #include "server/cli/address.h"
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 
 typedef struct ping_options {
     const char *listen;

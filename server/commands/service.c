@@ -27,6 +27,7 @@
 #include "server/jobs/snapshot_run.h"
 #include "server/jobs/train_run.h"
 #include "server/runtime/engine.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/log_queue.h"
 #include "server/telemetry/metrics.h"

@@ -7,6 +7,7 @@
 #include "core/common/mem.h"
 #include "server/cli/command.h"
 #include "server/encode/embed_client.h"
+#include "server/telemetry/clock.h"
 
 /* A call that takes longer is given up, whatever encoder_timeout grants to batches. */
 static const double CALL_SECONDS_MAX = 10, IDLE_SECONDS = 1;

@@ -5,6 +5,7 @@
 
 #include "server/cli/command.h"
 #include "server/encode/encode_run.h"
+#include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 
 /* So many calls in a row fail before it is given up: with the back-off, some minutes. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "core/common/mem.h"
+#include "server/telemetry/clock.h"
 
 void exchange_deadline(exchange *x, uint64_t now_ns, uint64_t bytes)
 {

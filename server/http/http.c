@@ -18,6 +18,7 @@
 #include "core/common/mem.h"
 #include "server/http/http_parts.h"
 #include "server/http/tls.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/log_queue.h"
 

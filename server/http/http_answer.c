@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/http/http_parts.h"
+#include "server/telemetry/clock.h"
 
 /* Answers beyond this are watched while they are sent; a socket's buffer takes shorter ones. */
 enum { LONG_ANSWER_BYTES = 256 * 1024 };

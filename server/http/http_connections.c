@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "server/http/http_parts.h"
+#include "server/telemetry/clock.h"
 
 /* Of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
 static const uint64_t closing = UINT64_MAX;

@@ -14,11 +14,11 @@
  */
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/common/hash.h"
 #include "core/common/mem.h"
 #include "server/http/http_parts.h"
+#include "server/telemetry/clock.h"
 
 /* Longer bodies are parsed by the pool: this many bytes of JSON take about a millisecond. */
 enum { SHORT_BODY_BYTES = 64 * 1024 };
@@ -104,7 +104,7 @@ static void on_work(work_job *job)
         return;
     }
     api_request request;
-    exchange_request(x, (int64_t)time(NULL), &request);
+    exchange_request(x, clock_now(), &request);
     request.encoding = x->encoding.asked ? &x->encoding : NULL;
     request.stopped = on_stopped;
     request.stopped_ctx = x;
@@ -184,7 +184,7 @@ static enum MHD_Result complete(exchange *x)
     if (x->body_length > SHORT_BODY_BYTES) {
         return work_on(x); /* its text alone takes long to parse */
     }
-    exchange_request(x, (int64_t)time(NULL), &request);
+    exchange_request(x, clock_now(), &request);
     request.short_only = true;
     request.encoding = &x->encoding;
     switch (api_begin(h->options.api, &request, &x->response, &x->write)) {

@@ -11,6 +11,7 @@
 
 #include "core/common/mem.h"
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 
 enum { DROP_BYTES = 64 * 1024, LOOK_MS = 500 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 
 enum { BAR_CELLS = 24 };
 static const double redraw_seconds = 0.1;

@@ -10,6 +10,7 @@
 
 #include "core/common/mem.h"
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "storage/maintenance/snapshot.h"
 

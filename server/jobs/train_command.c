@@ -24,6 +24,7 @@
 #include "server/jobs/train_watch.h"
 #include "server/jobs/tune_report.h"
 #include "server/runtime/model_json.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 

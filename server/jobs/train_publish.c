@@ -11,6 +11,7 @@
 #include "server/jobs/train_quota.h"
 #include "server/jobs/train_report.h"
 #include "server/runtime/model_json.h"
+#include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
 #include "storage/maintenance/recover.h"

@@ -16,6 +16,7 @@
 #include "server/cli/command.h"
 #include "server/jobs/train_argv.h"
 #include "server/jobs/train_child.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 enum {
@@ -399,9 +400,7 @@ void train_runs_stop(train_runs *t)
     if (!made) {
         return;
     }
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_SECONDS;
+    struct timespec until = clock_wall_deadline((uint64_t)STOP_SECONDS * NS_PER_SECOND);
     if (pthread_timedjoin_np(t->thread, NULL, &until) != 0) {
         pthread_mutex_lock(&t->mutex);
         if (t->child != 0) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 #include "storage/models/checkpoint_file.h"
 
 static double seconds(void *ctx)

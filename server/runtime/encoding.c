@@ -7,6 +7,7 @@
 
 #include "core/common/mem.h"
 #include "server/cli/command.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 static const double STEP_SECONDS = 1;

@@ -11,6 +11,7 @@
 #include "server/runtime/encoding.h"
 #include "server/runtime/propagator.h"
 #include "server/runtime/startup.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 #include "storage/maintenance/recover.h"

@@ -13,6 +13,7 @@
 #include "server/runtime/generation_base.h"
 #include "server/runtime/generation_wanted.h"
 #include "server/runtime/recall_sample.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 static const double reader_check_seconds = 60;
@@ -283,12 +284,8 @@ static void convolve_if_due(propagator *p, double now)
 
 static void wait_a_while(propagator *p)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
     double step = p->options.watch_seconds < 1 ? p->options.watch_seconds : 1;
-    until.tv_nsec += (long)(step * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = clock_deadline((uint64_t)(step * NS_PER_SECOND));
     (void)pthread_cond_timedwait(&p->wake, &p->mutex, &until);
 }
 
@@ -372,12 +369,8 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
         mem_free(p);
         return rc;
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->mutex, NULL);
-    pthread_cond_init(&p->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&p->wake);
     int failed = pthread_create(&p->thread, NULL, propagator_main, p);
     if (failed != 0) {
         p->stopping = true;

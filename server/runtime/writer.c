@@ -10,6 +10,7 @@
 
 #include "core/common/mem.h"
 #include "server/runtime/writer_private.h"
+#include "server/telemetry/clock.h"
 
 enum { REOPEN_SECONDS = 1, GATHER_FROM = 4, GATHER_NS_MAX = 1000000 };
 
@@ -41,13 +42,6 @@ static const metric_info info_live_seconds = {
     .name = "stair_write_publish_duration_seconds",
     .help = "Bringing one group's changes into the live tables.",
     .kind = METRIC_HISTOGRAM};
-
-uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 /* --- the queue ---------------------------------------------------------------------------- */
 
@@ -182,9 +176,7 @@ static void wait_for_work(writer *w)
             pthread_cond_wait(&w->wake, &w->mutex);
             continue;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += REOPEN_SECONDS;
+        struct timespec until = clock_deadline((uint64_t)REOPEN_SECONDS * NS_PER_SECOND);
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
             w->idle = false;
             pthread_mutex_unlock(&w->mutex);
@@ -205,11 +197,7 @@ static void gather(writer *w)
     if (w->last_count < GATHER_FROM || w->stopping || most == 0) {
         return;
     }
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)most;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = clock_deadline(most);
     while (w->waiting < w->last_count && w->calls == NULL && !w->stopping) {
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
             break;
@@ -280,13 +268,9 @@ err_code writer_new(writer **out, const writer_options *options, err *e)
         mem_free(w);
         return rc;
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_cond_init(&w->called, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&w->wake);
+    clock_cond_init(&w->called);
     int failed = pthread_create(&w->thread, NULL, writer_main, w);
     if (failed != 0) {
         w->joined = true;

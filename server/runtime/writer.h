@@ -116,7 +116,4 @@ void writer_state(writer *w, writer_status *out);
 void writer_stop(writer *w);
 void writer_free(writer *w);
 
-/* clock_ns is the steady clock in nanoseconds. */
-uint64_t clock_ns(void);
-
 #endif

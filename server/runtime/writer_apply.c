@@ -10,6 +10,7 @@
 
 #include "core/common/mem.h"
 #include "server/runtime/writer_private.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 enum { LIVE_TRIES = 20 };

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log_queue.h"
 
 static atomic_int least_level = LOG_INFO;
@@ -146,12 +147,8 @@ void log_write(log_level level, const char *event, const log_field *fields, size
     if (!log_enabled(level)) {
         return;
     }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     char text[LOG_LINE_MAX + 1];
-    size_t length =
-        log_format(text, LOG_LINE_MAX, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, level,
-                   event, fields, count);
+    size_t length = log_format(text, LOG_LINE_MAX, clock_now_ms(), level, event, fields, count);
     text[length] = '\n';
     if (log_queue_put(text, length + 1)) {
         return;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 /* Of one write(2): what a pipe takes at once, so that lines of other processes do not get between.
@@ -52,15 +53,12 @@ static void append(const char *line, size_t length)
 static void tell_dropped(void)
 {
     char line[LOG_LINE_MAX + 1];
-    struct timespec now;
     if (queue.untold == 0 || LOG_QUEUE_BYTES - queue.length < 2 * sizeof line) {
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &now);
     const log_field lines = log_int("lines", queue.untold);
     size_t length =
-        log_format(line, LOG_LINE_MAX, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, LOG_WARN,
-                   "log_dropped", &lines, 1);
+        log_format(line, LOG_LINE_MAX, clock_now_ms(), LOG_WARN, "log_dropped", &lines, 1);
     line[length] = '\n';
     append(line, length + 1);
     queue.untold = 0;
@@ -182,12 +180,7 @@ static bool wait_done(bool of_thread, unsigned patience_ms)
 {
     while (!is_done(of_thread)) {
         uint64_t before = atomic_load(&queue.progress);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += patience_ms / 1000;
-        until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = clock_wall_deadline((uint64_t)patience_ms * NS_PER_MS);
         int rc = pthread_cond_timedwait(&queue.written, &queue.mutex, &until);
         if (rc == ETIMEDOUT && atomic_load(&queue.progress) == before && !is_done(of_thread)) {
             return false;

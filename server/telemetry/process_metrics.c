@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log_queue.h"
 #include "server/telemetry/version.h"
 
@@ -115,6 +115,6 @@ err_code process_metrics_add(metrics *m, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
-    metric_set(gauges.started, (double)time(NULL));
+    metric_set(gauges.started, (double)clock_now());
     return metrics_on_scrape(m, collect, NULL, e);
 }

@@ -4,9 +4,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <systemd/sd-daemon.h>
+
+#include "server/telemetry/clock.h"
 
 enum { TEXT_MAX = 512 };
 
@@ -42,10 +43,8 @@ void supervisor_status(const char *fmt, ...)
 void supervisor_reloading(void)
 {
     /* The time is for Type=notify-reload, which Debian 12's systemd does not know yet. */
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading keys and certificates",
-                     (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+                     (long long)(clock_ns() / 1000));
 }
 
 void supervisor_stopping(void)

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "server/runtime/engine.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 #include "tests/support/store_fixture.h"
