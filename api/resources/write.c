@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/web/body_hash.h"
 #include "api/web/problem.h"
+#include "api/web/sha256.h"
 #include "core/common/mem.h"
+
+_Static_assert((int)IDEMPOTENCY_HASH_BYTES == (int)SHA256_BYTES, "a request is told by its digest");
 
 /* More than any answer to OP_ENTRIES_MAX entries takes. */
 static const size_t RENDER_BYTES_MAX = (size_t)64 << 20;
@@ -397,5 +399,5 @@ err_code write_idempotent(context *c, api_write *w, err *e)
     }
     const slice parts[] = {c->request->method, c->request->target, c->request->body};
     err_code code = carry_answer(w, e);
-    return code == ERR_OK ? body_hash(parts, 3, w->op->idempotency_hash, e) : code;
+    return code == ERR_OK ? sha256_parts(parts, 3, w->op->idempotency_hash, e) : code;
 }

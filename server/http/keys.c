@@ -15,14 +15,15 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
+#include "api/web/sha256.h"
 #include "core/common/mem.h"
 
-enum { HASH_BYTES = 32, SECRET_BYTES = 32 };
+enum { SECRET_BYTES = 32 };
 
 typedef struct key_entry {
     char name[KEY_NAME_MAX + 1];
     api_role role;
-    unsigned char hash[HASH_BYTES];
+    unsigned char hash[SHA256_BYTES];
 } key_entry;
 
 typedef struct key_table {
@@ -36,18 +37,12 @@ struct keys {
     _Atomic(key_table *) table;
 };
 
-err_code sha256(const void *bytes, size_t length, unsigned char out[32], err *e)
+static bool hex_decode(const char *text, unsigned char out[SHA256_BYTES])
 {
-    int rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, length, out);
-    return rc == 0 ? ERR_OK : err_set(e, ERR_INTERNAL, "SHA-256: %s", gnutls_strerror(rc));
-}
-
-static bool hex_decode(const char *text, unsigned char out[HASH_BYTES])
-{
-    if (strlen(text) != (size_t)2 * HASH_BYTES) {
+    if (strlen(text) != (size_t)2 * SHA256_BYTES) {
         return false;
     }
-    for (size_t i = 0; i < (size_t)HASH_BYTES; i++) {
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
         char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
         if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1])) {
             return false;
@@ -225,16 +220,15 @@ size_t keys_count(const keys *k)
 api_role keys_check(const keys *k, slice presented, const char **name)
 {
     *name = NULL;
-    unsigned char hash[HASH_BYTES];
-    if (presented.length > KEY_BYTES_MAX ||
-        sha256(presented.at != NULL ? presented.at : "", presented.length, hash, NULL) != ERR_OK) {
+    unsigned char hash[SHA256_BYTES];
+    if (presented.length > KEY_BYTES_MAX || sha256(presented, hash, NULL) != ERR_OK) {
         return API_OPEN;
     }
     const key_table *table = atomic_load_explicit(&k->table, memory_order_acquire);
     unsigned role = API_OPEN;
     uintptr_t at = 0;
     for (size_t i = 0; i < table->count; i++) {
-        unsigned same = gnutls_memcmp(hash, table->entries[i].hash, HASH_BYTES) == 0 ? 1 : 0;
+        unsigned same = gnutls_memcmp(hash, table->entries[i].hash, SHA256_BYTES) == 0 ? 1 : 0;
         role |= (0U - same) & (unsigned)table->entries[i].role;
         at |= ((uintptr_t)0 - same) & (uintptr_t)table->entries[i].name;
     }
@@ -278,7 +272,7 @@ static err_code append_line(int fd, const char *path, const char *line, size_t l
 }
 
 static err_code append_entry(const char *path, const char *name, api_role role,
-                             const unsigned char hash[HASH_BYTES], err *e)
+                             const unsigned char hash[SHA256_BYTES], err *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -296,9 +290,9 @@ static err_code append_entry(const char *path, const char *name, api_role role,
         }
     }
     if (rc == ERR_OK) {
-        char line[KEY_NAME_MAX + 2 * HASH_BYTES + 16];
+        char line[KEY_NAME_MAX + 2 * SHA256_BYTES + 16];
         size_t used = (size_t)snprintf(line, sizeof line, "%s %s ", name, api_role_name(role));
-        for (size_t i = 0; i < HASH_BYTES; i++) {
+        for (size_t i = 0; i < SHA256_BYTES; i++) {
             used += (size_t)snprintf(line + used, sizeof line - used, "%02x", hash[i]);
         }
         line[used++] = '\n';
@@ -313,7 +307,7 @@ err_code key_make(const char *path, const char *name, api_role role, char text[K
                   err *e)
 {
     unsigned char secret[SECRET_BYTES];
-    unsigned char hash[HASH_BYTES];
+    unsigned char hash[SHA256_BYTES];
     if (!key_name_valid(name)) {
         return err_set(e, ERR_INVALID,
                        "a key's name has 1 to %d of A-Z a-z 0-9 . _ -, not \"%.80s\"", KEY_NAME_MAX,
@@ -325,6 +319,6 @@ err_code key_make(const char *path, const char *name, api_role role, char text[K
     }
     secret_text(secret, text);
     gnutls_memset(secret, 0, sizeof secret);
-    err_code code = sha256(text, strlen(text), hash, e);
+    err_code code = sha256(slice_of(text), hash, e);
     return code == ERR_OK ? append_entry(path, name, role, hash, e) : code;
 }

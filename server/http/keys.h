@@ -46,7 +46,4 @@ bool key_name_valid(const char *name);
 err_code key_make(const char *path, const char *name, api_role role, char text[KEY_TEXT_MAX],
                   err *e) ERR_CHECKED;
 
-/* sha256 of some bytes. */
-err_code sha256(const void *bytes, size_t length, unsigned char out[32], err *e) ERR_CHECKED;
-
 #endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/web/sha256.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdint.h>
+
+static err_code refused(int rc, err *e)
+{
+    return err_set(e, ERR_INTERNAL, "SHA-256: %s", gnutls_strerror(rc));
+}
+
+err_code sha256(slice bytes, unsigned char out[SHA256_BYTES], err *e)
+{
+    int rc =
+        gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes.at != NULL ? bytes.at : "", bytes.length, out);
+    return rc == 0 ? ERR_OK : refused(rc, e);
+}
+
+err_code sha256_parts(const slice *parts, size_t count, unsigned char out[SHA256_BYTES], err *e)
+{
+    gnutls_hash_hd_t hash;
+    int rc = gnutls_hash_init(&hash, GNUTLS_DIG_SHA256);
+    if (rc != 0) {
+        return refused(rc, e);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        uint64_t length = parts[i].length;
+        rc = gnutls_hash(hash, &length, sizeof length);
+        if (rc == 0 && length > 0) {
+            rc = gnutls_hash(hash, parts[i].at, parts[i].length);
+        }
+    }
+    gnutls_hash_deinit(hash, out);
+    return rc == 0 ? ERR_OK : refused(rc, e);
+}
