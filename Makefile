@@ -38,6 +38,9 @@ packages.build += libcurl4-gnutls-dev
 packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus chromium chromium-driver procps git tzdata
+# iproute2: network namespaces, in which the cluster's tests part servers and nodes. haproxy: the balancer
+# that those tests put in front. faketime: a node whose clock is wrong.
+packages.test += iproute2 haproxy faketime
 # codespell: spelling of the documents and of openapi.yaml.
 # npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
 packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
@@ -203,7 +206,7 @@ test: ## packages, build and every tier; the last line counts the tests (ONLY=na
 	@tests/support/deps.sh $(packages.build) $(packages.demo) $(packages.test) $(packages.lint)
 	@$(MAKE) --no-print-directory $(if $(ONLY),only,$(if $(SAN),unit-summary,check))
 
-tiers := lint unit unit-address unit-thread e2e quality fuzz-short
+tiers := lint unit unit-address unit-thread e2e cluster quality fuzz-short
 
 check: ## everything that CI runs, without installing packages
 	@rm -rf build/results
@@ -229,6 +232,8 @@ tier-unit-thread:
 	@$(MAKE) --no-print-directory -j2 SAN=thread unit
 tier-e2e:
 	@$(MAKE) --no-print-directory e2e
+tier-cluster:
+	@$(MAKE) --no-print-directory cluster
 tier-quality:
 	@$(MAKE) --no-print-directory quality
 tier-fuzz-short:
@@ -242,6 +247,10 @@ unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|threa
 
 e2e: all ## the real binary from outside, every answer checked against openapi.yaml (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e --jobs $(JOBS) $(call pick,$(wildcard tests/e2e/test_*.py))
+
+# One after the other: their networks have the same names, and they need the processors.
+cluster: all ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
+	@STAIR=$(abspath $B/stair) $(run_tests) --suite cluster --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
@@ -377,7 +386,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
+.PHONY: nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)

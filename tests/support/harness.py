@@ -181,10 +181,10 @@ class Client:
 class Server:
     """A `stair serve` on a port of the system's choice; use as a context manager."""
 
-    def __init__(self, store, *arguments, env=None, client_headers=None, tls=None, wrap=()):
+    def __init__(self, store, *arguments, env=None, client_headers=None, tls=None, wrap=(), listen="127.0.0.1:0"):
         self.store, self.log, self.address, self.admin = store, [], None, None
         self.found = threading.Event()
-        command = [*wrap, STAIR, "serve", "--store", str(store), "--listen", "127.0.0.1:0", *map(str, arguments)]
+        command = [*wrap, STAIR, "serve", "--store", str(store), "--listen", listen, *map(str, arguments)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, **(env or {})})
         self.reader = threading.Thread(target=self._read, daemon=True)

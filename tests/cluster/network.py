@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network of namespaces: one host for each server and node, joined by a bridge, so that any two of
+them can be parted while the tests' own connections go on.
+
+    with Network(6) as network:
+        subprocess.Popen([*network.wrap(0), "nats-server", ...])   # runs on network.host(0)
+        network.cut(0, 3)             # neither hears the other
+        network.cut(0, 3, one_way=True)   # 3 does not hear 0
+        network.heal()
+
+Needs root and iproute2. `problem()` says why there can be none here.
+"""
+
+import os
+import shutil
+import subprocess
+
+PREFIX = "stairt"
+BRIDGE = PREFIX + "br"
+NET = "10.213.77."
+
+
+def ip(*arguments, check=True):
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done
+
+
+def problem():
+    """None, or why there are no network namespaces here."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return "network namespaces need root and iproute2"
+    try:
+        with Network(1):
+            return None
+    except AssertionError as why:
+        return str(why)
+
+
+class Network:
+    def __init__(self, count):
+        self.count, self.cuts = count, []
+
+    def host(self, index):
+        return f"{NET}{10 + index}"
+
+    def name(self, index):
+        return f"{PREFIX}{index}"
+
+    def wrap(self, index):
+        return ["ip", "netns", "exec", self.name(index)]
+
+    def __enter__(self):
+        self._remove()
+        try:
+            ip("link", "add", BRIDGE, "type", "bridge")
+            ip("addr", "add", NET + "1/24", "dev", BRIDGE)
+            ip("link", "set", BRIDGE, "up")
+            for index in range(self.count):
+                inside, outside = f"{PREFIX}i{index}", f"{PREFIX}o{index}"
+                ip("netns", "add", self.name(index))
+                ip("link", "add", outside, "type", "veth", "peer", "name", inside)
+                ip("link", "set", inside, "netns", self.name(index))
+                ip("link", "set", outside, "master", BRIDGE, "up")
+                ip("-n", self.name(index), "addr", "add", self.host(index) + "/24", "dev", inside)
+                ip("-n", self.name(index), "link", "set", inside, "up")
+                ip("-n", self.name(index), "link", "set", "lo", "up")
+        except AssertionError:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._remove()
+
+    def _remove(self):
+        found = ip("netns", "list", check=False).stdout
+        for line in found.splitlines():
+            if line.startswith(PREFIX):
+                ip("netns", "del", line.split()[0], check=False)
+        ip("link", "del", BRIDGE, check=False)
+
+    def cut(self, a, b, one_way=False):
+        """What `a` sends to `b` goes nowhere; unless `one_way`, the same back. TCP notices by its timeouts."""
+        for source, target in ((a, b),) if one_way else ((a, b), (b, a)):
+            ip("-n", self.name(source), "route", "replace", "blackhole", self.host(target) + "/32")
+            self.cuts.append((source, target))
+
+    def part(self, some, others, one_way=False):
+        for a in some:
+            for b in others:
+                self.cut(a, b, one_way)
+
+    def heal(self):
+        for source, target in self.cuts:
+            ip("-n", self.name(source), "route", "del", "blackhole", self.host(target) + "/32", check=False)
+        self.cuts = []
+
+    def slow(self, index, text="delay 40ms 20ms 25% loss 1% reorder 5%"):
+        """Links of one host get slow, lossy and reordering; False where the kernel has no netem."""
+        done = subprocess.run(["tc", "-n", self.name(index), "qdisc", "replace", "dev", f"{PREFIX}i{index}", "root",
+                               "netem", *text.split()], capture_output=True, text=True)
+        return done.returncode == 0
+
+    def fast(self, index):
+        subprocess.run(["tc", "-n", self.name(index), "qdisc", "del", "dev", f"{PREFIX}i{index}", "root"],
+                       capture_output=True)

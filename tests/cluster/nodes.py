@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes of a cluster as processes: each with its own copy of the store and a fixed address, so that
+it can be killed, paused and started again at the same place."""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import harness  # noqa: E402
+import nats  # noqa: E402
+
+NAME = "shop"
+STREAM = "STAIR_SHOP_LOG"
+
+
+class Node:
+    """One `stair serve`. `wrap` goes before the command: a namespace, another clock."""
+
+    def __init__(self, index, store, urls, host="127.0.0.1", wrap=(), arguments=()):
+        self.index, self.store, self.host = index, store, host
+        self.port = nats.free_ports(1)[0]
+        self.address = f"{host}:{self.port}"
+        self.wrap, self.server, self.logs = list(wrap), None, []
+        self.arguments = ["--cluster", urls, "--cluster-name", NAME, "--cluster-node", f"node{index + 1}",
+                          "--insecure", *arguments]
+
+    def start(self):
+        try:
+            self.server = harness.Server(self.store, *self.arguments, listen=self.address, wrap=self.wrap)
+        except AssertionError:
+            self.server = None
+            raise
+        return self
+
+    @property
+    def running(self):
+        return self.server is not None and self.server.process.poll() is None
+
+    def pid(self):
+        """The service's own: a wrapping program has another."""
+        found = [re.search(r"\bpid=(\d+)", line) for line in self.server.log]
+        return next((int(m.group(1)) for m in found if m), self.server.process.pid)
+
+    def kill(self):
+        if self.server is not None:
+            if self.wrap:
+                os.kill(self.pid(), signal.SIGKILL)
+            self.server.kill()
+            self.logs += self.server.log
+            self.server = None
+
+    def stop(self):
+        status = self.server.stop() if self.server is not None else 0
+        self.server = None
+        return status
+
+    def pause(self):
+        os.kill(self.pid(), signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self.pid(), signal.SIGCONT)
+
+    def client(self):
+        return harness.Client(self.address)
+
+
+def init(store, urls, *more):
+    return harness.run("cluster", "init", "--store", store, "--cluster", urls, "--cluster-name", NAME, *more)
+
+
+class Nodes:
+    """`count` nodes on copies of one store that became a cluster; use as a context manager."""
+
+    def __init__(self, folder, store, urls, count=3, hosts=None, wraps=None, replicas=1, arguments=()):
+        hosts, wraps = hosts or ["127.0.0.1"] * count, wraps or [()] * count
+        init(store, urls, "--cluster-replicas", replicas)
+        self.all = []
+        for index in range(count):
+            mine = os.path.join(folder, f"node{index + 1}")
+            shutil.copytree(store, mine)
+            self.all.append(Node(index, mine, urls, hosts[index], wraps[index], arguments))
+
+    def __enter__(self):
+        try:
+            for node in self.all:
+                node.start()
+        except AssertionError:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for node in self.all:
+            if node.server is not None:
+                if kind is not None:
+                    sys.stderr.write(f"log of node {node.index + 1}:\n" + "".join(node.server.log[-30:]))
+                node.kill()
+
+    def wait_level(self, seq, seconds=60):
+        """Until every node has seen write `seq`."""
+        end = time.monotonic() + seconds
+        for node in self.all:
+            ask = node.client()
+            while True:
+                answer = ask.get("/items", {"limit": 1, "min_seq": seq})
+                if answer.status == 200:
+                    break
+                if time.monotonic() > end:
+                    raise AssertionError(f"node {node.index + 1} has not seen write {seq}: {answer.body}")
+                time.sleep(0.05)
+            ask.close()
+
+    def digests(self):
+        """(POSITION, SEQ, HASH) of each node's store; the nodes have to be stopped."""
+        return [tuple(harness.run("check", "--store", node.store, "--digest").stdout.split()[-3:]) for node in self.all]
