@@ -53,10 +53,17 @@ static const slice *read_texts(reading *r, const json_t *value, size_t count_max
     return texts;
 }
 
+/* A patch removes what is null. A whole item is the same with a null member as without it, but for
+ * features: those that are stored stay unless they are null. */
+static bool null_is_absent(const reading *r, const json_t *value)
+{
+    return json_is_null(value) && r->options->mode == ITEM_JSON_PUT;
+}
+
 static void read_title(reading *r, const json_t *value, op_item *out)
 {
     out->given |= OP_TITLE;
-    if (!json_is_null(value) || r->options->mode != ITEM_JSON_PATCH) {
+    if (!json_is_null(value)) {
         reading_text(r, value, 0, TITLE_BYTES_MAX, &out->title);
     }
 }
@@ -64,7 +71,7 @@ static void read_title(reading *r, const json_t *value, op_item *out)
 static void read_description(reading *r, const json_t *value, op_item *out)
 {
     out->given |= OP_DESCRIPTION;
-    if (!json_is_null(value) || r->options->mode != ITEM_JSON_PATCH) {
+    if (!json_is_null(value)) {
         reading_text(r, value, 0, DESCRIPTION_BYTES_MAX, &out->description);
     }
 }
@@ -72,7 +79,7 @@ static void read_description(reading *r, const json_t *value, op_item *out)
 static void read_categories(reading *r, const json_t *value, op_item *out)
 {
     out->given |= OP_CATEGORIES;
-    if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+    if (json_is_null(value)) {
         return;
     }
     if (!json_is_array(value)) {
@@ -112,7 +119,7 @@ static void read_attribute(reading *r, const json_t *value, attribute *out)
         out->kind = ATTRIBUTE_TEXTS;
         out->texts =
             read_texts(r, value, ATTRIBUTE_TEXTS_MAX, ATTRIBUTE_TEXT_BYTES_MAX, &out->text_count);
-    } else if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+    } else if (json_is_null(value)) {
         out->kind = ATTRIBUTE_REMOVED;
     } else {
         reading_problem(r, "expected a string, a number, true, false or a list of strings, not %s",
@@ -122,7 +129,7 @@ static void read_attribute(reading *r, const json_t *value, attribute *out)
 
 static void read_attributes(reading *r, const json_t *value, op_item *out)
 {
-    if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+    if (json_is_null(value)) {
         out->given |= OP_NO_ATTRIBUTES;
         return;
     }
@@ -148,7 +155,7 @@ static void read_attributes(reading *r, const json_t *value, op_item *out)
         attribute *a = &list[out->attribute_count];
         if (reading_name(r, name, ATTRIBUTE_NAME_BYTES_MAX, &a->name)) {
             read_attribute(r, member, a);
-            out->attribute_count++;
+            out->attribute_count += !null_is_absent(r, member);
         }
         reading_leave(r, before);
     }
@@ -159,7 +166,7 @@ static void read_created(reading *r, const json_t *value, op_item *out)
 {
     err why = ERR_INIT;
     err_code code = ERR_OK;
-    if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+    if (json_is_null(value)) {
         out->created = r->options->now; /* as an item that comes without one */
     } else if (json_is_string(value)) {
         slice text = {json_string_value(value), json_string_length(value)};
@@ -182,7 +189,7 @@ static void read_created(reading *r, const json_t *value, op_item *out)
 static void read_hidden(reading *r, const json_t *value, op_item *out)
 {
     out->given |= OP_HIDDEN;
-    if (json_is_null(value) && r->options->mode == ITEM_JSON_PATCH) {
+    if (json_is_null(value)) {
         out->hidden = false;
     } else if (json_is_boolean(value)) {
         out->hidden = json_is_true(value);
@@ -194,15 +201,16 @@ static void read_hidden(reading *r, const json_t *value, op_item *out)
 static const struct {
     const char *name;
     void (*read)(reading *r, const json_t *value, op_item *out);
+    bool always; /* null means something in a whole item too */
 } members_known[] = {
-    {"id", read_id},
-    {"title", read_title},
-    {"description", read_description},
-    {"categories", read_categories},
-    {"attributes", read_attributes},
-    {"created", read_created},
-    {"hidden", read_hidden},
-    {"features", item_json_features},
+    {"id", read_id, true},
+    {"title", read_title, false},
+    {"description", read_description, false},
+    {"categories", read_categories, false},
+    {"attributes", read_attributes, false},
+    {"created", read_created, false},
+    {"hidden", read_hidden, false},
+    {"features", item_json_features, true},
 };
 
 static void read_member(reading *r, const char *name, const json_t *value, op_item *out)
@@ -211,7 +219,9 @@ static void read_member(reading *r, const char *name, const json_t *value, op_it
     bool known = false;
     for (size_t i = 0; i < sizeof members_known / sizeof members_known[0]; i++) {
         if (strcmp(name, members_known[i].name) == 0) {
-            members_known[i].read(r, value, out);
+            if (members_known[i].always || !null_is_absent(r, value)) {
+                members_known[i].read(r, value, out);
+            }
             known = true;
         }
     }

@@ -28,7 +28,9 @@
 typedef void (*json_report)(void *ctx, const char *pointer, const char *detail);
 
 typedef enum item_json_mode {
-    ITEM_JSON_PUT,   /* a whole item; `id` must be there */
+    /* A whole item; `id` must be there. Null is the same as no such member, except that features
+     * that are null are removed and those that are absent stay. */
+    ITEM_JSON_PUT,
     ITEM_JSON_PATCH, /* RFC 7396: null removes; `id` must be there */
 } item_json_mode;
 

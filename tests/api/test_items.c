@@ -150,6 +150,37 @@ static void put_replaces_all_but_features_and_created(void **state)
     assert_null(shop_at(s, "features/image"));
 }
 
+static void a_whole_item_may_say_null_for_what_it_does_not_have(void **state)
+{
+    api_shop *s = *state;
+    static const char nulls[] =
+        "\"title\":null,\"description\":null,\"categories\":null,\"created\":null,"
+        "\"hidden\":null,\"features\":null,\"attributes\":";
+    char body[512];
+    snprintf(body, sizeof body, "{\"id\":\"a\",%snull}", nulls);
+    assert_int_equal(shop_call(s, "POST", "/items", body), 201);
+    snprintf(body, sizeof body, "{\"items\":[{\"id\":\"b\",%s{\"p\":null,\"q\":2}}]}", nulls);
+    assert_int_equal(shop_call(s, "POST", "/items", body), 200);
+    shop_get(s, "/items/b?fields=title,description,categories,created,hidden,attributes,features");
+    assert_true(json_is_null(shop_at(s, "title")) && json_is_null(shop_at(s, "description")));
+    assert_true(json_is_false(shop_at(s, "hidden")) && shop_count(s, "categories") == 0);
+    assert_null(shop_at(s, "attributes/p"));
+    assert_int_equal(shop_number(s, "attributes/q"), 2);
+    assert_null(shop_at(s, "features/text"));
+
+    /* As a put that does not give it, null leaves `created` as it was; features null removes all.
+     */
+    shop_call(
+        s, "PUT", "/items/a",
+        "{\"title\":\"T\",\"created\":\"2023-01-01T00:00:00Z\",\"features\":{\"text\":[1,2]}}");
+    snprintf(body, sizeof body, "{%s{}}", nulls);
+    assert_int_equal(shop_call(s, "PUT", "/items/a", body), 200);
+    shop_get(s, "/items/a?fields=title,created,features");
+    assert_true(json_is_null(shop_at(s, "title")));
+    assert_string_equal(shop_text(s, "created"), "2023-01-01T00:00:00Z");
+    assert_null(shop_at(s, "features/text"));
+}
+
 static void patch_merges_and_null_removes(void **state)
 {
     api_shop *s = *state;
@@ -325,6 +356,7 @@ int main(void)
         T(a_second_post_of_an_id_is_a_conflict_and_changes_nothing),
         T(ids_of_any_character_work_in_paths),
         T(put_replaces_all_but_features_and_created),
+        T(a_whole_item_may_say_null_for_what_it_does_not_have),
         T(patch_merges_and_null_removes),
         T(entries_of_a_batch_do_not_fail_each_other),
         T(a_body_of_the_wrong_shape_is_refused_whole_with_all_pointers),

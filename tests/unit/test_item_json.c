@@ -95,6 +95,25 @@ static void a_path_gives_the_id_and_the_document_may_repeat_it(void **state)
     assert_string_equal(told, "/id=differs from the id in the path|");
 }
 
+static void null_in_a_whole_item_is_the_same_as_no_such_member(void **state)
+{
+    (void)state;
+    op_item it;
+    assert_int_equal(read_item("{\"id\":\"x\",\"title\":null,\"description\":null,\"created\":null,"
+                               "\"categories\":null,\"attributes\":null,\"hidden\":null}",
+                               ITEM_JSON_PUT, NULL, &it),
+                     ERR_OK);
+    assert_int_equal(it.given, 0);
+    assert_int_equal(read_item("{\"id\":\"x\",\"attributes\":{\"a\":null,\"b\":1,\"c\":null},"
+                               "\"features\":null}",
+                               ITEM_JSON_PUT, NULL, &it),
+                     ERR_OK);
+    assert_int_equal(it.given, OP_ATTRIBUTES | OP_NO_FEATURES);
+    assert_int_equal(it.attribute_count, 1);
+    expect(it.attributes[0].name, "b");
+    assert_int_equal(read_item("{\"id\":null}", ITEM_JSON_PUT, NULL, &it), ERR_INVALID);
+}
+
 static void a_patch_removes_by_null(void **state)
 {
     (void)state;
@@ -330,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_item_is_read),
         cmocka_unit_test(a_path_gives_the_id_and_the_document_may_repeat_it),
+        cmocka_unit_test(null_in_a_whole_item_is_the_same_as_no_such_member),
         cmocka_unit_test(a_patch_removes_by_null),
         cmocka_unit_test(every_problem_is_told_with_its_pointer),
         cmocka_unit_test(limits_are_counted),
