@@ -53,6 +53,8 @@ packages.deb   := debhelper dpkg-dev fakeroot python3
 # ---- How things are compiled.
 
 warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+# To clang, -Wconversion includes an enum's constant in double arithmetic, as in seconds * MILLISECONDS.
+warnings += $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-enum-float-conversion)
 # No -ffast-math: it deletes NaN checks. These three are what lets a sum be vectorised.
 maths := -fassociative-math -fno-signed-zeros -fno-trapping-math
 san_flags.address  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-static const char alphabet[64] __attribute__((nonstring)) =
+static const char *const alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 enum { BAD = 0xff };

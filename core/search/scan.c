@@ -7,7 +7,11 @@
  * The compiler may neither reorder those additions nor fuse them with the products, which it would
  * do differently in each copy, hence the pragma: the build allows both elsewhere.
  */
+#ifdef __clang__
+#pragma clang fp reassociate(off) contract(off)
+#else
 #pragma GCC optimize("no-associative-math", "fp-contract=off")
+#endif
 
 #include "core/search/scan.h"
 

@@ -222,7 +222,7 @@ static err_code convert_all(migration *m, const char *dir, err *e)
     encoder_init(&m->record, RECORD_ARENA);
     err_code rc = stage_make(dir, stage, e);
     rc = rc == ERR_OK ? store_open(&m->made, stage, &options, e) : rc;
-    for (int db = 0; rc == ERR_OK && db < DB_COUNT; db++) {
+    for (store_db db = 0; rc == ERR_OK && db < DB_COUNT; db++) {
         rc = visits[db] != NULL ? old_each(m, db, visits[db], e) : ERR_OK;
         rc = rc == ERR_OK ? group_end(m, e) : rc;
     }
