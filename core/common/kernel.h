@@ -8,7 +8,8 @@
  * took about five times as long with AVX2), and with AVX-512 these loops wait for memory either
  * way. KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time,
  * so one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
- * when the loader resolves them.
+ * when the loader resolves them. Nor are there with older releases of clang, which name the clones
+ * so that other files do not find them (14 does, 19 does not).
  *
  * A row is walked in blocks of 64 columns (eight vectors), then of 8, then one shorter. The helpers
  * take the number of vectors and of floats as constants and vanish by inlining.
@@ -22,7 +23,7 @@
 
 #include "core/common/sparse.h"
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || (defined(__clang__) && __clang_major__ < 19)
 #define KERNEL_CLONES
 #else
 #define KERNEL_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/half.h"
 #include "core/common/mem.h"
 #include "core/common/npy.h"
 
@@ -77,7 +78,7 @@ static bool read_table(feature_table *t, const char *path)
     t->rows = npy_rows(n);
     t->width = npy_width(n);
     float *x = mem_table(t->rows * t->width, sizeof *x);
-    _Float16 *half = mem_array(t->width, sizeof *half);
+    uint16_t *half = mem_array(t->width, sizeof *half);
     bool ok = x != NULL && half != NULL;
     for (size_t r = 0; ok && r < t->rows; r++) {
         npy_row kind;
@@ -85,7 +86,7 @@ static bool read_table(feature_table *t, const char *path)
         float *row = x + r * t->width;
         ok = npy_read(n, is_half ? (void *)half : (void *)row, &kind, &e) == ERR_OK;
         for (size_t j = 0; ok && is_half && j < t->width; j++) {
-            row[j] = (float)half[j];
+            row[j] = half_to_float(half[j]);
         }
     }
     mem_free(half);

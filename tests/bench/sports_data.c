@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/half.h"
 #include "core/common/mem.h"
 #include "core/common/npy.h"
 #include "core/common/rng.h"
@@ -67,11 +68,11 @@ static err_code read_features(sports_data *d, size_t m, const char *path, err *e
         npy_row kind;
         rc = npy_read(n, row, &kind, e);
         for (size_t j = 0; j < width && rc == ERR_OK; j++) {
-            _Float16 half;
+            uint16_t half;
             float *out = &d->features[m][i * width + j];
             memcpy(&half, row + 2 * j, sizeof half);
             memcpy(out, row + 4 * j, npy_dtype(n) == FEATURE_F4 ? sizeof *out : 0);
-            *out = npy_dtype(n) == FEATURE_F4 ? *out : (float)half;
+            *out = npy_dtype(n) == FEATURE_F4 ? *out : half_to_float(half);
         }
     }
     if (row == NULL || d->features[m] == NULL) {

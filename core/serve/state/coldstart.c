@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/half.h"
 #include "core/common/mem.h"
 #include "core/search/scan.h"
 #include "core/serve/state/coldstart_fit.h"
@@ -54,9 +55,9 @@ static float feature_at(const feature *f, size_t j)
         memcpy(&value, (const char *)f->data + j * sizeof value, sizeof value);
         return value;
     }
-    _Float16 half;
+    uint16_t half;
     memcpy(&half, (const char *)f->data + j * sizeof half, sizeof half);
-    return (float)half;
+    return half_to_float(half);
 }
 
 static void read_feature(const feature *f, float *out)
