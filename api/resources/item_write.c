@@ -128,15 +128,20 @@ static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
     return ERR_OK;
 }
 
-/* cold_of finds the vector that the item has under the view: of its words, and of its features with
- * the encoder's among them (*encoded), if that fits. *out stays NULL if a width is wrong, which is
- * for the store to say. */
-static err_code cold_of(const context *c, const view *v, const op_item *it, bool *encoded,
-                        cold_item **out, err *e)
-{
-    err own = ERR_INIT;
+/* An entry whose vector is to be made. */
+typedef struct making {
+    uint32_t entry;
+    bool exists;
+    bool encoded; /* an encoder's vector is among the features */
     cold_words all;
     feature features[MODALITIES_MAX + 1];
+} making;
+
+/* gather collects what the item's vector is made of under the view: its features, the encoder's
+ * among them if that fits, and its words. ERR_INVALID if a width is wrong, which is for the store
+ * to say. */
+static err_code gather(const context *c, const view *v, const op_item *it, making *m, err *e)
+{
     item_content content = {.features = it->features,
                             .count = it->feature_count,
                             .text = {.title = it->title,
@@ -145,51 +150,86 @@ static err_code cold_of(const context *c, const view *v, const op_item *it, bool
                                      .category_count = it->category_count,
                                      .attributes = it->attributes,
                                      .attribute_count = it->attribute_count}};
-    if (it->feature_count < MODALITIES_MAX && encoded_text_take(c, &features[it->feature_count])) {
-        if (it->feature_count > 0) {
-            memcpy(features, it->features, it->feature_count * sizeof *features);
-        }
-        content.features = features;
+    m->encoded =
+        it->feature_count < MODALITIES_MAX && encoded_text_take(c, &m->features[it->feature_count]);
+    if (m->encoded && it->feature_count > 0) {
+        memcpy(m->features, it->features, it->feature_count * sizeof *m->features);
+    }
+    if (m->encoded) {
+        content.features = m->features;
         content.count++;
-        *encoded = true;
+        m->encoded = coldstart_fits(v, content.features, content.count, NULL) == ERR_OK;
+        content.count -= !m->encoded;
     }
-    err_code code = cold_words_add(&all, coldstart_words(v), &content, &own);
-    code = code == ERR_OK ? coldstart_prepare(out, v, all.features, all.count, &own) : code;
-    if (code == ERR_INVALID && *encoded) {
-        *encoded = false;
-        content.features = it->features;
-        content.count = it->feature_count;
-        own = (err)ERR_INIT;
-        code = cold_words_add(&all, coldstart_words(v), &content, &own);
-        code = code == ERR_OK ? coldstart_prepare(out, v, all.features, all.count, &own) : code;
-    }
-    return code == ERR_OK || code == ERR_INVALID ? ERR_OK : err_set(e, code, "%s", own.text);
+    err_code code = cold_words_add(&m->all, coldstart_words(v), &content, e);
+    return code == ERR_OK ? coldstart_fits(v, m->all.features, m->all.count, e) : code;
 }
 
-/* A hold of its own for every item: finding neighbours takes a while, and memory that the writer
- * replaces waits for the oldest hold. */
-static err_code prepare(context *c, api_write *w, uint32_t entry, err *e)
+/* tell describes what is known of the entry's vector for the answer. */
+static err_code tell(const context *c, api_write *w, const view *v, const making *m, err *e)
 {
-    op_item *it = (op_item *)&w->op->items[entry];
+    slice pending = m->encoded ? slice_of(NULL) : awaited(c, &w->op->items[m->entry]);
+    w->embeddings[m->entry].pending = pending;
+    return m->exists ? ERR_OK : describe(v, w, m->entry, e);
+}
+
+/* make_vectors makes those of a batch under one view. */
+static err_code make_vectors(context *c, api_write *w, const view *v, making *batch, size_t count,
+                             err *e)
+{
+    cold_request requests[COLD_BATCH] = {0};
+    for (size_t i = 0; i < count; i++) {
+        requests[i] =
+            (cold_request){.features = batch[i].all.features, .count = batch[i].all.count};
+    }
+    err_code code = coldstart_prepare_many(requests, count, v, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        op_item *it = (op_item *)&w->op->items[batch[i].entry];
+        it->prepared = w->prepared[batch[i].entry] = requests[i].item;
+    }
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        code = tell(c, w, v, &batch[i], e);
+    }
+    return code;
+}
+
+/* prepare_some prepares entries [first, first + count), at most COLD_BATCH. A hold of its own for
+ * every batch: finding neighbours takes a while, and memory that the writer replaces waits for the
+ * oldest hold. */
+static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t count, err *e)
+{
     live_hold hold;
-    live_acquire(c->deps->live, &hold);
-    uint32_t row = view_item_find(hold.view, it->id);
-    bool exists = row != ROW_NONE;
-    const word_space *words = coldstart_words(hold.view);
+    size_t some = 0;
     err_code code = ERR_OK;
+    making *batch = mem_array(count, sizeof *batch);
+    if (batch == NULL) {
+        return err_nomem(e, "a write of items");
+    }
+    live_acquire(c->deps->live, &hold);
+    const word_space *words = coldstart_words(hold.view);
     w->model = view_generation(hold.view);
-    if (!exists || it->feature_count > 0 || (words != NULL && !coldstart_learnt(hold.view, row))) {
-        cold_item *cold = NULL;
-        bool encoded = false;
-        code = cold_of(c, hold.view, it, &encoded, &cold, e);
-        if (code == ERR_OK) {
-            w->prepared[entry] = cold;
-            it->prepared = cold;
-            code = exists ? ERR_OK : describe(hold.view, w, entry, e);
-            w->embeddings[entry].pending = encoded ? slice_of(NULL) : awaited(c, it);
+    for (uint32_t entry = first; entry < first + count && code == ERR_OK; entry++) {
+        const op_item *it = &w->op->items[entry];
+        uint32_t row = view_item_find(hold.view, it->id);
+        making *m = &batch[some];
+        *m = (making){.entry = entry, .exists = row != ROW_NONE};
+        if (m->exists && it->feature_count == 0 &&
+            (words == NULL || coldstart_learnt(hold.view, row))) {
+            continue;
+        }
+        err own = ERR_INIT;
+        code = gather(c, hold.view, it, m, &own);
+        if (code == ERR_INVALID) {
+            code = tell(c, w, hold.view, m, e);
+        } else if (code == ERR_OK) {
+            some++;
+        } else {
+            code = err_set(e, code, "%s", own.text);
         }
     }
+    code = code == ERR_OK ? make_vectors(c, w, hold.view, batch, some, e) : code;
     live_release(c->deps->live, &hold);
+    mem_free(batch);
     return code;
 }
 
@@ -224,8 +264,9 @@ static err_code prepare_all(context *c, api_write *w, err *e)
     }
     err_code code = w->op->count == 1 ? encoded_text_ask_item(c, w->op->items, e) : ERR_OK;
     code = code == ERR_OK ? cost_bounded(c, prepare_cost(c, w->op), e) : code;
-    for (uint32_t i = 0; code == ERR_OK && i < w->op->count; i++) {
-        code = prepare(c, w, i, e);
+    for (uint32_t first = 0; code == ERR_OK && first < w->op->count; first += COLD_BATCH) {
+        uint32_t left = w->op->count - first;
+        code = prepare_some(c, w, first, left < COLD_BATCH ? left : COLD_BATCH, e);
         if (code == ERR_OK) {
             code = cost_go_on(c, e);
         }

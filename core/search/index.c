@@ -2,6 +2,7 @@
 /* index: building. What is built is chosen here; core/search/index_search.c reads it. */
 #include "core/search/index.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -302,6 +303,14 @@ void index_stats_get(const vector_index *ix, index_stats *out)
         out->bytes +=
             ix->ann->clusters * (ix->dim + 2) * sizeof(float) + ix->ann->places * sizeof(uint32_t);
     }
+}
+
+void index_estimate(const vector_index *ix, const codes_query *q, size_t first, size_t count,
+                    float *out)
+{
+    assert(ix->codes != NULL && ix->ann == NULL && first % QUANTISE_BLOCK == 0);
+    size_t blocks = (count + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK;
+    codes_estimate(ix->codes, q, first / QUANTISE_BLOCK, blocks, out);
 }
 
 err_code index_encode(const vector_index *ix, void **bytes, size_t *count, err *e)

@@ -102,4 +102,10 @@ typedef struct codes_range {
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 
+/* codes_estimate writes the estimates of all places of `count` blocks, from block `first` on, in
+ * the query's own units: scores, each within its block's margin. Empty places are NaN. The same in
+ * every kernel. */
+void codes_estimate(const codes *c, const codes_query *q, size_t first, size_t count,
+                    float *out /* (count * QUANTISE_BLOCK) */);
+
 #endif

@@ -113,6 +113,19 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
     return false;
 }
 
+VNNI void codes_all_vnni(const codes *c, const codes_query *q, size_t first, size_t count,
+                         float *out)
+{
+    const __m512i bias = _mm512_set1_epi32(-q->bias);
+    const __m512 unit = _mm512_set1_ps(1 / q->inverse);
+    for (size_t b = first; b < first + count; b++, out += QUANTISE_BLOCK) {
+        const uint8_t *at = c->code + b * c->groups * 64;
+        __m512i sum = products_any(at, q->code, c->groups, bias);
+        __m512 scale = _mm512_load_ps(c->scale + b * QUANTISE_BLOCK);
+        _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale), unit));
+    }
+}
+
 /* AVX2 multiplies unsigned by signed bytes and adds pairs of products into 16 bits that saturate:
  * with |c| <= 127 on both sides a pair's sum stays below. So the query's sign moves over to the
  * row, and its size, without one, is the unsigned side. A group's cache line is read once for all
@@ -190,6 +203,18 @@ AVX2 bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *ran
                              : seek_256(c, q, c->groups, range, found);
 }
 
+AVX2 void codes_all_avx2(const codes *c, const codes_query *q, size_t first, size_t count,
+                         float *out)
+{
+    const __m256 unit = _mm256_set1_ps(1 / q->inverse);
+    for (size_t b = first; b < first + count; b++, out += QUANTISE_BLOCK) {
+        avx2_products sum = products_256(c->code + b * c->groups * 64, q->code, c->groups);
+        const float *scale = c->scale + b * QUANTISE_BLOCK;
+        _mm256_storeu_ps(out, _mm256_mul_ps(estimate_256(sum.low, scale), unit));
+        _mm256_storeu_ps(out + 8, _mm256_mul_ps(estimate_256(sum.high, scale + 8), unit));
+    }
+}
+
 bool codes_kernel_works(codes_kernel kernel)
 {
     __builtin_cpu_init();
@@ -214,12 +239,44 @@ bool codes_seek_avx2(const codes *c, const codes_query *q, codes_range *range, c
     return codes_seek_portable(c, q, range, found);
 }
 
+void codes_all_vnni(const codes *c, const codes_query *q, size_t first, size_t count, float *out)
+{
+    codes_all_portable(c, q, first, count, out);
+}
+
+void codes_all_avx2(const codes *c, const codes_query *q, size_t first, size_t count, float *out)
+{
+    codes_all_portable(c, q, first, count, out);
+}
+
 bool codes_kernel_works(codes_kernel kernel)
 {
     return kernel == CODES_PORTABLE;
 }
 
 #endif
+
+/* row_product is the integer product of one row of a block, without VNNI's offset. */
+static int32_t row_product(const codes *c, const codes_query *q, size_t block, size_t lane)
+{
+    const uint8_t *at = c->code + block * c->groups * 64;
+    int32_t sum = 0;
+    for (size_t j = 0; j < c->groups * QUANTISE_GROUP; j++) {
+        sum += (int8_t)at[j / 4 * 64 + lane * 4 + j % 4] * q->code[j];
+    }
+    return sum;
+}
+
+void codes_all_portable(const codes *c, const codes_query *q, size_t first, size_t count,
+                        float *out)
+{
+    const float unit = 1 / q->inverse;
+    for (size_t i = 0; i < count * QUANTISE_BLOCK; i++) {
+        size_t block = first + i / QUANTISE_BLOCK, lane = i % QUANTISE_BLOCK;
+        float product = (float)row_product(c, q, block, lane);
+        out[i] = product * c->scale[block * QUANTISE_BLOCK + lane] * unit;
+    }
+}
 
 bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *range,
                          codes_found *found)
@@ -230,14 +287,9 @@ bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *rang
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
-        const uint8_t *at = c->code + b * c->groups * 64;
         *found = (codes_found){.block = b, .margin = codes_margin(c, q, b)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
-            int32_t sum = 0;
-            for (size_t j = 0; j < c->groups * QUANTISE_GROUP; j++) {
-                sum += (int8_t)at[j / 4 * 64 + r * 4 + j % 4] * q->code[j];
-            }
-            found->estimate[r] = (float)sum * c->scale[b * QUANTISE_BLOCK + r];
+            found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[b * QUANTISE_BLOCK + r];
             found->mask |= (unsigned)(found->estimate[r] >= range->floor - found->margin) << r;
         }
         if (found->mask != 0) {

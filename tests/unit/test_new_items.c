@@ -151,6 +151,107 @@ static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(v
     fixture_close(&f);
 }
 
+/* cosine of two items' features by one modality; 0 without one of them. */
+static double alike(const float *x, const float *y, size_t width)
+{
+    double xy = 0, xx = 0, yy = 0;
+    for (size_t j = 0; j < width; j++) {
+        xy += (double)x[j] * (double)y[j];
+        xx += (double)x[j] * (double)x[j];
+        yy += (double)y[j] * (double)y[j];
+    }
+    return xx > 0 && yy > 0 ? fmax(xy / sqrt(xx * yy), 0) : 0;
+}
+
+/* Every trained item that is like the new one beyond the weakest link has a link, with the weight
+ * of its features: only the codes' error can put others in its place. */
+static void check_links(const shop *s, const cold_item *cold, const shop_item *made, size_t items)
+{
+    double weakest = cold->link_count == COLD_LINKS_MAX ? INFINITY : 0;
+    for (size_t n = 0; n < cold->link_count; n++) {
+        weakest = fmin(weakest, (double)cold->links[n].weight);
+    }
+    assert_true(cold->link_count > 0);
+    for (size_t i = 0, at = 0; i < items; i++) {
+        const shop_item *other = &s->items[i];
+        double text = other->has_text ? alike(made->text, other->text, SHOP_TEXT) : 0;
+        double image = other->has_image ? alike(made->image, other->image, SHOP_IMAGE) : 0;
+        double weight = 5.0 / 6 * text * text + (made->has_image ? 1.0 / 6 * image * image : 0);
+        if (at < cold->link_count && cold->links[at].target == i) {
+            assert_true(fabs((double)cold->links[at].weight - weight) < 1e-5);
+            at++;
+        } else {
+            assert_true(weight < weakest + 0.02);
+        }
+    }
+}
+
+/* Items that are prepared together get what each gets alone, and their links are those that brute
+ * force finds. */
+static void the_links_of_items_posted_together_are_those_of_their_features(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 36, &shop_plain);
+    shop *s = f.shop;
+    while (s->item_rows < SHOP_ITEMS_MAX) {
+        (void)shop_add_item(s);
+    }
+    size_t items = s->item_rows;
+    float *text = mem_array(items * SHOP_TEXT, sizeof *text);
+    float *image = mem_array(items * SHOP_IMAGE, sizeof *image);
+    for (size_t i = 0; i < items; i++) {
+        for (size_t j = 0; j < SHOP_TEXT; j++) {
+            text[i * SHOP_TEXT + j] = s->items[i].has_text ? s->items[i].text[j] : NAN;
+        }
+        for (size_t j = 0; j < SHOP_IMAGE; j++) {
+            image[i * SHOP_IMAGE + j] = s->items[i].has_image ? s->items[i].image[j] : NAN;
+        }
+    }
+    feature_table tables[] = {{text, items, SHOP_TEXT}, {image, items, SHOP_IMAGE}};
+    feature_source sources[] = {feature_source_table("text", &tables[0], 5),
+                                feature_source_table("image", &tables[1], 1)};
+    base_options options = {.generation = 2, .sources = sources, .source_count = 2};
+    base *b = NULL;
+    assert_int_equal(base_new(&b, shop_model(s, 2), &options, NULL), ERR_OK);
+    enum { MADE = COLD_BATCH + 9 };
+    shop_item made[MADE];
+    feature features[MADE][2];
+    cold_request requests[MADE];
+    for (size_t i = 0; i < MADE; i++) {
+        made[i] = s->items[i];
+        made[i].has_image = i % 3 != 0;
+        for (size_t j = 0; j < SHOP_TEXT; j++) {
+            made[i].text[j] = (float)rng_normal(&s->random);
+        }
+        for (size_t j = 0; j < SHOP_IMAGE; j++) {
+            made[i].image[j] = (float)rng_normal(&s->random);
+        }
+        features[i][0] = (feature){slice_of("text"), FEATURE_F4, SHOP_TEXT, made[i].text};
+        features[i][1] = (feature){slice_of("image"), FEATURE_F4, SHOP_IMAGE, made[i].image};
+        requests[i] = (cold_request){features[i], made[i].has_image ? 2 : 1, NULL};
+    }
+    const coldstart *c = b->shared->cold;
+    assert_int_equal(coldstart_embed_many(requests, MADE, c, NULL), ERR_OK);
+    for (size_t i = 0; i < MADE; i++) {
+        cold_item *alone = NULL, *one = requests[i].item;
+        check_links(s, one, &made[i], items);
+        assert_int_equal(coldstart_embed(&alone, c, features[i], requests[i].count, NULL), ERR_OK);
+        assert_int_equal(alone->link_count, one->link_count);
+        assert_memory_equal(alone->links, one->links, one->link_count * sizeof *one->links);
+        assert_memory_equal(alone->e, one->e, SHOP_DIM * sizeof *one->e);
+        assert_int_equal(alone->neighbour_count, one->neighbour_count);
+        assert_memory_equal(alone->neighbours, one->neighbours,
+                            one->neighbour_count * sizeof *one->neighbours);
+        cold_item_free(alone);
+        cold_item_free(one);
+    }
+    base_release(b);
+    mem_free(text);
+    mem_free(image);
+    fixture_close(&f);
+}
+
 /* What admission prepared is used as it is, unless it knew less than the item has, or another
  * generation. */
 static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
@@ -338,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
         cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
+        cmocka_unit_test(the_links_of_items_posted_together_are_those_of_their_features),
         cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
         cmocka_unit_test(features_too_large_to_measure_count_as_missing),
         cmocka_unit_test(a_row_that_is_not_finite_is_never_placed),

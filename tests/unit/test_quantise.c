@@ -148,6 +148,41 @@ static void kernels_tell_of_the_same_rows(void **state)
     }
 }
 
+static void estimates_are_within_the_margin_and_the_same_in_every_kernel(void **state)
+{
+    (void)state;
+    enum { PLACES = (ROWS + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK };
+    rng r;
+    rng_init(&r, 35, 0);
+    static float x[ROWS * DIM_MAX];
+    float q[DIM_MAX], first[PLACES] = {0}, got[PLACES];
+    for (int n = 0; n < 300; n++) {
+        size_t dim = n % 4 == 0 ? 64 : 1 + rng_below(&r, DIM_MAX);
+        fill(&r, x, ROWS * dim);
+        fill(&r, q, dim);
+        for (codes_kernel kernel = codes_kernel_best(); kernel < CODES_KERNELS; kernel++) {
+            codes *c = NULL;
+            told t;
+            int8_t code[DIM_MAX + QUANTISE_GROUP];
+            codes_query query = {.code = code};
+            codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
+            assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+            codes_query_make(&query, q, dim);
+            scan_at(c, &query, -1e30F, &t);
+            codes_estimate(c, &query, 1, PLACES / QUANTISE_BLOCK - 1, got + QUANTISE_BLOCK);
+            codes_estimate(c, &query, 0, 1, got);
+            for (size_t i = 0; i < ROWS; i++) {
+                float score = scan_dot(x + i * dim, q, dim);
+                float margin = (t.high[i] - t.low[i]) / 2 / query.inverse;
+                assert_true(fabsf(got[i] - score) <= margin * 1.001F + 1e-30F);
+                first[i] = kernel == codes_kernel_best() ? got[i] : first[i];
+                assert_true(got[i] == first[i]);
+            }
+            codes_free(c);
+        }
+    }
+}
+
 static void most_rows_below_the_floor_are_dropped(void **state)
 {
     (void)state;
@@ -221,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_at_the_floor_is_told_by_every_kernel),
         cmocka_unit_test(kernels_tell_of_the_same_rows),
+        cmocka_unit_test(estimates_are_within_the_margin_and_the_same_in_every_kernel),
         cmocka_unit_test(most_rows_below_the_floor_are_dropped),
         cmocka_unit_test(skipped_blocks_and_empty_places_are_not_told),
     };

@@ -84,10 +84,9 @@ static void project(const model_modality *m, size_t dim, const float *x, float *
 typedef struct embedding {
     const coldstart *c;
     cold_item *item;
-    float *input;   /* (inputs) whitened rows, flags of the modalities that are there, 1 */
-    float *feature; /* (the widest modality) */
-    cold_units units;
-    index_scratch *scratch;
+    float *input;    /* (inputs) whitened rows, flags of the modalities that are there, 1 */
+    float *feature;  /* (the widest modality) */
+    cold_seek *seek; /* the neighbours and links that are looked for */
 } embedding;
 
 static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
@@ -109,41 +108,28 @@ uint32_t coldstart_known(const coldstart *c, const feature *features, size_t cou
     return known;
 }
 
-/* find_neighbours notes the items nearest to one modality's features. */
-static err_code find_neighbours(embedding *in, size_t m, err *e)
+/* fold_units makes the row of one modality's space by which neighbours are looked for. */
+static void fold_units(embedding *in, size_t m)
 {
     const coldstart *c = in->c;
     const cold_space *space = &c->space[m];
     const model_modality *modality = &c->m->modalities[m];
-    size_t room = COLD_NEIGHBOURS_MAX / c->modalities;
-    size_t wanted = (size_t)modality->neighbours * c->tuning.neighbours;
-    if (c->modalities == 1 || wanted + in->item->neighbour_count <= COLD_NEIGHBOURS_MAX) {
-        room = COLD_NEIGHBOURS_MAX - in->item->neighbour_count;
-    }
-    const float *from = in->feature;
-    float *whitened = in->input + m * c->dim;
-    if (!space->raw) {
-        for (size_t j = 0; j < c->dim; j++) {
-            in->feature[j] = whitened[j] * modality->spread[j];
-        }
+    const float *whitened = in->input + m * c->dim;
+    for (size_t j = 0; !space->raw && j < c->dim; j++) {
+        in->feature[j] = whitened[j] * modality->spread[j];
     }
     size_t width = space->raw ? modality->width : c->dim;
-    float *unit = in->units.of[m];
-    index_query query = {.q = unit, .k = wanted < room ? wanted : room, .exact = true};
-    index_result found = {NULL, 0, true};
-    if (!cold_fold(from, width, unit, space->width) || c->items == 0) {
-        return ERR_OK;
+    if (cold_fold(in->feature, width, in->seek->units.of[m], space->width)) {
+        in->seek->units.known |= 1U << m;
     }
-    in->units.known |= 1U << m;
-    if (query.k == 0) {
-        return ERR_OK;
-    }
-    err_code rc = index_search(space->rows, &query, in->scratch, &found, e);
-    for (size_t i = 0; rc == ERR_OK && i < found.count && found.hits[i].score > 0; i++) {
-        in->item->neighbours[in->item->neighbour_count++] =
-            (cold_neighbour){found.hits[i].row, (uint32_t)m, fminf(found.hits[i].score, 1)};
-    }
-    return rc;
+}
+
+static err_code check_width(const model_modality *m, const feature *f, err *e)
+{
+    return f->width == m->width
+               ? ERR_OK
+               : err_set(e, ERR_INVALID, "features.%s: expected %zu numbers, not %u", m->name,
+                         m->width, f->width);
 }
 
 static bool has_length(const float *x, size_t width)
@@ -154,17 +140,16 @@ static bool has_length(const float *x, size_t width)
 static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
 {
     const coldstart *c = in->c;
-    err_code rc = ERR_OK;
-    for (size_t m = 0; m < c->modalities && rc == ERR_OK; m++) {
+    for (size_t m = 0; m < c->modalities; m++) {
         const model_modality *modality = &c->m->modalities[m];
         const feature *f = find_feature(modality, features, count);
         if (f == NULL) {
             in->item->missing |= 1U << m;
             continue;
         }
-        if (f->width != modality->width) {
-            return err_set(e, ERR_INVALID, "features.%s: expected %zu numbers, not %u",
-                           modality->name, modality->width, f->width);
+        err_code rc = check_width(modality, f, e);
+        if (rc != ERR_OK) {
+            return rc;
         }
         float *whitened = in->input + m * c->dim;
         read_feature(f, in->feature);
@@ -176,9 +161,9 @@ static err_code take_features(embedding *in, const feature *features, size_t cou
         }
         in->item->used |= 1U << m;
         in->input[c->modalities * c->dim + m] = 1;
-        rc = find_neighbours(in, m, e);
+        fold_units(in, m);
     }
-    return rc;
+    return ERR_OK;
 }
 
 /* map_row adds factor times the ridge map of an item's whitened inputs to out. */
@@ -257,18 +242,18 @@ static void make_row(embedding *in)
     }
 }
 
-static err_code embedding_init(embedding *in, const coldstart *c, err *e)
+static err_code embedding_init(embedding *in, const coldstart *c, cold_seek *seek, err *e)
 {
     size_t widest = c->dim;
     bool whole = true;
+    *in = (embedding){.c = c, .seek = seek};
     for (size_t m = 0; m < c->modalities; m++) {
         size_t width = c->m->modalities[m].width;
         widest = width > widest ? width : widest;
-        in->units.of[m] = mem_array(c->space[m].width, sizeof(float));
-        whole = whole && in->units.of[m] != NULL;
+        seek->units.of[m] = mem_array(c->space[m].width, sizeof(float));
+        whole = whole && seek->units.of[m] != NULL;
     }
-    in->c = c;
-    in->item = mem_array(1, sizeof *in->item);
+    in->item = seek->item = mem_array(1, sizeof *in->item);
     in->input = mem_array(c->inputs, sizeof *in->input);
     in->feature = mem_array(widest, sizeof *in->feature);
     if (!whole || in->item == NULL || in->input == NULL || in->feature == NULL) {
@@ -277,42 +262,104 @@ static err_code embedding_init(embedding *in, const coldstart *c, err *e)
     in->item->generation = c->generation;
     in->item->dim = c->dim;
     in->item->e = mem_array(c->dim, sizeof(float));
-    return in->item->e != NULL ? index_scratch_new(&in->scratch, e)
-                               : err_nomem(e, "a new item's vector");
+    return in->item->e != NULL ? ERR_OK : err_nomem(e, "a new item's vector");
+}
+
+static void embedding_fini(embedding *in, cold_seek *seek)
+{
+    mem_free(in->input);
+    mem_free(in->feature);
+    for (size_t m = 0; m < MODALITIES_MAX; m++) {
+        mem_free(seek->units.of[m]);
+    }
+    cold_item_free(seek->item);
+}
+
+/* embed_batch fills the items of up to COLD_BATCH requests. */
+static err_code embed_batch(cold_request *requests, size_t count, const coldstart *c, err *e)
+{
+    embedding in[COLD_BATCH] = {0};
+    err_code rc = ERR_OK;
+    cold_seek *seeks = mem_array(count, sizeof *seeks);
+    if (seeks == NULL) {
+        return err_nomem(e, "new items' vectors");
+    }
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        rc = embedding_init(&in[i], c, &seeks[i], e);
+        if (rc == ERR_OK) {
+            rc = take_features(&in[i], requests[i].features, requests[i].count, e);
+        }
+    }
+    rc = rc == ERR_OK ? coldstart_near(seeks, count, c, e) : rc;
+    for (size_t i = 0; i < count; i++) {
+        if (rc == ERR_OK) {
+            if (seeks[i].item->used != 0) {
+                in[i].input[c->inputs - 1] = 1;
+                make_row(&in[i]);
+            }
+            requests[i].item = seeks[i].item;
+            seeks[i].item = NULL;
+        }
+        embedding_fini(&in[i], &seeks[i]);
+    }
+    mem_free(seeks);
+    return rc;
+}
+
+err_code coldstart_embed_many(cold_request *requests, size_t count, const coldstart *c, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        requests[i].item = NULL;
+    }
+    for (size_t first = 0; first < count && rc == ERR_OK; first += COLD_BATCH) {
+        size_t some = count - first < COLD_BATCH ? count - first : COLD_BATCH;
+        rc = embed_batch(requests + first, some, c, e);
+    }
+    for (size_t i = 0; i < count && rc != ERR_OK; i++) {
+        cold_item_free(requests[i].item);
+        requests[i].item = NULL;
+    }
+    return rc;
 }
 
 err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
                          err *e)
 {
-    *out = NULL;
-    embedding in = {0};
-    err_code rc = embedding_init(&in, c, e);
-    if (rc == ERR_OK) {
-        rc = take_features(&in, features, count, e);
-    }
-    if (rc == ERR_OK && in.item->used != 0) {
-        in.input[c->inputs - 1] = 1;
-        make_row(&in);
-        rc = coldstart_link(in.item, c, &in.units, in.scratch, e);
-    }
-    mem_free(in.input);
-    mem_free(in.feature);
-    for (size_t m = 0; m < c->modalities; m++) {
-        mem_free(in.units.of[m]);
-    }
-    index_scratch_free(in.scratch);
-    if (rc != ERR_OK) {
-        cold_item_free(in.item);
-        return rc;
-    }
-    *out = in.item;
-    return ERR_OK;
+    cold_request request = {.features = features, .count = count};
+    err_code rc = coldstart_embed_many(&request, 1, c, e);
+    *out = request.item;
+    return rc;
 }
 
 err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
                            err *e)
 {
-    *out = NULL;
-    return v->base != NULL ? coldstart_embed(out, v->base->shared->cold, features, count, e)
+    cold_request request = {.features = features, .count = count};
+    err_code rc = coldstart_prepare_many(&request, 1, v, e);
+    *out = request.item;
+    return rc;
+}
+
+err_code coldstart_prepare_many(cold_request *requests, size_t count, const view *v, err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        requests[i].item = NULL;
+    }
+    return v->base != NULL ? coldstart_embed_many(requests, count, v->base->shared->cold, e)
                            : ERR_OK;
+}
+
+err_code coldstart_fits(const view *v, const feature *features, size_t count, err *e)
+{
+    const coldstart *c = v->base != NULL ? v->base->shared->cold : NULL;
+    for (size_t m = 0; c != NULL && m < c->modalities; m++) {
+        const model_modality *modality = &c->m->modalities[m];
+        const feature *f = find_feature(modality, features, count);
+        err_code rc = f != NULL ? check_width(modality, f, e) : ERR_OK;
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
+    return ERR_OK;
 }

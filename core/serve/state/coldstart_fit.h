@@ -37,9 +37,14 @@ typedef struct cold_units {
     float *of[MODALITIES_MAX];
 } cold_units;
 
-/* coldstart_link fills the item's content links. */
-err_code coldstart_link(cold_item *item, const coldstart *c, const cold_units *units,
-                        index_scratch *scratch, err *e) ERR_CHECKED;
+/* A new item on its way to its neighbours and links. */
+typedef struct cold_seek {
+    cold_item *item;
+    cold_units units;
+} cold_seek;
+
+/* coldstart_near fills the neighbours and the content links of up to COLD_BATCH new items. */
+err_code coldstart_near(cold_seek *seeks, size_t count, const coldstart *c, err *e) ERR_CHECKED;
 
 /* cold_fold writes features into a row of the space's width, at length 1; false for all zeros. */
 bool cold_fold(const float *features, size_t width, float *out, size_t out_width);

@@ -6,7 +6,7 @@
  * Two things come of an item's features: its nearest trained items by content, per modality, from
  * the features as they were given; and its row of E, which is made of theirs. Whoever owns one of
  * them gets the item higher: by its content links, which are of the same kind as those of trained
- * items (core/serve/state/coldstart_links.c).
+ * items (core/serve/state/coldstart_near.c).
  */
 #ifndef CORE_COLDSTART_MAPS_H
 #define CORE_COLDSTART_MAPS_H
@@ -59,6 +59,10 @@ void coldstart_let_go(const coldstart *c, model *m);
 /* coldstart_embed is coldstart_prepare without a view. */
 err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
                          err *e) ERR_CHECKED;
+
+/* coldstart_embed_many is coldstart_prepare_many without a view. */
+err_code coldstart_embed_many(cold_request *requests, size_t count, const coldstart *c,
+                              err *e) ERR_CHECKED;
 
 /* coldstart_known tells which of the generation's modalities are among the features, as bits. */
 uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shortlist: the k best of a long run of scores, without a heap.
+ *
+ * Scores come in runs of consecutive rows. Those above the floor are noted; when the room is full
+ * the k-th best of them is found by bisection over its bits, the others leave, and the floor rises
+ * to it. A run in which no score reaches the floor costs one comparison for eight rows, and the
+ * result needs no sorting: its rows ascend.
+ *
+ * The k best are those of core/search/topk.h: the higher score, then the lower row. Only scores
+ * above 0 count. One thread at a time; nothing is allocated.
+ */
+#ifndef CORE_SHORTLIST_H
+#define CORE_SHORTLIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SHORTLIST_LANES = 8 };
+
+typedef struct shortlist {
+    float *scores;  /* (room) the caller's */
+    uint32_t *rows; /* (room) the caller's, ascending */
+    size_t k, room, count;
+    float floor;  /* what a later row must be above */
+    bool guessed; /* the floor has not been reached by k rows yet */
+} shortlist;
+
+/* shortlist_room is how many elements both arrays need for a k; more room makes it faster. */
+static inline size_t shortlist_room(size_t k)
+{
+    return (4 * k + SHORTLIST_LANES - 1) / SHORTLIST_LANES * SHORTLIST_LANES + SHORTLIST_LANES;
+}
+
+/* shortlist_init makes it empty, with arrays of shortlist_room(k) elements; k >= 1. */
+void shortlist_init(shortlist *s, size_t k, float *scores, uint32_t *rows);
+
+/* shortlist_guess sets the floor of an empty list from the scores of rows that are spread evenly
+ * over all `rows`: so that few more than k enter. shortlist_failed tells after the last offer that
+ * the guess was too high: then the list is started anew without one. */
+void shortlist_guess(shortlist *s, const float *sample /* (count) */, size_t count, size_t rows);
+bool shortlist_failed(const shortlist *s);
+
+/* shortlist_offer offers rows first .. first + count - 1, which lie behind all rows before. */
+void shortlist_offer(shortlist *s, uint32_t first, const float *scores /* (count) */, size_t count);
+
+/* shortlist_finish leaves the k best in `rows` and `scores` and returns how many there are. */
+size_t shortlist_finish(shortlist *s);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * coldstart_near: the trained items that new items are like.
+ *
+ * An item's neighbours by each modality make its row of E; its content links are of the same kind
+ * as those between trained items (core/model/links.h):
+ *
+ *     L(j, i) = sum_m weight_m max(0, cos_m(j, i))^2
+ *
+ * Both are found in one pass over the 8-bit codes of the features, for a batch of new items at
+ * once: a piece of the codes stays in the processor's cache while every item of the batch reads it.
+ * The pass estimates the cosines; what it selects is then measured by the features themselves. So
+ * a link's weight is exact, and the selection can miss an item only among those that differ from
+ * the last selected one by the codes' error.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/common/kernel.h"
+#include "core/common/mem.h"
+#include "core/common/sort.h"
+#include "core/model/links_build.h"
+#include "core/search/quantise.h"
+#include "core/search/scan.h"
+#include "core/search/shortlist.h"
+#include "core/serve/state/coldstart_fit.h"
+
+enum {
+    PIECE_BYTES = 128 << 10, /* of codes, of all modalities together */
+    PIECE_ROWS_MIN = 64,
+    PIECE_ROWS_MAX = 2048,
+    /* Rows, spread evenly, from which a pass first guesses what the selected ones will reach. */
+    SAMPLE_ROWS = 1024,
+    SAMPLED_ROWS_MIN = 4 * SAMPLE_ROWS,
+    /* Candidates for the neighbours of one modality: the wanted ones and those that the codes may
+     * have put in the wrong order. */
+    NEAREST = 2 * COLD_NEIGHBOURS_MAX,
+};
+
+/* What a pass collects for one item. */
+typedef struct seeking {
+    codes_query query[MODALITIES_MAX];
+    shortlist nearest[MODALITIES_MAX];
+    shortlist links;
+} seeking;
+
+typedef struct pass {
+    const coldstart *c;
+    cold_seek *seeks;
+    seeking *of; /* as many */
+    size_t count;
+    size_t piece;           /* rows at a time, a multiple of QUANTISE_BLOCK */
+    float *cosine, *weight; /* (piece) */
+    float *scores;
+    uint32_t *rows;
+    int8_t *codes;
+} pass;
+
+static bool has(const cold_seek *seek, size_t m)
+{
+    return (seek->units.known >> m & 1) != 0;
+}
+
+static size_t code_bytes(const coldstart *c)
+{
+    size_t bytes = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        bytes += (c->space[m].width + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+    }
+    return bytes;
+}
+
+/* list_room is how many elements the shortlists of one item take. */
+static size_t list_room(const coldstart *c)
+{
+    return shortlist_room(COLD_LINKS_MAX) + c->modalities * shortlist_room(NEAREST);
+}
+
+static size_t piece_rows(const coldstart *c)
+{
+    size_t rows = PIECE_BYTES / (code_bytes(c) + 1) / PIECE_ROWS_MIN * PIECE_ROWS_MIN;
+    rows = rows < PIECE_ROWS_MAX ? rows : PIECE_ROWS_MAX;
+    return rows > PIECE_ROWS_MIN ? rows : PIECE_ROWS_MIN;
+}
+
+/* start_lists empties what is collected for one item. */
+static void start_lists(pass *p, size_t i)
+{
+    size_t modalities = p->c->modalities;
+    float *scores = p->scores + i * list_room(p->c);
+    uint32_t *rows = p->rows + i * list_room(p->c);
+    shortlist_init(&p->of[i].links, COLD_LINKS_MAX, scores, rows);
+    for (size_t m = 0; m < modalities; m++) {
+        size_t at = shortlist_room(COLD_LINKS_MAX) + m * shortlist_room(NEAREST);
+        shortlist_init(&p->of[i].nearest[m], NEAREST, scores + at, rows + at);
+    }
+}
+
+static err_code pass_init(pass *p, const coldstart *c, cold_seek *seeks, size_t count, err *e)
+{
+    size_t room = list_room(c);
+    *p = (pass){.c = c, .seeks = seeks, .count = count, .piece = piece_rows(c)};
+    p->of = mem_array(count, sizeof *p->of);
+    p->cosine = mem_table(2 * p->piece, sizeof *p->cosine);
+    p->scores = mem_table(count * room, sizeof *p->scores);
+    p->rows = mem_array(count * room, sizeof *p->rows);
+    p->codes = mem_array(count, code_bytes(c));
+    if (p->of == NULL || p->cosine == NULL || p->scores == NULL || p->rows == NULL ||
+        p->codes == NULL) {
+        return err_nomem(e, "a search for like items");
+    }
+    p->weight = p->cosine + p->piece;
+    for (size_t i = 0; i < count; i++) {
+        int8_t *code = p->codes + i * code_bytes(c);
+        start_lists(p, i);
+        for (size_t m = 0; m < c->modalities; m++) {
+            p->of[i].query[m].code = code;
+            code += (c->space[m].width + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+            if (has(&seeks[i], m)) {
+                codes_query_make(&p->of[i].query[m], seeks[i].units.of[m], c->space[m].width);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static void pass_fini(pass *p)
+{
+    mem_free(p->of);
+    mem_free(p->cosine);
+    mem_free(p->scores);
+    mem_free(p->rows);
+    mem_free(p->codes);
+}
+
+KERNEL_CLONES static void add_alike(float *weight, const float *cosine, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++) {
+        weight[i] += links_alike(factor, cosine[i]);
+    }
+}
+
+/* read_piece offers the trained items from row `first` on to all that item `i` collects. */
+static void read_piece(pass *p, size_t i, size_t first, size_t rows)
+{
+    const coldstart *c = p->c;
+    seeking *s = &p->of[i];
+    memset(p->weight, 0, rows * sizeof *p->weight);
+    for (size_t m = 0; m < c->modalities; m++) {
+        if (has(&p->seeks[i], m)) {
+            index_estimate(c->space[m].rows, &s->query[m], first, rows, p->cosine);
+            add_alike(p->weight, p->cosine, rows, c->weight[m]);
+            shortlist_offer(&s->nearest[m], (uint32_t)first, p->cosine, rows);
+        }
+    }
+    shortlist_offer(&s->links, (uint32_t)first, p->weight, rows);
+}
+
+/* guess_floors looks at a sample of the rows. */
+static void guess_floors(pass *p, size_t i)
+{
+    const coldstart *c = p->c;
+    seeking *s = &p->of[i];
+    float cosine[SAMPLE_ROWS], weight[SAMPLE_ROWS] = {0};
+    size_t step = c->items / SAMPLE_ROWS * QUANTISE_BLOCK;
+    if (c->items < SAMPLED_ROWS_MIN) {
+        return;
+    }
+    for (size_t m = 0; m < c->modalities; m++) {
+        if (!has(&p->seeks[i], m)) {
+            continue;
+        }
+        for (size_t b = 0; b < SAMPLE_ROWS / QUANTISE_BLOCK; b++) {
+            index_estimate(c->space[m].rows, &s->query[m], b * step, QUANTISE_BLOCK,
+                           cosine + b * QUANTISE_BLOCK);
+        }
+        add_alike(weight, cosine, SAMPLE_ROWS, c->weight[m]);
+        shortlist_guess(&s->nearest[m], cosine, SAMPLE_ROWS, c->items);
+    }
+    shortlist_guess(&s->links, weight, SAMPLE_ROWS, c->items);
+}
+
+static bool failed(const pass *p, size_t i)
+{
+    bool any = shortlist_failed(&p->of[i].links);
+    for (size_t m = 0; m < p->c->modalities; m++) {
+        any = any || shortlist_failed(&p->of[i].nearest[m]);
+    }
+    return any;
+}
+
+/* read_all fills the shortlists of items [from, end) from all trained items. */
+static void read_all(pass *p, size_t from, size_t end)
+{
+    for (size_t first = 0; first < p->c->items; first += p->piece) {
+        size_t left = p->c->items - first;
+        for (size_t i = from; i < end; i++) {
+            if (p->seeks[i].units.known != 0) {
+                read_piece(p, i, first, left < p->piece ? left : p->piece);
+            }
+        }
+    }
+}
+
+/* select_rows fills the shortlists of all items of the batch. */
+static void select_rows(pass *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        guess_floors(p, i);
+    }
+    read_all(p, 0, p->count);
+    for (size_t i = 0; i < p->count; i++) {
+        if (failed(p, i)) {
+            start_lists(p, i);
+            read_all(p, i, i + 1);
+        }
+    }
+}
+
+static int nearest_first(const void *x, const void *y)
+{
+    const cold_neighbour *a = x, *b = y;
+    return a->similarity != b->similarity ? (a->similarity < b->similarity ? 1 : -1)
+                                          : (a->item > b->item) - (a->item < b->item);
+}
+
+/* take_neighbours measures what was nearest by one modality and keeps the wanted ones, of all
+ * modalities as many as there is room for. */
+static void take_neighbours(pass *p, size_t i, size_t m)
+{
+    const coldstart *c = p->c;
+    cold_item *item = p->seeks[i].item;
+    shortlist *s = &p->of[i].nearest[m];
+    size_t wanted = (size_t)c->m->modalities[m].neighbours * c->tuning.neighbours;
+    size_t room = COLD_NEIGHBOURS_MAX / c->modalities, count = shortlist_finish(s), kept = 0;
+    cold_neighbour near[NEAREST];
+    if (c->modalities == 1 || wanted + item->neighbour_count <= COLD_NEIGHBOURS_MAX) {
+        room = COLD_NEIGHBOURS_MAX - item->neighbour_count;
+    }
+    wanted = wanted < room ? wanted : room;
+    scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i].units.of[m],
+              c->space[m].width, s->scores);
+    for (size_t n = 0; n < count; n++) {
+        if (s->scores[n] > 0) {
+            near[kept++] = (cold_neighbour){s->rows[n], (uint32_t)m, fminf(s->scores[n], 1)};
+        }
+    }
+    sort_array(near, kept, sizeof *near, nearest_first);
+    for (size_t n = 0; n < kept && n < wanted; n++) {
+        item->neighbours[item->neighbour_count++] = near[n];
+    }
+}
+
+static err_code take_links(pass *p, size_t i, err *e)
+{
+    const coldstart *c = p->c;
+    cold_item *item = p->seeks[i].item;
+    shortlist *s = &p->of[i].links;
+    size_t count = shortlist_finish(s);
+    float cosine[COLD_LINKS_MAX];
+    item->links = mem_array(count, sizeof *item->links);
+    if (item->links == NULL) {
+        return err_nomem(e, "the links of a new item");
+    }
+    memset(s->scores, 0, count * sizeof *s->scores);
+    for (size_t m = 0; m < c->modalities; m++) {
+        if (has(&p->seeks[i], m) && c->weight[m] > 0) {
+            scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i].units.of[m],
+                      c->space[m].width, cosine);
+            add_alike(s->scores, cosine, count, c->weight[m]);
+        }
+    }
+    for (size_t n = 0; n < count; n++) {
+        if (s->scores[n] > 0) {
+            item->links[item->link_count++] = (links_entry){s->rows[n], s->scores[n]};
+        }
+    }
+    return ERR_OK;
+}
+
+err_code coldstart_near(cold_seek *seeks, size_t count, const coldstart *c, err *e)
+{
+    pass p;
+    err_code rc = pass_init(&p, c, seeks, count, e);
+    if (rc == ERR_OK) {
+        select_rows(&p);
+    }
+    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+        for (size_t m = 0; m < c->modalities; m++) {
+            take_neighbours(&p, i, m);
+        }
+        rc = take_links(&p, i, e);
+    }
+    pass_fini(&p);
+    return rc;
+}
