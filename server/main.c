@@ -17,6 +17,7 @@
 #include "server/cli/command.h"
 #include "server/cli/help.h"
 #include "server/cli/options.h"
+#include "server/cli/result.h"
 #include "server/cli/suggest.h"
 #include "server/telemetry/bus_error.h"
 #include "server/telemetry/version.h"
@@ -95,8 +96,12 @@ static int run(const command *c, int argc, char **argv, const char *program)
         }
         rc = c->run(&call, &e);
     }
-    if (rc == ERR_OK && fflush(stdout) != 0) {
-        rc = err_set(&e, ERR_IO, "standard output cannot be written");
+    err unwritten = ERR_INIT;
+    err_code flushed =
+        result_flush(&unwritten); /* before the error's line: they may share a file */
+    if (rc == ERR_OK && flushed != ERR_OK) {
+        rc = flushed;
+        e = unwritten;
     }
     if (rc != ERR_OK) {
         e.code = rc;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/cli/result.h"
 
 void place_set(child_place *place, const char *what)
 {
@@ -26,9 +27,9 @@ static void be_child(const child_work *work, child_place *place, int to)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGBUS, SIG_DFL); /* the parent tells it, with the place */
     e.code = work->run(work->ctx, place, &e);
-    if (fflush(stdout) != 0 && e.code == ERR_OK) {
-        (void)err_set(&e, ERR_IO, "standard output cannot be written");
-        e.code = ERR_IO;
+    err unwritten = ERR_INIT;
+    if (result_flush(&unwritten) != ERR_OK && e.code == ERR_OK) {
+        e = unwritten;
     }
     (void)fflush(stderr);
     ssize_t put = write(to, &e, sizeof e);

@@ -12,7 +12,7 @@
 #include "server/checkup/explain.h"
 #include "server/checkup/in_child.h"
 #include "server/cli/command.h"
-#include "server/cli/print_json.h"
+#include "server/cli/result.h"
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/digest.h"
@@ -66,7 +66,7 @@ static void explain_line(void *ctx, bool warning, const char *text)
     if (t->json) {
         json_array_append_new(warning ? t->warnings : t->notes, json_string(text));
     } else {
-        fprintf(stderr, "%s%s\n", warning ? "warning: " : "", text);
+        printf("%s%s\n", warning ? "warning: " : "", text);
     }
 }
 
@@ -76,7 +76,7 @@ static void mended(void *ctx, const char *text)
     if (t->json) {
         json_array_append_new(t->repaired, json_string(text));
     } else {
-        fprintf(stderr, "repaired: %s\n", text);
+        printf("repaired: %s\n", text);
     }
 }
 
@@ -89,7 +89,7 @@ static void tell(void *ctx, const char *text)
     if (t->json) {
         json_array_append_new(t->list, json_string(text));
     } else {
-        fprintf(stderr, "  %s\n", text);
+        printf("  %s\n", text);
     }
 }
 
@@ -101,18 +101,17 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
     char lineage[LINEAGE_TEXT];
     store_lineage_text(info->lineage, lineage);
     if (!a->json) {
-        fprintf(stderr,
-                "format %d, lineage %s, write %llu, active generation %u\n"
-                "%llu items, %llu users, %llu interactions, %llu feature vectors, %u modalities\n"
-                "%u generations (%u unfinished), %llu log entries, %llu kept answers\n",
-                STORE_FORMAT, lineage, (unsigned long long)info->seq, info->generation,
-                (unsigned long long)report->items, (unsigned long long)report->users,
-                (unsigned long long)report->interactions, (unsigned long long)report->features,
-                report->modalities, report->generations, report->unfinished_generations,
-                (unsigned long long)report->log_entries,
-                (unsigned long long)report->idempotency_records);
+        printf("format %d, lineage %s, write %llu, active generation %u\n"
+               "%llu items, %llu users, %llu interactions, %llu feature vectors, %u modalities\n"
+               "%u generations (%u unfinished), %llu log entries, %llu kept answers\n",
+               STORE_FORMAT, lineage, (unsigned long long)info->seq, info->generation,
+               (unsigned long long)report->items, (unsigned long long)report->users,
+               (unsigned long long)report->interactions, (unsigned long long)report->features,
+               report->modalities, report->generations, report->unfinished_generations,
+               (unsigned long long)report->log_entries,
+               (unsigned long long)report->idempotency_records);
         explain_service(&to, s, a->file);
-        fprintf(stderr, "%llu problems\n", (unsigned long long)report->problems);
+        printf("%llu problems\n", (unsigned long long)report->problems);
         return ERR_OK;
     }
     explain_service(&to, s, a->file);
@@ -126,7 +125,7 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
         (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
         "warnings", t->warnings, "notes", t->notes, "complete", 1, "repaired", t->repaired);
     t->place->printed = true;
-    err_code rc = print_json(out, JSON_COMPACT, "the report", e);
+    err_code rc = result_json(out, JSON_COMPACT, "the report", e);
     json_decref(out);
     return rc;
 }
@@ -158,11 +157,11 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
     if (rc == ERR_OK && a->json) {
         json_t *out = json_pack("{s:s,s:I,s:O}", "user", a->user, "places", (json_int_t)places,
                                 "list", t->list);
-        rc = out != NULL ? print_json(out, JSON_COMPACT, "the answer", e)
+        rc = out != NULL ? result_json(out, JSON_COMPACT, "the answer", e)
                          : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
         json_decref(out);
     } else if (rc == ERR_OK) {
-        fprintf(stderr, "%llu places\n", (unsigned long long)places);
+        printf("%llu places\n", (unsigned long long)places);
     }
     return rc;
 }
@@ -182,7 +181,7 @@ static err_code print_digest(const check_arguments *a, store *s, err *e)
     json_t *out =
         json_pack("{s:s,s:I,s:s,s:I}", "position", position, "seq", (json_int_t)digest.seq, "hash",
                   digest.hash, "records", (json_int_t)digest.records);
-    rc = print_json(out, JSON_COMPACT, "the digest", e);
+    rc = result_json(out, JSON_COMPACT, "the digest", e);
     json_decref(out);
     return rc;
 }
@@ -203,7 +202,7 @@ static err_code open_to_repair(store **s, const check_arguments *a, told *t, err
     err_code rc = store_open(s, a->store, &how, e);
     rc = rc == ERR_OK ? repair_run(*s, &options, &count, e) : rc;
     if (rc == ERR_OK && count == 0 && !a->json) {
-        fputs("nothing was repaired\n", stderr);
+        puts("nothing was repaired");
     }
     return rc;
 }
@@ -240,7 +239,7 @@ static void print_incomplete(const char *why)
     err ignored = ERR_INIT; /* the damage is what the command fails with */
     json_t *out = json_pack("{s:i,s:[s],s:[],s:[],s:b}", "problems", 1, "list", why, "warnings",
                             "notes", "complete", 0);
-    (void)!print_json(out, JSON_COMPACT, "the report", &ignored);
+    (void)!result_json(out, JSON_COMPACT, "the report", &ignored);
     json_decref(out);
 }
 

@@ -129,9 +129,9 @@ static err_code run(const command_call *call, err *e)
                (unsigned long long)report.users, (unsigned long long)report.items,
                (unsigned long long)report.interactions, (unsigned long long)report.bytes);
     } else {
-        fprintf(stderr, "%s: %llu users, %llu items, %llu interactions, %.1f MiB\n", o->out,
-                (unsigned long long)report.users, (unsigned long long)report.items,
-                (unsigned long long)report.interactions, (double)report.bytes / 1048576.0);
+        printf("%s: %llu users, %llu items, %llu interactions, %.1f MiB\n", o->out,
+               (unsigned long long)report.users, (unsigned long long)report.items,
+               (unsigned long long)report.interactions, (double)report.bytes / 1048576.0);
     }
     return ERR_OK;
 }

@@ -14,7 +14,7 @@
 #include "core/model/eval.h"
 #include "core/train/eval/next_item.h"
 #include "server/cli/command.h"
-#include "server/cli/print_json.h"
+#include "server/cli/result.h"
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
 #include "server/jobs/baselines.h"
@@ -288,7 +288,8 @@ static err_code answer_all(job *j, err *e)
     }
     mem_free(lists);
     if (code == ERR_OK) {
-        fprintf(stderr, "generation %u: the lists of %zu users as the service answers them\n",
+        fprintf(result_stream(j->a->json),
+                "generation %u: the lists of %zu users as the service answers them\n",
                 j->generation, written);
     }
     return code;
@@ -302,28 +303,30 @@ static void tell_verdict(const job *j)
     snprintf(what, sizeof what, "generation %u", j->generation);
     train_metric_text(metric, TRAIN_NDCG, at);
     baseline_verdict v = baselines_judge(&j->beside, &j->stair, TRAIN_NDCG, at);
-    baselines_advise(stderr, &v, &(baseline_advice){.what = what, .metric = metric});
+    baselines_advise(result_stream(j->a->json), &v,
+                     &(baseline_advice){.what = what, .metric = metric});
 }
 
 static err_code tell(const job *j, err *e)
 {
+    FILE *to = result_stream(j->a->json);
     const char *protocol = is_next(j) ? "next" : eval_protocol_name(j->options.protocol);
     const char *mask =
         is_next(j) ? "history" : eval_protocol_mask(j->options.protocol, j->options.on);
     const char *on = j->a->on == 1 ? "valid" : "test";
-    fprintf(stderr, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
+    fprintf(to, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
             j->generation, on, j->stair.users, j->stair.dropped, protocol, mask);
-    report_judged(stderr, &j->stair);
+    report_judged(to, &j->stair);
     if (j->refit && j->a->on == 1) {
-        fprintf(stderr,
+        fprintf(to,
                 "warning: generation %u is a refit: it was trained on the validation interactions, "
                 "so these figures say nothing of how good it is\n",
                 j->generation);
     }
-    report_line(stderr, "stair", &j->stair);
+    report_line(to, "stair", &j->stair);
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->wanted[kind]) {
-            report_line(stderr, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
+            report_line(to, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
         }
     }
     tell_verdict(j);
@@ -342,7 +345,7 @@ static err_code tell(const job *j, err *e)
         }
     }
     report_judged_json(out, &j->stair);
-    err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
+    err_code code = result_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
     return code;
 }

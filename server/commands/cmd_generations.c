@@ -11,7 +11,7 @@
 #include "core/common/timestamp.h"
 #include "core/model/model.h"
 #include "server/cli/command.h"
-#include "server/cli/print_json.h"
+#include "server/cli/result.h"
 #include "server/commands/generation_expect.h"
 #include "server/jobs/curve_plot.h"
 #include "server/runtime/generation_json.h"
@@ -100,7 +100,9 @@ static err_code alter(const generations_arguments *a, err *e)
     if (rc == ERR_OK && a->prune >= 0) {
         uint32_t removed = 0;
         rc = generation_prune(s, (uint32_t)a->prune, &removed, e);
-        fprintf(stderr, "removed %u\n", removed);
+        if (rc == ERR_OK) {
+            fprintf(result_stream(a->json), "removed %u\n", removed);
+        }
     }
     store_close(s);
     return rc;
@@ -212,7 +214,7 @@ static err_code show(const generations_arguments *a, err *e)
     }
     if (rc == ERR_OK && a->json) {
         json_t *document = json_pack("{s:O}", "generations", all);
-        rc = print_json(document, JSON_COMPACT, "the list", e);
+        rc = result_json(document, JSON_COMPACT, "the list", e);
         json_decref(document);
     }
     json_decref(all);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/cli/command.h"
+#include "server/cli/result.h"
 #include "server/commands/encode_story.h"
 #include "server/jobs/progress.h"
 #include "server/telemetry/clock.h"
@@ -310,7 +311,7 @@ static json_t *modalities_json(const import_report *r)
     return object;
 }
 
-static err_code print_json(const import_report *r, story *s, err *e)
+static err_code report_json(const import_report *r, story *s, err *e)
 {
     json_t *skipped = json_pack("{s:I, s:I, s:I, s:O}", "duplicates", (json_int_t)r->duplicates,
                                 "low_rated", (json_int_t)r->low_rated, "unknown_items",
@@ -324,14 +325,9 @@ static err_code print_json(const import_report *r, story *s, err *e)
         (json_int_t)r->valid, "test", (json_int_t)r->test, "lines", (json_int_t)r->lines,
         "bad_lines", (json_int_t)r->bad_lines, "skipped", skipped, "notes", s->notes, "modalities",
         modalities_json(r), "seq", (json_int_t)r->seq);
-    char *text = out != NULL ? json_dumps(out, JSON_COMPACT) : NULL;
+    err_code code = result_json(out, JSON_COMPACT, "the report", e);
     json_decref(out);
-    if (text == NULL) {
-        return err_nomem(e, "the report");
-    }
-    puts(text);
-    free(text); /* json_dumps' own */
-    return ERR_OK;
+    return code;
 }
 
 static void print_skips(const import_report *r)
@@ -411,7 +407,7 @@ static err_code import_into(const import_arguments *a, const import_options *opt
     }
     store_close(s);
     if (code == ERR_OK && a->json) {
-        code = print_json(&report, &tale, e);
+        code = report_json(&report, &tale, e);
     } else if (code == ERR_OK) {
         print_story(&report, &tale);
     }

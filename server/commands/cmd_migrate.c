@@ -31,14 +31,13 @@ static err_code run(const command_call *call, err *e)
         printf("{\"from\":%u,\"to\":%d,\"dropped\":%llu}\n", report.from, STORE_FORMAT,
                (unsigned long long)report.dropped);
     } else if (report.from == STORE_FORMAT) {
-        fprintf(stderr, "the store has format %u already\n", report.from);
+        printf("the store has format %u already\n", report.from);
     } else {
-        fprintf(stderr, "format %u became format %d\n", report.from, STORE_FORMAT);
+        printf("format %u became format %d\n", report.from, STORE_FORMAT);
     }
     if (!a->json && report.dropped > 0) {
-        fprintf(stderr,
-                "%llu records of Idempotency-Keys were garbled by an older stair and are gone\n",
-                (unsigned long long)report.dropped);
+        printf("%llu records of Idempotency-Keys were garbled by an older stair and are gone\n",
+               (unsigned long long)report.dropped);
     }
     return ERR_OK;
 }

@@ -42,9 +42,8 @@ err_code encode_story_run(store *s, const encoder_options *o, bool replace, bool
         progress_finish(&tale.bar, NULL);
     }
     if (!quiet && (rc == ERR_OK || out->encoded > 0)) {
-        fprintf(stderr, "encoded %llu items, %llu refused, %llu wait\n",
-                (unsigned long long)out->encoded, (unsigned long long)out->refused,
-                (unsigned long long)out->pending);
+        printf("encoded %llu items, %llu refused, %llu wait\n", (unsigned long long)out->encoded,
+               (unsigned long long)out->refused, (unsigned long long)out->pending);
     }
     return rc;
 }

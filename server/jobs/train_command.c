@@ -15,7 +15,7 @@
 #include "core/train/loop/train.h"
 #include "core/train/loop/train_measure.h"
 #include "core/train/loop/tune.h"
-#include "server/cli/print_json.h"
+#include "server/cli/result.h"
 #include "server/jobs/baselines.h"
 #include "server/jobs/train_follow.h"
 #include "server/jobs/train_publish.h"
@@ -87,7 +87,7 @@ static err_code take_checkpoint(job *j, err *e)
 static void tell_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)
 {
     const job *j = ctx;
-    tune_report_trial(t, j->d, epochs, budget);
+    tune_report_trial(result_stream(j->a->json), t, j->d, epochs, budget);
 }
 
 /* Replaces what was asked for by what validation prefers. */
@@ -102,7 +102,7 @@ static err_code choose(job *j, train_mode mode, err *e)
                       .ctx = j,
                       .cancelled = interrupt_requested};
     train_watch_init(&j->watch, &j->request.options);
-    tune_report_begin(&j->request.options, j->watch.metric);
+    tune_report_begin(result_stream(j->a->json), &j->request.options, j->watch.metric);
     j->asked = j->request.options;
     err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
     if (code == ERR_CANCELLED) {
@@ -111,7 +111,7 @@ static err_code choose(job *j, train_mode mode, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    tune_report_chosen(&j->tuned->best, &j->asked, j->d);
+    tune_report_chosen(stderr, &j->tuned->best, &j->asked, j->d);
     j->request.options = j->tuned->best.options;
     tune_apply(&j->tuned->best, j->d);
     return ERR_OK;
@@ -198,57 +198,58 @@ static double peak_mib(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
-static void tell_activation(const job *j)
+static void tell_activation(FILE *to, const job *j)
 {
     const comparison *c = &j->published.comparison;
     if (c->compared) {
-        fprintf(stderr, "validation %s: %.4f, the active generation's %.4f\n", j->watch.metric,
-                c->mine, c->active);
+        fprintf(to, "validation %s: %.4f, the active generation's %.4f\n", j->watch.metric, c->mine,
+                c->active);
     }
     if (j->published.activate) {
-        fprintf(stderr, "%s\n", j->active ? "active" : "the server will activate it");
+        fprintf(to, "%s\n", j->active ? "active" : "the server will activate it");
     } else if (c->why[0] != '\0') {
-        fprintf(stderr, "not activated: %s; stair generations --activate %u does it all the same\n",
+        fprintf(to, "not activated: %s; stair generations --activate %u does it all the same\n",
                 c->why, j->published.generation);
     } else {
-        fprintf(stderr, "not activated\n");
+        fprintf(to, "not activated\n");
     }
 }
 
 static void tell_people(const job *j)
 {
     const model *m = j->m;
-    fprintf(stderr, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
+    FILE *to = result_stream(j->a->json);
+    fprintf(to, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
             j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
             peak_mib());
-    report_ranks(stderr, m);
-    report_served(stderr, m);
+    report_ranks(to, m);
+    report_served(to, m);
     if (j->tuned != NULL) {
-        tune_report_chosen(&j->tuned->best, &j->asked, j->d);
+        tune_report_chosen(to, &j->tuned->best, &j->asked, j->d);
     }
-    fprintf(stderr, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
+    fprintf(to, "protocol %s; masked for test: %s; users dropped: %zu%s\n",
             eval_protocol_name(m->options.protocol),
             eval_protocol_mask(m->options.protocol, EVAL_TEST), model_judged(m)->dropped,
             j->refit ? "; trained on validation too" : "");
-    report_judged(stderr, model_judged(m));
+    report_judged(to, model_judged(m));
     if (m->valid.users > 0) {
-        report_line(stderr, "validation", &m->valid);
+        report_line(to, "validation", &m->valid);
     }
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->beside.measured[kind]) {
-            report_line(stderr, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
+            report_line(to, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
         }
     }
     if (m->test.users > 0) {
-        report_line(stderr, "test", &m->test);
+        report_line(to, "test", &m->test);
     }
     baseline_verdict v = verdict(j);
     baseline_advice advice = {.what = "this model",
                               .metric = j->watch.metric,
                               .last_epoch = m->best_epoch == m->epochs,
                               .tuned = j->tuned_all};
-    baselines_advise(stderr, &v, &advice);
-    tell_activation(j);
+    baselines_advise(to, &v, &advice);
+    tell_activation(to, j);
 }
 
 static err_code tell_json(const job *j, err *e)
@@ -292,7 +293,7 @@ static err_code tell_json(const job *j, err *e)
     json_object_set_new(out, "not_activated", why[0] != '\0' ? json_string(why) : json_null());
     json_object_set_new(out, "valid", model_metrics_json(&m->valid));
     json_object_set_new(out, "test", model_metrics_json(&m->test));
-    err_code code = print_json(out, JSON_REAL_PRECISION(9), "the report", e);
+    err_code code = result_json(out, JSON_REAL_PRECISION(9), "the report", e);
     json_decref(out);
     return code;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/jobs/tune_report.h"
 
-#include <stdio.h>
-
 #include "core/model/eval.h"
 #include "server/jobs/train_report.h"
 #include "server/runtime/model_json.h"
@@ -19,13 +17,14 @@ static void neighbours_text(const tune_setting *s, const dataset *d, char out[NA
     }
 }
 
-void tune_report_begin(const train_options *o, const char *metric)
+void tune_report_begin(FILE *to, const train_options *o, const char *metric)
 {
-    fprintf(stderr, "choosing by validation %s, protocol %s, masked: %s\n", metric,
+    fprintf(to, "choosing by validation %s, protocol %s, masked: %s\n", metric,
             eval_protocol_name(o->protocol), eval_protocol_mask(o->protocol, EVAL_VALID));
 }
 
-void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, uint32_t budget)
+void tune_report_trial(FILE *to, const tune_trial *t, const dataset *d, uint32_t epochs,
+                       uint32_t budget)
 {
     const train_options *o = &t->setting.options;
     char forward[32], backward[32], metric[TRAIN_METRIC_TEXT], neighbours[NAMES_BYTES];
@@ -33,27 +32,29 @@ void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, u
     snprintf(backward, sizeof backward, o->without_bsc ? "none" : "%g", o->gamma_backward);
     neighbours_text(&t->setting, d, neighbours);
     train_metric_text(metric, o->select_metric, o->select_at);
-    fprintf(stderr, "%4u/%u  %-12s  forward %-5s  rate %-7.2g  backward %-4s  decay %-4g  dim %-3u",
+    fprintf(to, "%4u/%u  %-12s  forward %-5s  rate %-7.2g  backward %-4s  decay %-4g  dim %-3u",
             epochs, budget, t->knob, forward, o->lr, backward, o->weight_decay, o->dim);
-    fprintf(stderr, "  layers %u  %s", o->layers, neighbours);
-    fprintf(stderr, "  %u epochs  %s %.4f\n", t->epochs, metric, t->value);
+    fprintf(to, "  layers %u  %s", o->layers, neighbours);
+    fprintf(to, "  %u epochs  %s %.4f\n", t->epochs, metric, t->value);
+    (void)fflush(to); /* a row is read as soon as it is known */
 }
 
-void tune_report_chosen(const tune_setting *s, const train_options *asked, const dataset *d)
+void tune_report_chosen(FILE *to, const tune_setting *s, const train_options *asked,
+                        const dataset *d)
 {
     const train_options *o = &s->options;
     char neighbours[NAMES_BYTES];
     neighbours_text(s, d, neighbours);
-    fprintf(stderr, "chosen: --gamma-forward ");
-    fprintf(stderr, o->without_fsc ? "plain" : "%g", o->gamma_forward);
-    fprintf(stderr, o->without_bsc ? " --without bsc" : " --gamma-backward %g", o->gamma_backward);
+    fprintf(to, "chosen: --gamma-forward ");
+    fprintf(to, o->without_fsc ? "plain" : "%g", o->gamma_forward);
+    fprintf(to, o->without_bsc ? " --without bsc" : " --gamma-backward %g", o->gamma_backward);
     if (o->lr != asked->lr) {
-        fprintf(stderr, " --lr %g", o->lr);
+        fprintf(to, " --lr %g", o->lr);
     }
     if (o->dim != asked->dim) {
-        fprintf(stderr, " --dim %u", o->dim);
+        fprintf(to, " --dim %u", o->dim);
     }
-    fprintf(stderr, " --weight-decay %g --layers %u%s%s\n", o->weight_decay, o->layers,
+    fprintf(to, " --weight-decay %g --layers %u%s%s\n", o->weight_decay, o->layers,
             neighbours[0] != '\0' ? " --neighbours " : "", neighbours);
 }
 

@@ -9,6 +9,7 @@
 #define SERVER_TUNE_REPORT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "core/model/dataset.h"
 #include "core/model/model.h"
@@ -16,9 +17,11 @@
 
 /* tune_report_begin says by which figure is chosen, tune_report_trial what one trial came to, of
  * `budget` epochs `epochs` are spent by then. `metric`: "NDCG@20". */
-void tune_report_begin(const train_options *o, const char *metric);
-void tune_report_trial(const tune_trial *t, const dataset *d, uint32_t epochs, uint32_t budget);
-void tune_report_chosen(const tune_setting *s, const train_options *asked, const dataset *d);
+void tune_report_begin(FILE *to, const train_options *o, const char *metric);
+void tune_report_trial(FILE *to, const tune_trial *t, const dataset *d, uint32_t epochs,
+                       uint32_t budget);
+void tune_report_chosen(FILE *to, const tune_setting *s, const train_options *asked,
+                        const dataset *d);
 
 /* tune_report_trials lists all trials; `m` is what was trained by the best. tune_report_neighbours
  * gives

@@ -26,8 +26,8 @@ class Activation(harness.TestCase):
     def assert_stays(self, store, why, *options):
         """The training leaves generation 1 active and says `why`."""
         done = harness.run("train", "--store", store, *options)
-        self.assertIn("not activated: ", done.stderr)
-        self.assertIn(why, done.stderr)
+        self.assertIn("not activated: ", done.stdout)
+        self.assertIn(why, done.stdout)
         self.assertEqual(self.active(store), [1])
 
     def test_without_validation_interactions_a_worse_model_does_not_take_over(self):
@@ -54,7 +54,7 @@ class Activation(harness.TestCase):
         # Without evaluations neither layers nor links are chosen, so it is put beside one of its kind.
         harness.run("train", "--store", store, *GOOD, "--eval-every", 0, "--activate", "yes")
         done = harness.run("train", "--store", store, *GOOD, "--eval-every", 0)
-        self.assertRegex(done.stderr, r"validation NDCG@20: 0\.[0-9]*[1-9][0-9]*, the active generation's 0\.")
+        self.assertRegex(done.stdout, r"validation NDCG@20: 0\.[0-9]*[1-9][0-9]*, the active generation's 0\.")
         self.assertEqual(self.active(store), [3])
 
     def test_an_active_generation_without_tables_is_taken_over_from(self):

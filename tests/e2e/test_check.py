@@ -34,7 +34,7 @@ class Check(harness.TestCase):
             f.write(data)
         done = harness.run("check", "--store", store, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("checksum", done.stderr)
+        self.assertIn("checksum", done.stdout)
 
     def test_a_store_that_was_cut_short_is_said_in_one_line_by_every_command(self):
         _, whole = self.shop_store()
@@ -80,7 +80,7 @@ class Check(harness.TestCase):
         self.assert_checked(store)
         self.assertNotIn("repaired", harness.run_json("check", "--store", store))
         done = harness.run("check", "--store", store, "--repair")
-        self.assertIn("nothing was repaired", done.stderr)
+        self.assertIn("nothing was repaired", done.stdout)
         with harness.Server(store) as server:
             self.assertEqual(server.client.get("/items/one-key-of-a-shop").status, 200)
 
@@ -112,10 +112,10 @@ class Check(harness.TestCase):
         with open(self.path("stair.conf"), "w", encoding="ascii") as f:
             f.write("quota = 4TiB\n")
         done = harness.run("check", "--store", store, "--config", self.path("stair.conf"), env={"STAIR_RATE": "50"})
-        self.assertIn("setting: quota = 4TiB (file)", done.stderr)
-        self.assertIn("setting: rate = 50 (environment)", done.stderr)
-        self.assertIn("warning: the quota of", done.stderr)
-        self.assertNotIn("setting: listen", done.stderr)
+        self.assertIn("setting: quota = 4TiB (file)", done.stdout)
+        self.assertIn("setting: rate = 50 (environment)", done.stdout)
+        self.assertIn("warning: the quota of", done.stdout)
+        self.assertNotIn("setting: listen", done.stdout)
 
     def test_the_file_that_is_named_beats_the_one_in_the_environment(self):
         _, store = self.shop_store()
@@ -124,9 +124,9 @@ class Check(harness.TestCase):
                 f.write(f"rate = {50 if name == 'flag' else 60}\n")
         done = harness.run("check", "--store", store, "--config", self.path("flag"),
                            env={"STAIR_CONFIG": self.path("environment")})
-        self.assertIn("setting: rate = 50 (file)", done.stderr)
+        self.assertIn("setting: rate = 50 (file)", done.stdout)
         done = harness.run("check", "--store", store, env={"STAIR_CONFIG": self.path("environment")})
-        self.assertIn("setting: rate = 60 (file)", done.stderr)
+        self.assertIn("setting: rate = 60 (file)", done.stdout)
 
     def test_the_limits_of_the_shell_and_of_the_supervisor_are_compared(self):
         _, store = self.shop_store()
@@ -176,7 +176,7 @@ class Check(harness.TestCase):
         _, store = self.shop_store()
         done = harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no",
                            "--protocol", "mmrec", "--refit")
-        self.assertRegex(done.stderr, "protocol mmrec; masked for test: train; users dropped: [0-9]+; trained on validation too")
+        self.assertRegex(done.stdout, "protocol mmrec; masked for test: train; users dropped: [0-9]+; trained on validation too")
         listed = harness.run("generations", "--store", store).stdout.splitlines()
         self.assertRegex(listed[1], r"protocol stair, masked: train\+valid, [0-9]+ users dropped$")
         self.assertRegex(listed[2], r"protocol mmrec, masked: train, [0-9]+ users dropped, refit$")

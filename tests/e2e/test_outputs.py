@@ -20,11 +20,43 @@ class Outputs(harness.TestCase):
     def test_an_output_that_is_full_is_told_as_such(self):
         _, store = self.shop_store()
         for arguments in (["generations"], ["check"], ["check", "--user", "user-0"], ["eval"], ["train", "--epochs", "1"]):
-            with open("/dev/full", "w", encoding="ascii") as full:
-                done = subprocess.run([harness.STAIR, *arguments, "--store", store, "--json"], stdout=full,
-                                      stderr=subprocess.PIPE, text=True, timeout=60, env=harness.ENVIRONMENT)
-            self.assertEqual(done.returncode, 1, arguments)
-            self.assertIn("standard output cannot be written: No space left on device", done.stderr)
+            for form in ([], ["--json"]):
+                with open("/dev/full", "w", encoding="ascii") as full:
+                    done = subprocess.run([harness.STAIR, *arguments, "--store", store, *form], stdout=full,
+                                          stderr=subprocess.PIPE, text=True, timeout=60, env=harness.ENVIRONMENT)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertIn("standard output cannot be written: No space left on device", done.stderr)
+
+    def test_results_go_to_standard_output_and_progress_to_standard_error(self):
+        """Every command that has a result: a line of it, and a remark or progress if it tells one."""
+        files, _ = harness.shop()
+        store = self.path("store")
+        demo = ["demo", "--out", self.path("shop"), "--users", 50, "--items", 80, "--interactions", 300]
+        imports = ["import", "--store", store, *harness.import_arguments(files, "random")]
+        quick = ["--store", store, "--threads", 2, "--dim", 16]
+        for arguments, result, remark in (
+                (demo, "50 users, 80 items", "items in "),
+                (imports, "the store has ", "copying features: "),
+                (["train", "--epochs", 2, "--resume", *quick], "generation 1: 2 epochs", "no checkpoint to resume"),
+                (["train", "--epochs", 2, "--activate", "no", *quick], "not activated", "preparing"),
+                (["tune", "--epochs", 1, "--budget-epochs", 5, *quick], "choosing by validation", "preparing"),
+                (["eval", "--store", store, "--baselines", "ease"], "R@20", "ease: its weights"),
+                (["check", "--store", store], "0 problems", None),
+                (["check", "--store", store, "--user", "user-0"], " places", None),
+                (["check", "--store", store, "--digest"], " ", None),
+                (["generations", "--store", store, "--prune", 1], "removed ", None),
+                (["snapshot", "--store", store, "--to", self.path("copy")], "as of write", None),
+                (["export", "--store", store, "--to", self.path("out")], "interactions", None),
+                (["migrate", "--store", store], "already", None),
+                (["key", "new", "--role", "read", "--keys", self.path("keys")], "", "shown only now")):
+            done = harness.run(*arguments)
+            self.assertIn(result, done.stdout, arguments)
+            self.assertNotIn(result.strip() or "\0", done.stderr, arguments)
+            if remark is None:
+                self.assertEqual(done.stderr, "", arguments)
+            else:
+                self.assertIn(remark, done.stderr, arguments)
+                self.assertNotIn(remark, done.stdout, arguments)
 
     def test_a_users_metrics_stay_one_line_whatever_the_id_holds(self):
         _, store = self.shop_store()

@@ -66,7 +66,7 @@ class Resume(harness.TestCase):
         os.mkdir(draft)
         done = harness.run("train", "--store", store, *OPTIONS)
         self.assertEqual(done.stderr.count("warning: no checkpoint to resume from: writing " + draft), 1)
-        self.assertIn("generation 1: 40 epochs", done.stderr)
+        self.assertIn("generation 1: 40 epochs", done.stdout)
 
 
 if __name__ == "__main__":

@@ -18,16 +18,16 @@ class Tune(harness.TestCase):
     def interrupted(self, store, until, *options):
         """Starts tuning, interrupts it at the line of which `until` holds; gives all its lines."""
         process = subprocess.Popen([harness.STAIR, "tune", "--store", store, "--budget-epochs", "40", *OPTIONS, *options],
-                                   env=harness.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)
+                                   env=harness.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
         lines = []
-        for line in process.stderr:
+        for line in process.stdout:
             lines.append(line)
             if until(line):
                 break
         process.send_signal(signal.SIGINT)
-        lines += process.stderr.readlines()
-        process.stderr.close()
+        lines += process.stdout.readlines()
+        process.stdout.close()
         self.assertNotEqual(process.wait(), 0)
         return "".join(lines)
 
@@ -45,10 +45,10 @@ class Tune(harness.TestCase):
     def test_what_was_chosen_is_said_and_trains_the_same_again(self):
         _, store = self.shop_store()
         done = harness.run("tune", "--store", store, "--budget-epochs", 40, "--epochs", 4, *OPTIONS, "--protocol", "mmrec")
-        self.assertIn("choosing by validation NDCG@20, protocol mmrec, masked: train\n", done.stderr)
-        chosen = self.chosen(done.stderr)
+        self.assertIn("choosing by validation NDCG@20, protocol mmrec, masked: train\n", done.stdout)
+        chosen = self.chosen(done.stdout)
         self.assertIn("--neighbours", chosen)
-        spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stderr, re.MULTILINE)[-1])
+        spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stdout, re.MULTILINE)[-1])
         self.assertLessEqual(spent, budget)
         tuned = harness.run_json("generations", "--store", store)["generations"][-1]
         again = harness.run_json("train", "--store", store, "--epochs", 4,
@@ -61,7 +61,7 @@ class Tune(harness.TestCase):
     def test_a_small_budget_is_kept_by_leaving_races_out(self):
         _, store = self.shop_store()
         done = harness.run("tune", "--store", store, "--budget-epochs", 5, "--epochs", 4, *OPTIONS)
-        spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stderr, re.MULTILINE)[-1])
+        spent, budget = map(int, re.findall(r"^ *(\d+)/(\d+) ", done.stdout, re.MULTILINE)[-1])
         self.assertEqual((spent, budget), (5, 5))
 
     def test_interrupted_while_it_chooses_it_promises_nothing(self):
