@@ -84,6 +84,7 @@ typedef struct api_health {
     bool stopping;
     bool writable;     /* false while the writer refuses: disk full, failed commit */
     char problem[128]; /* of writing or the background; for people, no internals; "": none */
+    uint32_t active;   /* generation that is to serve; 0: none */
     uint64_t queue_depth;
     uint64_t uptime_seconds;
     uint64_t store_bytes; /* in use */

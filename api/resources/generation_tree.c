@@ -5,9 +5,12 @@
 
 json_t *generation_tree(const generation_info *g)
 {
-    return json_pack("{s:I, s:s, s:b, s:o, s:I, s:I, s:I}", "generation", (json_int_t)g->number,
-                     "state", g->state == GENERATION_READY ? "ready" : "building", "active",
-                     (int)g->active, "created", tree_time(g->created), "users",
-                     (json_int_t)g->users, "items", (json_int_t)g->items, "bytes",
-                     (json_int_t)g->bytes);
+    char uuid[GENERATION_ID_TEXT], sha256[GENERATION_SHA256_TEXT];
+    generation_id_text(&g->id, uuid);
+    generation_sha256_text(g, sha256);
+    return json_pack("{s:I, s:s, s:s, s:s, s:b, s:o, s:I, s:I, s:I}", "generation",
+                     (json_int_t)g->number, "uuid", uuid, "sha256", sha256, "state",
+                     g->held ? "ready" : "absent", "active", (int)g->active, "created",
+                     tree_time(g->created), "users", (json_int_t)g->users, "items",
+                     (json_int_t)g->items, "bytes", (json_int_t)g->bytes);
 }

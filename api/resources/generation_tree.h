@@ -9,8 +9,8 @@
 
 #include "storage/models/generations.h"
 
-/* generation_tree gives number, state, active, created, users, items and bytes, to which the caller
- * adds. A new reference; NULL without memory. Thread-safe. */
+/* generation_tree gives number, UUID, SHA-256, state, active, created, users, items and bytes, to
+ * which the caller adds. A new reference; NULL without memory. Thread-safe. */
 json_t *generation_tree(const generation_info *g);
 
 #endif

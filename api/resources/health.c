@@ -50,6 +50,16 @@ static void put_encoder(json_buffer *b, const api_health *h)
     json_put_raw(b, "}", 1);
 }
 
+static void put_generation(json_buffer *b, const char *key, uint32_t generation)
+{
+    json_put_key(b, key);
+    if (generation == 0) {
+        json_put_raw(b, "null", 4);
+    } else {
+        json_put_unsigned(b, generation);
+    }
+}
+
 err_code handle_health_get(context *c, err *e)
 {
     (void)e;
@@ -77,6 +87,8 @@ err_code handle_health_get(context *c, err *e)
         json_put_raw(b, "null", 4);
     }
     context_model_seq(c);
+    put_generation(b, "active", h.active);
+    put_generation(b, "serving", s.generation);
     put_number(b, "items", s.items);
     put_number(b, "users", s.users);
     put_number(b, "interactions", s.interactions);

@@ -22,15 +22,24 @@ static json_t *generation_answer(const generation_info *g)
     return out;
 }
 
-static err_code active_generation(context *c, json_t **out, err *e)
+/* serving_generation describes what serves, and tells in *active what the store calls active. */
+static err_code serving_generation(context *c, json_t **out, uint32_t *active, err *e)
 {
     store_read *read;
+    store_info now;
     generation_info info;
     *out = json_null();
     err_code code = context_read(c, &read, e);
+    if (code == ERR_OK) {
+        code = store_read_stat(read, &now, e);
+        if (code != ERR_OK) {
+            store_read_end(read);
+        }
+    }
     if (code != ERR_OK) {
         return code;
     }
+    *active = now.generation;
     uint32_t number = view_generation(c->view);
     if (number == 0) {
         store_read_end(read);
@@ -51,14 +60,15 @@ static err_code active_generation(context *c, json_t **out, err *e)
 
 err_code handle_model_get(context *c, err *e)
 {
-    json_t *active;
+    json_t *generation;
+    uint32_t active = 0;
     view_stats s;
     query_end(c);
     err_code code = context_check(c, e);
     if (code != ERR_OK) {
         return code;
     }
-    code = active_generation(c, &active, e);
+    code = serving_generation(c, &generation, &active, e);
     if (code != ERR_OK) {
         return code;
     }
@@ -68,9 +78,10 @@ err_code handle_model_get(context *c, err *e)
                   (json_int_t)s.items_hidden, "users", (json_int_t)s.users, "interactions",
                   (json_int_t)s.interactions, "base_rows", (json_int_t)s.base_rows, "delta_rows",
                   (json_int_t)s.delta_rows, "changes", (json_int_t)s.changes);
-    json_t *answer = json_pack("{s:o,s:I,s:I,s:o,s:o}", "model", tree_generation(s.generation),
-                               "seq", (json_int_t)s.seq, "dim", (json_int_t)view_dim(c->view),
-                               "generation", active, "live", live_part);
+    json_t *answer = json_pack(
+        "{s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "model", tree_generation(s.generation), "active",
+        tree_generation(active), "serving", tree_generation(s.generation), "seq", (json_int_t)s.seq,
+        "dim", (json_int_t)view_dim(c->view), "generation", generation, "live", live_part);
     return answer_tree(c, answer, e);
 }
 

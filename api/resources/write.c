@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "api/web/problem.h"
-#include "api/web/sha256.h"
 #include "core/common/mem.h"
+#include "storage/env/sha256.h"
 
 _Static_assert((int)IDEMPOTENCY_HASH_BYTES == (int)SHA256_BYTES, "a request is told by its digest");
 

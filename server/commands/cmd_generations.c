@@ -17,7 +17,7 @@
 #include "server/runtime/generation_json.h"
 #include "server/runtime/generation_refit.h"
 #include "server/telemetry/clock.h"
-#include "storage/log/apply.h"
+#include "storage/log/generation_ops.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
@@ -68,23 +68,6 @@ static const option table[] = {OPTION_STORE(generations_arguments),
 
 enum { LIST_BYTES_MAX = 256 * 1024 * 1024, SHOWN_AT = 20 };
 
-static err_code activate(store *s, uint32_t number, err *e)
-{
-    op *o = NULL;
-    apply_result result;
-    apply_result_init(&result);
-    err_code rc = op_new(&o, OP_GENERATION_ACTIVATE, 1024, e);
-    if (rc == ERR_OK) {
-        o->time = clock_now();
-        o->count = 1;
-        o->generation = number;
-        rc = apply_one(s, o, &result, e);
-    }
-    apply_result_fini(&result);
-    op_free(o);
-    return rc;
-}
-
 static err_code alter(const generations_arguments *a, err *e)
 {
     store *s = NULL;
@@ -95,11 +78,11 @@ static err_code alter(const generations_arguments *a, err *e)
                                             : "beside a server use POST /model/activate");
     }
     if (rc == ERR_OK && a->activate >= 0) {
-        rc = activate(s, (uint32_t)a->activate, e);
+        rc = generation_switch(s, (uint32_t)a->activate, clock_now(), e);
     }
     if (rc == ERR_OK && a->prune >= 0) {
         uint32_t removed = 0;
-        rc = generation_prune(s, (uint32_t)a->prune, &removed, e);
+        rc = generation_prune(s, (uint32_t)a->prune, clock_now(), &removed, e);
         if (rc == ERR_OK) {
             fprintf(result_stream(a->json), "removed %u\n", removed);
         }
@@ -126,9 +109,9 @@ static void print_line(const generation_info *info, const model *m)
     char created[TIMESTAMP_TEXT_MAX];
     timestamp_format(info->created, created);
     printf("%10u  %-8s  %s  %9u  %9u  %8.1f", info->number,
-           info->active                      ? "active"
-           : info->state == GENERATION_READY ? "ready"
-                                             : "building",
+           info->active ? "active"
+           : info->held ? "ready"
+                        : "absent",
            created, info->users, info->items, (double)info->bytes / (1024 * 1024));
     if (m != NULL) {
         const eval_metrics *shown = model_judged(m);
@@ -161,7 +144,7 @@ static uint32_t plotted(const generations_arguments *a, const generation_info *i
         if (infos[i].active) {
             return infos[i].number;
         }
-        newest = infos[i].state == GENERATION_READY ? infos[i].number : newest;
+        newest = infos[i].held ? infos[i].number : newest;
     }
     return a->of > 0 ? (uint32_t)a->of : newest;
 }
@@ -198,7 +181,7 @@ static err_code show(const generations_arguments *a, err *e)
     }
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         model *m = NULL;
-        if (infos[i].state == GENERATION_READY) {
+        if (infos[i].held) {
             rc = model_describe(s, infos[i].number, &m, e);
             rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
         }

@@ -122,6 +122,11 @@ static err_code on_train_cancel(void *ctx, err *e)
     return train_runs_cancel(((service *)ctx)->trainings, e);
 }
 
+static void on_train_ready(void *ctx)
+{
+    engine_look(((service *)ctx)->engine);
+}
+
 static void on_train_ended(void *ctx, uint32_t generation)
 {
     (void)generation;
@@ -208,6 +213,7 @@ static err_code open_runs(service *s, err *e)
         .metrics = s->metrics,
         .threads = (unsigned)o->train_threads,
         .ended = on_train_ended,
+        .ready = on_train_ready,
         .ctx = s,
     };
     err_code rc = train_runs_new(&s->trainings, &options, e);

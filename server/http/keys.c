@@ -15,8 +15,8 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
-#include "api/web/sha256.h"
 #include "core/common/mem.h"
+#include "storage/env/sha256.h"
 
 enum { SECRET_BYTES = 32 };
 

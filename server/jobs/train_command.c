@@ -44,7 +44,6 @@ typedef struct job {
     train_options asked;     /* before it chose */
     bool tuned_all;          /* `stair tune`, which has no --progress-fd */
     baseline_figures beside; /* on the validation interactions; none measured: there are none */
-    bool active; /* the new generation serves, or will as soon as the server has loaded it */
 } job;
 
 static err_code open_store(job *j, err *e)
@@ -161,6 +160,16 @@ static err_code publish(job *j, err *e)
     if (code == ERR_OK) {
         code = checkpoint_file_remove(j->s, e);
     }
+    return code;
+}
+
+/* number has the generation registered; the store is closed by now. */
+static err_code number(job *j, err *e)
+{
+    char id[GENERATION_ID_TEXT];
+    generation_id_text(&j->published.id, id);
+    train_watch_tell(&j->watch, "ready=%s", id); /* the service need not wait for its next look */
+    err_code code = train_register(j->a->store, &j->published, e);
     if (code == ERR_OK) {
         train_watch_tell(&j->watch, "generation=%u", j->published.generation);
     }
@@ -206,7 +215,7 @@ static void tell_activation(FILE *to, const job *j)
                 c->active);
     }
     if (j->published.activate) {
-        fprintf(to, "%s\n", j->active ? "active" : "the server will activate it");
+        fprintf(to, "%s\n", j->published.active ? "active" : "the server will activate it");
     } else if (c->why[0] != '\0') {
         fprintf(to, "not activated: %s; stair generations --activate %u does it all the same\n",
                 c->why, j->published.generation);
@@ -219,6 +228,9 @@ static void tell_people(const job *j)
 {
     const model *m = j->m;
     FILE *to = result_stream(j->a->json);
+    if (j->published.generation == 0) {
+        fprintf(stderr, "the service has not given the generation a number yet\n");
+    }
     fprintf(to, "generation %u: %u epochs, best %u, %.1f s, %.3f s an epoch, %.0f MiB\n",
             j->published.generation, m->epochs, m->best_epoch, m->seconds, m->seconds_per_epoch,
             peak_mib());
@@ -355,8 +367,8 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     }
     mem_free(j->checkpoint);
     store_close(j->s);
-    if (code == ERR_OK && j->published.activate) {
-        code = train_activate(a->store, j->published.generation, &j->active, e);
+    if (code == ERR_OK) {
+        code = number(j, e);
     }
     if (code == ERR_OK) {
         tell_people(j);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/common/mem.h"
 #include "core/search/index.h"
@@ -12,12 +13,14 @@
 #include "server/jobs/train_report.h"
 #include "server/runtime/model_json.h"
 #include "server/telemetry/clock.h"
-#include "storage/log/apply.h"
-#include "storage/log/op.h"
+#include "storage/log/generation_ops.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 #include "storage/models/words_store.h"
+
+/* How long a service may take to give a new generation its number, and how often it is looked. */
+static const double register_seconds = 30, register_look_seconds = 0.05;
 
 static err_code decide(const publication *p, publication_result *out, err *e)
 {
@@ -64,13 +67,13 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
         code = cluster(p->m, &ann, &ann_bytes, e);
     }
     if (code == ERR_OK) {
-        code = generation_begin(p->s, &info, &out->generation, e);
+        code = generation_begin(p->s, &info, &out->id, e);
     }
     if (code == ERR_OK) {
-        code = model_put(p->s, out->generation, p->m, ann, ann_bytes, e);
+        code = model_put(p->s, &out->id, p->m, ann, ann_bytes, e);
     }
     if (code == ERR_OK) {
-        code = words_put(p->s, out->generation, p->d->words, e);
+        code = words_put(p->s, &out->id, p->d->words, e);
     }
     if (code == ERR_OK) {
         json_t *summary = model_json_new(p->m, p->refit);
@@ -80,43 +83,61 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
     }
     if (code == ERR_OK) {
         slice summary = {text, strlen(text)};
-        code = generation_finish(p->s, out->generation, summary, out->activate, e);
+        code = generation_finish(p->s, &out->id, summary, out->activate, e);
     }
     free(text); /* json_dumps' own */
     mem_free(ann);
     return code;
 }
 
-err_code train_activate(const char *dir, uint32_t generation, bool *done, err *e)
+/* register_here applies the ops of a store that no service owns. */
+static err_code register_here(store *s, publication_result *out, err *e)
 {
-    *done = false;
-    store_options so = {.mode = STORE_OWNER, .now = clock_now()};
+    err_code code = generation_register(s, &out->id, clock_now(), &out->generation, e);
+    if (code == ERR_OK && out->activate) {
+        code = generation_switch(s, out->generation, clock_now(), e);
+        out->active = code == ERR_OK;
+    }
+    return code;
+}
+
+/* look_up asks the store that a service owns; ERR_NOT_FOUND while the service has not registered
+ * the generation. */
+static err_code look_up(const char *dir, publication_result *out, err *e)
+{
     store *s = NULL;
-    err busy = ERR_INIT;
-    err_code code = recover_open(&s, dir, &so, &busy);
-    if (code == ERR_CONFLICT) {
-        return ERR_OK;
-    }
-    if (code != ERR_OK) {
-        return err_set(e, code, "%s", busy.text);
-    }
-    op *o = NULL;
-    apply_result result;
-    apply_result_init(&result);
-    code = op_new(&o, OP_GENERATION_ACTIVATE, 4096, e);
-    if (code == ERR_OK) {
-        o->generation = generation;
-        o->count = 1;
-        o->time = clock_now();
-        const op *one = o;
-        code = apply_group(s, &one, 1, &result, e);
-    }
-    if (code == ERR_OK && result.code != ERR_OK) {
-        code = err_set(e, result.code, "%s", result.detail);
-    }
-    *done = code == ERR_OK;
-    apply_result_fini(&result);
-    op_free(o);
+    store_read *r = NULL;
+    store_options so = {.mode = STORE_READ, .now = clock_now()};
+    err_code code = recover_open(&s, dir, &so, e);
+    code = code == ERR_OK ? store_read_begin(s, &r, e) : code;
+    code = code == ERR_OK ? generation_number(r, &out->id, &out->generation, e) : code;
+    store_read_end(r);
     store_close(s);
     return code;
+}
+
+err_code train_register(const char *dir, publication_result *out, err *e)
+{
+    struct timespec pause = {0, (long)(1e9 * register_look_seconds)};
+    double began = clock_seconds();
+    for (;;) {
+        store_options so = {.mode = STORE_OWNER, .now = clock_now()};
+        store *s = NULL;
+        err why = ERR_INIT;
+        /* A plain open: what recover_open sweeps is none of this command's business. */
+        err_code code = store_open(&s, dir, &so, &why);
+        if (code == ERR_OK) {
+            code = register_here(s, out, e);
+            store_close(s);
+            return code;
+        }
+        if (code != ERR_CONFLICT) {
+            return err_set(e, code, "%s", why.text);
+        }
+        code = look_up(dir, out, e);
+        if (code != ERR_NOT_FOUND || clock_seconds() - began > register_seconds) {
+            return code == ERR_NOT_FOUND ? ERR_OK : code;
+        }
+        nanosleep(&pause, NULL);
+    }
 }

@@ -13,6 +13,7 @@
 #include "core/model/model.h"
 #include "server/jobs/train_compare.h"
 #include "storage/env/store.h"
+#include "storage/models/generations.h"
 
 typedef enum activate_wish { ACTIVATE_AUTO = 0, ACTIVATE_YES, ACTIVATE_NO } activate_wish;
 
@@ -27,17 +28,21 @@ typedef struct publication {
 } publication;
 
 typedef struct publication_result {
-    uint32_t generation;
-    bool activate;         /* decided; done by a server, or by train_activate */
+    generation_id id;
+    uint32_t generation;   /* its number; 0: not registered yet */
+    bool activate;         /* decided; done by a service, or by train_register */
+    bool active;           /* done by train_register */
     comparison comparison; /* ACTIVATE_AUTO: why; else zero */
 } publication_result;
 
-/* train_publish writes the model as a new generation. With ACTIVATE_AUTO train_compare decides
- * whether it is to take over. */
+/* train_publish writes the model as a new generation, which is ready and has no number. With
+ * ACTIVATE_AUTO train_compare decides whether it is to take over. */
 err_code train_publish(const publication *p, publication_result *out, err *e) ERR_CHECKED;
 
-/* train_activate makes a generation active in a store that no process owns; *done is false if one
- * does, which will see the generation's wish by itself. The store must be closed. */
-err_code train_activate(const char *dir, uint32_t generation, bool *done, err *e) ERR_CHECKED;
+/* train_register gives the generation its number and makes it active where it wants to be, in a
+ * store that no process owns. Beside a service it waits for the service to register it, half a
+ * minute at most: then `generation` stays 0, and the service does so later. The store must be
+ * closed. */
+err_code train_register(const char *dir, publication_result *out, err *e) ERR_CHECKED;
 
 #endif

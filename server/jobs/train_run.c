@@ -18,6 +18,7 @@
 #include "server/jobs/train_child.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
+#include "storage/models/generations.h"
 
 enum {
     LINE_BYTES_MAX = 1024,
@@ -38,6 +39,8 @@ struct train_runs {
     pthread_mutex_t mutex;
     /* guarded by mutex */
     api_train_status status;
+    generation_id ready; /* that the child wrote */
+    bool is_ready;
     pthread_t thread;
     pthread_cond_t settled; /* `starting` became false */
     bool thread_made, stopping, cancelled;
@@ -105,7 +108,13 @@ static void take_progress(train_runs *t, const char *line)
     if (field(line, "generation", text, sizeof text)) {
         s->generation = (uint32_t)strtoul(text, NULL, 10);
     }
+    bool ready =
+        field(line, "ready", text, sizeof text) && generation_id_parse(slice_of(text), &t->ready);
+    t->is_ready = t->is_ready || ready;
     pthread_mutex_unlock(&t->mutex);
+    if (ready && t->options.ready != NULL) {
+        t->options.ready(t->options.ctx);
+    }
 }
 
 static void take_output(train_runs *t, const char *line)
@@ -230,6 +239,7 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     pthread_mutex_lock(&t->mutex);
     if (child != NULL) {
         t->child = child->pid;
+        t->is_ready = false;
         t->status = nothing_known;
         t->status.state = API_TRAIN_RUNNING;
         t->status.started = clock_now();
@@ -313,11 +323,28 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
     return rc;
 }
 
+/* look_up_number finds what number the service has given the child's generation. */
+static uint32_t look_up_number(train_runs *t, const generation_id *id)
+{
+    store_read *r = NULL;
+    uint32_t number = 0;
+    if (store_read_begin(t->options.store, &r, NULL) == ERR_OK) {
+        (void)!generation_number(r, id, &number, NULL);
+        store_read_end(r);
+    }
+    return number;
+}
+
 void train_runs_status(train_runs *t, api_train_status *out)
 {
     pthread_mutex_lock(&t->mutex);
     *out = t->status;
+    bool ready = t->is_ready && out->generation == 0;
+    generation_id id = t->ready;
     pthread_mutex_unlock(&t->mutex);
+    if (ready) {
+        out->generation = look_up_number(t, &id);
+    }
     if (out->state != API_TRAIN_RUNNING && store_train_running(t->options.store)) {
         *out = nothing_known;
         out->state = API_TRAIN_RUNNING;

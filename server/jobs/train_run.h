@@ -25,6 +25,7 @@ typedef struct train_runs_options {
     metrics *metrics;
     unsigned threads;                              /* given to the child; 0: it decides */
     void (*ended)(void *ctx, uint32_t generation); /* from the watching thread; 0: it left none */
+    void (*ready)(void *ctx); /* from the watching thread: a generation waits for its number */
     void *ctx;
 } train_runs_options;
 

@@ -29,15 +29,18 @@ struct engine {
     live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
     atomic_bool stopped;
     struct {
-        metric_series *generation, *age, *items, *hidden, *users, *interactions, *seq, *depth,
-            *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base, *changes,
-            *held;
+        metric_series *generation, *active, *age, *items, *hidden, *users, *interactions, *seq,
+            *depth, *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base,
+            *changes, *held;
     } gauges;
 };
 
 static const metric_info info_generation = {.name = "stair_model_generation",
                                             .help = "Generation that serves; 0: none.",
                                             .kind = METRIC_GAUGE};
+static const metric_info info_active = {.name = "stair_model_active_generation",
+                                        .help = "Generation that is to serve; 0: none.",
+                                        .kind = METRIC_GAUGE};
 static const metric_info info_age = {.name = "stair_model_age_seconds",
                                      .help =
                                          "Since the generation that serves was trained; 0: none.",
@@ -130,6 +133,7 @@ static void collect_store(engine *g)
     if (store_stat(g->store, &info, NULL) == ERR_OK) {
         metric_set(g->gauges.used, (double)info.used_bytes);
         metric_set(g->gauges.file, (double)info.file_bytes);
+        metric_set(g->gauges.active, (double)info.generation);
         metric_set(g->gauges.quota, (double)info.quota_bytes);
     }
     store_holder holder;
@@ -165,6 +169,7 @@ static err_code declare(engine *g, err *e)
 {
     const metric_plain all[] = {
         {&info_generation, &g->gauges.generation},
+        {&info_active, &g->gauges.active},
         {&info_age, &g->gauges.age},
         {&info_items, &g->gauges.items},
         {&info_hidden, &g->gauges.hidden},
@@ -222,6 +227,12 @@ static err_code fill_live(engine *g, store_info *info, err *e)
     return rc;
 }
 
+static base *warmed(void *ctx, uint32_t generation)
+{
+    engine *g = ctx;
+    return g->propagator != NULL ? propagator_take_warm(g->propagator, generation) : NULL;
+}
+
 static err_code start_threads(engine *g, const store_info *info, err *e)
 {
     const engine_options *o = &g->options;
@@ -233,6 +244,8 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .queue_bytes_max = o->queue_bytes_max,
         .group_jobs_max = GROUP_JOBS_MAX,
         .seq = info->seq,
+        .warmed = warmed,
+        .warmed_ctx = g,
         .changed = g->encoding != NULL ? encoding_changed : NULL,
         .changed_ctx = g->encoding,
         .fatal = o->fatal,
@@ -253,6 +266,7 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .seconds = o->propagate_seconds,
         .within_seconds = o->propagate_within_seconds,
         .watch_seconds = o->watch_seconds,
+        .follows = o->follows,
     };
     rc = propagator_new(&g->propagator, &propagating, e);
     return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, e) : rc;
@@ -322,6 +336,21 @@ void engine_end_asks(engine *g)
     encoding_end_asks(g->encoding);
 }
 
+err_code engine_generations(engine *g, engine_models *out, err *e)
+{
+    live_hold hold;
+    store_info info;
+    *out = (engine_models){.warmed = propagator_warmed(g->propagator)};
+    err_code rc = store_stat(g->store, &info, e);
+    if (rc == ERR_OK) {
+        live_acquire(g->live, &hold);
+        out->serving = view_generation(hold.view);
+        live_release(g->live, &hold);
+        out->active = info.generation;
+    }
+    return rc;
+}
+
 void engine_look(engine *g)
 {
     propagator_look(g->propagator);
@@ -365,6 +394,7 @@ void engine_health(engine *g, api_health *out)
     out->queue_depth = status.depth;
     out->propagation_lag_seconds = propagator_lag(g->propagator);
     if (store_stat(g->store, &info, NULL) == ERR_OK) {
+        out->active = info.generation;
         out->store_bytes = info.used_bytes;
         out->quota_bytes = info.quota_bytes;
     }

@@ -35,6 +35,7 @@ typedef struct engine_options {
     double propagate_within_seconds; /* and at the latest so long after a change */
     double watch_seconds;            /* how often to look for generations of other processes */
     const struct encoder_options *encoder; /* borrowed; NULL, or without url: none */
+    bool follows; /* activations come from a log, also of generations that are not here yet */
     metrics *metrics;
     void (*fatal)(void *ctx, const char *why); /* see writer_options */
     void *fatal_ctx;
@@ -64,6 +65,14 @@ void engine_health(engine *g, api_health *out);
 
 /* engine_writer tells how the writer is, without looking at the disk. */
 void engine_writer(engine *g, writer_status *out);
+
+/* engine_generations tells how far this node is with its models. */
+typedef struct engine_models {
+    uint32_t active;  /* that the writes applied so far made active; 0: none */
+    uint32_t serving; /* that lists are made with */
+    uint32_t warmed;  /* loaded ahead of its activation; 0: none */
+} engine_models;
+err_code engine_generations(engine *g, engine_models *out, err *e) ERR_CHECKED;
 
 /* engine_look has the background look at once for generations that want to be active: a training
  * has just ended. */

@@ -2,6 +2,7 @@
 #include "server/runtime/generation_wanted.h"
 
 #include "core/common/arena.h"
+#include "storage/log/generation_ops.h"
 #include "storage/models/generations.h"
 
 enum { GENERATIONS_BYTES_MAX = 64 * 1024 * 1024 };
@@ -9,22 +10,13 @@ enum { GENERATIONS_BYTES_MAX = 64 * 1024 * 1024 };
 err_code generation_ready(store *s, uint32_t generation, err *e)
 {
     store_read *r = NULL;
-    arena a;
-    generation_info info;
-    err why = ERR_INIT;
-    arena_init(&a, GENERATIONS_BYTES_MAX);
+    bool held = false;
     err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_get(r, generation, &a, &info, &why);
-        if (rc == ERR_NOT_FOUND || (rc == ERR_OK && info.state != GENERATION_READY)) {
-            rc = err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation);
-        } else if (rc != ERR_OK) {
-            rc = err_set(e, rc, "%s", why.text);
-        }
-    }
+    rc = rc == ERR_OK ? generation_held(r, generation, &held, e) : rc;
     store_read_end(r);
-    arena_fini(&a);
-    return rc;
+    return rc == ERR_OK && !held
+               ? err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation)
+               : rc;
 }
 
 err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
@@ -40,7 +32,7 @@ err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
         rc = generation_list(r, &a, &list, &count, e);
     }
     for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-        bool wants = list[i].state == GENERATION_READY && list[i].activate && !list[i].active;
+        bool wants = list[i].held && list[i].activate && !list[i].active;
         if (wants && list[i].number > considered) {
             *out = list[i].number;
         }
@@ -48,4 +40,34 @@ err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
     store_read_end(r);
     arena_fini(&a);
     return rc;
+}
+
+err_code generation_behind(uint32_t *out, store *s, uint32_t serving, err *e)
+{
+    store_read *r = NULL;
+    store_info now = {0};
+    bool held = false;
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? store_read_stat(r, &now, e) : rc;
+    if (rc == ERR_OK && now.generation != serving) {
+        rc = generation_held(r, now.generation, &held, e);
+    }
+    store_read_end(r);
+    *out = rc == ERR_OK && held ? now.generation : 0;
+    return rc;
+}
+
+err_code generation_unregistered(op **out, store *s, int64_t time, err *e)
+{
+    store_read *r = NULL;
+    generation_info info;
+    arena a;
+    *out = NULL;
+    arena_init(&a, GENERATIONS_BYTES_MAX);
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? generation_pending(r, &a, &info, e) : rc;
+    store_read_end(r);
+    rc = rc == ERR_OK ? op_register_new(out, &info, time, e) : rc;
+    arena_fini(&a);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }

@@ -12,21 +12,14 @@
 #include "server/cli/command.h"
 #include "server/runtime/generation_base.h"
 #include "server/runtime/generation_wanted.h"
+#include "server/runtime/own_write.h"
 #include "server/runtime/recall_sample.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
+#include "storage/models/generations.h"
 
 static const double reader_check_seconds = 60;
 static const double sample_seconds = 10;
-
-/* An activation that the watch itself asked for. */
-typedef struct own_activation {
-    writer_job job;
-    op op;
-    pthread_mutex_t *mutex;
-    pthread_cond_t *ended;
-    bool done;
-} own_activation;
 
 struct propagator {
     propagator_options options; /* immutable */
@@ -39,9 +32,12 @@ struct propagator {
     pthread_cond_t wake;
     writer_job *first, **last;
     bool look, stopping;
+    base *warm; /* loaded for an activation that a log will bring; NULL: none */
     /* the thread alone */
     double ran_at, looked_at, checked_at, sampled_at;
     uint32_t considered; /* highest generation on its way to the writer, or tried by the watch */
+    uint32_t given_up;   /* active generation that could not be loaded; 0: none */
+    bool unregistered;   /* a registration failed, and was told */
     recall_sample *sample;
     /* bits of a double; 0: nothing waits */
     atomic_uint_fast64_t waiting_since;
@@ -65,36 +61,60 @@ static const metric_info info_load_seconds = {.name = "stair_model_load_duration
                                               .kind = METRIC_HISTOGRAM};
 /* --- activation --------------------------------------------------------------------------- */
 
-static void activate(propagator *p, writer_job *job)
+/* load reads a generation and folds in what came later. */
+static err_code load(propagator *p, uint32_t generation, base **out, err *e)
 {
     const propagator_options *o = &p->options;
-    err e = ERR_INIT;
-    err_code rc = ERR_OK;
     double began = clock_seconds();
-    uint32_t generation = job->op->generation;
-    if (generation != 0) {
-        rc = generation_ready(o->store, generation, &e);
-    }
-    if (rc == ERR_OK && generation != 0) {
+    *out = NULL;
+    err_code rc = generation_ready(o->store, generation, e);
+    if (rc == ERR_OK) {
         live_hold hold;
         live_acquire(o->live, &hold);
-        rc = generation_base(&job->base, o->store, hold.view, generation, o->threads, &e);
+        rc = generation_base(out, o->store, hold.view, generation, o->threads, e);
         live_release(o->live, &hold);
     }
-    if (rc != ERR_OK) {
-        log_event(rc == ERR_NOT_FOUND ? LOG_INFO : LOG_ERROR, "activation_failed",
-                  log_int("generation", generation), log_text("error", e.text));
-        writer_fail(o->writer, job, rc, e.text);
-        return;
+    if (rc == ERR_OK) {
+        metric_observe(p->load_seconds, clock_seconds() - began);
     }
-    /* The next look may come before the writer has applied this, and must not put an older wish
-     * behind it. */
+    return rc;
+}
+
+static void tell_failure(uint32_t generation, const err *why)
+{
+    log_event(why->code == ERR_NOT_FOUND ? LOG_INFO : LOG_ERROR, "activation_failed",
+              log_int("generation", generation), log_text("error", why->text));
+}
+
+/* The next look may come before the writer has applied this, and must not put an older wish behind
+ * it. */
+static void tell_activation(propagator *p, uint32_t generation, double began)
+{
     p->considered = generation > p->considered ? generation : p->considered;
-    metric_observe(p->load_seconds, clock_seconds() - began);
     metric_count(p->activations, 1);
     log_event(LOG_INFO, "activating", log_int("generation", generation),
               log_real("seconds", clock_seconds() - began));
-    writer_submit(o->writer, job);
+}
+
+/* A node of a cluster may be asked to activate what it has not fetched. */
+static bool may_lack(const propagator *p, err_code rc)
+{
+    return p->options.follows && rc == ERR_NOT_FOUND;
+}
+
+static void activate(propagator *p, writer_job *job)
+{
+    err e = ERR_INIT;
+    double began = clock_seconds();
+    uint32_t generation = job->op->generation;
+    err_code rc = generation != 0 ? load(p, generation, &job->base, &e) : ERR_OK;
+    if (rc != ERR_OK && !may_lack(p, rc)) {
+        tell_failure(generation, &e);
+        writer_fail(p->options.writer, job, rc, e.text);
+        return;
+    }
+    tell_activation(p, generation, began);
+    writer_submit(p->options.writer, job);
 }
 
 void propagator_activate(propagator *p, writer_job *job)
@@ -114,45 +134,26 @@ void propagator_activate(propagator *p, writer_job *job)
     }
 }
 
-static void own_ended(writer_job *job)
+/* activate_wanted is the watch's own activation. It is tried once: what fails now would fail at
+ * every look. A full queue is another matter. */
+static void activate_wanted(propagator *p, uint32_t generation)
 {
-    own_activation *own = job->ctx;
-    pthread_mutex_lock(own->mutex);
-    own->done = true;
-    pthread_cond_signal(own->ended);
-    pthread_mutex_unlock(own->mutex);
-}
-
-/* The watch's own activation: submitted like anybody's, and waited for. */
-static void activate_own(propagator *p, uint32_t generation)
-{
-    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
-    own_activation own = {.mutex = &mutex, .ended = &ended};
-    own.op.kind = OP_GENERATION_ACTIVATE;
-    own.op.time = (int64_t)clock_now();
-    own.op.count = 1;
-    own.op.generation = generation;
-    own.job.op = &own.op;
-    own.job.done = own_ended;
-    own.job.ctx = &own;
-    if (writer_reserve(p->options.writer, 0) != WRITER_ADMITTED) {
-        return; /* the next look tries again */
+    err e = ERR_INIT;
+    base *b = NULL;
+    double began = clock_seconds();
+    op o = {.kind = OP_GENERATION_ACTIVATE,
+            .time = (int64_t)clock_now(),
+            .count = 1,
+            .generation = generation};
+    err_code rc = load(p, generation, &b, &e);
+    if (rc == ERR_OK) {
+        tell_activation(p, generation, began);
+        rc = own_write(p->options.writer, &o, b, &e);
     }
-    p->considered = generation; /* tried once: what fails now would fail at every look */
-    activate(p, &own.job);
-    pthread_mutex_lock(&mutex);
-    while (!own.done) {
-        pthread_cond_wait(&ended, &mutex);
+    p->considered = rc == ERR_UNAVAILABLE ? generation - 1 : generation;
+    if (rc != ERR_OK && rc != ERR_UNAVAILABLE) {
+        tell_failure(generation, &e);
     }
-    pthread_mutex_unlock(&mutex);
-    if (own.job.result->code != ERR_OK) {
-        log_event(LOG_ERROR, "activation_failed", log_int("generation", generation),
-                  log_text("error", own.job.result->detail));
-    }
-    writer_job_release(&own.job);
-    pthread_mutex_destroy(&mutex);
-    pthread_cond_destroy(&ended);
 }
 
 /* --- the watch ---------------------------------------------------------------------------- */
@@ -164,22 +165,140 @@ static err_code reclaim(void *ctx, err *e)
     return ERR_OK;
 }
 
+/* register_ready gives what trainings left ready their numbers; tells whether there was any. */
+static bool register_ready(propagator *p)
+{
+    err e = ERR_INIT;
+    err_code rc = ERR_OK;
+    bool any = false;
+    op *o = NULL;
+    do {
+        op_free(o);
+        rc = generation_unregistered(&o, p->options.store, (int64_t)clock_now(), &e);
+        rc = rc == ERR_OK && o != NULL ? own_write(p->options.writer, o, NULL, &e) : rc;
+        any = any || (rc == ERR_OK && o != NULL);
+    } while (rc == ERR_OK && o != NULL);
+    op_free(o);
+    if (rc != ERR_OK && !p->unregistered) {
+        log_event(LOG_WARN, "registration_failed", log_text("error", e.text));
+    }
+    p->unregistered = rc != ERR_OK;
+    return any;
+}
+
+static uint32_t serving(propagator *p)
+{
+    live_hold hold;
+    live_acquire(p->options.live, &hold);
+    uint32_t generation = view_generation(hold.view);
+    live_release(p->options.live, &hold);
+    return generation;
+}
+
+typedef struct switching {
+    propagator *p;
+    base *base;      /* or NULL: only look */
+    uint32_t behind; /* generation that is active, lies here and does not serve; 0: none */
+} switching;
+
+/* In the writer's thread, where the store and the view are of the same write. */
+static err_code switch_in(void *ctx, err *e)
+{
+    switching *s = ctx;
+    err_code rc = generation_behind(&s->behind, s->p->options.store, serving(s->p), e);
+    if (rc == ERR_OK && s->base != NULL && base_generation(s->base) == s->behind) {
+        base *b = s->base;
+        s->base = NULL;
+        rc = live_serve(s->p->options.live, b, e);
+    }
+    return rc;
+}
+
+/* catch_up serves the active generation where it was activated before its tables were here. */
+static void catch_up(propagator *p)
+{
+    err e = ERR_INIT;
+    switching s = {.p = p};
+    writer *w = p->options.writer;
+    double began = clock_seconds();
+    err_code rc = writer_call(w, switch_in, &s, &e);
+    uint32_t behind = s.behind;
+    if (rc != ERR_OK || behind == 0 || behind == p->given_up) {
+        return;
+    }
+    s.base = propagator_take_warm(p, behind);
+    rc = s.base == NULL ? load(p, behind, &s.base, &e) : ERR_OK;
+    rc = rc == ERR_OK ? writer_call(w, switch_in, &s, &e) : rc;
+    bool switched = rc == ERR_OK && s.base == NULL;
+    base_release(s.base); /* another was activated meanwhile, or the writer had stopped */
+    if (rc != ERR_OK) {
+        p->given_up = behind;
+        tell_failure(behind, &e);
+    } else if (switched) {
+        log_event(LOG_INFO, "serving", log_int("generation", behind),
+                  log_real("seconds", clock_seconds() - began));
+    }
+}
+
+/* warm_up loads what wants to be active before a log brings the activation. */
+static void warm_up(propagator *p, uint32_t generation)
+{
+    err e = ERR_INIT;
+    base *b = NULL;
+    p->considered = generation;
+    if (load(p, generation, &b, &e) != ERR_OK) {
+        tell_failure(generation, &e);
+        return;
+    }
+    pthread_mutex_lock(&p->mutex);
+    base *before = p->warm;
+    p->warm = b;
+    pthread_mutex_unlock(&p->mutex);
+    base_release(before);
+}
+
 static void watch(propagator *p, double now)
 {
     err e = ERR_INIT;
-    uint32_t wanted = 0;
+    uint32_t wanted = 0, removed = 0;
     p->looked_at = now;
-    if (generation_wanted(&wanted, p->options.store, p->considered, &e) != ERR_OK) {
+    if (generations_discard(p->options.store, &removed, &e) != ERR_OK ||
+        generation_wanted(&wanted, p->options.store, p->considered, &e) != ERR_OK) {
         log_event(LOG_WARN, "store_watch_failed", log_text("error", e.text));
     }
-    if (wanted != 0) {
-        activate_own(p, wanted);
+    if (wanted != 0 && p->options.follows) {
+        warm_up(p, wanted);
+    } else if (wanted != 0) {
+        activate_wanted(p, wanted);
+    }
+    if (p->options.follows) {
+        catch_up(p);
     }
     if (now - p->checked_at >= reader_check_seconds) {
         p->checked_at = now;
         store_reader_check(p->options.store);
         (void)(writer_call(p->options.writer, reclaim, p->options.live, NULL) == ERR_OK);
     }
+}
+
+base *propagator_take_warm(propagator *p, uint32_t generation)
+{
+    base *b = NULL;
+    pthread_mutex_lock(&p->mutex);
+    if (p->warm != NULL && base_generation(p->warm) == generation) {
+        b = p->warm;
+        p->warm = NULL;
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return b;
+}
+
+uint32_t propagator_warmed(propagator *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    uint32_t generation = p->warm != NULL ? base_generation(p->warm) : 0;
+    pthread_mutex_unlock(&p->mutex);
+    return generation;
 }
 
 /* --- the convolution ---------------------------------------------------------------------- */
@@ -310,6 +429,7 @@ static void *propagator_main(void *argument)
             activate(p, jobs);
             jobs = next;
         }
+        look = register_ready(p) || look;
         double now = clock_seconds();
         if (look || now - p->looked_at >= p->options.watch_seconds) {
             watch(p, now);
@@ -360,6 +480,7 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     err_code rc = store_stat(options->store, &info, e);
     if (rc == ERR_OK) {
         p->considered = info.generation;
+        p->given_up = serving(p) != info.generation ? info.generation : 0; /* tried at the start */
         rc = declare(p, e);
     }
     if (rc == ERR_OK) {
@@ -409,6 +530,7 @@ void propagator_free(propagator *p)
         propagator_stop(p);
     }
     recall_sample_free(p->sample);
+    base_release(p->warm);
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->wake);
     mem_free(p);

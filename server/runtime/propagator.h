@@ -6,9 +6,14 @@
  *                  then does the op go to the writer, which swaps one pointer
  *     convolution  FSC is run again over the graph as it is now, when enough has changed, and the
  *                  new base is put in by the writer between two groups
- *     watch        generations that `stair train` left ready and that want to be active are
- *                  activated; dead readers of the store are cleared
+ *     watch        generations that `stair train` left ready are registered and, where they want
+ *                  to be active, activated; tables of pruned ones are removed; dead readers of the
+ *                  store are cleared
  *     sampling     where the index is approximate, its answers are compared with exact ones
+ *
+ * On a node that follows a log, activations come from the log. The watch then loads what wants to
+ * be active ahead of them (propagator_take_warm), and where an activation found nothing loaded, it
+ * lets the old generation serve until the new one's tables are here and loaded.
  *
  * Activations go first: a running convolution is cancelled for them. The thread holds a view for
  * as long as a convolution lasts, which delays the freeing of memory, never a read or a write.
@@ -40,6 +45,7 @@ typedef struct propagator_options {
     double seconds;        /* but not more often than this */
     double within_seconds; /* and at the latest so long after a change */
     double watch_seconds;  /* how often to look at the store */
+    bool follows;          /* a log brings the activations */
 } propagator_options;
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e) ERR_CHECKED;
@@ -47,6 +53,11 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
 /* propagator_activate takes over an activation job whose place in the writer's queue is reserved;
  * it ends as any job of the writer does. */
 void propagator_activate(propagator *p, writer_job *job);
+
+/* propagator_take_warm gives the base of a generation that was loaded ahead of its activation, or
+ * NULL; the caller owns it. propagator_warmed tells which generation that is; 0: none. */
+base *propagator_take_warm(propagator *p, uint32_t generation);
+uint32_t propagator_warmed(propagator *p);
 
 /* propagator_look has the store looked at now: a training has just ended. */
 void propagator_look(propagator *p);

@@ -7,6 +7,7 @@
 #include "server/runtime/generation_base.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
+#include "storage/models/generations.h"
 
 /* One side of the start: the generation, read by a thread of its own. */
 typedef struct reading {
@@ -47,17 +48,28 @@ static err_code activate(reading *r, live *l, const store_info *info, err *e)
     return ERR_OK;
 }
 
+static err_code find_generation(store *s, uint32_t *number, err *e)
+{
+    store_read *r = NULL;
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? generation_to_serve(r, number, e) : rc;
+    store_read_end(r);
+    return rc;
+}
+
 err_code startup_load(store *s, live *l, int threads, store_info *info, err *e)
 {
     pthread_t beside;
+    uint32_t generation = 0;
     err_code rc = store_stat(s, info, e);
+    rc = rc == ERR_OK ? find_generation(s, &generation, e) : rc;
     if (rc != ERR_OK) {
         return rc;
     }
     supervisor_status("Reading %llu items, %llu users, %llu interactions and generation %u",
                       (unsigned long long)info->items, (unsigned long long)info->users,
-                      (unsigned long long)info->interactions, info->generation);
-    reading r = {.store = s, .generation = info->generation, .threads = threads, .why = ERR_INIT};
+                      (unsigned long long)info->interactions, generation);
+    reading r = {.store = s, .generation = generation, .threads = threads, .why = ERR_INIT};
     if (r.generation == 0) {
         return live_load(s, l, info, e);
     }

@@ -60,6 +60,11 @@ typedef struct writer_options {
     size_t group_jobs_max;
     uint64_t seq; /* that the live tables are at */
     unsigned char lineage[LINEAGE_BYTES];
+    /* gives the base of a generation whose activation came without one, or NULL: the tables are not
+     * here or not loaded, and what serves goes on serving. In the writer's thread: quick; or NULL
+     */
+    base *(*warmed)(void *ctx, uint32_t generation);
+    void *warmed_ctx;
     /* told of every committed op, after its changes are visible, in the writer's thread: quick; or
      * NULL */
     void (*changed)(void *ctx, const change_list *changes);

@@ -90,12 +90,21 @@ static void publish(writer *w, const apply_result *r)
     }
 }
 
-/* One view has the new seq and the new generation: no reader sees the one without the other. */
+/* One view has the new seq and the new generation: no reader sees the one without the other. Where
+ * the generation is not loaded here, the view has the new seq and the old generation. */
 static void publish_generation(writer *w, const apply_result *r, base **taken)
 {
     err e = ERR_INIT;
     base *b = *taken;
+    uint32_t generation = r->changes.items[0].generation;
     *taken = NULL;
+    if (b == NULL && generation != 0 && w->options.warmed != NULL) {
+        b = w->options.warmed(w->options.warmed_ctx, generation);
+    }
+    if (b == NULL && generation != 0) {
+        publish(w, r);
+        return;
+    }
     if (live_activate(w->options.live, b, r->seq, &e) != ERR_OK) {
         w->options.fatal(w->options.fatal_ctx, e.text);
     }

@@ -25,9 +25,10 @@
  *   idem_times    time u64, key                      (empty)
  *   oplog         seq u64                            version, time, rows, redacted, op
  *   publishers    incarnation 16                     version, last number, window, clock
- *   generations   number u32                         version, state, ..., summary
- *   blobs         number u32, name, 0                version, bytes u64, stride u64
- *                 number u32, name, 0, piece u32     version, 7 zero bytes, u64 sum, up to 1 MiB
+ *   generations   number u32                         version, state, UUID, SHA-256, ..., summary
+ *   held          UUID 16                            the same, of tables that lie here
+ *   blobs         UUID 16, name, 0                   version, bytes u64, stride u64
+ *                 UUID 16, name, 0, piece u32        version, 7 zero bytes, u64 sum, up to 1 MiB
  */
 #ifndef STORAGE_SCHEMA_H
 #define STORAGE_SCHEMA_H
@@ -62,6 +63,7 @@ typedef enum store_db {
     DB_OPLOG,
     DB_PUBLISHERS,
     DB_GENERATIONS,
+    DB_HELD,
     DB_BLOBS,
     DB_COUNT
 } store_db;
@@ -77,7 +79,7 @@ enum {
     IDEMPOTENCY_RECORD_VERSION = 2,
     OPLOG_RECORD_VERSION = 2,
     PUBLISHER_RECORD_VERSION = 1,
-    GENERATION_RECORD_VERSION = 2,
+    GENERATION_RECORD_VERSION = 3,
     BLOB_RECORD_VERSION = 2,
     EDGE_VALUE_BYTES = 20,
     FEATURE_HEADER_BYTES = 4,

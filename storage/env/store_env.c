@@ -37,6 +37,7 @@ static const char *const db_names[DB_COUNT] = {
     [DB_OPLOG] = "oplog",
     [DB_PUBLISHERS] = "publishers",
     [DB_GENERATIONS] = "generations",
+    [DB_HELD] = "held",
     [DB_BLOBS] = "blobs",
 };
 

@@ -19,7 +19,6 @@
 #include "core/common/types.h"
 #include "storage/log/log_private.h"
 #include "storage/models/checkpoint_file.h"
-#include "storage/models/model_private.h"
 #include "storage/records/records.h"
 
 void apply_result_init(apply_result *r)
@@ -89,38 +88,6 @@ err_code apply_refuse_as(applying *x, uint32_t index, const char *field, const e
 
 /* --- one op --- */
 
-static err_code activate(applying *x, err *e)
-{
-    uint32_t number = x->o->generation;
-    if (number != 0) {
-        arena memory;
-        generation_info info;
-        err why = ERR_INIT;
-        arena_init(&memory, OP_BYTES_MAX);
-        err_code rc = generation_get(x->r, number, &memory, &info, &why);
-        if (rc == ERR_OK && info.state != GENERATION_READY) {
-            err_set(&why, ERR_CONFLICT, "generation %u is not finished", number);
-        }
-        arena_fini(&memory);
-        if (why.code != ERR_OK) {
-            return apply_refuse_as(x, 0, "/generation", &why, e);
-        }
-    }
-    err_code rc = generations_settle(x->w, number, e);
-    if (rc != ERR_OK) {
-        return rc;
-    }
-    change *c = apply_change(x);
-    if (c == NULL) {
-        return err_nomem(e, "results");
-    }
-    c->kind = CHANGE_GENERATION;
-    c->generation = number;
-    x->w->state.info.generation = number;
-    x->result->entries[0].outcome = APPLY_UPDATED;
-    return ERR_OK;
-}
-
 static err_code apply_entries(applying *x, err *e)
 {
     apply_result *result = x->result;
@@ -142,7 +109,9 @@ static err_code apply_entries(applying *x, err *e)
     case OP_INTERACTIONS_ADD:
     case OP_INTERACTIONS_REMOVE: return apply_interactions(x, e);
     case OP_USER_ERASE: return apply_erase(x, e);
-    case OP_GENERATION_ACTIVATE: return activate(x, e);
+    case OP_GENERATION_ACTIVATE:
+    case OP_GENERATION_REGISTER:
+    case OP_GENERATION_PRUNE: return apply_generation(x, e);
     case OP_ITEMS_ENCODED: return apply_encoded(x, e);
     }
     return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
@@ -328,7 +297,7 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     if (result->accepted > 0) {
         rc = log_op(&x, user_rows, item_rows, e);
         info->seq = x.seq;
-        if (o->kind != OP_GENERATION_ACTIVATE) {
+        if (!apply_of_generation(o->kind)) {
             info->data_seq = x.seq;
         }
         result->changes.items = x.changes;

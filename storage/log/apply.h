@@ -37,18 +37,19 @@ typedef enum apply_outcome {
 typedef struct apply_entry {
     err_code code; /* ERR_OK, ERR_CONFLICT, ERR_NOT_FOUND, ERR_INVALID, ERR_TOO_LARGE */
     apply_outcome outcome;
-    uint32_t row;       /* of the item, if known, else ROW_NONE */
-    uint32_t user_row;  /* of the user, for interactions */
-    uint32_t removed;   /* interactions that a removal took away */
-    const char *detail; /* for people, lower case; NULL if code is ERR_OK */
-    slice field;        /* what the detail is about, as a JSON pointer below the entry:
-                           "/features/text", "/item"; absent: the entry as a whole */
+    uint32_t row;        /* of the item, if known, else ROW_NONE */
+    uint32_t user_row;   /* of the user, for interactions */
+    uint32_t removed;    /* interactions that a removal took away; generations by a prune */
+    uint32_t generation; /* the number that a registration gave out */
+    const char *detail;  /* for people, lower case; NULL if code is ERR_OK */
+    slice field;         /* what the detail is about, as a JSON pointer below the entry:
+                            "/features/text", "/item"; absent: the entry as a whole */
 } apply_entry;
 
 /* What OP_USER_ERASE took away. */
 typedef struct apply_receipt {
     uint64_t interactions;
-    uint32_t generations; /* in which a row of the user was zeroed */
+    uint32_t generations; /* registered ones that have a row of the user */
     uint32_t log_entries; /* of the op log that were rewritten without the user */
     uint32_t idempotency; /* answers kept for repeats that were emptied */
     bool checkpoint;      /* a training checkpoint was removed */

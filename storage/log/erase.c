@@ -91,7 +91,8 @@ err_code apply_erase(applying *x, err *e)
     rc = rc == ERR_OK ? erase_record(x, row, e) : rc;
     rc = rc == ERR_OK ? oplog_redact(x->w, id, &receipt->log_entries, e) : rc;
     rc = rc == ERR_OK ? idempotency_redact(x->w, row, id, &receipt->idempotency, e) : rc;
-    rc = rc == ERR_OK ? generations_erase_user(x->w, row, &receipt->generations, e) : rc;
+    rc = rc == ERR_OK ? generations_covering(x->r, row, &receipt->generations, e) : rc;
+    rc = rc == ERR_OK ? held_erase_user(x->w, row, e) : rc;
     change *c = rc == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
         return rc == ERR_OK ? err_nomem(e, "results") : rc;

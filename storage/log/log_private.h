@@ -41,6 +41,9 @@ err_code apply_items(applying *x, err *e) ERR_CHECKED;
 err_code apply_encoded(applying *x, err *e) ERR_CHECKED;
 err_code apply_interactions(applying *x, err *e) ERR_CHECKED;
 err_code apply_erase(applying *x, err *e) ERR_CHECKED;
+/* apply_generation is for the kinds that apply_of_generation names; none of them changes data. */
+err_code apply_generation(applying *x, err *e) ERR_CHECKED;
+bool apply_of_generation(op_kind kind);
 
 /* apply_type finds or registers an interaction type and reports a new one. */
 err_code apply_type(applying *x, slice name, uint8_t *number, err *e) ERR_CHECKED;

@@ -6,6 +6,7 @@
 
 #include "core/common/mem.h"
 #include "storage/log/log_private.h"
+#include "storage/models/generations.h"
 #include "storage/records/records.h"
 
 /* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
@@ -40,6 +41,12 @@ static bool about_items(op_kind kind)
 static bool about_interactions(op_kind kind)
 {
     return kind == OP_INTERACTIONS_ADD || kind == OP_INTERACTIONS_REMOVE;
+}
+
+static bool about_generations(op_kind kind)
+{
+    return kind == OP_GENERATION_ACTIVATE || kind == OP_GENERATION_REGISTER ||
+           kind == OP_GENERATION_PRUNE;
 }
 
 /* --- checking --- */
@@ -170,7 +177,14 @@ err_code op_check(const op *o, err *e)
     if (o->kind == OP_USER_ERASE) {
         return check_text(o->user, ID_BYTES_MAX, "user id", e);
     }
-    return o->kind == OP_GENERATION_ACTIVATE
+    if (o->kind == OP_GENERATION_REGISTER) {
+        slice summary = o->registration.summary;
+        return summary.length <= GENERATION_SUMMARY_BYTES_MAX
+                   ? ERR_OK
+                   : err_set(e, ERR_INVALID, "a generation's summary of %zu bytes, allowed %d",
+                             summary.length, GENERATION_SUMMARY_BYTES_MAX);
+    }
+    return about_generations(o->kind)
                ? ERR_OK
                : err_set(e, ERR_INVALID, "unknown kind of write %d", (int)o->kind);
 }
@@ -221,6 +235,20 @@ static void op_interaction_encode(encoder *x, const op_interaction *i)
     encode_u8(x, i->split);
 }
 
+static void registration_encode(encoder *x, const op_registration *g)
+{
+    encode_bytes(x, g->id, sizeof g->id);
+    encode_bytes(x, g->sha256, sizeof g->sha256);
+    encode_bytes(x, g->lineage, sizeof g->lineage);
+    encode_i64(x, g->created);
+    encode_u64(x, g->seq);
+    encode_u64(x, g->bytes);
+    encode_u32(x, g->users);
+    encode_u32(x, g->items);
+    encode_u8(x, g->activate);
+    encode_slice(x, g->summary);
+}
+
 static void answer_encode(encoder *x, const op_answer *a, uint32_t count)
 {
     encode_u8(x, a->single);
@@ -254,6 +282,11 @@ void op_write(const op *o, encoder *x)
     encode_slice(x, o->user);
     encode_u32(x, o->user_row);
     encode_u32(x, o->generation);
+    if (o->kind == OP_GENERATION_REGISTER) {
+        registration_encode(x, &o->registration);
+    } else if (o->kind == OP_GENERATION_PRUNE) {
+        encode_u32(x, o->keep);
+    }
     encode_slice(x, o->idempotency_key);
     if (o->idempotency_key.at != NULL) {
         encode_bytes(x, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES);
@@ -375,6 +408,28 @@ static err_code decode_entries(decoder *d, op *o, err *e)
     return ERR_OK;
 }
 
+static void bytes_decode(decoder *d, void *out, size_t bytes)
+{
+    const void *from = decode_bytes(d, bytes);
+    if (from != NULL) {
+        memcpy(out, from, bytes);
+    }
+}
+
+static void registration_decode(decoder *d, op_registration *g)
+{
+    bytes_decode(d, g->id, sizeof g->id);
+    bytes_decode(d, g->sha256, sizeof g->sha256);
+    bytes_decode(d, g->lineage, sizeof g->lineage);
+    g->created = decode_i64(d);
+    g->seq = decode_u64(d);
+    g->bytes = decode_u64(d);
+    g->users = decode_u32(d);
+    g->items = decode_u32(d);
+    g->activate = decode_u8(d) != 0;
+    g->summary = decode_slice(d, GENERATION_SUMMARY_BYTES_MAX);
+}
+
 static void answer_decode(decoder *d, op *o)
 {
     op_answer *a = &o->answer;
@@ -403,10 +458,7 @@ static void key_decode(decoder *d, op *o)
     if (o->idempotency_key.at == NULL) {
         return;
     }
-    const void *hash = decode_bytes(d, IDEMPOTENCY_HASH_BYTES);
-    if (hash != NULL) {
-        memcpy(o->idempotency_hash, hash, IDEMPOTENCY_HASH_BYTES);
-    }
+    bytes_decode(d, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES);
     d->failed = d->failed || o->idempotency_key.length == 0;
     answer_decode(d, o);
 }
@@ -415,7 +467,7 @@ static void key_decode(decoder *d, op *o)
 static bool emptied(const op *o)
 {
     return o->kind == OP_USER_ERASE ? o->user.at == NULL
-                                    : o->kind != OP_GENERATION_ACTIVATE && o->count == 0;
+                                    : !about_generations(o->kind) && o->count == 0;
 }
 
 err_code op_decode(op **out, slice bytes, err *e)
@@ -458,6 +510,11 @@ err_code op_decode(op **out, slice bytes, err *e)
     o->user = decode_slice(&d, ID_BYTES_MAX);
     o->user_row = decode_u32(&d);
     o->generation = decode_u32(&d);
+    if (o->kind == OP_GENERATION_REGISTER) {
+        registration_decode(&d, &o->registration);
+    } else if (o->kind == OP_GENERATION_PRUNE) {
+        o->keep = decode_u32(&d);
+    }
     key_decode(&d, o);
     rc = decoder_check(&d, "write", e);
     if (rc == ERR_OK && !emptied(o) && op_check(o, e) != ERR_OK) {

@@ -31,8 +31,10 @@ typedef enum op_kind {
     OP_INTERACTIONS_ADD = 5,    /* unknown users are created; unknown items: `create_items` */
     OP_INTERACTIONS_REMOVE = 6, /* one type or all types of a pair */
     OP_USER_ERASE = 7,
-    OP_GENERATION_ACTIVATE = 8,
+    OP_GENERATION_ACTIVATE = 8, /* refuses a number that is not registered */
     OP_ITEMS_ENCODED = 9, /* vectors that an encoder made of texts, or that it refuses the texts */
+    OP_GENERATION_REGISTER = 10, /* gives a generation its number; refuses one that has it */
+    OP_GENERATION_PRUNE = 11,    /* takes numbers away, never the active one */
 } op_kind;
 
 enum {
@@ -93,6 +95,19 @@ typedef struct op_interaction {
     uint8_t split; /* 0 for all that comes by the API */
 } op_interaction;
 
+/* A trained generation, as its training left it. Its tables travel apart. */
+typedef struct op_registration {
+    unsigned char id[16];     /* UUID */
+    unsigned char sha256[32]; /* of its tables (storage/models/generation_sum.c) */
+    unsigned char lineage[16];
+    int64_t created; /* epoch seconds */
+    uint64_t seq;    /* the store's when the data was read */
+    uint64_t bytes;  /* of all tables */
+    uint32_t users, items;
+    bool activate; /* it wants to be the active one */
+    slice summary; /* JSON text: options, metrics, curve */
+} op_registration;
+
 /* What the answer to an op says beside what applying it found, decided at admission. */
 typedef struct op_answer {
     bool single;         /* the answer has the entry's own status */
@@ -117,12 +132,14 @@ struct op {
     op_kind kind;
     int64_t time;         /* admission, epoch seconds */
     bool create_items;    /* OP_INTERACTIONS_ADD: unknown items become hidden, featureless ones */
-    uint32_t count;       /* entries; 1 for the last two kinds */
+    uint32_t count;       /* entries; 1 where the kind has none */
     const op_item *items; /* OP_ITEMS_*: (count) */
     const op_interaction *interactions; /* OP_INTERACTIONS_*: (count) */
     slice user;                         /* OP_USER_ERASE; the log has user_row in its place */
     uint32_t user_row;                  /* only in the log */
     uint32_t generation;                /* OP_GENERATION_ACTIVATE; 0: none */
+    uint32_t keep;                      /* OP_GENERATION_PRUNE: how many stay beside the active */
+    op_registration registration;       /* OP_GENERATION_REGISTER */
 
     /* The answer that is kept for a repeat. key.at == NULL: none, and nothing of it is encoded. */
     slice idempotency_key;

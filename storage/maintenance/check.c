@@ -45,7 +45,7 @@ static bool sealed(store_db db)
 {
     return db == DB_MODALITIES || db == DB_TYPES || db == DB_ITEMS || db == DB_USERS ||
            db == DB_FEATURES || db == DB_IDEMPOTENCY || db == DB_OPLOG || db == DB_PUBLISHERS ||
-           db == DB_GENERATIONS;
+           db == DB_GENERATIONS || db == DB_HELD;
 }
 
 static void check_seal(checking *c, store_db db, slice key, slice value)

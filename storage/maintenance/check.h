@@ -12,7 +12,8 @@
  *  4. features belong to items that exist, have their modality's width and are finite
  *  5. the log ascends to at most seq, and its bytes are those counted; each op in it decodes
  *  6. idempotency records and their times are bijective
- *  7. every ready generation has all pieces with their checksums; the active one is ready; no
+ *  7. all held tables have their pieces with their checksums and their SHA-256; the active
+ *     generation is registered; no
  *     table has anything but zeroes in the row of an erased user
  */
 #ifndef STORAGE_CHECK_H

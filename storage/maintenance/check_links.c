@@ -119,22 +119,31 @@ static err_code erased_rows(const checking *c, uint32_t users, uint32_t **out, s
     return ERR_OK;
 }
 
+/* check_tables reads the tables of a finished generation and compares them with what is known of
+ * it. */
 static err_code check_tables(checking *c, const generation_info *info, err *e)
 {
     err why = ERR_INIT;
     uint32_t *rows = NULL;
     size_t count = 0;
     bool left = false;
+    unsigned char sum[SHA256_BYTES];
+    char name[GENERATION_ID_TEXT];
     uint32_t users = info->users < c->state.info.user_rows ? info->users : c->state.info.user_rows;
-    err_code rc = blobs_verify(c->r, info->number, &why);
+    generation_id_text(&info->id, name);
+    err_code rc = blobs_verify(c->r, &info->id, &why);
+    rc = rc == ERR_CORRUPT ? err_context(&why, "generation %s", name) : rc;
     if (!check_decoded(c, &rc, &why, e)) {
         return rc;
     }
-    rc = erased_rows(c, users, &rows, &count, e);
-    rc = rc == ERR_OK && count > 0 ? blobs_users_left(c->r, info->number, rows, count, &left, e)
-                                   : rc;
+    rc = generation_sum_read(c->r, &info->id, sum, e);
+    if (rc == ERR_OK && memcmp(sum, info->sha256, sizeof sum) != 0) {
+        check_problem(c, "generation %s: the SHA-256 does not match its tables", name);
+    }
+    rc = rc == ERR_OK ? erased_rows(c, users, &rows, &count, e) : rc;
+    rc = rc == ERR_OK && count > 0 ? blobs_users_left(c->r, &info->id, rows, count, &left, e) : rc;
     if (left) {
-        check_problem(c, "generation %u: the row of an erased user is not empty", info->number);
+        check_problem(c, "generation %s: the row of an erased user is not empty", name);
     }
     mem_free(rows);
     return rc;
@@ -142,7 +151,7 @@ static err_code check_tables(checking *c, const generation_info *info, err *e)
 
 static err_code generation_record_check(checking *c, slice key, slice value, err *e)
 {
-    generation_info info;
+    generation_info info, held;
     err why = ERR_INIT;
     if (key.length != 4) {
         check_problem(c, "generations: a key of %zu bytes", key.length);
@@ -150,18 +159,45 @@ static err_code generation_record_check(checking *c, slice key, slice value, err
     }
     uint32_t number = get_be32(key.at);
     c->report->generations++;
-    err_code rc = generation_decode(&info, number, value, &why);
+    err_code rc = generation_decode(&info, value, &why);
     if (!check_decoded(c, &rc, &why, e)) {
         return rc;
     }
     if (number >= c->state.next_generation) {
         check_problem(c, "generation %u was never given out", number);
     }
-    if (info.state != GENERATION_READY) {
+    if (info.state != GENERATION_REGISTERED) {
+        check_problem(c, "generation %u: state %d of a registered one", number, (int)info.state);
+    }
+    why = (err)ERR_INIT;
+    rc = held_borrow(c->r, &info.id, &held, &why);
+    if (rc == ERR_OK && held.state == GENERATION_REGISTERED &&
+        memcmp(held.sha256, info.sha256, sizeof held.sha256) != 0) {
+        check_problem(c, "generation %u: its tables are not those that were registered", number);
+    }
+    if (rc == ERR_OK && held.state == GENERATION_READY) {
+        check_problem(c, "generation %u: its tables wait for a number", number);
+    }
+    return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT ? ERR_OK /* found with the tables */
+           : rc == ERR_OK                           ? rc
+                                                    : err_set(e, rc, "%s", why.text);
+}
+
+static err_code held_record_check(checking *c, slice key, slice value, err *e)
+{
+    generation_info info;
+    err why = ERR_INIT;
+    err_code rc = generation_decode(&info, value, &why);
+    if (!check_decoded(c, &rc, &why, e)) {
+        return rc;
+    }
+    if (key.length != GENERATION_ID_BYTES ||
+        memcmp(key.at, info.id.bytes, GENERATION_ID_BYTES) != 0) {
+        check_problem(c, "held: a key that is not the UUID of its record");
+        return ERR_OK;
+    }
+    if (info.state == GENERATION_BUILDING) {
         c->report->unfinished_generations++;
-        if (number == c->state.info.generation) {
-            check_problem(c, "generation %u is active and not finished", number);
-        }
         return ERR_OK;
     }
     return check_tables(c, &info, e);
@@ -169,19 +205,21 @@ static err_code generation_record_check(checking *c, slice key, slice value, err
 
 static err_code blob_key_check(checking *c, slice key, slice value, err *e)
 {
-    unsigned char number[4];
-    slice found, k = {(const char *)number, 4};
-    if (key.length < 6) {
+    slice found;
+    if (key.length < GENERATION_ID_BYTES + 2) {
         check_problem(c, "blobs: a key of %zu bytes", key.length);
         return ERR_OK;
     }
     if (!blob_key_is_piece(key) && !seal_holds(value)) {
         check_problem(c, "the checksum of a table's record does not match its content");
     }
-    memcpy(number, key.at, 4);
-    err_code rc = schema_get(c->r, DB_GENERATIONS, k, &found, e);
+    err_code rc = schema_get(c->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
     if (rc == ERR_NOT_FOUND) {
-        check_problem(c, "a table of generation %u, which does not exist", get_be32(number));
+        generation_id id;
+        char name[GENERATION_ID_TEXT];
+        memcpy(id.bytes, key.at, GENERATION_ID_BYTES);
+        generation_id_text(&id, name);
+        check_problem(c, "a table of generation %s, which does not exist", name);
         rc = ERR_OK;
     }
     return rc;
@@ -193,6 +231,7 @@ err_code check_generations(checking *c, err *e)
     slice found, k = {(const char *)key, 4};
     uint32_t active = c->state.info.generation;
     err_code rc = check_walk(c, DB_GENERATIONS, generation_record_check, e);
+    rc = rc == ERR_OK ? check_walk(c, DB_HELD, held_record_check, e) : rc;
     rc = rc == ERR_OK ? check_walk(c, DB_BLOBS, blob_key_check, e) : rc;
     if (rc == ERR_OK && active != 0) {
         put_be32(key, active);
@@ -280,25 +319,25 @@ static err_code count_one(void *ctx, const interaction *x, err *e)
 static err_code user_rows(checking *c, uint32_t row, err *e)
 {
     uint64_t interactions = 0;
-    arena memory;
-    const generation_info *list = NULL;
+    generation_info *list = NULL;
     size_t count = 0;
     err_code rc = interactions_of_user(c->r, row, 0, count_one, &interactions, e);
     if (interactions > 0) {
         check_problem(c, "%llu interactions of user row %u", (unsigned long long)interactions, row);
     }
-    arena_init(&memory, (size_t)256 * 1024 * 1024);
-    rc = rc == ERR_OK ? generation_list(c->r, &memory, &list, &count, e) : rc;
+    rc = rc == ERR_OK ? held_list(c->r, &list, &count, e) : rc;
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         bool left = false;
         if (row < list[i].users) {
-            rc = blobs_users_left(c->r, list[i].number, &row, 1, &left, e);
+            rc = blobs_users_left(c->r, &list[i].id, &row, 1, &left, e);
         }
         if (left) {
-            check_problem(c, "row %u of generation %u", row, list[i].number);
+            char name[GENERATION_ID_TEXT];
+            generation_id_text(&list[i].id, name);
+            check_problem(c, "row %u of generation %s", row, name);
         }
     }
-    arena_fini(&memory);
+    mem_free(list);
     return rc;
 }
 

@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/common/mem.h"
 #include "storage/env/codec.h"
 #include "storage/env/schema.h"
 #include "storage/env/stage.h"
 #include "storage/log/op.h"
 #include "storage/maintenance/migrate_records.h"
+#include "storage/models/model_private.h"
 #include "storage/records/records.h"
 
 enum { MIGRATE_MAP_SHIFT = 38, GROUP_BYTES = 32 * 1024 * 1024, RECORD_ARENA = 64 * 1024 * 1024 };
@@ -183,6 +185,88 @@ static err_code copy_time(migration *m, store_db db, slice key, slice value, err
     return rc == ERR_OK ? append(m, db, key, value, e) : rc;
 }
 
+/* A finished generation was registered by its training, so it keeps its number. One that was not
+ * finished is left out: no training is at work on this store. */
+static err_code convert_generation(migration *m, store_db db, slice key, slice value, err *e)
+{
+    generation_info info;
+    (void)db;
+    if (key.length != 4) {
+        return err_set(e, ERR_CORRUPT, "a key of %zu bytes", key.length);
+    }
+    err_code rc = old_generation(value, &info, e);
+    if (rc != ERR_OK || info.state != GENERATION_READY) {
+        return rc;
+    }
+    info.number = get_be32(key.at);
+    info.state = GENERATION_REGISTERED;
+    rc = old_generation_id(info.lineage, info.number, &info.id, e);
+    rc = rc == ERR_OK ? group(m, 2 * value.length, e) : rc;
+    rc = rc == ERR_OK ? generation_put_record(m->w, &info, e) : rc;
+    info.summary = (slice){NULL, 0};
+    return rc == ERR_OK ? held_put(m->w, &info, e) : rc;
+}
+
+static err_code convert_blob(migration *m, store_db db, slice key, slice value, err *e)
+{
+    generation_info info;
+    unsigned char made[SCHEMA_KEY_BYTES_MAX];
+    if (key.length < 6 || key.length + GENERATION_ID_BYTES > sizeof made) {
+        return err_set(e, ERR_CORRUPT, "a key of %zu bytes", key.length);
+    }
+    encoder_clear(&m->record);
+    err_code rc = group(m, key.length + value.length, e);
+    rc = rc == ERR_OK ? generation_borrow(store_write_reads(m->w), get_be32(key.at), &info, NULL)
+                      : rc;
+    if (rc == ERR_NOT_FOUND) {
+        return ERR_OK; /* of a generation that was left out */
+    }
+    if (rc != ERR_OK) {
+        return err_set(e, rc, "a generation's record is damaged");
+    }
+    memcpy(made, info.id.bytes, GENERATION_ID_BYTES);
+    memcpy(made + GENERATION_ID_BYTES, key.at + 4, key.length - 4);
+    slice id_key = {(const char *)made, key.length - 4 + GENERATION_ID_BYTES};
+    rc = old_record(db, key, value, &m->record, e);
+    return rc == ERR_OK ? schema_put(m->w, db, id_key, encoder_slice(&m->record), e) : rc;
+}
+
+/* seal_generation writes a generation's SHA-256, once its tables are there. */
+static err_code seal_generation(migration *m, const generation_info *tables, err *e)
+{
+    generation_info info = *tables;
+    uint32_t number = 0;
+    err_code rc = generation_sum(m->made, &info.id, info.sha256, e);
+    rc = rc == ERR_OK ? group(m, 0, e) : rc;
+    rc = rc == ERR_OK ? held_put(m->w, &info, e) : rc;
+    rc = rc == ERR_OK ? generation_number(store_write_reads(m->w), &info.id, &number, e) : rc;
+    if (rc == ERR_OK) {
+        generation_info record;
+        arena_reset(&m->memory);
+        rc = generation_get(store_write_reads(m->w), number, &m->memory, &record, e);
+        memcpy(record.sha256, info.sha256, sizeof record.sha256);
+        rc = rc == ERR_OK ? generation_put_record(m->w, &record, e) : rc;
+    }
+    rc = rc == ERR_OK ? group_end(m, e) : rc;
+    store_forget_pages(m->made);
+    return rc;
+}
+
+static err_code seal_generations(migration *m, err *e)
+{
+    store_read *r = NULL;
+    generation_info *list = NULL;
+    size_t count = 0;
+    err_code rc = store_read_begin(m->made, &r, e);
+    rc = rc == ERR_OK ? held_list(r, &list, &count, e) : rc;
+    store_read_end(r);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        rc = seal_generation(m, &list[i], e);
+    }
+    mem_free(list);
+    return rc;
+}
+
 /* Nothing replays the log of an older format: its ops lack what applying them needs, so the new one
  * begins empty. */
 static const old_visit visits[DB_COUNT] = {
@@ -191,8 +275,8 @@ static const old_visit visits[DB_COUNT] = {
     [DB_USERS] = convert,        [DB_USER_IDS] = copy,
     [DB_FEATURES] = convert,     [DB_BY_USER] = copy,
     [DB_BY_ITEM] = copy,         [DB_IDEMPOTENCY] = convert_kept,
-    [DB_IDEM_TIMES] = copy_time, [DB_GENERATIONS] = convert,
-    [DB_BLOBS] = convert,
+    [DB_IDEM_TIMES] = copy_time, [DB_GENERATIONS] = convert_generation,
+    [DB_BLOBS] = convert_blob,
 };
 
 static err_code convert_state(migration *m, err *e)
@@ -226,6 +310,7 @@ static err_code convert_all(migration *m, const char *dir, err *e)
         rc = visits[db] != NULL ? old_each(m, db, visits[db], e) : ERR_OK;
         rc = rc == ERR_OK ? group_end(m, e) : rc;
     }
+    rc = rc == ERR_OK ? seal_generations(m, e) : rc;
     rc = rc == ERR_OK ? convert_state(m, e) : rc;
     store_write_abort(m->w);
     store_close(m->made);

@@ -6,7 +6,6 @@
 
 #include "core/words/words.h"
 #include "storage/log/op.h"
-#include "storage/models/blobs.h"
 #include "storage/models/model_private.h"
 #include "storage/records/records.h"
 
@@ -126,6 +125,62 @@ static err_code old_piece(slice value, encoder *out, err *e)
     return encoder_check(out, "blob piece", e);
 }
 
+/* A piece's key ends with its number, a blob record's with the zero byte behind the name. */
+static bool old_key_is_piece(slice key)
+{
+    const char *end = key.length > 4 ? memchr(key.at + 4, 0, key.length - 4) : NULL;
+    return end != NULL && end + 1 < key.at + key.length;
+}
+
+err_code old_generation(slice value, generation_info *out, err *e)
+{
+    decoder d;
+    memset(out, 0, sizeof *out);
+    decoder_init(&d, value);
+    err_code rc = decode_version(&d, OLD_VERSION, "generation", e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    uint8_t state = decode_u8(&d);
+    out->state = state;
+    out->activate = decode_u8(&d) != 0;
+    out->created = decode_i64(&d);
+    const void *lineage = decode_bytes(&d, LINEAGE_BYTES);
+    if (lineage != NULL) {
+        memcpy(out->lineage, lineage, LINEAGE_BYTES);
+    }
+    out->seq = decode_u64(&d);
+    out->users = decode_u32(&d);
+    out->items = decode_u32(&d);
+    out->bytes = decode_u64(&d);
+    out->summary = decode_slice(&d, GENERATION_SUMMARY_BYTES_MAX);
+    d.failed |= state != GENERATION_BUILDING && state != GENERATION_READY;
+    return decoder_check(&d, "generation", e);
+}
+
+err_code old_generation_id(const unsigned char lineage[LINEAGE_BYTES], uint32_t number,
+                           generation_id *out, err *e)
+{
+    static const char what[] = "stair generation";
+    unsigned char key[4], sum[SHA256_BYTES];
+    sha256_sum h;
+    put_be32(key, number);
+    err_code rc = sha256_begin(&h, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    sha256_add(&h, what, sizeof what - 1);
+    sha256_add(&h, lineage, LINEAGE_BYTES);
+    sha256_add(&h, key, sizeof key);
+    rc = sha256_end(&h, sum, e);
+    if (rc == ERR_OK) {
+        memcpy(out->bytes, sum, GENERATION_ID_BYTES);
+        out->bytes[6] = (unsigned char)((out->bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8 */
+        out->bytes[8] = (unsigned char)((out->bytes[8] & 0x3f) | 0x80);
+    }
+    return rc;
+}
+
 err_code old_record(store_db db, slice key, slice value, encoder *out, err *e)
 {
     switch (db) {
@@ -135,10 +190,9 @@ err_code old_record(store_db db, slice key, slice value, encoder *out, err *e)
     case DB_FEATURES: return reseal(value, FEATURE_RECORD_VERSION, "feature", out, e);
     case DB_IDEMPOTENCY:
         return reseal(value, IDEMPOTENCY_RECORD_VERSION, "idempotency record", out, e);
-    case DB_GENERATIONS: return reseal(value, GENERATION_RECORD_VERSION, "generation", out, e);
     case DB_BLOBS:
-        return blob_key_is_piece(key) ? old_piece(value, out, e)
-                                      : reseal(value, BLOB_RECORD_VERSION, "blob", out, e);
+        return old_key_is_piece(key) ? old_piece(value, out, e)
+                                     : reseal(value, BLOB_RECORD_VERSION, "blob", out, e);
     default: return err_set(e, ERR_INTERNAL, "database %d has no older records", (int)db);
     }
 }

@@ -9,7 +9,7 @@
 #include "core/common/mem.h"
 #include "storage/maintenance/repair_private.h"
 #include "storage/models/blobs.h"
-#include "storage/models/generations.h"
+#include "storage/models/model_private.h"
 #include "storage/records/records.h"
 
 enum { KEYS_ARENA_BYTES = 512 * 1024 * 1024, RECORD_ARENA_BYTES = 64 * 1024 * 1024 };
@@ -154,7 +154,7 @@ static err_code generation_visit(repairing *x, slice key, slice value, err *e)
     if (key.length == 4) {
         uint32_t number = get_be32(key.at);
         if (number == x->w->state.info.generation ||
-            (seal_holds(value) && generation_decode(&info, number, value, NULL) == ERR_OK)) {
+            (seal_holds(value) && generation_decode(&info, value, NULL) == ERR_OK)) {
             return ERR_OK;
         }
     }
@@ -163,55 +163,93 @@ static err_code generation_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_GENERATIONS, key, e);
 }
 
-/* The tables of a generation follow each other, so its number is told once. */
+static err_code held_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    generation_info info, active;
+    uint32_t number = x->w->state.info.generation;
+    bool whole = key.length == GENERATION_ID_BYTES && seal_holds(value) &&
+                 generation_decode(&info, value, NULL) == ERR_OK;
+    bool serves = key.length == GENERATION_ID_BYTES && number != 0 &&
+                  generation_borrow(x->r, number, &active, NULL) == ERR_OK &&
+                  memcmp(active.id.bytes, key.at, GENERATION_ID_BYTES) == 0;
+    if (whole || serves) {
+        return ERR_OK;
+    }
+    repair_told(x, "dropped the record of held tables of key %s: it is damaged",
+                repair_key_text(key, text));
+    return repair_drop(x, DB_HELD, key, e);
+}
+
+/* The tables of a generation follow each other, so its UUID is told once. */
 static err_code blob_visit(repairing *x, slice key, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];
     slice found;
     (void)value;
-    if (key.length < 6) {
+    if (key.length < GENERATION_ID_BYTES + 2) {
         repair_told(x, "dropped a table under the key %s", repair_key_text(key, text));
         return repair_drop(x, DB_BLOBS, key, e);
     }
-    err_code rc = schema_get(x->r, DB_GENERATIONS, (slice){key.at, 4}, &found, e);
+    err_code rc = schema_get(x->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
     if (rc != ERR_NOT_FOUND) {
         return rc;
     }
     const repair_change *last = x->change_count > 0 ? &x->changes[x->change_count - 1] : NULL;
-    if (last == NULL || memcmp(last->key.at, key.at, 4) != 0) {
-        repair_told(x, "dropped the tables of generation %u, which does not exist",
-                    get_be32(key.at));
+    if (last == NULL || memcmp(last->key.at, key.at, GENERATION_ID_BYTES) != 0) {
+        generation_id id;
+        char name[GENERATION_ID_TEXT];
+        memcpy(id.bytes, key.at, GENERATION_ID_BYTES);
+        generation_id_text(&id, name);
+        repair_told(x, "dropped the tables of generation %s, which does not exist", name);
     }
     return repair_drop(x, DB_BLOBS, key, e);
 }
 
 /* In transactions of its own, as a generation may be larger than one should be. */
-static err_code damaged_generations(store *s, repairing *x, err *e)
+static err_code damaged_tables(store *s, repairing *x, err *e)
 {
     store_read *r = NULL;
-    const generation_info *list = NULL;
+    generation_info *list = NULL;
     size_t count = 0, damaged = 0;
     err why = ERR_INIT;
-    arena_reset(&x->keys);
+    store_info now;
     err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_list(r, &x->keys, &list, &count, &why) : rc;
-    uint32_t *numbers = mem_array(count + 1, sizeof *numbers);
-    rc = numbers == NULL ? err_nomem(e, "the repair") : rc == ERR_CORRUPT ? ERR_OK : rc;
+    rc = rc == ERR_OK ? store_read_stat(r, &now, e) : rc;
+    rc = rc == ERR_OK ? held_list(r, &list, &count, &why) : rc;
+    rc = rc == ERR_CORRUPT ? ERR_OK : rc; /* the active one's record, which stays as it is */
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        bool ready = list[i].state == GENERATION_READY;
-        if (ready && !list[i].active && blobs_verify(r, list[i].number, &why) == ERR_CORRUPT) {
-            numbers[damaged++] = list[i].number;
+        uint32_t number = 0;
+        bool active =
+            generation_number(r, &list[i].id, &number, NULL) == ERR_OK && number == now.generation;
+        if (list[i].state != GENERATION_BUILDING && !active &&
+            blobs_verify(r, &list[i].id, &why) == ERR_CORRUPT) {
+            list[damaged++] = list[i];
         }
     }
     store_read_end(r);
     for (size_t i = 0; i < damaged && rc == ERR_OK; i++) {
-        rc = generation_remove(s, numbers[i], e);
+        char name[GENERATION_ID_TEXT];
+        generation_id_text(&list[i].id, name);
+        rc = held_remove(s, &list[i].id, e);
         if (rc == ERR_OK) {
-            repair_told(x, "dropped generation %u: a table of it is damaged", numbers[i]);
+            repair_told(x, "dropped the tables of generation %s: one is damaged", name);
         }
     }
-    mem_free(numbers);
+    mem_free(list);
     return rc;
+}
+
+/* Tables whose generation's record was dropped. */
+static err_code orphaned_tables(store *s, repairing *x, err *e)
+{
+    uint32_t removed = 0;
+    err why = ERR_INIT;
+    err_code rc = generations_discard(s, &removed, &why);
+    if (removed > 0) {
+        repair_told(x, "dropped the tables of %u generations without a number", removed);
+    }
+    return rc == ERR_OK || rc == ERR_CORRUPT ? ERR_OK : err_set(e, rc, "%s", why.text);
 }
 
 /* --- counters --- */
@@ -255,6 +293,7 @@ static err_code repair_all(repairing *x, err *e)
     rc = rc == ERR_OK ? repair_kept_answers(x, e) : rc;
     rc = rc == ERR_OK ? repair_log(x, e) : rc;
     rc = rc == ERR_OK ? repair_walk(x, DB_GENERATIONS, generation_visit, e) : rc;
+    rc = rc == ERR_OK ? repair_walk(x, DB_HELD, held_visit, e) : rc;
     rc = rc == ERR_OK ? repair_walk(x, DB_BLOBS, blob_visit, e) : rc;
     return rc == ERR_OK ? counters(x, e) : rc;
 }
@@ -277,7 +316,8 @@ err_code repair_run(store *s, const repair_options *options, uint64_t *count, er
         store_write_abort(x.w);
     }
     x.w = NULL;
-    rc = rc == ERR_OK ? damaged_generations(s, &x, e) : rc;
+    rc = rc == ERR_OK ? damaged_tables(s, &x, e) : rc;
+    rc = rc == ERR_OK ? orphaned_tables(s, &x, e) : rc;
     mem_free(x.changes);
     arena_fini(&x.record);
     arena_fini(&x.keys);

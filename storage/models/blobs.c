@@ -6,27 +6,27 @@
 #include "core/common/mem.h"
 #include "storage/env/checksum.h"
 
-/* number, name, 0, piece */
-enum { BLOB_KEY_MAX = 4 + BLOB_NAME_MAX + 1 + 4 };
+/* id, name, 0, piece */
+enum { BLOB_KEY_MAX = GENERATION_ID_BYTES + BLOB_NAME_MAX + 1 + 4 };
 
 typedef struct blob_key {
     unsigned char bytes[BLOB_KEY_MAX];
     size_t length;
 } blob_key;
 
-static blob_key record_key(uint32_t number, const char *name)
+static blob_key record_key(const generation_id *id, const char *name)
 {
-    blob_key key = {.length = 4};
+    blob_key key = {.length = GENERATION_ID_BYTES};
     size_t length = strnlen(name, BLOB_NAME_MAX);
-    put_be32(key.bytes, number);
-    memcpy(key.bytes + 4, name, length);
+    memcpy(key.bytes, id->bytes, GENERATION_ID_BYTES);
+    memcpy(key.bytes + key.length, name, length);
     key.length += length + 1;
     return key;
 }
 
-static blob_key piece_key(uint32_t number, const char *name, uint32_t piece)
+static blob_key piece_key(const generation_id *id, const char *name, uint32_t piece)
 {
-    blob_key key = record_key(number, name);
+    blob_key key = record_key(id, name);
     put_be32(key.bytes + key.length, piece);
     key.length += 4;
     return key;
@@ -39,7 +39,8 @@ static slice key_slice(const blob_key *key)
 
 bool blob_key_is_piece(slice key)
 {
-    const char *end = key.length > 4 ? memchr(key.at + 4, 0, key.length - 4) : NULL;
+    const size_t id = GENERATION_ID_BYTES;
+    const char *end = key.length > id ? memchr(key.at + id, 0, key.length - id) : NULL;
     return end != NULL && end + 1 < key.at + key.length;
 }
 
@@ -104,10 +105,10 @@ void piece_encode(const void *data, size_t bytes, encoder *x)
     encode_bytes(x, data, bytes);
 }
 
-err_code blob_begin(store_write *w, uint32_t number, const char *name, const blob_record *record,
-                    err *e)
+err_code blob_begin(store_write *w, const generation_id *id, const char *name,
+                    const blob_record *record, err *e)
 {
-    blob_key key = record_key(number, name);
+    blob_key key = record_key(id, name);
     encoder x;
     encoder_init(&x, 64);
     encode_u8(&x, BLOB_RECORD_VERSION);
@@ -133,81 +134,114 @@ static err_code put_piece(store_write *w, const blob_key *key, const void *data,
     return ERR_OK;
 }
 
-err_code blob_pieces_put(store_write *w, uint32_t number, const char *name, size_t offset,
-                         const void *data, size_t bytes, err *e)
+err_code blob_pieces_put(store_write *w, const generation_id *id, const char *name, size_t offset,
+                         slice part, err *e)
 {
     err_code rc = ERR_OK;
-    for (size_t done = 0; done < bytes && rc == ERR_OK; done += BLOB_PIECE_BYTES) {
-        size_t piece = bytes - done < BLOB_PIECE_BYTES ? bytes - done : BLOB_PIECE_BYTES;
-        blob_key key = piece_key(number, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES));
-        rc = put_piece(w, &key, (const char *)data + offset + done, piece, e);
+    for (size_t done = 0; done < part.length && rc == ERR_OK; done += BLOB_PIECE_BYTES) {
+        size_t left = part.length - done;
+        size_t piece = left < BLOB_PIECE_BYTES ? left : BLOB_PIECE_BYTES;
+        blob_key key = piece_key(id, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES));
+        rc = put_piece(w, &key, part.at + done, piece, e);
     }
     return rc;
 }
 
 /* --- reading --- */
 
-static err_code get_record(store_read *r, uint32_t number, const char *name, blob_record *out,
-                           err *e)
+static err_code get_record(store_read *r, const generation_id *id, const char *name,
+                           blob_record *out, err *e)
 {
-    blob_key key = record_key(number, name);
+    blob_key key = record_key(id, name);
     slice value;
     err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
     if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "generation %u has no %s", number, name);
+        return err_set(e, rc, "%s is not there", name);
     }
     return rc == ERR_OK ? blob_decode(out, value, e) : rc;
 }
 
-static err_code get_piece(store_read *r, uint32_t number, const char *name, uint32_t piece,
+static err_code get_piece(store_read *r, const generation_id *id, const char *name, uint32_t piece,
                           bool verify, slice *content, err *e)
 {
-    blob_key key = piece_key(number, name, piece);
+    blob_key key = piece_key(id, name, piece);
     slice value;
     err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
     if (rc == ERR_NOT_FOUND) {
-        return err_set(e, ERR_CORRUPT, "generation %u: piece %u of %s is missing", number, piece,
-                       name);
+        return err_set(e, ERR_CORRUPT, "piece %u of %s is missing", piece, name);
     }
     rc = rc == ERR_OK ? piece_decode(content, value, verify, e) : rc;
-    return rc == ERR_CORRUPT ? err_context(e, "generation %u, %s", number, name) : rc;
+    return rc == ERR_CORRUPT ? err_context(e, "%s", name) : rc;
+}
+
+err_code blob_read(store_read *r, const generation_id *id, const char *name, const blob_span *span,
+                   err *e)
+{
+    blob_record record;
+    size_t offset = span->offset, bytes = span->bytes;
+    err_code rc = get_record(r, id, name, &record, e);
+    if (rc == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
+        rc = err_set(e, ERR_CORRUPT, "%s has %llu bytes, expected at least %zu", name,
+                     (unsigned long long)record.bytes, offset + bytes);
+    }
+    for (size_t done = 0; rc == ERR_OK && done < bytes;) {
+        size_t within = (offset + done) % BLOB_PIECE_BYTES;
+        slice piece;
+        rc = get_piece(r, id, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES), false, &piece,
+                       e);
+        if (rc == ERR_OK && piece.length <= within) {
+            rc = err_set(e, ERR_CORRUPT, "a piece of %s is too short", name);
+        }
+        if (rc == ERR_OK) {
+            size_t here =
+                piece.length - within < bytes - done ? piece.length - within : bytes - done;
+            memcpy((char *)span->out + done, piece.at + within, here);
+            done += here;
+        }
+    }
+    return rc;
+}
+
+/* registered finds the UUID of a number. */
+static err_code registered(store_read *r, uint32_t number, generation_id *id, err *e)
+{
+    generation_info info;
+    err_code rc = generation_borrow(r, number, &info, e);
+    *id = info.id;
+    return rc;
 }
 
 err_code generation_blob_bytes(store_read *r, uint32_t number, const char *name, size_t *bytes,
                                err *e)
 {
+    generation_id id;
     blob_record record;
+    err why = ERR_INIT;
     *bytes = 0;
-    err_code rc = get_record(r, number, name, &record, e);
+    err_code rc = registered(r, number, &id, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = get_record(r, &id, name, &record, &why);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, rc, "generation %u has no %s", number, name);
+    }
     *bytes = rc == ERR_OK ? (size_t)record.bytes : 0;
-    return rc;
+    return rc == ERR_OK ? rc : err_set(e, rc, "generation %u: %s", number, why.text);
 }
 
 err_code generation_blob_read(store_read *r, uint32_t number, const char *name, size_t offset,
                               void *out, size_t bytes, err *e)
 {
-    blob_record record;
-    err_code rc = get_record(r, number, name, &record, e);
-    if (rc == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: %s has %llu bytes, expected at least %zu",
-                     number, name, (unsigned long long)record.bytes, offset + bytes);
+    generation_id id;
+    err why = ERR_INIT;
+    blob_span span = {.offset = offset, .bytes = bytes, .out = out};
+    err_code rc = registered(r, number, &id, e);
+    if (rc != ERR_OK) {
+        return rc;
     }
-    for (size_t done = 0; rc == ERR_OK && done < bytes;) {
-        size_t within = (offset + done) % BLOB_PIECE_BYTES;
-        slice piece;
-        rc = get_piece(r, number, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES), false,
-                       &piece, e);
-        if (rc == ERR_OK && piece.length <= within) {
-            rc = err_set(e, ERR_CORRUPT, "generation %u: a piece of %s is too short", number, name);
-        }
-        if (rc == ERR_OK) {
-            size_t here =
-                piece.length - within < bytes - done ? piece.length - within : bytes - done;
-            memcpy((char *)out + done, piece.at + within, here);
-            done += here;
-        }
-    }
-    return rc;
+    rc = blob_read(r, &id, name, &span, &why);
+    return rc == ERR_OK ? rc : err_set(e, rc, "generation %u: %s", number, why.text);
 }
 
 /* --- all blobs of a generation --- */
@@ -215,38 +249,35 @@ err_code generation_blob_read(store_read *r, uint32_t number, const char *name, 
 typedef err_code (*blob_visit)(void *ctx, const char *name, const blob_record *record, err *e);
 
 /* Names are collected before they are visited, as a visit may write. */
-enum { BLOBS_MAX = 256 };
-
-static err_code blob_names(store_read *r, uint32_t number, char (*names)[BLOB_NAME_MAX + 1],
-                           size_t *count, err *e)
+err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out, err *e)
 {
     MDB_cursor *cursor = NULL;
-    blob_key key = {.length = 4};
+    blob_key key = {.length = GENERATION_ID_BYTES};
     err_code code = ERR_OK;
-    *count = 0;
+    out->count = 0;
     int rc = mdb_cursor_open(r->txn, r->owner->dbi[DB_BLOBS], &cursor);
     if (rc != 0) {
         return schema_error(rc, "reading a generation", e);
     }
-    put_be32(key.bytes, number);
+    memcpy(key.bytes, id->bytes, GENERATION_ID_BYTES);
     while (rc == 0 && code == ERR_OK) {
         MDB_val k = val_of(key.bytes, key.length), v = {0, NULL};
         rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        if (rc != 0 || k.mv_size < 6 || get_be32(k.mv_data) != number) {
+        if (rc != 0 || k.mv_size < GENERATION_ID_BYTES ||
+            memcmp(k.mv_data, id->bytes, GENERATION_ID_BYTES) != 0) {
             break;
         }
-        const char *name = (const char *)k.mv_data + 4;
-        size_t length = strnlen(name, k.mv_size - 4);
-        if (length == 0 || length > BLOB_NAME_MAX || length == k.mv_size - 4 ||
-            *count == BLOBS_MAX) {
-            code = err_set(e, ERR_CORRUPT, "generation %u: a blob's name is damaged", number);
+        const char *name = (const char *)k.mv_data + GENERATION_ID_BYTES;
+        size_t room = k.mv_size - GENERATION_ID_BYTES, length = strnlen(name, room);
+        if (length == 0 || length > BLOB_NAME_MAX || length == room || out->count == BLOBS_MAX) {
+            code = err_set(e, ERR_CORRUPT, "a table's name is damaged");
             break;
         }
-        memcpy(names[*count], name, length);
-        names[*count][length] = '\0';
-        key = record_key(number, names[*count]);
+        memcpy(out->at[out->count], name, length);
+        out->at[out->count][length] = '\0';
+        key = record_key(id, out->at[out->count]);
         key.bytes[key.length - 1] = 1; /* behind every piece of this blob */
-        (*count)++;
+        out->count++;
     }
     mdb_cursor_close(cursor);
     return code != ERR_OK || rc == 0 || rc == MDB_NOTFOUND
@@ -254,19 +285,25 @@ static err_code blob_names(store_read *r, uint32_t number, char (*names)[BLOB_NA
                : schema_error(rc, "reading a generation", e);
 }
 
-static err_code blobs_each(store_read *r, uint32_t number, blob_visit visit, void *ctx, err *e)
+err_code blob_get(store_read *r, const generation_id *id, const char *name, blob_record *out,
+                  err *e)
 {
-    size_t count = 0;
-    char(*names)[BLOB_NAME_MAX + 1] = mem_array(BLOBS_MAX, sizeof *names);
+    err_code rc = get_record(r, id, name, out, e);
+    return rc == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "%s has no record", name) : rc;
+}
+
+static err_code blobs_each(store_read *r, const generation_id *id, blob_visit visit, void *ctx,
+                           err *e)
+{
+    blob_names *names = mem_array(1, sizeof *names);
     if (names == NULL) {
         return err_nomem(e, "a generation's names");
     }
-    err_code rc = blob_names(r, number, names, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code rc = blob_names_read(r, id, names, e);
+    for (size_t i = 0; i < names->count && rc == ERR_OK; i++) {
         blob_record record;
-        rc = get_record(r, number, names[i], &record, e);
-        rc = rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
-        rc = rc == ERR_OK ? visit(ctx, names[i], &record, e) : rc;
+        rc = blob_get(r, id, names->at[i], &record, e);
+        rc = rc == ERR_OK ? visit(ctx, names->at[i], &record, e) : rc;
     }
     mem_free(names);
     return rc;
@@ -274,7 +311,7 @@ static err_code blobs_each(store_read *r, uint32_t number, blob_visit visit, voi
 
 typedef struct verifying {
     store_read *r;
-    uint32_t number;
+    const generation_id *id;
     bool verify;
     uint64_t bytes;
 } verifying;
@@ -287,11 +324,10 @@ static err_code verify_blob(void *ctx, const char *name, const blob_record *reco
     for (uint32_t piece = 0; left > 0 && rc == ERR_OK; piece++) {
         slice content;
         size_t expected = left < BLOB_PIECE_BYTES ? (size_t)left : BLOB_PIECE_BYTES;
-        rc = get_piece(v->r, v->number, name, piece, v->verify, &content, e);
+        rc = get_piece(v->r, v->id, name, piece, v->verify, &content, e);
         if (rc == ERR_OK && content.length != expected) {
-            rc =
-                err_set(e, ERR_CORRUPT, "generation %u: piece %u of %s has %zu bytes, expected %zu",
-                        v->number, piece, name, content.length, expected);
+            rc = err_set(e, ERR_CORRUPT, "piece %u of %s has %zu bytes, expected %zu", piece, name,
+                         content.length, expected);
         }
         left -= expected;
     }
@@ -299,18 +335,18 @@ static err_code verify_blob(void *ctx, const char *name, const blob_record *reco
     return rc;
 }
 
-err_code blobs_complete(store_read *r, uint32_t number, uint64_t *bytes, err *e)
+err_code blobs_complete(store_read *r, const generation_id *id, uint64_t *bytes, err *e)
 {
-    verifying v = {.r = r, .number = number};
-    err_code rc = blobs_each(r, number, verify_blob, &v, e);
+    verifying v = {.r = r, .id = id};
+    err_code rc = blobs_each(r, id, verify_blob, &v, e);
     *bytes = v.bytes;
     return rc;
 }
 
-err_code blobs_verify(store_read *r, uint32_t number, err *e)
+err_code blobs_verify(store_read *r, const generation_id *id, err *e)
 {
-    verifying v = {.r = r, .number = number, .verify = true};
-    return blobs_each(r, number, verify_blob, &v, e);
+    verifying v = {.r = r, .id = id, .verify = true};
+    return blobs_each(r, id, verify_blob, &v, e);
 }
 
 /* --- erasure --- */
@@ -318,7 +354,7 @@ err_code blobs_verify(store_read *r, uint32_t number, err *e)
 typedef struct zeroing {
     store_write *w; /* NULL: only look */
     store_read *r;
-    uint32_t number;
+    const generation_id *id;
     const uint32_t *rows;
     size_t count;
     bool changed;
@@ -364,7 +400,7 @@ static err_code zero_blob(void *ctx, const char *name, const blob_record *record
         if (from >= record->bytes) {
             break;
         }
-        blob_key key = piece_key(z->number, name, (uint32_t)(from / BLOB_PIECE_BYTES));
+        blob_key key = piece_key(z->id, name, (uint32_t)(from / BLOB_PIECE_BYTES));
         slice value, content;
         rc = schema_get(z->r, DB_BLOBS, key_slice(&key), &value, e);
         if (rc == ERR_NOT_FOUND) {
@@ -388,43 +424,44 @@ static err_code zero_all(zeroing *z, err *e)
     if (z->piece == NULL) {
         return err_nomem(e, "erasing from a generation");
     }
-    err_code rc = blobs_each(z->r, z->number, zero_blob, z, e);
+    err_code rc = blobs_each(z->r, z->id, zero_blob, z, e);
     mem_free(z->piece);
     return rc;
 }
 
-err_code blobs_zero_rows(store_write *w, uint32_t number, const uint32_t *rows, size_t count,
-                         bool *changed, err *e)
+err_code blobs_zero_rows(store_write *w, const generation_id *id, const uint32_t *rows,
+                         size_t count, bool *changed, err *e)
 {
-    zeroing z = {.w = w, .r = &w->reads, .number = number, .rows = rows, .count = count};
+    zeroing z = {.w = w, .r = &w->reads, .id = id, .rows = rows, .count = count};
     err_code rc = zero_all(&z, e);
     *changed = z.changed;
     return rc;
 }
 
-err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, size_t count,
-                          bool *left, err *e)
+err_code blobs_users_left(store_read *r, const generation_id *id, const uint32_t *rows,
+                          size_t count, bool *left, err *e)
 {
-    zeroing z = {.r = r, .number = number, .rows = rows, .count = count};
+    zeroing z = {.r = r, .id = id, .rows = rows, .count = count};
     err_code rc = zero_all(&z, e);
     *left = z.changed;
     return rc;
 }
 
-err_code blobs_remove_some(store_write *w, uint32_t number, size_t most, bool *empty, err *e)
+err_code blobs_remove_some(store_write *w, const generation_id *id, size_t most, bool *empty,
+                           err *e)
 {
     MDB_cursor *cursor = NULL;
-    unsigned char first[4];
     *empty = false;
     int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_BLOBS], &cursor);
     if (rc != 0) {
         return schema_error(rc, "removing a generation", e);
     }
-    put_be32(first, number);
     for (size_t i = 0; i < most && rc == 0; i++) {
-        MDB_val k = val_of(first, sizeof first), v = {0, NULL};
+        MDB_val k = val_of(id->bytes, GENERATION_ID_BYTES), v = {0, NULL};
         rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        if (rc == MDB_NOTFOUND || (rc == 0 && (k.mv_size < 4 || get_be32(k.mv_data) != number))) {
+        if (rc == MDB_NOTFOUND ||
+            (rc == 0 && (k.mv_size < GENERATION_ID_BYTES ||
+                         memcmp(k.mv_data, id->bytes, GENERATION_ID_BYTES) != 0))) {
             *empty = true;
             rc = 0;
             break;

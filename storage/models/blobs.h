@@ -2,7 +2,7 @@
 /*
  * blobs: the large tables of a generation, in pieces of 1 MiB with a checksum each.
  *
- * Only storage/models/generations.c and the checker use this directly. Offsets within a blob are
+ * Only storage/models and the checker use this directly. Offsets within a blob are
  * plain bytes; a row of a table may lie across two pieces.
  */
 #ifndef STORAGE_BLOBS_H
@@ -22,30 +22,51 @@ bool blob_key_is_piece(slice key);
 err_code blob_name_check(const char *name, err *e) ERR_CHECKED;
 
 /* blob_begin writes the blob's record; its pieces follow, blob_pieces_put(offset 0, 8 MiB, ...):
- * `offset` is a multiple of BLOB_PIECE_BYTES, `data` the start of the whole table. */
-err_code blob_begin(store_write *w, uint32_t number, const char *name, const blob_record *record,
-                    err *e) ERR_CHECKED;
-err_code blob_pieces_put(store_write *w, uint32_t number, const char *name, size_t offset,
-                         const void *data, size_t bytes, err *e) ERR_CHECKED;
+ * `offset` is a multiple of BLOB_PIECE_BYTES, `part` what lies there. */
+err_code blob_begin(store_write *w, const generation_id *id, const char *name,
+                    const blob_record *record, err *e) ERR_CHECKED;
+err_code blob_pieces_put(store_write *w, const generation_id *id, const char *name, size_t offset,
+                         slice part, err *e) ERR_CHECKED;
+
+/* blob_read copies a span of a blob, in the caller's transaction. */
+typedef struct blob_span {
+    size_t offset, bytes;
+    void *out; /* (bytes) */
+} blob_span;
+err_code blob_read(store_read *r, const generation_id *id, const char *name, const blob_span *span,
+                   err *e) ERR_CHECKED;
+
+/* blob_names_read lists the blobs of a generation by name; blob_get reads one's record, ERR_CORRUPT
+ * without one. */
+enum { BLOBS_MAX = 256 };
+typedef struct blob_names {
+    size_t count;
+    char at[BLOBS_MAX][BLOB_NAME_MAX + 1]; /* (count) */
+} blob_names;
+err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out,
+                         err *e) ERR_CHECKED;
+err_code blob_get(store_read *r, const generation_id *id, const char *name, blob_record *out,
+                  err *e) ERR_CHECKED;
 
 /* blobs_zero_rows zeroes the rows (ascending) in every blob of the generation that has a user
  * stride; *changed tells whether any byte was not zero before. */
-err_code blobs_zero_rows(store_write *w, uint32_t number, const uint32_t *rows, size_t count,
-                         bool *changed, err *e) ERR_CHECKED;
+err_code blobs_zero_rows(store_write *w, const generation_id *id, const uint32_t *rows,
+                         size_t count, bool *changed, err *e) ERR_CHECKED;
 
 /* blobs_complete checks that every piece of every blob is there and adds up the bytes. */
-err_code blobs_complete(store_read *r, uint32_t number, uint64_t *bytes, err *e) ERR_CHECKED;
+err_code blobs_complete(store_read *r, const generation_id *id, uint64_t *bytes,
+                        err *e) ERR_CHECKED;
 
 /* blobs_verify reads every piece of a generation and compares its checksum. */
-err_code blobs_verify(store_read *r, uint32_t number, err *e) ERR_CHECKED;
+err_code blobs_verify(store_read *r, const generation_id *id, err *e) ERR_CHECKED;
 
 /* blobs_users_left tells whether one of the rows (ascending) holds anything but zeroes in any blob
  * with a stride. */
-err_code blobs_users_left(store_read *r, uint32_t number, const uint32_t *rows, size_t count,
-                          bool *left, err *e) ERR_CHECKED;
+err_code blobs_users_left(store_read *r, const generation_id *id, const uint32_t *rows,
+                          size_t count, bool *left, err *e) ERR_CHECKED;
 
 /* blobs_remove_some deletes up to `most` pieces or records; *empty when none is left. */
-err_code blobs_remove_some(store_write *w, uint32_t number, size_t most, bool *empty,
+err_code blobs_remove_some(store_write *w, const generation_id *id, size_t most, bool *empty,
                            err *e) ERR_CHECKED;
 
 #endif

@@ -1,34 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generations: their records, and their life from building to gone. Blobs are in blobs.c.
+ * generations: what is registered, and the changes that ops make to it. Tables are in held.c.
  */
 #include "storage/models/generations.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/common/mem.h"
-#include "storage/models/blobs.h"
-#include "storage/records/records.h"
+#include "storage/models/model_private.h"
 
-enum { SUMMARY_BYTES_MAX = 16 * 1024 * 1024, GENERATIONS_MAX = 100000, REMOVE_PIECES = 16 };
+enum { GENERATION_RECORD_BYTES_MAX = GENERATION_SUMMARY_BYTES_MAX + 1024 };
+
+/* --- records --- */
 
 void generation_encode(const generation_info *info, encoder *x)
 {
     encode_u8(x, GENERATION_RECORD_VERSION);
     encode_u8(x, (uint8_t)info->state);
     encode_u8(x, info->activate);
+    encode_bytes(x, info->id.bytes, GENERATION_ID_BYTES);
+    encode_bytes(x, info->sha256, SHA256_BYTES);
     encode_i64(x, info->created);
     encode_bytes(x, info->lineage, LINEAGE_BYTES);
     encode_u64(x, info->seq);
     encode_u32(x, info->users);
     encode_u32(x, info->items);
     encode_u64(x, info->bytes);
+    encode_u64(x, info->active_until);
     encode_slice(x, info->summary);
     encode_seal(x);
 }
 
-err_code generation_decode(generation_info *out, uint32_t number, slice bytes, err *e)
+static void decode_into(decoder *d, void *out, size_t bytes)
+{
+    const void *from = decode_bytes(d, bytes);
+    if (from != NULL) {
+        memcpy(out, from, bytes);
+    }
+}
+
+err_code generation_decode(generation_info *out, slice bytes, err *e)
 {
     decoder d;
     memset(out, 0, sizeof *out);
@@ -38,23 +50,60 @@ err_code generation_decode(generation_info *out, uint32_t number, slice bytes, e
         return rc;
     }
     uint8_t state = decode_u8(&d);
-    out->number = number;
     out->state = state;
     out->activate = decode_u8(&d) != 0;
+    decode_into(&d, out->id.bytes, GENERATION_ID_BYTES);
+    decode_into(&d, out->sha256, SHA256_BYTES);
     out->created = decode_i64(&d);
-    const void *lineage = decode_bytes(&d, LINEAGE_BYTES);
-    if (lineage != NULL) {
-        memcpy(out->lineage, lineage, LINEAGE_BYTES);
-    }
+    decode_into(&d, out->lineage, LINEAGE_BYTES);
     out->seq = decode_u64(&d);
     out->users = decode_u32(&d);
     out->items = decode_u32(&d);
     out->bytes = decode_u64(&d);
-    out->summary = decode_slice(&d, SUMMARY_BYTES_MAX);
-    if (state != GENERATION_BUILDING && state != GENERATION_READY) {
+    out->active_until = decode_u64(&d);
+    out->summary = decode_slice(&d, GENERATION_SUMMARY_BYTES_MAX);
+    if (state < GENERATION_BUILDING || state > GENERATION_REGISTERED) {
         d.failed = true;
     }
     return decoder_check(&d, "generation", e);
+}
+
+void generation_id_text(const generation_id *id, char out[GENERATION_ID_TEXT])
+{
+    store_lineage_text(id->bytes, out);
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool generation_id_parse(slice text, generation_id *out)
+{
+    size_t at = 0;
+    if (text.length != GENERATION_ID_TEXT - 1) {
+        return false;
+    }
+    for (size_t i = 0; i < GENERATION_ID_BYTES; i++) {
+        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+        if (dash && text.at[at++] != '-') {
+            return false;
+        }
+        int high = hex_digit(text.at[at]), low = hex_digit(text.at[at + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        out->bytes[i] = (unsigned char)(16 * high + low);
+        at += 2;
+    }
+    return true;
+}
+
+void generation_sha256_text(const generation_info *info, char out[GENERATION_SHA256_TEXT])
+{
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        snprintf(out + 2 * i, 3, "%02x", info->sha256[i]);
+    }
 }
 
 static slice number_key(unsigned char key[4], uint32_t number)
@@ -63,8 +112,7 @@ static slice number_key(unsigned char key[4], uint32_t number)
     return (slice){(const char *)key, 4};
 }
 
-/* borrow_generation reads a record; the summary is borrowed until the transaction writes. */
-static err_code borrow_generation(store_read *r, uint32_t number, generation_info *out, err *e)
+err_code generation_borrow(store_read *r, uint32_t number, generation_info *out, err *e)
 {
     unsigned char key[4];
     slice value;
@@ -73,14 +121,16 @@ static err_code borrow_generation(store_read *r, uint32_t number, generation_inf
     if (rc == ERR_NOT_FOUND) {
         return err_set(e, rc, "no generation %u", number);
     }
-    return rc == ERR_OK ? generation_decode(out, number, value, e) : rc;
+    rc = rc == ERR_OK ? generation_decode(out, value, e) : rc;
+    out->number = number;
+    return rc;
 }
 
-static err_code put_generation(store_write *w, const generation_info *info, err *e)
+err_code generation_put_record(store_write *w, const generation_info *info, err *e)
 {
     unsigned char key[4];
     encoder x;
-    encoder_init(&x, SUMMARY_BYTES_MAX + 1024);
+    encoder_init(&x, GENERATION_RECORD_BYTES_MAX);
     generation_encode(info, &x);
     err_code rc = encoder_check(&x, "generation", e);
     rc = rc == ERR_OK
@@ -90,23 +140,37 @@ static err_code put_generation(store_write *w, const generation_info *info, err 
     return rc;
 }
 
-static err_code own_summary(arena *a, generation_info *info, uint32_t active, err *e)
+/* --- looking up --- */
+
+/* is_held tells of a UUID whether its tables are complete here. */
+static err_code is_held(store_read *r, const generation_id *id, bool *held, err *e)
+{
+    generation_info info;
+    err_code rc = held_borrow(r, id, &info, e);
+    *held = rc == ERR_OK && info.state != GENERATION_BUILDING;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* own completes a decoded record: what it borrows is copied, what is not in it is filled in. */
+static err_code own(store_read *r, arena *a, generation_info *info, uint32_t active, err *e)
 {
     slice summary = info->summary;
-    info->active = info->number == active;
+    info->active = info->number != 0 && info->number == active;
     info->summary = arena_slice(a, summary);
-    return summary.at != NULL && info->summary.at == NULL ? err_nomem(e, "a generation") : ERR_OK;
+    return summary.at != NULL && info->summary.at == NULL ? err_nomem(e, "a generation")
+                                                          : is_held(r, &info->id, &info->held, e);
 }
 
 err_code generation_get(store_read *r, uint32_t number, arena *a, generation_info *out, err *e)
 {
     store_info store_now;
-    err_code rc = borrow_generation(r, number, out, e);
+    err_code rc = generation_borrow(r, number, out, e);
     rc = rc == ERR_OK ? store_read_stat(r, &store_now, e) : rc;
-    return rc == ERR_OK ? own_summary(a, out, store_now.generation, e) : rc;
+    return rc == ERR_OK ? own(r, a, out, store_now.generation, e) : rc;
 }
 
 typedef struct listing {
+    store_read *r;
     arena *memory;
     generation_info *list;
     size_t count, room;
@@ -119,7 +183,7 @@ static err_code list_one(void *ctx, uint32_t row, slice value, err *e)
     if (l->count == l->room) {
         size_t room = l->room > 0 ? 2 * l->room : 16;
         generation_info *grown = arena_alloc(l->memory, room, sizeof *grown);
-        if (grown == NULL || room > GENERATIONS_MAX) {
+        if (grown == NULL) {
             return err_nomem(e, "the generations");
         }
         if (l->count > 0) {
@@ -129,8 +193,9 @@ static err_code list_one(void *ctx, uint32_t row, slice value, err *e)
         l->room = room;
     }
     generation_info *info = &l->list[l->count];
-    err_code rc = generation_decode(info, row, value, e);
-    rc = rc == ERR_OK ? own_summary(l->memory, info, l->active, e) : rc;
+    err_code rc = generation_decode(info, value, e);
+    info->number = row;
+    rc = rc == ERR_OK ? own(l->r, l->memory, info, l->active, e) : rc;
     l->count += rc == ERR_OK;
     return rc;
 }
@@ -139,7 +204,7 @@ err_code generation_list(store_read *r, arena *a, const generation_info **out, s
                          err *e)
 {
     store_info store_now;
-    listing l = {.memory = a};
+    listing l = {.r = r, .memory = a};
     *out = NULL;
     *count = 0;
     err_code rc = store_read_stat(r, &store_now, e);
@@ -152,311 +217,243 @@ err_code generation_list(store_read *r, arena *a, const generation_info **out, s
     return rc;
 }
 
-/* --- building --- */
+typedef struct finding {
+    const generation_id *id;
+    uint32_t row; /* a user's */
+    uint32_t number, count;
+} finding;
 
-err_code generation_begin(store *s, const generation_info *info, uint32_t *number, err *e)
+static err_code compare_id(void *ctx, uint32_t number, slice value, err *e)
 {
-    store_write *w = NULL;
+    finding *f = ctx;
+    generation_info info;
+    err_code rc = generation_decode(&info, value, e);
+    if (rc == ERR_OK && memcmp(info.id.bytes, f->id->bytes, GENERATION_ID_BYTES) == 0) {
+        f->number = number;
+        return ERR_CANCELLED;
+    }
+    return rc;
+}
+
+err_code generation_number(store_read *r, const generation_id *id, uint32_t *number, err *e)
+{
+    finding f = {.id = id};
+    err_code rc = record_each(r, DB_GENERATIONS, 0, compare_id, &f, e);
+    *number = f.number;
+    return rc == ERR_OK && f.number == 0 ? ERR_NOT_FOUND : rc;
+}
+
+err_code generation_held(store_read *r, uint32_t number, bool *held, err *e)
+{
+    generation_info info;
+    err none = ERR_INIT;
+    *held = false;
+    err_code rc = generation_borrow(r, number, &info, &none);
+    if (rc == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    return rc == ERR_OK ? is_held(r, &info.id, held, e) : err_set(e, rc, "%s", none.text);
+}
+
+err_code generation_to_serve(store_read *r, uint32_t *number, err *e)
+{
+    store_info now;
+    generation_info *list = NULL;
+    size_t count = 0;
+    uint64_t until = 0;
+    bool held = false;
     *number = 0;
-    err_code rc = store_write_begin(s, &w, e);
-    if (rc != ERR_OK) {
+    err_code rc = store_read_stat(r, &now, e);
+    if (rc != ERR_OK || now.generation == 0) {
         return rc;
     }
-    generation_info fresh = *info;
-    fresh.number = w->state.next_generation;
-    fresh.state = GENERATION_BUILDING;
-    fresh.activate = false;
-    fresh.bytes = 0;
-    fresh.summary = (slice){NULL, 0};
-    w->state.next_generation++;
-    rc = put_generation(w, &fresh, e);
-    if (rc != ERR_OK) {
-        store_write_abort(w);
+    rc = generation_held(r, now.generation, &held, e);
+    if (rc != ERR_OK || held) {
+        *number = held ? now.generation : 0;
         return rc;
     }
-    rc = store_write_commit(w, e);
-    *number = rc == ERR_OK ? fresh.number : 0;
+    rc = held_list(r, &list, &count, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        if (list[i].state == GENERATION_REGISTERED && list[i].active_until > until) {
+            uint32_t last = 0;
+            rc = generation_number(r, &list[i].id, &last, e);
+            until = rc == ERR_OK ? list[i].active_until : until;
+            *number = rc == ERR_OK ? last : *number;
+            rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+        }
+    }
+    mem_free(list);
     return rc;
 }
 
-static err_code borrow_building(store_read *r, uint32_t number, generation_info *out, err *e)
+static err_code count_covering(void *ctx, uint32_t number, slice value, err *e)
 {
-    err_code rc = borrow_generation(r, number, out, e);
-    if (rc == ERR_OK && out->state != GENERATION_BUILDING) {
-        return err_set(e, ERR_CONFLICT, "generation %u is finished", number);
-    }
+    finding *f = ctx;
+    generation_info info;
+    (void)number;
+    err_code rc = generation_decode(&info, value, e);
+    f->count += rc == ERR_OK && info.users > f->row;
     return rc;
 }
 
-err_code generation_put(store *s, uint32_t number, const char *name, const void *data, size_t bytes,
-                        size_t user_stride, err *e)
+err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err *e)
 {
-    size_t at = 0;
-    err_code rc = blob_name_check(name, e);
-    if (rc != ERR_OK) {
+    finding f = {.row = row};
+    err_code rc = record_each(r, DB_GENERATIONS, 0, count_covering, &f, e);
+    *count = f.count;
+    return rc;
+}
+
+/* --- what ops change --- */
+
+/* A held generation knows that it has its number, and keeps no second summary. */
+static err_code note_registered(store_write *w, const generation_id *id, err *e)
+{
+    generation_info info;
+    err_code rc = held_borrow(&w->reads, id, &info, e);
+    if (rc != ERR_OK || info.state != GENERATION_READY) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    }
+    info.state = GENERATION_REGISTERED;
+    info.summary = (slice){NULL, 0};
+    return held_put(w, &info, e);
+}
+
+err_code generation_assign(store_write *w, const generation_info *info, uint32_t *number, err *e)
+{
+    MDB_stat stat;
+    uint32_t known = 0;
+    generation_info made = *info;
+    *number = 0;
+    err_code rc = generation_number(&w->reads, &info->id, &known, e);
+    if (rc == ERR_OK) {
+        return err_set(e, ERR_CONFLICT, "it is generation %u already", known);
+    }
+    if (rc != ERR_NOT_FOUND) {
         return rc;
     }
-    do {
-        store_write *w = NULL;
-        generation_info info;
-        size_t group = bytes - at < BLOB_GROUP_BYTES ? bytes - at : BLOB_GROUP_BYTES;
-        rc = store_write_begin(s, &w, e);
-        if (rc != ERR_OK) {
-            return rc;
-        }
-        rc = borrow_building(&w->reads, number, &info, e);
-        if (rc == ERR_OK && store_quota_room(s, group) < group) {
-            rc = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
-        }
-        if (rc == ERR_OK && at == 0) {
-            blob_record record = {.bytes = bytes, .user_stride = user_stride};
-            rc = blob_begin(w, number, name, &record, e);
-        }
-        rc = rc == ERR_OK ? blob_pieces_put(w, number, name, at, data, group, e) : rc;
-        if (rc != ERR_OK) {
-            store_write_abort(w);
-            return rc;
-        }
-        rc = store_write_commit(w, e);
-        at += group;
-    } while (rc == ERR_OK && at < bytes);
+    int lmdb = mdb_stat(w->txn, w->owner->dbi[DB_GENERATIONS], &stat);
+    if (lmdb != 0) {
+        return schema_error(lmdb, "counting generations", e);
+    }
+    if (stat.ms_entries >= GENERATIONS_MAX) {
+        return err_set(e, ERR_TOO_LARGE, "%zu generations, at most %d: prune first",
+                       (size_t)stat.ms_entries, GENERATIONS_MAX);
+    }
+    made.number = w->state.next_generation;
+    made.state = GENERATION_REGISTERED;
+    made.active_until = 0;
+    rc = generation_put_record(w, &made, e);
+    rc = rc == ERR_OK ? note_registered(w, &info->id, e) : rc;
+    if (rc == ERR_OK) {
+        w->state.next_generation++;
+        *number = made.number;
+    }
     return rc;
 }
 
-/* gone_rows lists the rows below `users` that have no user. */
-typedef struct gone_rows {
-    uint32_t *rows;
+/* numbers of generations that a change is for: found first, since a visit must not write. */
+typedef struct numbers {
+    uint32_t *list;
     size_t count, room;
-    uint32_t next, users;
-} gone_rows;
+    uint32_t last;   /* the last to look at */
+    uint32_t active; /* never among those to remove */
+} numbers;
 
-static err_code gone_add(gone_rows *gone, uint32_t until, err *e)
+static err_code numbers_add(numbers *found, uint32_t number, err *e)
 {
-    for (; gone->next < until; gone->next++) {
-        if (gone->count == gone->room) {
-            size_t room = gone->room > 0 ? 2 * gone->room : 256;
-            uint32_t *grown = mem_grow(gone->rows, room, sizeof *grown);
-            if (grown == NULL) {
-                return err_nomem(e, "rows of erased users");
-            }
-            gone->rows = grown;
-            gone->room = room;
+    if (found->count == found->room) {
+        size_t room = found->room > 0 ? 2 * found->room : 64;
+        uint32_t *grown = mem_grow(found->list, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the generations");
         }
-        gone->rows[gone->count++] = gone->next;
+        found->list = grown;
+        found->room = room;
     }
+    found->list[found->count++] = number;
     return ERR_OK;
 }
 
-static err_code see_user(void *ctx, uint32_t row, slice value, err *e)
-{
-    gone_rows *gone = ctx;
-    (void)value;
-    err_code rc = gone_add(gone, row < gone->users ? row : gone->users, e);
-    gone->next = row + 1;
-    return rc == ERR_OK && row >= gone->users ? ERR_CANCELLED : rc;
-}
-
-static err_code drop_erased(store_write *w, const generation_info *info, err *e)
-{
-    gone_rows gone = {.users = info->users};
-    bool changed = false;
-    if (w->state.info.erased_seq <= info->seq) {
-        return ERR_OK; /* nobody was erased since the data was read */
-    }
-    err_code rc = record_each(&w->reads, DB_USERS, 0, see_user, &gone, e);
-    rc = rc == ERR_OK ? gone_add(&gone, gone.users, e) : rc;
-    rc = rc == ERR_OK ? blobs_zero_rows(w, info->number, gone.rows, gone.count, &changed, e) : rc;
-    mem_free(gone.rows);
-    return rc;
-}
-
-static err_code finish_in(store_write *w, uint32_t number, slice summary, bool activate, err *e)
-{
-    generation_info info;
-    err_code rc = borrow_building(&w->reads, number, &info, e);
-    if (rc == ERR_OK && memcmp(info.lineage, w->state.info.lineage, LINEAGE_BYTES) != 0) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the store's content was replaced while generation %u was trained", number);
-    }
-    rc = rc == ERR_OK ? drop_erased(w, &info, e) : rc;
-    rc = rc == ERR_OK ? blobs_complete(&w->reads, number, &info.bytes, e) : rc;
-    info.state = GENERATION_READY;
-    info.activate = activate;
-    info.summary = summary;
-    return rc == ERR_OK ? put_generation(w, &info, e) : rc;
-}
-
-err_code generation_finish(store *s, uint32_t number, slice summary, bool activate, err *e)
-{
-    store_write *w = NULL;
-    err_code rc = store_write_begin(s, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
-    }
-    rc = finish_in(w, number, summary, activate, e);
-    if (rc != ERR_OK) {
-        store_write_abort(w);
-        return rc;
-    }
-    return store_write_commit(w, e);
-}
-
-/* --- taking away --- */
-
-/* The first step marks the generation as unfinished, so that a kill between the steps leaves
- * something that the sweep finishes. */
-static err_code remove_step(store_write *w, uint32_t number, bool *done, err *e)
-{
-    generation_info info;
-    unsigned char key[4];
-    err_code rc = borrow_generation(&w->reads, number, &info, e);
-    if (rc == ERR_OK && w->state.info.generation == number) {
-        rc = err_set(e, ERR_CONFLICT, "generation %u is active: activate another first", number);
-    }
-    if (rc == ERR_OK && info.state != GENERATION_BUILDING) {
-        info.state = GENERATION_BUILDING;
-        info.summary = (slice){NULL, 0};
-        return put_generation(w, &info, e);
-    }
-    bool empty = false;
-    rc = rc == ERR_OK ? blobs_remove_some(w, number, REMOVE_PIECES, &empty, e) : rc;
-    if (rc == ERR_OK && empty) {
-        *done = true;
-        rc = schema_delete(w, DB_GENERATIONS, number_key(key, number), e);
-    }
-    return rc;
-}
-
-err_code generation_remove(store *s, uint32_t number, err *e)
-{
-    bool done = false;
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && !done) {
-        store_write *w = NULL;
-        rc = store_write_begin(s, &w, e);
-        if (rc != ERR_OK) {
-            return rc;
-        }
-        rc = remove_step(w, number, &done, e);
-        if (rc != ERR_OK) {
-            store_write_abort(w);
-            return rc;
-        }
-        rc = store_write_commit(w, e);
-    }
-    return rc;
-}
-
-static err_code list_all(store *s, arena *a, const generation_info **list, size_t *count, err *e)
-{
-    store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_list(r, a, list, count, e);
-        store_read_end(r);
-    }
-    return rc;
-}
-
-err_code generation_prune(store *s, uint32_t keep, uint32_t *removed, err *e)
-{
-    arena memory;
-    const generation_info *list = NULL;
-    size_t count = 0;
-    uint32_t seen = 0;
-    *removed = 0;
-    arena_init(&memory, (size_t)256 * 1024 * 1024);
-    err_code rc = list_all(s, &memory, &list, &count, e);
-    for (size_t i = count; i > 0 && rc == ERR_OK; i--) {
-        const generation_info *info = &list[i - 1];
-        if (info->active || info->state != GENERATION_READY || seen++ < keep) {
-            continue;
-        }
-        rc = generation_remove(s, info->number, e);
-        *removed += rc == ERR_OK;
-    }
-    arena_fini(&memory);
-    return rc;
-}
-
-err_code generations_sweep(store *s, err *e)
-{
-    arena memory;
-    const generation_info *list = NULL;
-    size_t count = 0;
-    arena_init(&memory, (size_t)256 * 1024 * 1024);
-    err_code rc = list_all(s, &memory, &list, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        if (list[i].state == GENERATION_BUILDING) {
-            rc = generation_remove(s, list[i].number, e);
-        }
-    }
-    arena_fini(&memory);
-    return rc;
-}
-
-/* --- erasure, and wishes --- */
-
-typedef struct numbers {
-    uint32_t list[1024];
-    size_t count;
-    uint32_t row; /* the user's; or the last number to look at */
-} numbers;
-
-static err_code wishes(void *ctx, uint32_t number, slice value, err *e)
+static err_code find_wish(void *ctx, uint32_t number, slice value, err *e)
 {
     numbers *found = ctx;
     generation_info info;
-    err_code rc = generation_decode(&info, number, value, e);
-    if (rc == ERR_OK && number > found->row) {
+    if (number > found->last) {
         return ERR_CANCELLED;
     }
-    if (rc == ERR_OK && info.activate && found->count < sizeof found->list / sizeof *found->list) {
-        found->list[found->count++] = number;
-    }
-    return rc;
+    err_code rc = generation_decode(&info, value, e);
+    return rc == ERR_OK && info.activate ? numbers_add(found, number, e) : rc;
 }
 
-err_code generations_settle(store_write *w, uint32_t number, err *e)
+static err_code clear_wish(store_write *w, uint32_t number, err *e)
 {
-    numbers found = {.row = number};
-    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, wishes, &found, e);
+    generation_info info;
+    arena memory;
+    arena_init(&memory, GENERATION_RECORD_BYTES_MAX);
+    err_code rc = generation_get(&w->reads, number, &memory, &info, e);
+    info.activate = false;
+    rc = rc == ERR_OK ? generation_put_record(w, &info, e) : rc;
+    arena_fini(&memory);
+    return rc;
+}
+
+static err_code clear_wishes(store_write *w, uint32_t until, err *e)
+{
+    numbers found = {.last = until};
+    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, find_wish, &found, e);
     for (size_t i = 0; i < found.count && rc == ERR_OK; i++) {
-        generation_info info;
-        arena memory;
-        arena_init(&memory, SUMMARY_BYTES_MAX + 1024);
-        rc = generation_get(&w->reads, found.list[i], &memory, &info, e);
-        info.activate = false;
-        rc = rc == ERR_OK ? put_generation(w, &info, e) : rc;
-        arena_fini(&memory);
+        rc = clear_wish(w, found.list[i], e);
+    }
+    mem_free(found.list);
+    return rc;
+}
+
+/* note_replaced lets tables that lie here remember when they stopped being the active ones. */
+static err_code note_replaced(store_write *w, uint32_t number, uint64_t seq, err *e)
+{
+    generation_info info;
+    err none = ERR_INIT;
+    err_code rc = number != 0 ? generation_borrow(&w->reads, number, &info, &none) : ERR_NOT_FOUND;
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    }
+    generation_id id = info.id;
+    rc = held_borrow(&w->reads, &id, &info, e);
+    info.active_until = seq;
+    return rc == ERR_OK ? held_put(w, &info, e) : rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+err_code generation_activate(store_write *w, uint32_t number, uint64_t seq, err *e)
+{
+    generation_info info;
+    uint32_t before = w->state.info.generation;
+    err_code rc = number != 0 ? generation_borrow(&w->reads, number, &info, e) : ERR_OK;
+    rc = rc == ERR_OK ? clear_wishes(w, number, e) : rc;
+    rc = rc == ERR_OK && before != number ? note_replaced(w, before, seq, e) : rc;
+    if (rc == ERR_OK) {
+        w->state.info.generation = number;
     }
     return rc;
 }
 
-static err_code covers_row(void *ctx, uint32_t number, slice value, err *e)
+static err_code find_inactive(void *ctx, uint32_t number, slice value, err *e)
 {
     numbers *found = ctx;
-    generation_info info;
-    err_code rc = generation_decode(&info, number, value, e);
-    if (rc == ERR_OK && info.users > found->row) {
-        if (found->count == sizeof found->list / sizeof found->list[0]) {
-            return err_set(e, ERR_TOO_LARGE, "more than %zu generations: prune first",
-                           found->count);
-        }
-        found->list[found->count++] = number;
-    }
-    return rc;
+    (void)value;
+    return number != found->active ? numbers_add(found, number, e) : ERR_OK;
 }
 
-err_code generations_erase_user(store_write *w, uint32_t row, uint32_t *generations, err *e)
+err_code generation_unregister(store_write *w, uint32_t keep, uint32_t *removed, err *e)
 {
-    numbers found = {.row = row};
-    *generations = 0;
-    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, covers_row, &found, e);
-    for (size_t i = 0; i < found.count && rc == ERR_OK; i++) {
-        bool changed = false;
-        rc = blobs_zero_rows(w, found.list[i], &row, 1, &changed, e);
-        *generations += changed;
+    unsigned char key[4];
+    numbers found = {.active = w->state.info.generation};
+    *removed = 0;
+    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, find_inactive, &found, e);
+    for (size_t i = 0; i + keep < found.count && rc == ERR_OK; i++) {
+        rc = schema_delete(w, DB_GENERATIONS, number_key(key, found.list[i]), e);
+        *removed += rc == ERR_OK;
     }
+    mem_free(found.list);
     return rc;
 }

@@ -34,7 +34,7 @@ static void parts_of(const links_table *t, size_t x, size_t items, size_t count,
     }
 }
 
-err_code links_put(store *s, uint32_t generation, const item_links *l, err *e)
+err_code links_put(store *s, const generation_id *generation, const item_links *l, err *e)
 {
     err_code rc = ERR_OK;
     for (size_t x = 0; x < LINKS_SOURCES; x++) {

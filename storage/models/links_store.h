@@ -13,9 +13,11 @@
 #include "core/common/err.h"
 #include "core/model/links.h"
 #include "storage/env/store.h"
+#include "storage/models/generations.h"
 
 /* links_put writes the tables into a generation that is building. */
-err_code links_put(store *s, uint32_t generation, const item_links *l, err *e) ERR_CHECKED;
+err_code links_put(store *s, const generation_id *generation, const item_links *l,
+                   err *e) ERR_CHECKED;
 
 /* links_get fills the tables of `l`, whose items and choice are known, and checks all of it.
  * ERR_CORRUPT. */

@@ -16,8 +16,11 @@
 #include "storage/env/schema.h"
 #include "storage/models/generations.h"
 
+/* --- records: of both databases; `number` and `held` are not in them --- */
+
 void generation_encode(const generation_info *info, encoder *x);
-err_code generation_decode(generation_info *out, uint32_t number, slice bytes, err *e) ERR_CHECKED;
+/* generation_decode borrows the summary. */
+err_code generation_decode(generation_info *out, slice bytes, err *e) ERR_CHECKED;
 
 typedef struct blob_record {
     uint64_t bytes;
@@ -30,15 +33,61 @@ err_code blob_decode(blob_record *out, slice bytes, err *e) ERR_CHECKED;
 void piece_encode(const void *data, size_t bytes, encoder *x);
 err_code piece_decode(slice *content, slice bytes, bool verify, err *e) ERR_CHECKED;
 
-/* generations_settle clears the request to be activated from every generation up to `number`, so
- * that the next start does not undo a roll-back. */
-err_code generations_settle(store_write *w, uint32_t number, err *e) ERR_CHECKED;
+/* --- what is registered (generations.c) --- */
 
-/* generations_erase_user zeroes the user's row in every blob of every generation. */
-err_code generations_erase_user(store_write *w, uint32_t row, uint32_t *generations,
-                                err *e) ERR_CHECKED;
+/* generation_borrow reads the record of a number, generation_put_record writes it. The summary is
+ * borrowed until the transaction writes. */
+err_code generation_borrow(store_read *r, uint32_t number, generation_info *out,
+                           err *e) ERR_CHECKED;
+err_code generation_put_record(store_write *w, const generation_info *info, err *e) ERR_CHECKED;
 
-/* generations_sweep removes every generation that was not finished. */
+/* generation_assign registers `info` under the next number: id, sha256, created, lineage, seq,
+ * users, items, bytes, activate and summary are used. ERR_CONFLICT for a UUID that has a number,
+ * ERR_TOO_LARGE for one too many. */
+err_code generation_assign(store_write *w, const generation_info *info, uint32_t *number,
+                           err *e) ERR_CHECKED;
+
+/* generation_activate makes a registered number (or 0: none) the active one, at this op's seq. It
+ * clears the wish to be activated from every generation up to it, so that the next start does not
+ * undo a roll-back. ERR_NOT_FOUND. */
+err_code generation_activate(store_write *w, uint32_t number, uint64_t seq, err *e) ERR_CHECKED;
+
+/* generation_unregister removes the records of all but the active and the newest `keep` others. */
+err_code generation_unregister(store_write *w, uint32_t keep, uint32_t *removed,
+                               err *e) ERR_CHECKED;
+
+/* --- what is held (held.c) --- */
+
+/* held_borrow reads the record of held tables; ERR_NOT_FOUND leaves `e` unset. */
+err_code held_borrow(store_read *r, const generation_id *id, generation_info *out,
+                     err *e) ERR_CHECKED;
+err_code held_put(store_write *w, const generation_info *info, err *e) ERR_CHECKED;
+
+/* held_list gives a copy of every record without its summary. Free with mem_free. */
+err_code held_list(store_read *r, generation_info **out, size_t *count, err *e) ERR_CHECKED;
+
+/* held_start begins tables under a given UUID; held_complete checks that they are all there, zeroes
+ * the rows of erased users and writes the record with this state. */
+err_code held_start(store *s, const generation_info *info, err *e) ERR_CHECKED;
+err_code held_complete(store_write *w, generation_info *info, err *e) ERR_CHECKED;
+
+/* held_remove removes tables in transactions of bounded size. */
+err_code held_remove(store *s, const generation_id *id, err *e) ERR_CHECKED;
+
+/* held_erase_user zeroes the user's row in every table here. */
+err_code held_erase_user(store_write *w, uint32_t row, err *e) ERR_CHECKED;
+
+/* generation_sum computes a generation's SHA-256 from its tables, in short transactions;
+ * generation_sum_read does so in the caller's. */
+err_code generation_sum(store *s, const generation_id *id, unsigned char out[SHA256_BYTES],
+                        err *e) ERR_CHECKED;
+err_code generation_sum_read(store_read *r, const generation_id *id,
+                             unsigned char out[SHA256_BYTES], err *e) ERR_CHECKED;
+
+/* generations_covering counts the registered generations whose tables have a row of this user. */
+err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err *e) ERR_CHECKED;
+
+/* generations_sweep removes all tables that were not finished. */
 err_code generations_sweep(store *s, err *e) ERR_CHECKED;
 
 /* checkpoint_file_sweep removes a checkpoint that could not be resumed, and half-written ones. */

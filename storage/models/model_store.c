@@ -56,8 +56,8 @@ static table *tables_new(size_t modalities)
     return mem_array(TABLES_FIXED + modalities * TABLES_OF_MODALITY, sizeof(table));
 }
 
-err_code model_put(store *s, uint32_t generation, const model *m, const void *ann, size_t ann_bytes,
-                   err *e)
+err_code model_put(store *s, const generation_id *generation, const model *m, const void *ann,
+                   size_t ann_bytes, err *e)
 {
     model copy = *m; /* the list wants to be able to write; putting only reads */
     table *list = tables_new(m->modality_count);

@@ -16,11 +16,12 @@
 #include "core/common/err.h"
 #include "core/model/model.h"
 #include "storage/env/store.h"
+#include "storage/models/generations.h"
 
 /* model_put writes all tables into a generation that is building. `ann` (may be NULL) is what
  * index_encode gave. */
-err_code model_put(store *s, uint32_t generation, const model *m, const void *ann, size_t ann_bytes,
-                   err *e) ERR_CHECKED;
+err_code model_put(store *s, const generation_id *generation, const model *m, const void *ann,
+                   size_t ann_bytes, err *e) ERR_CHECKED;
 
 /* model_get loads a ready generation. Without `with_h`, item_h is NULL: who builds an index streams
  * it by model_h_read instead. Free with model_free. ERR_NOT_FOUND, ERR_CORRUPT. */

@@ -6,7 +6,7 @@
 
 #define BLOB_OF_WORDS "words"
 
-err_code words_put(store *s, uint32_t generation, const word_space *w, err *e)
+err_code words_put(store *s, const generation_id *generation, const word_space *w, err *e)
 {
     size_t bytes = 0;
     const void *from = w != NULL ? words_bytes(w, &bytes) : NULL;

@@ -10,9 +10,11 @@
 #include "core/common/err.h"
 #include "core/words/words.h"
 #include "storage/env/store.h"
+#include "storage/models/generations.h"
 
 /* words_put writes into a generation that is building; NULL writes nothing. */
-err_code words_put(store *s, uint32_t generation, const word_space *w, err *e) ERR_CHECKED;
+err_code words_put(store *s, const generation_id *generation, const word_space *w,
+                   err *e) ERR_CHECKED;
 
 /* words_get reads them; *out is NULL and ERR_OK for a generation without. Free with words_free.
  * ERR_CORRUPT. */

@@ -27,6 +27,7 @@
 #include "core/model/model.h"
 #include "core/search/index.h"
 #include "storage/env/store.h"
+#include "storage/log/generation_ops.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
@@ -365,11 +366,13 @@ static void write_model(const shop *p, unsigned threads)
     must(store_stat(p->s, &info, &e), &e);
     generation_info g = {.created = EPOCH, .seq = info.seq, .users = p->users, .items = p->items};
     memcpy(g.lineage, info.lineage, sizeof g.lineage);
+    generation_id id;
     uint32_t number = 0;
     start = now_s();
-    must(generation_begin(p->s, &g, &number, &e), &e);
-    must(model_put(p->s, number, m, ann, ann_bytes, &e), &e);
-    must(generation_finish(p->s, number, slice_of("{}"), true, &e), &e);
+    must(generation_begin(p->s, &g, &id, &e), &e);
+    must(model_put(p->s, &id, m, ann, ann_bytes, &e), &e);
+    must(generation_finish(p->s, &id, slice_of("{}"), true, &e), &e);
+    must(generation_register(p->s, &id, EPOCH, &number, &e), &e);
     must(apply_now(p->s, op_activate(number), NULL), &e);
     tell("generation", start);
     index_free(ix);

@@ -140,7 +140,7 @@ static double batches(store *s, rng *r)
 static void put_generation(store *s)
 {
     store_info now;
-    uint32_t number = 0;
+    generation_id id;
     must(store_stat(s, &now, NULL), "stat");
     generation_info info = {.users = now.user_rows, .items = now.item_rows, .seq = now.seq};
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
@@ -149,9 +149,9 @@ static void put_generation(store *s)
     for (size_t i = 0; i < bytes / sizeof(float); i++) {
         table[i] = 1;
     }
-    must(generation_begin(s, &info, &number, NULL), "generation");
-    must(generation_put(s, number, "user_e", table, bytes, row, NULL), "generation");
-    must(generation_finish(s, number, slice_of("{}"), false, NULL), "generation");
+    must(generation_begin(s, &info, &id, NULL), "generation");
+    must(generation_put(s, &id, "user_e", table, bytes, row, NULL), "generation");
+    must(generation_finish(s, &id, slice_of("{}"), false, NULL), "generation");
     free(table);
 }
 

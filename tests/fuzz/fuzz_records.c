@@ -107,7 +107,7 @@ static void decode_small(uint8_t kind, slice bytes)
         break;
     case 4: (void)!modality_decode(&out.m, 0, bytes, &e); break;
     case 5: (void)!oplog_decode(&out.entry, 1, bytes, &e); break;
-    case 6: (void)!generation_decode(&out.info, 1, bytes, &e); break;
+    case 6: (void)!generation_decode(&out.info, bytes, &e); break;
     case 7: (void)!blob_decode(&out.blob, bytes, &e); break;
     case 8: (void)!piece_decode(&out.text, bytes, true, &e); break;
     default: (void)!type_decode(&out.text, bytes, &e); break;

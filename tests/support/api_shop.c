@@ -11,6 +11,7 @@
 #include "core/train/loop/train.h"
 #include "server/jobs/train_argv.h"
 #include "server/load/dataset_load.h"
+#include "storage/log/generation_ops.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 
@@ -355,6 +356,7 @@ void shop_train(api_shop *s)
     dataset *d = NULL;
     model *m = NULL;
     store_info origin;
+    generation_id id;
     uint32_t number;
     train_options options = TRAIN_OPTIONS_INIT;
     options.dim = 16;
@@ -369,10 +371,11 @@ void shop_train(api_shop *s)
                             .users = (uint32_t)m->users,
                             .items = (uint32_t)m->items};
     memcpy(info.lineage, origin.lineage, sizeof info.lineage);
-    must(generation_begin(s->store, &info, &number, &e), &e, "generation_begin");
-    must(model_put(s->store, number, m, NULL, 0, &e), &e, "model_put");
-    must(generation_finish(s->store, number, slice_of("{\"epochs\":20}"), false, &e), &e,
+    must(generation_begin(s->store, &info, &id, &e), &e, "generation_begin");
+    must(model_put(s->store, &id, m, NULL, 0, &e), &e, "model_put");
+    must(generation_finish(s->store, &id, slice_of("{\"epochs\":20}"), false, &e), &e,
          "generation_finish");
+    must(generation_register(s->store, &id, SHOP_NOW, &number, &e), &e, "generation_register");
     store_train_unlock(s->store);
     model_free(m);
     dataset_free(d);

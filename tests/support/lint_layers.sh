@@ -65,8 +65,8 @@ complain "libsystemd belongs to server/telemetry/supervisor" \
     "$(search '#include <systemd' "${all[@]}" | grep -v '^server/telemetry/supervisor\.c')"
 complain "utf8proc belongs to core/words" "$(search '#include <utf8proc' "${all[@]}" | grep -v '^core/words/')"
 complain "libcurl belongs to server/encode" "$(search '#include <curl/' "${all[@]}" | grep -v '^server/encode/')"
-complain "GnuTLS belongs to server/http, stair ping and api/web/sha256" \
-    "$(search '#include <gnutls' "${all[@]}" | grep -vE '^server/(http/|commands/cmd_ping)|^api/web/sha256\.c')"
+complain "GnuTLS belongs to server/http, stair ping and storage/env/sha256" \
+    "$(search '#include <gnutls' "${all[@]}" | grep -vE '^server/(http/|commands/cmd_ping)|^storage/env/sha256\.c')"
 complain "clocks are read in server/telemetry/clock" \
     "$(search '\b(clock_gettime|gettimeofday)\(|[^a-z_]time\(NULL\)' "${all[@]}" | grep -v '^server/telemetry/clock\.c')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"

@@ -112,6 +112,21 @@ static void fill_shop(world *w)
     }
 }
 
+/* The engine gives it its number. */
+static void wait_for_number(world *w, const generation_id *id)
+{
+    uint32_t number = 0;
+    engine_look(w->engine);
+    while (number == 0) {
+        store_read *r = NULL;
+        sched_yield();
+        assert_int_equal(store_read_begin(engine_store(w->engine), &r, NULL), ERR_OK);
+        err_code rc = generation_number(r, id, &number, NULL);
+        assert_true(rc == ERR_OK || rc == ERR_NOT_FOUND);
+        store_read_end(r);
+    }
+}
+
 /* With `spoilt`, one whose users' rows are too long for any index of what comes of them. */
 static void add_generation(world *w, uint32_t seed, bool spoilt)
 {
@@ -119,7 +134,7 @@ static void add_generation(world *w, uint32_t seed, bool spoilt)
     dataset *d = NULL;
     model *m = NULL;
     store_info origin;
-    uint32_t number = 0;
+    generation_id id;
     store *s = engine_store(w->engine);
     train_options options = TRAIN_OPTIONS_INIT;
     options.dim = 8;
@@ -136,9 +151,10 @@ static void add_generation(world *w, uint32_t seed, bool spoilt)
     generation_info info = {
         .seq = origin.seq, .users = (uint32_t)m->users, .items = (uint32_t)m->items};
     memcpy(info.lineage, origin.lineage, sizeof info.lineage);
-    must(generation_begin(s, &info, &number, &e), &e);
-    must(model_put(s, number, m, NULL, 0, &e), &e);
-    must(generation_finish(s, number, slice_of("{}"), false, &e), &e);
+    must(generation_begin(s, &info, &id, &e), &e);
+    must(model_put(s, &id, m, NULL, 0, &e), &e);
+    must(generation_finish(s, &id, slice_of("{}"), false, &e), &e);
+    wait_for_number(w, &id);
     model_free(m);
     dataset_free(d);
 }

@@ -11,6 +11,7 @@
 #include "core/common/mem.h"
 #include "core/model/links_build.h"
 #include "core/model/model.h"
+#include "storage/log/generation_ops.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_record.h"
 #include "storage/models/model_store.h"
@@ -73,6 +74,7 @@ static void links_and_the_way_of_serving_come_back(void **state)
     store *s = open_store(folder);
     model *m = linked_model(), *back = NULL;
     generation_info info = {.users = USERS, .items = ITEMS};
+    generation_id id;
     uint32_t number = 0;
     store_read *r = NULL;
     store_info now;
@@ -80,9 +82,10 @@ static void links_and_the_way_of_serving_come_back(void **state)
     assert_int_equal(store_read_stat(r, &now, &e), ERR_OK);
     store_read_end(r);
     memcpy(info.lineage, now.lineage, sizeof info.lineage);
-    assert_int_equal(generation_begin(s, &info, &number, &e), ERR_OK);
-    assert_int_equal(model_put(s, number, m, NULL, 0, &e), ERR_OK);
-    assert_int_equal(generation_finish(s, number, slice_of("{}"), false, &e), ERR_OK);
+    assert_int_equal(generation_begin(s, &info, &id, &e), ERR_OK);
+    assert_int_equal(model_put(s, &id, m, NULL, 0, &e), ERR_OK);
+    assert_int_equal(generation_finish(s, &id, slice_of("{}"), false, &e), ERR_OK);
+    assert_int_equal(generation_register(s, &id, 0, &number, &e), ERR_OK);
     assert_int_equal(model_get(s, number, true, &back, &e), ERR_OK);
     check_same(m, back, true);
     for (size_t j = 0; j < DIM; j++) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/log/generation_ops.h"
 #include "storage/log/log_private.h"
 #include "storage/maintenance/check.h"
 #include "storage/models/blobs.h"
@@ -122,10 +123,11 @@ static void one_flipped_bit_of_a_record_of_any_kind_is_found_by_check(void **sta
     static const struct {
         store_db db;
         size_t from_end;
-    } kinds[] = {{DB_ITEMS, 8},      {DB_USERS, 20},      {DB_FEATURES, 8},
-                 {DB_MODALITIES, 8}, {DB_TYPES, 8},       {DB_IDEMPOTENCY, 8},
-                 {DB_OPLOG, 20},     {DB_GENERATIONS, 8}, {DB_BLOBS, 0}};
+    } kinds[] = {{DB_ITEMS, 8}, {DB_USERS, 20},      {DB_FEATURES, 8}, {DB_MODALITIES, 8},
+                 {DB_TYPES, 8}, {DB_IDEMPOTENCY, 8}, {DB_OPLOG, 20},   {DB_GENERATIONS, 8},
+                 {DB_HELD, 8},  {DB_BLOBS, 0}};
     const float vector[2] = {1, 2};
+    generation_id id;
     uint32_t number = 0;
     generation_info info = {0};
     store_info stat;
@@ -136,9 +138,10 @@ static void one_flipped_bit_of_a_record_of_any_kind_is_found_by_check(void **sta
     assert_int_equal(apply_now(w->s, keyed, NULL), ERR_OK);
     assert_int_equal(store_stat(w->s, &stat, NULL), ERR_OK);
     memcpy(info.lineage, stat.lineage, LINEAGE_BYTES);
-    assert_int_equal(generation_begin(w->s, &info, &number, NULL), ERR_OK);
-    assert_int_equal(generation_put(w->s, number, "w", "0123", 4, 0, NULL), ERR_OK);
-    assert_int_equal(generation_finish(w->s, number, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_begin(w->s, &info, &id, NULL), ERR_OK);
+    assert_int_equal(generation_put(w->s, &id, "w", "0123", 4, 0, NULL), ERR_OK);
+    assert_int_equal(generation_finish(w->s, &id, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_register(w->s, &id, 0, &number, NULL), ERR_OK);
     assert_int_equal(problems(w->s), 0);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         flip(w->s, kinds[i].db, kinds[i].from_end);

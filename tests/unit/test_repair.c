@@ -13,11 +13,12 @@
 #include <string.h>
 
 #include "storage/env/schema.h"
+#include "storage/log/generation_ops.h"
 #include "storage/log/oplog.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/digest.h"
 #include "storage/maintenance/repair.h"
-#include "storage/models/generations.h"
+#include "storage/models/model_private.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct world {
@@ -49,14 +50,16 @@ static void keyed_write(store *s, const char *user, const char *key)
 
 static uint32_t finished_generation(store *s)
 {
+    generation_id id;
     uint32_t number = 0;
     store_info now;
     assert_int_equal(store_stat(s, &now, NULL), ERR_OK);
     generation_info info = {.seq = now.seq, .users = now.user_rows, .items = now.item_rows};
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
-    assert_int_equal(generation_begin(s, &info, &number, NULL), ERR_OK);
-    assert_int_equal(generation_put(s, number, "t", vector, sizeof vector, 0, NULL), ERR_OK);
-    assert_int_equal(generation_finish(s, number, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_begin(s, &info, &id, NULL), ERR_OK);
+    assert_int_equal(generation_put(s, &id, "t", vector, sizeof vector, 0, NULL), ERR_OK);
+    assert_int_equal(generation_finish(s, &id, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_register(s, &id, 0, &number, NULL), ERR_OK);
     return number;
 }
 
@@ -216,8 +219,8 @@ static void wrong_counters(world *w)
 
 static void tables_of_nothing(world *w)
 {
-    put(w, DB_BLOBS, raw("\0\0\0\11t\0", 6), raw("0123456789", 10));
-    put(w, DB_BLOBS, raw("\0\0\0\11t\0\0\0\0\0", 10), raw("0123456789", 10));
+    put(w, DB_BLOBS, raw("0123456789abcdeft\0", 18), raw("0123456789", 10));
+    put(w, DB_BLOBS, raw("0123456789abcdeft\0\0\0\0\0", 22), raw("0123456789", 10));
 }
 
 static void damaged_generation(world *w)
@@ -225,9 +228,22 @@ static void damaged_generation(world *w)
     flip(w, DB_GENERATIONS, raw("\0\0\0\2", 4));
 }
 
+static void flip_table(world *w, uint32_t generation)
+{
+    char key[GENERATION_ID_BYTES + 6] = {0};
+    generation_info info;
+    store_read *r = NULL;
+    assert_int_equal(store_read_begin(w->s, &r, NULL), ERR_OK);
+    assert_int_equal(generation_borrow(r, generation, &info, NULL), ERR_OK);
+    store_read_end(r);
+    memcpy(key, info.id.bytes, GENERATION_ID_BYTES);
+    key[GENERATION_ID_BYTES] = 't';
+    flip(w, DB_BLOBS, (slice){key, sizeof key});
+}
+
 static void damaged_table(world *w)
 {
-    flip(w, DB_BLOBS, raw("\0\0\0\2t\0\0\0\0\0", 10));
+    flip_table(w, 2);
 }
 
 typedef struct damage {
@@ -252,9 +268,11 @@ static const damage mendable[] = {
     {wrong_counters,
      {"number of items: 2, not 5", "number of users: 2, not 1", "interactions: 2, not 3", "log"},
      true},
-    {tables_of_nothing, {"the tables of generation 9"}, true},
-    {damaged_generation, {"its record is damaged", "the tables of generation 2"}, true},
-    {damaged_table, {"generation 2: a table of it is damaged"}, true},
+    {tables_of_nothing, {"the tables of generation 30313233-3435-3637-3839-616263646566"}, true},
+    {damaged_generation,
+     {"its record is damaged", "the tables of 1 generations without a number"},
+     true},
+    {damaged_table, {"dropped the tables of generation ", ": one is damaged"}, true},
 };
 
 /* --- the tests --- */
@@ -352,7 +370,7 @@ static void damaged_features(world *w)
 
 static void damaged_active_table(world *w)
 {
-    flip(w, DB_BLOBS, raw("\0\0\0\1t\0\0\0\0\0", 10));
+    flip_table(w, 1);
 }
 
 static void what_only_a_snapshot_has_is_left_and_still_reported(void **state)

@@ -18,6 +18,7 @@
 #include "server/runtime/startup.h"
 #include "server/telemetry/log.h"
 #include "storage/env/schema.h"
+#include "storage/log/generation_ops.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 #include "tests/support/store_fixture.h"
@@ -29,6 +30,7 @@ typedef struct fixture {
     store *store;
     live *live;
     live_feature_source lent;
+    generation_id generation;
     store_info info;
     err why;
 } fixture;
@@ -58,6 +60,7 @@ static void add_generation(fixture *f)
     dataset *d = NULL;
     model *m = NULL;
     store_info origin;
+    generation_id id;
     uint32_t number = 0;
     train_options options = TRAIN_OPTIONS_INIT;
     options.dim = 8;
@@ -70,9 +73,11 @@ static void add_generation(fixture *f)
     generation_info info = {
         .seq = origin.seq, .users = (uint32_t)m->users, .items = (uint32_t)m->items};
     memcpy(info.lineage, origin.lineage, sizeof info.lineage);
-    must(generation_begin(f->store, &info, &number, &e), &e);
-    must(model_put(f->store, number, m, NULL, 0, &e), &e);
-    must(generation_finish(f->store, number, slice_of("{}"), false, &e), &e);
+    must(generation_begin(f->store, &info, &id, &e), &e);
+    must(model_put(f->store, &id, m, NULL, 0, &e), &e);
+    must(generation_finish(f->store, &id, slice_of("{}"), false, &e), &e);
+    must(generation_register(f->store, &id, 0, &number, &e), &e);
+    f->generation = id;
     assert_int_equal(apply_now(f->store, op_activate(number), NULL), ERR_OK);
     model_free(m);
     dataset_free(d);
@@ -169,7 +174,9 @@ static void records_model_and_later_items_are_there_after_a_start(void **state)
 static void a_damaged_model_leaves_a_shop_without_one(void **state)
 {
     fixture *f = *state;
-    const char key[] = {0, 0, 0, 1, 'i', 't', 'e', 'm', '_', 'g', 0, 0, 0, 0, 0};
+    char key[GENERATION_ID_BYTES + 11];
+    memcpy(key, f->generation.bytes, GENERATION_ID_BYTES);
+    memcpy(key + GENERATION_ID_BYTES, "item_g\0\0\0\0\0", 11);
     spoil(f, DB_BLOBS, (slice){key, sizeof key}, slice_of("nothing like a table"));
     must(start(f), &f->why);
     view_stats stats = seen(f);

@@ -249,11 +249,11 @@ static void write_for_ever(const char *folder, int to, uint64_t seed)
         }
         if (rng_below(&random, 8) == 0) { /* a training's part, killed half-way at times */
             generation_info g = {.users = 4};
-            uint32_t number = 0;
+            generation_id made;
             memcpy(g.lineage, info.lineage, LINEAGE_BYTES);
-            if (generation_begin(s, &g, &number, NULL) != ERR_OK ||
-                generation_put(s, number, "user_e", table, sizeof table, 64, NULL) != ERR_OK ||
-                generation_finish(s, number, slice_of("{}"), false, NULL) != ERR_OK) {
+            if (generation_begin(s, &g, &made, NULL) != ERR_OK ||
+                generation_put(s, &made, "user_e", table, sizeof table, 64, NULL) != ERR_OK ||
+                generation_finish(s, &made, slice_of("{}"), false, NULL) != ERR_OK) {
                 _exit(1);
             }
         }

@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 #include "core/common/mem.h"
+#include "storage/log/generation_ops.h"
 #include "storage/log/oplog.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
-#include "storage/models/generations.h"
+#include "storage/models/model_private.h"
 #include "tests/support/store_fixture.h"
 
 typedef struct world {
@@ -59,15 +60,17 @@ static store_info stat_of(store *s)
 
 static uint32_t finished_generation(store *s, const float *users, uint32_t user_rows)
 {
+    generation_id id;
     uint32_t number = 0;
     store_info now = stat_of(s);
     generation_info info = {.seq = now.seq, .users = user_rows, .items = now.item_rows};
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
-    assert_int_equal(generation_begin(s, &info, &number, NULL), ERR_OK);
-    assert_int_equal(generation_put(s, number, "user_e", users, user_rows * 4 * sizeof *users,
+    assert_int_equal(generation_begin(s, &info, &id, NULL), ERR_OK);
+    assert_int_equal(generation_put(s, &id, "user_e", users, user_rows * 4 * sizeof *users,
                                     4 * sizeof *users, NULL),
                      ERR_OK);
-    assert_int_equal(generation_finish(s, number, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_finish(s, &id, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_register(s, &id, 7, &number, NULL), ERR_OK);
     return number;
 }
 
@@ -97,11 +100,12 @@ static void erasure_reaches_generations_log_and_checkpoint(void **state)
     assert_int_equal(checkpoint_file_put(w->s, stat_of(w->s).seq, slice_of("tables"), NULL),
                      ERR_OK);
     /* A training that has read its data before, and ends after. */
+    generation_id training;
     uint32_t late = 0;
     store_info now = stat_of(w->s);
     generation_info info = {.seq = now.seq, .users = 3, .items = 1};
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
-    assert_int_equal(generation_begin(w->s, &info, &late, NULL), ERR_OK);
+    assert_int_equal(generation_begin(w->s, &info, &training, NULL), ERR_OK);
 
     op *o = op_erase("u1");
     assert_int_equal(apply_one(w->s, o, &result, NULL), ERR_OK);
@@ -113,9 +117,10 @@ static void erasure_reaches_generations_log_and_checkpoint(void **state)
     op_free(o);
 
     assert_int_equal(
-        generation_put(w->s, late, "user_e", table, sizeof table, 4 * sizeof *table, NULL), ERR_OK);
-    assert_false(row_is_zero(w->s, late, 1));
-    assert_int_equal(generation_finish(w->s, late, slice_of("{}"), false, NULL), ERR_OK);
+        generation_put(w->s, &training, "user_e", table, sizeof table, 4 * sizeof *table, NULL),
+        ERR_OK);
+    assert_int_equal(generation_finish(w->s, &training, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_register(w->s, &training, 7, &late, NULL), ERR_OK);
     for (uint32_t g = number; g <= late; g++) {
         assert_false(row_is_zero(w->s, g, 0));
         assert_true(row_is_zero(w->s, g, 1));
@@ -128,7 +133,7 @@ static void erasure_reaches_generations_log_and_checkpoint(void **state)
     arena memory;
     arena_init(&memory, 1 << 20);
     assert_int_equal(store_read_begin(w->s, &r, NULL), ERR_OK);
-    for (uint64_t seq = 1; seq <= 5; seq++) {
+    for (uint64_t seq = 1; seq <= 7; seq++) {
         oplog_entry entry;
         assert_int_equal(oplog_get(r, seq, &memory, &entry, NULL), ERR_OK);
         assert_null(memmem(entry.op.at, entry.op.length, "u1", 2));
@@ -140,6 +145,16 @@ static void erasure_reaches_generations_log_and_checkpoint(void **state)
     store_read_end(r);
     arena_fini(&memory);
     apply_result_fini(&result);
+}
+
+static size_t blobs_left(store *s)
+{
+    store_read *r = NULL;
+    MDB_stat stat;
+    assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
+    assert_int_equal(mdb_stat(r->txn, s->dbi[DB_BLOBS], &stat), 0);
+    store_read_end(r);
+    return stat.ms_entries;
 }
 
 static void a_large_blob_crosses_pieces_and_survives(void **state)
@@ -163,9 +178,13 @@ static void a_large_blob_crosses_pieces_and_survives(void **state)
     store_read_end(r);
     assert_int_equal(apply_now(w->s, op_activate(number), NULL), ERR_OK);
     assert_int_equal(stat_of(w->s).generation, number);
-    assert_int_equal(generation_remove(w->s, number, NULL), ERR_CONFLICT);
+    uint32_t removed = 9;
+    assert_int_equal(generation_prune(w->s, 0, 7, &removed, NULL), ERR_OK);
+    assert_int_equal(removed, 0);
     assert_int_equal(apply_now(w->s, op_activate(0), NULL), ERR_OK);
-    assert_int_equal(generation_remove(w->s, number, NULL), ERR_OK);
+    assert_int_equal(generation_prune(w->s, 0, 7, &removed, NULL), ERR_OK);
+    assert_int_equal(removed, 1);
+    assert_int_equal(blobs_left(w->s), 0);
     free(back);
     free(table);
 }
@@ -173,13 +192,11 @@ static void a_large_blob_crosses_pieces_and_survives(void **state)
 static void an_unfinished_generation_is_swept_unless_its_training_lives(void **state)
 {
     world *w = *state;
-    uint32_t number = 0, second = 0;
+    generation_id id;
     generation_info info = {.users = 1}, got;
-    arena memory;
-    arena_init(&memory, 1 << 20);
     store_info now = stat_of(w->s);
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
-    assert_int_equal(generation_begin(w->s, &info, &number, NULL), ERR_OK);
+    assert_int_equal(generation_begin(w->s, &info, &id, NULL), ERR_OK);
     store_options beside = {.mode = STORE_BESIDE};
     store *trainer = NULL;
     /* LMDB wants one environment a process, so the trainer is another one. */
@@ -201,7 +218,7 @@ static void an_unfinished_generation_is_swept_unless_its_training_lives(void **s
     store_read *r = NULL;
     assert_true(store_train_running(w->s));
     assert_int_equal(store_read_begin(w->s, &r, NULL), ERR_OK);
-    assert_int_equal(generation_get(r, number, &memory, &got, NULL), ERR_OK);
+    assert_int_equal(held_borrow(r, &id, &got, NULL), ERR_OK);
     store_read_end(r);
     assert_int_equal(write(leave[1], &c, 1), 1);
     int status = 1;
@@ -210,15 +227,46 @@ static void an_unfinished_generation_is_swept_unless_its_training_lives(void **s
     reopen(w);
     assert_false(store_train_running(w->s));
     assert_int_equal(store_read_begin(w->s, &r, NULL), ERR_OK);
-    assert_int_equal(generation_get(r, number, &memory, &got, NULL), ERR_NOT_FOUND);
+    assert_int_equal(held_borrow(r, &id, &got, NULL), ERR_NOT_FOUND);
     store_read_end(r);
-    assert_int_equal(generation_begin(w->s, &info, &second, NULL), ERR_OK);
-    assert_int_equal(second, number + 1);
-    arena_fini(&memory);
     for (int i = 0; i < 2; i++) {
         close(ready[i]);
         close(leave[i]);
     }
+}
+
+/* Register, activate and prune decide by what is registered alone. */
+static void numbers_do_not_depend_on_whose_tables_lie_here(void **state)
+{
+    world *w = *state;
+    const float table[4] = {1, 2, 3, 4};
+    store_read *r = NULL;
+    bool held = true;
+    uint32_t serve = 9;
+    generation_info abroad = {.created = 5, .users = 1, .summary = slice_of("{}")};
+    memset(abroad.id.bytes, 0xab, sizeof abroad.id.bytes);
+    assert_int_equal(apply_now(w->s, op_activate(1), NULL), ERR_NOT_FOUND);
+    assert_int_equal(finished_generation(w->s, table, 1), 1);
+    assert_int_equal(apply_now(w->s, op_activate(1), NULL), ERR_OK);
+    op *o = NULL;
+    assert_int_equal(op_register_new(&o, &abroad, 7, NULL), ERR_OK);
+    assert_int_equal(apply_now(w->s, o, NULL), ERR_OK);
+    assert_int_equal(op_register_new(&o, &abroad, 7, NULL), ERR_OK);
+    assert_int_equal(apply_now(w->s, o, NULL), ERR_CONFLICT); /* it has its number */
+    assert_int_equal(apply_now(w->s, op_activate(2), NULL), ERR_OK);
+    assert_int_equal(stat_of(w->s).generation, 2);
+    reopen(w);
+    assert_int_equal(store_read_begin(w->s, &r, NULL), ERR_OK);
+    assert_int_equal(generation_held(r, 2, &held, NULL), ERR_OK);
+    assert_false(held);
+    assert_int_equal(generation_to_serve(r, &serve, NULL), ERR_OK);
+    assert_int_equal(serve, 1); /* what it served before it lacked the active one */
+    store_read_end(r);
+    uint32_t removed = 0;
+    assert_int_equal(generation_prune(w->s, 0, 7, &removed, NULL), ERR_OK);
+    assert_int_equal(removed, 1);
+    assert_int_equal(blobs_left(w->s), 0);
+    assert_int_equal(finished_generation(w->s, table, 1), 3); /* no number is given twice */
 }
 
 static void a_checkpoint_is_refused_once_the_data_changed(void **state)
@@ -247,6 +295,7 @@ int main(void)
         WITH_STORE(erasure_reaches_generations_log_and_checkpoint),
         WITH_STORE(a_large_blob_crosses_pieces_and_survives),
         WITH_STORE(an_unfinished_generation_is_swept_unless_its_training_lives),
+        WITH_STORE(numbers_do_not_depend_on_whose_tables_lie_here),
         WITH_STORE(a_checkpoint_is_refused_once_the_data_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

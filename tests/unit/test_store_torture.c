@@ -15,10 +15,12 @@
 
 #include "core/common/mem.h"
 #include "server/load/dataset_load.h"
+#include "storage/log/generation_ops.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/recover.h"
 #include "storage/models/checkpoint_file.h"
 #include "storage/models/generations.h"
+#include "storage/models/model_private.h"
 #include "storage/models/model_store.h"
 #include "tests/support/store_fixture.h"
 
@@ -31,6 +33,7 @@ typedef struct life {
     model *m;
     void *checkpoint;
     uint32_t generation;
+    generation_id id;
     bool generation_made;
 } life;
 
@@ -65,10 +68,11 @@ static err_code train_like(life *l, const model *made, err *e)
     info.items = (uint32_t)made->items;
     rc = checkpoint_file_put(l->s, now.seq, slice_of("bytes"), e);
     rc = rc == ERR_OK ? checkpoint_file_take(l->s, &l->checkpoint, &bytes, e) : rc;
-    rc = rc == ERR_OK ? generation_begin(l->s, &info, &l->generation, e) : rc;
+    rc = rc == ERR_OK ? generation_begin(l->s, &info, &l->id, e) : rc;
     l->generation_made = rc == ERR_OK;
-    rc = rc == ERR_OK ? model_put(l->s, l->generation, made, "ann", 3, e) : rc;
-    rc = rc == ERR_OK ? generation_finish(l->s, l->generation, slice_of("{}"), true, e) : rc;
+    rc = rc == ERR_OK ? model_put(l->s, &l->id, made, "ann", 3, e) : rc;
+    rc = rc == ERR_OK ? generation_finish(l->s, &l->id, slice_of("{}"), true, e) : rc;
+    rc = rc == ERR_OK ? generation_register(l->s, &l->id, 1, &l->generation, e) : rc;
     return rc == ERR_OK ? model_get(l->s, l->generation, true, &l->m, e) : rc;
 }
 
@@ -96,7 +100,7 @@ static void end_life(life *l)
     model_free(l->m);
     mem_free(l->checkpoint);
     if (l->s != NULL && l->generation_made) {
-        assert_int_equal(generation_remove(l->s, l->generation, NULL), ERR_OK);
+        assert_int_equal(held_remove(l->s, &l->id, NULL), ERR_OK);
     }
     store_close(l->s);
 }

@@ -19,6 +19,7 @@
 #include "core/train/loop/train.h"
 #include "server/load/dataset_load.h"
 #include "server/load/live_load.h"
+#include "storage/log/generation_ops.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
 #include "tests/support/shop_user.h"
@@ -212,6 +213,7 @@ static uint32_t train(store *s, bool counts)
     dataset *d = NULL;
     model *m = NULL;
     store_info origin;
+    generation_id id;
     uint32_t number = 0;
     train_options o = TRAIN_OPTIONS_INIT;
     o.dim = DIM;
@@ -229,9 +231,10 @@ static uint32_t train(store *s, bool counts)
     generation_info info = {
         .seq = origin.seq, .users = (uint32_t)m->users, .items = (uint32_t)m->items};
     memcpy(info.lineage, origin.lineage, sizeof info.lineage);
-    assert_int_equal(generation_begin(s, &info, &number, NULL), ERR_OK);
-    assert_int_equal(model_put(s, number, m, NULL, 0, NULL), ERR_OK);
-    assert_int_equal(generation_finish(s, number, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_begin(s, &info, &id, NULL), ERR_OK);
+    assert_int_equal(model_put(s, &id, m, NULL, 0, NULL), ERR_OK);
+    assert_int_equal(generation_finish(s, &id, slice_of("{}"), false, NULL), ERR_OK);
+    assert_int_equal(generation_register(s, &id, 0, &number, NULL), ERR_OK);
     model_free(m);
     dataset_free(d);
     return number;

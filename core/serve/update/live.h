@@ -85,6 +85,10 @@ err_code live_load_end(live *l, uint64_t seq, err *e) ERR_CHECKED;
  * through live_options.features. Takes `b` over, also on failure. */
 err_code live_activate(live *l, base *b, uint64_t seq, err *e) ERR_CHECKED;
 
+/* live_serve is live_activate without an op: the new view has the old one's seq. For a generation
+ * whose activation was seen before its tables were there. Takes `b` over, also on failure. */
+err_code live_serve(live *l, base *b, err *e) ERR_CHECKED;
+
 /* live_swap puts in a base that propagate_run (core/serve/update/propagate.h) made from an earlier
  * view of this live, keeping the vectors of items that changed since. If another generation was
  * activated in between, the base is dropped and *swapped is false. Takes `b` over, also on failure.

@@ -333,6 +333,12 @@ err_code live_activate(live *l, base *b, uint64_t seq, err *e)
     return rc;
 }
 
+err_code live_serve(live *l, base *b, err *e)
+{
+    const view *current = atomic_load(&l->current);
+    return live_activate(l, b, current->seq, e);
+}
+
 /* carry_row puts one of the old delta's rows into the new one if it is current and changed after
  * the base's view was taken. */
 static err_code carry_row(live *l, const view *old, const base *b, size_t slot, err *e)

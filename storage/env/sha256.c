@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/web/sha256.h"
+#include "storage/env/sha256.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -33,4 +33,41 @@ err_code sha256_parts(const slice *parts, size_t count, unsigned char out[SHA256
     }
     gnutls_hash_deinit(hash, out);
     return rc == 0 ? ERR_OK : refused(rc, e);
+}
+
+err_code sha256_begin(sha256_sum *h, err *e)
+{
+    gnutls_hash_hd_t handle = NULL;
+    h->handle = NULL;
+    int rc = gnutls_hash_init(&handle, GNUTLS_DIG_SHA256);
+    if (rc != 0) {
+        return refused(rc, e);
+    }
+    h->handle = handle;
+    return ERR_OK;
+}
+
+void sha256_drop(sha256_sum *h)
+{
+    if (h->handle != NULL) {
+        gnutls_hash_deinit(h->handle, NULL);
+        h->handle = NULL;
+    }
+}
+
+void sha256_add(sha256_sum *h, const void *bytes, size_t count)
+{
+    if (h->handle != NULL && count > 0 && gnutls_hash(h->handle, bytes, count) != 0) {
+        sha256_drop(h);
+    }
+}
+
+err_code sha256_end(sha256_sum *h, unsigned char out[SHA256_BYTES], err *e)
+{
+    if (h->handle == NULL) {
+        return err_set(e, ERR_INTERNAL, "SHA-256: adding failed");
+    }
+    gnutls_hash_deinit(h->handle, out);
+    h->handle = NULL;
+    return ERR_OK;
 }

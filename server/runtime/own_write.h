@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * own_write: a write that the service makes for itself, submitted like anybody's and waited for.
+ *
+ * Threading: from any thread but the writer's, which must be running.
+ */
+#ifndef SERVER_OWN_WRITE_H
+#define SERVER_OWN_WRITE_H
+
+#include "core/common/err.h"
+#include "core/serve/state/base.h"
+#include "server/runtime/writer.h"
+
+/* own_write submits the op and waits for its outcome. `b` is for an activation and may be NULL; it
+ * is taken over, also on failure. ERR_UNAVAILABLE where the writer's queue has no place. */
+err_code own_write(writer *w, const op *o, base *b, err *e) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * generation_sum: the SHA-256 by which a generation is known.
+ *
+ * It covers, table by table in the order of names, length of the name (u8), name, bytes (u64),
+ * stride (u64) and, where the stride is 0, the content. Tables of users count by their shape alone:
+ * an erasure changes their content, and the generation must stay the one that was registered.
+ */
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/models/blobs.h"
+#include "storage/models/generation_sum.h"
+
+void generation_sum_table(sha256_sum *h, const char *name, const blob_record *record)
+{
+    unsigned char head[1 + BLOB_NAME_MAX + 16], *at = head;
+    size_t length = strnlen(name, BLOB_NAME_MAX);
+    *at++ = (unsigned char)length;
+    memcpy(at, name, length);
+    at += length;
+    put_le(&at, record->bytes, 8);
+    put_le(&at, record->user_stride, 8);
+    sha256_add(h, head, (size_t)(at - head));
+}
+
+/* From where a generation is read: one transaction, or short ones, since nothing changes a table
+ * without a stride. */
+typedef struct summing {
+    store *s;
+    store_read *r; /* NULL: short ones */
+    const generation_id *id;
+    sha256_sum hash;
+    unsigned char *buffer; /* (BLOB_GROUP_BYTES) */
+    blob_names names;
+    blob_record records[BLOBS_MAX];
+} summing;
+
+typedef err_code (*summing_step)(summing *x, store_read *r, void *ctx, err *e);
+
+static err_code in_transaction(summing *x, summing_step step, void *ctx, err *e)
+{
+    store_read *own = NULL;
+    if (x->r != NULL) {
+        return step(x, x->r, ctx, e);
+    }
+    err_code rc = store_read_begin(x->s, &own, e);
+    rc = rc == ERR_OK ? step(x, own, ctx, e) : rc;
+    store_read_end(own);
+    return rc;
+}
+
+static err_code read_heads(summing *x, store_read *r, void *ctx, err *e)
+{
+    (void)ctx;
+    err_code rc = blob_names_read(r, x->id, &x->names, e);
+    for (size_t i = 0; rc == ERR_OK && i < x->names.count; i++) {
+        rc = blob_get(r, x->id, x->names.at[i], &x->records[i], e);
+    }
+    return rc;
+}
+
+typedef struct summing_part {
+    const char *name;
+    blob_span span;
+} summing_part;
+
+static err_code read_part(summing *x, store_read *r, void *ctx, err *e)
+{
+    const summing_part *part = ctx;
+    return blob_read(r, x->id, part->name, &part->span, e);
+}
+
+static err_code add_content(summing *x, const char *name, size_t bytes, err *e)
+{
+    err_code rc = ERR_OK;
+    summing_part part = {name, {0, 0, x->buffer}};
+    for (size_t left = bytes; left > 0 && rc == ERR_OK; left -= part.span.bytes) {
+        part.span.offset = bytes - left;
+        part.span.bytes = left < BLOB_GROUP_BYTES ? left : BLOB_GROUP_BYTES;
+        rc = in_transaction(x, read_part, &part, e);
+        if (rc == ERR_OK) {
+            sha256_add(&x->hash, x->buffer, part.span.bytes);
+        }
+    }
+    return rc;
+}
+
+static err_code sum_tables(summing *x, err *e)
+{
+    err_code rc = in_transaction(x, read_heads, NULL, e);
+    for (size_t i = 0; rc == ERR_OK && i < x->names.count; i++) {
+        generation_sum_table(&x->hash, x->names.at[i], &x->records[i]);
+        if (x->records[i].user_stride == 0) {
+            rc = add_content(x, x->names.at[i], (size_t)x->records[i].bytes, e);
+        }
+    }
+    return rc;
+}
+
+static err_code sum_from(store *s, store_read *r, const generation_id *id,
+                         unsigned char out[SHA256_BYTES], err *e)
+{
+    summing *x = mem_array(1, sizeof *x);
+    if (x == NULL) {
+        return err_nomem(e, "a generation");
+    }
+    x->s = s;
+    x->r = r;
+    x->id = id;
+    x->buffer = mem_array(BLOB_GROUP_BYTES, 1);
+    err_code rc = x->buffer != NULL ? sha256_begin(&x->hash, e) : err_nomem(e, "a generation");
+    rc = rc == ERR_OK ? sum_tables(x, e) : rc;
+    if (rc == ERR_OK) {
+        rc = sha256_end(&x->hash, out, e);
+    } else {
+        sha256_drop(&x->hash);
+    }
+    mem_free(x->buffer);
+    mem_free(x);
+    return rc;
+}
+
+err_code generation_sum(store *s, const generation_id *id, unsigned char out[SHA256_BYTES], err *e)
+{
+    return sum_from(s, NULL, id, out, e);
+}
+
+err_code generation_sum_read(store_read *r, const generation_id *id,
+                             unsigned char out[SHA256_BYTES], err *e)
+{
+    return sum_from(NULL, r, id, out, e);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * held: the tables that lie in this store, from their first byte until they are removed. Blobs are
+ * in blobs.c, numbers in generations.c.
+ */
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "storage/models/blobs.h"
+#include "storage/models/model_private.h"
+
+enum { REMOVE_PIECES = 16, HELD_RECORD_BYTES_MAX = GENERATION_SUMMARY_BYTES_MAX + 1024 };
+
+static slice id_key(const generation_id *id)
+{
+    return (slice){(const char *)id->bytes, GENERATION_ID_BYTES};
+}
+
+err_code held_borrow(store_read *r, const generation_id *id, generation_info *out, err *e)
+{
+    slice value;
+    memset(out, 0, sizeof *out);
+    err_code rc = schema_get(r, DB_HELD, id_key(id), &value, e);
+    return rc == ERR_OK ? generation_decode(out, value, e) : rc;
+}
+
+err_code held_put(store_write *w, const generation_info *info, err *e)
+{
+    encoder x;
+    encoder_init(&x, HELD_RECORD_BYTES_MAX);
+    generation_encode(info, &x);
+    err_code rc = encoder_check(&x, "generation", e);
+    rc = rc == ERR_OK ? schema_put(w, DB_HELD, id_key(&info->id), encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    return rc;
+}
+
+/* each_held visits every record; a borrowed summary is valid for the visit. ERR_CANCELLED stops. */
+typedef err_code (*held_visit)(void *ctx, const generation_info *info, err *e);
+
+static err_code each_held(store_read *r, held_visit visit, void *ctx, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    int rc = mdb_cursor_open(r->txn, r->owner->dbi[DB_HELD], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "reading the generations", e);
+    }
+    err_code code = ERR_OK;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && code == ERR_OK) {
+        generation_info info;
+        code = generation_decode(&info, slice_of_val(v), e);
+        code = code == ERR_OK ? visit(ctx, &info, e) : code;
+        rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    mdb_cursor_close(cursor);
+    if (code == ERR_CANCELLED) {
+        return ERR_OK;
+    }
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code
+                                                : schema_error(rc, "reading the generations", e);
+}
+
+typedef struct held_copies {
+    generation_info *list;
+    size_t count, room;
+} held_copies;
+
+static err_code copy_held(void *ctx, const generation_info *info, err *e)
+{
+    held_copies *c = ctx;
+    if (c->count == c->room) {
+        size_t room = c->room > 0 ? 2 * c->room : 16;
+        generation_info *grown = mem_grow(c->list, room, sizeof *grown);
+        if (grown == NULL) {
+            return err_nomem(e, "the generations");
+        }
+        c->list = grown;
+        c->room = room;
+    }
+    c->list[c->count] = *info;
+    c->list[c->count++].summary = (slice){NULL, 0};
+    return ERR_OK;
+}
+
+err_code held_list(store_read *r, generation_info **out, size_t *count, err *e)
+{
+    held_copies c = {0};
+    err_code rc = each_held(r, copy_held, &c, e);
+    if (rc != ERR_OK) {
+        mem_free(c.list);
+        c = (held_copies){0};
+    }
+    *out = c.list;
+    *count = c.count;
+    return rc;
+}
+
+/* --- in transactions of their own --- */
+
+typedef err_code (*held_change)(store_write *w, void *ctx, err *e);
+
+static err_code change(store *s, held_change make, void *ctx, err *e)
+{
+    store_write *w = NULL;
+    err_code rc = store_write_begin(s, &w, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = make(w, ctx, e);
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    return store_write_commit(w, e);
+}
+
+/* --- building --- */
+
+static err_code start_in(store_write *w, void *ctx, err *e)
+{
+    return held_put(w, ctx, e);
+}
+
+err_code held_start(store *s, const generation_info *info, err *e)
+{
+    generation_info fresh = *info;
+    fresh.state = GENERATION_BUILDING;
+    fresh.bytes = 0;
+    fresh.active_until = 0;
+    fresh.activate = false;
+    fresh.summary = (slice){NULL, 0};
+    return change(s, start_in, &fresh, e);
+}
+
+err_code generation_begin(store *s, const generation_info *info, generation_id *id, err *e)
+{
+    generation_info fresh = *info;
+    lineage_new(fresh.id.bytes); /* a random UUID */
+    *id = fresh.id;
+    return held_start(s, &fresh, e);
+}
+
+static err_code borrow_building(store_read *r, const generation_id *id, generation_info *out,
+                                err *e)
+{
+    err_code rc = held_borrow(r, id, out, e);
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, rc, "the generation that is built is gone");
+    }
+    if (rc == ERR_OK && out->state != GENERATION_BUILDING) {
+        return err_set(e, ERR_CONFLICT, "the generation is finished");
+    }
+    return rc;
+}
+
+/* A part of a blob, one transaction's worth. */
+typedef struct blob_part {
+    const generation_id *id;
+    const char *name;
+    const void *data; /* the whole blob */
+    size_t bytes, stride;
+    size_t at, group;
+    store *s;
+} blob_part;
+
+static err_code put_part(store_write *w, void *ctx, err *e)
+{
+    const blob_part *p = ctx;
+    generation_info info;
+    err_code rc = borrow_building(&w->reads, p->id, &info, e);
+    if (rc == ERR_OK && store_quota_room(p->s, p->group) < p->group) {
+        rc = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
+    }
+    if (rc == ERR_OK && p->at == 0) {
+        blob_record record = {.bytes = p->bytes, .user_stride = p->stride};
+        rc = blob_begin(w, p->id, p->name, &record, e);
+    }
+    return rc == ERR_OK ? blob_pieces_put(w, p->id, p->name, p->at,
+                                          (slice){(const char *)p->data + p->at, p->group}, e)
+                        : rc;
+}
+
+err_code generation_put(store *s, const generation_id *id, const char *name, const void *data,
+                        size_t bytes, size_t user_stride, err *e)
+{
+    blob_part p = {
+        .id = id, .name = name, .data = data, .bytes = bytes, .stride = user_stride, .s = s};
+    err_code rc = blob_name_check(name, e);
+    bool more = rc == ERR_OK;
+    while (more) {
+        p.group = bytes - p.at < BLOB_GROUP_BYTES ? bytes - p.at : BLOB_GROUP_BYTES;
+        rc = change(s, put_part, &p, e);
+        p.at += p.group;
+        more = rc == ERR_OK && p.at < bytes;
+    }
+    return rc;
+}
+
+/* gone_rows lists the rows below `users` that have no user. */
+typedef struct gone_rows {
+    uint32_t *rows;
+    size_t count, room;
+    uint32_t next, users;
+} gone_rows;
+
+static err_code gone_add(gone_rows *gone, uint32_t until, err *e)
+{
+    for (; gone->next < until; gone->next++) {
+        if (gone->count == gone->room) {
+            size_t room = gone->room > 0 ? 2 * gone->room : 256;
+            uint32_t *grown = mem_grow(gone->rows, room, sizeof *grown);
+            if (grown == NULL) {
+                return err_nomem(e, "rows of erased users");
+            }
+            gone->rows = grown;
+            gone->room = room;
+        }
+        gone->rows[gone->count++] = gone->next;
+    }
+    return ERR_OK;
+}
+
+static err_code see_user(void *ctx, uint32_t row, slice value, err *e)
+{
+    gone_rows *gone = ctx;
+    (void)value;
+    err_code rc = gone_add(gone, row < gone->users ? row : gone->users, e);
+    gone->next = row + 1;
+    return rc == ERR_OK && row >= gone->users ? ERR_CANCELLED : rc;
+}
+
+static err_code drop_erased(store_write *w, const generation_info *info, err *e)
+{
+    gone_rows gone = {.users = info->users};
+    bool changed = false;
+    if (w->state.info.erased_seq <= info->seq) {
+        return ERR_OK; /* nobody was erased since the data was read */
+    }
+    err_code rc = record_each(&w->reads, DB_USERS, 0, see_user, &gone, e);
+    rc = rc == ERR_OK ? gone_add(&gone, gone.users, e) : rc;
+    rc = rc == ERR_OK ? blobs_zero_rows(w, &info->id, gone.rows, gone.count, &changed, e) : rc;
+    mem_free(gone.rows);
+    return rc;
+}
+
+err_code held_complete(store_write *w, generation_info *info, err *e)
+{
+    err_code rc = drop_erased(w, info, e);
+    rc = rc == ERR_OK ? blobs_complete(&w->reads, &info->id, &info->bytes, e) : rc;
+    return rc == ERR_OK ? held_put(w, info, e) : rc;
+}
+
+typedef struct finishing {
+    const generation_id *id;
+    slice summary;
+    bool activate;
+    unsigned char sha256[SHA256_BYTES];
+} finishing;
+
+static err_code finish_in(store_write *w, void *ctx, err *e)
+{
+    const finishing *f = ctx;
+    generation_info info;
+    err_code rc = borrow_building(&w->reads, f->id, &info, e);
+    if (rc == ERR_OK && memcmp(info.lineage, w->state.info.lineage, LINEAGE_BYTES) != 0) {
+        rc = err_set(e, ERR_CONFLICT,
+                     "the store's content was replaced while the generation was trained");
+    }
+    info.state = GENERATION_READY;
+    info.activate = f->activate;
+    info.summary = f->summary;
+    memcpy(info.sha256, f->sha256, sizeof info.sha256);
+    return rc == ERR_OK ? held_complete(w, &info, e) : rc;
+}
+
+err_code generation_finish(store *s, const generation_id *id, slice summary, bool activate, err *e)
+{
+    finishing f = {.id = id, .summary = summary, .activate = activate};
+    err_code rc = generation_sum(s, id, f.sha256, e);
+    return rc == ERR_OK ? change(s, finish_in, &f, e) : rc;
+}
+
+typedef struct oldest {
+    arena *a;
+    generation_info *out;
+    bool found;
+    err_code failed;
+} oldest;
+
+static err_code keep_oldest(void *ctx, const generation_info *info, err *e)
+{
+    oldest *o = ctx;
+    if (info->state != GENERATION_READY || (o->found && info->created >= o->out->created)) {
+        return ERR_OK;
+    }
+    *o->out = *info;
+    o->out->held = true;
+    o->out->summary = arena_slice(o->a, info->summary);
+    o->found = true;
+    return info->summary.at != NULL && o->out->summary.at == NULL ? err_nomem(e, "a generation")
+                                                                  : ERR_OK;
+}
+
+err_code generation_pending(store_read *r, arena *a, generation_info *out, err *e)
+{
+    oldest o = {.a = a, .out = out};
+    err_code rc = each_held(r, keep_oldest, &o, e);
+    return rc == ERR_OK && !o.found ? ERR_NOT_FOUND : rc;
+}
+
+/* --- taking away --- */
+
+typedef struct removal {
+    const generation_id *id;
+    bool done;
+} removal;
+
+/* The first step marks the tables as unfinished, so that a kill between the steps leaves something
+ * that the sweep finishes. */
+static err_code remove_step(store_write *w, void *ctx, err *e)
+{
+    removal *x = ctx;
+    generation_info info;
+    bool empty = false;
+    err_code rc = held_borrow(&w->reads, x->id, &info, e);
+    if (rc == ERR_NOT_FOUND) {
+        x->done = true;
+        return ERR_OK;
+    }
+    if (rc == ERR_OK && info.state != GENERATION_BUILDING) {
+        info.state = GENERATION_BUILDING;
+        info.summary = (slice){NULL, 0};
+        return held_put(w, &info, e);
+    }
+    rc = rc == ERR_OK ? blobs_remove_some(w, x->id, REMOVE_PIECES, &empty, e) : rc;
+    if (rc == ERR_OK && empty) {
+        x->done = true;
+        rc = schema_delete(w, DB_HELD, id_key(x->id), e);
+    }
+    return rc;
+}
+
+err_code held_remove(store *s, const generation_id *id, err *e)
+{
+    removal x = {.id = id};
+    err_code rc = ERR_OK;
+    while (rc == ERR_OK && !x.done) {
+        rc = change(s, remove_step, &x, e);
+    }
+    return rc;
+}
+
+static err_code list_all(store *s, generation_info **list, size_t *count, err *e)
+{
+    store_read *r = NULL;
+    *list = NULL;
+    *count = 0;
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? held_list(r, list, count, e) : rc;
+    store_read_end(r);
+    return rc;
+}
+
+static err_code pruned(store *s, const generation_id *id, bool *gone, err *e)
+{
+    store_read *r = NULL;
+    uint32_t number = 0;
+    err_code rc = store_read_begin(s, &r, e);
+    rc = rc == ERR_OK ? generation_number(r, id, &number, e) : rc;
+    store_read_end(r);
+    *gone = rc == ERR_NOT_FOUND;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+err_code generations_discard(store *s, uint32_t *removed, err *e)
+{
+    generation_info *list = NULL;
+    size_t count = 0;
+    *removed = 0;
+    err_code rc = list_all(s, &list, &count, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        bool gone = false;
+        if (list[i].state == GENERATION_REGISTERED) {
+            rc = pruned(s, &list[i].id, &gone, e);
+        }
+        if (gone) {
+            rc = held_remove(s, &list[i].id, e);
+            *removed += rc == ERR_OK;
+        }
+    }
+    mem_free(list);
+    return rc;
+}
+
+err_code generations_sweep(store *s, err *e)
+{
+    generation_info *list = NULL;
+    size_t count = 0;
+    err_code rc = list_all(s, &list, &count, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        if (list[i].state == GENERATION_BUILDING) {
+            rc = held_remove(s, &list[i].id, e);
+        }
+    }
+    mem_free(list);
+    return rc;
+}
+
+/* --- erasure --- */
+
+err_code held_erase_user(store_write *w, uint32_t row, err *e)
+{
+    generation_info *list = NULL;
+    size_t count = 0;
+    err_code rc = held_list(&w->reads, &list, &count, e);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        bool changed = false;
+        if (list[i].users > row) {
+            rc = blobs_zero_rows(w, &list[i].id, &row, 1, &changed, e);
+        }
+    }
+    mem_free(list);
+    return rc;
+}
