@@ -4,8 +4,6 @@
  * socket out of each worker's epoll while the worker may be doing the same, and the library aborts
  * the process when it loses that race; so new connections are refused one by one instead, by the
  * accept policy.
- * Its own answers to an oversized or malformed header (400, 414, 431) are HTML; limits of ours
- * that lie below its memory make them problem documents in all but the crudest cases.
  */
 #include "server/http/http.h"
 
@@ -221,7 +219,10 @@ err_code http_start(http **out, const http_options *options, err *e)
     h->admin =
         (listener){.http = h, .fd = -1, .admin = true, .connections_max = CONNECTIONS_OF_ADMIN};
     pthread_mutex_init(&h->mutex, NULL);
-    err_code rc = client_proxies_parse(&h->proxies, options->trusted_proxies, e);
+    err_code rc = http_own_init(e);
+    if (rc == ERR_OK) {
+        rc = client_proxies_parse(&h->proxies, options->trusted_proxies, e);
+    }
     if (rc == ERR_OK) {
         rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
     }

@@ -100,7 +100,7 @@ enum MHD_Result http_answer(exchange *x)
         atomic_store(&x->sending_ns, now);
     }
     exchange_record(x, http_of(x)->options.access, now);
-    enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
+    enum MHD_Result queued = http_queue(x, r->status, response);
     MHD_destroy_response(response);
     return queued;
 }

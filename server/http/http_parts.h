@@ -2,7 +2,8 @@
 /*
  * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which starts and stops,
  * server/http/http_connections.c, which owns the connections, server/http/http_request.c, which
- * reads, and server/http/http_answer.c, which sends: the four files that know libmicrohttpd.
+ * reads, server/http/http_answer.c, which sends, and server/http/http_own.c, which replaces the
+ * library's own answers: the five files that know libmicrohttpd.
  */
 #ifndef SERVER_HTTP_PARTS_H
 #define SERVER_HTTP_PARTS_H
@@ -80,6 +81,11 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 /* http_end gives back all that the request in progress holds and makes the exchange idle; nothing
  * if it is. However a request ends, it ends here: completed, aborted, or with its connection. */
 void http_end(exchange *x);
+
+/* http_own_init is called once, before the first listener opens; http_queue is MHD_queue_response,
+ * which http_own.c keeps for the library's own answers. */
+err_code http_own_init(err *e) ERR_CHECKED;
+enum MHD_Result http_queue(const exchange *x, unsigned status, struct MHD_Response *response);
 
 /* http_answer sends x->response, whose body stays in place until the request is completed. */
 enum MHD_Result http_answer(exchange *x);
