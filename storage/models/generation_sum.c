@@ -12,16 +12,23 @@
 #include "storage/models/blobs.h"
 #include "storage/models/generation_sum.h"
 
-void generation_sum_table(sha256_sum *h, const char *name, const blob_record *record)
+size_t generation_table_head(const char *name, const blob_record *record,
+                             unsigned char out[GENERATION_TABLE_HEAD_MAX])
 {
-    unsigned char head[1 + BLOB_NAME_MAX + 16], *at = head;
+    unsigned char *at = out;
     size_t length = strnlen(name, BLOB_NAME_MAX);
     *at++ = (unsigned char)length;
     memcpy(at, name, length);
     at += length;
     put_le(&at, record->bytes, 8);
     put_le(&at, record->user_stride, 8);
-    sha256_add(h, head, (size_t)(at - head));
+    return (size_t)(at - out);
+}
+
+void generation_sum_table(sha256_sum *h, const char *name, const blob_record *record)
+{
+    unsigned char head[GENERATION_TABLE_HEAD_MAX];
+    sha256_add(h, head, generation_table_head(name, record, head));
 }
 
 /* From where a generation is read: one transaction, or short ones, since nothing changes a table

@@ -155,44 +155,38 @@ static err_code borrow_building(store_read *r, const generation_id *id, generati
     return rc;
 }
 
-/* A part of a blob, one transaction's worth. */
-typedef struct blob_part {
-    const generation_id *id;
-    const char *name;
-    const void *data; /* the whole blob */
-    size_t bytes, stride;
-    size_t at, group;
-    store *s;
-} blob_part;
-
 static err_code put_part(store_write *w, void *ctx, err *e)
 {
     const blob_part *p = ctx;
     generation_info info;
     err_code rc = borrow_building(&w->reads, p->id, &info, e);
-    if (rc == ERR_OK && store_quota_room(p->s, p->group) < p->group) {
+    if (rc == ERR_OK && store_quota_room(w->owner, p->part.length) < p->part.length) {
         rc = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
     }
     if (rc == ERR_OK && p->at == 0) {
-        blob_record record = {.bytes = p->bytes, .user_stride = p->stride};
-        rc = blob_begin(w, p->id, p->name, &record, e);
+        rc = blob_begin(w, p->id, p->name, &p->record, e);
     }
-    return rc == ERR_OK ? blob_pieces_put(w, p->id, p->name, p->at,
-                                          (slice){(const char *)p->data + p->at, p->group}, e)
-                        : rc;
+    return rc == ERR_OK ? blob_pieces_put(w, p->id, p->name, p->at, p->part, e) : rc;
+}
+
+err_code held_put_part(store *s, const blob_part *part, err *e)
+{
+    blob_part copy = *part;
+    return change(s, put_part, &copy, e);
 }
 
 err_code generation_put(store *s, const generation_id *id, const char *name, const void *data,
                         size_t bytes, size_t user_stride, err *e)
 {
-    blob_part p = {
-        .id = id, .name = name, .data = data, .bytes = bytes, .stride = user_stride, .s = s};
+    blob_part p = {.id = id, .name = name, .record = {.bytes = bytes, .user_stride = user_stride}};
     err_code rc = blob_name_check(name, e);
     bool more = rc == ERR_OK;
     while (more) {
-        p.group = bytes - p.at < BLOB_GROUP_BYTES ? bytes - p.at : BLOB_GROUP_BYTES;
-        rc = change(s, put_part, &p, e);
-        p.at += p.group;
+        size_t left = bytes - p.at;
+        p.part =
+            (slice){(const char *)data + p.at, left < BLOB_GROUP_BYTES ? left : BLOB_GROUP_BYTES};
+        rc = held_put_part(s, &p, e);
+        p.at += p.part.length;
         more = rc == ERR_OK && p.at < bytes;
     }
     return rc;

@@ -71,6 +71,17 @@ err_code held_list(store_read *r, generation_info **out, size_t *count, err *e) 
 err_code held_start(store *s, const generation_info *info, err *e) ERR_CHECKED;
 err_code held_complete(store_write *w, generation_info *info, err *e) ERR_CHECKED;
 
+/* A part of a table, one transaction's worth: at most BLOB_GROUP_BYTES, from a multiple of that on.
+ */
+typedef struct blob_part {
+    const generation_id *id;
+    const char *name;
+    blob_record record; /* of the whole table */
+    size_t at;          /* in it */
+    slice part;
+} blob_part;
+err_code held_put_part(store *s, const blob_part *part, err *e) ERR_CHECKED;
+
 /* held_remove removes tables in transactions of bounded size. */
 err_code held_remove(store *s, const generation_id *id, err *e) ERR_CHECKED;
 
