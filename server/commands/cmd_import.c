@@ -50,7 +50,9 @@ static const option table[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, items),
      .value = "FILE",
-     .help = "JSON lines in the API's shape, or a table with a header such as RecBole's .item"},
+     .help = "JSON lines, in the API's shape or with other known names, or a table with a header "
+             "such as "
+             "RecBole's .item"},
     {.name = "features",
      .type = OPTION_LIST,
      .offset = offsetof(import_arguments, features),
@@ -96,19 +98,22 @@ static const option table[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(import_arguments, ignore_columns),
      .value = "A,B",
-     .help = "columns of either file to leave out; * for all that are unknown"},
+     .help = "columns of either file, or members of JSON lines, to leave out; * for all that are "
+             "unknown"},
     {.name = "map",
      .type = OPTION_LIST,
      .offset = offsetof(import_arguments, maps),
      .value = "ROLE=COLUMN",
-     .help = "what a column means, such as item=movieId or weight=plays; roles: user, item (id), "
+     .help = "what a column, or a member of JSON lines, means, such as item=movieId or "
+             "weight=plays; roles: user, item (id), "
              "timestamp, rating, weight, type, split, title, description, categories, created, "
              "hidden; may be repeated"},
     {.name = "column",
      .type = OPTION_LIST,
      .offset = offsetof(import_arguments, columns),
      .value = "NAME=KIND",
-     .help = "what the cells of a column of items become: text, number, bool, texts (a list) or "
+     .help = "what the cells of a column, or the values of a member, of items become: text, "
+             "number, bool, texts (a list) or "
              "categories; else its cells decide; may be repeated"},
     {.name = "header",
      .type = OPTION_TEXT,

@@ -6,6 +6,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/utf8.h"
+#include "storage/import/column_meaning.h"
 
 static const char *const kind_names[KINDS] = {"text", "number", "bool", "texts", "categories"};
 
@@ -30,7 +31,7 @@ column_kind column_kind_named(slice name)
 static void begin_rule(const import_state *s, const import_columns *columns, const delimited *d,
                        size_t i, column_rule *rule, column_facts *facts)
 {
-    slice chosen = import_option_for(&s->options->columns, delimited_column(d, i), false);
+    slice chosen = column_option(&s->options->columns, delimited_column(d, i), false);
     delimited_kind suffix = delimited_column_kind(d, i);
     facts->fixed = chosen.at != NULL || suffix != DELIMITED_PLAIN;
     facts->digits_only = true;

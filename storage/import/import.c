@@ -235,9 +235,9 @@ static err_code check_store(store *owner, const import_options *o, store_info *i
 static err_code run_phases(import_state *s, err *e)
 {
     static err_code (*const phases[])(import_state *, err *) = {
-        import_known_ids,    import_items,          import_features_open,
-        import_interactions, import_columns_used,   import_arrange,
-        import_edges_write,  import_features_write, import_group_end,
+        import_known_ids,      import_items,        import_features_open, import_interactions,
+        import_faults_end,     import_columns_used, import_arrange,       import_edges_write,
+        import_features_write, import_group_end,
     };
     err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < sizeof phases / sizeof phases[0]; i++) {

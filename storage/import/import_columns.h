@@ -31,8 +31,4 @@ typedef struct import_columns {
 err_code import_columns_find(import_columns *out, import_state *s, bool items, const delimited *d,
                              err *e) ERR_CHECKED;
 
-/* import_option_for finds "LEFT=name" or "name=RIGHT" in a list of options: the text on the other
- * side of the equals sign, or an absent slice. */
-slice import_option_for(const import_texts *list, slice name, bool name_is_right);
-
 #endif

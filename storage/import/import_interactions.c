@@ -3,7 +3,6 @@
  * The interactions' files: every line is checked, its ids become rows, and it is kept in memory
  * until all lines are known, since duplicates and splits can only be told from all of them.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,92 +10,13 @@
 #include "core/common/mem.h"
 #include "core/common/utf8.h"
 #include "storage/import/delimited.h"
-#include "storage/import/import_cells.h"
 #include "storage/import/import_columns.h"
+#include "storage/import/import_interaction_cells.h"
 #include "storage/import/import_state.h"
 #include "storage/records/interactions.h"
 #include "storage/records/users.h"
 
 enum { TICK_EVERY = 16384, USER_RECORD_BYTES = 128 };
-
-static err_code parse_split(slice text, uint8_t *split, err *e)
-{
-    static const struct {
-        const char *word;
-        uint8_t split;
-    } words[] = {{"0", 0},     {"1", 1},          {"2", 2},   {"train", 0},
-                 {"valid", 1}, {"validation", 1}, {"test", 2}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (slice_equal(text, slice_of(words[i].word))) {
-            *split = words[i].split;
-            return ERR_OK;
-        }
-    }
-    slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");
-    return err_set(e, ERR_INVALID, "split: expected 0, 1, 2, train, valid or test, not \"%.*s\"",
-                   (int)shown.length, shown.at);
-}
-
-static err_code parse_number(slice text, const char *what, double *number, err *e)
-{
-    if (cell_number(text, number)) {
-        return ERR_OK;
-    }
-    slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");
-    return err_set(e, ERR_INVALID, "%s: expected a number, not \"%.*s\"", what, (int)shown.length,
-                   shown.at);
-}
-
-/* A rating decides only together with --min-rating; else it is counted, to be told. */
-static err_code read_rating(import_state *s, slice text, double *rating, err *e)
-{
-    bool needed = s->options->has_min_rating;
-    *rating = 0.0;
-    if (!needed && cell_is_nothing(text, s->options->null_words)) {
-        return ERR_OK;
-    }
-    err_code code = parse_number(text, "rating", rating, e);
-    if (code == ERR_OK) {
-        bool first = s->ratings.count++ == 0;
-        s->ratings.least = first || *rating < s->ratings.least ? *rating : s->ratings.least;
-        s->ratings.most = first || *rating > s->ratings.most ? *rating : s->ratings.most;
-    }
-    return code;
-}
-
-static err_code read_weight(const import_state *s, slice text, float *weight, err *e)
-{
-    double number = 0.0;
-    const double most = 1000.0;
-    err_code code = parse_number(text, "weight", &number, e);
-    if (code == ERR_OK && s->options->weights_are_counts) {
-        number = number > 0.0 ? 1.0 + log(number < 1.0 ? 1.0 : number) : 0.0;
-    }
-    if (code == ERR_OK && (number > most || !((float)number > 0.0F))) {
-        slice shown = utf8_cut(text, 40);
-        return err_set(e, ERR_INVALID,
-                       "weight: expected a number above 0, up to 1000, not \"%.*s\"; "
-                       "--weights counts takes counts of any size as 1 + ln(count)",
-                       (int)shown.length, shown.at);
-    }
-    *weight = code == ERR_OK ? (float)number : *weight;
-    return code;
-}
-
-static err_code read_time(import_state *s, slice text, int64_t *time, err *e)
-{
-    if (cell_is_nothing(text, s->options->null_words)) {
-        s->untimed++;
-        return s->options->split == IMPORT_SPLIT_TIME
-                   ? err_set(e, ERR_INVALID, "timestamp: missing, which --split time needs")
-                   : ERR_OK;
-    }
-    err_code code = import_time(s, text, time, e);
-    if (code != ERR_OK) {
-        err_context(e, "timestamp");
-    }
-    return code;
-}
 
 /* The row of a user, made at the first line that is kept. */
 static err_code user_row(import_state *s, slice id, uint32_t *row, err *e)
@@ -138,6 +58,10 @@ static err_code item_row(import_state *s, slice id, const char *path, uint64_t l
 {
     const import_options *o = s->options;
     if (id_table_find(s->items, id, row)) {
+        return ERR_OK;
+    }
+    if (s->faults[0].files > 0 || s->faults[0].lines > s->options->bad_lines_max) {
+        *row = UINT32_MAX; /* not all items are known, so nothing is wrong with this line */
         return ERR_OK;
     }
     slice shown = utf8_cut(id, 60);
@@ -208,80 +132,16 @@ err_code import_edge_add(import_state *s, const op_interaction *x, size_t type, 
     return code;
 }
 
-static err_code find_type(const import_state *s, slice name, size_t *index, err *e)
-{
-    const interaction_types *types = s->options->types;
-    const interaction_type *type = interaction_types_find(types, name);
-    if (type == NULL) {
-        slice shown = utf8_valid(name) ? utf8_cut(name, 40) : slice_of("?");
-        return err_set(e, ERR_INVALID,
-                       "type: \"%.*s\" is not configured; add it to --interaction-types",
-                       (int)shown.length, shown.at);
-    }
-    *index = (size_t)(type - types->list);
-    return ERR_OK;
-}
-
-/* The cell of a column; empty if there is no such column. */
-static slice cell_of(const slice *fields, const import_columns *c, import_role role)
-{
-    return c->at[role] != SIZE_MAX ? fields[c->at[role]] : (slice){"", 0};
-}
-
-static err_code read_optional(import_state *s, const slice *fields, const import_columns *c,
-                              op_interaction *x, double *rating, err *e)
-{
-    const char *nothing = s->options->null_words;
-    slice weight = cell_of(fields, c, ROLE_WEIGHT);
-    err_code code = ERR_OK;
-    if (c->at[ROLE_TIME] != SIZE_MAX) {
-        code = read_time(s, fields[c->at[ROLE_TIME]], &x->time, e);
-    }
-    if (code == ERR_OK && c->at[ROLE_SPLIT] != SIZE_MAX) {
-        code = parse_split(fields[c->at[ROLE_SPLIT]], &x->split, e);
-    }
-    if (code == ERR_OK && c->at[ROLE_RATING] != SIZE_MAX) {
-        code = read_rating(s, fields[c->at[ROLE_RATING]], rating, e);
-    }
-    if (code == ERR_OK && !cell_is_nothing(weight, nothing)) {
-        code = read_weight(s, weight, &x->weight, e);
-    }
-    return code;
-}
-
-/* Reads one line of a delimited file; lines that are rated too low are skipped here. */
 static err_code read_line(import_state *s, const slice *fields, const import_columns *c,
                           uint64_t line, size_t file, err *e)
 {
-    op_interaction x = {.user = fields[c->at[ROLE_USER]],
-                        .item = fields[c->at[ROLE_ITEM]],
-                        .time = s->options->now,
-                        .split = (uint8_t)(s->options->parts[0] != NULL ? file : 0)};
-    slice type = cell_of(fields, c, ROLE_TYPE);
-    size_t type_index = 0;
-    double rating = 0.0;
-    err_code code = import_id(s, x.user, "user", e);
-    if (code == ERR_OK) {
-        code = import_id(s, x.item, "item", e);
+    interaction_cells cells = {.flags = 0};
+    for (size_t role = 0; role < ROLES; role++) {
+        if (c->at[role] != SIZE_MAX) {
+            cells.of[role] = fields[c->at[role]];
+        }
     }
-    if (code == ERR_OK) {
-        bool none = cell_is_nothing(type, s->options->null_words);
-        code = find_type(s, none ? slice_of(INTERACTION_TYPE_DEFAULT) : type, &type_index, e);
-    }
-    if (code == ERR_OK) {
-        x.flags = s->options->types->list[type_index].flags;
-        x.weight = s->options->types->list[type_index].weight;
-        code = read_optional(s, fields, c, &x, &rating, e);
-    }
-    if (code != ERR_OK) {
-        return code;
-    }
-    if (s->options->has_min_rating && rating < s->options->min_rating) {
-        import_skip(s, s->files[file], line, "rated below --min-rating");
-        s->report->low_rated++;
-        return ERR_OK;
-    }
-    return import_edge_add(s, &x, type_index, line, file, e);
+    return import_interaction_read(s, &cells, line, file, e);
 }
 
 static err_code read_lines(import_state *s, delimited *d, const import_columns *c, size_t file,
@@ -311,7 +171,7 @@ static err_code read_lines(import_state *s, delimited *d, const import_columns *
             code = import_tick(s, "reading interactions", delimited_bytes(d), total, e);
         }
     }
-    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
+    return code;
 }
 
 static err_code read_delimited(import_state *s, text_source *source, size_t file, err *e)
@@ -356,10 +216,13 @@ err_code import_interactions(import_state *s, err *e)
         s->files[i] = o->interactions != NULL && i == 0 ? o->interactions : o->parts[i];
     }
     err_code code = ERR_OK;
+    s->current = &s->faults[1];
     for (size_t i = 0; code == ERR_OK && i < 3; i++) {
-        code = s->files[i] != NULL ? read_file(s, i, e) : ERR_OK;
+        err why = ERR_INIT;
+        why.code = s->files[i] != NULL ? read_file(s, i, &why) : ERR_OK;
+        code = import_file_read(s, &why, e);
     }
-    if (code == ERR_OK && s->files[0] != NULL && s->edge_count == 0) {
+    if (code == ERR_OK && s->files[0] != NULL && s->edge_count == 0 && !import_faulty(s)) {
         code = err_set(e, ERR_INVALID, "%s: none of %llu lines is an interaction to import%s",
                        s->files[0], (unsigned long long)s->report->lines,
                        s->report->unknown_items > 0 ? "; their items are not among the items" : "");

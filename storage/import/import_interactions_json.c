@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interactions as JSON lines, as export writes them.
+ * Interactions as JSON lines: in the API's shape, as export writes them, or with the members that
+ * other tools use. The latter go the way of a table's cells, so that every option means the same.
  */
 #include <string.h>
 
 #include "storage/exchange/interaction_json.h"
+#include "storage/import/import_interaction_cells.h"
 #include "storage/import/import_state.h"
+#include "storage/import/json_members.h"
 #include "storage/import/jsonl.h"
 
 enum { TICK_EVERY = 16384 };
@@ -16,14 +19,12 @@ static void first_problem(void *ctx, const char *pointer, const char *detail)
     err_set(why, ERR_INVALID, "%s: %s", pointer[0] != '\0' ? pointer : "the document", detail);
 }
 
-static err_code check_split(import_state *s, const json_t *document, err *e)
+/* The file has splits of its own, which options must not contradict. */
+static err_code note_split(import_state *s, const char *member, err *e)
 {
-    if (json_object_get(document, "split") == NULL) {
-        return ERR_OK;
-    }
     s->has_split = true;
     if (s->options->split != IMPORT_SPLIT_UNSET || s->options->parts[0] != NULL) {
-        return err_set(e, ERR_INVALID, "/split: the file has a split already; leave out %s",
+        return err_set(e, ERR_INVALID, "/%.60s: the file has a split already; leave out %s", member,
                        s->options->parts[0] != NULL ? "train=, valid= and test=" : "--split");
     }
     return ERR_OK;
@@ -39,12 +40,30 @@ static err_code check_time(const import_state *s, const json_t *document, err *e
     return ERR_OK;
 }
 
-static err_code read_line(import_state *s, const json_t *document, uint64_t line, size_t file,
-                          err *e)
+/* Whether a line is in the API's shape, and no option asks for anything that its reader does not
+ * know. */
+static bool is_plain(const import_options *o, const json_t *document)
+{
+    static const char *const known[] = {"user",   "item",  "type", "timestamp",
+                                        "weight", "split", "edge", "seen"};
+    bool optioned = o->has_min_rating || o->weights_are_counts || o->timezone != NULL ||
+                    (o->time_unit != 0.0 && o->time_unit != 1.0) || o->maps.count > 0 ||
+                    o->ignored_columns != NULL;
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        found += json_object_get(document, known[i]) != NULL;
+    }
+    return !json_is_object(document) || /* which its reader refuses */
+           (!optioned && found == json_object_size(document) &&
+            json_is_string(json_object_get(document, "user")) &&
+            json_is_string(json_object_get(document, "item")));
+}
+
+static err_code read_plain(import_state *s, const json_t *document, uint64_t line, size_t file,
+                           err *e)
 {
     err why = ERR_INIT;
     err local = ERR_INIT;
-    arena_reset(&s->scratch);
     interaction_json_options how = {.types = s->options->types,
                                     .now = s->options->now,
                                     .with_split = true,
@@ -54,12 +73,13 @@ static err_code read_line(import_state *s, const json_t *document, uint64_t line
     op_interaction x;
     err_code code = interaction_json_read(document, &how, &x, &local);
     if (code != ERR_OK) {
+        json_members_time(s, document, "timestamp", &why);
         return err_set(e, code, "%s", code == ERR_INVALID ? why.text : local.text);
     }
-    code = check_split(s, document, e);
-    if (code == ERR_OK) {
-        code = check_time(s, document, e);
+    if (json_object_get(document, "split") != NULL) {
+        code = note_split(s, "split", e);
     }
+    code = code == ERR_OK ? check_time(s, document, e) : code;
     if (code != ERR_OK) {
         return code;
     }
@@ -71,7 +91,100 @@ static err_code read_line(import_state *s, const json_t *document, uint64_t line
     return import_edge_add(s, &x, type, line, file, e);
 }
 
-static err_code read_lines(import_state *s, jsonl *lines, size_t file, err *e)
+/* The members "edge" and "seen", which tables have not got. */
+static err_code read_flag(json_member *m, const json_t *value, interaction_cells *cells, err *e)
+{
+    uint8_t flag = strcmp(m->name, "edge") == 0 ? EDGE_IN_GRAPH : EDGE_SEEN;
+    if (!json_is_boolean(value)) {
+        return err_set(e, ERR_INVALID, "/%s: expected true or false", m->name);
+    }
+    cells->flags_given |= flag;
+    cells->flags |= json_is_true(value) ? flag : 0;
+    m->used++;
+    return ERR_OK;
+}
+
+/* What no role has is left out by an option, has given way to a better name, or is refused. */
+static err_code settle(const import_state *s, json_member *m, const json_t *value,
+                       interaction_cells *cells, err *e)
+{
+    if (m->own && m->meaning.role == ROLE_NONE && !m->meaning.left_out) {
+        return read_flag(m, value, cells, e);
+    }
+    if (m->meaning.left_out || m->meaning.rank == RANK_LATE || column_ignores_unknown(s)) {
+        m->dropped++;
+        return ERR_OK;
+    }
+    return err_set(e, ERR_INVALID,
+                   "/%.60s: unknown member; an interaction has user, item, timestamp, rating, "
+                   "weight, type, split, edge, seen, and the usual names for them; leave it out "
+                   "with --ignore-columns %.60s (all such with '*'), or say what it is, such as "
+                   "--map item=%.60s",
+                   m->name, m->name, m->name);
+}
+
+static err_code take_cell(import_state *s, const json_roles *roles, import_role role, slice *out,
+                          err *e)
+{
+    const json_t *value = roles->value[role];
+    bool id = role == ROLE_USER || role == ROLE_ITEM;
+    const char *name = roles->of[role]->name;
+    if ((id && !json_is_string(value) && !json_is_integer(value)) || json_is_object(value) ||
+        json_is_array(value)) {
+        return err_set(e, ERR_INVALID, "/%.60s: expected a text or a %snumber", name,
+                       id ? "whole " : "");
+    }
+    roles->of[role]->used++;
+    return json_members_cell(value, &s->scratch, out) ? ERR_OK : err_nomem(e, "an interaction");
+}
+
+static err_code read_members(import_state *s, json_members *members, const json_t *document,
+                             interaction_cells *cells, err *e)
+{
+    json_roles roles;
+    const char *name;
+    json_t *value;
+    err_code code = json_members_roles(members, document, &roles, e);
+    json_object_foreach((json_t *)document, name, value)
+    {
+        json_member *m = NULL;
+        code = code == ERR_OK ? json_members_find(members, name, &m, e) : code;
+        if (code == ERR_OK && roles.of[m->meaning.role] != m) {
+            code = settle(s, m, value, cells, e);
+        }
+    }
+    if (code == ERR_OK && roles.of[ROLE_SPLIT] != NULL) {
+        code = note_split(s, roles.of[ROLE_SPLIT]->name, e);
+    }
+    for (import_role role = ROLE_NONE + 1; code == ERR_OK && role < ROLES; role++) {
+        if (roles.of[role] != NULL) {
+            code = take_cell(s, &roles, role, &cells->of[role], e);
+        }
+    }
+    for (import_role role = ROLE_ITEM; code == ERR_OK && role <= ROLE_USER; role++) {
+        if (roles.of[role] == NULL) {
+            const char *what = import_role_name(role);
+            code = err_set(e, ERR_INVALID, "/%s: missing; name it by --map %s=MEMBER", what, what);
+        }
+    }
+    return code;
+}
+
+static err_code read_line(import_state *s, json_members *members, const json_t *document,
+                          uint64_t line, size_t file, err *e)
+{
+    static const slice nothing = {"", 0};
+    arena_reset(&s->scratch);
+    if (is_plain(s->options, document)) {
+        return read_plain(s, document, line, file, e);
+    }
+    interaction_cells cells = {.of[ROLE_TIME] = nothing, .of[ROLE_RATING] = nothing};
+    err_code code = read_members(s, members, document, &cells, e);
+    return code == ERR_OK ? import_interaction_read(s, &cells, line, file, e) : code;
+}
+
+static err_code read_lines(import_state *s, jsonl *lines, json_members *members, size_t file,
+                           err *e)
 {
     const char *path = s->files[file];
     uint64_t total = import_file_bytes(path);
@@ -86,7 +199,7 @@ static err_code read_lines(import_state *s, jsonl *lines, size_t file, err *e)
         uint64_t line = jsonl_line(lines);
         s->report->lines++;
         if (code == ERR_OK) {
-            code = read_line(s, document, line, file, &why);
+            code = read_line(s, members, document, line, file, &why);
             if (code != ERR_OK) {
                 err_context(&why, "%s:%llu", path, (unsigned long long)line);
             }
@@ -97,19 +210,27 @@ static err_code read_lines(import_state *s, jsonl *lines, size_t file, err *e)
             code = import_tick(s, "reading interactions", jsonl_bytes(lines), total, e);
         }
     }
-    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
+    return code;
 }
 
 err_code import_interactions_jsonl(import_state *s, text_source *source, size_t file, err *e)
 {
     jsonl *lines = NULL;
-    if (s->options->has_min_rating) {
+    json_members *members = NULL;
+    if (s->options->header != NULL) {
         text_source_close(source);
-        return err_set(e, ERR_INVALID, "%s: JSON lines have no rating, which --min-rating needs",
+        return err_set(e, ERR_INVALID,
+                       "%s: JSON lines have no header; leave out --header, and name members by "
+                       "--map",
                        s->files[file]);
     }
     err_code code = jsonl_open(&lines, source, e);
-    code = code == ERR_OK ? read_lines(s, lines, file, e) : code;
+    code = code == ERR_OK ? json_members_new(&members, s, false, e) : code;
+    code = code == ERR_OK ? read_lines(s, lines, members, file, e) : code;
+    if (code == ERR_OK) {
+        json_members_tell(members, s->files[file]);
+    }
+    json_members_free(members);
     jsonl_close(lines);
     return code;
 }

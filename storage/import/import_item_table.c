@@ -165,7 +165,7 @@ static err_code read_lines(item_table *t, err *e)
             code = import_tick(t->s, "reading items", delimited_bytes(t->d), total, e);
         }
     }
-    return code == ERR_OK ? import_bad_lines_end(t->s, e) : code;
+    return code;
 }
 
 static err_code check_file(const char *path, err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The items' file: JSON lines in the API's shape, written into the staged store as they are read.
+ * The items' file: what its readers find is written into the staged store as they read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +8,11 @@
 #include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
-#include "storage/exchange/item_json.h"
 #include "storage/import/import_state.h"
-#include "storage/import/jsonl.h"
 #include "storage/records/features.h"
 #include "storage/records/items.h"
 
-enum { ITEM_RECORD_BYTES = 512, TICK_EVERY = 1024 };
+enum { ITEM_RECORD_BYTES = 512 };
 
 static int by_name(const void *a, const void *b)
 {
@@ -190,82 +188,28 @@ err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e)
     return create_new(s, &record, row, e);
 }
 
-/* The first problem of a document becomes the error's text. */
-static void first_problem(void *ctx, const char *pointer, const char *detail)
-{
-    err *why = ctx;
-    err_set(why, ERR_INVALID, "%s: %s", pointer[0] != '\0' ? pointer : "the document", detail);
-}
-
-static err_code read_line(import_state *s, const json_t *document, uint32_t line, err *e)
-{
-    err why = ERR_INIT;
-    arena_reset(&s->scratch);
-    item_json_options how = {.mode = ITEM_JSON_PUT,
-                             .now = s->options->now,
-                             .memory = &s->scratch,
-                             .report = first_problem,
-                             .report_ctx = &why};
-    op_item it;
-    err local = ERR_INIT;
-    err_code code = item_json_read(document, &how, &it, &local);
-    if (code != ERR_OK) {
-        return err_set(e, code, "%s", code == ERR_INVALID ? why.text : local.text);
-    }
-    return import_item_put(s, &it, line, e);
-}
-
-static err_code read_lines(import_state *s, jsonl *file, err *e)
-{
-    const char *path = s->options->items;
-    uint64_t total = import_file_bytes(path);
-    const json_t *document = NULL;
-    err_code code = ERR_OK;
-    while (code == ERR_OK) {
-        err why = ERR_INIT;
-        code = jsonl_next(file, &document, &why);
-        if (code == ERR_OK && document == NULL) {
-            break;
-        }
-        uint64_t line = jsonl_line(file);
-        if (code == ERR_OK) {
-            code = read_line(s, document, (uint32_t)line, &why);
-            if (code != ERR_OK) {
-                err_context(&why, "%s:%llu", path, (unsigned long long)line);
-            }
-        }
-        if (code != ERR_OK) {
-            code = import_bad_line(s, &why, e);
-        } else if (line % TICK_EVERY == 0) {
-            code = import_tick(s, "reading items", jsonl_bytes(file), total, e);
-        }
-    }
-    return code == ERR_OK ? import_bad_lines_end(s, e) : code;
-}
-
-static err_code import_items_jsonl(import_state *s, text_source *source, err *e)
-{
-    jsonl *file = NULL;
-    err_code code = jsonl_open(&file, source, e);
-    code = code == ERR_OK ? read_lines(s, file, e) : code;
-    jsonl_close(file);
-    return code;
-}
-
-err_code import_items(import_state *s, err *e)
+static err_code read_file(import_state *s, err *e)
 {
     const char *path = s->options->items;
     text_source *source = NULL;
-    if (path == NULL) {
-        return ERR_OK;
-    }
     err_code code = text_source_open(&source, path, e);
     if (code == ERR_OK) {
         code = text_source_is_json(source) ? import_items_jsonl(s, source, e)
                                            : import_items_table(s, source, e);
     }
-    if (code == ERR_OK && s->file_count == 0) {
+    if (code == ERR_OK && s->file_count == 0 && s->current->lines == 0) {
         code = err_set(e, ERR_INVALID, "%s:1: the file is empty; expected items", path);
     }
     return code;
+}
+
+err_code import_items(import_state *s, err *e)
+{
+    err why = ERR_INIT;
+    if (s->options->items == NULL) {
+        return ERR_OK;
+    }
+    s->current = &s->faults[0];
+    why.code = read_file(s, &why);
+    return import_file_read(s, &why, e);
 }

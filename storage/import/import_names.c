@@ -8,31 +8,33 @@ typedef struct role_names {
     const char *name;  /* as --map takes it */
     const char *own;   /* names, separated by spaces */
     const char *other; /* of single data sets and tools */
+    const char *late;  /* of those, what gives way to the others */
     bool interactions, items;
 } role_names;
 
 static const role_names table[] = {
     {ROLE_USER, "user", "user userid uid",
-     "customer customerid visitor visitorid reviewerid memberid accountid clientid", true, false},
+     "customer customerid visitor visitorid reviewerid memberid accountid clientid", "username",
+     true, false},
     {ROLE_ITEM, "item", "item itemid iid",
-     "movieid productid sku asin parentasin articleid track trackid songid artistid businessid "
-     "appid gameid bookid isbn videoid newsid goodsid",
-     true, true},
-    {ROLE_ITEM, "id", "id", "", false, true},
+     "movieid productid sku parentasin articleid track trackid songid artistid businessid appid "
+     "gameid bookid videoid newsid goodsid",
+     "asin isbn", true, true},
+    {ROLE_ITEM, "id", "id", "", "", false, true},
     {ROLE_TIME, "timestamp", "timestamp time",
-     "date datetime ts eventtime tdat unixreviewtime reviewtime", true, false},
-    {ROLE_RATING, "rating", "rating", "stars score overall", true, false},
-    {ROLE_TYPE, "type", "type", "event eventtype behavior behaviortype action", true, false},
-    {ROLE_SPLIT, "split", "split xlabel", "", true, false},
-    {ROLE_WEIGHT, "weight", "weight", "plays playcount", true, false},
+     "date datetime ts eventtime tdat unixreviewtime dateadded", "reviewtime", true, false},
+    {ROLE_RATING, "rating", "rating", "stars score overall", "", true, false},
+    {ROLE_TYPE, "type", "type", "event eventtype behavior behaviortype action", "", true, false},
+    {ROLE_SPLIT, "split", "split xlabel", "", "", true, false},
+    {ROLE_WEIGHT, "weight", "weight", "plays playcount", "", true, false},
     {ROLE_TITLE, "title", "title",
      "name itemname movietitle producttitle productname prodname appname gamename trackname "
      "artistname booktitle",
-     false, true},
-    {ROLE_DESCRIPTION, "description", "description", "detaildesc", false, true},
-    {ROLE_CATEGORIES, "categories", "categories category", "genre genres class", false, true},
-    {ROLE_CREATED, "created", "created", "createdat", false, true},
-    {ROLE_HIDDEN, "hidden", "hidden", "", false, true},
+     "", false, true},
+    {ROLE_DESCRIPTION, "description", "description", "detaildesc", "", false, true},
+    {ROLE_CATEGORIES, "categories", "categories category", "genre genres class", "", false, true},
+    {ROLE_CREATED, "created", "created", "createdat", "", false, true},
+    {ROLE_HIDDEN, "hidden", "hidden", "", "", false, true},
 };
 
 enum { TABLE_ROWS = sizeof table / sizeof table[0], NAME_BYTES_MAX = 24 };
@@ -90,16 +92,19 @@ static bool plain_name(slice name, char out[NAME_BYTES_MAX])
     return length > 0;
 }
 
-import_role import_role_of(slice column, bool items, bool *own)
+import_role import_role_of(slice column, bool items, import_rank *rank)
 {
     char plain[NAME_BYTES_MAX];
-    *own = false;
+    *rank = RANK_NONE;
     for (size_t i = 0; plain_name(column, plain) && i < TABLE_ROWS; i++) {
         if (items ? !table[i].items : !table[i].interactions) {
             continue;
         }
-        *own = has_word(table[i].own, plain);
-        if (*own || has_word(table[i].other, plain)) {
+        *rank = has_word(table[i].own, plain)     ? RANK_OWN
+                : has_word(table[i].other, plain) ? RANK_OTHER
+                : has_word(table[i].late, plain)  ? RANK_LATE
+                                                  : RANK_NONE;
+        if (*rank != RANK_NONE) {
             return table[i].role;
         }
     }
@@ -112,11 +117,11 @@ void import_names_list(FILE *to)
           to);
     for (size_t i = 0; i < TABLE_ROWS; i++) {
         const role_names *r = &table[i];
-        fprintf(to, "| `%s` | %s | %s | %s |\n", r->name,
+        fprintf(to, "| `%s` | %s | %s | %s%s%s |\n", r->name,
                 r->interactions && r->items ? "both"
                 : r->items                  ? "items"
                                             : "interactions",
-                r->own, r->other);
+                r->own, r->other, r->late[0] != '\0' ? "; after these " : "", r->late);
     }
 }
 

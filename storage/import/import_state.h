@@ -43,6 +43,13 @@ typedef struct import_npy {
     uint8_t number; /* of the modality */
 } import_npy;
 
+/* What is wrong with a file: its lines, and the file itself, such as a header without an id. */
+typedef struct import_faults {
+    err shown[IMPORT_FAULTS_SHOWN]; /* the first ones */
+    uint64_t lines, files;
+    bool stopped; /* enough were found, so the file was not read to its end */
+} import_faults;
+
 typedef struct import_state {
     const import_options *options;
     const import_hooks *hooks; /* never NULL */
@@ -68,7 +75,8 @@ typedef struct import_state {
 
     time_zone *zone;                  /* of --timezone, or NULL */
     uint64_t maps_used, columns_used; /* bitmaps of options->maps and ->columns */
-    err faults[IMPORT_FAULTS_SHOWN];  /* the first lines that cannot be imported */
+    import_faults faults[2];          /* of the items' file, and of the interactions' */
+    import_faults *current;           /* those of the file that is being read */
     struct {
         uint64_t count; /* of cells with a rating */
         double least, most;
@@ -101,10 +109,16 @@ void import_note(import_state *s, const char *fmt, ...) __attribute__((format(pr
 
 /* import_bad_line takes what is wrong with a line, with its path and number. ERR_OK: go on with the
  * next one; the lines are passed over, or all first faults are told together. Else the code of
- * `why`, if that is no matter of a line, or ERR_INVALID when enough faults are known.
- * import_bad_lines_end, behind the last line of a file, refuses what is beyond the options. */
+ * `why`, if that is no matter of a line, or ERR_INVALID when enough faults of the file are known.
+ *
+ * import_file_read takes what the reading of a file came to. ERR_INVALID becomes one more fault,
+ * so that the other file's faults are found in the same run; other codes are handed on.
+ * import_faulty tells whether the faults so far will refuse the import; import_faults_end, a phase,
+ * does it and tells all. */
 err_code import_bad_line(import_state *s, const err *why, err *e) ERR_CHECKED;
-err_code import_bad_lines_end(import_state *s, err *e) ERR_CHECKED;
+err_code import_file_read(import_state *s, const err *why, err *e) ERR_CHECKED;
+bool import_faulty(const import_state *s);
+err_code import_faults_end(import_state *s, err *e) ERR_CHECKED;
 
 /* import_tell_rest tells, at the end, what was passed over and what was not used. import_clean
  * takes from an error's text what a terminal would obey. */
@@ -151,6 +165,8 @@ void import_edge_count(import_state *s, const import_edge *x);
 err_code import_known_ids(import_state *s, err *e) ERR_CHECKED;
 err_code import_items(import_state *s, err *e) ERR_CHECKED;
 err_code import_items_table(import_state *s, text_source *source,
+                            err *e) ERR_CHECKED; /* of it; takes the source over */
+err_code import_items_jsonl(import_state *s, text_source *source,
                             err *e) ERR_CHECKED; /* of it; takes the source over */
 err_code import_features_open(import_state *s, err *e) ERR_CHECKED;
 err_code import_interactions(import_state *s, err *e) ERR_CHECKED;

@@ -91,45 +91,80 @@ void import_note(import_state *s, const char *fmt, ...)
 
 static void tell_faults(import_state *s)
 {
-    uint64_t count = s->report->bad_lines;
-    for (size_t i = 0; i < IMPORT_FAULTS_SHOWN && i < count; i++) {
-        if (s->hooks->fault != NULL) {
-            clean(s->faults[i].text);
-            s->hooks->fault(s->hooks->ctx, s->faults[i].text);
+    for (size_t file = 0; file < 2; file++) {
+        import_faults *f = &s->faults[file];
+        for (size_t i = 0; i < IMPORT_FAULTS_SHOWN && i < f->lines + f->files; i++) {
+            if (s->hooks->fault != NULL) {
+                clean(f->shown[i].text);
+                s->hooks->fault(s->hooks->ctx, f->shown[i].text);
+            }
         }
     }
 }
 
-static err_code refuse_lines(import_state *s, bool all, err *e)
+static void keep_fault(import_faults *f, const err *why)
 {
-    uint64_t count = s->report->bad_lines;
-    if (count == 1) {
-        return err_set(e, s->faults[0].code, "%s", s->faults[0].text);
+    if (f->lines + f->files < IMPORT_FAULTS_SHOWN) {
+        f->shown[f->lines + f->files] = *why;
     }
-    tell_faults(s);
-    return err_set(e, ERR_INVALID,
-                   "%s%" PRIu64 " lines cannot be imported%s; mend them, or pass over up to N of "
-                   "them with --skip-bad-lines N",
-                   all ? "" : "at least ", count, all ? "" : ", where the reading stopped");
 }
 
 err_code import_bad_line(import_state *s, const err *why, err *e)
 {
+    import_faults *f = s->current;
     if (why->code != ERR_INVALID) {
         return err_set(e, why->code, "%s", why->text);
     }
-    if (s->report->bad_lines < IMPORT_FAULTS_SHOWN) {
-        s->faults[s->report->bad_lines] = *why;
-    }
+    keep_fault(f, why);
+    f->lines++;
     s->report->bad_lines++;
-    bool enough = s->report->bad_lines > s->options->bad_lines_max &&
-                  s->report->bad_lines >= IMPORT_FAULTS_SHOWN;
-    return enough ? refuse_lines(s, false, e) : ERR_OK;
+    f->stopped =
+        s->report->bad_lines > s->options->bad_lines_max && f->lines >= IMPORT_FAULTS_SHOWN;
+    return f->stopped ? err_set(e, ERR_INVALID, "too many lines") : ERR_OK;
 }
 
-err_code import_bad_lines_end(import_state *s, err *e)
+err_code import_file_read(import_state *s, const err *why, err *e)
 {
-    return s->report->bad_lines > s->options->bad_lines_max ? refuse_lines(s, true, e) : ERR_OK;
+    import_faults *f = s->current;
+    if (why->code == ERR_INVALID && !f->stopped) {
+        keep_fault(f, why);
+        f->files++;
+    }
+    return why->code == ERR_OK || why->code == ERR_INVALID ? ERR_OK
+                                                           : err_set(e, why->code, "%s", why->text);
+}
+
+bool import_faulty(const import_state *s)
+{
+    return s->faults[0].files + s->faults[1].files > 0 ||
+           s->report->bad_lines > s->options->bad_lines_max;
+}
+
+err_code import_faults_end(import_state *s, err *e)
+{
+    uint64_t lines = s->report->bad_lines;
+    uint64_t files = s->faults[0].files + s->faults[1].files;
+    bool stopped = s->faults[0].stopped || s->faults[1].stopped;
+    char of_files[40] = "";
+    if (!import_faulty(s)) {
+        return ERR_OK;
+    }
+    if (lines + files == 1) {
+        const import_faults *f = &s->faults[s->faults[0].lines + s->faults[0].files == 1 ? 0 : 1];
+        return err_set(e, f->shown[0].code, "%s", f->shown[0].text);
+    }
+    tell_faults(s);
+    if (lines == 0) {
+        return err_set(e, ERR_INVALID, "%" PRIu64 " files cannot be imported", files);
+    }
+    if (files > 0) {
+        snprintf(of_files, sizeof of_files, "%" PRIu64 " file%s and ", files, files > 1 ? "s" : "");
+    }
+    return err_set(e, ERR_INVALID,
+                   "%s%s%" PRIu64 " line%s cannot be imported%s; mend them, or pass over up to N "
+                   "lines with --skip-bad-lines N",
+                   of_files, stopped ? "at least " : "", lines, lines > 1 ? "s" : "",
+                   stopped ? ", where the reading stopped" : "");
 }
 
 /* Half precision has no such numbers. */

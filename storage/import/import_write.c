@@ -197,6 +197,9 @@ static err_code open_one(import_state *s, size_t index, err *e)
 err_code import_features_open(import_state *s, err *e)
 {
     err_code code = ERR_OK;
+    if (import_faulty(s)) {
+        return ERR_OK; /* not all items are known, so the rows would not fit them */
+    }
     for (size_t i = 0; code == ERR_OK && i < s->options->feature_count; i++) {
         code = open_one(s, i, e);
     }

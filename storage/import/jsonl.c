@@ -116,6 +116,25 @@ static bool blank(const jsonl *j)
     return true;
 }
 
+/* Names the cause where a file that is often met is no JSON lines. */
+static const char *likely_cause(const jsonl *j)
+{
+    size_t at = 0;
+    while (at < j->length && (j->text[at] == ' ' || j->text[at] == '\t')) {
+        at++;
+    }
+    size_t left = j->length - at;
+    if (left > 0 && j->text[at] == '[') {
+        return "; expected one object a line, not a list: jq -c '.[]' makes such lines";
+    }
+    if (left > 1 && j->text[at] == '{' && (j->text[at + 1] == '\'' || j->text[at + 1] == 'u')) {
+        return "; this is Python's notation, not JSON: convert it, such as by python3 -c 'import "
+               "ast, json, sys; [print(json.dumps(ast.literal_eval(x))) for x in sys.stdin]'";
+    }
+    return left == 1 && j->text[at] == '{' ? "; expected each object in one line: jq -c . does so"
+                                           : "";
+}
+
 err_code jsonl_next(jsonl *j, const json_t **document, err *e)
 {
     *document = NULL;
@@ -133,7 +152,8 @@ err_code jsonl_next(jsonl *j, const json_t **document, err *e)
         bool nomem = json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0';
         if (j->document == NULL) {
             code = nomem ? err_nomem(e, "a JSON document")
-                         : err_set(e, ERR_INVALID, "column %d: %s", why.column, why.text);
+                         : err_set(e, ERR_INVALID, "column %d: %s%s", why.column, why.text,
+                                   likely_cause(j));
         }
     }
     if (code != ERR_OK) {

@@ -44,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     slice cell = {(const char *)data + 1, size - 1};
     double number = 0.0;
     number_facts facts = {0};
-    bool truth = false, own = false;
+    bool truth = false;
+    import_rank rank = RANK_NONE;
     int64_t seconds = 0;
     err e = ERR_INIT;
     cell_note_number(&facts, cell);
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cell_time(cell, &how, &seconds, &e) == ERR_OK && seconds > how.now + 86400) {
         abort();
     }
-    (void)import_role_of(cell, choice & 1, &own);
+    (void)import_role_of(cell, choice & 1, &rank);
     list_form form = {.quoted = (choice & 1) != 0};
     memcpy(form.separator, separators[choice / 8 % 4], strlen(separators[choice / 8 % 4]));
     check_list(cell, &form);

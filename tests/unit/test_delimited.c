@@ -468,7 +468,25 @@ static void times_need_an_offset_or_a_time_zone(void **state)
         {"2024-10-27 02:30:00", "Europe/Berlin", 1.0, 1729989000, NULL}, /* shown twice */
         {"1950-06-01 00:00:00", "America/New_York", 1.0, -618091200, NULL},
         {"2024-02-30", "UTC", 1.0, -1, "expected RFC 3339"},
-        {"May 1, 2024", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"2024-05-01 10:00:00 UTC", NULL, 1.0, 1714557600, NULL},
+        {"2024-05-01 12:00:00 +0200", NULL, 1.0, 1714557600, NULL},
+        {"2024-05-01T12:00+02", NULL, 1.0, 1714557600, NULL},
+        {"Wed May 01 03:00:00 -0700 2024", NULL, 1.0, 1714557600, NULL},
+        {"Wed, 1 May 2024 10:00:00 GMT", NULL, 1.0, 1714557600, NULL},
+        {"May 1, 2024", "UTC", 1.0, 1714521600, NULL},
+        {"1 may 2024 10:00", "UTC", 1.0, 1714557600, NULL},
+        {"05 1, 2024", "UTC", 1.0, 1714521600, NULL},
+        {"05 1, 2024", NULL, 1.0, -1, "--timezone"},
+        {"20240501", "UTC", 1.0, 1714521600, NULL},
+        {"20240501", NULL, 1.0, -1, "--timezone"},
+        {"20240501", NULL, 1e-3, 20240, NULL}, /* a number, as the unit says */
+        {"20241332", NULL, 1.0, 20241332, NULL},
+        {"05/01/2024", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"01.05.2024", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"05 1 2024", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"May May 2024 1", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"2024-05-01 10:00 UTC UTC", "UTC", 1.0, -1, "expected RFC 3339"},
+        {"2024-05-01 25:00", "UTC", 1.0, -1, "expected RFC 3339"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         time_zone *zone = NULL;
@@ -500,30 +518,33 @@ static void columns_are_known_by_the_names_of_the_field(void **state)
         const char *name;
         bool items;
         import_role role;
-        bool own;
+        import_rank rank;
     } cases[] = {
-        {"userId", false, ROLE_USER, true},
-        {"USER", false, ROLE_USER, true},
-        {"movieId", false, ROLE_ITEM, false},
-        {"movieId", true, ROLE_ITEM, false},
-        {"parent_asin", false, ROLE_ITEM, false},
-        {"artist-id", false, ROLE_ITEM, false},
-        {"visitorid", false, ROLE_USER, false},
-        {"event", false, ROLE_TYPE, false},
-        {"genres", true, ROLE_CATEGORIES, false},
-        {"genres", false, ROLE_NONE, false},
-        {"id", true, ROLE_ITEM, true},
-        {"id", false, ROLE_NONE, false},
-        {"x_label", false, ROLE_SPLIT, true},
-        {"", false, ROLE_NONE, false},
-        {"timestamp", true, ROLE_NONE, false},
-        {"hidden", true, ROLE_HIDDEN, true},
+        {"userId", false, ROLE_USER, RANK_OWN},
+        {"USER", false, ROLE_USER, RANK_OWN},
+        {"movieId", false, ROLE_ITEM, RANK_OTHER},
+        {"movieId", true, ROLE_ITEM, RANK_OTHER},
+        {"parent_asin", false, ROLE_ITEM, RANK_OTHER},
+        {"asin", false, ROLE_ITEM, RANK_LATE},
+        {"reviewTime", false, ROLE_TIME, RANK_LATE},
+        {"unixReviewTime", false, ROLE_TIME, RANK_OTHER},
+        {"artist-id", false, ROLE_ITEM, RANK_OTHER},
+        {"visitorid", false, ROLE_USER, RANK_OTHER},
+        {"event", false, ROLE_TYPE, RANK_OTHER},
+        {"genres", true, ROLE_CATEGORIES, RANK_OTHER},
+        {"genres", false, ROLE_NONE, RANK_NONE},
+        {"id", true, ROLE_ITEM, RANK_OWN},
+        {"id", false, ROLE_NONE, RANK_NONE},
+        {"x_label", false, ROLE_SPLIT, RANK_OWN},
+        {"", false, ROLE_NONE, RANK_NONE},
+        {"timestamp", true, ROLE_NONE, RANK_NONE},
+        {"hidden", true, ROLE_HIDDEN, RANK_OWN},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        bool own = false;
-        assert_int_equal(import_role_of(slice_of(cases[i].name), cases[i].items, &own),
+        import_rank rank = RANK_NONE;
+        assert_int_equal(import_role_of(slice_of(cases[i].name), cases[i].items, &rank),
                          cases[i].role);
-        assert_int_equal(own, cases[i].own);
+        assert_int_equal(rank, cases[i].rank);
     }
     assert_int_equal(import_role_named(slice_of("id")), ROLE_ITEM);
     assert_int_equal(import_role_named(slice_of("weight")), ROLE_WEIGHT);
