@@ -36,8 +36,9 @@ packages.build += zlib1g-dev
 # we would otherwise write ourselves. The GnuTLS flavour, since GnuTLS is linked already.
 packages.build += libcurl4-gnutls-dev
 packages.demo  := curl
+# prometheus, prometheus-alertmanager: alerts go their whole way, from a scrape to a receiver.
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
-                  prometheus chromium chromium-driver procps git tzdata
+                  prometheus prometheus-alertmanager chromium chromium-driver procps git tzdata
 # iproute2: network namespaces, in which the cluster's tests part servers and nodes. haproxy: the balancer
 # that those tests put in front. faketime: a node whose clock is wrong.
 packages.test += iproute2 haproxy faketime
@@ -45,7 +46,7 @@ packages.test += iproute2 haproxy faketime
 # npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
 # clang: a second compiler, whose warnings are not gcc's.
 packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
-                  docker-compose prometheus prometheus-alertmanager codespell
+                  docker-compose prometheus codespell
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
