@@ -6,18 +6,68 @@
 #include "core/common/mem.h"
 #include "storage/log/log_private.h"
 
-void message_encode(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number,
-                    const op *const *ops, size_t count, encoder *x)
+enum { NUMBER_AT = 1 + PUBLISHER_BYTES, COUNT_AT = NUMBER_AT + 8, HEAD_BYTES = COUNT_AT + 4 };
+
+static void begin(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number, size_t count,
+                  encoder *x)
 {
     encode_u8(x, MESSAGE_VERSION);
     encode_bytes(x, publisher, PUBLISHER_BYTES);
     encode_u64(x, number);
     encode_u32(x, (uint32_t)count);
+}
+
+static void add(const op *o, encoder *x)
+{
+    size_t begun = encode_string_begin(x);
+    op_write(o, x);
+    encode_string_end(x, begun);
+}
+
+void message_encode(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number,
+                    const op *const *ops, size_t count, encoder *x)
+{
+    begin(publisher, number, count, x);
     for (size_t i = 0; i < count; i++) {
-        size_t begun = encode_string_begin(x);
-        op_write(ops[i], x);
-        encode_string_end(x, begun);
+        add(ops[i], x);
     }
+}
+
+void message_begin(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number, encoder *x)
+{
+    begin(publisher, number, 0, x);
+}
+
+bool message_add(const op *o, size_t bytes_max, encoder *x)
+{
+    size_t before = x->used;
+    uint32_t count = 0;
+    if (x->failed != ERR_OK) {
+        return false;
+    }
+    memcpy(&count, x->bytes + COUNT_AT, sizeof count); /* little-endian, as the machine is */
+    if (count >= MESSAGE_OPS_MAX) {
+        return false;
+    }
+    add(o, x);
+    if (x->failed != ERR_OK || x->used > bytes_max) {
+        x->used = before;
+        x->failed = x->failed == ERR_TOO_LARGE ? ERR_OK : x->failed;
+        return false;
+    }
+    count++;
+    memcpy(x->bytes + COUNT_AT, &count, sizeof count);
+    return true;
+}
+
+bool message_peek(slice bytes, unsigned char publisher[PUBLISHER_BYTES], uint64_t *number)
+{
+    if (bytes.length < HEAD_BYTES || (unsigned char)bytes.at[0] != MESSAGE_VERSION) {
+        return false;
+    }
+    memcpy(publisher, bytes.at + 1, PUBLISHER_BYTES);
+    memcpy(number, bytes.at + NUMBER_AT, sizeof *number);
+    return true;
 }
 
 static err_code decode_ops(message *m, decoder *d, op_render render, err *e)

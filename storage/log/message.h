@@ -13,6 +13,7 @@
 #ifndef STORAGE_MESSAGE_H
 #define STORAGE_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,15 @@ typedef struct message {
 /* message_encode appends a message of these ops; encoder_check says whether it fits. */
 void message_encode(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number,
                     const op *const *ops, size_t count, encoder *x);
+
+/* The same, op by op: message_begin starts a message without ops. message_add appends one, unless the
+ * message then takes more than `bytes_max` or has too many ops: false, and `x` stays as it was. */
+void message_begin(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number, encoder *x);
+bool message_add(const op *o, size_t bytes_max, encoder *x);
+
+/* message_peek tells who published a message and its number, without looking at the ops. False: the
+ * bytes are none of this version. */
+bool message_peek(slice bytes, unsigned char publisher[PUBLISHER_BYTES], uint64_t *number);
 
 /* message_decode reads a message; every op that carries an Idempotency-Key gets `render` (may be
  * NULL). ERR_CONFLICT for a newer version, ERR_CORRUPT for any other bytes, ERR_NOMEM. Free with
