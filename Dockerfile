@@ -17,7 +17,7 @@ RUN make -j"$(nproc)" all && strip build/release/stair && build/release/stair --
 FROM ${BASE}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libmicrohttpd12 libjansson4 liblmdb0 libxxhash0 libopenblas0-pthread liblapacke libgomp1 libgnutls30 libsystemd0 libutf8proc2 libcurl3-gnutls zlib1g libstdc++6 \
+      libmicrohttpd12 libjansson4 liblmdb0 libxxhash0 libopenblas0-pthread liblapacke libgomp1 libgnutls30 libsystemd0 libutf8proc2 libcurl3-gnutls libnats3.4 zlib1g libstdc++6 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt \
  && groupadd --gid 10001 stair \
  && useradd --uid 10001 --gid stair --no-create-home --home-dir /data --shell /usr/sbin/nologin stair \

@@ -11,7 +11,9 @@ ifeq ($(origin CXX),default)
 CXX := g++
 endif
 SAN ?=
-variant := $(if $(SAN),$(SAN),release)
+# CLUSTER=no builds for a single node alone, without server/cluster and its library.
+CLUSTER ?= yes
+variant := $(if $(SAN),$(SAN),release)$(if $(filter no,$(CLUSTER)),-single)
 B ?= build/$(variant)
 
 VERSION := 0.2.0
@@ -35,6 +37,9 @@ packages.build += zlib1g-dev
 # libcurl: calls of an encoder of texts, over HTTP and TLS, several at once. Its multi interface is what
 # we would otherwise write ourselves. The GnuTLS flavour, since GnuTLS is linked already.
 packages.build += libcurl4-gnutls-dev
+# NATS's client: the log that several nodes share. Debian packages it; the protocol with its TLS,
+# credentials and JetStream is what we would otherwise write ourselves. `make CLUSTER=no` needs none.
+packages.build += $(if $(filter no,$(CLUSTER)),,libnats-dev)
 packages.demo  := curl
 # prometheus, prometheus-alertmanager: alerts go their whole way, from a scrape to a receiver.
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
@@ -73,6 +78,7 @@ override CFLAGS += -std=gnu17 -g $(san_flags) $(maths) $(warnings) $(if $(SAN),-
 # core/search/faiss_c.cpp replaces operator new and delete together; gcc sees only one of them inlined.
 override CXXFLAGS += -std=c++17 -g $(san_flags) -Wall -Wextra -Wno-mismatched-new-delete $(if $(WERROR),-Werror) -fopenmp
 override CPPFLAGS += -I. -D_GNU_SOURCE -DSTAIR_VERSION='"$(VERSION)"' -MMD -MP
+override CPPFLAGS += $(if $(filter no,$(CLUSTER)),,-DSTAIR_CLUSTER)
 override LDFLAGS += $(if $(SAN),$(filter -fsanitize% --coverage,$(san_flags)),-pie -Wl,-z,relro,-z,now) -fopenmp
 # The fuzzer is told which edges an input reaches; its own driver must not be.
 ifeq ($(SAN),fuzz)
@@ -81,11 +87,12 @@ endif
 
 # Where libfaiss_c exists we link it; Debian ships the headers only, so core/search/faiss_c.cpp fills in.
 faiss_c := $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -o /dev/null -lfaiss_c 2>/dev/null && echo yes)
-LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -lz -lxxhash -lutf8proc -lcurl -lsystemd -llapacke -lopenblas -lstdc++ -lm -lpthread
+LDLIBS := $(if $(faiss_c),-lfaiss_c) -lfaiss -lmicrohttpd -lgnutls -ljansson -llmdb -lz -lxxhash -lutf8proc -lcurl $(if $(filter no,$(CLUSTER)),,-lnats) -lsystemd -llapacke -lopenblas -lstdc++ -lm -lpthread
 
 # A folder of the architecture and the folders in it.
 in_layers = $(wildcard $(foreach l,core storage api server,$(foreach p,$1,$l/$p $l/*/$p $l/*/*/$p)))
-lib_c   := $(filter-out server/main.c,$(call in_layers,*.c))
+lib_c   := $(filter-out server/main.c $(if $(filter no,$(CLUSTER)),server/cluster/% server/commands/cmd_cluster.c),\
+             $(call in_layers,*.c))
 lib_cpp := $(if $(faiss_c),,$(call in_layers,*.cpp))
 lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/web/*.S))
 lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o) $(lib_s:%.S=$B/%.o)

@@ -44,6 +44,7 @@ extern const command cmd_serve, cmd_ping, cmd_key;
 extern const command cmd_train, cmd_eval, cmd_tune;
 extern const command cmd_check, cmd_generations, cmd_snapshot, cmd_migrate;
 extern const command cmd_import, cmd_encode, cmd_export, cmd_demo;
+extern const command cmd_cluster; /* not in a build for a single node alone */
 
 /* command_knows_key tells whether any command has this key in a configuration file; it fits where
  * option_input wants `known`. */

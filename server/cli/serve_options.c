@@ -325,6 +325,7 @@ const option serve_option_table[] = {
      AT(spool_dir),
      .value = "DIR",
      .help = "folder for exports while they are sent; without one the store's own folder"},
+    OPTIONS_CLUSTER(serve_options),
     {.name = "propagate-changes",
      .type = OPTION_INT,
      AT(propagate_changes),

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/cli/cluster_options.h"
 #include "server/cli/encoder_options.h"
 #include "server/cli/options.h"
 
@@ -36,6 +37,7 @@ typedef struct serve_options {
     double rate, propagate_every, propagate_within, watch_every;
     int64_t rate_burst;
     encoder_options encoder;
+    cluster_options cluster;
 } serve_options;
 
 /* Connections beyond connections_max that are for /health alone, and connections of admin_listen.

@@ -17,6 +17,9 @@ const command *const commands[] = {
     &cmd_check,
     &cmd_snapshot,
     &cmd_migrate,
+#ifdef STAIR_CLUSTER
+    &cmd_cluster,
+#endif
     &cmd_ping,
     &cmd_key,
     NULL,

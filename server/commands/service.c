@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/commands/service.h"
+#include "server/commands/replication.h"
 #include "server/commands/surroundings.h"
 
 #include <limits.h>
@@ -51,7 +52,8 @@ struct service {
     const serve_options *options;
     interaction_types types;
     metrics *metrics;
-    keys *keys; /* NULL: none asked for */
+    keys *keys;               /* NULL: none asked for */
+    replication *replication; /* NULL: a single node */
     engine *engine;
     train_runs *trainings;
     snapshot_runs *snapshots;
@@ -90,6 +92,7 @@ static void on_health(void *ctx, api_health *out)
     engine_health(s->engine, out);
     out->stopping = atomic_load(&s->stopping);
     out->ready = !out->stopping && !atomic_load(&s->broken);
+    replication_health(s->replication, out);
     out->uptime_seconds = (uint64_t)(clock_seconds() - s->started);
 }
 
@@ -198,6 +201,7 @@ static err_code open_engine(service *s, err *e)
         .propagate_within_seconds = o->propagate_within,
         .watch_seconds = o->watch_every,
         .encoder = &o->encoder,
+        .log = replication_log(s->replication),
         .metrics = s->metrics,
         .fatal = on_fatal,
         .fatal_ctx = s,
@@ -354,6 +358,9 @@ static err_code start(service *s, err *e)
         s->ready = metric_only(ready);
         s->units = metric_only(units);
         rc = access_new(&s->access, s->metrics, o->access_log, e);
+    }
+    if (rc == ERR_OK) {
+        rc = replication_open(&s->replication, o, s->metrics, e);
     }
     if (rc == ERR_OK) {
         rc = open_engine(s, e);
@@ -576,6 +583,7 @@ void service_stop(service *s)
     train_runs_free(s->trainings);
     snapshot_runs_free(s->snapshots);
     engine_close(s->engine);
+    replication_close(s->replication);
     access_free(s->access);
     surroundings_free(s->surroundings);
     metrics_free(s->metrics);

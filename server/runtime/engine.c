@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/resources/write.h"
 #include "core/common/mem.h"
 #include "server/cli/command.h"
 #include "server/load/live_load.h"
 #include "server/runtime/encoding.h"
 #include "server/runtime/propagator.h"
+#include "server/runtime/replicated_log.h"
 #include "server/runtime/startup.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
@@ -203,10 +205,20 @@ static err_code open_store(engine *g, err *e)
         .quota_bytes = g->options.quota_bytes,
         .oplog_bytes = g->options.oplog_bytes,
         .oplog_seconds = g->options.oplog_seconds,
+        .keep_lineage = g->options.log != NULL,
         .now = clock_now(),
     };
+    store_info info;
     supervisor_status("Opening the store");
-    return recover_open(&g->store, g->options.dir, &options, e);
+    err_code rc = recover_open(&g->store, g->options.dir, &options, e);
+    rc = rc == ERR_OK ? store_stat(g->store, &info, e) : rc;
+    if (rc == ERR_OK && g->options.log == NULL && info.external[0] != '\0') {
+        rc = err_set(e, ERR_CONFLICT,
+                     "%s belongs to a cluster: name it with --cluster, or serve a copy that stair "
+                     "snapshot makes, which is a store of its own",
+                     g->options.dir);
+    }
+    return rc;
 }
 
 static err_code fill_live(engine *g, store_info *info, err *e)
@@ -246,6 +258,9 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .seq = info->seq,
         .warmed = warmed,
         .warmed_ctx = g,
+        .log = o->log,
+        .position = slice_of(info->external),
+        .render = write_render,
         .changed = g->encoding != NULL ? encoding_changed : NULL,
         .changed_ctx = g->encoding,
         .fatal = o->fatal,
@@ -266,9 +281,12 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .seconds = o->propagate_seconds,
         .within_seconds = o->propagate_within_seconds,
         .watch_seconds = o->watch_seconds,
-        .follows = o->follows,
+        .follows = o->follows || o->log != NULL,
     };
     rc = propagator_new(&g->propagator, &propagating, e);
+    if (rc == ERR_OK && o->log != NULL) {
+        rc = o->log->start(o->log->ctx, g->store, g->writer, e);
+    }
     return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, e) : rc;
 }
 
@@ -420,6 +438,9 @@ void engine_stop(engine *g)
     }
     if (g->writer != NULL) {
         writer_stop(g->writer);
+    }
+    if (g->options.log != NULL) {
+        g->options.log->stop(g->options.log->ctx);
     }
 }
 

@@ -23,6 +23,7 @@
 
 typedef struct engine engine;
 struct encode_ask;
+struct replicated_log;
 
 typedef struct engine_options {
     const char *dir; /* of the store */
@@ -36,6 +37,7 @@ typedef struct engine_options {
     double watch_seconds;            /* how often to look for generations of other processes */
     const struct encoder_options *encoder; /* borrowed; NULL, or without url: none */
     bool follows; /* activations come from a log, also of generations that are not here yet */
+    const struct replicated_log *log; /* that nodes share; borrowed; NULL: a single node */
     metrics *metrics;
     void (*fatal)(void *ctx, const char *why); /* see writer_options */
     void *fatal_ctx;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/common/mem.h"
+#include "server/runtime/writer_log.h"
 #include "server/runtime/writer_private.h"
 #include "server/telemetry/clock.h"
 
@@ -136,8 +137,7 @@ void writer_state(writer *w, writer_status *out)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* Takes up to a group's worth of jobs off the queue. With the mutex held. */
-static writer_job *take_jobs(writer *w, size_t *count)
+writer_job *writer_take_jobs(writer *w, size_t *count)
 {
     writer_job *jobs = w->first;
     writer_job **end = &jobs;
@@ -155,7 +155,7 @@ static writer_job *take_jobs(writer *w, size_t *count)
     return jobs;
 }
 
-static void run_calls(writer *w, writer_call_entry *calls)
+void writer_run_calls(writer *w, writer_call_entry *calls)
 {
     for (writer_call_entry *c = calls; c != NULL;) {
         writer_call_entry *next = c->next;
@@ -219,7 +219,7 @@ static void *writer_main(void *argument)
         size_t count = 0;
         writer_call_entry *calls = w->calls;
         w->calls = NULL;
-        writer_job *jobs = take_jobs(w, &count);
+        writer_job *jobs = writer_take_jobs(w, &count);
         if (jobs == NULL && calls == NULL) {
             break;
         }
@@ -229,7 +229,7 @@ static void *writer_main(void *argument)
             w->last_count = count;
         }
         atomic_store(&w->own_since_ns, clock_ns());
-        run_calls(w, calls);
+        writer_run_calls(w, calls);
         pthread_mutex_lock(&w->mutex);
     }
     w->joined = true; /* later calls are refused */
@@ -263,6 +263,9 @@ err_code writer_new(writer **out, const writer_options *options, err *e)
     w->seq = options->seq;
     w->ops = mem_array(options->group_jobs_max, sizeof *w->ops);
     err_code rc = w->ops != NULL ? declare(w, e) : err_nomem(e, "the writer");
+    if (rc == ERR_OK && options->log != NULL) {
+        rc = writer_log_new(&w->log, options->log, options->position, e);
+    }
     if (rc != ERR_OK) {
         mem_free(w->ops);
         mem_free(w);
@@ -271,7 +274,8 @@ err_code writer_new(writer **out, const writer_options *options, err *e)
     pthread_mutex_init(&w->mutex, NULL);
     clock_cond_init(&w->wake);
     clock_cond_init(&w->called);
-    int failed = pthread_create(&w->thread, NULL, writer_main, w);
+    int failed =
+        pthread_create(&w->thread, NULL, w->log != NULL ? writer_log_main : writer_main, w);
     if (failed != 0) {
         w->joined = true;
         w->stopping = true;
@@ -305,6 +309,7 @@ void writer_free(writer *w)
     pthread_mutex_destroy(&w->mutex);
     pthread_cond_destroy(&w->wake);
     pthread_cond_destroy(&w->called);
+    writer_log_free(w->log);
     mem_free(w->ops);
     mem_free(w);
 }

@@ -31,6 +31,7 @@
 #include "storage/env/store.h"
 #include "storage/log/apply.h"
 
+struct replicated_log;
 typedef struct writer writer;
 typedef struct writer_group writer_group; /* results of one commit, shared by its jobs */
 
@@ -65,6 +66,10 @@ typedef struct writer_options {
      */
     base *(*warmed)(void *ctx, uint32_t generation);
     void *warmed_ctx;
+    const struct replicated_log
+        *log;         /* that ops go through; NULL: none, they are applied at once */
+    slice position;   /* of the store in that log; copied */
+    op_render render; /* of ops that the log brings */
     /* told of every committed op, after its changes are visible, in the writer's thread: quick; or
      * NULL */
     void (*changed)(void *ctx, const change_list *changes);

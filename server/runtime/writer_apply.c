@@ -17,31 +17,35 @@ enum { LIVE_TRIES = 20 };
 
 /* --- results ---------------------------------------------------------------------------- */
 
-static void group_release(writer_group *g)
+void writer_group_drop(writer_group *g)
 {
-    if (atomic_fetch_sub_explicit(&g->holders, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
     for (size_t i = 0; i < g->count; i++) {
         apply_result_fini(&g->results[i]);
     }
     mem_free(g);
 }
 
+void writer_group_release(writer_group *g)
+{
+    if (atomic_fetch_sub_explicit(&g->holders, 1, memory_order_acq_rel) == 1) {
+        writer_group_drop(g);
+    }
+}
+
 void writer_job_release(writer_job *job)
 {
     if (job->group != NULL) {
-        group_release(job->group);
+        writer_group_release(job->group);
         job->group = NULL;
         job->result = NULL;
     }
 }
 
-static writer_group *group_new(size_t count)
+static writer_group *group_new(size_t count, size_t holders)
 {
     writer_group *g = mem_array(sizeof *g + count * sizeof g->results[0], 1);
     if (g != NULL) {
-        atomic_init(&g->holders, count);
+        atomic_init(&g->holders, holders);
         g->count = count;
         for (size_t i = 0; i < count; i++) {
             apply_result_init(&g->results[i]);
@@ -50,11 +54,10 @@ static writer_group *group_new(size_t count)
     return g;
 }
 
-/* The jobs must be answered somehow, so this waits for memory rather than give up. */
-static writer_group *group_needed(size_t count)
+writer_group *writer_group_needed(size_t count, size_t holders)
 {
     writer_group *g = NULL;
-    while ((g = group_new(count)) == NULL) {
+    while ((g = group_new(count, holders)) == NULL) {
         struct timespec pause = {0, 50 * 1000 * 1000};
         nanosleep(&pause, NULL);
     }
@@ -63,7 +66,7 @@ static writer_group *group_needed(size_t count)
 
 /* --- applying ------------------------------------------------------------------------------ */
 
-static void set_state(writer *w, bool writable, const char *problem)
+void writer_set_state(writer *w, bool writable, const char *problem)
 {
     pthread_mutex_lock(&w->mutex);
     w->writable = writable;
@@ -115,26 +118,30 @@ static bool went_in(const apply_result *r)
     return r->code == ERR_OK && !r->replayed && r->changes.seq != 0;
 }
 
+void writer_publish(writer *w, const op *o, const apply_result *r, base **b)
+{
+    if (!went_in(r)) {
+        return;
+    }
+    if (o->kind == OP_GENERATION_ACTIVATE) {
+        publish_generation(w, r, b);
+    } else {
+        publish(w, r);
+    }
+    if (w->options.changed != NULL) {
+        w->options.changed(w->options.changed_ctx, &r->changes);
+    }
+    pthread_mutex_lock(&w->mutex);
+    w->seq = r->seq;
+    pthread_mutex_unlock(&w->mutex);
+}
+
 static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
 {
     uint64_t began = clock_ns();
     size_t i = 0;
     for (writer_job *j = jobs; j != NULL; j = j->next, i++) {
-        const apply_result *r = &g->results[i];
-        if (!went_in(r)) {
-            continue;
-        }
-        if (j->op->kind == OP_GENERATION_ACTIVATE) {
-            publish_generation(w, r, &j->base);
-        } else {
-            publish(w, r);
-        }
-        if (w->options.changed != NULL) {
-            w->options.changed(w->options.changed_ctx, &r->changes);
-        }
-        pthread_mutex_lock(&w->mutex);
-        w->seq = r->seq;
-        pthread_mutex_unlock(&w->mutex);
+        writer_publish(w, j->op, &g->results[i], &j->base);
     }
     metric_observe(w->live_seconds, 1e-9 * (double)(clock_ns() - began));
 }
@@ -150,13 +157,14 @@ void writer_reopen(writer *w)
         log_event(LOG_ERROR, "store_reopen_failed", log_text("error", e.text));
         return;
     }
-    if (info.seq != w->seq || memcmp(info.lineage, w->options.lineage, LINEAGE_BYTES) != 0) {
+    if (info.seq != w->seq || !writer_log_agrees(w, &info) ||
+        memcmp(info.lineage, w->options.lineage, LINEAGE_BYTES) != 0) {
         w->options.fatal(w->options.fatal_ctx,
                          "the store on disk is not what the tables hold; reading all anew");
         return;
     }
     log_event(LOG_WARN, "store_reopened", log_int("seq", info.seq));
-    set_state(w, true, "");
+    writer_set_state(w, true, "");
 }
 
 static void refuse_all(writer_group *g, err_code code, const char *why)
@@ -182,10 +190,16 @@ static void count_refusals(writer *w, const writer_group *g)
     }
     /* one op that went in says that there is room again; one refused for another reason does not */
     if (full == g->count) {
-        set_state(w, true, "the disk, the map or the quota is full");
+        writer_set_state(w, true, "the disk, the map or the quota is full");
     } else if (full == 0 && in > 0) {
-        set_state(w, true, "");
+        writer_set_state(w, true, "");
     }
+}
+
+void writer_count_in(writer *w, size_t count, uint64_t ns)
+{
+    metric_observe(w->commit_seconds, 1e-9 * (double)ns);
+    metric_observe(w->group_ops, (double)count);
 }
 
 static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *g)
@@ -208,8 +222,7 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     uint64_t ended = clock_ns();
     w->commit_ns = ended - began;
     atomic_store(&w->own_since_ns, ended);
-    metric_observe(w->commit_seconds, 1e-9 * (double)w->commit_ns);
-    metric_observe(w->group_ops, (double)count);
+    writer_count_in(w, count, w->commit_ns);
     /* also after a failure: ops that were tried alone may be in before the one that failed */
     publish_group(w, jobs, g);
     if (rc == ERR_OK) {
@@ -221,40 +234,45 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
               log_text("error", e.text), log_int("ops", count));
     if (rc == ERR_OUTCOME_UNKNOWN || rc == ERR_UNAVAILABLE) {
         metric_count(w->failed_commits, 1);
-        set_state(w, false,
-                  rc == ERR_UNAVAILABLE ? e.text : "a commit failed; the store is being read back");
+        writer_set_state(w, false,
+                         rc == ERR_UNAVAILABLE ? e.text
+                                               : "a commit failed; the store is being read back");
         atomic_store(&w->own_since_ns, 0);
         writer_reopen(w);
         atomic_store(&w->own_since_ns, clock_ns());
     } else {
-        set_state(w, true, "the last write failed");
+        writer_set_state(w, true, "the last write failed");
     }
 }
 
 /* The job may be gone as soon as `done` was called, so what is needed of it is read before. */
+void writer_finish_job(writer *w, writer_job *j, writer_group *g, const apply_result *result)
+{
+    size_t bytes = j->bytes;
+    if (j->base != NULL) {
+        base_release(j->base);
+        j->base = NULL;
+    }
+    j->result = result;
+    j->group = g;
+    j->done_ns = clock_ns();
+    j->done(j);
+    writer_unreserve(w, bytes);
+}
+
 static void finish_jobs(writer *w, writer_job *jobs, writer_group *g)
 {
-    uint64_t now = clock_ns();
     size_t i = 0;
     for (writer_job *j = jobs; j != NULL; i++) {
         writer_job *next = j->next;
-        size_t bytes = j->bytes;
-        if (j->base != NULL) {
-            base_release(j->base);
-            j->base = NULL;
-        }
-        j->result = &g->results[i];
-        j->group = g;
-        j->done_ns = now;
-        j->done(j);
-        writer_unreserve(w, bytes);
+        writer_finish_job(w, j, g, &g->results[i]);
         j = next;
     }
 }
 
 void writer_fail(writer *w, writer_job *job, err_code code, const char *why)
 {
-    writer_group *g = group_needed(1);
+    writer_group *g = writer_group_needed(1, 1);
     refuse_all(g, code, why);
     job->next = NULL;
     job->taken_ns = clock_ns();
@@ -264,7 +282,7 @@ void writer_fail(writer *w, writer_job *job, err_code code, const char *why)
 void writer_run_group(writer *w, writer_job *jobs, size_t count)
 {
     uint64_t now = clock_ns();
-    writer_group *g = group_needed(count);
+    writer_group *g = writer_group_needed(count, count);
     for (writer_job *j = jobs; j != NULL; j = j->next) {
         j->taken_ns = now;
     }

@@ -82,6 +82,7 @@ static err_code set_identity(store *staged, const store_info *owner, err *e)
         return rc;
     }
     lineage_new(w->state.info.lineage);
+    memset(w->state.info.external, 0, sizeof w->state.info.external);
     w->state.info.seq = owner->seq;
     return store_write_commit(w, e);
 }

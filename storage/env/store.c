@@ -73,7 +73,10 @@ static err_code leave_snapshot(store *s, err *e)
         return ERR_OK;
     }
     w->state.snapshot = false;
-    lineage_new(w->state.info.lineage);
+    if (!s->options.keep_lineage || w->state.info.external[0] == '\0') {
+        lineage_new(w->state.info.lineage);
+        memset(w->state.info.external, 0, sizeof w->state.info.external);
+    }
     return store_write_commit(w, e);
 }
 

@@ -44,6 +44,8 @@ typedef struct store_options {
     bool no_sync;  /* no fsync at commit: only for building a copy that is synced at its end */
     bool training; /* take train.lock as store_train_lock does, but before the content is opened,
                       so that no import replaces it */
+    bool keep_lineage; /* of a snapshot that stands at a position of an external log: it goes on as
+                          another node of the same log */
     uint64_t quota_bytes;  /* additions beyond are refused; a reserve stays for deletions. 0: none,
                               1 TiB of address space */
     uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: 64 MiB */

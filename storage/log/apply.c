@@ -326,6 +326,10 @@ static err_code apply_message_in(store_write *w, const apply_message *m, apply_r
 {
     bool repeat = false;
     assert(m->position.length <= EXTERNAL_POSITION_MAX);
+    if (m->publisher == NULL && m->count > 0 && w->state.info.external[0] != '\0') {
+        return err_set(e, ERR_CONFLICT,
+                       "this store belongs to a cluster, whose nodes alone write to it");
+    }
     err_code rc = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;
     for (size_t i = 0; i < m->count && rc == ERR_OK; i++) {
         if (repeat) {
@@ -433,6 +437,17 @@ static err_code quota_check(store *s, const op *const *ops, size_t count, err *e
     return deletes && room == 0 && store_reserve_room(s) == 0
                ? err_set(e, ERR_FULL, "the store's quota and its reserve for deletions are used up")
                : ERR_OK;
+}
+
+err_code apply_admit(store *s, const op *o, uint64_t pending, uint64_t *bytes, err *e)
+{
+    *bytes = quota_need(o);
+    if (*bytes == 0) {
+        return quota_check(s, &o, 1, e);
+    }
+    uint64_t need = pending + *bytes;
+    return store_quota_room(s, need) < need ? err_set(e, ERR_FULL, "the store's quota is used up")
+                                            : ERR_OK;
 }
 
 static err_code attempt_ops(store *s, const op *const *ops, size_t count, apply_result *results,

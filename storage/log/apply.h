@@ -95,7 +95,8 @@ enum { PUBLISHER_BYTES = 16, PUBLISHER_WINDOW = 64 };
 /* One message of an external log: ops that were published together. */
 typedef struct apply_message {
     const unsigned char *publisher; /* (PUBLISHER_BYTES) the incarnation that numbered it; NULL:
-                                       none, and nothing is dropped as a repeat */
+                                       none, and nothing is dropped as a repeat;
+                                       refused once the store has a position */
     uint64_t number;                /* from 1 on; at most PUBLISHER_WINDOW in flight */
     slice position;                 /* of the log after the message, up to EXTERNAL_POSITION_MAX
                                        bytes; absent: stays */
@@ -110,6 +111,11 @@ typedef struct apply_message {
  * stops applying, as skipping one would part this node from the others. */
 err_code apply_messages(store *s, const apply_message *messages, size_t count,
                         apply_result *results, err *e) ERR_CHECKED;
+
+/* apply_admit refuses an op with ERR_FULL for which the quota, or its reserve for deletions, has no
+ * room beside `pending` bytes of ops that were admitted and are not applied yet. *bytes is what the
+ * op may take. For ops that go through an external log: asked before they are published. */
+err_code apply_admit(store *s, const op *o, uint64_t pending, uint64_t *bytes, err *e) ERR_CHECKED;
 
 /* apply_one is apply_group for one op; returns the result's code. */
 err_code apply_one(store *s, const op *o, apply_result *result, err *e) ERR_CHECKED;

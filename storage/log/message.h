@@ -36,8 +36,9 @@ typedef struct message {
 void message_encode(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number,
                     const op *const *ops, size_t count, encoder *x);
 
-/* The same, op by op: message_begin starts a message without ops. message_add appends one, unless the
- * message then takes more than `bytes_max` or has too many ops: false, and `x` stays as it was. */
+/* The same, op by op: message_begin starts a message without ops. message_add appends one, unless
+ * the message then takes more than `bytes_max` or has too many ops: false, and `x` stays as it was.
+ */
 void message_begin(const unsigned char publisher[PUBLISHER_BYTES], uint64_t number, encoder *x);
 bool message_add(const op *o, size_t bytes_max, encoder *x);
 

@@ -40,7 +40,7 @@ looks_back() { # layer, folders from the first to the last
 looks_back core common words search model train serve demo
 looks_back core/train method eval loop
 looks_back core/serve state filter query update
-looks_back server telemetry cli checkup load encode runtime jobs http commands
+looks_back server telemetry cli checkup load encode runtime cluster jobs http commands
 looks_back storage env records models log exchange maintenance import
 complain "the wings train and serve do not include each other" \
     "$(search '#include "core/serve/' $(files 'core/train/*'); search '#include "core/train/' $(files 'core/serve/*'))"
@@ -51,7 +51,7 @@ for folder in core/*/ storage/*/ api/*/ server/*/; do
     core/common/ | core/words/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
     storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
     api/web/ | api/resources/ | api/clients/) ;;
-    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/encode/ | server/runtime/ | server/jobs/ | server/http/ | server/commands/) ;;
+    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/encode/ | server/runtime/ | server/cluster/ | server/jobs/ | server/http/ | server/commands/) ;;
     *) complain "a folder without a place in the order" "$folder" ;;
     esac
 done
@@ -69,6 +69,7 @@ complain "GnuTLS belongs to server/http, stair ping and storage/env/sha256" \
     "$(search '#include <gnutls' "${all[@]}" | grep -vE '^server/(http/|commands/cmd_ping)|^storage/env/sha256\.c')"
 complain "clocks are read in server/telemetry/clock" \
     "$(search '\b(clock_gettime|gettimeofday)\(|[^a-z_]time\(NULL\)' "${all[@]}" | grep -v '^server/telemetry/clock\.c')"
+complain "libnats belongs to server/cluster" "$(search '#include <nats' "${all[@]}" | grep -v '^server/cluster/')"
 complain "jansson is not for core" "$(search '#include <jansson' "${core[@]}")"
 complain "FAISS belongs to core" "$(search '#include <faiss' "${storage[@]}" "${api[@]}" "${server[@]}")"
 complain "core knows no clock, environment or log" \

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/cluster/cluster.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/common/mem.h"
+#include "server/cluster/cluster_private.h"
+#include "server/cluster/feed.h"
+#include "server/cluster/identity.h"
+#include "server/telemetry/clock.h"
+#include "server/telemetry/log.h"
+
+enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000, WATCH_MS = 500 };
+
+/* A node that lacks more messages than this admits no writes, as it would read them back too late;
+ * one that has been behind for so long is not ready. */
+enum { BEHIND_MAX = 4096, LAG_SECONDS_MAX = 10 };
+
+/* --- state -------------------------------------------------------------------------------- */
+
+shared_link *cluster_link_get(cluster *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    shared_link *l = c->link;
+    if (l != NULL) {
+        atomic_fetch_add(&l->holders, 1);
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return l;
+}
+
+void cluster_link_put(shared_link *l)
+{
+    if (l != NULL && atomic_fetch_sub(&l->holders, 1) == 1) {
+        natsSubscription_Destroy(l->acks_sub);
+        link_close(l->k);
+        natsInbox_Destroy(l->acks);
+        mem_free(l);
+    }
+}
+
+static void set_link(cluster *c, shared_link *l)
+{
+    pthread_mutex_lock(&c->mutex);
+    shared_link *before = c->link;
+    c->link = l;
+    pthread_mutex_unlock(&c->mutex);
+    cluster_link_put(before);
+}
+
+/* With the mutex held. */
+static void measure(cluster *c)
+{
+    if (c->position >= c->last) {
+        c->marked_ns = 0;
+    } else if (c->marked_ns == 0 || c->position >= c->mark) {
+        c->mark = c->last;
+        c->marked_ns = clock_ns();
+    }
+}
+
+static void set_last(cluster *c, uint64_t last)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->last = last > c->last ? last : c->last;
+    measure(c);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static void set_following(cluster *c, bool following, const char *problem)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->following = following;
+    c->led = c->led || following;
+    snprintf(c->problem, sizeof c->problem, "%s", problem);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static bool is_stopping(cluster *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    bool stopping = c->stopping;
+    pthread_mutex_unlock(&c->mutex);
+    return stopping;
+}
+
+/* Returns at the end at once. */
+static void pause_ms(cluster *c, unsigned ms)
+{
+    struct timespec until = clock_deadline((uint64_t)ms * NS_PER_MS);
+    pthread_mutex_lock(&c->mutex);
+    while (!c->stopping && pthread_cond_timedwait(&c->wake, &c->mutex, &until) == 0) {
+    }
+    pthread_mutex_unlock(&c->mutex);
+}
+
+/* --- the follow thread --------------------------------------------------------------------- */
+
+/* connect_log opens a link and looks whether the log is this store's. */
+static err_code connect_log(cluster *c, err *e)
+{
+    shared_link *l = mem_array(1, sizeof *l);
+    log_identity id;
+    log_facts facts;
+    if (l == NULL) {
+        return err_nomem(e, "a connection");
+    }
+    atomic_init(&l->holders, 1);
+    err_code rc = link_open(&l->k, c->setup.options, e);
+    if (rc != ERR_OK) {
+        mem_free(l);
+        return rc;
+    }
+    rc = log_stream_read(l->k, c->setup.options->name, &id, &facts, e);
+    rc = rc == ERR_OK ? log_stream_expect(&c->identity, c->delivered, &id, &facts, e) : rc;
+    rc = rc == ERR_OK ? publish_listen(c, l, e) : rc;
+    if (rc != ERR_OK) {
+        cluster_link_put(l);
+        return rc;
+    }
+    log_event(LOG_INFO, "cluster_connected", log_text("server", l->k->server),
+              log_int("position", c->delivered), log_int("last", facts.last));
+    set_last(c, facts.last);
+    set_link(c, l);
+    return ERR_OK;
+}
+
+static err_code hand_over(cluster *c, const feed_message *m, err *e)
+{
+    char position[24];
+    snprintf(position, sizeof position, "%" PRIu64, m->sequence);
+    set_last(c, m->sequence + m->pending);
+    err_code rc = writer_deliver(c->writer, m->bytes, slice_of(position), e);
+    if (rc == ERR_OK) {
+        c->delivered = m->sequence;
+    }
+    return rc;
+}
+
+/* Reads the log until something ends it. */
+static err_code follow(cluster *c, const nats_link *k, err *e)
+{
+    feed *f = NULL;
+    err_code rc = feed_open(&f, k, c->setup.options->name, c->delivered, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    set_following(c, true, "");
+    writer_resend(c->writer);
+    while (rc == ERR_OK && !is_stopping(c)) {
+        feed_message m;
+        rc = feed_next(f, &m, e);
+        if (rc == ERR_OK && m.owned != NULL) {
+            rc = hand_over(c, &m, e);
+            feed_message_free(&m);
+        }
+    }
+    feed_close(f);
+    return rc;
+}
+
+static err_code session(cluster *c, err *e)
+{
+    shared_link *l = cluster_link_get(c);
+    if (l != NULL && !link_alive(l->k)) {
+        cluster_link_put(l);
+        l = NULL;
+        set_link(c, NULL);
+    }
+    err_code rc = ERR_OK;
+    if (l == NULL) {
+        rc = connect_log(c, e);
+        l = rc == ERR_OK ? cluster_link_get(c) : NULL;
+    }
+    rc = rc == ERR_OK ? follow(c, l->k, e) : rc;
+    cluster_link_put(l);
+    return rc;
+}
+
+static void *follow_main(void *argument)
+{
+    cluster *c = argument;
+    unsigned pause = 0;
+    char told[256] = "";
+    pthread_setname_np(pthread_self(), "cluster");
+    while (!is_stopping(c)) {
+        err e = ERR_INIT;
+        uint64_t before = c->delivered, began = clock_ns();
+        err_code rc = session(c, &e);
+        if (rc == ERR_OK) {
+            continue;
+        }
+        set_following(c, false, e.text);
+        if (strcmp(told, e.text) != 0 && !is_stopping(c)) {
+            log_event(rc == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
+                      log_text("error", e.text));
+            snprintf(told, sizeof told, "%s", e.text);
+        }
+        bool lasted = c->delivered != before || clock_ns() - began > 1000000000U;
+        pause = rc != ERR_UNAVAILABLE       ? PAUSE_REFUSED_MS
+                : lasted                    ? 0
+                : pause == 0                ? PAUSE_FIRST_MS
+                : 2 * pause < PAUSE_MOST_MS ? 2 * pause
+                                            : PAUSE_MOST_MS;
+        pause_ms(c, pause);
+    }
+    nats_ReleaseThreadMemory();
+    return NULL;
+}
+
+/* --- the watch thread ----------------------------------------------------------------------- */
+
+static void watch(cluster *c)
+{
+    log_facts facts = {0};
+    shared_link *l = cluster_link_get(c);
+    bool led = false;
+    if (l != NULL) {
+        led = log_stream_read(l->k, c->setup.options->name, NULL, &facts, NULL) == ERR_OK &&
+              facts.led;
+    }
+    cluster_link_put(l);
+    pthread_mutex_lock(&c->mutex);
+    c->led = led;
+    pthread_mutex_unlock(&c->mutex);
+    if (led) {
+        set_last(c, facts.last);
+    }
+}
+
+static void *watch_main(void *argument)
+{
+    cluster *c = argument;
+    pthread_setname_np(pthread_self(), "cluster-watch");
+    while (!is_stopping(c)) {
+        watch(c);
+        pause_ms(c, WATCH_MS);
+    }
+    nats_ReleaseThreadMemory();
+    return NULL;
+}
+
+/* --- what the engine asks ------------------------------------------------------------------- */
+
+static err_code on_admit(void *ctx, err *e)
+{
+    cluster *c = ctx;
+    err_code rc = ERR_OK;
+    pthread_mutex_lock(&c->mutex);
+    if (!c->following || c->link == NULL || !link_alive(c->link->k)) {
+        rc = err_set(e, ERR_UNAVAILABLE, "the cluster's log is out of reach; nothing was written");
+    } else if (!c->led) {
+        rc = err_set(e, ERR_UNAVAILABLE,
+                     "the cluster's log has no leader, so it takes no writes; nothing was written");
+    } else if (c->last > c->position + BEHIND_MAX) {
+        rc = err_set(e, ERR_UNAVAILABLE,
+                     "this node is %" PRIu64
+                     " messages behind the cluster's log; nothing was written",
+                     c->last - c->position);
+    } else if (clock_ns() < atomic_load(&c->full_until_ns)) {
+        rc = err_set(e, ERR_FULL, "the cluster's log is full");
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return rc;
+}
+
+static void on_applied(void *ctx, slice position, const char *stopped)
+{
+    cluster *c = ctx;
+    uint64_t at = 0;
+    char text[24];
+    snprintf(text, sizeof text, "%.*s", (int)position.length, position.at);
+    bool known = log_position_read(text, &at);
+    pthread_mutex_lock(&c->mutex);
+    c->position = known ? at : c->position;
+    snprintf(c->stopped, sizeof c->stopped, "%s", stopped);
+    measure(c);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static void on_confirmed(void *ctx, double seconds)
+{
+    metric_observe(((cluster *)ctx)->gauges.publish, seconds);
+}
+
+/* A thread that does not start leaves the other to be joined by the stop. */
+static err_code start_threads(cluster *c, err *e)
+{
+    int failed = pthread_create(&c->follow_thread, NULL, follow_main, c);
+    if (failed != 0) {
+        return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
+    }
+    failed = pthread_create(&c->watch_thread, NULL, watch_main, c);
+    if (failed != 0) {
+        pthread_mutex_lock(&c->mutex);
+        c->stopping = true;
+        pthread_cond_broadcast(&c->wake);
+        pthread_mutex_unlock(&c->mutex);
+        pthread_join(c->follow_thread, NULL);
+        return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
+    }
+    c->started = true;
+    return ERR_OK;
+}
+
+static err_code on_start(void *ctx, store *s, writer *w, err *e)
+{
+    cluster *c = ctx;
+    store_info info;
+    err why = ERR_INIT;
+    c->store = s;
+    c->writer = w;
+    err_code rc = store_stat(s, &info, e);
+    if (rc == ERR_OK && !log_position_read(info.external, &c->delivered)) {
+        rc = err_set(
+            e, ERR_CONFLICT,
+            "this store belongs to no cluster: stair cluster init makes it the first of one, "
+            "stair cluster join fills an empty folder from one");
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    store_lineage_text(info.lineage, c->identity.lineage);
+    c->position = c->delivered;
+    rc = connect_log(c, &why);
+    if (rc == ERR_UNAVAILABLE) {
+        log_event(LOG_WARN, "cluster_not_following", log_text("error", why.text));
+        set_following(c, false, why.text);
+        rc = ERR_OK;
+    }
+    return rc == ERR_OK ? start_threads(c, e) : err_set(e, rc, "%s", why.text);
+}
+
+static void on_stop(void *ctx)
+{
+    cluster *c = ctx;
+    pthread_mutex_lock(&c->mutex);
+    c->stopping = true;
+    pthread_cond_broadcast(&c->wake);
+    pthread_mutex_unlock(&c->mutex);
+    if (c->started) {
+        pthread_join(c->follow_thread, NULL);
+        pthread_join(c->watch_thread, NULL);
+        c->started = false;
+    }
+    set_link(c, NULL);
+}
+
+/* --- metrics --------------------------------------------------------------------------------- */
+
+static const metric_info info_connected = {.name = "stair_cluster_connected",
+                                           .help = "1 while this node reads the cluster's log.",
+                                           .kind = METRIC_GAUGE};
+static const metric_info info_lag_ops = {
+    .name = "stair_cluster_lag_ops",
+    .help = "Messages of the cluster's log that this node has not applied.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_lag_seconds = {
+    .name = "stair_cluster_lag_seconds",
+    .help = "Since this node had last applied all of the cluster's log; 0: it has.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_stopped = {
+    .name = "stair_cluster_apply_stopped",
+    .help = "1 while a message of the cluster's log cannot be applied here.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_publish = {
+    .name = "stair_cluster_publish_duration_seconds",
+    .help = "From publishing a message of writes until it was read back and applied.",
+    .kind = METRIC_HISTOGRAM};
+
+static void collect(void *ctx)
+{
+    cluster *c = ctx;
+    cluster_status status;
+    cluster_tell(c, &status);
+    metric_set(c->gauges.connected, status.connected ? 1 : 0);
+    metric_set(c->gauges.lag_ops,
+               status.last > status.position ? (double)(status.last - status.position) : 0);
+    metric_set(c->gauges.lag_seconds, status.lag_seconds);
+    metric_set(c->gauges.stopped, status.stopped ? 1 : 0);
+}
+
+static err_code declare(cluster *c, err *e)
+{
+    const metric_plain all[] = {
+        {&info_connected, &c->gauges.connected},     {&info_lag_ops, &c->gauges.lag_ops},
+        {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
+        {&info_publish, &c->gauges.publish},
+    };
+    err_code rc = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
+    return rc == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : rc;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static err_code make_incarnation(unsigned char out[PUBLISHER_BYTES], err *e)
+{
+    for (size_t have = 0; have < PUBLISHER_BYTES;) {
+        ssize_t got = getrandom(out + have, PUBLISHER_BYTES - have, 0);
+        if (got < 0 && errno != EINTR) {
+            return err_set(e, ERR_IO, "random bytes: %s", strerror(errno));
+        }
+        have += got > 0 ? (size_t)got : 0;
+    }
+    return ERR_OK;
+}
+
+err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
+{
+    *out = NULL;
+    cluster *c = mem_array(1, sizeof *c);
+    if (c == NULL) {
+        return err_nomem(e, "the cluster");
+    }
+    pthread_mutex_init(&c->mutex, NULL);
+    clock_cond_init(&c->wake);
+    c->setup = *setup;
+    c->log = (replicated_log){.ctx = c,
+                              .start = on_start,
+                              .stop = on_stop,
+                              .admit = on_admit,
+                              .bytes_max = publish_bytes_max,
+                              .publish = publish_message,
+                              .applied = on_applied,
+                              .confirmed = on_confirmed};
+    log_stream_subject(setup->options->name, c->subject);
+    err_code rc = make_incarnation(c->log.publisher, e);
+    rc =
+        rc == ERR_OK ? identity_set(&c->identity, setup->interaction_types, setup->encoder, e) : rc;
+    rc = rc == ERR_OK ? identity_node(setup->options, c->node, e) : rc;
+    rc = rc == ERR_OK ? declare(c, e) : rc;
+    if (rc != ERR_OK) {
+        cluster_free(c);
+        return rc;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+void cluster_free(cluster *c)
+{
+    if (c != NULL) {
+        link_end();
+        pthread_mutex_destroy(&c->mutex);
+        pthread_cond_destroy(&c->wake);
+        mem_free(c);
+    }
+}
+
+const replicated_log *cluster_log(cluster *c)
+{
+    return &c->log;
+}
+
+void cluster_tell(cluster *c, cluster_status *out)
+{
+    memset(out, 0, sizeof *out);
+    pthread_mutex_lock(&c->mutex);
+    out->connected = c->following && c->link != NULL && link_alive(c->link->k);
+    out->led = out->connected && c->led;
+    out->position = c->position;
+    out->last = c->last > c->position ? c->last : c->position;
+    out->lag_seconds = c->marked_ns != 0 ? 1e-9 * (double)(clock_ns() - c->marked_ns) : 0;
+    out->stopped = c->stopped[0] != '\0';
+    snprintf(out->problem, sizeof out->problem, "%s", out->stopped ? c->stopped : c->problem);
+    pthread_mutex_unlock(&c->mutex);
+    out->ready = out->lag_seconds < LAG_SECONDS_MAX && !(out->stopped && out->last > out->position);
+    if (out->problem[0] == '\0' && !out->led) {
+        snprintf(out->problem, sizeof out->problem,
+                 "the cluster's log takes no writes: it has no leader");
+    }
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/cluster/link.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/cluster/server_info.h"
+#include "server/telemetry/version.h"
+
+enum {
+    CONNECT_MS = 2000,
+    ASK_MS = 2000,
+    PING_MS = 1000, /* a server that answers no ping for so long, twice, is gone */
+    WRITE_MS = 2000,
+    CREDENTIALS_BYTES_MAX = 64 * 1024,
+};
+
+/* --- credentials --- */
+
+/* The text behind "name=" at the begin of a line, ended by a NUL in place; NULL: no such line. */
+static char *line_of(char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (char *at = text; at != NULL && *at != '\0';) {
+        if (strncmp(at, name, length) == 0 && at[length] == '=') {
+            return at + length + 1;
+        }
+        at = strchr(at, '\n');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return NULL;
+}
+
+static void end_line(char *at)
+{
+    if (at != NULL) {
+        at[strcspn(at, "\r\n")] = '\0';
+    }
+}
+
+static natsStatus set_plain(natsOptions *options, char *text)
+{
+    char *user = line_of(text, "user"), *password = line_of(text, "password");
+    char *token = line_of(text, "token");
+    end_line(user);
+    end_line(password);
+    end_line(token);
+    return token != NULL                      ? natsOptions_SetToken(options, token)
+           : user != NULL && password != NULL ? natsOptions_SetUserInfo(options, user, password)
+                                              : NATS_INVALID_ARG;
+}
+
+/* Nothing of the file's content is in a message. */
+static err_code set_credentials(natsOptions *options, const char *path, err *e)
+{
+    char text[CREDENTIALS_BYTES_MAX];
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return err_set(e, ERR_INVALID, "cluster_credentials: %s: %s", path, strerror(errno));
+    }
+    size_t length = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[length] = '\0';
+    natsStatus s = strstr(text, "BEGIN NATS USER JWT") != NULL
+                       ? natsOptions_SetUserCredentialsFromFiles(options, path, NULL)
+                       : set_plain(options, text);
+    explicit_bzero(text, sizeof text);
+    return s == NATS_OK ? ERR_OK
+                        : err_set(e, ERR_INVALID,
+                                  "cluster_credentials: %s: expected a .creds file, or lines "
+                                  "user=... and password=..., or token=...",
+                                  path);
+}
+
+/* --- connecting --- */
+
+static err_code set_tls(natsOptions *options, const cluster_options *o, err *e)
+{
+    natsStatus s = NATS_OK;
+    if (o->tls_ca != NULL) {
+        s = natsOptions_SetSecure(options, true);
+        s = s == NATS_OK ? natsOptions_LoadCATrustedCertificates(options, o->tls_ca) : s;
+        if (s != NATS_OK) {
+            return err_set(e, ERR_INVALID,
+                           "cluster_tls_ca: %s: no certificates can be read from it", o->tls_ca);
+        }
+    }
+    if (o->tls_certificate != NULL) {
+        s = natsOptions_SetSecure(options, true);
+        s = s == NATS_OK
+                ? natsOptions_LoadCertificatesChain(options, o->tls_certificate, o->tls_key)
+                : s;
+        if (s != NATS_OK) {
+            return err_set(e, ERR_INVALID,
+                           "cluster_tls_certificate, cluster_tls_key: %s, %s: no certificate with "
+                           "its key can be read from them",
+                           o->tls_certificate, o->tls_key);
+        }
+    }
+    return ERR_OK;
+}
+
+static natsStatus set_servers(natsOptions *options, const char *urls)
+{
+    char *copy = mem_string(urls, strlen(urls));
+    const char *list[CLUSTER_URLS_MAX];
+    int count = 0;
+    if (copy == NULL) {
+        return NATS_NO_MEMORY;
+    }
+    for (char *at = copy, *next = NULL; at != NULL && count < CLUSTER_URLS_MAX; at = next) {
+        next = strchr(at, ',');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        list[count++] = at;
+    }
+    natsStatus s = natsOptions_SetServers(options, list, count);
+    mem_free(copy);
+    return s;
+}
+
+/* The library prints errors of its own where nobody takes them. */
+static void on_error(natsConnection *nc, natsSubscription *subscription, natsStatus status,
+                     void *ctx)
+{
+    (void)nc;
+    (void)subscription;
+    (void)status;
+    (void)ctx;
+}
+
+static err_code set_options(natsOptions *options, const cluster_options *o, err *e)
+{
+    natsStatus s = set_servers(options, o->urls);
+    s = s == NATS_OK ? natsOptions_SetName(options, "stair") : s;
+    s = s == NATS_OK ? natsOptions_SetTimeout(options, CONNECT_MS) : s;
+    s = s == NATS_OK ? natsOptions_SetAllowReconnect(options, false) : s;
+    s = s == NATS_OK ? natsOptions_SetPingInterval(options, PING_MS) : s;
+    s = s == NATS_OK ? natsOptions_SetMaxPingsOut(options, 2) : s;
+    s = s == NATS_OK ? natsOptions_SetWriteDeadline(options, WRITE_MS) : s;
+    s = s == NATS_OK ? natsOptions_SetSendAsap(options, true) : s;
+    s = s == NATS_OK ? natsOptions_SetErrorHandler(options, on_error, NULL) : s;
+    if (s != NATS_OK) {
+        return err_set(e, ERR_INVALID, "cluster: %s", natsStatus_GetText(s));
+    }
+    err_code rc = o->credentials != NULL ? set_credentials(options, o->credentials, e) : ERR_OK;
+    return rc == ERR_OK ? set_tls(options, o, e) : rc;
+}
+
+/* What a server said at the connection's begin; never with a secret, as servers get none in URLs.
+ */
+static err_code connect_error(natsStatus s, err *e)
+{
+    const char *said = nats_GetLastError(NULL);
+    switch (s) {
+    case NATS_CONNECTION_AUTH_FAILED:
+    case NATS_NOT_PERMITTED:
+        return err_set(e, ERR_CONFLICT,
+                       "the NATS servers refuse this client's credentials (cluster_credentials)");
+    case NATS_SSL_ERROR:
+    case NATS_SECURE_CONNECTION_WANTED:
+    case NATS_SECURE_CONNECTION_REQUIRED:
+        return err_set(e, ERR_CONFLICT, "no TLS connection to the NATS servers comes about: %.200s",
+                       said != NULL && said[0] != '\0' ? said : natsStatus_GetText(s));
+    default:
+        return err_set(e, ERR_UNAVAILABLE, "no NATS server can be reached: %s",
+                       natsStatus_GetText(s));
+    }
+}
+
+err_code link_error(const nats_link *k, natsStatus status, jsErrCode code, const char *what, err *e)
+{
+    const char *said = NULL;
+    if (code == JSNotEnabledErr || code == JSNotEnabledForAccountErr ||
+        (status == NATS_NO_RESPONDERS && code == 0)) {
+        return err_set(e, ERR_CONFLICT, "%s: the NATS server has no JetStream for this account",
+                       what);
+    }
+    (void)natsConnection_GetLastError(k->connection, &said);
+    if (said != NULL && strcasestr(said, "permissions violation") != NULL) {
+        return err_set(e, ERR_CONFLICT, "%s: the NATS servers do not permit it: %.200s", what,
+                       said);
+    }
+    if (status == NATS_TIMEOUT || status == NATS_NO_RESPONDERS || !link_alive(k)) {
+        return err_set(e, ERR_UNAVAILABLE, "%s: the NATS servers give no answer", what);
+    }
+    said = nats_GetLastError(NULL);
+    return err_set(e, status == NATS_NOT_FOUND ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s: %.200s",
+                   what, said != NULL && said[0] != '\0' ? said : natsStatus_GetText(status));
+}
+
+/* --- what the server must be --- */
+
+static err_code check_version(nats_link *k, const cluster_options *o, err *e)
+{
+    char url[512];
+    natsStatus s = natsConnection_GetConnectedUrl(k->connection, url, sizeof url);
+    if (s != NATS_OK) {
+        return err_set(e, ERR_UNAVAILABLE, "the connection to the NATS server broke");
+    }
+    err_code rc = server_info_version(url, k->server, sizeof k->server, o->insecure_log ? NULL : e);
+    if (o->insecure_log) {
+        return ERR_OK;
+    }
+    if (rc == ERR_OK && server_info_compare(k->server, 2, 10, 23) < 0) {
+        rc = err_set(e, ERR_CONFLICT,
+                     "the NATS server is version %s, which can lose a stream in a crash: expected "
+                     "2.10.23 or newer (cluster_insecure_log takes it all the same)",
+                     k->server);
+    }
+    return rc;
+}
+
+static err_code check_jetstream(const nats_link *k, err *e)
+{
+    jsAccountInfo *account = NULL;
+    jsErrCode code = 0;
+    natsStatus s = js_GetAccountInfo(&account, k->stream, NULL, &code);
+    jsAccountInfo_Destroy(account);
+    return s == NATS_OK ? ERR_OK : link_error(k, s, code, "asking for JetStream", e);
+}
+
+err_code link_open(nats_link **out, const cluster_options *o, err *e)
+{
+    natsOptions *options = NULL;
+    jsOptions asking;
+    *out = NULL;
+    nats_link *k = mem_array(1, sizeof *k);
+    if (k == NULL || natsOptions_Create(&options) != NATS_OK) {
+        mem_free(k);
+        return err_nomem(e, "a connection");
+    }
+    err_code rc = set_options(options, o, e);
+    natsStatus s = rc == ERR_OK ? natsConnection_Connect(&k->connection, options) : NATS_OK;
+    rc = rc == ERR_OK && s != NATS_OK ? connect_error(s, e) : rc;
+    natsOptions_Destroy(options);
+    (void)jsOptions_Init(&asking);
+    asking.Wait = ASK_MS;
+    if (rc == ERR_OK && natsConnection_JetStream(&k->stream, k->connection, &asking) != NATS_OK) {
+        rc = err_nomem(e, "a connection");
+    }
+    rc = rc == ERR_OK ? check_version(k, o, e) : rc;
+    rc = rc == ERR_OK ? check_jetstream(k, e) : rc;
+    if (rc != ERR_OK) {
+        link_close(k);
+        return rc;
+    }
+    int64_t most = natsConnection_GetMaxPayload(k->connection);
+    k->payload_max = most > 0 ? (size_t)most : 0;
+    *out = k;
+    return ERR_OK;
+}
+
+bool link_alive(const nats_link *k)
+{
+    return natsConnection_Status(k->connection) == NATS_CONN_STATUS_CONNECTED;
+}
+
+void link_close(nats_link *k)
+{
+    if (k != NULL) {
+        jsCtx_Destroy(k->stream);
+        natsConnection_Destroy(k->connection);
+        mem_free(k);
+    }
+}
+
+void link_end(void)
+{
+    nats_ReleaseThreadMemory();
+    (void)nats_CloseAndWait(CONNECT_MS);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stair cluster: what several nodes that share a log need beside serving.
+ *
+ *     init     makes the log of a store, and the store the first of the cluster
+ *     status   tells whose the log is and how long, and where a store stands in it
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "core/common/interaction_types.h"
+#include "server/cli/cluster_options.h"
+#include "server/cli/command.h"
+#include "server/cli/encoder_options.h"
+#include "server/cli/result.h"
+#include "server/cluster/identity.h"
+#include "server/cluster/link.h"
+#include "server/cluster/log_stream.h"
+#include "server/telemetry/clock.h"
+#include "storage/log/apply.h"
+#include "storage/maintenance/recover.h"
+
+typedef struct cluster_arguments {
+    const char *store, *interaction_types;
+    cluster_options cluster;
+    encoder_options encoder;
+    bool json;
+} cluster_arguments;
+
+static err_code types_check(const char *text, err *e)
+{
+    interaction_types types;
+    return interaction_types_parse(&types, text, e);
+}
+
+static const option table[] = {{.name = "store",
+                                .type = OPTION_TEXT,
+                                .offset = offsetof(cluster_arguments, store),
+                                .value = "DIR",
+                                .help = "folder of the store; status can do without"},
+                               OPTIONS_CLUSTER(cluster_arguments),
+                               {.name = "interaction-types",
+                                .type = OPTION_TEXT,
+                                .check = types_check,
+                                .offset = offsetof(cluster_arguments, interaction_types),
+                                .initial = INTERACTION_TYPES_DEFAULT,
+                                .value = "LIST",
+                                .help = "as for serve; all nodes of a cluster have the same"},
+                               OPTIONS_ENCODER(cluster_arguments),
+                               OPTION_JSON(cluster_arguments),
+                               OPTION_END};
+
+/* --- init --- */
+
+static err_code set_position(store *s, const char *position, err *e)
+{
+    const apply_message m = {.position = slice_of(position)};
+    return apply_messages(s, &m, 1, NULL, e);
+}
+
+/* A log that is there already is this store's only if init was interrupted before the store learnt
+ * its position: then the log is empty. */
+static err_code make_log(const cluster_arguments *a, const nats_link *k, const log_identity *own,
+                         err *e)
+{
+    log_identity id;
+    log_facts facts;
+    err why = ERR_INIT;
+    err_code rc = log_stream_read(k, a->cluster.name, &id, &facts, &why);
+    if (rc == ERR_NOT_FOUND) {
+        return log_stream_create(k, &a->cluster, own, e);
+    }
+    if (rc != ERR_OK) {
+        return err_set(e, rc, "%s", why.text);
+    }
+    if (strcmp(id.lineage, own->lineage) == 0 && facts.last == 0) {
+        return log_stream_expect(own, 0, &id, &facts, e);
+    }
+    return err_set(e, ERR_CONFLICT,
+                   "there is a log of that name, of lineage %s and with %" PRIu64
+                   " messages: a store joins it with stair cluster join",
+                   id.lineage, facts.last);
+}
+
+static err_code init_store(const cluster_arguments *a, store *s, log_identity *own, err *e)
+{
+    store_info info;
+    nats_link *k = NULL;
+    err_code rc = store_stat(s, &info, e);
+    if (rc == ERR_OK && info.external[0] != '\0') {
+        rc = err_set(e, ERR_CONFLICT,
+                     "this store belongs to a cluster already, at position %s of its log",
+                     info.external);
+    }
+    if (rc == ERR_OK) {
+        store_lineage_text(info.lineage, own->lineage);
+        rc = link_open(&k, &a->cluster, e);
+    }
+    rc = rc == ERR_OK ? make_log(a, k, own, e) : rc;
+    link_close(k);
+    return rc == ERR_OK ? set_position(s, "0", e) : rc;
+}
+
+static err_code init(const cluster_arguments *a, err *e)
+{
+    store *s = NULL;
+    log_identity own;
+    char name[LOG_NAME_MAX];
+    const store_options how = {.mode = STORE_OWNER, .now = clock_now()};
+    err_code rc = identity_set(&own, a->interaction_types, &a->encoder, e);
+    rc = rc == ERR_OK ? recover_open(&s, a->store, &how, e) : rc;
+    rc = rc == ERR_OK ? init_store(a, s, &own, e) : rc;
+    store_close(s);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    log_stream_name(a->cluster.name, name);
+    if (a->json) {
+        printf("{\"log\":\"%s\",\"lineage\":\"%s\",\"replicas\":%lld}\n", name, own.lineage,
+               (long long)a->cluster.replicas);
+    } else {
+        printf("%s: made, with %lld replicas; the store is the first of the cluster\n", name,
+               (long long)a->cluster.replicas);
+    }
+    return ERR_OK;
+}
+
+/* --- status --- */
+
+static err_code store_position(const cluster_arguments *a, char out[EXTERNAL_POSITION_MAX + 1],
+                               err *e)
+{
+    store *s = NULL;
+    store_info info;
+    const store_options how = {.mode = STORE_READ, .now = clock_now()};
+    out[0] = '\0';
+    if (a->store == NULL) {
+        return ERR_OK;
+    }
+    err_code rc = recover_open(&s, a->store, &how, e);
+    rc = rc == ERR_OK ? store_stat(s, &info, e) : rc;
+    store_close(s);
+    if (rc == ERR_OK) {
+        memcpy(out, info.external, sizeof info.external);
+    }
+    return rc;
+}
+
+static err_code print_status(const cluster_arguments *a, const nats_link *k, const log_identity *id,
+                             const log_facts *facts, const char *position, err *e)
+{
+    char name[LOG_NAME_MAX];
+    uint64_t first = facts->first, last = facts->last;
+    log_stream_name(a->cluster.name, name);
+    if (!a->json) {
+        printf("%s on NATS %s: lineage %s, %d replicas%s\n", name, k->server, id->lineage,
+               facts->replicas, facts->led ? "" : ", without a leader");
+        printf("messages %" PRIu64 " to %" PRIu64 ", %.1f MiB\n", first, last,
+               (double)facts->bytes / (1024 * 1024));
+        printf(position[0] != '\0' ? "the store stands at %s\n" : "%s", position);
+        return ERR_OK;
+    }
+    json_t *document =
+        json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:I,s:s*}", "log", name, "server", k->server,
+                  "lineage", id->lineage, "led", facts->led, "replicas", facts->replicas, "first",
+                  (json_int_t)first, "last", (json_int_t)last, "bytes", (json_int_t)facts->bytes,
+                  "position", position[0] != '\0' ? position : NULL);
+    err_code rc = result_json(document, JSON_COMPACT, "the status", e);
+    json_decref(document);
+    return rc;
+}
+
+static err_code status(const cluster_arguments *a, err *e)
+{
+    nats_link *k = NULL;
+    log_identity id;
+    log_facts facts;
+    char position[EXTERNAL_POSITION_MAX + 1];
+    err_code rc = store_position(a, position, e);
+    rc = rc == ERR_OK ? link_open(&k, &a->cluster, e) : rc;
+    rc = rc == ERR_OK ? log_stream_read(k, a->cluster.name, &id, &facts, e) : rc;
+    rc = rc == ERR_OK ? print_status(a, k, &id, &facts, position, e) : rc;
+    link_close(k);
+    return rc;
+}
+
+static err_code run(const command_call *call, err *e)
+{
+    const cluster_arguments *a = call->options;
+    const char *what = call->values->rest_count == 1 ? call->values->rest[0] : "";
+    bool initialise = strcmp(what, "init") == 0;
+    if (!initialise && strcmp(what, "status") != 0) {
+        return command_usage(call, e, "expected init or status");
+    }
+    if (a->cluster.urls == NULL) {
+        return command_usage(call, e, "--cluster: required");
+    }
+    if (initialise && a->store == NULL) {
+        return command_usage(call, e, "--store: required");
+    }
+    err_code rc = cluster_options_check(&a->cluster, e);
+    rc = rc == ERR_OK ? encoder_options_check(&a->encoder, e) : rc;
+    if (rc != ERR_OK) {
+        return command_usage(call, e, "%s", e->text);
+    }
+    rc = initialise ? init(a, e) : status(a, e);
+    link_end();
+    return rc;
+}
+
+const command cmd_cluster = {.name = "cluster",
+                             .summary = "make and look at the log that several nodes share",
+                             .usage = "init|status",
+                             .options = table,
+                             .options_bytes = sizeof(cluster_arguments),
+                             .run = run};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/commands/replication.h"
+
+#include <stdio.h>
+
+#ifdef STAIR_CLUSTER
+
+#include "server/cluster/cluster.h"
+
+err_code replication_open(replication **out, const serve_options *o, metrics *m, err *e)
+{
+    cluster *c = NULL;
+    const cluster_setup setup = {.options = &o->cluster,
+                                 .encoder = &o->encoder,
+                                 .interaction_types = o->interaction_types,
+                                 .metrics = m};
+    *out = NULL;
+    err_code rc = cluster_options_check(&o->cluster, e);
+    if (rc == ERR_OK && o->cluster.urls != NULL) {
+        rc = cluster_new(&c, &setup, e);
+    }
+    *out = (replication *)c;
+    return rc;
+}
+
+const replicated_log *replication_log(replication *r)
+{
+    return r != NULL ? cluster_log((cluster *)r) : NULL;
+}
+
+/* A node that cannot write says why; what the writer says of itself goes first. */
+void replication_health(replication *r, api_health *out)
+{
+    cluster_status status;
+    if (r == NULL) {
+        return;
+    }
+    cluster_tell((cluster *)r, &status);
+    out->ready = out->ready && status.ready;
+    out->writable = out->writable && status.led && !status.stopped;
+    if (out->problem[0] == '\0') {
+        snprintf(out->problem, sizeof out->problem, "%.*s", (int)sizeof out->problem - 1,
+                 status.problem);
+    }
+}
+
+void replication_close(replication *r)
+{
+    cluster_free((cluster *)r);
+}
+
+#else
+
+err_code replication_open(replication **out, const serve_options *o, metrics *m, err *e)
+{
+    (void)m;
+    *out = NULL;
+    return o->cluster.urls != NULL
+               ? err_set(e, ERR_INVALID, "cluster: this stair was built for a single node alone")
+               : ERR_OK;
+}
+
+const replicated_log *replication_log(replication *r)
+{
+    (void)r;
+    return NULL;
+}
+
+void replication_health(replication *r, api_health *out)
+{
+    (void)r;
+    (void)out;
+}
+
+void replication_close(replication *r)
+{
+    (void)r;
+}
+
+#endif

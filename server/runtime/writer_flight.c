@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a writer with a log has published and waits for.
+ *
+ * Jobs are admitted here, on this node alone: afterwards no node refuses their ops for want of
+ * room. The log syncs once a message, so a message takes all that waits. The next one goes out
+ * while others are in flight only if it is large enough to be worth a sync of its own.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "core/common/mem.h"
+#include "server/runtime/writer_log_private.h"
+#include "server/telemetry/clock.h"
+#include "server/telemetry/log.h"
+
+enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
+
+static const uint64_t RESEND_NS = 1000000000, OUTCOME_NS = 5000000000, LAUNCH_NS = 5000000000;
+
+/* Below so much free disk additions are refused, so that what the log brings still fits. On a small
+ * disk it is a part of it. */
+static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
+enum { DISK_RESERVE_PART = 20 };
+
+bool flight_may_launch(const writer *w)
+{
+    const writer_log *l = w->log;
+    if (w->first == NULL) {
+        return false;
+    }
+    if (l->stopped || !w->writable || l->flight_count == 0 ||
+        clock_ns() - w->first->submitted_ns > LAUNCH_NS) {
+        return true;
+    }
+    return l->flight_count < FLIGHTS_MAX && w->waiting >= JOBS_WORTH_A_MESSAGE;
+}
+
+/* --- admission --- */
+
+static err_code check_disk(const writer *w, uint64_t need, err *e)
+{
+    struct statvfs disk;
+    if (need == 0 || statvfs(store_dir(w->options.store), &disk) != 0) {
+        return ERR_OK;
+    }
+    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    uint64_t part = (uint64_t)disk.f_blocks * disk.f_frsize / DISK_RESERVE_PART;
+    uint64_t reserve = part < DISK_RESERVE_BYTES ? part : DISK_RESERVE_BYTES;
+    return free_bytes < reserve + need
+               ? err_set(e, ERR_FULL, "the rest of the disk is kept for what the log brings")
+               : ERR_OK;
+}
+
+static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t *bytes, err *e)
+{
+    const writer_log *l = w->log;
+    if (l->stopped || !w->writable) {
+        return err_set(e, ERR_UNAVAILABLE, "this node cannot apply the cluster's log: %s",
+                       w->problem);
+    }
+    if (clock_ns() - j->submitted_ns > LAUNCH_NS) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the cluster's log takes no writes; nothing was written");
+    }
+    err_code rc = l->log->admit(l->log->ctx, e);
+    rc = rc == ERR_OK ? apply_admit(w->options.store, j->op, pending, bytes, e) : rc;
+    return rc == ERR_OK ? check_disk(w, *bytes, e) : rc;
+}
+
+static void refuse(writer *w, writer_job *j, err_code code, const char *why)
+{
+    writer_group *g = writer_group_needed(1, 1);
+    g->results[0].code = code;
+    snprintf(g->results[0].detail, sizeof g->results[0].detail, "%s", why);
+    if (code == ERR_FULL) {
+        metric_count(w->refused_full, 1);
+        writer_set_state(w, true, "the disk, the map or the quota is full");
+    }
+    writer_finish_job(w, j, g, &g->results[0]);
+}
+
+/* --- launching --- */
+
+static uint64_t pending_bytes(const writer_log *l)
+{
+    uint64_t sum = 0;
+    for (const flight *f = l->flights; f != NULL; f = f->next) {
+        sum += f->need_bytes;
+    }
+    return sum;
+}
+
+static flight *flight_new(writer_log *l)
+{
+    flight *f = mem_array(1, sizeof *f);
+    if (f != NULL) {
+        encoder_init(&f->bytes, FLIGHT_BYTES_MAX);
+        f->number = l->number + 1;
+        message_begin(l->log->publisher, f->number, &f->bytes);
+    }
+    return f;
+}
+
+static void flight_free(flight *f)
+{
+    encoder_fini(&f->bytes);
+    mem_free(f);
+}
+
+/* From here on the message may be in the log, whatever becomes of the connection. */
+static void send_off(writer *w, flight *f)
+{
+    writer_log *l = w->log;
+    flight **end = &l->flights;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = f;
+    l->flight_count++;
+    l->number = f->number;
+    if (f->need_bytes > 0) {
+        writer_set_state(w, true, ""); /* there is room */
+    }
+    f->began_ns = f->sent_ns = clock_ns();
+    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));
+}
+
+/* load puts a job's op into the message; false: it does not fit behind the others. */
+static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
+{
+    writer_log *l = w->log;
+    size_t most = l->log->bytes_max(l->log->ctx);
+    uint64_t need = 0;
+    err e = ERR_INIT;
+    err_code rc = admit(w, j, pending_bytes(l) + f->need_bytes, &need, &e);
+    if (rc == ERR_OK && !message_add(j->op, most, &f->bytes)) {
+        if (f->count > 0 && f->bytes.failed == ERR_OK) {
+            return false;
+        }
+        rc = f->bytes.failed != ERR_OK
+                 ? err_set(&e, ERR_NOMEM, "no memory for a message")
+                 : err_set(&e, ERR_TOO_LARGE,
+                           "the write takes more than the %zu bytes of a message", most);
+    }
+    if (rc != ERR_OK) {
+        refuse(w, j, rc, e.text);
+        return true;
+    }
+    f->need_bytes += need;
+    f->count++;
+    **end = j;
+    *end = &j->next;
+    j->next = NULL;
+    return true;
+}
+
+void flight_launch(writer *w, writer_job *jobs)
+{
+    uint64_t now = clock_ns();
+    while (jobs != NULL) {
+        flight *f = flight_new(w->log);
+        writer_job **end = f != NULL ? &f->jobs : NULL;
+        while (jobs != NULL) {
+            writer_job *next = jobs->next;
+            jobs->taken_ns = now;
+            if (f == NULL) {
+                refuse(w, jobs, ERR_NOMEM, "no memory for a message");
+            } else if (!load(w, f, jobs, &end)) {
+                break;
+            }
+            jobs = next;
+        }
+        if (f != NULL && f->count > 0) {
+            send_off(w, f);
+        } else if (f != NULL) {
+            flight_free(f);
+        }
+    }
+}
+
+/* --- coming back, or not --- */
+
+flight *flight_find(writer *w, const delivery *d)
+{
+    writer_log *l = w->log;
+    if (memcmp(d->publisher, l->log->publisher, PUBLISHER_BYTES) != 0) {
+        return NULL;
+    }
+    for (flight *f = l->flights; f != NULL; f = f->next) {
+        if (f->number == d->number && slice_equal(encoder_slice(&f->bytes), d->bytes)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+void flight_land(writer *w, flight *f)
+{
+    flight **at = &w->log->flights;
+    while (*at != f) {
+        at = &(*at)->next;
+    }
+    *at = f->next;
+    w->log->flight_count--;
+    flight_free(f);
+}
+
+static void give_up(writer *w, flight *f)
+{
+    writer_job *jobs = f->jobs;
+    log_event(LOG_WARN, "write_outcome_unknown", log_int("ops", f->count));
+    flight_land(w, f);
+    while (jobs != NULL) {
+        writer_job *next = jobs->next;
+        refuse(w, jobs, ERR_OUTCOME_UNKNOWN, "the cluster's log did not confirm the write in time");
+        jobs = next;
+    }
+}
+
+void flight_resend(writer *w)
+{
+    const writer_log *l = w->log;
+    for (flight *f = l->flights; f != NULL; f = f->next) {
+        f->sent_ns = clock_ns();
+        l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));
+    }
+}
+
+void flight_tick(writer *w, uint64_t now)
+{
+    const writer_log *l = w->log;
+    for (flight *f = l->flights, *next = NULL; f != NULL; f = next) {
+        next = f->next;
+        if (now > f->began_ns + OUTCOME_NS) {
+            give_up(w, f);
+        } else if (now > f->sent_ns + RESEND_NS) {
+            f->sent_ns = now;
+            l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));
+        }
+    }
+}

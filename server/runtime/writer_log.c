@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/runtime/writer_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/runtime/writer_log_private.h"
+#include "server/telemetry/clock.h"
+
+/* What may wait to be applied before the log has to wait, and how often the thread looks at what is
+ * in flight or held. */
+enum {
+    WAITING_MAX = 1024,
+    WAITING_BYTES_MAX = 64 * 1024 * 1024,
+    TICK_NS = 50 * 1000 * 1000,
+    REOPEN_NS = 1000 * 1000 * 1000
+};
+
+/* --- the log's thread --- */
+
+err_code writer_deliver(writer *w, slice bytes, slice position, err *e)
+{
+    writer_log *l = w->log;
+    delivery *d = NULL;
+    err_code rc = delivery_new(&d, w, bytes, position, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    pthread_mutex_lock(&w->mutex);
+    while (!w->joined && l->waiting > 0 &&
+           (l->waiting >= WAITING_MAX || l->waiting_bytes + bytes.length > WAITING_BYTES_MAX)) {
+        pthread_cond_wait(&l->room, &w->mutex);
+    }
+    if (w->joined) {
+        pthread_mutex_unlock(&w->mutex);
+        delivery_free(d);
+        return err_set(e, ERR_UNAVAILABLE, "the service is stopping");
+    }
+    *l->last = d;
+    l->last = &d->next;
+    l->waiting++;
+    l->waiting_bytes += bytes.length;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    return ERR_OK;
+}
+
+void writer_resend(writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->log->resend = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* --- the writer's thread --- */
+
+/* Everything below that reads the queue runs with the mutex held. */
+static bool has_work(const writer *w)
+{
+    const writer_log *l = w->log;
+    return l->first != NULL || w->calls != NULL || l->resend || flight_may_launch(w) ||
+           (w->stopping && w->reserved_jobs == 0);
+}
+
+/* What is in flight, held or kept waiting is looked at every tick. */
+static void wait_for_work(writer *w)
+{
+    const writer_log *l = w->log;
+    while (!has_work(w)) {
+        if (l->flights == NULL && l->held == NULL && w->first == NULL && w->writable) {
+            pthread_cond_wait(&w->wake, &w->mutex);
+            continue;
+        }
+        struct timespec until = clock_deadline(TICK_NS);
+        if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
+            return;
+        }
+    }
+}
+
+static void take_deliveries(writer_log *l)
+{
+    delivery **end = &l->held;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    /* a node that cannot apply keeps what it has and lets the log wait */
+    if (l->first != NULL && !l->stopped) {
+        *end = l->first;
+        l->first = NULL;
+        l->last = &l->first;
+        l->waiting = l->waiting_bytes = 0;
+        pthread_cond_signal(&l->room);
+    }
+}
+
+static void step(writer *w, writer_job *jobs, bool resend)
+{
+    uint64_t now = clock_ns();
+    if (!w->writable && now >= w->log->retry_ns) {
+        w->log->retry_ns = now + REOPEN_NS;
+        writer_reopen(w);
+    }
+    follow_apply(w, now);
+    atomic_store(&w->own_since_ns, clock_ns());
+    if (jobs != NULL) {
+        flight_launch(w, jobs);
+    }
+    if (resend) {
+        flight_resend(w);
+    }
+    flight_tick(w, now);
+}
+
+/* At the end, with the mutex held: what is left is in the log, and applied at the next start. */
+static void drop_deliveries(writer *w)
+{
+    writer_log *l = w->log;
+    w->joined = true;
+    pthread_cond_broadcast(&l->room);
+    take_deliveries(l);
+    while (l->held != NULL) {
+        delivery *next = l->held->next;
+        delivery_free(l->held);
+        l->held = next;
+    }
+}
+
+void *writer_log_main(void *argument)
+{
+    writer *w = argument;
+    pthread_setname_np(pthread_self(), "writer");
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        size_t count = 0;
+        atomic_store(&w->own_since_ns, 0);
+        w->idle = true;
+        wait_for_work(w);
+        w->idle = false;
+        if (w->stopping && w->reserved_jobs == 0 && w->calls == NULL) {
+            break;
+        }
+        writer_call_entry *calls = w->calls;
+        w->calls = NULL;
+        take_deliveries(w->log);
+        writer_job *jobs = flight_may_launch(w) ? writer_take_jobs(w, &count) : NULL;
+        bool resend = w->log->resend;
+        w->log->resend = false;
+        pthread_mutex_unlock(&w->mutex);
+        step(w, jobs, resend);
+        atomic_store(&w->own_since_ns, clock_ns());
+        writer_run_calls(w, calls);
+        pthread_mutex_lock(&w->mutex);
+    }
+    drop_deliveries(w);
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* --- life --- */
+
+bool writer_log_agrees(const writer *w, const store_info *info)
+{
+    return w->log == NULL || strcmp(w->log->position, info->external) == 0;
+}
+
+err_code writer_log_new(writer_log **out, const replicated_log *log, slice position, err *e)
+{
+    writer_log *l = mem_array(1, sizeof *l);
+    *out = l;
+    if (l == NULL) {
+        return err_nomem(e, "the writer");
+    }
+    l->log = log;
+    l->last = &l->first;
+    snprintf(l->position, sizeof l->position, "%.*s", (int)position.length, position.at);
+    pthread_cond_init(&l->room, NULL);
+    return ERR_OK;
+}
+
+void writer_log_free(writer_log *l)
+{
+    if (l != NULL) {
+        while (l->first != NULL) {
+            delivery *next = l->first->next;
+            delivery_free(l->first);
+            l->first = next;
+        }
+        pthread_cond_destroy(&l->room);
+        mem_free(l);
+    }
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * writer_log_private: what the files of a writer with a log share.
+ *
+ * writer_log.c is the thread and its queue, writer_flight.c the messages that this node has
+ * published and waits for, writer_follow.c the applying of what the log hands back.
+ */
+#ifndef SERVER_WRITER_LOG_PRIVATE_H
+#define SERVER_WRITER_LOG_PRIVATE_H
+
+#include "core/serve/state/coldstart.h"
+#include "server/runtime/replicated_log.h"
+#include "server/runtime/writer_log.h"
+#include "server/runtime/writer_private.h"
+#include "storage/log/message.h"
+
+/* A message of this node's that has not come back yet. */
+typedef struct flight {
+    uint64_t number;
+    encoder bytes;    /* as published */
+    writer_job *jobs; /* (count), in the order of its ops */
+    size_t count;
+    uint64_t need_bytes; /* of the quota, that its ops may take */
+    uint64_t began_ns, sent_ns;
+    struct flight *next;
+} flight;
+
+/* A message that the log has handed over. */
+typedef struct delivery {
+    slice bytes; /* owned */
+    char position[EXTERNAL_POSITION_MAX + 1];
+    unsigned char publisher[PUBLISHER_BYTES];
+    uint64_t number;
+    message *m;           /* NULL: this node's own, whose ops are in flight */
+    cold_item **prepared; /* (prepared_count) vectors of its new items, owned */
+    size_t prepared_count;
+    struct delivery *next;
+} delivery;
+
+struct writer_log {
+    const replicated_log *log; /* immutable */
+    /* guarded by writer.mutex */
+    pthread_cond_t room; /* a delivery may wait again */
+    delivery *first, **last;
+    size_t waiting, waiting_bytes;
+    bool resend;
+    /* the writer's thread alone */
+    delivery *held;    /* taken and not applied yet */
+    uint64_t retry_ns; /* when to try the held ones again; 0: now */
+    bool stopped;
+    flight *flights; /* oldest first */
+    size_t flight_count;
+    uint64_t number; /* of the last message */
+    char position[EXTERNAL_POSITION_MAX + 1];
+};
+
+/* flight_launch publishes these jobs in as many messages as they need; those that are not admitted
+ * are done at once. */
+void flight_launch(writer *w, writer_job *jobs);
+
+/* flight_may_launch tells whether what waits should be published now. With the mutex held. */
+bool flight_may_launch(const writer *w);
+
+/* flight_tick sends again what has not come back, and ends the jobs whose time is up. */
+void flight_tick(writer *w, uint64_t now);
+void flight_resend(writer *w);
+
+/* flight_find gives the message in flight that a delivery is, byte for byte; NULL: none. */
+flight *flight_find(writer *w, const delivery *d);
+/* flight_land removes it from those in flight and frees it; its jobs are the caller's. */
+void flight_land(writer *w, flight *f);
+
+/* follow_apply applies what is held; what cannot be applied stays there. */
+void follow_apply(writer *w, uint64_t now);
+
+err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, err *e) ERR_CHECKED;
+/* delivery_decode decodes the ops of a delivery that has none yet. */
+err_code delivery_decode(delivery *d, op_render render, err *e) ERR_CHECKED;
+void delivery_free(delivery *d);
+
+#endif

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes of a cluster for the end-to-end tests: real servers over real NATS servers."""
+
+import os
+import shutil
+import sys
+import time
+import unittest
+
+import harness
+import nats
+
+WAIT_SECONDS = 30
+
+
+def wait_for(what, seconds=WAIT_SECONDS):
+    """Asks `what` until it gives something true; gives that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"it did not come about in {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def main(name):
+    """harness.main for a file of cluster tests. Without a NATS server nothing is run, and CI fails for it."""
+    if nats.program() is None and not os.environ.get("CI"):
+        harness.not_run("the cluster's tests: no nats-server of 2.10.23 or newer can be had here")
+        for case in list(vars(sys.modules[name]).values()):
+            if isinstance(case, type) and issubclass(case, unittest.TestCase):
+                for test in [t for t in vars(case) if t.startswith("test")]:
+                    setattr(case, test, lambda self: None)
+    if name == "__main__":
+        harness.main()
+
+
+class ClusterCase(harness.TestCase):
+    """A store that was made the first of a cluster, and nodes on copies of it."""
+
+    replicas = 1
+
+    def start_nats(self, count=1, more="", **options):
+        servers = nats.Servers(count, self.path("nats"), more, **options)
+        servers.__enter__()
+        self.addCleanup(servers.__exit__, None, None, None)
+        return servers
+
+    def options(self, servers, *more):
+        return ["--cluster", servers.urls, *more]
+
+    def init(self, servers, store, *more, check=True):
+        return harness.run("cluster", "init", "--store", store, "--cluster-replicas", self.replicas,
+                           *self.options(servers, *more), check=check)
+
+    def first_store(self, servers, *more, trained=False):
+        """A new store that is the first of the cluster."""
+        if trained:
+            _, store = self.shop_store("first")
+        else:
+            store = self.path("first")
+            with harness.Server(store):
+                pass
+        self.init(servers, store, *more)
+        return store
+
+    def copy(self, store, name):
+        """A snapshot of a node's store: another node at the same position."""
+        harness.run("snapshot", "--store", store, "--to", self.path(name))
+        return self.path(name)
+
+    def node(self, servers, store, *more, name=None):
+        name = name or os.path.basename(store)
+        node = harness.Server(store, *self.options(servers, "--cluster-node", name, *more))
+        self.addCleanup(self._end, node)
+        return node
+
+    @staticmethod
+    def _end(node):
+        if node.process.poll() is None:
+            node.kill()
+
+    def refused(self, store, *arguments):
+        """`serve` must not start; gives what it says."""
+        done = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", *arguments, check=False, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        return done.stderr.splitlines()[-1]
+
+    def digest(self, store):
+        return harness.run("check", "--store", store, "--digest").stdout
+
+    def same_digests(self, *stores):
+        found = {store: self.digest(store) for store in stores}
+        self.assertEqual(len(set(found.values())), 1, found)
+
+    def seen(self, node, seq):
+        """Waits until a node has seen a write."""
+        wait_for(lambda: node.client.get("/items", {"limit": 1, "min_seq": seq}).status == 200)
+
+    def writes(self, node):
+        """Waits until a node takes writes."""
+        wait_for(lambda: node.client.get("/health").json["writable"])
+
+    def fresh(self, path):
+        shutil.rmtree(path)
