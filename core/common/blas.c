@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/common/blas.h"
 
+#include <stdbool.h>
+
 #include <cblas.h>
 #include <lapacke.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "core/common/mem.h"
 
@@ -19,6 +23,67 @@ __attribute__((weak)) int openblas_num_threads_env(void)
 void blas_threads(int threads)
 {
     openblas_set_num_threads(threads);
+}
+
+/* OpenBLAS's own, and not in its header: a buffer of BLAS_BUFFER_BYTES, which is kept for the next
+ * product when it is given back. Weak, as another BLAS has no such thing. */
+void *blas_memory_alloc(int unused) __attribute__((weak));
+void blas_memory_free(void *buffer) __attribute__((weak));
+
+/* The largest that OpenBLAS has on x86-64 and arm64; for each caller, and for each thread that it
+ * starts beside the first. */
+enum { BLAS_BUFFER_BYTES = 128 * 1024 * 1024, THREAD_STACK_BYTES = 8 * 1024 * 1024 };
+
+static bool has_room(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at != MAP_FAILED) {
+        (void)munmap(at, bytes);
+    }
+    return at != MAP_FAILED;
+}
+
+/* The least of the limits that a mapping counts against; RLIM_INFINITY: none. */
+static rlim_t limit_of_mappings(void)
+{
+    static const __rlimit_resource_t kinds[] = {RLIMIT_AS, RLIMIT_DATA};
+    rlim_t least = RLIM_INFINITY;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit limit;
+        if (getrlimit(kinds[i], &limit) == 0 && limit.rlim_cur < least) {
+            least = limit.rlim_cur;
+        }
+    }
+    return least;
+}
+
+err_code blas_reserve(int threads, err *e)
+{
+    size_t buffers = 2 * (size_t)threads - 1;
+    size_t bytes = buffers * BLAS_BUFFER_BYTES + (size_t)threads * THREAD_STACK_BYTES;
+    rlim_t limit = limit_of_mappings();
+    if (limit == RLIM_INFINITY || blas_memory_alloc == NULL || blas_memory_free == NULL) {
+        return ERR_OK;
+    }
+    void **taken = mem_array(buffers, sizeof *taken);
+    if (taken == NULL || !has_room(bytes)) {
+        mem_free(taken);
+        return err_set(
+            e, ERR_NOMEM,
+            "products by %d threads need %zu MiB of address space, and the limit of %llu "
+            "MiB has no room for them: raise it (ulimit -v, ulimit -d), or give fewer "
+            "threads",
+            threads, bytes >> 20, (unsigned long long)limit >> 20);
+    }
+    for (size_t i = 0; i < buffers; i++) {
+        taken[i] = blas_memory_alloc(0);
+    }
+    for (size_t i = 0; i < buffers; i++) {
+        blas_memory_free(taken[i]);
+    }
+    mem_free(taken);
+    return ERR_OK;
 }
 
 void blas_scores(const blas_product *p)

@@ -15,6 +15,12 @@
 /* blas_threads sets OpenBLAS's threads for the whole process. */
 void blas_threads(int threads);
 
+/* blas_reserve has OpenBLAS take the buffers that products of `threads` threads need, where the
+ * process may use only so much address space (ulimit -v): OpenBLAS itself tries for ever to get one
+ * that it cannot have. ERR_NOMEM if there is no room for them. Call it once, before the first
+ * product, while there is no other thread. */
+err_code blas_reserve(int threads, err *e) ERR_CHECKED;
+
 /* blas_scores writes c (rows, cols) = a (rows, dim) b (cols, dim)^T. c's rows are `stride` apart.
  */
 typedef struct blas_product {

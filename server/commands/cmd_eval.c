@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/model/eval.h"
 #include "core/train/eval/next_item.h"
@@ -396,6 +397,9 @@ static err_code run(const command_call *call, err *e)
     }
     if (code == ERR_OK) {
         code = parse_baselines(j, call, e);
+    }
+    if (code == ERR_OK) { /* before the store's map, which takes what is left */
+        code = blas_reserve(j->threads, e);
     }
     if (code == ERR_OK) {
         code = load(j, e);

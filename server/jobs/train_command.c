@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/train/loop/holdout.h"
 #include "core/train/loop/train.h"
@@ -342,6 +343,9 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     err_code code = make_request(j, call, e);
     if (code == ERR_OK && !j->tuned_all) {
         code = train_follow((int)a->progress_fd, e);
+    }
+    if (code == ERR_OK) { /* before the store's map, which takes what is left */
+        code = blas_reserve(j->request.options.threads, e);
     }
     if (code == ERR_OK) {
         code = open_store(j, e);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@ const char *schema_db_name(store_db db)
 
 /* Address space is free where it is not limited; where it is, less is asked for. */
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
-                                   (size_t)1 << 34, (size_t)1 << 32};
+                                   (size_t)1 << 34, (size_t)1 << 32, (size_t)1 << 30};
 
 enum { LOCK_TRIES = 16 };
 
@@ -298,17 +299,33 @@ static err_code open_locks(store *s, int *fd, err *e)
     return code;
 }
 
+/* At most half of the address space, as the rest of the process needs some. */
+static size_t map_most(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
+               ? (size_t)limit.rlim_cur / 2
+               : SIZE_MAX;
+}
+
 static err_code map_data(store *s, err *e)
 {
+    const size_t sizes = sizeof map_sizes / sizeof map_sizes[0], most = map_most();
+    uint64_t quota = s->options.quota_bytes;
     int rc = ENOMEM;
-    if (s->options.quota_bytes > 0) {
-        uint64_t quota = s->options.quota_bytes;
+    if (quota > 0) {
         rc = open_mapped(s, (size_t)(quota + 2 * quota_reserve(quota)) / 4096 * 4096);
     }
-    for (size_t i = 0;
-         s->options.quota_bytes == 0 && rc == ENOMEM && i < sizeof map_sizes / sizeof map_sizes[0];
-         i++) {
-        rc = open_mapped(s, map_sizes[i]);
+    for (size_t i = 0; quota == 0 && rc == ENOMEM && i < sizes; i++) {
+        if (map_sizes[i] <= most || i == sizes - 1) {
+            rc = open_mapped(s, map_sizes[i]);
+        }
+    }
+    if (rc == ENOMEM) {
+        return err_set(
+            e, ERR_NOMEM,
+            "opening data.mdb: no address space for its map: raise the limit (ulimit -v)%s",
+            quota > 0 ? ", or lower the quota" : "");
     }
     return schema_error(rc, "opening data.mdb", e);
 }

@@ -84,6 +84,22 @@ class Processors(harness.TestCase):
                               capture_output=True, text=True, env=harness.ENVIRONMENT)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_a_small_address_space_is_refused_or_enough_and_never_waited_for(self):
+        _, store = self.shop_store()
+        ended = {0: 0, 1: 0}
+        commands = (["train", "--epochs", "1", "--dim", "16", "--activate", "no"], ["eval", "--baselines", "ease"])
+        for kind, kib in (("v", 300000), ("v", 1200000), ("v", 1600000), ("v", 3000000), ("v", 4300000), ("d", 300000)):
+            limited = f'ulimit -{kind} {kib} && exec "$0" "$@"'
+            for command in commands:
+                done = subprocess.run(["/bin/sh", "-c", limited, harness.STAIR, *command, "--store", store, "--threads", "2"],
+                                      timeout=120, check=False, capture_output=True, text=True, env=harness.ENVIRONMENT)
+                self.assertIn(done.returncode, ended, done.stderr)
+                ended[done.returncode] += 1
+                if done.returncode == 1:
+                    self.assertIn("ulimit", done.stderr.splitlines()[-1])
+        self.assertGreaterEqual(ended[1], 4)
+        self.assertGreaterEqual(ended[0], 4)
+
 
 if __name__ == "__main__":
     harness.main()
