@@ -14,7 +14,7 @@
 /* Below this share of its full pull an item of a history is left out. */
 #define PULL_MIN (1.0F / 1024)
 
-enum { SORT_FEW = 24, ROWS_AHEAD = 2 /* rows of links asked for before they are added */ };
+enum { SORT_FEW = 24 };
 
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
 {
@@ -284,130 +284,6 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count)
         }
     }
     return kept;
-}
-
-/* --- the sums ----------------------------------------------------------------------------- */
-
-err_code links_sum_fit(links_sum *s, size_t items, err *e)
-{
-    if (items <= s->room) {
-        return ERR_OK;
-    }
-    size_t room = items + items / 8;
-    float *part = mem_table(room * LINKS_SOURCES, sizeof *part);
-    uint32_t *touched = mem_array(room + 1, sizeof *touched);
-    if (part == NULL || touched == NULL) {
-        mem_free(part);
-        mem_free(touched);
-        return err_nomem(e, "sums of links");
-    }
-    assert(s->count == 0);
-    links_sum_fini(s);
-    *s = (links_sum){.room = room, .part = part, .touched = touched};
-    return ERR_OK;
-}
-
-void links_sum_fini(links_sum *s)
-{
-    mem_free(s->part);
-    mem_free(s->touched);
-    *s = (links_sum){0};
-}
-
-void links_sum_clear(links_sum *s)
-{
-    for (size_t k = 0; k < s->count; k++) {
-        for (size_t x = 0; x < LINKS_SOURCES; x++) {
-            s->part[(size_t)s->touched[k] * LINKS_SOURCES + x] = 0;
-        }
-    }
-    s->count = 0;
-}
-
-/* One row of links that a history adds, `unit` strong. */
-typedef struct links_row {
-    const uint32_t *target; /* (count) */
-    const uint16_t *level;  /* (count) */
-    size_t count;
-    float unit;
-} links_row;
-
-/* plan_rows lists the rows of one source that a history adds. The starts are read before any link,
- * because each is a wait for memory and these waits overlap. */
-static size_t plan_rows(const item_links *l, links_source x, const links_owned *owned, size_t count,
-                        links_row *rows)
-{
-    const links_table *t = &l->source[x];
-    size_t planned = 0;
-    for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
-        uint32_t row = owned[k].item;
-        if (row < l->items && owned[k].pull[x] > 0) {
-            uint64_t start = t->start[row];
-            rows[planned++] = (links_row){.target = t->target + start,
-                                          .level = t->level + start,
-                                          .count = t->start[row + 1] - start,
-                                          .unit = owned[k].pull[x] * t->unit[row]};
-        }
-    }
-    return planned;
-}
-
-/* prefetch_row asks for a row's lines of the cache. */
-static void prefetch_row(const links_row *row)
-{
-    enum { LINE = 64 };
-    const char *target = (const char *)row->target, *level = (const char *)row->level;
-    for (size_t at = 0; at < row->count * sizeof *row->target; at += LINE) {
-        __builtin_prefetch(target + at);
-    }
-    for (size_t at = 0; at < row->count * sizeof *row->level; at += LINE) {
-        __builtin_prefetch(level + at);
-    }
-}
-
-static void add_row(links_sum *s, links_source x, const links_row *row)
-{
-    for (size_t at = 0; at < row->count; at++) {
-        links_sum_put(s, x, row->target[at], row->unit * (float)row->level[at]);
-    }
-}
-
-void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
-{
-    assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
-    links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
-    links_sum own = *s; /* a copy stays in registers */
-    size_t split = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
-    size_t planned = split + plan_rows(l, LINKS_CONTENT, owned, count, rows + split);
-    for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
-        prefetch_row(&rows[k]);
-    }
-    for (size_t k = 0; k < planned; k++) {
-        if (k + ROWS_AHEAD < planned) {
-            prefetch_row(&rows[k + ROWS_AHEAD]);
-        }
-        add_row(&own, k < split ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
-    }
-    s->count = own.count;
-}
-
-void links_factors(float factor[LINKS_SOURCES], const links_choice *c, const links_sum *s,
-                   size_t items, float spread_h)
-{
-    double sum[LINKS_SOURCES] = {0}, squares[LINKS_SOURCES] = {0};
-    for (size_t k = 0; k < s->count; k++) {
-        const float *part = s->part + (size_t)s->touched[k] * LINKS_SOURCES;
-        for (size_t x = 0; x < LINKS_SOURCES; x++) {
-            sum[x] += (double)part[x];
-            squares[x] += (double)part[x] * (double)part[x];
-        }
-    }
-    for (size_t x = 0; x < LINKS_SOURCES; x++) {
-        double mean = items > 0 ? sum[x] / (double)items : 0;
-        double spread = items > 0 ? squares[x] / (double)items - mean * mean : 0;
-        double value = spread > 0 ? (double)c->beta[x] * (double)spread_h / sqrt(spread) : 0;
-        factor[x] = isfinite(value) && value < 1e30 ? (float)value : 0;
-    }
 }
 
 /* --- the spread of the inner product ------------------------------------------------------ */

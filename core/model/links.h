@@ -122,10 +122,11 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count);
 
 /* Sums over a history, by item. All zero but for the items `touched`. */
 typedef struct links_sum {
-    size_t room;       /* items */
-    float *part;       /* (room, LINKS_SOURCES) */
-    uint32_t *touched; /* (room + 1) each once, in the order of their first link */
-    size_t count;      /* touched */
+    size_t room;                  /* items */
+    float *part;                  /* (room, LINKS_SOURCES) */
+    uint32_t *touched;            /* (room + 1) each once, in the order of their first link */
+    size_t count;                 /* touched */
+    float *listed[LINKS_SOURCES]; /* (room) the sums of the touched items; of links_sum_list */
 } links_sum;
 
 /* links_sum_fit makes room for item rows below `items`; start from {0}. links_sum_clear zeroes what
@@ -149,10 +150,14 @@ static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, fl
     part[x] += value > 1e-30F ? value : 1e-30F;
 }
 
-/* links_factors fills factor = beta * spread_h / the sum's own spread over `items` items, 0 for a
- * source that is not used or adds nothing. spread_h: links_spread of the user's row of H. */
-void links_factors(float factor[LINKS_SOURCES], const links_choice *c, const links_sum *s,
-                   size_t items, float spread_h);
+/* links_sum_list copies the sums of the touched items, in their order, to s->listed. */
+void links_sum_list(links_sum *s);
+
+/* links_factors lists the sums and fills factor = beta * spread_h / the sum's own spread over
+ * `items` items, 0 for a source that is not used or adds nothing. spread_h: links_spread of the
+ * user's row of H. */
+void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
+                   float spread_h);
 
 /* links_score is the whole score of an item with inner product `dense` and sums `part`. */
 static inline float links_score(float dense, const float part[LINKS_SOURCES],

@@ -181,6 +181,8 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     if (l != NULL) {
         float spread = links_spread(b->covariance, s->h, b->dim);
         links_factors(s->factor, c, &s->sums, b->items, spread);
+    } else {
+        links_sum_list(&s->sums);
     }
     if (fading) {
         s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/common/kernel.h"
 #include "core/common/mem.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/top.h"
@@ -64,9 +65,9 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,          s->m,
-                       s->q,         s->owned,    s->unit,     s->best,       s->scores,
-                       s->relevance, s->nearness, s->compared, s->candidates, s->leading,
+    void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,    s->m,
+                       s->q,         s->owned,    s->unit,     s->best, s->scores,
+                       s->relevance, s->nearness, s->compared, s->adds, s->leading,
                        s->hits,      s->order,    s->own,      s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
@@ -152,15 +153,15 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
         rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
     links_sum_clear(&s->sums);
-    size_t leading = s->candidates_room;
+    size_t leading = s->linked_room;
     if (rc == ERR_OK) {
         rc = links_sum_fit(&s->sums, v->item_rows + 1, e);
     }
     if (rc == ERR_OK) {
-        rc = refit(&s->leading, &leading, v->item_rows, sizeof *s->leading, e);
+        rc = refit(&s->leading, &leading, v->item_rows + KERNEL_LANES, sizeof *s->leading, e);
     }
     return rc == ERR_OK
-               ? refit(&s->candidates, &s->candidates_room, v->item_rows, sizeof *s->candidates, e)
+               ? refit(&s->adds, &s->linked_room, v->item_rows + KERNEL_LANES, sizeof *s->adds, e)
                : rc;
 }
 

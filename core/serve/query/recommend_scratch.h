@@ -27,12 +27,6 @@ typedef struct profile_own {
     uint32_t item;
     float length; /* of the row, above 0 */
 } profile_own;
-/* An item with links and what they add to its score. */
-typedef struct linked_candidate {
-    uint32_t row;
-    float adds;
-} linked_candidate;
-
 /* The bitmap of a filter that several queries share. */
 typedef struct shared_filter {
     const filter *of; /* NULL: none */
@@ -61,13 +55,13 @@ struct recommend_scratch {
     float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
                               rows of the profile, for explanations */
     size_t dim_room, unit_room;
-    topk_hit *best;               /* (POOL_MAX) */
-    float *scores;                /* (SCORE_BLOCK) */
-    float *relevance, *nearness;  /* (POOL_MAX) */
-    uint32_t *compared;           /* (POOL_MAX) how many chosen items a nearness is up to */
-    linked_candidate *candidates; /* (candidates_room) for core/serve/query/search.c */
-    uint32_t *leading;            /* (candidates_room) */
-    size_t candidates_room;
+    topk_hit *best;              /* (POOL_MAX) */
+    float *scores;               /* (SCORE_BLOCK) */
+    float *relevance, *nearness; /* (POOL_MAX) */
+    uint32_t *compared;          /* (POOL_MAX) how many chosen items a nearness is up to */
+    float *adds;                 /* (linked_room) what links add, for core/serve/query/search.c */
+    uint32_t *leading;           /* (linked_room) */
+    size_t linked_room;
     recommend_hit *hits;  /* (POOL_MAX) */
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
     profile_own *own;     /* (REASONS_MAX) */

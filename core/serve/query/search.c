@@ -15,6 +15,7 @@
 #include "core/common/bits.h"
 #include "core/search/scan.h"
 #include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/reach.h"
 #include "core/serve/query/recommend_scratch.h"
 
 enum {
@@ -23,9 +24,10 @@ enum {
     SAMPLED = 8,     /* one in so many candidates tells how strong the leading ones are */
     LEAD_PLACES = 2, /* leading items for each place of the list, and LEAD_MORE */
     LEAD_MORE = 20,
+    STRETCH = 512, /* linked items that are held against one and the same floor */
 };
 
-/* The linked items of the base that may be listed, in s->candidates. */
+/* The linked items: s->sums.touched, and at the same places s->adds. */
 typedef struct linked_search {
     size_t count;
     float most; /* what links add at most to one */
@@ -63,29 +65,8 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
     }
 }
 
-/* gather makes candidates of the linked items of the base that may be listed. Whether an item stays
- * is a number to add and no branch, because nobody could predict it. */
-static linked_search gather(const view *v, recommend_scratch *s)
-{
-    const float factor[LINKS_SOURCES] = {s->factor[0], s->factor[1]};
-    const float *part = s->sums.part;
-    const uint64_t *skip = s->skip;
-    linked_candidate *out = s->candidates;
-    size_t count = 0, items = v->base->items, touched = s->sums.count;
-    float most = 0;
-    for (size_t i = 0; i < touched; i++) {
-        uint32_t row = s->sums.touched[i];
-        float adds = links_score(0, part + (size_t)row * LINKS_SOURCES, factor);
-        bool skipped = bits_test(skip, row);
-        bool stays = (adds > 0) & (row < items) & !skipped;
-        out[count] = (linked_candidate){row, adds};
-        count += stays;
-        most = stays && adds > most ? adds : most;
-    }
-    return (linked_search){count, most};
-}
-
-/* strength_of_leading says what links add at least to about the `wanted` strongest candidates. */
+/* strength_of_leading says what links add at least to about the `wanted` strongest items that may
+ * be listed. */
 static float strength_of_leading(const linked_search *l, size_t wanted, const recommend_scratch *s)
 {
     size_t in[BUCKETS] = {0}, sum = 0, bucket = BUCKETS;
@@ -94,7 +75,7 @@ static float strength_of_leading(const linked_search *l, size_t wanted, const re
         return 0;
     }
     for (size_t i = 0; i < l->count; i += SAMPLED) {
-        in[(size_t)(s->candidates[i].adds * scale)]++;
+        in[(size_t)(s->adds[i] * scale)] += !bits_test(s->skip, s->sums.touched[i]);
     }
     while (bucket > 0 && sum * SAMPLED < wanted) {
         sum += in[--bucket];
@@ -121,8 +102,8 @@ static void score(const view *v, const uint32_t *rows, size_t count, recommend_s
  * number to add. */
 static void offer_new(const view *v, recommend_scratch *s, topk *best)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < s->sums.count; i++) {
+    size_t count = 0, linked = v->base->learnt < v->base->items ? s->sums.count : 0;
+    for (size_t i = 0; i < linked; i++) {
         uint32_t row = s->sums.touched[i];
         bool new = row >= v->base->learnt &&row < v->base->items;
         if (new && !bits_test(s->skip, row)) {
@@ -132,19 +113,28 @@ static void offer_new(const view *v, recommend_scratch *s, topk *best)
     score(v, s->leading, count, s, best);
 }
 
-/* lead scores the candidates with the strongest links and returns what links add at most to the
- * others. */
+/* listable leaves of the places in s->leading, counted from `first`, the rows of the base that may
+ * be listed, are not scored yet, and get something of their links. */
+static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t count)
+{
+    uint32_t *rows = s->leading;
+    size_t kept = 0, items = v->base->items;
+    for (size_t i = 0; i < count; i++) {
+        size_t place = first + rows[i];
+        uint32_t row = s->sums.touched[place];
+        rows[kept] = row;
+        kept += (row < items) & (s->adds[place] > 0) && !bits_test(s->skip, row);
+    }
+    return kept;
+}
+
+/* lead scores the items with the strongest links and returns what links add at most to the others.
+ */
 static float lead(const view *v, const linked_search *l, recommend_scratch *s, topk *best)
 {
     float strength = strength_of_leading(l, LEAD_PLACES * best->k + LEAD_MORE, s);
-    const linked_candidate *in = s->candidates;
-    uint32_t *out = s->leading;
-    size_t count = 0;
-    for (size_t i = 0; i < l->count; i++) {
-        out[count] = in[i].row;
-        count += in[i].adds >= strength;
-    }
-    score(v, out, count, s, best);
+    size_t count = reach_find(s->adds, l->count, 0, strength, s->leading);
+    score(v, s->leading, listable(v, s, 0, count), s, best);
     return strength;
 }
 
@@ -158,26 +148,15 @@ static void offer_found(const view *v, const index_result *found, recommend_scra
     }
 }
 
-/* offer_left scores the candidates that reach the list, with inner products of at most `bound`. */
+/* offer_left scores the linked items that reach the list, with inner products of at most `bound`.
+ * What must be reached rises on the way. */
 static void offer_left(const view *v, const linked_search *l, float bound, recommend_scratch *s,
                        topk *best)
 {
-    linked_candidate *in = s->candidates;
-    float floor = topk_floor(best);
-    size_t count = 0;
-    for (size_t i = 0; i < l->count; i++) {
-        linked_candidate one = in[i];
-        in[count] = one;
-        count += bound + one.adds >= floor;
-    }
-    for (size_t i = 0; i < count;) {
-        size_t n = 0;
-        for (floor = topk_floor(best); i < count && n < BLOCK; i++) {
-            bool done = bits_test(s->skip, in[i].row);
-            s->leading[n] = in[i].row;
-            n += (bound + in[i].adds >= floor) & !done;
-        }
-        score(v, s->leading, n, s, best);
+    for (size_t first = 0; first < l->count; first += STRETCH) {
+        size_t count = l->count - first < STRETCH ? l->count - first : STRETCH;
+        count = reach_find(s->adds + first, count, bound, topk_floor(best), s->leading);
+        score(v, s->leading, listable(v, s, first, count), s, best);
     }
 }
 
@@ -192,7 +171,7 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
     index_result found = {NULL, 0, true};
     if (b->items > 0) {
         offer_new(v, s, &best);
-        linked_search linked = gather(v, s);
+        linked_search linked = {s->sums.count, reach_add(&s->sums, s->factor, s->adds)};
         float others = lead(v, &linked, s, &best);
         float floor = topk_floor(&best) - others;
         index_query query = {

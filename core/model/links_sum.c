@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * links_sum: the sums of a history's links, by item.
+ *
+ * They lie in one dense table, which every link of the history changes at a random place. What
+ * comes after reads the items that were touched: their sums are copied side by side once
+ * (links_sum_list), so that the rest is loops over plain arrays.
+ *
+ * The compiler may not reorder or fuse what is added here, because its choice would differ from one
+ * copy of a loop to the next.
+ */
+#pragma GCC optimize("no-associative-math", "fp-contract=off")
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/common/kernel.h"
+#include "core/common/mem.h"
+#include "core/model/links.h"
+
+enum { ROWS_AHEAD = 2 /* rows of links asked for before they are added */ };
+
+/* An item's sums, loaded and stored as one. */
+typedef float both __attribute__((vector_size(8), may_alias));
+
+/* Below this a link's weight is raised, so that an item with links never looks untouched. */
+#define UNIT_MIN 1e-30F
+
+err_code links_sum_fit(links_sum *s, size_t items, err *e)
+{
+    if (items <= s->room) {
+        return ERR_OK;
+    }
+    size_t room = items + items / 8;
+    float *part = mem_table(room * LINKS_SOURCES, sizeof *part);
+    uint32_t *touched = mem_array(room + 1, sizeof *touched);
+    float *listed = mem_array(room * LINKS_SOURCES, sizeof *listed);
+    if (part == NULL || touched == NULL || listed == NULL) {
+        mem_free(part);
+        mem_free(touched);
+        mem_free(listed);
+        return err_nomem(e, "sums of links");
+    }
+    assert(s->count == 0);
+    links_sum_fini(s);
+    *s = (links_sum){.room = room, .part = part, .touched = touched};
+    s->listed[LINKS_COLLABORATIVE] = listed;
+    s->listed[LINKS_CONTENT] = listed + room;
+    return ERR_OK;
+}
+
+void links_sum_fini(links_sum *s)
+{
+    mem_free(s->part);
+    mem_free(s->touched);
+    mem_free(s->listed[LINKS_COLLABORATIVE]);
+    *s = (links_sum){0};
+}
+
+void links_sum_clear(links_sum *s)
+{
+    both *part = (both *)s->part;
+    for (size_t k = 0; k < s->count; k++) {
+        part[s->touched[k]] = (both){0, 0};
+    }
+    s->count = 0;
+}
+
+/* One row of links that a history adds, `unit` strong. */
+typedef struct links_row {
+    const uint32_t *target; /* (count) */
+    const uint16_t *level;  /* (count) */
+    size_t count;
+    float unit;
+} links_row;
+
+/* plan_rows lists the rows of one source that a history adds. The starts are read before any link,
+ * because each is a wait for memory and these waits overlap. */
+static size_t plan_rows(const item_links *l, links_source x, const links_owned *owned, size_t count,
+                        links_row *rows)
+{
+    const links_table *t = &l->source[x];
+    size_t planned = 0;
+    for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
+        uint32_t row = owned[k].item;
+        if (row < l->items && owned[k].pull[x] > 0) {
+            uint64_t start = t->start[row];
+            rows[planned++] = (links_row){.target = t->target + start,
+                                          .level = t->level + start,
+                                          .count = t->start[row + 1] - start,
+                                          .unit = owned[k].pull[x] * t->unit[row]};
+        }
+    }
+    return planned;
+}
+
+/* prefetch_row asks for a row's lines of the cache. */
+static void prefetch_row(const links_row *row)
+{
+    enum { LINE = 64 };
+    const char *target = (const char *)row->target, *level = (const char *)row->level;
+    for (size_t at = 0; at < row->count * sizeof *row->target; at += LINE) {
+        __builtin_prefetch(target + at);
+    }
+    for (size_t at = 0; at < row->count * sizeof *row->level; at += LINE) {
+        __builtin_prefetch(level + at);
+    }
+}
+
+/* add_row adds without a branch, which nobody could predict: an item is entered as touched each
+ * time, and the place moves on only if it was not. */
+static void add_row(links_sum *s, links_source x, const links_row *row)
+{
+    both *part = (both *)s->part, unit = {0, 0};
+    unit[x] = row->unit > UNIT_MIN ? row->unit : UNIT_MIN;
+    for (size_t at = 0; at < row->count; at++) {
+        uint32_t item = row->target[at];
+        both before = part[item];
+        uint64_t bits;
+        memcpy(&bits, &before, sizeof bits);
+        s->touched[s->count] = item;
+        s->count += bits == 0;
+        part[item] = before + unit * (float)row->level[at];
+    }
+}
+
+void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
+{
+    assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
+    links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
+    links_sum own = *s; /* a copy stays in registers */
+    size_t split = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
+    size_t planned = split + plan_rows(l, LINKS_CONTENT, owned, count, rows + split);
+    for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
+        prefetch_row(&rows[k]);
+    }
+    for (size_t k = 0; k < planned; k++) {
+        if (k + ROWS_AHEAD < planned) {
+            prefetch_row(&rows[k + ROWS_AHEAD]);
+        }
+        add_row(&own, k < split ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
+    }
+    s->count = own.count;
+}
+
+void links_sum_list(links_sum *s)
+{
+    const both *part = (const both *)s->part;
+    float *collaborative = s->listed[LINKS_COLLABORATIVE], *content = s->listed[LINKS_CONTENT];
+    for (size_t k = 0; k < s->count; k++) {
+        both one = part[s->touched[k]];
+        collaborative[k] = one[LINKS_COLLABORATIVE];
+        content[k] = one[LINKS_CONTENT];
+    }
+}
+
+/* add_moments adds up numbers and their squares in eight lanes, which then are added in order. */
+KERNEL_CLONES
+static void add_moments(const float *x, size_t count, double *sum, double *squares)
+{
+    enum { LANES = 8 };
+    double first[LANES] = {0}, second[LANES] = {0};
+    size_t k = 0;
+    for (; k + LANES <= count; k += LANES) {
+        for (size_t j = 0; j < LANES; j++) {
+            double value = (double)x[k + j];
+            first[j] += value;
+            second[j] += value * value;
+        }
+    }
+    for (size_t j = 0; k + j < count; j++) {
+        double value = (double)x[k + j];
+        first[j] += value;
+        second[j] += value * value;
+    }
+    *sum = *squares = 0;
+    for (size_t j = 0; j < LANES; j++) {
+        *sum += first[j];
+        *squares += second[j];
+    }
+}
+
+void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
+                   float spread_h)
+{
+    links_sum_list(s);
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        double sum = 0, squares = 0;
+        if (c->beta[x] > 0) {
+            add_moments(s->listed[x], s->count, &sum, &squares);
+        }
+        double mean = items > 0 ? sum / (double)items : 0;
+        double spread = items > 0 ? squares / (double)items - mean * mean : 0;
+        double value = spread > 0 ? (double)c->beta[x] * (double)spread_h / sqrt(spread) : 0;
+        factor[x] = isfinite(value) && value < 1e30 ? (float)value : 0;
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reach: which of a list's items reach a limit, 32 at a time.
+ *
+ * A search asks this about a thousand linked items again and again, and few of them do.
+ */
+#ifndef CORE_REACH_H
+#define CORE_REACH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model/links.h"
+
+/* reach_add writes what the sums of `count` listed items add to their scores, bit for bit as
+ * links_score(0, ...) does, and returns the most; 0 if nothing is above 0. */
+float reach_add(const links_sum *s, const float factor[LINKS_SOURCES], float *adds /* (count) */);
+
+/* reach_find writes the places of the numbers x with base + x >= limit, ascending, and returns how
+ * many there are. `places` has room for count + 1. */
+size_t reach_find(const float *x, size_t count, float base, float limit, uint32_t *places);
+
+#endif
