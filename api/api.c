@@ -416,7 +416,7 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
         const char *template = response->route;
         api_response_reset(response);
         response->route = template;
-        return c.encode ? API_ENCODE : API_LATER;
+        return c.wait ? API_WAIT : c.encode ? API_ENCODE : API_LATER;
     }
     return c.write != NULL ? API_SUBMIT : API_ANSWERED;
 }

@@ -188,6 +188,13 @@ typedef struct api_encoding {
     uint32_t width;
 } api_encoding;
 
+/* A write that the request wants to have been seen and that is not here yet. The caller keeps it,
+ * zeroed for a new request. */
+typedef struct api_wait {
+    uint64_t seq; /* of the write */
+    bool over;    /* set by the caller: the time is up, and what is not here gets 503 */
+} api_wait;
+
 /* Everything is borrowed until api_begin returns. */
 typedef struct api_request {
     slice method;
@@ -201,6 +208,7 @@ typedef struct api_request {
     int64_t now;                   /* epoch seconds */
     bool short_only;               /* long work is put off: API_LATER */
     api_encoding *encoding;        /* NULL: no encoder can be asked */
+    api_wait *wait;                /* NULL: a write that is not here is not waited for */
     /* true once nobody waits for the answer any more; asked between steps of long work; or NULL */
     bool (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -212,6 +220,8 @@ typedef enum api_outcome {
     API_SUBMIT,       /* *write is set and goes to api_finish or api_abandon */
     API_ENCODE,       /* nothing was done: have request.encoding's text encoded, or let it be, and
                          begin the request again */
+    API_WAIT,         /* nothing was done: begin the request again once the live tables have seen
+                         write request.wait->seq, or with `over` */
     API_LATER,        /* nothing was done: begin the request again, with short_only unset, on a
                          thread that no other request waits for */
 } api_outcome;

@@ -55,6 +55,7 @@ typedef struct context {
     json_t *document; /* the body, after body_parse; released with the request */
     uint64_t phase_began;
     bool later;   /* put off: api/web/cost.h */
+    bool wait;    /* put off until a write is seen: api/web/min_seq.h */
     bool encode;  /* put off until a text is encoded: api/resources/encoded_text.h */
     bool limited; /* refused because of the rate of work */
 } context;

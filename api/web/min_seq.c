@@ -11,12 +11,17 @@
 static err_code check_seen(context *c, uint64_t wanted, err *e)
 {
     live_hold hold;
+    api_wait *wait = c->request->wait;
     if (wanted == 0) {
         return ERR_OK;
     }
     live_acquire(c->deps->live, &hold);
     uint64_t seen = view_seq(hold.view);
     live_release(c->deps->live, &hold);
+    if (seen < wanted && wait != NULL && !wait->over) {
+        wait->seq = wanted;
+        c->later = c->wait = true;
+    }
     return seen >= wanted
                ? ERR_OK
                : err_set(e, ERR_UNAVAILABLE,

@@ -172,6 +172,14 @@ const option serve_option_table[] = {
      .max = 3600,
      .help = "how long a connection may be silent; one that drips is cut off after twice as long, "
              "and a second for each 16 KiB of body"},
+    {.name = "min-seq-timeout",
+     .type = OPTION_SECONDS,
+     AT(min_seq_timeout),
+     .initial = "2s",
+     .min = 0,
+     .max = 60,
+     .help = "how long a read with min_seq waits on a node of a cluster for a write that is not "
+             "there yet, before it gets 503; a single service answers at once"},
     {.name = "body-bytes-max",
      .type = OPTION_BYTES,
      AT(body_bytes_max),

@@ -34,6 +34,7 @@ typedef struct serve_options {
     int64_t exports_max;
     uint64_t quota, oplog_bytes;
     double oplog_age, timeout, stop_timeout, drain_delay;
+    double min_seq_timeout;
     double rate, propagate_every, propagate_within, watch_every;
     int64_t rate_burst;
     encoder_options encoder;

@@ -310,6 +310,7 @@ static err_code open_http(service *s, bool loopback, err *e)
         .work_queue_max = (size_t)o->work_queue_max,
         .connections_max = (unsigned)o->connections_max,
         .connections_per_address_max = (unsigned)o->connections_per_address_max,
+        .min_seq_timeout = o->min_seq_timeout,
         .encoder_wait_write = o->encoder.wait,
         .encoder_wait_read = fmin(o->encoder.timeout, ENCODER_READ_SECONDS_MAX),
         .timeout_seconds = (unsigned)ceil(o->timeout),

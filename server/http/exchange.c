@@ -37,11 +37,13 @@ exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_byt
     return x;
 }
 
-static void forget_encoding(exchange *x)
+static void forget_waits(exchange *x)
 {
     mem_free(x->encoding.text);
     mem_free(x->ask.vector);
     x->encoding = (api_encoding){.asked = false};
+    x->waiting = (api_wait){.over = false};
+    x->wait.until_ns = 0;
     x->ask = (encode_ask){.seconds = 0};
 }
 
@@ -49,7 +51,7 @@ void exchange_free(exchange *x)
 {
     if (x != NULL) {
         api_response_fini(&x->response);
-        forget_encoding(x);
+        forget_waits(x);
         mem_free(x->target);
         mem_free(x->body);
         mem_free(x);
@@ -92,7 +94,7 @@ void exchange_end(exchange *x)
         x->body = NULL;
         x->body_room = 0;
     }
-    forget_encoding(x);
+    forget_waits(x);
     api_response_reset(&x->response);
     x->stage = STAGE_IDLE;
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);

@@ -7,13 +7,14 @@
  * so that target, body and answer keep their buffers.
  *
  *     IDLE -> HEADER -> BODY -> ANSWERED -> IDLE
- *                 \        \-> ENCODING -> as BODY
+ *                 \        \-> ENCODING, WAITING -> as BODY
  *                 \        \-> WORKING -> WORKED -> ANSWERED
  *                  \        \      \-> SUBMITTED -> ANSWERED
  *                   \-> REFUSED -> ANSWERED
  *
  * One thread at a time: the connection's own, or while it is suspended that of the pool for long
- * work (WORKING), of the encoder (ENCODING) or the writer's (SUBMITTED).
+ * work (WORKING), of the encoder (ENCODING), of the waits for writes (WAITING) or the writer's
+ * (SUBMITTED).
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
@@ -29,6 +30,7 @@
 #include "server/http/admission.h"
 #include "server/http/client.h"
 #include "server/http/work.h"
+#include "server/runtime/seq_waits.h"
 #include "server/runtime/writer.h"
 
 enum {
@@ -43,6 +45,7 @@ typedef enum exchange_stage {
     STAGE_HEADER,    /* the target is known, the header is not */
     STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
     STAGE_BODY,      /* collecting */
+    STAGE_WAITING,   /* `wait` is the engine's until it is resumed and begun again */
     STAGE_ENCODING,  /* `encoding` is the encoder's until it is resumed and begun again */
     STAGE_WORKING,   /* the pool's until it is resumed */
     STAGE_WORKED,    /* `response` is complete, and is to be sent */
@@ -91,6 +94,8 @@ typedef struct exchange {
     char request_id[ADMISSION_REQUEST_ID_MAX + 1];
     api_response response;
     api_encoding encoding;
+    api_wait waiting;
+    seq_wait wait;  /* for the write that `waiting` names */
     encode_ask ask; /* whose vector `encoding` borrows */
     api_write *write;
     writer_job job;

@@ -54,6 +54,7 @@ typedef struct http_options {
     size_t work_queue_max; /* long requests that may wait for it */
     unsigned connections_max;
     unsigned connections_per_address_max; /* 0: no limit */
+    double min_seq_timeout;               /* seconds that a read waits for a later write */
     double encoder_wait_write;            /* seconds that a new item waits for its vector */
     double encoder_wait_read;             /* and a list for that of its text */
     unsigned timeout_seconds;             /* of an idle connection, and to send a header */

@@ -76,6 +76,36 @@ static enum MHD_Result submit(exchange *x)
     return MHD_YES;
 }
 
+/* In the thread of the waits, or before the connection waits. */
+static void on_seen(seq_wait *wait)
+{
+    exchange *x = wait->ctx;
+    x->waiting.over = wait->over;
+    MHD_resume_connection(x->connection);
+}
+
+/* Has the request begun again once a later write is seen, or the time for that is up. A request
+ * that waits again has no more time. The connection is suspended. */
+static void wait_for_write(exchange *x)
+{
+    const http_options *o = &http_of(x)->options;
+    uint64_t until = x->wait.until_ns;
+    if (until == 0) {
+        until = clock_ns() + (uint64_t)(1e9 * o->min_seq_timeout);
+    }
+    x->wait = (seq_wait){.seq = x->waiting.seq, .until_ns = until, .done = on_seen, .ctx = x};
+    x->stage = STAGE_WAITING;
+    if (!engine_wait(o->engine, &x->wait)) {
+        exchange_refuse(x, 503, "too many requests wait for a write that is not here yet", 1);
+        MHD_resume_connection(x->connection);
+    }
+}
+
+static api_wait *may_wait(exchange *x)
+{
+    return engine_waits(http_of(x)->options.engine) ? &x->waiting : NULL;
+}
+
 /* In the pool's thread. A client that has shut its sending side down is taken to have gone: so are
  * those that closed the connection, and the two look alike. */
 static bool on_stopped(void *ctx)
@@ -108,10 +138,17 @@ static void on_work(work_job *job)
     request.encoding = x->encoding.asked ? &x->encoding : NULL;
     request.stopped = on_stopped;
     request.stopped_ctx = x;
+    request.wait = may_wait(x);
     x->stage = STAGE_WORKED;
-    if (api_begin(h->options.api, &request, &x->response, &x->write) == API_SUBMIT && reserve(x)) {
-        engine_submit(h->options.engine, &x->job);
-        return;
+    switch (api_begin(h->options.api, &request, &x->response, &x->write)) {
+    case API_SUBMIT:
+        if (reserve(x)) {
+            engine_submit(h->options.engine, &x->job);
+            return;
+        }
+        break;
+    case API_WAIT: wait_for_write(x); return;
+    default: break;
     }
     MHD_resume_connection(connection);
 }
@@ -177,6 +214,13 @@ static enum MHD_Result encode_first(exchange *x)
     return MHD_YES;
 }
 
+static enum MHD_Result wait_first(exchange *x)
+{
+    suspend(x);
+    wait_for_write(x);
+    return MHD_YES;
+}
+
 static enum MHD_Result complete(exchange *x)
 {
     http *h = http_of(x);
@@ -187,10 +231,12 @@ static enum MHD_Result complete(exchange *x)
     exchange_request(x, clock_now(), &request);
     request.short_only = true;
     request.encoding = &x->encoding;
+    request.wait = may_wait(x);
     switch (api_begin(h->options.api, &request, &x->response, &x->write)) {
     case API_SUBMIT: return submit(x);
     case API_LATER: return work_on(x);
     case API_ENCODE: return encode_first(x);
+    case API_WAIT: return wait_first(x);
     default: return http_answer(x);
     }
 }
@@ -333,6 +379,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     case STAGE_REFUSED: return x->work.run != NULL ? finish_work(x) : http_refuse(x);
     case STAGE_WORKED: return finish_work(x);
     case STAGE_SUBMITTED: return finish_write(x);
+    case STAGE_WAITING:
     case STAGE_ENCODING: return complete(x);
     case STAGE_BODY:
         if (is_preflight(x)) {

@@ -12,6 +12,7 @@
 #include "server/runtime/encoding.h"
 #include "server/runtime/propagator.h"
 #include "server/runtime/replicated_log.h"
+#include "server/runtime/seq_waits.h"
 #include "server/runtime/startup.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
@@ -28,11 +29,12 @@ struct engine {
     writer *writer;
     propagator *propagator;
     encoding *encoding;       /* NULL: no encoder */
+    seq_waits *waits;         /* NULL: follows no log */
     live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
     atomic_bool stopped;
     struct {
-        metric_series *generation, *active, *age, *items, *hidden, *users, *interactions, *seq,
-            *depth, *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base,
+        metric_series *generation, *active, *waiting, *age, *items, *hidden, *users, *interactions,
+            *seq, *depth, *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base,
             *changes, *held;
     } gauges;
 };
@@ -95,6 +97,10 @@ static const metric_info info_delta = {.name = "stair_index_delta_rows",
                                        .kind = METRIC_GAUGE};
 static const metric_info info_base = {
     .name = "stair_index_rows", .help = "Vectors that the index holds.", .kind = METRIC_GAUGE};
+static const metric_info info_waiting = {.name = "stair_min_seq_waiting",
+                                         .help =
+                                             "Requests that wait for a write that is not here yet.",
+                                         .kind = METRIC_GAUGE};
 static const metric_info info_changes = {.name = "stair_propagation_pending_changes",
                                          .help = "Changes that the next convolution takes up.",
                                          .kind = METRIC_GAUGE};
@@ -163,6 +169,7 @@ static void collect(void *ctx)
     metric_set(g->gauges.seq, (double)stats.seq);
     metric_set(g->gauges.delta, (double)stats.delta_rows);
     metric_set(g->gauges.base, (double)stats.base_rows);
+    metric_set(g->gauges.waiting, g->waits != NULL ? (double)seq_waits_count(g->waits) : 0);
     metric_set(g->gauges.changes, (double)stats.changes);
     collect_store(g);
 }
@@ -190,6 +197,7 @@ static err_code declare(engine *g, err *e)
         {&info_delta, &g->gauges.delta},
         {&info_base, &g->gauges.base},
         {&info_changes, &g->gauges.changes},
+        {&info_waiting, &g->gauges.waiting},
     };
     err_code rc = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
     return rc != ERR_OK ? rc : metrics_on_scrape(g->options.metrics, collect, g, e);
@@ -245,6 +253,23 @@ static base *warmed(void *ctx, uint32_t generation)
     return g->propagator != NULL ? propagator_take_warm(g->propagator, generation) : NULL;
 }
 
+static bool follows_log(const engine_options *o)
+{
+    return o->follows || o->log != NULL;
+}
+
+/* In the writer's thread, once the op is visible. */
+static void on_changed(void *ctx, const change_list *changes)
+{
+    engine *g = ctx;
+    if (g->encoding != NULL) {
+        encoding_changed(g->encoding, changes);
+    }
+    if (g->waits != NULL) {
+        seq_waits_look(g->waits);
+    }
+}
+
 static err_code start_threads(engine *g, const store_info *info, err *e)
 {
     const engine_options *o = &g->options;
@@ -261,8 +286,8 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .log = o->log,
         .position = slice_of(info->external),
         .render = write_render,
-        .changed = g->encoding != NULL ? encoding_changed : NULL,
-        .changed_ctx = g->encoding,
+        .changed = g->encoding != NULL || g->waits != NULL ? on_changed : NULL,
+        .changed_ctx = g,
         .fatal = o->fatal,
         .fatal_ctx = o->fatal_ctx,
     };
@@ -281,7 +306,7 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .seconds = o->propagate_seconds,
         .within_seconds = o->propagate_within_seconds,
         .watch_seconds = o->watch_seconds,
-        .follows = o->follows || o->log != NULL,
+        .follows = follows_log(o),
     };
     rc = propagator_new(&g->propagator, &propagating, e);
     if (rc == ERR_OK && o->log != NULL) {
@@ -308,6 +333,9 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
     }
     if (rc == ERR_OK && options->encoder != NULL && options->encoder->url != NULL) {
         rc = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
+    }
+    if (rc == ERR_OK && follows_log(options)) {
+        rc = seq_waits_new(&g->waits, g->live, e);
     }
     if (rc == ERR_OK) {
         rc = start_threads(g, &info, e);
@@ -337,7 +365,10 @@ writer_admission engine_reserve(engine *g, size_t bytes)
 
 void engine_submit(engine *g, writer_job *job)
 {
-    if (job->op->kind == OP_GENERATION_ACTIVATE) {
+    bool activates = job->op->kind == OP_GENERATION_ACTIVATE;
+    bool warm = follows_log(&g->options) && activates && job->op->generation != 0 &&
+                propagator_warmed(g->propagator) == job->op->generation;
+    if (activates && !warm) { /* the writer finds a warm one by itself */
         propagator_activate(g->propagator, job);
     } else {
         writer_submit(g->writer, job);
@@ -349,8 +380,19 @@ bool engine_encode(engine *g, encode_ask *ask)
     return g->encoding != NULL && encoding_ask(g->encoding, ask);
 }
 
+bool engine_waits(engine *g)
+{
+    return g->waits != NULL;
+}
+
+bool engine_wait(engine *g, seq_wait *wait)
+{
+    return g->waits != NULL && seq_waits_add(g->waits, wait);
+}
+
 void engine_end_asks(engine *g)
 {
+    seq_waits_end(g->waits);
     encoding_end_asks(g->encoding);
 }
 
@@ -453,6 +495,7 @@ void engine_close(engine *g)
     propagator_free(g->propagator);
     encoding_free(g->encoding);
     writer_free(g->writer);
+    seq_waits_free(g->waits);
     live_free(g->live);
     store_close(g->store);
     live_feature_source_fini(&g->lent);

@@ -24,6 +24,7 @@
 typedef struct engine engine;
 struct encode_ask;
 struct replicated_log;
+struct seq_wait;
 
 typedef struct engine_options {
     const char *dir; /* of the store */
@@ -57,7 +58,13 @@ void engine_submit(engine *g, writer_job *job);
 /* engine_encode is encode_asks_submit (server/encode/encode_asks.h); false without an encoder. */
 bool engine_encode(engine *g, struct encode_ask *ask);
 
-/* engine_end_asks ends the requests' waits for the encoder at once: the service stops. From the
+/* engine_waits tells whether reads may wait for later writes: the node follows a log. engine_wait
+ * is seq_waits_add (server/runtime/seq_waits.h). */
+bool engine_waits(engine *g);
+bool engine_wait(engine *g, struct seq_wait *wait);
+
+/* engine_end_asks ends the requests' waits for the encoder and for later writes at once: the
+ * service stops. From the
  * thread that calls engine_stop. */
 void engine_end_asks(engine *g);
 

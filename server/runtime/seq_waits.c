@@ -147,6 +147,8 @@ size_t seq_waits_count(seq_waits *x)
 
 void seq_waits_look(seq_waits *x)
 {
+    /* The view was published before this; a wait that is not counted yet sees it. */
+    atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(&x->count) == 0) {
         return;
     }
