@@ -154,9 +154,9 @@ const option serve_option_table[] = {
      .initial = "1000",
      .min = 1,
      .max = 100000,
-     .help =
-         "open connections; a new one beyond them closes the one that is idle for longest; each "
-         "takes a file and about 64 KiB"},
+     .help = "open connections; idle ones, longest first, make room for new ones and leave a "
+             "sixteenth free; each "
+             "takes a file and about 64 KiB"},
     {.name = "connections-per-address-max",
      .type = OPTION_INT,
      AT(connections_per_address_max),

@@ -2,10 +2,12 @@
 /*
  * Which connections there are, and which have to go.
  *
- * A listener has room for connections_max connections and CONNECTIONS_RESERVED more. A connection
- * beyond connections_max has the one that is idle for longest closed, so that many clients with
- * long pauses lock nobody out. While none is idle, the newest get into the reserve, where only
- * /health is answered. Beyond the reserve a connection is closed at once.
+ * A listener has room for connections_max connections and CONNECTIONS_RESERVED more. Idle
+ * connections leave a part of connections_max free: a new connection has the one that is idle for
+ * longest closed when it would take of that part, so that many clients with long pauses lock nobody
+ * out and a burst of new ones finds places. While none is idle, connections_max can be used up;
+ * then the newest get into the reserve, where only /health is answered. Beyond the reserve a
+ * connection is closed at once.
  *
  * The library has no call to close a connection of another thread: the socket is shut down, and the
  * loop sees the end and cleans up in its own thread.
@@ -17,6 +19,9 @@
 
 #include "server/http/http_parts.h"
 #include "server/telemetry/clock.h"
+
+/* Of connections_max idle connections leave one part in so many free. */
+enum { CONNECTIONS_FREE_PART = 16 };
 
 /* Of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
 static const uint64_t closing = UINT64_MAX;
@@ -53,6 +58,12 @@ static size_t staying(const listener *l)
     return open > leaving ? open - leaving : 0;
 }
 
+/* How many connections there may be before idle ones are closed for new ones. */
+static size_t idle_until(const listener *l)
+{
+    return l->connections_max - l->connections_max / CONNECTIONS_FREE_PART;
+}
+
 enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t length)
 {
     listener *l = cls;
@@ -62,7 +73,7 @@ enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t
     if (!l->admin && atomic_load(&h->refusing)) {
         return MHD_NO;
     }
-    if (staying(l) >= l->connections_max && close_idle(l)) {
+    if (staying(l) >= idle_until(l) && close_idle(l)) {
         metric_count(h->idle_closed, 1);
     }
     if (staying(l) >= l->connections_max + CONNECTIONS_RESERVED) {

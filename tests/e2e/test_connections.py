@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 DEADLINE = 20  # seconds that something may take on a busy machine
-MOST, RESERVED = 20, 16
+MOST, RESERVED = 32, 16
+IDLE = MOST - MOST // 16  # idle connections leave the rest free
 HALF_A_BODY = (b"POST /items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                b"Content-Length: 100\r\n\r\n{")
 
@@ -65,25 +66,38 @@ class Connections(harness.TestCase):
         except ConnectionError:
             return 0
 
+    def work(self, connections):
+        """Begins a request on each of so many new connections, one after the other: until it has, it is idle."""
+        for number in range(1, connections + 1):
+            self.connect().sendall(HALF_A_BODY)
+            self.assertTrue(wait_for(lambda: self.metric("stair_http_requests_in_flight") == number + 1))
+
     def test_a_full_house_of_idle_clients_makes_room_for_new_ones(self):
-        clients = [self.connect() for _ in range(MOST)]
+        clients = [self.connect() for _ in range(IDLE)]
         for s in clients:
             self.assertEqual(self.ask(s, "/popular"), 200)
-        self.assertEqual(self.metric("stair_http_connections"), MOST)
+        self.assertEqual(self.metric("stair_http_connections"), IDLE)
+        self.assertEqual(self.metric("stair_http_idle_closed_total"), 0)
         for number in range(1, 6):
             self.assertEqual(self.ask(self.connect(), "/popular"), 200)
-            self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == MOST))
+            self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
             self.assertEqual(self.metric("stair_http_idle_closed_total"), number)
         # Those that were idle for longest had to go, and nobody else. Neighbours may change places: a
         # thread notes that a connection is idle just after the client has its answer.
         answers = [self.ask(s, "/popular") for s in clients]
-        self.assertEqual(sorted(answers), [0] * 5 + [200] * (MOST - 5))
-        self.assertEqual(answers[10:], [200] * (MOST - 10))
+        self.assertEqual(sorted(answers), [0] * 5 + [200] * (IDLE - 5))
+        self.assertEqual(answers[10:], [200] * (IDLE - 10))
+
+    def test_idle_clients_leave_room_for_those_at_work(self):
+        for _ in range(MOST):
+            self.assertEqual(self.ask(self.connect(), "/popular"), 200)
+        self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
+        # A burst finds the free part, and all of it is answered, not only /health.
+        self.work(MOST - IDLE)
+        self.assertEqual(self.ask(self.connect(), "/popular"), 200)
 
     def test_when_all_are_at_work_health_is_answered_and_the_rest_hears_why_not(self):
-        for _ in range(MOST):
-            self.connect().sendall(HALF_A_BODY)
-        self.assertTrue(wait_for(lambda: self.metric("stair_http_requests_in_flight") == MOST + 1))
+        self.work(MOST)
         for path in ("/health/live", "/health/ready", "/health"):
             self.assertEqual(self.ask(self.connect(), path), 200)
         s = self.connect()
@@ -97,9 +111,7 @@ class Connections(harness.TestCase):
         self.assertEqual(self.private.get("/health/live").status, 200)
 
     def test_idle_connections_do_not_hold_the_reserve(self):
-        for _ in range(MOST):
-            self.connect().sendall(HALF_A_BODY)
-        self.assertTrue(wait_for(lambda: self.metric("stair_http_requests_in_flight") == MOST + 1))
+        self.work(MOST)
         for _ in range(2 * RESERVED):
             self.connect()
         self.assertEqual(self.ask(self.connect(), "/health/live"), 200)
@@ -108,7 +120,7 @@ class Connections(harness.TestCase):
     def test_an_idle_header_does_not_hold_a_place(self):
         for _ in range(MOST):
             self.connect().sendall(b"GET /popular HTTP/1.1\r\nHost: loc")
-        self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == MOST))
+        self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
         self.assertEqual(self.ask(self.connect(), "/popular"), 200)
 
 
