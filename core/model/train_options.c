@@ -25,7 +25,7 @@ static err_code check_real(const char *name, double value, double high, err *e)
     return ERR_OK;
 }
 
-void train_options_fit(train_options *o, size_t pairs)
+void train_options_fit(train_options *o, size_t pairs, bool features)
 {
     if (o->batch == 0) {
         o->batch = TRAIN_BATCH_LEAST;
@@ -39,6 +39,7 @@ void train_options_fit(train_options *o, size_t pairs)
                                                         : o->batch;
         bool large = batch > 2 * TRAIN_BATCH_LEAST;
         o->lr = (large ? TRAIN_LR_OF_LARGE : TRAIN_LR_OF_SMALL) * batch / TRAIN_BATCH_LEAST;
+        o->lr = features ? o->lr : fmax(o->lr, TRAIN_LR_BARE_MIN);
     }
 }
 

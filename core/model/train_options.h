@@ -39,6 +39,9 @@ enum { TRAIN_BATCH_LEAST = 1024, TRAIN_BATCH_MOST = 8192, TRAIN_STEPS_WANTED = 3
 /* The rate for each TRAIN_BATCH_LEAST of the batch: of a small batch and of a large one. */
 #define TRAIN_LR_OF_SMALL 1.5e-3
 #define TRAIN_LR_OF_LARGE 2.5e-3
+/* The least rate for items without features: they all start alike, and a slower training stays for
+ * hundreds of epochs where popularity is all that it has learnt. */
+#define TRAIN_LR_BARE_MIN 1e-2
 
 /* A validation metric has gained if it is so many times what it was when it gained last. Less goes
  * on for hundreds of epochs where a test no longer sees it. */
@@ -76,8 +79,9 @@ typedef struct train_options {
     }
 
 /* train_options_fit chooses a batch and a learning rate of 0 by the number of training pairs: of
- * few pairs smaller batches, at least TRAIN_BATCH_LEAST, and a rate that goes with the batch. */
-void train_options_fit(train_options *o, size_t pairs);
+ * few pairs smaller batches, at least TRAIN_BATCH_LEAST, and a rate that goes with the batch.
+ * Without `features` the rate is at least TRAIN_LR_BARE_MIN. */
+void train_options_fit(train_options *o, size_t pairs, bool features);
 
 /* train_options_check names the first value out of its range. ERR_INVALID. */
 err_code train_options_check(const train_options *o, err *e) ERR_CHECKED;

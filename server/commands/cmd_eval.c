@@ -13,6 +13,7 @@
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/model/eval.h"
+#include "core/train/eval/given.h"
 #include "core/train/eval/next_item.h"
 #include "server/cli/command.h"
 #include "server/cli/result.h"
@@ -30,7 +31,7 @@
 
 typedef struct eval_arguments {
     const char *store;
-    int64_t generation, threads;
+    int64_t generation, threads, given;
     int on, protocol;
     const char *at, *per_user, *topk, *baselines;
     bool served, json;
@@ -56,6 +57,14 @@ static const option table[] = {
      .help =
          "who is evaluated and what is masked: the authors', or MMRec's; next: each user's next "
          "item by time, after all that they did before it"},
+    {.name = "given",
+     .type = OPTION_INT,
+     .offset = offsetof(eval_arguments, given),
+     .min = 0,
+     .max = GIVEN_MAX,
+     .help = "judges sessions: the earliest so many of each user's held-out items, of both splits, "
+             "are given in place of the user, and the rest are to be found; of 1, judges the lists "
+             "of similar items too; 0: judges users"},
     {.name = "at",
      .type = OPTION_TEXT,
      .offset = offsetof(eval_arguments, at),
@@ -98,7 +107,7 @@ typedef struct job {
     uint32_t generation;
     int threads;
     dataset *d;            /* as the store has it */
-    dataset *ahead;        /* of protocol next, or NULL */
+    dataset *derived;      /* of protocol next or --given; NULL: judged as it is */
     const dataset *judged; /* one of them */
     judge *judge;
     bool refit;  /* the generation was trained on the validation interactions too */
@@ -107,7 +116,7 @@ typedef struct job {
     eval_options options;
     bool wanted[BASELINES];
     baseline_figures beside;
-    eval_metrics stair;
+    eval_metrics stair, similar;
 } job;
 
 static void write_list(const job *j, uint32_t user, size_t index, const uint32_t *rows,
@@ -174,6 +183,24 @@ static bool is_next(const job *j)
     return j->a->protocol == 2;
 }
 
+static bool is_given(const job *j)
+{
+    return j->a->given > 0;
+}
+
+/* derive makes what is judged of the store's data. */
+static err_code derive(job *j, err *e)
+{
+    err_code code = ERR_OK;
+    if (is_given(j)) {
+        code = given_new(&j->derived, j->d, (size_t)j->a->given, e);
+    } else if (is_next(j)) {
+        code = next_item_new(&j->derived, j->d, j->a->on == 1 ? EVAL_VALID : EVAL_TEST, e);
+    }
+    j->judged = j->derived != NULL ? j->derived : j->d;
+    return code;
+}
+
 static err_code load(job *j, err *e)
 {
     store_options so = {.mode = STORE_READ, .now = clock_now()};
@@ -196,11 +223,7 @@ static err_code load(job *j, err *e)
     if (code == ERR_OK) {
         code = generation_read_refitted(j->s, j->generation, &j->refit, e);
     }
-    j->judged = j->d;
-    if (code == ERR_OK && is_next(j)) {
-        code = next_item_new(&j->ahead, j->d, j->a->on == 1 ? EVAL_VALID : EVAL_TEST, e);
-        j->judged = j->ahead;
-    }
+    code = code == ERR_OK ? derive(j, e) : code;
     judge_options o = {.s = j->s,
                        .d = j->judged,
                        .generation = j->generation,
@@ -230,7 +253,7 @@ static err_code close_output(FILE *f, const char *path, err *e)
 
 static err_code prepare(job *j, err *e)
 {
-    j->options.on = j->a->on == 1 && !is_next(j) ? EVAL_VALID : EVAL_TEST;
+    j->options.on = j->a->on == 1 && j->derived == NULL ? EVAL_VALID : EVAL_TEST;
     j->options.protocol = j->a->protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
     j->options.cancelled = interrupt_requested;
     err_code code = open_output(&j->per_user, j->a->per_user, e);
@@ -250,20 +273,37 @@ static err_code prepare(job *j, err *e)
     return code;
 }
 
+/* measure_similar judges what is similar to each user's one given item. */
+static err_code measure_similar(job *j, err *e)
+{
+    eval_lister lists;
+    err_code code = judge_lister_given(&lists, j->judge, j->judged, true, e);
+    return code == ERR_OK ? eval_run(&j->similar, j->judged, &j->options, &lists, e) : code;
+}
+
+static const char *split_judged(const job *j)
+{
+    return is_given(j) ? "held-out" : j->a->on == 1 ? "validation" : "test";
+}
+
 static err_code measure(job *j, err *e)
 {
     eval_options o = j->options;
     o.per_user = per_user;
     o.per_user_ctx = j;
     eval_lister lists = judge_lister(j->judge);
-    err_code code = eval_run(&j->stair, j->judged, &o, &lists, e);
+    err_code code =
+        is_given(j) ? judge_lister_given(&lists, j->judge, j->judged, false, e) : ERR_OK;
+    code = code == ERR_OK ? eval_run(&j->stair, j->judged, &o, &lists, e) : code;
     if (code == ERR_OK && j->stair.users == 0) {
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
-                       j->a->store, j->a->on == 1 ? "validation" : "test");
+                       j->a->store, split_judged(j));
     }
-    return code == ERR_OK
-               ? baselines_run(&j->beside, j->judged, &j->options, j->wanted, j->threads, e)
-               : code;
+    code = code == ERR_OK && j->a->given == 1 ? measure_similar(j, e) : code;
+    baselines_ask ask = {
+        .d = j->judged, .options = &j->options, .threads = j->threads, .given = is_given(j)};
+    memcpy(ask.wanted, j->wanted, sizeof ask.wanted);
+    return code == ERR_OK ? baselines_run(&j->beside, &ask, e) : code;
 }
 
 /* answer_all writes what the service would answer every user, in order of rows. */
@@ -308,37 +348,66 @@ static void tell_verdict(const job *j)
                      &(baseline_advice){.what = what, .metric = metric});
 }
 
-static err_code tell(const job *j, err *e)
+/* The words of the report: what was judged, and how. */
+typedef struct wording {
+    const char *protocol, *mask, *on;
+} wording;
+
+static wording wording_of(const job *j)
+{
+    const char *on = j->a->on == 1 ? "valid" : "test";
+    if (is_given(j)) {
+        return (wording){"given", "train+given", "valid+test"};
+    }
+    if (is_next(j)) {
+        return (wording){"next", "history", on};
+    }
+    eval_protocol protocol = j->options.protocol;
+    return (wording){eval_protocol_name(protocol), eval_protocol_mask(protocol, j->options.on), on};
+}
+
+static void tell_lines(const job *j, const wording *w)
 {
     FILE *to = result_stream(j->a->json);
-    const char *protocol = is_next(j) ? "next" : eval_protocol_name(j->options.protocol);
-    const char *mask =
-        is_next(j) ? "history" : eval_protocol_mask(j->options.protocol, j->options.on);
-    const char *on = j->a->on == 1 ? "valid" : "test";
     fprintf(to, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
-            j->generation, on, j->stair.users, j->stair.dropped, protocol, mask);
+            j->generation, w->on, j->stair.users, j->stair.dropped, w->protocol, w->mask);
     report_judged(to, &j->stair);
-    if (j->refit && j->a->on == 1) {
+    if (j->refit && (j->a->on == 1 || is_given(j))) {
         fprintf(to,
                 "warning: generation %u is a refit: it was trained on the validation interactions, "
                 "so these figures say nothing of how good it is\n",
                 j->generation);
     }
-    report_line(to, "stair", &j->stair);
+    report_line(to, is_given(j) ? "session" : "stair", &j->stair);
+    if (j->a->given == 1) {
+        report_line(to, "similar", &j->similar);
+    }
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->wanted[kind]) {
             report_line(to, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
         }
     }
     tell_verdict(j);
+}
+
+static err_code tell(const job *j, err *e)
+{
+    wording w = wording_of(j);
+    tell_lines(j, &w);
     if (!j->a->json) {
         return ERR_OK;
     }
     json_t *out =
         json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o}", "generation",
-                  (json_int_t)j->generation, "on", on, "trained_on_valid", j->refit, "protocol",
-                  protocol, "mask", mask, "users", (json_int_t)j->stair.users, "users_dropped",
+                  (json_int_t)j->generation, "on", w.on, "trained_on_valid", j->refit, "protocol",
+                  w.protocol, "mask", w.mask, "users", (json_int_t)j->stair.users, "users_dropped",
                   (json_int_t)j->stair.dropped, "stair", model_metrics_json(&j->stair));
+    if (is_given(j)) {
+        json_object_set_new(out, "given", json_integer(j->a->given));
+    }
+    if (j->a->given == 1) {
+        json_object_set_new(out, "similar", model_metrics_json(&j->similar));
+    }
     for (int kind = 0; kind < BASELINES; kind++) {
         if (j->wanted[kind]) {
             json_object_set_new(out, baseline_name((baseline_kind)kind),
@@ -354,7 +423,7 @@ static err_code tell(const job *j, err *e)
 static void job_fini(job *j)
 {
     judge_free(j->judge);
-    dataset_free(j->ahead);
+    dataset_free(j->derived);
     dataset_free(j->d);
     store_close(j->s);
 }
@@ -383,6 +452,16 @@ static err_code check_served(const job *j, const command_call *call, err *e)
                          "to be found");
 }
 
+static err_code check_given(const job *j, const command_call *call, err *e)
+{
+    if (is_given(j) && (is_next(j) || j->a->served || j->wanted[BASELINE_EASE])) {
+        return command_usage(call, e,
+                             "--given: expected neither --protocol next, --served nor the baseline "
+                             "ease, which answer for users");
+    }
+    return ERR_OK;
+}
+
 static err_code run(const command_call *call, err *e)
 {
     job *j = mem_array(1, sizeof *j);
@@ -400,6 +479,9 @@ static err_code run(const command_call *call, err *e)
     }
     if (code == ERR_OK) { /* before the store's map, which takes what is left */
         code = blas_reserve(j->threads, e);
+    }
+    if (code == ERR_OK) {
+        code = check_given(j, call, e);
     }
     if (code == ERR_OK) {
         code = load(j, e);

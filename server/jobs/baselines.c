@@ -59,31 +59,33 @@ static err_code make(baseline **out, baseline_kind kind, const dataset *d, int t
     }
 }
 
-static err_code run_one(eval_metrics *out, baseline_kind kind, const dataset *d,
-                        const eval_options *o, int threads, err *e)
+static err_code run_one(eval_metrics *out, baseline_kind kind, const baselines_ask *ask, err *e)
 {
     baseline *b = NULL;
+    const dataset *d = ask->d;
     if (kind == BASELINE_EASE) {
-        return run_ease(out, d, o, threads, e);
+        return run_ease(out, d, ask->options, ask->threads, e);
     }
-    err_code code = make(&b, kind, d, threads, e);
+    err_code code = make(&b, kind, d, ask->threads, e);
+    if (code == ERR_OK && ask->given) {
+        code = baseline_ask(b, d->valid, d->valid_count, e);
+    }
     if (code == ERR_OK) {
         eval_lister lists = baseline_lister(b);
-        code = eval_run(out, d, o, &lists, e);
+        code = eval_run(out, d, ask->options, &lists, e);
     }
     baseline_free(b);
     return code;
 }
 
-err_code baselines_run(baseline_figures *out, const dataset *d, const eval_options *o,
-                       const bool wanted[BASELINES], int threads, err *e)
+err_code baselines_run(baseline_figures *out, const baselines_ask *ask, err *e)
 {
     err_code code = ERR_OK;
     *out = (baseline_figures){0};
     for (int kind = 0; code == ERR_OK && kind < BASELINES; kind++) {
-        out->measured[kind] = wanted[kind];
-        if (wanted[kind]) {
-            code = run_one(&out->of[kind], (baseline_kind)kind, d, o, threads, e);
+        out->measured[kind] = ask->wanted[kind];
+        if (ask->wanted[kind]) {
+            code = run_one(&out->of[kind], (baseline_kind)kind, ask, e);
         }
     }
     return code;

@@ -34,10 +34,17 @@ typedef struct baseline_figures {
     eval_metrics of[BASELINES];
 } baseline_figures;
 
+typedef struct baselines_ask {
+    const dataset *d;
+    const eval_options *options;
+    bool wanted[BASELINES];
+    int threads;
+    bool given; /* lists start from the pairs of d->valid (core/train/eval/given.h); not of ease */
+} baselines_ask;
+
 /* baselines_run measures those that are wanted. A dense solution announces its memory on standard
  * error. */
-err_code baselines_run(baseline_figures *out, const dataset *d, const eval_options *o,
-                       const bool wanted[BASELINES], int threads, err *e) ERR_CHECKED;
+err_code baselines_run(baseline_figures *out, const baselines_ask *ask, err *e) ERR_CHECKED;
 
 /* How a model stands to them, by one metric. */
 typedef struct baseline_verdict {

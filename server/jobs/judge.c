@@ -6,6 +6,7 @@
 #include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "core/serve/state/base.h"
+#include "core/train/eval/given.h"
 #include "server/load/live_load.h"
 
 struct judge {
@@ -17,6 +18,9 @@ struct judge {
     recommend_scratch **scratch; /* (threads) */
     float *scores;               /* (EVAL_BLOCK, k) */
     size_t k, scores_room;
+    const dataset *given; /* whose given items are asked for; NULL: users are */
+    size_t *given_start;  /* (users + 1) */
+    bool similar;         /* to the first given item; else they are a session */
 };
 
 static err_code load(judge *j, const judge_options *o, err *e)
@@ -80,6 +84,7 @@ void judge_free(judge *j)
     }
     mem_free(j->scratch);
     mem_free(j->scores);
+    mem_free(j->given_start);
     if (j->held) {
         live_release(j->l, &j->hold);
     }
@@ -100,6 +105,16 @@ const float *judge_scores(const judge *j, size_t index)
     return j->scores + index * j->k;
 }
 
+static void keep(judge *j, const recommend_result *result, size_t index, uint32_t *rows,
+                 size_t *found)
+{
+    *found = result->count;
+    for (size_t i = 0; i < result->count; i++) {
+        rows[i] = result->hits[i].row;
+        j->scores[index * j->k + i] = result->hits[i].score;
+    }
+}
+
 static err_code list_one(judge *j, const recommend_query *q, size_t index, uint32_t *rows,
                          size_t *found, err *e)
 {
@@ -108,11 +123,7 @@ static err_code list_one(judge *j, const recommend_query *q, size_t index, uint3
     if (code != ERR_OK) {
         return code;
     }
-    *found = result.count;
-    for (size_t i = 0; i < result.count; i++) {
-        rows[i] = result.hits[i].row;
-        j->scores[index * j->k + i] = result.hits[i].score;
-    }
+    keep(j, &result, index, rows, found);
     return ERR_OK;
 }
 
@@ -170,6 +181,71 @@ static err_code list(void *ctx, const eval_ask *asks, size_t count, size_t k, ui
 eval_lister judge_lister(judge *j)
 {
     return (eval_lister){list, j};
+}
+
+/* list_given makes the list for one user's given items. */
+static err_code list_given_one(judge *j, const eval_ask *ask, size_t index, uint32_t *rows,
+                               size_t *found, err *e)
+{
+    uint32_t items[GIVEN_MAX];
+    session_item session[GIVEN_MAX];
+    recommend_result result;
+    recommend_scratch *s = j->scratch[omp_get_thread_num()];
+    size_t count = given_of(j->given, j->given_start, ask->user, items);
+    err_code code = ERR_OK;
+    if (j->similar) {
+        list_query q = {.k = j->k, .exclude = ask->exclude, .exclude_count = ask->exclude_count};
+        code = similar(j->hold.view, items[0], SIMILAR_ALL, &q, s, &result, e);
+    } else {
+        recommend_query q = RECOMMEND_QUERY_INIT;
+        for (size_t i = 0; i < count; i++) {
+            session[i] = (session_item){items[i], 1};
+        }
+        q.nobody = q.exact = true;
+        q.session = session;
+        q.session_count = count;
+        q.k = j->k;
+        q.exclude = ask->exclude;
+        q.exclude_count = ask->exclude_count;
+        code = recommend(j->hold.view, &q, s, &result, e);
+    }
+    if (code == ERR_OK) {
+        keep(j, &result, index, rows + index * j->k, found + index);
+    }
+    return code;
+}
+
+static err_code list_given(void *ctx, const eval_ask *asks, size_t count, size_t k, uint32_t *rows,
+                           size_t *found, err *e)
+{
+    judge *j = ctx;
+    err_code failed = fit_scores(j, k, e);
+    if (failed != ERR_OK) {
+        return failed;
+    }
+#pragma omp parallel for schedule(dynamic, 8) num_threads(j->threads)
+    for (size_t i = 0; i < count; i++) {
+        err own = ERR_INIT;
+        if (list_given_one(j, &asks[i], i, rows, found, &own) != ERR_OK) {
+#pragma omp critical
+            failed = err_set(e, own.code, "%s", own.text);
+        }
+    }
+    return failed;
+}
+
+err_code judge_lister_given(eval_lister *out, judge *j, const dataset *x, bool similar, err *e)
+{
+    mem_free(j->given_start);
+    j->given = x;
+    j->similar = similar;
+    j->given_start = mem_array(x->users + 1, sizeof *j->given_start);
+    if (j->given_start == NULL) {
+        return err_nomem(e, "a judgement");
+    }
+    pairs_starts(x->valid, x->valid_count, x->users, j->given_start);
+    *out = (eval_lister){list_given, j};
+    return ERR_OK;
 }
 
 err_code judge_answers(judge *j, const uint32_t *users, size_t count, size_t k, uint32_t *rows,

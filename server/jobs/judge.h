@@ -42,6 +42,11 @@ const view *judge_view(const judge *j);
 /* judge_lister borrows `j`. Seen items are not left out: the protocol's mask does that. */
 eval_lister judge_lister(judge *j);
 
+/* judge_lister_given lists for the given items of `x` (core/train/eval/given.h) in place of the
+ * users: as a session or, with `similar`, what is similar to the first of them. Borrows `x`. */
+err_code judge_lister_given(eval_lister *out, judge *j, const dataset *x, bool similar,
+                            err *e) ERR_CHECKED;
+
 /* judge_scores borrows the scores (k) of place `index` of the last block that the lister made. */
 const float *judge_scores(const judge *j, size_t index);
 

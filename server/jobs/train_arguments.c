@@ -198,7 +198,7 @@ static void check_together(checks *c)
 {
     err why = ERR_INIT;
     train_options fitted = c->out->options;
-    train_options_fit(&fitted, 0);
+    train_options_fit(&fitted, 0, true);
     if (train_options_check(&fitted, &why) != ERR_OK) {
         fault(c, "lr", whole, "%s", why.text);
         fault(c, "weight-decay", whole, "%s", why.text);

@@ -183,13 +183,14 @@ static err_code compare(job *j, err *e)
     if (j->m->valid.users == 0) {
         return ERR_OK;
     }
-    bool wanted[BASELINES] = {[BASELINE_POPULAR] = true, [BASELINE_ITEMKNN] = true};
     eval_options o = train_metrics(&j->m->options, EVAL_VALID);
     dataset *x = NULL;
     err_code code = holdout_new(&x, j->d, e);
     o.cancelled = interrupt_requested;
     if (code == ERR_OK) {
-        code = baselines_run(&j->beside, x, &o, wanted, j->m->options.threads, e);
+        baselines_ask ask = {.d = x, .options = &o, .threads = j->m->options.threads};
+        ask.wanted[BASELINE_POPULAR] = ask.wanted[BASELINE_ITEMKNN] = true;
+        code = baselines_run(&j->beside, &ask, e);
     }
     dataset_free(x);
     return code;
@@ -351,7 +352,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
         code = open_store(j, e);
     }
     if (code == ERR_OK) {
-        train_options_fit(&j->request.options, j->d->train_count);
+        train_options_fit(&j->request.options, j->d->train_count, j->d->modality_count > 0);
         code = train_room_check(j->s, j->d, &j->request.options, e);
     }
     if (code == ERR_OK) {

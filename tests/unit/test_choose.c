@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the end of a training chooses: links where pairs go together, and the same in a refit. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,7 +139,11 @@ static void batch_and_rate_go_with_the_number_of_pairs(void **state)
         train_options o = TRAIN_OPTIONS_INIT;
         o.batch = cases[i].batch;
         o.lr = cases[i].lr;
-        train_options_fit(&o, cases[i].pairs);
+        train_options bare = o;
+        train_options_fit(&o, cases[i].pairs, true);
+        train_options_fit(&bare, cases[i].pairs, false);
+        double least = cases[i].lr > 0 ? cases[i].lr : fmax(cases[i].rate, 0.01);
+        assert_true(bare.lr > least * 0.999 && bare.lr < least * 1.001);
         assert_int_equal(o.batch, cases[i].fitted);
         assert_true(o.lr > cases[i].rate * 0.999 && o.lr < cases[i].rate * 1.001);
     }

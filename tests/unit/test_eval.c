@@ -17,6 +17,7 @@
 #include "core/search/topk.h"
 #include "core/train/eval/baseline.h"
 #include "core/train/eval/ease.h"
+#include "core/train/eval/given.h"
 #include "core/train/eval/next_item.h"
 #include "tests/support/toy.h"
 
@@ -362,6 +363,69 @@ static void the_next_item_comes_after_all_that_the_user_did_before_it(void **sta
     dataset_free(x);
 }
 
+static void given_items_are_the_earliest_held_out_ones_of_both_splits(void **state)
+{
+    (void)state;
+    pair train[] = {{0, 5, 1, 1}, {1, 5, 1, 1}, {2, 5, 1, 1}};
+    pair valid[] = {{0, 1, 1, 30}, {1, 4, 1, 50}, {3, 1, 1, 1}, {3, 2, 1, 2}};
+    pair test[] = {{0, 0, 1, 30}, {0, 2, 1, 20}, {0, 3, 1, 40}, {1, 2, 1, 50}, {2, 1, 1, 9}};
+    dataset d = {.users = 4,
+                 .items = 6,
+                 .train = train,
+                 .train_count = 3,
+                 .valid = valid,
+                 .valid_count = 4,
+                 .test = test,
+                 .test_count = 5};
+    dataset *x = NULL;
+    err e = ERR_INIT;
+    uint32_t items[GIVEN_MAX];
+    size_t start[5];
+    /* User 0: 2 at 20, then 1 before 0 at 30, because validation comes first. User 1 has two items
+     * of one time, user 2 too few; user 3 has no history. */
+    const uint32_t one[][2] = {{0, 2}, {1, 4}}, left[][2] = {{0, 0}, {0, 1}, {0, 3}, {1, 2}};
+    assert_int_equal(given_new(&x, &d, 1, &e), ERR_OK);
+    expect_pairs(x->valid, x->valid_count, one, 2);
+    expect_pairs(x->test, x->test_count, left, 4);
+    assert_int_equal(x->train_count, 3);
+    assert_int_equal(dataset_check(x, &e), ERR_OK);
+    dataset_free(x);
+    const uint32_t two[][2] = {{0, 1}, {0, 2}}, rest[][2] = {{0, 0}, {0, 3}};
+    assert_int_equal(given_new(&x, &d, 2, &e), ERR_OK);
+    expect_pairs(x->valid, x->valid_count, two, 2);
+    expect_pairs(x->test, x->test_count, rest, 2);
+    pairs_starts(x->valid, x->valid_count, x->users, start);
+    assert_int_equal(given_of(x, start, 0, items), 2);
+    assert_true(items[0] == 2 && items[1] == 1);
+    assert_int_equal(given_of(x, start, 1, items), 0);
+    dataset_free(x);
+}
+
+/* Asked for a user's given item, itemknn lists what is like that item and not like the user's. */
+static void a_baseline_lists_for_what_it_is_asked(void **state)
+{
+    (void)state;
+    pair train[] = {{0, 0, 1, 0}, {0, 1, 1, 0}, {1, 2, 1, 0}, {1, 3, 1, 0}, {2, 0, 1, 0}};
+    pair asked[] = {{2, 2, 1, 0}};
+    dataset d = {.users = 3, .items = 4, .train = train, .train_count = 5};
+    for (int linked = 0; linked < 2; linked++) {
+        baseline *b = NULL;
+        uint32_t rows[1];
+        size_t found = 0;
+        eval_ask ask = {.user = 2};
+        assert_int_equal(linked ? baseline_linked_new(&b, &d, true, 1, NULL)
+                                : baseline_itemknn_new(&b, &d, 1, NULL),
+                         ERR_OK);
+        eval_lister lists = baseline_lister(b);
+        assert_int_equal(lists.list(lists.ctx, &ask, 1, 1, rows, &found, NULL), ERR_OK);
+        assert_true(found == 1 && rows[0] == 1);
+        assert_int_equal(baseline_ask(b, asked, 1, NULL), ERR_OK);
+        assert_int_equal(lists.list(lists.ctx, &ask, 1, 1, rows, &found, NULL), ERR_OK);
+        assert_true(found == 1 && rows[0] == 3);
+        baseline_free(b);
+    }
+}
+
 /* EASE by its definition: the inverse by Gauss and Jordan in double precision. */
 static void ease_scores_are_those_of_its_definition(void **state)
 {
@@ -490,6 +554,8 @@ int main(void)
         cmocka_unit_test(popular_order_is_users_then_newest_and_hidden_items_are_out),
         cmocka_unit_test(popular_lists_by_training_interactions_and_itemknn_by_shared_users),
         cmocka_unit_test(the_next_item_comes_after_all_that_the_user_did_before_it),
+        cmocka_unit_test(given_items_are_the_earliest_held_out_ones_of_both_splits),
+        cmocka_unit_test(a_baseline_lists_for_what_it_is_asked),
         cmocka_unit_test(ease_scores_are_those_of_its_definition),
         cmocka_unit_test(itemknn_and_content_are_summed_by_their_spreads),
     };

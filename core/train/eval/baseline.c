@@ -14,7 +14,8 @@
 struct baseline {
     lister l;
     const dataset *d;
-    size_t *user_start; /* (users + 1) into d->train */
+    const pair *asked;  /* what lists start from: d->train, or of baseline_ask */
+    size_t *user_start; /* (users + 1) into asked */
     /* itemknn: the neighbours of item i are [i BASELINE_NEIGHBOURS, ...), found[i] of them. */
     uint32_t *found;     /* (items) */
     topk_hit *neighbour; /* (items, BASELINE_NEIGHBOURS) */
@@ -44,6 +45,7 @@ static err_code new_empty(baseline **out, const dataset *d, int threads, err *e)
         return code;
     }
     pairs_starts(d->train, d->train_count, d->users, b->user_start);
+    b->asked = d->train;
     b->l.ctx = b;
     *out = b;
     return ERR_OK;
@@ -156,7 +158,7 @@ static void itemknn_score(const void *ctx, const lister_block *block)
         float *out = block->out + u * block->items;
         uint32_t user = block->asks[u].user;
         for (size_t p = b->user_start[user]; p < b->user_start[user + 1]; p++) {
-            size_t item = b->d->train[p].item;
+            size_t item = b->asked[p].item;
             const topk_hit *hits = b->neighbour + item * BASELINE_NEIGHBOURS;
             for (size_t k = 0; k < b->found[item]; k++) {
                 if (hits[k].row >= block->first && hits[k].row < block->first + block->items) {
@@ -224,7 +226,7 @@ static links_sum *sum_of(const baseline *b, uint32_t user, float factor[LINKS_SO
     links_owned *owned = b->owned[thread];
     size_t count = 0;
     for (size_t p = b->user_start[user]; p < b->user_start[user + 1]; p++) {
-        const pair *at = &b->d->train[p];
+        const pair *at = &b->asked[p];
         owned[count++] = (links_owned){.item = at->item, .weight = 1, .time = at->time};
     }
     count = links_history(&b->links->choice, owned, count);
@@ -296,13 +298,19 @@ static err_code make_links(baseline *b, bool itemknn, int threads, err *e)
     return code;
 }
 
-static err_code make_sums(baseline *b, int threads, err *e)
+static size_t longest_ask(const baseline *b)
 {
     size_t longest = 0;
     for (size_t u = 0; u < b->d->users; u++) {
         size_t length = b->user_start[u + 1] - b->user_start[u];
         longest = length > longest ? length : longest;
     }
+    return longest;
+}
+
+static err_code make_sums(baseline *b, int threads, err *e)
+{
+    size_t longest = longest_ask(b);
     b->sums = mem_array((size_t)threads, sizeof *b->sums);
     b->owned = mem_array((size_t)threads, sizeof *b->owned);
     err_code code = b->sums != NULL && b->owned != NULL ? ERR_OK : err_nomem(e, "a baseline");
@@ -330,4 +338,19 @@ err_code baseline_linked_new(baseline **out, const dataset *d, bool itemknn, int
         *out = NULL;
     }
     return code;
+}
+
+err_code baseline_ask(baseline *b, const pair *pairs, size_t count, err *e)
+{
+    pairs_starts(pairs, count, b->d->users, b->user_start);
+    b->asked = pairs;
+    size_t longest = longest_ask(b);
+    for (int t = 0; b->owned != NULL && t < b->l.threads; t++) {
+        mem_free(b->owned[t]);
+        b->owned[t] = mem_array(longest + 1, sizeof **b->owned);
+        if (b->owned[t] == NULL) {
+            return err_nomem(e, "a baseline");
+        }
+    }
+    return ERR_OK;
 }

@@ -42,6 +42,11 @@ err_code baseline_linked_new(baseline **out, const dataset *d, bool itemknn, int
                              err *e) ERR_CHECKED;
 void baseline_free(baseline *b);
 
+/* baseline_ask has lists start from these pairs, sorted by (user, item), in place of the users'
+ * training pairs, from which the baseline has been made. A user without a training pair still gets
+ * the popular list. Borrows `pairs`. */
+err_code baseline_ask(baseline *b, const pair *pairs, size_t count, err *e) ERR_CHECKED;
+
 /* baseline_lister borrows `b`. */
 eval_lister baseline_lister(baseline *b);
 
