@@ -189,6 +189,33 @@ class Judgement(harness.TestCase):
         for name in ("stair", "itemknn"):
             self.assertGreater(by["next"][name]["Recall@20"], by["stair"][name]["Recall@20"], name)
 
+    def test_given_items_are_asked_for_in_place_of_users(self):
+        with open(self.path("x.csv"), "w", encoding="utf-8") as f:
+            print("user,item,split", file=f)
+            for user in range(120):
+                # The first 60 show which parts of a set go together; the others hold a set out.
+                mine, other = user % 12, (user * 7 + 3) % 12
+                for part in range(3):
+                    print(f"u{user},set{mine}-{part},{0 if user < 60 else 1 + (part > 0)}", file=f)
+                print(f"u{user},alone{other},0", file=f)
+        store = self.path("store")
+        harness.run("import", "--store", store, "--interactions", self.path("x.csv"))
+        harness.run("train", "--store", store, "--epochs", 20, "--dim", 16, "--activate", "yes")
+        one, two = (harness.run_json("eval", "--store", store, "--given", n, "--at", 2) for n in (1, 2))
+        for answer, given in ((one, 1), (two, 2)):
+            self.assertEqual((answer["protocol"], answer["given"], answer["users"]), ("given", given, 60))
+            self.assertEqual((answer["on"], answer["mask"]), ("valid+test", "train+given"))
+            self.assertEqual(answer["held_out"], 60 * (3 - given))
+            for name in ("stair", "itemknn"):
+                self.assertGreater(answer[name]["Recall@2"], 0.9, name)
+            self.assertLess(answer["popular"]["Recall@2"], 0.3)
+        self.assertGreater(one["similar"]["Recall@2"], 0.9)
+        self.assertNotIn("similar", two)
+        for extra in (["--protocol", "next"], ["--served", "--topk", self.path("y")], ["--baselines", "ease"]):
+            done = harness.run("eval", "--store", store, "--given", 1, *extra, check=False)
+            self.assertEqual(done.returncode, 2, extra)
+            self.assertIn("--given", done.stderr)
+
     def test_served_lists_have_no_figures(self):
         _, store = self.shop_store()
         for extra in ([], ["--topk", self.path("x"), "--json"]):

@@ -51,6 +51,7 @@ static train_options options(void)
     o.epochs = 10;
     o.lr = 0.01;
     o.without_fsc = true;
+    o.without_mi = true; /* vectors that know little yet, so that links have much to add */
     return o;
 }
 
