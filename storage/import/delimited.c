@@ -217,6 +217,25 @@ static err_code context_line(delimited *d, err_code code, err *e)
     return code;
 }
 
+/* Files that were joined repeat the header, and the byte order mark before it. */
+static err_code check_joint(const delimited *d, err *e)
+{
+    slice first = d->fields[0];
+    if (first.length >= 3 && memcmp(first.at, "\xef\xbb\xbf", 3) == 0) {
+        return err_set(e, ERR_INVALID,
+                       "begins with a byte order mark, as where two files were joined");
+    }
+    for (size_t i = 0; i < d->columns; i++) {
+        slice name = d->names[i], field = d->fields[i];
+        bool same = field.length >= name.length && memcmp(field.at, name.at, name.length) == 0 &&
+                    (field.length == name.length || field.at[name.length] == ':');
+        if (!same) {
+            return ERR_OK;
+        }
+    }
+    return err_set(e, ERR_INVALID, "repeats the header, as where two files were joined");
+}
+
 err_code delimited_next(delimited *d, const slice **fields, err *e)
 {
     *fields = NULL;
@@ -241,6 +260,10 @@ err_code delimited_next(delimited *d, const slice **fields, err *e)
         return context_line(d, ERR_INVALID, e);
     }
     find_fields(d);
+    err_code code = check_joint(d, e);
+    if (code != ERR_OK) {
+        return context_line(d, code, e);
+    }
     *fields = d->fields;
     return ERR_OK;
 }

@@ -3,6 +3,7 @@
  * An interaction from texts, one for each role, whether they come from a table or from JSON lines.
  */
 #include <math.h>
+#include <string.h>
 
 #include "core/common/utf8.h"
 #include "storage/import/import_cells.h"
@@ -32,8 +33,10 @@ static err_code parse_number(slice text, const char *what, double *number, err *
         return ERR_OK;
     }
     slice shown = utf8_valid(text) ? utf8_cut(text, 40) : slice_of("?");
-    return err_set(e, ERR_INVALID, "%s: expected a number, not \"%.*s\"", what, (int)shown.length,
-                   shown.at);
+    bool comma = memchr(text.at, ',', text.length) != NULL;
+    return err_set(
+        e, ERR_INVALID, "%s: expected a number, not \"%.*s\"%s", what, (int)shown.length, shown.at,
+        comma ? "; write numbers with a decimal point, and thousands without commas" : "");
 }
 
 /* A rating decides only together with --min-rating; else it is counted, to be told. */

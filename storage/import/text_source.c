@@ -50,7 +50,7 @@ static err_code refill(text_source *t, err *e)
 
 static err_code refuse_stream(const text_source *t, err *e)
 {
-    return err_set(e, ERR_INVALID, "the gzip stream is damaged: %s",
+    return err_set(e, ERR_CORRUPT, "the gzip stream is damaged: %s",
                    t->inflater.msg != NULL ? t->inflater.msg : "it ends too early");
 }
 
@@ -178,7 +178,7 @@ static err_code read_utf16(text_source *t, char *into, size_t room, size_t *got,
         if (last && *got == 0) {
             return t->unit_bytes == 0
                        ? ERR_OK
-                       : err_set(e, ERR_INVALID, "the UTF-16 text ends in half a character");
+                       : err_set(e, ERR_CORRUPT, "the UTF-16 text ends in half a character");
         }
     }
     return ERR_OK;
@@ -247,6 +247,27 @@ static err_code look_at_packing(text_source *t, err *e)
     return code;
 }
 
+/* What the first bytes of `ahead` tell, and how many of them are a byte order mark. */
+static text_encoding encoding_of(const text_source *t, size_t *mark)
+{
+    const char *at = t->ahead;
+    bool two = t->ahead_end >= 2, four = t->ahead_end >= 4;
+    *mark = 2;
+    if (two && memcmp(at, "\xff\xfe", 2) == 0) {
+        return TEXT_UTF16_LITTLE;
+    }
+    if (two && memcmp(at, "\xfe\xff", 2) == 0) {
+        return TEXT_UTF16_BIG;
+    }
+    *mark = t->ahead_end >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    /* Without a mark: two characters of ASCII, as names and braces are, show by their zeros. */
+    if (four && at[0] != '\0' && at[1] == '\0' && at[2] != '\0' && at[3] == '\0') {
+        return TEXT_UTF16_LITTLE;
+    }
+    return four && at[0] == '\0' && at[1] != '\0' && at[2] == '\0' && at[3] != '\0' ? TEXT_UTF16_BIG
+                                                                                    : TEXT_UTF8;
+}
+
 /* Reads the beginning into `ahead`, leaves a byte order mark out and converts. */
 static err_code look_at_encoding(text_source *t, err *e)
 {
@@ -256,21 +277,16 @@ static err_code look_at_encoding(text_source *t, err *e)
         code = read_bytes(t, t->ahead + t->ahead_end, AHEAD_BYTES - t->ahead_end, &got, e);
         t->ahead_end += got;
     } while (code == ERR_OK && got > 0 && t->ahead_end < 4);
-    bool marked = t->ahead_end >= 2;
-    if (marked && memcmp(t->ahead, "\xff\xfe", 2) == 0) {
-        t->encoding = TEXT_UTF16_LITTLE;
-    } else if (marked && memcmp(t->ahead, "\xfe\xff", 2) == 0) {
-        t->encoding = TEXT_UTF16_BIG;
-    } else if (t->ahead_end >= 3 && memcmp(t->ahead, "\xef\xbb\xbf", 3) == 0) {
-        t->given = 3;
-    }
+    size_t mark = 0;
+    t->encoding = encoding_of(t, &mark);
+    t->given = t->encoding == TEXT_UTF8 ? mark : 0;
     if (code == ERR_OK && t->encoding != TEXT_UTF8) {
         t->units = mem_array(UNITS_BYTES, 1);
         if (t->units == NULL) {
             return err_nomem(e, "converting UTF-16");
         }
-        t->unit_bytes = t->ahead_end - 2;
-        memcpy(t->units, t->ahead + 2, t->unit_bytes);
+        t->unit_bytes = t->ahead_end - mark;
+        memcpy(t->units, t->ahead + mark, t->unit_bytes);
         code = read_text(t, t->ahead, AHEAD_BYTES, &t->ahead_end, e);
     }
     return code;

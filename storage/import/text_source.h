@@ -2,8 +2,8 @@
 /*
  * text_source: a file of text as UTF-8, whatever it was packed in.
  *
- * Files come compressed by gzip (several members too), in UTF-16 of either byte order with a byte
- * order mark, or in UTF-8 with or without one. The first bytes tell; what they tell of and cannot
+ * Files come compressed by gzip (several members too), in UTF-16 of either byte order, or in
+ * UTF-8, each with or without a byte order mark. The first bytes tell; what they tell of and cannot
  * be read (zip, xz, zstd, bzip2, Parquet) is refused with its name. Readers of lines sit on top and
  * see plain bytes. A pipe is read like a file: nothing is looked at twice.
  *
@@ -39,7 +39,8 @@ slice text_source_ahead(const text_source *t);
  * that is not blank is a brace. */
 bool text_source_is_json(const text_source *t);
 
-/* text_source_read gives up to `room` bytes; *got is 0 at the end only. ERR_IO, ERR_INVALID. */
+/* text_source_read gives up to `room` bytes; *got is 0 at the end only. ERR_IO; ERR_CORRUPT: the
+ * rest of the file cannot be read. */
 err_code text_source_read(text_source *t, char *into, size_t room, size_t *got, err *e) ERR_CHECKED;
 
 /* How many bytes of the file, as it lies on the disk, have been read. */
