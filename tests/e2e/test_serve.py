@@ -80,7 +80,7 @@ class Serve(harness.TestCase):
             server.process.send_signal(signal.SIGTERM)
             answer = b"HTTP"
             while answer:
-                with socket.create_connection((host, int(port)), timeout=2) as late:  # a silent one fails the test
+                with socket.create_connection((host, int(port)), timeout=20) as late:  # a silent one fails the test
                     try:
                         late.sendall(b"GET /popular HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                         answer = late.recv(4096)

@@ -17,7 +17,7 @@ OPTIONS = ["--dim", "16", "--batch", "512", "--threads", "2", "--eval-every", "1
 class Tune(harness.TestCase):
     def interrupted(self, store, until, *options):
         """Starts tuning, interrupts it at the line of which `until` holds; gives all its lines."""
-        process = subprocess.Popen([harness.STAIR, "tune", "--store", store, "--budget-epochs", "40", *OPTIONS, *options],
+        process = subprocess.Popen([harness.STAIR, "tune", "--store", store, *OPTIONS, *options],
                                    env=harness.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True)
         lines = []
@@ -66,7 +66,8 @@ class Tune(harness.TestCase):
 
     def test_interrupted_while_it_chooses_it_promises_nothing(self):
         _, store = self.shop_store()
-        told = self.interrupted(store, lambda line: "forward " in line)
+        # so many that it is still choosing, however late the signal comes
+        told = self.interrupted(store, lambda line: "forward " in line, "--budget-epochs", "100000")
         self.assertIn("stopped while choosing; nothing is kept", told)
         self.assertNotIn("--resume", told)
 
@@ -79,7 +80,7 @@ class Tune(harness.TestCase):
                 time.sleep(0.002)
             return line.startswith("chosen")
 
-        told = self.interrupted(store, saved, "--epochs", "100000")
+        told = self.interrupted(store, saved, "--budget-epochs", "40", "--epochs", "100000")
         self.assertIn("stair train --resume with the same options and those chosen", told)
         resumed = harness.run("train", "--store", store, *self.merged(*OPTIONS, *self.chosen(told)), "--epochs", 1,
                               "--resume")
