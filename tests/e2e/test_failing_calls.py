@@ -62,6 +62,21 @@ class FailingCalls(harness.TestCase):
         done = harness.run("check", "--store", store, check=False)
         self.assertEqual(done.returncode, 0, f"{what}\n{done.stderr}")
 
+    def written(self):
+        """A shop with keyed writes, erasures and three generations in it; keeps what was acknowledged."""
+        files, store = self.shop_store("written")
+        for epochs in (1, 2):
+            harness.run("train", "--store", store, "--epochs", epochs, "--dim", 16, "--activate", "no")
+        self.said = []
+        with harness.Server(store) as server:
+            self.write(server.client, list(harness.shop_users(files, 3)), self.said)
+        return store
+
+    def verify_written(self, store, status, what):
+        del status
+        with harness.Server(store) as again:
+            self.verify(again.client, self.said, what)
+
     def in_turn(self, command, source, after=None, again=False):
         """`command` takes the store's folder and gives the arguments; with `again` it has to succeed after
         it did not."""
@@ -110,6 +125,50 @@ class FailingCalls(harness.TestCase):
     def test_generations(self):
         _, good = harness.shop()
         self.in_turn(lambda store: ("generations", "--store", store, "--activate", 1), good)
+
+    def test_prune(self):
+        self.in_turn(lambda store: ("generations", "--store", store, "--prune", 0), self.written(), self.verify_written,
+                     again=True)
+
+    def test_repair(self):
+        source = self.written()
+        path = os.path.join(source, "data.mdb")
+        with open(path, "rb") as f:
+            data = f.read()
+        self.assertTrue(b"a2\2" in data)
+        with open(path, "wb") as f:  # the key of a kept answer, as in test_check
+            f.write(data.replace(b"a2\2", b"a\0\2"))
+        self.said = [entry for entry in self.said if entry[0] != "kept" or entry[1][0] != "a2"]
+        store = os.path.join(self.under, "store")
+
+        def act(env):
+            return harness.run("check", "--store", store, "--repair", check=False, timeout=120, env=env)
+
+        for number, kind in self.cases(act, source):
+            self.fresh(source)
+            act(self.environment(number, kind))
+            what = f"call {number} {KINDS[kind]}"
+            repeated = harness.run("check", "--store", store, "--repair", check=False)
+            self.assertEqual(repeated.returncode, 0, f"{what}\n{repeated.stderr}")
+            self.verify_written(store, 0, what)
+
+    def test_tune(self):
+        self.in_turn(lambda store: ("tune", "--store", store, "--budget-epochs", 5, "--epochs", 2, "--dim", 16,
+                                    "--activate", "yes"), self.written(), self.verify_written)
+
+    def test_what_only_reads(self):
+        out = os.path.join(self.under, "out")
+        for command in (("check",), ("eval",), ("export", "--to", out)):
+            with self.subTest(command[0]):
+                source = self.written()
+                before = harness.run("check", "--digest", "--store", source).stdout
+
+                def after(store, status, what):
+                    shutil.rmtree(out, ignore_errors=True)
+                    self.assertEqual(harness.run("check", "--digest", "--store", store).stdout, before, what)
+
+                self.in_turn(lambda store: (*command, "--store", store), source, after)
+                shutil.rmtree(source)
 
     def test_migrate(self):
         old = os.path.join(harness.ROOT, "tests", "fixtures", "store-v1")

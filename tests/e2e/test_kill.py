@@ -23,6 +23,7 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.server, self.number, self.base = server, number, base
         self.items, self.deleted, self.bought, self.seq, self.problems = {}, set(), set(), 0, []
+        self.keyed, self.erased = [], set()
 
     def run(self):
         rng = random.Random(self.base * 1000 + self.number)
@@ -43,6 +44,7 @@ class Writer(threading.Thread):
                 answer = ask.post("/interactions", {"interactions": [{"user": f"w{self.number}", "item": item + "a"}]})
                 self.acknowledged(answer)
                 self.bought.add((f"w{self.number}", item + "a"))
+                self.keyed_write(ask, n, item + "a", rng)
                 if rng.random() < 0.3:
                     self.deleting = item + "b"
                     self.acknowledged(ask.delete("/items/" + item + "b"))
@@ -54,7 +56,19 @@ class Writer(threading.Thread):
         finally:
             ask.close()
 
-    deleting = None
+    deleting = erasing = None
+
+    def keyed_write(self, ask, n, item, rng):
+        """A write with a key for a user of its own, who is erased at times."""
+        user, key = f"e{self.base}-{self.number}-{n}", f"key-{self.base}-{self.number}-{n}"
+        body = {"interactions": [{"user": user, "item": item}]}
+        answer = ask.post("/interactions", body, headers={"Idempotency-Key": key})
+        self.acknowledged(answer)
+        self.keyed.append((key, body, user, answer.body))
+        if rng.random() < 0.3:
+            self.erasing = user
+            self.acknowledged(ask.delete("/users/" + user))
+            self.erased.add(user)
 
     def acknowledged(self, answer):
         if answer.status not in (200, 201):
@@ -63,6 +77,18 @@ class Writer(threading.Thread):
 
 
 class Kill(harness.TestCase):
+    def assert_kept(self, ask, writers):
+        """Repeats of keyed writes get the first answer, those of erased users none, and nobody is back."""
+        for w in writers:
+            for key, body, user, answer in w.keyed:
+                again = ask.post("/interactions", body, headers={"Idempotency-Key": key})
+                if user in w.erased or (user == w.erasing and again.status == 404):
+                    self.assertEqual(again.status, 404, key)
+                else:
+                    self.assertEqual((again.status, again.body), (200, answer), key)
+            for user in w.erased:
+                self.assertEqual(ask.get(f"/users/{user}/interactions").status, 404, user)
+
     def items_of(self, ask, user):
         """Every item of the user's interactions, page by page."""
         items, cursor = set(), None
@@ -104,7 +130,38 @@ class Kill(harness.TestCase):
                     items = self.items_of(ask, f"w{w.number}") if w.bought else set()
                     bought = {item for _, item in w.bought}
                     self.assertTrue(bought <= items, bought - items)
+                self.assert_kept(ask, writers)
         self.assertGreater(written, ROUNDS * 4)
+
+    def test_commands_killed_beside_a_service_harm_neither_it_nor_the_store(self):
+        _, store = self.shop_store()
+        rng = random.Random(12)
+        commands = {"train": ("--epochs", 3, "--dim", 16, "--activate", "no"),
+                    "tune": ("--budget-epochs", 5, "--epochs", 2, "--dim", 16, "--activate", "no"),
+                    "eval": (), "check": (), "export": ("--to", self.path("out")),
+                    "snapshot": ("--to", self.path("copy"))}
+        server = harness.Server(store)
+        writers = [Writer(server, n, 0) for n in range(2)]
+        for w in writers:
+            w.start()
+        for name, options in commands.items():
+            for _ in range(max(1, ROUNDS // 10)):
+                child = subprocess.Popen([harness.STAIR, name, "--store", store, *map(str, options)], env=harness.ENVIRONMENT,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(rng.choice((0.01, 0.05, 0.2, 0.5)) * rng.random())  # at whatever it is then
+                child.kill()
+                child.wait()
+                self.assertEqual(server.client.get("/health/ready").status, 200, name)
+                for place in ("out", "copy"):
+                    shutil.rmtree(self.path(place), ignore_errors=True)
+        server.kill()
+        for w in writers:
+            w.join(60)
+            self.assertEqual(w.problems, [])
+            self.assertGreater(len(w.keyed), 0)
+        self.assert_checked(store)
+        with harness.Server(store) as again:
+            self.assert_kept(again.client, writers)
 
     def killed_at(self, command, moment):
         """Runs the command and kills it after `moment` seconds; False when it had ended."""
