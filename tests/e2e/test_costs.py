@@ -120,13 +120,16 @@ class Costs(harness.TestCase):
                 self.assertEqual(refused.headers["Retry-After"], "1")
 
     def test_the_end_does_not_wait_for_long_work(self):
-        server = harness.Server(self.store, "--work-threads", 1, "--work-max", 10**9, "--stop-timeout", "1s")
+        server = harness.Server(self.store, "--work-threads", 1, "--work-max", 10**9, "--stop-timeout", "1s",
+                                "--answers-bytes-max", "8GiB")
         sockets = [connect(server) for _ in range(40)]
         try:
             for s in sockets:
                 s.sendall(posted("/recommend/batch", self.heavy()))
             self.assertTrue(wait_for(lambda: metric(server, "stair_work_waiting") == 39))
             self.assertEqual(server.stop(signal.SIGTERM, timeout=DEADLINE), 0)
+            whole = [line for line in server.log if "route=/recommend/batch status=200" in line]
+            self.assertLess(len(whole), 20)
         finally:
             for s in sockets:
                 s.close()

@@ -94,9 +94,10 @@ class Memory(harness.TestCase):
         notes = "\n".join(told["notes"] + told["warnings"])
         parts = [float(x) for x in re.findall(r"memory of [a-z ]+: at most ([0-9.]+) MiB", notes)]
         sum_of_all = float(re.search(r"memory that callers can cause: at most ([0-9.]+) MiB", notes).group(1))
+        kernel = float(re.search(r"memory of socket buffers: at most ([0-9.]+) MiB", notes).group(1))
         self.assertEqual(len(parts), 10, notes)
         self.assertAlmostEqual(sum(parts), sum_of_all, delta=0.1 * len(parts))
-        return int(sum_of_all * MIB)
+        return int((sum_of_all - kernel) * MIB)
 
     def test_idle_connections_hold_what_is_promised_after_long_answers(self):
         path = f"/recommend?user={self.users[0]}&k=300&explain=true&fields=title,categories,attributes"
@@ -193,9 +194,16 @@ class Memory(harness.TestCase):
                 self.assertIn(self.answer(s)[0], (200, 400, 409, 413, 503))
                 s.close()
         peak = status_bytes(self.server.process.pid, "VmHWM")
-        print(f"memory: {before / MIB:.1f} MiB before, {(peak - before) / MIB:.1f} MiB more of {allowed / MIB:.1f} allowed")
+        for s in self.open:
+            s.close()
+        self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") <= 1))
+        self.assertEqual(self.metric("stair_http_bodies_bytes") + self.metric("stair_http_answers_bytes"), 0)
+        left = status_bytes(self.server.process.pid, "VmRSS")
+        print(f"memory: {before / MIB:.1f} MiB before, {(peak - before) / MIB:.1f} MiB more of {allowed / MIB:.1f} allowed, "
+              f"{(left - before) / MIB:.1f} MiB more when all have gone")
         self.assertLess(peak - before, allowed)
         self.assertGreater(peak - before, 12 * MIB)  # bodies and answers were at their limits
+        self.assertLess(left - before, 12 * MIB)
 
 
 if __name__ == "__main__":
