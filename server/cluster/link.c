@@ -12,7 +12,7 @@
 
 enum {
     CONNECT_MS = 2000,
-    ASK_MS = 2000,
+    ASK_MS = 700,   /* an answer takes milliseconds, or there is no leader to give it */
     PING_MS = 1000, /* a server that answers no ping for so long, twice, is gone */
     WRITE_MS = 2000,
     CREDENTIALS_BYTES_MAX = 64 * 1024,

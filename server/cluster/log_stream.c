@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500 };
+
 /* How long the server drops a message that was sent twice; beyond it the numbers of publishers do.
  */
 static const int64_t DUPLICATES_NS = (int64_t)120 * 1000000000;
@@ -46,7 +48,14 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
     config.Duplicates = DUPLICATES_NS;
     config.DenyDelete = true;
     config.AllowDirect = true;
-    natsStatus s = js_AddStream(&made, k->stream, &config, NULL, &code);
+    natsStatus s = NATS_OK;
+    for (int i = 0; i < CREATE_TRIES; i++) {
+        s = js_AddStream(&made, k->stream, &config, NULL, &code);
+        if (s == NATS_OK || (code != JSClusterNoPeersErr && s != NATS_TIMEOUT)) {
+            break;
+        }
+        nats_Sleep(CREATE_PAUSE_MS); /* servers that have just started find each other first */
+    }
     jsStreamInfo_Destroy(made);
     if (code == JSStreamNameExistErr) {
         return err_set(e, ERR_CONFLICT, "the stream %s exists and is another shop's", name);

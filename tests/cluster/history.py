@@ -122,10 +122,10 @@ def judge_order(history):
 
 
 def judge_nodes(history):
-    """No node's answers go back, whether they are of reads or of writes that it acknowledged."""
+    """No node's reads go back behind what it has answered before, to reads or to writes."""
     problems, answers = [], defaultdict(list)
     for node, end, seq in history.acknowledged:
-        answers[node].append((end, end, seq))
+        answers[node].append((float("-inf"), end, seq))  # a write is as old as its group, read or not
     for r in history.reads:
         answers[r.node].append((r.start, r.end, r.seq))
         if r.seq < r.asked:

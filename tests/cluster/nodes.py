@@ -14,7 +14,7 @@ import harness  # noqa: E402
 import nats  # noqa: E402
 
 NAME = "shop"
-STREAM = "STAIR_SHOP_LOG"
+STREAM = "STAIR_shop_LOG"
 
 
 class Node:

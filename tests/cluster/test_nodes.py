@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
-import nodes  # noqa: E402
+import cluster_case  # noqa: E402
 
 
-class Cluster(nodes.ClusterCase):
+class Cluster(cluster_case.ClusterCase):
     def test_a_write_at_one_node_is_read_at_another_by_its_seq(self):
         servers = self.start_nats()
         first = self.first_store(servers, trained=True)
@@ -94,7 +95,7 @@ class Cluster(nodes.ClusterCase):
         node = self.node(servers, first)
         seq = node.client.put("/items/a", {"title": "here"}).json["seq"]
         servers.kill(0)
-        nodes.wait_for(lambda: not node.client.get("/health").json["writable"])
+        cluster_case.wait_for(lambda: not node.client.get("/health").json["writable"])
         answer = node.client.put("/items/a", {"title": "lost"})
         self.assert_problem(answer, 503, "nothing was written")
         self.assertIn("Retry-After", answer.headers)
@@ -135,7 +136,7 @@ class Cluster(nodes.ClusterCase):
         self.assertEqual(node.client.get("/health").json["items"], 2)
 
 
-class Quorum(nodes.ClusterCase):
+class Quorum(cluster_case.ClusterCase):
     replicas = 3
 
     def test_a_leader_that_dies_delays_writes_and_a_lost_majority_refuses_them(self):
@@ -144,23 +145,23 @@ class Quorum(nodes.ClusterCase):
         second = self.copy(first, "second")
         a, b = self.node(servers, first), self.node(servers, second)
         self.assertEqual(a.client.put("/items/a", {"title": "a"}).status, 201)
-        leader = nodes.wait_for(lambda: (servers.stream_leader("STAIR_shop_LOG") or 0) + 1) - 1
+        leader = cluster_case.wait_for(lambda: (servers.stream_leader("STAIR_shop_LOG") or 0) + 1) - 1
         servers.kill(leader)
         began = time.monotonic()
-        nodes.wait_for(lambda: a.client.put("/items/a", {"title": "b"}).status == 200, 10)
+        cluster_case.wait_for(lambda: a.client.put("/items/a", {"title": "b"}).status == 200, 10)
         print(f"writes back {time.monotonic() - began:.1f} s after the leader's kill -9", flush=True)
         servers.kill((leader + 1) % 3)
-        nodes.wait_for(lambda: not a.client.get("/health").json["writable"])
+        cluster_case.wait_for(lambda: not a.client.get("/health").json["writable"])
         self.assertEqual(a.client.put("/items/c", {"title": "c"}).status, 503)
         self.assertEqual(a.client.get("/items/a").status, 200)
         for i in (leader, (leader + 1) % 3):
             servers.start(i)
         self.writes(a)
-        nodes.wait_for(lambda: a.client.put("/items/d", {"title": "d"}).status in (200, 201), 10)
+        cluster_case.wait_for(lambda: a.client.put("/items/d", {"title": "d"}).status in (200, 201), 10)
         seq = a.client.get("/health").json["seq"]
         self.seen(b, seq)
         a.stop(), b.stop()
         self.same_digests(first, second)
 
 
-nodes.main(__name__)
+cluster_case.main(__name__)

@@ -4,14 +4,15 @@
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
-import nodes  # noqa: E402
+import cluster_case  # noqa: E402
 
 SECRET = "hunter2-hunter2"
 
 
-class Refusals(nodes.ClusterCase):
+class Refusals(cluster_case.ClusterCase):
     def file(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as f:
             f.write(text)
@@ -133,7 +134,7 @@ class Refusals(nodes.ClusterCase):
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         run = ["cluster", "status", "--cluster", f"nats://127.0.0.1:{port}"]
-        nodes.wait_for(lambda: "cannot be reached" not in harness.run(*run, check=False).stderr
+        cluster_case.wait_for(lambda: "cannot be reached" not in harness.run(*run, check=False).stderr
                        and "no NATS server can be reached" not in harness.run(*run, check=False).stderr)
         done = harness.run(*run, check=False)
         self.assertEqual(done.returncode, 1)
@@ -159,4 +160,4 @@ class Refusals(nodes.ClusterCase):
         self.assertEqual(node.client.get("/health").json["items"], 40)
 
 
-nodes.main(__name__)
+cluster_case.main(__name__)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three nodes and three NATS servers under every fault that a data centre has, while clients write and
+read; then the history is judged, and equal positions must have equal digests.
+
+CLUSTER_SECONDS (default 60) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
+need root and iproute2; without them servers and nodes are killed and paused only.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
+import harness  # noqa: E402
+import history as h  # noqa: E402
+import nats  # noqa: E402
+import network  # noqa: E402
+import nodes  # noqa: E402
+import workload  # noqa: E402
+
+SECONDS = float(os.environ.get("CLUSTER_SECONDS", "60"))
+SEED = int(os.environ.get("CLUSTER_SEED", "1"))
+CLIENTS, ITEMS, USERS = 6, 24, 8
+SETTLE_SECONDS = 90
+
+
+class Faults:
+    """Breaks one thing at a time, or two, and mends it."""
+
+    def __init__(self, servers, cluster, net):
+        self.servers, self.nodes, self.net, self.rng = servers, cluster.all, net, random.Random(SEED)
+        self.done = {}
+        self.kinds = [self.kill_node, self.kill_server, self.kill_both, self.kill_leader, self.pause_node,
+                      self.pause_server, self.stop_node]
+        if net is not None:
+            self.kinds += [self.part_node, self.part_server, self.part_minority, self.part_one_way, self.slow_link]
+
+    def some_node(self):
+        return self.rng.choice(self.nodes)
+
+    def wait(self, least=1.0, most=4.0):
+        time.sleep(self.rng.uniform(least, most))
+
+    def kill_node(self):
+        node = self.some_node()
+        node.kill()
+        self.wait(0.2, 2)
+        node.start()
+
+    def stop_node(self):
+        node = self.some_node()
+        assert node.stop() == 0
+        node.start()
+
+    def kill_server(self, index=None):
+        index = self.rng.randrange(3) if index is None else index
+        self.servers.kill(index)
+        self.wait()
+        self.servers.start(index)
+
+    def kill_leader(self):
+        leader = self.servers.stream_leader(nodes.STREAM)
+        if leader is not None:
+            self.kill_server(leader)
+
+    def kill_both(self):
+        node, index = self.some_node(), self.rng.randrange(3)
+        self.servers.kill(index)
+        node.kill()
+        self.wait()
+        self.servers.start(index)
+        node.start()
+
+    def pause_node(self):
+        node = self.some_node()
+        node.pause()
+        self.wait()
+        node.go_on()
+
+    def pause_server(self):
+        server = self.rng.choice(self.servers.all)
+        server.signal(signal.SIGSTOP)
+        self.wait()
+        server.signal(signal.SIGCONT)
+
+    # Hosts 0 to 2 are the servers, 3 to 5 the nodes.
+    def part_node(self):
+        self.net.part([3 + self.some_node().index], [0, 1, 2])
+        self.wait(2, 6)
+        self.net.heal()
+
+    def part_server(self):
+        a, b = self.rng.sample(range(3), 2)
+        self.net.cut(a, b)
+        self.wait(2, 6)
+        self.net.heal()
+
+    def part_minority(self):
+        """One server and one node on one side, the rest on the other."""
+        server, node = self.rng.randrange(3), 3 + self.some_node().index
+        others = [i for i in range(6) if i not in (server, node)]
+        self.net.part([server, node], others)
+        self.wait(2, 6)
+        self.net.heal()
+
+    def part_one_way(self):
+        a, b = self.rng.randrange(3), 3 + self.some_node().index
+        self.net.cut(*self.rng.choice(((a, b), (b, a), tuple(self.rng.sample(range(3), 2)))), one_way=True)
+        self.wait(2, 6)
+        self.net.heal()
+
+    def slow_link(self):
+        host = self.rng.randrange(6)
+        if self.net.slow(host):
+            self.wait(2, 6)
+            self.net.fast(host)
+
+    def run(self, until):
+        deck = []
+        while time.monotonic() < until:
+            deck = deck or self.rng.sample(self.kinds, len(self.kinds))
+            kind = deck.pop()
+            kind()
+            self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
+            self.wait(0.5, 2)
+
+
+class Cluster(harness.TestCase):
+    def first_state(self, store):
+        """What was there before: titles of the items, and what the users have bought."""
+        first = {}
+        for line in harness.export(store, "items").splitlines():
+            it = harness.json.loads(line)
+            first[("item", it["id"])] = h.present(it.get("title"), it.get("hidden", False))
+        bought = {}
+        for line in harness.export(store, "interactions").splitlines():
+            one = harness.json.loads(line)
+            bought.setdefault(one["user"], set()).add(one["item"])
+        return first, bought
+
+    def settle(self, cluster, servers, history, things):
+        """All is mended: every node takes writes again and sees all that was acknowledged."""
+        for server in servers.all:
+            if server.process.poll() is not None:
+                server.start()
+        servers.wait_ready(SETTLE_SECONDS)
+        for node in cluster.all:
+            if not node.running:
+                node.start()
+        end = time.monotonic() + SETTLE_SECONDS
+        for node in cluster.all:
+            ask = node.client()
+            answer = None
+            while time.monotonic() < end:
+                try:
+                    answer = ask.put("/items/settled", {"title": f"at node {node.index}"})
+                    if answer.status in (200, 201):
+                        break
+                except OSError:
+                    pass
+                time.sleep(0.1)
+            self.assertIn(answer.status if answer else None, (200, 201), f"node {node.index + 1} takes no writes")
+            last = answer.json["seq"]
+            ask.close()
+        cluster.wait_level(last, SETTLE_SECONDS)
+        reader = workload.Client(99, cluster.all, history, things, 0)
+        for node in cluster.all:
+            for item in things[0]:
+                self.assertTrue(reader.read_item(node, item, last), f"{item} at node {node.index + 1}")
+            for user in things[1] + things[2]:
+                reader.read_list(node, user, last)
+
+    def drive(self, cluster, servers, net, store):
+        first, bought = self.first_state(store)
+        items = [thing[1] for thing in sorted(first)][:ITEMS]
+        users = sorted(bought)[:USERS]
+        things = (items, users[:-2], users[-2:])
+        history = h.History(first)
+        for user in users:
+            for item in bought[user]:
+                history.first[("seen", user, item)] = True
+        until = time.monotonic() + SECONDS
+        clients = [workload.Client(n, cluster.all, history, things, until) for n in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        faults = Faults(servers, cluster, net)
+        faults.run(until)
+        for client in clients:
+            client.join(workload.REPEAT_SECONDS + 30)
+        self.settle(cluster, servers, history, things)
+        return history, clients, faults
+
+    def report(self, history, clients, faults):
+        outcomes = {kind: sum(w.outcome == kind for w in history.writes) for kind in (h.OK, h.REFUSED, h.UNKNOWN)}
+        print(f"MEASURED: {len(history.writes)} writes {outcomes}, {len(history.reads)} reads, faults {faults.done}",
+              flush=True)
+        self.assertEqual([p for c in clients for p in c.problems], [])
+        self.assertEqual(h.judge(history)[:10], [])
+        self.assertGreater(outcomes[h.OK], SECONDS)
+        self.assertGreater(len(history.reads), SECONDS)
+
+    def test_no_fault_loses_repeats_or_reorders_a_write(self):
+        if nats.program() is None:
+            harness.not_run("the cluster: there is no nats-server")
+            self.fail("no nats-server; see tests/support/nats_server.sh")
+        _, store = self.shop_store()
+        why = network.problem()
+        if why is not None:
+            harness.not_run(f"partitions of the network: {why}")
+            self.under_faults(store, None)
+        else:
+            with network.Network(6) as net:
+                if not net.slow(0):
+                    harness.not_run("slow and lossy links: the kernel has no netem")
+                net.fast(0)
+                self.under_faults(store, net)
+
+    def under_faults(self, store, net):
+        hosts = [net.host(i) for i in range(6)] if net else None
+        wraps = [net.wrap(i) for i in range(6)] if net else None
+        with nats.Servers(3, self.path("nats"), hosts=hosts and hosts[:3], wraps=wraps and wraps[:3]) as servers:
+            with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps and wraps[3:],
+                             replicas=3) as cluster:
+                self.report(*self.drive(cluster, servers, net, store))
+                for node in cluster.all:
+                    self.assertEqual(node.stop(), 0)
+                digests = cluster.digests()
+                self.assertEqual(len(set(digests)), 1, digests)
+                for node in cluster.all:
+                    self.assert_checked(node.store)
+
+
+if __name__ == "__main__":
+    harness.main()
