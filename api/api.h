@@ -171,6 +171,8 @@ typedef struct api_deps {
     /* starts a copy under this checked name: ERR_CONFLICT if it exists */
     err_code (*snapshot_start)(void *ctx, slice name, err *e);
     err_code (*snapshot_status)(void *ctx, slice name, api_snapshot *out, err *e);
+    /* makes the answer of GET /cluster; NULL as a result: no memory; NULL here: a single node */
+    struct json_t *(*cluster)(void *ctx);
     /* charges units of work: 0, or the seconds to wait before another try; NULL: no limit */
     unsigned (*work)(void *ctx, double units);
     /* monotonic nanoseconds, for the phases; NULL: phases stay 0 */

@@ -45,6 +45,7 @@ err_code handle_export_interactions_get(context *c, err *e) ERR_CHECKED;
 err_code handle_health_get(context *c, err *e) ERR_CHECKED;
 err_code handle_health_live_get(context *c, err *e) ERR_CHECKED;
 err_code handle_health_ready_get(context *c, err *e) ERR_CHECKED;
+err_code handle_cluster_get(context *c, err *e) ERR_CHECKED;
 err_code handle_metrics_get(context *c, err *e) ERR_CHECKED;
 err_code handle_openapi_get(context *c, err *e) ERR_CHECKED;
 err_code handle_root_get(context *c, err *e) ERR_CHECKED;

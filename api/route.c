@@ -42,6 +42,7 @@ static const route routes[] = {
     {"GET", "/health", API_OPEN, BODY_NONE, handle_health_get, false},
     {"GET", "/health/live", API_OPEN, BODY_NONE, handle_health_live_get, false},
     {"GET", "/health/ready", API_OPEN, BODY_NONE, handle_health_ready_get, false},
+    {"GET", "/cluster", API_READ, BODY_NONE, handle_cluster_get, false},
     {"GET", "/metrics", API_READ, BODY_NONE, handle_metrics_get, false},
     {"GET", "/openapi.yaml", API_OPEN, BODY_NONE, handle_openapi_get, false},
     {"GET", "/", API_OPEN, BODY_NONE, handle_root_get, false},

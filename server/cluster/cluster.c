@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "core/common/mem.h"
 #include "server/cluster/cluster_private.h"
@@ -13,8 +16,9 @@
 #include "server/cluster/identity.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
+#include "storage/env/sha256.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000, WATCH_MS = 500 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000 };
 
 /* A node that lacks more messages than this admits no writes, as it would read them back too late;
  * one that has been behind for so long is not ready. */
@@ -63,7 +67,7 @@ static void measure(cluster *c)
     }
 }
 
-static void set_last(cluster *c, uint64_t last)
+void cluster_set_last(cluster *c, uint64_t last)
 {
     pthread_mutex_lock(&c->mutex);
     c->last = last > c->last ? last : c->last;
@@ -80,7 +84,7 @@ static void set_following(cluster *c, bool following, const char *problem)
     pthread_mutex_unlock(&c->mutex);
 }
 
-static bool is_stopping(cluster *c)
+bool cluster_is_stopping(cluster *c)
 {
     pthread_mutex_lock(&c->mutex);
     bool stopping = c->stopping;
@@ -89,7 +93,7 @@ static bool is_stopping(cluster *c)
 }
 
 /* Returns at the end at once. */
-static void pause_ms(cluster *c, unsigned ms)
+void cluster_pause(cluster *c, unsigned ms)
 {
     struct timespec until = clock_deadline((uint64_t)ms * NS_PER_MS);
     pthread_mutex_lock(&c->mutex);
@@ -122,9 +126,12 @@ static err_code connect_log(cluster *c, err *e)
         cluster_link_put(l);
         return rc;
     }
+    pthread_mutex_lock(&c->mutex);
+    c->facts = facts;
+    pthread_mutex_unlock(&c->mutex);
     log_event(LOG_INFO, "cluster_connected", log_text("server", l->k->server),
               log_int("position", c->delivered), log_int("last", facts.last));
-    set_last(c, facts.last);
+    cluster_set_last(c, facts.last);
     set_link(c, l);
     return ERR_OK;
 }
@@ -133,8 +140,8 @@ static err_code hand_over(cluster *c, const feed_message *m, err *e)
 {
     char position[24];
     snprintf(position, sizeof position, "%" PRIu64, m->sequence);
-    set_last(c, m->sequence + m->pending);
-    err_code rc = writer_deliver(c->writer, m->bytes, slice_of(position), e);
+    cluster_set_last(c, m->sequence + m->pending);
+    err_code rc = writer_deliver(c->host.writer, m->bytes, slice_of(position), e);
     if (rc == ERR_OK) {
         c->delivered = m->sequence;
     }
@@ -150,8 +157,8 @@ static err_code follow(cluster *c, const nats_link *k, err *e)
         return rc;
     }
     set_following(c, true, "");
-    writer_resend(c->writer);
-    while (rc == ERR_OK && !is_stopping(c)) {
+    writer_resend(c->host.writer);
+    while (rc == ERR_OK && !cluster_is_stopping(c)) {
         feed_message m;
         rc = feed_next(f, &m, e);
         if (rc == ERR_OK && m.owned != NULL) {
@@ -187,7 +194,7 @@ static void *follow_main(void *argument)
     unsigned pause = 0;
     char told[256] = "";
     pthread_setname_np(pthread_self(), "cluster");
-    while (!is_stopping(c)) {
+    while (!cluster_is_stopping(c)) {
         err e = ERR_INIT;
         uint64_t before = c->delivered, began = clock_ns();
         err_code rc = session(c, &e);
@@ -195,7 +202,7 @@ static void *follow_main(void *argument)
             continue;
         }
         set_following(c, false, e.text);
-        if (strcmp(told, e.text) != 0 && !is_stopping(c)) {
+        if (strcmp(told, e.text) != 0 && !cluster_is_stopping(c)) {
             log_event(rc == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
                       log_text("error", e.text));
             snprintf(told, sizeof told, "%s", e.text);
@@ -206,45 +213,23 @@ static void *follow_main(void *argument)
                 : pause == 0                ? PAUSE_FIRST_MS
                 : 2 * pause < PAUSE_MOST_MS ? 2 * pause
                                             : PAUSE_MOST_MS;
-        pause_ms(c, pause);
-    }
-    nats_ReleaseThreadMemory();
-    return NULL;
-}
-
-/* --- the watch thread ----------------------------------------------------------------------- */
-
-static void watch(cluster *c)
-{
-    log_facts facts = {0};
-    shared_link *l = cluster_link_get(c);
-    bool led = false;
-    if (l != NULL) {
-        led = log_stream_read(l->k, c->setup.options->name, NULL, &facts, NULL) == ERR_OK &&
-              facts.led;
-    }
-    cluster_link_put(l);
-    pthread_mutex_lock(&c->mutex);
-    c->led = led;
-    pthread_mutex_unlock(&c->mutex);
-    if (led) {
-        set_last(c, facts.last);
-    }
-}
-
-static void *watch_main(void *argument)
-{
-    cluster *c = argument;
-    pthread_setname_np(pthread_self(), "cluster-watch");
-    while (!is_stopping(c)) {
-        watch(c);
-        pause_ms(c, WATCH_MS);
+        cluster_pause(c, pause);
     }
     nats_ReleaseThreadMemory();
     return NULL;
 }
 
 /* --- what the engine asks ------------------------------------------------------------------- */
+
+/* The newest version of ops that every node reads. With the mutex held. */
+static unsigned oldest_reader(const cluster *c)
+{
+    unsigned least = OP_VERSION;
+    for (size_t i = 0; i < c->node_count; i++) {
+        least = c->nodes[i].op_version < least ? c->nodes[i].op_version : least;
+    }
+    return least;
+}
 
 static err_code on_admit(void *ctx, err *e)
 {
@@ -256,6 +241,14 @@ static err_code on_admit(void *ctx, err *e)
     } else if (!c->led) {
         rc = err_set(e, ERR_UNAVAILABLE,
                      "the cluster's log has no leader, so it takes no writes; nothing was written");
+    } else if (!c->nodes_known) {
+        rc = err_set(e, ERR_UNAVAILABLE,
+                     "the cluster's nodes are not known yet; nothing was written");
+    } else if (oldest_reader(c) < OP_VERSION) {
+        rc = err_set(e, ERR_UNAVAILABLE,
+                     "a node of the cluster reads writes up to version %u, this one makes version "
+                     "%d; nothing was written",
+                     oldest_reader(c), OP_VERSION);
     } else if (c->last > c->position + BEHIND_MAX) {
         rc = err_set(e, ERR_UNAVAILABLE,
                      "this node is %" PRIu64
@@ -307,14 +300,30 @@ static err_code start_threads(cluster *c, err *e)
     return ERR_OK;
 }
 
-static err_code on_start(void *ctx, store *s, writer *w, err *e)
+/* Two processes of one place are never there at the same time: a store has one owner. */
+static void set_place(cluster *c)
+{
+    char text[PATH_MAX + 256] = "", path[PATH_MAX];
+    unsigned char sum[SHA256_BYTES];
+    (void)gethostname(text, 255);
+    size_t length = strlen(text);
+    const char *dir = store_dir(c->host.store);
+    snprintf(text + length, sizeof text - length, "/%s", realpath(dir, path) != NULL ? path : dir);
+    if (sha256(slice_of(text), sum, NULL) != ERR_OK) {
+        return; /* then a predecessor that died is taken for a twin, and waited out */
+    }
+    for (size_t i = 0; i < (INCARNATION_TEXT - 1) / 2; i++) {
+        snprintf(c->place + 2 * i, 3, "%02x", sum[i]);
+    }
+}
+
+static err_code on_start(void *ctx, const log_host *host, err *e)
 {
     cluster *c = ctx;
     store_info info;
     err why = ERR_INIT;
-    c->store = s;
-    c->writer = w;
-    err_code rc = store_stat(s, &info, e);
+    c->host = *host;
+    err_code rc = store_stat(host->store, &info, e);
     if (rc == ERR_OK && !log_position_read(info.external, &c->delivered)) {
         rc = err_set(
             e, ERR_CONFLICT,
@@ -326,7 +335,12 @@ static err_code on_start(void *ctx, store *s, writer *w, err *e)
     }
     store_lineage_text(info.lineage, c->identity.lineage);
     c->position = c->delivered;
+    set_place(c);
     rc = connect_log(c, &why);
+    rc = rc == ERR_OK ? watch_name(c, &why) : rc;
+    if (rc == ERR_OK) {
+        watch_once(c);
+    }
     if (rc == ERR_UNAVAILABLE) {
         log_event(LOG_WARN, "cluster_not_following", log_text("error", why.text));
         set_following(c, false, why.text);
@@ -347,6 +361,7 @@ static void on_stop(void *ctx)
         pthread_join(c->watch_thread, NULL);
         c->started = false;
     }
+    watch_end(c);
     set_link(c, NULL);
 }
 
@@ -372,6 +387,10 @@ static const metric_info info_publish = {
     .help = "From publishing a message of writes until it was read back and applied.",
     .kind = METRIC_HISTOGRAM};
 
+static const metric_info info_nodes = {.name = "stair_cluster_nodes",
+                                       .help = "Nodes of the cluster that live, as seen here.",
+                                       .kind = METRIC_GAUGE};
+
 static void collect(void *ctx)
 {
     cluster *c = ctx;
@@ -382,6 +401,7 @@ static void collect(void *ctx)
                status.last > status.position ? (double)(status.last - status.position) : 0);
     metric_set(c->gauges.lag_seconds, status.lag_seconds);
     metric_set(c->gauges.stopped, status.stopped ? 1 : 0);
+    metric_set(c->gauges.nodes, (double)status.nodes);
 }
 
 static err_code declare(cluster *c, err *e)
@@ -389,7 +409,7 @@ static err_code declare(cluster *c, err *e)
     const metric_plain all[] = {
         {&info_connected, &c->gauges.connected},     {&info_lag_ops, &c->gauges.lag_ops},
         {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
-        {&info_publish, &c->gauges.publish},
+        {&info_publish, &c->gauges.publish},         {&info_nodes, &c->gauges.nodes},
     };
     err_code rc = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
     return rc == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : rc;
@@ -461,14 +481,20 @@ void cluster_tell(cluster *c, cluster_status *out)
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&c->mutex);
     out->connected = c->following && c->link != NULL && link_alive(c->link->k);
-    out->led = out->connected && c->led;
+    out->led = out->connected && c->led && c->nodes_known;
+    out->twin = c->twin;
     out->position = c->position;
     out->last = c->last > c->position ? c->last : c->position;
     out->lag_seconds = c->marked_ns != 0 ? 1e-9 * (double)(clock_ns() - c->marked_ns) : 0;
+    out->nodes = out->connected ? c->node_count : 0;
     out->stopped = c->stopped[0] != '\0';
     snprintf(out->problem, sizeof out->problem, "%s", out->stopped ? c->stopped : c->problem);
     pthread_mutex_unlock(&c->mutex);
     out->ready = out->lag_seconds < LAG_SECONDS_MAX && !(out->stopped && out->last > out->position);
+    if (out->problem[0] == '\0' && out->twin) {
+        snprintf(out->problem, sizeof out->problem,
+                 "another node of the cluster has this one's name: %s", c->node);
+    }
     if (out->problem[0] == '\0' && !out->led) {
         snprintf(out->problem, sizeof out->problem,
                  "the cluster's log takes no writes: it has no leader");

@@ -45,11 +45,17 @@ typedef struct cluster_status {
     uint64_t position;  /* of the store in the log */
     uint64_t last;      /* message of the log, as far as is known */
     double lag_seconds; /* since the store was last at the log's end; 0: it is */
+    bool twin;          /* another node has this one\'s name */
+    size_t nodes;       /* that live, as seen here */
     bool stopped;       /* a message cannot be applied */
     bool ready;         /* not stopped or far behind */
     char problem[256];  /* for people; "": none */
 } cluster_status;
 
 void cluster_tell(cluster *c, cluster_status *out);
+
+/* cluster_document makes the answer of GET /cluster: the log, the nodes that live, and who has the
+ * lease. NULL without memory. */
+struct json_t *cluster_document(cluster *c);
 
 #endif

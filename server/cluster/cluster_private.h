@@ -2,7 +2,8 @@
 /*
  * cluster_private: what the files of a node's part in a cluster share.
  *
- * cluster.c is the object and its threads, publish.c the way into the log.
+ * cluster.c is the object and the thread that follows the log, watch.c the thread that looks after
+ * the log and the other nodes, publish.c the way into the log.
  */
 #ifndef SERVER_CLUSTER_PRIVATE_H
 #define SERVER_CLUSTER_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "server/cluster/cluster.h"
 #include "server/cluster/link.h"
 #include "server/cluster/log_stream.h"
+#include "server/cluster/members.h"
 #include "server/runtime/writer_log.h"
 
 /* A link that several threads use; closed by the last. */
@@ -29,9 +31,9 @@ struct cluster {
     replicated_log log;
     log_identity identity;
     char node[CLUSTER_NODE_BYTES_MAX + 1];
+    char place[INCARNATION_TEXT]; /* hash of host and folder */
     char subject[LOG_NAME_MAX];
-    store *store;
-    writer *writer;
+    log_host host;
     pthread_t follow_thread, watch_thread;
     bool started;
     /* guarded by mutex */
@@ -42,18 +44,43 @@ struct cluster {
     bool following;    /* the log is being read */
     bool led;
     uint64_t position, last;
-    uint64_t mark, marked_ns; /* the log was seen to reach `mark` then, and it is not applied yet;
-                                 0: not behind */
-    char problem[256];        /* why the log is not read */
-    char stopped[128];        /* why nothing is applied */
+    uint64_t mark, marked_ns;  /* the log was seen to reach `mark` then, and it is not applied yet;
+                                  0: not behind */
+    char problem[256];         /* why the log is not read */
+    char stopped[128];         /* why nothing is applied */
+    log_facts facts;           /* of the log, when it was last asked for */
+    member nodes[MEMBERS_MAX]; /* (node_count) that live, as far as is known */
+    size_t node_count;
+    bool nodes_known, twin;                  /* twin: another process has this node's name */
+    char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "": not known */
+    uint64_t lease_until_ns;                 /* this node holds it until then; 0: it does not */
     /* atomic */
     atomic_uint_fast64_t full_until_ns; /* the log refused a message for want of room */
+    /* the watch thread alone */
+    members *members; /* NULL: not open */
+    shared_link *members_link;
+    uint64_t beat_ns, lease_ns;
+    bool beaten;
     /* the follow thread alone */
     uint64_t delivered; /* position of the last message that the writer has */
     struct {
         metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes;
     } gauges;
 };
+
+/* cluster_set_last notes how long the log is; cluster_pause waits, or returns at the end at once.
+ */
+void cluster_set_last(cluster *c, uint64_t last);
+void cluster_pause(cluster *c, unsigned ms);
+bool cluster_is_stopping(cluster *c);
+
+/* watch_main is the watch thread; watch_once looks once, watch_name refuses with ERR_CONFLICT a
+ * name that another node has. Both before the threads start. */
+void *watch_main(void *cluster);
+void watch_once(cluster *c);
+err_code watch_name(cluster *c, err *e) ERR_CHECKED;
+/* watch_end takes this node from the list; after the thread's end. */
+void watch_end(cluster *c);
 
 /* cluster_link_get borrows the link; NULL: there is none. */
 shared_link *cluster_link_get(cluster *c);

@@ -44,6 +44,11 @@ void replication_health(replication *r, api_health *out)
     }
 }
 
+struct json_t *replication_document(replication *r)
+{
+    return cluster_document((cluster *)r);
+}
+
 void replication_close(replication *r)
 {
     cluster_free((cluster *)r);
@@ -70,6 +75,12 @@ void replication_health(replication *r, api_health *out)
 {
     (void)r;
     (void)out;
+}
+
+struct json_t *replication_document(replication *r)
+{
+    (void)r;
+    return NULL;
 }
 
 void replication_close(replication *r)

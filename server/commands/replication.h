@@ -20,6 +20,9 @@ typedef struct replication replication;
 err_code replication_open(replication **out, const serve_options *o, metrics *m,
                           err *e) ERR_CHECKED;
 
+/* replication_document makes the answer of GET /cluster; not for a single node. */
+struct json_t *replication_document(replication *r);
+
 /* All three accept NULL; then the log is NULL and the health stays as it was. */
 const replicated_log *replication_log(replication *r);
 void replication_health(replication *r, api_health *out);

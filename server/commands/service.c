@@ -99,7 +99,9 @@ static void on_health(void *ctx, api_health *out)
 static void on_metrics(void *ctx, json_buffer *out)
 {
     service *s = ctx;
-    metric_set(s->ready, atomic_load(&s->stopping) || atomic_load(&s->broken) ? 0 : 1);
+    api_health health = {.ready = !atomic_load(&s->stopping) && !atomic_load(&s->broken)};
+    replication_health(s->replication, &health);
+    metric_set(s->ready, health.ready ? 1 : 0);
     metrics_render(s->metrics, out);
 }
 
@@ -152,6 +154,11 @@ static unsigned on_work(void *ctx, double units)
     unsigned wait = admission_work(&s->admission, units, clock_ns());
     metric_count(s->units, wait == 0 ? (uint64_t)ceil(units) : 0);
     return wait;
+}
+
+static struct json_t *on_cluster(void *ctx)
+{
+    return replication_document(((service *)ctx)->replication);
 }
 
 static void on_fatal(void *ctx, const char *why)
@@ -270,6 +277,7 @@ static err_code open_api(service *s, err *e)
         .train_cancel = on_train_cancel,
         .snapshot_start = on_snapshot_start,
         .snapshot_status = on_snapshot_status,
+        .cluster = s->replication != NULL ? on_cluster : NULL,
         .work = on_work,
         .clock_ns = clock_ns,
     };

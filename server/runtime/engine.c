@@ -270,6 +270,25 @@ static void on_changed(void *ctx, const change_list *changes)
     }
 }
 
+static void tell_node(void *ctx, log_node *out)
+{
+    engine *g = ctx;
+    engine_models models;
+    writer_status status;
+    writer_state(g->writer, &status);
+    *out = (log_node){.seq = status.seq};
+    if (engine_generations(g, &models, NULL) == ERR_OK) {
+        out->active = models.active;
+        out->serving = models.serving;
+        out->warmed = models.warmed;
+    }
+}
+
+static void look(void *ctx)
+{
+    engine_look(ctx);
+}
+
 static err_code start_threads(engine *g, const store_info *info, err *e)
 {
     const engine_options *o = &g->options;
@@ -310,7 +329,9 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
     };
     rc = propagator_new(&g->propagator, &propagating, e);
     if (rc == ERR_OK && o->log != NULL) {
-        rc = o->log->start(o->log->ctx, g->store, g->writer, e);
+        const log_host host = {
+            .store = g->store, .writer = g->writer, .ctx = g, .tell = tell_node, .look = look};
+        rc = o->log->start(o->log->ctx, &host, e);
     }
     return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, e) : rc;
 }

@@ -23,13 +23,28 @@
 
 struct writer;
 
+/* What a node is at, as it tells the others. */
+typedef struct log_node {
+    uint64_t seq;
+    uint32_t active, serving, warmed; /* generations; 0: none */
+} log_node;
+
+/* What the engine gives to the log. */
+typedef struct log_host {
+    store *store;
+    struct writer *writer;
+    void *ctx;
+    void (*tell)(void *ctx, log_node *out);
+    void (*look)(void *ctx); /* tables of a generation have come */
+} log_host;
+
 typedef struct replicated_log {
     void *ctx; /* first argument of all that follows */
     /* of this process; its messages are numbered from 1 on */
     unsigned char publisher[PUBLISHER_BYTES];
     /* looks whether the store belongs to the log and begins to hand messages over, from the store's
      * position on; the log may be out of reach. Any error: the service must not start. */
-    err_code (*start)(void *ctx, store *s, struct writer *w, err *e);
+    err_code (*start)(void *ctx, const log_host *host, err *e);
     /* ends the threads; nothing is delivered any more */
     void (*stop)(void *ctx);
     /* ERR_UNAVAILABLE unless a message that is published now can be expected to come back */
