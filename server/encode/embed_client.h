@@ -21,7 +21,7 @@
 #include "server/cli/encoder_options.h"
 #include "server/encode/embed_call.h"
 
-enum { EMBED_CALLS_MAX = 4 };
+enum { EMBED_CALLS_MAX = 8 };
 
 typedef struct embed_client embed_client;
 

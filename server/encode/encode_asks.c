@@ -11,6 +11,8 @@
 
 /* A call that takes longer is given up, whatever encoder_timeout grants to batches. */
 static const double CALL_SECONDS_MAX = 10, IDLE_SECONDS = 1;
+/* So many calls at once: searches are few beside the batches of a catalogue. */
+enum { CALLS_MAX = 4 };
 static const double PAUSE_FIRST = 0.5, PAUSE_MOST = 60;
 
 typedef struct known_text {
@@ -33,7 +35,7 @@ struct encode_asks {
     embed_client *client;    /* the thread's own, as are the next three */
     unsigned failed;         /* calls in a row */
     double next_call;        /* not before then, for the rate */
-    ask_call calls[EMBED_CALLS_MAX];
+    ask_call calls[CALLS_MAX];
     pthread_t thread;
     bool started;
     pthread_mutex_t mutex; /* guards all that follows */
@@ -103,7 +105,7 @@ static encode_ask *take_ended(encode_asks *x, double now, bool all)
     }
     if (ask != NULL) {
         unlink_ask(x, ask);
-        for (size_t i = 0; i < EMBED_CALLS_MAX; i++) {
+        for (size_t i = 0; i < CALLS_MAX; i++) {
             x->calls[i].ask = x->calls[i].ask != ask ? x->calls[i].ask : NULL;
         }
     }
@@ -168,10 +170,10 @@ static void on_done(void *ctx, void *call, embed_result *result)
 static bool start(encode_asks *x, encode_ask *ask)
 {
     ask_call *c = x->calls;
-    while (c < x->calls + EMBED_CALLS_MAX && c->busy) {
+    while (c < x->calls + CALLS_MAX && c->busy) {
         c++;
     }
-    if (c == x->calls + EMBED_CALLS_MAX) {
+    if (c == x->calls + CALLS_MAX) {
         return false;
     }
     char *text = mem_array(ask->text.length, 1);
@@ -319,7 +321,7 @@ void encode_asks_free(encode_asks *x)
     }
     encode_asks_stop(x);
     embed_client_free(x->client);
-    for (size_t i = 0; i < EMBED_CALLS_MAX; i++) {
+    for (size_t i = 0; i < CALLS_MAX; i++) {
         mem_free(x->calls[i].text);
     }
     for (size_t i = 0; i < ENCODE_KNOWN_MAX; i++) {

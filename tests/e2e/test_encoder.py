@@ -135,7 +135,7 @@ class OfStore(harness.TestCase):
             harness.run("import", "--store", self.path("store"), "--items", items, "--encoder-url", encoder.url, "--encoder-model", "m")
             stats = encoder.stats()
             self.assertEqual(stats["texts"], 2000)
-            self.assertEqual(stats["most"], 4)
+            self.assertTrue(3 <= stats["most"] <= 8, stats["most"])
             self.assertTrue(all(text.startswith("thing ") and "<b>" not in text for text in stats["inputs"]))
 
     def test_the_address_the_token_and_the_certificate_are_checked(self):
