@@ -266,8 +266,9 @@ cluster: all ## several nodes on real NATS servers, under faults (ONLY=name, CLU
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
 
-torture: all ## hours: allocations and calls fail in turn, kills, damaged stores, replay, soak
+torture: all $B/tests/unit/test_random_log ## hours: allocations and calls fail in turn, kills, damaged stores, replay, soak
 	@$(MAKE) --no-print-directory SAN=address torture-run
+	@TORTURE=1 $(run_tests) --suite torture-log --timeout 7200 $B/tests/unit/test_random_log
 	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 DAMAGE_ROUNDS=2000 REPLAY_SECONDS=300 FAILING_CALLS=all \
 	  $(run_tests) --suite torture-e2e --timeout 14400 \
 	  $(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py)
