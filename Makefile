@@ -48,9 +48,10 @@ packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-
 # that those tests put in front. faketime: a node whose clock is wrong.
 packages.test += iproute2 haproxy faketime
 # codespell: spelling of the documents and of openapi.yaml.
-# npm brings the linters of openapi.yaml; where it came from elsewhere, it is not installed again.
+# npm brings the linters of openapi.yaml and the schemas of Kubernetes; where it came from elsewhere, it is not installed again.
+# groff-base: what lintian finds in the man pages.
 # clang: a second compiler, whose warnings are not gcc's.
-packages.lint  := $(if $(shell command -v npm),,npm) cppcheck clang clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
+packages.lint  := $(if $(shell command -v npm),,npm) cppcheck groff-base clang clang-tidy libomp-dev clang-format python3 python3-yaml python3-jsonschema binutils systemd procps \
                   docker-compose prometheus codespell
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
@@ -364,6 +365,7 @@ lint-documents: all
 
 lint-deploy: all ## systemd, compose, Kubernetes and Prometheus files against those who read them and the binary
 	@STAIR=$(abspath $B/stair) $(PYTHON) tests/support/lint_deploy.py
+	@tests/support/lint_kubernetes.sh
 
 lint-scripts:
 	@for f in $$(git ls-files '*.py'); do $(PYTHON) -c 'import ast,sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$f || exit 1; done

@@ -17,11 +17,13 @@ def run(*command):
 
 def roff(text):
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    # A list as long as a line may break after its colons.
+    text = re.sub(r"\S{40,}", lambda word: word[0].replace(":", ":\\:"), text)
     return "\\&" + text if text.startswith((".", "'")) else text
 
 
 def page(name, section, version, description, body):
-    title = f'.TH {name.upper().replace("-", chr(92) + "-")} {section} "" "stair {version}" "stair"\n'
+    title = f'.TH {name.upper().replace("-", chr(92) + "-")} {section} "" "stair {version}" "stair"\n.ad l\n'
     return title + f".SH NAME\n{roff(name)} \\- {roff(description)}\n" + body
 
 

@@ -100,29 +100,35 @@ class Command:
 
 
 def systemd(known):
-    unit = read("stair.service")
+    # An instance of stair@.service is one shop of several.
+    for name, installed_as in (("stair.service", "stair.service"), ("stair@.service", "stair@shop.service")):
+        service(name, installed_as, known)
+
+
+def service(name, installed_as, known):
+    unit = read(name)
     found = re.search(r"^ExecStart=(\S+) (.*)$", unit, re.M)
     if found is None or found.group(1) != INSTALLED_AS:
-        problems.append(f"stair.service: ExecStart is not {INSTALLED_AS}, where make install puts it")
+        problems.append(f"{name}: ExecStart is not {INSTALLED_AS}, where make install puts it")
         return
-    command = Command("stair.service", found.group(2).split(), {}, known)
+    command = Command(name, found.group(2).split(), {}, known)
     stop = re.search(r"^TimeoutStopSec=(.*)$", unit, re.M)
     if stop is None or seconds(stop.group(1)) <= command.stop_seconds():
-        problems.append(f"stair.service: TimeoutStopSec is not above the {command.stop_seconds():g} s that a stop may take")
+        problems.append(f"{name}: TimeoutStopSec is not above the {command.stop_seconds():g} s that a stop may take")
     if "\nType=notify\n" not in unit or "\nWatchdogSec=" not in unit:
-        problems.append("stair.service: not Type=notify with a watchdog")
+        problems.append(f"{name}: not Type=notify with a watchdog")
     with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
-        path = os.path.join(folder, "stair.service")
+        path = os.path.join(folder, installed_as)
         with open(path, "w", encoding="utf-8") as f:
             f.write(unit.replace(INSTALLED_AS, STAIR))
         # It warns of what it does not know and is content: any word is too much.
         status, said = run("systemd-analyze", "verify", "--man=no", path)
         if status != 0 or said:
-            problems.append(f"systemd-analyze verify: {status} {said}")
+            problems.append(f"{name}: systemd-analyze verify: {status} {said}")
         status, said = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", path,
                            env={"SYSTEMD_COLORS": "0"})
         if status != 0 or "exposure level" not in said:
-            problems.append(f"systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
+            problems.append(f"{name}: systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
 
 
 def timers():
@@ -312,10 +318,20 @@ def dockerfile(known):
             problems.append(f"Dockerfile: the binary needs {name}, and {package} is not installed")
 
 
+def manpages():
+    with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
+        status, said = run(sys.executable, os.path.join(DEPLOY, "package", "manpages.py"), STAIR, folder)
+        if status != 0:
+            problems.append(f"manpages.py: {status} {said[-400:]}")
+        for name in sorted(os.listdir(folder)):
+            _, said = run("groff", "-man", "-Tutf8", "-ww", "-rLL=78n", "-z", os.path.join(folder, name))
+            problems.extend(f"man page {name}: {line}" for line in said.splitlines())
+
+
 def main():
     known = table()
     for check in (lambda: systemd(known), lambda: compose(known), lambda: kubernetes(known),
-                  lambda: dockerfile(known), prometheus, alerts, timers):
+                  lambda: dockerfile(known), prometheus, alerts, timers, manpages):
         try:
             check()
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, yaml.YAMLError) as error:

@@ -32,6 +32,9 @@ if [ ! -e "$root/etc/debian_version" ]; then
     # Packages come the way this machine gets them: proxies and their certificates.
     cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
     cp -aL /etc/ssl/certs/. "$root/etc/ssl/certs/" 2>/dev/null || true
+    # The package ca-certificates writes that folder anew, from its own and from these.
+    mkdir -p "$root/usr/local/share/ca-certificates"
+    cp -aL /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
     # A fresh machine has make and git: the README asks for both.
     chroot "$root" apt-get update -qq
     chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make git >/dev/null 2>&1
@@ -45,4 +48,5 @@ for at in proc dev dev/shm dev/pts sys; do
 done
 echo "== $suite ($(cat "$root/etc/debian_version")): $command"
 chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     sh -c "cd /src && git init -q . && git add -A && git -c user.name=test -c user.email=test@localhost commit -qm test && $command"
