@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Make the keys for compose.yaml in deploy/secrets/: one for Prometheus, one for the shop, one for you.
+# STAIR is the command if stair is not in the PATH, such as
+# "docker run --rm --user $(id -u) -v $PWD/deploy:$PWD/deploy stair:0.2.0".
 # The image's user is 10001: without root the file is readable by all users of this machine, as it
 # holds hashes only.
 set -euo pipefail
 cd "$(dirname "$0")"
-stair=${STAIR:-stair}
+read -ra stair <<<"${STAIR:-stair}"
+keys=$PWD/secrets/keys
 umask 077
 mkdir -p secrets
 [ ! -e secrets/keys ] || { echo "make-keys: secrets/keys exists" >&2; exit 1; }
-"$stair" key new --role read --name prometheus --keys secrets/keys >secrets/prometheus.key
-"$stair" key new --role write --name shop --keys secrets/keys >secrets/shop.key
-"$stair" key new --role admin --name ops --keys secrets/keys >secrets/ops.key
+"${stair[@]}" key new --role read --name prometheus --keys "$keys" >secrets/prometheus.key
+"${stair[@]}" key new --role write --name shop --keys "$keys" >secrets/shop.key
+"${stair[@]}" key new --role admin --name ops --keys "$keys" >secrets/ops.key
 if [ "$(id -u)" -eq 0 ]; then
     chown 10001:10001 secrets/keys
 else

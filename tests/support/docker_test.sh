@@ -60,4 +60,55 @@ buildah run "$container" -- sh -c '
     stair check --store /data
 ' >"$work/run.log" 2>&1 || { tail -n 40 "$work/run.log"; exit 1; }
 tail -n 3 "$work/run.log"
-echo "docker-test: the image builds, serves as user 10001 and stops cleanly"
+
+echo "== compose.yaml: its services by their own commands, as docs/operations.md has them"
+# A named volume begins as what the image has there.
+install -d -o 10001 -g 10001 -m 0700 "$work/volumes/data"
+service() { # service NAME [-v FROM:TO:ro]... [COMMAND...]
+    mapfile -t words < <("$work/context/tests/support/compose.py" "$1" "$work/volumes" "${@:2}")
+    buildah run "${words[@]/#CONTAINER/$container}"
+}
+quietly() { # the output is shown only if the command fails
+    "$@" >"$work/last.log" 2>&1 || { tail -n 40 "$work/last.log"; echo "docker-test: failed: $*"; exit 1; }
+}
+cat >"$work/stair" <<END
+#!/bin/sh
+exec buildah --root "$work/root" --runroot "$work/run" run --user 0 \
+    --volume "$work/context/deploy:$work/context/deploy" "$container" -- stair "\$@"
+END
+chmod +x "$work/stair"
+quietly env STAIR="$work/stair" "$work/context/deploy/make-keys.sh"
+[ "$(stat -c '%u %a' "$work/context/deploy/secrets/keys")" = "10001 600" ]
+cp -r docs/tutorial "$work/shop"
+chmod -R a+rX "$work/shop"
+quietly service stair -v "$work/shop:/shop:ro" import --interactions /shop/purchases.csv --items /shop/items.csv \
+    --ignore-columns quantity --timezone Europe/Berlin
+quietly service stair train --activate yes
+if curl -s -o /dev/null http://127.0.0.1:8080/; then
+    echo "docker-test: port 8080, which compose.yaml uses, is taken" >&2
+    exit 1
+fi
+service stair >"$work/serve.log" 2>&1 &
+engine=$!
+for _ in $(seq 100); do
+    curl -sf -o /dev/null http://127.0.0.1:8080/health/ready && break
+    sleep 0.1
+done
+ask() { curl -s -w '\n%{http_code}' -H "Authorization: Bearer $1" "${@:2}"; }
+ask "$(cat "$work/context/deploy/secrets/prometheus.key")" 'http://127.0.0.1:8080/recommend?user=C009&k=1' | grep -q '"item"'
+[ "$(curl -s -o /dev/null -w '%{http_code}' 'http://127.0.0.1:8080/recommend?user=C009&k=1')" = 401 ]
+quietly service stair ping # the image's health check
+quietly service train
+ask "$(cat "$work/context/deploy/secrets/ops.key")" -H 'Content-Type: application/json' -d '{"name":"first"}' \
+    http://127.0.0.1:8080/snapshot | grep -qE '^20[0-9]$'
+for _ in $(seq 100); do
+    [ -f "$work/volumes/data/snapshots/first/data.mdb" ] && break
+    sleep 0.1
+done
+served=$(sed -nE '1,/pid=/s/.*pid=([0-9]+).*/\1/p' "$work/serve.log" | head -n 1)
+kill -TERM "${served:-$(pgrep -u 10001 -x stair)}"
+wait "$engine" || { tail "$work/serve.log"; exit 1; }
+quietly service stair generations
+grep -q 2 "$work/last.log"
+quietly service stair check
+echo "docker-test: the image builds, serves as user 10001 and stops cleanly; compose.yaml's commands import, train, serve and snapshot"
