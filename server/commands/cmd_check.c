@@ -246,7 +246,7 @@ static void print_incomplete(const char *why)
 static err_code run(const command_call *call, err *e)
 {
     check_arguments given = *(const check_arguments *)call->options;
-    child_place last;
+    child_place last = {0};
     given.file = call->values->file;
     if (given.repair && (given.digest || given.user != NULL)) {
         return err_set(e, ERR_INVALID, "--repair: not with --digest or --user");

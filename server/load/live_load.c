@@ -221,25 +221,26 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
 
 /* base_of makes a base of a model, which it takes over, with the store's features and texts for
  * later items. */
-static err_code base_of(store *s, model *m, base_options *options, base **out, err *e)
+static err_code base_of(store *s, model *m, const base_options *given, base **out, err *e)
 {
     stored_rows rows[MODALITIES_MAX];
     feature_source sources[MODALITIES_MAX + 1];
     words_rows texts = {.s = s, .rows = m->items};
-    options->sources = sources;
-    err_code rc = words_get(s, options->generation, &options->words, e);
-    rc = rc == ERR_OK ? find_sources(s, m, rows, sources, &options->source_count, e) : rc;
-    if (rc == ERR_OK && options->words != NULL) {
-        texts.words = options->words;
-        sources[options->source_count++] = words_rows_source(&texts);
+    base_options options = *given;
+    options.sources = sources;
+    err_code rc = words_get(s, options.generation, &options.words, e);
+    rc = rc == ERR_OK ? find_sources(s, m, rows, sources, &options.source_count, e) : rc;
+    if (rc == ERR_OK && options.words != NULL) {
+        texts.words = options.words;
+        sources[options.source_count++] = words_rows_source(&texts);
     }
     if (rc != ERR_OK) {
-        words_free(options->words);
-        index_free(options->index);
+        words_free(options.words);
+        index_free(options.index);
         model_free(m);
-        return err_context(e, "loading generation %u", options->generation);
+        return err_context(e, "loading generation %u", options.generation);
     }
-    return base_new(out, m, options, e);
+    return base_new(out, m, &options, e);
 }
 
 err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, err *e)

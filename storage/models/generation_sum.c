@@ -28,7 +28,8 @@ size_t generation_table_head(const char *name, const blob_record *record,
 void generation_sum_table(sha256_sum *h, const char *name, const blob_record *record)
 {
     unsigned char head[GENERATION_TABLE_HEAD_MAX];
-    sha256_add(h, head, generation_table_head(name, record, head));
+    size_t length = generation_table_head(name, record, head);
+    sha256_add(h, head, length);
 }
 
 /* From where a generation is read: one transaction, or short ones, since nothing changes a table
