@@ -8,6 +8,7 @@
 #include "api/web/quote.h"
 #include "api/web/store_answer.h"
 #include "storage/records/interactions.h"
+#include "storage/records/items.h"
 #include "storage/records/users.h"
 
 static const char *const split_names[] = {"train", "valid", "test"};
@@ -23,6 +24,7 @@ static err_code find_user(context *c, store_read *read, uint32_t *row, err *e)
 
 typedef struct listing {
     context *c;
+    store_read *read;
     const slice *types;
     size_t type_count;
     json_t *list; /* NULL: only count */
@@ -33,14 +35,39 @@ typedef struct listing {
     uint64_t count; /* with items that exist */
 } listing;
 
-/* A page ends between two items, never between two records of one. */
+/* replaced tells whether the user has a record of this type with a later row of the item's id. */
+static err_code replaced(const listing *l, const interaction *x, bool *out, err *e)
+{
+    interaction later;
+    uint32_t row = view_item_next(l->c->view, x->item);
+    *out = false;
+    for (int i = 0; i < ITEM_LIVES_MAX && row != ROW_NONE && !*out; i++) {
+        err why = ERR_INIT;
+        err_code code = interaction_get(l->read, x->user, row, x->type, &later, &why);
+        if (code != ERR_OK && code != ERR_NOT_FOUND) {
+            return err_set(e, code, "%s", why.text);
+        }
+        *out = code == ERR_OK;
+        row = view_item_next(l->c->view, row);
+    }
+    return ERR_OK;
+}
+
+/* A page ends between two items, never between two records of one. An item that was deleted and
+ * made again has its records from before, but for those that newer ones repeat. */
 static err_code visit(void *ctx, const interaction *x, err *e)
 {
     listing *l = ctx;
-    slice id = view_item_id(l->c->view, x->item);
-    if (id.at == NULL) {
+    bool old = false;
+    uint32_t heir = view_item_heir(l->c->view, x->item);
+    if (heir == ROW_NONE) {
         return ERR_OK; /* deleted: a seen mark of nothing */
     }
+    err_code code = heir != x->item ? replaced(l, x, &old, e) : ERR_OK;
+    if (code != ERR_OK || old) {
+        return code;
+    }
+    slice id = view_item_id(l->c->view, heir);
     l->count++;
     if (l->list == NULL) {
         return ERR_OK;
@@ -65,7 +92,7 @@ static err_code read_user(context *c, store_read *read, json_t **out, err *e)
     uint32_t row;
     stored_user user;
     store_info info;
-    listing l = {.c = c};
+    listing l = {.c = c, .read = read};
     err_code code = find_user(c, read, &row, e);
     if (code == ERR_OK) {
         code = user_get(read, row, c->memory, &user, e);
@@ -125,6 +152,7 @@ static err_code read_interactions(listing *l, store_read *read, uint32_t first, 
     context *c = l->c;
     uint32_t row;
     store_info info;
+    l->read = read;
     err_code code = find_user(c, read, &row, e);
     if (code == ERR_OK) {
         code = type_names(read, c->memory, &l->types, &l->type_count, e);

@@ -184,6 +184,33 @@ static err_code collect_type(void *ctx, const interaction *edge, err *e)
     return ERR_OK;
 }
 
+/* remove_of_row takes away what the user has with one row: of type `wanted`, or of all types. */
+static err_code remove_of_row(applying *x, uint32_t index, uint32_t user, uint32_t item,
+                              const uint8_t *wanted, err *e)
+{
+    pair_types found = {.item = item};
+    err_code rc = interactions_of_user(x->r, user, item, collect_type, &found, e);
+    for (size_t i = 0; rc == ERR_OK && i < found.count; i++) {
+        if (wanted == NULL || found.types[i] == *wanted) {
+            rc = remove_edge(x, index, user, item, found.types[i], e);
+        }
+    }
+    return rc;
+}
+
+/* row_before gives the row that the item's id had before this one; ROW_NONE if it had none. */
+static err_code row_before(applying *x, uint32_t item, uint32_t *out, err *e)
+{
+    arena memory;
+    stored_item it;
+    arena_init(&memory, OP_BYTES_MAX);
+    err_code rc = item_get(x->r, item, &memory, &it, e);
+    *out = rc == ERR_OK && it.predecessor != 0 ? it.predecessor - 1 : ROW_NONE;
+    arena_fini(&memory);
+    return rc;
+}
+
+/* What a user took of an item before it was deleted and made again is with its earlier rows. */
 static err_code remove_one(applying *x, uint32_t index, err *e)
 {
     const op_interaction *in = &x->o->interactions[index];
@@ -200,17 +227,12 @@ static err_code remove_one(applying *x, uint32_t index, err *e)
                             user == ROW_NONE ? "unknown user" : "unknown item");
     }
     x->users[x->user_count++] = user;
-    pair_types found = {.item = item};
-    uint8_t wanted = 0;
-    rc = interactions_of_user(x->r, user, item, collect_type, &found, e);
+    uint8_t type = 0;
     bool one = in->type.at != NULL;
-    if (rc == ERR_OK && one && type_find(x->r, in->type, &wanted, NULL) != ERR_OK) {
-        found.count = 0;
-    }
-    for (size_t i = 0; rc == ERR_OK && i < found.count; i++) {
-        if (!one || found.types[i] == wanted) {
-            rc = remove_edge(x, index, user, item, found.types[i], e);
-        }
+    bool known = !one || type_find(x->r, in->type, &type, NULL) == ERR_OK;
+    for (int i = 0; rc == ERR_OK && known && i < ITEM_LIVES_MAX && item != ROW_NONE; i++) {
+        rc = remove_of_row(x, index, user, item, one ? &type : NULL, e);
+        rc = rc == ERR_OK ? row_before(x, item, &item, e) : rc;
     }
     if (rc == ERR_OK && entry->removed == 0) {
         return apply_refuse(x, index, ERR_NOT_FOUND, NULL, "no such interaction");

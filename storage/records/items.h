@@ -54,6 +54,9 @@ err_code item_get(store_read *r, uint32_t row, arena *a, stored_item *out, err *
 typedef err_code (*item_visit)(void *ctx, const stored_item *it, err *e);
 err_code item_each(store_read *r, uint32_t first, item_visit visit, void *ctx, err *e) ERR_CHECKED;
 
+/* How many rows of an id that was deleted and made again are looked through. */
+enum { ITEM_LIVES_MAX = 64 };
+
 /* item_gone gives 1 + the last row of an id that was deleted, or 0: what a new item of that id has
  * as its predecessor. */
 err_code item_gone(store_read *r, slice id, uint32_t *predecessor, err *e) ERR_CHECKED;

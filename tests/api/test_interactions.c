@@ -169,6 +169,46 @@ static void interactions_with_a_deleted_item_are_not_listed(void **state)
     assert_int_equal(shop_count(s, "interactions"), all - 1);
 }
 
+static void make_again(api_shop *s)
+{
+    assert_int_equal(shop_call(s, "DELETE", "/items/again", NULL), 200);
+    assert_int_equal(shop_get(s, "/users/buyer"), 200);
+    assert_int_equal(shop_number(s, "interactions"), 1);
+    assert_int_equal(shop_call(s, "POST", "/items", "{\"id\":\"again\"}"), 201);
+}
+
+static void an_item_that_is_made_again_keeps_its_place_in_its_buyers_list(void **state)
+{
+    api_shop *s = *state;
+    shop_call(s, "POST", "/items", "{\"items\":[{\"id\":\"again\"},{\"id\":\"other\"}]}");
+    shop_call(s, "POST", "/interactions",
+              "{\"interactions\":[{\"user\":\"buyer\",\"item\":\"again\",\"type\":\"purchase\"},"
+              "{\"user\":\"buyer\",\"item\":\"again\",\"type\":\"view\",\"timestamp\":100},"
+              "{\"user\":\"buyer\",\"item\":\"other\",\"type\":\"view\"}]}");
+    make_again(s);
+    make_again(s);
+    assert_int_equal(shop_get(s, "/users/buyer"), 200);
+    assert_int_equal(shop_number(s, "interactions"), 3);
+    assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);
+    assert_int_equal(shop_count(s, "interactions"), 3);
+    assert_true(shop_lists(s, "interactions", "again"));
+    /* a newer record takes the place of the one from before */
+    assert_int_equal(shop_call(s, "POST", "/interactions",
+                               "{\"user\":\"buyer\",\"item\":\"again\",\"type\":\"view\"}"),
+                     201);
+    assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);
+    assert_int_equal(shop_count(s, "interactions"), 3);
+    assert_null(memmem(s->response.body.at, s->response.body.length, "1970-", 5));
+    /* and removing it takes all away, and its mark with them */
+    assert_int_equal(shop_call(s, "DELETE", "/interactions?user=buyer&item=again", NULL), 200);
+    assert_int_equal(shop_number(s, "removed"), 3);
+    assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);
+    assert_int_equal(shop_count(s, "interactions"), 1);
+    assert_int_equal(shop_get(s, "/recommend?user=buyer&k=200"), 200);
+    assert_true(shop_lists(s, "items", "again"));
+    assert_int_equal(shop_call(s, "DELETE", "/interactions?user=buyer&item=again", NULL), 404);
+}
+
 static void a_repeated_key_on_interactions_gets_the_first_answer(void **state)
 {
     api_shop *s = *state;
@@ -195,6 +235,7 @@ int main(void)
         T(erasure_leaves_nothing_of_a_user_and_gives_a_receipt),
         T(pages_of_a_user_give_every_record_once),
         T(interactions_with_a_deleted_item_are_not_listed),
+        T(an_item_that_is_made_again_keeps_its_place_in_its_buyers_list),
         T(a_repeated_key_on_interactions_gets_the_first_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

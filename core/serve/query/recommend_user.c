@@ -44,13 +44,8 @@ static uint32_t session_time(size_t at, size_t count)
 /* A shop may delete an item and insert it again: the mark of an earlier row follows the id. */
 static void take_out_seen(const view *v, uint64_t *allowed, uint32_t item)
 {
-    for (uint32_t row = item; row < v->item_rows;) {
+    for (uint32_t row = item; row < v->item_rows; row = view_item_next(v, row)) {
         take_out(allowed, row, v->item_rows);
-        uint32_t next = *(const uint32_t *)pvec_get(&v->successor, row);
-        if (next == 0) {
-            break;
-        }
-        row = next - 1; /* a later row, always */
     }
 }
 

@@ -58,6 +58,20 @@ uint32_t view_user_find(const view *v, slice id)
     return row != ROW_NONE && view_bit(&v->user_exists, row) ? row : ROW_NONE;
 }
 
+uint32_t view_item_next(const view *v, uint32_t row)
+{
+    uint32_t next = row < v->item_rows ? *(const uint32_t *)pvec_get(&v->successor, row) : 0;
+    return next != 0 ? next - 1 : ROW_NONE; /* a later row, always */
+}
+
+uint32_t view_item_heir(const view *v, uint32_t row)
+{
+    while (row < v->item_rows && !view_bit(&v->exists, row)) {
+        row = view_item_next(v, row);
+    }
+    return row < v->item_rows ? row : ROW_NONE;
+}
+
 slice view_item_id(const view *v, uint32_t row)
 {
     bool there = row < v->item_rows && view_bit(&v->exists, row);

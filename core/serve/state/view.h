@@ -67,6 +67,12 @@ size_t view_user_rows(const view *v);
 uint32_t view_item_find(const view *v, slice id);
 uint32_t view_user_find(const view *v, slice id);
 
+/* view_item_heir gives the row that the id of this row has now: the row itself, or a later one
+ * where the item was deleted and made again; ROW_NONE if the id has no item. view_item_next gives
+ * the next row that a deleted row's id had; ROW_NONE if there was none. */
+uint32_t view_item_heir(const view *v, uint32_t row);
+uint32_t view_item_next(const view *v, uint32_t row);
+
 /* view_item_id and view_user_id give the id of a row, absent for a row that does not exist. */
 slice view_item_id(const view *v, uint32_t row);
 slice view_user_id(const view *v, uint32_t row);
