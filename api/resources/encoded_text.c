@@ -50,6 +50,12 @@ static err_code ask_for(context *c, const stored_item *it, err *e)
     return ask(c, text, item_text_write(it, text), e);
 }
 
+bool encoded_text_asked(const context *c)
+{
+    const api_encoding *x = c->request->encoding;
+    return x != NULL && x->asked && !x->of_item;
+}
+
 err_code encoded_text_ask(context *c, slice text, err *e)
 {
     if (!can_ask(c) || text.length == 0 || coldstart_words(c->view) != NULL ||

@@ -13,6 +13,9 @@
 #include "core/common/item_fields.h"
 #include "storage/log/op.h"
 
+/* encoded_text_asked tells whether the request was put off for the text of a query. */
+bool encoded_text_asked(const context *c);
+
 /* encoded_text_ask puts the request off (ERR_CANCELLED) for the text of a query, unless it was put
  * off before, the generation has words, or it has no modality of the encoder. Needs the context's
  * view. */

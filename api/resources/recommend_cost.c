@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/resources/recommend_cost.h"
 
+#include "api/resources/encoded_text.h"
+
 /* How many of each are one unit. */
 static const double HITS = 64;              /* searched, and written as id and score */
 static const double FIELD_HITS = 32;        /* with members that are read from the store */
@@ -10,6 +12,7 @@ static const double DIVERSE = 12000;        /* comparisons of two candidates */
 static const double INTERACTIONS = 400;     /* of the user's history */
 static const double SESSION_ITEMS = 32;     /* parsed, found and added up */
 static const double TEXT_ROWS = 60000;      /* compared, to find the neighbours of a text */
+static const double ENCODED_TEXT = 10;      /* units: a call of the encoder, sent and read */
 static const double EXCLUDED_ITEMS = 64;    /* parsed and found */
 static const double NAMES = 128;            /* of categories, parsed and found */
 static const double NAMED_ROWS = 12000000;  /* of a bitmap, for each name */
@@ -49,6 +52,7 @@ cost_units recommend_cost(const context *c, const recommend_request *r)
     double compared = 0;
     if (r->text.at != NULL) {
         units += 1 + (double)view_item_rows(c->view) / TEXT_ROWS;
+        units += encoded_text_asked(c) ? ENCODED_TEXT : 0;
     }
     if (r->fields != 0) {
         units += hits / FIELD_HITS;

@@ -14,7 +14,7 @@
 typedef struct encoder_options {
     const char *url; /* NULL: no encoder */
     const char *model, *modality, *key_file;
-    double timeout, rate, wait;
+    double timeout, rate, wait, query_rate;
     int64_t batch;
 } encoder_options;
 

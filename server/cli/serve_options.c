@@ -314,6 +314,14 @@ const option serve_option_table[] = {
      .max = 10,
      .help = "how long the write of one new item waits for the encoder before its commit, so that "
              "its answer has the vector; 0: never"},
+    {.name = "encoder-query-rate",
+     .type = OPTION_REAL,
+     ENCODER_AT(serve_options, query_rate),
+     .initial = "50",
+     .min = 0,
+     .max = 1e6,
+     .help = "new texts of queries that the encoder is asked for in a second at most; beyond it a "
+             "text is answered as unknown at once; 0: no limit but encoder_rate"},
     {.name = "interaction-types",
      .type = OPTION_TEXT,
      .check = types_check,

@@ -2,6 +2,7 @@
 #include "server/encode/encode_asks.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/common/mem.h"
@@ -40,12 +41,21 @@ struct encode_asks {
     bool started;
     pthread_mutex_t mutex; /* guards all that follows */
     bool stopping;
-    double not_before; /* no call until then */
+    double not_before;       /* no call until then */
+    double tokens, refilled; /* of the rate of queries */
+    encode_asks_status status;
     encode_ask *waiting;
     size_t count;
     known_text known[ENCODE_KNOWN_MAX]; /* a ring */
     size_t next_known;
 };
+
+const char *encode_ask_end_name(encode_ask_end end)
+{
+    static const char *const names[ENCODE_ASK_ENDS] = {"known",  "answered", "late",   "failed",
+                                                       "paused", "busy",     "limited"};
+    return names[end];
+}
 
 /* --- what is known; the caller holds the mutex --- */
 
@@ -148,11 +158,14 @@ static void on_done(void *ctx, void *call, embed_result *result)
     float *vector = NULL;
     uint32_t width = 0;
     pthread_mutex_lock(&x->mutex);
-    if (result->outcome == EMBED_DONE) {
+    bool good = result->outcome == EMBED_DONE;
+    x->status.ends[good ? ENCODE_ASK_ANSWERED : ENCODE_ASK_FAILED] += ask != NULL;
+    if (good) {
         const known_text *k = remember(x, c, &result->vectors);
         vector = ask != NULL ? copy_of(k, &width) : NULL;
     } else if (result->outcome == EMBED_FAILED) {
         x->not_before = clock_seconds() + pause_for(x->failed, result->retry_after);
+        snprintf(x->status.problem, sizeof x->status.problem, "%.127s", result->why);
     }
     if (ask != NULL) {
         unlink_ask(x, ask);
@@ -214,6 +227,7 @@ static bool step(encode_asks *x, double *seconds)
     pthread_mutex_lock(&x->mutex);
     bool stopping = x->stopping;
     encode_ask *ended = take_ended(x, now, stopping);
+    x->status.ends[ENCODE_ASK_LATE] += ended != NULL;
     if (ended == NULL) {
         start_some(x, now);
         *seconds = nearest_end(x, now);
@@ -240,6 +254,36 @@ static void *asks_main(void *argument)
 
 /* --- from any thread --- */
 
+/* take_token takes one of the rate of queries, which may come in bursts of a second; the caller
+ * holds the mutex. */
+static bool take_token(encode_asks *x, double now)
+{
+    double rate = x->options.query_rate, most = rate > 1 ? rate : 1;
+    if (rate == 0) {
+        return true;
+    }
+    x->tokens += (now - x->refilled) * rate;
+    x->tokens = x->tokens < most ? x->tokens : most;
+    x->refilled = now;
+    if (x->tokens < 1) {
+        return false;
+    }
+    x->tokens -= 1;
+    return true;
+}
+
+/* refusal tells why an ask is not taken, ENCODE_ASK_ENDS: it is; the caller holds the mutex. */
+static encode_ask_end refusal(encode_asks *x, const encode_ask *ask, double now)
+{
+    if (x->stopping || now < x->not_before) {
+        return ENCODE_ASK_PAUSED;
+    }
+    if (x->count == ENCODE_ASKS_MAX) {
+        return ENCODE_ASK_BUSY;
+    }
+    return ask->query && !take_token(x, now) ? ENCODE_ASK_LIMITED : ENCODE_ASK_ENDS;
+}
+
 bool encode_asks_submit(encode_asks *x, encode_ask *ask)
 {
     double now = clock_seconds();
@@ -248,8 +292,14 @@ bool encode_asks_submit(encode_asks *x, encode_ask *ask)
     ask->called = false;
     pthread_mutex_lock(&x->mutex);
     ask->vector = copy_of(find(x, ask->text), &ask->width);
-    bool taken = ask->vector == NULL && ask->seconds > 0 && !x->stopping &&
-                 x->count < ENCODE_ASKS_MAX && now >= x->not_before;
+    encode_ask_end end = ask->vector != NULL ? ENCODE_ASK_KNOWN : ENCODE_ASK_ENDS;
+    if (ask->vector == NULL && ask->seconds > 0) {
+        end = refusal(x, ask, now);
+    }
+    bool taken = ask->vector == NULL && ask->seconds > 0 && end == ENCODE_ASK_ENDS;
+    if (end != ENCODE_ASK_ENDS) {
+        x->status.ends[end]++;
+    }
     if (taken) {
         encode_ask **last = &x->waiting;
         while (*last != NULL) {
@@ -275,6 +325,17 @@ float *encode_asks_known(encode_asks *x, slice text, uint32_t *width)
     return vector;
 }
 
+void encode_asks_tell(encode_asks *x, encode_asks_status *out)
+{
+    double now = clock_seconds();
+    pthread_mutex_lock(&x->mutex);
+    *out = x->status;
+    if (now >= x->not_before) {
+        out->problem[0] = '\0';
+    }
+    pthread_mutex_unlock(&x->mutex);
+}
+
 /* --- making --- */
 
 err_code encode_asks_new(encode_asks **out, const encoder_options *options, err *e)
@@ -286,6 +347,8 @@ err_code encode_asks_new(encode_asks **out, const encoder_options *options, err 
     }
     pthread_mutex_init(&x->mutex, NULL);
     x->options = *options;
+    x->tokens = x->options.query_rate > 1 ? x->options.query_rate : 1;
+    x->refilled = clock_seconds();
     if (x->options.timeout > CALL_SECONDS_MAX) {
         x->options.timeout = CALL_SECONDS_MAX;
     }

@@ -4,9 +4,10 @@
  *
  * Whoever asks hands in an encode_ask and is called back: with the vector, or without one when the
  * time is up. The calls have a thread, a client and a rate of their own, so that they never queue
- * behind the batches of encode_run. After a failed call nothing is asked for a while, so that a
- * dead encoder delays nobody. Answers are remembered, also those that come too late, so that
- * encode_run need not ask for the same text again.
+ * behind the batches of encode_run. Queries have a rate of their own besides, because anybody who
+ * may read can send them, and beyond it they are not asked. After a failed call nothing is asked
+ * for a while, so that a dead encoder delays nobody. Answers are remembered, also those that come
+ * too late, so that encode_run need not ask for the same text again.
  *
  * Thread-safe, encode_asks_stop and encode_asks_free excepted.
  */
@@ -30,6 +31,7 @@ typedef struct encode_asks encode_asks;
 typedef struct encode_ask {
     slice text;                           /* valid UTF-8, not empty; borrowed until `done` */
     double seconds;                       /* at most so long; 0: only what is known */
+    bool query;                           /* of a search, not of an item to be written */
     void (*done)(struct encode_ask *ask); /* from the thread */
     void *ctx;
     float *vector; /* the answer (width), to be freed with mem_free; NULL: none in time */
@@ -46,6 +48,25 @@ err_code encode_asks_new(encode_asks **out, const encoder_options *options, err 
 /* encode_asks_submit takes an ask over until its `done`. False, and no `done`: it is over already,
  * with the vector if the text is known, without one if nothing can be asked now. */
 bool encode_asks_submit(encode_asks *x, encode_ask *ask);
+
+/* What became of asks. */
+typedef enum encode_ask_end {
+    ENCODE_ASK_KNOWN,    /* the text was asked for lately */
+    ENCODE_ASK_ANSWERED, /* by the encoder, in time */
+    ENCODE_ASK_LATE,     /* the time was up */
+    ENCODE_ASK_FAILED,   /* the call failed */
+    ENCODE_ASK_PAUSED,   /* not asked: a call has failed lately */
+    ENCODE_ASK_BUSY,     /* not asked: too many wait */
+    ENCODE_ASK_LIMITED,  /* not asked: over the rate of queries */
+    ENCODE_ASK_ENDS
+} encode_ask_end;
+const char *encode_ask_end_name(encode_ask_end end);
+
+typedef struct encode_asks_status {
+    uint64_t ends[ENCODE_ASK_ENDS]; /* asks, since the start */
+    char problem[128];              /* why nothing is asked now; "": asks are taken */
+} encode_asks_status;
+void encode_asks_tell(encode_asks *x, encode_asks_status *out);
 
 /* encode_asks_known gives a copy of the vector of a text that was asked for lately; free it with
  * mem_free. NULL: it is not known. */

@@ -204,6 +204,7 @@ static enum MHD_Result encode_first(exchange *x)
     x->ask =
         (encode_ask){.text = {x->encoding.text, x->encoding.length},
                      .seconds = x->encoding.of_item ? o->encoder_wait_write : o->encoder_wait_read,
+                     .query = !x->encoding.of_item,
                      .done = on_encoded,
                      .ctx = x};
     x->stage = STAGE_ENCODING;

@@ -21,7 +21,9 @@ struct encoding {
     atomic_bool stopping;
     char told[128]; /* the problem that was logged; the thread's own */
     metric_series *pending, *encoded, *refused, *failures;
+    metric *asked;
     encode_status counted; /* of which metrics know */
+    encode_asks_status counted_asks;
 };
 
 static const metric_info info_pending = {.name = "stair_encoder_pending",
@@ -36,6 +38,13 @@ static const metric_info info_refused = {.name = "stair_encoder_refused_total",
 static const metric_info info_failures = {.name = "stair_encoder_failures_total",
                                           .help = "Calls of the encoder that failed.",
                                           .kind = METRIC_COUNTER};
+
+static const metric_info info_asked = {
+    .name = "stair_encoder_asks_total",
+    .help = "Texts of queries and of new items, by what became of them: known, answered, late, "
+            "failed, paused (a call has failed lately), busy, limited.",
+    .kind = METRIC_COUNTER,
+    .labels = {"result"}};
 
 /* --- ops --- */
 
@@ -134,7 +143,12 @@ void encoding_changed(void *ctx, const change_list *changes)
 
 void encoding_tell(encoding *x, encode_status *out)
 {
+    encode_asks_status asks;
     encode_run_tell(x->run, out);
+    encode_asks_tell(x->asks, &asks);
+    if (out->problem[0] == '\0') { /* nothing may be pending when searches fail */
+        memcpy(out->problem, asks.problem, sizeof out->problem);
+    }
 }
 
 bool encoding_ask(encoding *x, encode_ask *ask)
@@ -158,6 +172,14 @@ static void collect(void *ctx)
     metric_count(x->refused, s.refused - x->counted.refused);
     metric_count(x->failures, s.failures - x->counted.failures);
     x->counted = s;
+    encode_asks_status asks;
+    encode_asks_tell(x->asks, &asks);
+    for (int end = 0; end < ENCODE_ASK_ENDS; end++) {
+        const char *name = encode_ask_end_name((encode_ask_end)end);
+        metric_count(metric_at(x->asked, name, NULL, NULL),
+                     asks.ends[end] - x->counted_asks.ends[end]);
+    }
+    x->counted_asks = asks;
 }
 
 /* --- making --- */
@@ -183,6 +205,7 @@ err_code encoding_new(encoding **out, store *s, const encoder_options *o, metric
     err_code rc = encode_run_new(&x->run, &options, e);
     rc = rc == ERR_OK ? encode_asks_new(&x->asks, o, e) : rc;
     rc = rc == ERR_OK ? metrics_add_plain(m, all, sizeof all / sizeof all[0], e) : rc;
+    rc = rc == ERR_OK ? metrics_add(m, &info_asked, &x->asked, e) : rc;
     rc = rc == ERR_OK ? metrics_on_scrape(m, collect, x, e) : rc;
     if (rc != ERR_OK) {
         encoding_free(x);

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -144,6 +145,39 @@ class Asks(harness.TestCase):
                 self.assertEqual((answer.status, answer.json["fallback"], answer.json["known_words"]), (200, "unknown_user", 0))
             health = client.get("/health")
             self.assertEqual(health.status, 200)
+
+    def asks(self, client):
+        text = client.get("/metrics").body.decode()
+        return {name: int(float(value)) for name, value in re.findall(r'stair_encoder_asks_total\{result="(\w+)"\} (\S+)', text)}
+
+    def test_queries_have_a_rate_of_their_own_which_writes_do_not_share(self):
+        with Encoder() as encoder, self.served(encoder, "--encoder-query-rate", "0.001", "--encoder-wait", "10s") as server:
+            client = server.new_client()
+            first = client.get("/similar", {"text": "bluetooth headphones", "k": 5})
+            self.assertIsNone(first.json["fallback"])
+            for number in range(5):  # one query in a thousand seconds, and no more
+                over = client.get("/similar", {"text": f"bluetooth headphones {number}", "k": 5})
+                self.assertEqual((over.status, over.json["fallback"]), (200, "unknown_user"))
+            again = client.get("/similar", {"text": "bluetooth headphones", "k": 5})
+            self.assertIsNone(again.json["fallback"])
+            made = client.post("/items", {"id": "in-time", "title": "bluetooth earphones"})
+            self.assertEqual(made.json["embedding"]["from"], ["text"])
+            self.assertEqual(encoder.stats()["inputs"], ["bluetooth headphones", "bluetooth earphones"])
+            told = self.asks(client)
+            self.assertEqual((told["answered"], told["known"], told["limited"]), (2, 1, 5), told)
+
+    def test_an_encoder_that_fails_is_named_by_health_though_nothing_is_pending(self):
+        with Encoder() as encoder, self.served(encoder) as server:
+            client = server.new_client()
+            self.assertIsNone(client.get("/health").json["encoder"]["problem"])
+            encoder.kill()
+            self.assertEqual(client.get("/similar", {"text": "bluetooth headphones"}).json["fallback"], "unknown_user")
+            client.get("/similar", {"text": "another text"})
+            health = client.get("/health").json["encoder"]
+            self.assertEqual(health["pending"], 0)
+            self.assertTrue(health["problem"])
+            told = self.asks(client)
+            self.assertEqual((told["failed"], told["paused"]), (1, 1), told)
 
 
 if __name__ == "__main__":

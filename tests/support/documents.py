@@ -76,9 +76,10 @@ def configuration():
 
 
 def metrics_text():
-    """What /metrics answers on an empty store."""
+    """What /metrics answers on an empty store, with an encoder that is not there."""
     with tempfile.TemporaryDirectory(prefix="stair-documents-") as folder:
-        server = subprocess.Popen([STAIR, "serve", "--store", os.path.join(folder, "store"), "--listen", "127.0.0.1:0"],
+        server = subprocess.Popen([STAIR, "serve", "--store", os.path.join(folder, "store"), "--listen", "127.0.0.1:0",
+                                   "--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             for line in server.stderr:
