@@ -151,13 +151,13 @@ void api_response_init(api_response *r, size_t body_bytes_max)
 {
     memset(r, 0, sizeof *r);
     r->file = -1;
-    json_buffer_init(&r->body, body_bytes_max);
+    buffer_init(&r->body, body_bytes_max);
 }
 
 void api_response_reset(api_response *r)
 {
-    json_buffer body = r->body;
-    json_buffer_reset(&body, JSON_BUFFER_FREE);
+    buffer body = r->body;
+    buffer_reset(&body, BUFFER_FREE_BYTES);
     if (r->file >= 0) {
         close(r->file);
     }
@@ -170,7 +170,7 @@ void api_response_reset(api_response *r)
 void api_response_fini(api_response *r)
 {
     api_response_reset(r);
-    json_buffer_fini(&r->body);
+    buffer_fini(&r->body);
 }
 
 void context_view(context *c)
@@ -224,10 +224,10 @@ err_code context_check(context *c, err *e)
 
 static void put_model_seq(context *c, uint64_t seq)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     json_put_key(b, "model");
     if (view_generation(c->view) == 0) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     } else {
         json_put_unsigned(b, view_generation(c->view));
     }
@@ -242,12 +242,12 @@ void context_model_seq(context *c)
 
 void context_list_state(context *c)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     context_model_seq(c);
     json_put_key(b, "view");
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     put_model_seq(c, view_tables_seq(c->view));
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
 }
 
 void api_route_find(const api *a, slice method, slice target_text, api_route *out)
@@ -369,7 +369,7 @@ static void run(context *c)
             code = code == ERR_OK ? c->route->handler(c, &e) : code;
         }
         if (code == ERR_OK && c->write == NULL) {
-            code = json_buffer_check(&c->response->body, &e);
+            code = json_answer_check(&c->response->body, &e);
             context_phase(c, API_PHASE_SERIALISE);
         }
     }

@@ -161,7 +161,7 @@ typedef struct api_deps {
     void *ctx;             /* first argument of all that follows */
     void (*health)(void *ctx, api_health *out);
     /* appends Prometheus text */
-    void (*metrics)(void *ctx, json_buffer *out);
+    void (*metrics)(void *ctx, buffer *out);
     /* starts a training: ERR_CONFLICT while one runs; ERR_INVALID with all bad options reported, as
      * `stair train` would refuse them */
     err_code (*train_start)(void *ctx, const api_train_option *options, size_t count,
@@ -243,7 +243,7 @@ typedef enum api_phase {
 typedef struct api_response {
     unsigned status;
     const char *content_type; /* static */
-    json_buffer body;
+    buffer body;
     int file; /* >= 0: the body is this file, `file_bytes` long; the caller
                  closes it (api_response_reset does, if it is still here) */
     uint64_t file_bytes;

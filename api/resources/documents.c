@@ -9,7 +9,7 @@ err_code handle_openapi_get(context *c, err *e)
 {
     (void)e;
     c->response->content_type = "application/yaml";
-    json_put_raw(&c->response->body, asset_openapi, asset_openapi_length);
+    buffer_put(&c->response->body, asset_openapi, asset_openapi_length);
     return ERR_OK;
 }
 
@@ -17,7 +17,7 @@ err_code handle_console_get(context *c, err *e)
 {
     (void)e;
     c->response->content_type = "text/html; charset=utf-8";
-    json_put_raw(&c->response->body, asset_console, asset_console_length);
+    buffer_put(&c->response->body, asset_console, asset_console_length);
     return ERR_OK;
 }
 
@@ -28,7 +28,7 @@ err_code handle_root_get(context *c, err *e)
     c->response->status = 302;
     c->response->content_type = "text/plain; charset=utf-8";
     snprintf(c->response->location, sizeof c->response->location, "console");
-    json_put_raw_text(&c->response->body, "stair: recommendations. The console is at console, the "
-                                          "contract at openapi.yaml.\n");
+    buffer_put_text(&c->response->body, "stair: recommendations. The console is at console, the "
+                                        "contract at openapi.yaml.\n");
     return ERR_OK;
 }

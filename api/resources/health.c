@@ -5,7 +5,7 @@
 err_code handle_health_live_get(context *c, err *e)
 {
     (void)e;
-    json_put_raw_text(&c->response->body, "{\"status\":\"live\"}");
+    buffer_put_text(&c->response->body, "{\"status\":\"live\"}");
     return ERR_OK;
 }
 
@@ -16,28 +16,28 @@ err_code handle_health_ready_get(context *c, err *e)
     if (!h.ready || h.stopping) {
         return err_set(e, ERR_UNAVAILABLE, h.stopping ? "stopping" : "not ready yet");
     }
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     context_view(c);
-    json_put_raw_text(b, "{\"status\":\"ready\"");
+    buffer_put_text(b, "{\"status\":\"ready\"");
     context_model_seq(c);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     return ERR_OK;
 }
 
-static void put_number(json_buffer *b, const char *key, uint64_t value)
+static void put_number(buffer *b, const char *key, uint64_t value)
 {
     json_put_key(b, key);
     json_put_unsigned(b, value);
 }
 
-static void put_encoder(json_buffer *b, const api_health *h)
+static void put_encoder(buffer *b, const api_health *h)
 {
     json_put_key(b, "encoder");
     if (!h->encoder) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
         return;
     }
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     put_number(b, "pending", h->encoder_pending);
     put_number(b, "refused", h->encoder_refused);
     put_number(b, "failures", h->encoder_failures);
@@ -45,9 +45,9 @@ static void put_encoder(json_buffer *b, const api_health *h)
     if (h->encoder_problem[0] != '\0') {
         json_put_text(b, h->encoder_problem);
     } else {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     }
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
 }
 
 static void put_generation(json_buffer *b, const char *key, uint32_t generation)
@@ -68,8 +68,8 @@ err_code handle_health_get(context *c, err *e)
     c->deps->health(c->deps->ctx, &h);
     context_view(c);
     view_stats_get(c->view, &s);
-    json_buffer *b = &c->response->body;
-    json_put_raw_text(b, "{\"status\":");
+    buffer *b = &c->response->body;
+    buffer_put_text(b, "{\"status\":");
     json_put_text(b, h.stopping                           ? "stopping"
                      : !h.ready                           ? "starting"
                      : h.writable && h.problem[0] == '\0' ? "ok"
@@ -84,7 +84,7 @@ err_code handle_health_get(context *c, err *e)
     if (h.problem[0] != '\0') {
         json_put_text(b, h.problem);
     } else {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     }
     context_model_seq(c);
     put_generation(b, "active", h.active);
@@ -101,12 +101,12 @@ err_code handle_health_get(context *c, err *e)
     if (h.held_by[0] != '\0') {
         json_put_text(b, h.held_by);
     } else {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     }
     json_put_key(b, "propagation_lag_seconds");
     json_put_double(b, h.propagation_lag_seconds);
     put_encoder(b, &h);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     return ERR_OK;
 }
 

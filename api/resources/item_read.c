@@ -141,7 +141,7 @@ typedef struct page {
 static err_code page_item(void *ctx, const stored_item *it, err *e)
 {
     page *p = ctx;
-    json_buffer *b = &p->c->response->body;
+    buffer *b = &p->c->response->body;
     if (p->count == p->limit || p->seen++ == PAGE_RECORDS_MAX) {
         p->next = it->row;
         p->more = true;
@@ -159,7 +159,7 @@ static err_code page_item(void *ctx, const stored_item *it, err *e)
     tree_put(b, one);
     json_decref(one);
     p->count++;
-    code = json_buffer_check(b, e);
+    code = json_answer_check(b, e);
     return code == ERR_OK ? cost_go_on(p->c, e) : code;
 }
 
@@ -176,24 +176,24 @@ static cost_units page_cost(const page *p)
 static err_code answer_page(page *p, uint32_t first, err *e)
 {
     store_info info;
-    json_buffer *b = &p->c->response->body;
+    buffer *b = &p->c->response->body;
     err_code code = store_read_stat(p->read, &info, e);
     if (code != ERR_OK) {
         return code;
     }
-    json_put_raw_text(b, "{\"items\":[");
+    buffer_put_text(b, "{\"items\":[");
     code = item_each(p->read, first, page_item, p, e);
     json_t *cursor = tree_cursor(p->more, p->next);
     if (code == ERR_OK && cursor == NULL) {
         code = err_nomem(e, "a page of items");
     }
     if (code == ERR_OK) {
-        json_put_raw(b, "]", 1);
+        buffer_put(b, "]", 1);
         json_put_key(b, "next_cursor");
         tree_put(b, cursor);
         json_put_key(b, "seq");
         json_put_unsigned(b, info.seq);
-        json_put_raw(b, "}", 1);
+        buffer_put(b, "}", 1);
     }
     json_decref(cursor);
     return code;

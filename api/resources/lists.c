@@ -23,7 +23,7 @@ static err_code list_query_of(context *c, const recommend_request *r, list_query
 
 static void put_k(context *c, const recommend_request *r)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     json_put_key(b, "k");
     json_put_unsigned(b, r->k);
     if (r->offset > 0) {
@@ -60,12 +60,12 @@ static err_code plain_list(context *c, list_function list, err *e)
         return code;
     }
     context_phase(c, API_PHASE_SEARCH);
-    json_put_raw(&c->response->body, "{", 1);
+    buffer_put(&c->response->body, "{", 1);
     put_k(c, &r);
     answer_items_options shown = {.fields = r.fields, .created = list == latest};
     code = answer_items(c, &result, &shown, e);
     context_list_state(c);
-    json_put_raw(&c->response->body, "}", 1);
+    buffer_put(&c->response->body, "}", 1);
     return code;
 }
 
@@ -145,12 +145,12 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
         return code;
     }
     context_phase(c, API_PHASE_SEARCH);
-    json_buffer *b = &c->response->body;
-    json_put_raw_text(b, "{\"item\":");
+    buffer *b = &c->response->body;
+    buffer_put_text(b, "{\"item\":");
     if (item.at != NULL) {
         json_put_string(b, item);
     } else {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
         answer_text(c, &text);
     }
     json_put_key(b, "by");
@@ -161,7 +161,7 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
     answer_fallback(c, result.fallback);
     json_put_key(b, "exact");
     json_put_bool(b, result.exact);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     return code;
 }
 

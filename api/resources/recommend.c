@@ -81,7 +81,7 @@ static void put_recommendation_id(context *c)
         text[i] = hex[bits & 15];
         bits >>= 4;
     }
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     json_put_key(b, "recommendation_id");
     json_put_string(b, (slice){text, sizeof text});
 }
@@ -97,12 +97,12 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    json_buffer *b = &c->response->body;
-    json_put_raw_text(b, "{\"user\":");
+    buffer *b = &c->response->body;
+    buffer_put_text(b, "{\"user\":");
     if (r->user.at != NULL) {
         json_put_string(b, r->user);
     } else {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     }
     json_put_key(b, "k");
     json_put_unsigned(b, r->k);
@@ -120,7 +120,7 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     json_put_key(b, "exact");
     json_put_bool(b, result.exact);
     put_recommendation_id(c);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     return code;
 }
 
@@ -184,13 +184,13 @@ static err_code batch_requests(context *c, const json_t *list, recommend_request
 /* An entry that fails (strict and unknown) says so in its place and fails no other. */
 static err_code answer_entry(context *c, const recommend_request *r, err *e)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     err own = ERR_INIT;
     err_code code = answer(c, r, &own);
     if (code == ERR_NOT_FOUND) {
-        json_put_raw_text(b, "{\"status\":404,\"detail\":");
+        buffer_put_text(b, "{\"status\":404,\"detail\":");
         json_put_text(b, own.text);
-        json_put_raw(b, "}", 1);
+        buffer_put(b, "}", 1);
         return ERR_OK;
     }
     return code != ERR_OK ? err_set(e, code, "%s", own.text) : ERR_OK;
@@ -212,10 +212,10 @@ static err_code admit_batch(context *c, recommend_request *requests, size_t coun
 
 static err_code answer_batch(context *c, recommend_request *requests, size_t count, err *e)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     err_code code = ERR_OK;
     recommend_scratch_share(c->workspace->scratch, true);
-    json_put_raw_text(b, "{\"results\":[");
+    buffer_put_text(b, "{\"results\":[");
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
         json_put_comma(b);
         code = answer_entry(c, &requests[i], e);
@@ -224,9 +224,9 @@ static err_code answer_batch(context *c, recommend_request *requests, size_t cou
         }
     }
     recommend_scratch_share(c->workspace->scratch, false);
-    json_put_raw(b, "]", 1);
+    buffer_put(b, "]", 1);
     context_list_state(c);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     return code;
 }
 

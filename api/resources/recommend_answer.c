@@ -34,11 +34,11 @@ err_code rows_of(context *c, const slice *ids, size_t id_count, const uint32_t *
 
 void answer_fallback(context *c, recommend_fallback fallback)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     json_put_key(b, "fallback");
     const char *name = recommend_fallback_name(fallback);
     if (name == NULL) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     } else {
         json_put_text(b, name);
     }
@@ -46,37 +46,37 @@ void answer_fallback(context *c, recommend_fallback fallback)
 
 static void put_explain(context *c, const recommend_hit *hit)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     json_put_key(b, "explain");
     if (hit->popular) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
         return;
     }
-    json_put_raw_text(b, "{\"collaborative\":");
+    buffer_put_text(b, "{\"collaborative\":");
     json_put_float(b, hit->collaborative);
-    json_put_raw_text(b, ",\"multimodal\":");
+    buffer_put_text(b, ",\"multimodal\":");
     json_put_float(b, hit->multimodal);
-    json_put_raw_text(b, ",\"because\":[");
+    buffer_put_text(b, ",\"because\":[");
     for (size_t i = 0; i < hit->because_count; i++) {
         slice id = view_item_id(c->view, hit->because[i].item);
         if (id.at == NULL) {
             continue;
         }
         json_put_comma(b);
-        json_put_raw_text(b, "{\"item\":");
+        buffer_put_text(b, "{\"item\":");
         json_put_string(b, id);
-        json_put_raw_text(b, ",\"similarity\":");
+        buffer_put_text(b, ",\"similarity\":");
         json_put_float(b, hit->because[i].similarity);
-        json_put_raw_text(b, "}");
+        buffer_put_text(b, "}");
     }
-    json_put_raw_text(b, "]}");
+    buffer_put_text(b, "]}");
 }
 
-static void put_text(json_buffer *b, const char *key, slice text)
+static void put_text(buffer *b, const char *key, slice text)
 {
     json_put_key(b, key);
     if (text.at == NULL) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     } else {
         json_put_string(b, text);
     }
@@ -85,7 +85,7 @@ static void put_text(json_buffer *b, const char *key, slice text)
 /* Members that only the store holds. An item that went in this moment keeps its bare entry. */
 static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned fields, err *e)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     stored_item it;
     err ignored = ERR_INIT;
     arena_reset(&c->workspace->record);
@@ -104,12 +104,12 @@ static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned 
     }
     if (fields & FIELD_CATEGORIES) {
         json_put_key(b, "categories");
-        json_put_raw(b, "[", 1);
+        buffer_put(b, "[", 1);
         for (uint32_t i = 0; i < it.category_count; i++) {
             json_put_comma(b);
             json_put_string(b, it.categories[i]);
         }
-        json_put_raw(b, "]", 1);
+        buffer_put(b, "]", 1);
     }
     if (fields & FIELD_ATTRIBUTES) {
         json_t *attributes = json_object();
@@ -130,18 +130,18 @@ static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned 
 err_code answer_items(context *c, const recommend_result *result,
                       const answer_items_options *options, err *e)
 {
-    json_buffer *b = &c->response->body;
+    buffer *b = &c->response->body;
     store_read *read = c->read;
     err_code code = ERR_OK;
     c->response->lists[result->fallback]++;
     c->response->lists_inexact += !result->exact;
     json_put_key(b, "items");
-    json_put_raw(b, "[", 1);
+    buffer_put(b, "[", 1);
     for (size_t i = 0; code == ERR_OK && i < result->count; i++) {
         const recommend_hit *hit = &result->hits[i];
-        json_put_raw_text(b, i > 0 ? ",{\"item\":" : "{\"item\":");
+        buffer_put_text(b, i > 0 ? ",{\"item\":" : "{\"item\":");
         json_put_string(b, view_item_id(c->view, hit->row));
-        json_put_raw_text(b, ",\"score\":");
+        buffer_put_text(b, ",\"score\":");
         if (options->created) {
             json_put_signed(b, view_item_created(c->view, hit->row));
         } else {
@@ -153,11 +153,11 @@ err_code answer_items(context *c, const recommend_result *result,
         if (options->fields != 0) {
             code = put_fields(c, read, hit->row, options->fields, e);
         }
-        json_put_raw(b, "}", 1);
+        buffer_put(b, "}", 1);
         if (code == ERR_OK) {
-            code = json_buffer_check(b, e);
+            code = json_answer_check(b, e);
         }
     }
-    json_put_raw(b, "]", 1);
+    buffer_put(b, "]", 1);
     return code;
 }

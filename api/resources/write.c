@@ -49,20 +49,20 @@ void write_free(api_write *w)
     mem_free(w);
 }
 
-static void put_names(json_buffer *b, const char *key, const slice *names, uint32_t count)
+static void put_names(buffer *b, const char *key, const slice *names, uint32_t count)
 {
     json_put_key(b, key);
-    json_put_raw(b, "[", 1);
+    buffer_put(b, "[", 1);
     for (uint32_t i = 0; i < count; i++) {
         json_put_comma(b);
         json_put_string(b, names[i]);
     }
-    json_put_raw(b, "]", 1);
+    buffer_put(b, "]", 1);
 }
 
-static void put_document(json_buffer *b, const write_embedding *m)
+static void put_document(buffer *b, const write_embedding *m)
 {
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     put_names(b, "from", m->from, m->from_count);
     put_names(b, "missing", m->missing, m->missing_count);
     put_names(b, "unused", m->unused, m->unused_count);
@@ -70,18 +70,18 @@ static void put_document(json_buffer *b, const write_embedding *m)
         put_names(b, "pending", &m->pending, 1);
     }
     json_put_key(b, "neighbours");
-    json_put_raw(b, "[", 1);
+    buffer_put(b, "[", 1);
     for (uint32_t i = 0; i < m->neighbour_count; i++) {
         json_put_comma(b);
-        json_put_raw_text(b, "{\"item\":");
+        buffer_put_text(b, "{\"item\":");
         json_put_string(b, m->neighbours[i].item);
         json_put_key(b, "modality");
         json_put_string(b, m->neighbours[i].modality);
         json_put_key(b, "similarity");
         json_put_float(b, m->neighbours[i].similarity);
-        json_put_raw(b, "}", 1);
+        buffer_put(b, "}", 1);
     }
-    json_put_raw_text(b, "]}");
+    buffer_put_text(b, "]}");
 }
 
 static bool tells_embeddings(const api_write *w)
@@ -90,12 +90,12 @@ static bool tells_embeddings(const api_write *w)
 }
 
 /* What the request computed, or what its op carries. */
-static void put_embedding(json_buffer *b, const api_write *w, uint32_t i)
+static void put_embedding(buffer *b, const api_write *w, uint32_t i)
 {
     slice carried = w->op->answer.embeddings != NULL ? w->op->answer.embeddings[i] : slice_of(NULL);
     if (carried.at != NULL) {
         json_put_key(b, "embedding");
-        json_put_raw(b, carried.at, carried.length);
+        buffer_put(b, carried.at, carried.length);
     } else if (w->embeddings != NULL && w->embeddings[i].known) {
         json_put_key(b, "embedding");
         put_document(b, &w->embeddings[i]);
@@ -111,7 +111,7 @@ static unsigned entry_status(const apply_entry *entry)
 }
 
 /* Members that say what became of entry `i`, beside its status. */
-static void put_entry(json_buffer *b, const api_write *w, const apply_entry *entry, uint32_t i)
+static void put_entry(buffer *b, const api_write *w, const apply_entry *entry, uint32_t i)
 {
     if (tells_embeddings(w) && entry->code == ERR_OK) {
         put_embedding(b, w, i);
@@ -124,10 +124,10 @@ static void put_entry(json_buffer *b, const api_write *w, const apply_entry *ent
     }
 }
 
-static void put_receipt(json_buffer *b, const apply_receipt *r)
+static void put_receipt(buffer *b, const apply_receipt *r)
 {
     json_put_key(b, "erased");
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     json_put_key(b, "interactions");
     json_put_unsigned(b, r->interactions);
     json_put_key(b, "generations");
@@ -138,16 +138,15 @@ static void put_receipt(json_buffer *b, const apply_receipt *r)
     json_put_unsigned(b, r->idempotency);
     json_put_key(b, "checkpoint");
     json_put_bool(b, r->checkpoint);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     json_put_key(b, "training_running");
     json_put_bool(b, r->training);
     json_put_key(b, "out_of_reach");
-    json_put_raw_text(b,
-                      "[\"snapshots and exports made before\",\"pages of the store that are free "
-                      "but not yet written again\"]");
+    buffer_put_text(b, "[\"snapshots and exports made before\",\"pages of the store that are free "
+                       "but not yet written again\"]");
 }
 
-static void put_model_seq(json_buffer *b, const api_write *w, uint64_t seq)
+static void put_model_seq(buffer *b, const api_write *w, uint64_t seq)
 {
     if (w->op->kind == OP_GENERATION_ACTIVATE) {
         json_put_key(b, "model");
@@ -155,7 +154,7 @@ static void put_model_seq(json_buffer *b, const api_write *w, uint64_t seq)
     } else if (tells_embeddings(w)) {
         json_put_key(b, "model");
         if (w->model == 0) {
-            json_put_raw(b, "null", 4);
+            buffer_put(b, "null", 4);
         } else {
             json_put_unsigned(b, w->model);
         }
@@ -175,9 +174,9 @@ static void put_location(const api_write *w, api_response *r)
 static void answer_single(const api_write *w, const apply_result *result, api_response *r)
 {
     const apply_entry *entry = &result->entries[0];
-    json_buffer *b = &r->body;
+    buffer *b = &r->body;
     r->status = entry_status(entry);
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     if (w->op->kind == OP_USER_ERASE) {
         json_put_key(b, "user");
         json_put_string(b, w->op->user);
@@ -193,30 +192,30 @@ static void answer_single(const api_write *w, const apply_result *result, api_re
     }
     put_entry(b, w, entry, 0);
     put_model_seq(b, w, result->seq);
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
     put_location(w, r);
 }
 
-static void put_results(const api_write *w, const apply_result *result, json_buffer *b)
+static void put_results(const api_write *w, const apply_result *result, buffer *b)
 {
     json_put_key(b, "accepted");
     json_put_unsigned(b, result->accepted);
     json_put_key(b, "results");
-    json_put_raw(b, "[", 1);
+    buffer_put(b, "[", 1);
     for (uint32_t i = 0; i < result->entry_count; i++) {
         const apply_entry *entry = &result->entries[i];
-        json_put_raw_text(b, i > 0 ? ",{\"index\":" : "{\"index\":");
+        buffer_put_text(b, i > 0 ? ",{\"index\":" : "{\"index\":");
         json_put_unsigned(b, i);
-        json_put_raw_text(b, ",\"status\":");
+        buffer_put_text(b, ",\"status\":");
         json_put_unsigned(b, entry_status(entry));
         if (entry->detail != NULL) {
             json_put_key(b, "detail");
             json_put_text(b, entry->detail);
         }
         put_entry(b, w, entry, i);
-        json_put_raw(b, "}", 1);
+        buffer_put(b, "}", 1);
     }
-    json_put_raw(b, "]", 1);
+    buffer_put(b, "]", 1);
 }
 
 /* The status that all refused entries share, else 400. */
@@ -280,22 +279,22 @@ static void answer(const api_write *w, const apply_result *result, api_response 
         answer_single(w, result, r);
     } else {
         r->status = 200;
-        json_put_raw(&r->body, "{", 1);
+        buffer_put(&r->body, "{", 1);
         put_results(w, result, &r->body);
         put_model_seq(&r->body, w, result->seq);
-        json_put_raw(&r->body, "}", 1);
+        buffer_put(&r->body, "}", 1);
     }
 }
 
 void write_answer(const api_write *w, const apply_result *result, api_response *r)
 {
     err e = ERR_INIT;
-    json_buffer_reset(&r->body, SIZE_MAX);
+    buffer_reset(&r->body, SIZE_MAX);
     r->route = w->route;
     if (result->replayed) {
         r->status = result->status;
         r->content_type = result->status < 400 ? "application/json" : "application/problem+json";
-        json_put_raw(&r->body, result->body.at, result->body.length);
+        buffer_put(&r->body, result->body.at, result->body.length);
         put_location(w, r);
     } else if (result->entry_count == 0 || result->code == ERR_UNPROCESSABLE ||
                problem_status(result->code) >= 500) {
@@ -306,10 +305,10 @@ void write_answer(const api_write *w, const apply_result *result, api_response *
     if (e.code == ERR_OK && !result->replayed) {
         answer(w, result, r);
     }
-    if (e.code == ERR_OK && json_buffer_check(&r->body, &e) == ERR_OK) {
+    if (e.code == ERR_OK && json_answer_check(&r->body, &e) == ERR_OK) {
         return;
     }
-    json_buffer_reset(&r->body, 0);
+    buffer_reset(&r->body, 0);
     problem_respond(r, &e, NULL, slice_of(w->request_id));
 }
 
@@ -328,7 +327,7 @@ err_code write_render(const op *o, const apply_result *result, arena *a, uint16_
              o->answer.request_id.at);
     api_response_init(&r, RENDER_BYTES_MAX);
     answer(&w, result, &r);
-    err_code code = json_buffer_check(&r.body, e);
+    err_code code = json_answer_check(&r.body, e);
     if (code == ERR_OK) {
         *status = (uint16_t)r.status;
         *body = arena_slice(a, (slice){r.body.at, r.body.length});
@@ -343,21 +342,21 @@ static err_code carry_embeddings(api_write *w, err *e)
 {
     op *o = w->op;
     slice *made = arena_alloc(&o->memory, o->count, sizeof *made);
-    json_buffer text;
-    json_buffer_init(&text, OP_EMBEDDING_BYTES_MAX);
+    buffer text;
+    buffer_init(&text, OP_EMBEDDING_BYTES_MAX);
     err_code code = made != NULL ? ERR_OK : err_nomem(e, "an embedding");
     for (uint32_t i = 0; code == ERR_OK && i < o->count; i++) {
         made[i] = (slice){NULL, 0};
         if (w->embeddings[i].known) {
-            json_buffer_reset(&text, SIZE_MAX);
+            buffer_reset(&text, SIZE_MAX);
             put_document(&text, &w->embeddings[i]);
-            code = json_buffer_check(&text, e);
+            code = json_answer_check(&text, e);
             made[i] = arena_slice(&o->memory, (slice){text.at, text.length});
             code = code == ERR_OK && made[i].at == NULL ? err_nomem(e, "an embedding") : code;
         }
     }
     o->answer.embeddings = made;
-    json_buffer_fini(&text);
+    buffer_fini(&text);
     return code;
 }
 

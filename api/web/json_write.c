@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/web/json_write.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/common/mem.h"
+enum { NUMBER_TEXT_MAX = 40, FLOAT_DIGITS = 9 };
 
-enum { FIRST_CAPACITY = 4096, NUMBER_TEXT_MAX = 40, FLOAT_DIGITS = 9 };
-
-void json_buffer_init(json_buffer *b, size_t bytes_max)
-{
-    assert(bytes_max > 0);
-    *b = (json_buffer){.bytes_max = bytes_max};
-}
-
-void json_buffer_fini(json_buffer *b)
-{
-    mem_free(b->at);
-    if (b->taken > 0) {
-        budget_give(b->budget, b->caller, b->taken);
-        b->taken = 0;
-    }
-    b->at = NULL;
-    b->length = b->capacity = 0;
-}
-
-void json_buffer_reset(json_buffer *b, size_t keep_bytes)
-{
-    if (b->capacity > keep_bytes) {
-        json_buffer_fini(b);
-    }
-    b->length = 0;
-    b->failed = ERR_OK;
-}
-
-err_code json_buffer_check(const json_buffer *b, err *e)
+err_code json_answer_check(const buffer *b, err *e)
 {
     if (b->failed == ERR_NOMEM) {
         return err_nomem(e, "an answer");
@@ -52,69 +23,12 @@ err_code json_buffer_check(const json_buffer *b, err *e)
     return ERR_OK;
 }
 
-static bool account(json_buffer *b, size_t capacity)
-{
-    if (b->budget == NULL || capacity <= JSON_BUFFER_FREE) {
-        return true;
-    }
-    if (!budget_take(b->budget, b->caller, capacity - b->taken)) {
-        return false;
-    }
-    b->taken = capacity;
-    return true;
-}
-
-/* Room for `more` bytes at the end, or NULL once the buffer has failed. */
-static char *reserve(json_buffer *b, size_t more)
-{
-    if (b->failed != ERR_OK) {
-        return NULL;
-    }
-    if (more > b->bytes_max - b->length) {
-        b->failed = ERR_TOO_LARGE;
-        return NULL;
-    }
-    if (more <= b->capacity - b->length) {
-        return b->at + b->length;
-    }
-    size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY;
-    while (capacity - b->length < more) {
-        capacity *= 2;
-    }
-    if (!account(b, capacity)) {
-        b->failed = ERR_UNAVAILABLE;
-        return NULL;
-    }
-    char *grown = mem_grow(b->at, capacity, 1);
-    if (grown == NULL) {
-        b->failed = ERR_NOMEM;
-        return NULL;
-    }
-    b->at = grown;
-    b->capacity = capacity;
-    return b->at + b->length;
-}
-
-void json_put_raw(json_buffer *b, const char *bytes, size_t length)
-{
-    char *at = reserve(b, length);
-    if (at != NULL && length > 0) {
-        memcpy(at, bytes, length);
-        b->length += length;
-    }
-}
-
-void json_put_raw_text(json_buffer *b, const char *text)
-{
-    json_put_raw(b, text, strlen(text));
-}
-
 static bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
-static void put_escaped(json_buffer *b, unsigned char c)
+static void put_escaped(buffer *b, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
     char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
@@ -122,34 +36,34 @@ static void put_escaped(json_buffer *b, unsigned char c)
     for (const char *at = names; *at != '\0'; at += 2) {
         if ((unsigned char)at[0] == c) {
             text[1] = at[1];
-            json_put_raw(b, text, 2);
+            buffer_put(b, text, 2);
             return;
         }
     }
-    json_put_raw(b, text, sizeof text);
+    buffer_put(b, text, sizeof text);
 }
 
-void json_put_string(json_buffer *b, slice text)
+void json_put_string(buffer *b, slice text)
 {
-    json_put_raw(b, "\"", 1);
+    buffer_put(b, "\"", 1);
     size_t from = 0;
     for (size_t i = 0; i < text.length; i++) {
         if (!is_plain((unsigned char)text.at[i])) {
-            json_put_raw(b, text.at + from, i - from);
+            buffer_put(b, text.at + from, i - from);
             put_escaped(b, (unsigned char)text.at[i]);
             from = i + 1;
         }
     }
-    json_put_raw(b, text.at + from, text.length - from);
-    json_put_raw(b, "\"", 1);
+    buffer_put(b, text.at + from, text.length - from);
+    buffer_put(b, "\"", 1);
 }
 
-void json_put_text(json_buffer *b, const char *text)
+void json_put_text(buffer *b, const char *text)
 {
     json_put_string(b, slice_of(text));
 }
 
-void json_put_unsigned(json_buffer *b, uint64_t value)
+void json_put_unsigned(buffer *b, uint64_t value)
 {
     char text[NUMBER_TEXT_MAX];
     size_t at = sizeof text;
@@ -157,22 +71,22 @@ void json_put_unsigned(json_buffer *b, uint64_t value)
         text[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    json_put_raw(b, text + at, sizeof text - at);
+    buffer_put(b, text + at, sizeof text - at);
 }
 
-void json_put_signed(json_buffer *b, int64_t value)
+void json_put_signed(buffer *b, int64_t value)
 {
     if (value < 0) {
-        json_put_raw(b, "-", 1);
+        buffer_put(b, "-", 1);
         json_put_unsigned(b, (uint64_t)0 - (uint64_t)value);
         return;
     }
     json_put_unsigned(b, (uint64_t)value);
 }
 
-void json_put_bool(json_buffer *b, bool value)
+void json_put_bool(buffer *b, bool value)
 {
-    json_put_raw_text(b, value ? "true" : "false");
+    buffer_put_text(b, value ? "true" : "false");
 }
 
 static const double powers[] = {1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1,
@@ -182,7 +96,7 @@ enum { POWER_ZERO = 10 };
 
 /* Scores lie here: fixed notation with nine significant digits, by integer arithmetic; printf
  * takes twenty times as long. */
-static void put_fixed(json_buffer *b, double value)
+static void put_fixed(buffer *b, double value)
 {
     int exponent = -5; /* value >= 1e-5 */
     while (value >= powers[POWER_ZERO + exponent + 1]) {
@@ -203,36 +117,36 @@ static void put_fixed(json_buffer *b, double value)
         text[--at] = (char)('0' + digits % 10);
         digits /= 10;
     }
-    json_put_raw(b, text + at, sizeof text - at);
+    buffer_put(b, text + at, sizeof text - at);
 }
 
-void json_put_float(json_buffer *b, float value)
+void json_put_float(buffer *b, float value)
 {
     double size = fabs((double)value);
     if (!isfinite(value)) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
         return;
     }
     if (value == 0.0F) {
-        json_put_raw(b, "0", 1);
+        buffer_put(b, "0", 1);
         return;
     }
     if (size >= 1e-5 && size < 1e8) {
         if (value < 0.0F) {
-            json_put_raw(b, "-", 1);
+            buffer_put(b, "-", 1);
         }
         put_fixed(b, size);
         return;
     }
     char text[NUMBER_TEXT_MAX];
     int length = snprintf(text, sizeof text, "%.9g", (double)value);
-    json_put_raw(b, text, (size_t)length);
+    buffer_put(b, text, (size_t)length);
 }
 
-void json_put_double(json_buffer *b, double value)
+void json_put_double(buffer *b, double value)
 {
     if (!isfinite(value)) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
         return;
     }
     char text[NUMBER_TEXT_MAX];
@@ -240,24 +154,24 @@ void json_put_double(json_buffer *b, double value)
     if (strtod(text, NULL) != value) {
         length = snprintf(text, sizeof text, "%.17g", value);
     }
-    json_put_raw(b, text, (size_t)length);
+    buffer_put(b, text, (size_t)length);
 }
 
-void json_put_comma(json_buffer *b)
+void json_put_comma(buffer *b)
 {
     if (b->length == 0) {
         return;
     }
     char last = b->at[b->length - 1];
     if (last != '{' && last != '[' && last != ':') {
-        json_put_raw(b, ",", 1);
+        buffer_put(b, ",", 1);
     }
 }
 
-void json_put_key(json_buffer *b, const char *name)
+void json_put_key(buffer *b, const char *name)
 {
     json_put_comma(b);
-    json_put_raw(b, "\"", 1);
-    json_put_raw_text(b, name);
-    json_put_raw(b, "\":", 2);
+    buffer_put(b, "\"", 1);
+    buffer_put_text(b, name);
+    buffer_put(b, "\":", 2);
 }

@@ -148,8 +148,8 @@ static slice sound(const char *text)
 
 void problem_open(api_response *response, unsigned status, const char *name, const char *detail)
 {
-    json_buffer *b = &response->body;
-    json_buffer_reset(b, JSON_BUFFER_FREE);
+    buffer *b = &response->body;
+    buffer_reset(b, BUFFER_FREE_BYTES);
     response->status = status;
     response->content_type = "application/problem+json";
     if (status == 503 || status == 429) {
@@ -158,9 +158,9 @@ void problem_open(api_response *response, unsigned status, const char *name, con
     if (status == 401) {
         response->www_authenticate = "Bearer realm=\"stair\"";
     }
-    json_put_raw_text(b, "{\"type\":\"urn:stair:problem:");
-    json_put_raw_text(b, name != NULL ? name : status_name(status));
-    json_put_raw_text(b, "\"");
+    buffer_put_text(b, "{\"type\":\"urn:stair:problem:");
+    buffer_put_text(b, name != NULL ? name : status_name(status));
+    buffer_put_text(b, "\"");
     json_put_key(b, "title");
     json_put_text(b, problem_title(status));
     json_put_key(b, "status");
@@ -171,28 +171,28 @@ void problem_open(api_response *response, unsigned status, const char *name, con
 
 void problem_close(api_response *response, const problem_list *list, slice request_id)
 {
-    json_buffer *b = &response->body;
+    buffer *b = &response->body;
     json_put_key(b, "request_id");
     json_put_string(b, request_id);
     if (list != NULL && list->found > 0) {
         json_put_key(b, "errors");
-        json_put_raw(b, "[", 1);
+        buffer_put(b, "[", 1);
         for (size_t i = 0; i < list->count; i++) {
             json_put_comma(b);
-            json_put_raw(b, "{", 1);
+            buffer_put(b, "{", 1);
             json_put_key(b, list->entries[i].parameter ? "parameter" : "pointer");
             json_put_string(b, sound(list->entries[i].place));
             json_put_key(b, "detail");
             json_put_string(b, sound(list->entries[i].detail));
-            json_put_raw(b, "}", 1);
+            buffer_put(b, "}", 1);
         }
-        json_put_raw(b, "]", 1);
+        buffer_put(b, "]", 1);
         if (list->found > list->count) {
             json_put_key(b, "errors_omitted");
             json_put_unsigned(b, list->found - list->count);
         }
     }
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
 }
 
 /* What a caller may read of an error: its own mistakes in full, ours not at all. */

@@ -10,32 +10,32 @@
 
 enum { CURSOR_BYTES = 9, FLOAT_TEXT_MAX = 32 };
 
-static void put_list(json_buffer *b, const json_t *list)
+static void put_list(buffer *b, const json_t *list)
 {
-    json_put_raw(b, "[", 1);
+    buffer_put(b, "[", 1);
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_put_comma(b);
         tree_put(b, json_array_get(list, i));
     }
-    json_put_raw(b, "]", 1);
+    buffer_put(b, "]", 1);
 }
 
-static void put_object(json_buffer *b, const json_t *object)
+static void put_object(buffer *b, const json_t *object)
 {
     const char *key;
     json_t *value;
-    json_put_raw(b, "{", 1);
+    buffer_put(b, "{", 1);
     json_object_foreach((json_t *)object, key, value)
     {
         json_put_comma(b);
         json_put_text(b, key);
-        json_put_raw(b, ":", 1);
+        buffer_put(b, ":", 1);
         tree_put(b, value);
     }
-    json_put_raw(b, "}", 1);
+    buffer_put(b, "}", 1);
 }
 
-void tree_put(json_buffer *b, const json_t *tree)
+void tree_put(buffer *b, const json_t *tree)
 {
     switch (json_typeof(tree)) {
     case JSON_OBJECT: put_object(b, tree); break;
@@ -45,7 +45,7 @@ void tree_put(json_buffer *b, const json_t *tree)
         break;
     case JSON_INTEGER: json_put_signed(b, json_integer_value(tree)); break;
     case JSON_REAL: json_put_double(b, json_real_value(tree)); break;
-    case JSON_NULL: json_put_raw(b, "null", 4); break;
+    case JSON_NULL: buffer_put(b, "null", 4); break;
     default: json_put_bool(b, json_is_true(tree));
     }
 }

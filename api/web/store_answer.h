@@ -19,7 +19,7 @@ enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 
 /* tree_put writes a tree with the shortest numbers that read back as themselves, which jansson's
  * own writer does not find (it makes 9.95 of seventeen digits). Trees are ours, so not deep. */
-void tree_put(json_buffer *b, const json_t *tree);
+void tree_put(buffer *b, const json_t *tree);
 
 /* answer_tree writes the document into the response and releases it; NULL is ERR_NOMEM. */
 err_code answer_tree(context *c, json_t *taken, err *e) ERR_CHECKED;

@@ -96,7 +96,7 @@ static void on_health(void *ctx, api_health *out)
     out->uptime_seconds = (uint64_t)(clock_seconds() - s->started);
 }
 
-static void on_metrics(void *ctx, json_buffer *out)
+static void on_metrics(void *ctx, buffer *out)
 {
     service *s = ctx;
     api_health health = {.ready = !atomic_load(&s->stopping) && !atomic_load(&s->broken)};

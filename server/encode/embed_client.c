@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/buffer.h"
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 #include "core/words/words.h"
@@ -13,7 +14,6 @@
 enum {
     HEADERS_BYTES_MAX = 64 * 1024,
     KEY_BYTES_MAX = 4096,
-    ANSWER_ROOM_FIRST = 16 * 1024,
     RETRY_AFTER_MAX = 300,
 };
 
@@ -24,8 +24,8 @@ typedef struct call {
     size_t texts;
     uint32_t width;
     void *ctx;
-    char *body;
-    size_t used, room, headers;
+    buffer body;
+    size_t headers;
     bool too_large;
 } call;
 
@@ -81,23 +81,9 @@ err_code encoder_options_check(const encoder_options *o, err *e)
 static size_t take_body(char *from, size_t size, size_t count, void *ctx)
 {
     call *c = ctx;
-    size_t bytes = size * count, most = embed_answer_bytes_max(c->texts);
-    if (bytes > most - c->used) {
-        c->too_large = true;
-        return 0;
-    }
-    if (c->used + bytes > c->room) {
-        size_t room = 2 * c->room + bytes + ANSWER_ROOM_FIRST;
-        char *grown = mem_grow(c->body, room, 1);
-        if (grown == NULL) {
-            return 0;
-        }
-        c->body = grown;
-        c->room = room;
-    }
-    memcpy(c->body + c->used, from, bytes);
-    c->used += bytes;
-    return bytes;
+    buffer_put(&c->body, from, size * count);
+    c->too_large = c->too_large || c->body.failed == ERR_TOO_LARGE;
+    return c->body.failed == ERR_OK ? size * count : 0;
 }
 
 static size_t take_header(char *from, size_t size, size_t count, void *ctx)
@@ -139,9 +125,9 @@ static void end_call(embed_client *client, call *c)
     curl_multi_remove_handle(client->multi, c->easy);
     curl_easy_reset(c->easy);
     mem_free(c->request);
-    mem_free(c->body);
-    c->request = c->body = NULL;
-    c->used = c->room = c->headers = 0;
+    buffer_fini(&c->body);
+    c->request = NULL;
+    c->headers = 0;
     c->busy = c->too_large = false;
 }
 
@@ -163,6 +149,7 @@ err_code embed_client_start(embed_client *client, const slice *texts, size_t cou
     }
     c->busy = true;
     c->texts = count;
+    buffer_init(&c->body, embed_answer_bytes_max(count));
     c->width = width;
     c->ctx = ctx;
     if (!set_up(client, c, length) || curl_multi_add_handle(client->multi, c->easy) != CURLM_OK) {
@@ -197,8 +184,8 @@ static void judge_answer(const call *c, embed_result *out)
         snprintf(out->why, sizeof out->why, "the encoder answers with status %ld", status);
         return;
     }
-    slice body = {c->body, c->used};
-    bool good = embed_answer(&out->vectors, body, c->texts, c->width, &e) == ERR_OK;
+    bool good =
+        embed_answer(&out->vectors, buffer_slice(&c->body), c->texts, c->width, &e) == ERR_OK;
     out->outcome = good ? EMBED_DONE : EMBED_FAILED;
     snprintf(out->why, sizeof out->why, "%s", e.text);
 }

@@ -28,6 +28,7 @@ exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_byt
     x->target = mem_array(EXCHANGE_TARGET_BYTES, 1);
     api_response_init(&x->response, answer_bytes_max);
     x->response.body.budget = answers;
+    x->body.budget = &a->bodies;
     if (x->target == NULL) {
         exchange_free(x);
         return NULL;
@@ -53,7 +54,7 @@ void exchange_free(exchange *x)
         api_response_fini(&x->response);
         forget_waits(x);
         mem_free(x->target);
-        mem_free(x->body);
+        buffer_fini(&x->body);
         mem_free(x);
     }
 }
@@ -75,7 +76,8 @@ void exchange_begin(exchange *x, const char *target)
     x->answer.status = 0;
     x->answer.key = x->answer.reason = NULL;
     x->job.done_ns = 0;
-    x->body_length = x->body_max = x->dropped = 0;
+    x->body_max = x->dropped = 0;
+    x->body.caller = x->caller;
     x->response.body.caller = x->caller;
     x->write = NULL;
     x->work.run = NULL;
@@ -87,13 +89,7 @@ void exchange_begin(exchange *x, const char *target)
 
 void exchange_end(exchange *x)
 {
-    budget_give(&x->admission->bodies, x->caller, x->body_taken);
-    x->body_taken = 0;
-    if (x->body_room > EXCHANGE_BODY_FREE) {
-        mem_free(x->body);
-        x->body = NULL;
-        x->body_room = 0;
-    }
+    buffer_reset(&x->body, BUFFER_FREE_BYTES);
     forget_waits(x);
     api_response_reset(&x->response);
     x->stage = STAGE_IDLE;
@@ -228,30 +224,15 @@ void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned 
  * and sends little holds little. False after noting why not. */
 static bool make_room(exchange *x, size_t length)
 {
-    size_t wanted = x->body_length + length;
-    size_t most = x->answer.chunked ? x->body_max : (size_t)x->answer.body_bytes;
-    if (wanted <= x->body_room) {
+    x->body.bytes_max = x->answer.chunked ? x->body_max : (size_t)x->answer.body_bytes;
+    if (buffer_reserve(&x->body, length) != NULL) {
         return true;
     }
-    size_t room = x->body_room > 0 ? x->body_room : EXCHANGE_BODY_FREE;
-    while (room < wanted) {
-        room *= 2;
-    }
-    room = room < most || most < EXCHANGE_BODY_FREE ? room : most;
-    uint64_t taken = room > EXCHANGE_BODY_FREE ? room : 0;
-    if (!budget_take(&x->admission->bodies, x->caller, taken - x->body_taken)) {
-        exchange_refuse(x, 503, "too many bodies are in flight (bodies_bytes_max)", 1);
-        return false;
-    }
-    x->body_taken = taken;
-    char *grown = mem_grow(x->body, room, 1);
-    if (grown == NULL) {
-        exchange_refuse(x, 503, "no memory for the body", 1);
-        return false;
-    }
-    x->body = grown;
-    x->body_room = room;
-    return true;
+    bool busy = x->body.failed == ERR_UNAVAILABLE;
+    exchange_refuse(
+        x, 503,
+        busy ? "too many bodies are in flight (bodies_bytes_max)" : "no memory for the body", 1);
+    return false;
 }
 
 static void refuse_long_body(exchange *x)
@@ -266,7 +247,7 @@ static void refuse_long_body(exchange *x)
 bool exchange_body(exchange *x, const char *bytes, size_t length)
 {
     if (x->stage == STAGE_BODY && x->refuses_body &&
-        x->body_length + x->dropped + length > x->body_max) {
+        x->body.length + x->dropped + length > x->body_max) {
         refuse_long_body(x);
     }
     if (x->stage == STAGE_BODY && x->takes_body) {
@@ -274,13 +255,11 @@ bool exchange_body(exchange *x, const char *bytes, size_t length)
     }
     if (x->stage != STAGE_BODY || !x->takes_body) {
         x->dropped += length;
-        exchange_deadline(x, x->begun_ns, x->body_length + x->dropped);
-        return x->dropped + x->body_length <= 2 * x->body_max + EXCHANGE_UNWANTED_BYTES_MAX;
+        exchange_deadline(x, x->begun_ns, x->body.length + x->dropped);
+        return x->dropped + x->body.length <= 2 * x->body_max + EXCHANGE_UNWANTED_BYTES_MAX;
     }
-    assert(x->body_length + length <= x->body_room);
-    memcpy(x->body + x->body_length, bytes, length);
-    x->body_length += length;
-    exchange_deadline(x, x->begun_ns, x->body_length);
+    buffer_put(&x->body, bytes, length);
+    exchange_deadline(x, x->begun_ns, x->body.length);
     return true;
 }
 
@@ -294,7 +273,7 @@ void exchange_request(const exchange *x, int64_t now, api_request *out)
         .idempotency_key = x->idempotency_key,
         .min_seq = x->min_seq,
         .request_id = slice_of(x->request_id),
-        .body = {x->body_length > 0 ? x->body : "", x->body_length},
+        .body = x->body.length > 0 ? buffer_slice(&x->body) : slice_of(""),
         .now = now,
     };
 }
@@ -310,7 +289,7 @@ void exchange_record(const exchange *x, access_log *a, uint64_t now_ns)
         .response = &x->response,
         .begun_ns = x->begun_ns,
         .ended_ns = now_ns,
-        .body_bytes = x->body_length + x->dropped,
+        .body_bytes = x->body.length + x->dropped,
     };
     if (x->job.done_ns > 0) {
         entry.queue_ns = x->job.taken_ns - x->job.submitted_ns;

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "core/common/buffer.h"
 #include "server/encode/encode_asks.h"
 #include "server/http/access.h"
 #include "server/http/admission.h"
@@ -37,7 +38,6 @@ enum {
     EXCHANGE_TARGET_BYTES = 2 * ADMISSION_TARGET_BYTES_MAX, /* kept of a target */
     EXCHANGE_UNWANTED_BYTES_MAX = 64 * 1024, /* of a body where none belongs: read and dropped */
     EXCHANGE_SLOWEST_BYTES_A_SECOND = 16 * 1024,
-    EXCHANGE_BODY_FREE = 16 * 1024, /* a body's buffer of this size takes nothing from the budget */
 };
 
 typedef enum exchange_stage {
@@ -78,11 +78,10 @@ typedef struct exchange {
     exchange_stage stage;
     char *target; /* (EXCHANGE_TARGET_BYTES) */
     size_t target_length;
-    char *body;
-    size_t body_length, body_room, body_max, dropped;
-    bool takes_body;     /* else it is dropped */
-    bool refuses_body;   /* more than body_max is an error of its own, and the request is not run */
-    uint64_t body_taken; /* of the budget of all bodies in flight */
+    buffer body; /* counted in the budget of all bodies in flight */
+    size_t body_max, dropped;
+    bool takes_body;   /* else it is dropped */
+    bool refuses_body; /* more than body_max is an error of its own, and the request is not run */
     const char *method;
     bool head;
     const char *target_end; /* in the library's buffer, where version and lines follow */

@@ -37,7 +37,7 @@ static void on_written(writer_job *job)
 static bool reserve(exchange *x)
 {
     http *h = http_of(x);
-    size_t bytes = x->body_length + api_write_op(x->write)->memory.used;
+    size_t bytes = x->body.length + api_write_op(x->write)->memory.used;
     writer_admission admitted = engine_reserve(h->options.engine, bytes);
     if (admitted != WRITER_ADMITTED) {
         api_abandon(h->options.api, x->write);
@@ -226,7 +226,7 @@ static enum MHD_Result complete(exchange *x)
 {
     http *h = http_of(x);
     api_request request;
-    if (x->body_length > SHORT_BODY_BYTES) {
+    if (x->body.length > SHORT_BODY_BYTES) {
         return work_on(x); /* its text alone takes long to parse */
     }
     exchange_request(x, clock_now(), &request);
@@ -334,7 +334,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     /* callers are told apart by their keys, or by their addresses where there are none */
     const char *who = x->answer.key != NULL ? x->answer.key : x->client;
     x->caller = hash_bytes(HASH_BEGIN, who, strlen(who));
-    x->response.body.caller = x->caller;
+    x->body.caller = x->response.body.caller = x->caller;
     if (x->reserve && strncmp(route.route, "/health", strlen("/health")) != 0) {
         exchange_refuse(x, 503, "too many connections are open (connections_max)", 1);
         return http_refuse(x);

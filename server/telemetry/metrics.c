@@ -275,62 +275,62 @@ uint64_t metric_total(const metric_series *s)
 
 /* --- text --------------------------------------------------------------------------------- */
 
-static void put_label_value(json_buffer *out, const char *value)
+static void put_label_value(buffer *out, const char *value)
 {
     for (const char *c = value; *c != '\0'; c++) {
         if (*c == '\\' || *c == '"') {
-            json_put_raw(out, "\\", 1);
+            buffer_put(out, "\\", 1);
         }
         if (*c == '\n') {
-            json_put_raw(out, "\\n", 2);
+            buffer_put(out, "\\n", 2);
         } else {
-            json_put_raw(out, c, 1);
+            buffer_put(out, c, 1);
         }
     }
 }
 
-static void put_number(json_buffer *out, double value)
+static void put_number(buffer *out, double value)
 {
     char text[40];
     if (isnan(value)) {
-        json_put_raw_text(out, "NaN");
+        buffer_put_text(out, "NaN");
     } else if (isinf(value)) {
-        json_put_raw_text(out, value > 0 ? "+Inf" : "-Inf");
+        buffer_put_text(out, value > 0 ? "+Inf" : "-Inf");
     } else {
         snprintf(text, sizeof text, "%.15g", value);
-        json_put_raw_text(out, text);
+        buffer_put_text(out, text);
     }
 }
 
 /* name{labels,le="..."} value */
-static void put_sample(json_buffer *out, const metric_series *s, const char *suffix,
-                       const double *le, double value)
+static void put_sample(buffer *out, const metric_series *s, const char *suffix, const double *le,
+                       double value)
 {
     const metric_info *info = s->owner->info;
-    json_put_raw_text(out, info->name);
-    json_put_raw_text(out, suffix);
+    buffer_put_text(out, info->name);
+    buffer_put_text(out, suffix);
     const char *before = "{";
     for (size_t i = 0; i < s->owner->label_count; i++) {
-        json_put_raw_text(out, before);
-        json_put_raw_text(out, info->labels[i]);
-        json_put_raw_text(out, "=\"");
+        buffer_put_text(out, before);
+        buffer_put_text(out, info->labels[i]);
+        buffer_put_text(out, "=\"");
         put_label_value(out, s->values[i]);
-        json_put_raw_text(out, "\"");
+        buffer_put_text(out, "\"");
         before = ",";
     }
     if (le != NULL) {
-        json_put_raw_text(out, before);
-        json_put_raw_text(out, "le=\"");
+        buffer_put_text(out, before);
+        buffer_put_text(out, "le=\"");
         put_number(out, *le);
-        json_put_raw_text(out, "\"");
+        buffer_put_text(out, "\"");
         before = ",";
     }
-    json_put_raw_text(out, before[0] == '{' ? " " : "} ");
+    buffer_put_text(out, before[0] == '{' ? " " : "} ");
     put_number(out, value);
-    json_put_raw_text(out, "\n");
+    buffer_put_text(out, "\n");
 }
 
-static void put_histogram(json_buffer *out, const metric_series *s)
+static void put_histogram(buffer *out, const metric_series *s)
 {
     const metric *m = s->owner;
     const double infinite = INFINITY;
@@ -348,7 +348,7 @@ static void put_histogram(json_buffer *out, const metric_series *s)
     put_sample(out, s, "_count", NULL, (double)running);
 }
 
-static void put_metric(json_buffer *out, metric *m)
+static void put_metric(buffer *out, metric *m)
 {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
     bool headed = false;
@@ -359,15 +359,15 @@ static void put_metric(json_buffer *out, metric *m)
         }
         if (!headed) {
             headed = true;
-            json_put_raw_text(out, "# HELP ");
-            json_put_raw_text(out, m->info->name);
-            json_put_raw_text(out, " ");
-            json_put_raw_text(out, m->info->help);
-            json_put_raw_text(out, "\n# TYPE ");
-            json_put_raw_text(out, m->info->name);
-            json_put_raw_text(out, " ");
-            json_put_raw_text(out, kinds[m->info->kind]);
-            json_put_raw_text(out, "\n");
+            buffer_put_text(out, "# HELP ");
+            buffer_put_text(out, m->info->name);
+            buffer_put_text(out, " ");
+            buffer_put_text(out, m->info->help);
+            buffer_put_text(out, "\n# TYPE ");
+            buffer_put_text(out, m->info->name);
+            buffer_put_text(out, " ");
+            buffer_put_text(out, kinds[m->info->kind]);
+            buffer_put_text(out, "\n");
         }
         switch (m->info->kind) {
         case METRIC_COUNTER: put_sample(out, s, "", NULL, (double)count_at(s, 0)); break;
@@ -380,7 +380,7 @@ static void put_metric(json_buffer *out, metric *m)
     }
 }
 
-void metrics_render(metrics *m, json_buffer *out)
+void metrics_render(metrics *m, buffer *out)
 {
     for (size_t i = 0; i < m->collector_count; i++) {
         m->collectors[i].collect(m->collectors[i].ctx);

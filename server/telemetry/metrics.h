@@ -73,6 +73,6 @@ void metric_observe(metric_series *s, double value); /* histograms */
 uint64_t metric_total(const metric_series *s);
 
 /* metrics_render appends the text of all metrics, version 0.0.4 of the exposition format. */
-void metrics_render(metrics *m, json_buffer *out);
+void metrics_render(metrics *m, buffer *out);
 
 #endif

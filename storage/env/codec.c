@@ -11,53 +11,22 @@ enum { SLICE_ABSENT_LENGTH = 0xffffffff };
 
 void encoder_init(encoder *x, size_t bytes_max)
 {
-    memset(x, 0, sizeof *x);
-    x->bytes_max = bytes_max;
+    buffer_init(&x->out, bytes_max);
 }
 
 void encoder_clear(encoder *x)
 {
-    x->used = 0;
-    x->failed = ERR_OK;
+    buffer_reset(&x->out, SIZE_MAX);
 }
 
 void encoder_fini(encoder *x)
 {
-    mem_free(x->bytes);
-    memset(x, 0, sizeof *x);
-}
-
-static unsigned char *reserve(encoder *x, size_t count)
-{
-    if (x->failed != ERR_OK) {
-        return NULL;
-    }
-    if (count > x->bytes_max - x->used) {
-        x->failed = ERR_TOO_LARGE;
-        return NULL;
-    }
-    if (count > x->room - x->used) {
-        size_t room = x->room * 2 > x->used + count ? x->room * 2 : x->used + count;
-        room = room < 256 ? 256 : room;
-        unsigned char *grown = mem_grow(x->bytes, room, 1);
-        if (grown == NULL) {
-            x->failed = ERR_NOMEM;
-            return NULL;
-        }
-        x->bytes = grown;
-        x->room = room;
-    }
-    unsigned char *at = x->bytes + x->used;
-    x->used += count;
-    return at;
+    buffer_fini(&x->out);
 }
 
 void encode_bytes(encoder *x, const void *bytes, size_t count)
 {
-    unsigned char *at = reserve(x, count);
-    if (at != NULL && count > 0) {
-        memcpy(at, bytes, count);
-    }
+    buffer_put(&x->out, bytes, count);
 }
 
 void encode_u8(encoder *x, uint8_t value)
@@ -109,7 +78,7 @@ void encode_slice(encoder *x, slice value)
         return;
     }
     if (value.length >= SLICE_ABSENT_LENGTH) {
-        x->failed = x->failed != ERR_OK ? x->failed : ERR_TOO_LARGE;
+        x->out.failed = x->out.failed != ERR_OK ? x->out.failed : ERR_TOO_LARGE;
         return;
     }
     encode_u32(x, (uint32_t)value.length);
@@ -119,14 +88,14 @@ void encode_slice(encoder *x, slice value)
 size_t encode_string_begin(encoder *x)
 {
     encode_u32(x, 0);
-    return x->used;
+    return x->out.length;
 }
 
 void encode_string_end(encoder *x, size_t begun)
 {
-    if (x->failed == ERR_OK) {
-        uint32_t length = htole32((uint32_t)(x->used - begun));
-        memcpy(x->bytes + begun - sizeof length, &length, sizeof length);
+    if (x->out.failed == ERR_OK) {
+        uint32_t length = htole32((uint32_t)(x->out.length - begun));
+        memcpy(x->out.at + begun - sizeof length, &length, sizeof length);
     }
 }
 
@@ -143,21 +112,21 @@ void encode_field_end(encoder *x, size_t begun)
 
 void encode_seal(encoder *x)
 {
-    encode_u64(x, x->failed == ERR_OK ? checksum64(x->bytes, x->used) : 0);
+    encode_u64(x, x->out.failed == ERR_OK ? checksum64(x->out.at, x->out.length) : 0);
 }
 
 err_code encoder_check(const encoder *x, const char *what, err *e)
 {
-    if (x->failed == ERR_TOO_LARGE) {
-        return err_set(e, ERR_TOO_LARGE, "%s: more than %zu bytes", what, x->bytes_max);
+    if (x->out.failed == ERR_TOO_LARGE) {
+        return err_set(e, ERR_TOO_LARGE, "%s: more than %zu bytes", what, x->out.bytes_max);
     }
-    return x->failed == ERR_OK ? ERR_OK : err_nomem(e, what);
+    return x->out.failed == ERR_OK ? ERR_OK : err_nomem(e, what);
 }
 
 slice encoder_slice(const encoder *x)
 {
-    slice s = {x->bytes != NULL ? (const char *)x->bytes : "", x->used};
-    return s;
+    slice s = buffer_slice(&x->out);
+    return s.at != NULL ? s : slice_of("");
 }
 
 void decoder_init(decoder *x, slice bytes)

@@ -16,15 +16,14 @@
 #include <stdint.h>
 
 #include "core/common/arena.h"
+#include "core/common/buffer.h"
 #include "core/common/err.h"
 #include "core/common/slice.h"
 
 /* --- encoder --- */
 
 typedef struct encoder {
-    unsigned char *bytes; /* (used) of (room); the encoder's own */
-    size_t used, room, bytes_max;
-    err_code failed; /* ERR_NOMEM or ERR_TOO_LARGE */
+    buffer out;
 } encoder;
 
 /* encoder_init allocates nothing; encoder_fini frees the bytes. encoder_clear keeps the room. */

@@ -199,7 +199,7 @@ static err_code check_size(applying *x, draft *d, bool *refused)
     encoder bytes;
     encoder_init(&bytes, ITEM_RECORD_BYTES_MAX);
     item_encode(&d->it, &bytes);
-    err_code rc = bytes.failed;
+    err_code rc = bytes.out.failed;
     encoder_fini(&bytes);
     if (rc == ERR_OK && d->it.attribute_count > ATTRIBUTES_MAX) {
         *refused = true;

@@ -59,7 +59,7 @@ static err_code write_draft(const char *path, const store_info *info, uint64_t s
     if (rc == ERR_OK && fd < 0) {
         rc = err_set(e, ERR_IO, "writing %s: %s", path, strerror(errno));
     }
-    rc = rc == ERR_OK ? write_all(fd, path, (slice){(const char *)x.bytes, x.used}, e) : rc;
+    rc = rc == ERR_OK ? write_all(fd, path, encoder_slice(&x), e) : rc;
     rc = rc == ERR_OK ? write_all(fd, path, bytes, e) : rc;
     if (rc == ERR_OK && fsync(fd) != 0) {
         rc = err_set(e, ERR_IO, "syncing %s: %s", path, strerror(errno));

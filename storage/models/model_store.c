@@ -66,7 +66,7 @@ err_code model_put(store *s, const generation_id *generation, const model *m, co
     model_encode(m, &meta);
     err_code rc = list != NULL ? encoder_check(&meta, "model", e) : err_nomem(e, "a model");
     if (rc == ERR_OK) {
-        rc = generation_put(s, generation, "meta", meta.bytes, meta.used, 0, e);
+        rc = generation_put(s, generation, "meta", meta.out.at, meta.out.length, 0, e);
     }
     size_t count = rc == ERR_OK ? tables(&copy, list) : 0;
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {

@@ -28,10 +28,10 @@ static void health(void *ctx, api_health *out)
     *out = ((const api_shop *)ctx)->health;
 }
 
-static void metrics(void *ctx, json_buffer *out)
+static void metrics(void *ctx, buffer *out)
 {
     (void)ctx;
-    json_put_raw_text(out, "# HELP up up\n# TYPE up gauge\nup 1\n");
+    buffer_put_text(out, "# HELP up up\n# TYPE up gauge\nup 1\n");
 }
 
 /* Checked as the service checks it; what the child would be told is kept in place of a start. */

@@ -320,15 +320,15 @@ static void reads_stay_whole_while_everything_else_changes(void **state)
         live_release(engine_live(w.engine), &hold);
     }
     /* until the convolution has run beside them */
-    json_buffer text;
-    json_buffer_init(&text, 1 << 20);
+    buffer text;
+    buffer_init(&text, 1 << 20);
     static const char none[] = "\nstair_propagation_runs_total 0\n";
     do {
         sched_yield();
-        json_buffer_reset(&text, 1 << 20);
+        buffer_reset(&text, 1 << 20);
         metrics_render(w.metrics, &text);
     } while (memmem(text.at, text.length, none, sizeof none - 1) != NULL);
-    json_buffer_fini(&text);
+    buffer_fini(&text);
     atomic_store(&w.stop, true);
     for (int i = 0; i < READERS + WRITERS; i++) {
         pthread_join(threads[i], NULL);

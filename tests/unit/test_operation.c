@@ -65,7 +65,7 @@ static const metric_info info_level = {"test_level", "Level.", METRIC_GAUGE, {NU
 static const double bounds[] = {1, 2, 4};
 static const metric_info info_size = {"test_size", "Size.", METRIC_HISTOGRAM, {NULL}, bounds, 3};
 
-static bool has(const json_buffer *text, const char *line)
+static bool has(const buffer *text, const char *line)
 {
     return memmem(text->at, text->length, line, strlen(line)) != NULL;
 }
@@ -76,7 +76,7 @@ static void metrics_render_as_prometheus_text(void **state)
     metric *asks = NULL;
     metric *level = NULL;
     metric *size = NULL;
-    json_buffer text;
+    buffer text;
     (void)state;
     assert_int_equal(metrics_new(&m, NULL), ERR_OK);
     assert_int_equal(metrics_add(m, &info_asks, &asks, NULL), ERR_OK);
@@ -87,7 +87,7 @@ static void metrics_render_as_prometheus_text(void **state)
     metric_observe(metric_only(size), 2); /* a bound belongs to its own bucket */
     metric_observe(metric_only(size), 2.5);
     metric_observe(metric_only(size), 9);
-    json_buffer_init(&text, 1 << 20);
+    buffer_init(&text, 1 << 20);
     metrics_render(m, &text);
     assert_true(has(&text, "# TYPE test_asks_total counter\n"));
     assert_true(has(&text, "test_asks_total{route=\"/a\\\"\\\\\\n\",status=\"200\"} 3\n"));
@@ -97,7 +97,7 @@ static void metrics_render_as_prometheus_text(void **state)
     assert_true(has(&text, "test_size_bucket{le=\"4\"} 2\n"));
     assert_true(has(&text, "test_size_bucket{le=\"+Inf\"} 3\n"));
     assert_true(has(&text, "test_size_sum 13.5\ntest_size_count 3\n"));
-    json_buffer_fini(&text);
+    buffer_fini(&text);
     metrics_free(m);
 }
 
@@ -142,7 +142,7 @@ static void the_number_of_series_is_bounded(void **state)
 {
     metrics *m = NULL;
     metric *asks = NULL;
-    json_buffer text;
+    buffer text;
     size_t lines = 0;
     (void)state;
     assert_int_equal(metrics_new(&m, NULL), ERR_OK);
@@ -152,13 +152,13 @@ static void the_number_of_series_is_bounded(void **state)
         snprintf(route, sizeof route, "/%d", i);
         metric_count(metric_at(asks, route, "404", NULL), 1);
     }
-    json_buffer_init(&text, 1 << 20);
+    buffer_init(&text, 1 << 20);
     metrics_render(m, &text);
     for (size_t i = 0; i < text.length; i++) {
         lines += text.at[i] == '\n' ? 1 : 0;
     }
     assert_int_equal(lines, METRIC_SERIES_MAX + 2);
-    json_buffer_fini(&text);
+    buffer_fini(&text);
     metrics_free(m);
 }
 
