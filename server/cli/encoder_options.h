@@ -24,50 +24,42 @@ err_code encoder_url_check(const char *text, err *e) ERR_CHECKED;
 /* encoder_options_check says what belongs together; the URL was checked. */
 err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
 
-#define ENCODER_AT(of, member) .offset = offsetof(of, encoder.member)
-
 /* The entries for a struct `of` with a member `encoder`. */
 #define OPTIONS_ENCODER(of)                                                                        \
     {.name = "encoder-url",                                                                        \
-     .type = OPTION_TEXT,                                                                          \
      .check = encoder_url_check,                                                                   \
-     ENCODER_AT(of, url),                                                                          \
+     OPTION_FIELD(of, encoder.url, OPTION_TEXT),                                                   \
      .value = "URL",                                                                               \
      .help = "OpenAI-compatible embeddings call that makes vectors of items' texts, such as "      \
              "http://127.0.0.1:11434/v1/embeddings; without one nothing is asked"},                \
         {.name = "encoder-model",                                                                  \
-         .type = OPTION_TEXT,                                                                      \
-         ENCODER_AT(of, model),                                                                    \
+         OPTION_FIELD(of, encoder.model, OPTION_TEXT),                                             \
          .value = "NAME",                                                                          \
          .help = "the model that encoder_url is asked for"},                                       \
         {.name = "encoder-modality",                                                               \
-         .type = OPTION_TEXT,                                                                      \
-         ENCODER_AT(of, modality),                                                                 \
+         OPTION_FIELD(of, encoder.modality, OPTION_TEXT),                                          \
          .initial = "text",                                                                        \
          .value = "NAME",                                                                          \
          .help = "the modality that its vectors are; another model needs another name, or stair "  \
                  "encode --replace"},                                                              \
         {.name = "encoder-key-file",                                                               \
-         .type = OPTION_TEXT,                                                                      \
-         ENCODER_AT(of, key_file),                                                                 \
+         OPTION_FIELD(of, encoder.key_file, OPTION_TEXT),                                          \
          .value = "FILE",                                                                          \
          .help = "file whose first line is sent as the bearer token"},                             \
         {.name = "encoder-timeout",                                                                \
-         .type = OPTION_SECONDS,                                                                   \
-         ENCODER_AT(of, timeout),                                                                  \
+         OPTION_FIELD(of, encoder.timeout, OPTION_SECONDS),                                        \
          .initial = "30s",                                                                         \
          .min = 0.01,                                                                              \
          .max = 3600,                                                                              \
          .help = "a call that takes longer has failed"},                                           \
         {.name = "encoder-batch",                                                                  \
-         .type = OPTION_INT,                                                                       \
-         ENCODER_AT(of, batch),                                                                    \
+         OPTION_FIELD(of, encoder.batch, OPTION_INT),                                              \
          .initial = "32",                                                                          \
          .min = 1,                                                                                 \
          .max = 512,                                                                               \
          .help = "texts in one call"},                                                             \
     {                                                                                              \
-        .name = "encoder-rate", .type = OPTION_REAL, ENCODER_AT(of, rate), .initial = "0",         \
+        .name = "encoder-rate", OPTION_FIELD(of, encoder.rate, OPTION_REAL), .initial = "0",       \
         .min = 0, .max = 1e6, .help = "calls in a second at most; 0: as fast as they are answered" \
     }
 

@@ -23,7 +23,7 @@
 #include "core/common/arena.h"
 #include "core/common/err.h"
 
-/* The member at `offset` has the type that is named here. */
+/* What an option takes, and the C type of the member that holds it. */
 typedef enum option_type {
     OPTION_BOOL = 1, /* bool; as a flag: --x, --no-x or --x=yes|no|true|false|1|0 */
     OPTION_INT,      /* int64_t in [min, max] */
@@ -56,6 +56,24 @@ typedef struct option {
     bool greedy; /* OPTION_LIST: the arguments after the flag up to the next flag belong to
                     it */
 } option;
+
+/* OPTION_FIELD is the part of an entry that binds it to the member that it fills: type and offset.
+ * A member whose C type does not hold a value of this type does not compile. */
+#define OPTION_FIELD(of, member, kind)                                                             \
+    .type = (kind), .offset = offsetof(of, member) + OPTION_FITS(((of *)0)->member, kind)
+
+/* 0; an array of negative size where the type is another one. */
+#define OPTION_FITS(member, kind)                                                                  \
+    (0 * sizeof(char[_Generic((member),                                                            \
+                     bool: (kind) == OPTION_BOOL,                                                  \
+                     int: (kind) == OPTION_CHOICE,                                                 \
+                     int64_t: (kind) == OPTION_INT,                                                \
+                     uint64_t: (kind) == OPTION_BYTES,                                             \
+                     double: (kind) == OPTION_REAL || (kind) == OPTION_SECONDS,                    \
+                     const char *: (kind) == OPTION_TEXT,                                          \
+                     option_list: (kind) == OPTION_LIST)                                           \
+                         ? 1                                                                       \
+                         : -1]))
 
 /* Most options of a command, and longest line and size of a configuration file. */
 enum { OPTIONS_MAX = 96, OPTION_FILE_BYTES_MAX = 1024 * 1024 };
@@ -137,19 +155,19 @@ void options_key(const option *entry, char *out, size_t bytes);
 /* The two that nearly every command has, for a struct `of` with these members. */
 #define OPTION_STORE(of)                                                                           \
     {                                                                                              \
-        .name = "store", .type = OPTION_TEXT, .offset = offsetof(of, store), .required = true,     \
-        .value = "DIR", .help = "folder of the store"                                              \
+        .name = "store", OPTION_FIELD(of, store, OPTION_TEXT), .required = true, .value = "DIR",   \
+        .help = "folder of the store"                                                              \
     }
 #define OPTION_QUOTA(of)                                                                           \
     {                                                                                              \
-        .name = "quota", .type = OPTION_BYTES, .offset = offsetof(of, quota), .initial = "0",      \
-        .min = 0, .max = 1LL << 42,                                                                \
+        .name = "quota", OPTION_FIELD(of, quota, OPTION_BYTES), .initial = "0", .min = 0,          \
+        .max = 1LL << 42,                                                                          \
         .help = "the store's file never grows beyond; what does not fit is refused, by a service " \
                 "with 507; 0: as far as the disk goes"                                             \
     }
 #define OPTION_JSON(of)                                                                            \
     {                                                                                              \
-        .name = "json", .type = OPTION_BOOL, .offset = offsetof(of, json),                         \
+        .name = "json", OPTION_FIELD(of, json, OPTION_BOOL),                                       \
         .help = "one JSON document on standard output"                                             \
     }
 #define OPTION_END                                                                                 \

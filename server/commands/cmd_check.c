@@ -29,14 +29,12 @@ typedef struct check_arguments {
 static const option table[] = {OPTION_STORE(check_arguments),
                                {.name = "user",
                                 .key = "check-user",
-                                .type = OPTION_TEXT,
-                                .offset = offsetof(check_arguments, user),
+                                OPTION_FIELD(check_arguments, user, OPTION_TEXT),
                                 .value = "ID",
                                 .help = "say instead where anything of this user is left"},
                                {.name = "digest",
                                 .key = "check-digest",
-                                .type = OPTION_BOOL,
-                                .offset = offsetof(check_arguments, digest),
+                                OPTION_FIELD(check_arguments, digest, OPTION_BOOL),
                                 .help = "print POSITION SEQ HASH of the content instead, equal on "
                                         "nodes that applied the same log; POSITION is - without "
                                         "one"},

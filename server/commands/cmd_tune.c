@@ -9,20 +9,17 @@
 static const option table[] = {
     TRAIN_SHARED_OPTIONS,
     {.name = "budget-epochs",
-     .type = OPTION_INT,
-     .offset = offsetof(train_arguments, budget_epochs),
+     OPTION_FIELD(train_arguments, budget_epochs, OPTION_INT),
      .min = 0,
      .max = 1000000,
      .help = "epochs to spend on choosing, the training of the chosen model not counted; with "
              "less than 40 some choices are not tried; 0: 800"},
     {.name = "refit",
-     .type = OPTION_BOOL,
-     .offset = offsetof(train_arguments, refit),
+     OPTION_FIELD(train_arguments, refit, OPTION_BOOL),
      .help = "after the best epoch is found, train that many epochs on all interactions; always so "
              "where none is set aside for validation"},
     {.name = "activate",
-     .type = OPTION_CHOICE,
-     .offset = offsetof(train_arguments, activate),
+     OPTION_FIELD(train_arguments, activate, OPTION_CHOICE),
      .choices = "auto|yes|no",
      .help = "whether the result takes over; auto: if its validation metric is at least 0.98 of "
              "the active generation's"},

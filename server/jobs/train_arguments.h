@@ -35,124 +35,106 @@ typedef struct train_arguments {
 #define TRAIN_SHARED_OPTIONS                                                                       \
     OPTION_STORE(train_arguments), OPTION_QUOTA(train_arguments),                                  \
         {.name = "dim",                                                                            \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, dim),                                                 \
+         OPTION_FIELD(train_arguments, dim, OPTION_INT),                                           \
          .initial = "64",                                                                          \
          .min = 1,                                                                                 \
          .max = TRAIN_DIM_MAX,                                                                     \
          .help = "length of an embedding"},                                                        \
         {.name = "layers",                                                                         \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, layers),                                              \
+         OPTION_FIELD(train_arguments, layers, OPTION_INT),                                        \
          .initial = "4",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_LAYERS_MAX,                                                                  \
          .help = "layers of both convolutions"},                                                   \
         {.name = "gamma",                                                                          \
-         .type = OPTION_TEXT,                                                                      \
-         .offset = offsetof(train_arguments, gamma),                                               \
+         OPTION_FIELD(train_arguments, gamma, OPTION_TEXT),                                        \
          .initial = "0.2",                                                                         \
          .value = "X",                                                                             \
          .help = "how fast both strengths change along the dimensions; smaller: content rules "    \
                  "more; auto chooses by validation"},                                              \
         {.name = "gamma-forward",                                                                  \
-         .type = OPTION_TEXT,                                                                      \
-         .offset = offsetof(train_arguments, gamma_forward),                                       \
+         OPTION_FIELD(train_arguments, gamma_forward, OPTION_TEXT),                                \
          .value = "X",                                                                             \
          .help = "that of the forward convolution alone, or plain for averaging the layers, "      \
                  "which is the default without gamma and preset"},                                 \
         {.name = "gamma-backward",                                                                 \
-         .type = OPTION_TEXT,                                                                      \
-         .offset = offsetof(train_arguments, gamma_backward),                                      \
+         OPTION_FIELD(train_arguments, gamma_backward, OPTION_TEXT),                               \
          .value = "X",                                                                             \
          .help = "that of the backward convolution alone"},                                        \
         {.name = "neighbours",                                                                     \
-         .type = OPTION_TEXT,                                                                      \
-         .offset = offsetof(train_arguments, neighbours),                                          \
+         OPTION_FIELD(train_arguments, neighbours, OPTION_TEXT),                                   \
          .value = "NAME=K,...",                                                                    \
          .help = "neighbours of a modality in the item graph, and its weight; text and words 5 "   \
                  "and any other 1 unless given, 0 leaves it out"},                                 \
         {.name = "words",                                                                          \
-         .type = OPTION_CHOICE,                                                                    \
-         .offset = offsetof(train_arguments, words),                                               \
+         OPTION_FIELD(train_arguments, words, OPTION_CHOICE),                                      \
          .choices = "auto|yes|no",                                                                 \
          .help = "make the modality words of titles, descriptions, categories and text "           \
                  "attributes; auto: where no features named text are given"},                      \
         {.name = "lr",                                                                             \
-         .type = OPTION_REAL,                                                                      \
-         .offset = offsetof(train_arguments, lr),                                                  \
+         OPTION_FIELD(train_arguments, lr, OPTION_REAL),                                           \
          .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_LR_MAX,                                                                      \
          .help = "learning rate; 0: by the batch, 0.0015 for each 1,024 up to 2,048, and 0.0025 "  \
                  "beyond"},                                                                        \
         {.name = "weight-decay",                                                                   \
-         .type = OPTION_REAL,                                                                      \
-         .offset = offsetof(train_arguments, weight_decay),                                        \
+         OPTION_FIELD(train_arguments, weight_decay, OPTION_REAL),                                 \
          .initial = "0.1",                                                                         \
          .min = 0,                                                                                 \
          .max = TRAIN_WEIGHT_DECAY_MAX,                                                            \
          .help = "decoupled weight decay"},                                                        \
         {.name = "batch",                                                                          \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, batch),                                               \
+         OPTION_FIELD(train_arguments, batch, OPTION_INT),                                         \
          .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_BATCH_MAX,                                                                   \
          .help = "interactions of a step; 0: by their number, 1,024 to 8,192"},                    \
         {.name = "epochs",                                                                         \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, epochs),                                              \
+         OPTION_FIELD(train_arguments, epochs, OPTION_INT),                                        \
          .initial = "500",                                                                         \
          .min = 1,                                                                                 \
          .max = TRAIN_EPOCHS_MAX,                                                                  \
          .help = "most epochs; the best one is kept"},                                             \
         {.name = "patience",                                                                       \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, patience),                                            \
+         OPTION_FIELD(train_arguments, patience, OPTION_INT),                                      \
          .initial = "5",                                                                           \
          .min = 0,                                                                                 \
          .max = 1000000,                                                                           \
          .help = "stop after so many evaluations without a gain of 1 %; 0 never does"},            \
         {.name = "eval-every",                                                                     \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, eval_every),                                          \
+         OPTION_FIELD(train_arguments, eval_every, OPTION_INT),                                    \
          .initial = "5",                                                                           \
          .min = 0,                                                                                 \
          .max = 1000000,                                                                           \
          .help = "epochs between evaluations; 0 keeps the last epoch"},                            \
         {.name = "seed",                                                                           \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, seed),                                                \
+         OPTION_FIELD(train_arguments, seed, OPTION_INT),                                          \
          .initial = "1",                                                                           \
          .max = 9007199254740992,                                                                  \
          .help = "of all random numbers; same seed and threads, same bytes"},                      \
         {.name = "threads",                                                                        \
-         .type = OPTION_INT,                                                                       \
-         .offset = offsetof(train_arguments, threads),                                             \
+         OPTION_FIELD(train_arguments, threads, OPTION_INT),                                       \
          .initial = "0",                                                                           \
          .min = 0,                                                                                 \
          .max = TRAIN_THREADS_MAX,                                                                 \
          .help = "threads of the training; 0: one for each processor that affinity and control "   \
                  "group allow"},                                                                   \
         {.name = "select",                                                                         \
-         .type = OPTION_TEXT,                                                                      \
-         .offset = offsetof(train_arguments, select),                                              \
+         OPTION_FIELD(train_arguments, select, OPTION_TEXT),                                       \
          .initial = "NDCG@20",                                                                     \
          .value = "METRIC@K",                                                                      \
          .help = "the validation metric that picks the best epoch: Recall or NDCG"},               \
         {.name = "without",                                                                        \
-         .type = OPTION_LIST,                                                                      \
-         .offset = offsetof(train_arguments, without),                                             \
+         OPTION_FIELD(train_arguments, without, OPTION_LIST),                                      \
          .value = "mi|fsc|bsc|links",                                                              \
          .help = "leave a part of the method out, to see what it earns"},                          \
         {.name = "protocol",                                                                       \
-         .type = OPTION_CHOICE,                                                                    \
-         .offset = offsetof(train_arguments, protocol),                                            \
+         OPTION_FIELD(train_arguments, protocol, OPTION_CHOICE),                                   \
          .choices = "stair|mmrec",                                                                 \
          .help = "who is evaluated and what is masked: the authors', or MMRec's"},                 \
     {                                                                                              \
-        .name = "preset", .type = OPTION_CHOICE, .offset = offsetof(train_arguments, preset),      \
+        .name = "preset", OPTION_FIELD(train_arguments, preset, OPTION_CHOICE),                    \
         .choices = "none|baby|sports|electronics", .help = "the published options of a data set"   \
     }
 
