@@ -48,18 +48,18 @@ err_code api_new(api **out, const api_deps *deps, err *e)
     }
     a->deps = *deps;
     api_limits *l = &a->deps.limits;
-    limit_default(&l->body_bytes_max, (size_t)32 << 20);
+    limit_default(&l->body_bytes_max, (size_t)API_BODY_MIB_MAX << 20);
     limit_default(&l->body_values_max, 8000000);
-    limit_default(&l->answer_bytes_max, (size_t)256 << 20);
-    limit_default(&l->batch_items_max, 1000);
-    limit_default(&l->batch_interactions_max, 10000);
-    limit_default(&l->batch_requests_max, 1000);
-    limit_default(&l->exclude_max, 1000);
-    limit_default(&l->session_items_max, 1000);
+    limit_default(&l->answer_bytes_max, (size_t)API_ANSWER_MIB_MAX << 20);
+    limit_default(&l->batch_items_max, API_BATCH_ITEMS_MAX);
+    limit_default(&l->batch_interactions_max, API_BATCH_INTERACTIONS_MAX);
+    limit_default(&l->batch_requests_max, API_BATCH_REQUESTS_MAX);
+    limit_default(&l->exclude_max, API_EXCLUDE_MAX);
+    limit_default(&l->session_items_max, API_SESSION_ITEMS_MAX);
     limit_default(&l->errors_max, 20);
-    limit_default(&l->work_max, 100000);
-    limit_default(&l->exports_max, 2);
-    limit_default(&l->spool_bytes_max, (size_t)4 << 30);
+    limit_default(&l->work_max, API_WORK_MAX);
+    limit_default(&l->exports_max, API_EXPORTS_MAX);
+    limit_default(&l->spool_bytes_max, (size_t)API_SPOOL_GIB_MAX << 30);
     spools_init(&a->spools, l->exports_max, l->spool_bytes_max);
     pthread_mutex_init(&a->mutex, NULL);
     *out = a;

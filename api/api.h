@@ -61,20 +61,34 @@ typedef enum api_role {
 
 const char *api_role_name(api_role role);
 
-/* Limits that are configuration; each is named by the answer that it causes. 0: the default. */
+/* The defaults of limits that are configuration, as plain numbers: server/cli/serve_options.c makes
+ * the text of its table from them. */
+#define API_BODY_MIB_MAX           32
+#define API_ANSWER_MIB_MAX         256
+#define API_SPOOL_GIB_MAX          4
+#define API_BATCH_ITEMS_MAX        1000
+#define API_BATCH_INTERACTIONS_MAX 10000
+#define API_BATCH_REQUESTS_MAX     1000
+#define API_EXCLUDE_MAX            1000
+#define API_SESSION_ITEMS_MAX      1000
+#define API_WORK_MAX               100000
+#define API_EXPORTS_MAX            2
+
+/* Limits that are configuration; each is named by the answer that it causes. 0 takes the default,
+ * which is the number above unless one is given here. */
 typedef struct api_limits {
-    size_t body_bytes_max;         /* 32 MiB */
-    size_t body_values_max;        /* JSON values in a body, 8 million */
-    size_t answer_bytes_max;       /* 256 MiB */
-    size_t batch_items_max;        /* entries of a bulk write of items, 1000 */
-    size_t batch_interactions_max; /* 10000 */
-    size_t batch_requests_max;     /* of /recommend/batch, 1000 */
-    size_t exclude_max;            /* excluded items of one request, 1000 */
-    size_t session_items_max;      /* items of one session, 1000 */
-    size_t errors_max;             /* pointers listed for a bad body, 20 */
-    size_t work_max;        /* units of work (api/web/cost.h) that one request may take, 100000 */
-    size_t exports_max;     /* exports that are written or sent at once, 2 */
-    size_t spool_bytes_max; /* of all their files, 4 GiB */
+    size_t body_bytes_max;
+    size_t body_values_max; /* JSON values in a body, 8 million */
+    size_t answer_bytes_max;
+    size_t batch_items_max; /* entries of a bulk write of items */
+    size_t batch_interactions_max;
+    size_t batch_requests_max; /* of /recommend/batch */
+    size_t exclude_max;        /* excluded items of one request */
+    size_t session_items_max;  /* items of one session */
+    size_t errors_max;         /* pointers listed for a bad body, 20 */
+    size_t work_max;           /* units of work (api/web/cost.h) that one request may take */
+    size_t exports_max;        /* exports that are written or sent at once */
+    size_t spool_bytes_max;    /* of all their files */
     double work_rate; /* units a second that all may take; 0: no limit. Only for the answer's text:
                          api_deps.work decides */
 } api_limits;

@@ -57,6 +57,10 @@ typedef struct option {
                     it */
 } option;
 
+/* OPTION_TEXT_OF is the digits of a macro that is a number: a default that stands elsewhere. */
+#define OPTION_TEXT_OF(number)   OPTION_TEXT_OF_1(number)
+#define OPTION_TEXT_OF_1(number) #number
+
 /* OPTION_FIELD is the part of an entry that binds it to the member that it fills: type and offset.
  * A member whose C type does not hold a value of this type does not compile. */
 #define OPTION_FIELD(of, member, kind)                                                             \

@@ -38,6 +38,11 @@ typedef enum store_mode {
     STORE_OWNER,  /* serve, import: holds owner.lock; a second owner is refused with the pid */
 } store_mode;
 
+/* Size and age that the op log is trimmed to by default, as plain numbers: the configuration's
+ * table makes its text from them. */
+#define OPLOG_MIB  64
+#define OPLOG_DAYS 7
+
 typedef struct store_options {
     store_mode mode;
     bool create;   /* make an empty store if the folder has none */
@@ -48,8 +53,8 @@ typedef struct store_options {
                           another node of the same log */
     uint64_t quota_bytes;  /* additions beyond are refused; a reserve stays for deletions. 0: none,
                               1 TiB of address space */
-    uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: 64 MiB */
-    int64_t oplog_seconds; /* and to this age; 0: 7 days */
+    uint64_t oplog_bytes;  /* the op log is trimmed to this size; 0: OPLOG_MIB */
+    int64_t oplog_seconds; /* and to this age; 0: OPLOG_DAYS */
     int64_t now;           /* epoch seconds, for the record of creation */
 } store_options;
 

@@ -7,8 +7,8 @@
 #include "storage/records/records.h"
 
 enum {
-    OPLOG_BYTES_DEFAULT = 64 * 1024 * 1024,
-    OPLOG_SECONDS_DEFAULT = 7 * 24 * 60 * 60,
+    OPLOG_BYTES_DEFAULT = OPLOG_MIB * 1024 * 1024,
+    OPLOG_SECONDS_DEFAULT = OPLOG_DAYS * 24 * 60 * 60,
     OPLOG_TRIM_MORE = 64,
     OPLOG_CUT_MAX = 4096, /* entries */
 };

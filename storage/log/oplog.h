@@ -33,8 +33,8 @@ err_code oplog_get(store_read *r, uint64_t seq, arena *a, oplog_entry *out, err 
 /* oplog_range gives the first and last seq that are kept; both 0: none. */
 err_code oplog_range(store_read *r, uint64_t *first, uint64_t *last, err *e) ERR_CHECKED;
 
-/* oplog_bytes_limit is the size that the log is trimmed to: `oplog_bytes` (0: 64 MiB), or an eighth
- * of the quota (0: none) where that is less, so that the log cannot use the quota up. */
+/* oplog_bytes_limit is the size that the log is trimmed to: `oplog_bytes` (0: OPLOG_MIB), or an
+ * eighth of the quota (0: none) where that is less, so that the log cannot use the quota up. */
 uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes);
 
 #endif
