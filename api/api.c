@@ -403,13 +403,13 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
                  .memory = &w->memory,
                  .workspace = w};
     problem_list_init(&c.problems, a->deps.limits.errors_max, c.memory);
-    recommend_scratch_watch(w->scratch, end_of_filter, &c);
+    recommend_scratch_on_filtered(w->scratch, end_of_filter, &c);
     c.phase_began = a->deps.clock_ns != NULL ? a->deps.clock_ns() : 0;
     run(&c);
     store_read_end(c.read);
     context_view_end(&c);
     json_decref(c.document);
-    recommend_scratch_watch(w->scratch, NULL, NULL);
+    recommend_scratch_on_filtered(w->scratch, NULL, NULL);
     workspace_give(a, w);
     *write = c.write;
     if (c.later) {

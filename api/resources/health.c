@@ -50,11 +50,11 @@ static void put_encoder(buffer *b, const api_health *h)
     buffer_put(b, "}", 1);
 }
 
-static void put_generation(json_buffer *b, const char *key, uint32_t generation)
+static void put_generation(buffer *b, const char *key, uint32_t generation)
 {
     json_put_key(b, key);
     if (generation == 0) {
-        json_put_raw(b, "null", 4);
+        buffer_put(b, "null", 4);
     } else {
         json_put_unsigned(b, generation);
     }

@@ -214,7 +214,7 @@ static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t 
         making *m = &batch[some];
         *m = (making){.entry = entry, .exists = row != ROW_NONE};
         if (m->exists && it->feature_count == 0 &&
-            (words == NULL || coldstart_learnt(hold.view, row))) {
+            (words == NULL || coldstart_trained(hold.view, row))) {
             continue;
         }
         err own = ERR_INIT;

@@ -38,7 +38,7 @@ void csr_free(csr *m)
     mem_free(m);
 }
 
-err_code csr_split(csr *m, int threads, err *e)
+err_code csr_balance(csr *m, int threads, err *e)
 {
     enum { PARTS_PER_THREAD = 24 };
     assert(threads > 0 && m->start[m->rows] == m->nnz);

@@ -31,9 +31,9 @@ typedef struct csr {
 err_code csr_new(csr **out, size_t rows, size_t cols, size_t nnz, err *e) ERR_CHECKED;
 void csr_free(csr *m); /* accepts NULL */
 
-/* csr_split sets the parts once start is filled, with about equal work in each: many for each
+/* csr_balance sets the parts once start is filled, with about equal work in each: many for each
  * thread, so that one held up by the machine does not hold up the others. */
-err_code csr_split(csr *m, int threads, err *e) ERR_CHECKED;
+err_code csr_balance(csr *m, int threads, err *e) ERR_CHECKED;
 
 typedef struct csr_run {
     size_t first, last;

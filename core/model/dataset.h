@@ -4,7 +4,7 @@
  *
  * Users and items are rows 0 .. count - 1. The three splits hold pairs sorted by (user, item)
  * without repeats, and no pair is in two of them; dataset_check says so for input of others. E and
- * U are learnt, and judged, over the graph of `train` alone: `valid` and `test` are what is to be
+ * U are learned, and judged, over the graph of `train` alone: `valid` and `test` are what is to be
  * found, and masks (docs/model/evaluation.md). A service's graph has all three (pairs_all).
  *
  * A dataset is owned by whoever made it and immutable while others use it.
@@ -35,7 +35,7 @@ typedef struct dataset {
     /* Bit i: item row i was deleted; it is no candidate and never a negative. NULL: none was.
      * (items + 63) / 64 words. */
     uint64_t *gone;
-    /* Bit i: item row i is hidden; it is learnt from, but no list may hold it. NULL: none is. */
+    /* Bit i: item row i is hidden; it is learned from, but no list may hold it. NULL: none is. */
     uint64_t *hidden;
     int64_t *created; /* (items) epoch seconds; NULL: all the same */
     /* What the modality of texts is made by; NULL: there is none. Owned. */

@@ -49,7 +49,7 @@ void fsc_g(const fsc *op, const float *last, size_t rows, float *g)
     }
 }
 
-static void split_out(const fsc_tables *t, const fsc *op, const float *h, const float *last)
+static void write_items(const fsc_tables *t, const fsc *op, const float *h, const float *last)
 {
     size_t d = t->dim;
     if (t->user_h != NULL) {
@@ -83,7 +83,7 @@ err_code fsc_propagate(const fsc_tables *t, err *e)
     memcpy(x + t->users * d, t->item_e, t->items * d * sizeof *x);
     fsc op = {a, t->w, t->f, d, t->layers, t->threads};
     const float *last = fsc_forward(&op, x, h, scratch);
-    split_out(t, &op, h, last);
+    write_items(t, &op, h, last);
 done:
     csr_free(a);
     mem_free(x);

@@ -59,7 +59,7 @@ err_code interaction_graph_new(csr **out, const interaction_list *list, int thre
         next[i] = a->start[list->users + i];
     }
     fill(a, list, degree, next);
-    code = csr_split(a, threads, e);
+    code = csr_balance(a, threads, e);
 done:
     mem_free(degree);
     mem_free(next);

@@ -84,11 +84,11 @@ static void mask(const lister *l, worker *w, const lister_block *b)
 }
 
 KERNEL_CLONES
-static bool any_reaches(const float *scores, float floor)
+static bool any_reaches(const float *scores, float threshold)
 {
     int any = 0;
     for (int i = 0; i < CHUNK; i++) {
-        any |= scores[i] >= floor;
+        any |= scores[i] >= threshold;
     }
     return any != 0;
 }
@@ -97,7 +97,7 @@ static void offer(topk *best, const float *scores, size_t first, size_t count)
 {
     for (size_t c = 0; c < count; c += CHUNK) {
         size_t end = c + CHUNK < count ? c + CHUNK : count;
-        if (end - c == CHUNK && !any_reaches(scores + c, topk_floor(best))) {
+        if (end - c == CHUNK && !any_reaches(scores + c, topk_threshold(best))) {
             continue;
         }
         for (size_t i = c; i < end; i++) {

@@ -59,7 +59,7 @@ typedef struct model {
     float *w, *f;         /* (dim) of what is served */
     float *user_w;        /* (dim) w, or 0 where users are served without their own layer */
     float *user_e;        /* (users, dim) */
-    uint32_t *user_pairs; /* (users) pairs of each that E was learnt from; NULL: unknown, an older
+    uint32_t *user_pairs; /* (users) pairs of each that E was learned from; NULL: unknown, an older
                              store's */
     float *item_e;        /* (items, dim) */
     float *item_h;        /* (items, dim) */
@@ -101,7 +101,7 @@ const char *model_serving_name(model_serving serving);
 size_t model_rank(const model_modality *x, size_t dim);
 
 /* model_convolve computes item_h and item_g from E over the graph of these pairs (sorted, unique);
- * model_count counts the pairs of each user that E was learnt from. model_finish does both, where
+ * model_count counts the pairs of each user that E was learned from. model_finish does both, where
  * they are the same pairs. */
 err_code model_convolve(model *m, const pair *pairs, size_t count, err *e) ERR_CHECKED;
 err_code model_finish(model *m, const pair *train, size_t count, err *e) ERR_CHECKED;

@@ -206,8 +206,8 @@ err_code ann_encode(const ann *a, void **bytes, size_t *count, err *e)
     if (*bytes == NULL) {
         return err_nomem(e, "the index's clusters");
     }
-    uint64_t head[HEAD_COUNT] = {ANN_MAGIC,   a->rows, a->dim,
-                                 a->clusters, a->read, (uint64_t)((double)a->recall * 1e6),
+    uint64_t head[HEAD_COUNT] = {ANN_MAGIC,   a->rows,   a->dim,
+                                 a->clusters, a->nprobe, (uint64_t)((double)a->recall * 1e6),
                                  *count};
     char *at = append(*bytes, head, sizeof head);
     at = append(at, a->means, a->clusters * a->dim * sizeof *a->means);
@@ -309,7 +309,7 @@ err_code ann_decode(ann **out, const void *bytes, size_t count, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    a->read = head[HEAD_READ];
+    a->nprobe = head[HEAD_READ];
     a->recall = (float)((double)head[HEAD_RECALL_PPM] / 1e6);
     const char *at = (const char *)bytes + sizeof head;
     size_t means = a->clusters * a->dim * sizeof *a->means;

@@ -25,7 +25,7 @@ typedef struct ann {
     uint32_t *first_block; /* (clusters + 1) where each starts, in blocks of QUANTISE_BLOCK */
     uint32_t *order;       /* (places) the row at each place, or ROW_NONE */
     size_t places;         /* first_block[clusters] * QUANTISE_BLOCK */
-    size_t read;           /* clusters that an approximate search reads */
+    size_t nprobe;         /* clusters that an approximate search reads */
     float recall;          /* at that number, measured; 0: not measured yet */
 } ann;
 
@@ -34,7 +34,7 @@ typedef struct ann_options {
     unsigned threads;
 } ann_options;
 
-/* ann_new clusters the rows; rows >= 1. read and recall are left 0. */
+/* ann_new clusters the rows; rows >= 1. nprobe and recall are left 0. */
 err_code ann_new(ann **out, const float *x /* (rows, dim) */, size_t rows, size_t dim,
                  const ann_options *options, err *e) ERR_CHECKED;
 void ann_free(ann *a);

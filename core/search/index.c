@@ -136,9 +136,9 @@ static err_code count_depths(const vector_index *ix, const float *q, index_scrat
 static void choose_read(ann *a, const depths *d, float recall_min)
 {
     size_t within = 0;
-    a->read = 0;
-    while (a->read < a->clusters) {
-        within += d->found[a->read++];
+    a->nprobe = 0;
+    while (a->nprobe < a->clusters) {
+        within += d->found[a->nprobe++];
         if ((double)within >= (double)recall_min * (double)d->total) {
             break;
         }
@@ -160,7 +160,7 @@ static err_code measure(vector_index *ix, const index_options *o, err *e)
     }
     if (code == ERR_OK) {
         cluster_of(ix->ann, d.cluster);
-        ix->ann->read = ix->ann->clusters;
+        ix->ann->nprobe = ix->ann->clusters;
         code = index_scratch_new(&s, e);
     }
     rng r;
@@ -211,7 +211,7 @@ static err_code build(vector_index *ix, const index_options *o, err *e)
                                .kernel = codes_kernel_best()};
         code = codes_new(&ix->codes, ix->x, &layout, e);
     }
-    if (code == ERR_OK && ix->ann != NULL && ix->ann->read == 0) {
+    if (code == ERR_OK && ix->ann != NULL && ix->ann->nprobe == 0) {
         code = measure(ix, o, e);
     }
     return code;
@@ -298,7 +298,7 @@ void index_stats_get(const vector_index *ix, index_stats *out)
     }
     if (ix->ann != NULL) {
         out->clusters = ix->ann->clusters;
-        out->clusters_read = ix->ann->read;
+        out->nprobe = ix->ann->nprobe;
         out->recall = ix->ann->recall;
         out->bytes +=
             ix->ann->clusters * (ix->dim + 2) * sizeof(float) + ix->ann->places * sizeof(uint32_t);

@@ -87,11 +87,11 @@ size_t index_rows(const vector_index *ix);
 size_t index_dim(const vector_index *ix);
 
 typedef struct index_stats {
-    index_kind kind;      /* never INDEX_AUTO */
-    size_t clusters;      /* 0 unless INDEX_ANN */
-    size_t clusters_read; /* by a search without `exact` and filter */
-    float recall;         /* of the first 20 at that number, measured when built; 1 if exact */
-    size_t bytes;         /* of memory, vectors included */
+    index_kind kind; /* never INDEX_AUTO */
+    size_t clusters; /* 0 unless INDEX_ANN */
+    size_t nprobe;   /* by a search without `exact` and filter */
+    float recall;    /* of the first 20 at that number, measured when built; 1 if exact */
+    size_t bytes;    /* of memory, vectors included */
 } index_stats;
 
 void index_stats_get(const vector_index *ix, index_stats *out);
@@ -100,11 +100,11 @@ err_code index_scratch_new(index_scratch **out, err *e) ERR_CHECKED;
 void index_scratch_free(index_scratch *s);
 
 typedef struct index_query {
-    const float *q;       /* (dim), finite */
-    size_t k;             /* 1 .. INDEX_K_MAX */
-    const uint64_t *skip; /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
-    bool exact;           /* never an approximate search */
-    const float *floor;   /* rows of a lower score may be left out, or NULL */
+    const float *q;         /* (dim), finite */
+    size_t k;               /* 1 .. INDEX_K_MAX */
+    const uint64_t *skip;   /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
+    bool exact;             /* never an approximate search */
+    const float *threshold; /* rows of a lower score may be left out, or NULL */
 } index_query;
 
 /* Borrowed from the scratch until its next use. */

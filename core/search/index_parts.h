@@ -22,23 +22,23 @@ struct vector_index {
 };
 
 /* A row that may be in the list: its score is at most `upper`. */
-typedef struct maybe {
+typedef struct candidate {
     uint32_t row;
     float upper;
-} maybe;
+} candidate;
 
-/* One query on its way. Bounds and floor are in the units of its codes. */
+/* One query on its way. Bounds and threshold are in the units of its codes. */
 typedef struct search {
     const vector_index *ix;
     const index_query *query;
-    topk best;     /* real scores */
-    kth bounds;    /* lower bounds: the k-th largest is what the list surely reaches */
-    maybe *maybes; /* (maybes_max) not scored yet */
-    size_t maybes_count;
+    topk best;             /* real scores */
+    kth bounds;            /* lower bounds: the k-th largest is what the list surely reaches */
+    candidate *candidates; /* (candidates_max) not scored yet */
+    size_t candidate_count;
     codes_query code;
-    size_t candidates;
-    float floor; /* what a row of the list is known to reach; at first the query's, or -inf */
-    bool scans;  /* is still to be answered by a scan of all codes */
+    size_t allowed;  /* rows that may be listed */
+    float threshold; /* what a row of the list is known to reach; at first the query's, or -inf */
+    bool scans;      /* is still to be answered by a scan of all codes */
     bool exact;
 } search;
 
@@ -49,8 +49,8 @@ struct index_scratch {
     size_t hits_max;
     float *kth; /* (kth_max) the bounds */
     size_t kth_max;
-    maybe *maybes; /* (maybes_max) */
-    size_t maybes_max;
+    candidate *candidates; /* (candidates_max) */
+    size_t candidates_max;
     int8_t *code; /* (code_max) the queries' codes */
     size_t code_max;
     topk_hit *clusters;    /* (clusters_max) */

@@ -3,10 +3,10 @@
  * index_search: the paths of a search.
  *
  * Few candidates: their floats alone are read. Else the codes are scanned, all of them or those of
- * the best clusters. Lower bounds go to a heap whose floor rises as the scan goes; rows whose upper
- * bound reaches it are noted, and those that still do at the end are scored from the floats, all
- * together: one at a time each would wait for memory. All paths end in the same heap with the same
- * scores.
+ * the best clusters. Lower bounds go to a heap whose threshold rises as the scan goes; rows whose
+ * upper bound reaches it are noted, and those that still do at the end are scored from the floats,
+ * all together: one at a time each would wait for memory. All paths end in the same heap with the
+ * same scores.
  */
 #include "core/search/index.h"
 
@@ -29,8 +29,8 @@ enum {
     /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
      * next query finds in the cache. */
     BATCH_BLOCKS = 256,
-    MAYBES = 1024, /* rows noted before they are scored */
-    SCORED = 64,   /* at a time */
+    CANDIDATES = 1024, /* rows noted before they are scored */
+    SCORED = 64,       /* at a time */
 };
 
 /* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
@@ -49,7 +49,7 @@ void index_scratch_free(index_scratch *s)
         mem_free(s->searches);
         mem_free(s->hits);
         mem_free(s->kth);
-        mem_free(s->maybes);
+        mem_free(s->candidates);
         mem_free(s->code);
         mem_free(s->clusters);
         mem_free(s->cluster_scores);
@@ -86,7 +86,8 @@ static err_code make_room(index_scratch *s, const vector_index *ix, const index_
     if (!grow((void **)&s->searches, &s->searches_max, count, sizeof *s->searches) ||
         !grow((void **)&s->hits, &s->hits_max, hits, sizeof *s->hits) ||
         !grow((void **)&s->kth, &s->kth_max, kth_floats, sizeof *s->kth) ||
-        !grow((void **)&s->maybes, &s->maybes_max, count * MAYBES, sizeof *s->maybes) ||
+        !grow((void **)&s->candidates, &s->candidates_max, count * CANDIDATES,
+              sizeof *s->candidates) ||
         !grow((void **)&s->code, &s->code_max, count * width, sizeof *s->code) ||
         !grow((void **)&s->cluster_scores, &scores_max, clusters, sizeof *s->cluster_scores) ||
         !grow((void **)&s->clusters, &s->clusters_max, clusters, sizeof *s->clusters)) {
@@ -95,9 +96,9 @@ static err_code make_room(index_scratch *s, const vector_index *ix, const index_
     topk_hit *at = s->hits;
     float *bounds = s->kth;
     for (size_t i = 0; i < count; at += queries[i].k, bounds += kth_size(queries[i].k), i++) {
-        s->searches[i] = (search){.ix = ix, .query = &queries[i], .floor = -INFINITY};
+        s->searches[i] = (search){.ix = ix, .query = &queries[i], .threshold = -INFINITY};
         s->searches[i].code.code = s->code + i * width;
-        s->searches[i].maybes = s->maybes + i * MAYBES;
+        s->searches[i].candidates = s->candidates + i * CANDIDATES;
         topk_init(&s->searches[i].best, at, queries[i].k);
         kth_init(&s->searches[i].bounds, bounds, queries[i].k);
     }
@@ -131,22 +132,22 @@ static void push_scored(search *s, const uint32_t *rows, size_t count, float *sc
     }
 }
 
-/* settle gives the noted rows that still may be in the list their real scores. */
-static void settle(search *s)
+/* rerank gives the noted rows that still may be in the list their real scores. */
+static void rerank(search *s)
 {
     uint32_t rows[SCORED] = {0};
     float scores[SCORED];
     size_t count = 0;
-    for (size_t i = 0; i < s->maybes_count || count > 0; i++) {
-        if (i < s->maybes_count && s->maybes[i].upper >= s->floor) {
-            rows[count++] = s->maybes[i].row;
+    for (size_t i = 0; i < s->candidate_count || count > 0; i++) {
+        if (i < s->candidate_count && s->candidates[i].upper >= s->threshold) {
+            rows[count++] = s->candidates[i].row;
         }
-        if (count == SCORED || i >= s->maybes_count) {
+        if (count == SCORED || i >= s->candidate_count) {
             push_scored(s, rows, count, scores);
             count = 0;
         }
     }
-    s->maybes_count = 0;
+    s->candidate_count = 0;
 }
 
 /* scan_few scores the candidates alone. Each lies in lines of its own that nothing has read, so
@@ -181,22 +182,22 @@ static float note(void *ctx, const codes_found *found)
 {
     search *s = ctx;
     const uint32_t *order = s->ix->ann != NULL ? s->ix->ann->order : NULL;
-    if (s->maybes_count + QUANTISE_BLOCK > MAYBES) {
-        settle(s);
+    if (s->candidate_count + QUANTISE_BLOCK > CANDIDATES) {
+        rerank(s);
     }
     for (unsigned mask = found->mask; mask != 0; mask &= mask - 1) {
         unsigned lane = (unsigned)__builtin_ctz(mask);
         size_t place = found->block * QUANTISE_BLOCK + lane;
         uint32_t row = order != NULL ? order[place] : (uint32_t)place;
         float upper = found->estimate[lane] + found->margin;
-        if (upper >= s->floor && !is_skipped(s->query->skip, row)) {
-            s->maybes[s->maybes_count++] = (maybe){row, upper};
+        if (upper >= s->threshold && !is_skipped(s->query->skip, row)) {
+            s->candidates[s->candidate_count++] = (candidate){row, upper};
             kth_push(&s->bounds, found->estimate[lane] - found->margin);
-            float floor = kth_floor(&s->bounds);
-            s->floor = floor > s->floor ? floor : s->floor;
+            float threshold = kth_threshold(&s->bounds);
+            s->threshold = threshold > s->threshold ? threshold : s->threshold;
         }
     }
-    return s->floor;
+    return s->threshold;
 }
 
 const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size_t count,
@@ -217,14 +218,14 @@ const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size
 /* clusters_for says how many clusters to read: the more, the fewer candidates are in each. With a
  * filter that knows nothing of the clusters, the root keeps the recall that was measured without.
  */
-static size_t clusters_for(const ann *a, size_t candidates)
+static size_t clusters_for(const ann *a, size_t allowed)
 {
-    double wanted = ceil((double)a->read * sqrt((double)a->rows / (double)candidates));
+    double wanted = ceil((double)a->nprobe * sqrt((double)a->rows / (double)allowed));
     return wanted < (double)a->clusters ? (size_t)wanted : a->clusters;
 }
 
-/* candidates_in counts those of a cluster. */
-static size_t candidates_in(const search *s, size_t cluster)
+/* allowed_in counts those of a cluster. */
+static size_t allowed_in(const search *s, size_t cluster)
 {
     const ann *a = s->ix->ann;
     const uint32_t *order = a->order;
@@ -240,35 +241,36 @@ static size_t candidates_in(const search *s, size_t cluster)
 static bool search_clusters(search *s, index_scratch *scratch)
 {
     const ann *a = s->ix->ann;
-    size_t count = clusters_for(a, s->candidates), met = 0;
+    size_t count = clusters_for(a, s->allowed), met = 0;
     const topk_hit *ranked = index_rank_clusters(s->ix, s->query->q, count, scratch);
     codes_range range = {0};
-    bool filtered = s->candidates < a->rows / FILTERED_SHARE;
+    bool filtered = s->allowed < a->rows / FILTERED_SHARE;
     for (size_t i = 0; i < count; i++) {
         range.first = a->first_block[ranked[i].row];
         range.count = a->first_block[ranked[i].row + 1] - range.first;
-        range.floor = s->floor;
+        range.threshold = s->threshold;
         codes_scan(s->ix->codes, &s->code, &range, note, s);
-        met += filtered ? candidates_in(s, ranked[i].row) : 0;
+        met += filtered ? allowed_in(s, ranked[i].row) : 0;
     }
     if (count == a->clusters) {
         return true;
     }
     s->exact = false;
-    size_t wanted = s->query->k < s->candidates ? s->query->k : s->candidates;
-    double even = (double)s->candidates * (double)count / (double)a->clusters;
+    size_t wanted = s->query->k < s->allowed ? s->query->k : s->allowed;
+    double even = (double)s->allowed * (double)count / (double)a->clusters;
     return kth_count(&s->bounds) >= wanted && (!filtered || (double)met >= even / 2);
 }
 
-/* start_floor is the query's floor in the units of its codes. Its rounding is far below what it is
- * lowered by. Clusters are judged by how much they give, so there the floor starts at nothing. */
-static float start_floor(const search *s)
+/* first_threshold is the query's threshold in the units of its codes. Its rounding is far below
+ * what it is lowered by. Clusters are judged by how much they give, so there the threshold starts
+ * at nothing. */
+static float first_threshold(const search *s)
 {
-    if (s->query->floor == NULL || s->ix->ann != NULL) {
+    if (s->query->threshold == NULL || s->ix->ann != NULL) {
         return -INFINITY;
     }
-    float floor = *s->query->floor * s->code.inverse;
-    return isfinite(floor) ? floor - 1e-5F * fabsf(floor) : -INFINITY;
+    float threshold = *s->query->threshold * s->code.inverse;
+    return isfinite(threshold) ? threshold - 1e-5F * fabsf(threshold) : -INFINITY;
 }
 
 /* begin answers a query, or leaves it to the scan of all codes. */
@@ -277,11 +279,11 @@ static void begin(search *s, index_scratch *scratch)
     const vector_index *ix = s->ix;
     const index_query *query = s->query;
     s->exact = true;
-    s->candidates = scan_candidates(query->skip, ix->rows);
-    if (s->candidates == 0) {
+    s->allowed = scan_allowed(query->skip, ix->rows);
+    if (s->allowed == 0) {
         return;
     }
-    if (s->candidates < ix->rows / SPARSE_SHARE) {
+    if (s->allowed < ix->rows / SPARSE_SHARE) {
         scan_few(s);
         return;
     }
@@ -291,16 +293,16 @@ static void begin(search *s, index_scratch *scratch)
         return;
     }
     codes_query_make(&s->code, query->q, ix->dim);
-    s->floor = start_floor(s);
+    s->threshold = first_threshold(s);
     s->scans = true;
     if (ix->ann != NULL) {
         bool enough = search_clusters(s, scratch);
         s->scans = !s->exact && (query->exact || !enough);
     }
     if (s->scans) {
-        /* the floor stays, the lists start anew */
+        /* the threshold stays, the lists start anew */
         s->exact = true;
-        s->maybes_count = 0;
+        s->candidate_count = 0;
         topk_init(&s->best, s->best.hits, query->k);
         kth_init(&s->bounds, s->bounds.memory, query->k);
     }
@@ -317,7 +319,7 @@ static void scan_all(const vector_index *ix, search *searches, size_t count)
             codes_range range = {.first = at,
                                  .count = blocks - at < step ? blocks - at : step,
                                  .skip = ix->ann == NULL ? s->query->skip : NULL,
-                                 .floor = s->floor};
+                                 .threshold = s->threshold};
             if (s->scans) {
                 codes_scan(ix->codes, &s->code, &range, note, s);
             }
@@ -344,7 +346,7 @@ err_code index_search_many(const vector_index *ix, const index_query *queries, s
     scan_all(ix, s->searches, count);
     for (size_t i = 0; i < count; i++) {
         search *done = &s->searches[i];
-        settle(done);
+        rerank(done);
         results[i] = (index_result){
             .hits = done->best.hits, .count = topk_finish(&done->best), .exact = done->exact};
     }

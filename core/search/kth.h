@@ -33,8 +33,8 @@ static inline size_t kth_size(size_t k)
 /* kth_init makes it empty; k >= 1, memory (kth_size(k)) outlives it. */
 void kth_init(kth *s, float *memory, size_t k);
 
-/* kth_floor is the k-th largest number so far, -inf while there are fewer. */
-static inline float kth_floor(const kth *s)
+/* kth_threshold is the k-th largest number so far, -inf while there are fewer. */
+static inline float kth_threshold(const kth *s)
 {
     if (s->count < s->k) {
         return -INFINITY;

@@ -179,7 +179,7 @@ void codes_scan(const codes *c, const codes_query *q, const codes_range *range, 
     codes_range left = *range;
     codes_found found;
     while (seeks[c->kernel](c, q, &left, &found)) {
-        left.floor = sink(ctx, &found);
+        left.threshold = sink(ctx, &found);
     }
 }
 

@@ -79,7 +79,7 @@ typedef struct codes_query {
 /* codes_query_make encodes q, whose norm is at most QUANTISE_NORM_MAX, into `into->code`. */
 void codes_query_make(codes_query *into, const float *q /* (dim) */, size_t dim);
 
-/* A block some of whose rows may reach the floor: bit i of `mask` is place 16 block + i, whose
+/* A block some of whose rows may reach the threshold: bit i of `mask` is place 16 block + i, whose
  * score is within estimate[i] +- margin. */
 typedef struct codes_found {
     size_t block;
@@ -88,17 +88,18 @@ typedef struct codes_found {
     float estimate[QUANTISE_BLOCK] __attribute__((aligned(64)));
 } codes_found;
 
-/* Told of such a block; returns the floor from here on, which may have risen. */
+/* Told of such a block; returns the threshold from here on, which may have risen. */
 typedef float (*codes_sink)(void *ctx, const codes_found *found);
 
 typedef struct codes_range {
     size_t first, count; /* blocks */
     const uint64_t
-        *skip;   /* by place, as in core/search/scan.h; whole blocks are passed over; or NULL */
-    float floor; /* rows whose score is surely below are not told */
+        *skip;       /* by place, as in core/search/scan.h; whole blocks are passed over; or NULL */
+    float threshold; /* rows whose score is surely below are not told */
 } codes_range;
 
-/* codes_scan tells the sink of every block that may hold a row of at least the floor, in order. */
+/* codes_scan tells the sink of every block that may hold a row of at least the threshold, in order.
+ */
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 

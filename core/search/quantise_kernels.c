@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every kernel walks the blocks of a range in order, makes 16 integer products, scales them to
- * estimates and stops where one reaches the floor within its margin. The kernels agree but for the
- * rounding of the margin, since integer sums are exact.
+ * estimates and stops where one reaches the threshold within its margin. The kernels agree but for
+ * the rounding of the margin, since integer sums are exact.
  */
 #include "core/search/quantise_kernels.h"
 
@@ -53,13 +53,13 @@ VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, s
 }
 
 /* stop_at says whether a block is to be told of, and fills *found if so. */
-VNNI static inline bool stop_at(const codes *c, const codes_query *q, size_t block, float floor,
+VNNI static inline bool stop_at(const codes *c, const codes_query *q, size_t block, float threshold,
                                 __m512i products, codes_found *found)
 {
     __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
                                     _mm512_load_ps(c->scale + block * QUANTISE_BLOCK));
     float margin = codes_margin(c, q, block);
-    unsigned mask = _mm512_cmp_ps_mask(estimate, _mm512_set1_ps(floor - margin), _CMP_GE_OQ);
+    unsigned mask = _mm512_cmp_ps_mask(estimate, _mm512_set1_ps(threshold - margin), _CMP_GE_OQ);
     if (mask == 0) {
         return false;
     }
@@ -74,7 +74,7 @@ VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *ra
                            codes_found *found)
 {
     const __m512i bias = _mm512_set1_epi32(-q->bias);
-    const float floor = range->floor;
+    const float threshold = range->threshold;
     const size_t end = range->first + range->count;
     const uint8_t *code = c->code;
     __m512i query[HELD];
@@ -84,7 +84,7 @@ VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *ra
     }
     for (size_t b = range->first; b < end; b++) {
         if (!codes_block_skipped(range->skip, b) &&
-            stop_at(c, q, b, floor, products_held(code + b * HELD * 64, query, bias), found)) {
+            stop_at(c, q, b, threshold, products_held(code + b * HELD * 64, query, bias), found)) {
             range->first = b + 1;
             range->count = end - b - 1;
             return true;
@@ -104,7 +104,7 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
         size_t b = range->first;
         const uint8_t *at = c->code + b * c->groups * 64;
         if (!codes_block_skipped(range->skip, b) &&
-            stop_at(c, q, b, range->floor, products_any(at, q->code, c->groups, bias), found)) {
+            stop_at(c, q, b, range->threshold, products_any(at, q->code, c->groups, bias), found)) {
             range->first++;
             range->count--;
             return true;
@@ -160,9 +160,9 @@ AVX2 static inline __m256 estimate_256(__m256i products, const float *scale)
     return _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
 }
 
-AVX2 static inline unsigned reach_256(__m256 estimate, __m256 floor)
+AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
 {
-    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(estimate, floor, _CMP_GE_OQ));
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(estimate, threshold, _CMP_GE_OQ));
 }
 
 /* `groups` is a constant where it is the usual one, so that the loop over them is unrolled. */
@@ -180,8 +180,8 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
         const float *scale = c->scale + b * QUANTISE_BLOCK;
         __m256 low = estimate_256(sum.low, scale), high = estimate_256(sum.high, scale + 8);
         float margin = codes_margin(c, q, b);
-        __m256 floor = _mm256_set1_ps(range->floor - margin);
-        unsigned mask = reach_256(low, floor) | reach_256(high, floor) << 8;
+        __m256 threshold = _mm256_set1_ps(range->threshold - margin);
+        unsigned mask = reach_256(low, threshold) | reach_256(high, threshold) << 8;
         if (mask != 0) {
             found->block = b;
             found->mask = mask;
@@ -290,7 +290,7 @@ bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *rang
         *found = (codes_found){.block = b, .margin = codes_margin(c, q, b)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
             found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[b * QUANTISE_BLOCK + r];
-            found->mask |= (unsigned)(found->estimate[r] >= range->floor - found->margin) << r;
+            found->mask |= (unsigned)(found->estimate[r] >= range->threshold - found->margin) << r;
         }
         if (found->mask != 0) {
             return true;

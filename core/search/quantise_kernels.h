@@ -33,9 +33,9 @@ static inline bool codes_block_skipped(const uint64_t *skip, size_t block)
     return skip != NULL && (skip[block / 4] >> (block % 4 * 16) & 0xFFFF) == 0xFFFF;
 }
 
-/* A kernel looks for the next block of the range some of whose rows may reach its floor: true and
- * *found filled, the range beginning behind it; or false at the range's end. It makes no calls on
- * the way, so that the query stays in registers. */
+/* A kernel looks for the next block of the range some of whose rows may reach its threshold: true
+ * and *found filled, the range beginning behind it; or false at the range's end. It makes no calls
+ * on the way, so that the query stays in registers. */
 typedef bool codes_seek(const codes *c, const codes_query *q, codes_range *range,
                         codes_found *found);
 

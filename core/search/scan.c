@@ -133,8 +133,8 @@ KERNEL_CLONES void scan_list(const float *x, const uint32_t *list, size_t count,
 KERNEL_INLINE void push4(const v4 *scores, size_t row, uint64_t skip, const scan_table *t,
                          topk *best)
 {
-    float floor = topk_floor(best);
-    v4i enters = *scores >= (v4){floor, floor, floor, floor};
+    float threshold = topk_threshold(best);
+    v4i enters = *scores >= (v4){threshold, threshold, threshold, threshold};
     v2l any = (v2l)enters;
     if ((any[0] | any[1]) == 0) {
         return;
@@ -179,7 +179,7 @@ KERNEL_CLONES void scan_topk(const scan_table *table, const float *q, topk *best
     }
 }
 
-KERNEL_CLONES size_t scan_candidates(const uint64_t *skip, size_t rows)
+KERNEL_CLONES size_t scan_allowed(const uint64_t *skip, size_t rows)
 {
     if (skip == NULL) {
         return rows;

@@ -41,7 +41,7 @@ typedef struct scan_table {
 /* scan_topk offers every candidate row to `best`, which may hold hits already. */
 void scan_topk(const scan_table *table, const float *q /* (dim) */, topk *best);
 
-/* scan_candidates counts the rows that a bitmap does not skip; NULL skips none. */
-size_t scan_candidates(const uint64_t *skip, size_t rows);
+/* scan_allowed counts the rows that a bitmap does not skip; NULL skips none. */
+size_t scan_allowed(const uint64_t *skip, size_t rows);
 
 #endif

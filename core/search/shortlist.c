@@ -58,7 +58,7 @@ static void cut(shortlist *s)
         equal -= same;
     }
     s->count = kept;
-    s->floor = least;
+    s->threshold = least;
     s->guessed = false;
 }
 
@@ -70,8 +70,8 @@ void shortlist_guess(shortlist *s, const float *sample, size_t count, size_t row
     double rank = ceil(expected + 4 * sqrt(expected) + 1);
     if (rank < (double)count / 2) {
         int32_t bits = kth_bits(sample, count, (size_t)rank);
-        memcpy(&s->floor, &bits, sizeof bits);
-        s->guessed = s->floor > 0;
+        memcpy(&s->threshold, &bits, sizeof bits);
+        s->guessed = s->threshold > 0;
     }
 }
 
@@ -85,7 +85,7 @@ static void offer_some(shortlist *s, uint32_t first, const float *scores, size_t
     for (size_t i = 0; i < count; i++) {
         s->scores[s->count] = scores[i];
         s->rows[s->count] = first + (uint32_t)i;
-        s->count += scores[i] > s->floor;
+        s->count += scores[i] > s->threshold;
     }
     if (s->count + SHORTLIST_LANES > s->room) {
         cut(s);
@@ -97,7 +97,7 @@ KERNEL_CLONES void shortlist_offer(shortlist *s, uint32_t first, const float *sc
     size_t i = 0;
     for (; i + SHORTLIST_LANES <= count; i += SHORTLIST_LANES) {
         kernel_vec here = *(const kernel_vec_any *)(scores + i);
-        lanes more = here > (kernel_vec){0} + s->floor;
+        lanes more = here > (kernel_vec){0} + s->threshold;
         halves any = (halves)more;
         if ((any[0] | any[1] | any[2] | any[3]) != 0) {
             offer_some(s, first + (uint32_t)i, scores + i, SHORTLIST_LANES);

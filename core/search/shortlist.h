@@ -2,10 +2,10 @@
 /*
  * shortlist: the k best of a long run of scores, without a heap.
  *
- * Scores come in runs of consecutive rows. Those above the floor are noted; when the room is full
- * the k-th best of them is found by bisection over its bits, the others leave, and the floor rises
- * to it. A run in which no score reaches the floor costs one comparison for eight rows, and the
- * result needs no sorting: its rows ascend.
+ * Scores come in runs of consecutive rows. Those above the threshold are noted; when the room is
+ * full the k-th best of them is found by bisection over its bits, the others leave, and the
+ * threshold rises to it. A run in which no score reaches the threshold costs one comparison for
+ * eight rows, and the result needs no sorting: its rows ascend.
  *
  * The k best are those of core/search/topk.h: the higher score, then the lower row. Only scores
  * above 0 count. One thread at a time; nothing is allocated.
@@ -23,8 +23,8 @@ typedef struct shortlist {
     float *scores;  /* (room) the caller's */
     uint32_t *rows; /* (room) the caller's, ascending */
     size_t k, room, count;
-    float floor;  /* what a later row must be above */
-    bool guessed; /* the floor has not been reached by k rows yet */
+    float threshold; /* what a later row must be above */
+    bool guessed;    /* the threshold has not been reached by k rows yet */
 } shortlist;
 
 /* shortlist_room is how many elements both arrays need for a k; more room makes it faster. */
@@ -36,9 +36,9 @@ static inline size_t shortlist_room(size_t k)
 /* shortlist_init makes it empty, with arrays of shortlist_room(k) elements; k >= 1. */
 void shortlist_init(shortlist *s, size_t k, float *scores, uint32_t *rows);
 
-/* shortlist_guess sets the floor of an empty list from the scores of rows that are spread evenly
- * over all `rows`: so that few more than k enter. shortlist_failed tells after the last offer that
- * the guess was too high: then the list is started anew without one. */
+/* shortlist_guess sets the threshold of an empty list from the scores of rows that are spread
+ * evenly over all `rows`: so that few more than k enter. shortlist_failed tells after the last
+ * offer that the guess was too high: then the list is started anew without one. */
 void shortlist_guess(shortlist *s, const float *sample /* (count) */, size_t count, size_t rows);
 bool shortlist_failed(const shortlist *s);
 

@@ -4,7 +4,7 @@
  *
  * Best is the higher score; equal scores go to the lower row, in whatever order they come, so every
  * list that is made here repeats exactly. It is a heap with the worst kept hit on top: a row that
- * cannot enter costs one comparison, against topk_floor.
+ * cannot enter costs one comparison, against topk_threshold.
  *
  * NaN never enters. One thread at a time per topk; nothing is allocated.
  */
@@ -35,9 +35,9 @@ static inline bool topk_better(topk_hit a, topk_hit b)
 /* topk_init makes `t` empty; `hits` has room for `k` and outlives it. k can be 0. */
 void topk_init(topk *t, topk_hit *hits, size_t k);
 
-/* topk_floor is the score below which nothing can enter any more: -inf until there are k hits.
+/* topk_threshold is the score below which nothing can enter any more: -inf until there are k hits.
  * A row whose score equals it can still enter, by the tie rule. */
-static inline float topk_floor(const topk *t)
+static inline float topk_threshold(const topk *t)
 {
     return t->count < t->k ? -INFINITY : (t->k > 0 ? t->hits[0].score : INFINITY);
 }
@@ -48,7 +48,7 @@ void topk_insert(topk *t, uint32_t row, float score);
 /* topk_push offers a row; it is the caller's duty to offer none twice. */
 static inline void topk_push(topk *t, uint32_t row, float score)
 {
-    if (score >= topk_floor(t)) {
+    if (score >= topk_threshold(t)) {
         topk_insert(t, row, score);
     }
 }

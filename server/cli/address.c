@@ -34,7 +34,7 @@ static bool port_valid(const char *port)
 }
 
 /* The part before the last colon, without the brackets of IPv6. */
-static bool split(const char *text, char host[256], const char **port)
+static bool take_apart(const char *text, char host[256], const char **port)
 {
     const char *colon = strrchr(text, ':');
     if (colon == NULL || colon - text > 255) {
@@ -57,7 +57,7 @@ err_code address_parse(address *out, const char *text, err *e)
     char host[256];
     const char *port = NULL;
     memset(out, 0, sizeof *out);
-    if (!split(text, host, &port)) {
+    if (!take_apart(text, host, &port)) {
         return err_set(e, ERR_INVALID,
                        "expected HOST:PORT such as 127.0.0.1:8080 or [::1]:8080, not \"%.80s\"",
                        text);

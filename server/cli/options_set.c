@@ -180,7 +180,7 @@ err_code options_append(option_list *list, const char *text, arena *memory, err 
     return ERR_OK;
 }
 
-static err_code list_append_split(option_list *list, const char *text, arena *memory, err *e)
+static err_code list_append_commas(option_list *list, const char *text, arena *memory, err *e)
 {
     char *copy = arena_copy(memory, text, strlen(text) + 1);
     if (copy == NULL) {
@@ -218,7 +218,7 @@ err_code options_set(const option *entry, void *into, const char *text, const ch
         *(const char **)at = copy;
         return ERR_OK;
     }
-    case OPTION_LIST: return list_append_split(at, text, memory, e);
+    case OPTION_LIST: return list_append_commas(at, text, memory, e);
     }
     return err_set(e, ERR_INTERNAL, "%s: an option without a type", place);
 }

@@ -196,7 +196,7 @@ static bool split(encode_run *r, encode_batch *b)
 static void on_refused(encode_run *r, encode_batch *b, const embed_result *result)
 {
     err e = ERR_INIT;
-    if (b->probe || (b->asked > 1 && !split(r, b))) {
+    if (b->probe || (b->asked > 1 && !halve(r, b))) {
         fail(r, b, 0, result->why);
     } else if (b->asked == 1 && !r->proven) {
         push_again(r, b);

@@ -113,7 +113,7 @@ static void refuse(exchange *x, unsigned library_status)
     x->stage = STAGE_ANSWERED;
     x->unread = true; /* the client reads the answer before it sees the end */
     exchange_record(x, http_of(x)->options.access, clock_ns());
-    const json_buffer *body = &x->response.body;
+    const buffer *body = &x->response.body;
     int head = snprintf(message, HEAD_BYTES,
                         "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nX-Request-Id: %s\r\n"
                         "Connection: close\r\nContent-Length: %zu\r\n\r\n",

@@ -3,7 +3,7 @@
  * judge: a generation's lists as the service makes them, for evaluations.
  *
  * The store is loaded into live tables as `stair serve` does it, and every list comes from
- * core/serve/query/recommend.h. For a judgement the tables hold what training learnt from and
+ * core/serve/query/recommend.h. For a judgement the tables hold what training learned from and
  * nothing of what is held out, which only masks; `served` loads everything, and gives the very
  * lists that the service would answer.
  *

@@ -13,7 +13,7 @@
 enum { ARGUMENT_BYTES_MAX = 256 * 1024, ARGUMENTS_BEFORE_OPTIONS = 2 };
 
 typedef struct making {
-    train_order *order;
+    train_argv *argv;
     const train_ask *ask;
     size_t reported;      /* faults that have a place in the body, the reader's own too */
     err elsewhere;        /* the first one that has none */
@@ -63,7 +63,7 @@ static void on_fault(void *ctx, const char *name, slice part, const char *why)
 
 static err_code push(making *m, const char *name, const char *value, err *e)
 {
-    train_order *o = m->order;
+    train_argv *o = m->argv;
     char *text = value != NULL ? arena_printf(&o->memory, "--%s=%s", name, value)
                                : arena_copy(&o->memory, name, strlen(name) + 1);
     if (text == NULL) {
@@ -104,7 +104,7 @@ static bool is_ours(const char *name)
 static err_code push_option(making *m, const api_train_option *given, err *e)
 {
     err why = ERR_INIT;
-    arena *memory = &m->order->memory;
+    arena *memory = &m->argv->memory;
     char *name = arena_printf(memory, "%.*s", (int)given->name.length, given->name.at);
     char *value = given->value.at != NULL ? arena_printf(memory, "%s", given->value.at) : NULL;
     if (name == NULL || (value == NULL && given->value.at != NULL)) {
@@ -194,8 +194,8 @@ static err_code check_as_child(making *m, err *e)
     train_request request;
     err why = ERR_INIT;
     train_faults faults = {on_fault, m};
-    option_input input = {.argc = (int)m->order->count - ARGUMENTS_BEFORE_OPTIONS,
-                          .argv = m->order->at + ARGUMENTS_BEFORE_OPTIONS,
+    option_input input = {.argc = (int)m->argv->count - ARGUMENTS_BEFORE_OPTIONS,
+                          .argv = m->argv->at + ARGUMENTS_BEFORE_OPTIONS,
                           .known = command_knows_key};
     memset(&m->args, 0, sizeof m->args);
     err_code rc = options_read(&values, cmd_train.options, &m->args, &input, &why);
@@ -212,11 +212,11 @@ static err_code check_as_child(making *m, err *e)
     return rc;
 }
 
-err_code train_order_make(train_order *out, const train_ask *ask, err *e)
+err_code train_argv_make(train_argv *out, const train_ask *ask, err *e)
 {
-    *out = (train_order){.count = 0};
+    *out = (train_argv){.count = 0};
     arena_init(&out->memory, ARGUMENT_BYTES_MAX);
-    making m = {.order = out, .ask = ask, .elsewhere = ERR_INIT};
+    making m = {.argv = out, .ask = ask, .elsewhere = ERR_INIT};
     err_code rc = push_fixed(&m, e);
     for (size_t i = 0; rc == ERR_OK && i < ask->count; i++) {
         rc = push_option(&m, &ask->options[i], e);
@@ -235,7 +235,7 @@ err_code train_order_make(train_order *out, const train_ask *ask, err *e)
     return rc;
 }
 
-void train_order_fini(train_order *order)
+void train_argv_fini(train_argv *argv)
 {
-    arena_fini(&order->memory);
+    arena_fini(&argv->memory);
 }

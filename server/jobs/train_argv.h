@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_order: what POST /model/train asks for, as the command line of its child; or refused.
+ * train_argv: turns what POST /model/train asks for into the command line of the child, or refuses
+ * it.
  *
  * There is one list of options and ranges, that of `stair train`. An order is checked by doing what
  * the child will do with it: options_read over the same arguments and the same environment, then
@@ -22,11 +23,11 @@
 enum { TRAIN_ORDER_ARGUMENTS_MAX = 80 };
 
 /* A command line, ended by NULL; the texts live in `memory`. */
-typedef struct train_order {
+typedef struct train_argv {
     char *at[TRAIN_ORDER_ARGUMENTS_MAX + 1];
     size_t count;
     arena memory;
-} train_order;
+} train_argv;
 
 typedef struct train_ask {
     const char *program;
@@ -38,10 +39,10 @@ typedef struct train_ask {
     void *report_ctx;
 } train_ask;
 
-/* train_order_make checks and builds. ERR_INVALID when options are wrong, all reported;
+/* train_argv_make checks and builds. ERR_INVALID when options are wrong, all reported;
  * ERR_UNAVAILABLE when it is this process' environment or configuration file that is, and the child
- * would refuse to start. Free with train_order_fini, also after a failure. */
-err_code train_order_make(train_order *out, const train_ask *ask, err *e) ERR_CHECKED;
-void train_order_fini(train_order *order);
+ * would refuse to start. Free with train_argv_fini, also after a failure. */
+err_code train_argv_make(train_argv *out, const train_ask *ask, err *e) ERR_CHECKED;
+void train_argv_fini(train_argv *argv);
 
 #endif

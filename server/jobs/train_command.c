@@ -19,10 +19,10 @@
 #include "server/cli/result.h"
 #include "server/jobs/baselines.h"
 #include "server/jobs/train_follow.h"
+#include "server/jobs/train_monitor.h"
 #include "server/jobs/train_publish.h"
 #include "server/jobs/train_quota.h"
 #include "server/jobs/train_report.h"
-#include "server/jobs/train_watch.h"
 #include "server/jobs/tune_report.h"
 #include "server/runtime/model_json.h"
 #include "server/telemetry/clock.h"
@@ -35,7 +35,7 @@ typedef struct job {
     store *s;
     dataset *d;
     store_info origin;
-    train_watch watch;
+    train_monitor monitor;
     void *checkpoint; /* to resume from, or NULL */
     size_t checkpoint_bytes;
     bool refit;
@@ -101,8 +101,8 @@ static err_code choose(job *j, train_mode mode, err *e)
                       .trial = tell_trial,
                       .ctx = j,
                       .cancelled = interrupt_requested};
-    train_watch_init(&j->watch, &j->request.options);
-    tune_report_begin(result_stream(j->a->json), &j->request.options, j->watch.metric);
+    train_monitor_init(&j->monitor, &j->request.options);
+    tune_report_begin(result_stream(j->a->json), &j->request.options, j->monitor.metric);
     j->asked = j->request.options;
     err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
     if (code == ERR_CANCELLED) {
@@ -119,27 +119,27 @@ static err_code choose(job *j, train_mode mode, err *e)
 
 static void tell_unsaved(void *ctx, const err *why)
 {
-    train_watch *w = ctx;
+    train_monitor *w = ctx;
     progress_line(&w->bar, "warning: no checkpoint to resume from: %s; the training goes on",
                   why->text);
 }
 
 static err_code train(job *j, err *e)
 {
-    j->watch = (train_watch){.s = j->s,
-                             .seq = j->origin.seq,
-                             .progress_fd = j->tuned_all ? -1 : (int)j->a->progress_fd,
-                             .quiet = false};
-    train_watch_init(&j->watch, &j->request.options);
-    train_hooks hooks = train_watch_hooks(&j->watch);
+    j->monitor = (train_monitor){.s = j->s,
+                                 .seq = j->origin.seq,
+                                 .progress_fd = j->tuned_all ? -1 : (int)j->a->progress_fd,
+                                 .quiet = false};
+    train_monitor_init(&j->monitor, &j->request.options);
+    train_hooks hooks = train_monitor_hooks(&j->monitor);
     hooks.unsaved = tell_unsaved;
     hooks.resume = j->checkpoint;
     hooks.resume_bytes = j->checkpoint_bytes;
     j->refit = j->a->refit || j->d->valid_count == 0;
     err_code code = j->refit ? train_refit(&j->m, j->d, &j->request.options, &hooks, e)
                              : train_run(&j->m, j->d, &j->request.options, &hooks, e);
-    train_watch_end(&j->watch);
-    if (code == ERR_CANCELLED && j->watch.saved) {
+    train_monitor_end(&j->monitor);
+    if (code == ERR_CANCELLED && j->monitor.saved) {
         err_context(e, j->tuned == NULL
                            ? "stopped; --resume goes on from the checkpoint"
                            : "stopped; stair train --resume with the same options and those chosen "
@@ -169,10 +169,11 @@ static err_code number(job *j, err *e)
 {
     char id[GENERATION_ID_TEXT];
     generation_id_text(&j->published.id, id);
-    train_watch_tell(&j->watch, "ready=%s", id); /* the service need not wait for its next look */
+    train_monitor_tell(&j->monitor, "ready=%s",
+                       id); /* the service need not wait for its next look */
     err_code code = train_register(j->a->store, &j->published, e);
     if (code == ERR_OK) {
-        train_watch_tell(&j->watch, "generation=%u", j->published.generation);
+        train_monitor_tell(&j->monitor, "generation=%u", j->published.generation);
     }
     return code;
 }
@@ -213,8 +214,8 @@ static void tell_activation(FILE *to, const job *j)
 {
     const comparison *c = &j->published.comparison;
     if (c->compared) {
-        fprintf(to, "validation %s: %.4f, the active generation's %.4f\n", j->watch.metric, c->mine,
-                c->active);
+        fprintf(to, "validation %s: %.4f, the active generation's %.4f\n", j->monitor.metric,
+                c->mine, c->active);
     }
     if (j->published.activate) {
         fprintf(to, "%s\n", j->published.active ? "active" : "the server will activate it");
@@ -259,7 +260,7 @@ static void tell_people(const job *j)
     }
     baseline_verdict v = verdict(j);
     baseline_advice advice = {.what = "this model",
-                              .metric = j->watch.metric,
+                              .metric = j->monitor.metric,
                               .last_epoch = m->best_epoch == m->epochs,
                               .tuned = j->tuned_all};
     baselines_advise(to, &v, &advice);
@@ -353,7 +354,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     }
     if (code == ERR_OK) {
         train_options_fit(&j->request.options, j->d->train_count, j->d->modality_count > 0);
-        code = train_room_check(j->s, j->d, &j->request.options, e);
+        code = train_quota_check(j->s, j->d, &j->request.options, e);
     }
     if (code == ERR_OK) {
         code = take_checkpoint(j, e);

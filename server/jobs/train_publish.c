@@ -59,7 +59,7 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
     void *ann = NULL;
     size_t ann_bytes = 0;
     char *text = NULL;
-    err_code code = train_room_check(p->s, p->d, &p->m->options, e);
+    err_code code = train_quota_check(p->s, p->d, &p->m->options, e);
     if (code == ERR_OK) {
         code = decide(p, out, e);
     }

@@ -28,7 +28,7 @@ static uint64_t generation_bytes(const dataset *d, const train_options *o)
     return bytes + bytes / 128 + blobs * 2 * PAGE_BYTES + TREE_BYTES;
 }
 
-err_code train_room_check(store *s, const dataset *d, const train_options *o, err *e)
+err_code train_quota_check(store *s, const dataset *d, const train_options *o, err *e)
 {
     store_info info;
     err_code code = store_stat(s, &info, e);

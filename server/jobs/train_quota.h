@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_room: whether the generation that a training will write fits into the store's quota.
+ * train_quota: checks whether the generation that a training will write fits into the quota.
  *
  * Asked before the training, which may take hours, and again before it is written, as a server
  * beside goes on writing. Without it a generation would take what the quota keeps for the service,
@@ -14,8 +14,8 @@
 #include "core/model/train_options.h"
 #include "storage/env/store.h"
 
-/* train_room_check is ERR_OK where there is no quota, and ERR_FULL with both sizes and what to do
+/* train_quota_check is ERR_OK where there is no quota, and ERR_FULL with both sizes and what to do
  * where a generation of these data and options might not fit. */
-err_code train_room_check(store *s, const dataset *d, const train_options *o, err *e) ERR_CHECKED;
+err_code train_quota_check(store *s, const dataset *d, const train_options *o, err *e) ERR_CHECKED;
 
 #endif

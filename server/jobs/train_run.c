@@ -46,7 +46,7 @@ struct train_runs {
     bool thread_made, stopping, cancelled;
     bool starting; /* one caller spawns, without the mutex; `thread` is its own meanwhile */
     pid_t child;   /* 0: none */
-    /* the watching thread alone */
+    /* the waiting thread alone */
     lines progress, output;
     char last_line[LINE_BYTES_MAX];
 };
@@ -66,7 +66,7 @@ static const metric_info info_failures = {.name = "stair_train_failures_total",
                                           .help = "Trainings that were started so and failed.",
                                           .kind = METRIC_COUNTER};
 
-/* --- watching ----------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 static bool field(const char *line, const char *name, char *out, size_t room)
 {
@@ -196,11 +196,11 @@ static void conclude(train_runs *t, int how)
     t->options.ended(t->options.ctx, now.generation);
 }
 
-static void *watch_main(void *argument)
+static void *wait_main(void *argument)
 {
     train_runs *t = argument;
     int how = 0;
-    pthread_setname_np(pthread_self(), "train-watch");
+    pthread_setname_np(pthread_self(), "train-wait");
     pthread_mutex_lock(&t->mutex);
     pid_t child = t->child;
     pthread_mutex_unlock(&t->mutex);
@@ -232,10 +232,10 @@ static err_code begin_start(train_runs *t, err *e)
     return rc;
 }
 
-/* end_start publishes the child, or that there is none; the watching thread begins with it. */
+/* end_start publishes the child, or that there is none; the waiting thread begins with it. */
 static err_code end_start(train_runs *t, const train_child *child, err *e)
 {
-    bool unwatched = false;
+    bool unwaited = false;
     pthread_mutex_lock(&t->mutex);
     if (child != NULL) {
         t->child = child->pid;
@@ -243,10 +243,10 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
         t->status = nothing_known;
         t->status.state = API_TRAIN_RUNNING;
         t->status.started = clock_now();
-        unwatched = pthread_create(&t->thread, NULL, watch_main, t) != 0;
-        t->thread_made = !unwatched;
+        unwaited = pthread_create(&t->thread, NULL, wait_main, t) != 0;
+        t->thread_made = !unwaited;
     }
-    if (unwatched) {
+    if (unwaited) {
         t->child = 0;
         t->status = nothing_known;
     } else if (child != NULL && (t->cancelled || t->stopping)) { /* asked for meanwhile */
@@ -256,10 +256,10 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     t->starting = false;
     pthread_cond_broadcast(&t->settled);
     pthread_mutex_unlock(&t->mutex);
-    return unwatched ? err_set(e, ERR_IO, "the training cannot be watched") : ERR_OK;
+    return unwaited ? err_set(e, ERR_IO, "the training cannot be waited for") : ERR_OK;
 }
 
-/* The last watching thread has ended or is about to, since the state says so; nobody else has it
+/* The last waiting thread has ended or is about to, since the state says so; nobody else has it
  * now. */
 static void join_last(train_runs *t)
 {
@@ -305,7 +305,7 @@ static err_code start_child(train_runs *t, char *const *argv, pid_t *pid, err *e
 err_code train_runs_start(train_runs *t, const api_train_option *options, size_t count,
                           json_report report, void *report_ctx, err *e)
 {
-    train_order order;
+    train_argv argv;
     train_ask ask = {.program = t->program,
                      .store = t->options.store,
                      .threads = t->options.threads,
@@ -313,13 +313,13 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
                      .count = count,
                      .report = report,
                      .report_ctx = report_ctx};
-    err_code rc = train_order_make(&order, &ask, e);
+    err_code rc = train_argv_make(&argv, &ask, e);
     pid_t pid = 0;
-    rc = rc == ERR_OK ? start_child(t, order.at, &pid, e) : rc;
+    rc = rc == ERR_OK ? start_child(t, argv.at, &pid, e) : rc;
     if (rc == ERR_OK) {
         log_event(LOG_INFO, "train_started", log_int("pid", pid));
     }
-    train_order_fini(&order);
+    train_argv_fini(&argv);
     return rc;
 }
 

@@ -8,7 +8,7 @@
  *
  *     idle -> running -> done | failed | cancelled -> running ...
  *
- * Threading: all functions are thread-safe; one watching thread while a child runs.
+ * Threading: all functions are thread-safe; one thread waits while a child runs.
  */
 #ifndef SERVER_TRAIN_RUN_H
 #define SERVER_TRAIN_RUN_H
@@ -24,8 +24,8 @@ typedef struct train_runs_options {
     store *store;
     metrics *metrics;
     unsigned threads;                              /* given to the child; 0: it decides */
-    void (*ended)(void *ctx, uint32_t generation); /* from the watching thread; 0: it left none */
-    void (*ready)(void *ctx); /* from the watching thread: a generation waits for its number */
+    void (*ended)(void *ctx, uint32_t generation); /* from the thread that waits; 0: it left none */
+    void (*ready)(void *ctx); /* from the thread that waits: a generation waits for its number */
     void *ctx;
 } train_runs_options;
 

@@ -3,7 +3,7 @@
  * generation_refit: whether a generation was trained on the validation interactions too.
  *
  * Then its own validation figures are of the run before, and whoever measures it on them anew
- * measures what it learnt by heart. The trainer's summary says so; nothing else in a store does.
+ * measures what it learned by heart. The trainer's summary says so; nothing else in a store does.
  * Thread-safe.
  */
 #ifndef SERVER_GENERATION_REFIT_H

@@ -38,7 +38,7 @@ size_t item_vectors_make(live *l, op *o, cold_item **out)
         live_acquire(l, &hold);
         uint32_t row = view_item_find(hold.view, it->id);
         bool placed = row != ROW_NONE && it->feature_count == 0 &&
-                      (coldstart_words(hold.view) == NULL || coldstart_learnt(hold.view, row));
+                      (coldstart_words(hold.view) == NULL || coldstart_trained(hold.view, row));
         cold_item *vector = placed ? NULL : vector_of(hold.view, it);
         live_release(l, &hold);
         it->prepared = vector;

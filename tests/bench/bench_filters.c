@@ -315,7 +315,7 @@ static void bench_shop(uint32_t items)
     must(numbers == NULL ? err_nomem(&e, "the items") : ERR_OK, &e);
     live *l = make_shop(items, numbers, &r);
     must(recommend_scratch_new(&b.scratch, &e), &e);
-    recommend_scratch_watch(b.scratch, note_filtered, NULL);
+    recommend_scratch_on_filtered(b.scratch, note_filtered, NULL);
     live_acquire(l, &hold);
     b.view = hold.view;
     b.numbers = numbers;

@@ -246,7 +246,7 @@ static void run_kind(const bench *b, index_kind kind, topk_hit *truth, rng *r)
         index_query exact = {.exact = true};
         print_outcome("clusters, exact asked for", run_searches(b, ix, &exact, truth, false), 0, 0);
         printf("  %-34s %zu of %zu, recall@20 %.4f when built, build %.1f s\n", "clusters read",
-               stats.clusters_read, stats.clusters, (double)stats.recall, seconds);
+               stats.nprobe, stats.clusters, (double)stats.recall, seconds);
     } else {
         printf("  %-34s %.1f GB/s at this size, build %.2f s, %.0f bytes a row\n", "bandwidth",
                bandwidth / 1e3, seconds, (double)stats.bytes / (double)b->rows);

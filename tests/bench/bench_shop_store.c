@@ -360,8 +360,8 @@ static void write_model(const shop *p, unsigned threads)
     index_stats stats;
     index_stats_get(ix, &stats);
     tell("index", start);
-    fprintf(stderr, "  clusters read: %zu of %zu, recall@20 %.4f\n", stats.clusters_read,
-            stats.clusters, (double)stats.recall);
+    fprintf(stderr, "  clusters read: %zu of %zu, recall@20 %.4f\n", stats.nprobe, stats.clusters,
+            (double)stats.recall);
     store_info info;
     must(store_stat(p->s, &info, &e), &e);
     generation_info g = {.created = EPOCH, .seq = info.seq, .users = p->users, .items = p->items};

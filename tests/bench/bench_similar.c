@@ -20,6 +20,7 @@
 #include "server/cli/command.h"
 #include "server/jobs/judge.h"
 #include "server/load/dataset_load.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 
 enum { USERS_MAX = 2000, K = 20, WAYS = 3 };

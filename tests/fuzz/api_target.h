@@ -39,15 +39,15 @@ static inline err_code fuzz_train(void *ctx, const api_train_option *options, si
                                   json_report report, void *report_ctx, err *e)
 {
     (void)ctx;
-    train_order order;
+    train_argv argv;
     train_ask ask = {.program = "stair",
                      .store = fuzz_store,
                      .options = options,
                      .count = count,
                      .report = report,
                      .report_ctx = report_ctx};
-    err_code code = train_order_make(&order, &ask, e);
-    train_order_fini(&order);
+    err_code code = train_argv_make(&argv, &ask, e);
+    train_argv_fini(&argv);
     return code == ERR_OK ? err_set(e, ERR_CONFLICT, "not here") : code;
 }
 

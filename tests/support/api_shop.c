@@ -40,7 +40,7 @@ static err_code train_start(void *ctx, const api_train_option *options, size_t c
 {
     api_shop *s = ctx;
     size_t length = 0;
-    train_order order;
+    train_argv argv;
     train_ask ask = {.program = "stair",
                      .store = s->store,
                      .options = options,
@@ -48,12 +48,12 @@ static err_code train_start(void *ctx, const api_train_option *options, size_t c
                      .report = report,
                      .report_ctx = report_ctx};
     s->train_options[0] = '\0';
-    err_code code = train_order_make(&order, &ask, e);
-    for (size_t i = 0; code == ERR_OK && i < order.count; i++) {
+    err_code code = train_argv_make(&argv, &ask, e);
+    for (size_t i = 0; code == ERR_OK && i < argv.count; i++) {
         length += (size_t)snprintf(s->train_options + length, sizeof s->train_options - length,
-                                   "%s ", order.at[i]);
+                                   "%s ", argv.at[i]);
     }
-    train_order_fini(&order);
+    train_argv_fini(&argv);
     if (code == ERR_OK && s->training.state == API_TRAIN_RUNNING) {
         code = err_set(e, ERR_CONFLICT, "a training runs");
     }

@@ -40,7 +40,7 @@ void shop_link(model *m, unsigned seed)
     assert_int_equal(links_check(m->links, NULL), ERR_OK);
 }
 
-static double list_weight(const late_list *list, uint32_t target)
+static double list_weight(const later_list *list, uint32_t target)
 {
     for (size_t i = 0; list != NULL && i < list->count; i++) {
         if (list->entries[i].target == target) {
@@ -58,8 +58,8 @@ double shop_link_weight(const view *v, links_source x, uint32_t owned, uint32_t 
         return weight;
     }
     bool forth = !base_linked(b, target) && owned < b->items;
-    weight += forth ? list_weight(view_late_list(v, target), owned) : 0;
-    weight += base_linked(b, owned) ? 0 : list_weight(view_late_list(v, owned), target);
+    weight += forth ? list_weight(view_later_list(v, target), owned) : 0;
+    weight += base_linked(b, owned) ? 0 : list_weight(view_later_list(v, owned), target);
     return weight;
 }
 
@@ -109,7 +109,7 @@ double shop_link_lift(const view *v, uint32_t item)
     const links_choice *c = &v->base->links->choice;
     double lift = sqrt((double)(c->beta[0] + c->beta[1]) / (double)c->beta[1]);
     double users = view_item_users(v, item);
-    bool new = item >= v->base->learnt &&users < 20;
+    bool new = item >= v->base->trained &&users < 20;
     return new ? 1 + (lift - 1) * (1 - users / 20) : 1;
 }
 

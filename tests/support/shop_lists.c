@@ -71,7 +71,7 @@ static shop_scored score_of(const fixture *f, const recommend_query *q, const do
     for (size_t j = 0; j < SHOP_DIM; j++) {
         double m = 0;
         for (size_t a = 0; a < SHOP_DIM; a++) {
-            m += h[a] * (double)b->split->into[a * SHOP_DIM + j];
+            m += h[a] * (double)b->parts->into[a * SHOP_DIM + j];
         }
         whole += h[j] * (double)vector[j];
         multimodal += m * (double)vector[j];

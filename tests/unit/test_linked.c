@@ -58,7 +58,7 @@ static void lists_with_links_equal_brute_force_under_random_queries(void **state
             run_in_background(&f);
         }
         for (uint32_t row = 0; round == 501 && row < f.shop->item_rows; row++) {
-            if (f.shop->items[row].exists && view_late_list(f.hold.view, row) != NULL) {
+            if (f.shop->items[row].exists && view_later_list(f.hold.view, row) != NULL) {
                 f.shop->items[row].has_text = true;
                 f.shop->items[row].text[0] += 2;
                 live_release(f.shop->live, &f.hold);
@@ -68,7 +68,7 @@ static void lists_with_links_equal_brute_force_under_random_queries(void **state
         }
     }
     assert_true(f.hold.view->delta_count > 20);
-    assert_true(f.hold.view->late_serial > 10);
+    assert_true(f.hold.view->later_serial > 10);
     fixture_close(&f);
 }
 
@@ -110,7 +110,7 @@ static void lists_with_links_stay_right_through_background_runs_and_generations(
         shop_check(s, f.hold.view);
         check_everybody(&f);
         for (uint32_t row = 0; row < s->item_rows; row++) {
-            bool listed = view_late_list(f.hold.view, row) != NULL;
+            bool listed = view_later_list(f.hold.view, row) != NULL;
             among += listed && base_linked(f.hold.view->base, row);
             beside += listed && !base_linked(f.hold.view->base, row);
         }

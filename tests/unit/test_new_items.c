@@ -50,7 +50,7 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     }
     assert_int_equal(coldstart_prepare(&cold, v, &text, 1, NULL), ERR_OK);
     double largest = 0, norm = 0;
-    for (size_t i = 0; i < v->base->learnt; i++) {
+    for (size_t i = 0; i < v->base->trained; i++) {
         double square = 0;
         for (size_t j = 0; j < SHOP_DIM; j++) {
             square += pow((double)v->base->e[i * SHOP_DIM + j], 2);
@@ -66,7 +66,7 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     fixture_close(&f);
 }
 
-static float links_of(const late_list *list, uint32_t target)
+static float links_of(const later_list *list, uint32_t target)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->entries[i].target == target) {
@@ -106,7 +106,7 @@ static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(v
     s->items[item].hidden = s->items[item].has_image = false;
     shop_put_item(s, item, true);
     live_acquire(s->live, &f.hold);
-    const late_list *list = view_late_list(f.hold.view, item);
+    const later_list *list = view_later_list(f.hold.view, item);
     assert_non_null(list);
     for (size_t i = 0; i < list->count; i++) {
         bool is_twin = list->entries[i].target == twin;

@@ -34,7 +34,7 @@ static void a_pvec_keeps_every_old_version_while_new_ones_change(void **state)
     pvec versions[VERSIONS];
     pvec_txn txn = {0};
     pvec_piece *late = mem_array(200000, sizeof *late);
-    size_t late_count = 0;
+    size_t later_count = 0;
     rng r;
     rng_init(&r, 3, 0);
     pvec v;
@@ -53,9 +53,9 @@ static void a_pvec_keeps_every_old_version_while_new_ones_change(void **state)
             model[n][at] = value;
         }
         for (size_t i = 0; i < txn.replaced_count; i++) {
-            late[late_count + i] = txn.replaced[i];
+            late[later_count + i] = txn.replaced[i];
         }
-        late_count += txn.replaced_count;
+        later_count += txn.replaced_count;
         versions[n] = v;
     }
     for (unsigned n = 0; n < VERSIONS; n++) {
@@ -64,7 +64,7 @@ static void a_pvec_keeps_every_old_version_while_new_ones_change(void **state)
         }
         assert_int_equal(*(const uint32_t *)pvec_get(&versions[n], (size_t)1 << 40), 0);
     }
-    free_pieces(late, late_count);
+    free_pieces(late, later_count);
     mem_free(late);
     pvec_free(&v);
     pvec_txn_fini(&txn);

@@ -50,7 +50,7 @@ static void scan_at(const codes *c, const codes_query *q, float score, told *t)
 {
     float floor = score * q->inverse;
     fixed f = {t, floor};
-    codes_range range = {.count = codes_blocks(c), .floor = floor};
+    codes_range range = {.count = codes_blocks(c), .threshold = floor};
     memset(t, 0, sizeof *t);
     codes_scan(c, q, &range, keep, &f);
 }
@@ -242,7 +242,7 @@ static void skipped_blocks_and_empty_places_are_not_told(void **state)
         codes_query_make(&query, q, DIM);
         uint64_t skip[2] = {UINT64_C(0xFFFF) << 16 | 1, 0xFFFF};
         fixed f = {&t, -INFINITY};
-        codes_range range = {.count = codes_blocks(c), .skip = skip, .floor = -INFINITY};
+        codes_range range = {.count = codes_blocks(c), .skip = skip, .threshold = -INFINITY};
         codes_scan(c, &query, &range, keep, &f);
         assert_int_equal(t.count, 4 * 15); /* six blocks, two of them skipped */
         assert_false(t.row[16] || t.row[64] || t.row[15]);

@@ -424,7 +424,7 @@ static void similar_equals_brute_force_by_every_part(void **state)
                     for (int n = 0; n < 2; n++) {
                         for (size_t k = 0; k < SHOP_DIM; k++) {
                             parts_of[n] +=
-                                (double)v->base->split->into[j * SHOP_DIM + k] * (double)rows[n][k];
+                                (double)v->base->parts->into[j * SHOP_DIM + k] * (double)rows[n][k];
                         }
                         parts_of[n] = by == SIMILAR_ALL ? (double)rows[n][j]
                                       : by == SIMILAR_COLLABORATIVE

@@ -51,7 +51,7 @@ static int tear_down(void **state)
 static void encode_with_later_field(const stored_item *it, encoder *x)
 {
     item_encode(it, x);
-    x->used -= SEAL_BYTES;
+    x->out.length -= SEAL_BYTES;
     size_t begun = encode_field_begin(x, LATER_TAG);
     encode_bytes(x, "new", 3);
     encode_field_end(x, begun);

@@ -145,20 +145,20 @@ static void keep_lists(const column_test *test, const uint64_t *values, uint64_t
     uint16_t rows[COLUMN_KEEP_MAX * 64];
     slice lists[COLUMN_KEEP_MAX * 64];
     const uint64_t wanted = column_trace(TAG_TEXTS, test->value);
-    size_t maybe = 0;
+    size_t candidates = 0;
     for (size_t w = 0; w < count; w++) {
         for (uint64_t left = words[w]; left != 0; left &= left - 1) {
             size_t row = w * 64 + (unsigned)__builtin_ctzll(left);
-            rows[maybe] = (uint16_t)row;
-            maybe += (values[row] & wanted) != 0;
+            rows[candidates] = (uint16_t)row;
+            candidates += (values[row] & wanted) != 0;
         }
         words[w] = 0;
     }
-    for (size_t i = 0; i < maybe; i++) {
+    for (size_t i = 0; i < candidates; i++) {
         lists[i] = idmap_id(test->strings, (uint32_t)values[rows[i]]);
         __builtin_prefetch(lists[i].at);
     }
-    for (size_t i = 0; i < maybe; i++) {
+    for (size_t i = 0; i < candidates; i++) {
         bits_set_if(words, rows[i], list_holds(lists[i], test->value));
     }
 }

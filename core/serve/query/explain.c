@@ -2,7 +2,7 @@
 /*
  * explain: why an item is in the list.
  *
- * The inner product is split as core/serve/state/parts.h says; links of items that the same users
+ * The inner product is divided as core/serve/state/parts.h says; links of items that the same users
  * took are collaborative, links by content multimodal. At any balance the two parts carry
  * the factors that the score carries, a new item's lift among them, so they sum to it. The reasons
  * are the user's own items whose links led to the listed one, each with its share of what links add
@@ -15,8 +15,8 @@
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
 
-static void split_score(const view *v, float balance, const recommend_scratch *s,
-                        recommend_hit *hit)
+static void divide_score(const view *v, float balance, const recommend_scratch *s,
+                         recommend_hit *hit)
 {
     const base *b = v->base;
     const float *h = view_vector(v, hit->row, VECTOR_H);
@@ -124,7 +124,7 @@ err_code explain_hits(const view *v, float balance, recommend_scratch *s, recomm
     size_t own = 0;
     err_code rc = gather_own(v, s, &own, e);
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        split_score(v, balance, s, &hits[i]);
+        divide_score(v, balance, s, &hits[i]);
         find_links(v, s, &hits[i]);
         if (hits[i].because_count == 0) {
             find_nearest(v, s, own, &hits[i]);

@@ -4,17 +4,17 @@
  *
  * The scratch's profile becomes a history, latest first; the links of its items are summed into one
  * dense table by item. Links of items that came after the training are found beside the
- * generation's (core/serve/state/late_links.h). A session is later than everything else, and its
+ * generation's (core/serve/state/later_links.h). A session is later than everything else, and its
  * last item is the latest.
  *
  * A generation without content links gives its later items their content links all the same, in
  * another unit: lambda times the spread of the scores of rows without interactions, fading as
- * buyers come, because their inner product then says enough.
+ * users buy it, because their inner product then says enough.
  *
- * A trained item has links of both sources and buyers in its vector; an item that came after the
- * training has neither. So the score of a new item that links speak for is multiplied by a lift,
- * which fades to 1 as its own buyers come. A score of at most 0 stays. The search scores all such
- * items (core/serve/query/search.c).
+ * A trained item has links of both sources, and the users who bought it in its vector; an item that
+ * came after the training has neither. So the score of a new item that links speak for is
+ * multiplied by a lift, which fades to 1 as users buy it. A score of at most 0 stays. The search
+ * scores all such items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float
     const base *b = v->base;
     const float *part = s->sums.part + (size_t)row * LINKS_SOURCES;
     bool linked = part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] > 0;
-    if (row < b->learnt || !linked || !(score > 0)) {
+    if (row < b->trained || !linked || !(score > 0)) {
         return 1;
     }
     return 1 + (s->lift - 1) * coldstart_lean(b->shared->cold, view_item_users(v, row));
@@ -90,22 +90,22 @@ static void put(recommend_scratch *s, uint32_t item, float value)
     }
 }
 
-/* add_late adds the links between the history and items that came after the training, but for
+/* add_later adds the links between the history and items that came after the training, but for
  * those that the base has. */
-static void add_late(const view *v, bool fading, recommend_scratch *s)
+static void add_later(const view *v, bool fading, recommend_scratch *s)
 {
     const coldstart *cold = v->base->shared->cold;
     for (size_t k = 0; k < s->owned_count; k++) {
         const links_owned *own = &s->owned[k];
-        const late_entry *in = late_index_first(&v->delta->late, own->item);
-        for (; in != NULL; in = late_index_next(&v->delta->late, in)) {
-            const late_list *list = view_late_list(v, in->item);
+        const later_entry *in = later_index_first(&v->delta->later, own->item);
+        for (; in != NULL; in = later_index_next(&v->delta->later, in)) {
+            const later_list *list = view_later_list(v, in->item);
             if (list != NULL && list->serial == in->serial && !base_linked(v->base, in->item)) {
                 float fade = fading ? coldstart_lean(cold, view_item_users(v, in->item)) : 1;
                 put(s, in->item, own->pull[LINKS_CONTENT] * in->weight * fade);
             }
         }
-        const late_list *list = view_late_list(v, own->item);
+        const later_list *list = view_later_list(v, own->item);
         for (size_t i = 0; !fading && list != NULL && i < list->count; i++) {
             if (base_linked(v->base, own->item)) {
                 break;
@@ -123,7 +123,7 @@ static void add_text(recommend_scratch *s)
     }
 }
 
-static float in_list(const late_list *list, uint32_t target)
+static float in_list(const later_list *list, uint32_t target)
 {
     size_t low = 0, high = list != NULL ? list->count : 0;
     while (low < high) {
@@ -149,10 +149,10 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
     }
     if (!base_linked(b, row) && own->item < b->items) {
         float fade = fading ? coldstart_lean(b->shared->cold, view_item_users(v, row)) : 1;
-        content += fade * in_list(view_late_list(v, row), own->item);
+        content += fade * in_list(view_later_list(v, row), own->item);
     }
     if (!base_linked(b, own->item) && !fading) {
-        content += in_list(view_late_list(v, own->item), row);
+        content += in_list(view_later_list(v, own->item), row);
     }
     return s->factor[LINKS_COLLABORATIVE] * own->pull[LINKS_COLLABORATIVE] * collaborative +
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
@@ -169,14 +169,14 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     s->lift = lift_for(c);
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
-    if (l == NULL && v->late_serial == 0 && s->text == NULL) {
+    if (l == NULL && v->later_serial == 0 && s->text == NULL) {
         return;
     }
     make_history(c, s);
     if (l != NULL) {
         links_sum_add(&s->sums, l, s->owned, s->owned_count);
     }
-    add_late(v, fading, s);
+    add_later(v, fading, s);
     add_text(s);
     if (l != NULL) {
         float spread = links_spread(b->covariance, s->h, b->dim);

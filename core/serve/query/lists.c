@@ -88,7 +88,7 @@ static void part_of(const base *b, similar_by by, const float *h, float *out)
     if (by == SIMILAR_ALL) {
         memcpy(out, h, b->dim * sizeof *out);
     } else {
-        parts_row(b->split, by == SIMILAR_MULTIMODAL, h, out);
+        parts_row(b->parts, by == SIMILAR_MULTIMODAL, h, out);
     }
 }
 
@@ -109,7 +109,7 @@ static bool aim(const base *b, similar_by by, const float *h, recommend_scratch 
     if (by == SIMILAR_ALL) {
         memcpy(s->q, s->m, b->dim * sizeof *s->q);
     } else {
-        parts_multimodal(b->split, s->m, s->q);
+        parts_multimodal(b->parts, s->m, s->q);
     }
     for (size_t j = 0; j < b->dim; j++) {
         s->q[j] = (by == SIMILAR_COLLABORATIVE ? s->m[j] - s->q[j] : s->q[j]) / length;

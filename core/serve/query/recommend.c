@@ -52,7 +52,7 @@ static void balanced(const base *b, float balance, bool explain, recommend_scrat
         memcpy(s->q, s->h, b->dim * sizeof *s->q);
         return;
     }
-    parts_multimodal(b->split, s->h, s->m);
+    parts_multimodal(b->parts, s->h, s->m);
     for (size_t j = 0; j < b->dim; j++) {
         float weighed = 2 * ((1 - balance) * (s->h[j] - s->m[j]) + balance * s->m[j]);
         s->q[j] = balance == 0.5F ? s->h[j] : weighed;

@@ -35,9 +35,9 @@ typedef struct recommend_scratch recommend_scratch;
 err_code recommend_scratch_new(recommend_scratch **out, err *e) ERR_CHECKED;
 void recommend_scratch_free(recommend_scratch *s);
 
-/* recommend_scratch_watch has `filtered` told, in every query to come, as soon as the bitmap of the
- * candidates is made: for a caller with a clock, as this folder has none. NULL: nobody. */
-void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx);
+/* recommend_scratch_on_filtered has `filtered` told, in every query to come, as soon as the bitmap
+ * of the candidates is made: for a caller with a clock, as this folder has none. NULL: nobody. */
+void recommend_scratch_on_filtered(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx);
 
 /* recommend_scratch_share says that the queries to come are of one view, and that filters among
  * them are equal only if they are the same object, so that each is evaluated once (of more than

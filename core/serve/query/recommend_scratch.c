@@ -88,7 +88,7 @@ void recommend_scratch_share(recommend_scratch *s, bool share)
     }
 }
 
-void recommend_scratch_watch(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx)
+void recommend_scratch_on_filtered(recommend_scratch *s, void (*filtered)(void *ctx), void *ctx)
 {
     s->filtered = filtered;
     s->filtered_ctx = ctx;

@@ -48,8 +48,8 @@ struct recommend_scratch {
     size_t owned_count;
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
-    bool fading; /* only later items have content links, and they lose them to their buyers */
-    float lift;  /* of an item without buyers that came after the training; at least 1 */
+    bool fading;           /* only later items have content links, which fade as users buy them */
+    float lift;            /* of a later item that nobody has bought; at least 1 */
     const cold_item *text; /* the query's, if any of its words is known; else NULL */
     float *h, *m, *q;      /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
@@ -123,7 +123,7 @@ static inline float linked_score(const view *v, const recommend_scratch *s, uint
                                  float dense)
 {
     float score = links_score(dense, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
-    return row < v->base->learnt ? score : score * linked_lift(v, s, row, score);
+    return row < v->base->trained ? score : score * linked_lift(v, s, row, score);
 }
 
 /* search_best writes the best `pool` of the allowed, placed items to s->hits by whole score, for

@@ -3,12 +3,12 @@
  * search: the best items by the whole score, inner product and links together.
  *
  * Links only add. The items with the strongest links are scored first: they lead. An item that can
- * still enter the list then needs, of links that are weaker, an inner product of at least a floor,
- * and the index is asked for the best k of at least that. A linked item that it did not give has an
- * inner product of at most a bound, so it is scored only if that bound and its links reach the list
- * as it stands. An item without links that belongs to the best k has at most k - 1 items before it
- * by inner product, so it is among those that the index gives or among the leading ones. Linked
- * items that came after the training are all scored before.
+ * still enter the list then needs, of links that are weaker, an inner product of at least a
+ * threshold, and the index is asked for the best k of at least that. A linked item that it did not
+ * give has an inner product of at most a bound, so it is scored only if that bound and its links
+ * reach the list as it stands. An item without links that belongs to the best k has at most k - 1
+ * items before it by inner product, so it is among those that the index gives or among the leading
+ * ones. Linked items that came after the training are all scored before.
  */
 #include <string.h>
 
@@ -102,10 +102,10 @@ static void score(const view *v, const uint32_t *rows, size_t count, recommend_s
  * number to add. */
 static void offer_new(const view *v, recommend_scratch *s, topk *best)
 {
-    size_t count = 0, linked = v->base->learnt < v->base->items ? s->sums.count : 0;
+    size_t count = 0, linked = v->base->trained < v->base->items ? s->sums.count : 0;
     for (size_t i = 0; i < linked; i++) {
         uint32_t row = s->sums.touched[i];
-        bool new = row >= v->base->learnt &&row < v->base->items;
+        bool new = row >= v->base->trained &&row < v->base->items;
         if (new && !bits_test(s->skip, row)) {
             s->leading[count++] = row;
         }
@@ -155,7 +155,7 @@ static void offer_left(const view *v, const linked_search *l, float bound, recom
 {
     for (size_t first = 0; first < l->count; first += STRETCH) {
         size_t count = l->count - first < STRETCH ? l->count - first : STRETCH;
-        count = reach_find(s->adds + first, count, bound, topk_floor(best), s->leading);
+        count = reach_find(s->adds + first, count, bound, topk_threshold(best), s->leading);
         score(v, s->leading, listable(v, s, first, count), s, best);
     }
 }
@@ -173,17 +173,17 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
         offer_new(v, s, &best);
         linked_search linked = {s->sums.count, reach_add(&s->sums, s->factor, s->adds)};
         float others = lead(v, &linked, s, &best);
-        float floor = topk_floor(&best) - others;
+        float threshold = topk_threshold(&best) - others;
         index_query query = {
-            .q = s->q, .k = pool, .skip = s->skip, .exact = exactly, .floor = &floor};
+            .q = s->q, .k = pool, .skip = s->skip, .exact = exactly, .threshold = &threshold};
         err_code rc = index_search(b->index, &query, s->index, &found, e);
         if (rc != ERR_OK) {
             return rc;
         }
         offer_found(v, &found, s, &best);
-        /* What was not given is below the floor, or behind the last of a full list. */
+        /* What was not given is below the threshold, or behind the last of a full list. */
         float last = found.count == pool ? found.hits[pool - 1].score : -INFINITY;
-        offer_left(v, &linked, last > floor ? last : floor, s, &best);
+        offer_left(v, &linked, last > threshold ? last : threshold, s, &best);
     }
     out->exact = found.exact;
     out->count = topk_finish(&best);

@@ -69,7 +69,7 @@ static size_t scan_bought(const view *v, const uint64_t *allowed, top_key *heap,
     size_t count = 0;
     for (size_t w = 0, words = filter_words(v); w < words; w++) {
         uint64_t left = allowed[w];
-        const uint32_t *users = left != 0 ? word_of(&v->buyers, w) : NULL;
+        const uint32_t *users = left != 0 ? word_of(&v->edge_users, w) : NULL;
         for (; users != NULL && left != 0; left &= left - 1) {
             unsigned bit = (unsigned)__builtin_ctzll(left);
             if (users[bit] > (count == room ? heap[0].users : 0)) {
@@ -89,7 +89,7 @@ static size_t scan_created(const view *v, bool bought_too, const uint64_t *allow
     for (size_t w = filter_words(v); w-- > 0;) {
         uint64_t left = allowed[w];
         const int64_t *created = left != 0 ? word_of(&v->created, w) : NULL;
-        const uint32_t *users = left != 0 && !bought_too ? word_of(&v->buyers, w) : NULL;
+        const uint32_t *users = left != 0 && !bought_too ? word_of(&v->edge_users, w) : NULL;
         while (left != 0) {
             unsigned bit = 63U - (unsigned)__builtin_clzll(left);
             left ^= 1ULL << bit;

@@ -11,8 +11,9 @@
  * latest list, newest first, of one second the row that came last. A key holds what its list's
  * order looks at and zeros elsewhere, so keys of one list differ exactly if their places do.
  *
- * Invariant of a list: it holds every listable row whose key is not behind `floor`, or, if `whole`,
- * every listable row. Immutable once its view is published; core/serve/update/live_top.c makes it.
+ * Invariant of a list: it holds every listable row whose key is not behind `threshold`, or, if
+ * `whole`, every listable row. Immutable once its view is published; core/serve/update/live_top.c
+ * makes it.
  */
 #ifndef CORE_TOP_H
 #define CORE_TOP_H
@@ -33,8 +34,8 @@ typedef struct top_key {
 struct top_list {
     size_t count;
     bool whole;
-    top_key floor;  /* unless whole */
-    top_key keys[]; /* (count) in order */
+    top_key threshold; /* unless whole */
+    top_key keys[];    /* (count) in order */
 };
 
 static inline bool top_before(top_key a, top_key b)

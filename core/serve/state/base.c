@@ -19,7 +19,7 @@ static void generation_release(generation_tables *g)
 {
     if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1) {
         coldstart_free(g->cold);
-        parts_free(g->split);
+        parts_free(g->parts);
         words_free(g->words);
         model_free(g->model);
         mem_free(g);
@@ -41,10 +41,10 @@ void base_release(base *b)
     for (int part = 0; part < BASE_PARTS; part++) {
         mem_free(b->inverse_norm[part]);
     }
-    for (size_t i = 0; i < b->late_count; i++) {
-        cold_item_free(b->late[i].prepared);
+    for (size_t i = 0; i < b->later_count; i++) {
+        cold_item_free(b->later[i].prepared);
     }
-    mem_free(b->late);
+    mem_free(b->later);
     mem_free(b->placed);
     mem_free(b->own_g);
     mem_free(b->own_e);
@@ -61,16 +61,16 @@ static float inverse_length(const float *row, size_t dim)
     return square > 0 ? 1 / sqrtf(square) : 0;
 }
 
-/* fill_norms measures NORM_ROWS rows from `first` on; split_rows (NORM_ROWS, dim) is scratch. */
-static void fill_norms(base *b, size_t first, float *split_rows)
+/* fill_norms measures NORM_ROWS rows from `first` on; content_rows (NORM_ROWS, dim) is scratch. */
+static void fill_norms(base *b, size_t first, float *content_rows)
 {
     size_t dim = b->dim, rows = b->items - first < NORM_ROWS ? b->items - first : NORM_ROWS;
     const float *h = b->h + first * dim;
     /* parts_row for a block: rows times the transposed projection. */
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)dim, (int)dim, 1, h,
-                (int)dim, b->split->into, (int)dim, 0, split_rows, (int)dim);
+                (int)dim, b->parts->into, (int)dim, 0, content_rows, (int)dim);
     for (size_t i = 0; i < rows; i++) {
-        float *part = split_rows + i * dim;
+        float *part = content_rows + i * dim;
         b->inverse_norm[0][first + i] = inverse_length(h + i * dim, dim);
         b->inverse_norm[2][first + i] = inverse_length(part, dim);
         for (size_t j = 0; j < dim; j++) {
@@ -87,16 +87,16 @@ err_code base_finish(base *b, err *e)
 {
     b->h = index_data(b->index);
     b->placed = mem_array(b->items / 64 + 1, sizeof *b->placed);
-    float *split_rows = mem_table(NORM_ROWS * b->dim, sizeof *split_rows);
-    bool whole = b->placed != NULL && split_rows != NULL;
+    float *content_rows = mem_table(NORM_ROWS * b->dim, sizeof *content_rows);
+    bool whole = b->placed != NULL && content_rows != NULL;
     for (int part = 0; part < BASE_PARTS; part++) {
         b->inverse_norm[part] = mem_array(b->items, sizeof *b->inverse_norm[part]);
         whole = whole && b->inverse_norm[part] != NULL;
     }
     for (size_t i = 0; whole && i < b->items; i += NORM_ROWS) {
-        fill_norms(b, i, split_rows);
+        fill_norms(b, i, content_rows);
     }
-    mem_free(split_rows);
+    mem_free(content_rows);
     if (!whole) {
         return err_nomem(e, "the norms of the items' vectors");
     }
@@ -149,7 +149,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->index = options->index;
     b->dim = taken->dim;
     b->layers = taken->layers;
-    b->items = b->learnt = taken->items;
+    b->items = b->trained = taken->items;
     b->users = taken->users;
     b->w = taken->w;
     b->user_w = taken->user_w != NULL ? taken->user_w : taken->w;
@@ -169,10 +169,10 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
         rc = coldstart_new(&shared->cold, taken, &cold, e);
     }
     if (rc == ERR_OK) {
-        rc = parts_new(&shared->split, taken, index_data(b->index), e);
+        rc = parts_new(&shared->parts, taken, index_data(b->index), e);
     }
     if (rc == ERR_OK) {
-        b->split = shared->split;
+        b->parts = shared->parts;
         coldstart_let_go(shared->cold, taken);
         rc = base_finish(b, e);
     }
@@ -186,17 +186,17 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
 
 err_code base_fold_item(base *b, uint32_t item, const item_content *content, err *e)
 {
-    if (b->late_count > 0 && b->late[b->late_count - 1].item >= item) {
+    if (b->later_count > 0 && b->later[b->later_count - 1].item >= item) {
         return err_set(e, ERR_INTERNAL, "items are folded in by ascending row");
     }
-    if (b->late_count == b->late_room) {
-        size_t room = b->late_room * 2 + 16;
-        base_late *grown = mem_grow(b->late, room, sizeof *grown);
+    if (b->later_count == b->later_room) {
+        size_t room = b->later_room * 2 + 16;
+        base_later *grown = mem_grow(b->later, room, sizeof *grown);
         if (grown == NULL) {
             return err_nomem(e, "the later items of a generation");
         }
-        b->late = grown;
-        b->late_room = room;
+        b->later = grown;
+        b->later_room = room;
     }
     cold_item *prepared = NULL;
     cold_words all;
@@ -205,7 +205,7 @@ err_code base_fold_item(base *b, uint32_t item, const item_content *content, err
         rc = coldstart_embed(&prepared, b->shared->cold, all.features, all.count, e);
     }
     if (rc == ERR_OK) {
-        b->late[b->late_count++] = (base_late){item, prepared};
+        b->later[b->later_count++] = (base_later){item, prepared};
     }
     return rc;
 }

@@ -25,25 +25,25 @@ typedef struct generation_tables {
     atomic_uint references;
     model *model;
     coldstart *cold;
-    parts *split;
+    parts *parts;
     word_space *words; /* NULL: no modality of texts */
 } generation_tables;
 
 /* A vector that waits for live_activate (base_fold_item). */
-typedef struct base_late {
+typedef struct base_later {
     uint32_t item;
     cold_item *prepared;
-} base_late;
+} base_later;
 
 struct base {
     atomic_uint references;
     uint32_t generation;
     size_t dim, layers;
     size_t items, users; /* rows of the tables below */
-    size_t learnt;       /* item rows that training has seen; later ones came by their features */
+    size_t trained;      /* item rows that training has seen; later ones came by their features */
     const float *w, *f;  /* (dim) weights of FSC, docs/model.md */
     const float *user_w; /* (dim) weights of a user's own row of E */
-    const parts *split;  /* of a score into its two parts */
+    const parts *parts;  /* of a score into its two parts */
     vector_index *index;
     const float *h;                  /* (items, dim) the index's own memory */
     const float *g;                  /* (items, dim) */
@@ -54,14 +54,14 @@ struct base {
     uint64_t *placed;                /* bitmap over items: H is not all zero */
     const item_links *links;         /* the sparse half of the score; NULL: none */
     float *covariance;               /* (dim, dim) of the rows of H; NULL without links */
-    /* bitmap over items: later ones whose own list (core/serve/state/late_links.h) is among the
+    /* bitmap over items: later ones whose own list (core/serve/state/later_links.h) is among the
      * links; NULL: none */
     uint64_t *linked;
     float *own_g, *own_e;  /* tables that this base frees, or NULL */
     item_links *own_links; /* likewise */
     generation_tables *shared;
-    base_late *late; /* (late_count) by item */
-    size_t late_count, late_room;
+    base_later *later; /* (later_count) by item */
+    size_t later_count, later_room;
     /* Of a base that propagate_run made: the view it was made from. */
     uint64_t made_at_seq; /* 0: the tables are as the training made them */
     uint64_t made_of_changes;

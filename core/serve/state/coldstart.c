@@ -38,9 +38,9 @@ const word_space *coldstart_words(const view *v)
     return v->base != NULL ? v->base->shared->words : NULL;
 }
 
-bool coldstart_learnt(const view *v, uint32_t item)
+bool coldstart_trained(const view *v, uint32_t item)
 {
-    return v->base != NULL && item < v->base->learnt && view_bit(&v->placed, item);
+    return v->base != NULL && item < v->base->trained && view_bit(&v->placed, item);
 }
 
 slice coldstart_modality_name(const view *v, size_t modality)

@@ -69,9 +69,9 @@ void cold_item_free(cold_item *item);
  */
 const word_space *coldstart_words(const view *v);
 
-/* coldstart_learnt tells whether training has placed the item, so that its vector stays whatever
+/* coldstart_trained tells whether training has placed the item, so that its vector stays whatever
  * its features become. */
-bool coldstart_learnt(const view *v, uint32_t item);
+bool coldstart_trained(const view *v, uint32_t item);
 
 /* coldstart_modalities is how many modalities the view's generation has; coldstart_modality_name
  * the name of one (borrowed from the view). 0 without a model. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parts: fitting the split of scores. See the header for the idea.
+ * parts: fits the two parts of a score. See the header for the idea.
  *
  * With S the covariance of H and C that of H as content predicts it, the directions v_k solve
  * C v = r S v with v' S v = 1; r is the share of the direction's variance that content explains. S
@@ -151,8 +151,8 @@ static bool explain(fit *f)
     return true;
 }
 
-/* split_by_w is docs/model.md's split: the matrix is diagonal. */
-static void split_by_w(parts *p, const float *w)
+/* project_by_w is the division by w of docs/model.md: the matrix is diagonal. */
+static void project_by_w(parts *p, const float *w)
 {
     for (size_t j = 0; j < p->dim; j++) {
         p->into[j * p->dim + j] = w[j];
@@ -227,8 +227,8 @@ static void take_out(parts *out, fit *f, size_t live, size_t k)
     }
 }
 
-/* split fills the projection; false if there is nothing to split by content. */
-static bool split(parts *out, fit *f)
+/* fit_projection fills the projection; false if no content tells the items apart. */
+static bool fit_projection(parts *out, fit *f)
 {
     size_t dim = f->dim, rank = f->rank, live = find_live(f);
     if (rank == 0 || live < 2 || !solve_live(f, live)) {
@@ -263,12 +263,12 @@ err_code parts_new(parts **out, const model *m, const float *h, err *e)
         rc = fit_init(&f, m, h, e);
         if (rc == ERR_OK) {
             gather(&f);
-            fitted = explain(&f) && split(p, &f);
+            fitted = explain(&f) && fit_projection(p, &f);
         }
     }
     if (rc == ERR_OK && !fitted) {
         memset(p->into, 0, p->dim * p->dim * sizeof *p->into);
-        split_by_w(p, m->w);
+        project_by_w(p, m->w);
     }
     fit_fini(&f);
     if (rc != ERR_OK) {

@@ -10,8 +10,8 @@
  * into the early dimensions too.
  *
  * The directions come from the generation's own tables, once: R2 of a ridge regression from the
- * whitened features to H, as a generalised eigenproblem. The split is linear in h, so balanced and
- * partial searches are still inner products with the rows of H.
+ * whitened features to H, as a generalised eigenproblem. Both parts are linear in h, so balanced
+ * and partial searches are still inner products with the rows of H.
  */
 #ifndef CORE_PARTS_H
 #define CORE_PARTS_H
@@ -27,8 +27,8 @@ typedef struct parts {
     float *into; /* (dim, dim): row j has what dimension j of h becomes in its multimodal part */
 } parts;
 
-/* parts_new fits the split to the model's content tables and `h` (items, dim), its rows of H. A
- * model without modalities, or whose content has rank 0, is split by w. */
+/* parts_new fits the two parts to the model's content tables and `h` (items, dim), its rows of H. A
+ * model without modalities, or whose content has rank 0, is divided by w. */
 err_code parts_new(parts **out, const model *m, const float *h, err *e) ERR_CHECKED;
 void parts_free(parts *p); /* accepts NULL */
 

@@ -100,7 +100,7 @@ int64_t view_item_created(const view *v, uint32_t row)
 
 uint32_t view_item_users(const view *v, uint32_t row)
 {
-    return *(const uint32_t *)pvec_get(&v->buyers, row);
+    return *(const uint32_t *)pvec_get(&v->edge_users, row);
 }
 
 double view_item_degree(const view *v, uint32_t row)

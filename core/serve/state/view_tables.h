@@ -18,7 +18,7 @@
 #include "core/common/types.h"
 #include "core/serve/state/base_tables.h"
 #include "core/serve/state/coldstart_maps.h"
-#include "core/serve/state/late_links.h"
+#include "core/serve/state/later_links.h"
 #include "core/serve/state/view.h"
 
 enum {
@@ -61,7 +61,7 @@ typedef struct delta {
     size_t dim;
     size_t count; /* writer's own */
     delta_chunk *chunks[DELTA_CHUNKS_MAX];
-    late_index late; /* of the lists that the base has not, or has an older one of */
+    later_index later; /* of the lists that the base has not, or has an older one of */
 } delta;
 
 /* The orders in which a view keeps the first of all items (core/serve/query/top.h). */
@@ -79,7 +79,7 @@ struct view {
     pvec exists, listable, placed; /* bitmaps over item rows */
     pvec tags;                     /* const item_tags * */
     pvec created;                  /* int64_t */
-    pvec buyers;                   /* uint32_t: users with an edge */
+    pvec edge_users;               /* uint32_t: users with an edge */
     pvec successor;           /* uint32_t: 1 + the row that this deleted row's id has; 0: none */
     pvec records;             /* uint32_t: interaction records */
     pvec degree;              /* double: sum of the edges' weights */
@@ -89,13 +89,13 @@ struct view {
     pvec lists;               /* const user_list * */
     top_list *top[TOP_KINDS]; /* NULL before the first op */
 
-    base *base;           /* NULL: no model */
-    delta *delta;         /* NULL: no model */
-    size_t delta_count;   /* slots of it that this view sees */
-    pvec slots;           /* uint32_t by item row: slot + 1 */
-    pvec late;            /* const late_list *, by item row */
-    uint32_t late_serial; /* of the last of them */
-    pvec stale;           /* bitmap over base rows that the delta overrides or that are gone */
+    base *base;            /* NULL: no model */
+    delta *delta;          /* NULL: no model */
+    size_t delta_count;    /* slots of it that this view sees */
+    pvec slots;            /* uint32_t by item row: slot + 1 */
+    pvec later;            /* const later_list *, by item row */
+    uint32_t later_serial; /* of the last of them */
+    pvec stale;            /* bitmap over base rows that the delta overrides or that are gone */
 };
 
 static inline bool view_bit(const pvec *bitmap, size_t row)
@@ -115,11 +115,11 @@ static inline size_t view_slot(const view *v, uint32_t row)
 typedef enum vector_kind { VECTOR_H, VECTOR_G, VECTOR_E } vector_kind;
 const float *view_vector(const view *v, uint32_t row, vector_kind kind);
 
-/* view_late_list borrows the content links of an item that came after the training, NULL if it has
+/* view_later_list borrows the content links of an item that came after the training, NULL if it has
  * none. */
-static inline const late_list *view_late_list(const view *v, uint32_t row)
+static inline const later_list *view_later_list(const view *v, uint32_t row)
 {
-    return *(const late_list *const *)pvec_get(&v->late, row);
+    return *(const later_list *const *)pvec_get(&v->later, row);
 }
 
 /* The weight in the graph of the pair whose records start at `edges`: the largest of its records

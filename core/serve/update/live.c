@@ -21,7 +21,7 @@ static void init_vectors(view *v)
     }
     pvec_init(&v->tags, sizeof(item_tags *), 7);
     pvec_init(&v->created, sizeof(int64_t), 9);
-    pvec_init(&v->buyers, sizeof(uint32_t), 9);
+    pvec_init(&v->edge_users, sizeof(uint32_t), 9);
     pvec_init(&v->records, sizeof(uint32_t), 9);
     pvec_init(&v->successor, sizeof(uint32_t), 9);
     pvec_init(&v->degree, sizeof(double), 7);
@@ -29,7 +29,7 @@ static void init_vectors(view *v)
     pvec_init(&v->attributes, sizeof(attribute_column), 4);
     pvec_init(&v->lists, sizeof(user_list *), 7);
     pvec_init(&v->slots, sizeof(uint32_t), 8);
-    pvec_init(&v->late, sizeof(late_list *), 7);
+    pvec_init(&v->later, sizeof(later_list *), 7);
 }
 
 err_code live_new(live **out, const live_options *options, err *e)
@@ -93,12 +93,12 @@ static void view_free_all(view *v, size_t strings)
 {
     free_pointers(&v->tags, v->item_rows);
     free_pointers(&v->lists, v->user_rows);
-    free_pointers(&v->late, v->item_rows);
+    free_pointers(&v->later, v->item_rows);
     free_vectors_of(&v->categories, strings);
     free_vectors_of(&v->attributes, strings);
-    pvec *plain[] = {&v->exists, &v->listable, &v->placed,   &v->created,
-                     &v->buyers, &v->records,  &v->degree,   &v->user_exists,
-                     &v->slots,  &v->stale,    &v->successor};
+    pvec *plain[] = {&v->exists,     &v->listable, &v->placed,   &v->created,
+                     &v->edge_users, &v->records,  &v->degree,   &v->user_exists,
+                     &v->slots,      &v->stale,    &v->successor};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         pvec_free(plain[i]);
     }

@@ -40,7 +40,7 @@ static err_code reweigh(live *l, uint32_t item, float before, float after, err *
     if (difference == 0) {
         return ERR_OK;
     }
-    rc = add_number(l, &l->next->buyers, item, difference, e);
+    rc = add_number(l, &l->next->edge_users, item, difference, e);
     return rc == ERR_OK ? live_moved(l, item, e) : rc;
 }
 
@@ -219,7 +219,7 @@ static err_code count_list(live *l, const user_list *list, int sign, err *e)
         if (item < l->tally_rows) {
             l->tally[item].degree += (double)weight;
             l->tally[item].records += (uint32_t)records;
-            l->tally[item].buyers += weight > 0;
+            l->tally[item].edge_users += weight > 0;
             continue;
         }
         rc = add_number(l, &l->next->records, item, sign * (int)records, e);
@@ -258,8 +258,8 @@ err_code live_tally_end(live *l, err *e)
         rc = rc == ERR_OK ? pvec_edit(&degree, &l->next->degree, &l->txn, i, e) : rc;
         if (rc == ERR_OK) {
             *(double *)degree += item->degree;
-            rc = item->buyers > 0
-                     ? add_number(l, &l->next->buyers, (uint32_t)i, (int)item->buyers, e)
+            rc = item->edge_users > 0
+                     ? add_number(l, &l->next->edge_users, (uint32_t)i, (int)item->edge_users, e)
                      : ERR_OK;
         }
     }

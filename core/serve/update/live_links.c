@@ -10,19 +10,19 @@
 #include "core/serve/update/live_tables.h"
 
 /* set_list makes `list` (NULL: none) that of the item. The list is the transaction's already. */
-static err_code set_list(live *l, uint32_t row, late_list *list, err *e)
+static err_code set_list(live *l, uint32_t row, later_list *list, err *e)
 {
-    late_list *old = (late_list *)view_late_list(l->next, row);
+    later_list *old = (later_list *)view_later_list(l->next, row);
     if (old == list) {
         return ERR_OK;
     }
     void *place = NULL;
     err_code rc = old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
     if (rc == ERR_OK) {
-        rc = pvec_edit(&place, &l->next->late, &l->txn, row, e);
+        rc = pvec_edit(&place, &l->next->later, &l->txn, row, e);
     }
     if (rc == ERR_OK) {
-        *(late_list **)place = list;
+        *(later_list **)place = list;
     }
     return rc;
 }
@@ -32,8 +32,8 @@ err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t
     if (count == 0) {
         return set_list(l, row, NULL, e);
     }
-    late_list *list = NULL;
-    err_code rc = late_list_new(&list, row, entries, count, e);
+    later_list *list = NULL;
+    err_code rc = later_list_new(&list, row, entries, count, e);
     if (rc != ERR_OK) {
         return rc;
     }
@@ -42,22 +42,22 @@ err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t
         mem_free(list);
         return rc;
     }
-    list->serial = l->next->late_serial = ++l->late_serial;
+    list->serial = l->next->later_serial = ++l->later_serial;
     rc = set_list(l, row, list, e);
-    return rc == ERR_OK ? late_index_add(&l->next->delta->late, row, list, e) : rc;
+    return rc == ERR_OK ? later_index_add(&l->next->delta->later, row, list, e) : rc;
 }
 
 err_code live_carry_lists(live *l, err *e)
 {
     const view *v = l->next;
     err_code rc = ERR_OK;
-    size_t leaf_rows = (size_t)1 << v->late.leaf_bits;
+    size_t leaf_rows = (size_t)1 << v->later.leaf_bits;
     for (size_t first = 0; first < v->item_rows && rc == ERR_OK; first += leaf_rows) {
-        const late_list *const *leaf = pvec_leaf(&v->late, first / leaf_rows);
+        const later_list *const *leaf = pvec_leaf(&v->later, first / leaf_rows);
         for (size_t i = 0; leaf != NULL && i < leaf_rows && rc == ERR_OK; i++) {
             uint32_t row = (uint32_t)(first + i);
             if (leaf[i] != NULL && !base_linked(v->base, row)) {
-                rc = late_index_add(&v->delta->late, row, leaf[i], e);
+                rc = later_index_add(&v->delta->later, row, leaf[i], e);
             }
         }
     }
@@ -68,15 +68,15 @@ err_code live_clear_lists(live *l, err *e)
 {
     view *v = l->next;
     err_code rc = ERR_OK;
-    size_t leaf_rows = (size_t)1 << v->late.leaf_bits;
+    size_t leaf_rows = (size_t)1 << v->later.leaf_bits;
     for (size_t first = 0; first < v->item_rows && rc == ERR_OK; first += leaf_rows) {
-        late_list *const *leaf = pvec_leaf(&v->late, first / leaf_rows);
+        later_list *const *leaf = pvec_leaf(&v->later, first / leaf_rows);
         for (size_t i = 0; leaf != NULL && i < leaf_rows && rc == ERR_OK; i++) {
             rc = leaf[i] != NULL ? pvec_txn_replaced(&l->txn, leaf[i], mem_free, e) : ERR_OK;
         }
     }
-    rc = rc == ERR_OK ? pvec_txn_replaced_all(&l->txn, &v->late, e) : rc;
-    v->late.root = NULL;
-    v->late.height = 0;
+    rc = rc == ERR_OK ? pvec_txn_replaced_all(&l->txn, &v->later, e) : rc;
+    v->later.root = NULL;
+    v->later.height = 0;
     return rc;
 }

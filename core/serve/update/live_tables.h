@@ -20,7 +20,7 @@
  * in plain memory, and every item is entered once. */
 typedef struct item_tally {
     double degree;
-    uint32_t records, buyers;
+    uint32_t records, edge_users;
 } item_tally;
 
 struct live {
@@ -34,7 +34,7 @@ struct live {
     view *next;        /* NULL outside of a change */
     item_tally *tally; /* (tally_rows) NULL outside of the load */
     size_t tally_rows;
-    uint32_t late_serial; /* serial of the last list of a later item; never goes back */
+    uint32_t later_serial; /* serial of the last list of a later item; never goes back */
     recommend_scratch *scratch;
     /* the heads of the lists (live_top.c): rows that the running op may have moved */
     size_t top_rows;

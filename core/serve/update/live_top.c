@@ -74,7 +74,7 @@ static err_code scan_anew(live *l, top_kind kind, err *e)
     list->count = top_scan(v, kind, s->allowed, list->keys, room);
     assert(list->count == room);
     list->whole = listable == room;
-    list->floor = room > 0 ? list->keys[room - 1] : (top_key){0};
+    list->threshold = room > 0 ? list->keys[room - 1] : (top_key){0};
     return put_list(l, kind, list, e);
 }
 
@@ -85,7 +85,7 @@ static bool belongs(const view *v, top_kind kind, const top_list *list, uint32_t
         return false;
     }
     *key = top_key_of(v, kind, row);
-    return list->whole || !top_before(list->floor, *key);
+    return list->whole || !top_before(list->threshold, *key);
 }
 
 static bool same_key(top_key a, top_key b)
@@ -149,7 +149,7 @@ static void merge(const top_list *old, const moves *m, top_list *out)
     assert(gone == m->gone_count); /* else a row moved that was not noted */
     out->count = count;
     out->whole = old->whole;
-    out->floor = old->floor;
+    out->threshold = old->threshold;
 }
 
 static err_code follow(live *l, top_kind kind, err *e)
@@ -176,7 +176,7 @@ static err_code follow(live *l, top_kind kind, err *e)
     if (list->count > 2 * l->top_rows) {
         list->count = l->top_rows;
         list->whole = false;
-        list->floor = list->keys[list->count - 1];
+        list->threshold = list->keys[list->count - 1];
     }
     return put_list(l, kind, list, e);
 }

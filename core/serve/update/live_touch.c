@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_touch: an item's first buyers move it at once.
+ * live_touch: moves an item at once when its first users buy it.
  *
  * An item that training has seen waits for the background run like every other row. One that came
  * by its features, or without any, has nothing else to go by, so a new edge is counted inside the
  * write: by FSC, H_i = w E_i + sum_u a_ui G_u, and G_u is f H_u but for the last layer's term.
- * What the item had beyond w E_i is the same sum over its earlier buyers, each as of their own
- * moment; the background run makes it exact. Past TOUCH_USERS_MAX buyers only that run moves it:
- * one more of many says little, and every touch takes a slot of the delta.
+ * What the item had beyond w E_i is the same sum over the users who bought it before, each as of
+ * their own moment; the background run makes it exact. Past TOUCH_USERS_MAX users only that run
+ * moves it: one more of many says little, and every touch takes a slot of the delta.
  */
 #include <math.h>
 #include <string.h>
@@ -57,8 +57,8 @@ static err_code put_moved(live *l, uint32_t item, float gain, double user_degree
 err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e)
 {
     const view *v = l->next;
-    bool learnt = v->base != NULL && item < v->base->learnt && view_bit(&v->placed, item);
-    if (v->base == NULL || v->base->layers == 0 || learnt || gain <= 0 ||
+    bool trained = v->base != NULL && item < v->base->trained && view_bit(&v->placed, item);
+    if (v->base == NULL || v->base->layers == 0 || trained || gain <= 0 ||
         view_item_users(v, item) > TOUCH_USERS_MAX) {
         return ERR_OK;
     }

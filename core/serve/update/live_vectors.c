@@ -31,7 +31,7 @@ void delta_free(void *taken)
         chunk_free(d->chunks[i]);
     }
     if (d != NULL) {
-        late_index_fini(&d->late);
+        later_index_fini(&d->later);
     }
     mem_free(d);
 }
@@ -149,8 +149,8 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
 err_code live_place(live *l, const change_item *item, err *e)
 {
     const base *b = l->next->base;
-    if (b == NULL || (item->row < b->learnt && view_bit(&l->next->placed, item->row))) {
-        return ERR_OK; /* what training learnt about an item stays until the next training */
+    if (b == NULL || (item->row < b->trained && view_bit(&l->next->placed, item->row))) {
+        return ERR_OK; /* what training learned about an item stays until the next training */
     }
     const cold_item *ready = item->prepared;
     if (ready != NULL && ready->generation != b->generation) {
@@ -234,7 +234,7 @@ static err_code change_base(live *l, base *b, err *e)
         return rc;
     }
     v->delta->dim = b->dim;
-    rc = late_index_init(&v->delta->late, b->items, e);
+    rc = later_index_init(&v->delta->later, b->items, e);
     for (size_t word = 0; word * 64 < b->items && rc == ERR_OK; word++) {
         uint64_t bits = b->placed[word] & *(const uint64_t *)pvec_get(&v->exists, word);
         void *place = NULL;
@@ -269,25 +269,25 @@ static err_code drop_model(live *l, err *e)
     return rc == ERR_OK ? live_clear_lists(l, e) : rc;
 }
 
-static const cold_item *find_late(const base *b, uint32_t item)
+static const cold_item *find_later(const base *b, uint32_t item)
 {
-    size_t low = 0, high = b->late_count;
+    size_t low = 0, high = b->later_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (b->late[middle].item < item) {
+        if (b->later[middle].item < item) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < b->late_count && b->late[low].item == item ? b->late[low].prepared : NULL;
+    return low < b->later_count && b->later[low].item == item ? b->later[low].prepared : NULL;
 }
 
-/* place_late places one item that the generation does not know. */
-static err_code place_late(live *l, uint32_t row, err *e)
+/* place_later places one item that the generation does not know. */
+static err_code place_later(live *l, uint32_t row, err *e)
 {
     const base *b = l->next->base;
-    const cold_item *prepared = find_late(b, row);
+    const cold_item *prepared = find_later(b, row);
     if (prepared != NULL) {
         return put_cold(l, row, prepared, e);
     }
@@ -317,10 +317,10 @@ err_code live_activate(live *l, base *b, uint64_t seq, err *e)
         rc = b != NULL ? change_base(l, b, e) : drop_model(l, e);
     }
     rc = rc == ERR_OK && b != NULL ? live_clear_lists(l, e) : rc;
-    for (size_t row = b != NULL ? b->learnt : SIZE_MAX;
+    for (size_t row = b != NULL ? b->trained : SIZE_MAX;
          rc == ERR_OK && b != NULL && row < l->next->item_rows; row++) {
         if (view_bit(&l->next->exists, row)) {
-            rc = place_late(l, (uint32_t)row, e);
+            rc = place_later(l, (uint32_t)row, e);
         }
     }
     if (rc == ERR_OK) {

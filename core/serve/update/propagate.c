@@ -140,12 +140,12 @@ static err_code base_like(base **out, const view *v, err *e)
     b->dim = old->dim;
     b->layers = old->layers;
     b->items = v->item_rows;
-    b->learnt = old->learnt;
+    b->trained = old->trained;
     b->users = old->users;
     b->w = old->w;
     b->user_w = old->user_w;
     b->f = old->f;
-    b->split = old->split;
+    b->parts = old->parts;
     b->user_e = old->user_e;
     b->user_pairs = old->user_pairs;
     b->shared = old->shared;

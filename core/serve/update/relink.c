@@ -23,7 +23,7 @@ typedef void (*link_found)(incoming *in, uint32_t owned, links_entry entry);
 static void each_link(const view *v, size_t items, incoming *in, link_found found)
 {
     for (uint32_t row = 0; row < items; row++) {
-        const late_list *list = view_late_list(v, row);
+        const later_list *list = view_later_list(v, row);
         for (size_t i = 0; list != NULL && i < list->count; i++) {
             if (list->entries[i].target < items) {
                 found(in, list->entries[i].target, (links_entry){row, list->entries[i].weight});
@@ -129,7 +129,7 @@ static err_code mark(base *b, const view *v, err *e)
         return err_nomem(e, "the links of new items");
     }
     for (uint32_t row = 0; row < b->items; row++) {
-        if (view_late_list(v, row) != NULL) {
+        if (view_later_list(v, row) != NULL) {
             bits_set(b->linked, row);
         }
     }

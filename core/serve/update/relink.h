@@ -4,7 +4,7 @@
  *
  * Collaborative links are built anew from the graph by the rule that training chose. Content links
  * are the generation's, and those of the items that came after it, which until then lay beside them
- * (core/serve/state/late_links.h).
+ * (core/serve/state/later_links.h).
  */
 #ifndef CORE_RELINK_H
 #define CORE_RELINK_H

@@ -4,8 +4,8 @@
  *
  * The item to be found is the user's earliest held-out one. What the user did before it is their
  * history, of whatever split, as a live service has it: the new training pairs. What training has
- * learnt and came later is masked; other held-out interactions are left out. Of one time, the lower
- * split comes first. Users with nothing held out keep their training pairs.
+ * learned and came later is masked; other held-out interactions are left out. Of one time, the
+ * lower split comes first. Users with nothing held out keep their training pairs.
  *
  * Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", 2016, and the
  * leave-one-out of sequential recommendation (Kang and McAuley, 2018), over times.

@@ -180,11 +180,11 @@ static void mix_scores(const bench *b, float beta_a, float beta_c)
 }
 
 KERNEL_CLONES
-static int count_above(const float *score, size_t count, float floor)
+static int count_above(const float *score, size_t count, float threshold)
 {
     int above = 0;
     for (size_t n = 0; n < count; n++) {
-        above += score[n] > floor;
+        above += score[n] > threshold;
     }
     return above;
 }

@@ -6,7 +6,7 @@
  * and E0: an item starts as the mean of its modalities' whitened rows weighted by their k_m, a user
  * as the mean of their training items. Without modality initialisation, or where no item has any
  * feature, E0 is drawn from N(0, 1e-4^2) by the seed instead: from zeros alone nothing could be
- * learnt.
+ * learned.
  *
  * Deterministic. One thread calls.
  */

@@ -28,7 +28,7 @@ typedef struct tuning {
     dataset *d; /* derived; its modalities' neighbours are those of `prepared` */
     const tune_options *o;
     tune_result *r;
-    uint32_t budget, probe; /* epochs: all, and of a first round */
+    uint32_t budget, round_epochs; /* epochs: all, and of a first round */
     prepared p;
     bool is_prepared;
     uint32_t prepared_neighbours[MODALITIES_MAX];
@@ -115,7 +115,7 @@ static err_code try_candidate(tuning *t, candidate *c, const char *knob, uint32_
     train_options o = c->s.options;
     o.epochs = epochs;
     o.patience = 0;
-    o.eval_every = t->probe / 3 > 0 ? t->probe / 3 : 1;
+    o.eval_every = t->round_epochs / 3 > 0 ? t->round_epochs / 3 : 1;
     saver s = {t, c};
     void *from = c->image;
     size_t from_bytes = c->image_bytes;
@@ -191,24 +191,24 @@ static void admit_plain(candidate *c, size_t finalists, size_t count)
     }
 }
 
-/* How often the budget still has room for a probe. */
-static size_t probes_left(const tuning *t)
+/* For how many first rounds of one candidate the budget still has room. */
+static size_t rounds_left(const tuning *t)
 {
-    return t->budget > t->r->epochs ? (t->budget - t->r->epochs) / t->probe : 0;
+    return t->budget > t->r->epochs ? (t->budget - t->r->epochs) / t->round_epochs : 0;
 }
 
-/* One knob. c[0] is the setting so far; after the first race its value is known, and only a
- * candidate that clearly beats it in a final takes its place. What the budget has no room for is
- * left out: finals first, then candidates. Leaves the winner in the result. */
-static err_code race(tuning *t, const char *knob, candidate *c, size_t count, err *e)
+/* One knob. c[0] is the setting so far; after the first knob its value is known, and
+ * only a candidate that clearly beats it in a final takes its place. What the budget has no room
+ * for is left out: finals first, then candidates. Leaves the winner in the result. */
+static err_code successive_halving(tuning *t, const char *knob, candidate *c, size_t count, err *e)
 {
     err_code code = ERR_OK;
     size_t known = t->r->value > 0 ? 1 : 0;
     candidate *open = c + known;
-    size_t left = probes_left(t);
+    size_t left = rounds_left(t);
     size_t running = count - known < left ? count - known : left;
     for (size_t i = 0; code == ERR_OK && i < running; i++) {
-        code = try_candidate(t, &open[i], knob, t->probe, e);
+        code = try_candidate(t, &open[i], knob, t->round_epochs, e);
     }
     sort_best_first(open, running);
     size_t room = (left - running) / (LONGER - 1);
@@ -218,7 +218,7 @@ static err_code race(tuning *t, const char *knob, candidate *c, size_t count, er
         drop_image(t, &open[i]);
     }
     for (size_t i = 0; code == ERR_OK && i < finalists; i++) {
-        code = try_candidate(t, &open[i], knob, LONGER * t->probe, e);
+        code = try_candidate(t, &open[i], knob, LONGER * t->round_epochs, e);
     }
     sort_best_first(open, finalists);
     for (size_t i = 0; i < running; i++) {
@@ -337,59 +337,59 @@ static size_t neighbour_candidates(const tune_setting *now, size_t modalities, c
     return fits ? add(c, count, &s) : count;
 }
 
-static err_code race_all(tuning *t, err *e)
+static err_code choose_knobs(tuning *t, err *e)
 {
     tune_result *r = t->r;
     candidate c[CANDIDATES_MAX];
-    err_code code = race(t, "forward", c, forward_candidates(&r->best, c), e);
+    err_code code = successive_halving(t, "forward", c, forward_candidates(&r->best, c), e);
     if (code == ERR_OK && !t->o->gamma_only) {
-        code = race(t, "rate", c, rate_candidates(&r->best, c), e);
+        code = successive_halving(t, "rate", c, rate_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && t->d->modality_count > 0) {
-        code = race(t, "backward", c, backward_candidates(&r->best, c), e);
+        code = successive_halving(t, "backward", c, backward_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only) {
-        code = race(t, "weight-decay", c, decay_candidates(&r->best, c), e);
+        code = successive_halving(t, "weight-decay", c, decay_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only) {
-        code = race(t, "dimensions", c, dim_candidates(&r->best, c), e);
+        code = successive_halving(t, "dimensions", c, dim_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only) {
-        code = race(t, "layers", c, layer_candidates(&r->best, c), e);
+        code = successive_halving(t, "layers", c, layer_candidates(&r->best, c), e);
     }
     if (code == ERR_OK && !t->o->gamma_only && t->d->modality_count > 0) {
         size_t count = neighbour_candidates(&r->best, t->d->modality_count, c);
-        code = race(t, "neighbours", c, count, e);
+        code = successive_halving(t, "neighbours", c, count, e);
     }
     return code;
 }
 
-/* What a race of so many candidates takes, in probes: the first round, and finals that add
- * LONGER - 1 times as much. */
-static uint32_t race_probes(size_t running)
+/* What one knob with so many candidates takes, in first rounds of one candidate: the first round,
+ * and finals that add LONGER - 1 times as much. */
+static uint32_t rounds_of(size_t running)
 {
     return (uint32_t)(running + (running + 2) / 3 * (LONGER - 1));
 }
 
-/* Of all races. No race changes another's knob, so how many candidates each will have is known;
- * only in the first is the setting so far one of those that run. */
-static uint32_t probes(const tuning *t)
+/* Of all knobs. No knob changes the candidates of another, so how many candidates each will have
+ * is known; only in the first is the setting so far one of those that run. */
+static uint32_t all_rounds(const tuning *t)
 {
     candidate c[CANDIDATES_MAX];
     const tune_setting *base = &t->r->best;
     size_t modalities = t->d->modality_count;
-    uint32_t sum = race_probes(forward_candidates(base, c));
+    uint32_t sum = rounds_of(forward_candidates(base, c));
     if (modalities > 0) {
-        sum += race_probes(backward_candidates(base, c) - 1);
+        sum += rounds_of(backward_candidates(base, c) - 1);
     }
     if (!t->o->gamma_only) {
-        sum += race_probes(rate_candidates(base, c) - 1);
-        sum += race_probes(decay_candidates(base, c) - 1);
-        sum += race_probes(dim_candidates(base, c) - 1);
-        sum += race_probes(layer_candidates(base, c) - 1);
+        sum += rounds_of(rate_candidates(base, c) - 1);
+        sum += rounds_of(decay_candidates(base, c) - 1);
+        sum += rounds_of(dim_candidates(base, c) - 1);
+        sum += rounds_of(layer_candidates(base, c) - 1);
     }
     if (!t->o->gamma_only && modalities > 0) {
-        sum += race_probes(neighbour_candidates(base, modalities, c) - 1);
+        sum += rounds_of(neighbour_candidates(base, modalities, c) - 1);
     }
     return sum;
 }
@@ -405,8 +405,8 @@ static void start(tuning *t, const train_options *base)
     for (size_t m = 0; m < t->d->modality_count; m++) {
         t->r->best.neighbours[m] = t->d->modalities[m].neighbours;
     }
-    uint32_t all = probes(t);
-    t->probe = t->budget > all ? t->budget / all : 1;
+    uint32_t all = all_rounds(t);
+    t->round_epochs = t->budget > all ? t->budget / all : 1;
 }
 
 err_code tune_run(tune_result **out, const dataset *d, const train_options *base,
@@ -431,7 +431,7 @@ err_code tune_run(tune_result **out, const dataset *d, const train_options *base
                        d->modality_count);
     } else {
         start(&t, base);
-        code = race_all(&t, e);
+        code = choose_knobs(&t, e);
     }
     if (t.is_prepared) {
         prepared_fini(&t.p);

@@ -2,14 +2,15 @@
 /*
  * tune: chooses the strengths and a few other knobs by validation, within a budget of epochs.
  *
- * How much content should rule differs from shop to shop, and a wrong guess costs a fifth of the
- * recall. One knob is chosen after the other, each by a race: all candidates train for a few
- * epochs, the best third goes on for three times as long, the best of these is kept if it clearly
- * beats the setting so far. The first knob is the forward strength, from plain averaging, then the
- * learning rate, the backward strength, the weight decay, the dimensions, the layers and the
- * neighbours; later knobs are raced with the earlier ones as chosen. Candidates are few, so that
- * each trains long enough to show what it is worth.
- * Only validation interactions decide; where there are none, one of each user is set aside.
+ * The right weight of content differs from catalogue to catalogue, and a wrong one costs a fifth of
+ * the recall. Knobs are chosen one after the other, each by successive halving: all candidates
+ * train for a few epochs, the best third trains on to three times as many, and the best of these is
+ * kept if it clearly beats the setting so far. The first knob is the forward strength, from plain
+ * averaging; then come the learning rate, the backward strength, the weight decay, the dimensions,
+ * the layers and the neighbours, each with the earlier ones as chosen. Candidates are few, so that
+ * each trains long enough to show its worth.
+ *
+ * Only validation interactions decide. Where there are none, one of each user is set aside.
  *
  * Deterministic. One thread calls.
  */
@@ -25,11 +26,11 @@
 #include "core/model/dataset.h"
 #include "core/model/train_options.h"
 
-/* Training epochs for all races together, unless told otherwise. */
+/* Training epochs for all knobs together, by default. */
 enum { TUNE_BUDGET_DEFAULT = 800, TUNE_BUDGET_GAMMA = 420 };
 
 /* A setting is left only for one whose metric is so many times its own. Seeds alone move it by 3 %
- * (tiktok), and races that each take the luckiest of near equals end behind where they began. */
+ * (tiktok), so taking the luckiest of near equals at every knob ends behind the start. */
 #define TUNE_GAIN_MIN 1.04
 
 typedef struct tune_setting {
@@ -43,7 +44,7 @@ typedef struct tune_trial {
     tune_setting setting;
     uint32_t epochs; /* trained */
     double value;    /* best validation metric within them */
-    bool chosen;     /* the best of its race */
+    bool chosen;     /* the best of its knob */
 } tune_trial;
 
 typedef struct tune_result {
@@ -55,7 +56,7 @@ typedef struct tune_result {
 } tune_result;
 
 typedef struct tune_options {
-    uint32_t budget_epochs; /* 0: the default; with few, the races that have no room are left out */
+    uint32_t budget_epochs; /* 0: the default; with few, the last knobs are left out */
     bool gamma_only;        /* only the two strengths: the rule of `--gamma auto` */
     /* Called after every trial; may be NULL. */
     void (*trial)(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget);

@@ -143,7 +143,7 @@ err_code item_graph_new(csr **out, const neighbour_lists *lists, size_t count, s
         code = normalise(s, e);
     }
     if (code == ERR_OK) {
-        code = csr_split(s, threads, e);
+        code = csr_balance(s, threads, e);
     }
     csr_free(m);
     csr_free(t);

@@ -145,7 +145,7 @@ static bool clusters_save(const vector_index *index)
     enum { PRODUCT_GAIN = 8 };
     index_stats stats;
     index_stats_get(index, &stats);
-    return stats.clusters_read * PRODUCT_GAIN < stats.clusters;
+    return stats.nprobe * PRODUCT_GAIN < stats.clusters;
 }
 
 static err_code search_clusters(const vector_index *index, const rows *from, const knn_options *o,

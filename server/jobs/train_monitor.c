@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/jobs/train_watch.h"
+#include "server/jobs/train_monitor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static double seconds(void *ctx)
     return clock_seconds();
 }
 
-void train_watch_tell(const train_watch *w, const char *fmt, ...)
+void train_monitor_tell(const train_monitor *w, const char *fmt, ...)
 {
     char line[256];
     va_list args;
@@ -35,7 +35,7 @@ void train_watch_tell(const train_watch *w, const char *fmt, ...)
     (void)written;
 }
 
-static void tell_epoch(train_watch *w, const train_progress *p)
+static void tell_epoch(train_monitor *w, const train_progress *p)
 {
     char value[64] = "", left[32] = "";
     if (p->valid != NULL) {
@@ -46,11 +46,11 @@ static void tell_epoch(train_watch *w, const train_progress *p)
         double rate = (p->seconds - w->first_seconds) / (p->epoch - w->first_epoch);
         snprintf(left, sizeof left, " left=%.1f", rate * (p->epochs - p->epoch));
     }
-    train_watch_tell(w, "epoch=%u epochs=%u loss=%.6f%s%s", p->epoch, p->epochs, p->loss, value,
-                     left);
+    train_monitor_tell(w, "epoch=%u epochs=%u loss=%.6f%s%s", p->epoch, p->epochs, p->loss, value,
+                       left);
 }
 
-static void show(train_watch *w, const train_progress *p)
+static void show(train_monitor *w, const train_progress *p)
 {
     char note[128];
     int at = snprintf(note, sizeof note, "loss %.4f", p->loss);
@@ -63,16 +63,16 @@ static void show(train_watch *w, const train_progress *p)
 
 static void on_progress(void *ctx, const train_progress *p)
 {
-    train_watch *w = ctx;
+    train_monitor *w = ctx;
     if (p->phase == TRAIN_PREPARING) {
         if (!w->quiet && p->what != NULL) {
             fprintf(stderr, "preparing %s\n", p->what);
         }
-        train_watch_tell(w, "epoch=0 epochs=%u", p->epochs);
+        train_monitor_tell(w, "epoch=0 epochs=%u", p->epochs);
         return;
     }
     if (w->running && p->epochs != w->total) { /* the second run of a refit */
-        train_watch_end(w);
+        train_monitor_end(w);
     }
     if (!w->running) {
         w->running = true;
@@ -91,14 +91,14 @@ static void on_progress(void *ctx, const train_progress *p)
 
 static err_code save(void *ctx, const void *bytes, size_t count, err *e)
 {
-    train_watch *w = ctx;
+    train_monitor *w = ctx;
     slice image = {bytes, count};
     err_code code = checkpoint_file_put(w->s, w->seq, image, e);
     w->saved = w->saved || code == ERR_OK;
     return code;
 }
 
-void train_watch_init(train_watch *w, const train_options *o)
+void train_monitor_init(train_monitor *w, const train_options *o)
 {
     train_metric_text(w->metric, o->select_metric, o->select_at);
     w->select_metric = o->select_metric;
@@ -107,7 +107,7 @@ void train_watch_init(train_watch *w, const train_options *o)
     w->epoch = w->best_epoch = 0;
 }
 
-train_hooks train_watch_hooks(train_watch *w)
+train_hooks train_monitor_hooks(train_monitor *w)
 {
     return (train_hooks){.seconds = seconds,
                          .progress = on_progress,
@@ -116,7 +116,7 @@ train_hooks train_watch_hooks(train_watch *w)
                          .ctx = w};
 }
 
-void train_watch_end(train_watch *w)
+void train_monitor_end(train_monitor *w)
 {
     if (w->running) {
         progress_finish(&w->bar, NULL);

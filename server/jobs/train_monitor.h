@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_watch: the hooks through which a training is seen, stopped and saved.
+ * train_monitor: the hooks through which a training is seen, stopped and saved.
  *
  * The bar goes to standard error; one line an epoch goes to --progress-fd, where a server that
  * started the training reads it ("epoch=3 epochs=500 loss=0.31 metric=NDCG@20 value=0.0346
  * left=12.5", what is not known left out, and "generation=4" at the end).
  */
-#ifndef SERVER_TRAIN_WATCH_H
-#define SERVER_TRAIN_WATCH_H
+#ifndef SERVER_TRAIN_MONITOR_H
+#define SERVER_TRAIN_MONITOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 #include "server/jobs/progress.h"
 #include "storage/env/store.h"
 
-typedef struct train_watch {
+typedef struct train_monitor {
     /* Set by the caller. */
     store *s;        /* checkpoints go here; NULL: none */
     uint64_t seq;    /* of the data */
@@ -31,15 +31,15 @@ typedef struct train_watch {
     double first_seconds; /* when the first epoch here began */
     uint32_t first_epoch;
     bool running, saved;
-} train_watch;
+} train_monitor;
 
-/* train_watch_init fills the rest from the options. train_watch_hooks borrows `w`. */
-void train_watch_init(train_watch *w, const train_options *o);
-train_hooks train_watch_hooks(train_watch *w);
+/* train_monitor_init fills the rest from the options. train_monitor_hooks borrows `w`. */
+void train_monitor_init(train_monitor *w, const train_options *o);
+train_hooks train_monitor_hooks(train_monitor *w);
 
-/* train_watch_end ends the bar; train_watch_tell writes one line to the progress descriptor. */
-void train_watch_end(train_watch *w);
-void train_watch_tell(const train_watch *w, const char *fmt, ...)
+/* train_monitor_end ends the bar; train_monitor_tell writes one line to the progress descriptor. */
+void train_monitor_end(train_monitor *w);
+void train_monitor_tell(const train_monitor *w, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif
