@@ -16,19 +16,19 @@ static void scale_rows(const float *x, const float *w, size_t rows, size_t dim, 
     }
 }
 
-const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch)
+const float *fsc_forward(const fsc *op, const float *embeddings, float *h, float *scratch)
 {
     if (op->layers == 0) {
-        scale_rows(e, op->w, op->a->rows, op->dim, h);
+        scale_rows(embeddings, op->w, op->a->rows, op->dim, h);
         return NULL;
     }
-    const float *in = e;
-    const float *before = e;
+    const float *in = embeddings;
+    const float *before = embeddings;
     for (uint32_t l = 1; l <= op->layers; l++) {
         /* Alternate so that the last layer lands in h. */
         float *out = (op->layers - l) % 2 == 0 ? h : scratch;
         fsc_pass p = {.a = op->a, .dim = op->dim, .f = op->f, .out = out, .threads = op->threads};
-        p.base.x = e;
+        p.base.x = embeddings;
         p.in.x = in;
         p.last = op->a->rows;
         p.scale = l == op->layers ? op->w : NULL;

@@ -35,7 +35,7 @@ typedef struct fsc {
 /* fsc_forward writes h (N, dim) = FSC(e); scratch (N, dim). None may overlap. By symmetry it turns
  * the gradient of H into that of E too. Returns X_{L-1} (N, dim), from which G = w f X_{L-1}: it is
  * `e` or `scratch`, or NULL with 0 layers. */
-const float *fsc_forward(const fsc *op, const float *e, float *h, float *scratch);
+const float *fsc_forward(const fsc *op, const float *embeddings, float *h, float *scratch);
 
 /* fsc_g writes g (rows, dim) = w f X_{L-1} from what fsc_forward returned, at the rows wanted; NULL
  * gives zeros. g may be `last` itself. */

@@ -251,10 +251,10 @@ static void draw_items(const shop *p, float *item_e)
             centre[j] = (float)rng_normal(&r) / sqrtf(1 + 0.1F * (float)j);
         }
         for (uint32_t m = 0; m < BUNCH && (uint64_t)b * BUNCH + m < p->items; m++) {
-            float *e = item_e + (size_t)item_at(p, b, m) * DIM;
+            float *embedding = item_e + (size_t)item_at(p, b, m) * DIM;
             float size = 0.3F + 0.7F * powf(1 - (float)m / BUNCH, 3);
             for (size_t j = 0; j < DIM; j++) {
-                e[j] =
+                embedding[j] =
                     size * (centre[j] + 0.5F * (float)rng_normal(&r) / sqrtf(1 + 0.1F * (float)j));
             }
         }
@@ -266,15 +266,15 @@ static void mean_users(const shop *p, const float *item_e, float *user_e)
     for (size_t at = 0; at < p->pair_count;) {
         uint32_t user = p->pairs[at].user;
         size_t end = at;
-        float *e = user_e + (size_t)user * DIM;
+        float *embedding = user_e + (size_t)user * DIM;
         for (; end < p->pair_count && p->pairs[end].user == user; end++) {
             const float *item = item_e + (size_t)p->pairs[end].item * DIM;
             for (size_t j = 0; j < DIM; j++) {
-                e[j] += item[j];
+                embedding[j] += item[j];
             }
         }
         for (size_t j = 0; j < DIM; j++) {
-            e[j] /= (float)(end - at);
+            embedding[j] /= (float)(end - at);
         }
         at = end;
     }

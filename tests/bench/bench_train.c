@@ -110,7 +110,7 @@ static void shop_fini(shop *x)
 typedef struct training {
     shop *x;
     size_t dim;
-    float *w, *f, *b, *e, *m, *v;
+    float *w, *f, *b, *embeddings, *m, *v;
     float *layer;     /* (users + items, dim) and */
     float *direction; /* (items, dim), for single kernels */
     stepper *step;
@@ -144,14 +144,14 @@ static void training_init(training *t, shop *x, size_t dim)
     t->w = table(dim);
     t->f = table(dim);
     t->b = table(dim);
-    t->e = table(floats);
+    t->embeddings = table(floats);
     t->m = table(floats);
     t->v = table(floats);
     stepwise_layer(0.2, dim, t->f);
     stepwise_smoothing(0.2, dim, t->b);
     stepwise_scale(t->f, dim, 3, t->w);
     for (size_t i = 0; i < floats; i++) {
-        t->e[i] = (float)(0.1 * (rng_uniform(&t->r) - 0.5));
+        t->embeddings[i] = (float)(0.1 * (rng_uniform(&t->r) - 0.5));
     }
     t->users = need(mem_array(x->z.batch, sizeof *t->users));
     t->positives = need(mem_array(x->z.batch, sizeof *t->positives));
@@ -169,7 +169,7 @@ static void training_init(training *t, shop *x, size_t dim)
                      .weight_decay = 0.1,
                      .batch_max = x->z.batch,
                      .threads = threads,
-                     .e = t->e,
+                     .embeddings = t->embeddings,
                      .m = t->m,
                      .v = t->v};
     must(stepper_new(&t->step, &c, &e), &e);
@@ -181,7 +181,7 @@ static void training_fini(training *t)
 {
     stepper_free(t->step);
     bpr_free(t->loss);
-    float *tables[] = {t->w, t->f, t->b, t->e, t->m, t->v};
+    float *tables[] = {t->w, t->f, t->b, t->embeddings, t->m, t->v};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         mem_free(tables[i]);
     }
@@ -202,8 +202,8 @@ static void forward_layer(void *ctx)
 {
     training *t = ctx;
     fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .threads = threads};
-    p.base.x = t->e;
-    p.in.x = t->e;
+    p.base.x = t->embeddings;
+    p.in.x = t->embeddings;
     p.out = t->layer;
     p.last = t->x->a->rows;
     fsc_pass_rows(&p);
@@ -224,8 +224,8 @@ static void forward_last(void *ctx)
 {
     training *t = ctx;
     fsc_pass p = {.a = t->x->a, .dim = t->dim, .f = t->f, .scale = t->w, .threads = threads};
-    p.base.x = t->e;
-    p.in.x = t->e;
+    p.base.x = t->embeddings;
+    p.in.x = t->embeddings;
     p.out = t->loss->h;
     fsc_pass_list(&p, t->loss->row, t->loss->slots);
 }
@@ -233,7 +233,7 @@ static void forward_last(void *ctx)
 static void adam(void *ctx)
 {
     training *t = ctx;
-    adamw o = {.e = t->e, .m = t->m, .v = t->v, .lr = 1e-3F, .time = 100};
+    adamw o = {.embeddings = t->embeddings, .m = t->m, .v = t->v, .lr = 1e-3F, .time = 100};
     o.last = (fsc_pass){.a = t->x->a, .dim = t->dim, .f = t->f, .scale = t->w, .threads = threads};
     o.last.base = (fsc_rows){t->loss->g, t->loss->slot_of, t->loss->zero};
     o.last.in.x = t->layer;
@@ -251,7 +251,7 @@ static void smooth(void *ctx)
     training *t = ctx;
     float *const scratch[2] = {t->layer + t->x->z.items * t->dim, t->layer};
     bsc op = {t->x->s, t->b, t->w, t->dim, 3, threads};
-    bsc_apply(&op, t->direction, scratch, 1e-9F, t->e + t->x->z.users * t->dim);
+    bsc_apply(&op, t->direction, scratch, 1e-9F, t->embeddings + t->x->z.users * t->dim);
 }
 
 static void gradient(void *ctx)

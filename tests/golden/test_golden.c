@@ -197,7 +197,7 @@ static stepper *new_stepper(setting *s, size_t batch)
                      .weight_decay = s->g->weight_decay,
                      .batch_max = batch,
                      .threads = 2,
-                     .e = s->e,
+                     .embeddings = s->e,
                      .m = s->m,
                      .v = s->v};
     stepper *step = NULL;

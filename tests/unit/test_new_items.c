@@ -53,12 +53,12 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     for (size_t i = 0; i < v->base->trained; i++) {
         double square = 0;
         for (size_t j = 0; j < SHOP_DIM; j++) {
-            square += pow((double)v->base->e[i * SHOP_DIM + j], 2);
+            square += pow((double)v->base->embeddings[i * SHOP_DIM + j], 2);
         }
         largest = fmax(largest, square);
     }
     for (size_t j = 0; j < SHOP_DIM; j++) {
-        norm += pow((double)cold->e[j], 2);
+        norm += pow((double)cold->embedding[j], 2);
     }
     assert_true(norm <= largest * 1.0001);
     cold_item_free(cold);
@@ -239,7 +239,7 @@ static void the_links_of_items_posted_together_are_those_of_their_features(void 
         assert_int_equal(coldstart_embed(&alone, c, features[i], requests[i].count, NULL), ERR_OK);
         assert_int_equal(alone->link_count, one->link_count);
         assert_memory_equal(alone->links, one->links, one->link_count * sizeof *one->links);
-        assert_memory_equal(alone->e, one->e, SHOP_DIM * sizeof *one->e);
+        assert_memory_equal(alone->embedding, one->embedding, SHOP_DIM * sizeof *one->embedding);
         assert_int_equal(alone->neighbour_count, one->neighbour_count);
         assert_memory_equal(alone->neighbours, one->neighbours,
                             one->neighbour_count * sizeof *one->neighbours);
@@ -269,7 +269,7 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
     live_acquire(s->live, &f.hold);
     assert_int_equal(coldstart_prepare(&whole, f.hold.view, room.features, 2, NULL), ERR_OK);
     assert_int_equal(coldstart_prepare(&half, f.hold.view, room.features, 1, NULL), ERR_OK);
-    whole->e[0] += 7; /* so that it is seen which one was taken */
+    whole->embedding[0] += 7; /* so that it is seen which one was taken */
     const cold_item *tried[] = {whole, half, whole};
     for (int n = 0; n < 3; n++) {
         whole->generation = n == 2 ? 99 : 1;
@@ -278,8 +278,8 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
         assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
         live_release(s->live, &f.hold);
         live_acquire(s->live, &f.hold);
-        const float *e = view_vector(f.hold.view, row, VECTOR_E);
-        assert_true(fabsf(e[0] - whole->e[0] + (n == 0 ? 0 : 7)) < 1e-5F);
+        const float *embedding = view_vector(f.hold.view, row, VECTOR_E);
+        assert_true(fabsf(embedding[0] - whole->embedding[0] + (n == 0 ? 0 : 7)) < 1e-5F);
     }
     cold_item_free(whole);
     cold_item_free(half);
@@ -309,7 +309,7 @@ static void features_too_large_to_measure_count_as_missing(void **state)
     assert_int_equal(cold->used, 2);
     assert_int_equal(cold->missing, 1);
     for (size_t j = 0; j < SHOP_DIM; j++) {
-        assert_true(isfinite(cold->e[j]));
+        assert_true(isfinite(cold->embedding[j]));
     }
     cold_item_free(cold);
     assert_int_equal(coldstart_prepare(&cold, f.hold.view, &room.features[1], 1, NULL), ERR_OK);
@@ -334,7 +334,7 @@ static void a_row_that_is_not_finite_is_never_placed(void **state)
     live_release(s->live, &f.hold);
     live_acquire(s->live, &f.hold);
     assert_int_equal(coldstart_prepare(&cold, f.hold.view, room.features, 2, NULL), ERR_OK);
-    cold->e[3] = NAN;
+    cold->embedding[3] = NAN;
     room.item.prepared = cold;
     change_list list = {&c, 1, ++s->seq};
     assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);

@@ -102,7 +102,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
     assert_int_equal(live_swap(s->live, b, &swapped, NULL), ERR_OK);
     live_acquire(s->live, &f.hold);
     const view *v = f.hold.view;
-    static float e[SHOP_USERS_MAX][SHOP_DIM], h[SHOP_USERS_MAX][SHOP_DIM];
+    static float embedding[SHOP_USERS_MAX][SHOP_DIM], h[SHOP_USERS_MAX][SHOP_DIM];
     static float items[SHOP_ITEMS_MAX][SHOP_DIM], item_h[SHOP_ITEMS_MAX][SHOP_DIM];
     static pair pairs[SHOP_USERS_MAX * SHOP_EDGES_MAX];
     size_t count = 0, compared = 0;
@@ -125,7 +125,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
         size_t n = shop_profile(s, user, NULL, 0, own);
         shop_user_e(v, user, own, n, row);
         for (size_t j = 0; j < SHOP_DIM && n > 0; j++) {
-            e[user][j] = (float)row[j];
+            embedding[user][j] = (float)row[j];
         }
     }
     fsc_tables whole = {.users = s->user_rows,
@@ -134,7 +134,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
                         .layers = (uint32_t)v->base->layers,
                         .w = v->base->w,
                         .f = v->base->f,
-                        .user_e = e[0],
+                        .user_e = embedding[0],
                         .item_e = items[0],
                         .pairs = pairs,
                         .pair_count = count,

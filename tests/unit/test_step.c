@@ -29,7 +29,7 @@ typedef struct problem {
     dataset *d;
     csr *a, *s;
     float *w, *f, *b, *scale;
-    float *e, *m, *v;
+    float *embeddings, *m, *v;
     uint32_t batch_users[BATCH], positives[BATCH], negatives[BATCH];
 } problem;
 
@@ -63,7 +63,7 @@ static void problem_init(problem *p, size_t users, size_t items, size_t dim, uin
     assert_int_equal(interaction_graph_new(&p->a, &list, 2, &e), ERR_OK);
     random_neighbours(&p->s, items);
     size_t floats = p->rows * dim;
-    float **tables[] = {&p->w, &p->f, &p->b, &p->scale, &p->e, &p->m, &p->v};
+    float **tables[] = {&p->w, &p->f, &p->b, &p->scale, &p->embeddings, &p->m, &p->v};
     for (size_t i = 0; i < 7; i++) {
         *tables[i] = mem_table(i < 4 ? dim : floats, sizeof(float));
         assert_non_null(*tables[i]);
@@ -73,7 +73,7 @@ static void problem_init(problem *p, size_t users, size_t items, size_t dim, uin
     stepwise_scale(p->f, dim, layers, p->w);
     stepwise_scale(p->b, dim, layers, p->scale);
     for (size_t i = 0; i < floats; i++) {
-        p->e[i] = (float)(0.3 * rng_normal(&r));
+        p->embeddings[i] = (float)(0.3 * rng_normal(&r));
     }
     for (size_t k = 0; k < BATCH; k++) {
         const pair *x = &p->d->train[rng_below(&r, (uint32_t)p->d->train_count)];
@@ -89,7 +89,7 @@ static void problem_fini(problem *p)
     dataset_free(p->d);
     csr_free(p->a);
     csr_free(p->s);
-    float *tables[] = {p->w, p->f, p->b, p->scale, p->e, p->m, p->v};
+    float *tables[] = {p->w, p->f, p->b, p->scale, p->embeddings, p->m, p->v};
     for (size_t i = 0; i < 7; i++) {
         mem_free(tables[i]);
     }
@@ -166,7 +166,7 @@ static double run_step(problem *p, bool smooth, int threads)
                      .weight_decay = 0.5,
                      .batch_max = BATCH,
                      .threads = threads,
-                     .e = p->e,
+                     .embeddings = p->embeddings,
                      .m = p->m,
                      .v = p->v};
     stepper *s = NULL;
@@ -185,7 +185,7 @@ static void check_step(problem *p, bool smooth)
     size_t floats = p->rows * p->dim, item_at = p->users * p->dim;
     assert_true(floats <= TABLE_MAX);
     for (size_t i = 0; i < floats; i++) {
-        e[i] = (double)p->e[i];
+        e[i] = (double)p->embeddings[i];
     }
     double expected = plain_loss(p, e);
     double largest = 0;
@@ -212,7 +212,7 @@ static void check_step(problem *p, bool smooth)
     }
     for (size_t i = 0; i < floats; i++) {
         double after = e[i] * (1 - 0.01 * 0.5) - 0.01 * moved[i];
-        assert_true(fabs(after - (double)p->e[i]) < 2e-5);
+        assert_true(fabs(after - (double)p->embeddings[i]) < 2e-5);
     }
 }
 
@@ -260,7 +260,7 @@ static void steps_do_not_depend_on_the_number_of_threads(void **state)
     problem_init(&three, 4000, 900, 64, 3);
     run_step(&one, true, 1);
     run_step(&three, true, 3);
-    assert_memory_equal(one.e, three.e, one.rows * one.dim * sizeof(float));
+    assert_memory_equal(one.embeddings, three.embeddings, one.rows * one.dim * sizeof(float));
     problem_fini(&one);
     problem_fini(&three);
 }

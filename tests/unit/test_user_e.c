@@ -53,12 +53,12 @@ static void look_again(fixture *f)
 }
 
 /* own_row gives what a request starts from; false for a user without items that count. */
-static bool own_row(const fixture *f, uint32_t user, float *e)
+static bool own_row(const fixture *f, uint32_t user, float *embedding)
 {
     recommend_query q = RECOMMEND_QUERY_INIT;
     q.user = user;
     assert_int_equal(user_profile(f->hold.view, &q, false, f->scratch, NULL), ERR_OK);
-    user_e(f->hold.view, user, f->scratch, e);
+    user_e(f->hold.view, user, f->scratch, embedding);
     return f->scratch->profile_count > 0;
 }
 
@@ -98,10 +98,10 @@ static void without_news_a_row_is_the_trained_one_bit_for_bit(void **state)
     trained_shop(&f, 60);
     size_t compared = 0;
     for (uint32_t user = 0; user < f.shop->user_rows; user++) {
-        float e[SHOP_DIM];
-        if (own_row(&f, user, e)) {
+        float embedding[SHOP_DIM];
+        if (own_row(&f, user, embedding)) {
             compared++;
-            assert_memory_equal(e, trained_row(&f, user), sizeof e);
+            assert_memory_equal(embedding, trained_row(&f, user), sizeof embedding);
         }
     }
     assert_true(compared > 30);
@@ -143,7 +143,7 @@ static void fewer_items_than_were_trained_on_are_no_news(void **state)
 {
     (void)state;
     fixture f;
-    float e[SHOP_DIM];
+    float embedding[SHOP_DIM];
     trained_shop(&f, 62);
     for (uint32_t user = 0; user < f.shop->user_rows; user++) {
         while (f.shop->users[user].edge_count > 1) {
@@ -152,8 +152,8 @@ static void fewer_items_than_were_trained_on_are_no_news(void **state)
     }
     look_again(&f);
     for (uint32_t user = 0; user < f.shop->user_rows; user++) {
-        if (own_row(&f, user, e)) {
-            assert_memory_equal(e, trained_row(&f, user), sizeof e);
+        if (own_row(&f, user, embedding)) {
+            assert_memory_equal(embedding, trained_row(&f, user), sizeof embedding);
         }
     }
     forget_shop(&f);
@@ -171,16 +171,16 @@ static void the_latest_items_are_the_news_in_whatever_order_they_lie(void **stat
     }
     look_again(&f);
     for (uint32_t user = 0; user < f.shop->user_rows; user++) {
-        float e[SHOP_DIM];
+        float embedding[SHOP_DIM];
         double wanted[SHOP_DIM];
         shop_own own[SHOP_EDGES_MAX];
         size_t n = shop_profile(f.shop, user, NULL, 0, own);
-        if (!own_row(&f, user, e)) {
+        if (!own_row(&f, user, embedding)) {
             continue;
         }
         shop_user_e(f.hold.view, user, own, n, wanted);
         for (size_t j = 0; j < SHOP_DIM; j++) {
-            assert_true(fabs((double)e[j] - wanted[j]) < 1e-5);
+            assert_true(fabs((double)embedding[j] - wanted[j]) < 1e-5);
         }
         const base *b = f.hold.view->base;
         moved += user < b->users && n > b->user_pairs[user];
@@ -263,7 +263,7 @@ static void world_close(world *w)
 }
 
 /* rows loads the store as a start does and gives every user's own row and row of H. */
-static void rows(const world *w, float e[USERS][DIM], float h[USERS][DIM])
+static void rows(const world *w, float embedding[USERS][DIM], float h[USERS][DIM])
 {
     live *l = NULL;
     base *b = NULL;
@@ -284,7 +284,7 @@ static void rows(const world *w, float e[USERS][DIM], float h[USERS][DIM])
         memset(h[user], 0, sizeof h[user]);
         (void)recommend_user_vector(hold.view, user, NULL, 0, s, h[user]);
         assert_int_equal(user_profile(hold.view, &q, false, s, NULL), ERR_OK);
-        user_e(hold.view, user, s, e[user]);
+        user_e(hold.view, user, s, embedding[user]);
     }
     recommend_scratch_free(s);
     live_release(l, &hold);

@@ -30,7 +30,7 @@ bool text_row(const view *v, const cold_item *text, bool personal, recommend_scr
     size_t dim = b->dim;
     float *own = s->m; /* free until the query is balanced */
     for (size_t j = 0; j < dim; j++) {
-        own[j] = b->w[j] * text->e[j] * (1 + (b->layers > 0 ? b->f[j] : 0));
+        own[j] = b->w[j] * text->embedding[j] * (1 + (b->layers > 0 ? b->f[j] : 0));
     }
     float length = sqrtf(scan_dot(own, own, dim));
     float theirs = personal ? sqrtf(scan_dot(s->h, s->h, dim)) : 0;
@@ -53,7 +53,7 @@ bool text_h(const view *v, const cold_item *text, recommend_scratch *s)
         return false;
     }
     for (size_t j = 0; j < v->base->dim; j++) {
-        s->h[j] = v->base->w[j] * text->e[j];
+        s->h[j] = v->base->w[j] * text->embedding[j];
     }
     return true;
 }

@@ -55,9 +55,9 @@ static void mean_e(const view *v, const recommend_scratch *s, uint32_t time, flo
         sum += s->profile[i].time >= time ? (double)s->profile[i].weight : 0;
     }
     for (size_t i = 0; i < s->profile_count; i++) {
-        const float *e = view_vector(v, s->profile[i].item, VECTOR_E);
-        if (e != NULL && s->profile[i].time >= time) {
-            add_scaled(out, e, (float)((double)s->profile[i].weight / sum), v->base->dim);
+        const float *embedding = view_vector(v, s->profile[i].item, VECTOR_E);
+        if (embedding != NULL && s->profile[i].time >= time) {
+            add_scaled(out, embedding, (float)((double)s->profile[i].weight / sum), v->base->dim);
         }
     }
 }

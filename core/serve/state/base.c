@@ -155,7 +155,7 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->user_w = taken->user_w != NULL ? taken->user_w : taken->w;
     b->f = taken->f;
     b->g = taken->item_g;
-    b->e = taken->item_e;
+    b->embeddings = taken->item_e;
     b->user_e = taken->user_e;
     b->user_pairs = taken->user_pairs;
     b->links = taken->links;

@@ -47,7 +47,7 @@ struct base {
     vector_index *index;
     const float *h;                  /* (items, dim) the index's own memory */
     const float *g;                  /* (items, dim) */
-    const float *e;                  /* (items, dim) */
+    const float *embeddings;         /* (items, dim) */
     const float *user_e;             /* (users, dim) */
     const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
     float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */

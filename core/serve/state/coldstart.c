@@ -22,7 +22,7 @@
 void cold_item_free(cold_item *item)
 {
     if (item != NULL) {
-        mem_free(item->e);
+        mem_free(item->embedding);
         mem_free(item->links);
         mem_free(item);
     }
@@ -194,11 +194,11 @@ static void add_neighbours(embedding *in, bool residuals)
         uint32_t row = item->neighbours[i].item;
         float share = weights[i] / sum;
         for (size_t j = 0; j < c->dim; j++) {
-            item->e[j] += share * c->m->item_e[(size_t)row * c->dim + j];
+            item->embedding[j] += share * c->m->item_e[(size_t)row * c->dim + j];
         }
         if (residuals) {
             cold_input_row(c, row, in->input);
-            map_row(c, in->input, -share, item->e);
+            map_row(c, in->input, -share, item->embedding);
         }
     }
 }
@@ -211,11 +211,11 @@ static void make_mi(embedding *in)
         float k = (float)c->m->modalities[m].neighbours * (float)(in->item->used >> m & 1);
         sum += k;
         for (size_t j = 0; j < c->dim; j++) {
-            in->item->e[j] += k * in->input[m * c->dim + j];
+            in->item->embedding[j] += k * in->input[m * c->dim + j];
         }
     }
     for (size_t j = 0; j < c->dim && sum > 0; j++) {
-        in->item->e[j] /= sum;
+        in->item->embedding[j] /= sum;
     }
 }
 
@@ -230,15 +230,15 @@ static void make_row(embedding *in)
             make_mi(in); /* like nothing there is, or features of zeros */
         }
         break;
-    case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->e); break;
+    case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->embedding); break;
     case COLDSTART_RESIDUALS:
-        map_row(c, in->input, 1, in->item->e);
+        map_row(c, in->input, 1, in->item->embedding);
         add_neighbours(in, true);
         break;
     }
-    float norm = sqrtf(scan_dot(in->item->e, in->item->e, c->dim));
+    float norm = sqrtf(scan_dot(in->item->embedding, in->item->embedding, c->dim));
     for (size_t j = 0; norm > c->norm_max && j < c->dim; j++) {
-        in->item->e[j] *= c->norm_max / norm;
+        in->item->embedding[j] *= c->norm_max / norm;
     }
 }
 
@@ -261,8 +261,8 @@ static err_code embedding_init(embedding *in, const coldstart *c, cold_seek *see
     }
     in->item->generation = c->generation;
     in->item->dim = c->dim;
-    in->item->e = mem_array(c->dim, sizeof(float));
-    return in->item->e != NULL ? ERR_OK : err_nomem(e, "a new item's vector");
+    in->item->embedding = mem_array(c->dim, sizeof(float));
+    return in->item->embedding != NULL ? ERR_OK : err_nomem(e, "a new item's vector");
 }
 
 static void embedding_fini(embedding *in, cold_seek *seek)

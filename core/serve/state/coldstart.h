@@ -34,7 +34,7 @@ typedef struct cold_item {
     uint32_t used;    /* bit m: modality m of the generation was there */
     uint32_t missing; /* bit m: it was not, or its numbers are too large to be measured */
     size_t dim;
-    float *e; /* (dim) the row of E; all zero without any modality */
+    float *embedding; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;
     cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* by modality, then best first */
     links_entry *links; /* (link_count <= COLD_LINKS_MAX) to trained items, ascending by target */

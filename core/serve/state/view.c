@@ -131,13 +131,13 @@ const float *view_vector(const view *v, uint32_t row, vector_kind kind)
         return NULL;
     }
     size_t slot = view_slot(v, row), at = row;
-    const float *tables[] = {b->h, b->g, b->e};
+    const float *tables[] = {b->h, b->g, b->embeddings};
     if (slot != SIZE_MAX) {
         const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
         at = slot % DELTA_CHUNK_ROWS;
         tables[VECTOR_H] = chunk->h;
         tables[VECTOR_G] = chunk->g;
-        tables[VECTOR_E] = chunk->e;
+        tables[VECTOR_E] = chunk->embedding;
     }
     return tables[kind] + at * b->dim;
 }

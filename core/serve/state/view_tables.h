@@ -53,7 +53,7 @@ typedef struct user_list {
 /* The vectors beside the index, append-only at fixed addresses. A view sees the first
  * delta_count slots of it. */
 typedef struct delta_chunk {
-    float *h, *g, *e; /* (DELTA_CHUNK_ROWS, dim) */
+    float *h, *g, *embedding; /* (DELTA_CHUNK_ROWS, dim) */
     uint32_t rows[DELTA_CHUNK_ROWS];
 } delta_chunk;
 

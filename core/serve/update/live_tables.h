@@ -81,7 +81,7 @@ err_code live_place(live *l, const change_item *item, err *e) ERR_CHECKED;
 err_code live_unplace(live *l, uint32_t row, err *e) ERR_CHECKED;
 
 typedef struct vector_row {
-    const float *h, *g, *e; /* (dim) */
+    const float *h, *g, *embedding; /* (dim) */
 } vector_row;
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
 

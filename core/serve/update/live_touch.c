@@ -20,7 +20,7 @@ enum { TOUCH_USERS_MAX = 64 };
 
 /* move writes the item's new H and G. */
 static void move(const view *v, uint32_t item, float gain, double user_degree, const float *user,
-                 float *h, float *g, const float *e)
+                 float *h, float *g, const float *embedding)
 {
     const base *b = v->base;
     double after = view_item_degree(v, item), before = after - (double)gain;
@@ -28,7 +28,7 @@ static void move(const view *v, uint32_t item, float gain, double user_degree, c
     float kept = before > 1e-6 ? (float)sqrt(before / after) : 0;
     float step = (float)((double)gain / sqrt(user_degree * after));
     for (size_t j = 0; j < b->dim; j++) {
-        float own = b->w[j] * e[j];
+        float own = b->w[j] * embedding[j];
         float others = old != NULL ? old[j] - own : 0;
         h[j] = own + kept * others + step * b->f[j] * user[j];
         g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;

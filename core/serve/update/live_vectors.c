@@ -19,7 +19,7 @@ static void chunk_free(delta_chunk *chunk)
     if (chunk != NULL) {
         mem_free(chunk->h);
         mem_free(chunk->g);
-        mem_free(chunk->e);
+        mem_free(chunk->embedding);
         mem_free(chunk);
     }
 }
@@ -42,9 +42,9 @@ static err_code chunk_new(delta_chunk **out, const delta *d, err *e)
     if (chunk != NULL) {
         chunk->h = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
         chunk->g = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
-        chunk->e = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
+        chunk->embedding = mem_table(DELTA_CHUNK_ROWS * d->dim, sizeof(float));
     }
-    if (chunk == NULL || chunk->h == NULL || chunk->g == NULL || chunk->e == NULL) {
+    if (chunk == NULL || chunk->h == NULL || chunk->g == NULL || chunk->embedding == NULL) {
         chunk_free(chunk);
         return err_nomem(e, "vectors of new items");
     }
@@ -72,7 +72,7 @@ static size_t seen_slots(const live *l)
 
 static bool is_finite(const vector_row *vectors, size_t dim)
 {
-    const float *rows[] = {vectors->h, vectors->g, vectors->e};
+    const float *rows[] = {vectors->h, vectors->g, vectors->embedding};
     bool finite = true;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         finite = finite && isfinite(scan_dot(rows[i], rows[i], dim));
@@ -105,7 +105,7 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
     }
     memcpy((*place)->h + at * d->dim, vectors->h, d->dim * sizeof(float));
     memcpy((*place)->g + at * d->dim, vectors->g, d->dim * sizeof(float));
-    memcpy((*place)->e + at * d->dim, vectors->e, d->dim * sizeof(float));
+    memcpy((*place)->embedding + at * d->dim, vectors->embedding, d->dim * sizeof(float));
     (*place)->rows[at] = row;
     d->count += slot == d->count ? 1 : 0;
     v->delta_count = d->count;
@@ -138,10 +138,10 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
     }
     float *g = h + b->dim;
     for (size_t j = 0; j < b->dim; j++) {
-        h[j] = b->w[j] * cold->e[j];
+        h[j] = b->w[j] * cold->embedding[j];
         g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
     }
-    err_code rc = live_append(l, row, &(vector_row){h, g, cold->e}, e);
+    err_code rc = live_append(l, row, &(vector_row){h, g, cold->embedding}, e);
     mem_free(h);
     return rc == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : rc;
 }
@@ -349,7 +349,8 @@ static err_code carry_row(live *l, const view *old, const base *b, size_t slot, 
     if (view_slot(old, row) != slot) {
         return ERR_OK;
     }
-    return live_append(l, row, &(vector_row){chunk->h + at, chunk->g + at, chunk->e + at}, e);
+    return live_append(l, row, &(vector_row){chunk->h + at, chunk->g + at, chunk->embedding + at},
+                       e);
 }
 
 static err_code carry(live *l, const view *old, const base *b, err *e)

@@ -64,7 +64,7 @@ static err_code make_tables(run *r, err *e)
     if (b->own_e == NULL || b->own_g == NULL || r->h == NULL || r->user_e == NULL) {
         return err_nomem(e, "the tables of a background run");
     }
-    b->e = b->own_e;
+    b->embeddings = b->own_e;
     b->g = b->own_g;
     for (uint32_t i = 0; i < b->items; i++) {
         const float *row = view_vector(v, i, VECTOR_E);

@@ -166,7 +166,7 @@ static err_code begin(training *t, const train_job *job, err *e)
     } else if (job->stage == 1) {
         head->best_epoch = head->first_epochs = t->o->epochs;
     }
-    prepare_initial(&t->p, t->d, t->o, t->state.e);
+    prepare_initial(&t->p, t->d, t->o, t->state.embeddings);
     return ERR_OK;
 }
 
@@ -191,7 +191,7 @@ static err_code make_stepper(training *t, err *e)
                      .weight_decay = t->o->weight_decay,
                      .batch_max = t->o->batch,
                      .threads = t->o->threads,
-                     .e = t->state.e,
+                     .embeddings = t->state.embeddings,
                      .m = t->state.m,
                      .v = t->state.v};
     return stepper_new(&t->step, &c, e);
@@ -236,15 +236,15 @@ static err_code current_h(training *t, float *h, err *e)
 {
     size_t users = t->d->users, items = t->d->items, dim = t->o->dim;
     fsc op = {t->p.a, t->w, t->f, dim, t->o->layers, t->o->threads};
-    const float *last = fsc_forward(&op, t->state.e, h, t->scratch);
+    const float *last = fsc_forward(&op, t->state.embeddings, h, t->scratch);
     float *g = t->scratch + users * dim;
     fsc_g(&op, last == NULL ? NULL : last + users * dim, items, g);
     user_tables u = {.users = users,
                      .items = items,
                      .dim = dim,
                      .w = t->w,
-                     .user_e = t->state.e,
-                     .item_e = t->state.e + users * dim,
+                     .user_e = t->state.embeddings,
+                     .item_e = t->state.embeddings + users * dim,
                      .item_g = g,
                      .pairs = t->d->train,
                      .pair_count = t->d->train_count,
@@ -293,7 +293,7 @@ static err_code evaluate(training *t, err *e)
         head->best_value = value;
         head->valid = m;
         size_t floats = (t->d->users + t->d->items) * t->o->dim;
-        memcpy(t->state.best, t->state.e, floats * sizeof(float));
+        memcpy(t->state.best, t->state.embeddings, floats * sizeof(float));
     }
     if (value > head->gained * TRAIN_GAIN_MIN) {
         head->gained = value;
@@ -369,7 +369,8 @@ static err_code make_model(training *t, model **out, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    const float *e_table = t->evaluates && head->best_epoch > 0 ? t->state.best : t->state.e;
+    const float *e_table =
+        t->evaluates && head->best_epoch > 0 ? t->state.best : t->state.embeddings;
     memcpy(m->user_e, e_table, user_floats * sizeof(float));
     memcpy(m->item_e, e_table + user_floats, item_floats * sizeof(float));
     if (keeps) {

@@ -43,8 +43,8 @@ err_code train_state_init(train_state *s, const dataset *d, const train_options 
     }
     s->head = (train_header *)(void *)s->image;
     *s->head = h;
-    s->e = (float *)(void *)(s->image + TRAIN_STATE_HEADER);
-    s->m = s->e + floats;
+    s->embeddings = (float *)(void *)(s->image + TRAIN_STATE_HEADER);
+    s->m = s->embeddings + floats;
     s->v = s->m + floats;
     s->best = shape->evaluates ? s->v + floats : NULL;
     s->curve = (model_point *)(void *)(s->image + bytes);

@@ -57,8 +57,8 @@ typedef struct train_header {
 typedef struct train_state {
     unsigned char *image; /* the piece */
     train_header *head;
-    float *e, *m, *v, *best; /* (users + items, dim); best NULL without evaluations */
-    model_point *curve;      /* (curve_room) */
+    float *embeddings, *m, *v, *best; /* (users + items, dim); best NULL without evaluations */
+    model_point *curve;               /* (curve_room) */
     size_t curve_room;
 } train_state;
 

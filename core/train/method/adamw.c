@@ -33,10 +33,10 @@ KERNEL_INLINE void update(const adamw_run *run, const kernel_vec *g, size_t at, 
 {
     const adamw *o = run->o;
     const float beta1 = (float)ADAMW_BETA1, beta2 = (float)ADAMW_BETA2;
-    kernel_vec m, v, e;
+    kernel_vec m, v, embedding;
     kernel_load(&m, o->m + at, n);
     kernel_load(&v, o->v + at, n);
-    kernel_load(&e, o->e + at, n);
+    kernel_load(&embedding, o->embeddings + at, n);
     m = beta1 * m + (1 - beta1) * *g;
     v = beta2 * v + (1 - beta2) * (*g * *g);
     kernel_store(o->m + at, &m, n);
@@ -44,13 +44,13 @@ KERNEL_INLINE void update(const adamw_run *run, const kernel_vec *g, size_t at, 
     kernel_vec below = v * run->c2;
     root(&below);
     kernel_vec direction = (m * run->c1) / (below + (float)ADAMW_EPSILON);
-    e *= o->decay;
+    embedding *= o->decay;
     if (d == NULL) {
-        e -= o->lr * direction;
+        embedding -= o->lr * direction;
     } else {
         kernel_store(d, &direction, n);
     }
-    kernel_store(o->e + at, &e, n);
+    kernel_store(o->embeddings + at, &embedding, n);
 }
 
 KERNEL_INLINE void block(const adamw_run *run, size_t r, size_t j, size_t vectors, size_t n,

@@ -24,8 +24,8 @@
 #define ADAMW_EPSILON 1e-8
 
 typedef struct adamw {
-    fsc_pass last;    /* the layer that gives g, with scale (= w); out is not used */
-    float *e, *m, *v; /* (N, dim) */
+    fsc_pass last;             /* the layer that gives g, with scale (= w); out is not used */
+    float *embeddings, *m, *v; /* (N, dim) */
     float *direction; /* (last.last - last.first, dim) where D goes, or NULL: it is applied */
     float lr, decay;  /* decay = 1 - lr * weight_decay */
     uint64_t time;    /* of this step, from 1 */

@@ -4,12 +4,12 @@
 #include "core/common/kernel.h"
 #include "core/model/fsc_pass.h"
 
-/* The last layer: e -= lr * scale * (d + b * S in). */
+/* The last layer: E -= lr * scale * (d + b * S in). */
 typedef struct apply_pass {
     const bsc *op;
     const float *d, *in;
     float lr;
-    float *e;
+    float *embeddings;
 } apply_pass;
 
 KERNEL_INLINE void apply_block(const apply_pass *p, size_t r, size_t j, size_t vectors, size_t n,
@@ -22,13 +22,13 @@ KERNEL_INLINE void apply_block(const apply_pass *p, size_t r, size_t j, size_t v
     }
     for (size_t i = 0; i < vectors; i++) {
         size_t at = j + i * KERNEL_LANES;
-        kernel_vec d, b, scale, e;
+        kernel_vec d, b, scale, embedding;
         kernel_load(&d, p->d + r * dim + at, n);
         kernel_load(&b, p->op->b + at, n);
         kernel_load(&scale, p->op->scale + at, n);
-        kernel_load(&e, p->e + r * dim + at, n);
-        e -= p->lr * (scale * (d + b * acc[i]));
-        kernel_store(p->e + r * dim + at, &e, n);
+        kernel_load(&embedding, p->embeddings + r * dim + at, n);
+        embedding -= p->lr * (scale * (d + b * acc[i]));
+        kernel_store(p->embeddings + r * dim + at, &embedding, n);
     }
 }
 
@@ -42,7 +42,7 @@ static void apply_rows(const apply_pass *p, size_t first, size_t last)
     }
 }
 
-void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *e)
+void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *embeddings)
 {
     const float *in = d;
     for (uint32_t l = 1; l < op->layers; l++) {
@@ -54,7 +54,8 @@ void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr,
         fsc_pass_rows(&p);
         in = out;
     }
-    apply_pass p = {.op = op, .d = d, .in = op->layers > 0 ? in : NULL, .lr = lr, .e = e};
+    apply_pass p = {
+        .op = op, .d = d, .in = op->layers > 0 ? in : NULL, .lr = lr, .embeddings = embeddings};
 #pragma omp parallel for schedule(dynamic, 1) num_threads(op->threads)
     for (size_t part = 0; part < op->s->parts; part++) {
         apply_rows(&p, op->s->part[part], op->s->part[part + 1]);

@@ -27,6 +27,6 @@ typedef struct bsc {
 
 /* bsc_apply does e -= lr D'. d (items, dim) is D; scratch two tables (items, dim), of which the
  * first is needed from 2 layers on and the second from 3; e (items, dim). None may overlap. */
-void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *e);
+void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *embeddings);
 
 #endif

@@ -122,10 +122,10 @@ static half filled(const step_config *c, half end, uint32_t l)
 static void forward(stepper *s, half end)
 {
     const step_config *c = &s->c;
-    const float *in = c->e;
+    const float *in = c->embeddings;
     for (uint32_t l = 1; l < c->layers; l++) {
         fsc_pass p = pass_over(s, filled(c, end, l));
-        p.base.x = c->e;
+        p.base.x = c->embeddings;
         p.in.x = in;
         fsc_pass_rows(&p);
         in = s->table;
@@ -134,7 +134,7 @@ static void forward(stepper *s, half end)
     size_t first = end == USERS ? 0 : loss->user_slots;
     size_t last = end == USERS ? loss->user_slots : loss->slots;
     fsc_pass p = pass_over(s, end);
-    p.base.x = c->e;
+    p.base.x = c->embeddings;
     p.in.x = c->layers > 0 ? in : NULL;
     p.scale = c->w;
     p.out = loss->h + first * c->dim;
@@ -168,7 +168,7 @@ static void smooth(const stepper *s, const float *direction)
 {
     const step_config *c = &s->c;
     bsc op = {c->s, c->b, s->scale, c->dim, c->layers, c->threads};
-    bsc_apply(&op, direction, s->scratch, (float)c->lr, c->e + c->users * c->dim);
+    bsc_apply(&op, direction, s->scratch, (float)c->lr, c->embeddings + c->users * c->dim);
 }
 
 double stepper_run(stepper *s, const bpr_batch *batch, uint64_t time)
@@ -178,7 +178,7 @@ double stepper_run(stepper *s, const bpr_batch *batch, uint64_t time)
     forward(s, USERS);
     forward(s, ITEMS);
     double loss = bpr_gradient(s->loss);
-    adamw step = {.e = c->e, .m = c->m, .v = c->v, .time = time};
+    adamw step = {.embeddings = c->embeddings, .m = c->m, .v = c->v, .time = time};
     step.lr = (float)c->lr;
     step.decay = (float)(1 - c->lr * c->weight_decay);
     backward(s, USERS, &step.last);

@@ -32,7 +32,7 @@ typedef struct step_config {
     double lr, weight_decay;
     size_t batch_max;
     int threads;
-    float *e, *m, *v; /* (N, dim), updated by steps */
+    float *embeddings, *m, *v; /* (N, dim), updated by steps */
 } step_config;
 
 typedef struct stepper stepper;
