@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/search/scan.h"
+#include "core/serve/query/diversity_reference.h"
 #include "core/serve/query/recommend_scratch.h"
 #include "tests/support/shop.h"
 
@@ -25,30 +26,19 @@ typedef struct pool {
     size_t count;
 } pool;
 
-/* The ranks that the plain loop over all candidates chooses. */
+/* The rows that comparing every candidate with every chosen item gives. */
 static void choose_plainly(const pool *p, float diversity, size_t depth, uint32_t *order)
 {
-    float nearness[SHOP_ITEMS_MAX] = {0};
-    bool taken[SHOP_ITEMS_MAX] = {false};
-    size_t scaled = p->count < SCALED ? p->count : SCALED;
-    float low = p->hits[scaled - 1].score, span = p->hits[0].score - low;
-    for (size_t chosen = 0; chosen < depth; chosen++) {
-        size_t among = diversity_pool(chosen + 1), winner = SIZE_MAX;
-        float top = -INFINITY;
-        for (size_t i = 0; i < p->count && i < among; i++) {
-            float relevance = span > 0 ? (p->hits[i].score - low) / span : 1;
-            float value = (1 - diversity) * relevance - diversity * nearness[i];
-            if (!taken[i] && value > top) {
-                top = value;
-                winner = i;
-            }
-        }
-        taken[winner] = true;
-        order[chosen] = p->hits[winner].row;
-        for (size_t i = 0; i < p->count; i++) {
-            float near = scan_dot(p->unit[winner], p->unit[i], SHOP_DIM);
-            nearness[i] = fmaxf(nearness[i], near);
-        }
+    float score[SHOP_ITEMS_MAX];
+    for (size_t i = 0; i < p->count; i++) {
+        score[i] = p->hits[i].score;
+    }
+    diversity_candidates c = {
+        .score = score, .unit = p->unit[0], .count = p->count, .dim = SHOP_DIM};
+    assert_int_equal(diversity_reference(&c, diversity, SCALED, diversity_pool, depth, order, NULL),
+                     ERR_OK);
+    for (size_t i = 0; i < depth; i++) {
+        order[i] = p->hits[order[i]].row;
     }
 }
 

@@ -14,6 +14,7 @@
 #include "core/common/mem.h"
 #include "core/common/rng.h"
 #include "core/common/types.h"
+#include "core/model/fsc_reference.h"
 #include "core/model/interaction_graph.h"
 #include "core/model/stepwise.h"
 #include "core/train/method/item_graph.h"
@@ -95,31 +96,11 @@ static void problem_fini(problem *p)
     }
 }
 
-/* out = scale * sum_l x^l A^l in, column by column. */
 static void convolve(const csr *a, const float *x, const float *scale, uint32_t layers, size_t dim,
                      const double *in, double *out)
 {
-    static double term[TABLE_MAX], next[TABLE_MAX];
-    memcpy(term, in, a->rows * dim * sizeof *term);
-    memcpy(out, in, a->rows * dim * sizeof *out);
-    for (uint32_t l = 0; l < layers; l++) {
-        memset(next, 0, a->rows * dim * sizeof *next);
-        for (size_t r = 0; r < a->rows; r++) {
-            for (size_t k = a->start[r]; k < a->start[r + 1]; k++) {
-                for (size_t j = 0; j < dim; j++) {
-                    next[r * dim + j] +=
-                        (double)x[j] * (double)a->value[k] * term[a->col[k] * dim + j];
-                }
-            }
-        }
-        memcpy(term, next, a->rows * dim * sizeof *term);
-        for (size_t i = 0; i < a->rows * dim; i++) {
-            out[i] += term[i];
-        }
-    }
-    for (size_t i = 0; i < a->rows * dim; i++) {
-        out[i] *= (double)scale[i % dim];
-    }
+    fsc_reference op = {.a = a, .x = x, .scale = scale, .dim = dim, .layers = layers};
+    assert_int_equal(fsc_reference_run(&op, in, out, NULL), ERR_OK);
 }
 
 static double plain_loss(const problem *p, const double *e)

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every optimised kernel beside its plain form: the *_reference.c files, which are the definitions
+ * in a few loops. Whoever wants to know what a kernel computes reads those.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/common/types.h"
+#include "core/model/fsc.h"
+#include "core/model/fsc_reference.h"
+#include "core/model/interaction_graph.h"
+#include "core/model/stepwise.h"
+#include "core/search/quantise.h"
+#include "core/search/quantise_reference.h"
+#include "core/search/scan_reference.h"
+#include "core/train/method/item_graph.h"
+#include "core/train/method/knn.h"
+#include "core/train/method/knn_reference.h"
+#include "core/train/method/step_reference.h"
+#include "tests/support/toy.h"
+
+static float *normal_table(rng *r, size_t floats)
+{
+    float *x = mem_table(floats, sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < floats; i++) {
+        x[i] = (float)rng_normal(r);
+    }
+    return x;
+}
+
+/* --- search --- */
+
+static void check_scan(rng *r, size_t dim)
+{
+    enum { ROWS = 131, K = 17 };
+    float *x = normal_table(r, ROWS * dim), *q = normal_table(r, dim);
+    memcpy(x + 40 * dim, x + 7 * dim, dim * sizeof *x); /* equal scores */
+    uint32_t list[ROWS];
+    float scores[ROWS], listed[ROWS];
+    for (uint32_t i = 0; i < ROWS; i++) {
+        list[i] = rng_below(r, ROWS);
+    }
+    scan_rows(x, ROWS, dim, q, scores);
+    scan_list(x, list, ROWS, q, dim, listed);
+    for (size_t i = 0; i < ROWS; i++) {
+        float plain = scan_dot_reference(x + i * dim, q, dim);
+        assert_memory_equal(&scores[i], &plain, sizeof plain);
+        assert_memory_equal(&listed[i], &scores[list[i]], sizeof plain);
+    }
+    uint64_t skip[3] = {rng_next(r), rng_next(r) | rng_next(r), 0};
+    scan_table table = {.x = x, .rows = ROWS, .dim = dim, .skip = skip, .first_row = 5};
+    topk_hit hits[K], plain[K];
+    topk best;
+    topk_init(&best, hits, K);
+    scan_topk(&table, q, &best);
+    size_t count = topk_finish(&best);
+    assert_int_equal(count, scan_topk_reference(&table, q, K, plain));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(hits[i].row, plain[i].row);
+        assert_memory_equal(&hits[i].score, &plain[i].score, sizeof(float));
+    }
+    mem_free(x);
+    mem_free(q);
+}
+
+static void a_score_has_the_bits_of_the_plain_sum(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 1, 0);
+    for (size_t dim = 1; dim <= 150; dim++) {
+        check_scan(&r, dim);
+    }
+}
+
+typedef struct estimates {
+    float estimate[64], margin[64];
+} estimates;
+
+static float take_all(void *ctx, const codes_found *found)
+{
+    estimates *all = ctx;
+    for (unsigned i = 0; i < QUANTISE_BLOCK; i++) {
+        all->estimate[found->block * QUANTISE_BLOCK + i] = found->estimate[i];
+        all->margin[found->block * QUANTISE_BLOCK + i] = found->margin;
+    }
+    return -INFINITY;
+}
+
+static void check_codes(rng *r, codes_kernel kernel, size_t dim)
+{
+    enum { ROWS = 64 };
+    float *x = normal_table(r, ROWS * dim), *q = normal_table(r, dim);
+    int8_t *code = mem_array(dim + QUANTISE_GROUP, 1);
+    assert_non_null(code);
+    codes *c = NULL;
+    codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
+    codes_query query = {.code = code};
+    estimates all;
+    assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+    codes_query_make(&query, q, dim);
+    codes_range range = {.count = codes_blocks(c), .threshold = -INFINITY};
+    codes_scan(c, &query, &range, take_all, &all);
+    for (size_t i = 0; i < ROWS; i++) {
+        quantise_bound plain = quantise_reference(x + i * dim, q, dim);
+        double unit = 1 / (double)query.inverse, margin = (double)all.margin[i] * unit;
+        /* of numbers of size 1, what float scales lose; a level more or less would be 1e-2 */
+        if (!(fabs((double)all.estimate[i] * unit - plain.estimate) < 1e-6 * (double)dim)) {
+            fail_msg("kernel %d, dim %zu, row %zu: estimate %.9g, the plain form has %.9g",
+                     (int)kernel, dim, i, (double)all.estimate[i] * unit, plain.estimate);
+        }
+        /* the kernel's is the largest of the block's rows */
+        assert_true(margin >= plain.margin * (1 - 1e-6));
+        double score = 0;
+        for (size_t j = 0; j < dim; j++) {
+            score += (double)x[i * dim + j] * (double)q[j];
+        }
+        assert_true(fabs(score - plain.estimate) <= plain.margin * (1 + 1e-9) + 1e-12);
+    }
+    codes_free(c);
+    mem_free(code);
+    mem_free(x);
+    mem_free(q);
+}
+
+static void estimates_of_codes_and_their_bounds_are_the_plain_ones(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 2, 0);
+    for (codes_kernel kernel = 0; kernel < CODES_KERNELS; kernel++) {
+        for (size_t dim = 1; dim <= 140 && codes_kernel_works(kernel); dim += 3) {
+            check_codes(&r, kernel, dim);
+        }
+    }
+}
+
+/* --- convolution and training --- */
+
+enum { USERS = 23, ITEMS = 31, NODES = USERS + ITEMS, DIM_MAX = 80, BATCH = 19 };
+
+typedef struct world {
+    dataset *d;
+    csr *a, *s;
+    size_t dim;
+    uint32_t layers;
+    float w[DIM_MAX], f[DIM_MAX], b[DIM_MAX];
+} world;
+
+static void world_init(world *x, size_t dim, uint32_t layers)
+{
+    enum { NEIGHBOURS = 3 };
+    toy_options o = {.users = USERS, .items = ITEMS, .pairs = 100, .seed = dim};
+    err e = ERR_INIT;
+    rng r;
+    rng_init(&r, 3, dim);
+    *x = (world){.dim = dim, .layers = layers};
+    x->d = toy_new(&o);
+    interaction_list list = {x->d->train, x->d->train_count, USERS, ITEMS};
+    assert_int_equal(interaction_graph_new(&x->a, &list, 2, &e), ERR_OK);
+    uint32_t rows[ITEMS * NEIGHBOURS];
+    for (uint32_t i = 0; i < ITEMS * NEIGHBOURS; i++) {
+        rows[i] = (i / NEIGHBOURS + 1 + 2 * (i % NEIGHBOURS) + rng_below(&r, 2)) % ITEMS;
+    }
+    neighbour_lists lists = {.rows = rows, .k = NEIGHBOURS};
+    assert_int_equal(item_graph_new(&x->s, &lists, 1, ITEMS, 2, &e), ERR_OK);
+    stepwise_layer(0.3, dim, x->f);
+    stepwise_smoothing(0.2, dim, x->b);
+    stepwise_scale(x->f, dim, layers, x->w);
+}
+
+static void world_fini(world *x)
+{
+    dataset_free(x->d);
+    csr_free(x->a);
+    csr_free(x->s);
+}
+
+static void close_to(const float *got, const double *plain, size_t count, double tolerance)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!(fabs((double)got[i] - plain[i]) <= tolerance)) {
+            fail_msg("number %zu is %.9g, the plain form has %.9g", i, (double)got[i], plain[i]);
+        }
+    }
+}
+
+static void widen(const float *from, double *to, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] = (double)from[i];
+    }
+}
+
+static void a_convolution_is_the_sum_of_its_powers(void **state)
+{
+    (void)state;
+    static double in[NODES * DIM_MAX], out[NODES * DIM_MAX];
+    static const size_t dims[] = {1, 7, 8, 33, 64, 80};
+    rng r;
+    rng_init(&r, 4, 0);
+    for (size_t n = 0; n < sizeof dims / sizeof dims[0]; n++) {
+        for (uint32_t layers = 0; layers <= 4; layers++) {
+            world x;
+            world_init(&x, dims[n], layers);
+            size_t floats = NODES * x.dim;
+            float *e = normal_table(&r, floats), *h = normal_table(&r, floats);
+            float *scratch = normal_table(&r, floats);
+            fsc op = {.a = x.a, .w = x.w, .f = x.f, .dim = x.dim, .layers = layers, .threads = 2};
+            fsc_reference plain = {
+                .a = x.a, .x = x.f, .scale = x.w, .dim = x.dim, .layers = layers};
+            widen(e, in, floats);
+            (void)fsc_forward(&op, e, h, scratch);
+            assert_int_equal(fsc_reference_run(&plain, in, out, NULL), ERR_OK);
+            close_to(h, out, floats, 1e-5);
+            mem_free(e);
+            mem_free(h);
+            mem_free(scratch);
+            world_fini(&x);
+        }
+    }
+}
+
+/* Three steps, because the first one's direction is little but the gradient's sign. */
+static void check_steps(world *x, bool smooth)
+{
+    static double e[NODES * DIM_MAX], m[NODES * DIM_MAX], v[NODES * DIM_MAX];
+    size_t floats = NODES * x->dim;
+    rng r;
+    rng_init(&r, 5, x->dim);
+    float *tables[3];
+    for (size_t t = 0; t < 3; t++) {
+        tables[t] = normal_table(&r, floats);
+        for (size_t i = 0; i < floats; i++) {
+            /* moments as after many steps, so that no direction hangs on a gradient's last digit */
+            tables[t][i] *= t == 0 ? 0.3F : 1e-2F;
+            tables[t][i] = t == 2 ? tables[t][i] * tables[t][i] + 1e-5F : tables[t][i];
+        }
+    }
+    step_config c = {.a = x->a,
+                     .s = smooth ? x->s : NULL,
+                     .users = USERS,
+                     .items = ITEMS,
+                     .dim = x->dim,
+                     .layers = x->layers,
+                     .w = x->w,
+                     .f = x->f,
+                     .b = x->b,
+                     .lr = 0.01,
+                     .weight_decay = 0.5,
+                     .batch_max = BATCH,
+                     .threads = 2,
+                     .embeddings = tables[0],
+                     .m = tables[1],
+                     .v = tables[2]};
+    step_tables plain = {e, m, v};
+    widen(tables[0], e, floats);
+    widen(tables[1], m, floats);
+    widen(tables[2], v, floats);
+    stepper *fused = NULL;
+    assert_int_equal(stepper_new(&fused, &c, NULL), ERR_OK);
+    for (uint64_t time = 1; time <= 3; time++) {
+        uint32_t users[BATCH], positives[BATCH], negatives[BATCH];
+        for (size_t k = 0; k < BATCH; k++) {
+            users[k] = rng_below(&r, USERS);
+            positives[k] = rng_below(&r, ITEMS);
+            negatives[k] = rng_below(&r, ITEMS);
+        }
+        bpr_batch batch = {users, positives, negatives, BATCH};
+        double loss = 0;
+        assert_int_equal(step_reference(&c, &batch, 1000 + time, &plain, &loss, NULL), ERR_OK);
+        assert_true(fabs(stepper_run(fused, &batch, 1000 + time) - loss) < 1e-5 * loss);
+    }
+    close_to(tables[0], e, floats, 1e-5);
+    close_to(tables[1], m, floats, 1e-6);
+    close_to(tables[2], v, floats, 1e-7);
+    stepper_free(fused);
+    for (size_t t = 0; t < 3; t++) {
+        mem_free(tables[t]);
+    }
+}
+
+static void fused_steps_are_the_plain_ones(void **state)
+{
+    (void)state;
+    static const size_t dims[] = {1, 7, 64, 80};
+    for (size_t n = 0; n < sizeof dims / sizeof dims[0]; n++) {
+        for (uint32_t layers = 0; layers <= 4; layers++) {
+            world x;
+            world_init(&x, dims[n], layers);
+            check_steps(&x, true);
+            check_steps(&x, false);
+            world_fini(&x);
+        }
+    }
+}
+
+/* --- neighbours --- */
+
+static void neighbours_are_those_of_comparing_every_pair(void **state)
+{
+    (void)state;
+    enum { ROWS = 700, WIDTH = 24, K = 5 };
+    rng r;
+    rng_init(&r, 6, 0);
+    float *x = normal_table(&r, ROWS * WIDTH);
+    memset(x + 3 * WIDTH, 0, WIDTH * sizeof *x); /* has no neighbours and is nobody's */
+    for (size_t j = 0; j < WIDTH; j++) {
+        x[4 * WIDTH + j] = NAN;
+    }
+    feature_table table = {x, ROWS, WIDTH};
+    feature_source source = feature_source_table("text", &table, K);
+    knn_options o = {.k = K, .threads = 2};
+    uint32_t *found = mem_array(ROWS * K, sizeof *found);
+    assert_non_null(found);
+    assert_int_equal(knn_exact(&source, &o, found, NULL, NULL), ERR_OK);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        uint32_t plain[K];
+        knn_reference(x, ROWS, WIDTH, row, K, plain);
+        assert_memory_equal(found + row * K, plain, sizeof plain);
+    }
+    mem_free(found);
+    mem_free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_score_has_the_bits_of_the_plain_sum),
+        cmocka_unit_test(estimates_of_codes_and_their_bounds_are_the_plain_ones),
+        cmocka_unit_test(a_convolution_is_the_sum_of_its_powers),
+        cmocka_unit_test(fused_steps_are_the_plain_ones),
+        cmocka_unit_test(neighbours_are_those_of_comparing_every_pair),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
