@@ -66,6 +66,9 @@ err_code write_idempotent(context *c, api_write *w, err *e) ERR_CHECKED;
 err_code write_render(const op *o, const apply_result *result, arena *a, uint16_t *status,
                       slice *body, err *e) ERR_CHECKED;
 
+/* write_embedding_put writes the document of one embedding. */
+void write_embedding_put(buffer *b, const write_embedding *m);
+
 /* write_answer renders what came of the op: the answer, or a problem. */
 void write_answer(const api_write *w, const apply_result *result, api_response *response);
 

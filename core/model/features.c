@@ -16,14 +16,13 @@ static err_code table_read(void *ctx, size_t first, size_t count, float *out, er
     return ERR_OK;
 }
 
-feature_source feature_source_table(const char *name, const feature_table *table,
-                                    uint32_t neighbours)
+feature_source feature_source_table(const char *name, feature_table *table, uint32_t neighbours)
 {
     feature_source s = {.width = table->width,
                         .rows = table->rows,
                         .neighbours = neighbours,
                         .read = table_read,
-                        .ctx = (void *)(uintptr_t)table};
+                        .ctx = table};
     snprintf(s.name, sizeof s.name, "%s", name);
     return s;
 }

@@ -33,9 +33,9 @@ typedef struct feature_table {
     size_t rows, width;
 } feature_table;
 
-/* feature_source_table makes a source that borrows `table`; the name is cut to 64 bytes. */
-feature_source feature_source_table(const char *name, const feature_table *table,
-                                    uint32_t neighbours);
+/* feature_source_table makes a source that borrows `table` and only reads it; the name is cut to 64
+ * bytes. */
+feature_source feature_source_table(const char *name, feature_table *table, uint32_t neighbours);
 
 /* feature_row_missing tells whether the (width) numbers at `row` are all NaN. */
 int feature_row_missing(const float *row, size_t width);

@@ -236,10 +236,15 @@ static inline void put_le(unsigned char **at, uint64_t value, size_t bytes)
     }
 }
 
+/* val_of hands bytes to LMDB, which only reads keys and data but takes them by pointers to memory
+ * that may be written. */
 static inline MDB_val val_of(const void *at, size_t bytes)
 {
-    MDB_val v = {bytes, (void *)(uintptr_t)at};
-    return v;
+    union {
+        const void *ours;
+        void *theirs;
+    } p = {at};
+    return (MDB_val){bytes, p.theirs};
 }
 
 static inline slice slice_of_val(MDB_val v)
