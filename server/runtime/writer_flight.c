@@ -136,10 +136,10 @@ static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
     err e = ERR_INIT;
     err_code rc = admit(w, j, pending_bytes(l) + f->need_bytes, &need, &e);
     if (rc == ERR_OK && !message_add(j->op, most, &f->bytes)) {
-        if (f->count > 0 && f->bytes.failed == ERR_OK) {
+        if (f->count > 0 && f->bytes.out.failed == ERR_OK) {
             return false;
         }
-        rc = f->bytes.failed != ERR_OK
+        rc = f->bytes.out.failed != ERR_OK
                  ? err_set(&e, ERR_NOMEM, "no memory for a message")
                  : err_set(&e, ERR_TOO_LARGE,
                            "the write takes more than the %zu bytes of a message", most);

@@ -40,23 +40,23 @@ void message_begin(const unsigned char publisher[PUBLISHER_BYTES], uint64_t numb
 
 bool message_add(const op *o, size_t bytes_max, encoder *x)
 {
-    size_t before = x->used;
+    size_t before = x->out.length;
     uint32_t count = 0;
-    if (x->failed != ERR_OK) {
+    if (x->out.failed != ERR_OK) {
         return false;
     }
-    memcpy(&count, x->bytes + COUNT_AT, sizeof count); /* little-endian, as the machine is */
+    memcpy(&count, x->out.at + COUNT_AT, sizeof count); /* little-endian, as the machine is */
     if (count >= MESSAGE_OPS_MAX) {
         return false;
     }
     add(o, x);
-    if (x->failed != ERR_OK || x->used > bytes_max) {
-        x->used = before;
-        x->failed = x->failed == ERR_TOO_LARGE ? ERR_OK : x->failed;
+    if (x->out.failed != ERR_OK || x->out.length > bytes_max) {
+        x->out.length = before;
+        x->out.failed = x->out.failed == ERR_TOO_LARGE ? ERR_OK : x->out.failed;
         return false;
     }
     count++;
-    memcpy(x->bytes + COUNT_AT, &count, sizeof count);
+    memcpy(x->out.at + COUNT_AT, &count, sizeof count);
     return true;
 }
 
