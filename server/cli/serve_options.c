@@ -151,8 +151,7 @@ const option serve_option_table[] = {
      .help = "how long a connection may be silent; one that drips is cut off after twice as long, "
              "and a second for each 16 KiB of body"},
     {.name = "min-seq-timeout",
-     .type = OPTION_SECONDS,
-     AT(min_seq_timeout),
+     OPTION_FIELD(serve_options, min_seq_timeout, OPTION_SECONDS),
      .initial = "2s",
      .min = 0,
      .max = 60,

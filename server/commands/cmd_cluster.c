@@ -37,15 +37,13 @@ static err_code types_check(const char *text, err *e)
 }
 
 static const option table[] = {{.name = "store",
-                                .type = OPTION_TEXT,
-                                .offset = offsetof(cluster_arguments, store),
+                                OPTION_FIELD(cluster_arguments, store, OPTION_TEXT),
                                 .value = "DIR",
                                 .help = "folder of the store; status can do without"},
                                OPTIONS_CLUSTER(cluster_arguments),
                                {.name = "interaction-types",
-                                .type = OPTION_TEXT,
                                 .check = types_check,
-                                .offset = offsetof(cluster_arguments, interaction_types),
+                                OPTION_FIELD(cluster_arguments, interaction_types, OPTION_TEXT),
                                 .initial = INTERACTION_TYPES_DEFAULT,
                                 .value = "LIST",
                                 .help = "as for serve; all nodes of a cluster have the same"},

@@ -55,8 +55,7 @@ static const option table[] = {
          "who is evaluated and what is masked: the authors', or MMRec's; next: each user's next "
          "item by time, after all that they did before it"},
     {.name = "given",
-     .type = OPTION_INT,
-     .offset = offsetof(eval_arguments, given),
+     OPTION_FIELD(eval_arguments, given, OPTION_INT),
      .min = 0,
      .max = GIVEN_MAX,
      .help = "judges sessions: the earliest so many of each user's held-out items, of both splits, "
