@@ -274,8 +274,7 @@ const option serve_option_table[] = {
      .help = "how long the write of one new item waits for the encoder before its commit, so that "
              "its answer has the vector; 0: never"},
     {.name = "encoder-query-rate",
-     .type = OPTION_REAL,
-     ENCODER_AT(serve_options, query_rate),
+     OPTION_FIELD(serve_options, encoder.query_rate, OPTION_REAL),
      .initial = "50",
      .min = 0,
      .max = 1e6,

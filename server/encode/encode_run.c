@@ -173,8 +173,8 @@ static void apply_done(encode_run *r)
     }
 }
 
-/* split puts the two halves of a refused batch back. */
-static bool split(encode_run *r, encode_batch *b)
+/* halve puts the two halves of a refused batch back. */
+static bool halve(encode_run *r, encode_batch *b)
 {
     encode_batch *half = encode_batch_new();
     if (half == NULL) {
