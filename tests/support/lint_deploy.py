@@ -125,10 +125,14 @@ def service(name, installed_as, known):
         status, said = run("systemd-analyze", "verify", "--man=no", path)
         if status != 0 or said:
             problems.append(f"{name}: systemd-analyze verify: {status} {said}")
-        status, said = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", path,
-                           env={"SYSTEMD_COLORS": "0"})
-        if status != 0 or "exposure level" not in said:
-            problems.append(f"{name}: systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
+        exposure(path)
+
+
+def exposure(path):
+    status, said = run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", path,
+                       env={"SYSTEMD_COLORS": "0"})
+    if status != 0 or "exposure level" not in said:
+        problems.append(f"systemd-analyze security, at most {EXPOSURE_MAX / 10}: {status} {said[-400:]}")
 
 
 def timers():
@@ -142,6 +146,7 @@ def timers():
         status, said = run("systemd-analyze", "verify", "--man=no", *paths)
         if status != 0 or said:
             problems.append(f"systemd-analyze verify: {status} {said}")
+        exposure(paths[0])
     if INSTALLED_AS not in read("stair-snapshot.service"):
         problems.append(f"stair-snapshot.service: does not run {INSTALLED_AS}")
     status, said = run("amtool", "check-config", os.path.join(DEPLOY, "alertmanager.yml"))
