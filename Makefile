@@ -56,7 +56,7 @@ packages.lint  := $(if $(shell command -v npm),,npm) cppcheck groff-base clang c
 packages.bench := wrk python3 python3-numpy python3-torch python3-faiss python3-fastapi uvicorn valgrind
 packages.coverage := gcovr
 packages.image := buildah debootstrap
-packages.deb   := debhelper dpkg-dev fakeroot python3
+packages.deb   := build-essential debhelper dpkg-dev fakeroot python3
 
 # ---- How things are compiled.
 
@@ -180,6 +180,7 @@ install: all install-files ## into DESTDIR and PREFIX: binary, man pages, comple
 
 install-files: $B/stair
 	install -D -m 0755 $B/stair $(DESTDIR)$(PREFIX)/bin/stair
+	@tests/support/deps.sh python3
 	$(PYTHON) deploy/package/manpages.py $B/stair build/man
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
@@ -188,14 +189,12 @@ install-files: $B/stair
 	install -d $(DESTDIR)$(PREFIX)/share/doc/stair/examples
 	install -m 0644 README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md SECURITY.md openapi.yaml $(DESTDIR)$(PREFIX)/share/doc/stair
 	find docs -name '*.md' -o -name '*.csv' | while read -r f; do install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/stair/$$f; done
-	install -m 0644 deploy/stair.conf.example deploy/stair.service deploy/stair@.service deploy/compose.yaml \
-	  deploy/kubernetes.yaml deploy/servicemonitor.yaml deploy/prometheus.yml deploy/prometheus-rules.yml deploy/alertmanager.yml \
-	  deploy/stair-snapshot.service deploy/stair-snapshot.timer deploy/grafana-dashboard.json \
-	  $(DESTDIR)$(PREFIX)/share/doc/stair/examples
+	find deploy -maxdepth 1 -type f ! -name '*.png' ! -name README.md -exec install -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/stair/examples {} +
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/stair/deploy deploy/*.png
 
 deb: ## build/stair_VERSION_ARCH.deb, for this machine's Debian
 	@tests/support/deps.sh $(packages.build) $(packages.deb)
-	@deploy/package/build_deb.sh $(VERSION)
+	@deploy/package/build_deb.sh $(VERSION) $(packages.build)
 
 test-deb: deb ## lintian, then install, upgrade, remove and purge the package in a chroot
 	@tests/support/deps.sh debootstrap lintian
