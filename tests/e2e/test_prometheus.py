@@ -71,7 +71,9 @@ class Watched(harness.TestCase):
 
     def test_a_real_prometheus_scrapes_it_and_every_query_of_the_dashboard_finds_something(self):
         files, store = self.shop_store()
-        with harness.Server(store) as server:
+        # An encoder that is not there, for the metrics that only exist with one.
+        encoder = ["--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none", "--encoder-modality", "other"]
+        with harness.Server(store, *encoder) as server:
             prometheus = Prometheus(self.dir, server.address)
             try:
                 users = list(harness.shop_users(files, 5))
