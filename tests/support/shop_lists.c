@@ -48,6 +48,27 @@ static bool user_vector(const fixture *f, uint32_t user, const session_item *ses
     return n > 0;
 }
 
+/* A text asks as somebody who took an item of these words; beside a user or a session its row and
+ * theirs, at the same length, count half each. */
+static bool add_text(const view *v, const cold_item *text, bool somebody, double *h)
+{
+    const base *b = v->base;
+    double own[SHOP_DIM], length = 0, theirs = 0;
+    if (text == NULL || text->used == 0) {
+        return somebody;
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        double f = b->layers > 0 ? (double)b->f[j] : 0;
+        own[j] = (double)b->w[j] * (double)text->e[j] * (1 + f);
+        length += own[j] * own[j];
+        theirs += somebody ? h[j] * h[j] : 0;
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        h[j] = theirs > 0 ? 0.5 * (h[j] + own[j] * sqrt(theirs / length)) : own[j];
+    }
+    return true;
+}
+
 int shop_by_score(const void *a, const void *b)
 {
     const shop_scored *one = a, *other = b;
@@ -98,6 +119,7 @@ size_t shop_lists_expected(const fixture *f, const recommend_query *q, shop_scor
     double h[SHOP_DIM];
     static shop_link_part added[SHOP_ITEMS_MAX];
     bool somebody = user_vector(f, q->user, q->session, q->session_count, h);
+    somebody = add_text(v, q->text, somebody, h);
     memset(added, 0, sizeof added);
     if (somebody && v->base->links != NULL) {
         shop_own own[2 * SHOP_EDGES_MAX];

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lists that are asked for by words against brute force over the same vectors.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/serve/state/base_tables.h"
+#include "core/serve/state/view_tables.h"
+#include "tests/support/shop.h"
+#include "tests/support/shop_lists.h"
+
+/* What a text becomes: vectors of one or both modalities of the shop. */
+static cold_item *random_text(const fixture *f)
+{
+    rng *r = &f->shop->random;
+    float words[SHOP_TEXT], image[SHOP_IMAGE];
+    for (size_t j = 0; j < SHOP_TEXT; j++) {
+        words[j] = (float)rng_below(r, 2001) / 1000 - 1;
+    }
+    for (size_t j = 0; j < SHOP_IMAGE; j++) {
+        image[j] = (float)rng_below(r, 2001) / 1000 - 1;
+    }
+    feature features[] = {{slice_of("text"), FEATURE_F4, SHOP_TEXT, words},
+                          {slice_of("image"), FEATURE_F4, SHOP_IMAGE, image}};
+    cold_item *text = NULL;
+    size_t count = 1 + rng_below(r, 2);
+    assert_int_equal(coldstart_prepare(&text, f->hold.view, features, count, NULL), ERR_OK);
+    return text;
+}
+
+static void recommend_by_words_equals_brute_force(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 61, &shop_plain);
+    size_t alone = 0, with_session = 0;
+    for (unsigned round = 0; round < 1500; round++) {
+        shop_query_room room;
+        recommend_query q = shop_query(f.shop, &room);
+        cold_item *text = random_text(&f);
+        q.by_text = true;
+        q.text = text;
+        alone += q.user == ROW_NONE && q.session_count == 0;
+        with_session += q.session_count > 0;
+        shop_check_list(&f, &q);
+        cold_item_free(text);
+        if (round % 20 == 0) {
+            live_release(f.shop->live, &f.hold);
+            shop_step(f.shop);
+            live_acquire(f.shop->live, &f.hold);
+        }
+    }
+    assert_true(alone > 50 && with_session > 50);
+    fixture_close(&f);
+}
+
+/* The part of a row of H that `by` names. */
+static void part_of(const base *b, const double *row, similar_by by, double *out)
+{
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        double multimodal = 0;
+        for (size_t k = 0; k < SHOP_DIM; k++) {
+            multimodal += (double)b->split->into[j * SHOP_DIM + k] * row[k];
+        }
+        out[j] = by == SIMILAR_ALL             ? row[j]
+                 : by == SIMILAR_COLLABORATIVE ? row[j] - multimodal
+                                               : multimodal;
+    }
+}
+
+static double cosine(const double *a, const double *b)
+{
+    double dot = 0, first = 0, second = 0;
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        dot += a[j] * b[j];
+        first += a[j] * a[j];
+        second += b[j] * b[j];
+    }
+    return dot / sqrt(first * second);
+}
+
+static size_t nearest(const fixture *f, const cold_item *text, similar_by by, const list_query *q,
+                      shop_scored *out)
+{
+    const view *v = f->hold.view;
+    double row[SHOP_DIM], own[SHOP_DIM], other[SHOP_DIM];
+    size_t count = 0;
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        row[j] = (double)v->base->w[j] * (double)text->e[j];
+    }
+    part_of(v->base, row, by, own);
+    for (uint32_t item = 0; item < f->shop->item_rows; item++) {
+        const shop_item *it = &f->shop->items[item];
+        float vector[SHOP_DIM];
+        bool in = it->exists && !it->hidden && view_item_vector(v, item, vector) &&
+                  (q->filter == NULL || shop_passes(f->shop, item, q->filter));
+        for (size_t i = 0; i < q->exclude_count; i++) {
+            in = in && q->exclude[i] != item;
+        }
+        if (in) {
+            for (size_t j = 0; j < SHOP_DIM; j++) {
+                row[j] = (double)vector[j];
+            }
+            part_of(v->base, row, by, other);
+            out[count++] = (shop_scored){.row = item, .score = cosine(own, other)};
+        }
+    }
+    qsort(out, count, sizeof *out, shop_by_score);
+    return count;
+}
+
+static void similar_by_words_equals_brute_force_under_filters(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 62, NULL);
+    static shop_scored want[SHOP_ITEMS_MAX];
+    size_t filtered = 0;
+    for (unsigned round = 0; round < 300; round++) {
+        shop_query_room room;
+        recommend_query drawn = shop_query(f.shop, &room);
+        cold_item *text = random_text(&f);
+        similar_by by = (similar_by)(round % 3);
+        list_query q = {.k = 15,
+                        .exclude = drawn.exclude,
+                        .exclude_count = drawn.exclude_count,
+                        .filter = drawn.filter};
+        size_t count = nearest(&f, text, by, &q, want);
+        recommend_result got;
+        assert_int_equal(similar_text(f.hold.view, text, by, &q, f.scratch, &got, NULL), ERR_OK);
+        assert_int_equal(got.count, count < q.k ? count : q.k);
+        assert_int_equal(got.fallback, FALLBACK_NONE);
+        for (size_t i = 0; i < got.count; i++) {
+            /* The collaborative part is the small rest of a difference of floats. */
+            double off = fabs((double)got.hits[i].score - want[i].score);
+            assert_true(off < (by == SIMILAR_COLLABORATIVE ? 2e-3 : 1e-4));
+        }
+        filtered += drawn.filter != NULL && count < f.shop->item_rows / 2;
+        cold_item_free(text);
+    }
+    assert_true(filtered > 20);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recommend_by_words_equals_brute_force),
+        cmocka_unit_test(similar_by_words_equals_brute_force_under_filters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
