@@ -59,7 +59,7 @@ static bool add_text(const view *v, const cold_item *text, bool somebody, double
     }
     for (size_t j = 0; j < SHOP_DIM; j++) {
         double f = b->layers > 0 ? (double)b->f[j] : 0;
-        own[j] = (double)b->w[j] * (double)text->e[j] * (1 + f);
+        own[j] = (double)b->w[j] * (double)text->embedding[j] * (1 + f);
         length += own[j] * own[j];
         theirs += somebody ? h[j] * h[j] : 0;
     }

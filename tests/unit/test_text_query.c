@@ -67,7 +67,7 @@ static void part_of(const base *b, const double *row, similar_by by, double *out
     for (size_t j = 0; j < SHOP_DIM; j++) {
         double multimodal = 0;
         for (size_t k = 0; k < SHOP_DIM; k++) {
-            multimodal += (double)b->split->into[j * SHOP_DIM + k] * row[k];
+            multimodal += (double)b->parts->into[j * SHOP_DIM + k] * row[k];
         }
         out[j] = by == SIMILAR_ALL             ? row[j]
                  : by == SIMILAR_COLLABORATIVE ? row[j] - multimodal
@@ -93,7 +93,7 @@ static size_t nearest(const fixture *f, const cold_item *text, similar_by by, co
     double row[SHOP_DIM], own[SHOP_DIM], other[SHOP_DIM];
     size_t count = 0;
     for (size_t j = 0; j < SHOP_DIM; j++) {
-        row[j] = (double)v->base->w[j] * (double)text->e[j];
+        row[j] = (double)v->base->w[j] * (double)text->embedding[j];
     }
     part_of(v->base, row, by, own);
     for (uint32_t item = 0; item < f->shop->item_rows; item++) {
