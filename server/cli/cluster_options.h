@@ -94,7 +94,7 @@ err_code cluster_options_check(const cluster_options *o, err *e) ERR_CHECKED;
          .type = OPTION_SECONDS,                                                                   \
          CLUSTER_AT(of, log_age),                                                                  \
          .initial = "7d",                                                                          \
-         .min = 60,                                                                                \
+         .min = 0,                                                                                 \
          .max = 3660.0 * 86400,                                                                    \
          .help = "age that the log is trimmed to, once two snapshots cover what is trimmed"},      \
         {.name = "cluster-snapshot-every",                                                         \

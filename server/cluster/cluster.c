@@ -13,6 +13,7 @@
 #include "core/common/mem.h"
 #include "server/cluster/cluster_private.h"
 #include "server/cluster/feed.h"
+#include "server/cluster/housekeeping.h"
 #include "server/cluster/identity.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
@@ -152,7 +153,11 @@ static err_code hand_over(cluster *c, const feed_message *m, err *e)
 static err_code follow(cluster *c, const nats_link *k, err *e)
 {
     feed *f = NULL;
-    err_code rc = feed_open(&f, k, c->setup.options->name, c->delivered, e);
+    char stream[LOG_NAME_MAX];
+    log_stream_name(c->setup.options->name, stream);
+    const feed_from from = {
+        .stream = stream, .subject = c->subject, .position = c->delivered, .whole = true};
+    err_code rc = feed_open(&f, k, &from, e);
     if (rc != ERR_OK) {
         return rc;
     }
@@ -297,7 +302,7 @@ static err_code start_threads(cluster *c, err *e)
         return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
     }
     c->started = true;
-    return ERR_OK;
+    return housekeeping_new(&c->house, c, e); /* the stop ends the others */
 }
 
 /* Two processes of one place are never there at the same time: a store has one owner. */
@@ -356,6 +361,8 @@ static void on_stop(void *ctx)
     c->stopping = true;
     pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->mutex);
+    housekeeping_free(c->house);
+    c->house = NULL;
     if (c->started) {
         pthread_join(c->follow_thread, NULL);
         pthread_join(c->watch_thread, NULL);

@@ -36,6 +36,7 @@ struct cluster {
     log_host host;
     pthread_t follow_thread, watch_thread;
     bool started;
+    struct housekeeping *house;
     /* guarded by mutex */
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the end */

@@ -21,19 +21,18 @@ struct feed {
     const nats_link *k;
     natsSubscription *sub;
     char stream[LOG_NAME_MAX];
+    bool whole;
     char *consumer;    /* its name; NULL: not made yet */
     uint64_t pushed;   /* by the consumer, the last one's number */
     uint64_t sequence; /* of the last message */
     uint64_t heard_ns;
 };
 
-static err_code add_consumer(feed *f, const char *cluster, const char *inbox, err *e)
+static err_code add_consumer(feed *f, const char *subject, const char *inbox, err *e)
 {
     jsConsumerConfig config;
     jsConsumerInfo *made = NULL;
     jsErrCode code = 0;
-    char subject[LOG_NAME_MAX];
-    log_stream_subject(cluster, subject);
     (void)jsConsumerConfig_Init(&config);
     config.DeliverSubject = inbox;
     config.DeliverPolicy = js_DeliverByStartSequence;
@@ -56,7 +55,7 @@ static err_code add_consumer(feed *f, const char *cluster, const char *inbox, er
     return ERR_OK;
 }
 
-err_code feed_open(feed **out, const nats_link *k, const char *cluster, uint64_t position, err *e)
+err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e)
 {
     *out = NULL;
     natsInbox *inbox = NULL;
@@ -66,13 +65,14 @@ err_code feed_open(feed **out, const nats_link *k, const char *cluster, uint64_t
         return err_nomem(e, "a reader of the log");
     }
     f->k = k;
-    f->sequence = position;
+    f->sequence = from->position;
+    f->whole = from->whole;
     f->heard_ns = clock_ns();
-    log_stream_name(cluster, f->stream);
+    snprintf(f->stream, sizeof f->stream, "%s", from->stream);
     natsStatus s = natsConnection_SubscribeSync(&f->sub, k->connection, inbox);
     s = s == NATS_OK ? natsSubscription_SetPendingLimits(f->sub, PENDING_MESSAGES, PENDING_BYTES)
                      : s;
-    err_code rc = s == NATS_OK ? add_consumer(f, cluster, inbox, e)
+    err_code rc = s == NATS_OK ? add_consumer(f, from->subject, inbox, e)
                                : link_error(k, s, 0, "reading the cluster's log", e);
     natsInbox_Destroy(inbox);
     if (rc != ERR_OK) {
@@ -155,7 +155,7 @@ static err_code take(feed *f, natsMsg *m, feed_message *out, err *e)
         natsMsg_Destroy(m);
         return err_set(e, ERR_UNAVAILABLE, "messages of the cluster's log are missing");
     }
-    if (sequence != f->sequence + 1) {
+    if (f->whole && sequence != f->sequence + 1) {
         natsMsg_Destroy(m);
         return err_set(e, ERR_CORRUPT,
                        "the cluster's log has no message %" PRIu64 ": the next one is %" PRIu64,

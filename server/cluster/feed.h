@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * feed: the messages of the log in order, from a position on.
+ * feed: the messages of a stream in order, from a position on.
  *
  * A consumer that lives in the server's memory pushes them; nothing is acknowledged, since the
  * store holds the position. The server numbers what it pushes and sends a heartbeat when there is
@@ -13,6 +13,7 @@
 #define SERVER_FEED_H
 
 #include <nats/nats.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/common/err.h"
@@ -28,12 +29,18 @@ typedef struct feed_message {
     natsMsg *owned;
 } feed_message;
 
-/* feed_open begins behind `position`. `stream` and `subject` name the log. */
-err_code feed_open(feed **out, const nats_link *k, const char *cluster, uint64_t position,
-                   err *e) ERR_CHECKED;
+typedef struct feed_from {
+    const char *stream, *subject;
+    uint64_t position; /* of the stream, behind which it begins */
+    bool whole;        /* the stream has no other subjects and no holes */
+} feed_from;
+
+/* feed_open begins to read. What `from` names is copied. */
+err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e) ERR_CHECKED;
 
 /* feed_next waits some tenths of a second for the next message; out->owned is NULL if none came.
- * ERR_UNAVAILABLE: the feed has ended. ERR_CORRUPT: the log has no message where there must be one.
+ * ERR_UNAVAILABLE: the feed has ended. ERR_CORRUPT: the stream has no message where there must be
+ * one.
  */
 err_code feed_next(feed *f, feed_message *out, err *e) ERR_CHECKED;
 void feed_message_free(feed_message *m);

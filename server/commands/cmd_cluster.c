@@ -2,7 +2,8 @@
 /*
  * stair cluster: what several nodes that share a log need beside serving.
  *
- *     init     makes the log of a store, and the store the first of the cluster
+ *     init     makes the log of a store, the store the first of the cluster, and a first snapshot
+ *     join     fills an empty folder from the newest snapshot
  *     status   tells whose the log is and how long, and where a store stands in it
  */
 #include <inttypes.h>
@@ -17,8 +18,11 @@
 #include "server/cli/encoder_options.h"
 #include "server/cli/result.h"
 #include "server/cluster/identity.h"
+#include "server/cluster/join.h"
 #include "server/cluster/link.h"
 #include "server/cluster/log_stream.h"
+#include "server/cluster/parcels.h"
+#include "server/cluster/snapshots.h"
 #include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 #include "storage/maintenance/recover.h"
@@ -83,6 +87,16 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
                    id.lineage, facts.last);
 }
 
+/* A node that serves puts one too if this fails, so the cluster is made all the same. */
+static err_code put_first(const cluster_arguments *a, const nats_link *k, store *s, err *e)
+{
+    parcels *b = NULL;
+    err_code rc = parcels_open(&b, k, a->cluster.name, (int)a->cluster.replicas, e);
+    rc = rc == ERR_OK ? snapshots_put(b, s, 0, clock_now(), e) : rc;
+    parcels_close(b);
+    return rc == ERR_OK ? rc : err_context(e, "the cluster is made, but not its first snapshot");
+}
+
 static err_code init_store(const cluster_arguments *a, store *s, log_identity *own, err *e)
 {
     store_info info;
@@ -98,8 +112,10 @@ static err_code init_store(const cluster_arguments *a, store *s, log_identity *o
         rc = link_open(&k, &a->cluster, e);
     }
     rc = rc == ERR_OK ? make_log(a, k, own, e) : rc;
+    rc = rc == ERR_OK ? set_position(s, "0", e) : rc;
+    rc = rc == ERR_OK ? put_first(a, k, s, e) : rc;
     link_close(k);
-    return rc == ERR_OK ? set_position(s, "0", e) : rc;
+    return rc;
 }
 
 static err_code init(const cluster_arguments *a, err *e)
@@ -124,6 +140,22 @@ static err_code init(const cluster_arguments *a, err *e)
                (long long)a->cluster.replicas);
     }
     return ERR_OK;
+}
+
+/* --- join --- */
+
+static err_code join(const cluster_arguments *a, err *e)
+{
+    log_identity own;
+    uint64_t position = 0;
+    err_code rc = identity_set(&own, a->interaction_types, &a->encoder, e);
+    rc = rc == ERR_OK ? cluster_join(&a->cluster, &own, a->store, &position, e) : rc;
+    if (rc == ERR_OK && a->json) {
+        printf("{\"position\":%" PRIu64 "}\n", position);
+    } else if (rc == ERR_OK) {
+        printf("%s: a store of the cluster, at %" PRIu64 " of its log\n", a->store, position);
+    }
+    return rc;
 }
 
 /* --- status --- */
@@ -189,14 +221,14 @@ static err_code run(const command_call *call, err *e)
 {
     const cluster_arguments *a = call->options;
     const char *what = call->values->rest_count == 1 ? call->values->rest[0] : "";
-    bool initialise = strcmp(what, "init") == 0;
-    if (!initialise && strcmp(what, "status") != 0) {
-        return command_usage(call, e, "expected init or status");
+    bool initialise = strcmp(what, "init") == 0, joins = strcmp(what, "join") == 0;
+    if (!initialise && !joins && strcmp(what, "status") != 0) {
+        return command_usage(call, e, "expected init, join or status");
     }
     if (a->cluster.urls == NULL) {
         return command_usage(call, e, "--cluster: required");
     }
-    if (initialise && a->store == NULL) {
+    if ((initialise || joins) && a->store == NULL) {
         return command_usage(call, e, "--store: required");
     }
     err_code rc = cluster_options_check(&a->cluster, e);
@@ -204,14 +236,14 @@ static err_code run(const command_call *call, err *e)
     if (rc != ERR_OK) {
         return command_usage(call, e, "%s", e->text);
     }
-    rc = initialise ? init(a, e) : status(a, e);
+    rc = initialise ? init(a, e) : joins ? join(a, e) : status(a, e);
     link_end();
     return rc;
 }
 
 const command cmd_cluster = {.name = "cluster",
-                             .summary = "make and look at the log that several nodes share",
-                             .usage = "init|status",
+                             .summary = "make, join and look at the log that several nodes share",
+                             .usage = "init|join|status",
                              .options = table,
                              .options_bytes = sizeof(cluster_arguments),
                              .run = run};

@@ -5,7 +5,35 @@
 
 #ifdef STAIR_CLUSTER
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "server/cluster/cluster.h"
+#include "server/cluster/identity.h"
+#include "server/cluster/join.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/supervisor.h"
+
+/* A folder that has a store keeps it: a node that starts again goes on from its own. */
+static err_code join_if_empty(const serve_options *o, err *e)
+{
+    char data[PATH_MAX];
+    log_identity own;
+    uint64_t position = 0;
+    if (snprintf(data, sizeof data, "%s/data.mdb", o->store) >= (int)sizeof data) {
+        return err_set(e, ERR_INVALID, "the store's path is too long");
+    }
+    if (access(data, F_OK) == 0) {
+        return ERR_OK;
+    }
+    supervisor_status("Fetching a snapshot");
+    err_code rc = identity_set(&own, o->interaction_types, &o->encoder, e);
+    rc = rc == ERR_OK ? cluster_join(&o->cluster, &own, o->store, &position, e) : rc;
+    if (rc == ERR_OK) {
+        log_event(LOG_INFO, "cluster_joined", log_int("position", position));
+    }
+    return rc;
+}
 
 err_code replication_open(replication **out, const serve_options *o, metrics *m, err *e)
 {
@@ -16,6 +44,9 @@ err_code replication_open(replication **out, const serve_options *o, metrics *m,
                                  .metrics = m};
     *out = NULL;
     err_code rc = cluster_options_check(&o->cluster, e);
+    if (rc == ERR_OK && o->cluster.join == CLUSTER_JOIN_YES) {
+        rc = join_if_empty(o, e);
+    }
     if (rc == ERR_OK && o->cluster.urls != NULL) {
         rc = cluster_new(&c, &setup, e);
     }

@@ -71,10 +71,13 @@ class ClusterCase(harness.TestCase):
         harness.run("snapshot", "--store", store, "--to", self.path(name))
         return self.path(name)
 
-    def node(self, servers, store, *more, name=None):
+    def node(self, servers, store, *more, name=None, writable=True):
+        """Starts a node and, unless NATS is down, waits until it takes writes."""
         name = name or os.path.basename(store)
         node = harness.Server(store, *self.options(servers, "--cluster-node", name, *more))
         self.addCleanup(self._end, node)
+        if writable:
+            self.writes(node)
         return node
 
     @staticmethod

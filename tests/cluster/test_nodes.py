@@ -110,7 +110,7 @@ class Cluster(cluster_case.ClusterCase):
         servers = self.start_nats()
         first = self.first_store(servers)
         servers.kill(0)
-        node = self.node(servers, first)
+        node = self.node(servers, first, writable=False)
         self.assertEqual(node.client.get("/items").status, 200)
         self.assertEqual(node.client.put("/items/a", {"title": "a"}).status, 503)
         servers.start(0)

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/cluster/housekeeping.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/common/mem.h"
+#include "server/cluster/housekeeping_private.h"
+#include "server/cluster/snapshots.h"
+#include "server/telemetry/clock.h"
+#include "server/telemetry/log.h"
+
+/* ROUND_MS between two rounds. A log that has grown by GROWTH_BYTES and twice the last snapshot
+ * gets another one; after an erasure one is due, but not more often than each ERASED_SECONDS. */
+enum { ROUND_MS = 2000, ERASED_SECONDS = 600, GROWTH_FACTOR = 2 };
+static const uint64_t GROWTH_BYTES = (uint64_t)256 << 20;
+
+/* --- snapshots --- */
+
+/* due tells why a snapshot is to be made; NULL: none is. */
+static const char *due(const housekeeping *h, const house_view *v, const cluster_snapshot *list,
+                       size_t count, int64_t now, const store_info *info)
+{
+    uint64_t position = 0;
+    const cluster_snapshot *newest = &list[0];
+    (void)log_position_read(info->external, &position);
+    if (count == 0) {
+        return "none";
+    }
+    if (position <= newest->position) {
+        return NULL;
+    }
+    int64_t age = now - newest->created;
+    uint64_t growth = v->facts.bytes > newest->log_bytes ? v->facts.bytes - newest->log_bytes : 0;
+    if ((double)age >= h->c->setup.options->snapshot_every) {
+        return "age";
+    }
+    if (growth > GROWTH_BYTES && growth > GROWTH_FACTOR * newest->file.bytes) {
+        return "growth";
+    }
+    const cluster_snapshot *oldest_kept = &list[count < SNAPSHOTS_KEPT ? 0 : SNAPSHOTS_KEPT - 1];
+    return info->erased_seq > oldest_kept->seq && age >= ERASED_SECONDS ? "erasure" : NULL;
+}
+
+static err_code put_if_due(housekeeping *h, const house_view *v, const cluster_snapshot *list,
+                           size_t count, err *e)
+{
+    store_info info;
+    store *s = h->c->host.store;
+    int64_t now = (int64_t)clock_now();
+    err_code rc = store_stat(s, &info, e);
+    const char *why = rc == ERR_OK ? due(h, v, list, count, now, &info) : NULL;
+    if (why == NULL) {
+        return rc;
+    }
+    double began = clock_seconds();
+    rc = snapshots_put(h->blobs, s, v->facts.bytes, now, e);
+    if (rc == ERR_OK) {
+        log_event(LOG_INFO, "cluster_snapshot", log_text("due", why), log_int("seq", info.seq),
+                  log_real("seconds", clock_seconds() - began));
+    }
+    return rc;
+}
+
+static err_code remove_old(housekeeping *h, const cluster_snapshot *list, size_t count, err *e)
+{
+    err_code rc = ERR_OK;
+    for (size_t i = SNAPSHOTS_KEPT; i < count && rc == ERR_OK; i++) {
+        rc = snapshots_remove(h->blobs, &list[i], e);
+    }
+    return rc;
+}
+
+/* --- trimming --- */
+
+/* When the message was stored, epoch seconds; 0: not known. */
+static int64_t message_time(const housekeeping *h, const char *stream, uint64_t sequence)
+{
+    natsMsg *m = NULL;
+    int64_t time = 0;
+    if (js_GetMsg(&m, h->k->stream, stream, sequence, NULL, NULL) == NATS_OK) {
+        time = natsMsg_GetTime(m) / NS_PER_SECOND;
+    }
+    natsMsg_Destroy(m);
+    return time;
+}
+
+/* The last message up to `most` that is older than `limit`; 0: none. */
+static uint64_t last_before(const housekeeping *h, const char *stream, uint64_t first,
+                            uint64_t most, int64_t limit)
+{
+    uint64_t found = 0;
+    while (first <= most) {
+        uint64_t middle = first + (most - first) / 2;
+        int64_t time = message_time(h, stream, middle);
+        if (time == 0) {
+            return 0;
+        }
+        if (time < limit) {
+            found = middle;
+            first = middle + 1;
+        } else {
+            most = middle - 1;
+        }
+    }
+    return found;
+}
+
+/* Only what two snapshots cover, every live node has applied and is old enough is taken away. */
+static err_code trim(housekeeping *h, const house_view *v, const cluster_snapshot *list,
+                     size_t count, err *e)
+{
+    char stream[LOG_NAME_MAX];
+    jsOptions how;
+    jsErrCode code = 0;
+    if (count < SNAPSHOTS_KEPT || v->facts.first > v->facts.last) {
+        return ERR_OK;
+    }
+    uint64_t most = list[SNAPSHOTS_KEPT - 1].position;
+    most = v->least_position < most ? v->least_position : most;
+    int64_t limit = (int64_t)clock_now() - (int64_t)h->c->setup.options->log_age;
+    log_stream_name(h->c->setup.options->name, stream);
+    uint64_t last = last_before(h, stream, v->facts.first, most, limit);
+    if (last == 0) {
+        return ERR_OK;
+    }
+    (void)jsOptions_Init(&how);
+    how.Stream.Purge.Sequence = last + 1; /* which stays */
+    natsStatus s = js_PurgeStream(h->k->stream, stream, &how, &code);
+    if (s != NATS_OK) {
+        return link_error(h->k, s, code, "trimming the cluster's log", e);
+    }
+    log_event(LOG_INFO, "log_trimmed", log_int("up_to", last));
+    return ERR_OK;
+}
+
+static err_code keep_snapshots(housekeeping *h, const house_view *v, err *e)
+{
+    cluster_snapshot *list = mem_array(SNAPSHOTS_MAX, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "the snapshots");
+    }
+    size_t count = snapshots_of(h->index, list);
+    err_code rc = put_if_due(h, v, list, count, e);
+    rc = rc == ERR_OK ? remove_old(h, list, count, e) : rc;
+    rc = rc == ERR_OK ? trim(h, v, list, count, e) : rc;
+    mem_free(list);
+    return rc;
+}
+
+/* --- the thread --- */
+
+static void disconnect(housekeeping *h)
+{
+    parcels_close(h->blobs);
+    link_close(h->k);
+    h->blobs = NULL;
+    h->k = NULL;
+}
+
+static err_code connect_up(housekeeping *h, int replicas, err *e)
+{
+    if (h->k != NULL && link_alive(h->k)) {
+        return ERR_OK;
+    }
+    disconnect(h);
+    err_code rc = link_open(&h->k, h->c->setup.options, e);
+    return rc == ERR_OK ? parcels_open(&h->blobs, h->k, h->c->setup.options->name, replicas, e)
+                        : rc;
+}
+
+static bool look_around(cluster *c, house_view *v)
+{
+    cluster_status status;
+    cluster_tell(c, &status);
+    pthread_mutex_lock(&c->mutex);
+    v->holder = c->lease_until_ns > clock_ns();
+    v->facts = c->facts;
+    v->least_position = c->position;
+    for (size_t i = 0; i < c->node_count; i++) {
+        uint64_t at = c->nodes[i].position;
+        v->least_position = at < v->least_position ? at : v->least_position;
+    }
+    pthread_mutex_unlock(&c->mutex);
+    v->level = status.led && !status.stopped && status.position >= status.last;
+    return status.led;
+}
+
+static err_code keep_house(housekeeping *h, const house_view *v, err *e)
+{
+    err_code rc = connect_up(h, v->facts.replicas, e);
+    rc = rc == ERR_OK ? parcel_index_list(h->blobs, &h->index, e) : rc;
+    rc = rc == ERR_OK ? share_generations(h, v, e) : rc;
+    rc = rc == ERR_OK && v->holder ? keep_snapshots(h, v, e) : rc;
+    json_decref(h->index);
+    h->index = NULL;
+    return rc;
+}
+
+static void *housekeeping_main(void *argument)
+{
+    housekeeping *h = argument;
+    pthread_setname_np(pthread_self(), "cluster-house");
+    while (!cluster_is_stopping(h->c)) {
+        err e = ERR_INIT;
+        house_view v;
+        if (look_around(h->c, &v) && keep_house(h, &v, &e) != ERR_OK &&
+            strcmp(h->told, e.text) != 0) {
+            log_event(LOG_WARN, "housekeeping_failed", log_text("error", e.text));
+            snprintf(h->told, sizeof h->told, "%s", e.text);
+        }
+        cluster_pause(h->c, ROUND_MS);
+    }
+    disconnect(h);
+    nats_ReleaseThreadMemory();
+    return NULL;
+}
+
+err_code housekeeping_new(housekeeping **out, cluster *c, err *e)
+{
+    *out = NULL;
+    housekeeping *h = mem_array(1, sizeof *h);
+    if (h == NULL) {
+        return err_nomem(e, "the cluster");
+    }
+    h->c = c;
+    int failed = pthread_create(&h->thread, NULL, housekeeping_main, h);
+    if (failed != 0) {
+        mem_free(h);
+        return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
+    }
+    *out = h;
+    return ERR_OK;
+}
+
+void housekeeping_free(housekeeping *h)
+{
+    if (h != NULL) {
+        pthread_join(h->thread, NULL);
+        mem_free(h);
+    }
+}

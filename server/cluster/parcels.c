@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/cluster/parcels.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/common/mem.h"
+#include "server/cluster/feed.h"
+
+enum {
+    NAME_MAX_BYTES = 64,
+    SUBJECT_MAX = 192,
+    HEAD_BYTES = 4,
+    HEADERS_BYTES = 512,
+    PUT_MS = 5000,
+    PUT_TRIES = 4
+};
+
+struct parcels {
+    const nats_link *k;
+    char stream[NAME_MAX_BYTES], cluster[NAME_MAX_BYTES];
+    kvStore *index;
+    char *part; /* (HEAD_BYTES + PARCEL_PART_BYTES) */
+    size_t part_bytes;
+};
+
+/* --- opening --- */
+
+static err_code make_stream(const parcels *b, int replicas, err *e)
+{
+    char subject[SUBJECT_MAX];
+    const char *subjects[] = {subject};
+    jsStreamConfig config;
+    jsStreamInfo *info = NULL;
+    jsErrCode code = 0;
+    natsStatus s = js_GetStreamInfo(&info, b->k->stream, b->stream, NULL, &code);
+    if (s == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
+        snprintf(subject, sizeof subject, "stair.%s.blob.>", b->cluster);
+        (void)jsStreamConfig_Init(&config);
+        config.Name = b->stream;
+        config.Description = "blobs of a stair cluster: snapshots, generations, large writes";
+        config.Subjects = subjects;
+        config.SubjectsLen = 1;
+        config.Storage = js_FileStorage;
+        config.Discard = js_DiscardNew;
+        config.Replicas = replicas;
+        config.AllowDirect = true;
+        s = js_AddStream(&info, b->k->stream, &config, NULL, &code);
+    }
+    jsStreamInfo_Destroy(info);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "opening the cluster's blobs", e);
+}
+
+static err_code open_index(parcels *b, int replicas, err *e)
+{
+    char name[NAME_MAX_BYTES];
+    snprintf(name, sizeof name, "STAIR_%.32s_INDEX", b->cluster);
+    natsStatus s = js_KeyValue(&b->index, b->k->stream, name);
+    if (s == NATS_NOT_FOUND) {
+        kvConfig config;
+        (void)kvConfig_Init(&config);
+        config.Bucket = name;
+        config.History = 1;
+        config.StorageType = js_FileStorage;
+        config.Replicas = replicas;
+        s = js_CreateKeyValue(&b->index, b->k->stream, &config);
+    }
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, 0, "opening the index of blobs", e);
+}
+
+err_code parcels_open(parcels **out, const nats_link *k, const char *cluster, int replicas, err *e)
+{
+    *out = NULL;
+    parcels *b = mem_array(1, sizeof *b);
+    if (b == NULL || (b->part = mem_array(1, HEAD_BYTES + PARCEL_PART_BYTES)) == NULL) {
+        mem_free(b);
+        return err_nomem(e, "blobs");
+    }
+    b->k = k;
+    snprintf(b->cluster, sizeof b->cluster, "%s", cluster);
+    snprintf(b->stream, sizeof b->stream, "STAIR_%.32s_BLOBS", cluster);
+    size_t most =
+        k->payload_max > 2 * HEADERS_BYTES ? k->payload_max - HEADERS_BYTES : HEADERS_BYTES;
+    b->part_bytes = most - HEAD_BYTES < PARCEL_PART_BYTES ? most - HEAD_BYTES : PARCEL_PART_BYTES;
+    err_code rc = make_stream(b, replicas, e);
+    rc = rc == ERR_OK ? open_index(b, replicas, e) : rc;
+    if (rc != ERR_OK) {
+        parcels_close(b);
+        return rc;
+    }
+    *out = b;
+    return ERR_OK;
+}
+
+void parcels_close(parcels *b)
+{
+    if (b != NULL) {
+        kvStore_Destroy(b->index);
+        mem_free(b->part);
+        mem_free(b);
+    }
+}
+
+void parcel_name(parcel *x, const char *kind)
+{
+    unsigned char bytes[8] = {0};
+    memset(x, 0, sizeof *x);
+    (void)(getrandom(bytes, sizeof bytes, 0) > 0); /* only to tell blobs apart */
+    int length = snprintf(x->id, sizeof x->id, "%s.", kind);
+    for (size_t i = 0; i < sizeof bytes && (size_t)length + 2 * i + 3 <= sizeof x->id; i++) {
+        snprintf(x->id + length + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static void set_subject(const parcels *b, const char *id, char out[SUBJECT_MAX])
+{
+    snprintf(out, SUBJECT_MAX, "stair.%s.blob.%s", b->cluster, id);
+}
+
+static void sum_text(const unsigned char sum[SHA256_BYTES], char out[PARCEL_SHA256_TEXT])
+{
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    }
+}
+
+/* --- putting --- */
+
+/* A part that was sent twice is dropped by its number, by the server or by the reader. */
+static err_code put_part(parcels *b, const parcel *x, const char *subject, size_t bytes, err *e)
+{
+    char id[PARCEL_ID_MAX + 16];
+    jsPubOptions how;
+    jsErrCode code = 0;
+    natsStatus s = NATS_OK;
+    uint32_t number = htole32(x->parts);
+    memcpy(b->part, &number, HEAD_BYTES);
+    snprintf(id, sizeof id, "%s-%u", x->id, x->parts);
+    (void)jsPubOptions_Init(&how);
+    how.MaxWait = PUT_MS;
+    how.MsgId = id;
+    for (int i = 0; i < PUT_TRIES; i++) {
+        s = js_Publish(NULL, b->k->stream, subject, b->part, (int)(HEAD_BYTES + bytes), &how,
+                       &code);
+        if (s != NATS_TIMEOUT && s != NATS_NO_RESPONDERS) {
+            break;
+        }
+    }
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "storing a blob", e);
+}
+
+/* Fills one part; *got is less than a part only at the end. */
+static err_code fill(const parcels *b, parcel_read read, void *ctx, size_t *got, err *e)
+{
+    err_code rc = ERR_OK;
+    size_t more = 1;
+    *got = 0;
+    while (rc == ERR_OK && more > 0 && *got < b->part_bytes) {
+        more = 0;
+        rc = read(ctx, b->part + HEAD_BYTES + *got, b->part_bytes - *got, &more, e);
+        *got += more;
+    }
+    return rc;
+}
+
+err_code parcel_put(parcels *b, parcel *x, parcel_read read, void *ctx, err *e)
+{
+    char subject[SUBJECT_MAX];
+    unsigned char sum[SHA256_BYTES];
+    sha256_sum h;
+    size_t got = 0;
+    set_subject(b, x->id, subject);
+    x->bytes = x->parts = 0;
+    err_code rc = sha256_begin(&h, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    do {
+        rc = fill(b, read, ctx, &got, e);
+        if (rc == ERR_OK && got > 0) {
+            sha256_add(&h, b->part + HEAD_BYTES, got);
+            rc = put_part(b, x, subject, got, e);
+            x->parts++;
+            x->bytes += got;
+        }
+    } while (rc == ERR_OK && got > 0);
+    if (rc == ERR_OK) {
+        rc = sha256_end(&h, sum, e);
+        sum_text(sum, x->sha256);
+    } else {
+        sha256_drop(&h);
+    }
+    rc = rc == ERR_OK ? parcel_get(b, x, NULL, NULL, e) : rc;
+    if (rc != ERR_OK) {
+        (void)(parcel_purge(b, x->id, NULL) == ERR_OK);
+    }
+    return rc;
+}
+
+/* --- getting --- */
+
+typedef struct getting {
+    const parcel *x;
+    parcel_write write;
+    void *ctx;
+    sha256_sum h;
+    uint64_t bytes;
+    uint32_t parts;
+} getting;
+
+static err_code take_part(getting *g, slice bytes, err *e)
+{
+    uint32_t number = 0;
+    if (bytes.length < HEAD_BYTES) {
+        return err_set(e, ERR_CORRUPT, "the blob %s is damaged", g->x->id);
+    }
+    memcpy(&number, bytes.at, HEAD_BYTES);
+    number = le32toh(number);
+    if (number < g->parts) {
+        return ERR_OK; /* it was sent twice */
+    }
+    size_t count = bytes.length - HEAD_BYTES;
+    if (number != g->parts || g->bytes + count > g->x->bytes) {
+        return err_set(e, ERR_CORRUPT, "the blob %s is damaged", g->x->id);
+    }
+    sha256_add(&g->h, bytes.at + HEAD_BYTES, count);
+    g->parts++;
+    g->bytes += count;
+    return g->write != NULL ? g->write(g->ctx, bytes.at + HEAD_BYTES, count, e) : ERR_OK;
+}
+
+static err_code read_parts(getting *g, feed *f, err *e)
+{
+    err_code rc = ERR_OK;
+    while (rc == ERR_OK && g->parts < g->x->parts) {
+        feed_message m;
+        rc = feed_next(f, &m, e);
+        if (rc == ERR_OK && m.owned != NULL) {
+            bool last = m.pending == 0;
+            rc = take_part(g, m.bytes, e);
+            feed_message_free(&m);
+            if (rc == ERR_OK && last && g->parts < g->x->parts) {
+                rc = err_set(e, ERR_CORRUPT, "the blob %s has %u of its %u parts", g->x->id,
+                             g->parts, g->x->parts);
+            }
+        }
+    }
+    return rc;
+}
+
+err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, err *e)
+{
+    char subject[SUBJECT_MAX], text[PARCEL_SHA256_TEXT];
+    unsigned char sum[SHA256_BYTES];
+    getting g = {.x = x, .write = write, .ctx = ctx};
+    feed *f = NULL;
+    set_subject(b, x->id, subject);
+    const feed_from from = {.stream = b->stream, .subject = subject};
+    err_code rc = sha256_begin(&g.h, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    rc = x->parts > 0 ? feed_open(&f, b->k, &from, e) : ERR_OK;
+    rc = rc == ERR_OK ? read_parts(&g, f, e) : rc;
+    feed_close(f);
+    if (rc != ERR_OK) {
+        sha256_drop(&g.h);
+        return rc;
+    }
+    rc = sha256_end(&g.h, sum, e);
+    sum_text(sum, text);
+    if (rc == ERR_OK && (g.bytes != x->bytes || strcmp(text, x->sha256) != 0)) {
+        rc = err_set(e, ERR_CORRUPT, "the blob %s is damaged: its SHA-256 is wrong", x->id);
+    }
+    return rc;
+}
+
+err_code parcel_purge(parcels *b, const char *id, err *e)
+{
+    char subject[SUBJECT_MAX];
+    jsOptions how;
+    jsErrCode code = 0;
+    set_subject(b, id, subject);
+    (void)jsOptions_Init(&how);
+    how.Wait = PUT_MS;
+    how.Stream.Purge.Subject = subject;
+    natsStatus s = js_PurgeStream(b->k->stream, b->stream, &how, &code);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "purging a blob", e);
+}
+
+/* --- the index --- */
+
+json_t *parcel_json(const parcel *x)
+{
+    return json_pack("{s:s,s:I,s:I,s:s}", "id", x->id, "bytes", (json_int_t)x->bytes, "parts",
+                     (json_int_t)x->parts, "sha256", x->sha256);
+}
+
+bool parcel_from_json(parcel *x, const json_t *document)
+{
+    const char *id = json_string_value(json_object_get(document, "id"));
+    const char *sum = json_string_value(json_object_get(document, "sha256"));
+    json_int_t bytes = json_integer_value(json_object_get(document, "bytes"));
+    json_int_t parts = json_integer_value(json_object_get(document, "parts"));
+    memset(x, 0, sizeof *x);
+    if (id == NULL || sum == NULL || strlen(id) >= sizeof x->id ||
+        strlen(sum) >= sizeof x->sha256 || bytes < 0 || parts < 0 || parts > UINT32_MAX) {
+        return false;
+    }
+    snprintf(x->id, sizeof x->id, "%s", id);
+    snprintf(x->sha256, sizeof x->sha256, "%s", sum);
+    x->bytes = (uint64_t)bytes;
+    x->parts = (uint32_t)parts;
+    return true;
+}
+
+err_code parcel_index_put(parcels *b, const char *key, json_t *taken, err *e)
+{
+    char *text = taken != NULL ? json_dumps(taken, JSON_COMPACT) : NULL;
+    json_decref(taken);
+    if (text == NULL) {
+        return err_nomem(e, "the index of blobs");
+    }
+    natsStatus s = kvStore_PutString(NULL, b->index, key, text);
+    free(text); /* jansson's own */
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, 0, "writing the index of blobs", e);
+}
+
+err_code parcel_index_list(parcels *b, json_t **out, err *e)
+{
+    kvKeysList keys = {0};
+    *out = json_object();
+    natsStatus s = kvStore_Keys(&keys, b->index, NULL);
+    s = s == NATS_NOT_FOUND ? NATS_OK : s;
+    for (int i = 0; i < keys.Count && s == NATS_OK; i++) {
+        kvEntry *entry = NULL;
+        s = kvStore_Get(&entry, b->index, keys.Keys[i]);
+        json_t *value = s == NATS_OK ? json_loadb(kvEntry_Value(entry),
+                                                  (size_t)kvEntry_ValueLen(entry), 0, NULL)
+                                     : NULL;
+        if (value != NULL) {
+            json_object_set_new(*out, keys.Keys[i], value);
+        }
+        kvEntry_Destroy(entry);
+        s = s == NATS_NOT_FOUND ? NATS_OK : s; /* it was removed in between */
+    }
+    kvKeysList_Destroy(&keys);
+    if (s != NATS_OK) {
+        json_decref(*out);
+        *out = NULL;
+        return link_error(b->k, s, 0, "reading the index of blobs", e);
+    }
+    return *out != NULL ? ERR_OK : err_nomem(e, "the index of blobs");
+}
+
+err_code parcel_index_remove(parcels *b, const char *key, err *e)
+{
+    natsStatus s = kvStore_Purge(b->index, key, NULL);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, 0, "writing the index of blobs", e);
+}
