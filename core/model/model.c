@@ -96,6 +96,7 @@ void model_free(model *m)
     mem_free(m->item_h);
     mem_free(m->item_g);
     links_free(m->links);
+    content_map_free(m->map);
     for (size_t i = 0; m->modalities != NULL && i < m->modality_count; i++) {
         mem_free(m->modalities[i].mean);
         mem_free(m->modalities[i].projection);

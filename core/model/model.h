@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
+#include "core/model/content_map.h"
 #include "core/model/dataset.h"
 #include "core/model/eval.h"
 #include "core/model/features.h"
@@ -65,6 +66,7 @@ typedef struct model {
     float *item_h;        /* (items, dim) */
     float *item_g;        /* (items, dim) */
     item_links *links;    /* the sparse half of the score; NULL: none */
+    content_map *map;     /* for the content links of later items; NULL: none */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
     train_options options;

@@ -11,9 +11,6 @@ enum {
     ITEM_BYTES = 200, /* id, categories, attributes */
     USER_BYTES = 104, /* id, count, lists' heads */
     INTERACTION_BYTES = 16,
-    CONTENT_WIDTH_MAX = 512,
-    CONTENT_WIDTH_MIN = 64,
-    CONTENT_FLOATS_MAX = 128 << 20,
     NAMES_BYTES_MAX = 64 * 1024,
 };
 
@@ -23,14 +20,10 @@ static uint64_t searched(uint64_t rows, uint64_t width)
     return rows * width * (sizeof(float) + 1);
 }
 
-/* Wide features are folded, and those of many items more (core/serve/state/coldstart_space.c). */
+/* Wide features are folded, and those of many items more. */
 static uint64_t content(uint64_t items, uint64_t width)
 {
-    width = width < CONTENT_WIDTH_MAX ? width : CONTENT_WIDTH_MAX;
-    while (width > CONTENT_WIDTH_MIN && width * items > CONTENT_FLOATS_MAX) {
-        width /= 2;
-    }
-    return searched(items, width);
+    return searched(items, content_width((size_t)width, (size_t)items));
 }
 
 /* What the next training would find. */

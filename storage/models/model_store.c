@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/models/model_store.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,6 +82,10 @@ err_code model_put(store *s, const generation_id *generation, const model *m, co
     if (rc == ERR_OK && m->links != NULL) {
         rc = links_put(s, generation, m->links, e);
     }
+    if (rc == ERR_OK && m->map != NULL) {
+        size_t bytes = m->map->width * m->map->width * sizeof *m->map->w;
+        rc = generation_put(s, generation, "content_map", m->map->w, bytes, 0, e);
+    }
     if (rc == ERR_OK && ann != NULL && ann_bytes > 0) {
         rc = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
     }
@@ -153,6 +158,47 @@ static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
                : err_nomem(e, "a model");
 }
 
+static bool all_finite(const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(x[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A map is a square table. A generation without one has no such blob. */
+static err_code load_map(store *s, uint32_t generation, model *m, err *e)
+{
+    err none = ERR_INIT;
+    size_t bytes = 0, width = 0;
+    err_code rc = blob_size(s, generation, "content_map", &bytes, &none);
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    }
+    while (width * width * sizeof(float) < bytes && width < CONTENT_MAP_WIDTH_MAX) {
+        width++;
+    }
+    if (width * width * sizeof(float) != bytes) {
+        return err_set(e, ERR_CORRUPT, "generation %u: content_map has %zu bytes, no square of 4",
+                       generation, bytes);
+    }
+    m->map = mem_array(1, sizeof *m->map);
+    float *w = mem_table(width * width, sizeof *w);
+    if (m->map == NULL || w == NULL) {
+        mem_free(w);
+        return err_nomem(e, "a model");
+    }
+    *m->map = (content_map){width, w};
+    rc = blob_load(s, generation, "content_map", 0, w, bytes, e);
+    if (rc == ERR_OK && !all_finite(w, width * width)) {
+        rc = err_set(e, ERR_CORRUPT, "generation %u: content_map: expected finite numbers",
+                     generation);
+    }
+    return rc;
+}
+
 err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err *e)
 {
     model *m = NULL;
@@ -176,6 +222,9 @@ err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err 
     }
     if (rc == ERR_OK && m->links != NULL) {
         rc = links_get(s, generation, m->links, e);
+    }
+    if (rc == ERR_OK) {
+        rc = load_map(s, generation, m, e);
     }
     mem_free(list);
     if (rc != ERR_OK) {

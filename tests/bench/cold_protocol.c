@@ -9,6 +9,7 @@
 #include "core/common/mem.h"
 #include "core/search/scan.h"
 #include "core/serve/query/recommend.h"
+#include "core/train/loop/fit_map.h"
 #include "core/train/loop/train.h"
 #include "tests/bench/measuring.h"
 
@@ -76,12 +77,20 @@ static void say_progress(void *ctx, const train_progress *p)
     }
 }
 
+/* add_map fits the map that a training fits, to the training interactions. */
+static void add_map(const cold_bench *b, const dataset *features, model *m)
+{
+    err e = ERR_INIT;
+    size_t count = 0;
+    pair *pairs = pairs_of(b, 0, &count);
+    if (getenv("WITHOUT_MAP") == NULL) {
+        must(fit_map(m, features, pairs, count, &e), &e);
+    }
+    mem_free(pairs);
+}
+
 model *cold_trained(const cold_bench *b)
 {
-    model *m = model_recall(b->kept, &options, b->data.users, b->warm, &b->data);
-    if (m != NULL) {
-        return m;
-    }
     err e = ERR_INIT;
     dataset *d = NULL;
     must(dataset_new(&d, b->data.users, b->warm, &e), &e);
@@ -93,12 +102,22 @@ model *cold_trained(const cold_bench *b)
         d->modalities[n] =
             feature_source_table(b->data.names[n], &tables[n], b->data.neighbours[n]);
     }
-    d->train = pairs_of(b, 0, &d->train_count);
-    d->valid = pairs_of(b, 1, &d->valid_count);
-    train_hooks hooks = {.progress = say_progress};
-    must(train_run(&m, d, &options, &hooks, &e), &e);
+    model *m = model_recall(b->kept, &options, b->data.users, b->warm, &b->data);
+    if (m == NULL) {
+        d->train = pairs_of(b, 0, &d->train_count);
+        d->valid = pairs_of(b, 1, &d->valid_count);
+        train_hooks hooks = {.progress = say_progress};
+        must(train_run(&m, d, &options, &hooks, &e), &e);
+        const item_links *l = m->links;
+        if (l != NULL) {
+            fprintf(stderr, "links: together %g, content %g, served %s\n",
+                    (double)l->choice.beta[LINKS_COLLABORATIVE],
+                    (double)l->choice.beta[LINKS_CONTENT], model_serving_name(m->serving));
+        }
+        model_keep(m, b->kept);
+    }
+    add_map(b, d, m);
     dataset_free(d);
-    model_keep(m, b->kept);
     return m;
 }
 

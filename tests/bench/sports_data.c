@@ -186,16 +186,68 @@ static bool tables(const model *m, FILE *file, size_t (*io)(void *, size_t, size
     return whole;
 }
 
+/* linked calls `io` for the links' arrays of one source, whose starts are known. */
+static bool linked(links_table *t, size_t items, FILE *file,
+                   size_t (*io)(void *, size_t, size_t, FILE *))
+{
+    size_t count = t->start[items];
+    return io(t->unit, sizeof *t->unit, items, file) == items &&
+           io(t->target, sizeof *t->target, count, file) == count &&
+           io(t->level, sizeof *t->level, count, file) == count;
+}
+
 static size_t write_some(void *at, size_t size, size_t count, FILE *file)
 {
     return fwrite(at, size, count, file);
+}
+
+/* keep_links writes how the model is served, and its links if it has any. */
+static bool keep_links(const model *m, FILE *file)
+{
+    const item_links *l = m->links;
+    uint32_t head[] = {m->serving, l != NULL};
+    bool whole = fwrite(head, sizeof head, 1, file) == 1;
+    whole = whole && (l == NULL || fwrite(&l->choice, sizeof l->choice, 1, file) == 1);
+    for (size_t x = 0; l != NULL && x < LINKS_SOURCES && whole; x++) {
+        links_table t = l->source[x];
+        whole = fwrite(t.start, sizeof *t.start, l->items + 1, file) == l->items + 1 &&
+                linked(&t, l->items, file, write_some);
+    }
+    return whole;
+}
+
+static bool recall_links(model *m, FILE *file)
+{
+    uint32_t head[2];
+    if (fread(head, sizeof head, 1, file) != 1) {
+        return false;
+    }
+    model_serve(m, (model_serving)head[0]);
+    if (head[1] == 0) {
+        return true;
+    }
+    bool whole = links_new(&m->links, m->items, NULL) == ERR_OK &&
+                 fread(&m->links->choice, sizeof m->links->choice, 1, file) == 1;
+    for (size_t x = 0; x < LINKS_SOURCES && whole; x++) {
+        links_table *t = &m->links->source[x];
+        uint64_t *start = mem_array(m->items + 1, sizeof *start);
+        whole = start != NULL && fread(start, sizeof *start, m->items + 1, file) == m->items + 1;
+        links_table_fini(t);
+        whole = whole && links_table_alloc(t, m->items, start[m->items], NULL) == ERR_OK;
+        if (whole) {
+            memcpy(t->start, start, (m->items + 1) * sizeof *start);
+            whole = linked(t, m->items, file, fread);
+        }
+        mem_free(start);
+    }
+    return whole;
 }
 
 void model_keep(const model *m, const char *path)
 {
     FILE *file = path != NULL ? fopen(path, "wb") : NULL;
     if (file != NULL) {
-        bool whole = tables(m, file, write_some);
+        bool whole = tables(m, file, write_some) && keep_links(m, file);
         if (fclose(file) != 0 || !whole) {
             remove(path);
         }
@@ -215,7 +267,7 @@ model *model_recall(const char *path, const train_options *o, size_t users, size
         whole = model_modality_alloc(m, n, d->names[n], d->widths[n], NULL) == ERR_OK;
         m->modalities[n].neighbours = d->neighbours[n];
     }
-    whole = whole && tables(m, file, fread) && fgetc(file) == EOF;
+    whole = whole && tables(m, file, fread) && recall_links(m, file) && fgetc(file) == EOF;
     fclose(file);
     if (!whole) {
         model_free(m);

@@ -42,6 +42,11 @@ static model *linked_model(void)
     assert_int_equal(links_rebuilt(&m->links, empty, &list, 1, NULL), ERR_OK);
     assert_true(m->links->source[LINKS_COLLABORATIVE].start[ITEMS] > 0);
     links_free(empty);
+    m->map = mem_array(1, sizeof *m->map);
+    *m->map = (content_map){3, mem_table(9, sizeof(float))};
+    for (size_t i = 0; i < 9; i++) {
+        m->map->w[i] = (float)i - 4;
+    }
     model_serve(m, SERVE_USERS_WITHOUT_OWN);
     m->serving_gain = 1.05;
     m->links_gain = 1.2;
@@ -88,6 +93,8 @@ static void links_and_the_way_of_serving_come_back(void **state)
     assert_int_equal(generation_register(s, &id, 0, &number, &e), ERR_OK);
     assert_int_equal(model_get(s, number, true, &back, &e), ERR_OK);
     check_same(m, back, true);
+    assert_int_equal(back->map->width, 3);
+    assert_memory_equal(back->map->w, m->map->w, 9 * sizeof *m->map->w);
     for (size_t j = 0; j < DIM; j++) {
         assert_true(back->user_w[j] == 0 && back->w[j] == m->w[j]);
     }

@@ -12,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/serve/state/base_tables.h"
+#include "core/serve/state/coldstart_fit.h"
 #include "core/serve/state/view_tables.h"
 #include "core/serve/update/propagate.h"
 #include "tests/support/shop.h"
@@ -163,37 +164,75 @@ static double alike(const float *x, const float *y, size_t width)
     return xx > 0 && yy > 0 ? fmax(xy / sqrt(xx * yy), 0) : 0;
 }
 
+/* mapped is x' W y of two items' features, a missing modality being zeros. */
+static double mapped(const content_map *map, const shop_item *x, const shop_item *y)
+{
+    enum { WIDTH = SHOP_TEXT + SHOP_IMAGE };
+    float unit[2][WIDTH] = {{0}};
+    const shop_item *sides[] = {x, y};
+    for (int n = 0; n < 2; n++) {
+        if (sides[n]->has_text) {
+            (void)content_fold(sides[n]->text, SHOP_TEXT, unit[n], SHOP_TEXT);
+        }
+        if (sides[n]->has_image) {
+            (void)content_fold(sides[n]->image, SHOP_IMAGE, unit[n] + SHOP_TEXT, SHOP_IMAGE);
+        }
+    }
+    double sum = 0;
+    for (size_t a = 0; a < WIDTH; a++) {
+        for (size_t b = 0; b < WIDTH; b++) {
+            sum += (double)unit[0][a] * (double)map->w[a * WIDTH + b] * (double)unit[1][b];
+        }
+    }
+    return fmax(sum, 0);
+}
+
 /* Every trained item that is like the new one beyond the weakest link has a link, with the weight
  * of its features: only the codes' error can put others in its place. */
-static void check_links(const shop *s, const cold_item *cold, const shop_item *made, size_t items)
+static void check_links(const shop *s, const cold_item *cold, const shop_item *made,
+                        const coldstart *c)
 {
     double weakest = cold->link_count == COLD_LINKS_MAX ? INFINITY : 0;
     for (size_t n = 0; n < cold->link_count; n++) {
         weakest = fmin(weakest, (double)cold->links[n].weight);
     }
     assert_true(cold->link_count > 0);
-    for (size_t i = 0, at = 0; i < items; i++) {
+    for (size_t i = 0, at = 0; i < c->items; i++) {
         const shop_item *other = &s->items[i];
         double text = other->has_text ? alike(made->text, other->text, SHOP_TEXT) : 0;
-        double image = other->has_image ? alike(made->image, other->image, SHOP_IMAGE) : 0;
-        double weight = 5.0 / 6 * text * text + (made->has_image ? 1.0 / 6 * image * image : 0);
+        bool images = made->has_image && other->has_image;
+        double image = images ? alike(made->image, other->image, SHOP_IMAGE) : 0;
+        double weight = (double)c->weight[0] * text * text + (double)c->weight[1] * image * image;
+        weight += c->fitting != NULL ? mapped(c->fitting, other, made) : 0;
         if (at < cold->link_count && cold->links[at].target == i) {
             assert_true(fabs((double)cold->links[at].weight - weight) < 1e-5);
             at++;
         } else {
-            assert_true(weight < weakest + 0.02);
+            assert_true(weight < weakest + 0.03);
         }
     }
 }
 
+/* random_map gives the model a map of the widths of the shop's features. */
+static void random_map(shop *s, model *m)
+{
+    enum { WIDTH = SHOP_TEXT + SHOP_IMAGE };
+    m->map = mem_array(1, sizeof *m->map);
+    *m->map = (content_map){WIDTH, mem_table(WIDTH * WIDTH, sizeof(float))};
+    for (size_t i = 0; i < WIDTH * WIDTH; i++) {
+        m->map->w[i] = 0.3F * (float)rng_normal(&s->random);
+    }
+    m->links->choice.beta[LINKS_CONTENT] = 0.2F;
+}
+
 /* Items that are prepared together get what each gets alone, and their links are those that brute
  * force finds. */
-static void the_links_of_items_posted_together_are_those_of_their_features(void **state)
+static void check_together(bool with_map)
 {
-    (void)state;
     fixture f;
     fixture_open(&f, 36, &shop_plain);
     shop *s = f.shop;
+    s->linked = with_map;
     while (s->item_rows < SHOP_ITEMS_MAX) {
         (void)shop_add_item(s);
     }
@@ -213,13 +252,19 @@ static void the_links_of_items_posted_together_are_those_of_their_features(void 
                                 feature_source_table("image", &tables[1], 1)};
     base_options options = {.generation = 2, .sources = sources, .source_count = 2};
     base *b = NULL;
-    assert_int_equal(base_new(&b, shop_model(s, 2), &options, NULL), ERR_OK);
+    model *m = shop_model(s, 2);
+    if (with_map) {
+        random_map(s, m);
+    }
+    assert_int_equal(base_new(&b, m, &options, NULL), ERR_OK);
+    assert_int_equal(b->shared->cold->fitting != NULL, with_map);
     enum { MADE = COLD_BATCH + 9 };
     shop_item made[MADE];
     feature features[MADE][2];
     cold_request requests[MADE];
     for (size_t i = 0; i < MADE; i++) {
         made[i] = s->items[i];
+        made[i].has_text = true;
         made[i].has_image = i % 3 != 0;
         for (size_t j = 0; j < SHOP_TEXT; j++) {
             made[i].text[j] = (float)rng_normal(&s->random);
@@ -235,7 +280,7 @@ static void the_links_of_items_posted_together_are_those_of_their_features(void 
     assert_int_equal(coldstart_embed_many(requests, MADE, c, NULL), ERR_OK);
     for (size_t i = 0; i < MADE; i++) {
         cold_item *alone = NULL, *one = requests[i].item;
-        check_links(s, one, &made[i], items);
+        check_links(s, one, &made[i], c);
         assert_int_equal(coldstart_embed(&alone, c, features[i], requests[i].count, NULL), ERR_OK);
         assert_int_equal(alone->link_count, one->link_count);
         assert_memory_equal(alone->links, one->links, one->link_count * sizeof *one->links);
@@ -250,6 +295,18 @@ static void the_links_of_items_posted_together_are_those_of_their_features(void 
     mem_free(text);
     mem_free(image);
     fixture_close(&f);
+}
+
+static void the_links_of_items_posted_together_are_those_of_their_features(void **state)
+{
+    (void)state;
+    check_together(false);
+}
+
+static void a_map_between_features_adds_to_the_links(void **state)
+{
+    (void)state;
+    check_together(true);
 }
 
 /* What admission prepared is used as it is, unless it knew less than the item has, or another
@@ -440,6 +497,7 @@ int main(void)
         cmocka_unit_test(a_new_item_is_placed_from_whatever_features_it_has),
         cmocka_unit_test(a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise),
         cmocka_unit_test(the_links_of_items_posted_together_are_those_of_their_features),
+        cmocka_unit_test(a_map_between_features_adds_to_the_links),
         cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
         cmocka_unit_test(features_too_large_to_measure_count_as_missing),
         cmocka_unit_test(a_row_that_is_not_finite_is_never_placed),

@@ -12,9 +12,10 @@
  * users buy it, because their inner product then says enough.
  *
  * A trained item has links of both sources, and the users who bought it in its vector; an item that
- * came after the training has neither. So the score of a new item that links speak for is
- * multiplied by a lift, which fades to 1 as users buy it. A score of at most 0 stays. The search
- * scores all such items (core/serve/query/search.c).
+ * came after the training has neither. A map between features can stand in for the collaborative
+ * links (core/model/content_map.h). The score of a new item that links speak for is multiplied by a
+ * lift, above 1 without such a map and below with one, which fades to 1 as users buy it. A score of
+ * at most 0 stays. The search scores all such items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -27,6 +28,10 @@
 /* Betas that training chooses from allow 4.8. */
 #define LIFT_MAX 8.0F
 
+/* Where a map between features stands in for the collaborative links, a new item needs no lift. It
+ * is lowered instead, because what is predicted is worth less than what was seen. */
+#define FITTED_LIFT 0.82F
+
 static int by_item(const void *x, const void *y)
 {
     const links_owned *a = x, *b = y;
@@ -35,8 +40,11 @@ static int by_item(const void *x, const void *y)
 
 /* lift_for is the lift of an item that nobody has taken. The formula is fitted and not derived:
  * docs/model/links.md has the measurements. */
-static float lift_for(const links_choice *c)
+static float lift_for(const base *b, const links_choice *c)
 {
+    if (coldstart_fitted(b->shared->cold)) {
+        return FITTED_LIFT;
+    }
     float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];
     return content > 0 ? fminf(sqrtf((together + content) / content), LIFT_MAX) : 1;
 }
@@ -166,7 +174,7 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     const links_choice *c = l != NULL ? &l->choice : &plain;
     bool fading = s->fading = !(c->beta[LINKS_CONTENT] > 0);
     s->owned_count = 0;
-    s->lift = lift_for(c);
+    s->lift = lift_for(b, c);
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
     if (l == NULL && v->later_serial == 0 && s->text == NULL) {

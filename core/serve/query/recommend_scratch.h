@@ -49,7 +49,7 @@ struct recommend_scratch {
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
     bool fading;           /* only later items have content links, which fade as users buy them */
-    float lift;            /* of a later item that nobody has bought; at least 1 */
+    float lift;            /* of a later item that nobody has bought; above 0 */
     const cold_item *text; /* the query's, if any of its words is known; else NULL */
     float *h, *m, *q;      /* (dim) the user's row, its multimodal part, the query under balance */
     float *unit;           /* (2 pool, dim) rows at length 1, for diversity; then (REASONS_MAX, dim)
@@ -115,7 +115,7 @@ static inline float linked_part(const recommend_scratch *s, links_source x, uint
     return s->factor[x] * s->sums.part[(size_t)row * LINKS_SOURCES + x];
 }
 
-/* linked_lift is what an item's score, inner product and links together, is multiplied by: above 1
+/* linked_lift is what an item's score, inner product and links together, is multiplied by: not 1
  * for an item that came after the training, has links and a score above 0. */
 float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float score);
 

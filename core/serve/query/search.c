@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/common/bits.h"
+#include "core/common/kernel.h"
 #include "core/search/scan.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/reach.h"
@@ -123,7 +124,10 @@ static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t
         size_t place = first + rows[i];
         uint32_t row = s->sums.touched[place];
         rows[kept] = row;
-        kept += (row < items) & (s->adds[place] > 0) && !bits_test(s->skip, row);
+        if ((row < items) & (s->adds[place] > 0) && !bits_test(s->skip, row)) {
+            kernel_prefetch(v->base->h + row * v->base->dim, v->base->dim / KERNEL_LANES);
+            kept++;
+        }
     }
     return kept;
 }

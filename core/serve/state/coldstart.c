@@ -119,7 +119,7 @@ static void fold_units(embedding *in, size_t m)
         in->feature[j] = whitened[j] * modality->spread[j];
     }
     size_t width = space->raw ? modality->width : c->dim;
-    if (cold_fold(in->feature, width, in->seek->units.of[m], space->width)) {
+    if (content_fold(in->feature, width, in->seek->units.of[m], space->width)) {
         in->seek->units.known |= 1U << m;
     }
 }

@@ -7,6 +7,7 @@
 #define CORE_COLDSTART_FIT_H
 
 #include "core/common/item_fields.h"
+#include "core/model/content_map.h"
 #include "core/search/index.h"
 #include "core/serve/state/coldstart_maps.h"
 
@@ -25,10 +26,11 @@ struct coldstart {
     coldstart_tuning tuning;
     float weight[MODALITIES_MAX]; /* of each modality in a content link; they sum to 1 */
     cold_space space[MODALITIES_MAX];
-    float norm_max; /* of the trained rows of E */
-    float *spread;  /* (dim, dim) covariance of w E over the items */
-    size_t inputs;  /* of the ridge map: whitened rows, a flag per modality, 1 */
-    float *map;     /* (inputs, dim), NULL unless the way needs it */
+    const content_map *fitting; /* the model's, or NULL */
+    float norm_max;             /* of the trained rows of E */
+    float *spread;              /* (dim, dim) covariance of w E over the items */
+    size_t inputs;              /* of the ridge map: whitened rows, a flag per modality, 1 */
+    float *map;                 /* (inputs, dim), NULL unless the way needs it */
 };
 
 /* An item's features as rows of the spaces. */
@@ -45,9 +47,6 @@ typedef struct cold_seek {
 
 /* coldstart_near fills the neighbours and the content links of up to COLD_BATCH new items. */
 err_code coldstart_near(cold_seek *seeks, size_t count, const coldstart *c, err *e) ERR_CHECKED;
-
-/* cold_fold writes features into a row of the space's width, at length 1; false for all zeros. */
-bool cold_fold(const float *features, size_t width, float *out, size_t out_width);
 
 /* cold_input_row writes the ridge map's inputs of one of the generation's items. */
 void cold_input_row(const coldstart *c, size_t row, float *out /* (inputs) */);

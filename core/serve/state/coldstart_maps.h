@@ -11,6 +11,8 @@
 #ifndef CORE_COLDSTART_MAPS_H
 #define CORE_COLDSTART_MAPS_H
 
+#include <stdbool.h>
+
 #include "core/model/model.h"
 #include "core/serve/state/coldstart.h"
 
@@ -70,6 +72,9 @@ uint32_t coldstart_known(const coldstart *c, const feature *features, size_t cou
 /* coldstart_lean is how much of the content affinity an item with so many users still gets: 1 for
  * none, 0 from some number on. */
 float coldstart_lean(const coldstart *c, uint32_t users);
+
+/* coldstart_fitted tells whether a later item's links have what a map between features says. */
+bool coldstart_fitted(const coldstart *c);
 
 /* coldstart_spread is how much the inner products of this row of H with rows without interactions
  * vary over the items, times lambda: the unit of the content affinity. */

@@ -5,13 +5,14 @@
  * An item's neighbours by each modality make its row of E; its content links are of the same kind
  * as those between trained items (core/model/links.h):
  *
- *     L(j, i) = sum_m weight_m max(0, cos_m(j, i))^2
+ *     L(j, i) = sum_m weight_m max(0, cos_m(j, i))^2 + max(0, x_j' W x_i)
  *
- * Both are found in one pass over the 8-bit codes of the features, for a batch of new items at
- * once: a piece of the codes stays in the processor's cache while every item of the batch reads it.
- * The pass estimates the cosines; what it selects is then measured by the features themselves. So
- * a link's weight is exact, and the selection can miss an item only among those that differ from
- * the last selected one by the codes' error.
+ * with what the generation's map W says beside it, if it has one (core/model/content_map.h).
+ * Neighbours and links are found in one pass over the 8-bit codes of the features, for a batch of
+ * new items at once: a piece of the codes stays in the processor's cache while every item of the
+ * batch reads it. The pass estimates the cosines; what it selects is then measured by the features
+ * themselves. So a link's weight is exact, and the selection can miss an item only among those that
+ * differ from the last selected one by the codes' error.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ enum {
 /* What a pass collects for one item. */
 typedef struct seeking {
     codes_query query[MODALITIES_MAX];
+    codes_query fitting[MODALITIES_MAX]; /* of W x_i */
     shortlist nearest[MODALITIES_MAX];
     shortlist links;
 } seeking;
@@ -50,8 +52,9 @@ typedef struct pass {
     cold_seek *seeks;
     seeking *of; /* as many */
     size_t count;
-    size_t piece;           /* rows at a time, a multiple of QUANTISE_BLOCK */
-    float *cosine, *weight; /* (piece) */
+    size_t piece;                  /* rows at a time, a multiple of QUANTISE_BLOCK */
+    float *cosine, *weight, *fits; /* (piece) */
+    float *mapped;                 /* (count, the map's width) W x_i; NULL without a map */
     float *scores;
     uint32_t *rows;
     int8_t *codes;
@@ -62,11 +65,16 @@ static bool has(const cold_seek *seek, size_t m)
     return (seek->units.known >> m & 1) != 0;
 }
 
+static size_t code_width(size_t width)
+{
+    return (width + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+}
+
 static size_t code_bytes(const coldstart *c)
 {
     size_t bytes = 0;
     for (size_t m = 0; m < c->modalities; m++) {
-        bytes += (c->space[m].width + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+        bytes += code_width(c->space[m].width);
     }
     return bytes;
 }
@@ -97,28 +105,71 @@ static void start_lists(pass *p, size_t i)
     }
 }
 
+static const float *mapped_part(const pass *p, size_t i)
+{
+    return p->mapped + i * p->c->fitting->width;
+}
+
+/* map_units fills p->mapped: what the map makes of the new items' features, all at once. */
+static err_code map_units(pass *p, err *e)
+{
+    const content_map *map = p->c->fitting;
+    float *units = mem_table(p->count * map->width, sizeof *units);
+    p->mapped = mem_table(p->count * map->width, sizeof *p->mapped);
+    if (units == NULL || p->mapped == NULL) {
+        mem_free(units);
+        return err_nomem(e, "a search for like items");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        for (size_t m = 0, at = 0; m < p->c->modalities; at += p->c->space[m].width, m++) {
+            if (has(&p->seeks[i], m)) {
+                memcpy(units + i * map->width + at, p->seeks[i].units.of[m],
+                       p->c->space[m].width * sizeof *units);
+            }
+        }
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        scan_rows(map->w, map->width, map->width, units + i * map->width,
+                  p->mapped + i * map->width);
+    }
+    mem_free(units);
+    return ERR_OK;
+}
+
 static err_code pass_init(pass *p, const coldstart *c, cold_seek *seeks, size_t count, err *e)
 {
     size_t room = list_room(c);
     *p = (pass){.c = c, .seeks = seeks, .count = count, .piece = piece_rows(c)};
     p->of = mem_array(count, sizeof *p->of);
-    p->cosine = mem_table(2 * p->piece, sizeof *p->cosine);
+    p->cosine = mem_table(3 * p->piece, sizeof *p->cosine);
     p->scores = mem_table(count * room, sizeof *p->scores);
     p->rows = mem_array(count * room, sizeof *p->rows);
-    p->codes = mem_array(count, code_bytes(c));
+    p->codes = mem_array(count, 2 * code_bytes(c));
     if (p->of == NULL || p->cosine == NULL || p->scores == NULL || p->rows == NULL ||
         p->codes == NULL) {
         return err_nomem(e, "a search for like items");
     }
     p->weight = p->cosine + p->piece;
+    p->fits = p->weight + p->piece;
+    if (c->fitting != NULL) {
+        err_code rc = map_units(p, e);
+        if (rc != ERR_OK) {
+            return rc;
+        }
+    }
     for (size_t i = 0; i < count; i++) {
-        int8_t *code = p->codes + i * code_bytes(c);
+        int8_t *code = p->codes + 2 * i * code_bytes(c);
         start_lists(p, i);
-        for (size_t m = 0; m < c->modalities; m++) {
+        for (size_t m = 0, at = 0; m < c->modalities; at += c->space[m].width, m++) {
+            size_t width = c->space[m].width, bytes = code_width(width);
             p->of[i].query[m].code = code;
-            code += (c->space[m].width + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
+            p->of[i].fitting[m].code = code + bytes;
+            code += 2 * bytes;
             if (has(&seeks[i], m)) {
-                codes_query_make(&p->of[i].query[m], seeks[i].units.of[m], c->space[m].width);
+                codes_query_make(&p->of[i].query[m], seeks[i].units.of[m], width);
+            }
+            if (p->mapped != NULL) {
+                codes_query_make(&p->of[i].fitting[m], mapped_part(p, i) + at, width);
             }
         }
     }
@@ -129,6 +180,7 @@ static void pass_fini(pass *p)
 {
     mem_free(p->of);
     mem_free(p->cosine);
+    mem_free(p->mapped);
     mem_free(p->scores);
     mem_free(p->rows);
     mem_free(p->codes);
@@ -139,6 +191,32 @@ KERNEL_CLONES static void add_alike(float *weight, const float *cosine, size_t c
     for (size_t i = 0; i < count; i++) {
         weight[i] += links_alike(factor, cosine[i]);
     }
+}
+
+KERNEL_CLONES static void add_part(float *sum, const float *part, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sum[i] += part[i];
+    }
+}
+
+KERNEL_CLONES static void add_fitting(float *weight, const float *fits, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        weight[i] += fits[i] > 0 ? fits[i] : 0;
+    }
+}
+
+/* read_fitting adds what the map says of the rows from `first` on to their weights. */
+static void read_fitting(const pass *p, size_t i, size_t first, size_t rows, float *weight)
+{
+    const coldstart *c = p->c;
+    memset(p->fits, 0, rows * sizeof *p->fits);
+    for (size_t m = 0; m < c->modalities && p->mapped != NULL; m++) {
+        index_estimate(c->space[m].rows, &p->of[i].fitting[m], first, rows, p->cosine);
+        add_part(p->fits, p->cosine, rows);
+    }
+    add_fitting(weight, p->fits, rows);
 }
 
 /* read_piece offers the trained items from row `first` on to all that item `i` collects. */
@@ -154,6 +232,7 @@ static void read_piece(pass *p, size_t i, size_t first, size_t rows)
             shortlist_offer(&s->nearest[m], (uint32_t)first, p->cosine, rows);
         }
     }
+    read_fitting(p, i, first, rows, p->weight);
     shortlist_offer(&s->links, (uint32_t)first, p->weight, rows);
 }
 
@@ -177,6 +256,9 @@ static void guess_floors(pass *p, size_t i)
         }
         add_alike(weight, cosine, SAMPLE_ROWS, c->weight[m]);
         shortlist_guess(&s->nearest[m], cosine, SAMPLE_ROWS, c->items);
+    }
+    for (size_t b = 0; b < SAMPLE_ROWS / QUANTISE_BLOCK; b++) {
+        read_fitting(p, i, b * step, QUANTISE_BLOCK, weight + b * QUANTISE_BLOCK);
     }
     shortlist_guess(&s->links, weight, SAMPLE_ROWS, c->items);
 }
@@ -258,7 +340,7 @@ static err_code take_links(pass *p, size_t i, err *e)
     cold_item *item = p->seeks[i].item;
     shortlist *s = &p->of[i].links;
     size_t count = shortlist_finish(s);
-    float cosine[COLD_LINKS_MAX];
+    float cosine[COLD_LINKS_MAX], fits[COLD_LINKS_MAX] = {0};
     item->links = mem_array(count, sizeof *item->links);
     if (item->links == NULL) {
         return err_nomem(e, "the links of a new item");
@@ -271,6 +353,13 @@ static err_code take_links(pass *p, size_t i, err *e)
             add_alike(s->scores, cosine, count, c->weight[m]);
         }
     }
+    for (size_t m = 0, at = 0; m < c->modalities && p->mapped != NULL; m++) {
+        scan_list(index_data(c->space[m].rows), s->rows, count, mapped_part(p, i) + at,
+                  c->space[m].width, cosine);
+        add_part(fits, cosine, count);
+        at += c->space[m].width;
+    }
+    add_fitting(s->scores, fits, count);
     for (size_t n = 0; n < count; n++) {
         if (s->scores[n] > 0) {
             item->links[item->link_count++] = (links_entry){s->rows[n], s->scores[n]};

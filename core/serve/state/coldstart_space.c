@@ -16,13 +16,9 @@
 #include "core/serve/state/coldstart_fit.h"
 
 enum {
-    WIDTH_MAX = 512,
-    WIDTH_MIN = 64,
     SAMPLE_ROWS_MAX = 100000,
     READ_ROWS = 256,
 };
-/* Floats of one modality's table, beyond which features are folded narrower. */
-#define SPACE_FLOATS_MAX ((size_t)128 << 20)
 
 const coldstart_tuning coldstart_tuning_default = {
     .way = COLDSTART_NEIGHBOURS,
@@ -32,21 +28,6 @@ const coldstart_tuning coldstart_tuning_default = {
     .affinity = 1,
     .lean_until = 20,
 };
-
-bool cold_fold(const float *features, size_t width, float *out, size_t out_width)
-{
-    memset(out, 0, out_width * sizeof *out);
-    for (size_t j = 0; j < width; j++) {
-        /* Signs by a multiplicative hash; without folding they would change nothing. */
-        bool minus = width > out_width && (j * 0x9e3779b97f4a7c15ULL >> 63) != 0;
-        out[j % out_width] += minus ? -features[j] : features[j];
-    }
-    float norm = sqrtf(scan_dot(out, out, out_width));
-    for (size_t j = 0; j < out_width && norm > 0; j++) {
-        out[j] /= norm;
-    }
-    return norm > 0;
-}
 
 /* What index_new_read asks for a modality's unit rows. */
 typedef struct space_reader {
@@ -67,7 +48,7 @@ static void fold_row(const space_reader *r, float *features, size_t width, float
     for (size_t j = 0; !r->space->raw && j < width; j++) {
         features[j] *= r->modality->spread[j];
     }
-    (void)cold_fold(features, width, out, r->space->width);
+    (void)content_fold(features, width, out, r->space->width);
 }
 
 static err_code read_rows(void *ctx, size_t first, size_t count, float *out, err *e)
@@ -112,11 +93,7 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
         reader.source = NULL;
     }
     space->raw = reader.source != NULL;
-    space->width = space->raw ? modality->width : c->dim;
-    space->width = space->width < WIDTH_MAX ? space->width : WIDTH_MAX;
-    while (space->width > WIDTH_MIN && space->width * c->items > SPACE_FLOATS_MAX) {
-        space->width /= 2;
-    }
+    space->width = content_width(space->raw ? modality->width : c->dim, c->items);
     size_t width = space->raw ? modality->width : c->dim;
     reader.block = mem_table(READ_ROWS * width, sizeof *reader.block);
     if (reader.block == NULL) {
@@ -174,6 +151,20 @@ static void weigh(coldstart *c)
     }
 }
 
+/* take_map uses the generation's map if it is of these spaces. Without content links a new item's
+ * links are in another unit (core/serve/query/linked.c), which is that of the cosines alone. */
+static void take_map(coldstart *c)
+{
+    const item_links *l = c->m->links;
+    bool fits = l != NULL && l->choice.beta[LINKS_CONTENT] > 0 && c->m->map != NULL;
+    size_t width = 0;
+    for (size_t m = 0; m < c->modalities; m++) {
+        fits = fits && c->space[m].raw;
+        width += c->space[m].width;
+    }
+    c->fitting = fits && width == c->m->map->width ? c->m->map : NULL;
+}
+
 err_code coldstart_new(coldstart **out, const model *m, const coldstart_options *options, err *e)
 {
     *out = NULL;
@@ -194,6 +185,7 @@ err_code coldstart_new(coldstart **out, const model *m, const coldstart_options 
     for (size_t i = 0; i < c->modalities && rc == ERR_OK; i++) {
         rc = make_space(c, i, options, e);
     }
+    take_map(c);
     bool mapped = c->tuning.way == COLDSTART_RIDGE || c->tuning.way == COLDSTART_RESIDUALS;
     if (rc == ERR_OK && mapped) {
         rc = coldstart_fit_map(c, e);
@@ -241,4 +233,9 @@ float coldstart_spread(const coldstart *c, const float *h)
         sum += (double)h[a] * (double)scan_dot(c->spread + a * c->dim, h, c->dim);
     }
     return sum > 0 ? c->tuning.affinity * (float)sqrt(sum) : 0;
+}
+
+bool coldstart_fitted(const coldstart *c)
+{
+    return c->fitting != NULL;
 }

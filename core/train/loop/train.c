@@ -14,6 +14,7 @@
 #include "core/train/eval/scorer.h"
 #include "core/train/loop/batches.h"
 #include "core/train/loop/choose.h"
+#include "core/train/loop/fit_map.h"
 #include "core/train/loop/prepare.h"
 #include "core/train/loop/train_measure.h"
 #include "core/train/loop/train_stage.h"
@@ -409,6 +410,7 @@ static err_code convolve_served(const training *t, model *m, err *e)
         code = links_rebuilt(&m->links, judged, &list, t->o->threads, e);
         links_free(judged);
     }
+    code = code == ERR_OK ? fit_map(m, t->d, pairs, count, e) : code;
     mem_free(pairs);
     return code;
 }

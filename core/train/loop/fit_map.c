@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/train/loop/fit_map.h"
+
+#include <math.h>
+
+#include "core/common/mem.h"
+
+enum { READ_ROWS = 256 };
+
+/* read_modality folds the features of one modality into its columns of x, `width` from `at` on. */
+static err_code read_modality(const feature_source *source, size_t items, float *x, size_t stride,
+                              size_t width, err *e)
+{
+    float *block = mem_table(READ_ROWS * source->width, sizeof *block);
+    err_code rc = block != NULL ? ERR_OK : err_nomem(e, "a block of features");
+    for (size_t first = 0; rc == ERR_OK && first < items; first += READ_ROWS) {
+        size_t rows = items - first < READ_ROWS ? items - first : READ_ROWS;
+        rc = source->read(source->ctx, first, rows, block, e);
+        for (size_t i = 0; rc == ERR_OK && i < rows; i++) {
+            const float *row = block + i * source->width;
+            if (!feature_row_missing(row, source->width)) {
+                (void)content_fold(row, source->width, x + (first + i) * stride, width);
+            }
+        }
+    }
+    mem_free(block);
+    return rc;
+}
+
+float fit_map_share(const links_choice *c)
+{
+    float share = c->beta[LINKS_COLLABORATIVE] / c->beta[LINKS_CONTENT];
+    return fminf(fmaxf(share, FIT_MAP_SHARE_MIN), FIT_MAP_SHARE_MAX);
+}
+
+err_code fit_map(model *m, const dataset *d, const pair *pairs, size_t count, err *e)
+{
+    content_map_input in = {.items = m->items, .pairs = pairs, .pair_count = count};
+    in.modality_count = d->modality_count;
+    content_map_free(m->map);
+    m->map = NULL;
+    if (m->links == NULL || !(m->links->choice.beta[LINKS_CONTENT] > 0) ||
+        d->modality_count > MODALITIES_MAX) {
+        return ERR_OK;
+    }
+    in.share = fit_map_share(&m->links->choice);
+    for (size_t n = 0; n < d->modality_count; n++) {
+        in.widths[n] = content_width(d->modalities[n].width, m->items);
+        in.weight[n] = m->links->choice.modality[n];
+        in.width += in.widths[n];
+    }
+    if (in.width > CONTENT_MAP_WIDTH_MAX || in.width * in.items > FIT_MAP_FLOATS_MAX) {
+        return ERR_OK;
+    }
+    float *x = mem_table(in.items * in.width, sizeof *x);
+    err_code rc = x != NULL ? ERR_OK : err_nomem(e, "the features for a map between them");
+    in.x = x;
+    for (size_t n = 0, at = 0; rc == ERR_OK && n < d->modality_count; at += in.widths[n], n++) {
+        rc = read_modality(&d->modalities[n], in.items, x + at, in.width, in.widths[n], e);
+    }
+    rc = rc == ERR_OK ? content_map_fit(&m->map, &in, e) : rc;
+    mem_free(x);
+    return rc;
+}
