@@ -15,6 +15,7 @@
 #include "server/cluster/feed.h"
 #include "server/cluster/housekeeping.h"
 #include "server/cluster/identity.h"
+#include "server/cluster/large.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "storage/env/sha256.h"
@@ -137,12 +138,16 @@ static err_code connect_log(cluster *c, err *e)
     return ERR_OK;
 }
 
-static err_code hand_over(cluster *c, const feed_message *m, err *e)
+static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m, err *e)
 {
+    slice fetched = {NULL, 0};
     char position[24];
     snprintf(position, sizeof position, "%" PRIu64, m->sequence);
     cluster_set_last(c, m->sequence + m->pending);
-    err_code rc = writer_deliver(c->host.writer, m->bytes, slice_of(position), e);
+    err_code rc = large_named(m->bytes) ? large_fetch(c, k, m->bytes, &fetched, e) : ERR_OK;
+    slice bytes = fetched.at != NULL ? fetched : m->bytes;
+    rc = rc == ERR_OK ? writer_deliver(c->host.writer, bytes, slice_of(position), e) : rc;
+    mem_free((char *)(uintptr_t)fetched.at);
     if (rc == ERR_OK) {
         c->delivered = m->sequence;
     }
@@ -167,7 +172,7 @@ static err_code follow(cluster *c, const nats_link *k, err *e)
         feed_message m;
         rc = feed_next(f, &m, e);
         if (rc == ERR_OK && m.owned != NULL) {
-            rc = hand_over(c, &m, e);
+            rc = hand_over(c, k, &m, e);
             feed_message_free(&m);
         }
     }
@@ -302,7 +307,9 @@ static err_code start_threads(cluster *c, err *e)
         return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
     }
     c->started = true;
-    return housekeeping_new(&c->house, c, e); /* the stop ends the others */
+    /* the stop ends the others if these fail */
+    err_code made = large_new(&c->large, c, e);
+    return made == ERR_OK ? housekeeping_new(&c->house, c, e) : made;
 }
 
 /* Two processes of one place are never there at the same time: a store has one owner. */
@@ -362,7 +369,9 @@ static void on_stop(void *ctx)
     pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->mutex);
     housekeeping_free(c->house);
+    large_free(c->large);
     c->house = NULL;
+    c->large = NULL;
     if (c->started) {
         pthread_join(c->follow_thread, NULL);
         pthread_join(c->watch_thread, NULL);
@@ -451,7 +460,7 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .stop = on_stop,
                               .admit = on_admit,
                               .bytes_max = publish_bytes_max,
-                              .publish = publish_message,
+                              .publish = publish_bytes,
                               .applied = on_applied,
                               .confirmed = on_confirmed};
     log_stream_subject(setup->options->name, c->subject);

@@ -37,6 +37,7 @@ struct cluster {
     pthread_t follow_thread, watch_thread;
     bool started;
     struct housekeeping *house;
+    struct large *large;
     /* guarded by mutex */
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the end */
@@ -90,7 +91,8 @@ void cluster_link_put(shared_link *l);
 /* publish_listen subscribes to the acknowledgements of messages that are sent on this link. */
 err_code publish_listen(cluster *c, shared_link *l, err *e) ERR_CHECKED;
 
-/* The functions of replicated_log. */
+/* The functions of replicated_log; publish_message sends what one message takes. */
+void publish_bytes(void *ctx, uint64_t number, slice bytes);
 void publish_message(void *ctx, uint64_t number, slice bytes);
 size_t publish_bytes_max(void *ctx);
 

@@ -13,7 +13,7 @@
 
 /* ROUND_MS between two rounds. A log that has grown by GROWTH_BYTES and twice the last snapshot
  * gets another one; after an erasure one is due, but not more often than each ERASED_SECONDS. */
-enum { ROUND_MS = 2000, ERASED_SECONDS = 600, GROWTH_FACTOR = 2 };
+enum { ROUND_MS = 2000, ERASED_SECONDS = 600, GROWTH_FACTOR = 2, FORGET_SECONDS = 600 };
 static const uint64_t GROWTH_BYTES = (uint64_t)256 << 20;
 
 /* --- snapshots --- */
@@ -135,6 +135,29 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
     return ERR_OK;
 }
 
+/* A large write's blob is named by a message that was sent right after it was stored; it goes well
+ * after that message. */
+static err_code forget_large(housekeeping *h, const house_view *v, err *e)
+{
+    char stream[LOG_NAME_MAX];
+    const char *key = NULL;
+    json_t *entry = NULL;
+    err_code code = ERR_OK;
+    log_stream_name(h->c->setup.options->name, stream);
+    int64_t oldest = v->facts.first > 1 ? message_time(h, stream, v->facts.first) : 0;
+    json_object_foreach(h->index, key, entry)
+    {
+        parcel file;
+        int64_t created = json_integer_value(json_object_get(entry, "created"));
+        if (code == ERR_OK && strncmp(key, "op.", 3) == 0 && created + FORGET_SECONDS < oldest &&
+            parcel_from_json(&file, entry)) {
+            code = parcel_purge(h->blobs, file.id, e);
+            code = code == ERR_OK ? parcel_index_remove(h->blobs, key, e) : code;
+        }
+    }
+    return code;
+}
+
 static err_code keep_snapshots(housekeeping *h, const house_view *v, err *e)
 {
     cluster_snapshot *list = mem_array(SNAPSHOTS_MAX, sizeof *list);
@@ -145,6 +168,7 @@ static err_code keep_snapshots(housekeeping *h, const house_view *v, err *e)
     err_code rc = put_if_due(h, v, list, count, e);
     rc = rc == ERR_OK ? remove_old(h, list, count, e) : rc;
     rc = rc == ERR_OK ? trim(h, v, list, count, e) : rc;
+    rc = rc == ERR_OK ? forget_large(h, v, e) : rc;
     mem_free(list);
     return rc;
 }

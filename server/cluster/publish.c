@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "server/cluster/cluster_private.h"
+#include "server/cluster/large.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
@@ -34,6 +35,16 @@ static void message_id(const cluster *c, uint64_t number, char out[ID_TEXT])
     }
     snprintf(out + (size_t)2 * PUBLISHER_BYTES, ID_TEXT - (size_t)2 * PUBLISHER_BYTES, "-%llu",
              (unsigned long long)number);
+}
+
+void publish_bytes(void *ctx, uint64_t number, slice bytes)
+{
+    cluster *c = ctx;
+    if (bytes.length > publish_bytes_max(ctx) && c->large != NULL) {
+        large_send(c->large, number, bytes);
+    } else {
+        publish_message(ctx, number, bytes);
+    }
 }
 
 void publish_message(void *ctx, uint64_t number, slice bytes)

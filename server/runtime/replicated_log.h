@@ -49,7 +49,7 @@ typedef struct replicated_log {
     void (*stop)(void *ctx);
     /* ERR_UNAVAILABLE unless a message that is published now can be expected to come back */
     err_code (*admit)(void *ctx, err *e);
-    /* the most that one message takes */
+    /* the most that one message should take; a larger one takes longer */
     size_t (*bytes_max)(void *ctx);
     /* sends a message, or sends it once more; what fails is silent, since only the message that
      * comes back counts */

@@ -17,7 +17,8 @@
 
 enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
 
-static const uint64_t RESEND_NS = 1000000000, OUTCOME_NS = 5000000000, LAUNCH_NS = 5000000000;
+static const uint64_t RESEND_NS = 1000000000, OUTCOME_NS = 5000000000,
+                      LARGE_OUTCOME_NS = 30000000000, LAUNCH_NS = 5000000000;
 
 /* Below so much free disk additions are refused, so that what the log brings still fits. On a small
  * disk it is a part of it. */
@@ -131,7 +132,8 @@ static void send_off(writer *w, flight *f)
 static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
 {
     writer_log *l = w->log;
-    size_t most = l->log->bytes_max(l->log->ctx);
+    /* a single op may be larger than the log's messages: the log sees to that */
+    size_t most = f->count > 0 ? l->log->bytes_max(l->log->ctx) : FLIGHT_BYTES_MAX;
     uint64_t need = 0;
     err e = ERR_INIT;
     err_code rc = admit(w, j, pending_bytes(l) + f->need_bytes, &need, &e);
@@ -233,7 +235,8 @@ void flight_tick(writer *w, uint64_t now)
     const writer_log *l = w->log;
     for (flight *f = l->flights, *next = NULL; f != NULL; f = next) {
         next = f->next;
-        if (now > f->began_ns + OUTCOME_NS) {
+        bool large = encoder_slice(&f->bytes).length > l->log->bytes_max(l->log->ctx);
+        if (now > f->began_ns + (large ? LARGE_OUTCOME_NS : OUTCOME_NS)) {
             give_up(w, f);
         } else if (now > f->sent_ns + RESEND_NS) {
             f->sent_ns = now;

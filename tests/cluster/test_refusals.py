@@ -149,15 +149,5 @@ class Refusals(cluster_case.ClusterCase):
             self.assertIn("cluster_credentials", done.stderr)
             self.assertNotIn(SECRET, done.stderr + done.stdout)
 
-    def test_a_write_that_no_message_holds_is_refused_and_smaller_ones_go_on(self):
-        servers = self.start_nats(1, "max_payload: 64KB")
-        first = self.first_store(servers)
-        node = self.node(servers, first)
-        items = [{"id": str(i), "title": "x" * 1000} for i in range(200)]
-        answer = node.client.put("/items", {"items": items})
-        self.assertEqual(answer.status, 413, answer.body)
-        self.assertEqual(node.client.put("/items", {"items": items[:40]}).status, 200)
-        self.assertEqual(node.client.get("/health").json["items"], 40)
-
 
 cluster_case.main(__name__)

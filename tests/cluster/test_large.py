@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes that are larger than the messages that NATS takes."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
+import cluster_case  # noqa: E402
+
+
+class Large(cluster_case.ClusterCase):
+    def test_a_write_of_20_mb_passes_through_messages_of_64_kib(self):
+        servers = self.start_nats(1, "max_payload: 64KB")
+        first = self.first_store(servers)
+        stores = [first, self.copy(first, "second")]
+        a, b = [self.node(servers, store) for store in stores]
+        items = [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
+        small = a.client.put("/items/small", {"title": "small"})
+        answer = a.client.put("/items", {"items": items}, headers={"Content-Type": "application/json"})
+        self.assertEqual(answer.status, 200, answer.body[:300])
+        self.assertEqual(answer.json["accepted"], 1000)
+        self.assertGreater(answer.json["seq"], small.json["seq"])
+        self.seen(b, b.client.put("/items/after", {"title": "after"}).json["seq"])
+        for node in (a, b):
+            self.seen(node, answer.json["seq"])
+            self.assertEqual(len(node.client.get("/items/999").json["description"]), 20003 + 1)
+            self.assertEqual(node.client.get("/health").json["items"], 1002)
+        self.assertLess(a.client.get("/cluster").json["log"]["bytes"], 16384)
+        b.kill()
+        again = [{"id": "x", "title": "y", "description": "z" * 60000}] * 1 + items[:3]
+        seq = a.client.put("/items", {"items": again}).json["seq"]
+        b = self.node(servers, stores[1])
+        self.seen(b, seq)
+        a.stop(), b.stop()
+        self.same_digests(*stores)
+
+    def test_a_large_write_whose_node_dies_in_the_middle_is_whole_or_not_there(self):
+        servers = self.start_nats(1, "max_payload: 64KB")
+        first = self.first_store(servers)
+        stores = [first, self.copy(first, "second")]
+        a, b = [self.node(servers, store) for store in stores]
+        import threading
+        import time
+        items = [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
+
+        def write():
+            try:
+                a.new_client().put("/items", {"items": items}, contract_check=False)
+            except OSError:
+                pass
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        time.sleep(0.3)  # whenever it dies, the other node has all of it or nothing
+        a.kill()
+        writer.join()
+        self.seen(b, b.client.put("/items/after", {"title": "after"}).json["seq"])
+        self.assertIn(b.client.get("/health").json["items"], (1, 1001))
+        a = self.node(servers, first)
+        self.seen(a, b.client.get("/health").json["seq"])
+        a.stop(), b.stop()
+        self.same_digests(*stores)
+
+
+cluster_case.main(__name__)
