@@ -12,6 +12,8 @@ import online  # noqa: E402
 FLOOR = 0.97  # of the independent implementation's figure on the same files
 # Test Recall@20 and NDCG@20 that plain `stair train` must reach: 0.98 of what it reached (docs/measurements/quality.md).
 PLAIN = {"tiktok": (0.1094, 0.047), "toys": (0.0985, 0.0473), "sports": (0.119, 0.058)}
+# Recall@20 of sessions of one item and of similar items (`--given 1`): 0.98 of what they reached.
+GIVEN = {"sports": (0.0755, 0.0685)}
 PUBLISHED = ["--gamma", 0.2, "--weight-decay", 0.1, "--layers", 3, "--batch", 1024, "--lr", 0.001, "--patience", 0,
              "--without", "links"]
 
@@ -83,9 +85,20 @@ class Floors(harness.TestCase):
             for metric in ("Recall@20", "NDCG@20"):
                 self.assertGreaterEqual(got[1]["stair"][metric], 1.3 * got[1]["itemknn"][metric])
 
+    def given(self, name, store):
+        """Somebody known by one item is answered better than by itemknn."""
+        answer = harness.run_json("eval", "--store", store, "--given", 1, "--at", 20, timeout=1400)
+        print(f"MEASURED: {name}, one given: Recall@20 " +
+              ", ".join(f"{who} {answer[who]['Recall@20']:.4f}" for who in ("stair", "similar", "itemknn")))
+        for who, floor in zip(("stair", "similar"), GIVEN[name]):
+            self.assertGreaterEqual(answer[who]["Recall@20"], floor, who)
+            self.assertGreaterEqual(answer[who]["Recall@20"], 1.1 * answer["itemknn"]["Recall@20"], who)
+
     def test_sports_by_the_defaults_wins(self):
         # Its best epoch is 40: later ones, which the defaults try too, would only take minutes.
-        self.plain("sports", ["text", "category"], "--epochs", 40)
+        got = self.plain("sports", ["text", "category"], "--epochs", 40)
+        if got is not None:
+            self.given("sports", got[0])
 
 
 if __name__ == "__main__":

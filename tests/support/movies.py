@@ -50,7 +50,7 @@ def taken_by(person_taste, all_films, members, chance):
     weights = []
     for film in all_films:
         liking = sum(person_taste[genre] for genre in film.genres) / len(film.genres)
-        weights.append(film.fame * math.exp(1.6 * liking - abs(film.year - era) / 25))
+        weights.append(film.fame * math.exp(2.4 * liking - abs(film.year - era) / 20))
     total = list(itertools.accumulate(weights))
     wanted = min(int(18 + chance.lognormvariate(3.2, 0.9)), 400)
     seen = {}
@@ -60,13 +60,14 @@ def taken_by(person_taste, all_films, members, chance):
             continue
         seen[row] = None
         for other in members.get(all_films[row].series, ()):
-            if other not in seen and chance.random() < 0.35:
+            if other not in seen and chance.random() < 0.3:
                 seen[other] = None
     return list(seen)
 
 
 def write(path, seed=1):
-    """Writes interactions with random splits of 70, 10 and 20 in a hundred; the same file for the same seed."""
+    """Writes interactions with random splits of 70, 10 and 20 in a hundred; the same file for the same seed. Returns
+    the series, each a list of ids."""
     chance = random.Random(seed)
     all_films = films(chance)
     members = {}
@@ -80,3 +81,4 @@ def write(path, seed=1):
             for row in taken_by(taste, all_films, members, chance):
                 split = chance.choices([0, 1, 2], [70, 10, 20])[0]
                 out.write(f"person-{person}\tfilm-{row}\t{split}\n")
+    return [[f"film-{row}" for row in rows] for rows in members.values()]

@@ -113,8 +113,8 @@ double shop_link_lift(const view *v, uint32_t item)
     return new ? 1 + (lift - 1) * (1 - users / 20) : 1;
 }
 
-void shop_link_parts(const view *v, shop_own *own, size_t count, const double *h,
-                     shop_link_part *added)
+void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
+                    shop_link_part *added)
 {
     const links_choice *c = &v->base->links->choice;
     double n = (double)v->base->items;
@@ -135,9 +135,22 @@ void shop_link_parts(const view *v, shop_own *own, size_t count, const double *h
             squares += added[i].of[x] * added[i].of[x];
         }
         double spread = sqrt(squares / n - sum / n * (sum / n));
-        double factor = spread > 0 ? (double)c->beta[x] * spread_of(v, h) / spread : 0;
+        double share = stranger ? (double)count / ((double)count + 3) : 1;
+        double factor = spread > 0 ? share * (double)c->beta[x] / spread : 0;
         for (uint32_t i = 0; i < v->item_rows; i++) {
             added[i].of[x] *= factor;
+        }
+    }
+}
+
+void shop_link_parts(const view *v, uint32_t user, shop_own *own, size_t count, const double *h,
+                     shop_link_part *added)
+{
+    shop_link_sums(v, own, count, shop_stranger(v, user), added);
+    double spread = spread_of(v, h);
+    for (uint32_t i = 0; i < v->item_rows; i++) {
+        for (int x = 0; x < LINKS_SOURCES; x++) {
+            added[i].of[x] *= spread;
         }
     }
 }

@@ -20,12 +20,16 @@ double shop_link_weight(const view *v, links_source x, uint32_t owned, uint32_t 
  * where training has not seen the item, and a twentieth less of that for each of its buyers. */
 double shop_link_lift(const view *v, uint32_t item);
 
-/* shop_link_parts writes what the links of these items add to every row's score at balance 0.5;
- * the order of `own` changes. */
+/* shop_link_sums writes what the links of these items add to every row by source, each source
+ * brought to a spread of 1 over the base's items and weighed by its beta and, of a stranger, by the
+ * number of items; the order of `own` changes. shop_link_parts multiplies that by the spread of the
+ * inner products with h: what links add to a score at balance 0.5. */
 typedef struct shop_link_part {
     double of[LINKS_SOURCES];
 } shop_link_part;
-void shop_link_parts(const view *v, shop_own *own, size_t count, const double *h,
+void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
+                    shop_link_part *added /* (SHOP_ITEMS_MAX) */);
+void shop_link_parts(const view *v, uint32_t user, shop_own *own, size_t count, const double *h,
                      shop_link_part *added /* (SHOP_ITEMS_MAX) */);
 
 #endif

@@ -124,7 +124,7 @@ size_t shop_lists_expected(const fixture *f, const recommend_query *q, shop_scor
     if (somebody && v->base->links != NULL) {
         shop_own own[2 * SHOP_EDGES_MAX];
         size_t n = shop_profile(s, q->user, q->session, q->session_count, own);
-        shop_link_parts(v, own, n, h, added);
+        shop_link_parts(v, q->user, own, n, h, added);
     }
     size_t count = 0, rest = 0;
     static shop_scored others[SHOP_ITEMS_MAX];

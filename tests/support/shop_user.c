@@ -50,6 +50,25 @@ static bool is_news(const shop_own *own, size_t count, size_t at, size_t news)
     return later < news;
 }
 
+bool shop_stranger(const view *v, uint32_t user)
+{
+    double known[SHOP_DIM] = {0};
+    for (size_t j = 0; j < SHOP_DIM && user < v->base->users; j++) {
+        known[j] = (double)v->base->user_e[user * SHOP_DIM + j];
+    }
+    return length(known) == 0;
+}
+
+/* What a stranger's mean of E counts. */
+static double own_share(const view *v, const shop_own *own, size_t count)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        taken += view_item_degree(v, own[i].item) > 0;
+    }
+    return count > 0 ? 1 - 2.0 * (double)taken / (double)(count * (count + 1)) : 1;
+}
+
 void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count, double *e)
 {
     const base *b = v->base;
@@ -57,7 +76,7 @@ void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count
     for (size_t j = 0; j < SHOP_DIM && user < b->users; j++) {
         known[j] = (double)b->user_e[user * SHOP_DIM + j];
     }
-    bool stranger = length(known) == 0;
+    bool stranger = shop_stranger(v, user);
     size_t trained = stranger ? 0 : b->user_pairs[user];
     size_t news = count > trained ? count - trained : 0;
     memset(e, 0, SHOP_DIM * sizeof *e);
@@ -75,7 +94,7 @@ void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count
     }
     for (size_t j = 0; j < SHOP_DIM; j++) {
         if (stranger) {
-            e[j] /= sum > 0 ? sum : 1;
+            e[j] *= own_share(v, own, count) / (sum > 0 ? sum : 1);
         } else if (of_news > 0) {
             e[j] = (1 - share) * known[j] + share * length(known) / of_news * e[j];
         } else {

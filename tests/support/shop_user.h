@@ -19,6 +19,9 @@ typedef struct shop_own {
 size_t shop_profile(const shop *s, uint32_t user, const session_item *session, size_t count,
                     shop_own *own);
 
+/* shop_stranger tells whether training has not seen the user, or nobody is asked for. */
+bool shop_stranger(const view *v, uint32_t user);
+
 /* shop_user_e writes the user's own row of E, (SHOP_DIM). */
 void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count, double *e);
 

@@ -400,58 +400,6 @@ static void popular_and_latest_equal_brute_force(void **state)
     fixture_close(&f);
 }
 
-static void similar_equals_brute_force_by_every_part(void **state)
-{
-    (void)state;
-    fixture f;
-    fixture_open(&f, 29, NULL);
-    const view *v = f.hold.view;
-    for (uint32_t item = 0; item < f.shop->item_rows; item += 3) {
-        for (int by = SIMILAR_ALL; by <= SIMILAR_MULTIMODAL; by++) {
-            float own[SHOP_DIM], other[SHOP_DIM];
-            bool placed = view_item_vector(v, item, own);
-            static shop_scored want[SHOP_ITEMS_MAX];
-            size_t count = 0;
-            for (uint32_t row = 0; placed && row < f.shop->item_rows; row++) {
-                double dot = 0, first = 0, second = 0;
-                if (row == item || !view_item_vector(v, row, other) ||
-                    (view_item_flags(v, row) & ITEM_HIDDEN) != 0) {
-                    continue;
-                }
-                for (size_t j = 0; j < SHOP_DIM; j++) {
-                    double parts_of[2] = {0, 0};
-                    const float *rows[2] = {own, other};
-                    for (int n = 0; n < 2; n++) {
-                        for (size_t k = 0; k < SHOP_DIM; k++) {
-                            parts_of[n] +=
-                                (double)v->base->parts->into[j * SHOP_DIM + k] * (double)rows[n][k];
-                        }
-                        parts_of[n] = by == SIMILAR_ALL ? (double)rows[n][j]
-                                      : by == SIMILAR_COLLABORATIVE
-                                          ? (double)rows[n][j] - parts_of[n]
-                                          : parts_of[n];
-                    }
-                    dot += parts_of[0] * parts_of[1];
-                    first += parts_of[0] * parts_of[0];
-                    second += parts_of[1] * parts_of[1];
-                }
-                want[count++] = (shop_scored){.row = row, .score = dot / sqrt(first * second)};
-            }
-            qsort(want, count, sizeof want[0], shop_by_score);
-            list_query q = {.k = 15};
-            recommend_result got;
-            assert_int_equal(similar(v, item, (similar_by)by, &q, f.scratch, &got, NULL), ERR_OK);
-            assert_int_equal(got.count, count < 15 ? count : 15);
-            for (size_t i = 0; i < got.count; i++) {
-                /* The collaborative part is the small rest of a difference of floats. */
-                double off = fabs((double)got.hits[i].score - want[i].score);
-                assert_true(off < (by == SIMILAR_COLLABORATIVE ? 2e-3 : 1e-4));
-            }
-        }
-    }
-    fixture_close(&f);
-}
-
 /* The last items were deleted, and after a restart nobody knows their rows but the model. */
 static void a_generation_may_know_rows_that_the_shop_has_no_more(void **state)
 {
@@ -525,7 +473,6 @@ int main(void)
         cmocka_unit_test(a_diverse_list_holds_no_item_twice_and_pages_fit_together),
         cmocka_unit_test(fallbacks_have_their_reasons),
         cmocka_unit_test(popular_and_latest_equal_brute_force),
-        cmocka_unit_test(similar_equals_brute_force_by_every_part),
         cmocka_unit_test(a_generation_may_know_rows_that_the_shop_has_no_more),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
     };

@@ -25,6 +25,9 @@
 
 #include "core/common/sort.h"
 
+/* Of a generation without links. */
+static const links_choice no_choice = {.recency = {1, 1}};
+
 /* Betas that training chooses from allow 4.8. */
 #define LIFT_MAX 8.0F
 
@@ -166,15 +169,27 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
 }
 
-void linked_query(const view *v, float balance, recommend_scratch *s)
+/* Links of one or two items say less than those of a long history, and dividing by their spread
+ * makes as much of them. So a newcomer's count n / (n + SHORT) for n items; a text is one. */
+#define SHORT 3.0F
+
+/* Without features links alone know what goes with what, and beside the vectors' likeness they
+ * count more: sequels come first, and as many of the other things that people take are found. */
+#define BARE_SHARE 3.0F
+
+static float share_of_links(const recommend_scratch *s)
 {
-    static const links_choice plain = {.recency = {1, 1}};
-    const base *b = v->base;
-    const item_links *l = b->links;
-    const links_choice *c = l != NULL ? &l->choice : &plain;
-    bool fading = s->fading = !(c->beta[LINKS_CONTENT] > 0);
+    float n = (float)(s->owned_count + (s->text != NULL));
+    return s->newcomer ? n / (n + SHORT) : 1;
+}
+
+/* sum_links makes the history of the profile and sums what its links and the text's add. */
+static void sum_links(const view *v, const links_choice *c, recommend_scratch *s)
+{
+    const item_links *l = v->base->links;
     s->owned_count = 0;
-    s->lift = lift_for(b, c);
+    s->lift = lift_for(v->base, c);
+    s->fading = !(c->beta[LINKS_CONTENT] > 0);
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
     if (l == NULL && v->later_serial == 0 && s->text == NULL) {
@@ -184,17 +199,53 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
     if (l != NULL) {
         links_sum_add(&s->sums, l, s->owned, s->owned_count);
     }
-    add_later(v, fading, s);
+    add_later(v, s->fading, s);
     add_text(s);
-    if (l != NULL) {
-        float spread = links_spread(b->covariance, s->h, b->dim);
-        links_factors(s->factor, c, &s->sums, b->items, spread);
+}
+
+/* scale_links makes the factors for a score that spreads so far. */
+static void scale_links(const view *v, float spread, float share, recommend_scratch *s)
+{
+    links_factors(s->factor, &v->base->links->choice, &s->sums, v->base->items, spread);
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        s->factor[x] *= share;
+    }
+}
+
+void linked_query(const view *v, float balance, recommend_scratch *s)
+{
+    const base *b = v->base;
+    sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
+    if (s->sums.count == 0) {
+        return;
+    }
+    if (b->links != NULL) {
+        scale_links(v, links_spread(b->covariance, s->h, b->dim), share_of_links(s), s);
     } else {
         links_sum_list(&s->sums);
     }
-    if (fading) {
+    if (s->fading) {
         s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);
     }
     s->factor[LINKS_COLLABORATIVE] *= 2 * (1 - balance);
     s->factor[LINKS_CONTENT] *= 2 * balance;
+}
+
+void linked_similar(const view *v, similar_by by, recommend_scratch *s)
+{
+    const base *b = v->base;
+    s->newcomer = true;
+    sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
+    if (b->links == NULL || s->sums.count == 0) {
+        return;
+    }
+    bool bare = b->shared->model->modality_count == 0;
+    float spread = links_spread(b->likeness_covariance[by], s->q, b->dim);
+    scale_links(v, spread, bare ? BARE_SHARE : share_of_links(s), s);
+    if (by == SIMILAR_MULTIMODAL) {
+        s->factor[LINKS_COLLABORATIVE] = 0;
+    }
+    if (by == SIMILAR_COLLABORATIVE) {
+        s->factor[LINKS_CONTENT] = 0;
+    }
 }

@@ -129,9 +129,9 @@ typedef struct list_query {
     const filter *filter; /* or NULL */
 } list_query;
 
-/* similar lists the items nearest to `item` by cosine of H (or of its collaborative or multimodal
- * part), never the item itself. Empty, with FALLBACK_NO_MODEL, without a model, and empty for an
- * item without a vector. */
+/* similar lists the items most like `item` (core/serve/query/similar.c), by everything, by its
+ * collaborative part or by its multimodal one; never the item itself. Empty, with
+ * FALLBACK_NO_MODEL, without a model, and empty for an item without a vector. */
 err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
                  recommend_scratch *s, recommend_result *out, err *e) ERR_CHECKED;
 

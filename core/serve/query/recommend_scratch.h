@@ -48,6 +48,7 @@ struct recommend_scratch {
     size_t owned_count;
     links_sum sums;              /* of the history's links, by item */
     float factor[LINKS_SOURCES]; /* what a sum is worth in the score */
+    bool newcomer;               /* training has not seen the user; a session alone is one too */
     bool fading;           /* only later items have content links, which fade as users buy them */
     float lift;            /* of a later item that nobody has bought; above 0 */
     const cold_item *text; /* the query's, if any of its words is known; else NULL */
@@ -91,10 +92,14 @@ uint32_t profile_time(const live_edge *edges, size_t records);
 err_code user_profile(const view *v, const recommend_query *q, bool mask, recommend_scratch *s,
                       err *e) ERR_CHECKED;
 
+/* user_trained tells whether training left a row for the user. */
+bool user_trained(const base *b, uint32_t user);
+
 /* user_e writes the scratch's profile's own row of E, before any convolution. */
 void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out /* (dim) */);
 
-/* user_row writes the row of H of the scratch's profile into s->h; false if there is none. */
+/* user_row writes the row of H of the scratch's profile into s->h, and s->newcomer; false if there
+ * is none. */
 bool user_row(const view *v, uint32_t user, recommend_scratch *s);
 
 /* text_row puts a query's text into s->h, beside the row that is there if `personal`; false if
@@ -106,6 +111,10 @@ bool text_h(const view *v, const cold_item *text, recommend_scratch *s);
  * linked_part is what an item gets of one source beside its inner product, linked_score the whole
  * score of an item. */
 void linked_query(const view *v, float balance, recommend_scratch *s);
+
+/* linked_similar does the same for what is like the one item of the profile, or like the text, by a
+ * part: needs s->q at length 1. */
+void linked_similar(const view *v, similar_by by, recommend_scratch *s);
 
 /* linked_from is what one item of the history adds to another's score by its links. */
 float linked_from(const view *v, const recommend_scratch *s, const links_owned *own, uint32_t row);
@@ -137,6 +146,12 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
 size_t diversity_pool(size_t places);
 err_code diversify(const view *v, float diversity, size_t depth, size_t count, recommend_scratch *s,
                    err *e) ERR_CHECKED;
+
+/* list_begin checks the query and makes the bitmap of candidates; list_end cuts the page out of the
+ * `count` hits. */
+err_code list_begin(const view *v, const list_query *q, recommend_scratch *s, recommend_result *out,
+                    err *e) ERR_CHECKED;
+void list_end(const list_query *q, const recommend_scratch *s, size_t count, recommend_result *out);
 
 /* fill_by_number appends to s->hits, from place `at` up to `depth`, the rows of s->allowed that
  * come first in the order of `kind`; returns how many hits there are then. */

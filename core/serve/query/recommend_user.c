@@ -94,6 +94,7 @@ static void add_scaled(float *out, const float *row, float factor, size_t dim)
 bool user_row(const view *v, uint32_t user, recommend_scratch *s)
 {
     const base *b = v->base;
+    s->newcomer = b == NULL || !user_trained(b, user);
     if (b == NULL || s->profile_count == 0) {
         return false;
     }

@@ -49,9 +49,11 @@ bool text_row(const view *v, const cold_item *text, bool personal, recommend_scr
 
 bool text_h(const view *v, const cold_item *text, recommend_scratch *s)
 {
+    s->text = NULL;
     if (!is_known(v, text)) {
         return false;
     }
+    s->text = text;
     for (size_t j = 0; j < v->base->dim; j++) {
         s->h[j] = v->base->w[j] * text->embedding[j];
     }

@@ -62,16 +62,36 @@ static void mean_e(const view *v, const recommend_scratch *s, uint32_t time, flo
     }
 }
 
+/* own_share is o. */
+static float own_share(const view *v, const recommend_scratch *s)
+{
+    size_t taken = 0, count = s->profile_count;
+    for (size_t i = 0; i < count; i++) {
+        taken += view_item_degree(v, s->profile[i].item) > 0;
+    }
+    return 1 - 2 * (float)taken / ((float)count * (float)(count + 1));
+}
+
+bool user_trained(const base *b, uint32_t user)
+{
+    const float *known = user < b->users ? b->user_e + (size_t)user * b->dim : NULL;
+    return known != NULL && scan_dot(known, known, b->dim) > 0;
+}
+
 void user_e(const view *v, uint32_t user, const recommend_scratch *s, float *out)
 {
     const base *b = v->base;
     size_t dim = b->dim;
-    const float *known = user < b->users ? b->user_e + (size_t)user * dim : NULL;
-    float length = known != NULL ? sqrtf(scan_dot(known, known, dim)) : 0;
-    if (!(length > 0)) {
+    if (!user_trained(b, user)) {
         mean_e(v, s, 0, out);
+        float share = own_share(v, s);
+        for (size_t j = 0; j < dim; j++) {
+            out[j] *= share;
+        }
         return;
     }
+    const float *known = b->user_e + (size_t)user * dim;
+    float length = sqrtf(scan_dot(known, known, dim));
     size_t trained = b->user_pairs != NULL ? b->user_pairs[user] : s->profile_count;
     size_t news = s->profile_count > trained ? s->profile_count - trained : 0;
     float mean_length = 0;

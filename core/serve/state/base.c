@@ -14,6 +14,8 @@
 #include "core/serve/state/coldstart_maps.h"
 
 enum { NORM_ROWS = 1024 };
+/* Rows that tell how far likeness spreads. */
+enum { LIKENESS_ROWS = 4096 };
 
 static void generation_release(generation_tables *g)
 {
@@ -40,6 +42,7 @@ void base_release(base *b)
     index_free(b->index);
     for (int part = 0; part < BASE_PARTS; part++) {
         mem_free(b->inverse_norm[part]);
+        mem_free(b->likeness_covariance[part]);
     }
     for (size_t i = 0; i < b->later_count; i++) {
         cold_item_free(b->later[i].prepared);
@@ -83,6 +86,50 @@ static void fill_norms(base *b, size_t first, float *content_rows)
     }
 }
 
+static float typical_norm(const float *inverse, size_t items)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < items; i++) {
+        sum += inverse[i] > 0 ? 1 / (double)inverse[i] : 0;
+        count += inverse[i] > 0;
+    }
+    return count > 0 ? (float)(sum / (double)count) : 1;
+}
+
+/* fill_likeness measures the covariance of a sample of the rows, each divided by the root of its
+ * norm, by one part; `sample` (LIKENESS_ROWS, dim) is scratch. */
+static err_code fill_likeness(base *b, int part, float *sample, err *e)
+{
+    size_t dim = b->dim, rows = b->items < LIKENESS_ROWS ? b->items : LIKENESS_ROWS;
+    for (size_t i = 0; i < rows; i++) {
+        size_t row = i * b->items / rows;
+        float scale = sqrtf(b->inverse_norm[part][row] / b->typical_norm[part]);
+        for (size_t j = 0; j < dim; j++) {
+            sample[i * dim + j] = scale * b->h[row * dim + j];
+        }
+    }
+    b->likeness_covariance[part] = mem_table(dim * dim, sizeof(float));
+    return b->likeness_covariance[part] != NULL
+               ? links_covariance(sample, rows, dim, b->likeness_covariance[part], e)
+               : err_nomem(e, "the spread of likeness");
+}
+
+/* fill_spreads measures what links are scaled by. */
+static err_code fill_spreads(base *b, err *e)
+{
+    float *sample = mem_table(LIKENESS_ROWS * b->dim, sizeof *sample);
+    b->covariance = mem_table(b->dim * b->dim, sizeof *b->covariance);
+    err_code rc = sample != NULL && b->covariance != NULL
+                      ? links_covariance(b->h, b->items, b->dim, b->covariance, e)
+                      : err_nomem(e, "the spread of scores");
+    for (int part = 0; rc == ERR_OK && part < BASE_PARTS; part++) {
+        rc = fill_likeness(b, part, sample, e);
+    }
+    mem_free(sample);
+    return rc;
+}
+
 err_code base_finish(base *b, err *e)
 {
     b->h = index_data(b->index);
@@ -100,12 +147,10 @@ err_code base_finish(base *b, err *e)
     if (!whole) {
         return err_nomem(e, "the norms of the items' vectors");
     }
-    if (b->links == NULL) {
-        return ERR_OK;
+    for (int part = 0; part < BASE_PARTS; part++) {
+        b->typical_norm[part] = typical_norm(b->inverse_norm[part], b->items);
     }
-    b->covariance = mem_table(b->dim * b->dim, sizeof *b->covariance);
-    return b->covariance != NULL ? links_covariance(b->h, b->items, b->dim, b->covariance, e)
-                                 : err_nomem(e, "the spread of scores");
+    return b->links != NULL ? fill_spreads(b, e) : ERR_OK;
 }
 
 static err_code make_index(base *b, model *m, const base_options *o, err *e)

@@ -51,9 +51,13 @@ struct base {
     const float *user_e;             /* (users, dim) */
     const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
     float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
+    float typical_norm[BASE_PARTS];  /* mean of those norms that are above 0; 1 without any */
     uint64_t *placed;                /* bitmap over items: H is not all zero */
     const item_links *links;         /* the sparse half of the score; NULL: none */
     float *covariance;               /* (dim, dim) of the rows of H; NULL without links */
+    /* (dim, dim) of rows of H by which likeness is measured (core/serve/query/similar.c), of a
+     * sample of the items; NULL without links */
+    float *likeness_covariance[BASE_PARTS];
     /* bitmap over items: later ones whose own list (core/serve/state/later_links.h) is among the
      * links; NULL: none */
     uint64_t *linked;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * similar: what resembles an item or a text, by all of a row of H or by one part p of it.
+ *
+ *     likeness(i, j) = <p_i, p_j> / (|p_i| sqrt(|p_j| typical))  +  what links from i add to j
+ *
+ * The first term is the cosine, times the root of |p_j| over the typical norm. An item's norm grows
+ * with its buyers. The inner product lists popular items for everything; the cosine lists rare ones
+ * that nobody takes. This lies between them (figures: docs/measurements/quality.md). An item that
+ * came after the training has a short row because nobody could take it yet, so it counts as
+ * typical, fading as its buyers come.
+ *
+ * Links add as they do for a session of that one item (core/serve/query/linked.c): collaborative
+ * ones to the collaborative likeness, content links to the multimodal one, both to the whole.
+ *
+ * Every candidate is scored, so the list is exact.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/common/bits.h"
+#include "core/search/scan.h"
+#include "core/serve/filter/filter_bits.h"
+#include "core/serve/query/recommend_scratch.h"
+
+/* part_of writes one part of a row of H. */
+static void part_of(const base *b, similar_by by, const float *h, float *out)
+{
+    if (by == SIMILAR_ALL) {
+        memcpy(out, h, b->dim * sizeof *out);
+    } else {
+        parts_row(b->parts, by == SIMILAR_MULTIMODAL, h, out);
+    }
+}
+
+/* part_length writes the part to s->m and returns its length. */
+static float part_length(const base *b, similar_by by, const float *h, recommend_scratch *s)
+{
+    part_of(b, by, h, s->m);
+    return sqrtf(scan_dot(s->m, s->m, b->dim));
+}
+
+/* aim makes s->q the vector whose products with rows of H are those of the parts, at length 1. */
+static bool aim(const base *b, similar_by by, const float *h, recommend_scratch *s)
+{
+    float length = part_length(b, by, h, s);
+    if (!(length > 0)) {
+        return false;
+    }
+    if (by == SIMILAR_ALL) {
+        memcpy(s->q, s->m, b->dim * sizeof *s->q);
+    } else {
+        parts_multimodal(b->parts, s->m, s->q);
+    }
+    for (size_t j = 0; j < b->dim; j++) {
+        s->q[j] = (by == SIMILAR_COLLABORATIVE ? s->m[j] - s->q[j] : s->q[j]) / length;
+    }
+    return true;
+}
+
+/* likeness is the whole score of a row whose product with s->q is `dot` and whose part has the norm
+ * 1 / `inverse`; of a norm of 0, links alone. */
+static float likeness(const view *v, similar_by by, const recommend_scratch *s, uint32_t row,
+                      float dot, float inverse)
+{
+    const base *b = v->base;
+    float typical = b->typical_norm[by], norm = inverse > 0 ? 1 / inverse : 0;
+    float near = dot * sqrtf(inverse / typical);
+    if (row >= b->trained && norm > 0 && norm < typical) {
+        norm += (typical - norm) * coldstart_lean(b->shared->cold, view_item_users(v, row));
+        near = dot * inverse * sqrtf(norm / typical);
+    }
+    return links_score(near, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+}
+
+static bool is_candidate(const view *v, const recommend_scratch *s, uint32_t row)
+{
+    return bits_test(s->allowed, row) && view_bit(&v->placed, row);
+}
+
+/* near_in_base and near_in_delta offer what is like s->q, which has length 1 under the part. */
+static void near_in_base(const view *v, similar_by by, recommend_scratch *s, topk *best)
+{
+    const base *b = v->base;
+    for (size_t first = 0; first < b->items; first += 64) {
+        uint64_t left = s->allowed[first / 64];
+        size_t rows = b->items - first < 64 ? b->items - first : 64;
+        if (left == 0) {
+            continue;
+        }
+        scan_rows(b->h + first * b->dim, rows, b->dim, s->q, s->scores);
+        for (; left != 0; left &= left - 1) {
+            uint32_t row = (uint32_t)(first + (unsigned)__builtin_ctzll(left));
+            if (row < b->items && view_bit(&v->placed, row) && !view_bit(&v->stale, row)) {
+                float score =
+                    likeness(v, by, s, row, s->scores[row - first], b->inverse_norm[by][row]);
+                topk_push(best, row, score);
+            }
+        }
+    }
+}
+
+static void near_in_delta(const view *v, similar_by by, recommend_scratch *s, topk *best)
+{
+    const base *b = v->base;
+    for (size_t slot = 0; slot < v->delta_count; slot++) {
+        const delta_chunk *chunk = v->delta->chunks[slot / DELTA_CHUNK_ROWS];
+        uint32_t row = chunk->rows[slot % DELTA_CHUNK_ROWS];
+        const float *h = chunk->h + slot % DELTA_CHUNK_ROWS * b->dim;
+        float norm = 0;
+        if (is_candidate(v, s, row) && view_slot(v, row) == slot) {
+            norm = part_length(b, by, h, s);
+        }
+        if (norm > 0) {
+            topk_push(best, row, likeness(v, by, s, row, scan_dot(s->q, h, b->dim), 1 / norm));
+        }
+    }
+}
+
+/* list_near lists what is nearest to a row of H, with the links of s->profile and s->text. */
+static void list_near(const view *v, const float *h, similar_by by, const list_query *q,
+                      recommend_scratch *s, recommend_result *out)
+{
+    topk best;
+    if (!aim(v->base, by, h, s)) {
+        return;
+    }
+    linked_similar(v, by, s);
+    topk_init(&best, s->best, q->k + q->offset);
+    near_in_base(v, by, s, &best);
+    near_in_delta(v, by, s, &best);
+    size_t count = topk_finish(&best);
+    for (size_t i = 0; i < count; i++) {
+        s->hits[i] = (recommend_hit){.row = s->best[i].row, .score = s->best[i].score};
+    }
+    list_end(q, s, count, out);
+}
+
+err_code similar_text(const view *v, const cold_item *text, similar_by by, const list_query *q,
+                      recommend_scratch *s, recommend_result *out, err *e)
+{
+    err_code rc = list_begin(v, q, s, out, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    s->profile_count = s->session_count = 0;
+    if (text_h(v, text, s)) {
+        list_near(v, s->h, by, q, s, out);
+        return ERR_OK;
+    }
+    list_end(q, s, fill_by_number(v, TOP_USERS, 0, q->k + q->offset, s), out);
+    out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_UNKNOWN_USER;
+    return ERR_OK;
+}
+
+err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
+                 recommend_scratch *s, recommend_result *out, err *e)
+{
+    err_code rc = list_begin(v, q, s, out, e);
+    if (rc != ERR_OK || v->base == NULL) {
+        out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_NONE;
+        return rc;
+    }
+    const float *h = view_vector(v, item, VECTOR_H);
+    if (h != NULL) {
+        s->text = NULL;
+        s->profile_count = s->session_count = 0;
+        rc = scratch_profile_push(s, (profile_item){.item = item, .weight = 1}, e);
+    }
+    if (h != NULL && rc == ERR_OK) {
+        take_out(s->allowed, item, v->item_rows);
+        list_near(v, h, by, q, s, out);
+    }
+    return rc;
+}
