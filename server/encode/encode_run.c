@@ -9,6 +9,7 @@
 #include "server/encode/embed_client.h"
 #include "server/encode/encode_batch.h"
 #include "server/encode/encode_queue.h"
+#include "storage/records/features.h"
 #include "storage/records/item_text.h"
 
 enum {
@@ -26,6 +27,7 @@ struct encode_run {
     encode_batch *done, **last;   /* answered, to be applied in this order */
     size_t held;                  /* rows in batches, wherever they are */
     bool proven;                  /* the encoder has taken a text */
+    bool sized;                   /* the width is settled */
     unsigned failed;              /* calls in a row */
     double not_before, next_call; /* on the clock of options */
     pthread_mutex_t mutex;
@@ -145,6 +147,27 @@ static err_code apply_batches(encode_run *r, const encode_batch *first, size_t c
     return rc;
 }
 
+/* settle_width gives the modality the width of the first answer, if it may have another one. */
+static err_code settle_width(encode_run *r, uint32_t width, err *e)
+{
+    store_read *read = NULL;
+    modality known = {0};
+    if (r->sized || r->options.resize == NULL) {
+        return ERR_OK;
+    }
+    err_code rc = store_read_begin(r->options.store, &read, e);
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    bool other =
+        modality_find(read, slice_of(r->options.encoder->modality), &known, NULL) == ERR_OK &&
+        known.width != width;
+    store_read_end(read);
+    rc = other ? r->options.resize(r->options.ctx, width, e) : ERR_OK;
+    r->sized = rc == ERR_OK;
+    return rc;
+}
+
 /* apply_done applies what has been answered, as much in one commit as an op may hold. */
 static void apply_done(encode_run *r)
 {
@@ -157,7 +180,8 @@ static void apply_done(encode_run *r)
             count += end->asked;
             end = end->next;
         }
-        err_code rc = apply_batches(r, first, count, &e);
+        err_code rc = settle_width(r, first->vectors.width, &e);
+        rc = rc == ERR_OK ? apply_batches(r, first, count, &e) : rc;
         r->done = end;
         r->last = end != NULL ? r->last : &r->done;
         for (encode_batch *b = first, *next; b != end; b = next) {
@@ -305,8 +329,9 @@ static err_code start(encode_run *r, encode_batch *b, err *e)
         return ERR_OK;
     }
     if (rc == ERR_OK) {
+        bool any_width = r->options.resize != NULL && !r->sized;
         rc = embed_client_start(r->client, b->probe ? &word : b->texts, b->probe ? 1 : b->asked,
-                                width, b, e);
+                                any_width ? 0 : width, b, e);
     }
     if (rc != ERR_OK) {
         push_again(r, b);

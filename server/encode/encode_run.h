@@ -34,6 +34,9 @@ typedef struct encode_run_options {
     bool replace; /* encode what has a vector too */
     /* apply applies the op and waits for it; it does not take it over. */
     err_code (*apply)(void *ctx, const op *o, err *e);
+    /* resize takes all vectors of the modality away and gives it another width, when the first
+     * answer has one; NULL: answers of another width are failures. */
+    err_code (*resize)(void *ctx, uint32_t width, err *e);
     /* known gives the vector of a text that is known already, to be freed with mem_free; NULL: none
      * (or no such function) */
     float *(*known)(void *ctx, slice text, uint32_t *width);

@@ -7,16 +7,26 @@
 #include "server/encode/encode_run.h"
 #include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
+#include "storage/records/features.h"
+#include "storage/records/items.h"
 
 /* So many calls in a row fail before it is given up: with the back-off, some minutes. */
 enum { FAILURES_MAX = 8 };
 static const double STEP_SECONDS = 0.5;
 
+enum { ITEM_BYTES_MAX = 16 << 20 };
+
+/* What the ops go to. */
+typedef struct target {
+    store *store;
+    const encoder_options *encoder;
+} target;
+
 static err_code apply_now(void *ctx, const op *o, err *e)
 {
     apply_result result;
     apply_result_init(&result);
-    err_code rc = apply_group(ctx, &o, 1, &result, e);
+    err_code rc = apply_group(((target *)ctx)->store, &o, 1, &result, e);
     bool whole = result.code == ERR_OK || result.code == ERR_CONFLICT ||
                  result.code == ERR_NOT_FOUND; /* the text or the item has changed meanwhile */
     if (rc == ERR_OK && !whole) {
@@ -24,6 +34,46 @@ static err_code apply_now(void *ctx, const op *o, err *e)
     }
     apply_result_fini(&result);
     return rc;
+}
+
+/* forget has an item's text be encoded again. */
+static err_code forget(store_write *w, uint32_t row, arena *memory, err *e)
+{
+    stored_item it;
+    err why = ERR_INIT;
+    arena_reset(memory);
+    err_code rc = item_get(store_write_reads(w), row, memory, &it, &why);
+    if (rc != ERR_OK || it.encoded_hash == 0) {
+        return rc == ERR_OK || rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+    }
+    it.encoded_hash = 0;
+    return item_put(w, &it, e);
+}
+
+/* In one transaction, so that a store never has vectors of two widths; whatever ends this run, the
+ * items wait for their vectors then. */
+static err_code resize(void *ctx, uint32_t width, err *e)
+{
+    const target *to = ctx;
+    store_info info;
+    store_write *w = NULL;
+    arena memory;
+    err_code rc = store_stat(to->store, &info, e);
+    rc = rc == ERR_OK ? store_write_begin(to->store, &w, e) : rc;
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    arena_init(&memory, ITEM_BYTES_MAX);
+    rc = modality_resize(w, slice_of(to->encoder->modality), width, e);
+    for (uint32_t row = 0; rc == ERR_OK && row < info.item_rows; row++) {
+        rc = forget(w, row, &memory, e);
+    }
+    arena_fini(&memory);
+    if (rc != ERR_OK) {
+        store_write_abort(w);
+        return rc;
+    }
+    return store_write_commit(w, e);
 }
 
 static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *out, err *e)
@@ -60,13 +110,15 @@ err_code encode_store(store *s, const encoder_options *o, bool replace, const en
                       encode_report *out, err *e)
 {
     encode_run *r = NULL;
+    target to = {s, o};
     encode_run_options options = {.store = s,
                                   .encoder = o,
                                   .replace = replace,
                                   .apply = apply_now,
+                                  .resize = replace ? resize : NULL,
                                   .now = clock_now,
                                   .seconds = clock_seconds,
-                                  .ctx = s};
+                                  .ctx = &to};
     *out = (encode_report){0};
     err_code rc = encode_run_new(&r, &options, e);
     rc = rc == ERR_OK ? encode_run_scan(r, e) : rc;

@@ -81,6 +81,21 @@ err_code modality_find(store_read *r, slice name, modality *out, err *e)
     return rc;
 }
 
+static err_code put_modality(store_write *w, uint8_t number, uint32_t width, slice name, err *e)
+{
+    encoder x;
+    encoder_init(&x, 1024);
+    encode_u8(&x, MODALITY_RECORD_VERSION);
+    encode_u32(&x, width);
+    encode_slice(&x, name);
+    encode_seal(&x);
+    slice key = {(const char *)&number, 1};
+    err_code rc = encoder_check(&x, "modality", e);
+    rc = rc == ERR_OK ? schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e) : rc;
+    encoder_fini(&x);
+    return rc;
+}
+
 err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
                          err *e)
 {
@@ -107,16 +122,7 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
                        "a modality needs a name of 1 to %d bytes and 1 to %d numbers",
                        MODALITY_NAME_BYTES_MAX, FEATURE_WIDTH_MAX);
     }
-    encoder x;
-    encoder_init(&x, 1024);
-    encode_u8(&x, MODALITY_RECORD_VERSION);
-    encode_u32(&x, width);
-    encode_slice(&x, name);
-    encode_seal(&x);
-    slice key = {(const char *)number, 1};
-    rc = encoder_check(&x, "modality", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e) : rc;
-    encoder_fini(&x);
+    rc = put_modality(w, *number, width, name, e);
     *is_new = rc == ERR_OK;
     return rc;
 }
@@ -267,4 +273,31 @@ err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was,
     err_code rc = schema_delete(w, DB_FEATURES, k, e);
     *was = rc == ERR_OK;
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static err_code remove_all(store_write *w, uint8_t number, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    unsigned char key[5];
+    feature_key(key, number, 0);
+    MDB_val k = val_of(key, sizeof key), v = {0, NULL};
+    int lmdb = mdb_cursor_open(w->reads.txn, w->reads.owner->dbi[DB_FEATURES], &cursor);
+    if (lmdb != 0) {
+        return schema_error(lmdb, "removing features", e);
+    }
+    lmdb = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (lmdb == 0 && k.mv_size == sizeof key && *(const unsigned char *)k.mv_data == number) {
+        lmdb = mdb_cursor_del(cursor, 0);
+        lmdb = lmdb == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : lmdb;
+    }
+    mdb_cursor_close(cursor);
+    return lmdb == 0 || lmdb == MDB_NOTFOUND ? ERR_OK : schema_error(lmdb, "removing features", e);
+}
+
+err_code modality_resize(store_write *w, slice name, uint32_t width, err *e)
+{
+    modality known;
+    err_code rc = modality_find(&w->reads, name, &known, e);
+    rc = rc == ERR_OK ? remove_all(w, known.number, e) : rc;
+    return rc == ERR_OK ? put_modality(w, known.number, width, name, e) : rc;
 }

@@ -37,6 +37,9 @@ err_code modality_find(store_read *r, slice name, modality *out, err *e) ERR_CHE
 err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
                          err *e) ERR_CHECKED;
 
+/* modality_resize takes away all vectors of a registered modality and gives it another width. */
+err_code modality_resize(store_write *w, slice name, uint32_t width, err *e) ERR_CHECKED;
+
 /* features_get gives all vectors of one item, copied into `a` (data 16-byte aligned), by number. */
 err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
                       err *e) ERR_CHECKED;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that wait a moment for the encoder: the write of a new item, and a text that is asked for."""
 
+import base64
 import json
 import os
 import random
@@ -178,6 +179,44 @@ class Asks(harness.TestCase):
             self.assertTrue(health["problem"])
             told = self.asks(client)
             self.assertEqual((told["failed"], told["paused"]), (1, 1), told)
+
+    def widths(self, store):
+        features = [json.loads(line).get("features", {}).get("text") for line in harness.run("export", "items", "--store", store).stdout.splitlines()]
+        return sorted({None if f is None else len(base64.b64decode(f["b64"])) // 4 for f in features}, key=str)
+
+    def test_a_model_of_another_width_replaces_all_vectors_and_the_old_generation_serves_on(self):
+        store = shutil.copytree(self.made, self.path("replaced"))
+        self.assertEqual(self.widths(store), [32])
+        with Encoder("--width", "16") as narrow:
+            asks = ["--encoder-url", narrow.url, "--encoder-model", "m"]
+            harness.run("encode", "--store", store, "--replace", *asks)
+            self.assertEqual(self.widths(store), [16])
+            self.assert_checked(store)
+            again = harness.run_json("encode", "--store", store, *asks)
+            self.assertEqual((again["encoded"], again["pending"]), (0, 0))
+            with harness.Server(store, *asks, "--encoder-wait", "5s") as server:
+                client = server.new_client()
+                self.assertIn("jacket-1", client.get("/similar", {"item": "jacket-0", "k": 20}).items)
+                self.assertTrue(client.get("/recommend", {"user": "sound-user-1"}).items)
+                made = client.post("/items", {"id": "later", "title": "winter jacket"})
+                self.assertEqual((made.status, made.json["embedding"]["from"]), (201, []))
+                self.settle(client)
+                text = client.get("/similar", {"text": "winter jacket"})
+                self.assertEqual((text.status, text.json["fallback"]), (200, "unknown_user"))
+                given = {"id": "given", "features": {"text": [0.5] * 32}}
+                self.assert_problem(client.post("/items", given), 400, pointer="/features/text")
+                self.assertEqual(client.post("/items", {"id": "given", "features": {"text": [0.5] * 16}}).status, 201)
+            with harness.Server(store, *asks) as server:  # the later item's vector is of the new width
+                self.assertTrue(server.client.get("/items/later").json["id"])
+            harness.run("train", "--store", store, "--epochs", "5", "--dim", "16", "--threads", "1", "--activate", "yes")
+            with harness.Server(store, *asks, "--encoder-wait", "5s") as server:
+                client = server.new_client()
+                self.assertEqual(client.post("/items", {"id": "new", "title": "winter jacket"}).json["embedding"]["from"], ["text"])
+                near = client.get("/similar", {"text": "winter jacket", "k": 5})
+                self.assertIsNone(near.json["fallback"])
+                client.post("/model/activate", {"generation": 1})
+                self.assertTrue(client.get("/recommend", {"user": "sound-user-1"}).items)
+            self.assert_checked(store)
 
 
 if __name__ == "__main__":

@@ -137,19 +137,15 @@ static bool has_length(const float *x, size_t width)
     return isfinite(scan_dot(x, x, width));
 }
 
-static err_code take_features(embedding *in, const feature *features, size_t count, err *e)
+static void take_features(embedding *in, const feature *features, size_t count)
 {
     const coldstart *c = in->c;
     for (size_t m = 0; m < c->modalities; m++) {
         const model_modality *modality = &c->m->modalities[m];
         const feature *f = find_feature(modality, features, count);
-        if (f == NULL) {
-            in->item->missing |= 1U << m;
+        if (f == NULL || f->width != modality->width) {
+            in->item->missing |= 1U << m; /* of another width: made for the next generation */
             continue;
-        }
-        err_code rc = check_width(modality, f, e);
-        if (rc != ERR_OK) {
-            return rc;
         }
         float *whitened = in->input + m * c->dim;
         read_feature(f, in->feature);
@@ -163,7 +159,6 @@ static err_code take_features(embedding *in, const feature *features, size_t cou
         in->input[c->modalities * c->dim + m] = 1;
         fold_units(in, m);
     }
-    return ERR_OK;
 }
 
 /* map_row adds factor times the ridge map of an item's whitened inputs to out. */
@@ -287,7 +282,7 @@ static err_code embed_batch(cold_request *requests, size_t count, const coldstar
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         rc = embedding_init(&in[i], c, &seeks[i], e);
         if (rc == ERR_OK) {
-            rc = take_features(&in[i], requests[i].features, requests[i].count, e);
+            take_features(&in[i], requests[i].features, requests[i].count);
         }
     }
     rc = rc == ERR_OK ? coldstart_near(seeks, count, c, e) : rc;
@@ -343,8 +338,13 @@ err_code coldstart_prepare(cold_item **out, const view *v, const feature *featur
 
 err_code coldstart_prepare_many(cold_request *requests, size_t count, const view *v, err *e)
 {
+    err_code rc = ERR_OK;
     for (size_t i = 0; i < count; i++) {
         requests[i].item = NULL;
+        rc = rc == ERR_OK ? coldstart_fits(v, requests[i].features, requests[i].count, e) : rc;
+    }
+    if (rc != ERR_OK) {
+        return rc;
     }
     return v->base != NULL ? coldstart_embed_many(requests, count, v->base->shared->cold, e)
                            : ERR_OK;
