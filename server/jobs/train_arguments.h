@@ -77,7 +77,7 @@ typedef struct train_arguments {
          .min = 0,                                                                                 \
          .max = TRAIN_LR_MAX,                                                                      \
          .help = "learning rate; 0: by the batch, 0.0015 for each 1,024 up to 2,048, and 0.0025 "  \
-                 "beyond"},                                                                        \
+                 "beyond, and without features at least 0.01"},                                    \
         {.name = "weight-decay",                                                                   \
          OPTION_FIELD(train_arguments, weight_decay, OPTION_REAL),                                 \
          .initial = "0.1",                                                                         \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """stair tune: says what it chose as options that ask for the same, and what an interruption leaves."""
 
+import json
 import os
 import re
 import signal
@@ -57,6 +58,21 @@ class Tune(harness.TestCase):
             self.assertAlmostEqual(value, tuned["valid"][name], 9)
         neighbours = {m["name"]: m["neighbours"] for m in tuned["modalities"]}
         self.assertEqual(again["options"]["neighbours"], neighbours)
+
+    def test_it_races_every_knob_and_says_when_a_baseline_stays_ahead(self):
+        _, store = self.shop_store()
+        # So low a rate that popularity stays ahead whatever is chosen.
+        done = harness.run("tune", "--store", store, "--epochs", 1, *OPTIONS, "--lr", 1e-9, "--without", "mi",
+                           "--without", "links", "--budget-epochs", 60, "--json")
+        report = json.loads(done.stdout)
+        settings = [trial["options"] for trial in report["trials"]]
+        for name, wanted in (("layers", {2, 3, 6}), ("dim", None), ("lr", None)):
+            tried = {setting[name] for setting in settings}
+            self.assertGreater(len(tried), 1, name)
+            self.assertLessEqual(wanted or set(), tried, name)
+        self.assertIn("fsc", settings[0]["without"])
+        self.assertIn(report["baseline_ahead"], ("popular", "itemknn"))
+        self.assertRegex(done.stderr, "(popular|itemknn) is ahead of this model")
 
     def test_a_small_budget_is_kept_by_leaving_races_out(self):
         _, store = self.shop_store()

@@ -287,10 +287,11 @@ static size_t decay_candidates(const tune_setting *now, candidate *c)
 
 static size_t layer_candidates(const tune_setting *now, candidate *c)
 {
+    static const uint32_t layers[] = {2, 3, 6};
     size_t count = add(c, 0, now);
     tune_setting s = *now;
-    for (uint32_t layers = 2; layers <= 3; layers++) {
-        s.options.layers = layers;
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        s.options.layers = layers[i];
         count = add(c, count, &s);
     }
     return count;
