@@ -201,12 +201,14 @@ class Asks(harness.TestCase):
                 made = client.post("/items", {"id": "later", "title": "winter jacket"})
                 self.assertEqual((made.status, made.json["embedding"]["from"]), (201, []))
                 self.settle(client)
+                self.assertEqual(client.get("/health").json["status"], "ok")
                 text = client.get("/similar", {"text": "winter jacket"})
                 self.assertEqual((text.status, text.json["fallback"]), (200, "unknown_user"))
                 given = {"id": "given", "features": {"text": [0.5] * 32}}
                 self.assert_problem(client.post("/items", given), 400, pointer="/features/text")
                 self.assertEqual(client.post("/items", {"id": "given", "features": {"text": [0.5] * 16}}).status, 201)
             with harness.Server(store, *asks) as server:  # the later item's vector is of the new width
+                self.assertEqual(server.client.get("/health").json["serving"], 1)
                 self.assertTrue(server.client.get("/items/later").json["id"])
             harness.run("train", "--store", store, "--epochs", "5", "--dim", "16", "--threads", "1", "--activate", "yes")
             with harness.Server(store, *asks, "--encoder-wait", "5s") as server:
