@@ -13,7 +13,7 @@
 /* A call that takes longer is given up, whatever encoder_timeout grants to batches. */
 static const double CALL_SECONDS_MAX = 10, IDLE_SECONDS = 1;
 /* So many calls at once: searches are few beside the batches of a catalogue. */
-enum { CALLS_MAX = 4 };
+enum { CALLS_MAX = 4, LATE_MOST = 4 };
 static const double PAUSE_FIRST = 0.5, PAUSE_MOST = 60;
 
 typedef struct known_text {
@@ -42,6 +42,8 @@ struct encode_asks {
     pthread_mutex_t mutex; /* guards all that follows */
     bool stopping;
     double not_before;       /* no call until then */
+    unsigned late[2];        /* asks in a row that ended late: of items, of queries */
+    double late_until[2];    /* such are not asked until then */
     double tokens, refilled; /* of the rate of queries */
     encode_asks_status status;
     encode_ask *waiting;
@@ -150,6 +152,23 @@ static double pause_for(unsigned failed, double retry_after)
     return pause > retry_after ? pause : retry_after;
 }
 
+/* note_late pauses asks of a kind after some that waited in vain: a server that hangs, or is slower
+ * than they may wait, would delay each. Queries may wait for longer than items, so each kind has a
+ * pause of its own. The caller holds the mutex. */
+static void note_late(encode_asks *x, const encode_ask *ask, double now)
+{
+    unsigned *late = &x->late[ask->query];
+    x->status.ends[ENCODE_ASK_LATE]++;
+    if (now < x->late_until[ask->query]) {
+        return; /* it was asked before the pause */
+    }
+    (*late)++;
+    if (*late >= LATE_MOST) {
+        x->late_until[ask->query] = now + pause_for(*late - LATE_MOST, 0);
+        snprintf(x->status.problem, sizeof x->status.problem, "no answer in the time of a request");
+    }
+}
+
 static void on_done(void *ctx, void *call, embed_result *result)
 {
     encode_asks *x = ctx;
@@ -160,6 +179,9 @@ static void on_done(void *ctx, void *call, embed_result *result)
     pthread_mutex_lock(&x->mutex);
     bool good = result->outcome == EMBED_DONE;
     x->status.ends[good ? ENCODE_ASK_ANSWERED : ENCODE_ASK_FAILED] += ask != NULL;
+    if (good && ask != NULL) {
+        x->late[ask->query] = 0;
+    }
     if (good) {
         const known_text *k = remember(x, c, &result->vectors);
         vector = ask != NULL ? copy_of(k, &width) : NULL;
@@ -227,7 +249,9 @@ static bool step(encode_asks *x, double *seconds)
     pthread_mutex_lock(&x->mutex);
     bool stopping = x->stopping;
     encode_ask *ended = take_ended(x, now, stopping);
-    x->status.ends[ENCODE_ASK_LATE] += ended != NULL;
+    if (ended != NULL) {
+        note_late(x, ended, now);
+    }
     if (ended == NULL) {
         start_some(x, now);
         *seconds = nearest_end(x, now);
@@ -275,7 +299,7 @@ static bool take_token(encode_asks *x, double now)
 /* refusal tells why an ask is not taken, ENCODE_ASK_ENDS: it is; the caller holds the mutex. */
 static encode_ask_end refusal(encode_asks *x, const encode_ask *ask, double now)
 {
-    if (x->stopping || now < x->not_before) {
+    if (x->stopping || now < x->not_before || now < x->late_until[ask->query]) {
         return ENCODE_ASK_PAUSED;
     }
     if (x->count == ENCODE_ASKS_MAX) {
@@ -330,7 +354,7 @@ void encode_asks_tell(encode_asks *x, encode_asks_status *out)
     double now = clock_seconds();
     pthread_mutex_lock(&x->mutex);
     *out = x->status;
-    if (now >= x->not_before) {
+    if (now >= x->not_before && now >= x->late_until[0] && now >= x->late_until[1]) {
         out->problem[0] = '\0';
     }
     pthread_mutex_unlock(&x->mutex);

@@ -5,8 +5,9 @@
  * Whoever asks hands in an encode_ask and is called back: with the vector, or without one when the
  * time is up. The calls have a thread, a client and a rate of their own, so that they never queue
  * behind the batches of encode_run. Queries have a rate of their own besides, because anybody who
- * may read can send them, and beyond it they are not asked. After a failed call nothing is asked
- * for a while, so that a dead encoder delays nobody. Answers are remembered, also those that come
+ * may read can send them, and beyond it they are not asked. After a failed call, or several asks
+ * of a kind that waited in vain, nothing is asked for a while, so that a dead or hanging encoder
+ * delays few. Answers are remembered, also those that come
  * too late, so that encode_run need not ask for the same text again.
  *
  * Thread-safe, encode_asks_stop and encode_asks_free excepted.
@@ -55,7 +56,7 @@ typedef enum encode_ask_end {
     ENCODE_ASK_ANSWERED, /* by the encoder, in time */
     ENCODE_ASK_LATE,     /* the time was up */
     ENCODE_ASK_FAILED,   /* the call failed */
-    ENCODE_ASK_PAUSED,   /* not asked: a call has failed lately */
+    ENCODE_ASK_PAUSED,   /* not asked: calls have failed, or asks were late, lately */
     ENCODE_ASK_BUSY,     /* not asked: too many wait */
     ENCODE_ASK_LIMITED,  /* not asked: over the rate of queries */
     ENCODE_ASK_ENDS

@@ -42,7 +42,7 @@ static const metric_info info_failures = {.name = "stair_encoder_failures_total"
 static const metric_info info_asked = {
     .name = "stair_encoder_asks_total",
     .help = "Texts of queries and of new items, by what became of them: known, answered, late, "
-            "failed, paused (a call has failed lately), busy, limited.",
+            "failed, paused (calls failed or were late), busy, limited.",
     .kind = METRIC_COUNTER,
     .labels = {"result"}};
 

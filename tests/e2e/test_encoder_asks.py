@@ -180,6 +180,17 @@ class Asks(harness.TestCase):
             told = self.asks(client)
             self.assertEqual((told["failed"], told["paused"]), (1, 1), told)
 
+    def test_a_hanging_encoder_delays_a_few_writes_and_then_none(self):
+        with Encoder() as encoder, self.served(encoder, "--encoder-wait", "50ms") as server:
+            client = server.new_client()
+            encoder.fault("slow", 1000, seconds=30)
+            for number in range(20):
+                self.assertEqual(client.post("/items", {"id": f"new-{number}", "title": f"jacket {number}"}).status, 201)
+            told = self.asks(client)
+            self.assertTrue(4 <= told["late"] <= 12, told)  # and one more after every pause
+            self.assertEqual(told["late"] + told["paused"], 20, told)
+            self.assertTrue(client.get("/health").json["encoder"]["problem"])
+
     def widths(self, store):
         features = [json.loads(line).get("features", {}).get("text") for line in harness.run("export", "items", "--store", store).stdout.splitlines()]
         return sorted({None if f is None else len(base64.b64decode(f["b64"])) // 4 for f in features}, key=str)
