@@ -28,9 +28,12 @@ class Console(harness.TestCase):
             page = browser.Browser()
             try:
                 page.open(f"http://{server.address}/console")
-                page.wait("return document.querySelectorAll('#similar li button').length >= 5")
+                # The page opens with the list of a user of its own choice.
+                page.wait("return document.querySelectorAll('#similar li button').length >= 5 && document.querySelectorAll('#hits li.hit').length === 10")
+                answered = page.run("return document.getElementById('hits').dataset.answered")
                 page.run(SET, "user", user)
-                first = page.wait(ITEMS + ".length && " + ITEMS[7:])
+                page.wait("return document.getElementById('hits').dataset.answered !== arguments[0]", answered)
+                first = page.run(ITEMS)
                 self.assertEqual(first, server.client.get("/recommend", {"user": user, "k": 10}).items)
                 self.assertFalse(set(first) & set(had))
                 self.assertEqual(page.run("return document.querySelectorAll('#hits .bar .c').length"), 10)
