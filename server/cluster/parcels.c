@@ -75,10 +75,13 @@ err_code parcels_open(parcels **out, const nats_link *k, const char *cluster, in
 {
     *out = NULL;
     parcels *b = mem_array(1, sizeof *b);
-    if (b == NULL || (b->part = mem_array(1, HEAD_BYTES + PARCEL_PART_BYTES)) == NULL) {
+    char *part = mem_array(1, HEAD_BYTES + PARCEL_PART_BYTES);
+    if (b == NULL || part == NULL) {
+        mem_free(part);
         mem_free(b);
         return err_nomem(e, "blobs");
     }
+    b->part = part;
     b->k = k;
     snprintf(b->cluster, sizeof b->cluster, "%s", cluster);
     snprintf(b->stream, sizeof b->stream, "STAIR_%.32s_BLOBS", cluster);

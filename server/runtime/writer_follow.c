@@ -44,7 +44,8 @@ static void prepare(delivery *d, live *l)
     for (size_t i = 0; i < d->m->count; i++) {
         count += item_vectors_wanted(d->m->ops[i]);
     }
-    if (count == 0 || (d->prepared = mem_array(count, sizeof(cold_item *))) == NULL) {
+    d->prepared = count > 0 ? mem_array(count, sizeof(cold_item *)) : NULL;
+    if (d->prepared == NULL) {
         return;
     }
     for (size_t i = 0; i < d->m->count; i++) {
@@ -57,11 +58,13 @@ err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, er
 {
     delivery *d = mem_array(1, sizeof *d);
     *out = NULL;
-    if (d == NULL || (d->bytes.at = mem_copy(bytes.at, bytes.length)) == NULL) {
+    char *copy = mem_copy(bytes.at, bytes.length);
+    if (d == NULL || copy == NULL) {
+        mem_free(copy);
         mem_free(d);
         return err_nomem(e, "a message");
     }
-    d->bytes.length = bytes.length;
+    d->bytes = (slice){copy, bytes.length};
     snprintf(d->position, sizeof d->position, "%.*s", (int)position.length, position.at);
     err_code rc = ERR_OK;
     bool known = message_peek(bytes, d->publisher, &d->number);
