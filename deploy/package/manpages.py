@@ -23,7 +23,8 @@ def roff(text):
 
 
 def page(name, section, version, description, body):
-    title = f'.TH {name.upper().replace("-", chr(92) + "-")} {section} "" "stair {version}" "stair"\n.ad l\n'
+    # Left-aligned: release 1.23 of groff takes it from AD, those before from the request.
+    title = f'.ds AD l\n.TH {name.upper().replace("-", chr(92) + "-")} {section} "" "stair {version}" "stair"\n.ad l\n'
     return title + f".SH NAME\n{roff(name)} \\- {roff(description)}\n" + body
 
 
