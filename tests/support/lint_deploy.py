@@ -256,6 +256,75 @@ def kubernetes(known):
         problems.append(f"kubernetes.yaml: terminationGracePeriodSeconds is not above {needed:g} s: preStop, drain, stop")
 
 
+def nats_server():
+    """The cluster's NATS configuration is one that nats-server takes, and syncs every message."""
+    text = read("cluster/nats.conf")
+    if not re.search(r"^\s*sync_interval: always$", text, re.M):
+        problems.append("cluster/nats.conf: no sync_interval: always, so acknowledged writes can be lost")
+    status, program = run(os.path.join(contract.ROOT, "tests", "support", "nats_server.sh"))
+    if status != 0:
+        print(f"NOT RUN: nats-server on cluster/nats.conf: {program}")
+        return
+    status, said = run(program, "-c", os.path.join(DEPLOY, "cluster", "nats.conf"), "-t", env={"NATS_NAME": "nats-1"})
+    if status != 0:
+        problems.append(f"nats-server -t: {status} {said}")
+
+
+def balancer(nodes, port):
+    """HAProxy takes its file, asks for readiness, knows every node, and repeats reads alone."""
+    status, said = run("haproxy", "-c", "-f", os.path.join(DEPLOY, "cluster", "haproxy.cfg"))
+    if status != 0:
+        problems.append(f"haproxy -c: {status} {said}")
+    text = read("cluster/haproxy.cfg")
+    servers = dict(re.findall(r"^\s*server (\S+) (\S+)$", text, re.M))
+    if servers != {name: f"{name}:{port}" for name in nodes}:
+        problems.append(f"cluster/haproxy.cfg: its servers are {servers}, the nodes are {sorted(nodes)} at port {port}")
+    for line in ("option httpchk GET /health/ready", "http-request disable-l7-retry unless METH_GET"):
+        if line not in text:
+            problems.append(f"cluster/haproxy.cfg: lacks `{line}`")
+
+
+def several_nodes(known):
+    """compose and Kubernetes files of a cluster: names that differ, addresses that lead somewhere."""
+    status, said = run("docker-compose", "-f", os.path.join(DEPLOY, "cluster", "compose.yaml"), "config")
+    if status != 0:
+        problems.append(f"docker-compose config of cluster/compose.yaml: {status} {said}")
+        return
+    services = yaml.safe_load(said)["services"]
+    servers = {name: s for name, s in services.items() if "NATS_NAME" in s.get("environment", {})}
+    nodes = {name: s for name, s in services.items() if "STAIR_CLUSTER" in s.get("environment", {})}
+    for name, node in nodes.items():
+        command = Command(f"cluster/compose.yaml, {name}", node.get("command", ["serve"]), node["environment"], known)
+        command.check_reachable("cluster/compose.yaml")
+        port = command.port("listen")
+        if command.value("cluster") != ",".join(f"nats://{one}:4222" for one in sorted(servers)):
+            problems.append(f"cluster/compose.yaml: {name} is led to {command.value('cluster')}")
+        if command.value("cluster_node") != name:
+            problems.append(f"cluster/compose.yaml: {name} calls itself {command.value('cluster_node')}")
+    for name, server in servers.items():
+        if server["environment"]["NATS_NAME"] != name or f"nats-route://{name}:6222" not in read("cluster/nats.conf"):
+            problems.append(f"cluster/compose.yaml: {name} is none of the routes of nats.conf")
+    for kind, found in (("nodes", nodes), ("NATS servers", servers)):
+        volumes = [str(v) for s in found.values() for v in s["volumes"] if "/data" in str(v)]
+        if len(found) != 3 or len(set(volumes)) != 3:
+            problems.append(f"cluster/compose.yaml: not three {kind} with a volume each: {volumes}")
+    nats_server()
+    balancer(nodes, port)
+    kinds = {d["kind"]: d for d in yaml.safe_load_all(read("cluster/kubernetes.yaml"))}
+    whole = kinds["StatefulSet"]["spec"]
+    container = whole["template"]["spec"]["containers"][0]
+    command = Command("cluster/kubernetes.yaml", container["args"], {e["name"]: e.get("value") for e in container["env"]}, known)
+    spread = whole["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+    for what, good in (("three replicas, one of which may be away", whole["replicas"] == 3 and
+                        kinds["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1),
+                       ("every node on a machine of its own", spread["topologyKey"] == "kubernetes.io/hostname"),
+                       ("nodes join", command.value("cluster_join") == "yes"),
+                       ("probes ask the admin address", {p["containerPort"] for p in container["ports"]} ==
+                        {command.port("listen"), command.port("admin_listen")})):
+        if not good:
+            problems.append(f"cluster/kubernetes.yaml: not so: {what}")
+
+
 def prometheus():
     with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
         key = os.path.join(folder, "key")
@@ -336,7 +405,7 @@ def manpages():
 def main():
     known = table()
     for check in (lambda: systemd(known), lambda: compose(known), lambda: kubernetes(known),
-                  lambda: dockerfile(known), prometheus, alerts, timers, manpages):
+                  lambda: several_nodes(known), lambda: dockerfile(known), prometheus, alerts, timers, manpages):
         try:
             check()
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, yaml.YAMLError) as error:
