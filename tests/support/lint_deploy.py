@@ -42,7 +42,7 @@ def table():
     status, text = run(STAIR, "--help-markdown")
     rows = {}
     for line in text.splitlines():
-        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        cells = [cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
         if status == 0 and len(cells) == 5 and cells[1].startswith("STAIR_"):
             rows[cells[0]] = (cells[1], cells[3])
     if not rows:
