@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ann: which rows lie in which direction, so that a search of a large catalogue reads a part of it.
+ * ann: clusters the rows of a large table by direction, so that a search reads only some of them.
  *
  * FAISS trains the clusters (spherical k-means over directions, the coarse quantiser of its
- * inverted file) and assigns the rows; the lists are then an order of the rows in which every
- * cluster starts at a block of codes (core/search/quantise.h), so that the exact first pass and the
- * approximate one read the same table. A query reads the clusters whose mean row, plus what their
- * spread may add, promises the largest product.
+ * inverted file) and assigns the rows. The rows are then ordered by cluster, and every cluster
+ * starts at a block of codes (core/search/quantise.h), so the exact first pass and the approximate
+ * one read the same table. A query reads the clusters with the largest product of the query and the
+ * cluster's mean row, plus an allowance for the cluster's spread.
  *
  * Plain data, immutable once an index has it.
  */

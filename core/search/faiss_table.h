@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * faiss_table: the two things that FAISS does for us, in our words.
+ * faiss_table: the two things that FAISS does here, behind our own interface.
  *
- * A table is an IndexFlatIP, which owns the vectors; a clustering is the coarse quantiser of an
- * inverted file that FAISS trains. Its implementation is the one file that includes FAISS's
- * headers, because they define names without a prefix; it speaks to the official C API.
+ * A table is an IndexFlatIP, which owns the vectors. A clustering is the coarse quantiser of an
+ * inverted file, trained by FAISS. faiss_table.c is the only C file that includes FAISS's headers,
+ * because they define names without a prefix. It uses the official C API.
  *
- * Functions here may be called by several threads on different objects.
+ * Several threads may call these functions on different objects.
  */
 #ifndef CORE_FAISS_TABLE_H
 #define CORE_FAISS_TABLE_H

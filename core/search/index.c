@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index: building. What is built is chosen here; core/search/index_search.c reads it. */
+/* index: decides what an index consists of and builds it; core/search/index_search.c searches it.
+ */
 #include "core/search/index.h"
 
 #include <assert.h>

@@ -2,13 +2,14 @@
 /*
  * index: maximum inner product search over the items' vectors.
  *
- * It owns a FAISS IndexFlatIP, the only copy of the vectors in float; index_data borrows FAISS's
- * own memory. Searches run our kernels over that memory, because they skip hidden, seen and
- * filtered-out rows on the way and keep the tie rule, and because Debian's FAISS is built without
- * AVX. Beside it, from some size on, lies a table of 8-bit codes with a bound on every row's error:
- * a first pass over a quarter of the bytes drops what provably cannot be in the list, and the rest
- * is scored from the floats, so the answer is still exact. Large catalogues are also clustered (by
- * FAISS): a search that does not ask for exactness reads the nearest clusters only.
+ * The index owns a FAISS IndexFlatIP, which holds the only copy of the vectors in float; index_data
+ * borrows FAISS's memory. Searches run our own kernels over that memory: they skip hidden, seen and
+ * filtered-out rows, and break ties by a fixed rule. (Debian's FAISS is also built without AVX.)
+ *
+ * Larger tables also have 8-bit codes with a bound on every row's error. A first pass over the
+ * codes, a quarter of the bytes, drops rows that provably cannot be in the list. The remaining rows
+ * are scored from the floats, so the answer is exact. Still larger tables are also clustered by
+ * FAISS: a search that need not be exact reads only the nearest clusters.
  *
  * Invariants: scores come from core/search/scan.h, whatever the path; order is score, then lower
  * row; a list is shorter than k only if there are fewer candidates; `exact` in a result is true

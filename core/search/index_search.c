@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * index_search: the paths of a search.
+ * index_search: answers a query by one of several paths.
  *
- * Few candidates: their floats alone are read. Else the codes are scanned, all of them or those of
- * the best clusters. Lower bounds go to a heap whose threshold rises as the scan goes; rows whose
- * upper bound reaches it are noted, and those that still do at the end are scored from the floats,
- * all together: one at a time each would wait for memory. All paths end in the same heap with the
+ * If few rows are allowed, only their floats are read. Otherwise the codes are scanned: all of
+ * them, or those of the best clusters. Each row's lower bound goes into a heap, whose k-th value is
+ * the threshold. A row whose upper bound reaches the threshold becomes a candidate. At the end, the
+ * candidates that still reach it are scored from the floats (reranked), many at a time, because
+ * scoring them one by one would wait for memory each time. All paths end in the same heap with the
  * same scores.
  */
 #include "core/search/index.h"
@@ -24,7 +25,7 @@ enum {
     /* With fewer than one candidate in so many rows, the codes of skipped rows cost more than the
      * candidates' floats. */
     SPARSE_SHARE = 24,
-    /* With fewer than one in so many, it is looked at whether they lie where the query looks. */
+    /* With fewer than one in so many, check that the candidates fall in the probed clusters. */
     FILTERED_SHARE = 2,
     /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
      * next query finds in the cache. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kth: the k-th largest of a stream of numbers, in memory of the caller.
+ * kth: finds the k-th largest of a stream of numbers, in the caller's memory.
  *
- * A scan asks it after every block what the list it makes surely reaches. Up to KTH_SORTED_MAX the
- * numbers are kept in order and one enters by a pass over all of them, element by element the
- * larger of what is there and the smaller of the newcomer and the one before: no branch depends on
- * the data, and that took a third of a heap's time, whose branches nobody can predict. Beyond, it
- * is a heap.
+ * A scan asks after every block which value its list is sure to reach. Up to KTH_SORTED_MAX, the
+ * numbers are kept sorted. A new number is inserted by one pass over all of them without a branch
+ * that depends on the data; this took a third of the time of a heap, whose branches cannot be
+ * predicted. For larger k it is a heap.
  *
- * One thread at a time per kth; nothing is allocated; NaN is the caller's to keep out.
+ * One thread at a time per kth. Nothing is allocated. The caller must not push NaN.
  */
 #ifndef CORE_KTH_H
 #define CORE_KTH_H

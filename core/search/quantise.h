@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * quantise: 8-bit codes of a table, by which most rows are ruled out without reading their floats.
+ * quantise: 8-bit codes of a table, which rule most rows out without reading their floats.
  *
  * A row x is kept as x^ = scale * c, c whole numbers in [-127, 127]; a query q likewise as q^. By
  * Cauchy and Schwarz
  *
  *     |<x,q> - <x^,q^>|  <=  |x - x^| |q|  +  |x^| |q - q^|
  *
- * so with the two norms of the row kept (the largest of each block of 16 rows), the integer product
- * bounds the true one from both sides. The margin is widened by what float arithmetic can lose, in
- * the product of the codes and in core/search/scan.h's, so it holds for *computed* scores: a row
- * whose upper bound is below the lower bounds of k others is in no list of k, ties included.
+ * The two norms of the row are stored (the largest in each block of 16 rows), so the integer
+ * product bounds the true product from both sides. The margin also covers the rounding of float
+ * arithmetic, in the product of the codes and in core/search/scan.h. So it holds for *computed*
+ * scores: a row whose upper bound is below the lower bounds of k others cannot be in a list of k,
+ * ties included.
  *
- * Estimates, margins and floors are in units of the query's scale: a score times
+ * Estimates, margins and thresholds are in units of the query's scale: a score times
  * codes_query.inverse.
  *
- * Codes lie so that no sum across a register is needed: in a block of 16 rows the same four
- * dimensions of all rows are one cache line, and four products per row are one instruction where
- * the processor has VNNI.
+ * The codes are laid out so that no sum across a register is needed: in a block of 16 rows, the
+ * same four dimensions of all rows are one cache line, and with VNNI one instruction computes four
+ * products for each of the 16 rows.
  *
  * Immutable after codes_new: thread-safe. Rows of norm above QUANTISE_NORM_MAX are refused.
  */

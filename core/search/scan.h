@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scan: inner products of one query with many rows, near the memory's speed.
+ * scan: inner products of one query with many rows, at nearly the speed of memory.
  *
- * The one place where a score is computed: base, delta, re-ranking and offline evaluation all come
- * here, and the score of a row is bitwise the same whichever function computed it, at whatever
- * place in whatever table, on every machine. The sum runs over 16 lanes, lane j taking the
- * dimensions j, j+16, ... in order, and then folds the lanes by halves; no product is fused into
- * an addition, which costs nothing here, since the memory is what a scan waits for.
+ * Every score is computed here: for the base, the delta, reranking and offline evaluation. A row's
+ * score has the same bits whichever function computed it, wherever the row lies, and on every
+ * machine. The sum has 16 lanes: lane j adds the dimensions j, j+16, ... in order; then the lanes
+ * are added by halves. Products are not fused with additions. This costs nothing, because a scan
+ * waits for memory.
  *
  * Pure functions of their arguments; thread-safe; nothing is allocated. Tables need no alignment.
  */

@@ -2,13 +2,13 @@
 /*
  * shortlist: the k best of a long run of scores, without a heap.
  *
- * Scores come in runs of consecutive rows. Those above the threshold are noted; when the room is
- * full the k-th best of them is found by bisection over its bits, the others leave, and the
- * threshold rises to it. A run in which no score reaches the threshold costs one comparison for
- * eight rows, and the result needs no sorting: its rows ascend.
+ * Scores come in runs of consecutive rows. Rows with a score above the threshold are noted. When
+ * the room is full, the k-th best score is found by bisection over its bits; the rows below it are
+ * dropped, and the threshold rises to it. A run without a score above the threshold costs one
+ * comparison per eight rows. The result needs no sorting: its rows ascend.
  *
- * The k best are those of core/search/topk.h: the higher score, then the lower row. Only scores
- * above 0 count. One thread at a time; nothing is allocated.
+ * Which k are best is decided as in core/search/topk.h: by the higher score, then by the lower row.
+ * Only scores above 0 count. One thread at a time; nothing is allocated.
  */
 #ifndef CORE_SHORTLIST_H
 #define CORE_SHORTLIST_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topk: the k best of a stream of scored rows, in memory of the caller.
+ * topk: the k best of a stream of scored rows, in the caller's memory.
  *
- * Best is the higher score; equal scores go to the lower row, in whatever order they come, so every
- * list that is made here repeats exactly. It is a heap with the worst kept hit on top: a row that
- * cannot enter costs one comparison, against topk_threshold.
+ * The higher score is better. Of equal scores the lower row is better, in whatever order the rows
+ * come, so the same input always gives the same list. It is a heap with the worst kept hit on top:
+ * a row that cannot enter costs one comparison, with topk_threshold.
  *
  * NaN never enters. One thread at a time per topk; nothing is allocated.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checksum: 64 bits over a record, to tell damage from content.
+ * checksum: a 64-bit checksum of a record, which detects damage.
  *
- * XXH3 of the xxHash library: not cryptographic, at the speed of memory. The only home of
+ * It is XXH3 of the xxHash library: fast, and not cryptographic. Only checksum.c includes
  * <xxhash.h>.
  */
 #ifndef STORAGE_CHECKSUM_H

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * codec: bytes of a record, written and read with bounds.
+ * codec: writes and reads the bytes of a record, with bounds checks.
  *
- * Records are little-endian, begin with a version byte, hold lengths before contents and end with
- * a checksum (the seal), which reading strips and `stair check` verifies. An
- * encoder grows up to a ceiling; a decoder never reads past its end. Both remember the first
- * failure and do nothing after it, so that a record is written or read straight down and checked
- * once. Pure: no LMDB, no state. One thread at a time per struct.
+ * Records are little-endian. A record begins with a version byte, stores each length before its
+ * content, and ends with a checksum (the seal). Readers strip the seal; `stair check` verifies it.
+ *
+ * An encoder grows up to a limit; a decoder never reads past its end. Both remember the first
+ * failure and ignore later calls, so a caller encodes or decodes all fields in a row and checks for
+ * errors once, at the end.
+ *
+ * No LMDB, no global state. One thread at a time per struct.
  */
 #ifndef STORAGE_CODEC_H
 #define STORAGE_CODEC_H

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * guard: every process that has a store open means the same data.mdb, lock.mdb and owner.lock.
+ * guard: makes sure that all processes with a store open use the same data.mdb, lock.mdb and
+ * owner.lock.
  *
- * LMDB keeps its writers and readers apart through lock.mdb alone, and a lock on a file ends with
- * the file's name: after somebody deletes lock.mdb or owner.lock, the next process makes a new one
- * and finds nobody there. Two writers then destroy the store. So each process marks the inode of
- * data.mdb, which all of them share, with open-file-description locks that LMDB does not use:
+ * LMDB separates writers and readers through lock.mdb alone. A file lock belongs to the file, not
+ * to its name: after somebody deletes lock.mdb or owner.lock, the next process creates a new file
+ * and sees no lock on it. Two processes then write at once and destroy the store. To prevent this,
+ * each process marks the inode of data.mdb, which all of them share, with open-file-description
+ * locks on bytes that LMDB does not use:
  *
- *   byte 0                  exclusive: the owner
- *   byte 1 + inode number   shared: a process that has the lock.mdb of this number open
+ *     byte 0                  exclusive: the owner
+ *     byte 1 + inode number   shared: a process that has the lock.mdb with this inode number open
  *
- * A mark at any other number tells an opener that a live process uses a lock.mdb that is gone. A
- * commit compares the names in the folder with the files that are open.
+ * When a process opens the store and finds a mark for another inode number, a live process still
+ * uses a lock.mdb that was deleted. Before each commit, the names in the folder are compared with
+ * the open files.
  *
- * Internal to storage/. One thread at a time per guard, but for guard_check, which only reads.
+ * Internal to storage/. One thread at a time per guard, except guard_check, which only reads.
  */
 #ifndef STORAGE_GUARD_H
 #define STORAGE_GUARD_H

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process: how the processes that share a store tell one another apart, across containers too.
+ * process: identifies the processes that share a store, also across containers.
  *
- * LMDB writes a process number into the table of readers, and takes a number whose process is gone
- * for a dead reader. Two containers on one volume have process numbers of their own: the service
- * and a training are both process 1. So LMDB is given another number, drawn at random from those
- * that no kernel gives out, which stays the same for the life of the process.
+ * LMDB writes each reader's process number into its reader table and treats a number without a live
+ * process as a dead reader. Containers on one volume have process numbers of their own: the service
+ * and a training can both be process 1. So LMDB gets another number, drawn at random from the range
+ * that no kernel assigns. It stays the same for the life of the process.
  *
- * LMDB's write mutex names its holder by thread number, and those too repeat in every container: a
- * process that is killed while it waits for the mutex would release it for the thread of the same
- * number that holds it. So whoever writes first takes the turn, a lock of the kernel that ends with
- * its process, and LMDB's mutex is never waited for across processes.
+ * LMDB's write mutex records its holder by thread number, and those repeat across containers too. A
+ * process that is killed while it waits for the mutex would release it for another container's
+ * thread with the same number. So a writer first takes the turn, a kernel file lock that ends with
+ * its process. No process ever waits for LMDB's mutex.
  *
  * Internal to storage/. Thread-safe.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * readers: the read transactions of all processes, and the pages that they hold.
+ * readers: lists the read transactions of all processes and the pages that they keep from reuse.
  *
- * A page that a commit has freed is used again only when no reader of an earlier moment is open. A
- * reader that is stopped, or that waits, makes the file grow, and fills a quota with unused pages.
+ * LMDB reuses a freed page only when no older reader is open. A stopped or slow reader therefore
+ * makes the file grow and fills the quota with unused pages.
  */
 #include <stdio.h>
 #include <string.h>

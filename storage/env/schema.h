@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema: the databases of the environment, their keys, and the inside of the store's handles.
+ * schema: the databases of the LMDB environment, their keys, and the structs behind a store's
+ * handles.
  *
- * Internal to storage/: the only header there that knows LMDB. Keys are big-endian, so that LMDB's
- * byte order is numeric order.
+ * Internal to storage/, and the only header there that includes LMDB. Keys are big-endian, so that
+ * LMDB sorts them numerically.
  *
- * Every value ends with a seal (codec.h) but for the format, the id maps, idem_times, the
- * interactions (both sides are compared instead) and blobs' pieces (which have theirs in front).
+ * Every value ends with a checksum (the seal, codec.h), with these exceptions: the format, the id
+ * maps and idem_times have none; the interactions are stored twice and compared instead; the pieces
+ * of blobs have theirs in front.
  *
  *   database      key                                value
  *   meta          "format"                           u32

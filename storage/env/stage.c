@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stage: how import replaces a store's content in one step.
+ * stage: replaces the content of a store in one step, for import and migrate.
  *
- * The staged copy is written without syncing, so that an import is not slowed by thousands of
- * commits; it is synced once, at the end, and then renamed over data.mdb. LMDB's lock file belongs
- * to the data file it was made for, so it is removed in the same step, while open.lock keeps
- * openers out: whoever opened before keeps the old pair, whoever opens after gets the new one.
+ * The new content is written to a staged copy without syncing, because thousands of synced commits
+ * would slow an import. The copy is synced once, at the end, and then renamed over data.mdb. LMDB's
+ * lock file belongs to the data file that it was created for, so the same step removes it.
+ * Meanwhile open.lock keeps other processes from opening the store: a process that opened it before
+ * keeps the old pair of files, and one that opens it later gets the new pair.
  *
- * From the copy to the flip the staged store holds the owner's train.lock: what a training commits
- * to the old content after the copy would be gone with it.
+ * The staged store holds train.lock from the copy to the rename, because whatever a training
+ * committed to the old content after the copy would be lost.
  */
 #include "storage/env/stage.h"
 

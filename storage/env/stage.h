@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stage: the folder import.tmp/ in which an import builds the content that will take the place of
- * the present one, and a migration the content in the present format. Internal to storage/; the
- * calls for others are in store.h.
+ * stage: the folder import.tmp/, in which import and migrate build the content that replaces the
+ * present one.
+ *
+ * Internal to storage/; callers outside use the functions in store.h.
  */
 #ifndef STORAGE_STAGE_H
 #define STORAGE_STAGE_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store: the handle. Opening, read transactions and their pool.
+ * store: opens and closes a store, and keeps its read transactions in a pool.
  *
- * Read transactions are counted under `mu`, so that closing the environment (store_reopen,
- * staging, a resized map) can wait until nobody stands in it. An ended one rests in a pool and
- * keeps its reader slot: beginning again is two atomic writes instead of a search under a lock
- * that other processes share.
+ * Read transactions are counted under `mu`, so that whoever closes the environment (store_reopen,
+ * staging, a resized map) can wait until none is open. A finished transaction goes back to the pool
+ * and keeps its reader slot. To begin again then costs two atomic writes instead of a search under
+ * a lock that all processes share.
  */
 #include "storage/env/store.h"
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store: one LMDB environment in one folder, and everything that is durable in it.
+ * store: one LMDB environment in one folder, which holds all durable data of a shop.
  *
- * A folder holds data.mdb and lock.mdb (LMDB's), owner.lock (the one serving or importing process),
- * train.lock (the one training process) and at times train.checkpoint and import.tmp/. Opening
- * checks the format, sweeps what a killed process left half-made and clears dead readers.
+ * The folder contains data.mdb and lock.mdb (LMDB's files), owner.lock (held by the one process
+ * that serves or imports), train.lock (held by the one training process), and at times
+ * train.checkpoint and import.tmp/. Opening checks the format and clears dead readers;
+ * storage/maintenance/recover.h also removes what a killed process left unfinished.
  *
- * Always true: a committed write group survives kill -9; whatever is not committed was never
- * there; seq grows by one per applied op and never goes back; rows are never reused.
+ * Always true: a committed write group survives kill -9; an uncommitted one leaves no trace; seq
+ * grows by one per applied op and never decreases; rows are never reused.
  *
  * Threading: a store is thread-safe. Any number of read transactions may be open, each used by one
  * thread at a time (MDB_NOTLS: a transaction belongs to whoever holds it, not to its thread). One
  * write group at a time in all processes: store_write_begin waits for another's to end. Memory that
  * LMDB owns never leaves storage/: what is handed out is copied.
  *
- * Failures: a full map, quota or disk is ERR_FULL and leaves the store usable. A commit or fsync
- * that failed is ERR_OUTCOME_UNKNOWN: from then on writes are refused (ERR_UNAVAILABLE) until
- * store_reopen has read back what is really on disk; reads go on as far as LMDB lets them.
+ * Failures: a full map, quota or disk is ERR_FULL and leaves the store usable. After a failed
+ * commit or fsync (ERR_OUTCOME_UNKNOWN), writes are refused with ERR_UNAVAILABLE until store_reopen
+ * has read the state on disk. Reads continue as far as LMDB allows.
  */
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_env: opening the LMDB environment, its databases and the lock files around it.
+ * store_env: opens the LMDB environment, its databases and the lock files around it.
  *
- * LMDB opens lock.mdb and then data.mdb; an import replaces both. open.lock makes the two steps of
- * an opener and of a replacer one step each, so that nobody joins an old lock file with new data.
+ * LMDB opens lock.mdb first and data.mdb second; an import replaces both files. open.lock makes
+ * each of these pairs of steps atomic, so that no process combines an old lock file with new data.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_pages: what was read of the map, given back after a load.
+ * store_pages: returns pages of the memory map to the kernel after a load.
  *
- * A start reads most of the file once, and every page read counts as the process's memory until the
- * kernel wants it: 2.8 GB beside 1.5 GB of tables for a million items and users.
+ * A start reads most of the file once, and the kernel counts every page that was read as memory of
+ * the process: 2.8 GB beside 1.5 GB of tables for a million items and users.
  */
 #include <inttypes.h>
 #include <pthread.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_write: write transactions, and what a commit that failed means.
+ * store_write: write transactions, and what a failed commit means.
  *
- * A commit writes pages, syncs, and then writes the one page that makes them count. What fails
- * before certainly did not happen; but a sync that failed says nothing about the disk any more, so
- * only a full disk is taken for an answer, and all else stops writes until the store was read back.
+ * A commit writes the pages, syncs them, and then writes the one page that makes them valid. A
+ * failure before the sync means that nothing was committed. A failed sync leaves the outcome
+ * unknown. So only a full disk is treated as a definite answer; every other failure stops writes
+ * until the store has been read again.
  */
 #include "storage/env/store.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * export: the content of a store as JSON lines that import reads back.
+ * export: writes the content of a store as JSON lines that import can read.
  *
- * Items in order of rows with their vectors in base64 (exact), interactions by user with type,
- * timestamp, weight, split and flags. An import of both files into an empty store and an export of
- * that store give the same bytes, provided that every user has an interaction, as only those are
- * written. Deleted items, and interactions with them, are not.
+ * Items come in row order, with their vectors in base64 (exact). Interactions come by user, with
+ * type, timestamp, weight, split and flags. Importing both files into an empty store and exporting
+ * that store gives the same bytes, if every user has an interaction (users without one are not
+ * exported). Deleted items and their interactions are left out.
  *
- * The caller holds the read transaction, so both files can be of one moment; a slow receiver must
- * therefore be fed from a spool file, not from the sink directly.
+ * The caller holds the read transaction, so both files can describe the same moment. A slow
+ * receiver must be fed from a spool file, not directly from the sink.
  */
 #ifndef STORAGE_EXPORT_H
 #define STORAGE_EXPORT_H

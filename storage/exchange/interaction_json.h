@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * interaction_json: an interaction as a JSON document, both ways.
+ * interaction_json: converts an interaction to and from JSON.
  *
- * {"user","item","type","timestamp","weight"} is the shape of the API; the lines that export writes
- * and import reads may also say "split" ("train", "valid", "test"), "edge" and "seen", which the
- * store keeps and the API decides by itself. Reading is as strict as that of items.
+ * The API uses {"user","item","type","timestamp","weight"}. The lines of export and import can also
+ * hold "split" ("train", "valid", "test"), "edge" and "seen", which the store keeps and the API
+ * sets itself. Reading is as strict as for items (item_json.h).
  */
 #ifndef STORAGE_INTERACTION_JSON_H
 #define STORAGE_INTERACTION_JSON_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * item_json: an item as a JSON document, both ways.
+ * item_json: converts an item to and from JSON.
  *
  * {"id","title","description","categories","attributes","created","hidden","features"} is the shape
  * of the API, of the lines that import reads and of those that export writes. Reading is strict:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The member `features` of an item: a vector of each modality, as numbers or as base64. */
+/* Reads the member `features` of an item: one vector for each modality, as numbers or base64. */
 #include <math.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items as JSON documents, written: the other half of item_json.h.
+ * Writes items as JSON documents; item_json.c reads them.
  *
- * jansson steals a reference even where its _new setters fail, so every value is handed over as
- * soon as it is made, and a failure anywhere is one NULL at the end.
+ * jansson takes over a reference even when its _new setters fail. So each value is handed over as
+ * soon as it is made, and any failure shows as one NULL at the end.
  */
 #include "core/common/base64.h"
 #include "core/common/mem.h"

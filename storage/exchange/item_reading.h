@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * item_reading: walking through an item's JSON document, with what is wrong told by JSON pointer.
+ * item_reading: what the readers of an item's JSON members share: the walk through the document,
+ * and error reports by JSON pointer.
  *
- * Shared by the readers of its members (item_json.c, item_json_features.c). One thread at a time.
+ * Used by item_json.c and item_json_features.c. One thread at a time.
  */
 #ifndef STORAGE_ITEM_READING_H
 #define STORAGE_ITEM_READING_H

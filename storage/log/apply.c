@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply: the group and the frame of each op: replay, entries, log, idempotency record, seq.
+ * apply: applies a group of ops, and does what all ops share: replay of a key, entries, log entry,
+ * idempotency record, seq.
  *
- * Ops of a group are applied in order in one transaction, so a later one sees an earlier one. What
- * can refuse an entry is looked at before the entry writes; what fails while writing (a full map,
- * memory, a damaged page) fails the transaction, and the group with it.
+ * The ops of a group are applied in order in one transaction, so a later op sees the effect of an
+ * earlier one. Everything that can refuse an entry is checked before the entry writes. An error
+ * during writing (a full map, no memory, a damaged page) fails the transaction and with it the
+ * whole group.
  */
 #include "storage/log/apply.h"
 

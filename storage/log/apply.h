@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply: an op becomes durable.
+ * apply: makes ops durable.
  *
- * Applying decides ids to rows, conflicts and unknown items; writes the records, the log entry and
- * the idempotency record; and says what happened, entry by entry and as a list of changes for the
- * live tables. Every entry is checked before anything of it is written, so a refused entry leaves
- * nothing behind; an op of which every entry is refused takes no seq and is not logged.
+ * Applying an op maps ids to rows, decides conflicts and unknown items, and writes the records, the
+ * log entry and the idempotency record. It reports the outcome of each entry, and the changes that
+ * the live tables need. Every entry is checked before any part of it is written, so a refused entry
+ * leaves no trace. An op whose entries are all refused gets no seq and is not logged.
  *
- * What comes of an op is a function of the store's content and the ops before it: no clock,
- * configuration, quota, grouping, thread count or presence of a generation on this machine decides
- * anything. What such things decide, admission has decided before: apply_group refuses what does
- * not fit the quota, and apply_messages takes what a log has already accepted.
+ * The outcome of an op depends only on the store's content and on the ops before it. Clock,
+ * configuration, quota, grouping, number of threads, and which generations' tables lie on this
+ * machine have no influence. Whatever depends on those is decided at admission: apply_group refuses
+ * ops that exceed the quota, and apply_messages takes ops that a log has already accepted.
  *
  * One group at a time (the writer thread). Results may be read from other threads afterwards.
  */

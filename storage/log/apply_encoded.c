@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_encoded: vectors that an encoder made of items' texts.
+ * apply_encoded: stores the vectors that an encoder made of items' texts.
  *
- * They arrive after the write of the item, so each carries the hash of the text that it was made
- * from; one whose text has changed since is dropped. An entry without a vector says that the
- * encoder refused the text, or that there is none any more: the vector of the text before goes, and
- * nothing is asked again until the text changes. Neither is a change of the item, so updated_seq
- * stays.
+ * A vector arrives after the write of its item and carries the hash of the text that it was made
+ * from. If the text has changed since, the vector is dropped. An entry without a vector means that
+ * the encoder refused the text, or that the item has no text any more: the old vector is removed,
+ * and the encoder is not asked again until the text changes. Neither counts as a change of the
+ * item, so updated_seq stays.
  */
 #include "core/common/mem.h"
 #include "core/common/types.h"

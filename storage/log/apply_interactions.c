@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_interactions: add and remove interactions.
+ * apply_interactions: adds and removes interactions.
  *
- * A repeat of (user, item, type) keeps the newest time and changes nothing else, so that the same
- * delivery twice is harmless. Unknown users are created; unknown items only if the op says so, and
- * then as hidden items without features until the shop describes them.
+ * A repeated (user, item, type) keeps the newest time and changes nothing else, so delivering the
+ * same interaction twice does no harm. Unknown users are created. Unknown items are created only if
+ * the op says so, as hidden items without features until the shop posts them.
  */
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_items: create, replace, patch and delete items.
+ * apply_items: creates, replaces, patches and deletes items.
  *
- * Per entry: find the row, draw up what the record will be, check the features and the size, and
- * only then write. Features that are byte for byte those stored are not written again and count as
- * unchanged, so that a nightly sync of the whole catalogue costs no new embeddings.
+ * For each entry it finds the row, builds the new record, checks features and size, and only then
+ * writes. Features that equal the stored ones byte for byte are not written again and count as
+ * unchanged, so a nightly sync of the whole catalogue causes no new embeddings.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * erase: a user goes, from everything that this store can reach.
+ * erase: removes a user from everything that this store can reach.
  *
- * One transaction takes away the record, the id, all interactions from both sides, the user's row
- * in every table of every generation, the user's entries in the op log and what idempotency
- * records still say about them; the row number stays unused. After the commit the training
- * checkpoint goes (apply.c). A training that runs meanwhile has the user's data in its memory:
- * generation_finish zeroes the rows of users that are gone by then, and checkpoint_file_put stores
- * nothing that is older than the last erasure. Out of reach are snapshots and exports taken before,
- * and freed pages of data.mdb until they are used again or the store is compacted.
+ * One transaction removes the record, the id, all interactions on both sides, the user's row in
+ * every table of every generation, the user's entries in the op log, and what idempotency records
+ * say about the user. The row number is never used again. After the commit the training checkpoint
+ * is removed (apply.c). A training that is running has the user's data in memory: generation_finish
+ * zeroes the rows of users who were erased meanwhile, and checkpoint_file_put saves nothing that is
+ * older than the last erasure. An erasure cannot reach snapshots and exports made before, nor the
+ * freed pages of data.mdb until they are reused or the store is compacted.
  */
 #include <string.h>
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * idempotency: the answers that a repeated Idempotency-Key gets, for a day.
+ * idempotency: keeps the answer to each Idempotency-Key for a day, for repeats of the request.
  *
- * The expiry clock is replicated state: an op moves it to its own time, never backwards and at most
- * a day forwards. A key expires when a day has passed by that clock and by the time of the op that
- * repeats it, so all nodes expire the same keys. A record is removed after two days of the clock:
- * one write under a clock that is years ahead takes away no answer that is younger than a day.
+ * Keys expire by a replicated clock. Each op moves the clock to the op's own time, but never back,
+ * and at most a day forward. A key expires when a day has passed both by that clock and by the time
+ * of the op that repeats it, so all nodes expire the same keys. A record is removed after two days
+ * of the clock, so one write whose clock is years ahead removes no answer that is younger than a
+ * day.
  *
- * A second database sorts the keys by time, so that expiring looks only at what has expired. A
- * record lists the rows of the users that its request touched: when one is erased, the answer is
+ * A second database sorts the keys by time, so that expiry reads only expired keys. A record lists
+ * the rows of the users that its request concerned: when one of them is erased, the answer is
  * emptied and the key stays, so that a late repeat does not bring the user back.
  */
 #include <string.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * op: one write, as the unit that is admitted, applied, logged and numbered.
+ * op: one write: the unit of admission, application, logging and numbering.
  *
- * Everything that changes a store is an op, and a batch is one op. It names things by external id
- * and carries its timestamps and whatever admission decided (flags, weights, limits), so that
- * applying it is a function of the ops before it alone; the vectors of new items are never in it.
- * Encoded, it is what a log hands to every node.
+ * Everything that changes a store is an op; a batch is one op. An op names users and items by
+ * external id, and carries its timestamps and whatever admission decided (flags, weights, limits).
+ * So its effect depends only on the ops before it. It never contains the vectors of new items. In
+ * its encoded form, a log hands it to every node.
  *
- * An op and all that it points at live in its arena. One thread at a time; immutable once
+ * An op and everything that it points to lie in its arena. One thread at a time; immutable once
  * submitted.
  */
 #ifndef STORAGE_OP_H

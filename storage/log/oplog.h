@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oplog: the ops of the recent past, by seq, each written in its op's own transaction.
+ * oplog: the log of recent ops by seq, each written in the transaction of its op.
  *
- * It is there for a later replica and for looking back; nothing in this process replays it. An
- * entry holds the encoded op, its time and how many rows had been given out before it, so that a
- * reader stays in step where an erasure has emptied an entry. Trimmed by bytes and by age, oldest
- * first, a bounded number per group.
+ * It is kept for replicas and for inspection; this process does not replay it. An entry holds the
+ * encoded op, its time, and how many rows had been assigned before it, so that a reader can
+ * continue after an entry that an erasure has emptied. The log is trimmed by bytes and by age,
+ * oldest first, a bounded number of entries per group.
  */
 #ifndef STORAGE_OPLOG_H
 #define STORAGE_OPLOG_H

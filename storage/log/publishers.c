@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publishers: which messages of an external log were applied, so that a repeat is dropped.
+ * publishers: remembers which messages of an external log have been applied, so that repeats are
+ * dropped.
  *
- * Each incarnation of a publisher numbers its messages from 1 on and has at most
- * PUBLISHER_WINDOW of them in flight. A retry can put them into the log twice, or out of order; a
- * record holds the highest number and which of the window below it came. The table is replicated
- * content: it changes by messages and the expiry clock alone.
+ * Each incarnation of a publisher numbers its messages from 1 and has at most PUBLISHER_WINDOW of
+ * them in flight. A retry can put a message into the log twice or out of order. A record holds the
+ * highest number, and which numbers of the window below it have been applied. The table is
+ * replicated: only messages and the expiry clock change it.
  */
 #include <string.h>
 

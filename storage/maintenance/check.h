@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check: every record and every invariant of a store, for people who must know.
+ * check: verifies every record and every invariant of a store.
  *
- * Reads everything once, in one read transaction, and goes on after a damaged record, so that one
- * run tells all. What it holds the store to:
+ * It reads everything once, in one read transaction, and continues after a damaged record, so that
+ * one run reports all damage. It verifies that:
  *
  *  1. every record decodes and has its checksum; keys have their shape; counters equal what is
  * counted

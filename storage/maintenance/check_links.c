@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_more: the log, the idempotency records and the generations; and what is left of a user.
+ * check_links: the second half of `stair check`: the log, the idempotency records and the
+ * generations, and where an erased user has left traces.
  */
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * migrate: a store of an older format becomes one of the present format.
+ * migrate: converts a store of an older format to the present format.
  *
- * Serving never migrates: an upgrade changes the format once, by hand, after a copy was made. The
- * new content is written beside the old one, in transactions of bounded size, synced, and renamed
- * over it: a kill leaves either the old format or the new one, whole. So it needs room on the disk
- * for a second copy, and leaves a compacted one.
+ * The service never migrates. An operator runs `stair migrate` once, by hand, after making a copy.
+ * The new content is written beside the old one in transactions of bounded size, synced, and
+ * renamed over it, so a kill leaves either the complete old format or the complete new one. A
+ * migration needs disk space for a second copy and leaves a compacted store.
  */
 #ifndef STORAGE_MIGRATE_H
 #define STORAGE_MIGRATE_H

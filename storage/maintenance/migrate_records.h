@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * migrate_records: the records of formats 1 and 2, turned into those of format 3.
+ * migrate_records: converts the records of formats 1 and 2 to those of format 3.
  *
- * Pure functions from bytes to bytes, fuzzed; the two older formats differ in the state alone. They
- * stay as long as `stair migrate` reads those formats. Internal to storage/maintenance and its
- * tests.
+ * Pure functions from bytes to bytes, which are fuzzed. The two older formats differ only in the
+ * state record. The code stays as long as `stair migrate` reads those formats. Internal to
+ * storage/maintenance and its tests.
  */
 #ifndef STORAGE_MIGRATE_RECORDS_H
 #define STORAGE_MIGRATE_RECORDS_H

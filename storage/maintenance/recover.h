@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recover: opens a store and clears away what killed processes left in it.
+ * recover: opens a store and removes what killed processes left in it.
  *
- * An owner removes generations that were never finished (unless their training still runs), a
- * checkpoint that an erasure has outdated, and the folder of an import. store_open itself removes
+ * An owner removes unfinished generations (unless their training still runs), a checkpoint that an
+ * erasure has made invalid, and the folder of an interrupted import. store_open itself removes
  * nothing.
  */
 #ifndef STORAGE_RECOVER_H

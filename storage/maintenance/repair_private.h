@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_private: what the files of repair share. Internal to storage/maintenance/repair*.c.
+ * repair_private: shared by the files of repair. Internal to storage/maintenance/repair*.c.
  *
- * A repair walks one database after the other. A visit decides about one record and notes what is
- * to change; the changes are made when the walk has ended, because LMDB moves records under a
- * cursor while it writes.
+ * A repair walks one database after the other. For each record, a visit notes what must change. The
+ * changes are made after the walk, because LMDB moves records under an open cursor while it writes.
  */
 #ifndef STORAGE_REPAIR_PRIVATE_H
 #define STORAGE_REPAIR_PRIVATE_H

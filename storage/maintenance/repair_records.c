@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_records: the id maps, the kept answers and the log. An id map says nothing that the
- * records do not say; a kept answer matters for a day; the log may begin anywhere.
+ * repair_records: repairs the id maps, the kept answers and the log.
+ *
+ * The id maps can be derived from the records, a kept answer matters for one day only, and the log
+ * may begin at any op.
  */
 #include <string.h>
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot: a consistent copy of a store, also of one that is being served.
+ * snapshot: makes a consistent copy of a store, also while it is being served.
  *
- * The copy is of one moment, compacted (so it holds no freed pages, and nothing that was erased),
- * synced, and appears under its name only when it is complete. It is a store like any other: put
- * it where a store is wanted. Its first owner gives it a lineage of its own, because from there on
- * its history is another one.
+ * The copy describes one moment. It is compacted (so it contains no freed pages and no erased
+ * data), synced, and gets its final name only when complete. It can be used wherever a store can.
+ * Its first owner gives it a new lineage, because its history continues separately.
  *
- * While it is copied, pages that writes replace are not reused: the live file grows by what is
- * written meanwhile.
+ * While a copy is made, LMDB does not reuse the pages that writes replace, so the live file grows
+ * by what is written meanwhile.
  */
 #ifndef STORAGE_SNAPSHOT_H
 #define STORAGE_SNAPSHOT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a copy holds, told without making a file in its folder: its owner makes its own locks. */
+/* Reads what a copy contains without creating a file in its folder: its later owner creates its own
+ * lock files. */
 #include <sys/stat.h>
 
 #include "storage/env/codec.h"

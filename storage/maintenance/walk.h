@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * walk: follow every page of a store's trees, without looking at what the records say.
+ * walk: reads every page of a store's trees without interpreting the records.
  *
- * For a process of its own before a service opens the store: what LMDB cannot survive, this does
- * not survive either. It reads all branch and leaf pages, and the first and last byte of larger
- * values; checksums and invariants are the check's (storage/maintenance/check.h).
+ * It runs in a child process before the service opens the store: damage that crashes LMDB crashes
+ * the child and not the service. It reads all branch and leaf pages, and the first and last byte of
+ * larger values. `stair check` verifies checksums and invariants (storage/maintenance/check.h).
  */
 #ifndef STORAGE_WALK_H
 #define STORAGE_WALK_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * blob_load: blobs of a ready generation into memory, however long.
+ * blob_load: reads whole blobs of a ready generation into memory.
  *
- * Long ones are read in several transactions: none stays open for seconds. Between them an erasure
- * may zero a row, which is as good as before or after. Thread-safe.
+ * Long blobs are read in several transactions, so that none stays open for seconds. An erasure
+ * between two of them may zero a row; the result is the same as before or after it. Thread-safe.
  */
 #ifndef STORAGE_BLOB_LOAD_H
 #define STORAGE_BLOB_LOAD_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * blobs: the large tables of a generation, in pieces of 1 MiB with a checksum each.
+ * blobs: stores the large tables of a generation in pieces of 1 MiB, each with a checksum.
  *
- * Only storage/models and the checker use this directly. Offsets within a blob are
- * plain bytes; a row of a table may lie across two pieces.
+ * Only storage/models and the checker use blobs directly. An offset within a blob counts plain
+ * bytes; a table's row may span two pieces.
  */
 #ifndef STORAGE_BLOBS_H
 #define STORAGE_BLOBS_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checkpoint_file: how far a training got, so that --resume can go on after a kill.
+ * checkpoint_file: saves the progress of a training, so that --resume can continue after a kill.
  *
- * A file beside the environment (train.checkpoint), replaced by rename: it is as large as three
- * models and is rewritten every few epochs, which would bloat the environment and hold up a live
- * writer. It holds rows of users, so erasing a user removes it, and a training whose data is older
- * than the last erasure cannot store one any more; resuming it would be refused anyway, as the
- * data changed. The one training process writes; store_open of an owner removes a stale one.
+ * The checkpoint is a file beside the environment (train.checkpoint), replaced by rename. It is as
+ * large as three models and is rewritten every few epochs, which would bloat the environment and
+ * delay a live writer. It contains rows of users. So erasing a user removes it, and a training
+ * whose data is older than the last erasure can no longer save one. (Resuming it would be refused
+ * anyway, because the data has changed.) Only the one training process writes it; an owner removes
+ * a stale one when it opens the store.
  */
 #ifndef STORAGE_CHECKPOINT_FILE_H
 #define STORAGE_CHECKPOINT_FILE_H

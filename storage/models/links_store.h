@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * links_store: the links between items as blobs of a generation, and back.
+ * links_store: stores the links between items as blobs of a generation, and loads them.
  *
- * Each of the two tables is four blobs that lie as in memory (little-endian): links<x>.start,
- * .unit, .target and .level, x the number of the source. The choice is part of "meta".
+ * Each of the two tables takes four blobs, stored as they lie in memory (little-endian):
+ * links<x>.start, .unit, .target and .level, where x is the number of the source. The choice of
+ * links is part of the blob "meta".
  */
 #ifndef STORAGE_LINKS_STORE_H
 #define STORAGE_LINKS_STORE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model_record: what a model is besides its tables, as bytes. Pure, fuzzed. Internal to storage/.
+ * model_record: encodes everything of a model except its tables: options, metrics, curve, choices.
+ * Pure, fuzzed. Internal to storage/.
  */
 #ifndef STORAGE_MODEL_RECORD_H
 #define STORAGE_MODEL_RECORD_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model_store: a trained model as blobs of a generation, and back.
+ * model_store: stores a trained model as blobs of a generation, and loads it.
  *
- * Every table is one blob, stored as it lies in memory (little-endian floats): loading is a few
- * large copies and no decoding. Options, metrics and curve are one small record, "meta". Tables of
- * users carry their stride, so that erasure can reach a row.
+ * Every table is one blob, stored as it lies in memory (little-endian floats), so loading is a few
+ * large copies without decoding. Options, metrics and curve are one small record, "meta". Tables
+ * with one row per user record their stride, so that an erasure can find the row.
  */
 #ifndef STORAGE_MODEL_STORE_H
 #define STORAGE_MODEL_STORE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words_store: what a generation's texts are encoded by, as a blob of it.
+ * words_store: stores the encoder of texts (vocabulary and directions) as a blob of its generation.
  */
 #ifndef STORAGE_WORDS_STORE_H
 #define STORAGE_WORDS_STORE_H

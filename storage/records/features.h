@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * features: the raw vectors that the shop computed, per modality, exactly as given.
+ * features: the items' feature vectors, per modality, exactly as they were given.
  *
- * The first use of a modality's name fixes its number and width for the life of the store; half
- * and single precision are kept as they came. An item without a record has no such modality. Keys
- * go by (modality, item row), so one modality is read in one sweep.
+ * The first use of a modality's name fixes its number and width for the life of the store. Half and
+ * single precision are kept as given. An item without a record lacks that modality. Keys are
+ * (modality, item row), so one modality can be read in one sweep.
  */
 #ifndef STORAGE_FEATURES_H
 #define STORAGE_FEATURES_H

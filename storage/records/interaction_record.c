@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* interaction_record: the 20 bytes of an interaction, as they lie under its user and its item. */
+/* interaction_record: encodes an interaction as 20 bytes, stored under its user and under its item.
+ */
 #include "storage/records/records.h"
 
 #include <math.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * interactions: who did what with which item, kept from both sides.
+ * interactions: which user did what with which item, stored under both.
  *
- * One record per (user, item, type), stored under the user and mirrored under the item, so that
- * either's list is one range. Types are names outside and small numbers inside; a type's first use
- * gives it the next number, and numbers are never reused.
+ * There is one record per (user, item, type). It is stored under the user and mirrored under the
+ * item, so either list is one range of keys. Types have names in the API and small numbers in the
+ * store; the first use of a type assigns the next number, and numbers are never reused.
  */
 #ifndef STORAGE_INTERACTIONS_H
 #define STORAGE_INTERACTIONS_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * item_record: the bytes of an item, and of the lists that it shares with ops.
+ * item_record: encodes an item, and the lists that ops share with it.
  *
- *   version u8, tagged fields (codec.h), seal
+ *     version u8, tagged fields (codec.h), seal
  *
- * A later stair adds a field under a new, higher tag without a new format. An older one keeps the
- * fields that it does not know when it writes the item again. A tombstone has no more than id,
- * flags, times and what links it to other rows.
+ * A later version of stair can add a field under a new, higher tag without a new format. An older
+ * version keeps unknown fields when it rewrites the item. A tombstone holds only id, flags, times
+ * and the references to other rows.
  */
 #include <math.h>
 #include <string.h>

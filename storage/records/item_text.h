@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * item_text: an item's texts as one text, for an encoder outside, and whether it has been encoded.
+ * item_text: joins an item's texts into one text for an external encoder, and tracks whether it has
+ * been encoded.
  *
- * The text is the title, the description without markup, the categories and the texts among the
- * attributes, a line each. An item keeps the hash of the text that its vector was made from, so
- * what is yet to be encoded is known from the items alone.
+ * The text has one line each for the title, the description without markup, the categories, and the
+ * attributes that are texts. An item keeps the hash of the text that its vector was made from, so
+ * the items alone tell which texts still need encoding.
  */
 #ifndef STORAGE_ITEM_TEXT_H
 #define STORAGE_ITEM_TEXT_H

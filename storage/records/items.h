@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * items: the catalogue's records, and the map from ids to rows.
+ * items: the items' records, and the map from ids to rows.
  *
- * A row is given once. A deleted item keeps a record without content (a tombstone with its id), so
- * that interactions which point at the row stay readable; the id itself is free again and gets a
- * new row, which points to the one before it: who has seen the item then has seen it now. So: every
- * id in the map leads to a record that is not deleted and has that id, and every record that is not
- * deleted is found by its id.
+ * A row is assigned once. A deleted item keeps a record without content (a tombstone with its id),
+ * so that interactions with the row stay readable. The id is then free. If it is used again, it
+ * gets a new row, which refers to the previous one: users who had seen the old item have seen the
+ * new one. Always true: every id in the map leads to a record that is not deleted and has this id,
+ * and every record that is not deleted is found by its id.
  *
- * What reads takes a store_read; the functions on store_write are for apply and import.
+ * Functions that read take a store_read; those that take a store_write are for apply and import.
  */
 #ifndef STORAGE_ITEMS_H
 #define STORAGE_ITEMS_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * records: the stored form of users, items, features, modalities, types and interactions.
+ * records: encodes and decodes users, items, features, modalities, types and interactions.
  *
- * Pure functions between bytes and structs, so that each can be fuzzed and a damaged store gives
- * an error. Decoded values borrow from the bytes; decoded lists live in the arena. Internal to
- * storage/ and its tests.
+ * Pure functions between bytes and structs, so that each can be fuzzed and a damaged store leads to
+ * an error instead of a crash. Decoded values borrow from the bytes; decoded lists lie in the
+ * arena. Internal to storage/ and its tests.
  */
 #ifndef STORAGE_RECORDS_H
 #define STORAGE_RECORDS_H

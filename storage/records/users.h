@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * users: who has a row. A record exists exactly as long as the user does: erasure removes it and
- * the id's mapping, and the row stays unused for ever.
+ * users: which users exist. A user's record exists exactly as long as the user: erasure removes the
+ * record and the id, and the row is never used again.
  */
 #ifndef STORAGE_USERS_H
 #define STORAGE_USERS_H

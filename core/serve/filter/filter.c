@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter: from conditions to a bitmap.
+ * filter: turns conditions into a bitmap of the items that pass.
  *
- * One condition after the other goes over the whole bitmap, a leaf of its own table at a time, so
- * names are looked up once. Categories, and texts that have a bitmap, cost a few words' operations;
- * creation times and other attributes are columns and are read only where a row is still in, so
- * rare categories make the rest of the filter cheap.
+ * The conditions are applied one after the other to the whole bitmap, one leaf of the condition's
+ * table at a time, so names are looked up once. Categories, and texts that have a bitmap, cost a
+ * few operations per word. Creation times and other attributes are columns, and are read only for
+ * rows that still pass, so a rare category makes the rest of the filter cheap.
  */
 #include "core/serve/filter/filter_bits.h"
 

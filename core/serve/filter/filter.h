@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter: which items a list may hold.
+ * filter: decides which items a list may contain.
  *
- * All given parts must hold. A filter is decided exactly, for every item, before the search: a
- * list is never short while items that pass exist. It borrows its strings from the request.
+ * An item must meet all given conditions. The filter is decided exactly, for every item, before the
+ * search, so a list is never short while items that pass exist. A filter borrows its strings from
+ * the request.
  */
 #ifndef CORE_FILTER_H
 #define CORE_FILTER_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_column: packing attributes into words. See the header for the idea.
+ * filter_column: packs attribute values into 64-bit words. The header explains the idea.
  *
- * A double's bits, with those of a negative one turned over, are integers in the numbers' order;
- * COLUMN_BIAS moves minus infinity to 1. What is above plus infinity are the other kinds, told by
- * their upper 16 bits: text, bool, list. The number of the text or list is in the low half; a
- * list's word has 16 bits between for its texts' traces.
+ * The bits of a double, inverted for negative numbers, are integers in the order of the numbers.
+ * COLUMN_BIAS shifts minus infinity to 1. Values above plus infinity are the other kinds, marked by
+ * their upper 16 bits: text, bool, list. The low half holds the number of the text or list. The
+ * word of a list has 16 bits in between for the traces of its texts.
  */
 #include "core/serve/filter/filter_column.h"
 

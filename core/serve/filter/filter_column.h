@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_column: an attribute of all items as a column of 64-bit words.
+ * filter_column: one attribute of all items as a column of 64-bit words.
  *
- * A filter over a million items reads eight bytes an item in order instead of following a pointer
- * to each. A word holds one value, so that every condition is a range of unsigned words: numbers
- * lie in their own order, everything else beyond them, and COLUMN_ABSENT, 0, before them; so an
- * unwritten leaf is absence. Texts are interned; a list of texts is interned as the bytes of its
- * texts' numbers, and its word has traces of those texts that no bitmap answers for
- * (core/serve/filter/filter_kept.h), so that few lists must be read.
+ * A filter over a million items reads eight bytes per item in sequence instead of following a
+ * pointer for each. A word holds one value, encoded so that every condition is a range of unsigned
+ * words: numbers keep their order, other kinds come after them, and COLUMN_ABSENT, 0, comes before
+ * them. So a leaf that was never written means absence.
+ *
+ * Texts are interned. A list of texts is interned as the bytes of its texts' numbers. Its word also
+ * holds traces (a small hash) of those texts that have no bitmap (core/serve/filter/filter_kept.h),
+ * so that few lists must be read.
  */
 #ifndef CORE_FILTER_COLUMN_H
 #define CORE_FILTER_COLUMN_H

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_kept: bitmaps of an attribute's first values.
+ * filter_kept: a bitmap for each of an attribute's first values.
  *
- * Most attributes that shops filter by have few values: a brand, a colour, some tags, yes or no.
- * The first KEPT_MAX values that a column sees get a bitmap each, as a category has, and a filter
- * for one of them reads a bit an item in place of a word. An attribute with a text of its own for
- * every item stops there, so the bitmaps never hold more than four times the column's bits.
+ * Most attributes that are used in filters have few values: a brand, a colour, some tags, yes or
+ * no. The first KEPT_MAX values of a column get one bitmap each, as categories do, and a filter for
+ * such a value reads a bit per item instead of a word. The limit matters for attributes with a
+ * different text for every item: the bitmaps never take more than four times the bits of the
+ * column.
  *
- * Always true: a value has its bitmap from its first item on, or never. So as long as a column has
- * fewer than KEPT_MAX, a value without one is nobody's. Bitmaps lie among those of the categories,
- * under a name that no category can have; they are part of a view like everything else in it.
+ * Always true: a value has its bitmap from its first item on, or never. So while a column has fewer
+ * than KEPT_MAX bitmaps, no item has a value without one. The bitmaps are stored among those of the
+ * categories, under names that no category can have. They are part of a view like everything else
+ * in it.
  */
 #ifndef CORE_FILTER_KEPT_H
 #define CORE_FILTER_KEPT_H

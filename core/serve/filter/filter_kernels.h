@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_kernels: which values of a column lie in a range, 64 rows at a time.
+ * filter_kernels: finds the values of a column that lie in a range, 64 rows at a time.
  *
- * Every condition on a column comes down to this one question: columns hold numbers in an order of
- * unsigned words (core/serve/filter/filter_column.h), times are words already, and a word that must
- * be equal is a range of one. A row passes if value - low <= width, modulo 2^64: one subtraction
- * and one comparison, no branch that depends on a value.
+ * Every condition on a column reduces to this question: numbers in columns are ordered as unsigned
+ * words (core/serve/filter/filter_column.h), times are words already, and equality is a range of
+ * one word. A row passes if value - low <= width, modulo 2^64: one subtraction and one comparison,
+ * without a branch that depends on a value.
  *
- * A word of the bitmap without a bit is passed over and its values are not read; where few bits are
- * left, only those rows' values are. Pure functions, any thread.
+ * If a word of the bitmap is zero, its values are not read. If it has few bits, only the values of
+ * those rows are read. Pure functions, any thread.
  */
 #ifndef CORE_FILTER_KERNELS_H
 #define CORE_FILTER_KERNELS_H

@@ -2,18 +2,18 @@
 /*
  * diversity: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
  *
- * Greedy: the next item is the one with the largest (1 - d) * relevance - d * nearness, relevance
- * being its score scaled to 0..1 over the best SCALE_HITS (below 0 behind them), nearness its
- * largest cosine (of H) to what was chosen before. Ties go to the better rank. Scores stay what
- * they were; only the order changes.
+ * Greedy: the next item is the one with the largest (1 - d) * relevance - d * nearness. Relevance
+ * is the item's score, scaled to 0..1 over the best SCALE_HITS (lower ranks fall below 0). Nearness
+ * is its largest cosine (of H) to an item chosen before. Ties go to the better rank. Scores stay
+ * unchanged; only the order changes. diversity_reference.c has the plain form.
  *
- * Neither the scale nor what a place is chosen from depends on how many places there are: a list is
- * the beginning of every longer one, so pages fit together.
+ * Neither the scale nor the pool for a place depends on how many places are wanted. So a list is
+ * the beginning of every longer one, and pages fit together.
  *
- * Cost: nearness only grows, so a value that was computed against fewer chosen items is an upper
- * bound of the value now. Candidates wait in a heap by that bound, and only the one on top is
+ * Cost: nearness only grows, so a value computed against fewer chosen items is an upper bound of
+ * the present value. Candidates wait in a heap ordered by that bound. Only the top candidate is
  * compared with the items chosen since, a block at a time, until it falls behind the next one or is
- * exact (lazy greedy: Minoux 1978). The list is the same as that of the full comparison.
+ * exact (lazy greedy: Minoux 1978). The list equals that of the full comparison.
  */
 #include <math.h>
 #include <string.h>

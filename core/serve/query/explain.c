@@ -2,12 +2,14 @@
 /*
  * explain: why an item is in the list.
  *
- * The inner product is divided as core/serve/state/parts.h says; links of items that the same users
- * took are collaborative, links by content multimodal. At any balance the two parts carry
- * the factors that the score carries, a new item's lift among them, so they sum to it. The reasons
- * are the user's own items whose links led to the listed one, each with its share of what links add
- * to the score; where there is no such link, the nearest own items by cosine of H. Items that the
- * shop has hidden since are no reasons.
+ * The inner product is divided into two parts as core/serve/state/parts.h says. Links between items
+ * that the same users took count as collaborative, links by content as multimodal. At any balance,
+ * the two parts carry the same factors as the score, including a new item's lift, so they sum to
+ * the score.
+ *
+ * The reasons are the user's own items whose links led to the listed item, each with its share of
+ * what links add to the score. If there is no such link, they are the user's nearest items by
+ * cosine of H. Items that are hidden now are never reasons.
  */
 #include <math.h>
 #include <string.h>

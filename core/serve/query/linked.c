@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linked: the sparse half of the score at a request (core/model/links.h).
+ * linked: computes the links' part of the score for a request (core/model/links.h).
  *
- * The scratch's profile becomes a history, latest first; the links of its items are summed into one
- * dense table by item. Links of items that came after the training are found beside the
- * generation's (core/serve/state/later_links.h). A session is later than everything else, and its
- * last item is the latest.
+ * The scratch's profile becomes a history, latest item first, and the links of its items are summed
+ * in a dense table by item. Links of later items (those that came after the training) are kept
+ * apart from the generation's (core/serve/state/later_links.h). A session counts as later than
+ * everything else, and its last item as the latest.
  *
- * A generation without content links gives its later items their content links all the same, in
- * another unit: lambda times the spread of the scores of rows without interactions, fading as
- * users buy it, because their inner product then says enough.
+ * If a generation has no content links, its later items still get theirs, in another unit: lambda
+ * times the spread of the scores of rows without interactions. They fade as users buy the item,
+ * because then its inner product says enough.
  *
  * A trained item has links of both sources, and the users who bought it in its vector; an item that
  * came after the training has neither. A map between features can stand in for the collaborative

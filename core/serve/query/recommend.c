@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend: from a query to a list.
+ * recommend: makes a list from a query.
  *
- * The order of the steps carries the guarantees: first the bitmap of what may be listed (exists,
- * not hidden, passes the filter), then seen and excluded rows are taken out of it; search,
- * diversity and the popular items all draw from that one bitmap.
+ * The order of the steps ensures the guarantees. First comes the bitmap of items that may be listed
+ * (exists, not hidden, passes the filter); then seen and excluded rows are removed from it. Search,
+ * diversity and the popular items all draw from this one bitmap.
  */
 #include "core/serve/query/recommend.h"
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend: the lists that a reader gets, and the one scorer behind all of them.
+ * recommend: computes the lists that the API returns, all with the same scoring.
  *
- * A user's row is made at the request (docs/model.md): H_u = w.e_u + sum_i a_ui G_i over their
- * edges, a_ui = weight / sqrt(deg_u deg_i) with live degrees. e_u is the trained E_u, moved towards
- * what they took since training (core/serve/query/user_e.c), and E_u itself while that is nothing;
- * a user that the generation does not know, and a session, enter with the mean of E over their
- * items. Offline evaluation calls the very same functions on the same view, so what is measured is
- * what is served.
+ * A user's row is computed for each request (docs/model.md): H_u = w.e_u + sum_i a_ui G_i over
+ * their edges, a_ui = weight / sqrt(deg_u deg_i) with live degrees. e_u is the trained E_u, moved
+ * towards the user's interactions since training (core/serve/query/user_e.c). For a session, and
+ * for a user that the generation does not know, it is the mean of E over their items. Offline
+ * evaluation calls the same functions on the same view, so it measures what is served.
  *
  * Guarantees, whatever the query: no list holds a hidden, deleted or excluded item, nor one that
  * fails the filter, nor a seen one unless it was asked for; no item twice; ties go to the lower

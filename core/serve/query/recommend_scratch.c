@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_scratch: growing, never shrinking. See the header.
+ * recommend_scratch: allocates the scratch memory, which grows and never shrinks. The header has
+ * the contract.
  */
 #include "core/serve/query/recommend_scratch.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_scratch: what one query works in, for the files behind core/serve/query/recommend.h.
+ * recommend_scratch: the memory that one query uses, for the files behind
+ * core/serve/query/recommend.h.
  *
- * Everything grows to what the largest query so far needed and is used again, so a server in its
- * stride allocates nothing per request.
+ * Each array grows to the size that the largest query so far needed and is reused, so after a while
+ * a server allocates nothing per request.
  */
 #ifndef CORE_RECOMMEND_SCRATCH_H
 #define CORE_RECOMMEND_SCRATCH_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_user: who is asking, as a vector (docs/model.md, "What the paper leaves open").
+ * recommend_user: computes the vector of a user or session (docs/model.md, "What the paper leaves
+ * open").
  *
  *     H_u = user_w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
  * core/serve/query/user_e.c
  *
- * Degrees are live. A session counts as further edges of the user, or of a user that is nobody; its
- * weights are on top of the items' degrees, which it does not change. An item without a vector
- * still counts in the user's degree, as it does in a run of FSC over the whole graph.
+ * Degrees are live. A session counts as additional edges of the user, or of an anonymous one. It
+ * does not change the items' degrees. An item without a vector still counts in the user's degree,
+ * as it does in a run of FSC over the whole graph.
  */
 #include <math.h>
 #include <string.h>

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * search: the best items by the whole score, inner product and links together.
+ * search: finds the best items by the whole score, which is the inner product plus links.
  *
- * Links only add. The items with the strongest links are scored first: they lead. An item that can
- * still enter the list then needs, of links that are weaker, an inner product of at least a
- * threshold, and the index is asked for the best k of at least that. A linked item that it did not
- * give has an inner product of at most a bound, so it is scored only if that bound and its links
- * reach the list as it stands. An item without links that belongs to the best k has at most k - 1
- * items before it by inner product, so it is among those that the index gives or among the leading
- * ones. Linked items that came after the training are all scored before.
+ * Links only add to a score. The items with the strongest links are scored first. Any other item
+ * has weaker links, so to enter the list it needs an inner product of at least a threshold. The
+ * index is asked for the best k items of at least this threshold. A linked item that the index did
+ * not return has an inner product of at most a known bound; it is scored only if that bound plus
+ * its links reaches the list as it stands.
+ *
+ * This is complete: an item without links that belongs to the best k has at most k - 1 items ahead
+ * of it by inner product, so the index returns it or it was scored first. Linked later items are
+ * all scored before.
  */
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text: a query's words as somebody's wish.
+ * text: turns the words of a query into a vector.
  *
- * The text is encoded as an item that was posted this moment (core/serve/state/coldstart.h): its
- * row of H is w e and its row of G f w e. Alone it asks as somebody does who took that item and
- * nothing else: H = w e + G. Beside a user or a session it counts as much as all that they took:
- * half of the row is theirs and half, at the same length, the text's.
+ * The text is encoded like an item posted at this moment (core/serve/state/coldstart.h): its row of
+ * H is w e and its row of G is f w e. Alone, it asks like a user who took that item and nothing
+ * else: H = w e + G. Together with a user or a session it has the same weight as everything that
+ * they took: half of the row is theirs, and half, at the same length, is the text's.
  */
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * top: the scan of a whole catalogue. See the header for the order.
+ * top: scans the whole catalogue for the popular or latest items. The header defines the order.
  *
- * A heap holds the best rows so far, the last of them on top. The direction of each pass makes a
- * later row of equal number come behind those that are held, so that it costs one comparison: items
- * imported in one second, or bought once each, are the common case.
+ * A heap holds the best rows so far, with the worst of them on top. Each pass runs in the direction
+ * in which a later row of equal rank comes after those already held, so it costs one comparison.
+ * Equal ranks are common: items imported in the same second, or bought once each.
  */
 #include "core/serve/query/top.h"
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * top: the head of the popular and of the latest list, kept with every view.
+ * top: the first items of the popular and of the latest list, kept with every view.
  *
- * Most lists by a number want a few dozen rows of a million. A view therefore carries the rows that
- * come first among all that may be listed, some thousands, in order; whoever wants a list walks
- * down it and takes the rows that are allowed. Only where filters and exclusions leave too little
- * of it is the whole catalogue scanned (top_scan), which gives the same rows.
+ * Most such lists need a few dozen rows of a million. So a view holds the first few thousand rows
+ * of each list, in order. A request walks down the list and takes the rows that are allowed. Only
+ * if filters and exclusions leave too few is the whole catalogue scanned (top_scan), which gives
+ * the same rows.
  *
- * Order: more users first, ties to the lower row; items without any user, and all items of the
- * latest list, newest first, of one second the row that came last. A key holds what its list's
- * order looks at and zeros elsewhere, so keys of one list differ exactly if their places do.
+ * Order of the popular list: more users first, ties to the lower row. Order among items without
+ * users, and of the latest list: newest first, and within one second the row that came last. A key
+ * holds only what its list's order needs and zeros elsewhere, so two keys of one list differ
+ * exactly if their places do.
  *
  * Invariant of a list: it holds every listable row whose key is not behind `threshold`, or, if
  * `whole`, every listable row. Immutable once its view is published; core/serve/update/live_top.c

@@ -3,16 +3,17 @@
  * user_e: a user's own row of E at the moment of asking (the contract is in
  * core/serve/query/recommend.h).
  *
- * Training moves a user's row; between trainings it would stand still while their taste goes on,
- * and at the strengths in use the row is most of their list. What came since is therefore mixed in:
+ * Training sets a user's row. Without this file the row would stay fixed between trainings while
+ * the user's taste changes, and at the usual strengths the row decides most of the list. So newer
+ * interactions are mixed in:
  *
  *     e = (1 - a) E_u + a |E_u| m / |m|      a = new / (new + 1.5 sqrt(trained))
  *
  * with `trained` the number of their items in training, `new` how many more they have now, and m
- * the weighted mean of E over as many of their latest items. Nobody keeps which are new: one that
- * is taken back is made up for by the next, and what is handed in late counts by its own time. A
- * longer history takes more to move, but less than in proportion. Without news the row is E_u, bit
- * for bit.
+ * the weighted mean of E over as many of their latest items. New interactions are not marked; their
+ * number is inferred from the counts. So a removed interaction is offset by the next new one, and
+ * an interaction that is reported late counts by its own time. A longer history needs more new
+ * items to move, but less than in proportion. Without new items the row equals E_u, bit for bit.
  */
 #include <math.h>
 #include <string.h>

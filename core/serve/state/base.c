@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base: making and sharing a generation's tables. See the header for the contract.
+ * base: makes and shares a generation's tables. The header has the contract.
  */
 #include "core/serve/state/base_tables.h"
 

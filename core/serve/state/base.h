@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base: a generation's vectors, ready to serve; immutable once live has it.
+ * base: a generation's tables, ready to serve. Immutable once live has it.
  *
- * It joins what recommend() needs of a generation: the index over H (the only copy of it), E and
- * G of the items, E of the users, the weights of FSC, and the maps by which later items get in
- * (core/serve/state/coldstart.h). A base is made in the background, then handed to live_activate.
+ * It holds what recommend() needs of a generation: the index over H (the only copy of H), E and G
+ * of the items, E of the users, the weights of FSC, and the maps from features to vectors for later
+ * items (core/serve/state/coldstart.h). A base is made in the background and handed to
+ * live_activate.
  *
- * Reference-counted: views hold it, and so do bases that FSC's re-run derived from it.
+ * Reference-counted: views hold references, and so do bases that a background run of FSC derived
+ * from it.
  */
 #ifndef CORE_BASE_H
 #define CORE_BASE_H

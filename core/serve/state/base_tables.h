@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base_tables: the inside of a base, for the files that search it and make new ones.
+ * base_tables: the internals of a base, for the files that search it and make new ones.
  * Everybody else uses core/serve/state/base.h. All of it is immutable once a view has it.
  */
 #ifndef CORE_BASE_TABLES_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cold_words: an item's words as one more of its features.
+ * cold_words: encodes an item's texts as one more feature vector.
  *
- * A generation may have a modality that was made of texts (core/words). An item that comes later is
- * then encoded by the same words, and the vector joins those that the shop gave; the cold start
- * treats it as any other feature.
+ * A generation may have a modality made from texts (core/words). A later item's texts are encoded
+ * with the same vocabulary, and the vector is added to the item's given features; the cold start
+ * treats it like any other feature.
  */
 #ifndef CORE_COLD_WORDS_H
 #define CORE_COLD_WORDS_H

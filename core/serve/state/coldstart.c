@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart: from features to a row of E (docs/model.md, "What the paper leaves open").
+ * coldstart: computes a row of E from an item's features (docs/model.md, "What the paper leaves
+ * open").
  *
- * The map targets E and not H: a row without interactions has H = w E, and a re-run of FSC must not
- * make it jump. Its norm is clipped to the largest that training left, so that no odd vector tops
- * every list. Files and older stores may bring numbers so large that lengths overflow; a modality
- * whose vector has no finite length is taken as missing, so a row of E is always finite.
+ * The map targets E and not H: a row without interactions has H = w E, and a background run of FSC
+ * must not make it jump. The norm is limited to the largest norm that training produced, so that no
+ * odd vector tops every list. Files and older stores may contain numbers so large that lengths
+ * overflow. A modality whose vector has no finite length counts as missing, so a row of E is always
+ * finite.
  */
 #include "core/serve/state/coldstart.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart: how an item that the generation does not know gets its vector from its features.
+ * coldstart: gives an item that the generation does not know a vector, from its features.
  *
  * The maps are fitted once per generation from its own tables (base_new) and are immutable.
- * Preparing an item costs a pass over the content tables to find its neighbours, so it is done on
- * the request's thread, before the op is queued; the result travels with the op in memory and is
- * used if the same generation is still active when the op is applied.
+ * Preparing an item takes a pass over the content tables to find its neighbours, so it runs on the
+ * request's thread, before the op is queued. The result travels with the op in memory, and is used
+ * if the same generation is still active when the op is applied.
  */
 #ifndef CORE_COLDSTART_H
 #define CORE_COLDSTART_H

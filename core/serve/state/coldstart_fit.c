@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart_fit: the ridge map from whitened features to the trained rows of E.
+ * coldstart_fit: fits the ridge map from whitened features to the trained rows of E.
  *
- * Measured and not chosen (docs/measurements.md): neighbours by the features as given do without
- * it. It stays as what the others are compared with. One pass over at most FIT_ROWS_MAX rows and a
- * system of a few hundred unknowns.
+ * It was measured and not chosen (docs/measurements.md): neighbours by the given features do better
+ * without it. It stays for comparison with the others. It takes one pass over at most FIT_ROWS_MAX
+ * rows and solves a system of a few hundred unknowns.
  */
 #include "core/serve/state/coldstart_fit.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart_maps: the inside of the cold start, for base and recommend. See
+ * coldstart_maps: the internals of the cold start, for base and recommend. See
  * core/serve/state/coldstart.h.
  *
- * Two things come of an item's features: its nearest trained items by content, per modality, from
- * the features as they were given; and its row of E, which is made of theirs. Whoever owns one of
- * them gets the item higher: by its content links, which are of the same kind as those of trained
- * items (core/serve/state/coldstart_near.c).
+ * An item's features lead to two things: its nearest trained items for each modality, found among
+ * the features as given; and its row of E, computed from theirs. A user who owns one of these
+ * trained items gets the new item ranked higher, through content links of the same kind as those
+ * between trained items (core/serve/state/coldstart_near.c).
  */
 #ifndef CORE_COLDSTART_MAPS_H
 #define CORE_COLDSTART_MAPS_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parts: fits the two parts of a score. See the header for the idea.
+ * parts: fits the two parts of a score. The header explains the idea.
  *
  * With S the covariance of H and C that of H as content predicts it, the directions v_k solve
  * C v = r S v with v' S v = 1; r is the share of the direction's variance that content explains. S
  * V V' is the identity, and leaving out of it the directions with the smallest r gives the
  * projection on the others.
  *
- * Directions in which H does not vary explain nothing and rank nothing, and content of rank n
- * predicts n directions at most. So the problem is solved within the live directions, and all of
- * them that content cannot reach are collaborative.
+ * Directions in which H does not vary have no influence on a ranking, and content of rank n
+ * predicts at most n directions. So the problem is solved within the directions in which H varies,
+ * and those that content cannot predict are collaborative.
  */
 #include "core/serve/state/parts.h"
 

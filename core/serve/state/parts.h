@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parts: which part of a score is multimodal, and which collaborative.
+ * parts: divides a score into a multimodal and a collaborative part.
  *
- * A score is an inner product <h, x> of two rows of H. Its multimodal part is what lies in the
- * directions of H that the items' content predicts well, its collaborative part what lies in those
- * that content predicts worst or, where its rank is low, not at all; the two sum to the score.
- * docs/model.md proposes to share dimensions out by the weights w of FSC instead; measured, neither
- * of those parts earns its name (docs/measurements.md has the table), because training lets content
- * into the early dimensions too.
+ * A score is an inner product <h, x> of two rows of H. Its multimodal part lies in the directions
+ * of H that the items' content predicts well. Its collaborative part lies in the directions that
+ * content predicts worst or, where its rank is low, not at all. The two parts sum to the score.
+ * docs/model.md proposes to divide the dimensions by the weights w of FSC instead. Measured,
+ * neither of those parts earns its name (docs/measurements.md has the table), because training lets
+ * content into the early dimensions too.
  *
- * The directions come from the generation's own tables, once: R2 of a ridge regression from the
- * whitened features to H, as a generalised eigenproblem. Both parts are linear in h, so balanced
- * and partial searches are still inner products with the rows of H.
+ * The directions are computed once from the generation's own tables: R2 of a ridge regression from
+ * the whitened features to H, as a generalised eigenproblem. Both parts are linear in h, so
+ * balanced and partial searches are still inner products with the rows of H.
  */
 #ifndef CORE_PARTS_H
 #define CORE_PARTS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * view: reading one immutable picture of the shop. See the header for the contract.
+ * view: reads from one immutable snapshot of the shop. The header has the contract.
  */
 #include "core/serve/state/view_tables.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * view: an immutable picture of the shop, as of one sequence number.
+ * view: an immutable snapshot of the shop in memory, as of one sequence number.
  *
- * A view holds all that a read needs: both id maps, the items' flags, categories, attributes and
- * popularity, the users' interactions, and the vectors of the active generation with everything
- * that came later. It never changes and nothing in it is locked; the writer publishes a new one
- * and the old one is reclaimed when its last reader has left (core/serve/update/live.h hands views
- * out).
+ * A view holds everything that a read needs: both id maps, the items' flags, categories, attributes
+ * and popularity, the users' interactions, and the vectors of the active generation and of later
+ * items. It never changes, so readers take no locks. The writer publishes a new view for each group
+ * of writes; the old one is freed when its last reader has released it (core/serve/update/live.h
+ * hands views out).
  *
  * Rows are those of the store: item rows are [0, view_item_rows), user rows [0, view_user_rows).
  * A row can be empty (never used, deleted or erased). Titles and whole documents are not here,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * view_tables: the inside of a view, for the files that make and search it (live, filter,
+ * view_tables: the internals of a view, for the files that make and search it (live, filter,
  * recommend, propagate). Everybody else uses core/serve/state/view.h.
  *
- * Per-row facts are persistent vectors; a missing leaf reads as zero, so a row that was never
- * written has no flag, no tags and no edges. Bitmaps are vectors of 64-bit words.
+ * Data per row lies in persistent vectors. A missing leaf reads as zero, so a row that was never
+ * written has no flags, no tags and no edges. Bitmaps are vectors of 64-bit words.
  *
  * Invariants: listable and placed imply exists; slot s of the delta is current for row r only if
  * the vector `slots` holds s + 1 for r; a base row with a current slot is in `stale`.

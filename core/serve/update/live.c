@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live: versions of the view, and how they are made, published and reclaimed.
+ * live: makes, publishes and frees the versions of the view.
  *
- * The order of a publication matters: room for the retired pieces is reserved first, because after
- * the pointer is exchanged nothing may fail; then the exchange; then what the old view alone
- * reached is retired under the running epoch, and the epoch ends.
+ * The order of a publication matters. Room for the retired pieces is reserved first, because
+ * nothing may fail after the pointer is exchanged. Then the pointer is exchanged. Then everything
+ * that only the old view reached is retired under the current epoch, and the epoch ends.
  */
 #include "core/serve/update/live_tables.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live: the tables in memory that every read sees, and the one writer's way to change them.
+ * live: the tables in memory that every read uses, and how the one writer changes them.
  *
  * Readers acquire the current view and release it; neither takes a lock nor waits for the writer.
  * The writer applies the changes of a committed op to a copy-on-write version and publishes it by
@@ -8,9 +8,9 @@
  * when the last reader that could see it has left (epochs).
  *
  * Vectors: the active generation gives an immutable base (core/serve/state/base.h), whose index
- * holds the only copy of its H; later and changed items are rows of a delta beside it, and the
- * base's stale rows are masked. FSC re-run in the background, or a new generation, gives a new
- * base; live_swap and live_activate put it in and keep what came meanwhile.
+ * holds the only copy of its H. Later and changed items are rows of a delta, and the base's
+ * outdated rows are masked. A background run of FSC, or a new generation, gives a new base;
+ * live_swap and live_activate install it and keep the changes that came meanwhile.
  *
  * Threading: live_acquire and live_release from any thread; everything else from the one writer
  * thread (or before there are others). A failed call leaves the published view as it was.

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_edges: users and their interactions.
+ * live_edges: applies changes of users and their interactions.
  *
- * Degrees and popularity follow from the difference that a change makes to its pair's weight, so
- * that they are always what a count over all lists would give. Edges of deleted items change
- * lists only.
+ * Degrees and popularity change by the difference that a change makes to its pair's weight, so they
+ * always equal a count over all lists. Interactions with deleted items change only the lists.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_items: items come, change and go.
+ * live_items: adds, changes and removes items.
  *
- * An item that goes leaves its category bitmaps and columns and frees its tags; users' lists keep
- * its row, which from then on stands for nothing (its edges do not count, because it does not
- * exist).
+ * Removing an item clears it from the category bitmaps and columns and frees its tags. Users' lists
+ * keep its row, which has no effect from then on: its edges do not count, because the item does not
+ * exist.
  */
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_links: the lists of items that came after the training, from write to background run.
+ * live_links: keeps the link lists of later items, from their write to the next background run.
  *
- * A list is in the view by its item, and in the delta's index by the items that it names. A
- * background run takes all lists of its view into the links of the new base; the lists that came
- * meanwhile are entered anew into the new delta.
+ * A view finds a list by its item, and the delta's index finds it by the items that it names. A
+ * background run takes all lists of its view into the links of the new base. Lists that came
+ * meanwhile are entered into the new delta.
  */
 #include "core/common/mem.h"
 #include "core/serve/update/live_tables.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_tables: the inside of live, for the files that each follow one kind of change.
+ * live_tables: the internals of live, shared by the files that each apply one kind of change.
  *
- * A change is made to `next`, a copy of the current view whose vectors are copied on write. When
- * everything succeeded, live_publish makes it current; else live_undo drops it, and with it all
- * memory that was made for it.
+ * A change is made to `next`, a copy of the current view whose vectors are copied on write. If
+ * everything succeeds, live_publish makes it current; otherwise live_undo drops it together with
+ * all memory that was allocated for it.
  */
 #ifndef CORE_LIVE_TABLES_H
 #define CORE_LIVE_TABLES_H

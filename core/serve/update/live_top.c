@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_top: the heads of the lists follow the changes of an op.
+ * live_top: updates the lists of popular and latest items after an op.
  *
- * Rows that an op may have moved are noted while it is applied. At its end each is asked where it
- * stood in the published view and where it stands now: only if one of the two places is within the
- * list is the list made anew, old keys out and new ones in, by one merge. A list that has grown to
- * twice its rows is cut; one that has shrunk to half is filled again by a scan, so that a scan
- * comes after a thousand departures and not before.
+ * Rows that an op may have moved are noted while it is applied. At its end, each noted row's place
+ * in the published view is compared with its place now. Only if one of the two lies within the list
+ * is the list remade, by one merge that removes old keys and adds new ones. A list that has grown
+ * to twice its size is cut; one that has shrunk to half is refilled by a scan, so a scan happens
+ * only after about a thousand removals.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -2,12 +2,12 @@
 /*
  * live_touch: moves an item at once when its first users buy it.
  *
- * An item that training has seen waits for the background run like every other row. One that came
- * by its features, or without any, has nothing else to go by, so a new edge is counted inside the
- * write: by FSC, H_i = w E_i + sum_u a_ui G_u, and G_u is f H_u but for the last layer's term.
- * What the item had beyond w E_i is the same sum over the users who bought it before, each as of
- * their own moment; the background run makes it exact. Past TOUCH_USERS_MAX users only that run
- * moves it: one more of many says little, and every touch takes a slot of the delta.
+ * A trained item waits for the background run like every other row. A later item has only its
+ * features, or nothing, so a new edge counts within the write itself. By FSC, H_i = w E_i + sum_u
+ * a_ui G_u, and G_u is f H_u except for the last layer's term. What the item has beyond w E_i is
+ * the same sum over the users who bought it before, each as of their own time; the background run
+ * makes it exact. Beyond TOUCH_USERS_MAX users only the background run moves the item: one more
+ * user among many changes little, and every touch takes a slot of the delta.
  */
 #include <math.h>
 #include <string.h>

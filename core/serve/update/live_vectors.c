@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_vectors: the delta beside the base, and how bases follow each other.
+ * live_vectors: the delta of vectors beside the base, and the replacement of one base by the next.
  *
- * Slots of the delta are written before the view that can see them is published and never after,
- * so readers need no care. An undone change gives its slots back by the count alone.
+ * Slots of the delta are written before the view that can see them is published, and never
+ * afterwards, so readers need no synchronisation. Undoing a change returns its slots by resetting
+ * the count.
  */
 #include <assert.h>
 #include <math.h>

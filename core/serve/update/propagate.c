@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * propagate: the background run of FSC over a view's graph. See the header.
+ * propagate: the background run of FSC over a view's graph. The header has the contract.
  *
  * Rows of E: the generation's for items that it knows; what its features gave for a later item; for
  * a user what a request would start from (core/serve/query/user_e.c). Deleted items and erased

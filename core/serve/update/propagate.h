@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * propagate: FSC over the graph as it is now, in the background.
+ * propagate: runs FSC in the background over the graph as it is now.
  *
- * Inside a write only the touched rows move. This re-runs the whole forward convolution over a
- * view's graph, with the generation's E for known rows and the rows of E that later items and users
- * got, and gives a base whose index holds every placed item. The writer puts it in (live_swap).
+ * A write moves only the rows that it touches. This repeats the whole forward convolution over a
+ * view's graph, with the generation's E for trained rows and the rows of E that later items and
+ * users received. It gives a base whose index holds every item that has a vector. The writer
+ * installs it (live_swap).
  *
- * Runs in any thread, for seconds on a large shop; it holds `v` all the while.
+ * Runs in any thread, for seconds on a large catalogue, and holds `v` meanwhile.
  */
 #ifndef CORE_PROPAGATE_H
 #define CORE_PROPAGATE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * relink: the links of a new base in the background (core/model/links.h).
+ * relink: builds the links of a new base, in the background (core/model/links.h).
  *
  * Collaborative links are built anew from the graph by the rule that training chose. Content links
- * are the generation's, and those of the items that came after it, which until then lay beside them
+ * are the generation's and those of later items, which until then were kept apart
  * (core/serve/state/later_links.h).
  */
 #ifndef CORE_RELINK_H
