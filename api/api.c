@@ -366,7 +366,9 @@ static void run(context *c)
             c->response->status = 200;
             c->response->content_type = "application/json";
             code = c->route->reads ? min_seq_request(c, &e) : ERR_OK;
-            code = code == ERR_OK ? c->route->handler(c, &e) : code;
+            if (code == ERR_OK) {
+                code = c->route->handler(c, &e);
+            }
         }
         if (code == ERR_OK && c->write == NULL) {
             code = json_answer_check(&c->response->body, &e);

@@ -79,32 +79,32 @@ static int run(const command *c, int argc, char **argv, const char *program)
         fprintf(stderr, "stair %s: no memory for options\n", c->name);
         return EXIT_FAILURE;
     }
-    err_code rc = options_read(&values, c->options, options, &input, &e);
-    if (rc == ERR_OK && values.help) {
+    err_code code = options_read(&values, c->options, options, &input, &e);
+    if (code == ERR_OK && values.help) {
         help_command(c, stdout);
         goto done;
     }
-    if (rc == ERR_OK && c->usage == NULL && values.rest_count > 0) {
-        rc = err_set(&e, ERR_INVALID, "unexpected argument \"%.128s\"", values.rest[0]);
+    if (code == ERR_OK && c->usage == NULL && values.rest_count > 0) {
+        code = err_set(&e, ERR_INVALID, "unexpected argument \"%.128s\"", values.rest[0]);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         command_call call = {options, &values, &usage, program};
         usage = false;
         warn_of_unknown_environment();
         if (!c->own_signals) {
             interrupt_install();
         }
-        rc = c->run(&call, &e);
+        code = c->run(&call, &e);
     }
     err unwritten = ERR_INIT;
     err_code flushed =
         result_flush(&unwritten); /* before the error's line: they may share a file */
-    if (rc == ERR_OK && flushed != ERR_OK) {
-        rc = flushed;
+    if (code == ERR_OK && flushed != ERR_OK) {
+        code = flushed;
         e = unwritten;
     }
-    if (rc != ERR_OK) {
-        e.code = rc;
+    if (code != ERR_OK) {
+        e.code = code;
         status = fail(c, &e, usage);
     }
 done:

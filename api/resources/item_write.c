@@ -227,7 +227,9 @@ static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t 
             code = err_set(e, code, "%s", own.text);
         }
     }
-    code = code == ERR_OK ? make_vectors(c, w, hold.view, batch, some, e) : code;
+    if (code == ERR_OK) {
+        code = make_vectors(c, w, hold.view, batch, some, e);
+    }
     live_release(c->deps->live, &hold);
     mem_free(batch);
     return code;
@@ -263,7 +265,9 @@ static err_code prepare_all(context *c, api_write *w, err *e)
         return err_nomem(e, "a write of items");
     }
     err_code code = w->op->count == 1 ? encoded_text_ask_item(c, w->op->items, e) : ERR_OK;
-    code = code == ERR_OK ? cost_bounded(c, prepare_cost(c, w->op), e) : code;
+    if (code == ERR_OK) {
+        code = cost_bounded(c, prepare_cost(c, w->op), e);
+    }
     for (uint32_t first = 0; code == ERR_OK && first < w->op->count; first += COLD_BATCH) {
         uint32_t left = w->op->count - first;
         code = prepare_some(c, w, first, left < COLD_BATCH ? left : COLD_BATCH, e);

@@ -140,7 +140,9 @@ static err_code similar_search(context *c, similar_ask *ask, err *e)
     if (code == ERR_OK) {
         code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
     }
-    code = code == ERR_OK ? near_what(c, ask, &text, &result, e) : code;
+    if (code == ERR_OK) {
+        code = near_what(c, ask, &text, &result, e);
+    }
     if (code != ERR_OK) {
         return code;
     }

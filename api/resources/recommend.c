@@ -92,7 +92,9 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     recommend_result result;
     text_query text;
     err_code code = text_query_init(&text, c, r->text, e);
-    code = code == ERR_OK ? search(c, r, &text, &result, e) : code;
+    if (code == ERR_OK) {
+        code = search(c, r, &text, &result, e);
+    }
     text_query_fini(&text);
     if (code != ERR_OK) {
         return code;
@@ -129,7 +131,9 @@ static err_code answer_one(context *c, const recommend_request *r, err *e)
 {
     context_phase(c, API_PHASE_PARSE);
     err_code code = answer_view(c, r->fields, e);
-    code = code == ERR_OK ? encoded_text_ask(c, r->text, e) : code;
+    if (code == ERR_OK) {
+        code = encoded_text_ask(c, r->text, e);
+    }
     if (code == ERR_OK) {
         code = cost_admit(c, recommend_cost(c, r) + filter_cost(c, &r->filter), e);
     }

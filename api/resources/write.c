@@ -61,7 +61,9 @@ static err_code carry_embeddings(api_write *w, err *e)
             write_embedding_put(&text, &w->embeddings[i]);
             code = json_answer_check(&text, e);
             made[i] = arena_slice(&o->memory, (slice){text.at, text.length});
-            code = code == ERR_OK && made[i].at == NULL ? err_nomem(e, "an embedding") : code;
+            if (code == ERR_OK && made[i].at == NULL) {
+                code = err_nomem(e, "an embedding");
+            }
         }
     }
     o->answer.embeddings = made;

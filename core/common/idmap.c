@@ -201,13 +201,13 @@ err_code idmap_put(idmap *m, uint32_t row, slice id, err *e)
         }
         atomic_store_explicit(&m->chunks[chunk], entries, memory_order_release);
     }
-    err_code rc = make_room(m, e);
+    err_code code = make_room(m, e);
     const char *at = NULL;
-    if (rc == ERR_OK) {
-        rc = copy_text(&at, m, id, e);
+    if (code == ERR_OK) {
+        code = copy_text(&at, m, id, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     *entry_of(m, row) = (entry){at, (uint32_t)id.length, hash_of(id)};
     place_slot(atomic_load_explicit(&m->table, memory_order_relaxed), hash_of(id), row);
@@ -246,11 +246,11 @@ err_code idmap_intern(uint32_t *out, idmap *m, slice text, err *e)
         return ERR_OK;
     }
     uint32_t row = (uint32_t)m->rows;
-    err_code rc = idmap_put(m, row, text, e);
-    if (rc == ERR_OK) {
+    err_code code = idmap_put(m, row, text, e);
+    if (code == ERR_OK) {
         *out = row;
     }
-    return rc;
+    return code;
 }
 
 uint32_t idmap_find(const idmap *m, slice id, size_t limit)

@@ -77,17 +77,17 @@ static err_code own(const pvec *v, pvec_txn *txn, pvec_node **place, unsigned le
     }
     if (old != NULL) {
         memcpy(node, old, bytes);
-        err_code rc = pvec_txn_replaced(txn, old, mem_free, e);
-        if (rc != ERR_OK) {
+        err_code code = pvec_txn_replaced(txn, old, mem_free, e);
+        if (code != ERR_OK) {
             mem_free(node);
-            return rc;
+            return code;
         }
     }
     node->stamp = txn->stamp;
-    err_code rc = pvec_txn_made(txn, node, mem_free, e);
-    if (rc != ERR_OK) {
+    err_code code = pvec_txn_made(txn, node, mem_free, e);
+    if (code != ERR_OK) {
         mem_free(node);
-        return rc;
+        return code;
     }
     *place = node;
     return ERR_OK;
@@ -99,9 +99,9 @@ static err_code raise(pvec *v, pvec_txn *txn, size_t leaf, err *e)
     while (leaf >> reach_bits(v->height) != 0) {
         pvec_node *top = NULL;
         if (v->root != NULL) {
-            err_code rc = own(v, txn, &top, v->height + 1U, e);
-            if (rc != ERR_OK) {
-                return rc;
+            err_code code = own(v, txn, &top, v->height + 1U, e);
+            if (code != ERR_OK) {
+                return code;
             }
             top->child[0] = v->root;
         }
@@ -116,15 +116,15 @@ err_code pvec_edit(void **out, pvec *v, pvec_txn *txn, size_t i, err *e)
     *out = NULL;
     size_t leaf = i >> v->leaf_bits;
     pvec next = *v;
-    err_code rc = raise(&next, txn, leaf, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = raise(&next, txn, leaf, e);
+    if (code != ERR_OK) {
+        return code;
     }
     pvec_node **place = &next.root;
     for (unsigned level = next.height;; level--) {
-        rc = own(&next, txn, place, level, e);
-        if (rc != ERR_OK) {
-            return rc;
+        code = own(&next, txn, place, level, e);
+        if (code != ERR_OK) {
+            return code;
         }
         if (level == 0) {
             break;
@@ -193,11 +193,11 @@ static err_code replace_below(pvec_txn *txn, pvec_node *node, unsigned level, er
     if (node == NULL) {
         return ERR_OK;
     }
-    err_code rc = pvec_txn_replaced(txn, node, mem_free, e);
-    for (unsigned i = 0; level > 0 && i < FAN && rc == ERR_OK; i++) {
-        rc = replace_below(txn, node->child[i], level - 1, e);
+    err_code code = pvec_txn_replaced(txn, node, mem_free, e);
+    for (unsigned i = 0; level > 0 && i < FAN && code == ERR_OK; i++) {
+        code = replace_below(txn, node->child[i], level - 1, e);
     }
-    return rc;
+    return code;
 }
 
 err_code pvec_txn_replaced_all(pvec_txn *txn, const pvec *v, err *e)

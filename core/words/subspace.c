@@ -156,9 +156,9 @@ static err_code sum_gram(iteration *it, bool projected, err *e)
 static err_code rotate(iteration *it, bool orthonormal, err *e)
 {
     size_t columns = it->o->columns;
-    err_code rc = blas_eigen(it->gram, columns, columns, it->values, it->vectors, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = blas_eigen(it->gram, columns, columns, it->values, it->vectors, e);
+    if (code != ERR_OK) {
+        return code;
     }
     for (size_t c = 0; c < columns; c++) {
         bool noise = !(it->values[c] > GRAM_NOISE * it->values[0]);
@@ -190,22 +190,28 @@ static err_code rotate(iteration *it, bool orthonormal, err *e)
 
 static err_code orthonormalise(iteration *it, err *e)
 {
-    err_code rc = sum_gram(it, false, e);
-    return rc == ERR_OK ? rotate(it, true, e) : rc;
+    err_code code = sum_gram(it, false, e);
+    return code == ERR_OK ? rotate(it, true, e) : code;
 }
 
 static err_code iterate(iteration *it, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     start(it);
-    for (unsigned round = 0; round < it->o->rounds && rc == ERR_OK; round++) {
-        rc = multiply(it, e);
-        rc = rc == ERR_OK ? orthonormalise(it, e) : rc;
+    for (unsigned round = 0; round < it->o->rounds && code == ERR_OK; round++) {
+        code = multiply(it, e);
+        if (code == ERR_OK) {
+            code = orthonormalise(it, e);
+        }
     }
     /* Once more, since the first pass is only as good as the Gram matrix was conditioned. */
-    rc = rc == ERR_OK ? orthonormalise(it, e) : rc;
-    rc = rc == ERR_OK ? sum_gram(it, true, e) : rc;
-    return rc == ERR_OK ? rotate(it, false, e) : rc;
+    if (code == ERR_OK) {
+        code = orthonormalise(it, e);
+    }
+    if (code == ERR_OK) {
+        code = sum_gram(it, true, e);
+    }
+    return code == ERR_OK ? rotate(it, false, e) : code;
 }
 
 err_code subspace_run(const csr *a, const subspace_options *o, float *x, err *e)
@@ -217,17 +223,19 @@ err_code subspace_run(const csr *a, const subspace_options *o, float *x, err *e)
     it.rotation = mem_table(square, sizeof *it.rotation);
     it.values = mem_array(o->columns, sizeof *it.values);
     it.vectors = mem_table(square, sizeof *it.vectors);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     blas_threads(1);
     if (it.gram == NULL || it.pieces == NULL || it.rotation == NULL || it.values == NULL ||
         it.vectors == NULL) {
-        rc = err_nomem(e, "the singular vectors of the words");
+        code = err_nomem(e, "the singular vectors of the words");
     }
-    rc = rc == ERR_OK ? iterate(&it, e) : rc;
+    if (code == ERR_OK) {
+        code = iterate(&it, e);
+    }
     mem_free(it.gram);
     mem_free(it.pieces);
     mem_free(it.rotation);
     mem_free(it.values);
     mem_free(it.vectors);
-    return rc;
+    return code;
 }

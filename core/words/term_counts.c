@@ -56,23 +56,23 @@ static err_code make_room(term_counts *t, err *e)
     if (t->room < ROOM_MAX) {
         return rebuild(t, t->room > 0 ? 4 * t->room : ROOM_FIRST, 0, e);
     }
-    err_code rc = ERR_OK;
-    for (uint32_t forget = 1; rc == ERR_OK && t->count > t->room / 2; forget++) {
-        rc = rebuild(t, t->room, forget, e);
+    err_code code = ERR_OK;
+    for (uint32_t forget = 1; code == ERR_OK && t->count > t->room / 2; forget++) {
+        code = rebuild(t, t->room, forget, e);
     }
-    return rc;
+    return code;
 }
 
 err_code term_counts_add(term_counts *t, const bag_term *terms, size_t count, term_share share,
                          err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = ERR_OK;
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         if ((terms[i].kind == BAG_WORD) != (share == BAG_WORDS)) {
             continue;
         }
-        rc = make_room(t, e);
-        if (rc == ERR_OK) {
+        code = make_room(t, e);
+        if (code == ERR_OK) {
             term_count *place = place_of(t, terms[i].hash);
             t->count += place->hash == 0 ? 1 : 0;
             place->hash = terms[i].hash;
@@ -80,5 +80,5 @@ err_code term_counts_add(term_counts *t, const bag_term *terms, size_t count, te
             place->items += place->items < UINT32_MAX ? 1 : 0;
         }
     }
-    return rc;
+    return code;
 }

@@ -98,11 +98,13 @@ err_code words_open(word_space **out, void *bytes, size_t count, err *e)
         return err_nomem(e, "the vocabulary");
     }
     w->memory = bytes;
-    err_code rc = read_header(w, count, e);
-    rc = rc == ERR_OK ? make_tables(w, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = read_header(w, count, e);
+    if (code == ERR_OK) {
+        code = make_tables(w, e);
+    }
+    if (code != ERR_OK) {
         words_free(w);
-        return rc;
+        return code;
     }
     *out = w;
     return ERR_OK;
@@ -138,10 +140,10 @@ err_code words_scratch_new(words_scratch **out, err *e)
 {
     words_scratch *s = mem_array(1, sizeof *s);
     *out = NULL;
-    err_code rc = s != NULL ? bag_new(&s->bag, e) : err_nomem(e, "an item's words");
-    if (rc != ERR_OK) {
+    err_code code = s != NULL ? bag_new(&s->bag, e) : err_nomem(e, "an item's words");
+    if (code != ERR_OK) {
         mem_free(s);
-        return rc;
+        return code;
     }
     *out = s;
     return ERR_OK;

@@ -192,9 +192,9 @@ static err_code add_row(void *ctx, const words_document *d, err *e)
     }
     bag_fill(f->bag, d, is_rare, f);
     const bag_term *terms = bag_terms(f->bag, &count);
-    err_code rc = grow(f, count, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = grow(f, count, e);
+    if (code != ERR_OK) {
+        return code;
     }
     size_t first = f->a->nnz;
     double square = 0;
@@ -224,12 +224,14 @@ static err_code make_matrix(fit *f, err *e)
     f->a->cols = f->term_count;
     f->stride = (size_t)(f->items / SAMPLE) + 1;
     f->row = 0;
-    err_code rc = f->source->each(f->source->ctx, add_row, f, e);
-    rc = rc == ERR_OK ? grow(f, 0, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = f->source->each(f->source->ctx, add_row, f, e);
+    if (code == ERR_OK) {
+        code = grow(f, 0, e);
+    }
+    if (code == ERR_OK) {
         memset(f->a->col + f->a->nnz, 0, CSR_AHEAD * sizeof *f->a->col);
     }
-    return rc;
+    return code;
 }
 
 /* find_directions fills the memory with the terms' singular vectors. */
@@ -306,38 +308,56 @@ static err_code next_step(const fit *f, err *e)
 static err_code run(fit *f, word_space **out, err *e)
 {
     const words_source *from = f->source;
-    err_code rc = bag_new(&f->bag, e);
-    rc = rc == ERR_OK ? from->each(from->ctx, count_words, f, e) : rc;
-    if (rc != ERR_OK || f->counts.count == 0) {
-        return rc;
+    err_code code = bag_new(&f->bag, e);
+    if (code == ERR_OK) {
+        code = from->each(from->ctx, count_words, f, e);
+    }
+    if (code != ERR_OK || f->counts.count == 0) {
+        return code;
     }
     /* The words are made findable while their counts stay, for the choice among all. */
     term_counts counted = f->counts;
     f->counts = (term_counts){0};
-    rc = term_counts_copy(&f->counts, &counted, e);
-    rc = rc == ERR_OK ? choose(f, e) : rc;
+    code = term_counts_copy(&f->counts, &counted, e);
+    if (code == ERR_OK) {
+        code = choose(f, e);
+    }
     term_counts_fini(&f->counts);
     f->counts = counted;
-    rc = rc == ERR_OK ? next_step(f, e) : rc;
-    rc = rc == ERR_OK ? from->each(from->ctx, count_others, f, e) : rc;
-    rc = rc == ERR_OK ? choose(f, e) : rc;
+    if (code == ERR_OK) {
+        code = next_step(f, e);
+    }
+    if (code == ERR_OK) {
+        code = from->each(from->ctx, count_others, f, e);
+    }
+    if (code == ERR_OK) {
+        code = choose(f, e);
+    }
     term_counts_fini(&f->counts);
-    rc = rc == ERR_OK ? make_matrix(f, e) : rc;
-    rc = rc == ERR_OK ? next_step(f, e) : rc;
-    rc = rc == ERR_OK ? find_directions(f, e) : rc;
-    rc = rc == ERR_OK ? next_step(f, e) : rc;
-    return rc == ERR_OK ? pack(f, out, e) : rc;
+    if (code == ERR_OK) {
+        code = make_matrix(f, e);
+    }
+    if (code == ERR_OK) {
+        code = next_step(f, e);
+    }
+    if (code == ERR_OK) {
+        code = find_directions(f, e);
+    }
+    if (code == ERR_OK) {
+        code = next_step(f, e);
+    }
+    return code == ERR_OK ? pack(f, out, e) : code;
 }
 
 err_code words_fit(word_space **out, const words_source *source, const words_fit_options *o, err *e)
 {
     fit f = {.source = source, .o = o};
     *out = NULL;
-    err_code rc = run(&f, out, e);
+    err_code code = run(&f, out, e);
     forget_known(&f);
     term_counts_fini(&f.counts);
     bag_free(f.bag);
     csr_free(f.a);
     mem_free(f.memory);
-    return rc;
+    return code;
 }

@@ -34,30 +34,30 @@ static err_code untrained(store *s, const store_info *info, uint64_t *bytes, err
     const modality *all = NULL;
     size_t count = 0;
     arena_init(&memory, NAMES_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = modality_list(r, &memory, &all, &count, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = modality_list(r, &memory, &all, &count, e);
     }
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
         *bytes += content(info->item_rows, all[i].width);
     }
     store_read_end(r);
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 static err_code trained(store *s, const store_info *info, footprint *out, uint64_t *bytes, err *e)
 {
     model *m = NULL;
-    err_code rc = model_describe(s, info->generation, &m, e);
-    if (rc == ERR_OK) {
+    err_code code = model_describe(s, info->generation, &m, e);
+    if (code == ERR_OK) {
         out->dim = m->dim;
         for (size_t i = 0; i < m->modality_count; i++) {
             *bytes += content(m->items, m->modalities[i].width);
         }
     }
     model_free(m);
-    return rc;
+    return code;
 }
 
 err_code footprint_of(footprint *out, store *s, err *e)
@@ -66,15 +66,15 @@ err_code footprint_of(footprint *out, store *s, err *e)
     store_info info;
     uint64_t vectors = 0;
     *out = (footprint){.dim = initial.dim};
-    err_code rc = store_stat(s, &info, e);
-    if (rc == ERR_OK) {
+    err_code code = store_stat(s, &info, e);
+    if (code == ERR_OK) {
         err none = ERR_INIT;
-        rc = info.generation != 0 ? trained(s, &info, out, &vectors, &none) : ERR_NOT_FOUND;
-        out->trained = rc == ERR_OK;
-        if (rc == ERR_NOT_FOUND) {
-            rc = untrained(s, &info, &vectors, e);
-        } else if (rc != ERR_OK) {
-            (void)err_set(e, rc, "%s", none.text);
+        code = info.generation != 0 ? trained(s, &info, out, &vectors, &none) : ERR_NOT_FOUND;
+        out->trained = code == ERR_OK;
+        if (code == ERR_NOT_FOUND) {
+            code = untrained(s, &info, &vectors, e);
+        } else if (code != ERR_OK) {
+            (void)err_set(e, code, "%s", none.text);
         }
     }
     uint64_t row = out->dim * sizeof(float);
@@ -84,5 +84,5 @@ err_code footprint_of(footprint *out, store *s, err *e)
                     (uint64_t)USER_BYTES * info.users +
                     (uint64_t)INTERACTION_BYTES * info.interactions;
     out->most = out->resident + vectors;
-    return rc;
+    return code;
 }

@@ -99,15 +99,15 @@ err_code in_child(const child_work *work, err *e)
     }
     int why = errno, how = 0;
     (void)close(ends[1]);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (child < 0) {
-        rc = err_set(e, ERR_IO, "%s cannot be started: %s", work->name, strerror(why));
+        code = err_set(e, ERR_IO, "%s cannot be started: %s", work->name, strerror(why));
     } else {
         bool told = read_result(ends[0], child, &result);
         while (waitpid(child, &how, 0) < 0 && errno == EINTR) {
         }
-        rc = told ? result.code : tell_death(work, place, how, e);
-        if (told && rc != ERR_OK) {
+        code = told ? result.code : tell_death(work, place, how, e);
+        if (told && code != ERR_OK) {
             *e = result;
         }
     }
@@ -116,5 +116,5 @@ err_code in_child(const child_work *work, err *e)
     }
     (void)close(ends[0]);
     (void)munmap(place, sizeof *place);
-    return rc;
+    return code;
 }

@@ -31,22 +31,22 @@ static err_code walk(void *ctx, child_place *place, err *e)
     err why = ERR_INIT;
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     v->place = place;
-    err_code rc = store_open(&s, v->dir, &how, &why);
-    if (rc == ERR_OK) {
+    err_code code = store_open(&s, v->dir, &how, &why);
+    if (code == ERR_OK) {
         walk_options options = {.at = at, .enough = enough, .ctx = v};
-        rc = walk_store(s, &options, &report, &why);
+        code = walk_store(s, &options, &report, &why);
         store_close(s);
     }
-    return rc == ERR_CORRUPT ? err_set(e, rc, "%s", why.text) : ERR_OK;
+    return code == ERR_CORRUPT ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
 err_code survey_store(const char *dir, err *e)
 {
     survey v = {.dir = dir, .until = clock_seconds() + SURVEY_SECONDS};
     child_work work = {.name = "a walk through its pages", .run = walk, .ctx = &v};
-    err_code rc = in_child(&work, e);
-    if (rc == ERR_CORRUPT) {
+    err_code code = in_child(&work, e);
+    if (code == ERR_CORRUPT) {
         err_context(e, "%s", dir);
     }
-    return rc;
+    return code;
 }

@@ -24,18 +24,18 @@ static err_code check_url(const char *at, size_t length, err *e)
 err_code cluster_urls_check(const char *text, err *e)
 {
     size_t count = 0;
-    err_code rc = ERR_OK;
-    for (const char *at = text; rc == ERR_OK; at++) {
+    err_code code = ERR_OK;
+    for (const char *at = text; code == ERR_OK; at++) {
         size_t length = strcspn(at, ",");
-        rc = ++count > CLUSTER_URLS_MAX
-                 ? err_set(e, ERR_INVALID, "expected at most %d addresses", CLUSTER_URLS_MAX)
-                 : check_url(at, length, e);
+        code = ++count > CLUSTER_URLS_MAX
+                   ? err_set(e, ERR_INVALID, "expected at most %d addresses", CLUSTER_URLS_MAX)
+                   : check_url(at, length, e);
         at += length;
         if (*at == '\0') {
             break;
         }
     }
-    return rc;
+    return code;
 }
 
 static err_code check_name(const char *text, const char *allowed, size_t most, err *e)

@@ -109,9 +109,9 @@ static err_code read_defaults(option_values *values, err *e)
     size_t count = 0;
     for (const option *o = values->table; o->name != NULL; o++, count++) {
         if (o->initial != NULL) {
-            err_code rc = take(values, o, OPTION_FROM_DEFAULT, o->initial, o->name, e);
-            if (rc != ERR_OK) {
-                return rc;
+            err_code code = take(values, o, OPTION_FROM_DEFAULT, o->initial, o->name, e);
+            if (code != ERR_OK) {
+                return code;
             }
         }
     }
@@ -173,7 +173,7 @@ static err_code read_line(option_values *values, const option_input *input, char
 static err_code read_file(option_values *values, const option_input *input, const char *name,
                           err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     FILE *file = fopen(name, "re");
     if (file == NULL) {
         return err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
@@ -182,25 +182,26 @@ static err_code read_file(option_values *values, const option_input *input, cons
     size_t room = 0;
     size_t total = 0;
     ssize_t length = 0;
-    for (unsigned number = 1; rc == ERR_OK && (length = getline(&line, &room, file)) >= 0;
+    for (unsigned number = 1; code == ERR_OK && (length = getline(&line, &room, file)) >= 0;
          number++) {
         char place[PLACE_MAX];
         snprintf(place, sizeof place, "%.200s:%u", name, number);
         total += (size_t)length;
         if (total > OPTION_FILE_BYTES_MAX) {
-            rc = err_set(e, ERR_INVALID, "%s: longer than %d bytes", place, OPTION_FILE_BYTES_MAX);
+            code =
+                err_set(e, ERR_INVALID, "%s: longer than %d bytes", place, OPTION_FILE_BYTES_MAX);
         } else if (strlen(line) != (size_t)length) {
-            rc = err_set(e, ERR_INVALID, "%s: holds a NUL byte", place);
+            code = err_set(e, ERR_INVALID, "%s: holds a NUL byte", place);
         } else {
-            rc = read_line(values, input, line, place, e);
+            code = read_line(values, input, line, place, e);
         }
     }
-    if (rc == ERR_OK && ferror(file)) {
-        rc = err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
+    if (code == ERR_OK && ferror(file)) {
+        code = err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
     }
     free(line); /* getline's own */
     (void)fclose(file);
-    return rc;
+    return code;
 }
 
 /* An empty variable means that it is not set: compose passes KEY=${UNSET} as one. */
@@ -217,9 +218,9 @@ static err_code read_environment(option_values *values, err *e)
         options_environment(o, name, sizeof name);
         const char *text = environment_text(name);
         if (text != NULL) {
-            err_code rc = take(values, o, OPTION_FROM_ENVIRONMENT, text, name, e);
-            if (rc != ERR_OK) {
-                return rc;
+            err_code code = take(values, o, OPTION_FROM_ENVIRONMENT, text, name, e);
+            if (code != ERR_OK) {
+                return code;
             }
         }
     }
@@ -284,12 +285,12 @@ static err_code read_flag(option_values *values, const option_input *input, int 
         }
         value = input->argv[++*at];
     }
-    err_code rc = take(values, entry, OPTION_FROM_FLAG, value, place, e);
-    while (rc == ERR_OK && entry->greedy && *at + 1 < input->argc &&
+    err_code code = take(values, entry, OPTION_FROM_FLAG, value, place, e);
+    while (code == ERR_OK && entry->greedy && *at + 1 < input->argc &&
            !is_flag(input->argv[*at + 1])) {
-        rc = take(values, entry, OPTION_FROM_FLAG, input->argv[++*at], place, e);
+        code = take(values, entry, OPTION_FROM_FLAG, input->argv[++*at], place, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code read_flags(option_values *values, const option_input *input, err *e)
@@ -318,9 +319,9 @@ static err_code read_flags(option_values *values, const option_input *input, err
         if (strncmp(argument, "--config=", 9) == 0) {
             continue;
         }
-        err_code rc = read_flag(values, input, &at, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = read_flag(values, input, &at, e);
+        if (code != ERR_OK) {
+            return code;
         }
     }
     return ERR_OK;
@@ -371,22 +372,22 @@ err_code options_read(option_values *values, const option *table, void *into,
     values->into = into;
     arena_init(&values->memory, MEMORY_MAX);
     const char *file = NULL;
-    err_code rc = look_ahead(values, input, &file, e);
-    if (rc != ERR_OK || values->help) {
-        return rc;
+    err_code code = look_ahead(values, input, &file, e);
+    if (code != ERR_OK || values->help) {
+        return code;
     }
-    rc = read_defaults(values, e);
-    if (rc == ERR_OK && file != NULL && file[0] != '\0') {
+    code = read_defaults(values, e);
+    if (code == ERR_OK && file != NULL && file[0] != '\0') {
         values->file = file;
-        rc = read_file(values, input, file, e);
+        code = read_file(values, input, file, e);
     }
-    if (rc == ERR_OK) {
-        rc = read_environment(values, e);
+    if (code == ERR_OK) {
+        code = read_environment(values, e);
     }
-    if (rc == ERR_OK) {
-        rc = read_flags(values, input, e);
+    if (code == ERR_OK) {
+        code = read_flags(values, input, e);
     }
-    return rc == ERR_OK ? check_required(values, e) : rc;
+    return code == ERR_OK ? check_required(values, e) : code;
 }
 
 void options_fini(option_values *values)

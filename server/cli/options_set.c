@@ -186,13 +186,13 @@ static err_code list_append_commas(option_list *list, const char *text, arena *m
     if (copy == NULL) {
         return err_nomem(e, "options");
     }
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     char *rest = NULL;
-    for (char *word = strtok_r(copy, ",", &rest); word != NULL && rc == ERR_OK;
+    for (char *word = strtok_r(copy, ",", &rest); word != NULL && code == ERR_OK;
          word = strtok_r(NULL, ",", &rest)) {
-        rc = options_append(list, word, memory, e);
+        code = options_append(list, word, memory, e);
     }
-    return rc;
+    return code;
 }
 
 err_code options_set(const option *entry, void *into, const char *text, const char *place,

@@ -62,26 +62,26 @@ err_code access_new(access_log **out, metrics *m, int which, err *e)
     }
     a->which = which;
     metric *phase = NULL;
-    err_code rc = metrics_add(m, &info_duration, &a->duration, e);
-    if (rc == ERR_OK) {
-        rc = metrics_add(m, &info_phase, &phase, e);
+    err_code code = metrics_add(m, &info_duration, &a->duration, e);
+    if (code == ERR_OK) {
+        code = metrics_add(m, &info_phase, &phase, e);
     }
-    for (int i = 0; rc == ERR_OK && i < PHASES; i++) {
+    for (int i = 0; code == ERR_OK && i < PHASES; i++) {
         a->phases[i] = metric_at(phase, phase_names[i], NULL, NULL);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_add(m, &info_fallback, &a->fallback, e);
+    if (code == ERR_OK) {
+        code = metrics_add(m, &info_fallback, &a->fallback, e);
     }
     const metric_plain singles[] = {{&info_bytes_in, &a->bytes_in},
                                     {&info_bytes_out, &a->bytes_out},
                                     {&info_aborted, &a->aborted},
                                     {&info_inexact, &a->inexact}};
-    if (rc == ERR_OK) {
-        rc = metrics_add_plain(m, singles, sizeof singles / sizeof singles[0], e);
+    if (code == ERR_OK) {
+        code = metrics_add_plain(m, singles, sizeof singles / sizeof singles[0], e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(a);
-        return rc;
+        return code;
     }
     *out = a;
     return ERR_OK;

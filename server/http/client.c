@@ -55,9 +55,9 @@ err_code client_proxies_parse(client_proxies *out, const char *text, err *e)
         if (out->count == CLIENT_PROXIES_MAX) {
             return err_set(e, ERR_INVALID, "trusted_proxies: at most %d", CLIENT_PROXIES_MAX);
         }
-        err_code rc = parse_one(&out->list[out->count++], (slice){at, length}, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = parse_one(&out->list[out->count++], (slice){at, length}, e);
+        if (code != ERR_OK) {
+            return code;
         }
         at += length + (at[length] == ',');
     }

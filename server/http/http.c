@@ -119,12 +119,12 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
 {
     const http_options *o = &l->http->options;
     address at;
-    err_code rc = address_parse(&at, where, e);
-    if (rc == ERR_OK) {
-        rc = address_listen(&at, &l->fd, l->address, e);
+    err_code code = address_parse(&at, where, e);
+    if (code == ERR_OK) {
+        code = address_listen(&at, &l->fd, l->address, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     const int bytes = SOCKET_BUFFER_BYTES; /* connections inherit it */
     (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
@@ -201,8 +201,8 @@ static err_code declare(http *h, err *e)
         {&info_work_refused, &h->work_refused},
         {&info_work_abandoned, &h->work_abandoned},
     };
-    err_code rc = metrics_add_plain(h->options.metrics, all, sizeof all / sizeof all[0], e);
-    return rc != ERR_OK ? rc : metrics_on_scrape(h->options.metrics, collect, h, e);
+    err_code code = metrics_add_plain(h->options.metrics, all, sizeof all / sizeof all[0], e);
+    return code != ERR_OK ? code : metrics_on_scrape(h->options.metrics, collect, h, e);
 }
 
 err_code http_start(http **out, const http_options *options, err *e)
@@ -219,31 +219,31 @@ err_code http_start(http **out, const http_options *options, err *e)
     h->admin =
         (listener){.http = h, .fd = -1, .admin = true, .connections_max = CONNECTIONS_OF_ADMIN};
     pthread_mutex_init(&h->mutex, NULL);
-    err_code rc = http_own_init(e);
-    if (rc == ERR_OK) {
-        rc = client_proxies_parse(&h->proxies, options->trusted_proxies, e);
+    err_code code = http_own_init(e);
+    if (code == ERR_OK) {
+        code = client_proxies_parse(&h->proxies, options->trusted_proxies, e);
     }
-    if (rc == ERR_OK) {
-        rc = work_new(&h->work, options->work_threads, options->work_queue_max, e);
+    if (code == ERR_OK) {
+        code = work_new(&h->work, options->work_threads, options->work_queue_max, e);
     }
-    if (rc == ERR_OK) {
-        rc = linger_new(&h->linger, e);
+    if (code == ERR_OK) {
+        code = linger_new(&h->linger, e);
     }
-    if (rc == ERR_OK) {
-        rc = declare(h, e);
+    if (code == ERR_OK) {
+        code = declare(h, e);
     }
-    if (rc == ERR_OK && options->tls_certificate != NULL) {
-        rc = tls_load(options->tls_certificate, options->tls_key, e);
+    if (code == ERR_OK && options->tls_certificate != NULL) {
+        code = tls_load(options->tls_certificate, options->tls_key, e);
     }
-    if (rc == ERR_OK) {
-        rc = listener_open(&h->main, options->listen, options->threads, e);
+    if (code == ERR_OK) {
+        code = listener_open(&h->main, options->listen, options->threads, e);
     }
-    if (rc == ERR_OK && options->admin_listen != NULL) {
-        rc = listener_open(&h->admin, options->admin_listen, 1, e);
+    if (code == ERR_OK && options->admin_listen != NULL) {
+        code = listener_open(&h->admin, options->admin_listen, 1, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         http_stop(h);
-        return rc;
+        return code;
     }
     *out = h;
     return ERR_OK;

@@ -137,32 +137,32 @@ static err_code table_read(key_table **out, const char *path, err *e)
     if (file == NULL) {
         return err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
     }
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     char line[512];
     key_table *table = mem_array(1, sizeof *table);
     if (table == NULL) {
-        rc = err_nomem(e, "keys");
+        code = err_nomem(e, "keys");
     }
-    for (unsigned number = 1; rc == ERR_OK && fgets(line, sizeof line, file) != NULL; number++) {
+    for (unsigned number = 1; code == ERR_OK && fgets(line, sizeof line, file) != NULL; number++) {
         key_entry entry;
         bool used = false;
         if (strchr(line, '\n') == NULL && !feof(file)) {
-            rc = err_set(e, ERR_INVALID, "%s:%u: a line of more than %zu bytes", path, number,
-                         sizeof line - 2);
+            code = err_set(e, ERR_INVALID, "%s:%u: a line of more than %zu bytes", path, number,
+                           sizeof line - 2);
             break;
         }
-        rc = parse_line(line, path, number, &entry, &used, e);
-        if (rc == ERR_OK && used) {
-            rc = table_append(&table, &entry, path, number, e);
+        code = parse_line(line, path, number, &entry, &used, e);
+        if (code == ERR_OK && used) {
+            code = table_append(&table, &entry, path, number, e);
         }
     }
-    if (rc == ERR_OK && ferror(file)) {
-        rc = err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
+    if (code == ERR_OK && ferror(file)) {
+        code = err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
     }
     (void)fclose(file);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(table);
-        return rc;
+        return code;
     }
     *out = table;
     return ERR_OK;
@@ -176,10 +176,10 @@ err_code keys_new(keys **out, const char *path, err *e)
         return err_nomem(e, "keys");
     }
     k->path = mem_string(path, strlen(path));
-    err_code rc = k->path != NULL ? keys_load(k, e) : err_nomem(e, "keys");
-    if (rc != ERR_OK) {
+    err_code code = k->path != NULL ? keys_load(k, e) : err_nomem(e, "keys");
+    if (code != ERR_OK) {
         keys_free(k);
-        return rc;
+        return code;
     }
     *out = k;
     return ERR_OK;
@@ -203,9 +203,9 @@ void keys_free(keys *k)
 err_code keys_load(keys *k, err *e)
 {
     key_table *table = NULL;
-    err_code rc = table_read(&table, k->path, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = table_read(&table, k->path, e);
+    if (code != ERR_OK) {
+        return code;
     }
     table->older = atomic_load(&k->table);
     atomic_store_explicit(&k->table, table, memory_order_release);
@@ -280,27 +280,27 @@ static err_code append_entry(const char *path, const char *name, api_role role,
     }
     key_table *table = NULL;
     /* two `stair key new` at once must not give one name twice */
-    err_code rc = flock(fd, LOCK_EX) == 0
-                      ? table_read(&table, path, e)
-                      : err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
-    for (size_t i = 0; rc == ERR_OK && i < table->count; i++) {
+    err_code code = flock(fd, LOCK_EX) == 0
+                        ? table_read(&table, path, e)
+                        : err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
+    for (size_t i = 0; code == ERR_OK && i < table->count; i++) {
         if (strcmp(table->entries[i].name, name) == 0) {
-            rc = err_set(e, ERR_CONFLICT, "%s has a key named %s already; choose another name",
-                         path, name);
+            code = err_set(e, ERR_CONFLICT, "%s has a key named %s already; choose another name",
+                           path, name);
         }
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         char line[KEY_NAME_MAX + 2 * SHA256_BYTES + 16];
         size_t used = (size_t)snprintf(line, sizeof line, "%s %s ", name, api_role_name(role));
         for (size_t i = 0; i < SHA256_BYTES; i++) {
             used += (size_t)snprintf(line + used, sizeof line - used, "%02x", hash[i]);
         }
         line[used++] = '\n';
-        rc = append_line(fd, path, line, used, e);
+        code = append_line(fd, path, line, used, e);
     }
     mem_free(table);
     (void)close(fd);
-    return rc;
+    return code;
 }
 
 err_code key_make(const char *path, const char *name, api_role role, char text[KEY_TEXT_MAX],

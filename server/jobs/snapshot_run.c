@@ -59,19 +59,20 @@ static void *snapshot_main(void *argument)
     uint64_t seq = 0;
     pthread_setname_np(pthread_self(), "snapshot");
     (void)path_of(s, slice_of(s->current->name), path); /* checked at the start */
-    err_code rc = snapshot_write(s->store, path, is_cancelled, s, &bytes, &seq, &e);
+    err_code code = snapshot_write(s->store, path, is_cancelled, s, &bytes, &seq, &e);
     pthread_mutex_lock(&s->mutex);
     api_snapshot *state = &s->current->state;
     state->ended = clock_now();
-    state->state = rc == ERR_OK ? API_SNAPSHOT_DONE : API_SNAPSHOT_FAILED;
+    state->state = code == ERR_OK ? API_SNAPSHOT_DONE : API_SNAPSHOT_FAILED;
     state->bytes = bytes;
     state->seq = seq;
     snprintf(state->detail, sizeof state->detail, "%s", e.text);
     s->running = false;
     pthread_mutex_unlock(&s->mutex);
-    metric_count(s->failures, rc == ERR_OK ? 0 : 1);
-    log_event(rc == ERR_OK ? LOG_INFO : LOG_ERROR, "snapshot_ended", log_bool("done", rc == ERR_OK),
-              log_int("bytes", bytes), log_int("seq", seq), log_text("error", e.text));
+    metric_count(s->failures, code == ERR_OK ? 0 : 1);
+    log_event(code == ERR_OK ? LOG_INFO : LOG_ERROR, "snapshot_ended",
+              log_bool("done", code == ERR_OK), log_int("bytes", bytes), log_int("seq", seq),
+              log_text("error", e.text));
     return NULL;
 }
 
@@ -134,20 +135,20 @@ err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
     if (mkdir(s->dir, 0700) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "snapshot_dir cannot be made: %s", strerror(errno));
     }
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     join_last(s);
     pthread_mutex_lock(&s->mutex);
     if (s->stopping) {
-        rc = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
+        code = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
     } else if (s->thread_made) {
-        rc = slice_equal(slice_of(s->current->name), name)
-                 ? err_set(e, ERR_CONFLICT, "a snapshot of this name is being made")
-                 : err_set(e, ERR_UNAVAILABLE, "another snapshot is being made");
+        code = slice_equal(slice_of(s->current->name), name)
+                   ? err_set(e, ERR_CONFLICT, "a snapshot of this name is being made")
+                   : err_set(e, ERR_UNAVAILABLE, "another snapshot is being made");
     } else {
-        rc = begin(s, name, e);
+        code = begin(s, name, e);
     }
     pthread_mutex_unlock(&s->mutex);
-    return rc;
+    return code;
 }
 
 /* A copy of an earlier process: whatever else lies under snapshot_dir is none. */
@@ -156,15 +157,15 @@ static err_code status_of_folder(const snapshot_runs *s, slice name, api_snapsho
     char path[PATH_BYTES_MAX];
     snapshot_facts facts;
     err why = ERR_INIT;
-    err_code rc = path_of(s, name, path) ? snapshot_inspect(path, &facts, &why) : ERR_NOT_FOUND;
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = path_of(s, name, path) ? snapshot_inspect(path, &facts, &why) : ERR_NOT_FOUND;
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_NOT_FOUND, "there is no snapshot of this name");
     }
-    if (rc == ERR_CORRUPT) {
+    if (code == ERR_CORRUPT) {
         return err_set(e, ERR_NOT_FOUND, "there is no whole snapshot of this name: it is damaged");
     }
-    if (rc != ERR_OK) {
-        return err_set(e, rc, "%s", why.text);
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", why.text);
     }
     out->state = API_SNAPSHOT_DONE;
     out->ended = facts.made;
@@ -200,10 +201,10 @@ err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, metri
     runs->dir = copy;
     pthread_mutex_init(&runs->mutex, NULL);
     const metric_plain all[] = {{&info_failures, &runs->failures}};
-    err_code rc = metrics_add_plain(m, all, 1, e);
-    if (rc != ERR_OK) {
+    err_code code = metrics_add_plain(m, all, 1, e);
+    if (code != ERR_OK) {
         snapshot_runs_free(runs);
-        return rc;
+        return code;
     }
     *out = runs;
     return ERR_OK;

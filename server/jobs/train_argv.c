@@ -80,13 +80,13 @@ static err_code push(making *m, const char *name, const char *value, err *e)
 /* Elsewhere than on the command line commas separate the entries of a list. */
 static err_code push_list(making *m, const option *entry, char *text, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     char *rest = NULL;
-    for (char *word = strtok_r(text, ",", &rest); rc == ERR_OK && word != NULL;
+    for (char *word = strtok_r(text, ",", &rest); code == ERR_OK && word != NULL;
          word = strtok_r(NULL, ",", &rest)) {
-        rc = push(m, entry->name, word, e);
+        code = push(m, entry->name, word, e);
     }
-    return rc;
+    return code;
 }
 
 /* What the process decides, not the caller. */
@@ -135,29 +135,29 @@ static err_code push_fixed(making *m, err *e)
 {
     char number[32];
     store_info info;
-    err_code rc = store_stat(m->ask->store, &info, e);
-    if (rc == ERR_OK) {
-        rc = push(m, m->ask->program, NULL, e);
+    err_code code = store_stat(m->ask->store, &info, e);
+    if (code == ERR_OK) {
+        code = push(m, m->ask->program, NULL, e);
     }
-    if (rc == ERR_OK) {
-        rc = push(m, cmd_train.name, NULL, e);
+    if (code == ERR_OK) {
+        code = push(m, cmd_train.name, NULL, e);
     }
-    if (rc == ERR_OK) {
-        rc = push(m, "store", store_dir(m->ask->store), e);
+    if (code == ERR_OK) {
+        code = push(m, "store", store_dir(m->ask->store), e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         snprintf(number, sizeof number, "%d", TRAIN_CHILD_PROGRESS_FD);
-        rc = push(m, "progress-fd", number, e);
+        code = push(m, "progress-fd", number, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)info.quota_bytes);
-        rc = push(m, "quota", number, e);
+        code = push(m, "quota", number, e);
     }
-    if (rc == ERR_OK && m->ask->threads > 0 && asked_for(m->ask, "threads") == NULL) {
+    if (code == ERR_OK && m->ask->threads > 0 && asked_for(m->ask, "threads") == NULL) {
         snprintf(number, sizeof number, "%u", m->ask->threads);
-        rc = push(m, "threads", number, e);
+        code = push(m, "threads", number, e);
     }
-    return rc;
+    return code;
 }
 
 /* --- checking ----------------------------------------------------------------------------- */
@@ -166,25 +166,25 @@ static err_code push_fixed(making *m, err *e)
 static err_code check_names(making *m, const train_request *request, err *e)
 {
     store_read *r = NULL;
-    err_code rc = store_read_begin(m->ask->store, &r, e);
-    for (size_t i = 0; rc == ERR_OK && i < request->neighbour_count; i++) {
+    err_code code = store_read_begin(m->ask->store, &r, e);
+    for (size_t i = 0; code == ERR_OK && i < request->neighbour_count; i++) {
         modality found;
         char why[ERR_TEXT_MAX];
         slice name = request->neighbours[i].modality;
         err none = ERR_INIT;
-        rc = slice_equal(name, slice_of(WORDS_MODALITY)) ? ERR_OK
-                                                         : modality_find(r, name, &found, &none);
-        if (rc == ERR_NOT_FOUND) {
+        code = slice_equal(name, slice_of(WORDS_MODALITY)) ? ERR_OK
+                                                           : modality_find(r, name, &found, &none);
+        if (code == ERR_NOT_FOUND) {
             snprintf(why, sizeof why, "the store has no features named \"%.*s\"",
                      (int)(name.length < 64 ? name.length : 64), name.at);
             on_fault(m, "neighbours", name, why);
-            rc = ERR_OK;
-        } else if (rc != ERR_OK) {
-            (void)err_set(e, rc, "%s", none.text);
+            code = ERR_OK;
+        } else if (code != ERR_OK) {
+            (void)err_set(e, code, "%s", none.text);
         }
     }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 /* Reads the arguments as the child will, with what it will find in the environment. */
@@ -198,18 +198,18 @@ static err_code check_as_child(making *m, err *e)
                           .argv = m->argv->at + ARGUMENTS_BEFORE_OPTIONS,
                           .known = command_knows_key};
     memset(&m->args, 0, sizeof m->args);
-    err_code rc = options_read(&values, cmd_train.options, &m->args, &input, &why);
-    if (rc == ERR_OK) {
+    err_code code = options_read(&values, cmd_train.options, &m->args, &input, &why);
+    if (code == ERR_OK) {
         (void)train_request_make(&request, &m->args, &values, &faults);
-        rc = request.neighbour_count > 0 ? check_names(m, &request, e) : ERR_OK;
-    } else if (rc == ERR_NOMEM) {
-        rc = err_nomem(e, "training options");
-    } else if (rc != ERR_OK) {
+        code = request.neighbour_count > 0 ? check_names(m, &request, e) : ERR_OK;
+    } else if (code == ERR_NOMEM) {
+        code = err_nomem(e, "training options");
+    } else if (code != ERR_OK) {
         (void)err_set(&m->elsewhere, ERR_UNAVAILABLE, "%s", why.text);
-        rc = ERR_OK;
+        code = ERR_OK;
     }
     options_fini(&values);
-    return rc;
+    return code;
 }
 
 err_code train_argv_make(train_argv *out, const train_ask *ask, err *e)
@@ -217,22 +217,22 @@ err_code train_argv_make(train_argv *out, const train_ask *ask, err *e)
     *out = (train_argv){.count = 0};
     arena_init(&out->memory, ARGUMENT_BYTES_MAX);
     making m = {.argv = out, .ask = ask, .elsewhere = ERR_INIT};
-    err_code rc = push_fixed(&m, e);
-    for (size_t i = 0; rc == ERR_OK && i < ask->count; i++) {
-        rc = push_option(&m, &ask->options[i], e);
+    err_code code = push_fixed(&m, e);
+    for (size_t i = 0; code == ERR_OK && i < ask->count; i++) {
+        code = push_option(&m, &ask->options[i], e);
     }
-    if (rc == ERR_OK) {
-        rc = check_as_child(&m, e);
+    if (code == ERR_OK) {
+        code = check_as_child(&m, e);
     }
-    if (rc == ERR_OK && m.reported > 0) {
-        rc = err_set(e, ERR_INVALID, "some training options are wrong");
+    if (code == ERR_OK && m.reported > 0) {
+        code = err_set(e, ERR_INVALID, "some training options are wrong");
     }
-    if (rc == ERR_OK && m.elsewhere.code != ERR_OK) {
-        rc = err_set(e, ERR_UNAVAILABLE,
-                     "trainings cannot start with this service's own settings: %s",
-                     m.elsewhere.text);
+    if (code == ERR_OK && m.elsewhere.code != ERR_OK) {
+        code = err_set(e, ERR_UNAVAILABLE,
+                       "trainings cannot start with this service's own settings: %s",
+                       m.elsewhere.text);
     }
-    return rc;
+    return code;
 }
 
 void train_argv_fini(train_argv *argv)

@@ -62,7 +62,7 @@ err_code train_child_start(train_child *out, char *const *argv, err *e)
 {
     enum { PROGRESS = 0, OUTPUT = 2 };
     int fds[4] = {-1, -1, -1, -1};
-    err_code rc = ERR_IO;
+    err_code code = ERR_IO;
     *out = (train_child){.pid = 0, .progress_fd = -1, .output_fd = -1};
     if (pipe2(fds + PROGRESS, O_CLOEXEC) != 0 || pipe2(fds + OUTPUT, O_CLOEXEC) != 0) {
         goto done;
@@ -74,8 +74,8 @@ err_code train_child_start(train_child *out, char *const *argv, err *e)
             goto done;
         }
     }
-    rc = spawn(&out->pid, argv, fds[PROGRESS + 1], fds[OUTPUT + 1]);
-    if (rc == ERR_OK) {
+    code = spawn(&out->pid, argv, fds[PROGRESS + 1], fds[OUTPUT + 1]);
+    if (code == ERR_OK) {
         (void)setpriority(PRIO_PROCESS, (id_t)out->pid, NICENESS);
         offer_to_oom_killer(out->pid);
         out->progress_fd = fds[PROGRESS];
@@ -84,9 +84,9 @@ err_code train_child_start(train_child *out, char *const *argv, err *e)
     }
 
 done:
-    if (rc != ERR_OK) {
-        (void)err_set(e, rc, "the training cannot be started: %s", strerror(errno));
+    if (code != ERR_OK) {
+        (void)err_set(e, code, "the training cannot be started: %s", strerror(errno));
     }
     close_all(fds, sizeof fds / sizeof fds[0]);
-    return rc;
+    return code;
 }

@@ -109,8 +109,12 @@ static err_code look_up(const char *dir, publication_result *out, err *e)
     store_read *r = NULL;
     store_options so = {.mode = STORE_READ, .now = clock_now()};
     err_code code = recover_open(&s, dir, &so, e);
-    code = code == ERR_OK ? store_read_begin(s, &r, e) : code;
-    code = code == ERR_OK ? generation_number(r, &out->id, &out->generation, e) : code;
+    if (code == ERR_OK) {
+        code = store_read_begin(s, &r, e);
+    }
+    if (code == ERR_OK) {
+        code = generation_number(r, &out->id, &out->generation, e);
+    }
     store_read_end(r);
     store_close(s);
     return code;

@@ -218,18 +218,18 @@ static void *wait_main(void *argument)
 /* begin_start lets one caller in. */
 static err_code begin_start(train_runs *t, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     pthread_mutex_lock(&t->mutex);
     if (t->stopping) {
-        rc = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
+        code = err_set(e, ERR_UNAVAILABLE, "the service is stopping");
     } else if (t->starting || t->status.state == API_TRAIN_RUNNING) {
-        rc = err_set(e, ERR_CONFLICT, "a training runs already");
+        code = err_set(e, ERR_CONFLICT, "a training runs already");
     } else {
         t->starting = true;
         t->cancelled = false;
     }
     pthread_mutex_unlock(&t->mutex);
-    return rc;
+    return code;
 }
 
 /* end_start publishes the child, or that there is none; the waiting thread begins with it. */
@@ -275,28 +275,29 @@ static void join_last(train_runs *t)
 static err_code start_child(train_runs *t, char *const *argv, pid_t *pid, err *e)
 {
     train_child child;
-    err_code rc = begin_start(t, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = begin_start(t, e);
+    if (code != ERR_OK) {
+        return code;
     }
     join_last(t);
-    rc = store_train_running(t->options.store) ? err_set(e, ERR_CONFLICT, "a training runs already")
-                                               : train_child_start(&child, argv, e);
-    if (rc != ERR_OK) {
+    code = store_train_running(t->options.store)
+               ? err_set(e, ERR_CONFLICT, "a training runs already")
+               : train_child_start(&child, argv, e);
+    if (code != ERR_OK) {
         (void)(end_start(t, NULL, NULL) == ERR_OK);
-        return rc;
+        return code;
     }
     *pid = child.pid;
     t->progress = (lines){.fd = child.progress_fd};
     t->output = (lines){.fd = child.output_fd};
     t->last_line[0] = '\0';
-    rc = end_start(t, &child, e);
-    if (rc != ERR_OK) {
+    code = end_start(t, &child, e);
+    if (code != ERR_OK) {
         (void)kill(child.pid, SIGKILL);
         (void)waitpid(child.pid, NULL, 0);
         (void)close(child.progress_fd);
         (void)close(child.output_fd);
-        return rc;
+        return code;
     }
     metric_count(t->started, 1);
     return ERR_OK;
@@ -313,14 +314,16 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
                      .count = count,
                      .report = report,
                      .report_ctx = report_ctx};
-    err_code rc = train_argv_make(&argv, &ask, e);
+    err_code code = train_argv_make(&argv, &ask, e);
     pid_t pid = 0;
-    rc = rc == ERR_OK ? start_child(t, argv.at, &pid, e) : rc;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = start_child(t, argv.at, &pid, e);
+    }
+    if (code == ERR_OK) {
         log_event(LOG_INFO, "train_started", log_int("pid", pid));
     }
     train_argv_fini(&argv);
-    return rc;
+    return code;
 }
 
 /* look_up_number finds what number the service has given the child's generation. */
@@ -353,18 +356,18 @@ void train_runs_status(train_runs *t, api_train_status *out)
 
 err_code train_runs_cancel(train_runs *t, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     pthread_mutex_lock(&t->mutex);
     if (t->child == 0 && t->starting) {
         t->cancelled = true; /* end_start ends it */
     } else if (t->child == 0) {
-        rc = err_set(e, ERR_NOT_FOUND, "no training runs that was started by this service");
+        code = err_set(e, ERR_NOT_FOUND, "no training runs that was started by this service");
     } else {
         t->cancelled = true;
         (void)kill(t->child, SIGTERM);
     }
     pthread_mutex_unlock(&t->mutex);
-    return rc;
+    return code;
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -385,21 +388,22 @@ err_code train_runs_new(train_runs **out, const train_runs_options *options, err
     t->options = *options;
     t->status = nothing_known;
     ssize_t length = readlink("/proc/self/exe", t->program, sizeof t->program - 1);
-    err_code rc = length > 0 ? ERR_OK : err_set(e, ERR_IO, "the path of this program is not known");
+    err_code code =
+        length > 0 ? ERR_OK : err_set(e, ERR_IO, "the path of this program is not known");
     const metric_plain all[] = {
         {&info_running, &t->running},
         {&info_started, &t->started},
         {&info_failures, &t->failures},
     };
-    if (rc == ERR_OK) {
-        rc = metrics_add_plain(options->metrics, all, sizeof all / sizeof all[0], e);
+    if (code == ERR_OK) {
+        code = metrics_add_plain(options->metrics, all, sizeof all / sizeof all[0], e);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_on_scrape(options->metrics, collect, t, e);
+    if (code == ERR_OK) {
+        code = metrics_on_scrape(options->metrics, collect, t, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(t);
-        return rc;
+        return code;
     }
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->settled, NULL);

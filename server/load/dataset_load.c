@@ -28,9 +28,9 @@ static err_code read_block(void *ctx, size_t first, size_t count, float *out, er
 {
     stored_source *source = ctx;
     store_read *r = NULL;
-    err_code rc = store_read_begin(source->s, &r, e);
-    if (rc == ERR_OK) {
-        rc = features_read(r, source->number, (uint32_t)first, count, out, e);
+    err_code code = store_read_begin(source->s, &r, e);
+    if (code == ERR_OK) {
+        code = features_read(r, source->number, (uint32_t)first, count, out, e);
         store_read_end(r);
     }
     source->since += count * source->width * sizeof *out;
@@ -38,7 +38,7 @@ static err_code read_block(void *ctx, size_t first, size_t count, float *out, er
         store_forget_pages(source->s);
         source->since = 0;
     }
-    return rc;
+    return code;
 }
 
 static uint32_t neighbours_of(const dataset_load_options *o, slice name)
@@ -105,16 +105,16 @@ static err_code load_words(store *s, const dataset_load_options *o, dataset *d, 
         return ERR_OK;
     }
     words_fit_options fit = {.threads = o->threads, .cancelled = o->cancelled, .ctx = o->ctx};
-    err_code rc = words_fit_store(&d->words, s, &fit, e);
-    if (rc != ERR_OK || d->words == NULL) {
-        return rc;
+    err_code code = words_fit_store(&d->words, s, &fit, e);
+    if (code != ERR_OK || d->words == NULL) {
+        return code;
     }
     from->words = (words_rows){.s = s, .words = d->words, .rows = d->items};
-    rc = words_rows_keep(&from->words, e);
+    code = words_rows_keep(&from->words, e);
     feature_source *to = &d->modalities[d->modality_count++];
     *to = words_rows_source(&from->words);
     to->neighbours = neighbours_of(o, slice_of(WORDS_MODALITY));
-    return rc;
+    return code;
 }
 
 static err_code load_modalities(store *s, store_read *r, const dataset_load_options *o, dataset *d,
@@ -124,15 +124,17 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
     const modality *known = NULL;
     size_t count = 0;
     arena_init(&memory, 1024 * 1024);
-    err_code rc = modality_list(r, &memory, &known, &count, e);
-    rc = rc == ERR_OK ? check_names(o, known, count, e) : rc;
+    err_code code = modality_list(r, &memory, &known, &count, e);
+    if (code == ERR_OK) {
+        code = check_names(o, known, count, e);
+    }
     sources *from = mem_array(1, sizeof *from);
     stored_source *stored = mem_array(count, sizeof *stored);
     d->modalities = mem_array(count + 1, sizeof *d->modalities); /* and the words */
-    if (rc == ERR_OK && (from == NULL || stored == NULL || d->modalities == NULL)) {
-        rc = err_nomem(e, "the modalities");
+    if (code == ERR_OK && (from == NULL || stored == NULL || d->modalities == NULL)) {
+        code = err_nomem(e, "the modalities");
     }
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
         feature_source *to = &d->modalities[d->modality_count];
         uint32_t neighbours = neighbours_of(o, known[i].name);
         if (neighbours == 0) {
@@ -156,7 +158,7 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
     }
     d->release = release_sources;
     d->release_ctx = from;
-    return rc;
+    return code;
 }
 
 /* --- pairs --- */
@@ -212,7 +214,7 @@ static err_code close_pair(splits *x, err *e)
 static err_code add_record(void *ctx, const interaction *x, err *e)
 {
     splits *to = ctx;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (x->user >= to->d->users || x->item >= to->d->items) {
         return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: no such row",
                        x->user, x->item);
@@ -221,31 +223,33 @@ static err_code add_record(void *ctx, const interaction *x, err *e)
         return ERR_OK;
     }
     if (to->open && (to->now.user != x->user || to->now.item != x->item)) {
-        rc = close_pair(to, e);
+        code = close_pair(to, e);
     }
     if (!to->open) {
         to->now = *x;
         to->open = true;
-        return rc;
+        return code;
     }
     to->now.split = x->split < to->now.split ? x->split : to->now.split;
     to->now.weight = x->weight > to->now.weight ? x->weight : to->now.weight;
     to->now.time = x->time > to->now.time ? x->time : to->now.time;
-    return rc;
+    return code;
 }
 
 static err_code load_pairs(store_read *r, dataset *d, err *e)
 {
     splits x = {.d = d};
-    err_code rc = interactions_each(r, add_record, &x, e);
-    rc = rc == ERR_OK ? close_pair(&x, e) : rc;
+    err_code code = interactions_each(r, add_record, &x, e);
+    if (code == ERR_OK) {
+        code = close_pair(&x, e);
+    }
     d->train = x.lists[0];
     d->valid = x.lists[1];
     d->test = x.lists[2];
     d->train_count = x.counts[0];
     d->valid_count = x.counts[1];
     d->test_count = x.counts[2];
-    return rc;
+    return code;
 }
 
 err_code dataset_load(store *s, const dataset_load_options *options, dataset **out,
@@ -255,28 +259,38 @@ err_code dataset_load(store *s, const dataset_load_options *options, dataset **o
     store_info info;
     dataset *d = NULL;
     *out = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = store_read_stat(r, &info, e);
-    rc = rc == ERR_OK ? dataset_new(&d, info.user_rows, info.item_rows, e) : rc;
-    if (rc == ERR_OK) {
+    code = store_read_stat(r, &info, e);
+    if (code == ERR_OK) {
+        code = dataset_new(&d, info.user_rows, info.item_rows, e);
+    }
+    if (code == ERR_OK) {
         d->gone = mem_array(bits_words(d->items), sizeof *d->gone);
         d->hidden = mem_array(bits_words(d->items), sizeof *d->hidden);
         d->created = mem_array(d->items, sizeof *d->created);
         bool whole = d->gone != NULL && d->hidden != NULL && d->created != NULL;
-        rc = whole ? ERR_OK : err_nomem(e, "a dataset");
+        code = whole ? ERR_OK : err_nomem(e, "a dataset");
     }
-    rc = rc == ERR_OK ? item_each(r, 0, mark_item, d, e) : rc;
-    rc = rc == ERR_OK ? load_pairs(r, d, e) : rc;
-    rc = rc == ERR_OK ? load_modalities(s, r, options, d, e) : rc;
+    if (code == ERR_OK) {
+        code = item_each(r, 0, mark_item, d, e);
+    }
+    if (code == ERR_OK) {
+        code = load_pairs(r, d, e);
+    }
+    if (code == ERR_OK) {
+        code = load_modalities(s, r, options, d, e);
+    }
     store_read_end(r);
     store_forget_pages(s);
-    rc = rc == ERR_OK ? load_words(s, options, d, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = load_words(s, options, d, e);
+    }
+    if (code != ERR_OK) {
         dataset_free(d);
-        return rc;
+        return code;
     }
     if (origin != NULL) {
         *origin = info;

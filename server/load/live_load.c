@@ -92,21 +92,21 @@ static err_code hand_over(gathering *g, uint32_t last, err *e)
     if (g->judged != NULL) {
         keep_judged(g);
     }
-    err_code rc = user_each(g->r, g->next, load_user, &until, e);
-    if (rc == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
-        rc = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
+    err_code code = user_each(g->r, g->next, load_user, &until, e);
+    if (code == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
+        code = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
     }
     g->count = 0;
-    return rc;
+    return code;
 }
 
 static err_code gather(void *ctx, const interaction *x, err *e)
 {
     gathering *g = ctx;
     if (x->user != g->user) {
-        err_code rc = g->user != UINT32_MAX ? hand_over(g, g->user, e) : ERR_OK;
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = g->user != UINT32_MAX ? hand_over(g, g->user, e) : ERR_OK;
+        if (code != ERR_OK) {
+            return code;
         }
         g->user = x->user;
     }
@@ -131,35 +131,43 @@ static err_code gather(void *ctx, const interaction *x, err *e)
 static err_code load_users(store_read *r, live *l, const dataset *judged, err *e)
 {
     gathering g = {.l = l, .r = r, .judged = judged, .user = UINT32_MAX};
-    err_code rc = interactions_each(r, gather, &g, e);
-    if (rc == ERR_OK && g.user != UINT32_MAX) {
-        rc = hand_over(&g, g.user, e);
+    err_code code = interactions_each(r, gather, &g, e);
+    if (code == ERR_OK && g.user != UINT32_MAX) {
+        code = hand_over(&g, g.user, e);
     }
     g.user = UINT32_MAX;
-    rc = rc == ERR_OK ? hand_over(&g, UINT32_MAX, e) : rc;
+    if (code == ERR_OK) {
+        code = hand_over(&g, UINT32_MAX, e);
+    }
     mem_free(g.edges);
-    return rc;
+    return code;
 }
 
 static err_code load_all(store *s, live *l, const dataset *judged, store_info *info, err *e)
 {
     store_read *r = NULL;
     store_info now;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = store_read_stat(r, &now, e);
-    rc = rc == ERR_OK ? item_each(r, 0, load_item, l, e) : rc;
+    code = store_read_stat(r, &now, e);
+    if (code == ERR_OK) {
+        code = item_each(r, 0, load_item, l, e);
+    }
     store_forget_pages(s); /* else the items' pages count until the interactions are read */
-    rc = rc == ERR_OK ? load_users(r, l, judged, e) : rc;
+    if (code == ERR_OK) {
+        code = load_users(r, l, judged, e);
+    }
     store_read_end(r);
-    rc = rc == ERR_OK ? live_load_end(l, now.seq, e) : rc;
+    if (code == ERR_OK) {
+        code = live_load_end(l, now.seq, e);
+    }
     store_forget_pages(s);
-    if (rc == ERR_OK && info != NULL) {
+    if (code == ERR_OK && info != NULL) {
         *info = now;
     }
-    return rc;
+    return code;
 }
 
 err_code live_load(store *s, live *l, store_info *info, err *e)
@@ -184,12 +192,12 @@ static err_code read_stored(void *ctx, size_t first, size_t count, float *out, e
 {
     const stored_rows *rows = ctx;
     store_read *r = NULL;
-    err_code rc = store_read_begin(rows->s, &r, e);
-    if (rc == ERR_OK) {
-        rc = features_read(r, rows->number, (uint32_t)first, count, out, e);
+    err_code code = store_read_begin(rows->s, &r, e);
+    if (code == ERR_OK) {
+        code = features_read(r, rows->number, (uint32_t)first, count, out, e);
         store_read_end(r);
     }
-    return rc;
+    return code;
 }
 
 /* find_sources names a source for every modality of the model that the store holds. */
@@ -197,16 +205,16 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
                              size_t *count, err *e)
 {
     store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
+    err_code code = store_read_begin(s, &r, e);
     *count = 0;
-    for (size_t i = 0; rc == ERR_OK && i < m->modality_count && i < MODALITIES_MAX; i++) {
+    for (size_t i = 0; code == ERR_OK && i < m->modality_count && i < MODALITIES_MAX; i++) {
         modality known;
         err why = ERR_INIT;
-        rc = modality_find(r, slice_of(m->modalities[i].name), &known, &why);
-        if (rc == ERR_NOT_FOUND) {
-            rc = ERR_OK; /* the model's own tables serve */
-        } else if (rc != ERR_OK) {
-            err_set(e, rc, "%s", why.text);
+        code = modality_find(r, slice_of(m->modalities[i].name), &known, &why);
+        if (code == ERR_NOT_FOUND) {
+            code = ERR_OK; /* the model's own tables serve */
+        } else if (code != ERR_OK) {
+            err_set(e, code, "%s", why.text);
         } else {
             rows[*count] = (stored_rows){s, known.number};
             sources[*count] = (feature_source){
@@ -216,7 +224,7 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
         }
     }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 /* base_of makes a base of a model, which it takes over, with the store's features and texts for
@@ -228,13 +236,15 @@ static err_code base_of(store *s, model *m, const base_options *given, base **ou
     words_rows texts = {.s = s, .rows = m->items};
     base_options options = *given;
     options.sources = sources;
-    err_code rc = words_get(s, options.generation, &options.words, e);
-    rc = rc == ERR_OK ? find_sources(s, m, rows, sources, &options.source_count, e) : rc;
-    if (rc == ERR_OK && options.words != NULL) {
+    err_code code = words_get(s, options.generation, &options.words, e);
+    if (code == ERR_OK) {
+        code = find_sources(s, m, rows, sources, &options.source_count, e);
+    }
+    if (code == ERR_OK && options.words != NULL) {
         texts.words = options.words;
         sources[options.source_count++] = words_rows_source(&texts);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         words_free(options.words);
         index_free(options.index);
         model_free(m);
@@ -250,17 +260,19 @@ err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, 
     size_t ann_bytes = 0;
     base_options options = {.generation = generation, .threads = threads};
     *out = NULL;
-    err_code rc = model_get(s, generation, false, &m, e);
-    rc = rc == ERR_OK ? model_ann_get(s, generation, &ann, &ann_bytes, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = model_get(s, generation, false, &m, e);
+    if (code == ERR_OK) {
+        code = model_ann_get(s, generation, &ann, &ann_bytes, e);
+    }
+    if (code == ERR_OK) {
         model_h_source from = {s, generation, m->dim};
         index_source source = {m->items, m->dim, model_h_read, &from};
         index_options io = {.ann = ann, .ann_bytes = ann_bytes, .threads = threads};
-        rc = index_new_read(&options.index, &source, &io, e);
+        code = index_new_read(&options.index, &source, &io, e);
     }
     mem_free(ann);
     store_forget_pages(s);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         model_free(m);
         return err_context(e, "loading generation %u", generation);
     }
@@ -291,28 +303,30 @@ err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsig
     size_t count = 0;
     base_options options = {.generation = generation, .threads = threads};
     *out = NULL;
-    err_code rc = model_get(s, generation, true, &m, e);
-    rc = rc == ERR_OK ? known_pairs(&pairs, &count, m, d, e) : rc;
-    if (rc == ERR_OK) {
-        m->options.threads = (int)threads;
-        rc = model_convolve(m, pairs, count, e);
+    err_code code = model_get(s, generation, true, &m, e);
+    if (code == ERR_OK) {
+        code = known_pairs(&pairs, &count, m, d, e);
     }
-    if (rc == ERR_OK && m->links != NULL) {
+    if (code == ERR_OK) {
+        m->options.threads = (int)threads;
+        code = model_convolve(m, pairs, count, e);
+    }
+    if (code == ERR_OK && m->links != NULL) {
         interaction_list list = {pairs, count, m->users, m->items};
         item_links *judged = NULL;
-        rc = links_rebuilt(&judged, m->links, &list, (int)threads, e);
-        if (rc == ERR_OK) {
+        code = links_rebuilt(&judged, m->links, &list, (int)threads, e);
+        if (code == ERR_OK) {
             links_free(m->links);
             m->links = judged;
         }
     }
-    if (rc == ERR_OK) { /* lists are exact: no clusters are made */
+    if (code == ERR_OK) { /* lists are exact: no clusters are made */
         index_options io = {.ann_rows_min = SIZE_MAX, .threads = threads};
-        rc = index_new(&options.index, m->item_h, m->items, m->dim, &io, e);
+        code = index_new(&options.index, m->item_h, m->items, m->dim, &io, e);
     }
     mem_free(pairs);
     store_forget_pages(s);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         model_free(m);
         return err_context(e, "loading generation %u", generation);
     }
@@ -339,10 +353,10 @@ err_code live_stored_features(void *ctx, uint32_t item, item_content *out, err *
     live_feature_source *x = ctx;
     store_read *r = NULL;
     arena_reset(&x->memory);
-    err_code rc = store_read_begin(x->s, &r, e);
-    if (rc == ERR_OK) {
-        rc = item_content_get(r, item, &x->memory, out, e);
+    err_code code = store_read_begin(x->s, &r, e);
+    if (code == ERR_OK) {
+        code = item_content_get(r, item, &x->memory, out, e);
         store_read_end(r);
     }
-    return rc;
+    return code;
 }

@@ -25,9 +25,9 @@ err_code item_content_get(store_read *r, uint32_t row, arena *a, item_content *o
     stored_item it = {0};
     err none = ERR_INIT;
     *out = (item_content){0};
-    err_code rc = item_get(r, row, a, &it, &none);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    err_code code = item_get(r, row, a, &it, &none);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", none.text);
     }
     if (it.deleted) {
         return ERR_OK;
@@ -65,19 +65,19 @@ static err_code take_item(void *ctx, const stored_item *it, err *e)
 
 static err_code each_text(store *s, range_reader *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (x->more = x->next < x->end; x->more && rc == ERR_OK;) {
+    err_code code = ERR_OK;
+    for (x->more = x->next < x->end; x->more && code == ERR_OK;) {
         store_read *r = NULL;
         x->more = false;
         uint32_t left = x->end - x->next;
         x->stop = x->next + (left < ROWS_OF_READ ? left : ROWS_OF_READ);
-        rc = store_read_begin(s, &r, e);
-        if (rc == ERR_OK) {
-            rc = item_each(r, x->next, take_item, x, e);
+        code = store_read_begin(s, &r, e);
+        if (code == ERR_OK) {
+            code = item_each(r, x->next, take_item, x, e);
             store_read_end(r);
         }
     }
-    return rc;
+    return code;
 }
 
 /* --- the fit --- */
@@ -104,9 +104,9 @@ static err_code each_for_fit(void *ctx, words_visit visit, void *visit_ctx, err 
 err_code words_fit_store(word_space **out, store *s, const words_fit_options *o, err *e)
 {
     words_source source = {each_for_fit, s};
-    err_code rc = words_fit(out, &source, o, e);
+    err_code code = words_fit(out, &source, o, e);
     store_forget_pages(s);
-    return rc;
+    return code;
 }
 
 /* --- encoded rows --- */
@@ -143,10 +143,12 @@ static err_code encode_rows(const words_rows *x, size_t first, size_t count, enc
         .next = (uint32_t)first, .end = (uint32_t)(first + count), .visit = encode_row, .ctx = to};
     to->words = x->words;
     to->first = first;
-    err_code rc = words_scratch_new(&to->scratch, e);
-    rc = rc == ERR_OK ? each_text(x->s, &reader, e) : rc;
+    err_code code = words_scratch_new(&to->scratch, e);
+    if (code == ERR_OK) {
+        code = each_text(x->s, &reader, e);
+    }
     words_scratch_free(to->scratch);
-    return rc;
+    return code;
 }
 
 static err_code read_rows(void *ctx, size_t first, size_t count, float *out, err *e)

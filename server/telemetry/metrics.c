@@ -161,9 +161,9 @@ err_code metrics_add_plain(metrics *m, const metric_plain *list, size_t count, e
 {
     for (size_t i = 0; i < count; i++) {
         metric *added = NULL;
-        err_code rc = metrics_add(m, list[i].info, &added, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = metrics_add(m, list[i].info, &added, e);
+        if (code != ERR_OK) {
+            return code;
         }
         *list[i].series = metric_only(added);
     }

@@ -105,15 +105,15 @@ err_code process_metrics_add(metrics *m, err *e)
         {&info_dropped, &gauges.dropped},
     };
     metric *added = NULL;
-    err_code rc = metrics_add(m, &info_build, &added, e);
-    if (rc == ERR_OK) {
+    err_code code = metrics_add(m, &info_build, &added, e);
+    if (code == ERR_OK) {
         metric_set(metric_at(added, stair_version, stair_commit, NULL), 1);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
+    if (code == ERR_OK) {
+        code = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     metric_set(gauges.started, (double)clock_now());
     return metrics_on_scrape(m, collect, NULL, e);

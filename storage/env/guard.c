@@ -85,28 +85,30 @@ static err_code refuse_link(const char *dir, const char *name, err *e)
 {
     char path[STORE_PATH_MAX];
     struct stat st;
-    err_code rc = path_join(path, dir, name, e);
-    if (rc == ERR_OK && lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        rc = err_set(e, ERR_CONFLICT, "%s is not a regular file", path);
+    err_code code = path_join(path, dir, name, e);
+    if (code == ERR_OK && lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        code = err_set(e, ERR_CONFLICT, "%s is not a regular file", path);
     }
-    return rc;
+    return code;
 }
 
 err_code guard_before(const char *dir, err *e)
 {
     err why = ERR_INIT;
-    err_code rc = refuse_link(dir, "data.mdb", e);
-    rc = rc == ERR_OK ? refuse_link(dir, "lock.mdb", e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = refuse_link(dir, "data.mdb", e);
+    if (code == ERR_OK) {
+        code = refuse_link(dir, "lock.mdb", e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     int fd = open_data(dir, O_RDONLY, &why);
     if (fd < 0) { /* a store that is yet to be made has no other users */
         return why.code == ERR_NOT_FOUND ? ERR_OK : err_set(e, why.code, "%s", why.text);
     }
-    rc = refuse_other_lock(fd, dir, identity_at(dir, "lock.mdb"), e);
+    code = refuse_other_lock(fd, dir, identity_at(dir, "lock.mdb"), e);
     (void)close(fd);
-    return rc;
+    return code;
 }
 
 /* mark gives false if another process has a mark that excludes this one. A file system without such
@@ -120,16 +122,17 @@ static bool mark(int fd, short type, off_t byte)
 err_code guard_take(guard *g, const char *dir, bool owner, err *e)
 {
     struct stat st;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     *g = GUARD_NONE;
     int fd = open_data(dir, owner ? O_RDWR : O_RDONLY, e);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        rc = err_set(e, ERR_IO, "%s/data.mdb cannot be opened twice: %s", dir, strerror(errno));
+        code = err_set(e, ERR_IO, "%s/data.mdb cannot be opened twice: %s", dir, strerror(errno));
     } else if (owner && !mark(fd, F_WRLCK, OWNER_BYTE)) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the store %s is in use by another process, and its owner.lock was deleted or "
-                     "replaced: stop that process first",
-                     dir);
+        code =
+            err_set(e, ERR_CONFLICT,
+                    "the store %s is in use by another process, and its owner.lock was deleted or "
+                    "replaced: stop that process first",
+                    dir);
     } else {
         g->data = identity_of(&st);
         g->lock = identity_at(dir, "lock.mdb");
@@ -137,14 +140,14 @@ err_code guard_take(guard *g, const char *dir, bool owner, err *e)
         if (g->lock.number != 0) {
             (void)mark(fd, F_RDLCK, byte_of(g->lock));
         }
-        rc = refuse_other_lock(fd, dir, g->lock, e);
+        code = refuse_other_lock(fd, dir, g->lock, e);
     }
-    if (rc != ERR_OK && fd >= 0) {
+    if (code != ERR_OK && fd >= 0) {
         (void)close(fd);
         fd = -1;
     }
     g->fd = fd;
-    return rc;
+    return code;
 }
 
 void guard_drop(guard *g)

@@ -70,7 +70,9 @@ err_code store_holder_find(store *s, store_holder *out, err *e)
     oldest_reader oldest = {.transaction = SIZE_MAX};
     memset(out, 0, sizeof *out);
     err_code code = path_join(path, s->dir, "lock.mdb", e);
-    code = code == ERR_OK ? store_read_begin(s, &r, e) : code;
+    if (code == ERR_OK) {
+        code = store_read_begin(s, &r, e);
+    }
     if (code != ERR_OK) {
         return code;
     }

@@ -167,9 +167,9 @@ err_code state_decode(store_state *out, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, STATE_RECORD_VERSION, "the store's state", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, STATE_RECORD_VERSION, "the store's state", e);
+    if (code != ERR_OK) {
+        return code;
     }
     const void *lineage = decode_bytes(&d, LINEAGE_BYTES);
     if (lineage != NULL) {

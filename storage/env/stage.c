@@ -31,39 +31,41 @@ static err_code remove_store(const char *folder, err *e)
                                         "train.lock"};
     char path[STORE_PATH_MAX];
     struct stat st;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode)) { /* nothing of ours lies behind a link */
         return unlink(folder) == 0 ? ERR_OK
                                    : err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
     }
-    for (size_t i = 0; rc == ERR_OK && i < sizeof files / sizeof files[0]; i++) {
-        rc = path_join(path, folder, files[i], e);
-        if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
-            rc = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
+    for (size_t i = 0; code == ERR_OK && i < sizeof files / sizeof files[0]; i++) {
+        code = path_join(path, folder, files[i], e);
+        if (code == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
+            code = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
         }
     }
-    if (rc == ERR_OK && rmdir(folder) != 0 && errno != ENOENT) {
-        rc = err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
+    if (code == ERR_OK && rmdir(folder) != 0 && errno != ENOENT) {
+        code = err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
     }
-    return rc;
+    return code;
 }
 
 err_code stage_remove(const char *dir, err *e)
 {
     char stage[STORE_PATH_MAX];
-    err_code rc = path_join(stage, dir, stage_name, e);
-    return rc == ERR_OK ? remove_store(stage, e) : rc;
+    err_code code = path_join(stage, dir, stage_name, e);
+    return code == ERR_OK ? remove_store(stage, e) : code;
 }
 
 err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e)
 {
-    err_code rc = stage_remove(dir, e);
-    rc = rc == ERR_OK ? path_join(stage, dir, stage_name, e) : rc;
-    if (rc == ERR_OK && mkdir(stage, 0700) != 0) {
-        rc = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", stage,
-                     strerror(errno));
+    err_code code = stage_remove(dir, e);
+    if (code == ERR_OK) {
+        code = path_join(stage, dir, stage_name, e);
     }
-    return rc;
+    if (code == ERR_OK && mkdir(stage, 0700) != 0) {
+        code = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", stage,
+                       strerror(errno));
+    }
+    return code;
 }
 
 void store_discard(store *owner)
@@ -78,9 +80,9 @@ void store_discard(store *owner)
 static err_code set_identity(store *staged, const store_info *owner, err *e)
 {
     store_write *w = NULL;
-    err_code rc = store_write_begin(staged, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(staged, &w, e);
+    if (code != ERR_OK) {
+        return code;
     }
     lineage_new(w->state.info.lineage);
     memset(w->state.info.external, 0, sizeof w->state.info.external);
@@ -100,25 +102,33 @@ err_code store_stage_begin(store *owner, bool merge, store **staged, err *e)
     char stage[STORE_PATH_MAX];
     store_info info;
     *staged = NULL;
-    err_code rc = store_train_lock(owner, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_train_lock(owner, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = stage_make(owner->dir, stage, e);
-    rc = rc == ERR_OK ? store_stat(owner, &info, e) : rc;
-    rc = rc == ERR_OK && merge ? env_copy(owner->env, stage, e) : rc;
+    code = stage_make(owner->dir, stage, e);
+    if (code == ERR_OK) {
+        code = store_stat(owner, &info, e);
+    }
+    if (code == ERR_OK && merge) {
+        code = env_copy(owner->env, stage, e);
+    }
     store_options options = owner->options;
     options.mode = STORE_BESIDE;
     options.create = true;
     options.no_sync = true;
-    rc = rc == ERR_OK ? store_open(staged, stage, &options, e) : rc;
-    rc = rc == ERR_OK ? set_identity(*staged, &info, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = store_open(staged, stage, &options, e);
+    }
+    if (code == ERR_OK) {
+        code = set_identity(*staged, &info, e);
+    }
+    if (code != ERR_OK) {
         store_close(*staged);
         *staged = NULL;
         store_train_unlock(owner);
         stage_remove(owner->dir, NULL); /* the next open tries again */
-        return rc;
+        return code;
     }
     hand_train_lock(owner, *staged);
     return ERR_OK;
@@ -139,19 +149,21 @@ void store_stage_abort(store *staged)
 static err_code number_flip(store *staged, err *e)
 {
     store_write *w = NULL;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (store_quota_room(staged, 1) == 0) { /* what lies beyond is kept for deletions */
-        rc = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
-                     (double)staged->options.quota_bytes / (1024 * 1024));
+        code = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
+                       (double)staged->options.quota_bytes / (1024 * 1024));
     }
-    rc = rc == ERR_OK ? store_write_begin(staged, &w, e) : rc;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = store_write_begin(staged, &w, e);
+    }
+    if (code == ERR_OK) {
         w->state.info.seq++;
         w->state.info.data_seq = w->state.info.seq;
-        rc = store_write_commit(w, e);
+        code = store_write_commit(w, e);
     }
-    int lmdb = rc == ERR_OK ? mdb_env_sync(staged->env, 1) : 0;
-    return rc == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : rc;
+    int lmdb = code == ERR_OK ? mdb_env_sync(staged->env, 1) : 0;
+    return code == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : code;
 }
 
 /* Both environments are closed, so that nobody here joins the old lock file with the new data. */
@@ -160,39 +172,49 @@ err_code stage_replace(const char *dir, err *e)
     char stage[STORE_PATH_MAX], from[STORE_PATH_MAX], to[STORE_PATH_MAX], lock[STORE_PATH_MAX];
     int fd = -1;
     long holder = 0;
-    err_code rc = path_join(stage, dir, stage_name, e);
-    rc = rc == ERR_OK ? path_join(from, stage, "data.mdb", e) : rc;
-    rc = rc == ERR_OK ? path_join(to, dir, "data.mdb", e) : rc;
-    rc = rc == ERR_OK ? path_join(lock, dir, "lock.mdb", e) : rc;
-    rc = rc == ERR_OK ? lock_file(dir, "open.lock", false, true, &fd, &holder, e) : rc;
-    if (rc == ERR_OK && unlink(lock) != 0 && errno != ENOENT) {
-        rc = err_set(e, ERR_IO, "removing %s: %s", lock, strerror(errno));
+    err_code code = path_join(stage, dir, stage_name, e);
+    if (code == ERR_OK) {
+        code = path_join(from, stage, "data.mdb", e);
     }
-    if (rc == ERR_OK && rename(from, to) != 0) {
-        rc = err_set(e, ERR_IO, "renaming %s: %s", from, strerror(errno));
+    if (code == ERR_OK) {
+        code = path_join(to, dir, "data.mdb", e);
     }
-    rc = rc == ERR_OK ? path_sync(dir, e) : rc;
+    if (code == ERR_OK) {
+        code = path_join(lock, dir, "lock.mdb", e);
+    }
+    if (code == ERR_OK) {
+        code = lock_file(dir, "open.lock", false, true, &fd, &holder, e);
+    }
+    if (code == ERR_OK && unlink(lock) != 0 && errno != ENOENT) {
+        code = err_set(e, ERR_IO, "removing %s: %s", lock, strerror(errno));
+    }
+    if (code == ERR_OK && rename(from, to) != 0) {
+        code = err_set(e, ERR_IO, "renaming %s: %s", from, strerror(errno));
+    }
+    if (code == ERR_OK) {
+        code = path_sync(dir, e);
+    }
     if (fd >= 0) {
         close(fd);
     }
     stage_remove(dir, NULL); /* the next open tries again */
-    return rc;
+    return code;
 }
 
 err_code store_stage_flip(store *owner, store *staged, err *e)
 {
-    err_code rc = number_flip(staged, e);
-    if (rc != ERR_OK) {
+    err_code code = number_flip(staged, e);
+    if (code != ERR_OK) {
         store_stage_abort(staged);
-        return rc;
+        return code;
     }
     hand_train_lock(staged, owner);
     store_close(staged);
     exclusive_begin(owner);
     env_close(owner);
-    rc = stage_replace(owner->dir, e);
-    err_code opened = env_open(owner, false, rc == ERR_OK ? e : NULL);
+    code = stage_replace(owner->dir, e);
+    err_code opened = env_open(owner, false, code == ERR_OK ? e : NULL);
     exclusive_end(owner);
     store_train_unlock(owner);
-    return rc != ERR_OK ? rc : opened;
+    return code != ERR_OK ? code : opened;
 }

@@ -23,12 +23,12 @@
 static err_code own(store *s, err *e)
 {
     long holder = 0;
-    err_code rc = lock_file(s->dir, "owner.lock", false, false, &s->owner_fd, &holder, e);
-    if (rc == ERR_CONFLICT) {
+    err_code code = lock_file(s->dir, "owner.lock", false, false, &s->owner_fd, &holder, e);
+    if (code == ERR_CONFLICT) {
         return err_set(e, ERR_CONFLICT, "the store %s is in use by process %ld: stop it first",
                        s->dir, holder);
     }
-    return rc;
+    return code;
 }
 
 err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
@@ -38,18 +38,18 @@ err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
     if (*fd < 0 || file_is(s->dir, name, *fd)) {
         return ERR_OK;
     }
-    err_code rc = lock_file(s->dir, name, false, false, &again, &holder, e);
-    if (rc == ERR_CONFLICT) {
+    err_code code = lock_file(s->dir, name, false, false, &again, &holder, e);
+    if (code == ERR_CONFLICT) {
         return err_set(e, ERR_UNAVAILABLE,
                        "%s was deleted or replaced while this process has the store open, and "
                        "process %ld has it now: nothing was stored",
                        name, holder);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         close(*fd);
         *fd = again;
     }
-    return rc;
+    return code;
 }
 
 static err_code prepare_folder(const store *s, err *e)
@@ -64,9 +64,9 @@ static err_code prepare_folder(const store *s, err *e)
 static err_code leave_snapshot(store *s, err *e)
 {
     store_write *w = NULL;
-    err_code rc = store_write_begin(s, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(s, &w, e);
+    if (code != ERR_OK) {
+        return code;
     }
     if (!w->state.snapshot) {
         store_write_abort(w);
@@ -94,24 +94,32 @@ err_code store_open(store **out, const char *dir, const store_options *options, 
     pthread_cond_init(&s->quiet, NULL);
     turn_init(&s->writing);
     s->dir = mem_string(dir, strlen(dir));
-    err_code rc = s->dir != NULL ? ERR_OK : err_nomem(e, "a store");
+    err_code code = s->dir != NULL ? ERR_OK : err_nomem(e, "a store");
     bool create = options->create && options->mode != STORE_READ;
-    rc = rc == ERR_OK ? prepare_folder(s, e) : rc;
-    if (rc == ERR_OK && options->mode == STORE_OWNER) {
-        rc = own(s, e);
+    if (code == ERR_OK) {
+        code = prepare_folder(s, e);
     }
-    rc = rc == ERR_OK && options->training ? store_train_lock(s, e) : rc;
-    rc = rc == ERR_OK ? env_open(s, create, e) : rc;
-    rc = rc == ERR_OK && create && !options->no_sync ? path_sync(s->dir, e) : rc;
-    if (rc == ERR_OK && options->mode != STORE_READ) {
+    if (code == ERR_OK && options->mode == STORE_OWNER) {
+        code = own(s, e);
+    }
+    if (code == ERR_OK && options->training) {
+        code = store_train_lock(s, e);
+    }
+    if (code == ERR_OK) {
+        code = env_open(s, create, e);
+    }
+    if (code == ERR_OK && create && !options->no_sync) {
+        code = path_sync(s->dir, e);
+    }
+    if (code == ERR_OK && options->mode != STORE_READ) {
         (void)store_reader_check(s);
     }
-    if (rc == ERR_OK && options->mode == STORE_OWNER) {
-        rc = leave_snapshot(s, e);
+    if (code == ERR_OK && options->mode == STORE_OWNER) {
+        code = leave_snapshot(s, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         store_close(s);
-        return rc;
+        return code;
     }
     *out = s;
     return ERR_OK;
@@ -286,11 +294,11 @@ void store_read_end(store_read *r)
 err_code state_read(store_read *r, store_state *out, err *e)
 {
     slice record;
-    err_code rc = schema_get(r, DB_META, slice_of("state"), &record, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = schema_get(r, DB_META, slice_of("state"), &record, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "the store has no state record");
     }
-    return rc == ERR_OK ? state_decode(out, record, e) : rc;
+    return code == ERR_OK ? state_decode(out, record, e) : code;
 }
 
 static uint64_t room_below(store *s, uint64_t bound, uint64_t enough)
@@ -347,9 +355,9 @@ err_code store_read_stat(store_read *r, store_info *out, err *e)
             (const store_write *)((const char *)r - offsetof(store_write, reads));
         *out = w->state.info;
     } else {
-        err_code rc = state_read(r, &state, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = state_read(r, &state, e);
+        if (code != ERR_OK) {
+            return code;
         }
         *out = state.info;
     }
@@ -361,12 +369,12 @@ err_code store_stat(store *s, store_info *out, err *e)
 {
     store_read *r = NULL;
     memset(out, 0, sizeof *out);
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = store_read_stat(r, out, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = store_read_stat(r, out, e);
         store_read_end(r);
     }
-    return rc;
+    return code;
 }
 
 /* --- training --- */
@@ -374,13 +382,13 @@ err_code store_stat(store *s, store_info *out, err *e)
 err_code store_train_lock(store *s, err *e)
 {
     long holder = 0;
-    err_code rc = lock_file(s->dir, "train.lock", false, false, &s->train_fd, &holder, e);
-    if (rc == ERR_CONFLICT) {
+    err_code code = lock_file(s->dir, "train.lock", false, false, &s->train_fd, &holder, e);
+    if (code == ERR_CONFLICT) {
         return err_set(e, ERR_CONFLICT,
                        "a training of the store %s, or an import into it, runs in process %ld",
                        s->dir, holder);
     }
-    return rc;
+    return code;
 }
 
 void store_train_unlock(store *s)
@@ -398,9 +406,9 @@ bool store_train_running(store *s)
     if (s->train_fd >= 0) {
         return true;
     }
-    err_code rc = lock_file(s->dir, "train.lock", true, false, &fd, &holder, NULL);
-    if (rc == ERR_OK) {
+    err_code code = lock_file(s->dir, "train.lock", true, false, &fd, &holder, NULL);
+    if (code == ERR_OK) {
         close(fd);
     }
-    return rc == ERR_CONFLICT;
+    return code == ERR_CONFLICT;
 }

@@ -66,9 +66,9 @@ err_code has_data(const char *dir, err *e)
 {
     char path[STORE_PATH_MAX];
     struct stat st;
-    err_code rc = path_join(path, dir, "data.mdb", e);
-    return rc != ERR_OK || stat(path, &st) == 0
-               ? rc
+    err_code code = path_join(path, dir, "data.mdb", e);
+    return code != ERR_OK || stat(path, &st) == 0
+               ? code
                : err_set(e, ERR_NOT_FOUND,
                          "no store in %s: make one with stair import or stair serve", dir);
 }
@@ -92,9 +92,9 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
     char path[STORE_PATH_MAX];
     *fd = -1;
     *holder = 0;
-    err_code rc = path_join(path, dir, name, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = path_join(path, dir, name, e);
+    if (code != ERR_OK) {
+        return code;
     }
     int how = (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
     int locked = 0, opened = -1, tries = 0;
@@ -294,7 +294,9 @@ static err_code open_locks(store *s, int *fd, err *e)
     err_code code = lock_file(s->dir, "open.lock", true, true, fd, &holder, e);
     if (code == ERR_OK && s->options.mode != STORE_READ) {
         code = path_join(path, s->dir, "open.lock", e);
-        code = code == ERR_OK ? turn_open(&s->writing, path, e) : code;
+        if (code == ERR_OK) {
+            code = turn_open(&s->writing, path, e);
+        }
     }
     return code;
 }
@@ -346,37 +348,45 @@ static void remove_made(const store *s)
 static err_code open_guarded(store *s, bool create, err *e)
 {
     bool made = create && has_data(s->dir, NULL) == ERR_NOT_FOUND;
-    err_code rc = guard_before(s->dir, e);
-    rc = rc == ERR_OK && !create ? has_data(s->dir, e) : rc;
-    rc = rc == ERR_OK ? map_data(s, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = guard_before(s->dir, e);
+    if (code == ERR_OK && !create) {
+        code = has_data(s->dir, e);
+    }
+    if (code == ERR_OK) {
+        code = map_data(s, e);
+    }
+    if (code != ERR_OK) {
         if (made) {
             remove_made(s);
         }
-        return rc;
+        return code;
     }
-    rc = guard_take(&s->files, s->dir, s->options.mode == STORE_OWNER, e);
+    code = guard_take(&s->files, s->dir, s->options.mode == STORE_OWNER, e);
     turn_take(&s->writing);
-    rc = rc == ERR_OK ? open_content(s, create, e) : rc;
+    if (code == ERR_OK) {
+        code = open_content(s, create, e);
+    }
     turn_give(&s->writing);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         env_close(s);
     }
-    if (rc != ERR_OK && made) {
+    if (code != ERR_OK && made) {
         remove_made(s);
     }
-    return rc;
+    return code;
 }
 
 err_code env_open(store *s, bool create, err *e)
 {
     int fd = -1;
-    err_code rc = open_locks(s, &fd, e);
-    rc = rc == ERR_OK ? open_guarded(s, create, e) : rc;
+    err_code code = open_locks(s, &fd, e);
+    if (code == ERR_OK) {
+        code = open_guarded(s, create, e);
+    }
     if (fd >= 0) {
         close(fd);
     }
-    return rc;
+    return code;
 }
 
 err_code env_copy(MDB_env *env, const char *to, err *e)

@@ -38,17 +38,17 @@ static void leave_turn(store *s)
 err_code store_write_begin(store *s, store_write **out, err *e)
 {
     *out = NULL;
-    err_code rc = may_write(s, e);
-    store_write *w = rc == ERR_OK ? mem_array(1, sizeof *w) : NULL;
+    err_code code = may_write(s, e);
+    store_write *w = code == ERR_OK ? mem_array(1, sizeof *w) : NULL;
     if (w == NULL) {
-        return rc != ERR_OK ? rc : err_nomem(e, "a write");
+        return code != ERR_OK ? code : err_nomem(e, "a write");
     }
     int lmdb = 0;
     for (int attempt = 0; attempt < 2; attempt++) {
-        rc = store_enter(s, e);
-        if (rc != ERR_OK) {
+        code = store_enter(s, e);
+        if (code != ERR_OK) {
             mem_free(w);
-            return rc;
+            return code;
         }
         turn_take(&s->writing);
         lmdb = mdb_txn_begin(s->env, NULL, 0, &w->txn);
@@ -69,10 +69,10 @@ err_code store_write_begin(store *s, store_write **out, err *e)
     w->reads.owner = s;
     w->reads.txn = w->txn;
     w->reads.lent = true;
-    rc = state_read(&w->reads, &w->state, e);
-    if (rc != ERR_OK) {
+    code = state_read(&w->reads, &w->state, e);
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     *out = w;
     return ERR_OK;
@@ -123,13 +123,13 @@ static bool still_at(store *s, uint64_t seq)
 /* What another process might have got hold of under a deleted name is not written to. */
 static err_code still_ours(store *s, err *e)
 {
-    err_code rc = guard_check(&s->files, s->dir, e);
-    if (rc != ERR_OK) {
+    err_code code = guard_check(&s->files, s->dir, e);
+    if (code != ERR_OK) {
         atomic_store(&s->broken, true); /* opening anew is safe, if nobody else is there */
-        return rc;
+        return code;
     }
-    rc = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
-    return rc == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : rc;
+    code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
+    return code == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : code;
 }
 
 err_code store_write_commit(store_write *w, err *e)
@@ -137,14 +137,18 @@ err_code store_write_commit(store_write *w, err *e)
     store *s = w->owner;
     unsigned char record[STATE_RECORD_BYTES];
     store_state before;
-    err_code rc = still_ours(s, e);
-    rc = rc == ERR_OK ? state_read(&w->reads, &before, e) : rc;
+    err_code code = still_ours(s, e);
+    if (code == ERR_OK) {
+        code = state_read(&w->reads, &before, e);
+    }
     state_encode(&w->state, record);
     slice value = {(const char *)record, sizeof record};
-    rc = rc == ERR_OK ? schema_put(w, DB_META, slice_of("state"), value, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_META, slice_of("state"), value, e);
+    }
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     int lmdb = mdb_txn_commit(w->txn);
     if (lmdb == 0) {
@@ -153,15 +157,15 @@ err_code store_write_commit(store_write *w, err *e)
         return ERR_OK;
     }
     if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
-        rc = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
+        code = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
     } else {
         atomic_store(&s->broken, true);
-        rc = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
-                     mdb_strerror(lmdb));
+        code = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
+                       mdb_strerror(lmdb));
     }
     mem_free(w);
     leave_turn(s);
-    return rc;
+    return code;
 }
 
 err_code store_reopen(store *s, store_info *out, err *e)
@@ -169,11 +173,13 @@ err_code store_reopen(store *s, store_info *out, err *e)
     memset(out, 0, sizeof *out);
     exclusive_begin(s);
     env_close(s);
-    err_code rc = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
-    rc = rc == ERR_OK ? env_open(s, false, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
+    if (code == ERR_OK) {
+        code = env_open(s, false, e);
+    }
+    if (code == ERR_OK) {
         atomic_store(&s->broken, false);
     }
     exclusive_end(s);
-    return rc == ERR_OK ? store_stat(s, out, e) : rc;
+    return code == ERR_OK ? store_stat(s, out, e) : code;
 }

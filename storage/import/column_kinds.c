@@ -169,7 +169,9 @@ err_code column_kinds_decide(import_state *s, import_columns *columns,
     delimited *d = NULL;
     memset(rules, 0, DELIMITED_COLUMNS_MAX * sizeof *rules);
     err_code code = import_open_table(s, s->options->items, true, &d, e);
-    code = code == ERR_OK ? decide(s, d, columns, rules, e) : code;
+    if (code == ERR_OK) {
+        code = decide(s, d, columns, rules, e);
+    }
     delimited_close(d);
     return code;
 }

@@ -171,11 +171,15 @@ static err_code read_record(delimited *d, bool *end, err *e)
         } else if (byte == '"' && d->quotes && d->length == start && !d->last_quoted) {
             d->from++;
             code = read_quoted(d, e);
-            code = code == ERR_OK ? after_quoted(d, e) : code;
+            if (code == ERR_OK) {
+                code = after_quoted(d, e);
+            }
         } else {
             code = add_run(d, e);
         }
-        code = code == ERR_OK ? peek_byte(d, &byte, e) : code;
+        if (code == ERR_OK) {
+            code = peek_byte(d, &byte, e);
+        }
     }
     if (code != ERR_OK || *end) {
         return code;
@@ -370,7 +374,9 @@ static err_code take_names(delimited *d, const char *header, err *e)
     for (const char *at = header; code == ERR_OK; at++) {
         size_t length = strcspn(at, ",");
         code = add_bytes(d, at, length, e);
-        code = code == ERR_OK ? end_field(d, &start, e) : code;
+        if (code == ERR_OK) {
+            code = end_field(d, &start, e);
+        }
         at += length;
         if (*at == '\0') {
             break;

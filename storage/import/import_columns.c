@@ -207,9 +207,15 @@ err_code import_columns_find(import_columns *out, import_state *s, bool items, c
     memset(out->at, 0xff, sizeof out->at);
     out->count = delimited_columns(d);
     err_code code = check_header(s, items, d, e);
-    code = code == ERR_OK ? bind_names(out, s, items, d, e) : code;
-    code = code == ERR_OK ? settle_unknown(out, s, items, d, e) : code;
-    code = code == ERR_OK ? check_needed(out, items, e) : code;
+    if (code == ERR_OK) {
+        code = bind_names(out, s, items, d, e);
+    }
+    if (code == ERR_OK) {
+        code = settle_unknown(out, s, items, d, e);
+    }
+    if (code == ERR_OK) {
+        code = check_needed(out, items, e);
+    }
     if (code == ERR_OK && !items) {
         code = check_options(out, s->options, e);
     }

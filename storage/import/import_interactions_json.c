@@ -79,7 +79,9 @@ static err_code read_plain(import_state *s, const json_t *document, uint64_t lin
     if (json_object_get(document, "split") != NULL) {
         code = note_split(s, "split", e);
     }
-    code = code == ERR_OK ? check_time(s, document, e) : code;
+    if (code == ERR_OK) {
+        code = check_time(s, document, e);
+    }
     if (code != ERR_OK) {
         return code;
     }
@@ -148,7 +150,9 @@ static err_code read_members(import_state *s, json_members *members, const json_
     json_object_foreach((json_t *)document, name, value)
     {
         json_member *m = NULL;
-        code = code == ERR_OK ? json_members_find(members, name, &m, e) : code;
+        if (code == ERR_OK) {
+            code = json_members_find(members, name, &m, e);
+        }
         if (code == ERR_OK && roles.of[m->meaning.role] != m) {
             code = settle(s, m, value, cells, e);
         }
@@ -225,8 +229,12 @@ err_code import_interactions_jsonl(import_state *s, text_source *source, size_t 
                        s->files[file]);
     }
     err_code code = jsonl_open(&lines, source, e);
-    code = code == ERR_OK ? json_members_new(&members, s, false, e) : code;
-    code = code == ERR_OK ? read_lines(s, lines, members, file, e) : code;
+    if (code == ERR_OK) {
+        code = json_members_new(&members, s, false, e);
+    }
+    if (code == ERR_OK) {
+        code = read_lines(s, lines, members, file, e);
+    }
     if (code == ERR_OK) {
         json_members_tell(members, s->files[file]);
     }

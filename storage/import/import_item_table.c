@@ -198,8 +198,12 @@ err_code import_items_table(import_state *s, text_source *source, err *e)
             err_context(e, "%s:1", path);
         }
     }
-    code = code == ERR_OK ? column_kinds_decide(s, &t->columns, t->rules, e) : code;
-    code = code == ERR_OK ? read_lines(t, e) : code;
+    if (code == ERR_OK) {
+        code = column_kinds_decide(s, &t->columns, t->rules, e);
+    }
+    if (code == ERR_OK) {
+        code = read_lines(t, e);
+    }
     delimited_close(t->d);
     mem_free(t);
     return code;

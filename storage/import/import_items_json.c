@@ -45,7 +45,9 @@ static err_code read_line(import_state *s, json_members *members, const json_t *
         return read_item(s, document, line, e);
     }
     err_code code = item_members_translate(&own, s, members, document, e);
-    code = code == ERR_OK ? read_item(s, own, line, e) : code;
+    if (code == ERR_OK) {
+        code = read_item(s, own, line, e);
+    }
     json_decref(own);
     return code;
 }
@@ -91,8 +93,12 @@ err_code import_items_jsonl(import_state *s, text_source *source, err *e)
                        path);
     }
     err_code code = jsonl_open(&file, source, e);
-    code = code == ERR_OK ? json_members_new(&members, s, true, e) : code;
-    code = code == ERR_OK ? read_lines(s, file, members, e) : code;
+    if (code == ERR_OK) {
+        code = json_members_new(&members, s, true, e);
+    }
+    if (code == ERR_OK) {
+        code = read_lines(s, file, members, e);
+    }
     if (code == ERR_OK) {
         json_members_tell(members, path);
     }

@@ -14,7 +14,9 @@ static err_code read_number(double number, const time_reading *how, int64_t *sec
 {
     err why = ERR_INIT;
     err_code code = timestamp_from_number(number * how->unit, seconds, &why);
-    code = code == ERR_OK ? timestamp_check(*seconds, how->now, &why) : code;
+    if (code == ERR_OK) {
+        code = timestamp_check(*seconds, how->now, &why);
+    }
     if (code == ERR_OK) {
         return ERR_OK;
     }
@@ -57,6 +59,8 @@ err_code cell_time(slice cell, const time_reading *how, int64_t *seconds, err *e
         *seconds = has_offset ? *seconds : time_zone_to_utc(how->zone, *seconds);
         code = ERR_OK;
     }
-    code = code == ERR_OK ? timestamp_check(*seconds, how->now, &why) : code;
+    if (code == ERR_OK) {
+        code = timestamp_check(*seconds, how->now, &why);
+    }
     return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", why.text);
 }

@@ -112,7 +112,9 @@ static err_code add_entries(translation *t, json_t *list, const json_t *value, b
         json_array_foreach(entry, inner, leaf)
         {
             *nested = *nested || json_is_array(leaf) || is_foreign_entry(leaf, numbers);
-            code = code == ERR_OK && !*nested ? add_entry(t, list, leaf, e) : code;
+            if (code == ERR_OK && !*nested) {
+                code = add_entry(t, list, leaf, e);
+            }
         }
         *nested = *nested || is_foreign_entry(entry, numbers);
         if (code == ERR_OK && !*nested && !json_is_array(entry)) {
@@ -342,7 +344,9 @@ static err_code read_attributes(translation *t, json_member *m, const json_t *va
     m->used++;
     json_object_foreach((json_t *)value, name, member)
     {
-        code = code == ERR_OK ? read_attribute(t, m, name, member, e) : code;
+        if (code == ERR_OK) {
+            code = read_attribute(t, m, name, member, e);
+        }
     }
     return code;
 }
@@ -390,7 +394,9 @@ static err_code translate(translation *t, json_members *members, const json_t *d
     json_object_foreach((json_t *)document, name, value)
     {
         json_member *m = NULL;
-        code = code == ERR_OK ? json_members_find(members, name, &m, e) : code;
+        if (code == ERR_OK) {
+            code = json_members_find(members, name, &m, e);
+        }
         if (code == ERR_OK) {
             bool has_role = m->meaning.role != ROLE_NONE && roles.of[m->meaning.role] == m;
             code = has_role ? read_role(t, m, value, e) : read_other(t, m, value, e);

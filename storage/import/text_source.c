@@ -309,7 +309,9 @@ err_code text_source_take(text_source **out, FILE *file, const char *name, err *
         code = err_nomem(e, "a file's reader");
     } else {
         code = look_at_packing(t, e);
-        code = code == ERR_OK ? look_at_encoding(t, e) : code;
+        if (code == ERR_OK) {
+            code = look_at_encoding(t, e);
+        }
         if (code != ERR_OK) {
             err_context(e, "%s", name);
         }

@@ -179,17 +179,21 @@ static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err 
     }
     encoder bytes;
     encoder_init(&bytes, OP_BYTES_MAX);
-    err_code rc = keep_accepted(x, &logged, e);
+    err_code code = keep_accepted(x, &logged, e);
     op_write(&logged, &bytes);
-    rc = rc == ERR_OK ? encoder_check(&bytes, "write", e) : rc;
+    if (code == ERR_OK) {
+        code = encoder_check(&bytes, "write", e);
+    }
     oplog_entry entry = {.seq = x->seq,
                          .time = x->w->state.clock,
                          .user_rows = user_rows,
                          .item_rows = item_rows,
                          .op = encoder_slice(&bytes)};
-    rc = rc == ERR_OK ? oplog_put(x->w, &entry, &x->scratch, e) : rc;
+    if (code == ERR_OK) {
+        code = oplog_put(x->w, &entry, &x->scratch, e);
+    }
     encoder_fini(&bytes);
-    return rc;
+    return code;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -208,9 +212,9 @@ static err_code keep_answer(applying *x, err *e)
         return ERR_OK;
     }
     if (o->render != NULL) {
-        err_code rc = o->render(o, result, &result->memory, &result->status, &result->body, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = o->render(o, result, &result->memory, &result->status, &result->body, e);
+        if (code != ERR_OK) {
+            return code;
         }
     }
     uint32_t unique = 0;
@@ -247,13 +251,13 @@ static err_code replay(applying *x, bool *done, err *e)
     if (o->idempotency_key.at == NULL) {
         return ERR_OK;
     }
-    err_code rc = idempotency_get(x->r, o->idempotency_key, &result->memory, &record, e);
-    if (rc == ERR_NOT_FOUND ||
-        (rc == ERR_OK && idempotency_expired(x->w->state.clock, o->time, record.time))) {
+    err_code code = idempotency_get(x->r, o->idempotency_key, &result->memory, &record, e);
+    if (code == ERR_NOT_FOUND ||
+        (code == ERR_OK && idempotency_expired(x->w->state.clock, o->time, record.time))) {
         return ERR_OK;
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     *done = true;
     if (memcmp(record.hash, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES) != 0) {
@@ -287,17 +291,17 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
     x.seq = info->seq + 1;
     w->state.clock = idempotency_clock(w->state.clock, o->time);
-    err_code rc = replay(&x, &done, e);
-    if (rc != ERR_OK || done) {
+    err_code code = replay(&x, &done, e);
+    if (code != ERR_OK || done) {
         goto cleanup;
     }
-    rc = apply_entries(&x, e);
-    if (rc != ERR_OK) {
+    code = apply_entries(&x, e);
+    if (code != ERR_OK) {
         goto cleanup;
     }
     judge(&x);
     if (result->accepted > 0) {
-        rc = log_op(&x, user_rows, item_rows, e);
+        code = log_op(&x, user_rows, item_rows, e);
         info->seq = x.seq;
         if (!apply_of_generation(o->kind)) {
             info->data_seq = x.seq;
@@ -307,11 +311,15 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
         result->changes.seq = x.seq;
     }
     result->seq = info->seq;
-    rc = rc == ERR_OK ? keep_answer(&x, e) : rc;
+    if (code == ERR_OK) {
+        code = keep_answer(&x, e);
+    }
 cleanup:
-    rc = rc == ERR_OK ? idempotency_trim(w, e) : rc;
+    if (code == ERR_OK) {
+        code = idempotency_trim(w, e);
+    }
     encoder_fini(&x.scratch);
-    return rc;
+    return code;
 }
 
 /* --- messages --- */
@@ -332,41 +340,41 @@ static err_code apply_message_in(store_write *w, const apply_message *m, apply_r
         return err_set(e, ERR_CONFLICT,
                        "this store belongs to a cluster, whose nodes alone write to it");
     }
-    err_code rc = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;
-    for (size_t i = 0; i < m->count && rc == ERR_OK; i++) {
+    err_code code = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;
+    for (size_t i = 0; i < m->count && code == ERR_OK; i++) {
         if (repeat) {
             fail_result(&results[i], ERR_CONFLICT, "the message was applied before");
             results[i].dropped = true;
         } else {
             clear_result(&results[i]);
-            rc = apply_in(w, m->ops[i], &results[i], e);
+            code = apply_in(w, m->ops[i], &results[i], e);
         }
     }
     if (m->position.at != NULL) {
         memset(w->state.info.external, 0, sizeof w->state.info.external);
         memcpy(w->state.info.external, m->position.at, m->position.length);
     }
-    return rc;
+    return code;
 }
 
 static err_code attempt(store *s, const apply_message *messages, size_t count,
                         apply_result *results, err *e)
 {
     store_write *w = NULL;
-    err_code rc = store_write_begin(s, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(s, &w, e);
+    if (code != ERR_OK) {
+        return code;
     }
     size_t ops = 0;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        rc = apply_message_in(w, &messages[i], results + ops, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        code = apply_message_in(w, &messages[i], results + ops, e);
         ops += messages[i].count;
     }
-    rc =
-        rc == ERR_OK ? oplog_trim(w, ops, e) : rc; /* of this machine alone: by its configuration */
-    if (rc != ERR_OK) {
+    code = code == ERR_OK ? oplog_trim(w, ops, e)
+                          : code; /* of this machine alone: by its configuration */
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     return store_write_commit(w, e);
 }
@@ -398,17 +406,17 @@ err_code apply_messages(store *s, const apply_message *messages, size_t count,
                         apply_result *results, err *e)
 {
     err why = ERR_INIT;
-    err_code rc = attempt(s, messages, count, results, &why);
+    err_code code = attempt(s, messages, count, results, &why);
     for (size_t i = 0; i < count; i++) {
         const apply_message *m = &messages[i];
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             after_commit(s, m->ops, m->count, results);
         } else {
-            fail_all(results, m->count, rc, why.text);
+            fail_all(results, m->count, code, why.text);
         }
         results += m->count;
     }
-    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
+    return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", why.text);
 }
 
 /* --- a group of this machine's own --- */
@@ -456,12 +464,14 @@ static err_code attempt_ops(store *s, const op *const *ops, size_t count, apply_
                             err *e)
 {
     const apply_message group = {.ops = ops, .count = count};
-    err_code rc = quota_check(s, ops, count, e);
-    rc = rc == ERR_OK ? attempt(s, &group, 1, results, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = quota_check(s, ops, count, e);
+    if (code == ERR_OK) {
+        code = attempt(s, &group, 1, results, e);
+    }
+    if (code == ERR_OK) {
         after_commit(s, ops, count, results);
     }
-    return rc;
+    return code;
 }
 
 /* make_room lets the log give way first in a store that is full. Its pages are free for the next
@@ -483,12 +493,12 @@ static bool make_room(store *s)
 static err_code attempt_alone(store *s, const op *o, apply_result *result, err *e)
 {
     err why = ERR_INIT;
-    err_code rc = attempt_ops(s, &o, 1, result, &why);
-    if (rc == ERR_FULL && make_room(s)) {
+    err_code code = attempt_ops(s, &o, 1, result, &why);
+    if (code == ERR_FULL && make_room(s)) {
         why = (err)ERR_INIT;
-        rc = attempt_ops(s, &o, 1, result, &why);
+        code = attempt_ops(s, &o, 1, result, &why);
     }
-    return rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text);
+    return code == ERR_OK ? code : err_set(e, code, "%s", why.text);
 }
 
 static bool local_failure(err_code code)
@@ -499,37 +509,37 @@ static bool local_failure(err_code code)
 err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results, err *e)
 {
     err first = ERR_INIT;
-    err_code rc = attempt_ops(s, ops, count, results, &first);
-    if (rc == ERR_FULL && store_reader_check(s) > 0) {
-        rc = attempt_ops(s, ops, count, results, &first); /* a process that died held pages */
+    err_code code = attempt_ops(s, ops, count, results, &first);
+    if (code == ERR_FULL && store_reader_check(s) > 0) {
+        code = attempt_ops(s, ops, count, results, &first); /* a process that died held pages */
     }
-    bool alone = local_failure(rc);
+    bool alone = local_failure(code);
     for (size_t i = 0; alone && i < count; i++) {
         err why = ERR_INIT;
-        rc = attempt_alone(s, ops[i], &results[i], &why);
-        if (rc == ERR_OK) {
+        code = attempt_alone(s, ops[i], &results[i], &why);
+        if (code == ERR_OK) {
             continue;
         }
-        fail_result(&results[i], rc, why.text);
-        if (!local_failure(rc)) {
+        fail_result(&results[i], code, why.text);
+        if (!local_failure(code)) {
             fail_all(results + i + 1, count - i - 1,
-                     rc == ERR_OUTCOME_UNKNOWN ? ERR_UNAVAILABLE : rc, why.text);
-            return err_set(e, rc, "%s", why.text);
+                     code == ERR_OUTCOME_UNKNOWN ? ERR_UNAVAILABLE : code, why.text);
+            return err_set(e, code, "%s", why.text);
         }
-        rc = ERR_OK;
+        code = ERR_OK;
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         return ERR_OK;
     }
-    fail_all(results, count, rc, first.text);
-    return err_set(e, rc, "%s", first.text);
+    fail_all(results, count, code, first.text);
+    return err_set(e, code, "%s", first.text);
 }
 
 err_code apply_one(store *s, const op *o, apply_result *result, err *e)
 {
-    err_code rc = apply_group(s, &o, 1, result, e);
-    if (rc == ERR_OK && result->code != ERR_OK) {
-        rc = err_set(e, result->code, "%s", result->detail);
+    err_code code = apply_group(s, &o, 1, result, e);
+    if (code == ERR_OK && result->code != ERR_OK) {
+        code = err_set(e, result->code, "%s", result->detail);
     }
-    return rc;
+    return code;
 }

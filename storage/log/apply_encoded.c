@@ -18,15 +18,15 @@
 static err_code register_modality(applying *x, const feature *f, uint8_t *number, err *e)
 {
     bool is_new = false;
-    err_code rc = modality_number(x->w, f->modality, f->width, number, &is_new, e);
-    change *c = rc == ERR_OK && is_new ? apply_change(x) : NULL;
+    err_code code = modality_number(x->w, f->modality, f->width, number, &is_new, e);
+    change *c = code == ERR_OK && is_new ? apply_change(x) : NULL;
     if (c != NULL) {
         c->kind = CHANGE_MODALITY;
         c->registered.number = *number;
         c->registered.width = f->width;
         c->registered.name = f->modality;
     }
-    return rc;
+    return code;
 }
 
 static err_code report(applying *x, const stored_item *it, err *e)
@@ -51,9 +51,9 @@ static err_code report(applying *x, const stored_item *it, err *e)
                         .attribute_count = it->attribute_count};
     c->kind = CHANGE_ITEM;
     c->item = ci;
-    err_code rc = features_get(x->r, it->row, &x->result->memory, &ci->features, &count, e);
+    err_code code = features_get(x->r, it->row, &x->result->memory, &ci->features, &count, e);
     ci->feature_count = (uint32_t)count;
-    return rc;
+    return code;
 }
 
 /* take_away removes the vector that an encoder made; one that was given stays. */
@@ -62,12 +62,12 @@ static err_code take_away(applying *x, const stored_item *it, slice name, bool *
     modality known;
     err why = ERR_INIT;
     *changed = false;
-    err_code rc = modality_find(x->r, name, &known, &why);
-    if (rc == ERR_NOT_FOUND || (rc == ERR_OK && it->encoded_hash == 0)) {
+    err_code code = modality_find(x->r, name, &known, &why);
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && it->encoded_hash == 0)) {
         return ERR_OK;
     }
-    return rc == ERR_OK ? feature_remove(x->w, it->row, known.number, changed, e)
-                        : err_set(e, rc, "%s", why.text);
+    return code == ERR_OK ? feature_remove(x->w, it->row, known.number, changed, e)
+                          : err_set(e, code, "%s", why.text);
 }
 
 static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
@@ -75,16 +75,20 @@ static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
     const feature *f = &given->features[0];
     uint8_t number = 0;
     bool changed = true;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (f->data != NULL) {
-        rc = register_modality(x, f, &number, e);
-        rc = rc == ERR_OK ? feature_put(x->w, it->row, number, f, e) : rc;
+        code = register_modality(x, f, &number, e);
+        if (code == ERR_OK) {
+            code = feature_put(x->w, it->row, number, f, e);
+        }
     } else {
-        rc = take_away(x, it, f->modality, &changed, e);
+        code = take_away(x, it, f->modality, &changed, e);
     }
     it->encoded_hash = given->text_hash;
-    rc = rc == ERR_OK ? item_put(x->w, it, e) : rc;
-    return rc == ERR_OK && changed ? report(x, it, e) : rc;
+    if (code == ERR_OK) {
+        code = item_put(x->w, it, e);
+    }
+    return code == ERR_OK && changed ? report(x, it, e) : code;
 }
 
 /* A width that the modality does not have is found before anything is written. */
@@ -92,14 +96,14 @@ static err_code check_width(applying *x, uint32_t index, const feature *f, bool 
 {
     modality known;
     err why = ERR_INIT;
-    err_code rc = modality_find(x->r, f->modality, &known, &why);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = modality_find(x->r, f->modality, &known, &why);
+    if (code == ERR_NOT_FOUND) {
         return ERR_OK;
     }
-    *refused = rc == ERR_OK && known.width != f->width;
+    *refused = code == ERR_OK && known.width != f->width;
     return *refused ? apply_refuse(x, index, ERR_INVALID, "/vector", "expected %u numbers, not %u",
                                    known.width, f->width)
-                    : (rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text));
+                    : (code == ERR_OK ? code : err_set(e, code, "%s", why.text));
 }
 
 static err_code encoded_one(applying *x, uint32_t index, err *e)
@@ -109,38 +113,38 @@ static err_code encoded_one(applying *x, uint32_t index, err *e)
     uint32_t row = ROW_NONE;
     bool refused = false;
     err why = ERR_INIT;
-    err_code rc = item_find(x->r, given->id, &row, &why);
-    if (rc != ERR_OK) {
+    err_code code = item_find(x->r, given->id, &row, &why);
+    if (code != ERR_OK) {
         return apply_refuse_as(x, index, "/id", &why, e);
     }
-    rc = item_get(x->r, row, &x->result->memory, &it, e);
-    char *text = rc == ERR_OK ? arena_alloc(&x->result->memory, ITEM_TEXT_BYTES_MAX, 1) : NULL;
-    if (rc == ERR_OK && text == NULL) {
-        rc = err_nomem(e, "an item's text");
+    code = item_get(x->r, row, &x->result->memory, &it, e);
+    char *text = code == ERR_OK ? arena_alloc(&x->result->memory, ITEM_TEXT_BYTES_MAX, 1) : NULL;
+    if (code == ERR_OK && text == NULL) {
+        code = err_nomem(e, "an item's text");
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     if (item_text_hash(text, item_text_write(&it, text)) != given->text_hash) {
         return apply_refuse(x, index, ERR_CONFLICT, "/text", "the text has changed since");
     }
     if (given->features[0].data != NULL) {
-        rc = check_width(x, index, &given->features[0], &refused, e);
+        code = check_width(x, index, &given->features[0], &refused, e);
     }
-    if (rc != ERR_OK || refused) {
-        return rc;
+    if (code != ERR_OK || refused) {
+        return code;
     }
-    rc = keep(x, given, &it, e);
+    code = keep(x, given, &it, e);
     x->result->entries[index].row = row;
     x->result->entries[index].outcome = APPLY_UPDATED;
-    return rc;
+    return code;
 }
 
 err_code apply_encoded(applying *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
-        rc = encoded_one(x, i, e);
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && code == ERR_OK; i++) {
+        code = encoded_one(x, i, e);
     }
-    return rc;
+    return code;
 }

@@ -20,8 +20,8 @@ static err_code activate(applying *x, err *e)
 {
     err why = ERR_INIT;
     uint32_t number = x->o->generation;
-    err_code rc = generation_activate(x->w, number, x->seq, &why);
-    if (rc != ERR_OK) {
+    err_code code = generation_activate(x->w, number, x->seq, &why);
+    if (code != ERR_OK) {
         return apply_refuse_as(x, 0, "/generation", &why, e);
     }
     change *c = apply_change(x);
@@ -49,8 +49,8 @@ static err_code assign(applying *x, err *e)
     memcpy(info.id.bytes, g->id, sizeof info.id.bytes);
     memcpy(info.sha256, g->sha256, sizeof info.sha256);
     memcpy(info.lineage, g->lineage, sizeof info.lineage);
-    err_code rc = generation_assign(x->w, &info, &entry->generation, &why);
-    if (rc != ERR_OK) {
+    err_code code = generation_assign(x->w, &info, &entry->generation, &why);
+    if (code != ERR_OK) {
         return apply_refuse_as(x, 0, NULL, &why, e);
     }
     entry->outcome = APPLY_CREATED;

@@ -15,8 +15,8 @@
 err_code apply_type(applying *x, slice name, uint8_t *number, err *e)
 {
     bool is_new = false;
-    err_code rc = type_number(x->w, name, number, &is_new, e);
-    if (rc == ERR_OK && is_new) {
+    err_code code = type_number(x->w, name, number, &is_new, e);
+    if (code == ERR_OK && is_new) {
         change *c = apply_change(x);
         if (c == NULL) {
             return err_nomem(e, "results");
@@ -25,15 +25,15 @@ err_code apply_type(applying *x, slice name, uint8_t *number, err *e)
         c->registered.number = *number;
         c->registered.name = name;
     }
-    return rc;
+    return code;
 }
 
 static err_code create_user(applying *x, const op_interaction *in, uint32_t *row, err *e)
 {
-    err_code rc = user_create(x->w, in->user, x->o->time, row, e);
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    err_code code = user_create(x->w, in->user, x->o->time, row, e);
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     c->kind = CHANGE_USER;
     c->row.row = *row;
@@ -45,12 +45,14 @@ static err_code create_item(applying *x, const op_interaction *in, uint32_t *row
 {
     stored_item it = {.hidden = true, .id = in->item, .created = x->o->time, .updated_seq = x->seq};
     change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
-    err_code rc =
+    err_code code =
         ci != NULL ? item_gone(x->r, in->item, &it.predecessor, e) : err_nomem(e, "results");
-    rc = rc == ERR_OK ? item_create(x->w, &it, row, e) : rc;
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    if (code == ERR_OK) {
+        code = item_create(x->w, &it, row, e);
+    }
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     *ci = (change_item){.row = *row,
                         .created = true,
@@ -70,20 +72,20 @@ static err_code put_edge(applying *x, uint32_t index, const interaction *wanted,
     interaction now = *wanted, old;
     bool known = false;
     err why = ERR_INIT;
-    err_code rc = interaction_get(x->r, now.user, now.item, now.type, &old, &why);
-    if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
-        return err_set(e, rc, "%s", why.text);
+    err_code code = interaction_get(x->r, now.user, now.item, now.type, &old, &why);
+    if (code != ERR_OK && code != ERR_NOT_FOUND) {
+        return err_set(e, code, "%s", why.text);
     }
-    bool repeat = rc == ERR_OK;
+    bool repeat = code == ERR_OK;
     if (repeat) {
         old.time = now.time > old.time ? now.time : old.time;
         old.split = now.split < old.split ? now.split : old.split;
         now = old;
     }
-    rc = interaction_put(x->w, &now, &known, e);
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    code = interaction_put(x->w, &now, &known, e);
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     c->kind = CHANGE_EDGE;
     c->edge = (change_edge){.user = now.user,
@@ -103,12 +105,12 @@ static err_code find_rows(applying *x, const op_interaction *in, uint32_t *user,
                           err *e)
 {
     err why = ERR_INIT;
-    err_code rc = user_find(x->r, in->user, user, &why);
-    if (rc == ERR_OK || rc == ERR_NOT_FOUND) {
+    err_code code = user_find(x->r, in->user, user, &why);
+    if (code == ERR_OK || code == ERR_NOT_FOUND) {
         why.code = ERR_OK;
-        rc = item_find(x->r, in->item, item, &why);
+        code = item_find(x->r, in->item, item, &why);
     }
-    return rc == ERR_NOT_FOUND || rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.text);
+    return code == ERR_NOT_FOUND || code == ERR_OK ? ERR_OK : err_set(e, code, "%s", why.text);
 }
 
 static err_code add_one(applying *x, uint32_t index, err *e)
@@ -117,26 +119,26 @@ static err_code add_one(applying *x, uint32_t index, err *e)
     apply_entry *entry = &x->result->entries[index];
     uint32_t user = ROW_NONE, item = ROW_NONE;
     uint8_t type = 0;
-    err_code rc = find_rows(x, in, &user, &item, e);
+    err_code code = find_rows(x, in, &user, &item, e);
     entry->user_row = user;
-    if (rc == ERR_OK && item == ROW_NONE && !x->o->create_items) {
+    if (code == ERR_OK && item == ROW_NONE && !x->o->create_items) {
         return apply_refuse(x, index, ERR_NOT_FOUND, "/item", "unknown item");
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         err why = ERR_INIT;
-        rc = apply_type(x, in->type, &type, &why);
-        if (rc != ERR_OK) {
+        code = apply_type(x, in->type, &type, &why);
+        if (code != ERR_OK) {
             return apply_refuse_as(x, index, "/type", &why, e);
         }
     }
-    if (rc == ERR_OK && user == ROW_NONE) {
-        rc = create_user(x, in, &user, e);
+    if (code == ERR_OK && user == ROW_NONE) {
+        code = create_user(x, in, &user, e);
     }
-    if (rc == ERR_OK && item == ROW_NONE) {
-        rc = create_item(x, in, &item, e);
+    if (code == ERR_OK && item == ROW_NONE) {
+        code = create_item(x, in, &item, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     entry->user_row = user;
     entry->row = item;
@@ -154,10 +156,10 @@ static err_code add_one(applying *x, uint32_t index, err *e)
 static err_code remove_edge(applying *x, uint32_t index, uint32_t user, uint32_t item, uint8_t type,
                             err *e)
 {
-    err_code rc = interaction_remove(x->w, user, item, type, e);
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    err_code code = interaction_remove(x->w, user, item, type, e);
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     c->kind = CHANGE_EDGE_GONE;
     c->edge.user = user;
@@ -189,13 +191,13 @@ static err_code remove_of_row(applying *x, uint32_t index, uint32_t user, uint32
                               const uint8_t *wanted, err *e)
 {
     pair_types found = {.item = item};
-    err_code rc = interactions_of_user(x->r, user, item, collect_type, &found, e);
-    for (size_t i = 0; rc == ERR_OK && i < found.count; i++) {
+    err_code code = interactions_of_user(x->r, user, item, collect_type, &found, e);
+    for (size_t i = 0; code == ERR_OK && i < found.count; i++) {
         if (wanted == NULL || found.types[i] == *wanted) {
-            rc = remove_edge(x, index, user, item, found.types[i], e);
+            code = remove_edge(x, index, user, item, found.types[i], e);
         }
     }
-    return rc;
+    return code;
 }
 
 /* row_before gives the row that the item's id had before this one; ROW_NONE if it had none. */
@@ -204,10 +206,10 @@ static err_code row_before(applying *x, uint32_t item, uint32_t *out, err *e)
     arena memory;
     stored_item it;
     arena_init(&memory, OP_BYTES_MAX);
-    err_code rc = item_get(x->r, item, &memory, &it, e);
-    *out = rc == ERR_OK && it.predecessor != 0 ? it.predecessor - 1 : ROW_NONE;
+    err_code code = item_get(x->r, item, &memory, &it, e);
+    *out = code == ERR_OK && it.predecessor != 0 ? it.predecessor - 1 : ROW_NONE;
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 /* What a user took of an item before it was deleted and made again is with its earlier rows. */
@@ -216,9 +218,9 @@ static err_code remove_one(applying *x, uint32_t index, err *e)
     const op_interaction *in = &x->o->interactions[index];
     apply_entry *entry = &x->result->entries[index];
     uint32_t user = ROW_NONE, item = ROW_NONE;
-    err_code rc = find_rows(x, in, &user, &item, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = find_rows(x, in, &user, &item, e);
+    if (code != ERR_OK) {
+        return code;
     }
     entry->user_row = user;
     entry->row = item;
@@ -230,22 +232,24 @@ static err_code remove_one(applying *x, uint32_t index, err *e)
     uint8_t type = 0;
     bool one = in->type.at != NULL;
     bool known = !one || type_find(x->r, in->type, &type, NULL) == ERR_OK;
-    for (int i = 0; rc == ERR_OK && known && i < ITEM_LIVES_MAX && item != ROW_NONE; i++) {
-        rc = remove_of_row(x, index, user, item, one ? &type : NULL, e);
-        rc = rc == ERR_OK ? row_before(x, item, &item, e) : rc;
+    for (int i = 0; code == ERR_OK && known && i < ITEM_LIVES_MAX && item != ROW_NONE; i++) {
+        code = remove_of_row(x, index, user, item, one ? &type : NULL, e);
+        if (code == ERR_OK) {
+            code = row_before(x, item, &item, e);
+        }
     }
-    if (rc == ERR_OK && entry->removed == 0) {
+    if (code == ERR_OK && entry->removed == 0) {
         return apply_refuse(x, index, ERR_NOT_FOUND, NULL, "no such interaction");
     }
     entry->outcome = APPLY_REMOVED;
-    return rc;
+    return code;
 }
 
 err_code apply_interactions(applying *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
-        rc = x->o->kind == OP_INTERACTIONS_ADD ? add_one(x, i, e) : remove_one(x, i, e);
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && code == ERR_OK; i++) {
+        code = x->o->kind == OP_INTERACTIONS_ADD ? add_one(x, i, e) : remove_one(x, i, e);
     }
-    return rc;
+    return code;
 }

@@ -167,8 +167,8 @@ static err_code check_features(applying *x, draft *d, bool *refused, err *e)
         return ERR_OK;
     }
     arena_init(&memory, 64 * 1024);
-    err_code rc = modality_list(x->r, &memory, &known, &known_count, e);
-    for (uint32_t i = 0; rc == ERR_OK && !*refused && i < d->given->feature_count; i++) {
+    err_code code = modality_list(x->r, &memory, &known, &known_count, e);
+    for (uint32_t i = 0; code == ERR_OK && !*refused && i < d->given->feature_count; i++) {
         const feature *f = &d->given->features[i];
         size_t at = 0;
         while (at < known_count && !slice_equal(known[at].name, f->modality)) {
@@ -178,20 +178,20 @@ static err_code check_features(applying *x, draft *d, bool *refused, err *e)
         fresh += is_new;
         if (is_new && slice_equal(f->modality, slice_of(WORDS_MODALITY))) {
             *refused = true;
-            rc = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
-                              "the name is that of the vectors made of an item's words");
+            code = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
+                                "the name is that of the vectors made of an item's words");
         } else if (at < known_count && f->data != NULL && known[at].width != f->width) {
             *refused = true;
-            rc = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
-                              "expected %u numbers, not %u", known[at].width, f->width);
+            code = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
+                                "expected %u numbers, not %u", known[at].width, f->width);
         } else if (is_new && known_count + fresh > MODALITIES_MAX) {
             *refused = true;
-            rc = apply_refuse(x, d->index, ERR_TOO_LARGE, feature_pointer(x, f->modality),
-                              "the store would have more than %d modalities", MODALITIES_MAX);
+            code = apply_refuse(x, d->index, ERR_TOO_LARGE, feature_pointer(x, f->modality),
+                                "the store would have more than %d modalities", MODALITIES_MAX);
         }
     }
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 static err_code check_size(applying *x, draft *d, bool *refused)
@@ -199,20 +199,20 @@ static err_code check_size(applying *x, draft *d, bool *refused)
     encoder bytes;
     encoder_init(&bytes, ITEM_RECORD_BYTES_MAX);
     item_encode(&d->it, &bytes);
-    err_code rc = bytes.out.failed;
+    err_code code = bytes.out.failed;
     encoder_fini(&bytes);
-    if (rc == ERR_OK && d->it.attribute_count > ATTRIBUTES_MAX) {
+    if (code == ERR_OK && d->it.attribute_count > ATTRIBUTES_MAX) {
         *refused = true;
         return apply_refuse(x, d->index, ERR_TOO_LARGE, "/attributes",
                             "the item would have %u attributes, at most %d are allowed",
                             d->it.attribute_count, ATTRIBUTES_MAX);
     }
-    if (rc == ERR_TOO_LARGE) {
+    if (code == ERR_TOO_LARGE) {
         *refused = true;
         return apply_refuse(x, d->index, ERR_TOO_LARGE, NULL,
                             "the item's texts take more than %d bytes", ITEM_RECORD_BYTES_MAX);
     }
-    return rc;
+    return code;
 }
 
 /* --- writing --- */
@@ -232,8 +232,8 @@ static err_code put_feature(applying *x, draft *d, const feature *f, err *e)
 {
     uint8_t number = 0;
     bool is_new = false;
-    err_code rc = modality_number(x->w, f->modality, f->width, &number, &is_new, e);
-    if (rc == ERR_OK && is_new) {
+    err_code code = modality_number(x->w, f->modality, f->width, &number, &is_new, e);
+    if (code == ERR_OK && is_new) {
         change *c = apply_change(x);
         if (c == NULL) {
             return err_nomem(e, "results");
@@ -243,44 +243,44 @@ static err_code put_feature(applying *x, draft *d, const feature *f, err *e)
         c->registered.width = f->width;
         c->registered.name = f->modality;
     }
-    if (rc == ERR_OK && !same_feature(x, d->it.row, number, f)) {
+    if (code == ERR_OK && !same_feature(x, d->it.row, number, f)) {
         d->features_changed = true;
-        rc = feature_put(x->w, d->it.row, number, f, e);
+        code = feature_put(x->w, d->it.row, number, f, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code remove_feature(applying *x, draft *d, slice name, err *e)
 {
     modality m;
     bool was = false;
-    err_code rc = modality_find(x->r, name, &m, NULL);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = modality_find(x->r, name, &m, NULL);
+    if (code == ERR_NOT_FOUND) {
         return ERR_OK;
     }
-    rc = rc == ERR_OK ? feature_remove(x->w, d->it.row, m.number, &was, e)
-                      : err_set(e, rc, "reading the modalities");
+    code = code == ERR_OK ? feature_remove(x->w, d->it.row, m.number, &was, e)
+                          : err_set(e, code, "reading the modalities");
     d->features_changed = d->features_changed || was;
-    return rc;
+    return code;
 }
 
 static err_code write_features(applying *x, draft *d, err *e)
 {
     const op_item *given = d->given;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if ((given->given & OP_NO_FEATURES) && d->exists) {
-        for (uint8_t number = 0; rc == ERR_OK && number < MODALITIES_MAX; number++) {
+        for (uint8_t number = 0; code == ERR_OK && number < MODALITIES_MAX; number++) {
             bool was = false;
-            rc = feature_remove(x->w, d->it.row, number, &was, e);
+            code = feature_remove(x->w, d->it.row, number, &was, e);
             d->features_changed = d->features_changed || was;
         }
     }
-    for (uint32_t i = 0; rc == ERR_OK && (given->given & OP_FEATURES) && i < given->feature_count;
+    for (uint32_t i = 0; code == ERR_OK && (given->given & OP_FEATURES) && i < given->feature_count;
          i++) {
         const feature *f = &given->features[i];
-        rc = f->data != NULL ? put_feature(x, d, f, e) : remove_feature(x, d, f->modality, e);
+        code = f->data != NULL ? put_feature(x, d, f, e) : remove_feature(x, d, f->modality, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code report_item(applying *x, const draft *d, err *e)
@@ -313,23 +313,27 @@ static err_code report_item(applying *x, const draft *d, err *e)
         return ERR_OK;
     }
     size_t count = 0;
-    err_code rc = features_get(x->r, d->it.row, &x->result->memory, &ci->features, &count, e);
+    err_code code = features_get(x->r, d->it.row, &x->result->memory, &ci->features, &count, e);
     ci->feature_count = (uint32_t)count;
-    return rc;
+    return code;
 }
 
 static err_code write_item(applying *x, draft *d, err *e)
 {
-    err_code rc = d->exists ? ERR_OK : item_gone(x->r, d->it.id, &d->it.predecessor, e);
-    if (rc == ERR_OK) {
-        rc = d->exists ? item_put(x->w, &d->it, e) : item_create(x->w, &d->it, &d->it.row, e);
+    err_code code = d->exists ? ERR_OK : item_gone(x->r, d->it.id, &d->it.predecessor, e);
+    if (code == ERR_OK) {
+        code = d->exists ? item_put(x->w, &d->it, e) : item_create(x->w, &d->it, &d->it.row, e);
     }
-    rc = rc == ERR_OK ? write_features(x, d, e) : rc;
-    rc = rc == ERR_OK ? report_item(x, d, e) : rc;
+    if (code == ERR_OK) {
+        code = write_features(x, d, e);
+    }
+    if (code == ERR_OK) {
+        code = report_item(x, d, e);
+    }
     apply_entry *entry = &x->result->entries[d->index];
     entry->row = d->it.row;
     entry->outcome = d->exists ? APPLY_UPDATED : APPLY_CREATED;
-    return rc;
+    return code;
 }
 
 static err_code put_one(applying *x, uint32_t index, err *e)
@@ -339,11 +343,11 @@ static err_code put_one(applying *x, uint32_t index, err *e)
     uint32_t row = ROW_NONE;
     op_kind kind = x->o->kind;
     err why = ERR_INIT;
-    err_code rc = item_find(x->r, d.given->id, &row, &why);
-    if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
-        return err_set(e, rc, "%s", why.text);
+    err_code code = item_find(x->r, d.given->id, &row, &why);
+    if (code != ERR_OK && code != ERR_NOT_FOUND) {
+        return err_set(e, code, "%s", why.text);
     }
-    d.exists = rc == ERR_OK;
+    d.exists = code == ERR_OK;
     x->result->entries[index].row = row;
     if (d.exists && kind == OP_ITEMS_CREATE) {
         return apply_refuse(x, index, ERR_CONFLICT, "/id", "the item exists");
@@ -351,27 +355,33 @@ static err_code put_one(applying *x, uint32_t index, err *e)
     if (!d.exists && kind == OP_ITEMS_PATCH) {
         return apply_refuse(x, index, ERR_NOT_FOUND, "/id", "unknown item");
     }
-    rc = d.exists ? item_get(x->r, row, &x->result->memory, &d.it, e) : ERR_OK;
+    code = d.exists ? item_get(x->r, row, &x->result->memory, &d.it, e) : ERR_OK;
     stored_item was = d.it;
-    rc = rc == ERR_OK ? draw_up(x, &d, e) : rc;
-    d.texts_changed = rc == ERR_OK && !same_words(&was, &d.it);
-    rc = rc == ERR_OK ? check_features(x, &d, &refused, e) : rc;
-    rc = rc == ERR_OK && !refused ? check_size(x, &d, &refused) : rc;
-    return rc == ERR_OK && !refused ? write_item(x, &d, e) : rc;
+    if (code == ERR_OK) {
+        code = draw_up(x, &d, e);
+    }
+    d.texts_changed = code == ERR_OK && !same_words(&was, &d.it);
+    if (code == ERR_OK) {
+        code = check_features(x, &d, &refused, e);
+    }
+    if (code == ERR_OK && !refused) {
+        code = check_size(x, &d, &refused);
+    }
+    return code == ERR_OK && !refused ? write_item(x, &d, e) : code;
 }
 
 static err_code delete_one(applying *x, uint32_t index, err *e)
 {
     uint32_t row = ROW_NONE;
     err why = ERR_INIT;
-    err_code rc = item_find(x->r, x->o->items[index].id, &row, &why);
-    if (rc != ERR_OK) {
+    err_code code = item_find(x->r, x->o->items[index].id, &row, &why);
+    if (code != ERR_OK) {
         return apply_refuse_as(x, index, "/id", &why, e);
     }
-    rc = item_delete(x->w, row, x->seq, e);
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    code = item_delete(x->w, row, x->seq, e);
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     c->kind = CHANGE_ITEM_GONE;
     c->row.row = row;
@@ -382,9 +392,9 @@ static err_code delete_one(applying *x, uint32_t index, err *e)
 
 err_code apply_items(applying *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (uint32_t i = 0; i < x->o->count && rc == ERR_OK; i++) {
-        rc = x->o->kind == OP_ITEMS_DELETE ? delete_one(x, i, e) : put_one(x, i, e);
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; i < x->o->count && code == ERR_OK; i++) {
+        code = x->o->kind == OP_ITEMS_DELETE ? delete_one(x, i, e) : put_one(x, i, e);
     }
-    return rc;
+    return code;
 }

@@ -47,14 +47,14 @@ static err_code erase_interactions(applying *x, uint32_t row, uint64_t *removed,
     arena memory;
     arena_init(&memory, APPLY_RESULT_BYTES_MAX);
     edges_of_user edges = {.memory = &memory};
-    err_code rc = interactions_of_user(x->r, row, 0, collect, &edges, e);
-    for (size_t i = 0; i < edges.count && rc == ERR_OK; i++) {
+    err_code code = interactions_of_user(x->r, row, 0, collect, &edges, e);
+    for (size_t i = 0; i < edges.count && code == ERR_OK; i++) {
         const interaction *edge = &edges.list[i];
-        rc = interaction_remove(x->w, edge->user, edge->item, edge->type, e);
+        code = interaction_remove(x->w, edge->user, edge->item, edge->type, e);
     }
     *removed = edges.count;
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 static err_code erase_record(applying *x, uint32_t row, err *e)
@@ -62,18 +62,18 @@ static err_code erase_record(applying *x, uint32_t row, err *e)
     unsigned char key[4];
     slice k = {(const char *)key, sizeof key};
     put_be32(key, row);
-    err_code rc = schema_delete(x->w, DB_USERS, k, e);
-    if (rc == ERR_OK) {
-        rc = schema_delete(x->w, DB_USER_IDS, x->o->user, e);
+    err_code code = schema_delete(x->w, DB_USERS, k, e);
+    if (code == ERR_OK) {
+        code = schema_delete(x->w, DB_USER_IDS, x->o->user, e);
     }
-    if (rc == ERR_NOT_FOUND) {
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "user row %u: record and id map disagree", row);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         x->w->state.info.users--;
         x->w->state.info.erased_seq = x->seq;
     }
-    return rc;
+    return code;
 }
 
 err_code apply_erase(applying *x, err *e)
@@ -83,19 +83,29 @@ err_code apply_erase(applying *x, err *e)
     slice id = x->o->user;
     uint32_t row = ROW_NONE;
     err why = ERR_INIT;
-    err_code rc = user_find(x->r, id, &row, &why);
-    if (rc != ERR_OK) {
+    err_code code = user_find(x->r, id, &row, &why);
+    if (code != ERR_OK) {
         return apply_refuse_as(x, 0, NULL, &why, e);
     }
-    rc = erase_interactions(x, row, &receipt->interactions, e);
-    rc = rc == ERR_OK ? erase_record(x, row, e) : rc;
-    rc = rc == ERR_OK ? oplog_redact(x->w, id, &receipt->log_entries, e) : rc;
-    rc = rc == ERR_OK ? idempotency_redact(x->w, row, id, &receipt->idempotency, e) : rc;
-    rc = rc == ERR_OK ? generations_covering(x->r, row, &receipt->generations, e) : rc;
-    rc = rc == ERR_OK ? held_erase_user(x->w, row, e) : rc;
-    change *c = rc == ERR_OK ? apply_change(x) : NULL;
+    code = erase_interactions(x, row, &receipt->interactions, e);
+    if (code == ERR_OK) {
+        code = erase_record(x, row, e);
+    }
+    if (code == ERR_OK) {
+        code = oplog_redact(x->w, id, &receipt->log_entries, e);
+    }
+    if (code == ERR_OK) {
+        code = idempotency_redact(x->w, row, id, &receipt->idempotency, e);
+    }
+    if (code == ERR_OK) {
+        code = generations_covering(x->r, row, &receipt->generations, e);
+    }
+    if (code == ERR_OK) {
+        code = held_erase_user(x->w, row, e);
+    }
+    change *c = code == ERR_OK ? apply_change(x) : NULL;
     if (c == NULL) {
-        return rc == ERR_OK ? err_nomem(e, "results") : rc;
+        return code == ERR_OK ? err_nomem(e, "results") : code;
     }
     c->kind = CHANGE_USER_GONE;
     c->row.row = row;

@@ -11,10 +11,10 @@ err_code op_register_new(op **out, const generation_info *info, int64_t time, er
 {
     op *o = NULL;
     *out = NULL;
-    err_code rc =
+    err_code code =
         op_new(&o, OP_GENERATION_REGISTER, GENERATION_SUMMARY_BYTES_MAX + (size_t)OP_BYTES, e);
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     op_registration *g = &o->registration;
     o->time = time;
@@ -42,16 +42,18 @@ static err_code apply_own(store *s, const op *o, uint32_t *removed, err *e)
 {
     store_info info;
     apply_result result;
-    err_code rc = store_stat(s, &info, e);
-    if (rc == ERR_OK && info.external[0] != 0) {
+    err_code code = store_stat(s, &info, e);
+    if (code == ERR_OK && info.external[0] != 0) {
         return err_set(e, ERR_CONFLICT,
                        "the store takes its writes from an external log; ask a running node");
     }
     apply_result_init(&result);
-    rc = rc == ERR_OK ? apply_one(s, o, &result, e) : rc;
-    *removed = rc == ERR_OK && result.entry_count == 1 ? result.entries[0].removed : 0;
+    if (code == ERR_OK) {
+        code = apply_one(s, o, &result, e);
+    }
+    *removed = code == ERR_OK && result.entry_count == 1 ? result.entries[0].removed : 0;
     apply_result_fini(&result);
-    return rc;
+    return code;
 }
 
 /* oldest_pending makes the op of what waits longest; ERR_NOT_FOUND, with `e` unset, if nothing
@@ -63,64 +65,74 @@ static err_code oldest_pending(store *s, int64_t time, op **out, err *e)
     generation_info info;
     *out = NULL;
     arena_init(&memory, (size_t)2 * GENERATION_SUMMARY_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_pending(r, &memory, &info, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_pending(r, &memory, &info, e);
+    }
     store_read_end(r);
-    rc = rc == ERR_OK ? op_register_new(out, &info, time, e) : rc;
+    if (code == ERR_OK) {
+        code = op_register_new(out, &info, time, e);
+    }
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 err_code generation_register(store *s, const generation_id *id, int64_t time, uint32_t *number,
                              err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     uint32_t removed = 0;
     *number = 0;
-    while (rc == ERR_OK) {
+    while (code == ERR_OK) {
         op *o = NULL;
-        rc = oldest_pending(s, time, &o, e);
-        rc = rc == ERR_OK ? apply_own(s, o, &removed, e) : rc;
+        code = oldest_pending(s, time, &o, e);
+        if (code == ERR_OK) {
+            code = apply_own(s, o, &removed, e);
+        }
         op_free(o);
     }
-    if (rc != ERR_NOT_FOUND) {
-        return rc;
+    if (code != ERR_NOT_FOUND) {
+        return code;
     }
     store_read *r = NULL;
-    rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_number(r, id, number, e) : rc;
+    code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_number(r, id, number, e);
+    }
     store_read_end(r);
-    return rc == ERR_NOT_FOUND ? err_set(e, rc, "the generation is not in this store") : rc;
+    return code == ERR_NOT_FOUND ? err_set(e, code, "the generation is not in this store") : code;
 }
 
 err_code generation_switch(store *s, uint32_t number, int64_t time, err *e)
 {
     op *o = NULL;
     uint32_t removed = 0;
-    err_code rc = op_new(&o, OP_GENERATION_ACTIVATE, OP_BYTES, e);
-    if (rc == ERR_OK) {
+    err_code code = op_new(&o, OP_GENERATION_ACTIVATE, OP_BYTES, e);
+    if (code == ERR_OK) {
         o->time = time;
         o->count = 1;
         o->generation = number;
-        rc = apply_own(s, o, &removed, e);
+        code = apply_own(s, o, &removed, e);
     }
     op_free(o);
-    return rc;
+    return code;
 }
 
 err_code generation_prune(store *s, uint32_t keep, int64_t time, uint32_t *removed, err *e)
 {
     op *o = NULL;
     *removed = 0;
-    err_code rc = op_new(&o, OP_GENERATION_PRUNE, OP_BYTES, e);
-    if (rc == ERR_OK) {
+    err_code code = op_new(&o, OP_GENERATION_PRUNE, OP_BYTES, e);
+    if (code == ERR_OK) {
         uint32_t tables = 0;
         o->time = time;
         o->count = 1;
         o->keep = keep;
-        rc = apply_own(s, o, removed, e);
-        rc = rc == ERR_OK ? generations_discard(s, &tables, e) : rc;
+        code = apply_own(s, o, removed, e);
+        if (code == ERR_OK) {
+            code = generations_discard(s, &tables, e);
+        }
     }
     op_free(o);
-    return rc;
+    return code;
 }

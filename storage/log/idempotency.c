@@ -37,9 +37,9 @@ err_code idempotency_decode(idempotency_record *out, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, IDEMPOTENCY_RECORD_VERSION, "idempotency record", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, IDEMPOTENCY_RECORD_VERSION, "idempotency record", e);
+    if (code != ERR_OK) {
+        return code;
     }
     out->time = decode_i64(&d);
     out->hash = decode_bytes(&d, IDEMPOTENCY_HASH_BYTES);
@@ -54,9 +54,9 @@ err_code idempotency_decode(idempotency_record *out, slice bytes, err *e)
 err_code idempotency_get(store_read *r, slice key, arena *a, idempotency_record *out, err *e)
 {
     slice value;
-    err_code rc = schema_get(r, DB_IDEMPOTENCY, key, &value, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = schema_get(r, DB_IDEMPOTENCY, key, &value, e);
+    if (code != ERR_OK) {
+        return code;
     }
     slice copy = arena_slice(a, value);
     return copy.at != NULL ? idempotency_decode(out, copy, e)
@@ -75,10 +75,14 @@ static err_code forget_time(store_write *w, slice key, err *e)
     unsigned char times[8 + IDEMPOTENCY_KEY_BYTES_MAX];
     idempotency_record old;
     slice value;
-    err_code rc = schema_get(&w->reads, DB_IDEMPOTENCY, key, &value, e);
-    rc = rc == ERR_OK ? idempotency_decode(&old, value, e) : rc;
-    rc = rc == ERR_OK ? schema_delete(w, DB_IDEM_TIMES, time_key(times, old.time, key), e) : rc;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    err_code code = schema_get(&w->reads, DB_IDEMPOTENCY, key, &value, e);
+    if (code == ERR_OK) {
+        code = idempotency_decode(&old, value, e);
+    }
+    if (code == ERR_OK) {
+        code = schema_delete(w, DB_IDEM_TIMES, time_key(times, old.time, key), e);
+    }
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 err_code idempotency_put(store_write *w, slice key, const idempotency_record *record,
@@ -91,11 +95,15 @@ err_code idempotency_put(store_write *w, slice key, const idempotency_record *re
     }
     encoder_clear(scratch);
     idempotency_encode(record, scratch);
-    err_code rc = encoder_check(scratch, "idempotency record", e);
-    rc = rc == ERR_OK ? forget_time(w, key, e) : rc;
-    rc = rc == ERR_OK ? schema_put(w, DB_IDEMPOTENCY, key, encoder_slice(scratch), e) : rc;
+    err_code code = encoder_check(scratch, "idempotency record", e);
+    if (code == ERR_OK) {
+        code = forget_time(w, key, e);
+    }
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_IDEMPOTENCY, key, encoder_slice(scratch), e);
+    }
     slice by_time = time_key(times, record->time, key);
-    return rc == ERR_OK ? schema_put(w, DB_IDEM_TIMES, by_time, nothing, e) : rc;
+    return code == ERR_OK ? schema_put(w, DB_IDEM_TIMES, by_time, nothing, e) : code;
 }
 
 int64_t idempotency_clock(int64_t previous, int64_t time)

@@ -77,10 +77,10 @@ static err_code decode_ops(message *m, decoder *d, op_render render, err *e)
         m->count = 0;
         return err_nomem(e, "a message");
     }
-    err_code rc = ERR_OK;
-    for (size_t i = 0; i < m->count && rc == ERR_OK; i++) {
+    err_code code = ERR_OK;
+    for (size_t i = 0; i < m->count && code == ERR_OK; i++) {
         slice bytes = decode_slice(d, OP_BYTES_MAX);
-        rc = d->failed ? ERR_OK : op_decode(&m->ops[i], bytes, e);
+        code = d->failed ? ERR_OK : op_decode(&m->ops[i], bytes, e);
         if (m->ops[i] != NULL && m->ops[i]->idempotency_key.at != NULL) {
             m->ops[i]->render = render;
         }
@@ -88,7 +88,7 @@ static err_code decode_ops(message *m, decoder *d, op_render render, err *e)
             break;
         }
     }
-    return rc;
+    return code;
 }
 
 err_code message_decode(message **out, slice bytes, op_render render, err *e)
@@ -100,24 +100,28 @@ err_code message_decode(message **out, slice bytes, op_render render, err *e)
         return err_nomem(e, "a message");
     }
     decoder_init(&d, bytes);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (bytes.length > 0 && (unsigned char)bytes.at[0] > MESSAGE_VERSION) {
-        rc = err_set(e, ERR_CONFLICT, "a message of version %u, this stair reads up to %d",
-                     (unsigned char)bytes.at[0], MESSAGE_VERSION);
+        code = err_set(e, ERR_CONFLICT, "a message of version %u, this stair reads up to %d",
+                       (unsigned char)bytes.at[0], MESSAGE_VERSION);
     }
-    rc = rc == ERR_OK ? decode_version(&d, MESSAGE_VERSION, "message", e) : rc;
-    const void *publisher = rc == ERR_OK ? decode_bytes(&d, PUBLISHER_BYTES) : NULL;
+    if (code == ERR_OK) {
+        code = decode_version(&d, MESSAGE_VERSION, "message", e);
+    }
+    const void *publisher = code == ERR_OK ? decode_bytes(&d, PUBLISHER_BYTES) : NULL;
     if (publisher != NULL) {
         memcpy(m->publisher, publisher, PUBLISHER_BYTES);
         m->number = decode_u64(&d);
         m->count = decode_count(&d, MESSAGE_OPS_MAX, 4);
         d.failed = d.failed || m->number == 0;
-        rc = d.failed ? ERR_OK : decode_ops(m, &d, render, e);
+        code = d.failed ? ERR_OK : decode_ops(m, &d, render, e);
     }
-    rc = rc == ERR_OK ? decoder_check(&d, "message", e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = decoder_check(&d, "message", e);
+    }
+    if (code != ERR_OK) {
         message_free(m);
-        return rc;
+        return code;
     }
     *out = m;
     return ERR_OK;

@@ -61,9 +61,9 @@ static err_code check_text(slice s, size_t most, const char *what, err *e)
 
 static err_code check_attribute(const attribute *a, bool patch, err *e)
 {
-    err_code rc = check_text(a->name, ATTRIBUTE_NAME_BYTES_MAX, "attribute name", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = check_text(a->name, ATTRIBUTE_NAME_BYTES_MAX, "attribute name", e);
+    if (code != ERR_OK) {
+        return code;
     }
     bool fits = true;
     switch (a->kind) {
@@ -88,14 +88,14 @@ static err_code check_attribute(const attribute *a, bool patch, err *e)
 
 static err_code check_feature(const feature *f, err *e)
 {
-    err_code rc = check_text(f->modality, MODALITY_NAME_BYTES_MAX, "modality name", e);
-    if (rc == ERR_OK && f->data != NULL &&
+    err_code code = check_text(f->modality, MODALITY_NAME_BYTES_MAX, "modality name", e);
+    if (code == ERR_OK && f->data != NULL &&
         ((f->dtype != FEATURE_F2 && f->dtype != FEATURE_F4) || f->width == 0 ||
          f->width > FEATURE_WIDTH_MAX)) {
         return err_set(e, ERR_INVALID, "features %.*s: type or width out of range",
                        (int)f->modality.length, f->modality.at);
     }
-    return rc;
+    return code;
 }
 
 static err_code check_encoded(const op_item *it, err *e)
@@ -108,71 +108,73 @@ static err_code check_encoded(const op_item *it, err *e)
 
 static err_code check_item(const op_item *it, op_kind kind, err *e)
 {
-    err_code rc = check_text(it->id, ID_BYTES_MAX, "item id", e);
-    if (rc == ERR_OK && kind == OP_ITEMS_ENCODED) {
+    err_code code = check_text(it->id, ID_BYTES_MAX, "item id", e);
+    if (code == ERR_OK && kind == OP_ITEMS_ENCODED) {
         return check_encoded(it, e);
     }
-    if (rc != ERR_OK || kind == OP_ITEMS_DELETE) {
-        return rc;
+    if (code != ERR_OK || kind == OP_ITEMS_DELETE) {
+        return code;
     }
     if (it->category_count > CATEGORIES_MAX || it->attribute_count > ATTRIBUTES_MAX ||
         it->feature_count > MODALITIES_MAX || it->title.length > TITLE_BYTES_MAX ||
         it->description.length > DESCRIPTION_BYTES_MAX) {
         return err_set(e, ERR_INVALID, "item: a list, the title or the description is too long");
     }
-    for (uint32_t i = 0; rc == ERR_OK && i < it->category_count; i++) {
-        rc = check_text(it->categories[i], CATEGORY_BYTES_MAX, "category", e);
+    for (uint32_t i = 0; code == ERR_OK && i < it->category_count; i++) {
+        code = check_text(it->categories[i], CATEGORY_BYTES_MAX, "category", e);
     }
-    for (uint32_t i = 0; rc == ERR_OK && i < it->attribute_count; i++) {
-        rc = check_attribute(&it->attributes[i], kind == OP_ITEMS_PATCH, e);
-        for (uint32_t j = 0; rc == ERR_OK && j < i; j++) {
+    for (uint32_t i = 0; code == ERR_OK && i < it->attribute_count; i++) {
+        code = check_attribute(&it->attributes[i], kind == OP_ITEMS_PATCH, e);
+        for (uint32_t j = 0; code == ERR_OK && j < i; j++) {
             if (slice_equal(it->attributes[i].name, it->attributes[j].name)) {
-                rc = err_set(e, ERR_INVALID, "an attribute is given twice");
+                code = err_set(e, ERR_INVALID, "an attribute is given twice");
             }
         }
     }
-    for (uint32_t i = 0; rc == ERR_OK && i < it->feature_count; i++) {
-        rc = check_feature(&it->features[i], e);
-        for (uint32_t j = 0; rc == ERR_OK && j < i; j++) {
+    for (uint32_t i = 0; code == ERR_OK && i < it->feature_count; i++) {
+        code = check_feature(&it->features[i], e);
+        for (uint32_t j = 0; code == ERR_OK && j < i; j++) {
             if (slice_equal(it->features[i].modality, it->features[j].modality)) {
-                rc = err_set(e, ERR_INVALID, "a modality is given twice");
+                code = err_set(e, ERR_INVALID, "a modality is given twice");
             }
         }
     }
-    return rc;
+    return code;
 }
 
 static err_code check_interaction(const op_interaction *x, op_kind kind, err *e)
 {
-    err_code rc = check_text(x->user, ID_BYTES_MAX, "user id", e);
-    rc = rc == ERR_OK ? check_text(x->item, ID_BYTES_MAX, "item id", e) : rc;
-    if (rc == ERR_OK && (kind == OP_INTERACTIONS_ADD || x->type.at != NULL)) {
-        rc = check_text(x->type, INTERACTION_TYPE_BYTES_MAX, "interaction type", e);
+    err_code code = check_text(x->user, ID_BYTES_MAX, "user id", e);
+    if (code == ERR_OK) {
+        code = check_text(x->item, ID_BYTES_MAX, "item id", e);
     }
-    if (rc == ERR_OK && kind == OP_INTERACTIONS_ADD &&
+    if (code == ERR_OK && (kind == OP_INTERACTIONS_ADD || x->type.at != NULL)) {
+        code = check_text(x->type, INTERACTION_TYPE_BYTES_MAX, "interaction type", e);
+    }
+    if (code == ERR_OK && kind == OP_INTERACTIONS_ADD &&
         (!isfinite(x->weight) || x->weight < 0 || x->split > 2 ||
          (x->flags & ~(EDGE_IN_GRAPH | EDGE_SEEN)) != 0)) {
-        rc = err_set(e, ERR_INVALID, "interaction: weight, split or flags out of range");
+        code = err_set(e, ERR_INVALID, "interaction: weight, split or flags out of range");
     }
-    return rc;
+    return code;
 }
 
 err_code op_check(const op *o, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (about_items(o->kind) || about_interactions(o->kind)) {
         if (o->count == 0 || o->count > OP_ENTRIES_MAX) {
             return err_set(e, ERR_INVALID, "%u entries, expected 1 to %d", o->count,
                            OP_ENTRIES_MAX);
         }
-        for (uint32_t i = 0; rc == ERR_OK && i < o->count; i++) {
-            rc = about_items(o->kind) ? check_item(&o->items[i], o->kind, e)
-                                      : check_interaction(&o->interactions[i], o->kind, e);
-            if (rc != ERR_OK) {
-                rc = err_context(e, "entry %u", i);
+        for (uint32_t i = 0; code == ERR_OK && i < o->count; i++) {
+            code = about_items(o->kind) ? check_item(&o->items[i], o->kind, e)
+                                        : check_interaction(&o->interactions[i], o->kind, e);
+            if (code != ERR_OK) {
+                code = err_context(e, "entry %u", i);
             }
         }
-        return rc;
+        return code;
     }
     if (o->kind == OP_USER_ERASE) {
         return check_text(o->user, ID_BYTES_MAX, "user id", e);
@@ -301,13 +303,13 @@ err_code op_encode(const op *o, arena *a, slice *out, err *e)
     out->length = 0;
     encoder_init(&x, OP_BYTES_MAX);
     op_write(o, &x);
-    err_code rc = encoder_check(&x, "write", e);
-    if (rc == ERR_OK) {
+    err_code code = encoder_check(&x, "write", e);
+    if (code == ERR_OK) {
         *out = arena_slice(a, encoder_slice(&x));
-        rc = out->at != NULL ? ERR_OK : err_nomem(e, "a write");
+        code = out->at != NULL ? ERR_OK : err_nomem(e, "a write");
     }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 /* --- decoding: everything borrows from a copy of the bytes in the op's arena --- */
@@ -476,23 +478,23 @@ err_code op_decode(op **out, slice bytes, err *e)
     decoder d;
     *out = NULL;
     /* Lists are pointers in memory and lengths on disk: at most about 20 times larger. */
-    err_code rc = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
+    if (code != ERR_OK) {
+        return code;
     }
     slice copy = arena_slice(&o->memory, bytes.at != NULL ? bytes : slice_of(""));
     if (copy.at == NULL) {
-        rc = err_nomem(e, "a write");
+        code = err_nomem(e, "a write");
         goto failed;
     }
     decoder_init(&d, copy);
     if (copy.length > 0 && (unsigned char)copy.at[0] > OP_VERSION) {
-        rc = err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
-                     (unsigned char)copy.at[0], OP_VERSION);
+        code = err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
+                       (unsigned char)copy.at[0], OP_VERSION);
         goto failed;
     }
-    rc = decode_version(&d, OP_VERSION, "write", e);
-    if (rc != ERR_OK) {
+    code = decode_version(&d, OP_VERSION, "write", e);
+    if (code != ERR_OK) {
         goto failed;
     }
     o->kind = decode_u8(&d);
@@ -503,8 +505,8 @@ err_code op_decode(op **out, slice bytes, err *e)
                             : about_items(o->kind)        ? OP_ITEM_BYTES_MIN
                             : about_interactions(o->kind) ? OP_INTERACTION_BYTES_MIN
                                                           : 0);
-    rc = decode_entries(&d, o, e);
-    if (rc != ERR_OK) {
+    code = decode_entries(&d, o, e);
+    if (code != ERR_OK) {
         goto failed;
     }
     o->user = decode_slice(&d, ID_BYTES_MAX);
@@ -516,18 +518,18 @@ err_code op_decode(op **out, slice bytes, err *e)
         o->keep = decode_u32(&d);
     }
     key_decode(&d, o);
-    rc = decoder_check(&d, "write", e);
-    if (rc == ERR_OK && !emptied(o) && op_check(o, e) != ERR_OK) {
-        rc = ERR_CORRUPT;
+    code = decoder_check(&d, "write", e);
+    if (code == ERR_OK && !emptied(o) && op_check(o, e) != ERR_OK) {
+        code = ERR_CORRUPT;
         if (e != NULL) {
             e->code = ERR_CORRUPT;
         }
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *out = o;
         return ERR_OK;
     }
 failed:
     op_free(o);
-    return rc;
+    return code;
 }

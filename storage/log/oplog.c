@@ -29,9 +29,9 @@ err_code oplog_decode(oplog_entry *out, uint64_t seq, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, OPLOG_RECORD_VERSION, "log entry", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, OPLOG_RECORD_VERSION, "log entry", e);
+    if (code != ERR_OK) {
+        return code;
     }
     out->seq = seq;
     out->redacted = decode_u8(&d) != 0;
@@ -56,16 +56,18 @@ err_code oplog_get(store_read *r, uint64_t seq, arena *a, oplog_entry *out, err 
     unsigned char key[8];
     slice value;
     memset(out, 0, sizeof *out);
-    err_code rc = schema_get(r, DB_OPLOG, seq_key(key, seq), &value, e);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "write %llu is not in the log", (unsigned long long)seq);
+    err_code code = schema_get(r, DB_OPLOG, seq_key(key, seq), &value, e);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, code, "write %llu is not in the log", (unsigned long long)seq);
     }
-    rc = rc == ERR_OK ? oplog_decode(out, seq, value, e) : rc;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = oplog_decode(out, seq, value, e);
+    }
+    if (code == ERR_OK) {
         out->op = arena_slice(a, out->op);
-        rc = out->op.at != NULL ? ERR_OK : err_nomem(e, "a log entry");
+        code = out->op.at != NULL ? ERR_OK : err_nomem(e, "a log entry");
     }
-    return rc;
+    return code;
 }
 
 err_code oplog_range(store_read *r, uint64_t *first, uint64_t *last, err *e)
@@ -92,11 +94,13 @@ err_code oplog_put(store_write *w, const oplog_entry *entry, encoder *scratch, e
     unsigned char key[8];
     encoder_clear(scratch);
     oplog_encode(entry, scratch);
-    err_code rc = encoder_check(scratch, "log entry", e);
+    err_code code = encoder_check(scratch, "log entry", e);
     slice value = encoder_slice(scratch);
-    rc = rc == ERR_OK ? schema_put(w, DB_OPLOG, seq_key(key, entry->seq), value, e) : rc;
-    w->state.oplog_bytes += rc == ERR_OK ? value.length : 0;
-    return rc;
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_OPLOG, seq_key(key, entry->seq), value, e);
+    }
+    w->state.oplog_bytes += code == ERR_OK ? value.length : 0;
+    return code;
 }
 
 uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes)
@@ -160,9 +164,9 @@ err_code oplog_cut(store_write *w, bool *cut, err *e)
                       .oldest = INT64_MIN,
                       .entries = OPLOG_CUT_MAX,
                       .removed = &removed};
-    err_code rc = trim(w, &to, e);
+    err_code code = trim(w, &to, e);
     *cut = removed > 0;
-    return rc;
+    return code;
 }
 
 /* --- erasure --- */
@@ -200,25 +204,29 @@ static err_code redact(store_write *w, oplog_entry *entry, size_t old_bytes, sli
 {
     op *o = NULL;
     encoder bytes, record;
-    err_code rc = op_decode(&o, entry->op, e);
+    err_code code = op_decode(&o, entry->op, e);
     *changed = false;
-    rc = rc == ERR_OK ? without(o, user, changed, e) : rc;
+    if (code == ERR_OK) {
+        code = without(o, user, changed, e);
+    }
     if (!*changed) {
         op_free(o);
-        return rc;
+        return code;
     }
     encoder_init(&bytes, OP_BYTES_MAX);
     encoder_init(&record, OP_BYTES_MAX + 1024);
     op_write(o, &bytes);
-    rc = encoder_check(&bytes, "write", e);
+    code = encoder_check(&bytes, "write", e);
     entry->op = encoder_slice(&bytes);
     entry->redacted = true;
     w->state.oplog_bytes -= old_bytes < w->state.oplog_bytes ? old_bytes : w->state.oplog_bytes;
-    rc = rc == ERR_OK ? oplog_put(w, entry, &record, e) : rc;
+    if (code == ERR_OK) {
+        code = oplog_put(w, entry, &record, e);
+    }
     encoder_fini(&record);
     encoder_fini(&bytes);
     op_free(o);
-    return rc;
+    return code;
 }
 
 err_code oplog_redact(store_write *w, slice user, uint32_t *changed, err *e)
@@ -237,7 +245,9 @@ err_code oplog_redact(store_write *w, slice user, uint32_t *changed, err *e)
         bool one = false;
         if (holds(slice_of_val(v), user)) {
             code = oplog_decode(&entry, get_be64(k.mv_data), slice_of_val(v), e);
-            code = code == ERR_OK ? redact(w, &entry, v.mv_size, user, &one, e) : code;
+            if (code == ERR_OK) {
+                code = redact(w, &entry, v.mv_size, user, &one, e);
+            }
             *changed += one;
         }
         rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;

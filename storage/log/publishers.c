@@ -29,15 +29,15 @@ err_code publisher_decode(publisher_record *out, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, PUBLISHER_RECORD_VERSION, "publisher", e);
-    if (rc == ERR_OK) {
+    err_code code = decode_version(&d, PUBLISHER_RECORD_VERSION, "publisher", e);
+    if (code == ERR_OK) {
         out->last = decode_u64(&d);
         out->window = decode_u64(&d);
         out->clock = decode_i64(&d);
         d.failed = d.failed || out->last == 0 || (out->window & 1) == 0;
-        rc = decoder_check(&d, "publisher", e);
+        code = decoder_check(&d, "publisher", e);
     }
-    return rc;
+    return code;
 }
 
 /* advance marks a number as applied; false: it was before, or lies below the window. */
@@ -89,19 +89,23 @@ err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, er
     if (m->number == 0) {
         return err_set(e, ERR_INTERNAL, "messages are numbered from 1 on");
     }
-    err_code rc = schema_get(&w->reads, DB_PUBLISHERS, key, &value, e);
-    bool known = rc == ERR_OK;
-    rc = known ? publisher_decode(&record, value, e) : rc == ERR_NOT_FOUND ? ERR_OK : rc;
-    rc = rc == ERR_OK && !known ? forget_gone(w, e) : rc;
-    if (rc != ERR_OK || !advance(&record, m->number)) {
-        *repeat = rc == ERR_OK;
-        return rc;
+    err_code code = schema_get(&w->reads, DB_PUBLISHERS, key, &value, e);
+    bool known = code == ERR_OK;
+    code = known ? publisher_decode(&record, value, e) : code == ERR_NOT_FOUND ? ERR_OK : code;
+    if (code == ERR_OK && !known) {
+        code = forget_gone(w, e);
+    }
+    if (code != ERR_OK || !advance(&record, m->number)) {
+        *repeat = code == ERR_OK;
+        return code;
     }
     record.clock = w->state.clock;
     encoder_init(&x, 64);
     publisher_encode(&record, &x);
-    rc = encoder_check(&x, "publisher", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_PUBLISHERS, key, encoder_slice(&x), e) : rc;
+    code = encoder_check(&x, "publisher", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_PUBLISHERS, key, encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    return rc;
+    return code;
 }

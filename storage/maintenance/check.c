@@ -102,9 +102,9 @@ static err_code item_record(checking *c, slice key, slice value, err *e)
         return ERR_OK;
     }
     uint32_t row = get_be32(key.at);
-    err_code rc = item_decode(&it, row, value, &c->memory, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = item_decode(&it, row, value, &c->memory, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (row >= c->state.info.item_rows) {
         check_problem(c, "item row %u was never given out", row);
@@ -132,9 +132,9 @@ static err_code user_record(checking *c, slice key, slice value, err *e)
         return ERR_OK;
     }
     uint32_t row = get_be32(key.at);
-    err_code rc = user_decode(&u, row, value, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = user_decode(&u, row, value, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (row >= c->state.info.user_rows) {
         check_problem(c, "user row %u was never given out", row);
@@ -181,12 +181,12 @@ static err_code modality_record(checking *c, slice key, slice value, err *e)
         check_problem(c, "modalities: the numbers have a gap at %u", c->report->modalities);
         return ERR_OK;
     }
-    err_code rc = modality_decode(&m, (uint8_t)key.at[0], value, &why);
-    if (check_decoded(c, &rc, &why, e)) {
+    err_code code = modality_decode(&m, (uint8_t)key.at[0], value, &why);
+    if (check_decoded(c, &code, &why, e)) {
         c->widths[m.number] = m.width;
     }
     c->report->modalities++;
-    return rc;
+    return code;
 }
 
 static err_code type_record(checking *c, slice key, slice value, err *e)
@@ -197,10 +197,10 @@ static err_code type_record(checking *c, slice key, slice value, err *e)
         check_problem(c, "interaction types: the numbers have a gap at %u", c->report->types);
         return ERR_OK;
     }
-    err_code rc = type_decode(&name, value, &why);
-    (void)check_decoded(c, &rc, &why, e);
+    err_code code = type_decode(&name, value, &why);
+    (void)check_decoded(c, &code, &why, e);
     c->report->types++;
-    return rc;
+    return code;
 }
 
 /* --- features --- */
@@ -234,9 +234,9 @@ static err_code feature_record(checking *c, slice key, slice value, err *e)
         return ERR_OK;
     }
     uint32_t row = get_be32(key.at + 1);
-    err_code rc = feature_decode(&f, c->widths[number], value, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = feature_decode(&f, c->widths[number], value, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (row >= c->state.info.item_rows || !bits_test(c->item_rows, row)) {
         check_problem(c, "features of modality %u: item row %u does not exist", number, row);
@@ -306,15 +306,15 @@ static err_code check_interactions(checking *c, err *e)
     if (c->options->at != NULL) {
         c->options->at(c->options->ctx, "interactions");
     }
-    err_code rc = interactions_each(c->r, edge_record, &by_user, &why);
-    bool decoded = check_decoded(c, &rc, &why, e);
-    if (rc == ERR_OK) {
+    err_code code = interactions_each(c->r, edge_record, &by_user, &why);
+    bool decoded = check_decoded(c, &code, &why, e);
+    if (code == ERR_OK) {
         why = (err)ERR_INIT;
-        rc = interactions_each_by_item(c->r, edge_record, &by_item, &why);
-        decoded = check_decoded(c, &rc, &why, e) && decoded;
+        code = interactions_each_by_item(c->r, edge_record, &by_item, &why);
+        decoded = check_decoded(c, &code, &why, e) && decoded;
     }
-    if (rc != ERR_OK || !decoded) {
-        return rc;
+    if (code != ERR_OK || !decoded) {
+        return code;
     }
     c->report->interactions = c->counts[1];
     if (c->counts[0] != c->counts[1] || c->sums[0] != c->sums[1]) {
@@ -338,15 +338,27 @@ static err_code check_content(checking *c, err *e)
 {
     const store_info *info = &c->state.info;
     check_report *report = c->report;
-    err_code rc = check_walk(c, DB_ITEMS, item_record, e);
-    rc = rc == ERR_OK ? check_walk(c, DB_GONE_IDS, gone_id, e) : rc;
-    rc = rc == ERR_OK ? check_walk(c, DB_USERS, user_record, e) : rc;
-    rc = rc == ERR_OK ? check_walk(c, DB_MODALITIES, modality_record, e) : rc;
-    rc = rc == ERR_OK ? check_walk(c, DB_TYPES, type_record, e) : rc;
-    rc = rc == ERR_OK ? check_walk(c, DB_FEATURES, feature_record, e) : rc;
-    rc = rc == ERR_OK ? check_interactions(c, e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = check_walk(c, DB_ITEMS, item_record, e);
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_GONE_IDS, gone_id, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_USERS, user_record, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_MODALITIES, modality_record, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_TYPES, type_record, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_FEATURES, feature_record, e);
+    }
+    if (code == ERR_OK) {
+        code = check_interactions(c, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     check_counter(c, report->items, info->items, "items");
     check_counter(c, report->items + report->deleted_items, info->item_rows, "item rows");
@@ -354,9 +366,11 @@ static err_code check_content(checking *c, err *e)
     check_counter(c, report->interactions, info->interactions, "interactions");
     check_map(c, DB_ITEM_IDS, report->items, "items");
     check_map(c, DB_USER_IDS, report->users, "users");
-    rc = check_log(c, e);
-    rc = rc == ERR_OK ? check_idempotency(c, e) : rc;
-    return rc == ERR_OK ? check_generations(c, e) : rc;
+    code = check_log(c, e);
+    if (code == ERR_OK) {
+        code = check_idempotency(c, e);
+    }
+    return code == ERR_OK ? check_generations(c, e) : code;
 }
 
 err_code check_begin(checking *c, store *s, const check_options *options, check_report *report,
@@ -369,16 +383,20 @@ err_code check_begin(checking *c, store *s, const check_options *options, check_
     c->options = options;
     c->report = report;
     arena_init(&c->memory, CHECK_ARENA_BYTES);
-    err_code rc = store_read_begin(s, &c->r, e);
-    rc = rc == ERR_OK ? schema_get(c->r, DB_META, slice_of("state"), &record, e) : rc;
-    if (rc == ERR_NOT_FOUND) {
-        rc = err_set(e, ERR_CORRUPT, "the store has no state record");
+    err_code code = store_read_begin(s, &c->r, e);
+    if (code == ERR_OK) {
+        code = schema_get(c->r, DB_META, slice_of("state"), &record, e);
     }
-    if (rc == ERR_OK && !seal_holds(record)) {
+    if (code == ERR_NOT_FOUND) {
+        code = err_set(e, ERR_CORRUPT, "the store has no state record");
+    }
+    if (code == ERR_OK && !seal_holds(record)) {
         check_problem(c, "the checksum of the state does not match its content");
     }
-    rc = rc == ERR_OK ? state_decode(&c->state, record, e) : rc;
-    return rc == ERR_OK ? store_read_stat(c->r, &report->info, e) : rc;
+    if (code == ERR_OK) {
+        code = state_decode(&c->state, record, e);
+    }
+    return code == ERR_OK ? store_read_stat(c->r, &report->info, e) : code;
 }
 
 void check_end(checking *c)
@@ -393,16 +411,16 @@ void check_end(checking *c)
 err_code check_run(store *s, const check_options *options, check_report *report, err *e)
 {
     checking c;
-    err_code rc = check_begin(&c, s, options, report, e);
-    if (rc == ERR_OK) {
+    err_code code = check_begin(&c, s, options, report, e);
+    if (code == ERR_OK) {
         size_t item_words = c.state.info.item_rows / 64 + 1;
         c.item_rows = mem_array(item_words, sizeof *c.item_rows);
         c.tombstones = mem_array(item_words, sizeof *c.tombstones);
         c.user_rows = mem_array(c.state.info.user_rows / 64 + 1, sizeof *c.user_rows);
-        rc = c.item_rows != NULL && c.tombstones != NULL && c.user_rows != NULL
-                 ? check_content(&c, e)
-                 : err_nomem(e, "the check");
+        code = c.item_rows != NULL && c.tombstones != NULL && c.user_rows != NULL
+                   ? check_content(&c, e)
+                   : err_nomem(e, "the check");
     }
     check_end(&c);
-    return rc;
+    return code;
 }

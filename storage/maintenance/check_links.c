@@ -29,24 +29,26 @@ static err_code log_record(checking *c, slice key, slice value, err *e)
                       (unsigned long long)c->state.info.seq);
     }
     c->last_seq = seq;
-    err_code rc = oplog_decode(&entry, seq, value, &why);
-    rc = rc == ERR_OK ? op_decode(&decoded, entry.op, &why) : rc;
+    err_code code = oplog_decode(&entry, seq, value, &why);
+    if (code == ERR_OK) {
+        code = op_decode(&decoded, entry.op, &why);
+    }
     op_free(decoded);
-    if (rc == ERR_CORRUPT) {
+    if (code == ERR_CORRUPT) {
         err_context(&why, "log entry %llu", (unsigned long long)seq);
     }
-    (void)check_decoded(c, &rc, &why, e);
-    return rc;
+    (void)check_decoded(c, &code, &why, e);
+    return code;
 }
 
 err_code check_log(checking *c, err *e)
 {
-    err_code rc = check_walk(c, DB_OPLOG, log_record, e);
-    if (rc == ERR_OK && c->log_bytes != c->state.oplog_bytes) {
+    err_code code = check_walk(c, DB_OPLOG, log_record, e);
+    if (code == ERR_OK && c->log_bytes != c->state.oplog_bytes) {
         check_problem(c, "the log has %llu bytes, but the state says %llu",
                       (unsigned long long)c->log_bytes, (unsigned long long)c->state.oplog_bytes);
     }
-    return rc;
+    return code;
 }
 
 /* --- idempotency records --- */
@@ -58,9 +60,9 @@ static err_code idempotency_entry(checking *c, slice key, slice value, err *e)
     unsigned char time_key[8 + IDEMPOTENCY_KEY_BYTES_MAX];
     slice found, k = {(const char *)time_key, 8 + key.length};
     c->report->idempotency_records++;
-    err_code rc = idempotency_decode(&record, value, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = idempotency_decode(&record, value, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (key.length > IDEMPOTENCY_KEY_BYTES_MAX) {
         check_problem(c, "idempotency record: a key of %zu bytes", key.length);
@@ -68,12 +70,12 @@ static err_code idempotency_entry(checking *c, slice key, slice value, err *e)
     }
     put_be64(time_key, (uint64_t)record.time);
     memcpy(time_key + 8, key.at, key.length);
-    rc = schema_get(c->r, DB_IDEM_TIMES, k, &found, e);
-    if (rc == ERR_NOT_FOUND) {
+    code = schema_get(c->r, DB_IDEM_TIMES, k, &found, e);
+    if (code == ERR_NOT_FOUND) {
         check_problem(c, "an idempotency record would never expire");
-        rc = ERR_OK;
+        code = ERR_OK;
     }
-    return rc;
+    return code;
 }
 
 static err_code publisher_entry(checking *c, slice key, slice value, err *e)
@@ -84,22 +86,24 @@ static err_code publisher_entry(checking *c, slice key, slice value, err *e)
         check_problem(c, "publishers: a key of %zu bytes", key.length);
         return ERR_OK;
     }
-    err_code rc = publisher_decode(&record, value, &why);
-    (void)check_decoded(c, &rc, &why, e);
-    return rc;
+    err_code code = publisher_decode(&record, value, &why);
+    (void)check_decoded(c, &code, &why, e);
+    return code;
 }
 
 err_code check_idempotency(checking *c, err *e)
 {
     MDB_stat stat;
-    err_code rc = check_walk(c, DB_PUBLISHERS, publisher_entry, e);
-    rc = rc == ERR_OK ? check_walk(c, DB_IDEMPOTENCY, idempotency_entry, e) : rc;
-    if (rc == ERR_OK && mdb_stat(c->r->txn, c->s->dbi[DB_IDEM_TIMES], &stat) == 0 &&
+    err_code code = check_walk(c, DB_PUBLISHERS, publisher_entry, e);
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_IDEMPOTENCY, idempotency_entry, e);
+    }
+    if (code == ERR_OK && mdb_stat(c->r->txn, c->s->dbi[DB_IDEM_TIMES], &stat) == 0 &&
         stat.ms_entries != c->report->idempotency_records) {
         check_problem(c, "%llu idempotency records, but %zu times of them",
                       (unsigned long long)c->report->idempotency_records, (size_t)stat.ms_entries);
     }
-    return rc;
+    return code;
 }
 
 /* --- generations --- */
@@ -132,22 +136,26 @@ static err_code check_tables(checking *c, const generation_info *info, err *e)
     char name[GENERATION_ID_TEXT];
     uint32_t users = info->users < c->state.info.user_rows ? info->users : c->state.info.user_rows;
     generation_id_text(&info->id, name);
-    err_code rc = blobs_verify(c->r, &info->id, &why);
-    rc = rc == ERR_CORRUPT ? err_context(&why, "generation %s", name) : rc;
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = blobs_verify(c->r, &info->id, &why);
+    code = code == ERR_CORRUPT ? err_context(&why, "generation %s", name) : code;
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
-    rc = generation_sum_read(c->r, &info->id, sum, e);
-    if (rc == ERR_OK && memcmp(sum, info->sha256, sizeof sum) != 0) {
+    code = generation_sum_read(c->r, &info->id, sum, e);
+    if (code == ERR_OK && memcmp(sum, info->sha256, sizeof sum) != 0) {
         check_problem(c, "generation %s: the SHA-256 does not match its tables", name);
     }
-    rc = rc == ERR_OK ? erased_rows(c, users, &rows, &count, e) : rc;
-    rc = rc == ERR_OK && count > 0 ? blobs_users_left(c->r, &info->id, rows, count, &left, e) : rc;
+    if (code == ERR_OK) {
+        code = erased_rows(c, users, &rows, &count, e);
+    }
+    if (code == ERR_OK && count > 0) {
+        code = blobs_users_left(c->r, &info->id, rows, count, &left, e);
+    }
     if (left) {
         check_problem(c, "generation %s: the row of an erased user is not empty", name);
     }
     mem_free(rows);
-    return rc;
+    return code;
 }
 
 static err_code generation_record_check(checking *c, slice key, slice value, err *e)
@@ -160,9 +168,9 @@ static err_code generation_record_check(checking *c, slice key, slice value, err
     }
     uint32_t number = get_be32(key.at);
     c->report->generations++;
-    err_code rc = generation_decode(&info, value, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = generation_decode(&info, value, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (number >= c->state.next_generation) {
         check_problem(c, "generation %u was never given out", number);
@@ -171,26 +179,26 @@ static err_code generation_record_check(checking *c, slice key, slice value, err
         check_problem(c, "generation %u: state %d of a registered one", number, (int)info.state);
     }
     why = (err)ERR_INIT;
-    rc = held_borrow(c->r, &info.id, &held, &why);
-    if (rc == ERR_OK && held.state == GENERATION_REGISTERED &&
+    code = held_borrow(c->r, &info.id, &held, &why);
+    if (code == ERR_OK && held.state == GENERATION_REGISTERED &&
         memcmp(held.sha256, info.sha256, sizeof held.sha256) != 0) {
         check_problem(c, "generation %u: its tables are not those that were registered", number);
     }
-    if (rc == ERR_OK && held.state == GENERATION_READY) {
+    if (code == ERR_OK && held.state == GENERATION_READY) {
         check_problem(c, "generation %u: its tables wait for a number", number);
     }
-    return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT ? ERR_OK /* found with the tables */
-           : rc == ERR_OK                           ? rc
-                                                    : err_set(e, rc, "%s", why.text);
+    return code == ERR_NOT_FOUND || code == ERR_CORRUPT ? ERR_OK /* found with the tables */
+           : code == ERR_OK                             ? code
+                                                        : err_set(e, code, "%s", why.text);
 }
 
 static err_code held_record_check(checking *c, slice key, slice value, err *e)
 {
     generation_info info;
     err why = ERR_INIT;
-    err_code rc = generation_decode(&info, value, &why);
-    if (!check_decoded(c, &rc, &why, e)) {
-        return rc;
+    err_code code = generation_decode(&info, value, &why);
+    if (!check_decoded(c, &code, &why, e)) {
+        return code;
     }
     if (key.length != GENERATION_ID_BYTES ||
         memcmp(key.at, info.id.bytes, GENERATION_ID_BYTES) != 0) {
@@ -214,16 +222,16 @@ static err_code blob_key_check(checking *c, slice key, slice value, err *e)
     if (!blob_key_is_piece(key) && !seal_holds(value)) {
         check_problem(c, "the checksum of a table's record does not match its content");
     }
-    err_code rc = schema_get(c->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = schema_get(c->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
+    if (code == ERR_NOT_FOUND) {
         generation_id id;
         char name[GENERATION_ID_TEXT];
         memcpy(id.bytes, key.at, GENERATION_ID_BYTES);
         generation_id_text(&id, name);
         check_problem(c, "a table of generation %s, which does not exist", name);
-        rc = ERR_OK;
+        code = ERR_OK;
     }
-    return rc;
+    return code;
 }
 
 err_code check_generations(checking *c, err *e)
@@ -231,18 +239,22 @@ err_code check_generations(checking *c, err *e)
     unsigned char key[4];
     slice found, k = {(const char *)key, 4};
     uint32_t active = c->state.info.generation;
-    err_code rc = check_walk(c, DB_GENERATIONS, generation_record_check, e);
-    rc = rc == ERR_OK ? check_walk(c, DB_HELD, held_record_check, e) : rc;
-    rc = rc == ERR_OK ? check_walk(c, DB_BLOBS, blob_key_check, e) : rc;
-    if (rc == ERR_OK && active != 0) {
+    err_code code = check_walk(c, DB_GENERATIONS, generation_record_check, e);
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_HELD, held_record_check, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(c, DB_BLOBS, blob_key_check, e);
+    }
+    if (code == ERR_OK && active != 0) {
         put_be32(key, active);
-        rc = schema_get(c->r, DB_GENERATIONS, k, &found, e);
-        if (rc == ERR_NOT_FOUND) {
+        code = schema_get(c->r, DB_GENERATIONS, k, &found, e);
+        if (code == ERR_NOT_FOUND) {
             check_problem(c, "generation %u is active and does not exist", active);
-            rc = ERR_OK;
+            code = ERR_OK;
         }
     }
-    return rc;
+    return code;
 }
 
 /* --- a user --- */
@@ -271,10 +283,10 @@ static err_code user_in_log(checking *c, slice key, slice value, err *e)
     if (!holds_user(c, value) || oplog_decode(&entry, seq, value, NULL) != ERR_OK) {
         return ERR_OK;
     }
-    err_code rc = op_decode(&o, entry.op, NULL);
-    if (rc != ERR_OK) {
+    err_code code = op_decode(&o, entry.op, NULL);
+    if (code != ERR_OK) {
         op_free(o);
-        return rc == ERR_NOMEM ? err_nomem(e, "the check") : ERR_OK;
+        return code == ERR_NOMEM ? err_nomem(e, "the check") : ERR_OK;
     }
     bool names = slice_equal(o->user, c->user) && o->user.at != NULL;
     for (uint32_t i = 0; i < o->count && o->interactions != NULL && !names; i++) {
@@ -322,15 +334,17 @@ static err_code user_rows(checking *c, uint32_t row, err *e)
     uint64_t interactions = 0;
     generation_info *list = NULL;
     size_t count = 0;
-    err_code rc = interactions_of_user(c->r, row, 0, count_one, &interactions, e);
+    err_code code = interactions_of_user(c->r, row, 0, count_one, &interactions, e);
     if (interactions > 0) {
         check_problem(c, "%llu interactions of user row %u", (unsigned long long)interactions, row);
     }
-    rc = rc == ERR_OK ? held_list(c->r, &list, &count, e) : rc;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    if (code == ERR_OK) {
+        code = held_list(c->r, &list, &count, e);
+    }
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         bool left = false;
         if (row < list[i].users) {
-            rc = blobs_users_left(c->r, &list[i].id, &row, 1, &left, e);
+            code = blobs_users_left(c->r, &list[i].id, &row, 1, &left, e);
         }
         if (left) {
             char name[GENERATION_ID_TEXT];
@@ -339,7 +353,7 @@ static err_code user_rows(checking *c, uint32_t row, err *e)
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 err_code check_user(store *s, slice user, const check_options *options, uint64_t *places, err *e)
@@ -352,20 +366,26 @@ err_code check_user(store *s, slice user, const check_options *options, uint64_t
         return err_set(e, ERR_INVALID, "a user id of %zu bytes, expected 1 to %d", user.length,
                        ID_BYTES_MAX);
     }
-    err_code rc = check_begin(&c, s, options, &report, e);
+    err_code code = check_begin(&c, s, options, &report, e);
     c.user = user;
     c.quoted_length = idempotency_quote(user, c.quoted);
-    rc = rc == ERR_OK ? check_walk(&c, DB_USERS, user_in_record, e) : rc;
-    if (rc == ERR_OK && user_find(c.r, user, &row, NULL) == ERR_OK) {
+    if (code == ERR_OK) {
+        code = check_walk(&c, DB_USERS, user_in_record, e);
+    }
+    if (code == ERR_OK && user_find(c.r, user, &row, NULL) == ERR_OK) {
         check_problem(&c, "the id map: row %u", row);
-        rc = user_rows(&c, row, e);
-        if (rc == ERR_OK && checkpoint_file_exists(s)) {
+        code = user_rows(&c, row, e);
+        if (code == ERR_OK && checkpoint_file_exists(s)) {
             check_problem(&c, "the training checkpoint, perhaps");
         }
     }
-    rc = rc == ERR_OK ? check_walk(&c, DB_OPLOG, user_in_log, e) : rc;
-    rc = rc == ERR_OK ? check_walk(&c, DB_IDEMPOTENCY, user_in_answer, e) : rc;
+    if (code == ERR_OK) {
+        code = check_walk(&c, DB_OPLOG, user_in_log, e);
+    }
+    if (code == ERR_OK) {
+        code = check_walk(&c, DB_IDEMPOTENCY, user_in_answer, e);
+    }
     *places = report.problems;
     check_end(&c);
-    return rc;
+    return code;
 }

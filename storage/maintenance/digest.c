@@ -37,9 +37,9 @@ static err_code add_kept(digesting *d, slice key, slice value, err *e)
 {
     idempotency_record record;
     unsigned char times[8 + 8 + 2 + 1];
-    err_code rc = idempotency_decode(&record, value, e);
-    if (rc != ERR_OK || d->state.clock - record.time >= IDEMPOTENCY_SECONDS) {
-        return rc;
+    err_code code = idempotency_decode(&record, value, e);
+    if (code != ERR_OK || d->state.clock - record.time >= IDEMPOTENCY_SECONDS) {
+        return code;
     }
     put_be64(times, (uint64_t)record.time);
     put_be64(times + 8, record.seq);
@@ -93,11 +93,11 @@ static err_code add_all(digesting *d, err *e)
     put_be32(numbers + 16, info->user_rows);
     put_be32(numbers + 20, info->item_rows);
     add(d, (slice){(const char *)numbers, sizeof numbers});
-    err_code rc = ERR_OK;
-    for (size_t i = 0; rc == ERR_OK && i < sizeof content / sizeof content[0]; i++) {
-        rc = add_database(d, content[i], e);
+    err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < sizeof content / sizeof content[0]; i++) {
+        code = add_database(d, content[i], e);
     }
-    return rc;
+    return code;
 }
 
 err_code digest_read(store *s, bool (*cancelled)(void *ctx), void *ctx, store_digest *out, err *e)
@@ -108,15 +108,19 @@ err_code digest_read(store *s, bool (*cancelled)(void *ctx), void *ctx, store_di
     if (d.sum == NULL) {
         return err_nomem(e, "the digest");
     }
-    err_code rc = store_read_begin(s, &d.r, e);
-    rc = rc == ERR_OK ? state_read(d.r, &d.state, e) : rc;
-    rc = rc == ERR_OK ? add_all(&d, e) : rc;
+    err_code code = store_read_begin(s, &d.r, e);
+    if (code == ERR_OK) {
+        code = state_read(d.r, &d.state, e);
+    }
+    if (code == ERR_OK) {
+        code = add_all(&d, e);
+    }
     store_read_end(d.r);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         memcpy(out->position, d.state.info.external, EXTERNAL_POSITION_MAX);
         out->seq = d.state.info.seq;
         checksum128_text(d.sum, out->hash);
     }
     checksum128_free(d.sum);
-    return rc;
+    return code;
 }

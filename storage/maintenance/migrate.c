@@ -43,20 +43,20 @@ static err_code group_end(migration *m, err *e)
 
 static err_code group(migration *m, size_t bytes, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (m->written > GROUP_BYTES) {
-        rc = group_end(m, e);
+        code = group_end(m, e);
         store_forget_pages(m->made);
         env_forget_pages(m->env);
     }
     m->written += bytes;
-    return rc == ERR_OK && m->w == NULL ? store_write_begin(m->made, &m->w, e) : rc;
+    return code == ERR_OK && m->w == NULL ? store_write_begin(m->made, &m->w, e) : code;
 }
 
 static err_code append(migration *m, store_db db, slice key, slice value, err *e)
 {
-    err_code rc = group(m, key.length + value.length + 16, e);
-    return rc == ERR_OK ? schema_append(m->w, db, key, value, e) : rc;
+    err_code code = group(m, key.length + value.length + 16, e);
+    return code == ERR_OK ? schema_append(m->w, db, key, value, e) : code;
 }
 
 /* --- reading the old store --- */
@@ -73,9 +73,9 @@ static err_code old_get(migration *m, store_db db, slice key, slice *value, err 
 {
     MDB_dbi dbi = 0;
     MDB_val k = val_of(key.at, key.length), v = {0, NULL};
-    err_code rc = old_dbi(m, db, &dbi, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = old_dbi(m, db, &dbi, e);
+    if (code != ERR_OK) {
+        return code;
     }
     int lmdb = mdb_get(m->txn, dbi, &k, &v);
     *value = slice_of_val(v);
@@ -119,8 +119,8 @@ static err_code copy(migration *m, store_db db, slice key, slice value, err *e)
 static err_code convert(migration *m, store_db db, slice key, slice value, err *e)
 {
     encoder_clear(&m->record);
-    err_code rc = old_record(db, key, value, &m->record, e);
-    return rc == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : rc;
+    err_code code = old_record(db, key, value, &m->record, e);
+    return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
 /* Items come in order of rows, so what an id had before is known: a later row of it gets its
@@ -130,19 +130,23 @@ static err_code convert_item(migration *m, store_db db, slice key, slice value, 
     stored_item it;
     arena_reset(&m->memory);
     encoder_clear(&m->record);
-    err_code rc = old_item(value, &m->memory, &it, e);
-    rc = rc == ERR_OK ? group(m, 0, e) : rc;
-    rc = rc == ERR_OK ? item_gone(store_write_reads(m->w), it.id, &it.predecessor, e) : rc;
-    if (rc == ERR_OK && it.deleted) {
-        rc = schema_put(m->w, DB_GONE_IDS, it.id, key, e);
-    } else if (rc == ERR_OK && it.predecessor != 0) {
-        rc = schema_delete(m->w, DB_GONE_IDS, it.id, e);
+    err_code code = old_item(value, &m->memory, &it, e);
+    if (code == ERR_OK) {
+        code = group(m, 0, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = item_gone(store_write_reads(m->w), it.id, &it.predecessor, e);
+    }
+    if (code == ERR_OK && it.deleted) {
+        code = schema_put(m->w, DB_GONE_IDS, it.id, key, e);
+    } else if (code == ERR_OK && it.predecessor != 0) {
+        code = schema_delete(m->w, DB_GONE_IDS, it.id, e);
+    }
+    if (code == ERR_OK) {
         item_encode(&it, &m->record);
-        rc = encoder_check(&m->record, "item", e);
+        code = encoder_check(&m->record, "item", e);
     }
-    return rc == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : rc;
+    return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
 /* A kept answer and the time that lets it expire belong together. An erasure by an older stair
@@ -152,37 +156,37 @@ static err_code convert_kept(migration *m, store_db db, slice key, slice value, 
     unsigned char at[8 + IDEMPOTENCY_KEY_BYTES_MAX];
     slice by_time = {(const char *)at, 8 + key.length}, found;
     int64_t time = 0;
-    err_code rc = ERR_NOT_FOUND;
+    err_code code = ERR_NOT_FOUND;
     if (key.length <= IDEMPOTENCY_KEY_BYTES_MAX && old_kept_time(value, &time, NULL) == ERR_OK) {
         put_be64(at, (uint64_t)time);
         memcpy(at + 8, key.at, key.length);
-        rc = old_get(m, DB_IDEM_TIMES, by_time, &found, e);
+        code = old_get(m, DB_IDEM_TIMES, by_time, &found, e);
     }
-    if (rc == ERR_NOT_FOUND) {
+    if (code == ERR_NOT_FOUND) {
         m->report->dropped++;
         return ERR_OK;
     }
-    return rc == ERR_OK ? convert(m, db, key, value, e) : rc;
+    return code == ERR_OK ? convert(m, db, key, value, e) : code;
 }
 
 static err_code copy_time(migration *m, store_db db, slice key, slice value, err *e)
 {
     slice found;
     int64_t time = 0;
-    err_code rc = ERR_NOT_FOUND;
+    err_code code = ERR_NOT_FOUND;
     if (key.length > 8) {
-        rc = old_get(m, DB_IDEMPOTENCY, (slice){key.at + 8, key.length - 8}, &found, e);
+        code = old_get(m, DB_IDEMPOTENCY, (slice){key.at + 8, key.length - 8}, &found, e);
     }
-    if (rc == ERR_OK &&
+    if (code == ERR_OK &&
         (old_kept_time(found, &time, NULL) != ERR_OK || (uint64_t)time != get_be64(key.at))) {
-        rc = ERR_NOT_FOUND;
+        code = ERR_NOT_FOUND;
     }
-    if (rc == ERR_NOT_FOUND) {
+    if (code == ERR_NOT_FOUND) {
         m->report->dropped++;
         return ERR_OK;
     }
-    m->clock = rc == ERR_OK && time > m->clock ? time : m->clock;
-    return rc == ERR_OK ? append(m, db, key, value, e) : rc;
+    m->clock = code == ERR_OK && time > m->clock ? time : m->clock;
+    return code == ERR_OK ? append(m, db, key, value, e) : code;
 }
 
 /* A finished generation was registered by its training, so it keeps its number. One that was not
@@ -194,17 +198,21 @@ static err_code convert_generation(migration *m, store_db db, slice key, slice v
     if (key.length != 4) {
         return err_set(e, ERR_CORRUPT, "a key of %zu bytes", key.length);
     }
-    err_code rc = old_generation(value, &info, e);
-    if (rc != ERR_OK || info.state != GENERATION_READY) {
-        return rc;
+    err_code code = old_generation(value, &info, e);
+    if (code != ERR_OK || info.state != GENERATION_READY) {
+        return code;
     }
     info.number = get_be32(key.at);
     info.state = GENERATION_REGISTERED;
-    rc = old_generation_id(info.lineage, info.number, &info.id, e);
-    rc = rc == ERR_OK ? group(m, 2 * value.length, e) : rc;
-    rc = rc == ERR_OK ? generation_put_record(m->w, &info, e) : rc;
+    code = old_generation_id(info.lineage, info.number, &info.id, e);
+    if (code == ERR_OK) {
+        code = group(m, 2 * value.length, e);
+    }
+    if (code == ERR_OK) {
+        code = generation_put_record(m->w, &info, e);
+    }
     info.summary = (slice){NULL, 0};
-    return rc == ERR_OK ? held_put(m->w, &info, e) : rc;
+    return code == ERR_OK ? held_put(m->w, &info, e) : code;
 }
 
 static err_code convert_blob(migration *m, store_db db, slice key, slice value, err *e)
@@ -215,20 +223,21 @@ static err_code convert_blob(migration *m, store_db db, slice key, slice value, 
         return err_set(e, ERR_CORRUPT, "a key of %zu bytes", key.length);
     }
     encoder_clear(&m->record);
-    err_code rc = group(m, key.length + value.length, e);
-    rc = rc == ERR_OK ? generation_borrow(store_write_reads(m->w), get_be32(key.at), &info, NULL)
-                      : rc;
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = group(m, key.length + value.length, e);
+    if (code == ERR_OK) {
+        code = generation_borrow(store_write_reads(m->w), get_be32(key.at), &info, NULL);
+    }
+    if (code == ERR_NOT_FOUND) {
         return ERR_OK; /* of a generation that was left out */
     }
-    if (rc != ERR_OK) {
-        return err_set(e, rc, "a generation's record is damaged");
+    if (code != ERR_OK) {
+        return err_set(e, code, "a generation's record is damaged");
     }
     memcpy(made, info.id.bytes, GENERATION_ID_BYTES);
     memcpy(made + GENERATION_ID_BYTES, key.at + 4, key.length - 4);
     slice id_key = {(const char *)made, key.length - 4 + GENERATION_ID_BYTES};
-    rc = old_record(db, key, value, &m->record, e);
-    return rc == ERR_OK ? schema_put(m->w, db, id_key, encoder_slice(&m->record), e) : rc;
+    code = old_record(db, key, value, &m->record, e);
+    return code == ERR_OK ? schema_put(m->w, db, id_key, encoder_slice(&m->record), e) : code;
 }
 
 /* seal_generation writes a generation's SHA-256, once its tables are there. */
@@ -236,20 +245,30 @@ static err_code seal_generation(migration *m, const generation_info *tables, err
 {
     generation_info info = *tables;
     uint32_t number = 0;
-    err_code rc = generation_sum(m->made, &info.id, info.sha256, e);
-    rc = rc == ERR_OK ? group(m, 0, e) : rc;
-    rc = rc == ERR_OK ? held_put(m->w, &info, e) : rc;
-    rc = rc == ERR_OK ? generation_number(store_write_reads(m->w), &info.id, &number, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = generation_sum(m->made, &info.id, info.sha256, e);
+    if (code == ERR_OK) {
+        code = group(m, 0, e);
+    }
+    if (code == ERR_OK) {
+        code = held_put(m->w, &info, e);
+    }
+    if (code == ERR_OK) {
+        code = generation_number(store_write_reads(m->w), &info.id, &number, e);
+    }
+    if (code == ERR_OK) {
         generation_info record;
         arena_reset(&m->memory);
-        rc = generation_get(store_write_reads(m->w), number, &m->memory, &record, e);
+        code = generation_get(store_write_reads(m->w), number, &m->memory, &record, e);
         memcpy(record.sha256, info.sha256, sizeof record.sha256);
-        rc = rc == ERR_OK ? generation_put_record(m->w, &record, e) : rc;
+        if (code == ERR_OK) {
+            code = generation_put_record(m->w, &record, e);
+        }
     }
-    rc = rc == ERR_OK ? group_end(m, e) : rc;
+    if (code == ERR_OK) {
+        code = group_end(m, e);
+    }
     store_forget_pages(m->made);
-    return rc;
+    return code;
 }
 
 static err_code seal_generations(migration *m, err *e)
@@ -257,14 +276,16 @@ static err_code seal_generations(migration *m, err *e)
     store_read *r = NULL;
     generation_info *list = NULL;
     size_t count = 0;
-    err_code rc = store_read_begin(m->made, &r, e);
-    rc = rc == ERR_OK ? held_list(r, &list, &count, e) : rc;
+    err_code code = store_read_begin(m->made, &r, e);
+    if (code == ERR_OK) {
+        code = held_list(r, &list, &count, e);
+    }
     store_read_end(r);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        rc = seal_generation(m, &list[i], e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        code = seal_generation(m, &list[i], e);
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 /* Nothing replays the log of an older format: its ops lack what applying them needs, so the new one
@@ -283,19 +304,23 @@ static err_code convert_state(migration *m, err *e)
 {
     slice value;
     store_state state;
-    err_code rc = old_get(m, DB_META, slice_of("state"), &value, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = old_get(m, DB_META, slice_of("state"), &value, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "the older store has no state record");
     }
-    rc = rc == ERR_OK ? old_state(value, &state, e) : rc;
-    rc = rc == ERR_OK ? group(m, 0, e) : rc;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = old_state(value, &state, e);
+    }
+    if (code == ERR_OK) {
+        code = group(m, 0, e);
+    }
+    if (code == ERR_OK) {
         state.clock = m->clock;
         m->w->state = state;
-        rc = group_end(m, e);
+        code = group_end(m, e);
     }
-    int lmdb = rc == ERR_OK ? mdb_env_sync(m->made->env, 1) : 0;
-    return rc == ERR_OK ? schema_error(lmdb, "syncing the new content", e) : rc;
+    int lmdb = code == ERR_OK ? mdb_env_sync(m->made->env, 1) : 0;
+    return code == ERR_OK ? schema_error(lmdb, "syncing the new content", e) : code;
 }
 
 static err_code convert_all(migration *m, const char *dir, err *e)
@@ -304,19 +329,27 @@ static err_code convert_all(migration *m, const char *dir, err *e)
     store_options options = {.mode = STORE_BESIDE, .create = true, .no_sync = true};
     arena_init(&m->memory, RECORD_ARENA);
     encoder_init(&m->record, RECORD_ARENA);
-    err_code rc = stage_make(dir, stage, e);
-    rc = rc == ERR_OK ? store_open(&m->made, stage, &options, e) : rc;
-    for (store_db db = 0; rc == ERR_OK && db < DB_COUNT; db++) {
-        rc = visits[db] != NULL ? old_each(m, db, visits[db], e) : ERR_OK;
-        rc = rc == ERR_OK ? group_end(m, e) : rc;
+    err_code code = stage_make(dir, stage, e);
+    if (code == ERR_OK) {
+        code = store_open(&m->made, stage, &options, e);
     }
-    rc = rc == ERR_OK ? seal_generations(m, e) : rc;
-    rc = rc == ERR_OK ? convert_state(m, e) : rc;
+    for (store_db db = 0; code == ERR_OK && db < DB_COUNT; db++) {
+        code = visits[db] != NULL ? old_each(m, db, visits[db], e) : ERR_OK;
+        if (code == ERR_OK) {
+            code = group_end(m, e);
+        }
+    }
+    if (code == ERR_OK) {
+        code = seal_generations(m, e);
+    }
+    if (code == ERR_OK) {
+        code = convert_state(m, e);
+    }
     store_write_abort(m->w);
     store_close(m->made);
     encoder_fini(&m->record);
     arena_fini(&m->memory);
-    return rc;
+    return code;
 }
 
 /* --- the frame --- */
@@ -325,37 +358,37 @@ static err_code get_format(migration *m, uint32_t *format, err *e)
 {
     slice value;
     decoder d;
-    err_code rc = old_get(m, DB_META, slice_of("format"), &value, NULL);
-    if (rc != ERR_OK) {
+    err_code code = old_get(m, DB_META, slice_of("format"), &value, NULL);
+    if (code != ERR_OK) {
         return err_set(e, ERR_NOT_FOUND, "data.mdb is not a store of stair");
     }
     decoder_init(&d, value);
     *format = decode_u32(&d);
-    rc = decoder_check(&d, "the store's format", e);
-    if (rc == ERR_OK && *format > STORE_FORMAT) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the store has format %u, this stair knows formats up to %d: use the newer "
-                     "stair that wrote it",
-                     *format, STORE_FORMAT);
+    code = decoder_check(&d, "the store's format", e);
+    if (code == ERR_OK && *format > STORE_FORMAT) {
+        code = err_set(e, ERR_CONFLICT,
+                       "the store has format %u, this stair knows formats up to %d: use the newer "
+                       "stair that wrote it",
+                       *format, STORE_FORMAT);
     }
-    if (rc == ERR_OK && *format == 0) {
-        rc = err_set(e, ERR_CORRUPT, "the store has format 0, which never was");
+    if (code == ERR_OK && *format == 0) {
+        code = err_set(e, ERR_CORRUPT, "the store has format 0, which never was");
     }
-    return rc;
+    return code;
 }
 
 static err_code take_locks(migration *m, const char *dir, err *e)
 {
     long holder = 0;
-    err_code rc = lock_file(dir, "owner.lock", false, false, &m->owner_fd, &holder, e);
-    if (rc == ERR_OK) {
-        rc = lock_file(dir, "train.lock", false, false, &m->train_fd, &holder, e);
+    err_code code = lock_file(dir, "owner.lock", false, false, &m->owner_fd, &holder, e);
+    if (code == ERR_OK) {
+        code = lock_file(dir, "train.lock", false, false, &m->train_fd, &holder, e);
     }
-    if (rc == ERR_CONFLICT) {
+    if (code == ERR_CONFLICT) {
         return err_set(e, ERR_CONFLICT, "the store %s is in use by process %ld: stop it first", dir,
                        holder);
     }
-    return rc;
+    return code;
 }
 
 static err_code open_raw(migration *m, const char *dir, err *e)
@@ -369,7 +402,9 @@ static err_code open_raw(migration *m, const char *dir, err *e)
     rc = rc == 0 ? mdb_env_set_mapsize(m->env, (size_t)1 << MIGRATE_MAP_SHIFT) : rc;
     rc = rc == 0 ? mdb_env_open(m->env, dir, MDB_RDONLY | MDB_NOTLS, 0600) : rc;
     code = schema_error(rc, "opening data.mdb", e);
-    code = code == ERR_OK ? guard_take(&m->files, dir, true, e) : code;
+    if (code == ERR_OK) {
+        code = guard_take(&m->files, dir, true, e);
+    }
     rc = code == ERR_OK ? mdb_txn_begin(m->env, NULL, MDB_RDONLY, &m->txn) : 0;
     return code == ERR_OK ? schema_error(rc, "opening data.mdb", e) : code;
 }
@@ -388,10 +423,10 @@ static void close_raw(migration *m)
 static err_code remove_checkpoint(const char *dir, err *e)
 {
     char path[STORE_PATH_MAX];
-    err_code rc = path_join(path, dir, "train.checkpoint", e);
-    return rc == ERR_OK && unlink(path) != 0 && errno != ENOENT
+    err_code code = path_join(path, dir, "train.checkpoint", e);
+    return code == ERR_OK && unlink(path) != 0 && errno != ENOENT
                ? err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno))
-               : rc;
+               : code;
 }
 
 err_code migrate_store(const char *dir, migrate_report *report, err *e)
@@ -400,19 +435,29 @@ err_code migrate_store(const char *dir, migrate_report *report, err *e)
     char path[STORE_PATH_MAX];
     struct stat st;
     *report = (migrate_report){0};
-    err_code rc = path_join(path, dir, "data.mdb", e);
-    if (rc == ERR_OK && stat(path, &st) != 0) {
-        rc = err_set(e, ERR_NOT_FOUND, "no store in %s", dir);
+    err_code code = path_join(path, dir, "data.mdb", e);
+    if (code == ERR_OK && stat(path, &st) != 0) {
+        code = err_set(e, ERR_NOT_FOUND, "no store in %s", dir);
     }
-    rc = rc == ERR_OK ? take_locks(&m, dir, e) : rc;
-    rc = rc == ERR_OK ? open_raw(&m, dir, e) : rc;
-    rc = rc == ERR_OK ? get_format(&m, &report->from, e) : rc;
-    bool older = rc == ERR_OK && report->from < STORE_FORMAT;
-    rc = older ? convert_all(&m, dir, e) : rc;
+    if (code == ERR_OK) {
+        code = take_locks(&m, dir, e);
+    }
+    if (code == ERR_OK) {
+        code = open_raw(&m, dir, e);
+    }
+    if (code == ERR_OK) {
+        code = get_format(&m, &report->from, e);
+    }
+    bool older = code == ERR_OK && report->from < STORE_FORMAT;
+    code = older ? convert_all(&m, dir, e) : code;
     close_raw(&m);
     if (older) {
-        rc = rc == ERR_OK ? remove_checkpoint(dir, e) : rc;
-        rc = rc == ERR_OK ? stage_replace(dir, e) : rc;
+        if (code == ERR_OK) {
+            code = remove_checkpoint(dir, e);
+        }
+        if (code == ERR_OK) {
+            code = stage_replace(dir, e);
+        }
         stage_remove(dir, NULL); /* the next open tries again */
     }
     guard_drop(&m.files);
@@ -422,5 +467,5 @@ err_code migrate_store(const char *dir, migrate_report *report, err *e)
     if (m.owner_fd >= 0) {
         close(m.owner_fd);
     }
-    return rc;
+    return code;
 }

@@ -56,14 +56,14 @@ static err_code reseal(slice value, uint8_t version, const char *what, encoder *
 {
     decoder d;
     decoder_init(&d, value);
-    err_code rc = decode_version(&d, OLD_VERSION, what, e);
-    if (rc == ERR_OK) {
+    err_code code = decode_version(&d, OLD_VERSION, what, e);
+    if (code == ERR_OK) {
         encode_u8(out, version);
         encode_bytes(out, value.at + 1, value.length - 1);
         encode_seal(out);
-        rc = encoder_check(out, what, e);
+        code = encoder_check(out, what, e);
     }
-    return rc;
+    return code;
 }
 
 err_code old_item(slice value, arena *memory, stored_item *it, err *e)
@@ -71,9 +71,9 @@ err_code old_item(slice value, arena *memory, stored_item *it, err *e)
     decoder d;
     memset(it, 0, sizeof *it);
     decoder_init(&d, value);
-    err_code rc = decode_version(&d, OLD_VERSION, "item", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, OLD_VERSION, "item", e);
+    if (code != ERR_OK) {
+        return code;
     }
     uint8_t flags = decode_u8(&d);
     it->hidden = (flags & OLD_HIDDEN) != 0;
@@ -96,18 +96,19 @@ static err_code old_modality(slice value, encoder *out, err *e)
 {
     decoder d;
     decoder_init(&d, value);
-    err_code rc = decode_version(&d, OLD_VERSION, "modality", e);
-    if (rc == ERR_OK) {
+    err_code code = decode_version(&d, OLD_VERSION, "modality", e);
+    if (code == ERR_OK) {
         (void)decode_u32(&d);
         slice name = decode_slice(&d, MODALITY_NAME_BYTES_MAX);
         if (slice_equal(name, slice_of(WORDS_MODALITY))) {
-            rc = err_set(e, ERR_INVALID,
-                         "the store has features named " WORDS_MODALITY
-                         ", the name of the vectors made of items' words; export it with the older "
-                         "stair, give them another name and import that");
+            code =
+                err_set(e, ERR_INVALID,
+                        "the store has features named " WORDS_MODALITY
+                        ", the name of the vectors made of items' words; export it with the older "
+                        "stair, give them another name and import that");
         }
     }
-    return rc == ERR_OK ? reseal(value, MODALITY_RECORD_VERSION, "modality", out, e) : rc;
+    return code == ERR_OK ? reseal(value, MODALITY_RECORD_VERSION, "modality", out, e) : code;
 }
 
 static err_code old_piece(slice value, encoder *out, err *e)
@@ -137,9 +138,9 @@ err_code old_generation(slice value, generation_info *out, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init(&d, value);
-    err_code rc = decode_version(&d, OLD_VERSION, "generation", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, OLD_VERSION, "generation", e);
+    if (code != ERR_OK) {
+        return code;
     }
     uint8_t state = decode_u8(&d);
     out->state = state;
@@ -165,20 +166,20 @@ err_code old_generation_id(const unsigned char lineage[LINEAGE_BYTES], uint32_t 
     unsigned char key[4], sum[SHA256_BYTES];
     sha256_sum h;
     put_be32(key, number);
-    err_code rc = sha256_begin(&h, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = sha256_begin(&h, e);
+    if (code != ERR_OK) {
+        return code;
     }
     sha256_add(&h, what, sizeof what - 1);
     sha256_add(&h, lineage, LINEAGE_BYTES);
     sha256_add(&h, key, sizeof key);
-    rc = sha256_end(&h, sum, e);
-    if (rc == ERR_OK) {
+    code = sha256_end(&h, sum, e);
+    if (code == ERR_OK) {
         memcpy(out->bytes, sum, GENERATION_ID_BYTES);
         out->bytes[6] = (unsigned char)((out->bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8 */
         out->bytes[8] = (unsigned char)((out->bytes[8] & 0x3f) | 0x80);
     }
-    return rc;
+    return code;
 }
 
 err_code old_record(store_db db, slice key, slice value, encoder *out, err *e)
@@ -201,9 +202,10 @@ err_code old_kept_time(slice value, int64_t *time, err *e)
 {
     decoder d;
     decoder_init(&d, value);
-    err_code rc = decode_version(&d, OLD_VERSION, "idempotency record", e);
-    *time = rc == ERR_OK ? decode_i64(&d) : 0;
-    return rc == ERR_OK && d.failed ? err_set(e, ERR_CORRUPT, "idempotency record: cut short") : rc;
+    err_code code = decode_version(&d, OLD_VERSION, "idempotency record", e);
+    *time = code == ERR_OK ? decode_i64(&d) : 0;
+    return code == ERR_OK && d.failed ? err_set(e, ERR_CORRUPT, "idempotency record: cut short")
+                                      : code;
 }
 
 err_code old_state(slice value, store_state *out, err *e)

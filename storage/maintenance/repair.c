@@ -74,19 +74,19 @@ err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e)
 
 static err_code make_changes(repairing *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t i = 0; i < x->change_count && rc == ERR_OK; i++) {
+    err_code code = ERR_OK;
+    for (size_t i = 0; i < x->change_count && code == ERR_OK; i++) {
         const repair_change *what = &x->changes[i];
         unsigned char row[4];
         put_be32(row, what->row);
-        rc = what->put
-                 ? schema_put(x->w, what->db, what->key, (slice){(const char *)row, sizeof row}, e)
-                 : schema_delete(x->w, what->db, what->key, e);
-        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+        code = what->put ? schema_put(x->w, what->db, what->key,
+                                      (slice){(const char *)row, sizeof row}, e)
+                         : schema_delete(x->w, what->db, what->key, e);
+        code = code == ERR_NOT_FOUND ? ERR_OK : code;
     }
     x->change_count = 0;
     arena_reset(&x->keys);
-    return rc;
+    return code;
 }
 
 err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e)
@@ -133,12 +133,12 @@ static err_code feature_visit(repairing *x, slice key, slice value, err *e)
         return repair_drop(x, DB_FEATURES, key, e);
     }
     uint32_t row = get_be32(key.at + 1);
-    err_code rc = schema_get(x->r, DB_ITEMS, (slice){key.at + 1, 4}, &found, e);
-    bool gone = rc == ERR_NOT_FOUND ||
-                (rc == ERR_OK && seal_holds(found) &&
+    err_code code = schema_get(x->r, DB_ITEMS, (slice){key.at + 1, 4}, &found, e);
+    bool gone = code == ERR_NOT_FOUND ||
+                (code == ERR_OK && seal_holds(found) &&
                  item_decode(&it, row, found, &x->record, NULL) == ERR_OK && it.deleted);
     if (!gone) {
-        return rc;
+        return code;
     }
     repair_told(x, "dropped the features of modality %u of item row %u, which does not exist",
                 (unsigned char)key.at[0], row);
@@ -191,9 +191,9 @@ static err_code blob_visit(repairing *x, slice key, slice value, err *e)
         repair_told(x, "dropped a table under the key %s", repair_key_text(key, text));
         return repair_drop(x, DB_BLOBS, key, e);
     }
-    err_code rc = schema_get(x->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
-    if (rc != ERR_NOT_FOUND) {
-        return rc;
+    err_code code = schema_get(x->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
+    if (code != ERR_NOT_FOUND) {
+        return code;
     }
     const repair_change *last = x->change_count > 0 ? &x->changes[x->change_count - 1] : NULL;
     if (last == NULL || memcmp(last->key.at, key.at, GENERATION_ID_BYTES) != 0) {
@@ -214,11 +214,15 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
     size_t count = 0, damaged = 0;
     err why = ERR_INIT;
     store_info now;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? store_read_stat(r, &now, e) : rc;
-    rc = rc == ERR_OK ? held_list(r, &list, &count, &why) : rc;
-    rc = rc == ERR_CORRUPT ? ERR_OK : rc; /* the active one's record, which stays as it is */
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = store_read_stat(r, &now, e);
+    }
+    if (code == ERR_OK) {
+        code = held_list(r, &list, &count, &why);
+    }
+    code = code == ERR_CORRUPT ? ERR_OK : code; /* the active one's record, which stays as it is */
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         uint32_t number = 0;
         bool active =
             generation_number(r, &list[i].id, &number, NULL) == ERR_OK && number == now.generation;
@@ -228,16 +232,16 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
         }
     }
     store_read_end(r);
-    for (size_t i = 0; i < damaged && rc == ERR_OK; i++) {
+    for (size_t i = 0; i < damaged && code == ERR_OK; i++) {
         char name[GENERATION_ID_TEXT];
         generation_id_text(&list[i].id, name);
-        rc = held_remove(s, &list[i].id, e);
-        if (rc == ERR_OK) {
+        code = held_remove(s, &list[i].id, e);
+        if (code == ERR_OK) {
             repair_told(x, "dropped the tables of generation %s: one is damaged", name);
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 /* Tables whose generation's record was dropped. */
@@ -245,11 +249,11 @@ static err_code orphaned_tables(store *s, repairing *x, err *e)
 {
     uint32_t removed = 0;
     err why = ERR_INIT;
-    err_code rc = generations_discard(s, &removed, &why);
+    err_code code = generations_discard(s, &removed, &why);
     if (removed > 0) {
         repair_told(x, "dropped the tables of %u generations without a number", removed);
     }
-    return rc == ERR_OK || rc == ERR_CORRUPT ? ERR_OK : err_set(e, rc, "%s", why.text);
+    return code == ERR_OK || code == ERR_CORRUPT ? ERR_OK : err_set(e, code, "%s", why.text);
 }
 
 /* --- counters --- */
@@ -288,38 +292,54 @@ static err_code counters(repairing *x, err *e)
 
 static err_code repair_all(repairing *x, err *e)
 {
-    err_code rc = repair_ids(x, e);
-    rc = rc == ERR_OK ? repair_walk(x, DB_FEATURES, feature_visit, e) : rc;
-    rc = rc == ERR_OK ? repair_kept_answers(x, e) : rc;
-    rc = rc == ERR_OK ? repair_log(x, e) : rc;
-    rc = rc == ERR_OK ? repair_walk(x, DB_GENERATIONS, generation_visit, e) : rc;
-    rc = rc == ERR_OK ? repair_walk(x, DB_HELD, held_visit, e) : rc;
-    rc = rc == ERR_OK ? repair_walk(x, DB_BLOBS, blob_visit, e) : rc;
-    return rc == ERR_OK ? counters(x, e) : rc;
+    err_code code = repair_ids(x, e);
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_FEATURES, feature_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_kept_answers(x, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_log(x, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_GENERATIONS, generation_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_HELD, held_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_BLOBS, blob_visit, e);
+    }
+    return code == ERR_OK ? counters(x, e) : code;
 }
 
 err_code repair_run(store *s, const repair_options *options, uint64_t *count, err *e)
 {
     repairing x = {.options = options, .count = count};
     *count = 0;
-    err_code rc = store_write_begin(s, &x.w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(s, &x.w, e);
+    if (code != ERR_OK) {
+        return code;
     }
     x.r = store_write_reads(x.w);
     arena_init(&x.keys, KEYS_ARENA_BYTES);
     arena_init(&x.record, RECORD_ARENA_BYTES);
-    rc = repair_all(&x, e);
-    if (rc == ERR_OK && *count > 0) {
-        rc = store_write_commit(x.w, e);
+    code = repair_all(&x, e);
+    if (code == ERR_OK && *count > 0) {
+        code = store_write_commit(x.w, e);
     } else {
         store_write_abort(x.w);
     }
     x.w = NULL;
-    rc = rc == ERR_OK ? damaged_tables(s, &x, e) : rc;
-    rc = rc == ERR_OK ? orphaned_tables(s, &x, e) : rc;
+    if (code == ERR_OK) {
+        code = damaged_tables(s, &x, e);
+    }
+    if (code == ERR_OK) {
+        code = orphaned_tables(s, &x, e);
+    }
     mem_free(x.changes);
     arena_fini(&x.record);
     arena_fini(&x.keys);
-    return rc;
+    return code;
 }

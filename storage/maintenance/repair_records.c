@@ -27,9 +27,9 @@ static row_says item_says(repairing *x, uint32_t row, slice *id)
     slice value;
     stored_item it;
     put_be32(key, row);
-    err_code rc = schema_get(x->r, DB_ITEMS, (slice){(const char *)key, 4}, &value, NULL);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    err_code code = schema_get(x->r, DB_ITEMS, (slice){(const char *)key, 4}, &value, NULL);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
     }
     if (!seal_holds(value) || item_decode(&it, row, value, &x->record, NULL) != ERR_OK) {
         return ROW_UNREADABLE;
@@ -44,9 +44,9 @@ static row_says user_says(repairing *x, uint32_t row, slice *id)
     slice value;
     stored_user u;
     put_be32(key, row);
-    err_code rc = schema_get(x->r, DB_USERS, (slice){(const char *)key, 4}, &value, NULL);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    err_code code = schema_get(x->r, DB_USERS, (slice){(const char *)key, 4}, &value, NULL);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
     }
     if (!seal_holds(value) || user_decode(&u, row, value, NULL) != ERR_OK) {
         return ROW_UNREADABLE;
@@ -133,11 +133,17 @@ static err_code user_visit_one(repairing *x, slice key, slice value, err *e)
 
 err_code repair_ids(repairing *x, err *e)
 {
-    err_code rc = repair_walk(x, DB_ITEM_IDS, item_id_visit, e);
-    rc = rc == ERR_OK ? repair_walk(x, DB_ITEMS, item_visit_one, e) : rc;
-    rc = rc == ERR_OK ? repair_walk(x, DB_GONE_IDS, gone_id_visit, e) : rc;
-    rc = rc == ERR_OK ? repair_walk(x, DB_USER_IDS, user_id_visit, e) : rc;
-    return rc == ERR_OK ? repair_walk(x, DB_USERS, user_visit_one, e) : rc;
+    err_code code = repair_walk(x, DB_ITEM_IDS, item_id_visit, e);
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_ITEMS, item_visit_one, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_GONE_IDS, gone_id_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_USER_IDS, user_id_visit, e);
+    }
+    return code == ERR_OK ? repair_walk(x, DB_USERS, user_visit_one, e) : code;
 }
 
 /* --- kept answers: a record and the time that lets it expire belong together --- */
@@ -153,9 +159,9 @@ static err_code kept_visit(repairing *x, slice key, slice value, err *e)
         idempotency_decode(&record, value, NULL) == ERR_OK) {
         put_be64(at, (uint64_t)record.time);
         memcpy(at + 8, key.at, key.length);
-        err_code rc = schema_get(x->r, DB_IDEM_TIMES, by_time, &found, e);
-        if (rc != ERR_NOT_FOUND) {
-            return rc;
+        err_code code = schema_get(x->r, DB_IDEM_TIMES, by_time, &found, e);
+        if (code != ERR_NOT_FOUND) {
+            return code;
         }
         why = "it would never expire";
     }
@@ -172,11 +178,11 @@ static err_code time_visit(repairing *x, slice key, slice value, err *e)
     (void)value;
     if (key.length > 8) {
         own = (slice){key.at + 8, key.length - 8};
-        err_code rc = schema_get(x->r, DB_IDEMPOTENCY, own, &found, e);
-        if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
-            return rc;
+        err_code code = schema_get(x->r, DB_IDEMPOTENCY, own, &found, e);
+        if (code != ERR_OK && code != ERR_NOT_FOUND) {
+            return code;
         }
-        if (rc == ERR_OK && idempotency_decode(&record, found, NULL) == ERR_OK &&
+        if (code == ERR_OK && idempotency_decode(&record, found, NULL) == ERR_OK &&
             (uint64_t)record.time == get_be64(key.at)) {
             return ERR_OK;
         }
@@ -188,8 +194,8 @@ static err_code time_visit(repairing *x, slice key, slice value, err *e)
 
 err_code repair_kept_answers(repairing *x, err *e)
 {
-    err_code rc = repair_walk(x, DB_IDEMPOTENCY, kept_visit, e);
-    return rc == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : rc;
+    err_code code = repair_walk(x, DB_IDEMPOTENCY, kept_visit, e);
+    return code == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : code;
 }
 
 /* --- the log: an entry that cannot be read ends what lies behind it, as trimming does --- */
@@ -198,10 +204,12 @@ static err_code damaged_entry(uint64_t seq, slice value)
 {
     oplog_entry entry;
     op *o = NULL;
-    err_code rc = seal_holds(value) ? oplog_decode(&entry, seq, value, NULL) : ERR_CORRUPT;
-    rc = rc == ERR_OK ? op_decode(&o, entry.op, NULL) : rc;
+    err_code code = seal_holds(value) ? oplog_decode(&entry, seq, value, NULL) : ERR_CORRUPT;
+    if (code == ERR_OK) {
+        code = op_decode(&o, entry.op, NULL);
+    }
     op_free(o);
-    return rc;
+    return code;
 }
 
 static err_code log_look(repairing *x, slice key, slice value, err *e)
@@ -213,11 +221,11 @@ static err_code log_look(repairing *x, slice key, slice value, err *e)
                     repair_key_text(key, text));
         return repair_drop(x, DB_OPLOG, key, e);
     }
-    err_code rc = damaged_entry(seq, value);
-    if (rc == ERR_NOMEM) {
+    err_code code = damaged_entry(seq, value);
+    if (code == ERR_NOMEM) {
         return err_nomem(e, "the repair");
     }
-    x->log_bad = rc != ERR_OK ? seq : x->log_bad;
+    x->log_bad = code != ERR_OK ? seq : x->log_bad;
     return ERR_OK;
 }
 
@@ -232,10 +240,10 @@ static err_code log_cut(repairing *x, slice key, slice value, err *e)
 
 err_code repair_log(repairing *x, err *e)
 {
-    err_code rc = repair_walk(x, DB_OPLOG, log_look, e);
-    if (rc == ERR_OK && x->log_bad > 0) {
+    err_code code = repair_walk(x, DB_OPLOG, log_look, e);
+    if (code == ERR_OK && x->log_bad > 0) {
         repair_told(x, "dropped the log up to write %llu, whose entry is damaged",
                     (unsigned long long)x->log_bad);
     }
-    return rc == ERR_OK ? repair_walk(x, DB_OPLOG, log_cut, e) : rc;
+    return code == ERR_OK ? repair_walk(x, DB_OPLOG, log_cut, e) : code;
 }

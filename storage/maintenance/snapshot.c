@@ -32,24 +32,28 @@ static err_code mark_copy(const char *draft, uint64_t *bytes, uint64_t *seq, err
     store_write *w = NULL;
     store_info info;
     store_options options = {.mode = STORE_BESIDE, .no_sync = true};
-    err_code rc = store_open(&copy, draft, &options, e);
-    rc = rc == ERR_OK ? store_write_begin(copy, &w, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = store_open(&copy, draft, &options, e);
+    if (code == ERR_OK) {
+        code = store_write_begin(copy, &w, e);
+    }
+    if (code == ERR_OK) {
         w->state.snapshot = true;
-        rc = store_write_commit(w, e);
+        code = store_write_commit(w, e);
     }
-    if (rc == ERR_OK) {
-        rc = schema_error(mdb_env_sync(copy->env, 1), "syncing the snapshot", e);
+    if (code == ERR_OK) {
+        code = schema_error(mdb_env_sync(copy->env, 1), "syncing the snapshot", e);
     }
-    rc = rc == ERR_OK ? store_stat(copy, &info, e) : rc;
-    if (rc == ERR_OK && bytes != NULL) {
+    if (code == ERR_OK) {
+        code = store_stat(copy, &info, e);
+    }
+    if (code == ERR_OK && bytes != NULL) {
         *bytes = info.file_bytes;
     }
-    if (rc == ERR_OK && seq != NULL) {
+    if (code == ERR_OK && seq != NULL) {
         *seq = info.seq;
     }
     store_close(copy);
-    return rc;
+    return code;
 }
 
 static err_code publish(const char *draft, const char *to, err *e)
@@ -64,11 +68,11 @@ static err_code publish(const char *draft, const char *to, err *e)
         }
         (void)unlink(path);
     }
-    err_code rc = path_sync(draft, e);
-    if (rc == ERR_OK && rename(draft, to) != 0) {
-        rc = errno == EEXIST || errno == ENOTEMPTY
-                 ? err_set(e, ERR_CONFLICT, "%s exists", to)
-                 : err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
+    err_code code = path_sync(draft, e);
+    if (code == ERR_OK && rename(draft, to) != 0) {
+        code = errno == EEXIST || errno == ENOTEMPTY
+                   ? err_set(e, ERR_CONFLICT, "%s exists", to)
+                   : err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
     }
     snprintf(parent, sizeof parent, "%s", to);
     size_t length = strlen(parent);
@@ -79,7 +83,7 @@ static err_code publish(const char *draft, const char *to, err *e)
     if (cut != NULL) {
         cut[cut == parent ? 1 : 0] = '\0';
     }
-    return rc == ERR_OK ? path_sync(cut != NULL ? parent : ".", e) : rc;
+    return code == ERR_OK ? path_sync(cut != NULL ? parent : ".", e) : code;
 }
 
 err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), void *ctx,
@@ -105,16 +109,22 @@ err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), 
                        strerror(errno));
     }
     /* The read transaction keeps the environment open under the copy. */
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? env_copy(s->env, draft, e) : rc;
-    store_read_end(r);
-    if (rc == ERR_OK && cancelled != NULL && cancelled(ctx)) {
-        rc = err_set(e, ERR_CANCELLED, "interrupted");
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = env_copy(s->env, draft, e);
     }
-    rc = rc == ERR_OK ? mark_copy(draft, bytes, seq, e) : rc;
-    rc = rc == ERR_OK ? publish(draft, to, e) : rc;
-    if (rc != ERR_OK) {
+    store_read_end(r);
+    if (code == ERR_OK && cancelled != NULL && cancelled(ctx)) {
+        code = err_set(e, ERR_CANCELLED, "interrupted");
+    }
+    if (code == ERR_OK) {
+        code = mark_copy(draft, bytes, seq, e);
+    }
+    if (code == ERR_OK) {
+        code = publish(draft, to, e);
+    }
+    if (code != ERR_OK) {
         remove_draft(draft);
     }
-    return rc;
+    return code;
 }

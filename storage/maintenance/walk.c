@@ -150,16 +150,18 @@ err_code walk_store(store *s, const walk_options *options, walk_report *report, 
     store_read *r = NULL;
     walking w = {.s = s, .options = options, .report = report};
     *report = (walk_report){.complete = true};
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code != ERR_OK) {
+        return code;
     }
     w.txn = r->txn;
-    rc = check_length(&w, e);
-    rc = rc == ERR_OK ? walk_free(&w, e) : rc;
-    for (int db = 0; rc == ERR_OK && report->complete && db < DB_COUNT; db++) {
-        rc = walk_database(&w, (store_db)db, e);
+    code = check_length(&w, e);
+    if (code == ERR_OK) {
+        code = walk_free(&w, e);
+    }
+    for (int db = 0; code == ERR_OK && report->complete && db < DB_COUNT; db++) {
+        code = walk_database(&w, (store_db)db, e);
     }
     store_read_end(r);
-    return rc;
+    return code;
 }

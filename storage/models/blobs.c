@@ -60,16 +60,16 @@ err_code blob_decode(blob_record *out, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, BLOB_RECORD_VERSION, "blob", e);
-    if (rc == ERR_OK) {
+    err_code code = decode_version(&d, BLOB_RECORD_VERSION, "blob", e);
+    if (code == ERR_OK) {
         out->bytes = decode_u64(&d);
         out->user_stride = decode_u64(&d);
         if (out->bytes > (uint64_t)1 << 50 || out->user_stride > (uint64_t)1 << 30) {
             d.failed = true;
         }
-        rc = decoder_check(&d, "blob", e);
+        code = decoder_check(&d, "blob", e);
     }
-    return rc;
+    return code;
 }
 
 err_code piece_decode(slice *content, slice bytes, bool verify, err *e)
@@ -115,19 +115,21 @@ err_code blob_begin(store_write *w, const generation_id *id, const char *name,
     encode_u64(&x, record->bytes);
     encode_u64(&x, record->user_stride);
     encode_seal(&x);
-    err_code rc = encoder_check(&x, "blob", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_BLOBS, key_slice(&key), encoder_slice(&x), e) : rc;
+    err_code code = encoder_check(&x, "blob", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_BLOBS, key_slice(&key), encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 static err_code put_piece(store_write *w, const blob_key *key, const void *data, size_t bytes,
                           err *e)
 {
     unsigned char *at = NULL;
-    err_code rc = schema_reserve(w, DB_BLOBS, key_slice(key), PIECE_HEADER_BYTES + bytes, &at, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = schema_reserve(w, DB_BLOBS, key_slice(key), PIECE_HEADER_BYTES + bytes, &at, e);
+    if (code != ERR_OK) {
+        return code;
     }
     piece_header(at, data, bytes);
     memcpy(at + PIECE_HEADER_BYTES, data, bytes);
@@ -137,14 +139,14 @@ static err_code put_piece(store_write *w, const blob_key *key, const void *data,
 err_code blob_pieces_put(store_write *w, const generation_id *id, const char *name, size_t offset,
                          slice part, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t done = 0; done < part.length && rc == ERR_OK; done += BLOB_PIECE_BYTES) {
+    err_code code = ERR_OK;
+    for (size_t done = 0; done < part.length && code == ERR_OK; done += BLOB_PIECE_BYTES) {
         size_t left = part.length - done;
         size_t piece = left < BLOB_PIECE_BYTES ? left : BLOB_PIECE_BYTES;
         blob_key key = piece_key(id, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES));
-        rc = put_piece(w, &key, part.at + done, piece, e);
+        code = put_piece(w, &key, part.at + done, piece, e);
     }
-    return rc;
+    return code;
 }
 
 /* --- reading --- */
@@ -154,11 +156,11 @@ static err_code get_record(store_read *r, const generation_id *id, const char *n
 {
     blob_key key = record_key(id, name);
     slice value;
-    err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "%s is not there", name);
+    err_code code = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, code, "%s is not there", name);
     }
-    return rc == ERR_OK ? blob_decode(out, value, e) : rc;
+    return code == ERR_OK ? blob_decode(out, value, e) : code;
 }
 
 static err_code get_piece(store_read *r, const generation_id *id, const char *name, uint32_t piece,
@@ -166,12 +168,14 @@ static err_code get_piece(store_read *r, const generation_id *id, const char *na
 {
     blob_key key = piece_key(id, name, piece);
     slice value;
-    err_code rc = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "piece %u of %s is missing", piece, name);
     }
-    rc = rc == ERR_OK ? piece_decode(content, value, verify, e) : rc;
-    return rc == ERR_CORRUPT ? err_context(e, "%s", name) : rc;
+    if (code == ERR_OK) {
+        code = piece_decode(content, value, verify, e);
+    }
+    return code == ERR_CORRUPT ? err_context(e, "%s", name) : code;
 }
 
 err_code blob_read(store_read *r, const generation_id *id, const char *name, const blob_span *span,
@@ -179,36 +183,36 @@ err_code blob_read(store_read *r, const generation_id *id, const char *name, con
 {
     blob_record record;
     size_t offset = span->offset, bytes = span->bytes;
-    err_code rc = get_record(r, id, name, &record, e);
-    if (rc == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
-        rc = err_set(e, ERR_CORRUPT, "%s has %llu bytes, expected at least %zu", name,
-                     (unsigned long long)record.bytes, offset + bytes);
+    err_code code = get_record(r, id, name, &record, e);
+    if (code == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
+        code = err_set(e, ERR_CORRUPT, "%s has %llu bytes, expected at least %zu", name,
+                       (unsigned long long)record.bytes, offset + bytes);
     }
-    for (size_t done = 0; rc == ERR_OK && done < bytes;) {
+    for (size_t done = 0; code == ERR_OK && done < bytes;) {
         size_t within = (offset + done) % BLOB_PIECE_BYTES;
         slice piece;
-        rc = get_piece(r, id, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES), false, &piece,
-                       e);
-        if (rc == ERR_OK && piece.length <= within) {
-            rc = err_set(e, ERR_CORRUPT, "a piece of %s is too short", name);
+        code = get_piece(r, id, name, (uint32_t)((offset + done) / BLOB_PIECE_BYTES), false, &piece,
+                         e);
+        if (code == ERR_OK && piece.length <= within) {
+            code = err_set(e, ERR_CORRUPT, "a piece of %s is too short", name);
         }
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             size_t here =
                 piece.length - within < bytes - done ? piece.length - within : bytes - done;
             memcpy((char *)span->out + done, piece.at + within, here);
             done += here;
         }
     }
-    return rc;
+    return code;
 }
 
 /* registered finds the UUID of a number. */
 static err_code registered(store_read *r, uint32_t number, generation_id *id, err *e)
 {
     generation_info info;
-    err_code rc = generation_borrow(r, number, &info, e);
+    err_code code = generation_borrow(r, number, &info, e);
     *id = info.id;
-    return rc;
+    return code;
 }
 
 err_code generation_blob_bytes(store_read *r, uint32_t number, const char *name, size_t *bytes,
@@ -218,16 +222,16 @@ err_code generation_blob_bytes(store_read *r, uint32_t number, const char *name,
     blob_record record;
     err why = ERR_INIT;
     *bytes = 0;
-    err_code rc = registered(r, number, &id, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = registered(r, number, &id, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = get_record(r, &id, name, &record, &why);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "generation %u has no %s", number, name);
+    code = get_record(r, &id, name, &record, &why);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, code, "generation %u has no %s", number, name);
     }
-    *bytes = rc == ERR_OK ? (size_t)record.bytes : 0;
-    return rc == ERR_OK ? rc : err_set(e, rc, "generation %u: %s", number, why.text);
+    *bytes = code == ERR_OK ? (size_t)record.bytes : 0;
+    return code == ERR_OK ? code : err_set(e, code, "generation %u: %s", number, why.text);
 }
 
 err_code generation_blob_read(store_read *r, uint32_t number, const char *name, size_t offset,
@@ -236,12 +240,12 @@ err_code generation_blob_read(store_read *r, uint32_t number, const char *name, 
     generation_id id;
     err why = ERR_INIT;
     blob_span span = {.offset = offset, .bytes = bytes, .out = out};
-    err_code rc = registered(r, number, &id, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = registered(r, number, &id, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = blob_read(r, &id, name, &span, &why);
-    return rc == ERR_OK ? rc : err_set(e, rc, "generation %u: %s", number, why.text);
+    code = blob_read(r, &id, name, &span, &why);
+    return code == ERR_OK ? code : err_set(e, code, "generation %u: %s", number, why.text);
 }
 
 /* --- all blobs of a generation --- */
@@ -288,8 +292,8 @@ err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out
 err_code blob_get(store_read *r, const generation_id *id, const char *name, blob_record *out,
                   err *e)
 {
-    err_code rc = get_record(r, id, name, out, e);
-    return rc == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "%s has no record", name) : rc;
+    err_code code = get_record(r, id, name, out, e);
+    return code == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "%s has no record", name) : code;
 }
 
 static err_code blobs_each(store_read *r, const generation_id *id, blob_visit visit, void *ctx,
@@ -299,14 +303,16 @@ static err_code blobs_each(store_read *r, const generation_id *id, blob_visit vi
     if (names == NULL) {
         return err_nomem(e, "a generation's names");
     }
-    err_code rc = blob_names_read(r, id, names, e);
-    for (size_t i = 0; i < names->count && rc == ERR_OK; i++) {
+    err_code code = blob_names_read(r, id, names, e);
+    for (size_t i = 0; i < names->count && code == ERR_OK; i++) {
         blob_record record;
-        rc = blob_get(r, id, names->at[i], &record, e);
-        rc = rc == ERR_OK ? visit(ctx, names->at[i], &record, e) : rc;
+        code = blob_get(r, id, names->at[i], &record, e);
+        if (code == ERR_OK) {
+            code = visit(ctx, names->at[i], &record, e);
+        }
     }
     mem_free(names);
-    return rc;
+    return code;
 }
 
 typedef struct verifying {
@@ -320,27 +326,27 @@ static err_code verify_blob(void *ctx, const char *name, const blob_record *reco
 {
     verifying *v = ctx;
     uint64_t left = record->bytes;
-    err_code rc = ERR_OK;
-    for (uint32_t piece = 0; left > 0 && rc == ERR_OK; piece++) {
+    err_code code = ERR_OK;
+    for (uint32_t piece = 0; left > 0 && code == ERR_OK; piece++) {
         slice content;
         size_t expected = left < BLOB_PIECE_BYTES ? (size_t)left : BLOB_PIECE_BYTES;
-        rc = get_piece(v->r, v->id, name, piece, v->verify, &content, e);
-        if (rc == ERR_OK && content.length != expected) {
-            rc = err_set(e, ERR_CORRUPT, "piece %u of %s has %zu bytes, expected %zu", piece, name,
-                         content.length, expected);
+        code = get_piece(v->r, v->id, name, piece, v->verify, &content, e);
+        if (code == ERR_OK && content.length != expected) {
+            code = err_set(e, ERR_CORRUPT, "piece %u of %s has %zu bytes, expected %zu", piece,
+                           name, content.length, expected);
         }
         left -= expected;
     }
     v->bytes += record->bytes;
-    return rc;
+    return code;
 }
 
 err_code blobs_complete(store_read *r, const generation_id *id, uint64_t *bytes, err *e)
 {
     verifying v = {.r = r, .id = id};
-    err_code rc = blobs_each(r, id, verify_blob, &v, e);
+    err_code code = blobs_each(r, id, verify_blob, &v, e);
     *bytes = v.bytes;
-    return rc;
+    return code;
 }
 
 err_code blobs_verify(store_read *r, const generation_id *id, err *e)
@@ -390,8 +396,8 @@ static err_code zero_blob(void *ctx, const char *name, const blob_record *record
     zeroing *z = ctx;
     uint64_t stride = record->user_stride, from = 0;
     size_t next = 0;
-    err_code rc = ERR_OK;
-    while (stride > 0 && rc == ERR_OK && next < z->count) {
+    err_code code = ERR_OK;
+    while (stride > 0 && code == ERR_OK && next < z->count) {
         uint64_t begin = z->rows[next] * stride;
         if (begin > from) {
             from = begin;
@@ -402,20 +408,23 @@ static err_code zero_blob(void *ctx, const char *name, const blob_record *record
         }
         blob_key key = piece_key(z->id, name, (uint32_t)(from / BLOB_PIECE_BYTES));
         slice value, content;
-        rc = schema_get(z->r, DB_BLOBS, key_slice(&key), &value, e);
-        if (rc == ERR_NOT_FOUND) {
+        code = schema_get(z->r, DB_BLOBS, key_slice(&key), &value, e);
+        if (code == ERR_NOT_FOUND) {
             return ERR_OK; /* being written: generation_finish will see to it */
         }
-        rc = rc == ERR_OK ? piece_decode(&content, value, false, e) : rc;
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
+            code = piece_decode(&content, value, false, e);
+        }
+        if (code == ERR_OK) {
             memcpy(z->piece, content.at, content.length);
             bool changed = zero_overlap(z, stride, from, content.length, &next);
             z->changed = z->changed || changed;
-            rc = changed && z->w != NULL ? put_piece(z->w, &key, z->piece, content.length, e) : rc;
+            code =
+                changed && z->w != NULL ? put_piece(z->w, &key, z->piece, content.length, e) : code;
         }
         from += BLOB_PIECE_BYTES;
     }
-    return rc;
+    return code;
 }
 
 static err_code zero_all(zeroing *z, err *e)
@@ -424,27 +433,27 @@ static err_code zero_all(zeroing *z, err *e)
     if (z->piece == NULL) {
         return err_nomem(e, "erasing from a generation");
     }
-    err_code rc = blobs_each(z->r, z->id, zero_blob, z, e);
+    err_code code = blobs_each(z->r, z->id, zero_blob, z, e);
     mem_free(z->piece);
-    return rc;
+    return code;
 }
 
 err_code blobs_zero_rows(store_write *w, const generation_id *id, const uint32_t *rows,
                          size_t count, bool *changed, err *e)
 {
     zeroing z = {.w = w, .r = &w->reads, .id = id, .rows = rows, .count = count};
-    err_code rc = zero_all(&z, e);
+    err_code code = zero_all(&z, e);
     *changed = z.changed;
-    return rc;
+    return code;
 }
 
 err_code blobs_users_left(store_read *r, const generation_id *id, const uint32_t *rows,
                           size_t count, bool *left, err *e)
 {
     zeroing z = {.r = r, .id = id, .rows = rows, .count = count};
-    err_code rc = zero_all(&z, e);
+    err_code code = zero_all(&z, e);
     *left = z.changed;
-    return rc;
+    return code;
 }
 
 err_code blobs_remove_some(store_write *w, const generation_id *id, size_t most, bool *empty,

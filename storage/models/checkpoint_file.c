@@ -53,22 +53,27 @@ static err_code write_draft(const char *path, const store_info *info, uint64_t s
     encode_u64(&x, seq);
     encode_u64(&x, bytes.length);
     encode_u64(&x, checksum64(bytes.at, bytes.length));
-    err_code rc = encoder_check(&x, "checkpoint", e);
-    int fd =
-        rc == ERR_OK ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    if (rc == ERR_OK && fd < 0) {
-        rc = err_set(e, ERR_IO, "writing %s: %s", path, strerror(errno));
+    err_code code = encoder_check(&x, "checkpoint", e);
+    int fd = code == ERR_OK
+                 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
+    if (code == ERR_OK && fd < 0) {
+        code = err_set(e, ERR_IO, "writing %s: %s", path, strerror(errno));
     }
-    rc = rc == ERR_OK ? write_all(fd, path, encoder_slice(&x), e) : rc;
-    rc = rc == ERR_OK ? write_all(fd, path, bytes, e) : rc;
-    if (rc == ERR_OK && fsync(fd) != 0) {
-        rc = err_set(e, ERR_IO, "syncing %s: %s", path, strerror(errno));
+    if (code == ERR_OK) {
+        code = write_all(fd, path, encoder_slice(&x), e);
+    }
+    if (code == ERR_OK) {
+        code = write_all(fd, path, bytes, e);
+    }
+    if (code == ERR_OK && fsync(fd) != 0) {
+        code = err_set(e, ERR_IO, "syncing %s: %s", path, strerror(errno));
     }
     if (fd >= 0) {
         close(fd);
     }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e)
@@ -76,21 +81,27 @@ err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e)
     char draft[STORE_PATH_MAX], final[STORE_PATH_MAX];
     store_info info;
     store_write *w = NULL;
-    err_code rc = path_join(draft, s->dir, draft_name, e);
-    rc = rc == ERR_OK ? path_join(final, s->dir, final_name, e) : rc;
-    rc = rc == ERR_OK ? store_stat(s, &info, e) : rc;
-    if (rc != ERR_OK || info.erased_seq > seq) {
-        return rc;
+    err_code code = path_join(draft, s->dir, draft_name, e);
+    if (code == ERR_OK) {
+        code = path_join(final, s->dir, final_name, e);
     }
-    rc = write_draft(draft, &info, seq, bytes, e);
+    if (code == ERR_OK) {
+        code = store_stat(s, &info, e);
+    }
+    if (code != ERR_OK || info.erased_seq > seq) {
+        return code;
+    }
+    code = write_draft(draft, &info, seq, bytes, e);
     /* Under the write lock no erasure can commit between the look and the rename. */
-    rc = rc == ERR_OK ? store_write_begin(s, &w, e) : rc;
-    if (rc == ERR_OK && w->state.info.erased_seq <= seq && rename(draft, final) != 0) {
-        rc = err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
+    if (code == ERR_OK) {
+        code = store_write_begin(s, &w, e);
+    }
+    if (code == ERR_OK && w->state.info.erased_seq <= seq && rename(draft, final) != 0) {
+        code = err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
     }
     store_write_abort(w);
     (void)unlink(draft); /* is gone if it was renamed */
-    return rc;
+    return code;
 }
 
 static err_code check_header(store *s, decoder *d, uint64_t *bytes, uint64_t *sum, err *e)
@@ -100,19 +111,23 @@ static err_code check_header(store *s, decoder *d, uint64_t *bytes, uint64_t *su
     if (found_magic == NULL || memcmp(found_magic, magic, sizeof magic) != 0) {
         return err_set(e, ERR_CORRUPT, "%s is not a checkpoint", final_name);
     }
-    err_code rc = decode_version(d, CHECKPOINT_VERSION, "checkpoint", e);
+    err_code code = decode_version(d, CHECKPOINT_VERSION, "checkpoint", e);
     const unsigned char *lineage = decode_bytes(d, LINEAGE_BYTES);
     uint64_t seq = decode_u64(d);
     *bytes = decode_u64(d);
     *sum = decode_u64(d);
-    rc = rc == ERR_OK ? decoder_check(d, "checkpoint", e) : rc;
-    rc = rc == ERR_OK ? store_stat(s, &info, e) : rc;
-    if (rc == ERR_OK &&
-        (memcmp(lineage, info.lineage, LINEAGE_BYTES) != 0 || info.data_seq > seq)) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the data changed since the checkpoint was made: train without --resume");
+    if (code == ERR_OK) {
+        code = decoder_check(d, "checkpoint", e);
     }
-    return rc;
+    if (code == ERR_OK) {
+        code = store_stat(s, &info, e);
+    }
+    if (code == ERR_OK &&
+        (memcmp(lineage, info.lineage, LINEAGE_BYTES) != 0 || info.data_seq > seq)) {
+        code = err_set(e, ERR_CONFLICT,
+                       "the data changed since the checkpoint was made: train without --resume");
+    }
+    return code;
 }
 
 static err_code read_all(int fd, void *into, size_t bytes, err *e)
@@ -141,9 +156,9 @@ err_code checkpoint_file_take(store *s, void **out, size_t *bytes, err *e)
     uint64_t length = 0, sum = 0;
     *out = NULL;
     *bytes = 0;
-    err_code rc = path_join(path, s->dir, final_name, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = path_join(path, s->dir, final_name, e);
+    if (code != ERR_OK) {
+        return code;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
@@ -152,24 +167,28 @@ err_code checkpoint_file_take(store *s, void **out, size_t *bytes, err *e)
     }
     decoder d;
     decoder_init(&d, (slice){header, sizeof header});
-    rc = read_all(fd, header, sizeof header, e);
-    rc = rc == ERR_OK ? check_header(s, &d, &length, &sum, e) : rc;
-    if (rc == ERR_OK &&
+    code = read_all(fd, header, sizeof header, e);
+    if (code == ERR_OK) {
+        code = check_header(s, &d, &length, &sum, e);
+    }
+    if (code == ERR_OK &&
         (fstat(fd, &st) != 0 || (uint64_t)st.st_size != length + CHECKPOINT_HEADER_BYTES)) {
-        rc = err_set(e, ERR_CORRUPT, "the checkpoint is cut short");
+        code = err_set(e, ERR_CORRUPT, "the checkpoint is cut short");
     }
-    void *content = rc == ERR_OK ? mem_array((size_t)length, 1) : NULL;
-    if (rc == ERR_OK && content == NULL) {
-        rc = err_nomem(e, "the checkpoint");
+    void *content = code == ERR_OK ? mem_array((size_t)length, 1) : NULL;
+    if (code == ERR_OK && content == NULL) {
+        code = err_nomem(e, "the checkpoint");
     }
-    rc = rc == ERR_OK ? read_all(fd, content, (size_t)length, e) : rc;
-    if (rc == ERR_OK && checksum64(content, (size_t)length) != sum) {
-        rc = err_set(e, ERR_CORRUPT, "the checkpoint's checksum does not match");
+    if (code == ERR_OK) {
+        code = read_all(fd, content, (size_t)length, e);
+    }
+    if (code == ERR_OK && checksum64(content, (size_t)length) != sum) {
+        code = err_set(e, ERR_CORRUPT, "the checkpoint's checksum does not match");
     }
     close(fd);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(content);
-        return rc;
+        return code;
     }
     *out = content;
     *bytes = (size_t)length;
@@ -185,11 +204,11 @@ bool checkpoint_file_exists(const store *s)
 static err_code remove_file(const store *s, const char *name, err *e)
 {
     char path[STORE_PATH_MAX];
-    err_code rc = path_join(path, s->dir, name, e);
-    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
-        rc = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
+    err_code code = path_join(path, s->dir, name, e);
+    if (code == ERR_OK && unlink(path) != 0 && errno != ENOENT) {
+        code = err_set(e, ERR_IO, "removing %s: %s", path, strerror(errno));
     }
-    return rc;
+    return code;
 }
 
 err_code checkpoint_file_remove(store *s, err *e)
@@ -202,11 +221,13 @@ err_code checkpoint_file_sweep(store *s, err *e)
 {
     char path[STORE_PATH_MAX], header[CHECKPOINT_HEADER_BYTES];
     uint64_t length = 0, sum = 0;
-    err_code rc = remove_file(s, draft_name, e);
-    rc = rc == ERR_OK ? path_join(path, s->dir, final_name, e) : rc;
-    int fd = rc == ERR_OK ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    err_code code = remove_file(s, draft_name, e);
+    if (code == ERR_OK) {
+        code = path_join(path, s->dir, final_name, e);
+    }
+    int fd = code == ERR_OK ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (fd < 0) {
-        return rc;
+        return code;
     }
     decoder d;
     decoder_init(&d, (slice){header, sizeof header});

@@ -47,19 +47,21 @@ static err_code look_up(generation_sink *x, uint32_t number, bool *begun, err *e
 {
     store_read *r = NULL;
     generation_info held;
-    err_code rc = store_read_begin(x->s, &r, e);
-    rc = rc == ERR_OK ? generation_borrow(r, number, &x->info, e) : rc;
+    err_code code = store_read_begin(x->s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_borrow(r, number, &x->info, e);
+    }
     x->info.summary = (slice){NULL, 0};
-    if (rc == ERR_OK) {
-        rc = held_borrow(r, &x->info.id, &held, e);
-        *begun = rc == ERR_OK;
-        if (rc == ERR_OK && held.state != GENERATION_BUILDING) {
-            rc = err_set(e, ERR_CONFLICT, "the tables of generation %u are here", number);
+    if (code == ERR_OK) {
+        code = held_borrow(r, &x->info.id, &held, e);
+        *begun = code == ERR_OK;
+        if (code == ERR_OK && held.state != GENERATION_BUILDING) {
+            code = err_set(e, ERR_CONFLICT, "the tables of generation %u are here", number);
         }
-        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+        code = code == ERR_NOT_FOUND ? ERR_OK : code;
     }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 static void sink_free(generation_sink *x)
@@ -81,14 +83,23 @@ err_code generation_sink_open(generation_sink **out, store *s, uint32_t number, 
     x->s = s;
     x->wanted = STREAM_MAGIC_BYTES + 1 + GENERATION_ID_BYTES + 2;
     x->content = mem_array(BLOB_GROUP_BYTES, 1);
-    err_code rc = x->content != NULL ? look_up(x, number, &begun, e) : err_nomem(e, "a generation");
-    rc = rc == ERR_OK ? sha256_begin(&x->stream, e) : rc;
-    rc = rc == ERR_OK ? sha256_begin(&x->tables, e) : rc;
-    rc = rc == ERR_OK && begun ? held_remove(s, &x->info.id, e) : rc;
-    rc = rc == ERR_OK ? held_start(s, &x->info, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code =
+        x->content != NULL ? look_up(x, number, &begun, e) : err_nomem(e, "a generation");
+    if (code == ERR_OK) {
+        code = sha256_begin(&x->stream, e);
+    }
+    if (code == ERR_OK) {
+        code = sha256_begin(&x->tables, e);
+    }
+    if (code == ERR_OK && begun) {
+        code = held_remove(s, &x->info.id, e);
+    }
+    if (code == ERR_OK) {
+        code = held_start(s, &x->info, e);
+    }
+    if (code != ERR_OK) {
         sink_free(x);
-        return rc;
+        return code;
     }
     *out = x;
     return ERR_OK;
@@ -163,10 +174,10 @@ static err_code store_content(generation_sink *x, err *e)
                             .record = x->record,
                             .at = (size_t)x->stored,
                             .part = {(const char *)x->content, x->content_used}};
-    err_code rc = held_put_part(x->s, &part, e);
+    err_code code = held_put_part(x->s, &part, e);
     x->stored += x->content_used;
     x->content_used = 0;
-    return rc;
+    return code;
 }
 
 /* take_content takes what it can; a table without content is stored too. */
@@ -184,12 +195,12 @@ static err_code take_content(generation_sink *x, const unsigned char *bytes, siz
     x->content_used += here;
     x->wanted -= here;
     *taken = here;
-    err_code rc =
+    err_code code =
         x->wanted == 0 || x->content_used == BLOB_GROUP_BYTES ? store_content(x, e) : ERR_OK;
     if (x->wanted == 0) {
         next_table(x);
     }
-    return rc;
+    return code;
 }
 
 static err_code end_phase(generation_sink *x, err *e)
@@ -224,22 +235,22 @@ static err_code take_fixed(generation_sink *x, const unsigned char *bytes, size_
 err_code generation_sink_write(generation_sink *x, const void *bytes, size_t count, err *e)
 {
     const unsigned char *at = bytes;
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && count > 0) {
+    err_code code = ERR_OK;
+    while (code == ERR_OK && count > 0) {
         size_t taken = 0;
         if (x->phase == SINK_ENDED) {
             return damaged(e, "bytes follow its end");
         }
-        rc = x->phase == SINK_CONTENT ? take_content(x, at, count, &taken, e)
-                                      : take_fixed(x, at, count, &taken, e);
+        code = x->phase == SINK_CONTENT ? take_content(x, at, count, &taken, e)
+                                        : take_fixed(x, at, count, &taken, e);
         at += taken;
         count -= taken;
         /* a table without content takes no byte */
-        if (rc == ERR_OK && x->phase == SINK_CONTENT && x->wanted == 0) {
-            rc = take_content(x, at, 0, &taken, e);
+        if (code == ERR_OK && x->phase == SINK_CONTENT && x->wanted == 0) {
+            code = take_content(x, at, 0, &taken, e);
         }
     }
-    return rc;
+    return code;
 }
 
 /* --- ending --- */
@@ -250,47 +261,53 @@ static err_code check_sums(generation_sink *x, err *e)
     if (x->phase != SINK_ENDED) {
         return damaged(e, "it ends early");
     }
-    err_code rc = sha256_end(&x->stream, stream, e);
-    rc = rc == ERR_OK ? sha256_end(&x->tables, tables, e) : rc;
-    if (rc == ERR_OK && memcmp(stream, x->head, sizeof stream) != 0) {
-        rc = damaged(e, "its SHA-256 does not match its content");
+    err_code code = sha256_end(&x->stream, stream, e);
+    if (code == ERR_OK) {
+        code = sha256_end(&x->tables, tables, e);
     }
-    if (rc == ERR_OK && memcmp(tables, x->info.sha256, sizeof tables) != 0) {
-        rc = damaged(e, "its tables are not those that were registered");
+    if (code == ERR_OK && memcmp(stream, x->head, sizeof stream) != 0) {
+        code = damaged(e, "its SHA-256 does not match its content");
     }
-    return rc;
+    if (code == ERR_OK && memcmp(tables, x->info.sha256, sizeof tables) != 0) {
+        code = damaged(e, "its tables are not those that were registered");
+    }
+    return code;
 }
 
 static err_code complete(generation_sink *x, err *e)
 {
     store_write *w = NULL;
     uint32_t number = 0;
-    err_code rc = store_write_begin(x->s, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(x->s, &w, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = generation_number(store_write_reads(w), &x->info.id, &number, e);
-    if (rc == ERR_NOT_FOUND) {
-        rc = err_set(e, rc, "generation %u was pruned meanwhile", x->info.number);
+    code = generation_number(store_write_reads(w), &x->info.id, &number, e);
+    if (code == ERR_NOT_FOUND) {
+        code = err_set(e, code, "generation %u was pruned meanwhile", x->info.number);
     }
     x->info.state = GENERATION_REGISTERED;
     x->info.activate = false;
     x->info.active_until = 0;
-    rc = rc == ERR_OK ? held_complete(w, &x->info, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = held_complete(w, &x->info, e);
+    }
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     return store_write_commit(w, e);
 }
 
 err_code generation_sink_finish(generation_sink *x, err *e)
 {
-    err_code rc = check_sums(x, e);
-    rc = rc == ERR_OK ? complete(x, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = check_sums(x, e);
+    if (code == ERR_OK) {
+        code = complete(x, e);
+    }
+    if (code != ERR_OK) {
         generation_sink_abort(x);
-        return rc;
+        return code;
     }
     sink_free(x);
     return ERR_OK;

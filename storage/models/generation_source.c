@@ -47,19 +47,26 @@ static err_code read_heads(generation_source *x, uint32_t number, err *e)
     store_read *r = NULL;
     bool held = false;
     generation_info info;
-    err_code rc = store_read_begin(x->s, &r, e);
-    rc = rc == ERR_OK ? generation_held(r, number, &held, e) : rc;
-    if (rc == ERR_OK && !held) {
-        rc = err_set(e, ERR_NOT_FOUND, "the tables of generation %u are not in this store", number);
+    err_code code = store_read_begin(x->s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_held(r, number, &held, e);
     }
-    rc = rc == ERR_OK ? generation_borrow(r, number, &info, e) : rc;
+    if (code == ERR_OK && !held) {
+        code =
+            err_set(e, ERR_NOT_FOUND, "the tables of generation %u are not in this store", number);
+    }
+    if (code == ERR_OK) {
+        code = generation_borrow(r, number, &info, e);
+    }
     x->id = info.id;
-    rc = rc == ERR_OK ? blob_names_read(r, &x->id, &x->names, e) : rc;
-    for (size_t i = 0; rc == ERR_OK && i < x->names.count; i++) {
-        rc = blob_get(r, &x->id, x->names.at[i], &x->records[i], e);
+    if (code == ERR_OK) {
+        code = blob_names_read(r, &x->id, &x->names, e);
+    }
+    for (size_t i = 0; code == ERR_OK && i < x->names.count; i++) {
+        code = blob_get(r, &x->id, x->names.at[i], &x->records[i], e);
     }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 err_code generation_source_open(generation_source **out, store *s, uint32_t number, uint64_t *bytes,
@@ -72,11 +79,13 @@ err_code generation_source_open(generation_source **out, store *s, uint32_t numb
         return err_nomem(e, "a generation");
     }
     x->s = s;
-    err_code rc = read_heads(x, number, e);
-    rc = rc == ERR_OK ? sha256_begin(&x->sum, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = read_heads(x, number, e);
+    if (code == ERR_OK) {
+        code = sha256_begin(&x->sum, e);
+    }
+    if (code != ERR_OK) {
         generation_source_close(x);
-        return rc;
+        return code;
     }
     begin_stream(x);
     *bytes = stream_bytes(x);
@@ -105,12 +114,14 @@ static err_code read_content(generation_source *x, void *out, size_t room, size_
     uint64_t left = x->records[x->table].bytes - x->at;
     size_t most = room < BLOB_GROUP_BYTES ? room : BLOB_GROUP_BYTES;
     blob_span span = {(size_t)x->at, left < most ? (size_t)left : most, out};
-    err_code rc = store_read_begin(x->s, &r, e);
-    rc = rc == ERR_OK ? blob_read(r, &x->id, x->names.at[x->table], &span, e) : rc;
+    err_code code = store_read_begin(x->s, &r, e);
+    if (code == ERR_OK) {
+        code = blob_read(r, &x->id, x->names.at[x->table], &span, e);
+    }
     store_read_end(r);
-    rc = rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    code = code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+    if (code != ERR_OK) {
+        return code;
     }
     *got = span.bytes;
     x->at += span.bytes;
@@ -123,9 +134,9 @@ static err_code read_content(generation_source *x, void *out, size_t room, size_
 
 err_code generation_source_read(generation_source *x, void *out, size_t room, size_t *got, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     *got = 0;
-    while (rc == ERR_OK && *got == 0 && room > 0) {
+    while (code == ERR_OK && *got == 0 && room > 0) {
         bool trailer = x->ended;
         if (x->head_given < x->head_used) {
             size_t left = x->head_used - x->head_given;
@@ -135,16 +146,16 @@ err_code generation_source_read(generation_source *x, void *out, size_t room, si
         } else if (trailer) {
             return ERR_OK;
         } else if (x->in_content) {
-            rc = read_content(x, out, room, got, e);
+            code = read_content(x, out, room, got, e);
         } else {
-            rc = next_head(x, e);
+            code = next_head(x, e);
             trailer = true; /* nothing was given */
         }
-        if (rc == ERR_OK && !trailer) {
+        if (code == ERR_OK && !trailer) {
             sha256_add(&x->sum, out, *got);
         }
     }
-    return rc;
+    return code;
 }
 
 void generation_source_close(generation_source *x)

@@ -52,20 +52,22 @@ static err_code in_transaction(summing *x, summing_step step, void *ctx, err *e)
     if (x->r != NULL) {
         return step(x, x->r, ctx, e);
     }
-    err_code rc = store_read_begin(x->s, &own, e);
-    rc = rc == ERR_OK ? step(x, own, ctx, e) : rc;
+    err_code code = store_read_begin(x->s, &own, e);
+    if (code == ERR_OK) {
+        code = step(x, own, ctx, e);
+    }
     store_read_end(own);
-    return rc;
+    return code;
 }
 
 static err_code read_heads(summing *x, store_read *r, void *ctx, err *e)
 {
     (void)ctx;
-    err_code rc = blob_names_read(r, x->id, &x->names, e);
-    for (size_t i = 0; rc == ERR_OK && i < x->names.count; i++) {
-        rc = blob_get(r, x->id, x->names.at[i], &x->records[i], e);
+    err_code code = blob_names_read(r, x->id, &x->names, e);
+    for (size_t i = 0; code == ERR_OK && i < x->names.count; i++) {
+        code = blob_get(r, x->id, x->names.at[i], &x->records[i], e);
     }
-    return rc;
+    return code;
 }
 
 typedef struct summing_part {
@@ -81,29 +83,29 @@ static err_code read_part(summing *x, store_read *r, void *ctx, err *e)
 
 static err_code add_content(summing *x, const char *name, size_t bytes, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     summing_part part = {name, {0, 0, x->buffer}};
-    for (size_t left = bytes; left > 0 && rc == ERR_OK; left -= part.span.bytes) {
+    for (size_t left = bytes; left > 0 && code == ERR_OK; left -= part.span.bytes) {
         part.span.offset = bytes - left;
         part.span.bytes = left < BLOB_GROUP_BYTES ? left : BLOB_GROUP_BYTES;
-        rc = in_transaction(x, read_part, &part, e);
-        if (rc == ERR_OK) {
+        code = in_transaction(x, read_part, &part, e);
+        if (code == ERR_OK) {
             sha256_add(&x->hash, x->buffer, part.span.bytes);
         }
     }
-    return rc;
+    return code;
 }
 
 static err_code sum_tables(summing *x, err *e)
 {
-    err_code rc = in_transaction(x, read_heads, NULL, e);
-    for (size_t i = 0; rc == ERR_OK && i < x->names.count; i++) {
+    err_code code = in_transaction(x, read_heads, NULL, e);
+    for (size_t i = 0; code == ERR_OK && i < x->names.count; i++) {
         generation_sum_table(&x->hash, x->names.at[i], &x->records[i]);
         if (x->records[i].user_stride == 0) {
-            rc = add_content(x, x->names.at[i], (size_t)x->records[i].bytes, e);
+            code = add_content(x, x->names.at[i], (size_t)x->records[i].bytes, e);
         }
     }
-    return rc;
+    return code;
 }
 
 static err_code sum_from(store *s, store_read *r, const generation_id *id,
@@ -117,16 +119,18 @@ static err_code sum_from(store *s, store_read *r, const generation_id *id,
     x->r = r;
     x->id = id;
     x->buffer = mem_array(BLOB_GROUP_BYTES, 1);
-    err_code rc = x->buffer != NULL ? sha256_begin(&x->hash, e) : err_nomem(e, "a generation");
-    rc = rc == ERR_OK ? sum_tables(x, e) : rc;
-    if (rc == ERR_OK) {
-        rc = sha256_end(&x->hash, out, e);
+    err_code code = x->buffer != NULL ? sha256_begin(&x->hash, e) : err_nomem(e, "a generation");
+    if (code == ERR_OK) {
+        code = sum_tables(x, e);
+    }
+    if (code == ERR_OK) {
+        code = sha256_end(&x->hash, out, e);
     } else {
         sha256_drop(&x->hash);
     }
     mem_free(x->buffer);
     mem_free(x);
-    return rc;
+    return code;
 }
 
 err_code generation_sum(store *s, const generation_id *id, unsigned char out[SHA256_BYTES], err *e)

@@ -45,9 +45,9 @@ err_code generation_decode(generation_info *out, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, GENERATION_RECORD_VERSION, "generation", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, GENERATION_RECORD_VERSION, "generation", e);
+    if (code != ERR_OK) {
+        return code;
     }
     uint8_t state = decode_u8(&d);
     out->state = state;
@@ -117,13 +117,15 @@ err_code generation_borrow(store_read *r, uint32_t number, generation_info *out,
     unsigned char key[4];
     slice value;
     memset(out, 0, sizeof *out);
-    err_code rc = schema_get(r, DB_GENERATIONS, number_key(key, number), &value, e);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "no generation %u", number);
+    err_code code = schema_get(r, DB_GENERATIONS, number_key(key, number), &value, e);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, code, "no generation %u", number);
     }
-    rc = rc == ERR_OK ? generation_decode(out, value, e) : rc;
+    if (code == ERR_OK) {
+        code = generation_decode(out, value, e);
+    }
     out->number = number;
-    return rc;
+    return code;
 }
 
 err_code generation_put_record(store_write *w, const generation_info *info, err *e)
@@ -132,12 +134,12 @@ err_code generation_put_record(store_write *w, const generation_info *info, err 
     encoder x;
     encoder_init(&x, GENERATION_RECORD_BYTES_MAX);
     generation_encode(info, &x);
-    err_code rc = encoder_check(&x, "generation", e);
-    rc = rc == ERR_OK
-             ? schema_put(w, DB_GENERATIONS, number_key(key, info->number), encoder_slice(&x), e)
-             : rc;
+    err_code code = encoder_check(&x, "generation", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_GENERATIONS, number_key(key, info->number), encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 /* --- looking up --- */
@@ -146,9 +148,9 @@ err_code generation_put_record(store_write *w, const generation_info *info, err 
 static err_code is_held(store_read *r, const generation_id *id, bool *held, err *e)
 {
     generation_info info;
-    err_code rc = held_borrow(r, id, &info, e);
-    *held = rc == ERR_OK && info.state != GENERATION_BUILDING;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    err_code code = held_borrow(r, id, &info, e);
+    *held = code == ERR_OK && info.state != GENERATION_BUILDING;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 /* own completes a decoded record: what it borrows is copied, what is not in it is filled in. */
@@ -164,9 +166,11 @@ static err_code own(store_read *r, arena *a, generation_info *info, uint32_t act
 err_code generation_get(store_read *r, uint32_t number, arena *a, generation_info *out, err *e)
 {
     store_info store_now;
-    err_code rc = generation_borrow(r, number, out, e);
-    rc = rc == ERR_OK ? store_read_stat(r, &store_now, e) : rc;
-    return rc == ERR_OK ? own(r, a, out, store_now.generation, e) : rc;
+    err_code code = generation_borrow(r, number, out, e);
+    if (code == ERR_OK) {
+        code = store_read_stat(r, &store_now, e);
+    }
+    return code == ERR_OK ? own(r, a, out, store_now.generation, e) : code;
 }
 
 typedef struct listing {
@@ -193,11 +197,13 @@ static err_code list_one(void *ctx, uint32_t row, slice value, err *e)
         l->room = room;
     }
     generation_info *info = &l->list[l->count];
-    err_code rc = generation_decode(info, value, e);
+    err_code code = generation_decode(info, value, e);
     info->number = row;
-    rc = rc == ERR_OK ? own(l->r, l->memory, info, l->active, e) : rc;
-    l->count += rc == ERR_OK;
-    return rc;
+    if (code == ERR_OK) {
+        code = own(l->r, l->memory, info, l->active, e);
+    }
+    l->count += code == ERR_OK;
+    return code;
 }
 
 err_code generation_list(store_read *r, arena *a, const generation_info **out, size_t *count,
@@ -207,14 +213,16 @@ err_code generation_list(store_read *r, arena *a, const generation_info **out, s
     listing l = {.r = r, .memory = a};
     *out = NULL;
     *count = 0;
-    err_code rc = store_read_stat(r, &store_now, e);
+    err_code code = store_read_stat(r, &store_now, e);
     l.active = store_now.generation;
-    rc = rc == ERR_OK ? record_each(r, DB_GENERATIONS, 0, list_one, &l, e) : rc;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
+        code = record_each(r, DB_GENERATIONS, 0, list_one, &l, e);
+    }
+    if (code == ERR_OK) {
         *out = l.list;
         *count = l.count;
     }
-    return rc;
+    return code;
 }
 
 typedef struct finding {
@@ -227,20 +235,20 @@ static err_code compare_id(void *ctx, uint32_t number, slice value, err *e)
 {
     finding *f = ctx;
     generation_info info;
-    err_code rc = generation_decode(&info, value, e);
-    if (rc == ERR_OK && memcmp(info.id.bytes, f->id->bytes, GENERATION_ID_BYTES) == 0) {
+    err_code code = generation_decode(&info, value, e);
+    if (code == ERR_OK && memcmp(info.id.bytes, f->id->bytes, GENERATION_ID_BYTES) == 0) {
         f->number = number;
         return ERR_CANCELLED;
     }
-    return rc;
+    return code;
 }
 
 err_code generation_number(store_read *r, const generation_id *id, uint32_t *number, err *e)
 {
     finding f = {.id = id};
-    err_code rc = record_each(r, DB_GENERATIONS, 0, compare_id, &f, e);
+    err_code code = record_each(r, DB_GENERATIONS, 0, compare_id, &f, e);
     *number = f.number;
-    return rc == ERR_OK && f.number == 0 ? ERR_NOT_FOUND : rc;
+    return code == ERR_OK && f.number == 0 ? ERR_NOT_FOUND : code;
 }
 
 err_code generation_held(store_read *r, uint32_t number, bool *held, err *e)
@@ -248,11 +256,11 @@ err_code generation_held(store_read *r, uint32_t number, bool *held, err *e)
     generation_info info;
     err none = ERR_INIT;
     *held = false;
-    err_code rc = generation_borrow(r, number, &info, &none);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = generation_borrow(r, number, &info, &none);
+    if (code == ERR_NOT_FOUND) {
         return ERR_OK;
     }
-    return rc == ERR_OK ? is_held(r, &info.id, held, e) : err_set(e, rc, "%s", none.text);
+    return code == ERR_OK ? is_held(r, &info.id, held, e) : err_set(e, code, "%s", none.text);
 }
 
 err_code generation_to_serve(store_read *r, uint32_t *number, err *e)
@@ -263,27 +271,27 @@ err_code generation_to_serve(store_read *r, uint32_t *number, err *e)
     uint64_t until = 0;
     bool held = false;
     *number = 0;
-    err_code rc = store_read_stat(r, &now, e);
-    if (rc != ERR_OK || now.generation == 0) {
-        return rc;
+    err_code code = store_read_stat(r, &now, e);
+    if (code != ERR_OK || now.generation == 0) {
+        return code;
     }
-    rc = generation_held(r, now.generation, &held, e);
-    if (rc != ERR_OK || held) {
+    code = generation_held(r, now.generation, &held, e);
+    if (code != ERR_OK || held) {
         *number = held ? now.generation : 0;
-        return rc;
+        return code;
     }
-    rc = held_list(r, &list, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    code = held_list(r, &list, &count, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         if (list[i].state == GENERATION_REGISTERED && list[i].active_until > until) {
             uint32_t last = 0;
-            rc = generation_number(r, &list[i].id, &last, e);
-            until = rc == ERR_OK ? list[i].active_until : until;
-            *number = rc == ERR_OK ? last : *number;
-            rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+            code = generation_number(r, &list[i].id, &last, e);
+            until = code == ERR_OK ? list[i].active_until : until;
+            *number = code == ERR_OK ? last : *number;
+            code = code == ERR_NOT_FOUND ? ERR_OK : code;
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 static err_code count_covering(void *ctx, uint32_t number, slice value, err *e)
@@ -291,17 +299,17 @@ static err_code count_covering(void *ctx, uint32_t number, slice value, err *e)
     finding *f = ctx;
     generation_info info;
     (void)number;
-    err_code rc = generation_decode(&info, value, e);
-    f->count += rc == ERR_OK && info.users > f->row;
-    return rc;
+    err_code code = generation_decode(&info, value, e);
+    f->count += code == ERR_OK && info.users > f->row;
+    return code;
 }
 
 err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err *e)
 {
     finding f = {.row = row};
-    err_code rc = record_each(r, DB_GENERATIONS, 0, count_covering, &f, e);
+    err_code code = record_each(r, DB_GENERATIONS, 0, count_covering, &f, e);
     *count = f.count;
-    return rc;
+    return code;
 }
 
 /* --- what ops change --- */
@@ -310,9 +318,9 @@ err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err 
 static err_code note_registered(store_write *w, const generation_id *id, err *e)
 {
     generation_info info;
-    err_code rc = held_borrow(&w->reads, id, &info, e);
-    if (rc != ERR_OK || info.state != GENERATION_READY) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    err_code code = held_borrow(&w->reads, id, &info, e);
+    if (code != ERR_OK || info.state != GENERATION_READY) {
+        return code == ERR_NOT_FOUND ? ERR_OK : code;
     }
     info.state = GENERATION_REGISTERED;
     info.summary = (slice){NULL, 0};
@@ -325,12 +333,12 @@ err_code generation_assign(store_write *w, const generation_info *info, uint32_t
     uint32_t known = 0;
     generation_info made = *info;
     *number = 0;
-    err_code rc = generation_number(&w->reads, &info->id, &known, e);
-    if (rc == ERR_OK) {
+    err_code code = generation_number(&w->reads, &info->id, &known, e);
+    if (code == ERR_OK) {
         return err_set(e, ERR_CONFLICT, "it is generation %u already", known);
     }
-    if (rc != ERR_NOT_FOUND) {
-        return rc;
+    if (code != ERR_NOT_FOUND) {
+        return code;
     }
     int lmdb = mdb_stat(w->txn, w->owner->dbi[DB_GENERATIONS], &stat);
     if (lmdb != 0) {
@@ -343,13 +351,15 @@ err_code generation_assign(store_write *w, const generation_info *info, uint32_t
     made.number = w->state.next_generation;
     made.state = GENERATION_REGISTERED;
     made.active_until = 0;
-    rc = generation_put_record(w, &made, e);
-    rc = rc == ERR_OK ? note_registered(w, &info->id, e) : rc;
-    if (rc == ERR_OK) {
+    code = generation_put_record(w, &made, e);
+    if (code == ERR_OK) {
+        code = note_registered(w, &info->id, e);
+    }
+    if (code == ERR_OK) {
         w->state.next_generation++;
         *number = made.number;
     }
-    return rc;
+    return code;
 }
 
 /* numbers of generations that a change is for: found first, since a visit must not write. */
@@ -382,8 +392,8 @@ static err_code find_wish(void *ctx, uint32_t number, slice value, err *e)
     if (number > found->last) {
         return ERR_CANCELLED;
     }
-    err_code rc = generation_decode(&info, value, e);
-    return rc == ERR_OK && info.activate ? numbers_add(found, number, e) : rc;
+    err_code code = generation_decode(&info, value, e);
+    return code == ERR_OK && info.activate ? numbers_add(found, number, e) : code;
 }
 
 static err_code clear_wish(store_write *w, uint32_t number, err *e)
@@ -391,22 +401,24 @@ static err_code clear_wish(store_write *w, uint32_t number, err *e)
     generation_info info;
     arena memory;
     arena_init(&memory, GENERATION_RECORD_BYTES_MAX);
-    err_code rc = generation_get(&w->reads, number, &memory, &info, e);
+    err_code code = generation_get(&w->reads, number, &memory, &info, e);
     info.activate = false;
-    rc = rc == ERR_OK ? generation_put_record(w, &info, e) : rc;
+    if (code == ERR_OK) {
+        code = generation_put_record(w, &info, e);
+    }
     arena_fini(&memory);
-    return rc;
+    return code;
 }
 
 static err_code clear_wishes(store_write *w, uint32_t until, err *e)
 {
     numbers found = {.last = until};
-    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, find_wish, &found, e);
-    for (size_t i = 0; i < found.count && rc == ERR_OK; i++) {
-        rc = clear_wish(w, found.list[i], e);
+    err_code code = record_each(&w->reads, DB_GENERATIONS, 0, find_wish, &found, e);
+    for (size_t i = 0; i < found.count && code == ERR_OK; i++) {
+        code = clear_wish(w, found.list[i], e);
     }
     mem_free(found.list);
-    return rc;
+    return code;
 }
 
 /* note_replaced lets tables that lie here remember when they stopped being the active ones. */
@@ -414,27 +426,32 @@ static err_code note_replaced(store_write *w, uint32_t number, uint64_t seq, err
 {
     generation_info info;
     err none = ERR_INIT;
-    err_code rc = number != 0 ? generation_borrow(&w->reads, number, &info, &none) : ERR_NOT_FOUND;
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    err_code code =
+        number != 0 ? generation_borrow(&w->reads, number, &info, &none) : ERR_NOT_FOUND;
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", none.text);
     }
     generation_id id = info.id;
-    rc = held_borrow(&w->reads, &id, &info, e);
+    code = held_borrow(&w->reads, &id, &info, e);
     info.active_until = seq;
-    return rc == ERR_OK ? held_put(w, &info, e) : rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_OK ? held_put(w, &info, e) : code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 err_code generation_activate(store_write *w, uint32_t number, uint64_t seq, err *e)
 {
     generation_info info;
     uint32_t before = w->state.info.generation;
-    err_code rc = number != 0 ? generation_borrow(&w->reads, number, &info, e) : ERR_OK;
-    rc = rc == ERR_OK ? clear_wishes(w, number, e) : rc;
-    rc = rc == ERR_OK && before != number ? note_replaced(w, before, seq, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = number != 0 ? generation_borrow(&w->reads, number, &info, e) : ERR_OK;
+    if (code == ERR_OK) {
+        code = clear_wishes(w, number, e);
+    }
+    if (code == ERR_OK && before != number) {
+        code = note_replaced(w, before, seq, e);
+    }
+    if (code == ERR_OK) {
         w->state.info.generation = number;
     }
-    return rc;
+    return code;
 }
 
 static err_code find_inactive(void *ctx, uint32_t number, slice value, err *e)
@@ -449,11 +466,11 @@ err_code generation_unregister(store_write *w, uint32_t keep, uint32_t *removed,
     unsigned char key[4];
     numbers found = {.active = w->state.info.generation};
     *removed = 0;
-    err_code rc = record_each(&w->reads, DB_GENERATIONS, 0, find_inactive, &found, e);
-    for (size_t i = 0; i + keep < found.count && rc == ERR_OK; i++) {
-        rc = schema_delete(w, DB_GENERATIONS, number_key(key, found.list[i]), e);
-        *removed += rc == ERR_OK;
+    err_code code = record_each(&w->reads, DB_GENERATIONS, 0, find_inactive, &found, e);
+    for (size_t i = 0; i + keep < found.count && code == ERR_OK; i++) {
+        code = schema_delete(w, DB_GENERATIONS, number_key(key, found.list[i]), e);
+        *removed += code == ERR_OK;
     }
     mem_free(found.list);
-    return rc;
+    return code;
 }

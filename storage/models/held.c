@@ -20,8 +20,8 @@ err_code held_borrow(store_read *r, const generation_id *id, generation_info *ou
 {
     slice value;
     memset(out, 0, sizeof *out);
-    err_code rc = schema_get(r, DB_HELD, id_key(id), &value, e);
-    return rc == ERR_OK ? generation_decode(out, value, e) : rc;
+    err_code code = schema_get(r, DB_HELD, id_key(id), &value, e);
+    return code == ERR_OK ? generation_decode(out, value, e) : code;
 }
 
 err_code held_put(store_write *w, const generation_info *info, err *e)
@@ -29,10 +29,12 @@ err_code held_put(store_write *w, const generation_info *info, err *e)
     encoder x;
     encoder_init(&x, HELD_RECORD_BYTES_MAX);
     generation_encode(info, &x);
-    err_code rc = encoder_check(&x, "generation", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_HELD, id_key(&info->id), encoder_slice(&x), e) : rc;
+    err_code code = encoder_check(&x, "generation", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_HELD, id_key(&info->id), encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 /* each_held visits every record; a borrowed summary is valid for the visit. ERR_CANCELLED stops. */
@@ -51,7 +53,9 @@ static err_code each_held(store_read *r, held_visit visit, void *ctx, err *e)
     while (rc == 0 && code == ERR_OK) {
         generation_info info;
         code = generation_decode(&info, slice_of_val(v), e);
-        code = code == ERR_OK ? visit(ctx, &info, e) : code;
+        if (code == ERR_OK) {
+            code = visit(ctx, &info, e);
+        }
         rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
     }
     mdb_cursor_close(cursor);
@@ -87,14 +91,14 @@ static err_code copy_held(void *ctx, const generation_info *info, err *e)
 err_code held_list(store_read *r, generation_info **out, size_t *count, err *e)
 {
     held_copies c = {0};
-    err_code rc = each_held(r, copy_held, &c, e);
-    if (rc != ERR_OK) {
+    err_code code = each_held(r, copy_held, &c, e);
+    if (code != ERR_OK) {
         mem_free(c.list);
         c = (held_copies){0};
     }
     *out = c.list;
     *count = c.count;
-    return rc;
+    return code;
 }
 
 /* --- in transactions of their own --- */
@@ -104,14 +108,14 @@ typedef err_code (*held_change)(store_write *w, void *ctx, err *e);
 static err_code change(store *s, held_change make, void *ctx, err *e)
 {
     store_write *w = NULL;
-    err_code rc = store_write_begin(s, &w, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_write_begin(s, &w, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = make(w, ctx, e);
-    if (rc != ERR_OK) {
+    code = make(w, ctx, e);
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     return store_write_commit(w, e);
 }
@@ -145,28 +149,28 @@ err_code generation_begin(store *s, const generation_info *info, generation_id *
 static err_code borrow_building(store_read *r, const generation_id *id, generation_info *out,
                                 err *e)
 {
-    err_code rc = held_borrow(r, id, out, e);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, rc, "the generation that is built is gone");
+    err_code code = held_borrow(r, id, out, e);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, code, "the generation that is built is gone");
     }
-    if (rc == ERR_OK && out->state != GENERATION_BUILDING) {
+    if (code == ERR_OK && out->state != GENERATION_BUILDING) {
         return err_set(e, ERR_CONFLICT, "the generation is finished");
     }
-    return rc;
+    return code;
 }
 
 static err_code put_part(store_write *w, void *ctx, err *e)
 {
     const blob_part *p = ctx;
     generation_info info;
-    err_code rc = borrow_building(&w->reads, p->id, &info, e);
-    if (rc == ERR_OK && store_quota_room(w->owner, p->part.length) < p->part.length) {
-        rc = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
+    err_code code = borrow_building(&w->reads, p->id, &info, e);
+    if (code == ERR_OK && store_quota_room(w->owner, p->part.length) < p->part.length) {
+        code = err_set(e, ERR_FULL, "the generation does not fit into the store's quota");
     }
-    if (rc == ERR_OK && p->at == 0) {
-        rc = blob_begin(w, p->id, p->name, &p->record, e);
+    if (code == ERR_OK && p->at == 0) {
+        code = blob_begin(w, p->id, p->name, &p->record, e);
     }
-    return rc == ERR_OK ? blob_pieces_put(w, p->id, p->name, p->at, p->part, e) : rc;
+    return code == ERR_OK ? blob_pieces_put(w, p->id, p->name, p->at, p->part, e) : code;
 }
 
 err_code held_put_part(store *s, const blob_part *part, err *e)
@@ -179,17 +183,17 @@ err_code generation_put(store *s, const generation_id *id, const char *name, con
                         size_t bytes, size_t user_stride, err *e)
 {
     blob_part p = {.id = id, .name = name, .record = {.bytes = bytes, .user_stride = user_stride}};
-    err_code rc = blob_name_check(name, e);
-    bool more = rc == ERR_OK;
+    err_code code = blob_name_check(name, e);
+    bool more = code == ERR_OK;
     while (more) {
         size_t left = bytes - p.at;
         p.part =
             (slice){(const char *)data + p.at, left < BLOB_GROUP_BYTES ? left : BLOB_GROUP_BYTES};
-        rc = held_put_part(s, &p, e);
+        code = held_put_part(s, &p, e);
         p.at += p.part.length;
-        more = rc == ERR_OK && p.at < bytes;
+        more = code == ERR_OK && p.at < bytes;
     }
-    return rc;
+    return code;
 }
 
 /* gone_rows lists the rows below `users` that have no user. */
@@ -220,9 +224,9 @@ static err_code see_user(void *ctx, uint32_t row, slice value, err *e)
 {
     gone_rows *gone = ctx;
     (void)value;
-    err_code rc = gone_add(gone, row < gone->users ? row : gone->users, e);
+    err_code code = gone_add(gone, row < gone->users ? row : gone->users, e);
     gone->next = row + 1;
-    return rc == ERR_OK && row >= gone->users ? ERR_CANCELLED : rc;
+    return code == ERR_OK && row >= gone->users ? ERR_CANCELLED : code;
 }
 
 static err_code drop_erased(store_write *w, const generation_info *info, err *e)
@@ -232,18 +236,24 @@ static err_code drop_erased(store_write *w, const generation_info *info, err *e)
     if (w->state.info.erased_seq <= info->seq) {
         return ERR_OK; /* nobody was erased since the data was read */
     }
-    err_code rc = record_each(&w->reads, DB_USERS, 0, see_user, &gone, e);
-    rc = rc == ERR_OK ? gone_add(&gone, gone.users, e) : rc;
-    rc = rc == ERR_OK ? blobs_zero_rows(w, &info->id, gone.rows, gone.count, &changed, e) : rc;
+    err_code code = record_each(&w->reads, DB_USERS, 0, see_user, &gone, e);
+    if (code == ERR_OK) {
+        code = gone_add(&gone, gone.users, e);
+    }
+    if (code == ERR_OK) {
+        code = blobs_zero_rows(w, &info->id, gone.rows, gone.count, &changed, e);
+    }
     mem_free(gone.rows);
-    return rc;
+    return code;
 }
 
 err_code held_complete(store_write *w, generation_info *info, err *e)
 {
-    err_code rc = drop_erased(w, info, e);
-    rc = rc == ERR_OK ? blobs_complete(&w->reads, &info->id, &info->bytes, e) : rc;
-    return rc == ERR_OK ? held_put(w, info, e) : rc;
+    err_code code = drop_erased(w, info, e);
+    if (code == ERR_OK) {
+        code = blobs_complete(&w->reads, &info->id, &info->bytes, e);
+    }
+    return code == ERR_OK ? held_put(w, info, e) : code;
 }
 
 typedef struct finishing {
@@ -257,23 +267,23 @@ static err_code finish_in(store_write *w, void *ctx, err *e)
 {
     const finishing *f = ctx;
     generation_info info;
-    err_code rc = borrow_building(&w->reads, f->id, &info, e);
-    if (rc == ERR_OK && memcmp(info.lineage, w->state.info.lineage, LINEAGE_BYTES) != 0) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the store's content was replaced while the generation was trained");
+    err_code code = borrow_building(&w->reads, f->id, &info, e);
+    if (code == ERR_OK && memcmp(info.lineage, w->state.info.lineage, LINEAGE_BYTES) != 0) {
+        code = err_set(e, ERR_CONFLICT,
+                       "the store's content was replaced while the generation was trained");
     }
     info.state = GENERATION_READY;
     info.activate = f->activate;
     info.summary = f->summary;
     memcpy(info.sha256, f->sha256, sizeof info.sha256);
-    return rc == ERR_OK ? held_complete(w, &info, e) : rc;
+    return code == ERR_OK ? held_complete(w, &info, e) : code;
 }
 
 err_code generation_finish(store *s, const generation_id *id, slice summary, bool activate, err *e)
 {
     finishing f = {.id = id, .summary = summary, .activate = activate};
-    err_code rc = generation_sum(s, id, f.sha256, e);
-    return rc == ERR_OK ? change(s, finish_in, &f, e) : rc;
+    err_code code = generation_sum(s, id, f.sha256, e);
+    return code == ERR_OK ? change(s, finish_in, &f, e) : code;
 }
 
 typedef struct oldest {
@@ -300,8 +310,8 @@ static err_code keep_oldest(void *ctx, const generation_info *info, err *e)
 err_code generation_pending(store_read *r, arena *a, generation_info *out, err *e)
 {
     oldest o = {.a = a, .out = out};
-    err_code rc = each_held(r, keep_oldest, &o, e);
-    return rc == ERR_OK && !o.found ? ERR_NOT_FOUND : rc;
+    err_code code = each_held(r, keep_oldest, &o, e);
+    return code == ERR_OK && !o.found ? ERR_NOT_FOUND : code;
 }
 
 /* --- taking away --- */
@@ -318,32 +328,34 @@ static err_code remove_step(store_write *w, void *ctx, err *e)
     removal *x = ctx;
     generation_info info;
     bool empty = false;
-    err_code rc = held_borrow(&w->reads, x->id, &info, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = held_borrow(&w->reads, x->id, &info, e);
+    if (code == ERR_NOT_FOUND) {
         x->done = true;
         return ERR_OK;
     }
-    if (rc == ERR_OK && info.state != GENERATION_BUILDING) {
+    if (code == ERR_OK && info.state != GENERATION_BUILDING) {
         info.state = GENERATION_BUILDING;
         info.summary = (slice){NULL, 0};
         return held_put(w, &info, e);
     }
-    rc = rc == ERR_OK ? blobs_remove_some(w, x->id, REMOVE_PIECES, &empty, e) : rc;
-    if (rc == ERR_OK && empty) {
-        x->done = true;
-        rc = schema_delete(w, DB_HELD, id_key(x->id), e);
+    if (code == ERR_OK) {
+        code = blobs_remove_some(w, x->id, REMOVE_PIECES, &empty, e);
     }
-    return rc;
+    if (code == ERR_OK && empty) {
+        x->done = true;
+        code = schema_delete(w, DB_HELD, id_key(x->id), e);
+    }
+    return code;
 }
 
 err_code held_remove(store *s, const generation_id *id, err *e)
 {
     removal x = {.id = id};
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && !x.done) {
-        rc = change(s, remove_step, &x, e);
+    err_code code = ERR_OK;
+    while (code == ERR_OK && !x.done) {
+        code = change(s, remove_step, &x, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code list_all(store *s, generation_info **list, size_t *count, err *e)
@@ -351,21 +363,25 @@ static err_code list_all(store *s, generation_info **list, size_t *count, err *e
     store_read *r = NULL;
     *list = NULL;
     *count = 0;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? held_list(r, list, count, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = held_list(r, list, count, e);
+    }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 static err_code pruned(store *s, const generation_id *id, bool *gone, err *e)
 {
     store_read *r = NULL;
     uint32_t number = 0;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_number(r, id, &number, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_number(r, id, &number, e);
+    }
     store_read_end(r);
-    *gone = rc == ERR_NOT_FOUND;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    *gone = code == ERR_NOT_FOUND;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 err_code generations_discard(store *s, uint32_t *removed, err *e)
@@ -373,33 +389,33 @@ err_code generations_discard(store *s, uint32_t *removed, err *e)
     generation_info *list = NULL;
     size_t count = 0;
     *removed = 0;
-    err_code rc = list_all(s, &list, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = list_all(s, &list, &count, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         bool gone = false;
         if (list[i].state == GENERATION_REGISTERED) {
-            rc = pruned(s, &list[i].id, &gone, e);
+            code = pruned(s, &list[i].id, &gone, e);
         }
         if (gone) {
-            rc = held_remove(s, &list[i].id, e);
-            *removed += rc == ERR_OK;
+            code = held_remove(s, &list[i].id, e);
+            *removed += code == ERR_OK;
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 err_code generations_sweep(store *s, err *e)
 {
     generation_info *list = NULL;
     size_t count = 0;
-    err_code rc = list_all(s, &list, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = list_all(s, &list, &count, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         if (list[i].state == GENERATION_BUILDING) {
-            rc = held_remove(s, &list[i].id, e);
+            code = held_remove(s, &list[i].id, e);
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }
 
 /* --- erasure --- */
@@ -408,13 +424,13 @@ err_code held_erase_user(store_write *w, uint32_t row, err *e)
 {
     generation_info *list = NULL;
     size_t count = 0;
-    err_code rc = held_list(&w->reads, &list, &count, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = held_list(&w->reads, &list, &count, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         bool changed = false;
         if (list[i].users > row) {
-            rc = blobs_zero_rows(w, &list[i].id, &row, 1, &changed, e);
+            code = blobs_zero_rows(w, &list[i].id, &row, 1, &changed, e);
         }
     }
     mem_free(list);
-    return rc;
+    return code;
 }

@@ -36,15 +36,15 @@ static void parts_of(const links_table *t, size_t x, size_t items, size_t count,
 
 err_code links_put(store *s, const generation_id *generation, const item_links *l, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
         part parts[PARTS];
         parts_of(&l->source[x], x, l->items, (size_t)l->source[x].start[l->items], parts);
-        for (size_t i = 0; i < PARTS && rc == ERR_OK; i++) {
-            rc = generation_put(s, generation, parts[i].name, parts[i].at, parts[i].bytes, 0, e);
+        for (size_t i = 0; i < PARTS && code == ERR_OK; i++) {
+            code = generation_put(s, generation, parts[i].name, parts[i].at, parts[i].bytes, 0, e);
         }
     }
-    return rc;
+    return code;
 }
 
 /* link_count tells how many links a table has by the size of its targets. */
@@ -53,48 +53,48 @@ static err_code link_count(store *s, uint32_t generation, size_t x, size_t *coun
     char name[NAME_BYTES];
     size_t bytes = 0;
     snprintf(name, sizeof name, "links%zu.target", x);
-    err_code rc = blob_size(s, generation, name, &bytes, e);
+    err_code code = blob_size(s, generation, name, &bytes, e);
     *count = bytes / sizeof(uint32_t);
-    return rc;
+    return code;
 }
 
 static err_code get_table(store *s, uint32_t generation, item_links *l, size_t x, err *e)
 {
     size_t count = 0, bytes = 0;
     part parts[PARTS];
-    err_code rc = link_count(s, generation, x, &count, e);
-    if (rc == ERR_OK) {
-        rc = links_table_alloc(&l->source[x], l->items, count, e);
+    err_code code = link_count(s, generation, x, &count, e);
+    if (code == ERR_OK) {
+        code = links_table_alloc(&l->source[x], l->items, count, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         parts_of(&l->source[x], x, l->items, count, parts);
     }
-    for (size_t i = 0; i < PARTS && rc == ERR_OK; i++) {
-        rc = blob_size(s, generation, parts[i].name, &bytes, e);
-        if (rc == ERR_OK && bytes != parts[i].bytes) {
-            rc = err_set(e, ERR_CORRUPT, "generation %u: %s has %zu bytes, expected %zu",
-                         generation, parts[i].name, bytes, parts[i].bytes);
+    for (size_t i = 0; i < PARTS && code == ERR_OK; i++) {
+        code = blob_size(s, generation, parts[i].name, &bytes, e);
+        if (code == ERR_OK && bytes != parts[i].bytes) {
+            code = err_set(e, ERR_CORRUPT, "generation %u: %s has %zu bytes, expected %zu",
+                           generation, parts[i].name, bytes, parts[i].bytes);
         }
-        if (rc == ERR_OK) {
-            rc = blob_load(s, generation, parts[i].name, 0, parts[i].at, bytes, e);
+        if (code == ERR_OK) {
+            code = blob_load(s, generation, parts[i].name, 0, parts[i].at, bytes, e);
         }
     }
-    if (rc == ERR_OK && l->source[x].start[l->items] != count) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: %llu links, expected %zu", generation,
-                     (unsigned long long)l->source[x].start[l->items], count);
+    if (code == ERR_OK && l->source[x].start[l->items] != count) {
+        code = err_set(e, ERR_CORRUPT, "generation %u: %llu links, expected %zu", generation,
+                       (unsigned long long)l->source[x].start[l->items], count);
     }
-    return rc;
+    return code;
 }
 
 err_code links_get(store *s, uint32_t generation, item_links *l, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t x = 0; x < LINKS_SOURCES && rc == ERR_OK; x++) {
-        rc = get_table(s, generation, l, x, e);
+    err_code code = ERR_OK;
+    for (size_t x = 0; x < LINKS_SOURCES && code == ERR_OK; x++) {
+        code = get_table(s, generation, l, x, e);
     }
-    if (rc == ERR_NOT_FOUND) {
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "generation %u: its links are missing", generation);
     }
     store_forget_pages(s);
-    return rc == ERR_OK ? links_check(l, e) : rc;
+    return code == ERR_OK ? links_check(l, e) : code;
 }

@@ -221,10 +221,10 @@ err_code model_decode(model **out, slice bytes, err *e)
     *out = NULL;
     decoder_init(&d, bytes);
     bool first = bytes.length > 0 && bytes.at[0] == 1;
-    err_code rc = decode_version(&d, first ? 1 : MODEL_RECORD_VERSION, "model", e);
-    model *m = rc == ERR_OK ? mem_array(1, sizeof *m) : NULL;
+    err_code code = decode_version(&d, first ? 1 : MODEL_RECORD_VERSION, "model", e);
+    model *m = code == ERR_OK ? mem_array(1, sizeof *m) : NULL;
     if (m == NULL) {
-        return rc != ERR_OK ? rc : err_nomem(e, "a model");
+        return code != ERR_OK ? code : err_nomem(e, "a model");
     }
     m->dim = decode_u32(&d);
     m->layers = decode_u32(&d);
@@ -235,7 +235,7 @@ err_code model_decode(model **out, slice bytes, err *e)
     }
     m->users = (size_t)users;
     m->items = (size_t)items;
-    rc = modalities_decode(&d, m, e);
+    code = modalities_decode(&d, m, e);
     options_decode(&d, &m->options);
     m->epochs = decode_u32(&d);
     m->best_epoch = decode_u32(&d);
@@ -243,13 +243,19 @@ err_code model_decode(model **out, slice bytes, err *e)
     m->seconds_per_epoch = decode_f64(&d);
     metrics_decode(&d, &m->valid);
     metrics_decode(&d, &m->test);
-    rc = rc == ERR_OK ? curve_decode(&d, m, e) : rc;
+    if (code == ERR_OK) {
+        code = curve_decode(&d, m, e);
+    }
     m->serving_gain = m->links_gain = 1;
-    rc = rc == ERR_OK && !first ? choice_decode(&d, m, e) : rc;
-    rc = rc == ERR_OK ? decoder_check(&d, "model", e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK && !first) {
+        code = choice_decode(&d, m, e);
+    }
+    if (code == ERR_OK) {
+        code = decoder_check(&d, "model", e);
+    }
+    if (code != ERR_OK) {
         model_free(m);
-        return rc;
+        return code;
     }
     *out = m;
     return ERR_OK;

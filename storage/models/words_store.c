@@ -19,27 +19,27 @@ err_code words_get(store *s, uint32_t generation, word_space **out, err *e)
     size_t bytes = 0;
     err none = ERR_INIT;
     *out = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = generation_blob_bytes(r, generation, BLOB_OF_WORDS, &bytes, &none);
-    if (rc != ERR_OK) {
+    code = generation_blob_bytes(r, generation, BLOB_OF_WORDS, &bytes, &none);
+    if (code != ERR_OK) {
         store_read_end(r);
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", none.text);
     }
     void *to = bytes <= WORDS_BYTES_MAX ? mem_array(bytes, 1) : NULL;
     if (bytes > WORDS_BYTES_MAX) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: words of %zu bytes", generation, bytes);
+        code = err_set(e, ERR_CORRUPT, "generation %u: words of %zu bytes", generation, bytes);
     } else if (to == NULL) {
-        rc = err_nomem(e, "the vocabulary");
+        code = err_nomem(e, "the vocabulary");
     } else {
-        rc = generation_blob_read(r, generation, BLOB_OF_WORDS, 0, to, bytes, e);
+        code = generation_blob_read(r, generation, BLOB_OF_WORDS, 0, to, bytes, e);
     }
     store_read_end(r);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(to);
-        return rc;
+        return code;
     }
     return words_open(out, to, bytes, e);
 }

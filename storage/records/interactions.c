@@ -52,14 +52,16 @@ static err_code visit_page(bool by_user, uint32_t key_row, MDB_val page, interac
         return err_set(e, ERR_CORRUPT, "interactions of row %u: %zu bytes in a page", key_row,
                        page.mv_size);
     }
-    err_code rc = ERR_OK;
-    for (size_t at = 0; at < page.mv_size && rc == ERR_OK; at += EDGE_VALUE_BYTES) {
+    err_code code = ERR_OK;
+    for (size_t at = 0; at < page.mv_size && code == ERR_OK; at += EDGE_VALUE_BYTES) {
         interaction x;
         slice bytes = {(const char *)page.mv_data + at, EDGE_VALUE_BYTES};
-        rc = edge_decode(&x, by_user, key_row, bytes, e);
-        rc = rc == ERR_OK ? visit(ctx, &x, e) : rc;
+        code = edge_decode(&x, by_user, key_row, bytes, e);
+        if (code == ERR_OK) {
+            code = visit(ctx, &x, e);
+        }
     }
-    return rc;
+    return code;
 }
 
 /* rest_of visits from the record under the cursor to the last of its key. */
@@ -72,7 +74,9 @@ static err_code rest_of(MDB_cursor *cursor, bool by_user, uint32_t key_row, inte
     while (rc == 0 && code == ERR_OK) {
         interaction x;
         code = edge_decode(&x, by_user, key_row, slice_of_val(v), e);
-        code = code == ERR_OK ? visit(ctx, &x, e) : code;
+        if (code == ERR_OK) {
+            code = visit(ctx, &x, e);
+        }
         rc = code == ERR_OK ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT_DUP) : rc;
     }
     return code != ERR_OK || rc == MDB_NOTFOUND ? code
@@ -200,16 +204,18 @@ err_code interaction_put(store_write *w, const interaction *x, bool *known, err 
 {
     bool mirrored = false;
     assert(x->user < w->state.info.user_rows && x->item < w->state.info.item_rows);
-    err_code rc = put_side(w, DB_BY_USER, x, known, e);
-    rc = rc == ERR_OK ? put_side(w, DB_BY_ITEM, x, &mirrored, e) : rc;
-    if (rc == ERR_OK && *known != mirrored) {
+    err_code code = put_side(w, DB_BY_USER, x, known, e);
+    if (code == ERR_OK) {
+        code = put_side(w, DB_BY_ITEM, x, &mirrored, e);
+    }
+    if (code == ERR_OK && *known != mirrored) {
         return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: one-sided",
                        x->user, x->item);
     }
-    if (rc == ERR_OK && !*known) {
+    if (code == ERR_OK && !*known) {
         w->state.info.interactions++;
     }
-    return rc;
+    return code;
 }
 
 err_code interaction_append(store_write *w, const interaction *x, bool by_user, err *e)
@@ -253,19 +259,21 @@ static err_code remove_side(store_write *w, store_db db, uint32_t row, uint32_t 
 
 err_code interaction_remove(store_write *w, uint32_t user, uint32_t item, uint8_t type, err *e)
 {
-    err_code rc = remove_side(w, DB_BY_USER, user, item, type, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = remove_side(w, DB_BY_USER, user, item, type, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_NOT_FOUND, "no such interaction");
     }
-    rc = rc == ERR_OK ? remove_side(w, DB_BY_ITEM, item, user, type, e) : rc;
-    if (rc == ERR_NOT_FOUND) {
+    if (code == ERR_OK) {
+        code = remove_side(w, DB_BY_ITEM, item, user, type, e);
+    }
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: one-sided",
                        user, item);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         w->state.info.interactions--;
     }
-    return rc;
+    return code;
 }
 
 /* --- types --- */
@@ -273,33 +281,33 @@ err_code interaction_remove(store_write *w, uint32_t user, uint32_t item, uint8_
 static err_code get_type(store_read *r, uint8_t number, slice *name, err *e)
 {
     slice value, key = {(const char *)&number, 1};
-    err_code rc = schema_get(r, DB_TYPES, key, &value, e);
-    return rc == ERR_OK ? type_decode(name, value, e) : rc;
+    err_code code = schema_get(r, DB_TYPES, key, &value, e);
+    return code == ERR_OK ? type_decode(name, value, e) : code;
 }
 
 err_code type_decode(slice *name, slice bytes, err *e)
 {
     decoder d;
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, TYPE_RECORD_VERSION, "interaction type", e);
-    if (rc == ERR_OK) {
+    err_code code = decode_version(&d, TYPE_RECORD_VERSION, "interaction type", e);
+    if (code == ERR_OK) {
         *name = decode_slice(&d, INTERACTION_TYPE_BYTES_MAX);
         d.failed = d.failed || name->length == 0;
-        rc = decoder_check(&d, "interaction type", e);
+        code = decoder_check(&d, "interaction type", e);
     }
-    return rc;
+    return code;
 }
 
 err_code type_find(store_read *r, slice name, uint8_t *number, err *e)
 {
     for (*number = 0; *number < INTERACTION_TYPES_MAX; (*number)++) {
         slice known;
-        err_code rc = get_type(r, *number, &known, e);
-        if (rc == ERR_NOT_FOUND) {
+        err_code code = get_type(r, *number, &known, e);
+        if (code == ERR_NOT_FOUND) {
             break;
         }
-        if (rc != ERR_OK || slice_equal(known, name)) {
-            return rc;
+        if (code != ERR_OK || slice_equal(known, name)) {
+            return code;
         }
     }
     return err_set(e, ERR_NOT_FOUND, "no interaction has the type %.*s", (int)name.length, name.at);
@@ -308,9 +316,9 @@ err_code type_find(store_read *r, slice name, uint8_t *number, err *e)
 err_code type_number(store_write *w, slice name, uint8_t *number, bool *is_new, err *e)
 {
     *is_new = false;
-    err_code rc = type_find(&w->reads, name, number, NULL);
-    if (rc != ERR_NOT_FOUND) {
-        return rc == ERR_OK ? rc : err_set(e, rc, "reading the interaction types");
+    err_code code = type_find(&w->reads, name, number, NULL);
+    if (code != ERR_NOT_FOUND) {
+        return code == ERR_OK ? code : err_set(e, code, "reading the interaction types");
     }
     if (*number >= INTERACTION_TYPES_MAX) {
         return err_set(e, ERR_TOO_LARGE, "more than %d interaction types", INTERACTION_TYPES_MAX);
@@ -325,11 +333,13 @@ err_code type_number(store_write *w, slice name, uint8_t *number, bool *is_new, 
     encode_slice(&x, name);
     encode_seal(&x);
     slice key = {(const char *)number, 1};
-    rc = encoder_check(&x, "interaction type", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_TYPES, key, encoder_slice(&x), e) : rc;
+    code = encoder_check(&x, "interaction type", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_TYPES, key, encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    *is_new = rc == ERR_OK;
-    return rc;
+    *is_new = code == ERR_OK;
+    return code;
 }
 
 err_code type_names(store_read *r, arena *a, const slice **out, size_t *count, err *e)
@@ -337,15 +347,15 @@ err_code type_names(store_read *r, arena *a, const slice **out, size_t *count, e
     *out = NULL;
     *count = 0;
     slice *made = arena_alloc(a, INTERACTION_TYPES_MAX, sizeof *made);
-    err_code rc = made != NULL ? ERR_OK : err_nomem(e, "interaction types");
-    while (rc == ERR_OK && *count < INTERACTION_TYPES_MAX) {
-        rc = get_type(r, (uint8_t)*count, &made[*count], e);
-        if (rc == ERR_OK) {
+    err_code code = made != NULL ? ERR_OK : err_nomem(e, "interaction types");
+    while (code == ERR_OK && *count < INTERACTION_TYPES_MAX) {
+        code = get_type(r, (uint8_t)*count, &made[*count], e);
+        if (code == ERR_OK) {
             made[*count] = arena_slice(a, made[*count]);
-            rc = made[*count].at != NULL ? ERR_OK : err_nomem(e, "interaction types");
+            code = made[*count].at != NULL ? ERR_OK : err_nomem(e, "interaction types");
             (*count)++;
         }
     }
     *out = made;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }

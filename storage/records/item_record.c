@@ -213,9 +213,9 @@ err_code item_decode(stored_item *out, uint32_t row, slice bytes, arena *a, err 
     uint8_t tag = 0;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, ITEM_RECORD_VERSION, "item", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, ITEM_RECORD_VERSION, "item", e);
+    if (code != ERR_OK) {
+        return code;
     }
     out->row = row;
     for (const unsigned char *begun = d.at; decode_field(&d, &tag, &field); begun = d.at) {

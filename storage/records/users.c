@@ -14,15 +14,15 @@ err_code row_find(store_read *r, store_db ids, slice id, const char *what, uint3
     if (id.length == 0 || id.length > ID_BYTES_MAX) {
         return err_set(e, ERR_NOT_FOUND, "unknown %s", what);
     }
-    err_code rc = schema_get(r, ids, id, &value, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = schema_get(r, ids, id, &value, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_NOT_FOUND, "unknown %s", what);
     }
-    if (rc == ERR_OK && value.length != 4) {
+    if (code == ERR_OK && value.length != 4) {
         return err_set(e, ERR_CORRUPT, "%s id map: %zu bytes, expected 4", what, value.length);
     }
-    *row = rc == ERR_OK ? get_be32(value.at) : UINT32_MAX;
-    return rc;
+    *row = code == ERR_OK ? get_be32(value.at) : UINT32_MAX;
+    return code;
 }
 
 err_code user_find(store_read *r, slice id, uint32_t *row, err *e)
@@ -43,9 +43,9 @@ err_code user_decode(stored_user *out, uint32_t row, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, USER_RECORD_VERSION, "user", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, USER_RECORD_VERSION, "user", e);
+    if (code != ERR_OK) {
+        return code;
     }
     out->row = row;
     out->created = decode_i64(&d);
@@ -62,16 +62,18 @@ err_code user_get(store_read *r, uint32_t row, arena *a, stored_user *out, err *
     slice value, k = {(const char *)key, sizeof key};
     memset(out, 0, sizeof *out);
     put_be32(key, row);
-    err_code rc = schema_get(r, DB_USERS, k, &value, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = schema_get(r, DB_USERS, k, &value, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_NOT_FOUND, "no user in row %u", row);
     }
-    rc = rc == ERR_OK ? user_decode(out, row, value, e) : rc;
-    if (rc == ERR_OK) {
-        out->id = arena_slice(a, out->id);
-        rc = out->id.at != NULL ? ERR_OK : err_nomem(e, "a user");
+    if (code == ERR_OK) {
+        code = user_decode(out, row, value, e);
     }
-    return rc;
+    if (code == ERR_OK) {
+        out->id = arena_slice(a, out->id);
+        code = out->id.at != NULL ? ERR_OK : err_nomem(e, "a user");
+    }
+    return code;
 }
 
 typedef struct each_user {
@@ -83,8 +85,8 @@ static err_code visit_user(void *ctx, uint32_t row, slice value, err *e)
 {
     const each_user *each = ctx;
     stored_user u;
-    err_code rc = user_decode(&u, row, value, e);
-    return rc == ERR_OK ? each->visit(each->ctx, &u, e) : rc;
+    err_code code = user_decode(&u, row, value, e);
+    return code == ERR_OK ? each->visit(each->ctx, &u, e) : code;
 }
 
 err_code user_each(store_read *r, uint32_t first, user_visit visit, void *ctx, err *e)
@@ -104,8 +106,8 @@ err_code user_create(store_write *w, slice id, int64_t created, uint32_t *row, e
     if (w->state.info.user_rows == UINT32_MAX) {
         return err_set(e, ERR_FULL, "all rows for users are used up");
     }
-    err_code rc = schema_get(&w->reads, DB_USER_IDS, id, &value, e);
-    if (rc == ERR_OK) {
+    err_code code = schema_get(&w->reads, DB_USER_IDS, id, &value, e);
+    if (code == ERR_OK) {
         return err_set(e, ERR_CONFLICT, "the user exists");
     }
     unsigned char key[4];
@@ -114,13 +116,17 @@ err_code user_create(store_write *w, slice id, int64_t created, uint32_t *row, e
     encoder_init(&x, 1024);
     user_encode(created, id, &x);
     put_be32(key, w->state.info.user_rows);
-    rc = rc == ERR_NOT_FOUND ? encoder_check(&x, "user", e) : rc;
-    rc = rc == ERR_OK ? schema_put(w, DB_USER_IDS, id, k, e) : rc;
-    rc = rc == ERR_OK ? schema_put(w, DB_USERS, k, encoder_slice(&x), e) : rc;
+    code = code == ERR_NOT_FOUND ? encoder_check(&x, "user", e) : code;
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_USER_IDS, id, k, e);
+    }
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_USERS, k, encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *row = w->state.info.user_rows++;
         w->state.info.users++;
     }
-    return rc;
+    return code;
 }

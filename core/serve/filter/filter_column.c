@@ -46,31 +46,31 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
 {
     uint32_t numbers[ATTRIBUTE_TEXTS_MAX];
     uint32_t number = 0;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     *out = COLUMN_ABSENT;
     switch (a->kind) {
     case ATTRIBUTE_REMOVED: return ERR_OK;
     case ATTRIBUTE_NUMBER: *out = word_of_number(a->number); return ERR_OK;
     case ATTRIBUTE_BOOL: *out = TAG_BOOL | (a->truth ? 1U : 0U); return ERR_OK;
     case ATTRIBUTE_TEXT:
-        rc = idmap_intern(&number, strings, a->text, e);
+        code = idmap_intern(&number, strings, a->text, e);
         *out = TAG_TEXT | number;
-        return rc;
+        return code;
     case ATTRIBUTE_TEXTS: break;
     }
     if (a->text_count > ATTRIBUTE_TEXTS_MAX) {
         return err_set(e, ERR_TOO_LARGE, "an attribute of %u texts, at most %d", a->text_count,
                        ATTRIBUTE_TEXTS_MAX);
     }
-    for (uint32_t i = 0; i < a->text_count && rc == ERR_OK; i++) {
-        rc = idmap_intern(&numbers[i], strings, a->texts[i], e);
+    for (uint32_t i = 0; i < a->text_count && code == ERR_OK; i++) {
+        code = idmap_intern(&numbers[i], strings, a->texts[i], e);
     }
-    if (rc == ERR_OK) {
-        rc = idmap_intern(&number, strings,
-                          (slice){(const char *)numbers, a->text_count * sizeof numbers[0]}, e);
+    if (code == ERR_OK) {
+        code = idmap_intern(&number, strings,
+                            (slice){(const char *)numbers, a->text_count * sizeof numbers[0]}, e);
     }
     *out = TAG_TEXTS | number;
-    return rc;
+    return code;
 }
 
 /* Beyond every text: strings are numbered from 0, and ROW_NONE is none. */

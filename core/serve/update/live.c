@@ -41,23 +41,23 @@ err_code live_new(live **out, const live_options *options, err *e)
     }
     l->options = options != NULL ? *options : (live_options){0};
     l->top_rows = l->options.top_rows > 0 ? l->options.top_rows : LIVE_TOP_ROWS;
-    err_code rc = epoch_new(&l->ep, e);
-    if (rc == ERR_OK) {
-        rc = recommend_scratch_new(&l->scratch, e);
+    err_code code = epoch_new(&l->ep, e);
+    if (code == ERR_OK) {
+        code = recommend_scratch_new(&l->scratch, e);
     }
-    if (rc == ERR_OK) {
-        rc = idmap_new(&l->item_ids, e);
+    if (code == ERR_OK) {
+        code = idmap_new(&l->item_ids, e);
     }
-    if (rc == ERR_OK) {
-        rc = idmap_new(&l->user_ids, e);
+    if (code == ERR_OK) {
+        code = idmap_new(&l->user_ids, e);
     }
-    if (rc == ERR_OK) {
-        rc = idmap_new(&l->strings, e);
+    if (code == ERR_OK) {
+        code = idmap_new(&l->strings, e);
     }
-    view *v = rc == ERR_OK ? mem_array(1, sizeof *v) : NULL;
+    view *v = code == ERR_OK ? mem_array(1, sizeof *v) : NULL;
     if (v == NULL) {
         live_free(l);
-        return rc != ERR_OK ? rc : err_nomem(e, "the first view");
+        return code != ERR_OK ? code : err_nomem(e, "the first view");
     }
     v->item_ids = l->item_ids;
     v->user_ids = l->user_ids;
@@ -166,10 +166,10 @@ err_code live_begin(live *l, err *e)
 
 err_code live_publish(live *l, err *e)
 {
-    err_code rc = epoch_reserve(l->ep, l->txn.replaced_count + 1, e);
-    if (rc != ERR_OK) {
+    err_code code = epoch_reserve(l->ep, l->txn.replaced_count + 1, e);
+    if (code != ERR_OK) {
         live_undo(l);
-        return rc;
+        return code;
     }
     view *old = atomic_exchange(&l->current, l->next);
     l->next = NULL;
@@ -206,11 +206,11 @@ err_code live_bit(live *l, pvec *bitmap, size_t row, bool on, bool *was, err *e)
         return ERR_OK;
     }
     void *place = NULL;
-    err_code rc = pvec_edit(&place, bitmap, &l->txn, row / 64, e);
-    if (rc == ERR_OK) {
+    err_code code = pvec_edit(&place, bitmap, &l->txn, row / 64, e);
+    if (code == ERR_OK) {
         *(uint64_t *)place ^= 1ULL << (row % 64);
     }
-    return rc;
+    return code;
 }
 
 static err_code apply_one(live *l, const change *c, err *e)
@@ -232,64 +232,70 @@ static err_code apply_one(live *l, const change *c, err *e)
 err_code live_apply(live *l, const change_list *changes, err *e)
 {
     assert(l->next == NULL);
-    err_code rc = live_begin(l, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = live_begin(l, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    for (size_t i = 0; i < changes->count && rc == ERR_OK; i++) {
-        rc = apply_one(l, &changes->items[i], e);
+    for (size_t i = 0; i < changes->count && code == ERR_OK; i++) {
+        code = apply_one(l, &changes->items[i], e);
     }
-    rc = rc == ERR_OK ? live_top(l, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = live_top(l, e);
+    }
+    if (code != ERR_OK) {
         live_undo(l);
-        return rc;
+        return code;
     }
     l->next->seq = changes->seq;
     return live_publish(l, e);
 }
 
 /* A failed load takes back all of it: the shop is empty again. */
-static err_code load_step(live *l, err_code rc)
+static err_code load_step(live *l, err_code code)
 {
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         live_tally_drop(l);
     }
-    if (rc != ERR_OK && l->next != NULL) {
+    if (code != ERR_OK && l->next != NULL) {
         live_undo(l);
     }
-    return rc;
+    return code;
 }
 
 err_code live_load_gone(live *l, uint32_t predecessor, uint32_t row, err *e)
 {
-    err_code rc = live_begin(l, e);
-    return load_step(l, rc == ERR_OK ? live_follow(l, predecessor, row, e) : rc);
+    err_code code = live_begin(l, e);
+    return load_step(l, code == ERR_OK ? live_follow(l, predecessor, row, e) : code);
 }
 
 err_code live_load_item(live *l, const change_item *item, err *e)
 {
-    err_code rc = live_begin(l, e);
-    return load_step(l, rc == ERR_OK ? live_put_item(l, item, e) : rc);
+    err_code code = live_begin(l, e);
+    return load_step(l, code == ERR_OK ? live_put_item(l, item, e) : code);
 }
 
 err_code live_load_user(live *l, uint32_t row, slice id, const live_edge *edges, size_t count,
                         err *e)
 {
-    err_code rc = live_begin(l, e);
-    if (rc == ERR_OK) {
-        rc = live_put_user(l, row, id, e);
+    err_code code = live_begin(l, e);
+    if (code == ERR_OK) {
+        code = live_put_user(l, row, id, e);
     }
-    rc = rc == ERR_OK ? live_tally_begin(l, e) : rc;
-    return load_step(l, rc == ERR_OK ? live_put_list(l, row, edges, count, e) : rc);
+    if (code == ERR_OK) {
+        code = live_tally_begin(l, e);
+    }
+    return load_step(l, code == ERR_OK ? live_put_list(l, row, edges, count, e) : code);
 }
 
 err_code live_load_end(live *l, uint64_t seq, err *e)
 {
-    err_code rc = live_begin(l, e);
-    rc = load_step(l, rc == ERR_OK ? live_tally_end(l, e) : rc);
-    rc = rc == ERR_OK ? load_step(l, live_top(l, e)) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = live_begin(l, e);
+    code = load_step(l, code == ERR_OK ? live_tally_end(l, e) : code);
+    if (code == ERR_OK) {
+        code = load_step(l, live_top(l, e));
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     l->next->seq = seq;
     l->next->changes = 0;

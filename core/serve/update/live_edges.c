@@ -14,11 +14,11 @@
 static err_code add_number(live *l, pvec *numbers, uint32_t row, int difference, err *e)
 {
     void *place = NULL;
-    err_code rc = pvec_edit(&place, numbers, &l->txn, row, e);
-    if (rc == ERR_OK) {
+    err_code code = pvec_edit(&place, numbers, &l->txn, row, e);
+    if (code == ERR_OK) {
         *(uint32_t *)place += (uint32_t)difference;
     }
-    return rc;
+    return code;
 }
 
 /* reweigh moves an item's degree and popularity from one weight of a pair to another. */
@@ -28,9 +28,9 @@ static err_code reweigh(live *l, uint32_t item, float before, float after, err *
         return ERR_OK;
     }
     void *place = NULL;
-    err_code rc = pvec_edit(&place, &l->next->degree, &l->txn, item, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = pvec_edit(&place, &l->next->degree, &l->txn, item, e);
+    if (code != ERR_OK) {
+        return code;
     }
     double *degree = place;
     *degree += (double)after - (double)before;
@@ -39,8 +39,8 @@ static err_code reweigh(live *l, uint32_t item, float before, float after, err *
     if (difference == 0) {
         return ERR_OK;
     }
-    rc = add_number(l, &l->next->edge_users, item, difference, e);
-    return rc == ERR_OK ? live_moved(l, item, e) : rc;
+    code = add_number(l, &l->next->edge_users, item, difference, e);
+    return code == ERR_OK ? live_moved(l, item, e) : code;
 }
 
 static bool item_exists(const live *l, uint32_t item)
@@ -54,13 +54,13 @@ err_code live_put_user(live *l, uint32_t row, slice id, err *e)
     if (row < idmap_rows(l->user_ids) || row == ROW_NONE) {
         return err_set(e, ERR_INTERNAL, "user row %u was given out before", row);
     }
-    err_code rc = idmap_put(l->user_ids, row, id, e);
-    if (rc == ERR_OK) {
+    err_code code = idmap_put(l->user_ids, row, id, e);
+    if (code == ERR_OK) {
         v->user_rows = (size_t)row + 1;
         v->users++;
-        rc = live_bit(l, &v->user_exists, row, true, NULL, e);
+        code = live_bit(l, &v->user_exists, row, true, NULL, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code list_new(user_list **out, live *l, uint32_t room, err *e)
@@ -69,10 +69,10 @@ static err_code list_new(user_list **out, live *l, uint32_t room, err *e)
     if (list == NULL) {
         return err_nomem(e, "a user's interactions");
     }
-    err_code rc = pvec_txn_made(&l->txn, list, mem_free, e);
-    if (rc != ERR_OK) {
+    err_code code = pvec_txn_made(&l->txn, list, mem_free, e);
+    if (code != ERR_OK) {
         mem_free(list);
-        return rc;
+        return code;
     }
     list->stamp = l->txn.stamp;
     list->room = room;
@@ -84,9 +84,9 @@ static err_code list_new(user_list **out, live *l, uint32_t room, err *e)
 static err_code own_list(user_list **out, live *l, uint32_t user, err *e)
 {
     void *place = NULL;
-    err_code rc = pvec_edit(&place, &l->next->lists, &l->txn, user, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = pvec_edit(&place, &l->next->lists, &l->txn, user, e);
+    if (code != ERR_OK) {
+        return code;
     }
     user_list **at = place, *old = *at;
     bool ours = old != NULL && old->stamp == l->txn.stamp;
@@ -97,17 +97,17 @@ static err_code own_list(user_list **out, live *l, uint32_t user, err *e)
     uint32_t count = old != NULL ? old->count : 0;
     user_list *list = NULL;
     /* A second edge in the same op is a sign of more. */
-    rc = list_new(&list, l, ours ? count * 2 + 2 : count + 1, e);
-    if (rc == ERR_OK && old != NULL) {
+    code = list_new(&list, l, ours ? count * 2 + 2 : count + 1, e);
+    if (code == ERR_OK && old != NULL) {
         memcpy(list->edges, old->edges, count * sizeof list->edges[0]);
         list->count = count;
-        rc = pvec_txn_replaced(&l->txn, old, mem_free, e);
+        code = pvec_txn_replaced(&l->txn, old, mem_free, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *at = list;
         *out = list;
     }
-    return rc;
+    return code;
 }
 
 /* find_edge gives the place of (item, type) in the list, or where it belongs. */
@@ -144,9 +144,9 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e)
         return err_set(e, ERR_INTERNAL, "an edge of user row %u, of %zu", edge->user,
                        l->next->user_rows);
     }
-    err_code rc = own_list(&list, l, edge->user, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = own_list(&list, l, edge->user, e);
+    if (code != ERR_OK) {
+        return code;
     }
     float before = weight_of(list, edge->item);
     uint32_t at = find_edge(list, edge->item, edge->type);
@@ -167,13 +167,13 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e)
     }
     if (!there) {
         l->next->interactions++;
-        rc = add_number(l, &l->next->records, edge->item, 1, e);
+        code = add_number(l, &l->next->records, edge->item, 1, e);
     }
     float after = weight_of(list, edge->item);
-    if (rc == ERR_OK) {
-        rc = reweigh(l, edge->item, before, after, e);
+    if (code == ERR_OK) {
+        code = reweigh(l, edge->item, before, after, e);
     }
-    return rc == ERR_OK ? live_touch(l, edge->user, edge->item, after - before, e) : rc;
+    return code == ERR_OK ? live_touch(l, edge->user, edge->item, after - before, e) : code;
 }
 
 err_code live_drop_edge(live *l, const change_edge *edge, err *e)
@@ -183,9 +183,9 @@ err_code live_drop_edge(live *l, const change_edge *edge, err *e)
     if (view_user_edges(l->next, edge->user, &count) == NULL) {
         return ERR_OK;
     }
-    err_code rc = own_list(&list, l, edge->user, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = own_list(&list, l, edge->user, e);
+    if (code != ERR_OK) {
+        return code;
     }
     uint32_t at = find_edge(list, edge->item, edge->type);
     if (at == list->count || list->edges[at].item != edge->item ||
@@ -199,15 +199,15 @@ err_code live_drop_edge(live *l, const change_edge *edge, err *e)
         return ERR_OK;
     }
     l->next->interactions--;
-    rc = add_number(l, &l->next->records, edge->item, -1, e);
-    return rc == ERR_OK ? reweigh(l, edge->item, before, weight_of(list, edge->item), e) : rc;
+    code = add_number(l, &l->next->records, edge->item, -1, e);
+    return code == ERR_OK ? reweigh(l, edge->item, before, weight_of(list, edge->item), e) : code;
 }
 
 /* count_list adds (sign 1) or takes away (-1) everything that a whole list means to its items. */
 static err_code count_list(live *l, const user_list *list, int sign, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t i = 0, records = 0; i < list->count && rc == ERR_OK; i += records) {
+    err_code code = ERR_OK;
+    for (size_t i = 0, records = 0; i < list->count && code == ERR_OK; i += records) {
         bool seen = false;
         float weight = pair_weight(&list->edges[i], list->count - i, &seen, &records);
         uint32_t item = list->edges[i].item;
@@ -221,12 +221,12 @@ static err_code count_list(live *l, const user_list *list, int sign, err *e)
             l->tally[item].edge_users += weight > 0;
             continue;
         }
-        rc = add_number(l, &l->next->records, item, sign * (int)records, e);
-        if (rc == ERR_OK) {
-            rc = sign > 0 ? reweigh(l, item, 0, weight, e) : reweigh(l, item, weight, 0, e);
+        code = add_number(l, &l->next->records, item, sign * (int)records, e);
+        if (code == ERR_OK) {
+            code = sign > 0 ? reweigh(l, item, 0, weight, e) : reweigh(l, item, weight, 0, e);
         }
     }
-    return rc;
+    return code;
 }
 
 err_code live_tally_begin(live *l, err *e)
@@ -246,24 +246,26 @@ err_code live_tally_begin(live *l, err *e)
 
 err_code live_tally_end(live *l, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t i = 0; i < l->tally_rows && rc == ERR_OK; i++) {
+    err_code code = ERR_OK;
+    for (size_t i = 0; i < l->tally_rows && code == ERR_OK; i++) {
         const item_tally *item = &l->tally[i];
         if (item->records == 0) {
             continue;
         }
         void *degree = NULL;
-        rc = add_number(l, &l->next->records, (uint32_t)i, (int)item->records, e);
-        rc = rc == ERR_OK ? pvec_edit(&degree, &l->next->degree, &l->txn, i, e) : rc;
-        if (rc == ERR_OK) {
+        code = add_number(l, &l->next->records, (uint32_t)i, (int)item->records, e);
+        if (code == ERR_OK) {
+            code = pvec_edit(&degree, &l->next->degree, &l->txn, i, e);
+        }
+        if (code == ERR_OK) {
             *(double *)degree += item->degree;
-            rc = item->edge_users > 0
-                     ? add_number(l, &l->next->edge_users, (uint32_t)i, (int)item->edge_users, e)
-                     : ERR_OK;
+            code = item->edge_users > 0
+                       ? add_number(l, &l->next->edge_users, (uint32_t)i, (int)item->edge_users, e)
+                       : ERR_OK;
         }
     }
     live_tally_drop(l);
-    return rc;
+    return code;
 }
 
 void live_tally_drop(live *l)
@@ -280,12 +282,12 @@ err_code live_put_list(live *l, uint32_t user, const live_edge *edges, size_t co
     }
     user_list *list = NULL;
     void *place = NULL;
-    err_code rc = list_new(&list, l, (uint32_t)count, e);
-    if (rc == ERR_OK) {
-        rc = pvec_edit(&place, &l->next->lists, &l->txn, user, e);
+    err_code code = list_new(&list, l, (uint32_t)count, e);
+    if (code == ERR_OK) {
+        code = pvec_edit(&place, &l->next->lists, &l->txn, user, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     assert(*(user_list **)place == NULL);
     memcpy(list->edges, edges, count * sizeof list->edges[0]);
@@ -301,13 +303,13 @@ err_code live_drop_user(live *l, uint32_t row, err *e)
         return ERR_OK;
     }
     void *place = NULL;
-    err_code rc = live_bit(l, &v->user_exists, row, false, NULL, e);
-    if (rc == ERR_OK) {
+    err_code code = live_bit(l, &v->user_exists, row, false, NULL, e);
+    if (code == ERR_OK) {
         v->users--;
-        rc = pvec_edit(&place, &v->lists, &l->txn, row, e);
+        code = pvec_edit(&place, &v->lists, &l->txn, row, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     user_list *list = *(user_list **)place;
     if (list == NULL) {
@@ -315,6 +317,6 @@ err_code live_drop_user(live *l, uint32_t row, err *e)
     }
     *(user_list **)place = NULL;
     v->changes++;
-    rc = count_list(l, list, -1, e);
-    return rc == ERR_OK ? pvec_txn_replaced(&l->txn, list, mem_free, e) : rc;
+    code = count_list(l, list, -1, e);
+    return code == ERR_OK ? pvec_txn_replaced(&l->txn, list, mem_free, e) : code;
 }

@@ -23,9 +23,9 @@ typedef struct item_word {
 static err_code set_category(live *l, uint32_t number, uint32_t row, bool on, err *e)
 {
     void *bitmap = NULL;
-    err_code rc = pvec_edit(&bitmap, &l->next->categories, &l->txn, number, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = pvec_edit(&bitmap, &l->next->categories, &l->txn, number, e);
+    if (code != ERR_OK) {
+        return code;
     }
     if (((pvec *)bitmap)->element_bytes == 0) {
         pvec_init(bitmap, sizeof(uint64_t), BITMAP_LEAF_BITS);
@@ -54,25 +54,25 @@ static err_code keep_values(live *l, attribute_column *column, item_word *at, bo
 {
     uint32_t values[ATTRIBUTE_TEXTS_MAX];
     size_t count = column_values(at->word, l->strings, values);
-    err_code rc = ERR_OK;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = ERR_OK;
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         uint32_t number = ROW_NONE;
-        rc = kept_number(&number, l, column, (kept_value){at->name, values[i]}, e);
-        if (rc == ERR_OK && number != ROW_NONE) {
-            rc = set_category(l, number, at->row, on, e);
+        code = kept_number(&number, l, column, (kept_value){at->name, values[i]}, e);
+        if (code == ERR_OK && number != ROW_NONE) {
+            code = set_category(l, number, at->row, on, e);
         } else if (number == ROW_NONE) {
             at->word |= column_trace(at->word, values[i]);
         }
     }
-    return rc;
+    return code;
 }
 
 static err_code set_attribute(live *l, item_word *to, err *e)
 {
     void *at = NULL, *place = NULL;
-    err_code rc = pvec_edit(&at, &l->next->attributes, &l->txn, to->name, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = pvec_edit(&at, &l->next->attributes, &l->txn, to->name, e);
+    if (code != ERR_OK) {
+        return code;
     }
     attribute_column *column = at;
     if (column->words.element_bytes == 0) {
@@ -83,98 +83,98 @@ static err_code set_attribute(live *l, item_word *to, err *e)
     if (was.word == to->word) {
         return ERR_OK;
     }
-    rc = pvec_edit(&place, &column->words, &l->txn, to->row, e);
-    if (rc == ERR_OK) {
-        rc = keep_values(l, column, &was, false, e);
+    code = pvec_edit(&place, &column->words, &l->txn, to->row, e);
+    if (code == ERR_OK) {
+        code = keep_values(l, column, &was, false, e);
     }
-    if (rc == ERR_OK) {
-        rc = keep_values(l, column, to, true, e);
+    if (code == ERR_OK) {
+        code = keep_values(l, column, to, true, e);
         *(uint64_t *)place = to->word;
     }
-    return rc;
+    return code;
 }
 
 static err_code untag(live *l, uint32_t row, const item_tags *tags, err *e)
 {
-    err_code rc = ERR_OK;
-    for (uint32_t i = 0; i < tags->category_count && rc == ERR_OK; i++) {
-        rc = set_category(l, tags->ids[i], row, false, e);
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; i < tags->category_count && code == ERR_OK; i++) {
+        code = set_category(l, tags->ids[i], row, false, e);
     }
-    for (uint32_t i = 0; i < tags->attribute_count && rc == ERR_OK; i++) {
+    for (uint32_t i = 0; i < tags->attribute_count && code == ERR_OK; i++) {
         item_word none = {tags->ids[tags->category_count + i], row, COLUMN_ABSENT};
-        rc = set_attribute(l, &none, e);
+        code = set_attribute(l, &none, e);
     }
-    return rc;
+    return code;
 }
 
 static err_code tag(live *l, uint32_t row, const change_item *item, item_tags *tags, err *e)
 {
-    err_code rc = ERR_OK;
-    for (uint32_t i = 0; i < item->category_count && rc == ERR_OK; i++) {
-        rc = idmap_intern(&tags->ids[i], l->strings, item->categories[i], e);
-        if (rc == ERR_OK) {
-            rc = set_category(l, tags->ids[i], row, true, e);
+    err_code code = ERR_OK;
+    for (uint32_t i = 0; i < item->category_count && code == ERR_OK; i++) {
+        code = idmap_intern(&tags->ids[i], l->strings, item->categories[i], e);
+        if (code == ERR_OK) {
+            code = set_category(l, tags->ids[i], row, true, e);
         }
     }
-    for (uint32_t i = 0; i < item->attribute_count && rc == ERR_OK; i++) {
+    for (uint32_t i = 0; i < item->attribute_count && code == ERR_OK; i++) {
         uint32_t *number = &tags->ids[item->category_count + i];
         item_word to = {0, row, COLUMN_ABSENT};
-        rc = idmap_intern(number, l->strings, item->attributes[i].name, e);
+        code = idmap_intern(number, l->strings, item->attributes[i].name, e);
         to.name = *number;
-        if (rc == ERR_OK) {
-            rc = column_encode(&to.word, l->strings, &item->attributes[i], e);
+        if (code == ERR_OK) {
+            code = column_encode(&to.word, l->strings, &item->attributes[i], e);
         }
-        if (rc == ERR_OK) {
-            rc = set_attribute(l, &to, e);
+        if (code == ERR_OK) {
+            code = set_attribute(l, &to, e);
         }
     }
-    return rc;
+    return code;
 }
 
 err_code live_tag(live *l, uint32_t row, const change_item *item, err *e)
 {
     void *place = NULL;
-    err_code rc = pvec_edit(&place, &l->next->tags, &l->txn, row, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = pvec_edit(&place, &l->next->tags, &l->txn, row, e);
+    if (code != ERR_OK) {
+        return code;
     }
     item_tags **tags = place;
     item_tags *old = *tags;
     if (old != NULL) {
         *tags = NULL;
-        rc = untag(l, row, old, e);
-        if (rc == ERR_OK) {
-            rc = pvec_txn_replaced(&l->txn, old, mem_free, e);
+        code = untag(l, row, old, e);
+        if (code == ERR_OK) {
+            code = pvec_txn_replaced(&l->txn, old, mem_free, e);
         }
     }
     size_t count = item != NULL ? (size_t)item->category_count + item->attribute_count : 0;
-    if (rc != ERR_OK || count == 0) {
-        return rc;
+    if (code != ERR_OK || count == 0) {
+        return code;
     }
     item_tags *fresh = mem_array(1, sizeof *fresh + count * sizeof fresh->ids[0]);
     if (fresh == NULL) {
         return err_nomem(e, "the tags of an item");
     }
-    rc = pvec_txn_made(&l->txn, fresh, mem_free, e);
-    if (rc != ERR_OK) {
+    code = pvec_txn_made(&l->txn, fresh, mem_free, e);
+    if (code != ERR_OK) {
         mem_free(fresh);
-        return rc;
+        return code;
     }
     fresh->category_count = item->category_count;
     fresh->attribute_count = item->attribute_count;
-    rc = tag(l, row, item, fresh, e);
+    code = tag(l, row, item, fresh, e);
     *tags = fresh;
-    return rc;
+    return code;
 }
 
 static err_code set_created(live *l, uint32_t row, int64_t created, err *e)
 {
     void *place = NULL;
-    err_code rc = pvec_edit(&place, &l->next->created, &l->txn, row, e);
-    if (rc == ERR_OK) {
+    err_code code = pvec_edit(&place, &l->next->created, &l->txn, row, e);
+    if (code == ERR_OK) {
         *(int64_t *)place = created;
     }
-    return rc;
+    return code;
 }
 
 err_code live_follow(live *l, uint32_t predecessor, uint32_t row, err *e)
@@ -183,11 +183,11 @@ err_code live_follow(live *l, uint32_t predecessor, uint32_t row, err *e)
     if (predecessor == 0) {
         return ERR_OK;
     }
-    err_code rc = pvec_edit(&place, &l->next->successor, &l->txn, predecessor - 1, e);
-    if (rc == ERR_OK) {
+    err_code code = pvec_edit(&place, &l->next->successor, &l->txn, predecessor - 1, e);
+    if (code == ERR_OK) {
         *(uint32_t *)place = row + 1;
     }
-    return rc;
+    return code;
 }
 
 err_code live_put_item(live *l, const change_item *item, err *e)
@@ -195,36 +195,40 @@ err_code live_put_item(live *l, const change_item *item, err *e)
     view *v = l->next;
     uint32_t row = item->row;
     bool existed = row < v->item_rows && view_bit(&v->exists, row);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (!existed) {
         if (row < idmap_rows(l->item_ids) || row == ROW_NONE) {
             return err_set(e, ERR_INTERNAL, "item row %u was given out before", row);
         }
-        rc = idmap_put(l->item_ids, row, item->id, e);
-        if (rc == ERR_OK) {
+        code = idmap_put(l->item_ids, row, item->id, e);
+        if (code == ERR_OK) {
             v->item_rows = (size_t)row + 1;
             v->items++;
-            rc = live_bit(l, &v->exists, row, true, NULL, e);
+            code = live_bit(l, &v->exists, row, true, NULL, e);
         }
-        rc = rc == ERR_OK ? live_follow(l, item->predecessor, row, e) : rc;
+        if (code == ERR_OK) {
+            code = live_follow(l, item->predecessor, row, e);
+        }
     }
     bool listed = false;
-    if (rc == ERR_OK) {
-        rc = live_bit(l, &v->listable, row, !item->hidden, &listed, e);
+    if (code == ERR_OK) {
+        code = live_bit(l, &v->listable, row, !item->hidden, &listed, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         v->items_hidden -= existed && !listed ? 1 : 0;
         v->items_hidden += item->hidden ? 1 : 0;
-        rc = set_created(l, row, item->created_at, e);
+        code = set_created(l, row, item->created_at, e);
     }
-    rc = rc == ERR_OK ? live_moved(l, row, e) : rc;
-    if (rc == ERR_OK) {
-        rc = live_tag(l, row, item, e);
+    if (code == ERR_OK) {
+        code = live_moved(l, row, e);
     }
-    if (rc == ERR_OK && (item->features_changed || item->texts_changed)) {
-        rc = live_place(l, item, e);
+    if (code == ERR_OK) {
+        code = live_tag(l, row, item, e);
     }
-    return rc;
+    if (code == ERR_OK && (item->features_changed || item->texts_changed)) {
+        code = live_place(l, item, e);
+    }
+    return code;
 }
 
 err_code live_drop_item(live *l, uint32_t row, err *e)
@@ -234,17 +238,19 @@ err_code live_drop_item(live *l, uint32_t row, err *e)
         return ERR_OK;
     }
     bool listed = false;
-    err_code rc = live_bit(l, &v->exists, row, false, NULL, e);
-    if (rc == ERR_OK) {
-        rc = live_bit(l, &v->listable, row, false, &listed, e);
+    err_code code = live_bit(l, &v->exists, row, false, NULL, e);
+    if (code == ERR_OK) {
+        code = live_bit(l, &v->listable, row, false, &listed, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         v->items--;
         v->items_hidden -= listed ? 0 : 1;
         v->interactions -= *(const uint32_t *)pvec_get(&v->records, row);
         v->changes++;
-        rc = live_unplace(l, row, e);
+        code = live_unplace(l, row, e);
     }
-    rc = rc == ERR_OK ? live_moved(l, row, e) : rc;
-    return rc == ERR_OK ? live_tag(l, row, NULL, e) : rc;
+    if (code == ERR_OK) {
+        code = live_moved(l, row, e);
+    }
+    return code == ERR_OK ? live_tag(l, row, NULL, e) : code;
 }

@@ -17,14 +17,14 @@ static err_code set_list(live *l, uint32_t row, later_list *list, err *e)
         return ERR_OK;
     }
     void *place = NULL;
-    err_code rc = old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
-    if (rc == ERR_OK) {
-        rc = pvec_edit(&place, &l->next->later, &l->txn, row, e);
+    err_code code = old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
+    if (code == ERR_OK) {
+        code = pvec_edit(&place, &l->next->later, &l->txn, row, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *(later_list **)place = list;
     }
-    return rc;
+    return code;
 }
 
 err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t count, err *e)
@@ -33,50 +33,52 @@ err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t
         return set_list(l, row, NULL, e);
     }
     later_list *list = NULL;
-    err_code rc = later_list_new(&list, row, entries, count, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = later_list_new(&list, row, entries, count, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = pvec_txn_made(&l->txn, list, mem_free, e);
-    if (rc != ERR_OK) {
+    code = pvec_txn_made(&l->txn, list, mem_free, e);
+    if (code != ERR_OK) {
         mem_free(list);
-        return rc;
+        return code;
     }
     list->serial = l->next->later_serial = ++l->later_serial;
-    rc = set_list(l, row, list, e);
-    return rc == ERR_OK ? later_index_add(&l->next->delta->later, row, list, e) : rc;
+    code = set_list(l, row, list, e);
+    return code == ERR_OK ? later_index_add(&l->next->delta->later, row, list, e) : code;
 }
 
 err_code live_carry_lists(live *l, err *e)
 {
     const view *v = l->next;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     size_t leaf_rows = (size_t)1 << v->later.leaf_bits;
-    for (size_t first = 0; first < v->item_rows && rc == ERR_OK; first += leaf_rows) {
+    for (size_t first = 0; first < v->item_rows && code == ERR_OK; first += leaf_rows) {
         const later_list *const *leaf = pvec_leaf(&v->later, first / leaf_rows);
-        for (size_t i = 0; leaf != NULL && i < leaf_rows && rc == ERR_OK; i++) {
+        for (size_t i = 0; leaf != NULL && i < leaf_rows && code == ERR_OK; i++) {
             uint32_t row = (uint32_t)(first + i);
             if (leaf[i] != NULL && !base_linked(v->base, row)) {
-                rc = later_index_add(&v->delta->later, row, leaf[i], e);
+                code = later_index_add(&v->delta->later, row, leaf[i], e);
             }
         }
     }
-    return rc;
+    return code;
 }
 
 err_code live_clear_lists(live *l, err *e)
 {
     view *v = l->next;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     size_t leaf_rows = (size_t)1 << v->later.leaf_bits;
-    for (size_t first = 0; first < v->item_rows && rc == ERR_OK; first += leaf_rows) {
+    for (size_t first = 0; first < v->item_rows && code == ERR_OK; first += leaf_rows) {
         later_list *const *leaf = pvec_leaf(&v->later, first / leaf_rows);
-        for (size_t i = 0; leaf != NULL && i < leaf_rows && rc == ERR_OK; i++) {
-            rc = leaf[i] != NULL ? pvec_txn_replaced(&l->txn, leaf[i], mem_free, e) : ERR_OK;
+        for (size_t i = 0; leaf != NULL && i < leaf_rows && code == ERR_OK; i++) {
+            code = leaf[i] != NULL ? pvec_txn_replaced(&l->txn, leaf[i], mem_free, e) : ERR_OK;
         }
     }
-    rc = rc == ERR_OK ? pvec_txn_replaced_all(&l->txn, &v->later, e) : rc;
+    if (code == ERR_OK) {
+        code = pvec_txn_replaced_all(&l->txn, &v->later, e);
+    }
     v->later.root = NULL;
     v->later.height = 0;
-    return rc;
+    return code;
 }

@@ -41,10 +41,10 @@ static err_code list_new(top_list **out, live *l, size_t keys, err *e)
     if (list == NULL) {
         return err_nomem(e, "the first items of a list");
     }
-    err_code rc = pvec_txn_made(&l->txn, list, mem_free, e);
-    if (rc != ERR_OK) {
+    err_code code = pvec_txn_made(&l->txn, list, mem_free, e);
+    if (code != ERR_OK) {
         mem_free(list);
-        return rc;
+        return code;
     }
     *out = list;
     return ERR_OK;
@@ -65,10 +65,12 @@ static err_code scan_anew(live *l, top_kind kind, err *e)
     top_list *list = NULL;
     size_t listable = v->items - v->items_hidden;
     size_t room = listable < l->top_rows ? listable : l->top_rows;
-    err_code rc = scratch_fit(s, v, e);
-    rc = rc == ERR_OK ? list_new(&list, l, room, e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = scratch_fit(s, v, e);
+    if (code == ERR_OK) {
+        code = list_new(&list, l, room, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     filter_bits(v, NULL, s->allowed);
     list->count = top_scan(v, kind, s->allowed, list->keys, room);
@@ -168,9 +170,9 @@ static err_code follow(live *l, top_kind kind, err *e)
         return scan_anew(l, kind, e);
     }
     top_list *list = NULL;
-    err_code rc = list_new(&list, l, count, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = list_new(&list, l, count, e);
+    if (code != ERR_OK) {
+        return code;
     }
     merge(old, &m, list);
     if (list->count > 2 * l->top_rows) {
@@ -212,10 +214,10 @@ static err_code prepare_moves(live *l, err *e)
 
 err_code live_top(live *l, err *e)
 {
-    err_code rc = prepare_moves(l, e);
-    for (int kind = 0; kind < TOP_KINDS && rc == ERR_OK; kind++) {
-        rc = follow(l, (top_kind)kind, e);
+    err_code code = prepare_moves(l, e);
+    for (int kind = 0; kind < TOP_KINDS && code == ERR_OK; kind++) {
+        code = follow(l, (top_kind)kind, e);
     }
     l->moved_count = 0;
-    return rc;
+    return code;
 }

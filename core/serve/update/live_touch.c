@@ -49,9 +49,9 @@ static err_code put_moved(live *l, uint32_t item, float gain, double user_degree
         memcpy(own, known, b->dim * sizeof *own);
     }
     move(v, item, gain, user_degree, l->scratch->h, h, g, own);
-    err_code rc = live_append(l, item, &(vector_row){h, g, own}, e);
+    err_code code = live_append(l, item, &(vector_row){h, g, own}, e);
     mem_free(rows);
-    return rc;
+    return code;
 }
 
 err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e)
@@ -64,12 +64,12 @@ err_code live_touch(live *l, uint32_t user, uint32_t item, float gain, err *e)
     }
     recommend_query q = RECOMMEND_QUERY_INIT;
     q.user = user;
-    err_code rc = scratch_fit(l->scratch, v, e);
-    if (rc == ERR_OK) {
-        rc = user_profile(v, &q, false, l->scratch, e);
+    err_code code = scratch_fit(l->scratch, v, e);
+    if (code == ERR_OK) {
+        code = user_profile(v, &q, false, l->scratch, e);
     }
-    if (rc != ERR_OK || !user_row(v, user, l->scratch)) {
-        return rc;
+    if (code != ERR_OK || !user_row(v, user, l->scratch)) {
+        return code;
     }
     double degree = 0;
     for (size_t i = 0; i < l->scratch->profile_count; i++) {

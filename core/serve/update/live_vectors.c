@@ -56,11 +56,11 @@ static err_code chunk_new(delta_chunk **out, const delta *d, err *e)
 static err_code set_slot(live *l, uint32_t row, uint32_t slot_plus_one, err *e)
 {
     void *place = NULL;
-    err_code rc = pvec_edit(&place, &l->next->slots, &l->txn, row, e);
-    if (rc == ERR_OK) {
+    err_code code = pvec_edit(&place, &l->next->slots, &l->txn, row, e);
+    if (code == ERR_OK) {
         *(uint32_t *)place = slot_plus_one;
     }
-    return rc;
+    return code;
 }
 
 /* seen_slots is how many slots of next's delta a reader may have seen: the others can be written
@@ -100,9 +100,9 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
                        slot);
     }
     delta_chunk **place = &d->chunks[slot / DELTA_CHUNK_ROWS];
-    err_code rc = *place == NULL ? chunk_new(place, d, e) : ERR_OK;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = *place == NULL ? chunk_new(place, d, e) : ERR_OK;
+    if (code != ERR_OK) {
+        return code;
     }
     memcpy((*place)->h + at * d->dim, vectors->h, d->dim * sizeof(float));
     memcpy((*place)->g + at * d->dim, vectors->g, d->dim * sizeof(float));
@@ -110,20 +110,20 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
     (*place)->rows[at] = row;
     d->count += slot == d->count ? 1 : 0;
     v->delta_count = d->count;
-    rc = set_slot(l, row, (uint32_t)slot + 1, e);
-    if (rc == ERR_OK && row < v->base->items) {
-        rc = live_bit(l, &v->stale, row, true, NULL, e);
+    code = set_slot(l, row, (uint32_t)slot + 1, e);
+    if (code == ERR_OK && row < v->base->items) {
+        code = live_bit(l, &v->stale, row, true, NULL, e);
     }
-    return rc == ERR_OK ? live_bit(l, &v->placed, row, true, NULL, e) : rc;
+    return code == ERR_OK ? live_bit(l, &v->placed, row, true, NULL, e) : code;
 }
 
 err_code live_unplace(live *l, uint32_t row, err *e)
 {
-    err_code rc = live_bit(l, &l->next->placed, row, false, NULL, e);
-    if (rc == ERR_OK && view_slot(l->next, row) != SIZE_MAX) {
-        rc = set_slot(l, row, 0, e);
+    err_code code = live_bit(l, &l->next->placed, row, false, NULL, e);
+    if (code == ERR_OK && view_slot(l->next, row) != SIZE_MAX) {
+        code = set_slot(l, row, 0, e);
     }
-    return rc == ERR_OK ? live_set_list(l, row, NULL, 0, e) : rc;
+    return code == ERR_OK ? live_set_list(l, row, NULL, 0, e) : code;
 }
 
 /* put_cold places a row from its prepared vector: without edges H = w E and G = w f E. */
@@ -142,9 +142,9 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
         h[j] = b->w[j] * cold->embedding[j];
         g[j] = b->layers > 0 ? b->f[j] * h[j] : 0;
     }
-    err_code rc = live_append(l, row, &(vector_row){h, g, cold->embedding}, e);
+    err_code code = live_append(l, row, &(vector_row){h, g, cold->embedding}, e);
     mem_free(h);
-    return rc == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : rc;
+    return code == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : code;
 }
 
 err_code live_place(live *l, const change_item *item, err *e)
@@ -171,26 +171,26 @@ err_code live_place(live *l, const change_item *item, err *e)
     }
     item_content content = cold_words_of_change(item);
     cold_words all;
-    err_code rc = cold_words_add(&all, b->shared->words, &content, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = cold_words_add(&all, b->shared->words, &content, e);
+    if (code != ERR_OK) {
+        return code;
     }
     cold_item *made = NULL;
-    rc = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
-    if (rc == ERR_OK) {
-        rc = put_cold(l, item->row, made, e);
+    code = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
+    if (code == ERR_OK) {
+        code = put_cold(l, item->row, made, e);
     }
     cold_item_free(made);
-    return rc;
+    return code;
 }
 
 /* retire_vector hands every node of a vector to the transaction and leaves it empty. */
 static err_code clear_vector(live *l, pvec *v, err *e)
 {
-    err_code rc = pvec_txn_replaced_all(&l->txn, v, e);
+    err_code code = pvec_txn_replaced_all(&l->txn, v, e);
     v->root = NULL;
     v->height = 0;
-    return rc;
+    return code;
 }
 
 static void release_base(void *b)
@@ -203,25 +203,25 @@ static void release_base(void *b)
 static err_code change_base(live *l, base *b, err *e)
 {
     view *v = l->next;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (v->base != NULL) {
-        rc = pvec_txn_replaced(&l->txn, v->base, release_base, e);
+        code = pvec_txn_replaced(&l->txn, v->base, release_base, e);
     }
-    if (rc == ERR_OK && v->delta != NULL) {
-        rc = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
+    if (code == ERR_OK && v->delta != NULL) {
+        code = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
     }
     pvec *cleared[] = {&v->slots, &v->stale, &v->placed};
-    for (size_t i = 0; i < 3 && rc == ERR_OK; i++) {
-        rc = clear_vector(l, cleared[i], e);
+    for (size_t i = 0; i < 3 && code == ERR_OK; i++) {
+        code = clear_vector(l, cleared[i], e);
     }
-    if (rc == ERR_OK) {
-        rc = pvec_txn_made(&l->txn, base_hold(b), release_base, e);
-        if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = pvec_txn_made(&l->txn, base_hold(b), release_base, e);
+        if (code != ERR_OK) {
             base_release(b);
         }
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     v->base = b;
     v->delta_count = 0;
@@ -229,45 +229,45 @@ static err_code change_base(live *l, base *b, err *e)
     if (v->delta == NULL) {
         return err_nomem(e, "a table of new items' vectors");
     }
-    rc = pvec_txn_made(&l->txn, v->delta, delta_free, e);
-    if (rc != ERR_OK) {
+    code = pvec_txn_made(&l->txn, v->delta, delta_free, e);
+    if (code != ERR_OK) {
         mem_free(v->delta);
-        return rc;
+        return code;
     }
     v->delta->dim = b->dim;
-    rc = later_index_init(&v->delta->later, b->items, e);
-    for (size_t word = 0; word * 64 < b->items && rc == ERR_OK; word++) {
+    code = later_index_init(&v->delta->later, b->items, e);
+    for (size_t word = 0; word * 64 < b->items && code == ERR_OK; word++) {
         uint64_t bits = b->placed[word] & *(const uint64_t *)pvec_get(&v->exists, word);
         void *place = NULL;
         if (bits != 0) {
-            rc = pvec_edit(&place, &v->placed, &l->txn, word, e);
+            code = pvec_edit(&place, &v->placed, &l->txn, word, e);
         }
         if (place != NULL) {
             *(uint64_t *)place = bits;
         }
     }
-    return rc;
+    return code;
 }
 
 /* drop_model leaves the shop without vectors. */
 static err_code drop_model(live *l, err *e)
 {
     view *v = l->next;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (v->base != NULL) {
-        rc = pvec_txn_replaced(&l->txn, v->base, release_base, e);
+        code = pvec_txn_replaced(&l->txn, v->base, release_base, e);
     }
-    if (rc == ERR_OK && v->delta != NULL) {
-        rc = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
+    if (code == ERR_OK && v->delta != NULL) {
+        code = pvec_txn_replaced(&l->txn, v->delta, delta_free, e);
     }
     pvec *cleared[] = {&v->slots, &v->stale, &v->placed};
-    for (size_t i = 0; i < 3 && rc == ERR_OK; i++) {
-        rc = clear_vector(l, cleared[i], e);
+    for (size_t i = 0; i < 3 && code == ERR_OK; i++) {
+        code = clear_vector(l, cleared[i], e);
     }
     v->base = NULL;
     v->delta = NULL;
     v->delta_count = 0;
-    return rc == ERR_OK ? live_clear_lists(l, e) : rc;
+    return code == ERR_OK ? live_clear_lists(l, e) : code;
 }
 
 static const cold_item *find_later(const base *b, uint32_t item)
@@ -298,40 +298,44 @@ static err_code place_later(live *l, uint32_t row, err *e)
     item_content content = {0};
     cold_words all = {.count = 0};
     cold_item *made = NULL;
-    err_code rc = l->options.features(l->options.ctx, row, &content, e);
-    rc = rc == ERR_OK ? cold_words_add(&all, b->shared->words, &content, e) : rc;
-    if (rc == ERR_OK && all.count > 0) {
-        rc = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
+    err_code code = l->options.features(l->options.ctx, row, &content, e);
+    if (code == ERR_OK) {
+        code = cold_words_add(&all, b->shared->words, &content, e);
     }
-    if (rc == ERR_OK && made != NULL) {
-        rc = put_cold(l, row, made, e);
+    if (code == ERR_OK && all.count > 0) {
+        code = coldstart_embed(&made, b->shared->cold, all.features, all.count, e);
+    }
+    if (code == ERR_OK && made != NULL) {
+        code = put_cold(l, row, made, e);
     }
     cold_item_free(made);
-    return rc;
+    return code;
 }
 
 err_code live_activate(live *l, base *b, uint64_t seq, err *e)
 {
     assert(l->next == NULL);
-    err_code rc = live_begin(l, e);
-    if (rc == ERR_OK) {
-        rc = b != NULL ? change_base(l, b, e) : drop_model(l, e);
+    err_code code = live_begin(l, e);
+    if (code == ERR_OK) {
+        code = b != NULL ? change_base(l, b, e) : drop_model(l, e);
     }
-    rc = rc == ERR_OK && b != NULL ? live_clear_lists(l, e) : rc;
+    if (code == ERR_OK && b != NULL) {
+        code = live_clear_lists(l, e);
+    }
     for (size_t row = b != NULL ? b->trained : SIZE_MAX;
-         rc == ERR_OK && b != NULL && row < l->next->item_rows; row++) {
+         code == ERR_OK && b != NULL && row < l->next->item_rows; row++) {
         if (view_bit(&l->next->exists, row)) {
-            rc = place_later(l, (uint32_t)row, e);
+            code = place_later(l, (uint32_t)row, e);
         }
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         l->next->seq = seq;
-        rc = live_publish(l, e);
+        code = live_publish(l, e);
     } else if (l->next != NULL) {
         live_undo(l);
     }
     base_release(b); /* the view has its own reference, unless it failed */
-    return rc;
+    return code;
 }
 
 err_code live_serve(live *l, base *b, err *e)
@@ -356,11 +360,11 @@ static err_code carry_row(live *l, const view *old, const base *b, size_t slot, 
 
 static err_code carry(live *l, const view *old, const base *b, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t slot = b->made_of_delta_count; slot < old->delta_count && rc == ERR_OK; slot++) {
-        rc = carry_row(l, old, b, slot, e);
+    err_code code = ERR_OK;
+    for (size_t slot = b->made_of_delta_count; slot < old->delta_count && code == ERR_OK; slot++) {
+        code = carry_row(l, old, b, slot, e);
     }
-    return rc;
+    return code;
 }
 
 err_code live_swap(live *l, base *b, bool *swapped, err *e)
@@ -373,23 +377,23 @@ err_code live_swap(live *l, base *b, bool *swapped, err *e)
         base_release(b);
         return ERR_OK;
     }
-    err_code rc = live_begin(l, e);
-    if (rc == ERR_OK) {
-        rc = change_base(l, b, e);
+    err_code code = live_begin(l, e);
+    if (code == ERR_OK) {
+        code = change_base(l, b, e);
     }
-    if (rc == ERR_OK) {
-        rc = carry(l, old, b, e);
+    if (code == ERR_OK) {
+        code = carry(l, old, b, e);
     }
-    if (rc == ERR_OK) {
-        rc = live_carry_lists(l, e);
+    if (code == ERR_OK) {
+        code = live_carry_lists(l, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         l->next->changes -= b->made_of_changes;
-        rc = live_publish(l, e);
-        *swapped = rc == ERR_OK;
+        code = live_publish(l, e);
+        *swapped = code == ERR_OK;
     } else if (l->next != NULL) {
         live_undo(l);
     }
     base_release(b);
-    return rc;
+    return code;
 }

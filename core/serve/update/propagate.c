@@ -79,20 +79,20 @@ static err_code make_tables(run *r, err *e)
 static err_code fill_users(run *r, err *e)
 {
     recommend_scratch *s = NULL;
-    err_code rc = recommend_scratch_new(&s, e);
-    for (size_t p = 0; p < r->pair_count && rc == ERR_OK; p++) {
+    err_code code = recommend_scratch_new(&s, e);
+    for (size_t p = 0; p < r->pair_count && code == ERR_OK; p++) {
         recommend_query q = RECOMMEND_QUERY_INIT;
         q.user = r->pairs[p].user;
         if (p > 0 && r->pairs[p - 1].user == q.user) {
             continue;
         }
-        rc = user_profile(r->v, &q, false, s, e);
-        if (rc == ERR_OK) {
+        code = user_profile(r->v, &q, false, s, e);
+        if (code == ERR_OK) {
             user_e(r->v, q.user, s, r->user_e + q.user * r->b->dim);
         }
     }
     recommend_scratch_free(s);
-    return rc;
+    return code;
 }
 
 static err_code convolve(run *r, const propagate_options *o, err *e)
@@ -114,18 +114,18 @@ static err_code convolve(run *r, const propagate_options *o, err *e)
         .item_h = r->h,
         .item_g = b->own_g,
     };
-    err_code rc = fsc_propagate(&tables, e);
-    if (rc == ERR_OK && stopped(o)) {
-        rc = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+    err_code code = fsc_propagate(&tables, e);
+    if (code == ERR_OK && stopped(o)) {
+        code = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     mem_free(r->user_e);
     r->user_e = NULL;
     index_options options = {.threads = (unsigned)o->threads, .seed = 1};
-    rc = index_new(&b->index, r->h, b->items, b->dim, &options, e);
-    return rc == ERR_OK ? base_finish(b, e) : rc;
+    code = index_new(&b->index, r->h, b->items, b->dim, &options, e);
+    return code == ERR_OK ? base_finish(b, e) : code;
 }
 
 static err_code base_like(base **out, const view *v, err *e)
@@ -165,32 +165,32 @@ err_code propagate_run(base **out, const view *v, const propagate_options *optio
         return ERR_OK;
     }
     run r = {.v = v};
-    err_code rc = base_like(&r.b, v, e);
-    if (rc == ERR_OK) {
-        rc = gather_pairs(&r, e);
+    err_code code = base_like(&r.b, v, e);
+    if (code == ERR_OK) {
+        code = gather_pairs(&r, e);
     }
-    if (rc == ERR_OK) {
-        rc = make_tables(&r, e);
+    if (code == ERR_OK) {
+        code = make_tables(&r, e);
     }
-    if (rc == ERR_OK && stopped(options)) {
-        rc = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+    if (code == ERR_OK && stopped(options)) {
+        code = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
     }
-    if (rc == ERR_OK) {
-        rc = fill_users(&r, e);
+    if (code == ERR_OK) {
+        code = fill_users(&r, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         interaction_list graph = {r.pairs, r.pair_count, v->user_rows, r.b->items};
-        rc = relink(r.b, v, &graph, options->threads, e);
+        code = relink(r.b, v, &graph, options->threads, e);
     }
-    if (rc == ERR_OK) {
-        rc = convolve(&r, options, e);
+    if (code == ERR_OK) {
+        code = convolve(&r, options, e);
     }
     mem_free(r.pairs);
     mem_free(r.user_e);
     mem_free(r.h);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         base_release(r.b);
-        return rc;
+        return code;
     }
     *out = r.b;
     return ERR_OK;

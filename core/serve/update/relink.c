@@ -100,25 +100,25 @@ static err_code link_content(item_links *out, const item_links *trained, const v
 {
     const links_table *old = &trained->source[LINKS_CONTENT];
     incoming in = {0};
-    err_code rc = gather(&in, v, out->items, e);
+    err_code code = gather(&in, v, out->items, e);
     links_entry *row = NULL;
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         row = mem_array(LINKS_ROW_MAX, sizeof *row);
-        rc = row == NULL ? err_nomem(e, "the links of new items") : rc;
+        code = row == NULL ? err_nomem(e, "the links of new items") : code;
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         links_table_fini(&out->source[LINKS_CONTENT]);
-        rc = links_table_alloc(&out->source[LINKS_CONTENT], out->items,
-                               old->start[trained->items] + in.start[out->items], e);
+        code = links_table_alloc(&out->source[LINKS_CONTENT], out->items,
+                                 old->start[trained->items] + in.start[out->items], e);
     }
-    for (size_t i = 0; rc == ERR_OK && i < out->items; i++) {
+    for (size_t i = 0; code == ERR_OK && i < out->items; i++) {
         size_t count = merge(old, i, trained->items, &in, row);
         links_table_put(&out->source[LINKS_CONTENT], i, row, count);
     }
     mem_free(in.start);
     mem_free(in.entries);
     mem_free(row);
-    return rc;
+    return code;
 }
 
 /* mark notes the later items whose lists are among the links now. */
@@ -154,17 +154,19 @@ err_code relink(base *b, const view *v, const interaction_list *graph, int threa
         return ERR_OK;
     }
     item_links *made = NULL;
-    err_code rc = links_new(&made, b->items, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = links_new(&made, b->items, e);
+    if (code != ERR_OK) {
+        return code;
     }
     b->own_links = made;
     b->links = made;
     made->choice = trained->choice;
-    rc = link_collaborative(made, trained, graph, threads, e);
-    if (rc == ERR_OK && made->choice.beta[LINKS_CONTENT] > 0) {
-        rc = link_content(made, trained, v, e);
-        rc = rc == ERR_OK ? mark(b, v, e) : rc;
+    code = link_collaborative(made, trained, graph, threads, e);
+    if (code == ERR_OK && made->choice.beta[LINKS_CONTENT] > 0) {
+        code = link_content(made, trained, v, e);
+        if (code == ERR_OK) {
+            code = mark(b, v, e);
+        }
     }
-    return rc;
+    return code;
 }

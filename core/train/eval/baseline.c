@@ -331,8 +331,12 @@ err_code baseline_linked_new(baseline **out, const dataset *d, bool itemknn, int
     baseline *b = *out;
     b->l.score = linked_score;
     code = links_new(&b->links, d->items, e);
-    code = code == ERR_OK ? make_links(b, itemknn, threads, e) : code;
-    code = code == ERR_OK ? make_sums(b, threads, e) : code;
+    if (code == ERR_OK) {
+        code = make_links(b, itemknn, threads, e);
+    }
+    if (code == ERR_OK) {
+        code = make_sums(b, threads, e);
+    }
     if (code != ERR_OK) {
         baseline_free(b);
         *out = NULL;
