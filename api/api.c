@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door: pooled workspaces, routing, dispatch, and what every answer has in common. */
+/* api: pools the workspaces of requests, dispatches to handlers, and does what all answers share.
+ */
 #include "api/api.h"
 
 #include <assert.h>

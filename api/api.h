@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api: REST over the store and the live tables, without a socket.
+ * api: the REST interface over the store and the live tables, independent of sockets.
  *
- * One request in, one response out. A read is answered at once. A write is checked completely and
- * comes back as a prepared op, which the caller submits (and may wait for, or not) and then hands
- * to api_finish together with what came of it. So handlers neither block nor know of threads, and
+ * It takes one request and gives one response. A read is answered at once. A write is checked
+ * completely and returned as a prepared op: the caller submits the op and later passes its result
+ * to api_finish, which writes the answer. So handlers neither block nor deal with threads, and
  * tests call them directly.
  *
  *     api_route_find      from the request line alone: template, role, size limit (before the body)

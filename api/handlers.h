@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * handlers: one function per method and path; a file per resource implements them.
+ * handlers: one function per method and path, implemented in one file per resource.
  *
- * Each answers (writes c->response) or prepares a write (sets c->write); an error code becomes the
- * problem document with the context's problems.
+ * A handler either answers (writes c->response) or prepares a write (sets c->write). If it returns
+ * an error code, that becomes the problem document, together with the problems collected in the
+ * context.
  */
 #ifndef API_HANDLERS_H
 #define API_HANDLERS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * route: the one table of methods, paths, roles and handlers.
+ * route: the table of methods, paths, roles and handlers.
  *
- * openapi.yaml says the same; a check compares the two.
+ * `make lint-openapi` compares it with openapi.yaml.
  */
 #ifndef API_ROUTE_H
 #define API_ROUTE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /openapi.yaml and /console: files that the binary carries; GET / leads to the console. */
+/* GET /openapi.yaml and /console: files built into the binary. GET / redirects to the console. */
 #include <stdio.h>
 
 #include "api/handlers.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encoded_text: a request's text as the vector that an encoder beside the service makes of it.
+ * encoded_text: gets the vector that an external encoder makes of a request's text.
  *
- * The API asks nobody itself. A handler that could use the vector has the request put off
- * (API_ENCODE); the server has the text encoded while the connection is suspended and begins the
- * request again, with the vector or without one. The handler asks once and takes what came.
+ * The API calls no encoder itself. A handler that could use the vector postpones the request
+ * (API_ENCODE). The server has the text encoded while the connection is suspended, and then starts
+ * the request again, with or without the vector. A handler asks once and uses whatever it got.
  */
 #ifndef API_ENCODED_TEXT_H
 #define API_ENCODED_TEXT_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_equal: which requests of a batch have the same filter, so that it is evaluated once.
+ * filter_equal: finds the requests of a batch that have the same filter, so that it is evaluated
+ * only once.
  *
- * Filters are equal if they are written alike: the same conditions in the same order.
+ * Two filters are equal if they have the same conditions in the same order.
  */
 #ifndef API_FILTER_EQUAL_H
 #define API_FILTER_EQUAL_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_tree: what every list of generations says of one, in the API and on the command line.
+ * generation_tree: the JSON members of a generation that the API and the command line have in
+ * common.
  */
 #ifndef API_GENERATION_TREE_H
 #define API_GENERATION_TREE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * item_write: from documents of items to an op, with what can be computed before the writer.
+ * item_write: turns JSON items into an op, and computes beforehand what does not need the writer.
  *
- * Reading features and finding a new item's neighbours are the costly parts of a write, so both
- * are done here, on the request's thread. The vector is made from the features that the request
- * brings; whether it still holds is decided where the op is applied.
+ * Reading features and finding a new item's neighbours are the expensive parts of a write, so both
+ * run on the request's thread. The vector is made from the features in the request. Applying the op
+ * decides whether the vector is still valid.
  */
 #ifndef API_ITEM_WRITE_H
 #define API_ITEM_WRITE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_answer: a list of hits as JSON, for every route that gives lists.
+ * recommend_answer: writes a list of hits as JSON, for every route that returns lists.
  *
- * Written straight into the response. Titles and other members that the view does not hold are
- * read from the store in one transaction, at the write of the view.
+ * It writes directly into the response. Titles and other members that the view does not hold are
+ * read from the store, in one transaction of the same state as the view.
  */
 #ifndef API_RECOMMEND_ANSWER_H
 #define API_RECOMMEND_ANSWER_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_cost: what a list costs, in the units of api/web/cost.h.
+ * recommend_cost: estimates what a list costs, in the units of api/web/cost.h.
  *
- * The factors were measured with a shop of 63,000 items and 64 dimensions; the standing test of
- * worst costs (tests/e2e/test_costs.py) holds them against the clock.
+ * The factors were measured with a catalogue of 63,000 items and 64 dimensions. A standing test of
+ * the worst cases (tests/e2e/test_costs.py) compares the estimates with the clock.
  */
 #ifndef API_RECOMMEND_COST_H
 #define API_RECOMMEND_COST_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_request: what a caller asks of /recommend, from a query string or from a body.
+ * recommend_request: the parameters of /recommend, read from a query string or from a body.
  *
- * Both forms fill the same struct, so that there is one way to answer. Strings are borrowed from
+ * Both forms fill the same struct, so there is one way to answer them. Strings are borrowed from
  * the request.
  */
 #ifndef API_RECOMMEND_REQUEST_H

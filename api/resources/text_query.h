@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text_query: a query's text, encoded by the words of the view's generation or, where it has none,
- * by the encoder (api/resources/encoded_text.h), if it has answered.
+ * text_query: encodes a query's text, with the vocabulary of the view's generation. If the
+ * generation has none, it uses the vector of the external encoder, if that has answered
+ * (api/resources/encoded_text.h).
  */
 #ifndef API_TEXT_QUERY_H
 #define API_TEXT_QUERY_H

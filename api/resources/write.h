@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * write: between a checked request and the answer to what it wrote.
+ * write: a write from the checked request to its answer.
  *
- * An api_write owns the op, what was computed for it at admission (vectors of new items), and the
- * way to say what came of it. The same rendering serves the answer and the record that a repeat of
- * an Idempotency-Key gets: the latter runs inside the op's transaction, on the writer's thread, and
- * takes what it says from the op alone (op_answer).
+ * An api_write owns the op, what was computed for it at admission (the vectors of new items), and
+ * what the answer needs. The same function renders the answer and the record that a repeat of an
+ * Idempotency-Key gets. For the record it runs inside the op's transaction, on the writer's thread,
+ * and uses only what the op carries (op_answer).
  *
- * One thread at a time; it is handed from the request's thread to the writer's and back.
+ * One thread at a time; it passes from the request's thread to the writer's and back.
  */
 #ifndef API_WRITE_H
 #define API_WRITE_H

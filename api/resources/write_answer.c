@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * write_answer: the answer to a write, from its op and what applying it gave.
+ * write_answer: writes the answer to a write, from its op and the result of applying it.
  *
- * It is written in two places: on the HTTP thread for the request itself, and by whoever applies an
- * op that carries an Idempotency-Key, so that a repeat gets the same bytes. Both come here.
+ * There are two callers: the HTTP thread answers the request, and whoever applies an op with an
+ * Idempotency-Key keeps the answer for repeats. Both get the same bytes.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * assets: files of the source tree that the binary carries, so that it needs none beside it.
+ * assets: files of the source tree that are built into the binary.
  *
- * Immutable. Each is followed by a NUL that its length does not count.
+ * Immutable. Each is followed by a NUL that is not counted in its length.
  */
 #ifndef API_ASSETS_H
 #define API_ASSETS_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * body: JSON bodies, read strictly, with every fault named by its JSON pointer.
+ * body: reads JSON bodies strictly, and reports every fault with its JSON pointer.
  *
- * Before jansson builds a tree, one pass over the bytes bounds nesting and the number of values,
- * so that a small body cannot become a large tree. Duplicate members, invalid UTF-8 and anything
- * after the document are refused; integers and reals are both numbers.
+ * Before jansson builds a tree, one pass over the bytes checks the nesting and the number of
+ * values, so that a small body cannot become a large tree. Duplicate members, invalid UTF-8 and
+ * anything after the document are refused. Integers and reals both count as numbers.
  *
- * The tree belongs to the context and lives as long as the request; strings are borrowed from it.
+ * The tree belongs to the context and lives as long as the request. Strings are borrowed from it.
  */
 #ifndef API_BODY_H
 #define API_BODY_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * context: what a handler works with during one request.
+ * context: everything that a handler uses during one request.
  *
- * A handler reads parameters and body through it, collects what is wrong (context_check refuses
- * with all of it), takes the view once, and writes its answer. Internal to api/.
+ * A handler reads parameters and body through it, collects faults (context_check refuses the
+ * request and reports all of them), takes the view once, and writes its answer. Internal to api/.
  *
  * Lifetime: one request, one thread. The arena and the scratch come from the api's pool.
  */

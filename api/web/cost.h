@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cost: what a request is going to take, before it is done.
+ * cost: estimates how much work a request needs, before the work is done.
  *
- * The unit is one plain list of ten items, about 50 microseconds of one core. A handler reckons its
- * request in units as soon as it has been parsed and calls cost_admit: a request over work_max is
- * refused, one over the rate of units (work_rate) has to wait, and one that is long for a thread
- * that other requests wait for is put off (API_LATER) to be begun again elsewhere. A handler with a
- * loop asks cost_go_on between its steps, so that work ends when nobody waits for it any more.
+ * The unit is one plain list of ten items, about 50 microseconds of one core. After parsing, a
+ * handler computes the cost of its request in units and calls cost_admit. A request over work_max
+ * is refused. One over the rate of units (work_rate) must wait. Long work would delay other
+ * requests of the same thread, so it is postponed (API_LATER) and starts again on another thread. A
+ * handler with a loop calls cost_go_on between its steps, so that the work ends when its client has
+ * gone.
  */
 #ifndef API_COST_H
 #define API_COST_H

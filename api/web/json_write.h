@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_write: writes JSON text straight into a buffer, without building a tree first.
+ * json_write: writes JSON text straight into a buffer, without building a tree.
  *
  * Answers on the hot path are a few hundred bytes of known shape; building a jansson tree for them
- * would cost more than the search. A buffer has a ceiling from its birth and is used again for the
- * next answer, so that in the steady state nothing is allocated.
+ * would cost more than the search. Text that is not JSON is appended with buffer_put. The buffer
+ * remembers a failure, so a writer calls json_answer_check once, at the end.
  *
- * Failure is sticky: when memory is out or the ceiling is reached, the buffer remembers it, later
- * writes do nothing, and the one check is json_answer_check at the end. Numbers are shortest-ish:
- * nine significant digits for floats (exact for every float), seventeen at most for doubles.
+ * Numbers are short: nine significant digits for floats, which is exact for every float, and at
+ * most seventeen for doubles.
  *
  * One thread at a time.
  */

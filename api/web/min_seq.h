@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * min_seq: a read that must not be older than a write.
+ * min_seq: makes sure that a read is not older than a given write.
  *
  * Every route that reads content takes the number of a write, as the query's min_seq, the header
  * X-Stair-Min-Seq or the body's member min_seq. Where several are given the greatest counts. The

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A read transaction of the store and the view of the live tables at one and the same write.
+ * Takes a read transaction of the store and a view of the live tables of the same write.
  *
- * A commit is on disk a moment before its view is published. Who looked at both in between would
- * answer with the content of one write and the number of another, and the next answer on the same
- * connection would be older. So transaction and view are taken again until their numbers agree.
+ * A commit is on disk a moment before its view is published. A request that used both in between
+ * would answer with the content of one write and the number of another, and the next answer on the
+ * same connection could be older. So transaction and view are taken again until their numbers
+ * agree.
  */
 #include <sched.h>
 #include <time.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * problem: what went wrong, as application/problem+json (RFC 9457).
+ * problem: error answers, as application/problem+json (RFC 9457).
  *
- * Here is the one table from error codes to HTTP statuses. A body or query string can be wrong in
- * several places; the places are collected, up to a limit, and listed with a JSON pointer (bodies)
- * or a parameter's name (queries). Answers of 500 and above never show an internal text: that goes
- * to the response's `cause`, for the log.
+ * This module has the one table from error codes to HTTP statuses. A body or query string can be
+ * wrong in several places. They are collected, up to a limit, and listed with a JSON pointer
+ * (bodies) or a parameter's name (queries). Answers of 500 and above never show an internal text;
+ * it goes to the response's `cause`, for the log.
  *
  * A problem_list belongs to one request.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters of the query string: each known one is taken once, the rest is refused. */
+/* query: reads the parameters of the query string. A repeated or unknown parameter is refused. */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * quote: what a caller sent, as a sentence can show it.
+ * quote: prepares what a caller sent for use in a message.
  *
- * Ids and parameters may hold any character, NUL too, at which a C string would end, and may be
- * long. Pure functions, thread-safe.
+ * Ids and parameters may be long and may contain any character, including NUL, which would end a C
+ * string. Pure functions, thread-safe.
  */
 #ifndef API_QUOTE_H
 #define API_QUOTE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spool: how many exports are on their way at once, and how much disk their files take.
+ * spool: limits how many exports run at once and how much disk their files take.
  *
  * An export is written to an unlinked file before it is sent, so that a slow receiver keeps no read
- * transaction open. Files that nobody fetches would fill the disk, so both are bounded. An export
- * holds its place and its bytes from spools_begin until spools_end.
+ * transaction open. Files that nobody fetches would fill the disk, so both numbers are bounded. An
+ * export holds its place and its bytes from spools_begin until spools_end.
  *
  * Thread-safe; a hold belongs to one thread at a time.
  */

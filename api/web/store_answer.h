@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_answer: documents that come from the store, as JSON trees.
+ * store_answer: builds JSON documents from stored records.
  *
- * Reads of single records are not the hot path, so they build trees; what they share is here:
- * members that are never NULL, cursors, and the way into the response.
+ * Reads of single records are not the hot path, so they build jansson trees. This module has what
+ * they share: members that are never NULL, cursors, and writing the tree into the response.
  */
 #ifndef API_STORE_ANSWER_H
 #define API_STORE_ANSWER_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * target: a request's target, taken apart as RFC 3986 wants it: split first, decoded after.
+ * target: splits and decodes the target of a request, as RFC 3986 requires: split first, decode
+ * afterwards.
  *
- * Ids may hold any character, a slash or a NUL too, so the path is split at "/" and the query at
- * "&" and "=" while all is still percent-encoded. In the query "+" is a space, as forms and every
- * client library write it. What does not decode, or decodes to something that is not UTF-8, is
+ * Ids may contain any character, including a slash or NUL, so the path is split at "/" and the
+ * query at "&" and "=" while everything is still percent-encoded. In the query, "+" is a space, as
+ * in forms and client libraries. A part that cannot be decoded, or is not UTF-8 afterwards, is
  * refused.
  *
- * Everything decoded lives in the arena that was given. Pure otherwise.
+ * Everything decoded lies in the given arena. Otherwise pure.
  */
 #ifndef API_TARGET_H
 #define API_TARGET_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * arena: many small allocations that die together, with a ceiling.
+ * arena: many small allocations that are freed together, with a limit.
  *
- * A request's op, an op's results and a decoded record each consist of dozens of strings and
- * lists with one lifetime. An arena hands them out of blocks and frees them in one call; it cannot
- * be made without a ceiling, so no input grows it without end. One thread at a time.
+ * A request's op, an op's results and a decoded record each consist of dozens of strings and lists
+ * with the same lifetime. An arena allocates them from blocks and frees them in one call. Every
+ * arena has a limit, so no input makes it grow without bound. One thread at a time.
  */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H

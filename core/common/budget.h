@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * budget: a number of bytes that many share, and of which one caller gets a part at most.
+ * budget: a number of bytes shared by many callers, of which one caller gets at most a part.
  *
- * Whoever is about to hold memory for a caller takes the bytes first and gives them back with the
- * memory. A caller is a number, such as the hash of an address; callers whose numbers fall into the
- * same of BUDGET_CALLERS places share one part.
+ * Code that is about to hold memory for a caller takes the bytes from the budget first, and gives
+ * them back when it frees the memory. A caller is a number, such as the hash of an address. Callers
+ * whose numbers fall into the same of BUDGET_CALLERS places share one part.
  *
  * Thread-safe; nothing is locked.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * change: what one applied op did, as facts about rows.
+ * change: the effects of one applied op, as facts about rows.
  *
  * The store decides (ids to rows, conflicts, unknown items); the live tables only follow. A change
- * says what is true now, never what was asked: a replaced item carries its whole content, a repeat
- * of an interaction the record as it stands. Applied in order they bring a view from the state
- * before the op to the state after it. Everything is borrowed from the op and
- * its apply_result, and stays until the first of them is freed.
+ * states what is true now, not what was asked for: a replaced item carries its whole content, and a
+ * repeated interaction carries the record as it is now. Applied in order, the changes of an op
+ * bring a view from the state before it to the state after it. Everything is borrowed from the op
+ * and its apply_result, and is valid until the first of them is freed.
  */
 #ifndef CORE_CHANGE_H
 #define CORE_CHANGE_H

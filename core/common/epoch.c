@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoch: epoch-based reclamation. See the header for the argument.
+ * epoch: epoch-based reclamation. The header explains why it is safe.
  *
- * Entering is a compare-and-swap on a slot nobody uses, all in sequentially consistent order: if
- * the writer's look at the slots misses a reader, that reader's later load of the pointer finds
+ * A reader enters by a compare-and-swap on a free slot. All operations are sequentially consistent:
+ * if the writer's scan of the slots misses a reader, that reader's later load of the pointer finds
  * the new one.
  */
 #include "core/common/epoch.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hash: FNV-1a with 64 bits, for tables in memory.
+ * hash: 64-bit FNV-1a, for hash tables in memory.
  *
- * A bad spread costs time and never a wrong answer: whoever looks up compares. Not for anything
- * that an attacker gains by a collision.
+ * Collisions cost time but never give a wrong answer, because lookups compare the keys. Do not use
+ * it where an attacker could gain from a collision.
  */
 #ifndef CORE_HASH_H
 #define CORE_HASH_H

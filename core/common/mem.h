@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mem: the one seam through which everything here allocates.
+ * mem: the functions through which all code here allocates memory.
  *
- * It exists so that tests can make the n-th allocation fail and watch what happens (tests/torture),
- * and so that count times size is checked for overflow in one place. Nothing here exits: a failed
- * allocation returns NULL and the caller reports ERR_NOMEM.
+ * They exist so that tests can make the n-th allocation fail (tests/torture), and so that count
+ * times size is checked for overflow in one place. Nothing here exits: a failed allocation returns
+ * NULL, and the caller reports ERR_NOMEM.
  *
- * Thread-safe, but for mem_fail_at, which a test calls before it starts threads.
+ * Thread-safe, except mem_fail_at, which a test calls before it starts threads.
  */
 #ifndef CORE_MEM_H
 #define CORE_MEM_H

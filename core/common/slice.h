@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slice: a run of bytes that somebody else owns, by pointer and length.
+ * slice: bytes that somebody else owns, as pointer and length.
  *
- * Ids and titles are UTF-8 of any content, so nothing here relies on a closing NUL. A slice is
- * two words and is passed by value; how long the bytes stay is said by whoever hands it out.
- * {NULL, 0} is "absent" where absence differs from the empty string.
+ * Ids and titles are UTF-8 with any content, so nothing relies on a closing NUL. A slice is two
+ * words and is passed by value. Whoever hands out a slice says how long its bytes stay valid.
+ * {NULL, 0} means "absent" where that differs from an empty string.
  */
 #ifndef CORE_SLICE_H
 #define CORE_SLICE_H

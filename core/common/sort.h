@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sort: qsort that takes an empty list.
+ * sort: qsort that accepts an empty list.
  *
  * The C library's qsort must not get a null pointer, even with a count of 0, and a list that never
- * had an entry has no memory. Everything here sorts through this one function; a lint holds it.
+ * had an entry has no memory. All sorting goes through this function; a lint checks that.
  */
 #ifndef CORE_SORT_H
 #define CORE_SORT_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * term_counts: in how many items each term occurs, within bounded memory.
+ * term_counts: counts in how many items each term occurs, in bounded memory.
  *
- * A catalogue has far more terms than are worth keeping, most of them once. When the table is full,
- * the rarest terms are forgotten (lossy counting: Manku and Motwani, "Approximate frequency counts
- * over data streams", 2002); a term that comes back begins at 1 again. The same items in the same
- * order give the same table. One thread at a time.
+ * A catalogue has far more terms than are worth keeping, and most occur once. When the table is
+ * full, the rarest terms are dropped (lossy counting: Manku and Motwani, "Approximate frequency
+ * counts over data streams", 2002). A dropped term that occurs again starts at 1. The same items in
+ * the same order give the same table. One thread at a time.
  */
 #ifndef CORE_TERM_COUNTS_H
 #define CORE_TERM_COUNTS_H

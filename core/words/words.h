@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words: an item's texts as a vector, by what the shop's own catalogue says of its words.
+ * words: encodes an item's texts as a vector, with a vocabulary fitted on the shop's own catalogue.
  *
  * Fitted on a catalogue (words_fit.h): a vocabulary, in how many items each term occurs, and a
  * direction of each term in a space of WORDS_WIDTH. An item is the sum of its terms' directions,

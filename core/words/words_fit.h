@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words_fit: from a catalogue to its words (words.h).
+ * words_fit: fits the vocabulary of words.h on a catalogue.
  *
- * Three passes over the items: words are counted, then pairs and the runs of characters of rare
- * words, then the matrix of weights is made of the terms that were kept; its leading singular
- * vectors are the terms' directions. Terms that say most of the catalogue are kept (items times
- * squared weight) until the bytes are full. Beyond SAMPLE items (words_fit.c) the directions come
- * of an even sample, the counts of all.
+ * It makes three passes over the items. The first counts words. The second counts pairs of words,
+ * and runs of characters of rare words. The third builds the matrix of weights from the terms that
+ * were kept; its leading singular vectors are the directions of the terms. Terms with the most
+ * weight in the catalogue (items times squared weight) are kept until the bytes are full. For more
+ * than SAMPLE items (words_fit.c), the directions come from an even sample and the counts from all
+ * items.
  *
- * The same items in the same order give the same bytes, whatever the threads.
+ * The same items in the same order give the same bytes, with any number of threads.
  */
 #ifndef CORE_WORDS_FIT_H
 #define CORE_WORDS_FIT_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words_parts: the inside of words, for the fit.
+ * words_parts: the byte layout of words, for words_fit.c and words.c.
  *
- * Bytes: a header of WORDS_HEADER_BYTES (magic 8, terms u64, items u64, width u32, version u32),
- * then vectors i16 (terms, width), hashes u64 (terms, ascending), items u32 (terms), scales f32
- * (terms); little-endian.
+ * A header of WORDS_HEADER_BYTES (magic 8, terms u64, items u64, width u32, version u32), then
+ * vectors i16 (terms, width), hashes u64 (terms, ascending), items u32 (terms), scales f32 (terms);
+ * little-endian.
  */
 #ifndef CORE_WORDS_PARTS_H
 #define CORE_WORDS_PARTS_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * access: what is counted and logged of every request.
+ * access: counts and logs every request.
  *
- * Recorded just before the answer is sent, so that whoever got it finds it counted. Labels and
- * log lines hold the route's template, never the target: ids of users are personal data and would
- * make a series each. Thread-safe.
+ * A request is recorded just before its answer is sent, so whoever has received the answer finds it
+ * counted. Labels and log lines contain the route's template, never the target: user ids are
+ * personal data, and each would create a metric series of its own. Thread-safe.
  */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H

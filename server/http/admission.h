@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admission: what is decided about a request from its first lines alone, before its body is read.
+ * admission: decides about a request from its request line and headers, before its body is read.
  *
- * In this order: is the request well framed, is the Host one of ours (a server on loopback without
- * keys would otherwise answer any web page that points its own name at 127.0.0.1), is the page that
- * calls, if one does, of an origin that may (where there are no keys), is there a key
- * of the right role, is the rate below the limit, is the announced body plain and does it fit. It
- * knows nothing of sockets, so tests call it directly.
+ * It checks, in this order: the framing; the Host (else a web page that points its own name at
+ * 127.0.0.1 could call a server on loopback without keys); the Origin of a calling web page, where
+ * there are no keys; the key and its role; the rate; and whether the announced body is plain and
+ * within its limit. It knows nothing of sockets, so tests call it directly.
  *
- * Threading: admission_check from any thread; nothing in it is locked.
+ * Threading: admission_check from any thread; it takes no lock.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H

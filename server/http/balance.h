@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * balance: that no thread of the pool takes all the connections.
+ * balance: spreads connections over the threads of the pool.
  *
- * The threads of libmicrohttpd's pool share one listening socket, and whoever wakes first accepts
- * what has come, up to ten at a time: sixteen connections opened together often lay all on one
- * thread, which then served them alone while the other slept (14,400 requests a second in place of
- * 25,000 on two cores). So a thread that holds more connections than the emptiest waits a moment
- * after it has accepted one; the others are awake for the same socket and take the next.
+ * The threads of libmicrohttpd's pool share one listening socket, and the thread that wakes first
+ * accepts up to ten waiting connections. So sixteen connections opened together often ended up on
+ * one thread, while the other slept: 14,400 requests a second instead of 25,000 on two cores.
+ * Therefore a thread that holds more connections than the emptiest one waits a moment after
+ * accepting a connection. The other threads are awake for the same socket and take the next.
  *
- * Thread-safe. The accept policy and the begin of a connection run in the thread that keeps it.
+ * Thread-safe. The accept policy and the start of a connection run in the thread that keeps it.
  */
 #ifndef SERVER_HTTP_BALANCE_H
 #define SERVER_HTTP_BALANCE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client: the address that a request comes from, behind proxies that are trusted to say so.
+ * client: finds the address of the client behind trusted proxies.
  *
- * A proxy appends the address that it was called from to X-Forwarded-For. Whoever is not a trusted
- * proxy may write anything there, so the list is read from its end: the first address that is no
+ * A proxy appends the address of its own client to X-Forwarded-For. Anybody who is not a trusted
+ * proxy may write anything there, so the list is read from its end: the first address that is not a
  * trusted proxy is the client.
  *
  * Immutable after client_proxies_parse; thread-safe.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exchange: one connection's request in progress, as far as it knows nothing of the HTTP library.
+ * exchange: the state of one connection's request, independent of the HTTP library.
  *
- * It collects what the header says, keeps the body within its limits, and remembers where the
- * request stands. One lives as long as its connection and is used again for each of its requests,
- * so that target, body and answer keep their buffers.
+ * It collects what the header says, keeps the body within its limits, and tracks the stage of the
+ * request. An exchange lives as long as its connection and is reused for each request, so that
+ * target, body and answer keep their buffers.
  *
  *     IDLE -> HEADER -> BODY -> ANSWERED -> IDLE
  *                 \        \-> ENCODING, WAITING -> as BODY

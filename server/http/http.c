@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Traps of libmicrohttpd that this file is built around. MHD_quiesce_daemon takes the listening
- * socket out of each worker's epoll while the worker may be doing the same, and the library aborts
- * the process when it loses that race; so new connections are refused one by one instead, by the
- * accept policy.
+ * http: starts and stops the HTTP loop.
+ *
+ * This file avoids a trap of libmicrohttpd: MHD_quiesce_daemon removes the listening socket from
+ * each worker's epoll. If the worker does the same at that moment, the library aborts the process.
+ * So new connections are refused one by one instead, by the accept policy.
  */
 #include "server/http/http.h"
 

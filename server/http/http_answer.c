@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A response is destroyed right after it was queued: the library keeps its own reference. The body
- * is lent to it, so nothing is copied between the API's buffer and the socket.
+ * http_answer: sends the answer of a request.
+ *
+ * A response is destroyed right after it is queued, because the library keeps its own reference.
+ * The body is lent to the library, so nothing is copied between the API's buffer and the socket.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which connections there are, and which have to go.
+ * http_connections: keeps track of the connections and decides which are closed.
  *
- * A listener has room for connections_max connections and CONNECTIONS_RESERVED more. Idle
- * connections leave a part of connections_max free: a new connection has the one that is idle for
- * longest closed when it would take of that part, so that many clients with long pauses lock nobody
- * out and a burst of new ones finds places. While none is idle, connections_max can be used up;
- * then the newest get into the reserve, where only /health is answered. Beyond the reserve a
+ * A listener has room for connections_max connections plus a reserve of CONNECTIONS_RESERVED. Idle
+ * connections may not fill connections_max: when a new connection arrives and the rest is taken,
+ * the connection that has been idle longest is closed. So many clients with long pauses lock nobody
+ * out, and a burst of new ones finds room. If no connection is idle, connections_max can be used
+ * up. The newest then use the reserve, where only /health is answered. Beyond the reserve, a
  * connection is closed at once.
  *
- * The library has no call to close a connection of another thread: the socket is shut down, and the
- * loop sees the end and cleans up in its own thread.
+ * The library has no call that closes a connection of another thread. So the socket is shut down;
+ * the loop of its own thread notices the end and cleans up.
  */
 #include <arpa/inet.h>
 #include <linux/tcp.h>

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Traps of libmicrohttpd that this file is built around. The handler runs several times for one
- * request. A response cannot be queued while body bytes are handed in, and one queued at the first
- * call closes the connection, so bodyless requests are answered at the second. The URL arrives
- * cut at the '?' and unescaped, so the raw target is kept from the log callback, which runs before
- * that. Records of the query's parameters are taken from the connection's memory, and when that is
- * used up by them the request is never answered, so the library is not shown the query. It copies
- * and takes apart the first Cookie header, and sends two heads when there is no memory for that, so
- * it is shown one of our own. A suspended connection neither times out nor notices a disconnect.
- * After the submit the writer may resume before the handler has returned, so nothing is touched
- * after it. Some errors of its own close a connection without a word that the request is over, so
- * the end of the connection ends it, too.
+ * http_request: reads requests and drives them to their answer.
+ *
+ * Traps of libmicrohttpd that this file is built around:
+ *
+ * The handler runs several times for one request. A response cannot be queued while body bytes are
+ * handed in, and one queued at the first call closes the connection, so requests without a body are
+ * answered at the second call.
+ *
+ * The URL arrives cut at the '?' and unescaped. So the raw target is taken from the log callback,
+ * which runs earlier.
+ *
+ * The library stores query parameters in the connection's memory, and never answers a request that
+ * uses it up. So the library is not shown the query. It also copies and parses the first Cookie
+ * header, and sends two heads when there is no memory for that; so it is shown a Cookie header of
+ * our own.
+ *
+ * A suspended connection neither times out nor notices a disconnect. After the submit, the writer
+ * may resume the connection before the handler has returned, so the handler touches nothing after
+ * it.
+ *
+ * Some errors of the library close a connection without reporting that the request is over, so the
+ * end of a connection ends its request too.
  */
 #include <poll.h>
 #include <string.h>

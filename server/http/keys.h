@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keys: who may call, and as what.
+ * keys: the API keys and their roles.
  *
  * The file has one line per key: name, role (read, write, admin) and the SHA-256 of the key in
- * hexadecimal; '#' begins a comment. Keys themselves are shown once, by `stair key new`, and are
- * kept nowhere. A presented key is hashed and compared with every entry in constant time, so the
- * time says neither which entry was near nor whether one matched.
+ * hexadecimal; '#' starts a comment. `stair key new` shows a key once; the key itself is stored
+ * nowhere. A presented key is hashed and compared with every entry in constant time, so timing
+ * reveals neither a near match nor a match.
  *
  * Threading: keys_check from any thread; keys_load from one at a time. A reload publishes a new
- * table by an atomic pointer; old tables stay until keys_free, since readers take no lock (one
+ * table by an atomic pointer. Old tables stay until keys_free, because readers take no lock (one
  * table per SIGHUP, some hundred bytes).
  */
 #ifndef SERVER_KEYS_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linger: closes a connection whose client may still be sending, so that it gets to read the
+ * linger: closes a connection whose client may still be sending, so that the client can read the
  * answer.
  *
- * A socket that is closed with bytes unread is reset, and the reset takes the answer with it, a 401
- * or 413 that says why. So the socket is kept open for reading: what comes is dropped until the
- * client closes, LINGER_BYTES_MAX have come or LINGER_SECONDS have passed.
+ * If a socket is closed with unread bytes, the kernel resets the connection, and the client loses
+ * the answer: a 401 or 413 that says why. So the socket stays open for reading, and whatever
+ * arrives is dropped until the client closes, LINGER_BYTES_MAX have arrived or LINGER_SECONDS have
+ * passed.
  *
  * Threading: linger_take from any thread; the rest from one.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls: the certificate that new connections get, replaceable while serving.
+ * tls: the certificate of new connections, which can be replaced while serving.
  *
- * GnuTLS asks for the certificate by a callback without a context, so the current one is
- * process-wide. An older one stays until tls_clear, since a handshake may still use it: one per
- * reload, some kilobytes.
+ * GnuTLS asks for the certificate by a callback without a context, so the current one is global to
+ * the process. An older certificate stays until tls_clear, because a handshake may still use it:
+ * some kilobytes per reload.
  *
  * Threading: tls_load and tls_clear from one thread; tls_retrieve and tls_expiry from any.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * work: the bounded pool of threads that does long work, so that the threads of the HTTP loop only
- * do short work and a probe never waits behind a batch.
+ * work: a bounded pool of threads for long work, so that the threads of the HTTP loop do only short
+ * work and a health probe never waits behind a batch.
  *
  * A job waits in a queue of limited length. A free thread takes the job whose caller has the fewest
- * jobs running, and of those the oldest, so that one caller with many jobs delays the others by one
- * job at most. The threads run at a lower priority than the HTTP loop.
+ * jobs running, and of those the oldest. So a caller with many jobs delays the others by at most
+ * one job. The threads run at a lower priority than the HTTP loop.
  *
  * Threading: work_submit from any thread; work_new and work_stop from one. No job runs under the
  * lock.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_user: computes the vector of a user or session (docs/model.md, "What the paper leaves
- * open").
+ * recommend_user: computes the vector of a user or session
+ * (docs/model.md, "What the paper leaves open").
  *
  *     H_u = user_w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
  * core/serve/query/user_e.c

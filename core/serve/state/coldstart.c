@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart: computes a row of E from an item's features (docs/model.md, "What the paper leaves
- * open").
+ * coldstart: computes a row of E from an item's features
+ * (docs/model.md, "What the paper leaves open").
  *
  * The map targets E and not H: a row without interactions has H = w E, and a background run of FSC
  * must not make it jump. The norm is limited to the largest norm that training produced, so that no

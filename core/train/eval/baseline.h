@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * baseline: the recommenders that any model must beat before it is worth its electricity.
+ * baseline: simple recommenders that a model must beat to be useful.
  *
  * `popular` lists the items with the most training interactions: it scores nothing, so the lister
  * fills its lists (core/model/lister.h). `itemknn` is item-based
- * collaborative filtering: items are alike by the cosine of their users, shrunk where few speak for
- * it, c_ij / (sqrt(n_i n_j) + BASELINE_SHRINKAGE); each keeps its BASELINE_NEIGHBOURS nearest, and
- * a user's score for an item is the sum of its likeness to their training items. Without shrinkage
- * two items of one and the same buyer are as alike as can be, and rare goods fill the lists. Items
- * that are neighbours of none of a user's items are unscored: popular ones follow.
+ * collaborative filtering: items are alike by the cosine of their users, shrunk where few users
+ * support it, c_ij / (sqrt(n_i n_j) + BASELINE_SHRINKAGE); each keeps its BASELINE_NEIGHBOURS
+ * nearest, and a user's score for an item is the sum of its likeness to their training items.
+ * Without shrinkage two items of one and the same buyer are as alike as can be, and rare goods fill
+ * the lists. Items that are neighbours of none of a user's items are unscored: popular ones follow.
  *
  * `content` lists by the nearest of each of the user's items by features: squared cosines, summed
  * over the modalities with their neighbours as weights (core/model/links_build.h).

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * next_item: a data set that asks for each user's next item, by time.
+ * next_item: builds a data set that asks for each user's next item, by time.
  *
- * The item to be found is the user's earliest held-out one. What the user did before it is their
- * history, of whatever split, as a live service has it: the new training pairs. What training has
- * learned and came later is masked; other held-out interactions are left out. Of one time, the
- * lower split comes first. Users with nothing held out keep their training pairs.
+ * The item to be found is the user's earliest held-out one. Everything that the user did before it,
+ * in any split, is the history, as in a live service: these become the new training pairs. Items
+ * that training has learned and that came later are masked; other held-out interactions are
+ * dropped. At equal times, the lower split comes first. Users with nothing held out keep their
+ * training pairs.
  *
  * Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", 2016, and the
- * leave-one-out of sequential recommendation (Kang and McAuley, 2018), over times.
+ * leave-one-out of sequential recommendation (Kang and McAuley, 2018), by time.
  */
 #ifndef CORE_NEXT_ITEM_H
 #define CORE_NEXT_ITEM_H

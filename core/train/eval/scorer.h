@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scorer: lists by inner products of two whole tables and by links, for evaluations.
+ * scorer: makes lists for evaluations from inner products of two whole tables, and from links.
  *
- * Block matrix products choose among all items, and core/search/scan.h gives those near the top
- * their scores, so a list is to the last bit the one that core/serve/query/recommend.h makes of the
- * same tables, at the speed of a matrix product. An item whose row of H is 0 is unscored there and
- * here, and so is everything for a user whose row is.
+ * Block matrix products select the candidates among all items, and core/search/scan.h scores those
+ * near the top. So a list is to the last bit the one that core/serve/query/recommend.h makes of the
+ * same tables, at the speed of a matrix product. An item whose row of H is 0 is unscored, here and
+ * there; for a user whose row is 0, all items are unscored.
  */
 #ifndef CORE_SCORER_H
 #define CORE_SCORER_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batches: an epoch's training pairs in random order, cut into batches with a negative for each.
+ * batches: an epoch's training pairs in random order, in batches, with a negative item for each
+ * pair.
  *
- * Every epoch has its own stream of the seed, so an epoch that is begun again after a kill is the
- * same epoch. One thread at a time.
+ * Every epoch has its own stream of the seed, so an epoch that is repeated after a kill is the
+ * same. One thread at a time.
  */
 #ifndef CORE_BATCHES_H
 #define CORE_BATCHES_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * prepare: what a training makes of the data before the first step.
+ * prepare: computes what a training needs before its first step.
  *
- * The interaction graph, every modality whitened, its neighbours, the item graph, content links,
- * and E0: an item starts as the mean of its modalities' whitened rows weighted by their k_m, a user
- * as the mean of their training items. Without modality initialisation, or where no item has any
- * feature, E0 is drawn from N(0, 1e-4^2) by the seed instead: from zeros alone nothing could be
- * learned.
+ * These are the interaction graph, the whitened rows and the neighbours of every modality, the item
+ * graph, the content links, and E0. An item's E0 is the mean of its modalities' whitened rows,
+ * weighted by their k_m; a user's is the mean of their training items. Without modality
+ * initialisation, or if no item has any feature, E0 is drawn from N(0, 1e-4^2) by the seed instead,
+ * because nothing can be learned from zeros alone.
  *
  * Deterministic. One thread calls.
  */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train: from a dataset to a model (docs/model.md, all of it).
+ * train: makes a model from a dataset (docs/model.md).
  *
- * Preparation whitens the features, finds neighbours and builds both graphs; then every step is one
- * pass of forward convolution, BPR, the backward pass and AdamW with the smoothed update, over the
- * whole graph. At every eval_every-th epoch the validation metric is measured and the best tables
- * are kept. Clock, progress, cancelling and checkpoints are the caller's, through hooks.
+ * Preparation whitens the features, finds neighbours and builds both graphs. Each step is then a
+ * pass of forward convolution, BPR, the backward pass, and AdamW with the smoothed update, over the
+ * whole graph. Every eval_every-th epoch measures the validation metric and keeps the best tables.
+ * The caller provides clock, progress, cancellation and checkpoints, through hooks.
  *
- * Same dataset, options and threads: same bytes. Interrupted and resumed: same bytes too.
- * One thread calls; it uses options.threads OpenMP threads and sets OpenBLAS to one of its own.
+ * The same dataset, options and threads give the same bytes, also if the training was interrupted
+ * and resumed. One thread calls; it uses options.threads OpenMP threads and sets OpenBLAS to one
+ * thread.
  */
 #ifndef CORE_TRAIN_H
 #define CORE_TRAIN_H

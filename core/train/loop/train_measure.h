@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_measure: what a training measures: the usual cutoffs, and the one that it chooses by.
+ * train_measure: the metrics that a training measures: the usual cutoffs, and the one that it
+ * selects by.
  *
- * One thread calls; threads as the options say.
+ * One thread calls; it uses as many threads as the options say.
  */
 #ifndef CORE_TRAIN_MEASURE_H
 #define CORE_TRAIN_MEASURE_H

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_state: all that a training carries from one epoch to the next, in one piece of memory.
+ * train_state: everything that a training carries from one epoch to the next, in one piece of
+ * memory.
  *
- * The piece is laid out as its own checkpoint, so that saving copies nothing:
+ * The piece has the layout of a checkpoint, so saving copies nothing:
  *
  *     header (TRAIN_STATE_HEADER bytes) | E | m | v | best E (if evaluating) | curve points
  *
- * The random numbers need no state: every epoch has its own stream of the seed. A checkpoint is
- * good for the same data, options (but for the number of epochs) and byte order only, and says so.
+ * Random numbers need no state, because every epoch has its own stream of the seed. A checkpoint is
+ * valid only for the same data, the same options (except the number of epochs) and the same byte
+ * order. It records them, and a mismatch is reported.
  */
 #ifndef CORE_TRAIN_STATE_H
 #define CORE_TRAIN_STATE_H

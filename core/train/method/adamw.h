@@ -2,10 +2,10 @@
 /*
  * adamw: the optimiser's step, fused with the last layer of the backward convolution.
  *
- * Every row of E, of both moments and of the gradient is touched at every step, so the step costs
- * what its memory traffic costs; the gradient g = w * (base + f * A in) is therefore formed in
- * registers and used there. Users' rows are updated in place, E = E (1 - lr wd) - lr D with D
- * Adam's bias-corrected direction; items' rows only decay, and their D goes out to be smoothed
+ * Every step reads and writes every row of E, of both moments and of the gradient, so it costs what
+ * its memory traffic costs. Therefore the gradient g = w * (base + f * A in) is formed in registers
+ * and used there. Users' rows are updated in place: E = E (1 - lr wd) - lr D, where D is Adam's
+ * bias-corrected direction. Items' rows are only decayed; their D is written out to be smoothed
  * (core/train/method/bsc.h).
  *
  * Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.

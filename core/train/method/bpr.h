@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bpr: the pairwise ranking loss over one batch, and its gradient.
+ * bpr: the pairwise ranking loss of one batch, and its gradient.
  *
- * A batch is (user, positive, negative) triples; the loss is the mean of
- * softplus(-(<H_u, H_p> - <H_u, H_n>)) (Rendle et al., "BPR", 2009). Only the batch's distinct rows
- * matter, so they get slots: `h` and `g` are tables of slots, and `slot_of` is how the convolution
- * finds them. The gradient is one small sparse product, G = C H over slots, where C holds every
- * triple's coefficient four times; so each row is summed by one thread in a fixed order.
+ * A batch is a list of triples (user, positive, negative). The loss is the mean of softplus(-(<H_u,
+ * H_p> - <H_u, H_n>)) (Rendle et al., "BPR", 2009). Only the batch's distinct rows matter, so each
+ * gets a slot: `h` and `g` are tables by slot, and the convolution finds a row's slot in `slot_of`.
+ * The gradient is one small sparse product over slots, G = C H, where C holds every triple's
+ * coefficient four times. So one thread sums each row, in a fixed order.
  *
  * One thread at a time.
  */

@@ -4,9 +4,10 @@
  *
  *     D'_j = (1 - b_j) / (1 - b_j^(L+1)) sum_{l=0..L} b_j^l (S^l D)_j
  *
- * Adam's direction D of the items is smoothed over the item graph before it is applied, so that
- * items alike in content move together and late dimensions do not forget the content. Horner's form
- * again; the last layer can apply the step at once instead of writing D'.
+ * Adam's direction D of the items is smoothed over the item graph before it is applied. So items
+ * with similar content move together, and the later dimensions keep the content. It is evaluated in
+ * Horner's form, and the last layer applies the step at once instead of writing D'.
+ * core/model/fsc_reference.c has the plain form.
  */
 #ifndef CORE_BSC_H
 #define CORE_BSC_H

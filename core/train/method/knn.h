@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * knn: every item's nearest others by cosine of one modality's features.
+ * knn: finds every item's nearest neighbours by cosine of one modality's features.
  *
- * Up to KNN_EXACT_ROWS_MAX rows the search is exact: similarities come as products of blocks of
- * normalised rows, each pair of blocks once for both sides, and memory is bounded by
- * memory_bytes whatever the table: where it does not fit, it is streamed in large runs. Blocks are
- * padded to one size, so equal features give bitwise equal similarities and ties go to the lower
- * row. Beyond that size the rows are clustered by FAISS and every row is looked for in the nearest
- * clusters only (core/search/index.h); there the whole table is held in memory, with a byte a
- * number beside it. The time goes with the square of the rows below, and nearly with their number
- * beyond. Features that do not cluster, so that much of the table would have to be read for every
- * row, are searched exactly whatever their number.
+ * Up to KNN_EXACT_ROWS_MAX rows the search is exact. Similarities are products of blocks of
+ * normalised rows; each pair of blocks is multiplied once for both sides. Memory is bounded by
+ * memory_bytes: a table that does not fit is streamed in large runs. Blocks are padded to one size,
+ * so equal features give bitwise equal similarities, and ties go to the lower row.
  *
- * Rows that are missing or zero have no neighbours and are nobody's.
+ * Larger tables are clustered by FAISS, and a row is compared only with the nearest clusters
+ * (core/search/index.h). The whole table is then in memory, plus one byte per number. The time
+ * grows with the square of the rows below the limit, and almost linearly beyond it. Features that
+ * do not cluster well, so that much of the table would be read for every row, are always searched
+ * exactly.
+ *
+ * Rows that are missing or zero have no neighbours and are neighbours of no row.
  */
 #ifndef CORE_KNN_H
 #define CORE_KNN_H

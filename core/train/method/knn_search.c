@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice between the exact search and the approximate one, and the approximate one. */
+/* knn_search: chooses between the exact and the approximate search, and does the approximate one.
+ */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>

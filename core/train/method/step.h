@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * step: one step of training over the whole graph, with work that need not be done left out.
+ * step: one training step over the whole graph, without unnecessary work. step_reference.c has the
+ * plain form.
  *
  *     forward (fsc_pass)    X_1 .. X_{L-1}; H = w X_L only in the batch's rows
  *     loss (bpr)            and its gradient in these rows
@@ -8,9 +9,9 @@
  *     AdamW (adamw)         all rows, fused with the backward pass's last layer; users are done
  *     BSC (bsc)             items' directions smoothed, the last layer fused with the update
  *
- * A step costs what its memory costs, so it is done in as little of it as possible: one table
- * (N, dim) beside E and the moments serves all of it, and nothing is allocated.
- * Results depend neither on the number of threads nor on their order. One thread calls.
+ * A step takes as long as its memory traffic, so it uses little memory: one table (N, dim) beside E
+ * and the moments, and nothing is allocated. Results depend neither on the number of threads nor on
+ * their order. One thread calls.
  */
 #ifndef CORE_STEP_H
 #define CORE_STEP_H
