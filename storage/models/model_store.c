@@ -65,33 +65,33 @@ err_code model_put(store *s, const generation_id *generation, const model *m, co
     encoder meta;
     encoder_init(&meta, MODEL_RECORD_BYTES_MAX);
     model_encode(m, &meta);
-    err_code rc = list != NULL ? encoder_check(&meta, "model", e) : err_nomem(e, "a model");
-    if (rc == ERR_OK) {
-        rc = generation_put(s, generation, "meta", meta.out.at, meta.out.length, 0, e);
+    err_code code = list != NULL ? encoder_check(&meta, "model", e) : err_nomem(e, "a model");
+    if (code == ERR_OK) {
+        code = generation_put(s, generation, "meta", meta.out.at, meta.out.length, 0, e);
     }
-    size_t count = rc == ERR_OK ? tables(&copy, list) : 0;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    size_t count = code == ERR_OK ? tables(&copy, list) : 0;
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         size_t row = list[i].columns * sizeof(float);
-        rc = generation_put(s, generation, list[i].name, *list[i].at, list[i].rows * row,
-                            list[i].of_users ? row : 0, e);
+        code = generation_put(s, generation, list[i].name, *list[i].at, list[i].rows * row,
+                              list[i].of_users ? row : 0, e);
     }
-    if (rc == ERR_OK && m->user_pairs != NULL) {
+    if (code == ERR_OK && m->user_pairs != NULL) {
         size_t row = sizeof *m->user_pairs;
-        rc = generation_put(s, generation, "user_pairs", m->user_pairs, m->users * row, row, e);
+        code = generation_put(s, generation, "user_pairs", m->user_pairs, m->users * row, row, e);
     }
-    if (rc == ERR_OK && m->links != NULL) {
-        rc = links_put(s, generation, m->links, e);
+    if (code == ERR_OK && m->links != NULL) {
+        code = links_put(s, generation, m->links, e);
     }
-    if (rc == ERR_OK && m->map != NULL) {
+    if (code == ERR_OK && m->map != NULL) {
         size_t bytes = m->map->width * m->map->width * sizeof *m->map->w;
-        rc = generation_put(s, generation, "content_map", m->map->w, bytes, 0, e);
+        code = generation_put(s, generation, "content_map", m->map->w, bytes, 0, e);
     }
-    if (rc == ERR_OK && ann != NULL && ann_bytes > 0) {
-        rc = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
+    if (code == ERR_OK && ann != NULL && ann_bytes > 0) {
+        code = generation_put(s, generation, "ann", ann, ann_bytes, 0, e);
     }
     encoder_fini(&meta);
     mem_free(list);
-    return rc;
+    return code;
 }
 
 /* --- loading --- */
@@ -100,43 +100,48 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e)
 {
     size_t bytes = 0;
     *out = NULL;
-    err_code rc = blob_size(s, generation, "meta", &bytes, e);
-    if (rc == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: meta of %zu bytes", generation, bytes);
+    err_code code = blob_size(s, generation, "meta", &bytes, e);
+    if (code == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
+        code = err_set(e, ERR_CORRUPT, "generation %u: meta of %zu bytes", generation, bytes);
     }
-    void *meta = rc == ERR_OK ? mem_array(bytes, 1) : NULL;
-    if (rc == ERR_OK && meta == NULL) {
-        rc = err_nomem(e, "a model");
+    void *meta = code == ERR_OK ? mem_array(bytes, 1) : NULL;
+    if (code == ERR_OK && meta == NULL) {
+        code = err_nomem(e, "a model");
     }
-    rc = rc == ERR_OK ? blob_load(s, generation, "meta", 0, meta, bytes, e) : rc;
-    rc = rc == ERR_OK ? model_decode(out, (slice){meta, bytes}, e) : rc;
+    if (code == ERR_OK) {
+        code = blob_load(s, generation, "meta", 0, meta, bytes, e);
+    }
+    if (code == ERR_OK) {
+        code = model_decode(out, (slice){meta, bytes}, e);
+    }
     mem_free(meta);
-    return rc;
+    return code;
 }
 
 static err_code load_table(store *s, uint32_t generation, const table *t, err *e)
 {
     size_t bytes = 0, expected = t->rows * t->columns * sizeof(float);
-    err_code rc = blob_size(s, generation, t->name, &bytes, e);
-    if (rc == ERR_NOT_FOUND) {
-        rc = err_set(NULL, ERR_CORRUPT, "missing"); /* the text is there: "generation n has no x" */
+    err_code code = blob_size(s, generation, t->name, &bytes, e);
+    if (code == ERR_NOT_FOUND) {
+        code =
+            err_set(NULL, ERR_CORRUPT, "missing"); /* the text is there: "generation n has no x" */
         if (e != NULL) {
             e->code = ERR_CORRUPT;
         }
     }
-    if (rc == ERR_OK && bytes != expected) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: %s has %zu bytes, expected %zu", generation,
-                     t->name, bytes, expected);
+    if (code == ERR_OK && bytes != expected) {
+        code = err_set(e, ERR_CORRUPT, "generation %u: %s has %zu bytes, expected %zu", generation,
+                       t->name, bytes, expected);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *t->at = mem_table(t->rows * t->columns, sizeof(float));
-        rc = *t->at != NULL ? blob_load(s, generation, t->name, 0, *t->at, bytes, e)
-                            : err_nomem(e, "a model");
+        code = *t->at != NULL ? blob_load(s, generation, t->name, 0, *t->at, bytes, e)
+                              : err_nomem(e, "a model");
     }
     if (bytes >= BLOB_LOAD_BYTES) {
         store_forget_pages(s); /* else the table counts twice until all are read */
     }
-    return rc;
+    return code;
 }
 
 /* A generation that is older than this table has no such blob; it stays NULL. */
@@ -144,9 +149,9 @@ static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;
     size_t bytes = 0, expected = m->users * sizeof *m->user_pairs;
-    err_code rc = blob_size(s, generation, "user_pairs", &bytes, &none);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    err_code code = blob_size(s, generation, "user_pairs", &bytes, &none);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", none.text);
     }
     if (bytes != expected) {
         return err_set(e, ERR_CORRUPT, "generation %u: user_pairs has %zu bytes, expected %zu",
@@ -173,9 +178,9 @@ static err_code load_map(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;
     size_t bytes = 0, width = 0;
-    err_code rc = blob_size(s, generation, "content_map", &bytes, &none);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", none.text);
+    err_code code = blob_size(s, generation, "content_map", &bytes, &none);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", none.text);
     }
     while (width * width * sizeof(float) < bytes && width < CONTENT_MAP_WIDTH_MAX) {
         width++;
@@ -191,45 +196,45 @@ static err_code load_map(store *s, uint32_t generation, model *m, err *e)
         return err_nomem(e, "a model");
     }
     *m->map = (content_map){width, w};
-    rc = blob_load(s, generation, "content_map", 0, w, bytes, e);
-    if (rc == ERR_OK && !all_finite(w, width * width)) {
-        rc = err_set(e, ERR_CORRUPT, "generation %u: content_map: expected finite numbers",
-                     generation);
+    code = blob_load(s, generation, "content_map", 0, w, bytes, e);
+    if (code == ERR_OK && !all_finite(w, width * width)) {
+        code = err_set(e, ERR_CORRUPT, "generation %u: content_map: expected finite numbers",
+                       generation);
     }
-    return rc;
+    return code;
 }
 
 err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err *e)
 {
     model *m = NULL;
     *out = NULL;
-    err_code rc = model_describe(s, generation, &m, e);
-    table *list = rc == ERR_OK ? tables_new(m->modality_count) : NULL;
-    if (rc == ERR_OK && list == NULL) {
-        rc = err_nomem(e, "a model");
+    err_code code = model_describe(s, generation, &m, e);
+    table *list = code == ERR_OK ? tables_new(m->modality_count) : NULL;
+    if (code == ERR_OK && list == NULL) {
+        code = err_nomem(e, "a model");
     }
-    size_t count = rc == ERR_OK ? tables(m, list) : 0;
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    size_t count = code == ERR_OK ? tables(m, list) : 0;
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         if (with_h || strcmp(list[i].name, "item_h") != 0) {
-            rc = load_table(s, generation, &list[i], e);
+            code = load_table(s, generation, &list[i], e);
         }
     }
-    if (rc == ERR_OK) {
-        rc = load_user_pairs(s, generation, m, e);
+    if (code == ERR_OK) {
+        code = load_user_pairs(s, generation, m, e);
     }
-    if (rc == ERR_OK) {
-        rc = model_own_weights(m, e);
+    if (code == ERR_OK) {
+        code = model_own_weights(m, e);
     }
-    if (rc == ERR_OK && m->links != NULL) {
-        rc = links_get(s, generation, m->links, e);
+    if (code == ERR_OK && m->links != NULL) {
+        code = links_get(s, generation, m->links, e);
     }
-    if (rc == ERR_OK) {
-        rc = load_map(s, generation, m, e);
+    if (code == ERR_OK) {
+        code = load_map(s, generation, m, e);
     }
     mem_free(list);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         model_free(m);
-        return rc;
+        return code;
     }
     *out = m;
     return ERR_OK;
@@ -240,18 +245,18 @@ err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes,
     err why = ERR_INIT;
     *out = NULL;
     *bytes = 0;
-    err_code rc = blob_size(s, generation, "ann", bytes, &why);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+    err_code code = blob_size(s, generation, "ann", bytes, &why);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
     }
     void *made = mem_array(*bytes, 1);
     if (made == NULL) {
         return err_nomem(e, "the clustering");
     }
-    rc = blob_load(s, generation, "ann", 0, made, *bytes, e);
-    if (rc != ERR_OK) {
+    code = blob_load(s, generation, "ann", 0, made, *bytes, e);
+    if (code != ERR_OK) {
         mem_free(made);
-        return rc;
+        return code;
     }
     *out = made;
     return ERR_OK;

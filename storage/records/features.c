@@ -14,9 +14,9 @@ err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
     decoder d;
     memset(out, 0, sizeof *out);
     decoder_init_sealed(&d, bytes);
-    err_code rc = decode_version(&d, MODALITY_RECORD_VERSION, "modality", e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = decode_version(&d, MODALITY_RECORD_VERSION, "modality", e);
+    if (code != ERR_OK) {
+        return code;
     }
     out->number = number;
     out->width = decode_u32(&d);
@@ -31,8 +31,8 @@ err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
 static err_code get_modality(store_read *r, uint8_t number, modality *out, err *e)
 {
     slice value, key = {(const char *)&number, 1};
-    err_code rc = schema_get(r, DB_MODALITIES, key, &value, e);
-    return rc == ERR_OK ? modality_decode(out, number, value, e) : rc;
+    err_code code = schema_get(r, DB_MODALITIES, key, &value, e);
+    return code == ERR_OK ? modality_decode(out, number, value, e) : code;
 }
 
 err_code modality_list(store_read *r, arena *a, const modality **out, size_t *count, err *e)
@@ -40,20 +40,20 @@ err_code modality_list(store_read *r, arena *a, const modality **out, size_t *co
     *out = NULL;
     *count = 0;
     modality *made = arena_alloc(a, MODALITIES_MAX, sizeof *made);
-    err_code rc = made != NULL ? ERR_OK : err_nomem(e, "the modalities");
-    while (rc == ERR_OK && *count < MODALITIES_MAX) {
-        rc = get_modality(r, (uint8_t)*count, &made[*count], e);
-        if (rc == ERR_NOT_FOUND) {
+    err_code code = made != NULL ? ERR_OK : err_nomem(e, "the modalities");
+    while (code == ERR_OK && *count < MODALITIES_MAX) {
+        code = get_modality(r, (uint8_t)*count, &made[*count], e);
+        if (code == ERR_NOT_FOUND) {
             break;
         }
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             made[*count].name = arena_slice(a, made[*count].name);
-            rc = made[*count].name.at != NULL ? ERR_OK : err_nomem(e, "the modalities");
+            code = made[*count].name.at != NULL ? ERR_OK : err_nomem(e, "the modalities");
             (*count)++;
         }
     }
     *out = made;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 /* lookup: ERR_NOT_FOUND leaves `e` unset; *next is then the number that a new one would get. */
@@ -61,10 +61,10 @@ static err_code lookup(store_read *r, slice name, modality *out, uint8_t *next, 
 {
     for (uint8_t number = 0; number < MODALITIES_MAX; number++) {
         *next = number;
-        err_code rc = get_modality(r, number, out, e);
-        if (rc != ERR_OK || slice_equal(out->name, name)) {
+        err_code code = get_modality(r, number, out, e);
+        if (code != ERR_OK || slice_equal(out->name, name)) {
             out->name = name;
-            return rc;
+            return code;
         }
     }
     *next = MODALITIES_MAX;
@@ -74,11 +74,11 @@ static err_code lookup(store_read *r, slice name, modality *out, uint8_t *next, 
 err_code modality_find(store_read *r, slice name, modality *out, err *e)
 {
     uint8_t next = 0;
-    err_code rc = lookup(r, name, out, &next, e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = lookup(r, name, out, &next, e);
+    if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_NOT_FOUND, "unknown modality %.*s", (int)name.length, name.at);
     }
-    return rc;
+    return code;
 }
 
 static err_code put_modality(store_write *w, uint8_t number, uint32_t width, slice name, err *e)
@@ -90,10 +90,12 @@ static err_code put_modality(store_write *w, uint8_t number, uint32_t width, sli
     encode_slice(&x, name);
     encode_seal(&x);
     slice key = {(const char *)&number, 1};
-    err_code rc = encoder_check(&x, "modality", e);
-    rc = rc == ERR_OK ? schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e) : rc;
+    err_code code = encoder_check(&x, "modality", e);
+    if (code == ERR_OK) {
+        code = schema_put(w, DB_MODALITIES, key, encoder_slice(&x), e);
+    }
     encoder_fini(&x);
-    return rc;
+    return code;
 }
 
 err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
@@ -101,12 +103,12 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
 {
     modality known;
     *is_new = false;
-    err_code rc = lookup(&w->reads, name, &known, number, e);
-    if (rc == ERR_OK && known.width != width) {
+    err_code code = lookup(&w->reads, name, &known, number, e);
+    if (code == ERR_OK && known.width != width) {
         return err_set(e, ERR_INVALID, "expected %u numbers, not %u", known.width, width);
     }
-    if (rc != ERR_NOT_FOUND) {
-        return rc;
+    if (code != ERR_NOT_FOUND) {
+        return code;
     }
     if (slice_equal(name, slice_of(WORDS_MODALITY))) {
         return err_set(e, ERR_INVALID,
@@ -122,9 +124,9 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
                        "a modality needs a name of 1 to %d bytes and 1 to %d numbers",
                        MODALITY_NAME_BYTES_MAX, FEATURE_WIDTH_MAX);
     }
-    rc = put_modality(w, *number, width, name, e);
-    *is_new = rc == ERR_OK;
-    return rc;
+    code = put_modality(w, *number, width, name, e);
+    *is_new = code == ERR_OK;
+    return code;
 }
 
 /* --- vectors --- */
@@ -163,32 +165,34 @@ err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out
     *out = NULL;
     *count = 0;
     feature *made = arena_alloc(a, MODALITIES_MAX, sizeof *made);
-    err_code rc = made != NULL ? ERR_OK : err_nomem(e, "features");
-    for (uint8_t number = 0; rc == ERR_OK && number < MODALITIES_MAX; number++) {
+    err_code code = made != NULL ? ERR_OK : err_nomem(e, "features");
+    for (uint8_t number = 0; code == ERR_OK && number < MODALITIES_MAX; number++) {
         modality m;
         unsigned char key[5];
         slice value, k = {(const char *)key, sizeof key};
-        rc = get_modality(r, number, &m, e);
-        if (rc != ERR_OK) {
+        code = get_modality(r, number, &m, e);
+        if (code != ERR_OK) {
             break;
         }
         feature_key(key, number, row);
-        rc = schema_get(r, DB_FEATURES, k, &value, e);
-        if (rc == ERR_NOT_FOUND) {
-            rc = ERR_OK;
+        code = schema_get(r, DB_FEATURES, k, &value, e);
+        if (code == ERR_NOT_FOUND) {
+            code = ERR_OK;
             continue;
         }
         feature *f = &made[*count];
-        rc = rc == ERR_OK ? feature_decode(f, m.width, value, e) : rc;
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
+            code = feature_decode(f, m.width, value, e);
+        }
+        if (code == ERR_OK) {
             f->modality = arena_slice(a, m.name);
             f->data = arena_copy(a, f->data, m.width * feature_dtype_bytes(f->dtype));
-            rc = f->modality.at != NULL && f->data != NULL ? ERR_OK : err_nomem(e, "features");
+            code = f->modality.at != NULL && f->data != NULL ? ERR_OK : err_nomem(e, "features");
             (*count)++;
         }
     }
     *out = made;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 static void widen(const feature *f, float *out)
@@ -210,9 +214,9 @@ err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t cou
 {
     modality m;
     unsigned char key[5];
-    err_code rc = get_modality(r, number, &m, e);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? err_set(e, rc, "no modality %u", number) : rc;
+    err_code code = get_modality(r, number, &m, e);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? err_set(e, code, "no modality %u", number) : code;
     }
     for (size_t i = 0; i < count * m.width; i++) {
         out[i] = NAN;
@@ -225,24 +229,24 @@ err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t cou
     feature_key(key, number, first);
     MDB_val k = val_of(key, sizeof key), v = {0, NULL};
     lmdb = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-    while (lmdb == 0 && rc == ERR_OK) {
+    while (lmdb == 0 && code == ERR_OK) {
         const unsigned char *at = k.mv_data;
         uint32_t row = k.mv_size == 5 ? get_be32(at + 1) : 0;
         if (k.mv_size != 5 || at[0] != number || row - first >= count) {
             break;
         }
         feature f;
-        rc = feature_decode(&f, m.width, slice_of_val(v), e);
-        if (rc == ERR_OK) {
+        code = feature_decode(&f, m.width, slice_of_val(v), e);
+        if (code == ERR_OK) {
             widen(&f, out + (size_t)(row - first) * m.width);
             lmdb = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
         }
     }
     mdb_cursor_close(cursor);
-    if (rc == ERR_OK && lmdb != 0 && lmdb != MDB_NOTFOUND) {
+    if (code == ERR_OK && lmdb != 0 && lmdb != MDB_NOTFOUND) {
         return schema_error(lmdb, "reading features", e);
     }
-    return rc;
+    return code;
 }
 
 err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f, err *e)
@@ -252,10 +256,10 @@ err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature
     feature_key(key, number, row);
     unsigned char *at = NULL;
     slice k = {(const char *)key, sizeof key};
-    err_code rc =
+    err_code code =
         schema_reserve(w, DB_FEATURES, k, FEATURE_HEADER_BYTES + bytes + SEAL_BYTES, &at, e);
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     at[0] = FEATURE_RECORD_VERSION;
     at[1] = (unsigned char)f->dtype;
@@ -270,9 +274,9 @@ err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was,
     unsigned char key[5];
     slice k = {(const char *)key, sizeof key};
     feature_key(key, number, row);
-    err_code rc = schema_delete(w, DB_FEATURES, k, e);
-    *was = rc == ERR_OK;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    err_code code = schema_delete(w, DB_FEATURES, k, e);
+    *was = code == ERR_OK;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 static err_code remove_all(store_write *w, uint8_t number, err *e)
@@ -297,7 +301,9 @@ static err_code remove_all(store_write *w, uint8_t number, err *e)
 err_code modality_resize(store_write *w, slice name, uint32_t width, err *e)
 {
     modality known;
-    err_code rc = modality_find(&w->reads, name, &known, e);
-    rc = rc == ERR_OK ? remove_all(w, known.number, e) : rc;
-    return rc == ERR_OK ? put_modality(w, known.number, width, name, e) : rc;
+    err_code code = modality_find(&w->reads, name, &known, e);
+    if (code == ERR_OK) {
+        code = remove_all(w, known.number, e);
+    }
+    return code == ERR_OK ? put_modality(w, known.number, width, name, e) : code;
 }

@@ -11,11 +11,11 @@
  * times the spread of the scores of rows without interactions. They fade as users buy the item,
  * because then its inner product says enough.
  *
- * A trained item has links of both sources, and the users who bought it in its vector; an item that
- * came after the training has neither. A map between features can stand in for the collaborative
- * links (core/model/content_map.h). The score of a new item that links speak for is multiplied by a
- * lift, above 1 without such a map and below with one, which fades to 1 as users buy it. A score of
- * at most 0 stays. The search scores all such items (core/serve/query/search.c).
+ * A trained item has links of both sources, and its vector reflects the users who bought it; a
+ * later item has neither. A map between features can replace the collaborative links
+ * (core/model/content_map.h). The score of a new item that has links from the history is multiplied
+ * by a lift: above 1 without such a map, below 1 with one. It fades to 1 as users buy the item. A
+ * score of 0 or less stays. The search scores all such items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>

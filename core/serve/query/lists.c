@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lists: what to show without knowing anybody: popular and latest items. Popular items also fill
- * the lists that vectors leave short.
+ * lists: popular and latest items, which need no user. Popular items also fill lists that the
+ * vectors leave short.
  */
 #include "core/common/bits.h"
 #include "core/serve/filter/filter_bits.h"
