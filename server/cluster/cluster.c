@@ -445,6 +445,15 @@ static err_code make_incarnation(unsigned char out[PUBLISHER_BYTES], err *e)
     return ERR_OK;
 }
 
+static bool on_keeps_house(void *ctx)
+{
+    cluster *c = ctx;
+    pthread_mutex_lock(&c->mutex);
+    bool holds = c->lease_until_ns > clock_ns();
+    pthread_mutex_unlock(&c->mutex);
+    return holds;
+}
+
 err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
 {
     *out = NULL;
@@ -462,6 +471,7 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .bytes_max = publish_bytes_max,
                               .publish = publish_bytes,
                               .applied = on_applied,
+                              .keeps_house = on_keeps_house,
                               .confirmed = on_confirmed};
     log_stream_subject(setup->options->name, c->subject);
     err_code rc = make_incarnation(c->log.publisher, e);

@@ -383,6 +383,21 @@ err_code encode_run_add(encode_run *r, uint32_t row, err *e)
     return encode_queue_add(r->queue, row, e);
 }
 
+void encode_run_forget(encode_run *r)
+{
+    uint32_t rows[64];
+    while (r->again != NULL) {
+        encode_batch *b = next_batch(r);
+        if (b->probe) {
+            encode_batch_free(b);
+        } else {
+            drop(r, b);
+        }
+    }
+    while (encode_queue_take(r->queue, rows, sizeof rows / sizeof rows[0]) > 0) {
+    }
+}
+
 void encode_run_wake(encode_run *r)
 {
     embed_client_wake(r->client);

@@ -61,6 +61,9 @@ err_code encode_run_scan(encode_run *r, err *e) ERR_CHECKED;
 err_code encode_run_add(encode_run *r, uint32_t row, err *e) ERR_CHECKED;
 void encode_run_wake(encode_run *r);
 
+/* encode_run_forget drops what waits, but for calls under way: another process has it encoded. */
+void encode_run_forget(encode_run *r);
+
 /* encode_run_step starts what may be started and lets calls go on, for up to `seconds`. */
 err_code encode_run_step(encode_run *r, double seconds, err *e) ERR_CHECKED;
 

@@ -18,8 +18,10 @@ struct encoding {
     writer *writer;
     pthread_t thread;
     bool started;
+    encoding_turn turn; /* immutable once started */
     atomic_bool stopping;
-    char told[128]; /* the problem that was logged; the thread's own */
+    atomic_bool mine; /* this process has the items encoded */
+    char told[128];   /* the problem that was logged; the thread's own */
     metric_series *pending, *encoded, *refused, *failures;
     metric *asked;
     encode_status counted; /* of which metrics know */
@@ -108,15 +110,28 @@ static void tell_problem(encoding *x)
     memcpy(x->told, status.problem, sizeof x->told);
 }
 
+/* take_turn looks whose turn it is. What is committed from then on is noted, and what came before
+ * is found by the scan. */
+static void take_turn(encoding *x)
+{
+    err e = ERR_INIT;
+    bool before = atomic_load(&x->mine);
+    bool mine = x->turn.mine == NULL || x->turn.mine(x->turn.ctx);
+    atomic_store(&x->mine, mine);
+    if (mine && !before && encode_run_scan(x->run, &e) != ERR_OK) {
+        log_event(LOG_ERROR, "encoder_scan_failed", log_text("error", e.text));
+    }
+    if (!mine) {
+        encode_run_forget(x->run);
+    }
+}
+
 static void *encoding_main(void *argument)
 {
     encoding *x = argument;
-    err e = ERR_INIT;
     pthread_setname_np(pthread_self(), "encoder");
-    if (encode_run_scan(x->run, &e) != ERR_OK) {
-        log_event(LOG_ERROR, "encoder_scan_failed", log_text("error", e.text));
-    }
     while (!atomic_load(&x->stopping)) {
+        take_turn(x);
         err own = ERR_INIT;
         if (encode_run_step(x->run, STEP_SECONDS, &own) != ERR_OK) {
             log_event(LOG_WARN, "encoder_step_failed", log_text("error", own.text));
@@ -130,7 +145,7 @@ void encoding_changed(void *ctx, const change_list *changes)
 {
     encoding *x = ctx;
     bool any = false;
-    for (size_t i = 0; i < changes->count; i++) {
+    for (size_t i = 0; i < changes->count && atomic_load(&x->mine); i++) {
         const change *c = &changes->items[i];
         if (c->kind == CHANGE_ITEM && c->item->texts_changed) {
             any = encode_run_add(x->run, c->item->row, NULL) == ERR_OK || any;
@@ -215,9 +230,10 @@ err_code encoding_new(encoding **out, store *s, const encoder_options *o, metric
     return ERR_OK;
 }
 
-err_code encoding_start(encoding *x, writer *w, err *e)
+err_code encoding_start(encoding *x, writer *w, const encoding_turn *turn, err *e)
 {
     x->writer = w;
+    x->turn = *turn;
     if (pthread_create(&x->thread, NULL, encoding_main, x) != 0) {
         return err_set(e, ERR_IO, "the encoder's thread cannot start");
     }

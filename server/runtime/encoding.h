@@ -7,6 +7,9 @@
  * wait and are counted; reads and writes do not notice. What waited before a restart is found again
  * by looking through the store at the start.
  *
+ * Of the nodes that share a log one has the items encoded: the one that keeps house. The others
+ * note nothing, and look through the store when it becomes their turn.
+ *
  * Threading: all functions are thread-safe, encoding_stop and encoding_free excepted.
  */
 #ifndef SERVER_ENCODING_H
@@ -24,7 +27,12 @@ typedef struct encoding encoding;
 /* encoding_new declares the metrics. The thread begins with encoding_start. */
 err_code encoding_new(encoding **out, store *s, const encoder_options *o, metrics *m,
                       err *e) ERR_CHECKED;
-err_code encoding_start(encoding *x, writer *w, err *e) ERR_CHECKED;
+/* Whether it is this process's turn, asked about once a second; NULL: always. */
+typedef struct encoding_turn {
+    bool (*mine)(void *ctx);
+    void *ctx;
+} encoding_turn;
+err_code encoding_start(encoding *x, writer *w, const encoding_turn *turn, err *e) ERR_CHECKED;
 
 /* encoding_changed notes the items whose texts a committed op has changed: writer_options.changed.
  */

@@ -333,7 +333,12 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
             .store = g->store, .writer = g->writer, .ctx = g, .tell = tell_node, .look = look};
         rc = o->log->start(o->log->ctx, &host, e);
     }
-    return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, e) : rc;
+    encoding_turn turn = {NULL, NULL};
+    if (o->log != NULL) {
+        turn = (encoding_turn){o->log->keeps_house, o->log->ctx};
+    }
+    return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, &turn, e)
+                                               : rc;
 }
 
 err_code engine_open(engine **out, const engine_options *options, err *e)

@@ -56,6 +56,8 @@ typedef struct replicated_log {
     void (*publish)(void *ctx, uint64_t number, slice bytes);
     /* how far the store is now, and why it gets no further; "" if it does */
     void (*applied)(void *ctx, slice position, const char *stopped);
+    /* whether this node does what one node does for all; a second one for a moment does no harm */
+    bool (*keeps_house)(void *ctx);
     /* how long it took from the first publish until the message was applied here */
     void (*confirmed)(void *ctx, double seconds);
 } replicated_log;
