@@ -28,7 +28,7 @@ struct api {
     api_deps deps; /* immutable */
     spools spools;
     pthread_mutex_t mutex;
-    workspace *idle; /* guarded by mutex: workspaces that nobody uses */
+    workspace *idle; /* guarded by mutex: unused workspaces */
 };
 
 static void limit_default(size_t *limit, size_t value)
@@ -289,7 +289,7 @@ static bool is_json(slice type, bool merge_patch)
     return false;
 }
 
-/* Refuses what the table alone decides: true if the request goes on to its handler. */
+/* Refuses requests by the table alone: true if the request may reach its handler. */
 static bool admit(context *c)
 {
     const api_request *q = c->request;

@@ -104,7 +104,7 @@ typedef struct api_health {
     uint64_t store_bytes; /* in use */
     uint64_t quota_bytes; /* 0: none */
     uint64_t held_bytes;  /* free pages that an open read keeps from being used again */
-    char held_by[96];     /* whose read that is, for people; "": nobody's */
+    char held_by[96];     /* a description of whose read that is; "": no read */
     double propagation_lag_seconds;
     bool encoder; /* texts are encoded by another server; else the rest is 0 */
     uint64_t encoder_pending, encoder_refused, encoder_failures;
@@ -225,7 +225,7 @@ typedef struct api_request {
     bool short_only;               /* long work is put off: API_LATER */
     api_encoding *encoding;        /* NULL: no encoder can be asked */
     api_wait *wait;                /* NULL: a write that is not here is not waited for */
-    /* true once nobody waits for the answer any more; asked between steps of long work; or NULL */
+    /* true once the client has gone; called between steps of long work; or NULL */
     bool (*stopped)(void *ctx);
     void *stopped_ctx;
 } api_request;
@@ -307,7 +307,7 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
 /* api_write_op is the op to submit, valid until the write ends. */
 const op *api_write_op(const api_write *w);
 
-/* api_finish builds the answer from what came of the op and ends the write. Results with
+/* api_finish builds the answer from the outcome of the op and ends the write. Results with
  * ERR_UNAVAILABLE, ERR_FULL and ERR_OUTCOME_UNKNOWN come out as the problems they are. */
 void api_finish(api *a, api_write *w, const apply_result *result, api_response *response);
 

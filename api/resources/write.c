@@ -8,7 +8,8 @@
 #include "core/common/mem.h"
 #include "storage/env/sha256.h"
 
-_Static_assert((int)IDEMPOTENCY_HASH_BYTES == (int)SHA256_BYTES, "a request is told by its digest");
+_Static_assert((int)IDEMPOTENCY_HASH_BYTES == (int)SHA256_BYTES,
+               "a request is identified by its digest");
 
 err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e)
 {
@@ -46,7 +47,7 @@ void write_free(api_write *w)
     mem_free(w);
 }
 
-/* The embeddings' documents go into the op, so that whoever applies it keeps the same answer. */
+/* Copies the embeddings' documents into the op, so that applying it keeps the same answer. */
 static err_code carry_embeddings(api_write *w, err *e)
 {
     op *o = w->op;

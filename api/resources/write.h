@@ -69,7 +69,7 @@ err_code write_render(const op *o, const apply_result *result, arena *a, uint16_
 /* write_embedding_put writes the document of one embedding. */
 void write_embedding_put(buffer *b, const write_embedding *m);
 
-/* write_answer renders what came of the op: the answer, or a problem. */
+/* write_answer renders the outcome of the op: the answer, or a problem. */
 void write_answer(const api_write *w, const apply_result *result, api_response *response);
 
 #endif

@@ -86,7 +86,7 @@ static unsigned entry_status(const apply_entry *entry)
     return entry->outcome == APPLY_CREATED ? 201 : 200;
 }
 
-/* Members that say what became of entry `i`, beside its status. */
+/* Writes the members that describe the outcome of entry `i`, besides its status. */
 static void put_entry(buffer *b, const reply *w, const apply_entry *entry, uint32_t i)
 {
     if (tells_embeddings(w) && entry->code == ERR_OK) {

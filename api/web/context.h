@@ -28,7 +28,7 @@ enum { QUERY_NAMES_MAX = 24 };
 /* What a request needs and the next one uses again. */
 typedef struct workspace {
     arena memory;
-    arena record; /* of one stored record: reset by whoever reads the next one, so that a long
+    arena record; /* of one stored record: reset before the next one is read, so that a long
                      answer holds no more memory than its largest item */
     recommend_scratch *scratch;
     rng random; /* for ids of recommendations: unique, not secret */
@@ -89,7 +89,7 @@ bool context_id_check(context *c, slice name, slice id);
 
 /* --- parameters of the query string; each getter may be used once per name ---------------------
  * All return false, and leave *out, if the parameter is absent or wrong (which is reported).
- * query_end reports those that nobody asked for, with the names of those that were. */
+ * query_end reports parameters that the handler did not read, with the names of those that were. */
 bool query_text(context *c, const char *name, slice *out);
 bool query_id(context *c, const char *name, slice *out);
 bool query_unsigned(context *c, const char *name, uint64_t least, uint64_t most, uint64_t *out);

@@ -60,7 +60,7 @@ static void add(problem_list *list, slice place, const char *detail, bool parame
     char *place_copy = arena_printf(list->memory, "%.*s", (int)place.length, place.at);
     char *detail_copy = arena_printf(list->memory, "%s", detail);
     if (list->entries == NULL || place_copy == NULL || detail_copy == NULL) {
-        return; /* the request is refused all the same, with fewer places named */
+        return; /* the request is still refused, with fewer places named */
     }
     list->entries[list->count++] =
         (problem_entry){.place = place_copy, .detail = detail_copy, .parameter = parameter};

@@ -19,7 +19,7 @@ enum { CSR_AHEAD = 16 };
 typedef struct csr {
     size_t rows, cols, nnz;
     size_t *start; /* (rows + 1) */
-    uint32_t *col; /* (nnz), and CSR_AHEAD zeros for who looks ahead */
+    uint32_t *col; /* (nnz), then CSR_AHEAD zeros, which prefetching may read */
     float *value;  /* (nnz) */
     /* Rows cut into `parts` runs of about equal work, for threads: part p is
      * [part[p], part[p + 1]). */

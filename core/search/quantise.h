@@ -89,18 +89,18 @@ typedef struct codes_found {
     float estimate[QUANTISE_BLOCK] __attribute__((aligned(64)));
 } codes_found;
 
-/* Told of such a block; returns the threshold from here on, which may have risen. */
+/* Receives such a block; returns the threshold from now on, which may have risen. */
 typedef float (*codes_sink)(void *ctx, const codes_found *found);
 
 typedef struct codes_range {
     size_t first, count; /* blocks */
     const uint64_t
         *skip;       /* by place, as in core/search/scan.h; whole blocks are passed over; or NULL */
-    float threshold; /* rows whose score is surely below are not told */
+    float threshold; /* rows whose score is surely below are not reported */
 } codes_range;
 
-/* codes_scan tells the sink of every block that may hold a row of at least the threshold, in order.
- */
+/* codes_scan passes every block that may hold a row of at least the threshold to the sink, in
+ * order. */
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 

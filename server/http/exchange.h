@@ -101,7 +101,7 @@ typedef struct exchange {
     work_job work;
     uint64_t looked_ns; /* when the pool last looked whether the client is still there */
     bool gone;          /* it was not */
-    bool unread;        /* the client may still be sending what nobody reads */
+    bool unread;        /* the client may still be sending bytes that are not read */
     uint64_t begun_ns;
 } exchange;
 

@@ -27,7 +27,8 @@ enum { CONNECTIONS_FREE_PART = 16 };
 static const uint64_t closing = UINT64_MAX;
 
 /* close_idle ends the connection of this listener that is idle for longest; false if all are at
- * work. Whoever is closed in the moment of sending sees a reset before anything was done. */
+ * work. A client whose connection is closed while it sends sees a reset before anything was done.
+ */
 static bool close_idle(listener *l)
 {
     http *h = l->http;

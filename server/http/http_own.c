@@ -7,8 +7,8 @@
  * sends a problem document, ends the socket's sending side and hands the page on: the library fails
  * to send that, and closes the connection. Our own answers go straight to the library's function.
  *
- * To hand nothing on would be simpler, but version 0.9 goes on with what it has freed then. Where a
- * library is linked so that it calls its own functions directly, its pages are sent as they are.
+ * Handing nothing on would be simpler, but version 0.9 then continues with freed memory. A library
+ * that was linked so that it calls its own functions directly still sends its own pages.
  */
 #include <dlfcn.h>
 #include <stdio.h>

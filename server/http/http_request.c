@@ -178,7 +178,7 @@ static enum MHD_Result work_on(exchange *x)
     return MHD_YES;
 }
 
-/* What came of long work. */
+/* Takes the result of long work. */
 static enum MHD_Result finish_work(exchange *x)
 {
     if (x->gone) {
@@ -342,7 +342,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         x->answer.reason = "admin_address";
         x->answer.detail = "this address serves /metrics and /health only";
     }
-    /* callers are told apart by their keys, or by their addresses where there are none */
+    /* callers are distinguished by their keys, or by their addresses without keys */
     const char *who = x->answer.key != NULL ? x->answer.key : x->client;
     x->caller = hash_bytes(HASH_BEGIN, who, strlen(who));
     x->body.caller = x->response.body.caller = x->caller;

@@ -23,7 +23,7 @@ enum { WORK_THREADS_MAX = 256 };
 
 typedef struct work work;
 
-/* Owned by whoever submits it; untouched by the pool once `run` has been called. */
+/* Owned by the submitter. The pool does not touch it after calling `run`. */
 typedef struct work_job {
     void (*run)(struct work_job *job);
     void *ctx;

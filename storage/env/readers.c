@@ -48,7 +48,7 @@ typedef struct oldest_reader {
     int number;         /* of its process, as LMDB knows it */
 } oldest_reader;
 
-/* One line of LMDB's list: number, thread, and the transaction that is read or "-". */
+/* Parses one line of LMDB's reader list: process, thread, and the transaction being read or "-". */
 static int note_reader(const char *line, void *ctx)
 {
     oldest_reader *oldest = ctx;

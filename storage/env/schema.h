@@ -96,7 +96,7 @@ typedef struct store_state {
     uint32_t next_generation;
     uint64_t oplog_bytes; /* of all entries kept */
     int64_t clock;        /* by which kept answers expire (idempotency.c); 0: no op yet */
-    bool snapshot;        /* a copy that nobody has owned yet: its owner starts a new lineage */
+    bool snapshot; /* a copy that has had no owner yet: its first owner starts a new lineage */
 } store_state;
 
 /* Beyond the quota lies a reserve for deletions and erasures, so that a full store can be emptied;
@@ -121,7 +121,7 @@ struct store {
     /* changed by open, close and the one writer */
     int owner_fd, train_fd;
     guard files;
-    /* guarded by mu: reads are counted so that the environment can be closed under nobody */
+    /* guarded by mu: reads are counted, so that the environment is never closed during one */
     pthread_mutex_t mu;
     pthread_cond_t quiet; /* open_reads became 0 */
     size_t open_reads;
@@ -130,7 +130,7 @@ struct store {
     size_t resting_count;
     MDB_env *env;
     MDB_dbi dbi[DB_COUNT];
-    turn writing; /* taken by whoever has a write transaction */
+    turn writing; /* held during a write transaction */
     /* atomic */
     atomic_bool broken; /* a commit failed: no writes until store_reopen */
 };
@@ -272,7 +272,7 @@ err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, un
  * interactions, behind the last value of that key. */
 err_code schema_append(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
 int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags) ERR_CHECKED;
-/* schema_delete: ERR_NOT_FOUND, with `e` unset, without such a key. */
+/* schema_delete removes a key. ERR_NOT_FOUND, with `e` unset, if there is none. */
 err_code schema_delete(store_write *w, store_db db, slice key, err *e) ERR_CHECKED;
 
 /* record_each visits the records of a database with row keys, from row `first` on, in order.

@@ -71,12 +71,13 @@ err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e)
 void store_discard(store *owner)
 {
     if (owner != NULL) {
-        remove_store(owner->dir, NULL); /* before the locks go, so that nobody opens half of it */
+        remove_store(owner->dir, NULL); /* before the locks are released, so that no process opens a
+                                           half-removed store */
         store_close(owner);
     }
 }
 
-/* Content that is made anew is another store's: only the numbering goes on. */
+/* Rebuilt content counts as another store; only the numbering continues. */
 static err_code set_identity(store *staged, const store_info *owner, err *e)
 {
     store_write *w = NULL;
@@ -90,7 +91,8 @@ static err_code set_identity(store *staged, const store_info *owner, err *e)
     return store_write_commit(w, e);
 }
 
-/* The lock goes where it is released with what it guards: to the staged store, or back. */
+/* The lock moves to the object that releases it together with what it guards: the staged store, or
+ * back to the owner. */
 static void hand_train_lock(store *from, store *to)
 {
     to->train_fd = from->train_fd;
@@ -166,7 +168,8 @@ static err_code number_flip(store *staged, err *e)
     return code == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : code;
 }
 
-/* Both environments are closed, so that nobody here joins the old lock file with the new data. */
+/* Both environments are closed, so that this process cannot combine the old lock file with the new
+ * data. */
 err_code stage_replace(const char *dir, err *e)
 {
     char stage[STORE_PATH_MAX], from[STORE_PATH_MAX], to[STORE_PATH_MAX], lock[STORE_PATH_MAX];

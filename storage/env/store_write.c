@@ -125,7 +125,7 @@ static err_code still_ours(store *s, err *e)
 {
     err_code code = guard_check(&s->files, s->dir, e);
     if (code != ERR_OK) {
-        atomic_store(&s->broken, true); /* opening anew is safe, if nobody else is there */
+        atomic_store(&s->broken, true); /* reopening is safe if no transaction is open */
         return code;
     }
     code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);

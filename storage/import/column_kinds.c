@@ -73,7 +73,7 @@ static void note_cell(const import_state *s, slice cell, column_rule *rule, colu
     }
 }
 
-/* A line that cannot be read is told when the items are made. */
+/* A line that cannot be read is reported when the items are made. */
 static err_code read_all(import_state *s, delimited *d, const import_columns *columns,
                          column_rule *rules, column_facts *facts, err *e)
 {

@@ -57,7 +57,8 @@ delimited_kind delimited_column_kind(const delimited *d, size_t index);
 const char *delimited_separator(const delimited *d);
 
 /* delimited_next gives the next line's fields (delimited_columns of them), borrowed until the next
- * call; *fields is NULL at the end. ERR_INVALID names the line; the next call goes on behind it. */
+ * call; *fields is NULL at the end. ERR_INVALID names the line; the next call continues after it.
+ */
 err_code delimited_next(delimited *d, const slice **fields, err *e) ERR_CHECKED;
 
 /* delimited_line is the number, from 1, of the line on which the last record began;

@@ -25,7 +25,7 @@ err_code jsonl_open(jsonl **out, text_source *source, err *e) ERR_CHECKED;
 void jsonl_close(jsonl *j);
 
 /* jsonl_next gives the next document, borrowed until the next call; NULL at the end. ERR_INVALID
- * names the line; the next call goes on behind it. */
+ * names the line; the next call continues after it. */
 err_code jsonl_next(jsonl *j, const json_t **document, err *e) ERR_CHECKED;
 
 /* The line of the last document, from 1; how many bytes were read. */

@@ -12,7 +12,7 @@
 
 #include "storage/log/log_private.h"
 
-/* No publisher goes on after so long, and the log keeps no message as long. */
+/* No publisher continues after this long, and the log keeps no message this long. */
 static const int64_t PUBLISHER_SECONDS = (int64_t)30 * 24 * 60 * 60;
 
 void publisher_encode(const publisher_record *record, encoder *x)

@@ -109,7 +109,7 @@ static err_code old_each(migration *m, store_db db, old_visit visit, err *e)
                                                 : schema_error(rc, "reading the older store", e);
 }
 
-/* --- what becomes of the records --- */
+/* --- converting the records --- */
 
 static err_code copy(migration *m, store_db db, slice key, slice value, err *e)
 {

@@ -181,7 +181,7 @@ static err_code held_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_HELD, key, e);
 }
 
-/* The tables of a generation follow each other, so its UUID is told once. */
+/* The tables of a generation are consecutive, so its UUID is printed once. */
 static err_code blob_visit(repairing *x, slice key, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];

@@ -37,7 +37,7 @@ typedef struct repairing {
 typedef err_code (*repair_visit)(repairing *x, slice key, slice value, err *e);
 err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e) ERR_CHECKED;
 
-/* repair_drop notes that a record goes, repair_lead that an id leads to a row. */
+/* repair_drop notes a record for removal; repair_lead notes that an id maps to a row. */
 err_code repair_drop(repairing *x, store_db db, slice key, err *e) ERR_CHECKED;
 err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e) ERR_CHECKED;
 

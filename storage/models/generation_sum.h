@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * generation_sum: the parts of a generation's SHA-256 (generation_sum.c says what it covers), for
- * whoever sees the tables pass by. Internal to storage/.
+ * code that copies tables. Internal to storage/.
  */
 #ifndef STORAGE_GENERATION_SUM_H
 #define STORAGE_GENERATION_SUM_H

@@ -60,7 +60,7 @@ typedef struct generation_info {
     generation_state state;
     bool active;
     bool held;       /* its tables lie in this store */
-    bool activate;   /* whoever serves should activate it */
+    bool activate;   /* the service should activate it */
     int64_t created; /* epoch seconds */
     unsigned char lineage[LINEAGE_BYTES];
     uint64_t seq;          /* the store's when the data was read */

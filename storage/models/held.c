@@ -234,7 +234,7 @@ static err_code drop_erased(store_write *w, const generation_info *info, err *e)
     gone_rows gone = {.users = info->users};
     bool changed = false;
     if (w->state.info.erased_seq <= info->seq) {
-        return ERR_OK; /* nobody was erased since the data was read */
+        return ERR_OK; /* no user was erased since the data was read */
     }
     err_code code = record_each(&w->reads, DB_USERS, 0, see_user, &gone, e);
     if (code == ERR_OK) {

@@ -34,7 +34,7 @@ struct live {
     view *next;        /* NULL outside of a change */
     item_tally *tally; /* (tally_rows) NULL outside of the load */
     size_t tally_rows;
-    uint32_t later_serial; /* serial of the last list of a later item; never goes back */
+    uint32_t later_serial; /* serial of the last list of a later item; never decreases */
     recommend_scratch *scratch;
     /* the heads of the lists (live_top.c): rows that the running op may have moved */
     size_t top_rows;

@@ -21,7 +21,7 @@
 #include "core/train/loop/train_state.h"
 #include "core/train/method/step.h"
 
-/* Of the time, a twentieth at most goes into checkpoints. */
+/* Spend at most a twentieth of the run time on checkpoints. */
 enum { SAVE_SHARE = 20, PROGRESS_STEPS = 8 };
 
 typedef struct training {

@@ -75,7 +75,7 @@ typedef struct saver {
     candidate *c;
 } saver;
 
-/* Keeps the last checkpoint, so that a candidate that does well goes on instead of anew. */
+/* Keeps the last checkpoint, so that a promising candidate continues instead of starting over. */
 static err_code save(void *ctx, const void *bytes, size_t count, err *e)
 {
     (void)e;
