@@ -120,6 +120,18 @@ $B/stair: $B/server/main.o $B/libstair.a
 	@echo "  LINK $@"
 	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# A node of the next version of writes, for the test of a cluster of two versions: the files that know
+# the number are compiled anew.
+next_o := $(patsubst %,$B/next/%.o,storage/log/op server/cluster/watch server/cluster/cluster)
+$B/stair-next: $B/server/main.o $(next_o) $B/libstair.a
+	@echo "  LINK $@"
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/next/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC   $< (next version)"
+	$Q$(CC) $(CPPFLAGS) -DSTAIR_OP_VERSION=3 $(CFLAGS) -c $< -o $@
+
 $B/libstair.a: $(lib_o)
 	@echo "  AR   $@"
 	$Qrm -f $@ && ar rcs $@ $^
@@ -260,7 +272,7 @@ e2e: all ## the real binary from outside, every answer checked against openapi.y
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e --jobs $(JOBS) $(call pick,$(wildcard tests/e2e/test_*.py))
 
 # One after the other: their networks have the same names, and they need the processors.
-cluster: all ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
+cluster: all $B/stair-next ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite cluster --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)

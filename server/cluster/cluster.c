@@ -138,6 +138,15 @@ static err_code connect_log(cluster *c, err *e)
     return ERR_OK;
 }
 
+/* A message that this stair cannot read stays the next one. */
+static void note_unreadable(cluster *c, err_code code, const char *why)
+{
+    bool unreadable = code == ERR_CONFLICT || code == ERR_CORRUPT;
+    pthread_mutex_lock(&c->mutex);
+    snprintf(c->unreadable, sizeof c->unreadable, "%s", unreadable ? why : "");
+    pthread_mutex_unlock(&c->mutex);
+}
+
 static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m, err *e)
 {
     slice fetched = {NULL, 0};
@@ -148,6 +157,7 @@ static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m,
     slice bytes = fetched.at != NULL ? fetched : m->bytes;
     rc = rc == ERR_OK ? writer_deliver(c->host.writer, bytes, slice_of(position), e) : rc;
     mem_free((char *)(uintptr_t)fetched.at);
+    note_unreadable(c, rc, e->text);
     if (rc == ERR_OK) {
         c->delivered = m->sequence;
     }
@@ -513,8 +523,9 @@ void cluster_tell(cluster *c, cluster_status *out)
     out->last = c->last > c->position ? c->last : c->position;
     out->lag_seconds = c->marked_ns != 0 ? 1e-9 * (double)(clock_ns() - c->marked_ns) : 0;
     out->nodes = out->connected ? c->node_count : 0;
-    out->stopped = c->stopped[0] != '\0';
-    snprintf(out->problem, sizeof out->problem, "%s", out->stopped ? c->stopped : c->problem);
+    const char *stopped = c->stopped[0] != '\0' ? c->stopped : c->unreadable;
+    out->stopped = stopped[0] != '\0';
+    snprintf(out->problem, sizeof out->problem, "%s", out->stopped ? stopped : c->problem);
     pthread_mutex_unlock(&c->mutex);
     out->ready = out->lag_seconds < LAG_SECONDS_MAX && !(out->stopped && out->last > out->position);
     if (out->problem[0] == '\0' && out->twin) {

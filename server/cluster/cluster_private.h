@@ -50,6 +50,7 @@ struct cluster {
                                   0: not behind */
     char problem[256];         /* why the log is not read */
     char stopped[128];         /* why nothing is applied */
+    char unreadable[128];      /* why the next message cannot be read */
     log_facts facts;           /* of the log, when it was last asked for */
     member nodes[MEMBERS_MAX]; /* (node_count) that live, as far as is known */
     size_t node_count;

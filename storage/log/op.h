@@ -37,9 +37,14 @@ typedef enum op_kind {
     OP_GENERATION_PRUNE = 11,    /* takes numbers away, never the active one */
 } op_kind;
 
+/* A test of nodes of two versions builds one with the next number. */
+#ifndef STAIR_OP_VERSION
+#define STAIR_OP_VERSION 2
+#endif
+
 enum {
-    OP_VERSION = 2, /* of the encoding and of what applying it does: a change of either is a new
-                       one */
+    OP_VERSION = STAIR_OP_VERSION, /* of the encoding and of what applying it does: a change of
+                       either is a new one */
     OP_ENTRIES_MAX = 10000,
     OP_REQUEST_ID_BYTES_MAX = 128,
     OP_LIST_BYTES_MAX = 32,
