@@ -116,7 +116,7 @@ static err_code connect_log(cluster *c, err *e)
         return err_nomem(e, "a connection");
     }
     atomic_init(&l->holders, 1);
-    err_code rc = link_open(&l->k, c->setup.options, e);
+    err_code rc = link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
     if (rc != ERR_OK) {
         mem_free(l);
         return rc;

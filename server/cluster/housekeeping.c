@@ -189,7 +189,7 @@ static err_code connect_up(housekeeping *h, int replicas, err *e)
         return ERR_OK;
     }
     disconnect(h);
-    err_code rc = link_open(&h->k, h->c->setup.options, e);
+    err_code rc = link_open(&h->k, h->c->setup.options, LINK_MAKE_MS, e);
     return rc == ERR_OK ? parcels_open(&h->blobs, h->k, h->c->setup.options->name, replicas, e)
                         : rc;
 }

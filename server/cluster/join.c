@@ -52,7 +52,7 @@ err_code cluster_join(const cluster_options *o, const log_identity *own, const c
     parcels *b = NULL;
     log_identity log;
     log_facts facts;
-    err_code rc = link_open(&k, o, e);
+    err_code rc = link_open(&k, o, LINK_MAKE_MS, e);
     rc = rc == ERR_OK ? log_stream_read(k, o->name, &log, &facts, e) : rc;
     rc = rc == ERR_OK ? parcels_open(&b, k, o->name, facts.replicas, e) : rc;
     rc = rc == ERR_OK ? take_newest(b, own, &log, &facts, dir, position, e) : rc;

@@ -109,7 +109,7 @@ static err_code connect_up(large *x, err *e)
     link_close(x->k);
     x->blobs = NULL;
     x->k = NULL;
-    err_code code = link_open(&x->k, x->c->setup.options, e);
+    err_code code = link_open(&x->k, x->c->setup.options, LINK_MAKE_MS, e);
     return code == ERR_OK
                ? parcels_open(&x->blobs, x->k, x->c->setup.options->name, x->c->facts.replicas, e)
                : code;

@@ -12,7 +12,6 @@
 
 enum {
     CONNECT_MS = 2000,
-    ASK_MS = 700,   /* an answer takes milliseconds, or there is no leader to give it */
     PING_MS = 1000, /* a server that answers no ping for so long, twice, is gone */
     WRITE_MS = 2000,
     CREDENTIALS_BYTES_MAX = 64 * 1024,
@@ -224,7 +223,7 @@ static err_code check_jetstream(const nats_link *k, err *e)
     return s == NATS_OK ? ERR_OK : link_error(k, s, code, "asking for JetStream", e);
 }
 
-err_code link_open(nats_link **out, const cluster_options *o, err *e)
+err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e)
 {
     natsOptions *options = NULL;
     jsOptions asking;
@@ -239,7 +238,7 @@ err_code link_open(nats_link **out, const cluster_options *o, err *e)
     rc = rc == ERR_OK && s != NATS_OK ? connect_error(s, e) : rc;
     natsOptions_Destroy(options);
     (void)jsOptions_Init(&asking);
-    asking.Wait = ASK_MS;
+    asking.Wait = ask_ms;
     if (rc == ERR_OK && natsConnection_JetStream(&k->stream, k->connection, &asking) != NATS_OK) {
         rc = err_nomem(e, "a connection");
     }

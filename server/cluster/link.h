@@ -29,7 +29,13 @@ typedef struct nats_link {
     char server[64];    /* its version */
 } nats_link;
 
-err_code link_open(nats_link **out, const cluster_options *o, err *e) ERR_CHECKED;
+/* How long JetStream may take to answer. What is only read takes milliseconds, or there is no
+ * leader to give it. Making a replicated stream takes its replicas' disks; a busy disk takes
+ * seconds. */
+enum { LINK_ASK_MS = 700, LINK_MAKE_MS = 10000 };
+
+/* link_open connects and looks at what the server is. `ask_ms`: of every later question. Blocks. */
+err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e) ERR_CHECKED;
 
 /* link_close accepts NULL. */
 void link_close(nats_link *k);

@@ -109,7 +109,7 @@ static err_code init_store(const cluster_arguments *a, store *s, log_identity *o
     }
     if (rc == ERR_OK) {
         store_lineage_text(info.lineage, own->lineage);
-        rc = link_open(&k, &a->cluster, e);
+        rc = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
     }
     rc = rc == ERR_OK ? make_log(a, k, own, e) : rc;
     rc = rc == ERR_OK ? set_position(s, "0", e) : rc;
@@ -210,7 +210,7 @@ static err_code status(const cluster_arguments *a, err *e)
     log_facts facts;
     char position[EXTERNAL_POSITION_MAX + 1];
     err_code rc = store_position(a, position, e);
-    rc = rc == ERR_OK ? link_open(&k, &a->cluster, e) : rc;
+    rc = rc == ERR_OK ? link_open(&k, &a->cluster, LINK_MAKE_MS, e) : rc;
     rc = rc == ERR_OK ? log_stream_read(k, a->cluster.name, &id, &facts, e) : rc;
     rc = rc == ERR_OK ? print_status(a, k, &id, &facts, position, e) : rc;
     link_close(k);

@@ -132,7 +132,7 @@ class Servers:
 
     def wait_ready(self, seconds=READY_SECONDS):
         end = time.monotonic() + seconds
-        while not all(one.healthy() for one in self.all):
+        while not (all(one.healthy() for one in self.all) and self.all_known()):
             for one in self.all:
                 if one.process.poll() is not None:
                     raise AssertionError(f"{one.name} ended:\n{one.log()[-3000:]}")
@@ -140,17 +140,31 @@ class Servers:
                 raise AssertionError("the NATS servers are not ready:\n" + self.all[0].log()[-3000:])
             time.sleep(0.05)
 
+    @staticmethod
+    def jsz(one, query=""):
+        """What a server tells of JetStream; {} where it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{one.host}:{one.monitor}/jsz{query}", timeout=2) as answer:
+                return json.load(answer)
+        except (urllib.error.URLError, ConnectionError, TimeoutError, socket.timeout):
+            return {}
+
+    def all_known(self):
+        """The leader of all streams knows every other server, so that replicas find their places."""
+        if len(self.all) == 1:
+            return True
+        for one in self.all:
+            others = self.jsz(one).get("meta_cluster", {}).get("replicas") or []
+            if sum(bool(other.get("current")) for other in others) == len(self.all) - 1:
+                return True
+        return False
+
     def stream_leader(self, stream):
         """Index of the server that leads a stream's replicas; None while there is none."""
         for i, one in enumerate(self.all):
             if one.process.poll() is not None:
                 continue
-            try:
-                with urllib.request.urlopen(f"http://{one.host}:{one.monitor}/jsz?streams=true&config=true",
-                                            timeout=2) as answer:
-                    accounts = json.load(answer).get("account_details") or []
-            except (urllib.error.URLError, ConnectionError, TimeoutError, socket.timeout):
-                continue
+            accounts = self.jsz(one, "?streams=true&config=true").get("account_details") or []
             for account in accounts:
                 for detail in account.get("stream_detail") or []:
                     leader = (detail.get("cluster") or {}).get("leader")
