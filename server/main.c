@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "core/common/blas.h"
 #include "core/common/mem.h"
 #include "server/cli/command.h"
 #include "server/cli/help.h"
@@ -125,6 +126,24 @@ static void spin_briefly(char **argv)
         (void)execv("/proc/self/exe", argv);
     }
 }
+
+/* What stands in .preinit_array runs before the constructors of all libraries. The sanitizers are
+ * not ready then, and need more address space than any limit leaves. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void refuse_small_limits(void)
+{
+    static const char text[] =
+        "stair: the limit of address space is too small to load the libraries: "
+        "raise it (ulimit -v, ulimit -d)\n";
+    if (!blas_can_load()) {
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+        _exit(EXIT_FAILURE);
+    }
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_constructors)(void) = refuse_small_limits;
+#endif
 
 static int unknown_command(const char *word)
 {

