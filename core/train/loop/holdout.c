@@ -76,7 +76,9 @@ static void set_aside(dataset *x, const dataset *d)
 static void put_together(dataset *x, const dataset *d)
 {
     memcpy(x->train, d->train, d->train_count * sizeof *x->train);
-    memcpy(x->train + d->train_count, d->valid, d->valid_count * sizeof *x->train);
+    if (d->valid_count > 0) { /* without any, the table is NULL */
+        memcpy(x->train + d->train_count, d->valid, d->valid_count * sizeof *x->train);
+    }
     x->train_count = pairs_sort(x->train, d->train_count + d->valid_count);
     x->valid_count = 0;
 }
