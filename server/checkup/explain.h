@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain: the configuration that `stair serve` would have here, what the store takes and what the
- * machine gives, one beside the other.
+ * explain: compares the configuration that `stair serve` would have on this machine with what the
+ * store needs and what the machine provides.
  *
- * Every comparison is a line; a line that is a warning wants something to be done and says what.
+ * Every comparison is one line. A line that is a warning says what to do.
  */
 #ifndef SERVER_EXPLAIN_H
 #define SERVER_EXPLAIN_H

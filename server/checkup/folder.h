@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * folder: whether a folder of the configuration can be written to, asked at the start, so that what
- * would fail later with a 500 is refused with the option's name.
+ * folder: checks at the start whether a configured folder is writable, so that a mistake is
+ * reported with the option's name instead of causing errors 500 later.
  */
 #ifndef SERVER_FOLDER_H
 #define SERVER_FOLDER_H

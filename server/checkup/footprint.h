@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * footprint: how much memory serving a store takes, from what the store holds.
+ * footprint: estimates how much memory serving a store takes, from the store's counts.
  *
- * An estimate by the tables that are kept, held against measurement: 1M items, 1M users and 19M
- * interactions without features: 1.7 GB here, 1.6 GB resident; 20,000 items with 384 and 64
- * features, 40,000 users, 600,000 interactions: 101 MB here, 126 MB resident, 92 MB of them not
- * the file's own pages.
+ * The estimate adds up the tables that are kept. Compared with measurements: 1M items, 1M users and
+ * 19M interactions without features: 1.7 GB estimated, 1.6 GB resident; 20,000 items with 384 and
+ * 64 features, 40,000 users, 600,000 interactions: 101 MB estimated, 126 MB resident, of which 92
+ * MB are not pages of the file.
  */
 #ifndef SERVER_FOOTPRINT_H
 #define SERVER_FOOTPRINT_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * in_child: work on a store that may be damaged, in a process of its own.
+ * in_child: runs work on a store that may be damaged in a child process.
  *
- * LMDB trusts the pages that it maps: on a damaged one it fails an assertion, reads beyond the file
- * or follows a number into nowhere, and all of these end the process. The parent outlives it and
- * tells what it died of.
+ * LMDB trusts the pages that it maps. On a damaged page it fails an assertion, reads beyond the
+ * file or follows a wrong number, and each of these ends the process. The parent survives and
+ * reports how the child died.
  */
 #ifndef SERVER_IN_CHILD_H
 #define SERVER_IN_CHILD_H

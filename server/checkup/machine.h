@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * machine: what the machine, the container and the shell allow to a process that serves a store.
+ * machine: the limits that the machine, the container and the shell set for a process that serves a
+ * store.
  *
- * Plain data, looked up once, so that what is made of it (server/checkup/explain.h) can be tried
- * with any machine. Not for the service's own use: it measures, and does not believe files.
+ * Plain data, collected once, so that server/checkup/explain.h can be tested with any machine. The
+ * service itself does not use it: it measures instead of trusting these files.
  */
 #ifndef SERVER_MACHINE_H
 #define SERVER_MACHINE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory_table: all memory that callers can cause, beside what the store itself takes.
+ * memory_table: all memory that callers can cause, in addition to the store's own.
  *
- * Every row is bounded by configuration, and the sum bounds them together. `stair check` prints the
- * table, the run-book explains it, and tests/e2e/test_memory.py tries to exceed it.
+ * Configuration bounds every row, so the sum is bounded too. `stair check` prints the table, the
+ * run-book explains it, and tests/e2e/test_memory.py tries to exceed it.
  */
 #ifndef SERVER_MEMORY_TABLE_H
 #define SERVER_MEMORY_TABLE_H

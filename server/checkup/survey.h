@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * survey: whether a service can open this store and live.
+ * survey: finds out whether a service can open this store without crashing.
  *
- * A child walks the pages of the store first (storage/maintenance/walk.h), for at most
- * SURVEY_SECONDS: a larger store is walked in part. A walk that is done costs about what reading
- * the branch and leaf pages costs, and the load that follows finds them in the page cache.
+ * First a child process reads the pages of the store (storage/maintenance/walk.h), for at most
+ * SURVEY_SECONDS, so a large store is read only in part. A complete walk costs about as much as
+ * reading the branch and leaf pages; the load that follows finds them in the page cache.
  */
 #ifndef SERVER_SURVEY_H
 #define SERVER_SURVEY_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encoder_options: where texts are encoded by another server, as entries of an option table.
+ * encoder_options: the options of an external encoder of texts.
  *
- * serve, import and encode have the same ones, so that one configuration file serves all three.
+ * serve, import and encode share them, so that one configuration file serves all three.
  */
 #ifndef SERVER_ENCODER_OPTIONS_H
 #define SERVER_ENCODER_OPTIONS_H

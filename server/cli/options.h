@@ -4,9 +4,10 @@
  *
  * A command lists its settings in one table; from it come the flag (--weight-decay), the
  * environment name (STAIR_WEIGHT_DECAY), the configuration-file key (weight_decay), the checks, the
- * --help text, the example file and the README's table. A flag beats the environment, that beats
- * the file, that beats the default. A bad value stops with its place and the range; so does an
- * unknown flag or file key. An unknown STAIR_* name only warns: orchestrators inject such.
+ * --help text, the example file and docs/configuration.md. A flag overrides the environment, which
+ * overrides the file, which overrides the default. A bad value is an error that names its place and
+ * the range; so is an unknown flag or file key. An unknown STAIR_* name causes only a warning,
+ * because orchestrators set such names.
  *
  * Values are written into the command's own plain struct, at the offset that the table names.
  * Texts are borrowed from argv, the environment or the option_values, so they live as long as

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of options as people read it: --help, the example file, the rows of the README.
- * All three come from the same entries, so none can fall behind the code.
+ * Prints the table of options: --help, the example file and the rows of docs/configuration.md. All
+ * three come from the same entries, so none can fall behind the code.
  */
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One value of one option, from text. What is wrong is told with its place and the range.
+ * Parses the text of one option value. An error names its place and the allowed range.
  */
 #include <ctype.h>
 #include <errno.h>

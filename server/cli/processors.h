@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * processors: what the control group and the affinity mask leave to this process.
+ * processors: how many processors the control group and the affinity mask allow this process.
  *
- * A container on a large machine sees all processors online and may use two; threads by that number
- * wait for each other. Both versions of the control groups are read, each group and those above it.
+ * A container on a large machine sees all processors online but may be allowed only two; with a
+ * thread for every processor, the threads would wait for each other. Both versions of control
+ * groups are read, for the group and for all groups above it.
  */
 #ifndef SERVER_PROCESSORS_H
 #define SERVER_PROCESSORS_H

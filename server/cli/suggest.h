@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * suggest: the name that somebody may have meant by one that does not exist. Thread-safe.
+ * suggest: finds the existing name that is closest to a mistyped one. Thread-safe.
  */
 #ifndef SERVER_SUGGEST_H
 #define SERVER_SUGGEST_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair eval: how good the lists are that the service would give, beside the baselines.
+ * stair eval: measures the lists that the service would return, and compares them with baselines.
  *
  * Every list comes from server/jobs/judge.h: what is measured here is what is served, over a view
  * without what is held out.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair import: files in the field's own shapes become the content of a store.
+ * stair import: turns files in common formats into the content of a store.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stair key new: makes a key, shows it once, keeps its hash. */
+/* stair key new: makes a key, prints it once and stores its hash. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

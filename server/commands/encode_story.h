@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encode_story: encoding with its progress told, for the commands that do it.
+ * encode_story: encodes texts and prints the progress, for the commands that encode.
  */
 #ifndef SERVER_ENCODE_STORY_H
 #define SERVER_ENCODE_STORY_H

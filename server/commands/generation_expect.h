@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_expect: what is said of a generation that an option names and the store lacks.
+ * generation_expect: the error message for a generation that an option names and the store lacks.
  */
 #ifndef SERVER_GENERATION_EXPECT_H
 #define SERVER_GENERATION_EXPECT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service: everything that `stair serve` runs, put together and taken apart in order.
+ * service: starts and stops all parts of `stair serve`, in order.
  *
  *     start   keys -> engine (store, live tables, writer, background) -> api -> http
  *     stop    not ready -> drain delay -> no new connections -> requests end -> training is

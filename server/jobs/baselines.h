@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * baselines: what the simple recommenders reach on the same interactions, and what to say of it.
+ * baselines: measures simple recommenders on the same interactions as a model, and says when one is
+ * ahead.
  *
  * One thread calls.
  */

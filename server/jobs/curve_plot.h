@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * curve_plot: a generation's learning curve as a picture, one SVG file without outside parts.
+ * curve_plot: draws a generation's learning curve as one self-contained SVG file.
  *
- * Upper panel: the validation metrics by epoch, the kept epoch marked; lower panel: the loss.
+ * The upper panel shows the validation metrics by epoch, with the kept epoch marked; the lower
+ * panel shows the loss.
  */
 #ifndef SERVER_CURVE_PLOT_H
 #define SERVER_CURVE_PLOT_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * judge: a generation's lists as the service makes them, for evaluations.
+ * judge: makes lists for evaluations exactly as the service does.
  *
- * The store is loaded into live tables as `stair serve` does it, and every list comes from
- * core/serve/query/recommend.h. For a judgement the tables hold what training learned from and
- * nothing of what is held out, which only masks; `served` loads everything, and gives the very
- * lists that the service would answer.
+ * The store is loaded into live tables as `stair serve` does, and every list comes from
+ * core/serve/query/recommend.h. For a judgement, the tables hold only what training learned from;
+ * held-out interactions are used only as masks. With `served`, everything is loaded, and the lists
+ * are those that the service would return.
  *
  * One thread calls; lists are made on `threads` OpenMP threads.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * progress: how far a long job has come, on standard error.
+ * progress: shows the progress of a long job on standard error.
  *
- * On a terminal a bar that is redrawn in place, with rate and time left; elsewhere a plain line
- * now and then. It never slows a job down: most calls return after one look at the clock.
- * One thread at a time.
+ * On a terminal it redraws a bar in place, with rate and time left; elsewhere it prints a plain
+ * line now and then. It never slows a job down: most calls return after reading the clock. One
+ * thread at a time.
  */
 #ifndef SERVER_PROGRESS_H
 #define SERVER_PROGRESS_H

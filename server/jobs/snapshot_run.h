@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot_run: copies of the live store, made in the background, one after the other.
+ * snapshot_run: makes copies of the live store in the background, one after the other.
  *
- * A name is a folder under snapshot_dir. What was asked for in this process is remembered with its
- * state; an older copy is done if its folder holds a whole store. Thread-safe.
+ * A copy's name is a folder under snapshot_dir. The state of copies requested from this process is
+ * kept in memory; an older copy counts as done if its folder holds a complete store. Thread-safe.
  */
 #ifndef SERVER_SNAPSHOT_RUN_H
 #define SERVER_SNAPSHOT_RUN_H

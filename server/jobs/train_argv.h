@@ -3,10 +3,10 @@
  * train_argv: turns what POST /model/train asks for into the command line of the child, or refuses
  * it.
  *
- * There is one list of options and ranges, that of `stair train`. An order is checked by doing what
- * the child will do with it: options_read over the same arguments and the same environment, then
- * train_request_make. So what is accepted here does not fail there for how it was asked, and every
- * fault has the text that the command line gives it, at the pointer of the body's member.
+ * There is only one list of options and ranges, that of `stair train`. A request is checked by
+ * doing what the child will do: options_read over the same arguments and environment, then
+ * train_request_make. So the child does not refuse what was accepted here, and every fault has the
+ * text of the command line, at the pointer of the body's member.
  *
  * Threading: one thread at a time for each struct.
  */

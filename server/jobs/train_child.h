@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_child: `stair train` as a process of its own, for POST /model/train.
+ * train_child: runs `stair train` as a child process, for POST /model/train.
  *
- * Spawned and never forked, as a process with threads and a map must not be; at low priority; with
- * two pipes: one for the lines of --progress-fd, one for everything it says.
+ * The child is spawned, because a process with threads and a memory map must not fork. It runs at
+ * low priority and has two pipes: one for the lines of --progress-fd, and one for everything that
+ * it prints.
  *
  * Threading: one thread at a time for each struct.
  */

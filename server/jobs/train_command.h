@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_command: what `stair train` and `stair tune` have in common: all but a table of options.
+ * train_command: what `stair train` and `stair tune` share: everything except their tables of
+ * options.
  */
 #ifndef SERVER_TRAIN_COMMAND_H
 #define SERVER_TRAIN_COMMAND_H

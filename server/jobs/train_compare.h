@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_compare: whether a trained model may take over from the active generation, by validation.
+ * train_compare: decides by validation whether a trained model may replace the active generation.
  *
- * Only like is compared: the same metric under the same protocol on interactions that neither model
- * has seen. Where both can still be measured on the validation split they are, over the same graph
- * and by the same rules (docs/model/evaluation.md).
- * Where one was refitted, so has seen these, the figures are taken that each had before its refit;
- * what was set aside for them depends on the users' own interactions alone
- * (core/train/loop/holdout.h). A figure that is missing is no figure: then nobody takes over
- * unasked, and `why` says so.
+ * Both must be measured alike: by the same metric, under the same protocol, on interactions that
+ * neither model has seen. If both can still be measured on the validation split, they are measured
+ * over the same graph by the same rules (docs/model/evaluation.md). If one was refitted, it has
+ * seen these interactions; then each model's figure from before its refit is used. What was set
+ * aside for those figures depends only on the users' own interactions (core/train/loop/holdout.h).
+ * If a figure is missing, the active generation stays unless the caller demands otherwise, and
+ * `why` says so.
  */
 #ifndef SERVER_TRAIN_COMPARE_H
 #define SERVER_TRAIN_COMPARE_H

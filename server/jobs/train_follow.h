@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_follow: a training that was started by a service ends with it, however the service ends.
+ * train_follow: ends a training when the service that started it has gone.
  *
- * A service that is killed cannot tell its child anything, but its end of the progress pipe closes.
- * PR_SET_PDEATHSIG is of no use here: it follows the thread that spawned, not the process.
+ * A killed service cannot tell its child anything, but its end of the progress pipe closes.
+ * PR_SET_PDEATHSIG is of no use: it reacts to the end of the thread that spawned the child, not of
+ * the process.
  */
 #ifndef SERVER_TRAIN_FOLLOW_H
 #define SERVER_TRAIN_FOLLOW_H

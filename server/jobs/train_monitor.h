@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_monitor: the hooks through which a training is seen, stopped and saved.
+ * train_monitor: the hooks through which a training reports progress, is stopped, and saves
+ * checkpoints.
  *
- * The bar goes to standard error; one line an epoch goes to --progress-fd, where a server that
- * started the training reads it ("epoch=3 epochs=500 loss=0.31 metric=NDCG@20 value=0.0346
- * left=12.5", what is not known left out, and "generation=4" at the end).
+ * The bar goes to standard error. One line per epoch goes to --progress-fd, which a server that
+ * started the training reads: "epoch=3 epochs=500 loss=0.31 metric=NDCG@20 value=0.0346 left=12.5",
+ * without the fields that are not known, and "generation=4" at the end.
  */
 #ifndef SERVER_TRAIN_MONITOR_H
 #define SERVER_TRAIN_MONITOR_H

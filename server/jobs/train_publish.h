@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_publish: how a trained model becomes a generation of the store, and when it takes over.
+ * train_publish: writes a trained model as a generation of the store, and decides whether to
+ * activate it.
  */
 #ifndef SERVER_TRAIN_PUBLISH_H
 #define SERVER_TRAIN_PUBLISH_H

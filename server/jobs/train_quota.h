@@ -2,9 +2,9 @@
 /*
  * train_quota: checks whether the generation that a training will write fits into the quota.
  *
- * Asked before the training, which may take hours, and again before it is written, as a server
- * beside goes on writing. Without it a generation would take what the quota keeps for the service,
- * reserve for deletions included. One thread calls.
+ * It is checked before the training, which may take hours, and again before the generation is
+ * written, because a running server goes on writing. Otherwise a generation could take the space
+ * that the quota keeps for the service, including the reserve for deletions. One thread calls.
  */
 #ifndef SERVER_TRAIN_ROOM_H
 #define SERVER_TRAIN_ROOM_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_report: what a training or an evaluation found, as lines for people.
+ * train_report: prints the results of a training or an evaluation for people.
  * server/runtime/model_json.h writes the same as JSON.
  *
- * Every figure comes with its protocol, what it masks and how many users were dropped, so that no
- * two numbers are compared that do not mean the same.
+ * Every figure comes with its protocol, what it masks and how many users were dropped, so that
+ * readers do not compare figures that mean different things.
  */
 #ifndef SERVER_TRAIN_REPORT_H
 #define SERVER_TRAIN_REPORT_H

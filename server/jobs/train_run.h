@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_run: a training as a child process, watched.
+ * train_run: runs trainings as child processes and tracks their state.
  *
- * The child is this binary again (`stair train`, server/jobs/train_child.h), so neither its
- * memory nor a crash of it is the server's. It tells its progress line by line on a pipe. When it
- * has left a generation that wants to be active, the propagator picks it up.
+ * The child is this binary again (`stair train`, server/jobs/train_child.h), so it has memory of
+ * its own, and a crash does not affect the server. It reports its progress line by line through a
+ * pipe. When it has left a generation that should become active, the propagator picks it up.
  *
  *     idle -> running -> done | failed | cancelled -> running ...
  *

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tune_report: what was tried and what was chosen, as lines on standard error and as JSON.
+ * tune_report: prints what a tuning tried and what it chose, as lines on standard error and as
+ * JSON.
  *
- * What was chosen is written as the options of `stair train` that ask for it, so that it can be
- * repeated, gone on with and put into a configuration. One thread calls.
+ * The choice is printed as options of `stair train`, so that it can be repeated, continued and put
+ * into a configuration. One thread calls.
  */
 #ifndef SERVER_TUNE_REPORT_H
 #define SERVER_TUNE_REPORT_H

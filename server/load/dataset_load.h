@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dataset_load: the store's interactions and features as what the trainer works on.
+ * dataset_load: reads the store's interactions and features into a data set for training.
  *
- * Rows are the store's rows, so a model's tables need no mapping: erased users and deleted items
- * are rows without pairs, deleted items are marked as gone. Only records with EDGE_IN_GRAPH count.
- * A pair that several records speak of (types) is in one split only, the lowest of theirs: training
- * before validation before test. Its weight is the largest of them and its time the latest.
+ * Rows are the store's rows, so a model's tables need no mapping. Erased users and deleted items
+ * are rows without pairs; deleted items are marked as gone. Only records with EDGE_IN_GRAPH count.
+ * If several records (types) exist for a pair, the pair is in one split only, the lowest of theirs:
+ * training before validation before test. Its weight is the largest of theirs and its time the
+ * latest.
  *
- * The pairs are of one moment, told by `origin`; features are read later, block by block in short
- * read transactions, so a training never holds up a live server's pages.
+ * The pairs are of one moment, recorded in `origin`. Features are read later, block by block in
+ * short read transactions, so a training never holds up a live server's pages.
  */
 #ifndef STORAGE_DATASET_LOAD_H
 #define STORAGE_DATASET_LOAD_H

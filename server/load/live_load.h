@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_load: the store's content into the live tables, and a generation into a base, at start.
+ * live_load: loads the store's content into the live tables, and a generation into a base, at the
+ * start.
  *
- * A few sweeps over LMDB's pages in key order, nothing looked up record by record: time is that of
- * reading the file. Beside a writer the caller sees to it that no op is applied between.
+ * It makes a few sweeps over LMDB's pages in key order and looks nothing up record by record, so it
+ * takes as long as reading the file. The caller makes sure that no op is applied meanwhile.
  */
 #ifndef STORAGE_LIVE_LOAD_H
 #define STORAGE_LIVE_LOAD_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * words_load: the stored items' texts, for fitting words and for encoding by them.
+ * words_load: reads the stored items' texts, to fit the vocabulary and to encode items.
  *
  * Items are read in short transactions of a few thousand rows, so that a training beside a live
- * server holds no page for long. An item that changes meanwhile is read as it is then.
+ * server holds no page for long. An item that changes meanwhile is read in its state at that
+ * moment.
  */
 #ifndef SERVER_WORDS_LOAD_H
 #define SERVER_WORDS_LOAD_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine: the store, the live tables, the writer and the background work, joined; no HTTP in it.
+ * engine: the whole service without HTTP: store, live tables, writer and background work.
  *
  * Opening reads the store into the live tables and starts the threads; from then on reads go to
  * engine_live and writes through engine_submit. Activating a generation loads and warms it in the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_base: a generation as it is in the store, made ready to serve.
+ * generation_base: loads a stored generation and makes it ready to serve.
  */
 #ifndef SERVER_GENERATION_BASE_H
 #define SERVER_GENERATION_BASE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_json: a generation as the JSON document that `stair generations --json` prints.
+ * generation_json: writes a generation as the JSON document that `stair generations --json` prints.
  */
 #ifndef SERVER_GENERATION_JSON_H
 #define SERVER_GENERATION_JSON_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_refit: whether a generation was trained on the validation interactions too.
+ * generation_refit: tells whether a generation was also trained on the validation interactions.
  *
- * Then its own validation figures are of the run before, and whoever measures it on them anew
- * measures what it learned by heart. The trainer's summary says so; nothing else in a store does.
+ * If so, its validation figures come from the run before the refit, and measuring it on these
+ * interactions again would measure what it has memorised. Only the trainer's summary records this.
  * Thread-safe.
  */
 #ifndef SERVER_GENERATION_REFIT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_wanted: which generations of the store may be served, and which one wants to be.
+ * generation_wanted: finds the generations of the store that may be served, and the one that should
+ * become active.
  *
  * Threading: thread-safe; each call takes one short read transaction.
  */

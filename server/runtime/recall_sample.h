@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recall_sample: how good the approximate search is on the shop's own users, now.
+ * recall_sample: measures the recall of the approximate search on the shop's own users, while
+ * serving.
  *
- * From time to time one user's list is made twice, as it is served and exactly; the share of the
- * exact list that the served one holds is the metric stair_ann_sampled_recall. One user after the
- * other, so that in time all kinds are seen. Where the index is exact the metric is 1.
+ * From time to time one user's list is made twice, as it is served and exactly. The share of the
+ * exact list that the served list contains is the metric stair_ann_sampled_recall. The users take
+ * turns, so all kinds of users are sampled over time. Where the index is exact, the metric is 1.
  *
  * Threading: one thread at a time.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * startup: the store's content into the live tables, and the model that it names beside it.
+ * startup: loads the store's content into the live tables, and the model that it names.
  *
- * Two threads, because a large shop's records and its vectors take about as long as each other and
- * know nothing of each other: the caller's fills the live tables, one of its own reads the
- * generation. What connects them (later items, the activation) comes after both.
+ * It uses two threads, because a large shop's records and its vectors take about equally long and
+ * are independent. The calling thread fills the live tables; another reads the generation. What
+ * connects them (later items, the activation) follows after both.
  */
 #ifndef SERVER_STARTUP_H
 #define SERVER_STARTUP_H

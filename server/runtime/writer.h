@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writer: the one thread that changes anything, behind a bounded queue.
+ * writer: the one thread that changes the store, behind a bounded queue.
  *
- * Requests reserve a place, then hand over a job and touch it no more until its `done` is called.
- * The thread takes all that waits, applies it in order in one transaction and commits once: under
- * load many requests share one fsync (group commit). After the commit the changes go to the live
- * tables, and only then are the jobs done. So an answer means: on disk, and visible to every read
- * that begins now.
+ * A request reserves a place, then hands over a job and does not touch it until its `done` is
+ * called. The thread takes all waiting jobs, applies them in order in one transaction and commits
+ * once, so under load many requests share one fsync (group commit). After the commit the changes
+ * are made to the live tables, and only then are the jobs done. So an answered write is on disk and
+ * visible to every read that begins after the answer.
  *
  *     submit -> waiting -> taken (apply_group: one commit) -> live_apply -> done -> released
  *

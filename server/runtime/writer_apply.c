@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the writer's thread does with the jobs that it took: one transaction and one commit for all
- * of them, the changes into the live tables, the answers. Everything here runs in that thread, but
- * for writer_job_release and writer_fail.
+ * writer_apply: how the writer's thread processes the jobs that it took: one transaction and one
+ * commit for all of them, then the live tables, then the answers. Everything here runs in that
+ * thread, except writer_job_release and writer_fail.
  */
 #include <stdio.h>
 #include <string.h>

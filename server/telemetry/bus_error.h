@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bus_error: what is said when the store's file ends before its pages do.
+ * bus_error: the message when the store's file ends before its pages do.
  *
- * data.mdb is read through memory, so a file that was cut short, or a disk that cannot read a page,
- * shows as SIGBUS in the midst of any read and not as an error of a call. Its size alone does not
- * tell beforehand: LMDB may leave free pages at the end unwritten.
+ * data.mdb is read through a memory map. So a file that was cut short, or a disk that cannot read a
+ * page, causes a SIGBUS in the middle of a read and not an error of a call. The file's size does
+ * not show it beforehand, because LMDB may leave free pages at the end unwritten.
  */
 #ifndef SERVER_BUS_ERROR_H
 #define SERVER_BUS_ERROR_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log_queue: lines of the log on their way to a descriptor that may not be read.
+ * log_queue: passes log lines to a thread that writes them, so that a blocked log blocks nothing
+ * else.
  *
- * A full pipe, a stopped terminal or a hanging disk blocks whoever writes to it. So a thread of its
- * own writes, out of a ring of LOG_QUEUE_BYTES; whoever has a line copies it there, and if there is
- * no room the line is dropped and counted. When there is room again a line says how many were lost.
+ * A full pipe, a stopped terminal or a hanging disk blocks whoever writes to it. So a separate
+ * thread writes, from a ring of LOG_QUEUE_BYTES. A line is copied into the ring; if there is no
+ * room, it is dropped and counted. When there is room again, a line says how many were lost.
  *
  * Threading: log_queue_put and log_queue_dropped from any thread; log_queue_start and
- * log_queue_stop from one. The lock is held for a copy of at most a line or a write's worth, never
+ * log_queue_stop from one. The lock is held for a copy of at most one line or one write, never
  * across I/O.
  */
 #ifndef SERVER_LOG_QUEUE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process_metrics: what the operating system says about this process: memory, processor time,
- * open files; and what was built. Read at each scrape from /proc.
+ * process_metrics: metrics about this process from the operating system (memory, processor time,
+ * open files) and about its build. Read from /proc at each scrape.
  */
 #ifndef SERVER_PROCESS_METRICS_H
 #define SERVER_PROCESS_METRICS_H

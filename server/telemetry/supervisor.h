@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * supervisor: what this process tells whoever started it and watches over it (sd_notify).
+ * supervisor: reports the state of the service to systemd (sd_notify).
  *
- * systemd, or another that speaks its protocol, names a datagram socket in NOTIFY_SOCKET and, with
- * a watchdog, an interval in WATCHDOG_USEC. Without them every call does nothing. What cannot be
- * delivered is not reported: it is the supervisor's own business.
+ * systemd, or another program that speaks its protocol, names a datagram socket in NOTIFY_SOCKET
+ * and, with a watchdog, an interval in WATCHDOG_USEC. Without them every call does nothing. A
+ * message that cannot be delivered is not reported.
  *
  *     status...  ready  (alive | status | reloading ... ready)...  stopping  alive...
  *
- * Only home of libsystemd. Thread-safe; a call is one datagram and does not block for long.
+ * The only user of libsystemd. Thread-safe; a call sends one datagram and does not block for long.
  */
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
