@@ -271,6 +271,13 @@ unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|threa
 e2e: all ## the real binary from outside, every answer checked against openapi.yaml (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e --jobs $(JOBS) $(call pick,$(wildcard tests/e2e/test_*.py))
 
+# A node with a fault in it, to see that the cluster's tests find it (tests/cluster/plant.py).
+$B/planted/%/stair: tests/cluster/plant.py $B/server/main.o $B/libstair.a
+	@echo "  PLANT $@"
+	$Qfor f in $$($(PYTHON) tests/cluster/plant.py $* $B/planted/$*); do \
+	  $(CC) -I. $(CPPFLAGS) $(CFLAGS) -c -o $${f%.c}.o $$f || exit 1; done
+	$Q$(CC) $(LDFLAGS) -o $@ $B/planted/$*/*.o $B/server/main.o $B/libstair.a $(LDLIBS)
+
 # One after the other: their networks have the same names, and they need the processors.
 cluster: all $B/stair-next ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite cluster --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults to plant into a node, so that the judge of its history can be seen to find them.
+
+    plant.py NAME FOLDER      writes the changed sources of that fault under FOLDER, and prints their names
+
+`make build/<variant>/planted/NAME/stair` compiles them and links them before the library, which lacks nothing
+else. A fault whose place in the sources is gone fails to plant: it has to follow them.
+"""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+FAULTS = {
+    # The first message after a start counts as applied.
+    "lose": [("server/cluster/cluster.c",
+              "    slice fetched = {NULL, 0};\n    char position[24];\n",
+              "    static bool started;\n"
+              "    if (!started && m->sequence > 20) {\n"
+              "        started = true;\n"
+              "        c->delivered = m->sequence;\n"
+              "        return ERR_OK;\n"
+              "    }\n"
+              "    slice fetched = {NULL, 0};\n    char position[24];\n")],
+    # Now and then a message is passed over, at another place on each node.
+    "skip": [("server/cluster/cluster.c",
+              "    slice fetched = {NULL, 0};\n    char position[24];\n",
+              "    static unsigned handed;\n"
+              "    handed = handed == 0 ? 1 + c->log.publisher[0] % 40u : handed;\n"
+              "    if (++handed % 40 == 0) {\n"
+              "        c->delivered = m->sequence;\n"
+              "        return ERR_OK;\n"
+              "    }\n"
+              "    slice fetched = {NULL, 0};\n    char position[24];\n")],
+    # A write is acknowledged when it is sent, with what is hoped to come of it.
+    "early": [("server/runtime/writer_flight.c",
+               "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n}\n\n/* load puts",
+               "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n"
+               "    uint64_t hoped = w->seq;\n"
+               "    for (writer_job *j = f->jobs, *next = NULL; j != NULL; j = next) {\n"
+               "        next = j->next;\n"
+               "        writer_group *g = writer_group_needed(1, 1);\n"
+               "        apply_result *r = &g->results[0];\n"
+               "        uint32_t count = j->op->count > 0 ? j->op->count : 1;\n"
+               "        r->entries = arena_alloc(&r->memory, count, sizeof *r->entries);\n"
+               "        r->entry_count = r->accepted = count;\n"
+               "        for (uint32_t i = 0; i < count; i++) {\n"
+               "            r->entries[i].outcome = APPLY_UPDATED;\n"
+               "        }\n"
+               "        r->seq = ++hoped;\n"
+               "        writer_finish_job(w, j, g, r);\n"
+               "    }\n"
+               "    f->jobs = NULL;\n"
+               "    flight_land(w, f);\n}\n\n/* load puts")],
+    # What is sent again is applied again, and each message is, some messages later.
+    "twice": [("storage/log/publishers.c",
+               "    if (rc != ERR_OK || !advance(&record, m->number)) {\n        *repeat = rc == ERR_OK;\n",
+               "    bool fresh = rc == ERR_OK && advance(&record, m->number);\n"
+               "    if (rc != ERR_OK || !fresh) {\n        *repeat = false;\n"),
+              ("server/cluster/publish.c", '#include "server/cluster/large.h"\n',
+               '#include "core/common/mem.h"\n#include "server/cluster/large.h"\n'),
+              ("server/cluster/publish.c",
+               "    s = s == NATS_OK ? natsConnection_PublishMsg(l->k->connection, m) : s;\n",
+               "    s = s == NATS_OK ? natsConnection_PublishMsg(l->k->connection, m) : s;\n"
+               "    static _Thread_local slice kept[8];\n"
+               "    static _Thread_local unsigned turn;\n"
+               "    slice *old = &kept[turn++ % 8];\n"
+               "    if (old->at != NULL) {\n"
+               "        (void)natsConnection_Publish(l->k->connection, c->subject, old->at, (int)old->length);\n"
+               "        mem_free((char *)(uintptr_t)old->at);\n"
+               "    }\n"
+               "    char *copy = mem_array(bytes.length, 1);\n"
+               "    *old = (slice){copy, copy != NULL ? bytes.length : 0};\n"
+               "    memcpy(copy, bytes.at, old->length);\n")],
+}
+
+
+def planted(name):
+    """The changed sources, by path."""
+    changed = {}
+    for path, old, new in FAULTS[name]:
+        if path not in changed:
+            with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+                changed[path] = f.read()
+        if changed[path].count(old) != 1:
+            sys.exit(f"plant.py: {name}: the place in {path} is gone:\n{old}")
+        changed[path] = changed[path].replace(old, new)
+    return changed
+
+
+def main():
+    name, folder = sys.argv[1:]
+    for path, text in planted(name).items():
+        target = os.path.join(folder, path.replace("/", "_"))
+        os.makedirs(folder, exist_ok=True)
+        with open(target, "w", encoding="utf-8") as f:
+            f.write(text)
+        print(target)
+
+
+if __name__ == "__main__":
+    main()
