@@ -55,7 +55,8 @@ class Processors(harness.TestCase):
             return subprocess.run([*wrap, harness.STAIR, *command, "--store", store], check=True, text=True,
                                   capture_output=True, stdin=subprocess.DEVNULL, env=environment).stdout
 
-        self.assertIn('"threads":1', output("train", "--epochs", "1", "--json").replace(" ", ""))
+        for command in (("train", "--epochs", "1"), ("tune", "--budget-epochs", "5", "--epochs", "1")):
+            self.assertIn('"threads":1', output(*command, "--json").replace(" ", ""))
         self.assertIn("processors: 1 for 1 threads of requests", output("check", "--json"))
         with harness.Server(store, wrap=wrap) as server:
             names = comms(server.process.pid)
