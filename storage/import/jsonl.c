@@ -12,6 +12,7 @@ struct jsonl {
     text_source *source;
     char *buffer; /* (BUFFER_BYTES) read ahead: buffer[from, to) */
     size_t from, to;
+    char line_end; /* CR where the file has no LF */
     char *text;
     size_t length, capacity;
     uint64_t line;
@@ -27,6 +28,10 @@ err_code jsonl_open(jsonl **out, text_source *source, err *e)
         return err_nomem(e, "a reader of JSON lines");
     }
     j->source = source;
+    slice ahead = text_source_ahead(source);
+    bool mac = memchr(ahead.at, '\n', ahead.length) == NULL &&
+               memchr(ahead.at, '\r', ahead.length) != NULL;
+    j->line_end = mac ? '\r' : '\n';
     j->capacity = 4096;
     j->buffer = mem_array(BUFFER_BYTES, 1);
     j->text = mem_array(j->capacity, 1);
@@ -94,7 +99,7 @@ static err_code read_line(jsonl *j, bool *end, err *e)
         }
         *end = false;
         const char *at = j->buffer + j->from;
-        stop = memchr(at, '\n', j->to - j->from);
+        stop = memchr(at, j->line_end, j->to - j->from);
         size_t count = stop != NULL ? (size_t)(stop - at) : j->to - j->from;
         j->from += count + (stop != NULL);
         err_code code = add_bytes(j, at, count, &too_long, e);

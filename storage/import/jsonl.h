@@ -2,9 +2,9 @@
 /*
  * jsonl: a file of JSON documents, one a line.
  *
- * Empty lines are skipped; CRLF is accepted. Members given twice, invalid
- * UTF-8 and anything after the document are errors, with path, line and column. Memory is one
- * line, of at most JSONL_LINE_BYTES_MAX. One thread at a time per reader.
+ * Empty lines are skipped; CRLF is accepted, and CR alone where the file has no LF. Members given
+ * twice, invalid UTF-8 and anything after the document are errors, with path, line and column.
+ * Memory is one line, of at most JSONL_LINE_BYTES_MAX. One thread at a time per reader.
  */
 #ifndef STORAGE_JSONL_H
 #define STORAGE_JSONL_H
