@@ -122,27 +122,27 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
         (json_int_t)report->log_entries, "problems", (json_int_t)report->problems, "list", t->list,
         "warnings", t->warnings, "notes", t->notes, "complete", 1, "repaired", t->repaired);
     t->place->printed = true;
-    err_code rc = result_json(out, JSON_COMPACT, "the report", e);
+    err_code code = result_json(out, JSON_COMPACT, "the report", e);
     json_decref(out);
-    return rc;
+    return code;
 }
 
 static err_code check_all(const check_arguments *a, store *s, const check_options *options, told *t,
                           err *e)
 {
     check_report report;
-    err_code rc = check_run(s, options, &report, e);
-    if (rc == ERR_OK) {
-        rc = print_report(a, s, &report, t, e);
+    err_code code = check_run(s, options, &report, e);
+    if (code == ERR_OK) {
+        code = print_report(a, s, &report, t, e);
     }
-    if (rc == ERR_OK && report.problems > 0) {
-        rc = err_set(e, ERR_CORRUPT,
-                     "the store %s has %llu problems: %srestore a snapshot, or export "
-                     "and import what can be read",
-                     a->store, (unsigned long long)report.problems,
-                     a->repair ? "" : "try stair check --repair, which drops no content; else ");
+    if (code == ERR_OK && report.problems > 0) {
+        code = err_set(e, ERR_CORRUPT,
+                       "the store %s has %llu problems: %srestore a snapshot, or export "
+                       "and import what can be read",
+                       a->store, (unsigned long long)report.problems,
+                       a->repair ? "" : "try stair check --repair, which drops no content; else ");
     }
-    return rc;
+    return code;
 }
 
 /* That a user is there is no failure: the question was where. */
@@ -150,25 +150,25 @@ static err_code check_one_user(const check_arguments *a, store *s, const check_o
                                told *t, err *e)
 {
     uint64_t places = 0;
-    err_code rc = check_user(s, slice_of(a->user), options, &places, e);
-    if (rc == ERR_OK && a->json) {
+    err_code code = check_user(s, slice_of(a->user), options, &places, e);
+    if (code == ERR_OK && a->json) {
         json_t *out = json_pack("{s:s,s:I,s:O}", "user", a->user, "places", (json_int_t)places,
                                 "list", t->list);
-        rc = out != NULL ? result_json(out, JSON_COMPACT, "the answer", e)
-                         : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
+        code = out != NULL ? result_json(out, JSON_COMPACT, "the answer", e)
+                           : err_set(e, ERR_INVALID, "--user: not valid UTF-8");
         json_decref(out);
-    } else if (rc == ERR_OK) {
+    } else if (code == ERR_OK) {
         printf("%llu places\n", (unsigned long long)places);
     }
-    return rc;
+    return code;
 }
 
 static err_code print_digest(const check_arguments *a, store *s, err *e)
 {
     store_digest digest;
-    err_code rc = digest_read(s, interrupt_requested, NULL, &digest, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = digest_read(s, interrupt_requested, NULL, &digest, e);
+    if (code != ERR_OK) {
+        return code;
     }
     const char *position = digest.position[0] != '\0' ? digest.position : "-";
     if (!a->json) {
@@ -178,9 +178,9 @@ static err_code print_digest(const check_arguments *a, store *s, err *e)
     json_t *out =
         json_pack("{s:s,s:I,s:s,s:I}", "position", position, "seq", (json_int_t)digest.seq, "hash",
                   digest.hash, "records", (json_int_t)digest.records);
-    rc = result_json(out, JSON_COMPACT, "the digest", e);
+    code = result_json(out, JSON_COMPACT, "the digest", e);
     json_decref(out);
-    return rc;
+    return code;
 }
 
 static void at(void *ctx, const char *database)
@@ -196,12 +196,14 @@ static err_code open_to_repair(store **s, const check_arguments *a, told *t, err
         .mended = mended, .at = at, .ctx = t, .cancelled = interrupt_requested};
     uint64_t count = 0;
     t->repaired = json_array();
-    err_code rc = store_open(s, a->store, &how, e);
-    rc = rc == ERR_OK ? repair_run(*s, &options, &count, e) : rc;
-    if (rc == ERR_OK && count == 0 && !a->json) {
+    err_code code = store_open(s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = repair_run(*s, &options, &count, e);
+    }
+    if (code == ERR_OK && count == 0 && !a->json) {
         puts("nothing was repaired");
     }
-    return rc;
+    return code;
 }
 
 static err_code look(void *ctx, child_place *place, err *e)
@@ -216,18 +218,18 @@ static err_code look(void *ctx, child_place *place, err *e)
     check_options options = {
         .problem = tell, .at = at, .ctx = &t, .cancelled = interrupt_requested};
     store_options how = {.mode = STORE_READ, .now = clock_now()};
-    err_code rc = a->repair ? open_to_repair(&s, a, &t, e) : recover_open(&s, a->store, &how, e);
-    if (rc == ERR_OK) {
-        rc = a->digest         ? print_digest(a, s, e)
-             : a->user != NULL ? check_one_user(a, s, &options, &t, e)
-                               : check_all(a, s, &options, &t, e);
+    err_code code = a->repair ? open_to_repair(&s, a, &t, e) : recover_open(&s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = a->digest         ? print_digest(a, s, e)
+               : a->user != NULL ? check_one_user(a, s, &options, &t, e)
+                                 : check_all(a, s, &options, &t, e);
     }
     store_close(s);
     json_decref(t.list);
     json_decref(t.warnings);
     json_decref(t.notes);
     json_decref(t.repaired);
-    return rc;
+    return code;
 }
 
 /* In place of a report that the damage cut short. */
@@ -252,11 +254,11 @@ static err_code run(const command_call *call, err *e)
                        .run = look,
                        .ctx = &given,
                        .last = &last};
-    err_code rc = in_child(&work, e);
-    if (rc == ERR_CORRUPT && given.json && !last.printed) {
+    err_code code = in_child(&work, e);
+    if (code == ERR_CORRUPT && given.json && !last.printed) {
         print_incomplete(e->text);
     }
-    return rc;
+    return code;
 }
 
 const command cmd_check = {.name = "check",

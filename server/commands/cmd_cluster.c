@@ -71,12 +71,12 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
     log_identity id;
     log_facts facts;
     err why = ERR_INIT;
-    err_code rc = log_stream_read(k, a->cluster.name, &id, &facts, &why);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = log_stream_read(k, a->cluster.name, &id, &facts, &why);
+    if (code == ERR_NOT_FOUND) {
         return log_stream_create(k, &a->cluster, own, e);
     }
-    if (rc != ERR_OK) {
-        return err_set(e, rc, "%s", why.text);
+    if (code != ERR_OK) {
+        return err_set(e, code, "%s", why.text);
     }
     if (strcmp(id.lineage, own->lineage) == 0 && facts.last == 0) {
         return log_stream_expect(own, 0, &id, &facts, e);
@@ -91,31 +91,31 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
 static err_code put_first(const cluster_arguments *a, const nats_link *k, store *s, err *e)
 {
     parcels *b = NULL;
-    err_code rc = parcels_open(&b, k, a->cluster.name, (int)a->cluster.replicas, e);
-    rc = rc == ERR_OK ? snapshots_put(b, s, 0, clock_now(), e) : rc;
+    err_code code = parcels_open(&b, k, a->cluster.name, (int)a->cluster.replicas, e);
+    if (code == ERR_OK) {
+        code = snapshots_put(b, s, 0, clock_now(), e);
+    }
     parcels_close(b);
-    return rc == ERR_OK ? rc : err_context(e, "the cluster is made, but not its first snapshot");
+    return code == ERR_OK ? code
+                          : err_context(e, "the cluster is made, but not its first snapshot");
 }
 
 static err_code init_store(const cluster_arguments *a, store *s, log_identity *own, err *e)
 {
     store_info info;
     nats_link *k = NULL;
-    err_code rc = store_stat(s, &info, e);
-    if (rc == ERR_OK && info.external[0] != '\0') {
-        rc = err_set(e, ERR_CONFLICT,
-                     "this store belongs to a cluster already, at position %s of its log",
-                     info.external);
+    err_code code = store_stat(s, &info, e);
+    if (code == ERR_OK && info.external[0] != '\0') {
+        code = err_set(e, ERR_CONFLICT,
+                       "this store belongs to a cluster already, at position %s of its log",
+                       info.external);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         store_lineage_text(info.lineage, own->lineage);
         rc = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
     }
-    rc = rc == ERR_OK ? make_log(a, k, own, e) : rc;
-    rc = rc == ERR_OK ? set_position(s, "0", e) : rc;
-    rc = rc == ERR_OK ? put_first(a, k, s, e) : rc;
     link_close(k);
-    return rc;
+    return code;
 }
 
 static err_code init(const cluster_arguments *a, err *e)
@@ -124,12 +124,16 @@ static err_code init(const cluster_arguments *a, err *e)
     log_identity own;
     char name[LOG_NAME_MAX];
     const store_options how = {.mode = STORE_OWNER, .now = clock_now()};
-    err_code rc = identity_set(&own, a->interaction_types, &a->encoder, e);
-    rc = rc == ERR_OK ? recover_open(&s, a->store, &how, e) : rc;
-    rc = rc == ERR_OK ? init_store(a, s, &own, e) : rc;
+    err_code code = identity_set(&own, a->interaction_types, &a->encoder, e);
+    if (code == ERR_OK) {
+        code = recover_open(&s, a->store, &how, e);
+    }
+    if (code == ERR_OK) {
+        code = init_store(a, s, &own, e);
+    }
     store_close(s);
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     log_stream_name(a->cluster.name, name);
     if (a->json) {
@@ -148,14 +152,16 @@ static err_code join(const cluster_arguments *a, err *e)
 {
     log_identity own;
     uint64_t position = 0;
-    err_code rc = identity_set(&own, a->interaction_types, &a->encoder, e);
-    rc = rc == ERR_OK ? cluster_join(&a->cluster, &own, a->store, &position, e) : rc;
-    if (rc == ERR_OK && a->json) {
+    err_code code = identity_set(&own, a->interaction_types, &a->encoder, e);
+    if (code == ERR_OK) {
+        code = cluster_join(&a->cluster, &own, a->store, &position, e);
+    }
+    if (code == ERR_OK && a->json) {
         printf("{\"position\":%" PRIu64 "}\n", position);
-    } else if (rc == ERR_OK) {
+    } else if (code == ERR_OK) {
         printf("%s: a store of the cluster, at %" PRIu64 " of its log\n", a->store, position);
     }
-    return rc;
+    return code;
 }
 
 /* --- status --- */
@@ -170,13 +176,15 @@ static err_code store_position(const cluster_arguments *a, char out[EXTERNAL_POS
     if (a->store == NULL) {
         return ERR_OK;
     }
-    err_code rc = recover_open(&s, a->store, &how, e);
-    rc = rc == ERR_OK ? store_stat(s, &info, e) : rc;
+    err_code code = recover_open(&s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = store_stat(s, &info, e);
+    }
     store_close(s);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         memcpy(out, info.external, sizeof info.external);
     }
-    return rc;
+    return code;
 }
 
 static err_code print_status(const cluster_arguments *a, const nats_link *k, const log_identity *id,
@@ -198,9 +206,9 @@ static err_code print_status(const cluster_arguments *a, const nats_link *k, con
                   "lineage", id->lineage, "led", facts->led, "replicas", facts->replicas, "first",
                   (json_int_t)first, "last", (json_int_t)last, "bytes", (json_int_t)facts->bytes,
                   "position", position[0] != '\0' ? position : NULL);
-    err_code rc = result_json(document, JSON_COMPACT, "the status", e);
+    err_code code = result_json(document, JSON_COMPACT, "the status", e);
     json_decref(document);
-    return rc;
+    return code;
 }
 
 static err_code status(const cluster_arguments *a, err *e)
@@ -214,7 +222,7 @@ static err_code status(const cluster_arguments *a, err *e)
     rc = rc == ERR_OK ? log_stream_read(k, a->cluster.name, &id, &facts, e) : rc;
     rc = rc == ERR_OK ? print_status(a, k, &id, &facts, position, e) : rc;
     link_close(k);
-    return rc;
+    return code;
 }
 
 static err_code run(const command_call *call, err *e)
@@ -231,14 +239,16 @@ static err_code run(const command_call *call, err *e)
     if ((initialise || joins) && a->store == NULL) {
         return command_usage(call, e, "--store: required");
     }
-    err_code rc = cluster_options_check(&a->cluster, e);
-    rc = rc == ERR_OK ? encoder_options_check(&a->encoder, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = cluster_options_check(&a->cluster, e);
+    if (code == ERR_OK) {
+        code = encoder_options_check(&a->encoder, e);
+    }
+    if (code != ERR_OK) {
         return command_usage(call, e, "%s", e->text);
     }
-    rc = initialise ? init(a, e) : joins ? join(a, e) : status(a, e);
+    code = initialise ? init(a, e) : joins ? join(a, e) : status(a, e);
     link_end();
-    return rc;
+    return code;
 }
 
 const command cmd_cluster = {.name = "cluster",

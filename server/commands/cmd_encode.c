@@ -38,9 +38,12 @@ static err_code run(const command_call *call, err *e)
     }
     err_code code = encoder_options_check(&a->encoder, e);
     *call->usage = code == ERR_INVALID;
-    code = code == ERR_OK ? recover_open(&s, a->store, &how, e) : code;
-    code =
-        code == ERR_OK ? encode_story_run(s, &a->encoder, a->replace, a->json, &report, e) : code;
+    if (code == ERR_OK) {
+        code = recover_open(&s, a->store, &how, e);
+    }
+    if (code == ERR_OK) {
+        code = encode_story_run(s, &a->encoder, a->replace, a->json, &report, e);
+    }
     store_close(s);
     if (code == ERR_OK && a->json) {
         printf("{\"encoded\":%llu,\"refused\":%llu,\"failures\":%llu,\"pending\":%llu}\n",

@@ -213,7 +213,9 @@ static err_code load(job *j, err *e)
     if (code == ERR_OK) {
         code = generation_read_refitted(j->s, j->generation, &j->refit, e);
     }
-    code = code == ERR_OK ? derive(j, e) : code;
+    if (code == ERR_OK) {
+        code = derive(j, e);
+    }
     judge_options o = {.s = j->s,
                        .d = j->judged,
                        .generation = j->generation,
@@ -284,12 +286,16 @@ static err_code measure(job *j, err *e)
     eval_lister lists = judge_lister(j->judge);
     err_code code =
         is_given(j) ? judge_lister_given(&lists, j->judge, j->judged, false, e) : ERR_OK;
-    code = code == ERR_OK ? eval_run(&j->stair, j->judged, &o, &lists, e) : code;
+    if (code == ERR_OK) {
+        code = eval_run(&j->stair, j->judged, &o, &lists, e);
+    }
     if (code == ERR_OK && j->stair.users == 0) {
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
                        j->a->store, split_judged(j));
     }
-    code = code == ERR_OK && j->a->given == 1 ? measure_similar(j, e) : code;
+    if (code == ERR_OK && j->a->given == 1) {
+        code = measure_similar(j, e);
+    }
     baselines_ask ask = {
         .d = j->judged, .options = &j->options, .threads = j->threads, .given = is_given(j)};
     memcpy(ask.wanted, j->wanted, sizeof ask.wanted);
@@ -311,7 +317,9 @@ static err_code answer_all(job *j, err *e)
             count += view_user_id(v, (uint32_t)row).at != NULL;
         }
         code = interrupt_requested(NULL) ? err_set(e, ERR_CANCELLED, "stopped") : code;
-        code = code == ERR_OK ? judge_answers(j->judge, users, count, k, lists, found, e) : code;
+        if (code == ERR_OK) {
+            code = judge_answers(j->judge, users, count, k, lists, found, e);
+        }
         for (size_t i = 0; code == ERR_OK && i < count; i++) {
             write_list(j, users[i], i, lists + i * k, found[i]);
         }
@@ -483,9 +491,13 @@ static err_code run(const command_call *call, err *e)
         code = j->a->served ? answer_all(j, e) : measure(j, e);
     }
     err_code closed = close_output(j->per_user, j->a->per_user, e);
-    code = code == ERR_OK ? closed : code;
+    if (code == ERR_OK) {
+        code = closed;
+    }
     closed = close_output(j->topk, j->a->topk, e);
-    code = code == ERR_OK ? closed : code;
+    if (code == ERR_OK) {
+        code = closed;
+    }
     if (code == ERR_OK && !j->a->served) {
         code = tell(j, e);
     }

@@ -68,23 +68,23 @@ static err_code alter(const generations_arguments *a, err *e)
 {
     store *s = NULL;
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
-    err_code rc = recover_open(&s, a->store, &how, e);
-    if (rc == ERR_CONFLICT) {
+    err_code code = recover_open(&s, a->store, &how, e);
+    if (code == ERR_CONFLICT) {
         return err_context(e, a->prune >= 0 ? "pruning needs the folder for itself"
                                             : "beside a server use POST /model/activate");
     }
-    if (rc == ERR_OK && a->activate >= 0) {
-        rc = generation_switch(s, (uint32_t)a->activate, clock_now(), e);
+    if (code == ERR_OK && a->activate >= 0) {
+        code = generation_switch(s, (uint32_t)a->activate, clock_now(), e);
     }
-    if (rc == ERR_OK && a->prune >= 0) {
+    if (code == ERR_OK && a->prune >= 0) {
         uint32_t removed = 0;
-        rc = generation_prune(s, (uint32_t)a->prune, clock_now(), &removed, e);
-        if (rc == ERR_OK) {
+        code = generation_prune(s, (uint32_t)a->prune, clock_now(), &removed, e);
+        if (code == ERR_OK) {
             fprintf(result_stream(a->json), "removed %u\n", removed);
         }
     }
     store_close(s);
-    return rc;
+    return code;
 }
 
 /* With what a figure means: no two are compared that do not mean the same. */
@@ -124,12 +124,12 @@ static err_code read_list(store *s, arena *memory, const generation_info **out, 
                           err *e)
 {
     store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_list(r, memory, out, count, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_list(r, memory, out, count, e);
         store_read_end(r);
     }
-    return rc;
+    return code;
 }
 
 /* Which one --plot draws; 0 if there is none. */
@@ -153,11 +153,15 @@ static err_code plot(const generations_arguments *a, store *s, const generation_
     if (number == 0) {
         return err_set(e, ERR_NOT_FOUND, "no generation to plot; stair train makes one");
     }
-    err_code rc = generation_expect(s, number, e);
-    rc = rc == ERR_OK ? model_describe(s, number, &m, e) : rc;
-    rc = rc == ERR_OK ? curve_plot_write(a->plot, number, m, e) : rc;
+    err_code code = generation_expect(s, number, e);
+    if (code == ERR_OK) {
+        code = model_describe(s, number, &m, e);
+    }
+    if (code == ERR_OK) {
+        code = curve_plot_write(a->plot, number, m, e);
+    }
     model_free(m);
-    return rc;
+    return code;
 }
 
 static err_code show(const generations_arguments *a, err *e)
@@ -169,44 +173,46 @@ static err_code show(const generations_arguments *a, err *e)
     store_options how = {.mode = STORE_READ, .now = clock_now()};
     json_t *all = json_array();
     arena_init(&memory, LIST_BYTES_MAX);
-    err_code rc = recover_open(&s, a->store, &how, e);
-    rc = rc == ERR_OK ? read_list(s, &memory, &infos, &count, e) : rc;
-    if (rc == ERR_OK && !a->json) {
+    err_code code = recover_open(&s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = read_list(s, &memory, &infos, &count, e);
+    }
+    if (code == ERR_OK && !a->json) {
         printf("generation  state     created                   users      items       MiB"
                "   best\n");
     }
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         model *m = NULL;
         if (infos[i].held) {
-            rc = model_describe(s, infos[i].number, &m, e);
-            rc = rc == ERR_NOT_FOUND ? ERR_OK : rc;
+            code = model_describe(s, infos[i].number, &m, e);
+            code = code == ERR_NOT_FOUND ? ERR_OK : code;
         }
-        if (rc == ERR_OK && !a->json) {
+        if (code == ERR_OK && !a->json) {
             print_line(&infos[i], m);
-        } else if (rc == ERR_OK) {
+        } else if (code == ERR_OK) {
             json_array_append_new(all, generation_json_new(&infos[i], m));
         }
         model_free(m);
     }
-    if (rc == ERR_OK && a->plot != NULL) {
-        rc = plot(a, s, infos, count, e);
+    if (code == ERR_OK && a->plot != NULL) {
+        code = plot(a, s, infos, count, e);
     }
-    if (rc == ERR_OK && a->json) {
+    if (code == ERR_OK && a->json) {
         json_t *document = json_pack("{s:O}", "generations", all);
-        rc = result_json(document, JSON_COMPACT, "the list", e);
+        code = result_json(document, JSON_COMPACT, "the list", e);
         json_decref(document);
     }
     json_decref(all);
     arena_fini(&memory);
     store_close(s);
-    return rc;
+    return code;
 }
 
 static err_code run(const command_call *call, err *e)
 {
     const generations_arguments *a = call->options;
-    err_code rc = a->activate >= 0 || a->prune >= 0 ? alter(a, e) : ERR_OK;
-    return rc == ERR_OK ? show(a, e) : rc;
+    err_code code = a->activate >= 0 || a->prune >= 0 ? alter(a, e) : ERR_OK;
+    return code == ERR_OK ? show(a, e) : code;
 }
 
 const command cmd_generations = {.name = "generations",

@@ -449,8 +449,12 @@ static err_code run(const command_call *call, err *e)
     }
     if (code == ERR_OK) {
         code = interaction_types_parse(&types, a->types, e);
-        code = code == ERR_OK ? import_check(&options, e) : code;
-        code = code == ERR_OK ? encoder_options_check(&a->encoder, e) : code;
+        if (code == ERR_OK) {
+            code = import_check(&options, e);
+        }
+        if (code == ERR_OK) {
+            code = encoder_options_check(&a->encoder, e);
+        }
         *call->usage = code == ERR_INVALID;
     }
     return code == ERR_OK ? import_into(a, &options, e) : code;

@@ -57,9 +57,9 @@ static err_code run(const command_call *call, err *e)
         name = made;
     }
     char key[KEY_TEXT_MAX];
-    err_code rc = key_make(o->keys, name, role, key, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = key_make(o->keys, name, role, key, e);
+    if (code != ERR_OK) {
+        return code;
     }
     if (o->json) {
         printf("{\"name\":\"%s\",\"role\":\"%s\",\"key\":\"%s\"}\n", name, api_role_name(role),

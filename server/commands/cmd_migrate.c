@@ -23,9 +23,9 @@ static err_code run(const command_call *call, err *e)
 {
     const migrate_arguments *a = call->options;
     migrate_report report;
-    err_code rc = migrate_store(a->store, &report, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = migrate_store(a->store, &report, e);
+    if (code != ERR_OK) {
+        return code;
     }
     if (a->json) {
         printf("{\"from\":%u,\"to\":%d,\"dropped\":%llu}\n", report.from, STORE_FORMAT,

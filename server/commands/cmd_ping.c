@@ -151,27 +151,27 @@ static err_code run(const command_call *call, err *e)
     const ping_options *o = call->options;
     address at;
     line l = {.fd = -1, .deadline = clock_seconds() + o->timeout};
-    err_code rc = address_parse(&at, o->listen, e);
-    if (rc != ERR_OK) {
+    err_code code = address_parse(&at, o->listen, e);
+    if (code != ERR_OK) {
         *call->usage = true;
         (void)err_context(e, "--listen");
-        return rc;
+        return code;
     }
-    rc = address_connect(&at, (unsigned)o->timeout, &l.fd, e);
-    if (rc != ERR_OK) {
-        return rc;
+    code = address_connect(&at, (unsigned)o->timeout, &l.fd, e);
+    if (code != ERR_OK) {
+        return code;
     }
     if (o->tls_certificate != NULL) {
-        rc = line_secure(&l, e);
+        code = line_secure(&l, e);
     }
-    if (rc == ERR_OK) {
-        rc = ask(&l, o->listen, e);
+    if (code == ERR_OK) {
+        code = ask(&l, o->listen, e);
     }
     line_close(&l);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         puts("ready");
     }
-    return rc;
+    return code;
 }
 
 const command cmd_ping = {

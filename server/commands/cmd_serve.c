@@ -67,11 +67,11 @@ static err_code run(const command_call *call, err *e)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     claim_signals(&signals);
-    err_code rc = service_start(&s, o, call->values, e);
-    if (rc != ERR_OK) {
+    err_code code = service_start(&s, o, call->values, e);
+    if (code != ERR_OK) {
         supervisor_status("%s", e->text);
-        *call->usage = rc == ERR_INVALID;
-        return rc;
+        *call->usage = code == ERR_INVALID;
+        return code;
     }
     bool broken = wait_for_end(s, &signals);
     service_stop(s);

@@ -34,17 +34,19 @@ static err_code run(const command_call *call, err *e)
     store *s = NULL;
     uint64_t bytes = 0, seq = 0;
     store_options how = {.mode = STORE_READ, .now = clock_now()};
-    err_code rc = recover_open(&s, a->store, &how, e);
-    rc = rc == ERR_OK ? snapshot_write(s, a->to, interrupt_requested, NULL, &bytes, &seq, e) : rc;
+    err_code code = recover_open(&s, a->store, &how, e);
+    if (code == ERR_OK) {
+        code = snapshot_write(s, a->to, interrupt_requested, NULL, &bytes, &seq, e);
+    }
     store_close(s);
-    if (rc == ERR_OK && a->json) {
+    if (code == ERR_OK && a->json) {
         printf("{\"bytes\":%llu,\"seq\":%llu}\n", (unsigned long long)bytes,
                (unsigned long long)seq);
-    } else if (rc == ERR_OK) {
+    } else if (code == ERR_OK) {
         printf("%s: %.1f MiB, as of write %llu\n", a->to, (double)bytes / (1024 * 1024),
                (unsigned long long)seq);
     }
-    return rc;
+    return code;
 }
 
 const command cmd_snapshot = {.name = "snapshot",

@@ -37,13 +37,13 @@ err_code encode_story_run(store *s, const encoder_options *o, bool replace, bool
 {
     story tale = {.quiet = quiet};
     encode_hooks hooks = {tell, is_interrupted, &tale};
-    err_code rc = encode_store(s, o, replace, &hooks, out, e);
+    err_code code = encode_store(s, o, replace, &hooks, out, e);
     if (tale.begun) {
         progress_finish(&tale.bar, NULL);
     }
-    if (!quiet && (rc == ERR_OK || out->encoded > 0)) {
+    if (!quiet && (code == ERR_OK || out->encoded > 0)) {
         printf("encoded %llu items, %llu refused, %llu wait\n", (unsigned long long)out->encoded,
                (unsigned long long)out->refused, (unsigned long long)out->pending);
     }
-    return rc;
+    return code;
 }

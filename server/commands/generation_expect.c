@@ -32,18 +32,18 @@ err_code generation_expect(store *s, uint32_t number, err *e)
     const generation_info *infos = NULL;
     size_t count = 0;
     arena_init(&memory, LIST_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_list(r, &memory, &infos, &count, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_list(r, &memory, &infos, &count, e);
         store_read_end(r);
     }
     bool there = false;
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
         there = there || infos[i].number == number;
     }
-    if (rc == ERR_OK && !there) {
-        rc = refuse(number, infos, count, e);
+    if (code == ERR_OK && !there) {
+        code = refuse(number, infos, count, e);
     }
     arena_fini(&memory);
-    return rc;
+    return code;
 }

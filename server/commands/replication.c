@@ -27,12 +27,14 @@ static err_code join_if_empty(const serve_options *o, err *e)
         return ERR_OK;
     }
     supervisor_status("Fetching a snapshot");
-    err_code rc = identity_set(&own, o->interaction_types, &o->encoder, e);
-    rc = rc == ERR_OK ? cluster_join(&o->cluster, &own, o->store, &position, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = identity_set(&own, o->interaction_types, &o->encoder, e);
+    if (code == ERR_OK) {
+        code = cluster_join(&o->cluster, &own, o->store, &position, e);
+    }
+    if (code == ERR_OK) {
         log_event(LOG_INFO, "cluster_joined", log_int("position", position));
     }
-    return rc;
+    return code;
 }
 
 err_code replication_open(replication **out, const serve_options *o, metrics *m, err *e)
@@ -43,15 +45,15 @@ err_code replication_open(replication **out, const serve_options *o, metrics *m,
                                  .interaction_types = o->interaction_types,
                                  .metrics = m};
     *out = NULL;
-    err_code rc = cluster_options_check(&o->cluster, e);
-    if (rc == ERR_OK && o->cluster.join == CLUSTER_JOIN_YES) {
-        rc = join_if_empty(o, e);
+    err_code code = cluster_options_check(&o->cluster, e);
+    if (code == ERR_OK && o->cluster.join == CLUSTER_JOIN_YES) {
+        code = join_if_empty(o, e);
     }
-    if (rc == ERR_OK && o->cluster.urls != NULL) {
-        rc = cluster_new(&c, &setup, e);
+    if (code == ERR_OK && o->cluster.urls != NULL) {
+        code = cluster_new(&c, &setup, e);
     }
     *out = (replication *)c;
-    return rc;
+    return code;
 }
 
 const replicated_log *replication_log(replication *r)

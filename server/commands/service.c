@@ -173,10 +173,12 @@ static void on_fatal(void *ctx, const char *why)
 static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
 {
     address at;
-    err_code rc = address_parse(&at, o->listen, e);
-    rc = rc == ERR_OK ? encoder_options_check(&o->encoder, e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = address_parse(&at, o->listen, e);
+    if (code == ERR_OK) {
+        code = encoder_options_check(&o->encoder, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     *loopback = at.loopback;
     if (!at.loopback && o->keys == NULL && !o->insecure) {
@@ -227,9 +229,9 @@ static err_code open_runs(service *s, err *e)
         .ready = on_train_ready,
         .ctx = s,
     };
-    err_code rc = train_runs_new(&s->trainings, &options, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = train_runs_new(&s->trainings, &options, e);
+    if (code != ERR_OK) {
+        return code;
     }
     char beside[PATH_MAX];
     const char *dir = o->snapshot_dir;
@@ -239,10 +241,10 @@ static err_code open_runs(service *s, err *e)
         }
         dir = beside;
     }
-    rc = surroundings_add(&s->surroundings, s->metrics, o->store, dir, e);
-    return rc == ERR_OK
+    code = surroundings_add(&s->surroundings, s->metrics, o->store, dir, e);
+    return code == ERR_OK
                ? snapshot_runs_new(&s->snapshots, engine_store(s->engine), dir, s->metrics, e)
-               : rc;
+               : code;
 }
 
 static err_code open_api(service *s, err *e)
@@ -338,49 +340,49 @@ static err_code start(service *s, err *e)
     const serve_options *o = s->options;
     bool loopback = false;
     metric *ready = NULL, *units = NULL;
-    err_code rc = check_exposure(o, &loopback, e);
-    if (rc == ERR_OK) {
-        rc = interaction_types_parse(&s->types, o->interaction_types, e);
+    err_code code = check_exposure(o, &loopback, e);
+    if (code == ERR_OK) {
+        code = interaction_types_parse(&s->types, o->interaction_types, e);
     }
-    if (rc == ERR_OK && o->keys != NULL) {
-        rc = keys_new(&s->keys, o->keys, e);
+    if (code == ERR_OK && o->keys != NULL) {
+        code = keys_new(&s->keys, o->keys, e);
     }
-    if (rc == ERR_OK && o->snapshot_dir != NULL) {
-        rc = folder_usable("snapshot_dir", o->snapshot_dir, true, e);
+    if (code == ERR_OK && o->snapshot_dir != NULL) {
+        code = folder_usable("snapshot_dir", o->snapshot_dir, true, e);
     }
-    if (rc == ERR_OK && o->spool_dir != NULL) {
-        rc = folder_usable("spool_dir", o->spool_dir, false, e);
+    if (code == ERR_OK && o->spool_dir != NULL) {
+        code = folder_usable("spool_dir", o->spool_dir, false, e);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_new(&s->metrics, e);
+    if (code == ERR_OK) {
+        code = metrics_new(&s->metrics, e);
     }
-    if (rc == ERR_OK) {
-        rc = process_metrics_add(s->metrics, e);
+    if (code == ERR_OK) {
+        code = process_metrics_add(s->metrics, e);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_add(s->metrics, &info_ready, &ready, e);
+    if (code == ERR_OK) {
+        code = metrics_add(s->metrics, &info_ready, &ready, e);
     }
-    if (rc == ERR_OK) {
-        rc = metrics_add(s->metrics, &info_units, &units, e);
+    if (code == ERR_OK) {
+        code = metrics_add(s->metrics, &info_units, &units, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         s->ready = metric_only(ready);
         s->units = metric_only(units);
-        rc = access_new(&s->access, s->metrics, o->access_log, e);
+        code = access_new(&s->access, s->metrics, o->access_log, e);
     }
-    if (rc == ERR_OK) {
-        rc = replication_open(&s->replication, o, s->metrics, e);
+    if (code == ERR_OK) {
+        code = replication_open(&s->replication, o, s->metrics, e);
     }
-    if (rc == ERR_OK) {
-        rc = open_engine(s, e);
+    if (code == ERR_OK) {
+        code = open_engine(s, e);
     }
-    if (rc == ERR_OK) {
-        rc = open_runs(s, e);
+    if (code == ERR_OK) {
+        code = open_runs(s, e);
     }
-    if (rc == ERR_OK) {
-        rc = open_api(s, e);
+    if (code == ERR_OK) {
+        code = open_api(s, e);
     }
-    return rc == ERR_OK ? open_http(s, loopback, e) : rc;
+    return code == ERR_OK ? open_http(s, loopback, e) : code;
 }
 
 /* Large buffers go back to the system when they are freed. Left to itself the allocator raises this
@@ -440,10 +442,10 @@ err_code service_start(service **out, const serve_options *options, const option
     log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()),
               log_real("survey_seconds", surveyed - s->started));
     log_configuration(options, values);
-    err_code rc = start(s, e);
-    if (rc != ERR_OK) {
+    err_code code = start(s, e);
+    if (code != ERR_OK) {
         service_stop(s);
-        return rc;
+        return code;
     }
     log_event(LOG_INFO, "listening", log_text("address", http_address(s->http)),
               log_bool("tls", options->tls_certificate != NULL), log_bool("keys", s->keys != NULL),

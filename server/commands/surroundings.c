@@ -79,13 +79,17 @@ err_code surroundings_add(surroundings **out, metrics *m, const char *store_dir,
         {&info_certificate, &s->certificate},
         {&info_reload_failures, &s->reload_failures},
     };
-    err_code rc =
+    err_code code =
         s->store_dir != NULL && s->snapshot_dir != NULL ? ERR_OK : err_nomem(e, "metrics");
-    rc = rc == ERR_OK ? metrics_add_plain(m, all, sizeof all / sizeof all[0], e) : rc;
-    rc = rc == ERR_OK ? metrics_on_scrape(m, collect, s, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
+    }
+    if (code == ERR_OK) {
+        code = metrics_on_scrape(m, collect, s, e);
+    }
+    if (code != ERR_OK) {
         surroundings_free(s);
-        return rc;
+        return code;
     }
     *out = s;
     return ERR_OK;

@@ -38,9 +38,9 @@ static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *
 {
     size_t dim = v->base->dim;
     /* behind the candidates' rows the chosen ones are copied side by side */
-    err_code rc = scratch_unit(s, 2 * count * dim, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = scratch_unit(s, 2 * count * dim, e);
+    if (code != ERR_OK) {
+        return code;
     }
     size_t scaled = count < SCALE_HITS ? count : SCALE_HITS;
     float low = s->hits[scaled - 1].score, span = s->hits[0].score - low;
@@ -121,9 +121,9 @@ err_code diversify(const view *v, float diversity, size_t depth, size_t count, r
         return ERR_OK;
     }
     size_t dim = v->base->dim, waiting = 0, entered = 0;
-    err_code rc = prepare(v, count, s, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = prepare(v, count, s, e);
+    if (code != ERR_OK) {
+        return code;
     }
     float *chosen_rows = s->unit + count * dim;
     depth = depth < count ? depth : count;

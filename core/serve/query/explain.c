@@ -75,8 +75,8 @@ static err_code gather_own(const view *v, recommend_scratch *s, size_t *count, e
     size_t dim = v->base->dim;
     size_t items = s->profile_count < REASONS_MAX ? s->profile_count : REASONS_MAX;
     *count = 0;
-    err_code rc = scratch_unit(s, items * dim, e);
-    for (size_t i = 0; i < items && rc == ERR_OK; i++) {
+    err_code code = scratch_unit(s, items * dim, e);
+    for (size_t i = 0; i < items && code == ERR_OK; i++) {
         uint32_t item = s->profile[i].item;
         const float *own = view_bit(&v->listable, item) ? view_vector(v, item, VECTOR_H) : NULL;
         float length = own != NULL ? sqrtf(scan_dot(own, own, dim)) : 0;
@@ -85,7 +85,7 @@ static err_code gather_own(const view *v, recommend_scratch *s, size_t *count, e
             s->own[(*count)++] = (profile_own){item, length};
         }
     }
-    return rc;
+    return code;
 }
 
 /* find_links names the items whose links led here. */
@@ -124,13 +124,13 @@ err_code explain_hits(const view *v, float balance, recommend_scratch *s, recomm
                       size_t count, err *e)
 {
     size_t own = 0;
-    err_code rc = gather_own(v, s, &own, e);
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+    err_code code = gather_own(v, s, &own, e);
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
         divide_score(v, balance, s, &hits[i]);
         find_links(v, s, &hits[i]);
         if (hits[i].because_count == 0) {
             find_nearest(v, s, own, &hits[i]);
         }
     }
-    return rc;
+    return code;
 }

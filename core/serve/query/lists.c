@@ -42,9 +42,9 @@ err_code list_begin(const view *v, const list_query *q, recommend_scratch *s, re
         return err_set(e, ERR_INVALID, "k: %zu at offset %zu, allowed 1 to %d together", q->k,
                        q->offset, RECOMMEND_DEPTH_MAX);
     }
-    err_code rc = scratch_fit(s, v, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = scratch_fit(s, v, e);
+    if (code != ERR_OK) {
+        return code;
     }
     return scratch_allow(s, v, q->filter, q->exclude, q->exclude_count, e);
 }
@@ -59,19 +59,19 @@ void list_end(const list_query *q, const recommend_scratch *s, size_t count, rec
 err_code popular(const view *v, const list_query *q, recommend_scratch *s, recommend_result *out,
                  err *e)
 {
-    err_code rc = list_begin(v, q, s, out, e);
-    if (rc == ERR_OK) {
+    err_code code = list_begin(v, q, s, out, e);
+    if (code == ERR_OK) {
         list_end(q, s, fill_by_number(v, TOP_USERS, 0, q->k + q->offset, s), out);
     }
-    return rc;
+    return code;
 }
 
 err_code latest(const view *v, const list_query *q, recommend_scratch *s, recommend_result *out,
                 err *e)
 {
-    err_code rc = list_begin(v, q, s, out, e);
-    if (rc == ERR_OK) {
+    err_code code = list_begin(v, q, s, out, e);
+    if (code == ERR_OK) {
         list_end(q, s, fill_by_number(v, TOP_CREATED, 0, q->k + q->offset, s), out);
     }
-    return rc;
+    return code;
 }

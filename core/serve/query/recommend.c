@@ -66,15 +66,15 @@ static err_code rank(const view *v, const recommend_query *q, size_t depth, reco
     balanced(v->base, q->balance, q->explain, s);
     linked_query(v, q->balance, s);
     size_t pool = q->diversity > 0 ? diversity_pool(depth) : depth;
-    err_code rc = search_best(v, q->exact, pool, s, out, e);
-    if (rc == ERR_OK && q->diversity > 0) {
-        rc = diversify(v, q->diversity, depth, out->count, s, e);
+    err_code code = search_best(v, q->exact, pool, s, out, e);
+    if (code == ERR_OK && q->diversity > 0) {
+        code = diversify(v, q->diversity, depth, out->count, s, e);
         out->count = out->count < depth ? out->count : depth;
     }
-    for (size_t i = 0; i < out->count && rc == ERR_OK; i++) {
+    for (size_t i = 0; i < out->count && code == ERR_OK; i++) {
         take_out(s->allowed, s->hits[i].row, v->item_rows);
     }
-    return rc;
+    return code;
 }
 
 static recommend_fallback reason(const view *v, const recommend_query *q)
@@ -94,27 +94,27 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
 {
     *out = (recommend_result){.hits = s->hits, .exact = true};
     size_t depth = q->k + q->offset;
-    err_code rc = check_query(q, e);
-    if (rc == ERR_OK) {
-        rc = scratch_fit(s, v, e);
+    err_code code = check_query(q, e);
+    if (code == ERR_OK) {
+        code = scratch_fit(s, v, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = scratch_allow(s, v, q->filter, q->exclude, q->exclude_count, e);
-    if (rc == ERR_OK) {
-        rc = user_profile(v, q, !q->include_seen, s, e);
+    code = scratch_allow(s, v, q->filter, q->exclude, q->exclude_count, e);
+    if (code == ERR_OK) {
+        code = user_profile(v, q, !q->include_seen, s, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     bool personal = text_row(v, q->text, user_row(v, q->user, s), s);
     out->fallback = personal ? FALLBACK_NONE : reason(v, q);
     if (personal) {
-        rc = rank(v, q, depth, s, out, e);
+        code = rank(v, q, depth, s, out, e);
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     size_t ranked = out->count;
     out->count = fill_by_number(v, TOP_USERS, ranked, depth, s);
@@ -122,12 +122,12 @@ err_code recommend(const view *v, const recommend_query *q, recommend_scratch *s
         out->fallback = FALLBACK_NO_CANDIDATES;
     }
     if (q->explain && personal && ranked > q->offset) {
-        rc = explain_hits(v, q->balance, s, s->hits + q->offset, ranked - q->offset, e);
+        code = explain_hits(v, q->balance, s, s->hits + q->offset, ranked - q->offset, e);
     }
     size_t skipped = q->offset < out->count ? q->offset : out->count;
     out->hits = s->hits + skipped;
     out->count -= skipped;
-    return rc;
+    return code;
 }
 
 bool recommend_user_vector(const view *v, uint32_t user, const session_item *session, size_t count,

@@ -46,15 +46,15 @@ err_code recommend_scratch_new(recommend_scratch **out, err *e)
     s->order = mem_array(RECOMMEND_DEPTH_MAX, sizeof *s->order);
     s->own = mem_array(REASONS_MAX, sizeof *s->own);
     s->keys = mem_array(POOL_MAX, sizeof *s->keys);
-    err_code rc = index_scratch_new(&s->index, e);
-    if (rc == ERR_OK && (s->best == NULL || s->scores == NULL || s->relevance == NULL ||
-                         s->nearness == NULL || s->compared == NULL || s->hits == NULL ||
-                         s->order == NULL || s->own == NULL || s->keys == NULL)) {
-        rc = err_nomem(e, "a query's scratch");
+    err_code code = index_scratch_new(&s->index, e);
+    if (code == ERR_OK && (s->best == NULL || s->scores == NULL || s->relevance == NULL ||
+                           s->nearness == NULL || s->compared == NULL || s->hits == NULL ||
+                           s->order == NULL || s->own == NULL || s->keys == NULL)) {
+        code = err_nomem(e, "a query's scratch");
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         recommend_scratch_free(s);
-        return rc;
+        return code;
     }
     *out = s;
     return ERR_OK;
@@ -109,21 +109,21 @@ static err_code shared_bits(recommend_scratch *s, const view *v, const filter *f
     shared_filter *place = &s->shared[s->shared_next];
     s->shared_next = (s->shared_next + 1) % SHARED_FILTERS;
     place->of = NULL;
-    err_code rc = refit(&place->words, &place->words_room, words, sizeof *place->words, e);
-    if (rc == ERR_OK) {
+    err_code code = refit(&place->words, &place->words_room, words, sizeof *place->words, e);
+    if (code == ERR_OK) {
         filter_bits(v, f, place->words);
         place->of = f;
         memcpy(s->allowed, place->words, words * sizeof *s->allowed);
     }
-    return rc;
+    return code;
 }
 
 err_code scratch_allow(recommend_scratch *s, const view *v, const filter *f,
                        const uint32_t *exclude, size_t count, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (s->sharing && f != NULL && filter_words(v) > 0) {
-        rc = shared_bits(s, v, f, e);
+        code = shared_bits(s, v, f, e);
     } else {
         filter_bits(v, f, s->allowed);
     }
@@ -133,37 +133,37 @@ err_code scratch_allow(recommend_scratch *s, const view *v, const filter *f,
     if (s->filtered != NULL) {
         s->filtered(s->filtered_ctx);
     }
-    return rc;
+    return code;
 }
 
 err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
 {
     size_t dim = view_dim(v);
     size_t words = filter_words(v), other = s->words_room, same = s->dim_room, again = same;
-    err_code rc = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
-    if (rc == ERR_OK) {
-        rc = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
+    err_code code = refit(&s->allowed, &other, words, sizeof *s->allowed, e);
+    if (code == ERR_OK) {
+        code = refit(&s->skip, &s->words_room, words, sizeof *s->skip, e);
     }
-    if (rc == ERR_OK) {
-        rc = refit(&s->h, &same, dim, sizeof *s->h, e);
+    if (code == ERR_OK) {
+        code = refit(&s->h, &same, dim, sizeof *s->h, e);
     }
-    if (rc == ERR_OK) {
-        rc = refit(&s->m, &again, dim, sizeof *s->m, e);
+    if (code == ERR_OK) {
+        code = refit(&s->m, &again, dim, sizeof *s->m, e);
     }
-    if (rc == ERR_OK) {
-        rc = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
+    if (code == ERR_OK) {
+        code = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
     links_sum_clear(&s->sums);
     size_t leading = s->linked_room;
-    if (rc == ERR_OK) {
-        rc = links_sum_fit(&s->sums, v->item_rows + 1, e);
+    if (code == ERR_OK) {
+        code = links_sum_fit(&s->sums, v->item_rows + 1, e);
     }
-    if (rc == ERR_OK) {
-        rc = refit(&s->leading, &leading, v->item_rows + KERNEL_LANES, sizeof *s->leading, e);
+    if (code == ERR_OK) {
+        code = refit(&s->leading, &leading, v->item_rows + KERNEL_LANES, sizeof *s->leading, e);
     }
-    return rc == ERR_OK
+    return code == ERR_OK
                ? refit(&s->adds, &s->linked_room, v->item_rows + KERNEL_LANES, sizeof *s->adds, e)
-               : rc;
+               : code;
 }
 
 err_code scratch_unit(recommend_scratch *s, size_t floats, err *e)

@@ -56,8 +56,8 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
     s->profile_count = s->session_count = 0;
     size_t count = 0;
     const live_edge *edges = q->user != ROW_NONE ? view_user_edges(v, q->user, &count) : NULL;
-    err_code rc = ERR_OK;
-    for (size_t i = 0, records = 0; i < count && rc == ERR_OK; i += records) {
+    err_code code = ERR_OK;
+    for (size_t i = 0, records = 0; i < count && code == ERR_OK; i += records) {
         bool seen = false;
         float weight = pair_weight(&edges[i], count - i, &seen, &records);
         if (mask && seen) {
@@ -65,24 +65,24 @@ err_code user_profile(const view *v, const recommend_query *q, bool mask, recomm
         }
         if (weight > 0 && exists(v, edges[i].item)) {
             profile_item in = {edges[i].item, weight, profile_time(&edges[i], records)};
-            rc = scratch_profile_push(s, in, e);
+            code = scratch_profile_push(s, in, e);
         }
     }
-    for (size_t i = 0; i < q->session_count && rc == ERR_OK; i++) {
+    for (size_t i = 0; i < q->session_count && code == ERR_OK; i++) {
         session_item in = q->session[i];
         if (!(in.weight > 0) || isinf(in.weight)) {
             return err_set(e, ERR_INVALID, "items[%zu].weight: expected a number above 0", i);
         }
         if (exists(v, in.item)) {
             uint32_t time = session_time(i, q->session_count);
-            rc = scratch_profile_push(s, (profile_item){in.item, in.weight, time}, e);
+            code = scratch_profile_push(s, (profile_item){in.item, in.weight, time}, e);
             s->session_count++;
         }
         if (mask) {
             take_out(s->allowed, in.item, v->item_rows);
         }
     }
-    return rc;
+    return code;
 }
 
 static void add_scaled(float *out, const float *row, float factor, size_t dim)

@@ -182,9 +182,9 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
         float threshold = topk_threshold(&best) - others;
         index_query query = {
             .q = s->q, .k = pool, .skip = s->skip, .exact = exactly, .threshold = &threshold};
-        err_code rc = index_search(b->index, &query, s->index, &found, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = index_search(b->index, &query, s->index, &found, e);
+        if (code != ERR_OK) {
+            return code;
         }
         offer_found(v, &found, s, &best);
         /* What was not given is below the threshold, or behind the last of a full list. */

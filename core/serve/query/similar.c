@@ -139,9 +139,9 @@ static void list_near(const view *v, const float *h, similar_by by, const list_q
 err_code similar_text(const view *v, const cold_item *text, similar_by by, const list_query *q,
                       recommend_scratch *s, recommend_result *out, err *e)
 {
-    err_code rc = list_begin(v, q, s, out, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = list_begin(v, q, s, out, e);
+    if (code != ERR_OK) {
+        return code;
     }
     s->profile_count = s->session_count = 0;
     if (text_h(v, text, s)) {
@@ -156,20 +156,20 @@ err_code similar_text(const view *v, const cold_item *text, similar_by by, const
 err_code similar(const view *v, uint32_t item, similar_by by, const list_query *q,
                  recommend_scratch *s, recommend_result *out, err *e)
 {
-    err_code rc = list_begin(v, q, s, out, e);
-    if (rc != ERR_OK || v->base == NULL) {
+    err_code code = list_begin(v, q, s, out, e);
+    if (code != ERR_OK || v->base == NULL) {
         out->fallback = v->base == NULL ? FALLBACK_NO_MODEL : FALLBACK_NONE;
-        return rc;
+        return code;
     }
     const float *h = view_vector(v, item, VECTOR_H);
     if (h != NULL) {
         s->text = NULL;
         s->profile_count = s->session_count = 0;
-        rc = scratch_profile_push(s, (profile_item){.item = item, .weight = 1}, e);
+        code = scratch_profile_push(s, (profile_item){.item = item, .weight = 1}, e);
     }
-    if (h != NULL && rc == ERR_OK) {
+    if (h != NULL && code == ERR_OK) {
         take_out(s->allowed, item, v->item_rows);
         list_near(v, h, by, q, s, out);
     }
-    return rc;
+    return code;
 }
