@@ -112,7 +112,16 @@ static err_code init_store(const cluster_arguments *a, store *s, log_identity *o
     }
     if (code == ERR_OK) {
         store_lineage_text(info.lineage, own->lineage);
-        rc = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
+        code = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
+    }
+    if (code == ERR_OK) {
+        code = make_log(a, k, own, e);
+    }
+    if (code == ERR_OK) {
+        code = set_position(s, "0", e);
+    }
+    if (code == ERR_OK) {
+        code = put_first(a, k, s, e);
     }
     link_close(k);
     return code;
@@ -217,10 +226,16 @@ static err_code status(const cluster_arguments *a, err *e)
     log_identity id;
     log_facts facts;
     char position[EXTERNAL_POSITION_MAX + 1];
-    err_code rc = store_position(a, position, e);
-    rc = rc == ERR_OK ? link_open(&k, &a->cluster, LINK_MAKE_MS, e) : rc;
-    rc = rc == ERR_OK ? log_stream_read(k, a->cluster.name, &id, &facts, e) : rc;
-    rc = rc == ERR_OK ? print_status(a, k, &id, &facts, position, e) : rc;
+    err_code code = store_position(a, position, e);
+    if (code == ERR_OK) {
+        code = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
+    }
+    if (code == ERR_OK) {
+        code = log_stream_read(k, a->cluster.name, &id, &facts, e);
+    }
+    if (code == ERR_OK) {
+        code = print_status(a, k, &id, &facts, position, e);
+    }
     link_close(k);
     return code;
 }
