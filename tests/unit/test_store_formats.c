@@ -189,6 +189,39 @@ static void a_store_of_format_2_is_refused_until_it_is_migrated(void **state)
     temp_remove(folder);
 }
 
+/* A node that is a copy of another and is migrated beside it must name its generations alike. */
+static void every_copy_of_an_older_store_gives_its_generations_the_same_uuid(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char folder[TEMP_PATH_MAX], uuid[GENERATION_ID_TEXT];
+        migrate_report report;
+        generation_info info;
+        size_t bytes = 0;
+        bool held = false;
+        arena memory;
+        store_read *r = NULL;
+        temp_folder(folder);
+        copy_fixture("store-v2", folder);
+        assert_int_equal(migrate_store(folder, &report, NULL), ERR_OK);
+        store *s = open_store(folder);
+        arena_init(&memory, 1 << 20);
+        assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
+        assert_int_equal(generation_get(r, 1, &memory, &info, NULL), ERR_OK);
+        generation_id_text(&info.id, uuid);
+        assert_string_equal(uuid, "3240e121-17bd-89d0-a287-eb94d7c8088e");
+        assert_int_equal(info.state, GENERATION_REGISTERED);
+        assert_int_equal(generation_held(r, 1, &held, NULL), ERR_OK);
+        assert_true(held);
+        assert_int_equal(generation_blob_bytes(r, 1, "user_e", &bytes, NULL), ERR_OK);
+        assert_true(bytes > 0);
+        store_read_end(r);
+        arena_fini(&memory);
+        store_close(s);
+        temp_remove(folder);
+    }
+}
+
 static void features_of_the_words_name_are_renamed_before_a_migration(void **state)
 {
     (void)state;
@@ -314,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_newer_format_is_refused_with_what_to_do),
         cmocka_unit_test(a_store_of_format_1_is_refused_until_it_is_migrated),
         cmocka_unit_test(a_store_of_format_2_is_refused_until_it_is_migrated),
+        cmocka_unit_test(every_copy_of_an_older_store_gives_its_generations_the_same_uuid),
         cmocka_unit_test(features_of_the_words_name_are_renamed_before_a_migration),
         cmocka_unit_test(migrating_no_store_says_so),
         cmocka_unit_test(a_snapshot_is_a_store_with_a_lineage_of_its_own),
