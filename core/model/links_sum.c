@@ -9,7 +9,7 @@
  * The compiler may not reorder or fuse what is added here, because its choice would differ from one
  * copy of a loop to the next.
  */
-#pragma GCC optimize("no-associative-math", "fp-contract=off")
+#include "core/common/in_order.h"
 
 #include <assert.h>
 #include <math.h>

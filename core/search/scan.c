@@ -5,13 +5,9 @@
  * here is that kernel inlined, so the order of a row's additions never differs.
  *
  * The compiler may neither reorder those additions nor fuse them with the products, which it would
- * do differently in each copy, hence the pragma: the build allows both elsewhere.
+ * do differently in each copy, hence in_order.h: the build allows both elsewhere.
  */
-#ifdef __clang__
-#pragma clang fp reassociate(off) contract(off)
-#else
-#pragma GCC optimize("no-associative-math", "fp-contract=off")
-#endif
+#include "core/common/in_order.h"
 
 #include "core/search/scan.h"
 

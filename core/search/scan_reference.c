@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* As in scan.c: the compiler keeps the order of additions and fuses none with a product. */
-#pragma GCC optimize("no-associative-math", "fp-contract=off")
+#include "core/common/in_order.h"
 
 #include "core/search/scan_reference.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fused product would differ from links_score's in the last bit. */
-#pragma GCC optimize("no-associative-math", "fp-contract=off")
+#include "core/common/in_order.h"
 
 #include "core/serve/query/reach.h"
 
