@@ -72,7 +72,7 @@ class Given(harness.TestCase):
         by = {given: self.judge("films", store, given) for given in (1, 2, 5)}
         # One film says little more than who took it with what, and itemknn is made of that alone.
         self.assertGreater(by[1]["stair"], 0.95 * by[1]["itemknn"])
-        self.assertGreater(by[1]["similar"], 1.1 * by[1]["popular"])
+        self.assertGreater(by[1]["similar"], 1.05 * by[1]["popular"])
         self.assertGreater(by[5]["stair"], 1.15 * by[5]["itemknn"])
         films = [film for part in series[::4] for film in part]
         by_cosine, found, found_by_cosine, possible = nearest_by_cosine(path, films), 0, 0, 0
