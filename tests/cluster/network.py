@@ -15,9 +15,10 @@ import os
 import shutil
 import subprocess
 
-PREFIX = "stairt"
+# Of this process, so that two runs do not meet; names of interfaces have 15 letters at most.
+PREFIX = f"st{os.getpid() % 100000}"
 BRIDGE = PREFIX + "br"
-NET = "10.213.77."
+NET = f"10.213.{os.getpid() % 250}."
 
 
 def ip(*arguments, check=True):
@@ -46,7 +47,7 @@ class Network:
         return f"{NET}{10 + index}"
 
     def name(self, index):
-        return f"{PREFIX}{index}"
+        return f"{PREFIX}n{index}"
 
     def wrap(self, index):
         return ["ip", "netns", "exec", self.name(index)]
@@ -75,10 +76,9 @@ class Network:
         self._remove()
 
     def _remove(self):
-        found = ip("netns", "list", check=False).stdout
-        for line in found.splitlines():
-            if line.startswith(PREFIX):
-                ip("netns", "del", line.split()[0], check=False)
+        for index in range(self.count):
+            ip("netns", "del", self.name(index), check=False)
+            ip("link", "del", f"{PREFIX}o{index}", check=False)
         ip("link", "del", BRIDGE, check=False)
 
     def cut(self, a, b, one_way=False):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -15,6 +16,7 @@ import nats  # noqa: E402
 
 NAME = "shop"
 STREAM = "STAIR_shop_LOG"
+SMALL_DISK_BYTES = 192 * 1024 * 1024
 
 
 class Node:
@@ -75,14 +77,34 @@ def init(store, urls, *more):
 class Nodes:
     """`count` nodes on copies of one store that became a cluster; use as a context manager."""
 
-    def __init__(self, folder, store, urls, count=3, hosts=None, wraps=None, replicas=1, arguments=()):
+    def __init__(self, folder, store, urls, count=3, hosts=None, wraps=None, replicas=1, arguments=(),
+                 small_disk=None):
         hosts, wraps = hosts or ["127.0.0.1"] * count, wraps or [()] * count
         init(store, urls, "--cluster-replicas", replicas)
-        self.all = []
+        self.folder, self.urls, self.arguments, self.all, self.mounts = folder, urls, arguments, [], []
         for index in range(count):
-            mine = os.path.join(folder, f"node{index + 1}")
-            shutil.copytree(store, mine)
+            mine = self.place(index)
+            if index == small_disk:
+                self.mount(mine)
+            shutil.copytree(store, mine, dirs_exist_ok=True)
             self.all.append(Node(index, mine, urls, hosts[index], wraps[index], arguments))
+
+    def place(self, index):
+        return os.path.join(self.folder, f"node{index + 1}")
+
+    def mount(self, folder):
+        """A disk of its own that can be filled; needs root."""
+        os.makedirs(folder)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "stair-test", folder], check=True)
+        self.mounts.append(folder)
+
+    def join(self, host="127.0.0.1", wrap=()):
+        """One more node, on an empty folder."""
+        index = len(self.all)
+        node = Node(index, self.place(index), self.urls, host, wrap, [*self.arguments, "--cluster-join", "yes"])
+        node.start()
+        self.all.append(node)
+        return node
 
     def __enter__(self):
         try:
@@ -99,6 +121,8 @@ class Nodes:
                 if kind is not None:
                     sys.stderr.write(f"log of node {node.index + 1}:\n" + "".join(node.server.log[-30:]))
                 node.kill()
+        for folder in self.mounts:
+            subprocess.run(["umount", "-l", folder], check=False)
 
     def wait_level(self, seq, seconds=60):
         """Until every node has seen write `seq`."""

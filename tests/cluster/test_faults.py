@@ -3,9 +3,10 @@
 read; then the history is judged, and equal positions must have equal digests.
 
 CLUSTER_SECONDS (default 60) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
-need root and iproute2; without them servers and nodes are killed and paused only.
+need root and iproute2, and a disk that fills up needs root; without it the other faults are run.
 """
 
+import glob
 import os
 import random
 import signal
@@ -27,14 +28,24 @@ CLIENTS, ITEMS, USERS = 6, 24, 8
 SETTLE_SECONDS = 90
 
 
+def other_clock(offset):
+    """Runs a program whose clock is off. The preloaded library alone: the program `faketime` does not pass
+    signals on."""
+    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    assert found, "faketime is not installed"
+    return ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME=" + offset, "LD_PRELOAD=" + found[0]]
+
+
 class Faults:
     """Breaks one thing at a time, or two, and mends it."""
 
     def __init__(self, servers, cluster, net):
         self.servers, self.nodes, self.net, self.rng = servers, cluster.all, net, random.Random(SEED)
-        self.done = {}
+        self.cluster, self.done = cluster, {}
         self.kinds = [self.kill_node, self.kill_server, self.kill_both, self.kill_leader, self.pause_node,
-                      self.pause_server, self.stop_node]
+                      self.pause_server, self.stop_node, self.train, self.join_node]
+        if cluster.mounts:
+            self.kinds.append(self.fill_disk)
         if net is not None:
             self.kinds += [self.part_node, self.part_server, self.part_minority, self.part_one_way, self.slow_link]
 
@@ -86,7 +97,40 @@ class Faults:
         self.wait()
         server.signal(signal.SIGCONT)
 
-    # Hosts 0 to 2 are the servers, 3 to 5 the nodes.
+    def train(self):
+        """A generation of some node goes to all and becomes active, if it can."""
+        client = self.some_node().client()
+        try:
+            client.post("/model/train", {"epochs": 2, "dim": 32, "threads": 1, "activate": "yes"}, contract_check=False)
+        except OSError:
+            pass
+        client.close()
+        self.wait()
+
+    def join_node(self):
+        """Once: a fourth node fetches the newest snapshot while the others write. Like a supervisor, tries
+        again while a fault before has left the log without its leader."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while len(self.nodes) == 3:
+            try:
+                self.cluster.join(*((self.net.host(6), self.net.wrap(6)) if self.net else ()))
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+
+    def fill_disk(self):
+        """The disk of one node has no room left for a while."""
+        path = os.path.join(self.cluster.mounts[0], "filler")
+        try:
+            with open(path, "wb") as f:
+                while True:
+                    f.write(bytes(1 << 20))
+        except OSError:
+            pass
+        self.wait(2, 5)
+        os.unlink(path)
+
+    # Hosts 0 to 2 are the servers, 3 to 6 the nodes.
     def part_node(self):
         self.net.part([3 + self.some_node().index], [0, 1, 2])
         self.wait(2, 6)
@@ -101,7 +145,7 @@ class Faults:
     def part_minority(self):
         """One server and one node on one side, the rest on the other."""
         server, node = self.rng.randrange(3), 3 + self.some_node().index
-        others = [i for i in range(6) if i not in (server, node)]
+        others = [i for i in range(7) if i not in (server, node)]
         self.net.part([server, node], others)
         self.wait(2, 6)
         self.net.heal()
@@ -113,7 +157,7 @@ class Faults:
         self.net.heal()
 
     def slow_link(self):
-        host = self.rng.randrange(6)
+        host = self.rng.randrange(7)
         if self.net.slow(host):
             self.wait(2, 6)
             self.net.fast(host)
@@ -212,7 +256,7 @@ class Cluster(harness.TestCase):
             harness.not_run(f"partitions of the network: {why}")
             self.under_faults(store, None)
         else:
-            with network.Network(6) as net:
+            with network.Network(7) as net:
                 if not net.slow(0):
                     harness.not_run("slow and lossy links: the kernel has no netem")
                 net.fast(0)
@@ -220,10 +264,12 @@ class Cluster(harness.TestCase):
 
     def under_faults(self, store, net):
         hosts = [net.host(i) for i in range(6)] if net else None
-        wraps = [net.wrap(i) for i in range(6)] if net else None
-        with nats.Servers(3, self.path("nats"), hosts=hosts and hosts[:3], wraps=wraps and wraps[:3]) as servers:
-            with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps and wraps[3:],
-                             replicas=3) as cluster:
+        wraps = [net.wrap(i) for i in range(6)] if net else [[] for _ in range(6)]
+        for index, offset in ((4, "+365d"), (5, "-1h")):  # the second node lives next year, the third in the past
+            wraps[index] = [*wraps[index], *other_clock(offset)]
+        with nats.Servers(3, self.path("nats"), hosts=hosts and hosts[:3], wraps=wraps[:3]) as servers:
+            with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps[3:],
+                             replicas=3, small_disk=0 if os.geteuid() == 0 else None) as cluster:
                 self.report(*self.drive(cluster, servers, net, store))
                 for node in cluster.all:
                     self.assertEqual(node.stop(), 0)

@@ -98,9 +98,9 @@ class Server:
             return f.read()
 
     def healthy(self):
-        """JetStream is there and, among several, has its leader."""
+        """JetStream is there and, among several, has its leader. Its consumers come and go all the time."""
         try:
-            with urllib.request.urlopen(f"http://{self.host}:{self.monitor}/healthz", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.monitor}/healthz?js-server-only=true", timeout=2) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError, socket.timeout):
             return False
