@@ -443,9 +443,16 @@ static err_code declare(cluster *c, err *e)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static err_code make_incarnation(unsigned char out[PUBLISHER_BYTES], err *e)
+/* The node's name, so that one node with a wrong clock counts as one, and random bytes. */
+static err_code make_incarnation(const char *node, unsigned char out[PUBLISHER_BYTES], err *e)
 {
-    for (size_t have = 0; have < PUBLISHER_BYTES;) {
+    unsigned char digest[SHA256_BYTES];
+    err_code code = sha256(slice_of(node), digest, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    memcpy(out, digest, PUBLISHER_NODE_BYTES);
+    for (size_t have = PUBLISHER_NODE_BYTES; have < PUBLISHER_BYTES;) {
         ssize_t got = getrandom(out + have, PUBLISHER_BYTES - have, 0);
         if (got < 0 && errno != EINTR) {
             return err_set(e, ERR_IO, "random bytes: %s", strerror(errno));
@@ -484,10 +491,9 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .keeps_house = on_keeps_house,
                               .confirmed = on_confirmed};
     log_stream_subject(setup->options->name, c->subject);
-    err_code rc = make_incarnation(c->log.publisher, e);
-    rc =
-        rc == ERR_OK ? identity_set(&c->identity, setup->interaction_types, setup->encoder, e) : rc;
+    err_code rc = identity_set(&c->identity, setup->interaction_types, setup->encoder, e);
     rc = rc == ERR_OK ? identity_node(setup->options, c->node, e) : rc;
+    rc = rc == ERR_OK ? make_incarnation(c->node, c->log.publisher, e) : rc;
     rc = rc == ERR_OK ? declare(c, e) : rc;
     if (rc != ERR_OK) {
         cluster_free(c);

@@ -80,7 +80,7 @@ enum {
     STATE_RECORD_VERSION = 3,
     IDEMPOTENCY_RECORD_VERSION = 2,
     OPLOG_RECORD_VERSION = 2,
-    PUBLISHER_RECORD_VERSION = 1,
+    PUBLISHER_RECORD_VERSION = 2,
     GENERATION_RECORD_VERSION = 3,
     BLOB_RECORD_VERSION = 2,
     EDGE_VALUE_BYTES = 20,
@@ -147,6 +147,7 @@ struct store_write {
     MDB_txn *txn;
     store_read reads;
     store_state state;    /* read at begin, written at commit */
+    int64_t time_most;    /* how far the ops of the message that is applied move the expiry clock */
     MDB_cursor *sides[2]; /* of by_user and by_item, kept for runs of interactions; LMDB closes
                              them with the transaction */
 };

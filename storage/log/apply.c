@@ -282,6 +282,15 @@ static err_code replay(applying *x, bool *done, err *e)
     return ERR_OK;
 }
 
+/* A node whose clock is a year ahead must not expire the keys of the others. Beyond what other
+ * nodes bear out an op moves the clock by a second, so that a node that writes alone for long does
+ * not keep keys for ever. */
+static int64_t believed_time(const store_write *w, int64_t time)
+{
+    int64_t most = w->time_most > w->state.clock ? w->time_most : w->state.clock + 1;
+    return time < most ? time : most;
+}
+
 static err_code apply_in(store_write *w, const op *o, apply_result *result, err *e)
 {
     applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
@@ -290,7 +299,7 @@ static err_code apply_in(store_write *w, const op *o, apply_result *result, err 
     uint32_t user_rows = info->user_rows, item_rows = info->item_rows;
     encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
     x.seq = info->seq + 1;
-    w->state.clock = idempotency_clock(w->state.clock, o->time);
+    w->state.clock = idempotency_clock(w->state.clock, believed_time(w, o->time));
     err_code code = replay(&x, &done, e);
     if (code != ERR_OK || done) {
         goto cleanup;
@@ -340,6 +349,7 @@ static err_code apply_message_in(store_write *w, const apply_message *m, apply_r
         return err_set(e, ERR_CONFLICT,
                        "this store belongs to a cluster, whose nodes alone write to it");
     }
+    w->time_most = INT64_MAX;
     err_code code = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;
     for (size_t i = 0; i < m->count && code == ERR_OK; i++) {
         if (repeat) {

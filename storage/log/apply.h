@@ -90,7 +90,8 @@ void apply_result_fini(apply_result *r);
 err_code apply_group(store *s, const op *const *ops, size_t count, apply_result *results,
                      err *e) ERR_CHECKED;
 
-enum { PUBLISHER_BYTES = 16, PUBLISHER_WINDOW = 64 };
+/* A publisher's first bytes name its node, the rest its incarnation. */
+enum { PUBLISHER_BYTES = 16, PUBLISHER_NODE_BYTES = 8, PUBLISHER_WINDOW = 64 };
 
 /* One message of an external log: ops that were published together. */
 typedef struct apply_message {

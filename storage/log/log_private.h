@@ -98,6 +98,7 @@ typedef struct publisher_record {
     uint64_t last;   /* the highest number that was applied */
     uint64_t window; /* bit i: number last - i was applied */
     int64_t clock;   /* the expiry clock then */
+    int64_t time;    /* the latest of the publisher's ops */
 } publisher_record;
 
 void publisher_encode(const publisher_record *record, encoder *x);

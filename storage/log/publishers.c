@@ -21,6 +21,7 @@ void publisher_encode(const publisher_record *record, encoder *x)
     encode_u64(x, record->last);
     encode_u64(x, record->window);
     encode_i64(x, record->clock);
+    encode_i64(x, record->time);
     encode_seal(x);
 }
 
@@ -34,6 +35,7 @@ err_code publisher_decode(publisher_record *out, slice bytes, err *e)
         out->last = decode_u64(&d);
         out->window = decode_u64(&d);
         out->clock = decode_i64(&d);
+        out->time = decode_i64(&d);
         d.failed = d.failed || out->last == 0 || (out->window & 1) == 0;
         code = decoder_check(&d, "publisher", e);
     }
@@ -54,6 +56,43 @@ static bool advance(publisher_record *record, uint64_t number)
     bool fresh = bit != 0 && (record->window & bit) == 0;
     record->window |= bit;
     return fresh;
+}
+
+/* Clocks of nodes agree to about a second; one that is further ahead than this is wrong. */
+static const int64_t AHEAD_SECONDS = 60 * 60;
+
+/* others_time gives the latest time of the ops of any other node; 0: there is none. */
+static err_code others_time(store_write *w, const unsigned char *node, int64_t *out, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    int rc = mdb_cursor_open(w->txn, w->owner->dbi[DB_PUBLISHERS], &cursor);
+    *out = 0;
+    if (rc != 0) {
+        return schema_error(rc, "reading the publishers", e);
+    }
+    err_code code = ERR_OK;
+    while (code == ERR_OK && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        publisher_record record;
+        code = publisher_decode(&record, slice_of_val(v), e);
+        if (code == ERR_OK && memcmp(k.mv_data, node, PUBLISHER_NODE_BYTES) != 0 &&
+            record.time > *out) {
+            *out = record.time;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return code != ERR_OK || rc == MDB_NOTFOUND ? code
+                                                : schema_error(rc, "reading the publishers", e);
+}
+
+/* bound_time sets how far the message's ops may move the expiry clock: a time that no other node
+ * comes near is that of a wrong clock. */
+static err_code bound_time(store_write *w, const apply_message *m, err *e)
+{
+    int64_t others = 0;
+    err_code code = others_time(w, m->publisher, &others, e);
+    w->time_most = others != 0 ? others + AHEAD_SECONDS : INT64_MAX;
+    return code;
 }
 
 /* A new incarnation is rare, so that is when those that are gone are looked for. */
@@ -99,7 +138,14 @@ err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, er
         *repeat = code == ERR_OK;
         return code;
     }
+    code = bound_time(w, m, e);
+    if (code != ERR_OK) {
+        return code;
+    }
     record.clock = w->state.clock;
+    for (size_t i = 0; i < m->count; i++) {
+        record.time = m->ops[i]->time > record.time ? m->ops[i]->time : record.time;
+    }
     encoder_init(&x, 64);
     publisher_encode(&record, &x);
     code = encoder_check(&x, "publisher", e);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,29 @@ static op *keyed(op *o, const char *key, int64_t time)
     o->answer.request_id = slice_of("first");
     o->render = answer_of;
     return o;
+}
+
+/* send_by passes one op through the bytes of a message of a publisher and applies it; gives the
+ * result's code, and whether it was a repeat of an Idempotency-Key. */
+static err_code send_by(store *s, const unsigned char by[PUBLISHER_BYTES], op *o, uint64_t number,
+                        bool *replayed)
+{
+    message *m = NULL;
+    apply_result result;
+    encoder x;
+    encoder_init(&x, 1 << 20);
+    message_encode(by, number, (const op *const *)&o, 1, &x);
+    assert_int_equal(message_decode(&m, encoder_slice(&x), answer_of, NULL), ERR_OK);
+    apply_message borrowed = message_borrow(m, slice_of("1"));
+    apply_result_init(&result);
+    assert_int_equal(apply_messages(s, &borrowed, 1, &result, NULL), ERR_OK);
+    err_code code = result.code;
+    *replayed = result.replayed;
+    apply_result_fini(&result);
+    message_free(m);
+    encoder_fini(&x);
+    op_free(o);
+    return code;
 }
 
 /* send passes one op through the bytes of a message and applies it; gives the result's code. */
@@ -164,6 +188,45 @@ static void a_write_under_a_clock_years_ahead_takes_no_answer_of_the_last_day(vo
     assert_false(replays(w->s, "wrong", NOW + 4 * DAY));
 }
 
+/* Three nodes; one lives a year ahead and starts anew between its writes. */
+static void a_node_a_year_ahead_expires_no_key_of_the_others(void **state)
+{
+    world *w = *state;
+    const int64_t ahead = (int64_t)NOW + 365 * (int64_t)DAY;
+    unsigned char sane[PUBLISHER_BYTES] = "node-a..start-1",
+                  other[PUBLISHER_BYTES] = "node-b..start-1",
+                  wrong[PUBLISHER_BYTES] = "node-c..start-1";
+    bool replayed = false;
+    char id[8];
+    assert_int_equal(send_by(w->s, other,
+                             keyed(op_put_item(OP_ITEMS_PUT, "o", NULL, NULL, 0), "other", NOW), 1,
+                             &replayed),
+                     ERR_OK);
+    op *o = op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0);
+    assert_int_equal(send_by(w->s, sane, keyed(o, "key", NOW), 1, &replayed), ERR_OK);
+    assert_false(replayed);
+    for (int i = 0; i < 50; i++) {
+        wrong[PUBLISHER_BYTES - 2] = (unsigned char)('0' + i / 5);
+        snprintf(id, sizeof id, "w%d", i);
+        o = op_put_item(OP_ITEMS_PUT, id, NULL, NULL, 0);
+        o->time = ahead + i;
+        assert_int_equal(send_by(w->s, wrong, o, (uint64_t)i % 5 + 1, &replayed), ERR_OK);
+    }
+    o = op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0);
+    (void)send_by(w->s, wrong, keyed(o, "key", ahead + 100), 60, &replayed);
+    assert_true(replayed);
+    o = op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0);
+    (void)send_by(w->s, sane, keyed(o, "key", NOW + 60), 2, &replayed);
+    assert_true(replayed);
+    /* a day later by the clocks of two nodes the key is free */
+    o = op_put_item(OP_ITEMS_PUT, "o", NULL, NULL, 0);
+    o->time = NOW + DAY + 2 * 3600;
+    (void)send_by(w->s, other, o, 2, &replayed);
+    o = op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0);
+    (void)send_by(w->s, sane, keyed(o, "key", NOW + DAY + 2 * 3600), 3, &replayed);
+    assert_false(replayed);
+}
+
 static void a_key_of_before_a_quiet_week_is_new_again(void **state)
 {
     world *w = *state;
@@ -240,6 +303,7 @@ int main(void)
         WITH_STORE(every_message_moves_the_position_and_a_repeat_changes_nothing_else),
         WITH_STORE(messages_that_come_out_of_order_are_each_applied_once),
         WITH_STORE(a_write_under_a_clock_years_ahead_takes_no_answer_of_the_last_day),
+        WITH_STORE(a_node_a_year_ahead_expires_no_key_of_the_others),
         WITH_STORE(a_key_of_before_a_quiet_week_is_new_again),
         cmocka_unit_test(a_damaged_message_is_refused_wherever_it_ends),
         cmocka_unit_test(an_op_goes_through_the_log_with_all_that_its_kept_answer_says),
