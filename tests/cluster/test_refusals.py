@@ -2,7 +2,10 @@
 """Worlds in which a node must not serve, or not follow: each has its message, and nothing changes."""
 
 import os
+import socket
+import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
@@ -82,7 +85,6 @@ class Refusals(cluster_case.ClusterCase):
     def purge(self, servers, keep):
         """Takes the oldest messages out of the stream, by the server's own protocol."""
         import json
-        import socket
         with socket.create_connection((servers.all[0].host, servers.all[0].port), timeout=10) as s:
             lines = s.makefile("rb")
             lines.readline()
@@ -127,7 +129,6 @@ class Refusals(cluster_case.ClusterCase):
         self.assertNotIn(SECRET, told.decode() + "".join(node.log))
 
     def test_a_server_without_jetstream_is_named(self):
-        import subprocess
         import nats
         port = nats.free_ports(1)[0]
         server = subprocess.Popen([nats.program(), "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
@@ -139,6 +140,87 @@ class Refusals(cluster_case.ClusterCase):
         done = harness.run(*run, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no JetStream", done.stderr)
+
+    def certificate(self, name):
+        """A certificate that vouches for itself; gives (certificate, key)."""
+        files = self.path(name + ".pem"), self.path(name + ".key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+        return files
+
+    def test_a_connection_without_the_right_certificates_is_refused(self):
+        (ours, key), (others, _) = self.certificate("ours"), self.certificate("others")
+        servers = self.start_nats(1, f'tls {{ cert_file: "{ours}", key_file: "{key}" }}')
+        store = self.empty("store")
+        init = ["cluster", "init", "--store", store, "--cluster-replicas", 1]
+        before = self.digest(store)
+        for more, said in ((["--cluster-tls-ca", others], "no TLS connection"), ([], "no TLS connection"),
+                           (["--cluster-tls-ca", self.path("none")], "no certificates can be read"),
+                           (["--cluster-tls-ca", ours, "--cluster-tls-certificate", ours], "belong together")):
+            done = harness.run(*init, *self.options(servers, *more), check=False)
+            self.assertIn(done.returncode, (1, 2))
+            self.assertIn(said, done.stderr)
+        self.assertEqual(self.digest(store), before)
+        harness.run(*init, *self.options(servers, "--cluster-tls-ca", ours))
+        node = self.node(servers, store, "--cluster-tls-ca", ours)
+        self.assertEqual(node.client.put("/items/a", {"title": "a"}).status, 201)
+
+    def test_a_node_whose_disk_is_full_says_so_keeps_its_place_and_goes_on_with_room(self):
+        servers = self.start_nats()
+        first = self.first_store(servers)
+        second = self.path("small", "second")
+        os.mkdir(self.path("small"))
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", self.path("small")],
+                                               capture_output=True).returncode != 0:
+            harness.not_run("a node on a full disk: no permission to mount one")
+            return
+        self.addCleanup(subprocess.run, ["umount", self.path("small")], capture_output=True)
+        harness.run("snapshot", "--store", first, "--to", second)
+        a, b = self.node(servers, first), self.node(servers, second)
+        items = [{"id": str(i), "title": "x", "description": "word " * 400} for i in range(500)]
+        for i in range(6):
+            seq = a.client.put("/items", {"items": [{**it, "id": f"{i}-{it['id']}"} for it in items]}).json["seq"]
+        told = cluster_case.wait_for(lambda: self.problem(b))
+        self.assertIn("stair_cluster_apply_stopped 1", b.client.get("/metrics").body.decode(), told)
+        self.assertEqual(b.client.get("/items").status, 200)
+        self.assertEqual(b.client.put("/items/b", {"title": "b"}).status, 503)
+        cluster_case.wait_for(lambda: b.client.get("/health/ready").status == 503)
+        self.assertEqual(a.client.put("/items/a", {"title": "a"}).status, 201)
+        subprocess.run(["mount", "-o", "remount,size=64m", self.path("small")], check=True)
+        self.seen(b, seq + 1)
+        self.writes(b)
+        a.stop(), b.stop()
+        self.same_digests(first, second)
+
+    def problem(self, node):
+        return node.client.get("/cluster").json["problem"]
+
+    def test_a_server_that_is_too_old_is_refused_unless_asked_for(self):
+        def talk(connection):
+            with connection, connection.makefile("rb") as lines:
+                connection.sendall(b'INFO {"server_id":"x","version":"2.10.22","max_payload":1048576,"headers":true}\r\n')
+                for line in lines:
+                    if line.startswith(b"PING"):
+                        connection.sendall(b"PONG\r\n")
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        threading.Thread(target=serve, daemon=True).start()
+        run = ["cluster", "status", "--cluster", f"nats://127.0.0.1:{listener.getsockname()[1]}"]
+        done = harness.run(*run, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("version 2.10.22, which can lose a stream in a crash: expected 2.10.23 or newer", done.stderr)
+        done = harness.run(*run, "--cluster-insecure-log", check=False)
+        self.assertNotIn("2.10.22", done.stderr)
 
     def test_a_password_in_an_address_is_refused_and_not_told(self):
         store = self.empty("store")
