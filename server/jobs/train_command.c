@@ -169,8 +169,8 @@ static err_code number(job *j, err *e)
 {
     char id[GENERATION_ID_TEXT];
     generation_id_text(&j->published.id, id);
-    train_monitor_tell(&j->monitor, "ready=%s",
-                       id); /* the service need not wait for its next look */
+    /* the service need not wait for its next look */
+    train_monitor_tell(&j->monitor, "ready=%s", id);
     err_code code = train_register(j->a->store, &j->published, e);
     if (code == ERR_OK) {
         train_monitor_tell(&j->monitor, "generation=%u", j->published.generation);
