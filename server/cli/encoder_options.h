@@ -31,17 +31,17 @@ err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
      OPTION_FIELD(of, encoder.url, OPTION_TEXT),                                                   \
      .value = "URL",                                                                               \
      .help = "OpenAI-compatible embeddings call that makes vectors of items' texts, such as "      \
-             "http://127.0.0.1:11434/v1/embeddings; without one nothing is asked"},                \
+             "http://127.0.0.1:11434/v1/embeddings; without it there is no encoder"},              \
         {.name = "encoder-model",                                                                  \
          OPTION_FIELD(of, encoder.model, OPTION_TEXT),                                             \
          .value = "NAME",                                                                          \
-         .help = "the model that encoder_url is asked for"},                                       \
+         .help = "name of the model, sent with each call"},                                        \
         {.name = "encoder-modality",                                                               \
          OPTION_FIELD(of, encoder.modality, OPTION_TEXT),                                          \
          .initial = "text",                                                                        \
          .value = "NAME",                                                                          \
-         .help = "the modality that its vectors are; another model needs another name, or stair "  \
-                 "encode --replace"},                                                              \
+         .help = "modality that the vectors belong to; another model needs another name, or "      \
+                 "stair encode --replace"},                                                        \
         {.name = "encoder-key-file",                                                               \
          OPTION_FIELD(of, encoder.key_file, OPTION_TEXT),                                          \
          .value = "FILE",                                                                          \
@@ -51,7 +51,7 @@ err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
          .initial = "30s",                                                                         \
          .min = 0.01,                                                                              \
          .max = 3600,                                                                              \
-         .help = "a call that takes longer has failed"},                                           \
+         .help = "a call that takes longer counts as failed"},                                     \
         {.name = "encoder-batch",                                                                  \
          OPTION_FIELD(of, encoder.batch, OPTION_INT),                                              \
          .initial = "32",                                                                          \
@@ -60,7 +60,7 @@ err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
          .help = "texts in one call"},                                                             \
     {                                                                                              \
         .name = "encoder-rate", OPTION_FIELD(of, encoder.rate, OPTION_REAL), .initial = "0",       \
-        .min = 0, .max = 1e6, .help = "calls in a second at most; 0: as fast as they are answered" \
+        .min = 0, .max = 1e6, .help = "maximum calls a second; 0: no limit"                        \
     }
 
 #endif

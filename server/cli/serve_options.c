@@ -24,8 +24,8 @@ const option serve_option_table[] = {
      OPTION_FIELD(serve_options, listen, OPTION_TEXT),
      .initial = "127.0.0.1:8080",
      .value = "HOST:PORT",
-     .help = "address to serve on; beyond loopback it needs keys; with 0 for the number of the "
-             "port, any free one is taken and logged"},
+     .help = "address to serve on; an address beyond loopback needs keys; port 0 takes any free "
+             "port and logs it"},
     {.name = "admin-listen",
      .check = address_check,
      OPTION_FIELD(serve_options, admin_listen, OPTION_TEXT),
@@ -38,8 +38,8 @@ const option serve_option_table[] = {
              "caller may do everything"},
     {.name = "insecure",
      OPTION_FIELD(serve_options, insecure, OPTION_BOOL),
-     .help = "serve beyond loopback without keys: whoever reaches the address may change and erase "
-             "everything"},
+     .help = "serve beyond loopback without keys: anybody who reaches the address can change and "
+             "erase everything"},
     {.name = "tls-certificate",
      OPTION_FIELD(serve_options, tls_certificate, OPTION_TEXT),
      .value = "FILE",
@@ -53,22 +53,22 @@ const option serve_option_table[] = {
      OPTION_FIELD(serve_options, tls_priority, OPTION_TEXT),
      .initial = TLS_PRIORITY_DEFAULT,
      .value = "PRIORITY",
-     .help = "versions and ciphers that HTTPS offers, as a priority string of GnuTLS; unless told "
-             "otherwise TLS 1.2 and 1.3 with forward secrecy and authenticated encryption"},
+     .help = "versions and ciphers that HTTPS offers, as a GnuTLS priority string; the default is "
+             "TLS 1.2 and 1.3 with forward secrecy and authenticated encryption"},
     {.name = "allow-origin",
      OPTION_FIELD(serve_options, allow_origin, OPTION_TEXT),
      .value = "ORIGIN",
-     .help = "origin that browsers may call from (CORS); without it none may"},
+     .help = "origin that browsers may call from (CORS); without it, none may"},
     {.name = "allow-host",
      OPTION_FIELD(serve_options, allow_host, OPTION_TEXT),
      .value = "NAMES",
-     .help = "names that the Host header may have, with commas between them, where only loopback "
-             "names are taken (no keys) and on admin_listen"},
+     .help = "names allowed in the Host header, separated by commas, where only loopback names are "
+             "allowed otherwise (without keys, and on admin_listen)"},
     {.name = "trusted-proxies",
      OPTION_FIELD(serve_options, trusted_proxies, OPTION_TEXT),
      .value = "LIST",
-     .help = "addresses and networks, such as 10.0.0.0/8,::1, of proxies that are believed when "
-             "they say in X-Forwarded-For whom they call for"},
+     .help = "addresses and networks of proxies whose X-Forwarded-For is trusted, such as "
+             "10.0.0.0/8,::1"},
     {.name = "log-level",
      OPTION_FIELD(serve_options, log_level, OPTION_CHOICE),
      .initial = "info",
@@ -98,8 +98,8 @@ const option serve_option_table[] = {
      .initial = "256",
      .min = 1,
      .max = 100000,
-     .help = "long requests that may wait for such a thread, half of them of one caller; beyond it "
-             "503"},
+     .help = "long requests that may wait for such a thread, at most half of them from one caller; "
+             "beyond it 503"},
     {.name = "work-max",
      OPTION_FIELD(serve_options, work_max, OPTION_INT),
      .initial = OPTION_TEXT_OF(API_WORK_MAX),
@@ -112,8 +112,7 @@ const option serve_option_table[] = {
      .initial = "0",
      .min = 0,
      .max = 1e12,
-     .help = "units of work a second that are taken, of all callers together; beyond it 429; 0: no "
-             "limit"},
+     .help = "units of work a second, for all callers together; beyond it 429; 0: no limit"},
     {.name = "background-threads",
      OPTION_FIELD(serve_options, background_threads, OPTION_INT),
      .initial = "1",
@@ -134,22 +133,21 @@ const option serve_option_table[] = {
      .initial = "1000",
      .min = 1,
      .max = 100000,
-     .help = "open connections; idle ones, longest first, make room for new ones and leave a "
-             "sixteenth free; each "
-             "takes a file and about 64 KiB"},
+     .help = "open connections; when a new one arrives, the one that is idle longest is closed, so "
+             "that a sixteenth stays free; each takes a file and about 64 KiB"},
     {.name = "connections-per-address-max",
      OPTION_FIELD(serve_options, connections_per_address_max, OPTION_INT),
      .initial = "0",
      .min = 0,
      .max = 100000,
-     .help = "open connections of one client address; 0: no limit of its own"},
+     .help = "open connections from one client address; 0: no separate limit"},
     {.name = "timeout",
      OPTION_FIELD(serve_options, timeout, OPTION_SECONDS),
      .initial = "30s",
      .min = 1,
      .max = 3600,
-     .help = "how long a connection may be silent; one that drips is cut off after twice as long, "
-             "and a second for each 16 KiB of body"},
+     .help = "how long a connection may be silent; slow connections are closed after twice this "
+             "time, plus a second for each 16 KiB of body"},
     {.name = "min-seq-timeout",
      OPTION_FIELD(serve_options, min_seq_timeout, OPTION_SECONDS),
      .initial = "2s",
@@ -168,8 +166,8 @@ const option serve_option_table[] = {
      .initial = "256MiB",
      .min = 1024,
      .max = 1LL << 40,
-     .help = "all bodies in memory at once, three quarters of them of one caller; beyond it 503; "
-             "the first 16 KiB of each do not count"},
+     .help = "all request bodies in memory, at most three quarters of them from one caller; beyond "
+             "it 503; the first 16 KiB of each do not count"},
     {.name = "answer-bytes-max",
      OPTION_FIELD(serve_options, answer_bytes_max, OPTION_BYTES),
      .initial = OPTION_TEXT_OF(API_ANSWER_MIB_MAX) "MiB",
@@ -181,7 +179,7 @@ const option serve_option_table[] = {
      .initial = "512MiB",
      .min = 65536,
      .max = 1LL << 40,
-     .help = "all answers in memory at once, three quarters of them of one caller; beyond it 503; "
+     .help = "all answers in memory, at most three quarters of them for one caller; beyond it 503; "
              "answers of up to 16 KiB do not count"},
     {.name = "exports-max",
      OPTION_FIELD(serve_options, exports_max, OPTION_INT),
@@ -194,9 +192,8 @@ const option serve_option_table[] = {
      .initial = OPTION_TEXT_OF(API_SPOOL_GIB_MAX) "GiB",
      .min = 65536,
      .max = 1LL << 50,
-     .help =
-         "files of exports that are being fetched (spool_dir), all together; beyond it 503, and "
-         "413 for a single one"},
+     .help = "all files of exports in progress (spool_dir); beyond it 503, or 413 if one export "
+             "alone is larger"},
     {.name = "batch-items-max",
      OPTION_FIELD(serve_options, batch_items_max, OPTION_INT),
      .initial = OPTION_TEXT_OF(API_BATCH_ITEMS_MAX),
@@ -232,14 +229,13 @@ const option serve_option_table[] = {
      .initial = "0",
      .min = 0,
      .max = 1e9,
-     .help = "requests a second that are taken, of all callers together; beyond it 429; 0: no "
-             "limit"},
+     .help = "requests a second, from all callers together; beyond it 429; 0: no limit"},
     {.name = "rate-burst",
      OPTION_FIELD(serve_options, rate_burst, OPTION_INT),
      .initial = "100",
      .min = 1,
      .max = 1000000,
-     .help = "requests that may come at once within the rate"},
+     .help = "requests that may come at once without exceeding the rate"},
     {.name = "queue-ops-max",
      OPTION_FIELD(serve_options, queue_ops_max, OPTION_INT),
      .initial = "4096",
@@ -302,14 +298,14 @@ const option serve_option_table[] = {
      .initial = "1000",
      .min = 0,
      .max = 1e12,
-     .help = "changes after which the convolution is run again over the whole graph in the "
+     .help = "changes after which the convolution runs again over the whole graph, in the "
              "background; 0: never"},
     {.name = "propagate-every",
      OPTION_FIELD(serve_options, propagate_every, OPTION_SECONDS),
      .initial = "10s",
      .min = 0,
      .max = 30.0 * 86400,
-     .help = "least time between two such runs"},
+     .help = "minimum time between two such runs"},
     {.name = "propagate-within",
      OPTION_FIELD(serve_options, propagate_within, OPTION_SECONDS),
      .initial = "10m",
@@ -321,7 +317,7 @@ const option serve_option_table[] = {
      .initial = "2s",
      .min = 0.05,
      .max = 3600,
-     .help = "how often the store is looked at for generations that stair train has left"},
+     .help = "how often the service checks the store for generations that stair train has left"},
     {.name = "drain-delay",
      OPTION_FIELD(serve_options, drain_delay, OPTION_SECONDS),
      .initial = "0s",
@@ -334,7 +330,7 @@ const option serve_option_table[] = {
      .initial = "25s",
      .min = 1,
      .max = 600,
-     .help = "after SIGTERM, how long requests that have begun may take; keep it below the "
+     .help = "after SIGTERM, how long requests in progress may take; keep it below the "
              "supervisor's own limit"},
     OPTION_END,
 };

@@ -23,9 +23,8 @@ static const option table[] = {
      .initial = "-1",
      .min = -1,
      .max = 1024,
-     .help =
-         "descriptor that gets a line an epoch, for whoever started this; a pipe that nobody reads "
-         "any more ends the training"},
+     .help = "descriptor that gets one line per epoch, for the process that started this one; the "
+             "training ends when the reader of the pipe has gone"},
     OPTION_JSON(train_arguments),
     OPTION_END};
 

@@ -37,7 +37,7 @@ static const metric_info info_ready = {
     NULL,          0};
 
 static const metric_info info_units = {"stair_work_units_total",
-                                       "Units of work that requests were reckoned to take.",
+                                       "Estimated work of all requests, in units.",
                                        METRIC_COUNTER,
                                        {NULL},
                                        NULL,

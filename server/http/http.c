@@ -75,9 +75,8 @@ static const metric_info info_answers_bytes = {
 static const metric_info info_work_waiting = {.name = "stair_work_waiting",
                                               .help = "Long requests that wait for a thread.",
                                               .kind = METRIC_GAUGE};
-static const metric_info info_work_running = {.name = "stair_work_running",
-                                              .help = "Long requests that are worked on.",
-                                              .kind = METRIC_GAUGE};
+static const metric_info info_work_running = {
+    .name = "stair_work_running", .help = "Long requests being worked on.", .kind = METRIC_GAUGE};
 static const metric_info info_work_refused = {
     .name = "stair_work_refused_total",
     .help = "Long requests refused because too many waited (work_queue_max).",

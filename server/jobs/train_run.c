@@ -55,15 +55,15 @@ static const api_train_status nothing_known = {
     .loss = NAN, .seconds_left = NAN, .metric_value = NAN};
 
 static const metric_info info_running = {.name = "stair_train_running",
-                                         .help =
-                                             "1 while a training runs, by whomever it was started.",
+                                         .help = "1 while a training runs, whoever started it.",
                                          .kind = METRIC_GAUGE};
 static const metric_info info_started = {.name = "stair_train_started_total",
                                          .help =
                                              "Trainings that were started by POST /model/train.",
                                          .kind = METRIC_COUNTER};
 static const metric_info info_failures = {.name = "stair_train_failures_total",
-                                          .help = "Trainings that were started so and failed.",
+                                          .help =
+                                              "Trainings started by POST /model/train that failed.",
                                           .kind = METRIC_COUNTER};
 
 /* --- waiting ------------------------------------------------------------------------------ */

@@ -31,9 +31,10 @@ struct encoding {
 static const metric_info info_pending = {.name = "stair_encoder_pending",
                                          .help = "Items that wait for the encoder of texts.",
                                          .kind = METRIC_GAUGE};
-static const metric_info info_encoded = {.name = "stair_encoder_items_total",
-                                         .help = "Items whose text the encoder made a vector of.",
-                                         .kind = METRIC_COUNTER};
+static const metric_info info_encoded = {
+    .name = "stair_encoder_items_total",
+    .help = "Items whose text the encoder has turned into a vector.",
+    .kind = METRIC_COUNTER};
 static const metric_info info_refused = {.name = "stair_encoder_refused_total",
                                          .help = "Items whose text the encoder refused.",
                                          .kind = METRIC_COUNTER};

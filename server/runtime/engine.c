@@ -47,7 +47,7 @@ static const metric_info info_active = {.name = "stair_model_active_generation",
                                         .kind = METRIC_GAUGE};
 static const metric_info info_age = {.name = "stair_model_age_seconds",
                                      .help =
-                                         "Since the generation that serves was trained; 0: none.",
+                                         "Time since the serving generation was trained; 0: none.",
                                      .kind = METRIC_GAUGE};
 static const metric_info info_items = {
     .name = "stair_items", .help = "Items that exist, hidden ones too.", .kind = METRIC_GAUGE};
@@ -85,12 +85,11 @@ static const metric_info info_used = {.name = "stair_store_bytes",
 static const metric_info info_file = {
     .name = "stair_store_file_bytes", .help = "Size of the store's file.", .kind = METRIC_GAUGE};
 static const metric_info info_quota = {.name = "stair_store_quota_bytes",
-                                       .help =
-                                           "Most that the store's file may grow to; 0: no quota.",
+                                       .help = "Maximum size of the store's file; 0: no quota.",
                                        .kind = METRIC_GAUGE};
 static const metric_info info_held = {
     .name = "stair_store_held_bytes",
-    .help = "Free pages that cannot be used again while a read of an earlier moment is open.",
+    .help = "Freed pages that cannot be reused while an older read is open.",
     .kind = METRIC_GAUGE};
 static const metric_info info_delta = {.name = "stair_index_delta_rows",
                                        .help = "Vectors beside the index: later and changed items.",

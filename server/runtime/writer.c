@@ -41,7 +41,7 @@ static const metric_info info_commit_seconds = {.name = "stair_write_commit_dura
                                                 .kind = METRIC_HISTOGRAM};
 static const metric_info info_live_seconds = {
     .name = "stair_write_publish_duration_seconds",
-    .help = "Bringing one group's changes into the live tables.",
+    .help = "Time to apply one group's changes to the live tables.",
     .kind = METRIC_HISTOGRAM};
 
 /* --- the queue ---------------------------------------------------------------------------- */

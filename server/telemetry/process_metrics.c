@@ -20,10 +20,10 @@ static const metric_info info_build = {.name = "stair_build_info",
                                        .kind = METRIC_GAUGE,
                                        .labels = {"version", "commit"}};
 static const metric_info info_resident = {.name = "stair_process_resident_bytes",
-                                          .help = "Memory that the process has in use.",
+                                          .help = "Resident memory of the process.",
                                           .kind = METRIC_GAUGE};
 static const metric_info info_peak = {.name = "stair_process_resident_peak_bytes",
-                                      .help = "Most memory that the process has had in use.",
+                                      .help = "Peak memory of the process.",
                                       .kind = METRIC_GAUGE};
 static const metric_info info_cpu = {.name = "stair_process_cpu_seconds",
                                      .help = "Processor time used since the start.",
@@ -32,7 +32,7 @@ static const metric_info info_files = {
     .name = "stair_process_open_files", .help = "Open file descriptors.", .kind = METRIC_GAUGE};
 static const metric_info info_files_max = {.name = "stair_process_open_files_limit",
                                            .help =
-                                               "Most file descriptors that the process may open.",
+                                               "Maximum number of file descriptors of the process.",
                                            .kind = METRIC_GAUGE};
 static const metric_info info_started = {.name = "stair_process_start_timestamp_seconds",
                                          .help = "When the process started.",
@@ -40,7 +40,7 @@ static const metric_info info_started = {.name = "stair_process_start_timestamp_
 
 static const metric_info info_dropped = {
     .name = "stair_log_lines_dropped_total",
-    .help = "Lines of the log that were lost because nobody read it fast enough.",
+    .help = "Log lines that were dropped because the log was not read fast enough.",
     .kind = METRIC_COUNTER};
 
 static double resident_bytes(void)
