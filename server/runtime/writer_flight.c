@@ -31,7 +31,7 @@ bool flight_may_launch(const writer *w)
     if (w->first == NULL) {
         return false;
     }
-    if (l->stopped || !w->writable || l->flight_count == 0 ||
+    if (l->stopped || l->closed || !w->writable || l->flight_count == 0 ||
         clock_ns() - w->first->submitted_ns > LAUNCH_NS) {
         return true;
     }

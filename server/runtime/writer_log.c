@@ -112,6 +112,8 @@ static void step(writer *w, writer_job *jobs, bool resend)
         flight_resend(w);
     }
     flight_tick(w, now);
+    const replicated_log *log = w->log->log;
+    w->log->closed = w->log->flights != NULL && log->admit(log->ctx, NULL) != ERR_OK;
 }
 
 /* At the end, with the mutex held: what is left is in the log, and applied at the next start. */

@@ -48,6 +48,7 @@ struct writer_log {
     delivery *held;    /* taken and not applied yet */
     uint64_t retry_ns; /* when to try the held ones again; 0: now */
     bool stopped;
+    bool closed;     /* the log takes nothing now: what waits is refused at once */
     flight *flights; /* oldest first */
     size_t flight_count;
     uint64_t number; /* of the last message */
