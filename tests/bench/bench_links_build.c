@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long collaborative links take and how large they are: 63,000 items and, without
+ * How long links take to build: collaborative ones, and the map between features that later items
+ * have in their place. 63,000 items and, without
  * repeats, 1.7 million interactions of 192,000 users (Amazon Electronics' size), users and items by
  * a power law.
  * BENCH_THREADS, default 2.
@@ -11,6 +12,7 @@
 
 #include "core/common/mem.h"
 #include "core/common/rng.h"
+#include "core/model/content_map.h"
 #include "core/model/links_build.h"
 #include "tests/bench/measuring.h"
 
@@ -40,6 +42,37 @@ static void build(const interaction_list *list, links_kind kind, const char *nam
     links_table_fini(&t);
 }
 
+/* fit_map fits the map to features of `width` numbers of one modality. */
+static void fit_map(const interaction_list *list, size_t width)
+{
+    err e = ERR_INIT;
+    rng r;
+    rng_init(&r, 8, 0);
+    float *x = need(mem_table(list->items * width, sizeof *x));
+    for (size_t i = 0; i < list->items; i++) {
+        float raw[CONTENT_WIDTH_MAX];
+        for (size_t j = 0; j < width; j++) {
+            raw[j] = (float)rng_normal(&r);
+        }
+        (void)content_fold(raw, width, x + i * width, width);
+    }
+    content_map_input in = {.x = x,
+                            .items = list->items,
+                            .width = width,
+                            .pairs = list->pairs,
+                            .pair_count = list->count,
+                            .modality_count = 1,
+                            .widths = {width},
+                            .weight = {1},
+                            .share = 2};
+    content_map *map = NULL;
+    double start = now();
+    must(content_map_fit(&map, &in, &e), &e);
+    printf("map of %zu numbers: %.1f s with 1 thread\n", width, now() - start);
+    content_map_free(map);
+    mem_free(x);
+}
+
 int main(void)
 {
     const char *asked = getenv("BENCH_THREADS");
@@ -55,6 +88,8 @@ int main(void)
     printf("%zu interactions\n", list.count);
     build(&list, LINKS_COSINE, "cosine", threads);
     build(&list, LINKS_DIRECTED, "directed", threads);
+    fit_map(&list, 384);
+    fit_map(&list, CONTENT_WIDTH_MAX);
     mem_free(pairs);
     return 0;
 }
