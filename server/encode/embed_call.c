@@ -73,20 +73,20 @@ static err_code read_vector(embed_vectors *out, size_t at, const json_t *list, e
 static err_code read_vectors(embed_vectors *out, const json_t *data, err *e)
 {
     bool *seen = mem_array(out->count, sizeof *seen);
-    err_code rc = seen != NULL ? ERR_OK : err_nomem(e, "the encoder's vectors");
-    for (size_t i = 0; rc == ERR_OK && i < out->count; i++) {
+    err_code code = seen != NULL ? ERR_OK : err_nomem(e, "the encoder's vectors");
+    for (size_t i = 0; code == ERR_OK && i < out->count; i++) {
         const json_t *entry = json_array_get(data, i);
         const json_t *index = json_object_get(entry, "index");
         json_int_t at = json_is_integer(index) ? json_integer_value(index) : (json_int_t)i;
         if (at < 0 || (size_t)at >= out->count || seen[at]) {
-            rc = err_set(e, ERR_INVALID, "the answer has no vector, or two, for some text");
+            code = err_set(e, ERR_INVALID, "the answer has no vector, or two, for some text");
         } else {
             seen[at] = true;
-            rc = read_vector(out, (size_t)at, json_object_get(entry, "embedding"), e);
+            code = read_vector(out, (size_t)at, json_object_get(entry, "embedding"), e);
         }
     }
     mem_free(seen);
-    return rc;
+    return code;
 }
 
 err_code embed_answer(embed_vectors *out, slice body, size_t count, uint32_t width, err *e)
@@ -98,22 +98,24 @@ err_code embed_answer(embed_vectors *out, slice body, size_t count, uint32_t wid
         return err_set(e, ERR_INVALID, "the answer is no JSON: %.100s", why.text);
     }
     const json_t *data = json_object_get(answer, "data");
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (!json_is_array(data)) {
-        rc = err_set(e, ERR_INVALID, "the answer has no list \"data\"");
+        code = err_set(e, ERR_INVALID, "the answer has no list \"data\"");
     } else if (json_array_size(data) != count) {
-        rc = err_set(e, ERR_INVALID, "the answer has %zu vectors for %zu texts",
-                     json_array_size(data), count);
+        code = err_set(e, ERR_INVALID, "the answer has %zu vectors for %zu texts",
+                       json_array_size(data), count);
     }
-    if (rc == ERR_OK && width > 0) {
+    if (code == ERR_OK && width > 0) {
         out->numbers = mem_array(count * width, sizeof *out->numbers);
     }
-    rc = rc == ERR_OK ? read_vectors(out, data, e) : rc;
+    if (code == ERR_OK) {
+        code = read_vectors(out, data, e);
+    }
     json_decref(answer);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         embed_vectors_fini(out);
     }
-    return rc;
+    return code;
 }
 
 void embed_vectors_fini(embed_vectors *v)

@@ -40,22 +40,23 @@ err_code encoder_url_check(const char *text, err *e)
 {
     CURLU *url = curl_url();
     char *user = NULL, *scheme = NULL;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (url == NULL) {
         return err_nomem(e, "an address");
     }
     if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        rc = err_set(e, ERR_INVALID, "expected an http or https address, not \"%.80s\"", text);
+        code = err_set(e, ERR_INVALID, "expected an http or https address, not \"%.80s\"", text);
     } else if (curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK) {
-        rc = err_set(e, ERR_INVALID,
-                     "expected no user information in the address; encoder_key_file names a token");
+        code =
+            err_set(e, ERR_INVALID,
+                    "expected no user information in the address; encoder_key_file names a token");
     }
     curl_free(user);
     curl_free(scheme);
     curl_url_cleanup(url);
-    return rc;
+    return code;
 }
 
 err_code encoder_options_check(const encoder_options *o, err *e)
@@ -143,9 +144,9 @@ err_code embed_client_start(embed_client *client, const slice *texts, size_t cou
         return err_set(e, ERR_UNAVAILABLE, "%d calls of the encoder are under way",
                        EMBED_CALLS_MAX);
     }
-    err_code rc = embed_request(&c->request, &length, client->options->model, texts, count, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = embed_request(&c->request, &length, client->options->model, texts, count, e);
+    if (code != ERR_OK) {
+        return code;
     }
     c->busy = true;
     c->texts = count;
@@ -281,13 +282,19 @@ err_code embed_client_new(embed_client **out, const encoder_options *options, er
         c->calls[i].easy = whole ? curl_easy_init() : NULL;
         whole = whole && c->calls[i].easy != NULL;
     }
-    err_code rc = whole ? ERR_OK : err_nomem(e, "the encoder's client");
-    rc = rc == ERR_OK ? add_header(c, "Content-Type: application/json", e) : rc;
-    rc = rc == ERR_OK ? add_header(c, "Expect:", e) : rc;
-    rc = rc == ERR_OK ? read_key(c, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = whole ? ERR_OK : err_nomem(e, "the encoder's client");
+    if (code == ERR_OK) {
+        code = add_header(c, "Content-Type: application/json", e);
+    }
+    if (code == ERR_OK) {
+        code = add_header(c, "Expect:", e);
+    }
+    if (code == ERR_OK) {
+        code = read_key(c, e);
+    }
+    if (code != ERR_OK) {
         embed_client_free(c);
-        return rc;
+        return code;
     }
     *out = c;
     return ERR_OK;

@@ -376,14 +376,14 @@ err_code encode_asks_new(encode_asks **out, const encoder_options *options, err 
     if (x->options.timeout > CALL_SECONDS_MAX) {
         x->options.timeout = CALL_SECONDS_MAX;
     }
-    err_code rc = embed_client_new(&x->client, &x->options, e);
-    if (rc == ERR_OK && pthread_create(&x->thread, NULL, asks_main, x) != 0) {
-        rc = err_set(e, ERR_IO, "the encoder's second thread cannot start");
+    err_code code = embed_client_new(&x->client, &x->options, e);
+    if (code == ERR_OK && pthread_create(&x->thread, NULL, asks_main, x) != 0) {
+        code = err_set(e, ERR_IO, "the encoder's second thread cannot start");
     }
-    x->started = rc == ERR_OK;
-    if (rc != ERR_OK) {
+    x->started = code == ERR_OK;
+    if (code != ERR_OK) {
         encode_asks_free(x);
-        return rc;
+        return code;
     }
     *out = x;
     return ERR_OK;

@@ -92,9 +92,9 @@ static err_code read_row(encode_texts *x, encode_batch *b, uint32_t row, err *e)
     stored_item it = {0};
     size_t length = 0;
     err why = ERR_INIT;
-    err_code rc = item_get(x->read, row, &b->memory, &it, &why);
-    if (rc != ERR_OK) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+    err_code code = item_get(x->read, row, &b->memory, &it, &why);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
     }
     if (!is_pending(x, &it, &length)) {
         return ERR_OK;
@@ -119,14 +119,14 @@ err_code encode_batch_read(encode_batch *b, encode_texts *x, store *s, uint32_t 
     modality known;
     arena_reset(&b->memory);
     b->asked = b->emptied = 0;
-    err_code rc = store_read_begin(s, &x->read, e);
-    for (size_t i = 0; rc == ERR_OK && i < b->count; i++) {
-        rc = read_row(x, b, b->rows[i], e);
+    err_code code = store_read_begin(s, &x->read, e);
+    for (size_t i = 0; code == ERR_OK && i < b->count; i++) {
+        code = read_row(x, b, b->rows[i], e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         *width = modality_find(x->read, x->name, &known, NULL) == ERR_OK ? known.width : 0;
     }
     store_read_end(x->read);
     x->read = NULL;
-    return rc;
+    return code;
 }

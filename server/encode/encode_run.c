@@ -85,10 +85,10 @@ typedef struct entries {
 /* begin_op makes an op of `count` items, whose entries are to be filled. */
 static err_code begin_op(op **out, size_t count, feature **features, op_item **items, err *e)
 {
-    err_code rc = op_new(out, OP_ITEMS_ENCODED, count * 1024 + ((size_t)1 << 20), e);
-    *items = rc == ERR_OK ? arena_alloc(&(*out)->memory, count, sizeof **items) : NULL;
+    err_code code = op_new(out, OP_ITEMS_ENCODED, count * 1024 + ((size_t)1 << 20), e);
+    *items = code == ERR_OK ? arena_alloc(&(*out)->memory, count, sizeof **items) : NULL;
     *features = *items != NULL ? arena_alloc(&(*out)->memory, count, sizeof **features) : NULL;
-    return rc == ERR_OK && *features == NULL ? err_nomem(e, "the encoder's vectors") : rc;
+    return code == ERR_OK && *features == NULL ? err_nomem(e, "the encoder's vectors") : code;
 }
 
 static err_code end_op(encode_run *r, op *o, const op_item *items, size_t count, err *e)
@@ -106,8 +106,8 @@ static err_code apply(encode_run *r, const entries *of, const embed_vectors *v, 
     op_item *items = NULL;
     feature *features = NULL;
     size_t bytes = v != NULL ? (size_t)v->width * sizeof(float) : 0;
-    err_code rc = begin_op(&o, of->count, &features, &items, e);
-    for (size_t i = 0; rc == ERR_OK && i < of->count; i++) {
+    err_code code = begin_op(&o, of->count, &features, &items, e);
+    for (size_t i = 0; code == ERR_OK && i < of->count; i++) {
         features[i] = (feature){.modality = slice_of(r->options.encoder->modality)};
         items[i] = (op_item){.id = of->ids[i], .features = &features[i], .feature_count = 1};
         items[i].text_hash = of->hashes != NULL ? of->hashes[i] : item_text_hash("", 0);
@@ -117,9 +117,11 @@ static err_code apply(encode_run *r, const entries *of, const embed_vectors *v, 
             features[i].data = (const char *)v->numbers + i * bytes;
         }
     }
-    rc = rc == ERR_OK ? end_op(r, o, items, of->count, e) : rc;
+    if (code == ERR_OK) {
+        code = end_op(r, o, items, of->count, e);
+    }
     op_free(o);
-    return rc;
+    return code;
 }
 
 /* apply_batches makes one op, and so one commit, of answered batches that share a width. */
@@ -129,8 +131,8 @@ static err_code apply_batches(encode_run *r, const encode_batch *first, size_t c
     op_item *items = NULL;
     feature *features = NULL;
     size_t at = 0;
-    err_code rc = begin_op(&o, count, &features, &items, e);
-    for (const encode_batch *b = first; rc == ERR_OK && at < count; b = b->next) {
+    err_code code = begin_op(&o, count, &features, &items, e);
+    for (const encode_batch *b = first; code == ERR_OK && at < count; b = b->next) {
         for (size_t i = 0; i < b->asked; i++, at++) {
             features[at] = (feature){.modality = slice_of(r->options.encoder->modality),
                                      .dtype = FEATURE_F4,
@@ -142,9 +144,11 @@ static err_code apply_batches(encode_run *r, const encode_batch *first, size_t c
                                   .text_hash = b->hashes[i]};
         }
     }
-    rc = rc == ERR_OK ? end_op(r, o, items, count, e) : rc;
+    if (code == ERR_OK) {
+        code = end_op(r, o, items, count, e);
+    }
     op_free(o);
-    return rc;
+    return code;
 }
 
 /* settle_width gives the modality the width of the first answer, if it may have another one. */
@@ -155,17 +159,17 @@ static err_code settle_width(encode_run *r, uint32_t width, err *e)
     if (r->sized || r->options.resize == NULL) {
         return ERR_OK;
     }
-    err_code rc = store_read_begin(r->options.store, &read, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_read_begin(r->options.store, &read, e);
+    if (code != ERR_OK) {
+        return code;
     }
     bool other =
         modality_find(read, slice_of(r->options.encoder->modality), &known, NULL) == ERR_OK &&
         known.width != width;
     store_read_end(read);
-    rc = other ? r->options.resize(r->options.ctx, width, e) : ERR_OK;
-    r->sized = rc == ERR_OK;
-    return rc;
+    code = other ? r->options.resize(r->options.ctx, width, e) : ERR_OK;
+    r->sized = code == ERR_OK;
+    return code;
 }
 
 /* apply_done applies what has been answered, as much in one commit as an op may hold. */
@@ -180,14 +184,16 @@ static void apply_done(encode_run *r)
             count += end->asked;
             end = end->next;
         }
-        err_code rc = settle_width(r, first->vectors.width, &e);
-        rc = rc == ERR_OK ? apply_batches(r, first, count, &e) : rc;
+        err_code code = settle_width(r, first->vectors.width, &e);
+        if (code == ERR_OK) {
+            code = apply_batches(r, first, count, &e);
+        }
         r->done = end;
         r->last = end != NULL ? r->last : &r->done;
         for (encode_batch *b = first, *next; b != end; b = next) {
             next = b->next;
             embed_vectors_fini(&b->vectors);
-            if (rc == ERR_OK) {
+            if (code == ERR_OK) {
                 tell(r, b->asked, 0, NULL);
                 drop(r, b);
             } else {
@@ -291,15 +297,15 @@ static encode_batch *next_batch(encode_run *r)
 static err_code take_known(encode_run *r, encode_batch *b, uint32_t width, err *e)
 {
     size_t kept = 0;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     for (size_t i = 0; i < b->asked; i++) {
         embed_vectors v = {.count = 1};
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             v.numbers = r->options.known(r->options.ctx, b->texts[i], &v.width);
         }
         if (v.numbers != NULL && (width == 0 || v.width == width)) {
-            rc = apply(r, &(entries){1, &b->ids[i], &b->hashes[i]}, &v, e);
-            tell(r, rc == ERR_OK, 0, NULL);
+            code = apply(r, &(entries){1, &b->ids[i], &b->hashes[i]}, &v, e);
+            tell(r, code == ERR_OK, 0, NULL);
         } else {
             b->asked_rows[kept] = b->asked_rows[i];
             b->ids[kept] = b->ids[i];
@@ -309,7 +315,7 @@ static err_code take_known(encode_run *r, encode_batch *b, uint32_t width, err *
         embed_vectors_fini(&v);
     }
     b->asked = kept;
-    return rc;
+    return code;
 }
 
 /* start begins the call of a batch, or ends a batch of which nothing waits any more. */
@@ -317,52 +323,52 @@ static err_code start(encode_run *r, encode_batch *b, err *e)
 {
     static const slice word = {"test", 4};
     uint32_t width = 0;
-    err_code rc = b->probe ? ERR_OK : encode_batch_read(b, r->texts, r->options.store, &width, e);
-    if (rc == ERR_OK && !b->probe && b->emptied > 0) {
-        rc = apply(r, &(entries){b->emptied, b->emptied_ids, NULL}, NULL, e);
+    err_code code = b->probe ? ERR_OK : encode_batch_read(b, r->texts, r->options.store, &width, e);
+    if (code == ERR_OK && !b->probe && b->emptied > 0) {
+        code = apply(r, &(entries){b->emptied, b->emptied_ids, NULL}, NULL, e);
     }
-    if (rc == ERR_OK && !b->probe && r->options.known != NULL) {
-        rc = take_known(r, b, width, e);
+    if (code == ERR_OK && !b->probe && r->options.known != NULL) {
+        code = take_known(r, b, width, e);
     }
-    if (rc == ERR_OK && !b->probe && b->asked == 0) {
+    if (code == ERR_OK && !b->probe && b->asked == 0) {
         drop(r, b);
         return ERR_OK;
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         bool any_width = r->options.resize != NULL && !r->sized;
-        rc = embed_client_start(r->client, b->probe ? &word : b->texts, b->probe ? 1 : b->asked,
-                                any_width ? 0 : width, b, e);
+        code = embed_client_start(r->client, b->probe ? &word : b->texts, b->probe ? 1 : b->asked,
+                                  any_width ? 0 : width, b, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         push_again(r, b);
     } else if (r->options.encoder->rate > 0) {
         r->next_call = r->options.seconds() + 1 / r->options.encoder->rate;
     }
-    return rc;
+    return code;
 }
 
 /* start_calls starts what may be started now. */
 static err_code start_calls(encode_run *r, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     double now = r->options.seconds();
-    while (rc == ERR_OK && now >= r->not_before && now >= r->next_call &&
+    while (code == ERR_OK && now >= r->not_before && now >= r->next_call &&
            embed_client_free_calls(r->client) > 0) {
         encode_batch *b = next_batch(r);
         if (b == NULL) {
             break;
         }
-        rc = start(r, b, e);
+        code = start(r, b, e);
         now = r->options.seconds();
     }
-    return rc;
+    return code;
 }
 
 /* The next calls are under way before the answers of the last ones are committed, so that the
  * encoder works while the disk does. */
 err_code encode_run_step(encode_run *r, double seconds, err *e)
 {
-    err_code rc = start_calls(r, e);
+    err_code code = start_calls(r, e);
     double now = r->options.seconds();
     double until = r->not_before > r->next_call ? r->not_before : r->next_call;
     bool waits = r->again != NULL || encode_queue_count(r->queue) > 0;
@@ -370,12 +376,12 @@ err_code encode_run_step(encode_run *r, double seconds, err *e)
         seconds = until - now;
     }
     embed_client_poll(r->client, seconds, on_done, r);
-    if (rc == ERR_OK && r->done != NULL) {
-        rc = start_calls(r, e);
+    if (code == ERR_OK && r->done != NULL) {
+        code = start_calls(r, e);
         embed_client_poll(r->client, 0, on_done, r);
     }
     apply_done(r);
-    return rc;
+    return code;
 }
 
 err_code encode_run_add(encode_run *r, uint32_t row, err *e)
@@ -436,18 +442,18 @@ static err_code look_at(void *ctx, const stored_item *it, err *e)
 err_code encode_run_scan(encode_run *r, err *e)
 {
     scan x = {.run = r, .texts = r->texts, .more = true};
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && x.more) {
+    err_code code = ERR_OK;
+    while (code == ERR_OK && x.more) {
         x.more = false;
         x.stop = x.next + SCAN_ROWS;
-        rc = store_read_begin(r->options.store, &x.read, e);
-        if (rc == ERR_OK) {
-            rc = item_each(x.read, x.next, look_at, &x, e);
+        code = store_read_begin(r->options.store, &x.read, e);
+        if (code == ERR_OK) {
+            code = item_each(x.read, x.next, look_at, &x, e);
             store_read_end(x.read);
         }
     }
     store_forget_pages(r->options.store);
-    return rc;
+    return code;
 }
 
 /* --- making --- */
@@ -462,14 +468,17 @@ err_code encode_run_new(encode_run **out, const encode_run_options *options, err
     r->options = *options;
     pthread_mutex_init(&r->mutex, NULL);
     r->last = &r->done;
-    err_code rc = encode_queue_new(&r->queue, e);
-    if (rc == ERR_OK) {
-        rc = encode_texts_new(&r->texts, slice_of(options->encoder->modality), options->replace, e);
+    err_code code = encode_queue_new(&r->queue, e);
+    if (code == ERR_OK) {
+        code =
+            encode_texts_new(&r->texts, slice_of(options->encoder->modality), options->replace, e);
     }
-    rc = rc == ERR_OK ? embed_client_new(&r->client, options->encoder, e) : rc;
-    if (rc != ERR_OK) {
+    if (code == ERR_OK) {
+        code = embed_client_new(&r->client, options->encoder, e);
+    }
+    if (code != ERR_OK) {
         encode_run_free(r);
-        return rc;
+        return code;
     }
     *out = r;
     return ERR_OK;

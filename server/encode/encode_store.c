@@ -26,14 +26,14 @@ static err_code apply_now(void *ctx, const op *o, err *e)
 {
     apply_result result;
     apply_result_init(&result);
-    err_code rc = apply_group(((target *)ctx)->store, &o, 1, &result, e);
+    err_code code = apply_group(((target *)ctx)->store, &o, 1, &result, e);
     bool whole = result.code == ERR_OK || result.code == ERR_CONFLICT ||
                  result.code == ERR_NOT_FOUND; /* the text or the item has changed meanwhile */
-    if (rc == ERR_OK && !whole) {
-        rc = err_set(e, result.code, "%s", result.detail);
+    if (code == ERR_OK && !whole) {
+        code = err_set(e, result.code, "%s", result.detail);
     }
     apply_result_fini(&result);
-    return rc;
+    return code;
 }
 
 /* forget has an item's text be encoded again. */
@@ -42,9 +42,9 @@ static err_code forget(store_write *w, uint32_t row, arena *memory, err *e)
     stored_item it;
     err why = ERR_INIT;
     arena_reset(memory);
-    err_code rc = item_get(store_write_reads(w), row, memory, &it, &why);
-    if (rc != ERR_OK || it.encoded_hash == 0) {
-        return rc == ERR_OK || rc == ERR_NOT_FOUND ? ERR_OK : err_set(e, rc, "%s", why.text);
+    err_code code = item_get(store_write_reads(w), row, memory, &it, &why);
+    if (code != ERR_OK || it.encoded_hash == 0) {
+        return code == ERR_OK || code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
     }
     it.encoded_hash = 0;
     return item_put(w, &it, e);
@@ -58,20 +58,22 @@ static err_code resize(void *ctx, uint32_t width, err *e)
     store_info info;
     store_write *w = NULL;
     arena memory;
-    err_code rc = store_stat(to->store, &info, e);
-    rc = rc == ERR_OK ? store_write_begin(to->store, &w, e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_stat(to->store, &info, e);
+    if (code == ERR_OK) {
+        code = store_write_begin(to->store, &w, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     arena_init(&memory, ITEM_BYTES_MAX);
-    rc = modality_resize(w, slice_of(to->encoder->modality), width, e);
-    for (uint32_t row = 0; rc == ERR_OK && row < info.item_rows; row++) {
-        rc = forget(w, row, &memory, e);
+    code = modality_resize(w, slice_of(to->encoder->modality), width, e);
+    for (uint32_t row = 0; code == ERR_OK && row < info.item_rows; row++) {
+        code = forget(w, row, &memory, e);
     }
     arena_fini(&memory);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         store_write_abort(w);
-        return rc;
+        return code;
     }
     return store_write_commit(w, e);
 }
@@ -82,9 +84,9 @@ static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *ou
     uint64_t known = 0, failures = 0;
     encode_run_tell(r, &status);
     size_t total = status.pending;
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && status.pending > 0) {
-        rc = encode_run_step(r, STEP_SECONDS, e);
+    err_code code = ERR_OK;
+    while (code == ERR_OK && status.pending > 0) {
+        code = encode_run_step(r, STEP_SECONDS, e);
         encode_run_tell(r, &status);
         uint64_t done = status.encoded + status.refused;
         if (done > known) {
@@ -92,18 +94,18 @@ static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *ou
             failures = status.failures;
         }
         hooks->progress(hooks->ctx, done, total, status.problem[0] != '\0' ? status.problem : NULL);
-        if (rc == ERR_OK && hooks->cancelled(hooks->ctx)) {
-            rc = err_set(e, ERR_CANCELLED,
-                         "interrupted; %zu items wait for the encoder, stair encode goes on",
-                         status.pending);
-        } else if (rc == ERR_OK && status.failures - failures >= FAILURES_MAX) {
-            rc = err_set(e, ERR_UNAVAILABLE,
-                         "the encoder keeps failing (%s); %zu items wait, stair encode goes on",
-                         status.problem, status.pending);
+        if (code == ERR_OK && hooks->cancelled(hooks->ctx)) {
+            code = err_set(e, ERR_CANCELLED,
+                           "interrupted; %zu items wait for the encoder, stair encode goes on",
+                           status.pending);
+        } else if (code == ERR_OK && status.failures - failures >= FAILURES_MAX) {
+            code = err_set(e, ERR_UNAVAILABLE,
+                           "the encoder keeps failing (%s); %zu items wait, stair encode goes on",
+                           status.problem, status.pending);
         }
     }
     *out = (encode_report){status.encoded, status.refused, status.failures, status.pending};
-    return rc;
+    return code;
 }
 
 err_code encode_store(store *s, const encoder_options *o, bool replace, const encode_hooks *hooks,
@@ -120,9 +122,13 @@ err_code encode_store(store *s, const encoder_options *o, bool replace, const en
                                   .seconds = clock_seconds,
                                   .ctx = &to};
     *out = (encode_report){0};
-    err_code rc = encode_run_new(&r, &options, e);
-    rc = rc == ERR_OK ? encode_run_scan(r, e) : rc;
-    rc = rc == ERR_OK ? work(r, hooks, out, e) : rc;
+    err_code code = encode_run_new(&r, &options, e);
+    if (code == ERR_OK) {
+        code = encode_run_scan(r, e);
+    }
+    if (code == ERR_OK) {
+        code = work(r, hooks, out, e);
+    }
     encode_run_free(r);
-    return rc;
+    return code;
 }

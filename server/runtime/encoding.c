@@ -85,11 +85,11 @@ static err_code apply_by_writer(void *ctx, const op *o, err *e)
     const apply_result *r = own.job.result;
     /* A text or an item that has changed meanwhile is no failure. */
     bool good = r->code == ERR_OK || r->code == ERR_CONFLICT || r->code == ERR_NOT_FOUND;
-    err_code rc = good ? ERR_OK : err_set(e, r->code, "%s", r->detail);
+    err_code code = good ? ERR_OK : err_set(e, r->code, "%s", r->detail);
     writer_job_release(&own.job);
     pthread_cond_destroy(&own.ended);
     pthread_mutex_destroy(&own.mutex);
-    return rc;
+    return code;
 }
 
 /* --- the thread --- */
@@ -218,14 +218,22 @@ err_code encoding_new(encoding **out, store *s, const encoder_options *o, metric
                                 {&info_encoded, &x->encoded},
                                 {&info_refused, &x->refused},
                                 {&info_failures, &x->failures}};
-    err_code rc = encode_run_new(&x->run, &options, e);
-    rc = rc == ERR_OK ? encode_asks_new(&x->asks, o, e) : rc;
-    rc = rc == ERR_OK ? metrics_add_plain(m, all, sizeof all / sizeof all[0], e) : rc;
-    rc = rc == ERR_OK ? metrics_add(m, &info_asked, &x->asked, e) : rc;
-    rc = rc == ERR_OK ? metrics_on_scrape(m, collect, x, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = encode_run_new(&x->run, &options, e);
+    if (code == ERR_OK) {
+        code = encode_asks_new(&x->asks, o, e);
+    }
+    if (code == ERR_OK) {
+        code = metrics_add_plain(m, all, sizeof all / sizeof all[0], e);
+    }
+    if (code == ERR_OK) {
+        code = metrics_add(m, &info_asked, &x->asked, e);
+    }
+    if (code == ERR_OK) {
+        code = metrics_on_scrape(m, collect, x, e);
+    }
+    if (code != ERR_OK) {
         encoding_free(x);
-        return rc;
+        return code;
     }
     *out = x;
     return ERR_OK;

@@ -198,8 +198,8 @@ static err_code declare(engine *g, err *e)
         {&info_changes, &g->gauges.changes},
         {&info_waiting, &g->gauges.waiting},
     };
-    err_code rc = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
-    return rc != ERR_OK ? rc : metrics_on_scrape(g->options.metrics, collect, g, e);
+    err_code code = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
+    return code != ERR_OK ? code : metrics_on_scrape(g->options.metrics, collect, g, e);
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -217,15 +217,18 @@ static err_code open_store(engine *g, err *e)
     };
     store_info info;
     supervisor_status("Opening the store");
-    err_code rc = recover_open(&g->store, g->options.dir, &options, e);
-    rc = rc == ERR_OK ? store_stat(g->store, &info, e) : rc;
-    if (rc == ERR_OK && g->options.log == NULL && info.external[0] != '\0') {
-        rc = err_set(e, ERR_CONFLICT,
-                     "%s belongs to a cluster: name it with --cluster, or serve a copy that stair "
-                     "snapshot makes, which is a store of its own",
-                     g->options.dir);
+    err_code code = recover_open(&g->store, g->options.dir, &options, e);
+    if (code == ERR_OK) {
+        code = store_stat(g->store, &info, e);
     }
-    return rc;
+    if (code == ERR_OK && g->options.log == NULL && info.external[0] != '\0') {
+        code =
+            err_set(e, ERR_CONFLICT,
+                    "%s belongs to a cluster: name it with --cluster, or serve a copy that stair "
+                    "snapshot makes, which is a store of its own",
+                    g->options.dir);
+    }
+    return code;
 }
 
 static err_code fill_live(engine *g, store_info *info, err *e)
@@ -233,17 +236,17 @@ static err_code fill_live(engine *g, store_info *info, err *e)
     double began = clock_seconds();
     live_options options = {.features = live_stored_features, .ctx = &g->lent};
     live_feature_source_init(&g->lent, g->store);
-    err_code rc = live_new(&g->live, &options, e);
-    if (rc == ERR_OK) {
-        rc = startup_load(g->store, g->live, g->options.threads, info, e);
+    err_code code = live_new(&g->live, &options, e);
+    if (code == ERR_OK) {
+        code = startup_load(g->store, g->live, g->options.threads, info, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         log_event(LOG_INFO, "loaded", log_int("items", info->items), log_int("users", info->users),
                   log_int("interactions", info->interactions),
                   log_int("generation", info->generation), log_int("seq", info->seq),
                   log_real("seconds", clock_seconds() - began));
     }
-    return rc;
+    return code;
 }
 
 static base *warmed(void *ctx, uint32_t generation)
@@ -310,9 +313,9 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .fatal_ctx = o->fatal_ctx,
     };
     memcpy(writing.lineage, info->lineage, LINEAGE_BYTES);
-    err_code rc = writer_new(&g->writer, &writing, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = writer_new(&g->writer, &writing, e);
+    if (code != ERR_OK) {
+        return code;
     }
     propagator_options propagating = {
         .store = g->store,
@@ -326,18 +329,18 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .watch_seconds = o->watch_seconds,
         .follows = follows_log(o),
     };
-    rc = propagator_new(&g->propagator, &propagating, e);
-    if (rc == ERR_OK && o->log != NULL) {
+    code = propagator_new(&g->propagator, &propagating, e);
+    if (code == ERR_OK && o->log != NULL) {
         const log_host host = {
             .store = g->store, .writer = g->writer, .ctx = g, .tell = tell_node, .look = look};
-        rc = o->log->start(o->log->ctx, &host, e);
+        code = o->log->start(o->log->ctx, &host, e);
     }
     encoding_turn turn = {NULL, NULL};
     if (o->log != NULL) {
         turn = (encoding_turn){o->log->keeps_house, o->log->ctx};
     }
-    return rc == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, &turn, e)
-                                               : rc;
+    return code == ERR_OK && g->encoding != NULL ? encoding_start(g->encoding, g->writer, &turn, e)
+                                                 : code;
 }
 
 err_code engine_open(engine **out, const engine_options *options, err *e)
@@ -349,25 +352,25 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
         return err_nomem(e, "the engine");
     }
     g->options = *options;
-    err_code rc = open_store(g, e);
-    if (rc == ERR_OK) {
-        rc = fill_live(g, &info, e);
+    err_code code = open_store(g, e);
+    if (code == ERR_OK) {
+        code = fill_live(g, &info, e);
     }
-    if (rc == ERR_OK) {
-        rc = declare(g, e);
+    if (code == ERR_OK) {
+        code = declare(g, e);
     }
-    if (rc == ERR_OK && options->encoder != NULL && options->encoder->url != NULL) {
-        rc = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
+    if (code == ERR_OK && options->encoder != NULL && options->encoder->url != NULL) {
+        code = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
     }
-    if (rc == ERR_OK && follows_log(options)) {
-        rc = seq_waits_new(&g->waits, g->live, e);
+    if (code == ERR_OK && follows_log(options)) {
+        code = seq_waits_new(&g->waits, g->live, e);
     }
-    if (rc == ERR_OK) {
-        rc = start_threads(g, &info, e);
+    if (code == ERR_OK) {
+        code = start_threads(g, &info, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         engine_close(g);
-        return rc;
+        return code;
     }
     *out = g;
     return ERR_OK;
@@ -426,14 +429,14 @@ err_code engine_generations(engine *g, engine_models *out, err *e)
     live_hold hold;
     store_info info;
     *out = (engine_models){.warmed = propagator_warmed(g->propagator)};
-    err_code rc = store_stat(g->store, &info, e);
-    if (rc == ERR_OK) {
+    err_code code = store_stat(g->store, &info, e);
+    if (code == ERR_OK) {
         live_acquire(g->live, &hold);
         out->serving = view_generation(hold.view);
         live_release(g->live, &hold);
         out->active = info.generation;
     }
-    return rc;
+    return code;
 }
 
 void engine_look(engine *g)

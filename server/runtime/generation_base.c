@@ -14,55 +14,57 @@ static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint
                           err *e)
 {
     store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    for (uint32_t row = first; rc == ERR_OK && row < end; row++) {
+    err_code code = store_read_begin(s, &r, e);
+    for (uint32_t row = first; code == ERR_OK && row < end; row++) {
         item_content content;
         if ((view_item_flags(v, row) & ITEM_EXISTS) == 0) {
             continue;
         }
         arena_reset(a);
-        rc = item_content_get(r, row, a, &content, e);
-        if (rc == ERR_NOT_FOUND) {
-            rc = ERR_OK;
+        code = item_content_get(r, row, a, &content, e);
+        if (code == ERR_NOT_FOUND) {
+            code = ERR_OK;
             continue;
         }
-        if (rc == ERR_OK) {
-            rc = base_fold_item(b, row, &content, e);
+        if (code == ERR_OK) {
+            code = base_fold_item(b, row, &content, e);
         }
     }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 err_code generation_read(base **out, store *s, uint32_t generation, int threads, err *e)
 {
     omp_set_num_threads(threads);
-    err_code rc = base_load(s, generation, (unsigned)threads, out, e);
-    return rc == ERR_OK ? rc : err_context(e, "generation %u", generation);
+    err_code code = base_load(s, generation, (unsigned)threads, out, e);
+    return code == ERR_OK ? code : err_context(e, "generation %u", generation);
 }
 
 err_code generation_fold(base *b, store *s, const view *v, err *e)
 {
     arena a;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     arena_init(&a, ITEM_BYTES_MAX);
     size_t rows = view_item_rows(v);
-    for (size_t first = base_items(b); rc == ERR_OK && first < rows; first += FOLD_ROWS) {
+    for (size_t first = base_items(b); code == ERR_OK && first < rows; first += FOLD_ROWS) {
         size_t end = first + FOLD_ROWS < rows ? first + FOLD_ROWS : rows;
-        rc = fold_rows(b, s, v, (uint32_t)first, (uint32_t)end, &a, e);
+        code = fold_rows(b, s, v, (uint32_t)first, (uint32_t)end, &a, e);
     }
     arena_fini(&a);
-    return rc == ERR_OK ? rc : err_context(e, "generation %u", base_generation(b));
+    return code == ERR_OK ? code : err_context(e, "generation %u", base_generation(b));
 }
 
 err_code generation_base(base **out, store *s, const view *v, uint32_t generation, int threads,
                          err *e)
 {
-    err_code rc = generation_read(out, s, generation, threads, e);
-    rc = rc == ERR_OK ? generation_fold(*out, s, v, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = generation_read(out, s, generation, threads, e);
+    if (code == ERR_OK) {
+        code = generation_fold(*out, s, v, e);
+    }
+    if (code != ERR_OK) {
         base_release(*out);
         *out = NULL;
     }
-    return rc;
+    return code;
 }

@@ -11,12 +11,14 @@ err_code generation_ready(store *s, uint32_t generation, err *e)
 {
     store_read *r = NULL;
     bool held = false;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_held(r, generation, &held, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_held(r, generation, &held, e);
+    }
     store_read_end(r);
-    return rc == ERR_OK && !held
+    return code == ERR_OK && !held
                ? err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation)
-               : rc;
+               : code;
 }
 
 err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
@@ -27,11 +29,11 @@ err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
     arena a;
     *out = 0;
     arena_init(&a, GENERATIONS_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    if (rc == ERR_OK) {
-        rc = generation_list(r, &a, &list, &count, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_list(r, &a, &list, &count, e);
     }
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
         bool wants = list[i].held && list[i].activate && !list[i].active;
         if (wants && list[i].number > considered) {
             *out = list[i].number;
@@ -39,7 +41,7 @@ err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e)
     }
     store_read_end(r);
     arena_fini(&a);
-    return rc;
+    return code;
 }
 
 err_code generation_behind(uint32_t *out, store *s, uint32_t serving, err *e)
@@ -47,14 +49,16 @@ err_code generation_behind(uint32_t *out, store *s, uint32_t serving, err *e)
     store_read *r = NULL;
     store_info now = {0};
     bool held = false;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? store_read_stat(r, &now, e) : rc;
-    if (rc == ERR_OK && now.generation != serving) {
-        rc = generation_held(r, now.generation, &held, e);
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = store_read_stat(r, &now, e);
+    }
+    if (code == ERR_OK && now.generation != serving) {
+        code = generation_held(r, now.generation, &held, e);
     }
     store_read_end(r);
-    *out = rc == ERR_OK && held ? now.generation : 0;
-    return rc;
+    *out = code == ERR_OK && held ? now.generation : 0;
+    return code;
 }
 
 err_code generation_unregistered(op **out, store *s, int64_t time, err *e)
@@ -64,10 +68,14 @@ err_code generation_unregistered(op **out, store *s, int64_t time, err *e)
     arena a;
     *out = NULL;
     arena_init(&a, GENERATIONS_BYTES_MAX);
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_pending(r, &a, &info, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_pending(r, &a, &info, e);
+    }
     store_read_end(r);
-    rc = rc == ERR_OK ? op_register_new(out, &info, time, e) : rc;
+    if (code == ERR_OK) {
+        code = op_register_new(out, &info, time, e);
+    }
     arena_fini(&a);
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }

@@ -37,9 +37,10 @@ err_code own_write(writer *w, const op *o, base *b, err *e)
     }
     pthread_mutex_unlock(&own.mutex);
     const apply_result *result = own.job.result;
-    err_code rc = result->code == ERR_OK ? ERR_OK : err_set(e, result->code, "%s", result->detail);
+    err_code code =
+        result->code == ERR_OK ? ERR_OK : err_set(e, result->code, "%s", result->detail);
     writer_job_release(&own.job);
     pthread_mutex_destroy(&own.mutex);
     pthread_cond_destroy(&own.ended);
-    return rc;
+    return code;
 }

@@ -67,17 +67,17 @@ static err_code load(propagator *p, uint32_t generation, base **out, err *e)
     const propagator_options *o = &p->options;
     double began = clock_seconds();
     *out = NULL;
-    err_code rc = generation_ready(o->store, generation, e);
-    if (rc == ERR_OK) {
+    err_code code = generation_ready(o->store, generation, e);
+    if (code == ERR_OK) {
         live_hold hold;
         live_acquire(o->live, &hold);
-        rc = generation_base(out, o->store, hold.view, generation, o->threads, e);
+        code = generation_base(out, o->store, hold.view, generation, o->threads, e);
         live_release(o->live, &hold);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         metric_observe(p->load_seconds, clock_seconds() - began);
     }
-    return rc;
+    return code;
 }
 
 static void tell_failure(uint32_t generation, const err *why)
@@ -97,9 +97,9 @@ static void tell_activation(propagator *p, uint32_t generation, double began)
 }
 
 /* A node of a cluster may be asked to activate what it has not fetched. */
-static bool may_lack(const propagator *p, err_code rc)
+static bool may_lack(const propagator *p, err_code code)
 {
-    return p->options.follows && rc == ERR_NOT_FOUND;
+    return p->options.follows && code == ERR_NOT_FOUND;
 }
 
 static void activate(propagator *p, writer_job *job)
@@ -107,10 +107,10 @@ static void activate(propagator *p, writer_job *job)
     err e = ERR_INIT;
     double began = clock_seconds();
     uint32_t generation = job->op->generation;
-    err_code rc = generation != 0 ? load(p, generation, &job->base, &e) : ERR_OK;
-    if (rc != ERR_OK && !may_lack(p, rc)) {
+    err_code code = generation != 0 ? load(p, generation, &job->base, &e) : ERR_OK;
+    if (code != ERR_OK && !may_lack(p, code)) {
         tell_failure(generation, &e);
-        writer_fail(p->options.writer, job, rc, e.text);
+        writer_fail(p->options.writer, job, code, e.text);
         return;
     }
     tell_activation(p, generation, began);
@@ -145,13 +145,13 @@ static void activate_wanted(propagator *p, uint32_t generation)
             .time = (int64_t)clock_now(),
             .count = 1,
             .generation = generation};
-    err_code rc = load(p, generation, &b, &e);
-    if (rc == ERR_OK) {
+    err_code code = load(p, generation, &b, &e);
+    if (code == ERR_OK) {
         tell_activation(p, generation, began);
-        rc = own_write(p->options.writer, &o, b, &e);
+        code = own_write(p->options.writer, &o, b, &e);
     }
-    p->considered = rc == ERR_UNAVAILABLE ? generation - 1 : generation;
-    if (rc != ERR_OK && rc != ERR_UNAVAILABLE) {
+    p->considered = code == ERR_UNAVAILABLE ? generation - 1 : generation;
+    if (code != ERR_OK && code != ERR_UNAVAILABLE) {
         tell_failure(generation, &e);
     }
 }
@@ -169,20 +169,22 @@ static err_code reclaim(void *ctx, err *e)
 static bool register_ready(propagator *p)
 {
     err e = ERR_INIT;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     bool any = false;
     op *o = NULL;
     do {
         op_free(o);
-        rc = generation_unregistered(&o, p->options.store, (int64_t)clock_now(), &e);
-        rc = rc == ERR_OK && o != NULL ? own_write(p->options.writer, o, NULL, &e) : rc;
-        any = any || (rc == ERR_OK && o != NULL);
-    } while (rc == ERR_OK && o != NULL);
+        code = generation_unregistered(&o, p->options.store, (int64_t)clock_now(), &e);
+        if (code == ERR_OK && o != NULL) {
+            code = own_write(p->options.writer, o, NULL, &e);
+        }
+        any = any || (code == ERR_OK && o != NULL);
+    } while (code == ERR_OK && o != NULL);
     op_free(o);
-    if (rc != ERR_OK && !p->unregistered) {
+    if (code != ERR_OK && !p->unregistered) {
         log_event(LOG_WARN, "registration_failed", log_text("error", e.text));
     }
-    p->unregistered = rc != ERR_OK;
+    p->unregistered = code != ERR_OK;
     return any;
 }
 
@@ -205,13 +207,13 @@ typedef struct switching {
 static err_code switch_in(void *ctx, err *e)
 {
     switching *s = ctx;
-    err_code rc = generation_behind(&s->behind, s->p->options.store, serving(s->p), e);
-    if (rc == ERR_OK && s->base != NULL && base_generation(s->base) == s->behind) {
+    err_code code = generation_behind(&s->behind, s->p->options.store, serving(s->p), e);
+    if (code == ERR_OK && s->base != NULL && base_generation(s->base) == s->behind) {
         base *b = s->base;
         s->base = NULL;
-        rc = live_serve(s->p->options.live, b, e);
+        code = live_serve(s->p->options.live, b, e);
     }
-    return rc;
+    return code;
 }
 
 /* catch_up serves the active generation where it was activated before its tables were here. */
@@ -221,17 +223,19 @@ static void catch_up(propagator *p)
     switching s = {.p = p};
     writer *w = p->options.writer;
     double began = clock_seconds();
-    err_code rc = writer_call(w, switch_in, &s, &e);
+    err_code code = writer_call(w, switch_in, &s, &e);
     uint32_t behind = s.behind;
-    if (rc != ERR_OK || behind == 0 || behind == p->given_up) {
+    if (code != ERR_OK || behind == 0 || behind == p->given_up) {
         return;
     }
     s.base = propagator_take_warm(p, behind);
-    rc = s.base == NULL ? load(p, behind, &s.base, &e) : ERR_OK;
-    rc = rc == ERR_OK ? writer_call(w, switch_in, &s, &e) : rc;
-    bool switched = rc == ERR_OK && s.base == NULL;
+    code = s.base == NULL ? load(p, behind, &s.base, &e) : ERR_OK;
+    if (code == ERR_OK) {
+        code = writer_call(w, switch_in, &s, &e);
+    }
+    bool switched = code == ERR_OK && s.base == NULL;
     base_release(s.base); /* another was activated meanwhile, or the writer had stopped */
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         p->given_up = behind;
         tell_failure(behind, &e);
     } else if (switched) {
@@ -358,17 +362,17 @@ static void run_convolution(propagator *p, const view *v)
     double began = clock_seconds();
     swap s = {.live = p->options.live};
     propagate_options options = {.threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
-    err_code rc = propagate_run(&s.base, v, &options, &e);
-    if (rc == ERR_OK && s.base != NULL) {
-        rc = writer_call(p->options.writer, swap_in, &s, &e);
+    err_code code = propagate_run(&s.base, v, &options, &e);
+    if (code == ERR_OK && s.base != NULL) {
+        code = writer_call(p->options.writer, swap_in, &s, &e);
         base_release(s.base); /* still here only if the writer had stopped */
     }
     p->ran_at = clock_seconds();
-    if (rc == ERR_CANCELLED) {
+    if (code == ERR_CANCELLED) {
         return;
     }
-    atomic_store(&p->failing, rc != ERR_OK);
-    if (rc != ERR_OK) {
+    atomic_store(&p->failing, code != ERR_OK);
+    if (code != ERR_OK) {
         log_event(LOG_ERROR, "propagation_failed", log_text("error", e.text));
         return;
     }
@@ -477,18 +481,18 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     p->last = &p->first;
     p->ran_at = p->checked_at = p->looked_at = p->sampled_at = clock_seconds();
     store_info info;
-    err_code rc = store_stat(options->store, &info, e);
-    if (rc == ERR_OK) {
+    err_code code = store_stat(options->store, &info, e);
+    if (code == ERR_OK) {
         p->considered = info.generation;
         p->given_up = serving(p) != info.generation ? info.generation : 0; /* tried at the start */
-        rc = declare(p, e);
+        code = declare(p, e);
     }
-    if (rc == ERR_OK) {
-        rc = recall_sample_new(&p->sample, options->metrics, e);
+    if (code == ERR_OK) {
+        code = recall_sample_new(&p->sample, options->metrics, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(p);
-        return rc;
+        return code;
     }
     pthread_mutex_init(&p->mutex, NULL);
     clock_cond_init(&p->wake);

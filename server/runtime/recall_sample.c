@@ -25,14 +25,14 @@ err_code recall_sample_new(recall_sample **out, metrics *m, err *e)
         return err_nomem(e, "the sampling of recall");
     }
     const metric_plain all[] = {{&info_recall, &r->recall}};
-    err_code rc = metrics_add_plain(m, all, 1, e);
-    if (rc == ERR_OK) {
+    err_code code = metrics_add_plain(m, all, 1, e);
+    if (code == ERR_OK) {
         metric_set(r->recall, 1);
-        rc = recommend_scratch_new(&r->scratch, e);
+        code = recommend_scratch_new(&r->scratch, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         recall_sample_free(r);
-        return rc;
+        return code;
     }
     *out = r;
     return ERR_OK;

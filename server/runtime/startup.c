@@ -51,20 +51,24 @@ static err_code activate(reading *r, live *l, const store_info *info, err *e)
 static err_code find_generation(store *s, uint32_t *number, err *e)
 {
     store_read *r = NULL;
-    err_code rc = store_read_begin(s, &r, e);
-    rc = rc == ERR_OK ? generation_to_serve(r, number, e) : rc;
+    err_code code = store_read_begin(s, &r, e);
+    if (code == ERR_OK) {
+        code = generation_to_serve(r, number, e);
+    }
     store_read_end(r);
-    return rc;
+    return code;
 }
 
 err_code startup_load(store *s, live *l, int threads, store_info *info, err *e)
 {
     pthread_t beside;
     uint32_t generation = 0;
-    err_code rc = store_stat(s, info, e);
-    rc = rc == ERR_OK ? find_generation(s, &generation, e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = store_stat(s, info, e);
+    if (code == ERR_OK) {
+        code = find_generation(s, &generation, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     supervisor_status("Reading %llu items, %llu users, %llu interactions and generation %u",
                       (unsigned long long)info->items, (unsigned long long)info->users,
@@ -76,9 +80,11 @@ err_code startup_load(store *s, live *l, int threads, store_info *info, err *e)
     if (pthread_create(&beside, NULL, read_generation, &r) != 0) {
         return err_set(e, ERR_NOMEM, "no thread for reading the model");
     }
-    rc = live_load(s, l, info, e);
+    code = live_load(s, l, info, e);
     pthread_join(beside, NULL);
-    rc = rc == ERR_OK ? activate(&r, l, info, e) : rc;
+    if (code == ERR_OK) {
+        code = activate(&r, l, info, e);
+    }
     base_release(r.base);
-    return rc;
+    return code;
 }

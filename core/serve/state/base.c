@@ -120,14 +120,14 @@ static err_code fill_spreads(base *b, err *e)
 {
     float *sample = mem_table(LIKENESS_ROWS * b->dim, sizeof *sample);
     b->covariance = mem_table(b->dim * b->dim, sizeof *b->covariance);
-    err_code rc = sample != NULL && b->covariance != NULL
-                      ? links_covariance(b->h, b->items, b->dim, b->covariance, e)
-                      : err_nomem(e, "the spread of scores");
-    for (int part = 0; rc == ERR_OK && part < BASE_PARTS; part++) {
-        rc = fill_likeness(b, part, sample, e);
+    err_code code = sample != NULL && b->covariance != NULL
+                        ? links_covariance(b->h, b->items, b->dim, b->covariance, e)
+                        : err_nomem(e, "the spread of scores");
+    for (int part = 0; code == ERR_OK && part < BASE_PARTS; part++) {
+        code = fill_likeness(b, part, sample, e);
     }
     mem_free(sample);
-    return rc;
+    return code;
 }
 
 err_code base_finish(base *b, err *e)
@@ -158,9 +158,9 @@ static err_code make_index(base *b, model *m, const base_options *o, err *e)
     if (b->index == NULL) {
         index_options options = {
             .ann = o->ann, .ann_bytes = o->ann_bytes, .threads = o->threads, .seed = 1};
-        err_code rc = index_new(&b->index, m->item_h, m->items, m->dim, &options, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = index_new(&b->index, m->item_h, m->items, m->dim, &options, e);
+        if (code != ERR_OK) {
+            return code;
         }
     }
     if (index_rows(b->index) != m->items || index_dim(b->index) != m->dim) {
@@ -204,26 +204,26 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->user_e = taken->user_e;
     b->user_pairs = taken->user_pairs;
     b->links = taken->links;
-    err_code rc = make_index(b, taken, options, e);
-    if (rc == ERR_OK) {
+    err_code code = make_index(b, taken, options, e);
+    if (code == ERR_OK) {
         coldstart_options cold = {.generation = options->generation,
                                   .tuning = options->tuning,
                                   .sources = options->sources,
                                   .source_count = options->source_count,
                                   .threads = options->threads};
-        rc = coldstart_new(&shared->cold, taken, &cold, e);
+        code = coldstart_new(&shared->cold, taken, &cold, e);
     }
-    if (rc == ERR_OK) {
-        rc = parts_new(&shared->parts, taken, index_data(b->index), e);
+    if (code == ERR_OK) {
+        code = parts_new(&shared->parts, taken, index_data(b->index), e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         b->parts = shared->parts;
         coldstart_let_go(shared->cold, taken);
-        rc = base_finish(b, e);
+        code = base_finish(b, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         base_release(b);
-        return rc;
+        return code;
     }
     *out = b;
     return ERR_OK;
@@ -245,14 +245,14 @@ err_code base_fold_item(base *b, uint32_t item, const item_content *content, err
     }
     cold_item *prepared = NULL;
     cold_words all;
-    err_code rc = cold_words_add(&all, b->shared->words, content, e);
-    if (rc == ERR_OK) {
-        rc = coldstart_embed(&prepared, b->shared->cold, all.features, all.count, e);
+    err_code code = cold_words_add(&all, b->shared->words, content, e);
+    if (code == ERR_OK) {
+        code = coldstart_embed(&prepared, b->shared->cold, all.features, all.count, e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         b->later[b->later_count++] = (base_later){item, prepared};
     }
-    return rc;
+    return code;
 }
 
 const word_space *base_words(const base *b)

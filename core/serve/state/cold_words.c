@@ -23,8 +23,8 @@ err_code cold_words_add(cold_words *out, const word_space *w, const item_content
     if (w == NULL) {
         return ERR_OK;
     }
-    err_code rc = words_scratch_new(&s, e);
-    out->known = rc == ERR_OK ? words_encode(w, &content->text, s, out->vector) : 0;
+    err_code code = words_scratch_new(&s, e);
+    out->known = code == ERR_OK ? words_encode(w, &content->text, s, out->vector) : 0;
     if (out->known > 0) {
         out->features[out->count++] = (feature){.modality = slice_of(WORDS_MODALITY),
                                                 .dtype = FEATURE_F4,
@@ -32,5 +32,5 @@ err_code cold_words_add(cold_words *out, const word_space *w, const item_content
                                                 .data = out->vector};
     }
     words_scratch_free(s);
-    return rc;
+    return code;
 }

@@ -276,20 +276,22 @@ static void embedding_fini(embedding *in, cold_seek *seek)
 static err_code embed_batch(cold_request *requests, size_t count, const coldstart *c, err *e)
 {
     embedding in[COLD_BATCH] = {0};
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     cold_seek *seeks = mem_array(count, sizeof *seeks);
     if (seeks == NULL) {
         return err_nomem(e, "new items' vectors");
     }
-    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
-        rc = embedding_init(&in[i], c, &seeks[i], e);
-        if (rc == ERR_OK) {
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        code = embedding_init(&in[i], c, &seeks[i], e);
+        if (code == ERR_OK) {
             take_features(&in[i], requests[i].features, requests[i].count);
         }
     }
-    rc = rc == ERR_OK ? coldstart_near(seeks, count, c, e) : rc;
+    if (code == ERR_OK) {
+        code = coldstart_near(seeks, count, c, e);
+    }
     for (size_t i = 0; i < count; i++) {
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             if (seeks[i].item->used != 0) {
                 in[i].input[c->inputs - 1] = 1;
                 make_row(&in[i]);
@@ -300,53 +302,55 @@ static err_code embed_batch(cold_request *requests, size_t count, const coldstar
         embedding_fini(&in[i], &seeks[i]);
     }
     mem_free(seeks);
-    return rc;
+    return code;
 }
 
 err_code coldstart_embed_many(cold_request *requests, size_t count, const coldstart *c, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     for (size_t i = 0; i < count; i++) {
         requests[i].item = NULL;
     }
-    for (size_t first = 0; first < count && rc == ERR_OK; first += COLD_BATCH) {
+    for (size_t first = 0; first < count && code == ERR_OK; first += COLD_BATCH) {
         size_t some = count - first < COLD_BATCH ? count - first : COLD_BATCH;
-        rc = embed_batch(requests + first, some, c, e);
+        code = embed_batch(requests + first, some, c, e);
     }
-    for (size_t i = 0; i < count && rc != ERR_OK; i++) {
+    for (size_t i = 0; i < count && code != ERR_OK; i++) {
         cold_item_free(requests[i].item);
         requests[i].item = NULL;
     }
-    return rc;
+    return code;
 }
 
 err_code coldstart_embed(cold_item **out, const coldstart *c, const feature *features, size_t count,
                          err *e)
 {
     cold_request request = {.features = features, .count = count};
-    err_code rc = coldstart_embed_many(&request, 1, c, e);
+    err_code code = coldstart_embed_many(&request, 1, c, e);
     *out = request.item;
-    return rc;
+    return code;
 }
 
 err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
                            err *e)
 {
     cold_request request = {.features = features, .count = count};
-    err_code rc = coldstart_prepare_many(&request, 1, v, e);
+    err_code code = coldstart_prepare_many(&request, 1, v, e);
     *out = request.item;
-    return rc;
+    return code;
 }
 
 err_code coldstart_prepare_many(cold_request *requests, size_t count, const view *v, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     for (size_t i = 0; i < count; i++) {
         requests[i].item = NULL;
-        rc = rc == ERR_OK ? coldstart_fits(v, requests[i].features, requests[i].count, e) : rc;
+        if (code == ERR_OK) {
+            code = coldstart_fits(v, requests[i].features, requests[i].count, e);
+        }
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     return v->base != NULL ? coldstart_embed_many(requests, count, v->base->shared->cold, e)
                            : ERR_OK;
@@ -358,9 +362,9 @@ err_code coldstart_fits(const view *v, const feature *features, size_t count, er
     for (size_t m = 0; c != NULL && m < c->modalities; m++) {
         const model_modality *modality = &c->m->modalities[m];
         const feature *f = find_feature(modality, features, count);
-        err_code rc = f != NULL ? check_width(modality, f, e) : ERR_OK;
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = f != NULL ? check_width(modality, f, e) : ERR_OK;
+        if (code != ERR_OK) {
+            return code;
         }
     }
     return ERR_OK;

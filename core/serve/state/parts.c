@@ -250,30 +250,30 @@ err_code parts_new(parts **out, const model *m, const float *h, err *e)
     *out = NULL;
     parts *p = mem_array(1, sizeof *p);
     fit f = {0};
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (p != NULL) {
         p->dim = m->dim;
         p->into = mem_table((size_t)m->dim * m->dim, sizeof *p->into);
     }
     if (p == NULL || p->into == NULL) {
-        rc = err_nomem(e, "the parts of a score");
+        code = err_nomem(e, "the parts of a score");
     }
     bool fitted = false;
-    if (rc == ERR_OK && m->modality_count > 0 && m->items > 0) {
-        rc = fit_init(&f, m, h, e);
-        if (rc == ERR_OK) {
+    if (code == ERR_OK && m->modality_count > 0 && m->items > 0) {
+        code = fit_init(&f, m, h, e);
+        if (code == ERR_OK) {
             gather(&f);
             fitted = explain(&f) && fit_projection(p, &f);
         }
     }
-    if (rc == ERR_OK && !fitted) {
+    if (code == ERR_OK && !fitted) {
         memset(p->into, 0, p->dim * p->dim * sizeof *p->into);
         project_by_w(p, m->w);
     }
     fit_fini(&f);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         parts_free(p);
-        return rc;
+        return code;
     }
     *out = p;
     return ERR_OK;

@@ -12,11 +12,11 @@ static err_code read_modality(const feature_source *source, size_t items, float 
                               size_t width, err *e)
 {
     float *block = mem_table(READ_ROWS * source->width, sizeof *block);
-    err_code rc = block != NULL ? ERR_OK : err_nomem(e, "a block of features");
-    for (size_t first = 0; rc == ERR_OK && first < items; first += READ_ROWS) {
+    err_code code = block != NULL ? ERR_OK : err_nomem(e, "a block of features");
+    for (size_t first = 0; code == ERR_OK && first < items; first += READ_ROWS) {
         size_t rows = items - first < READ_ROWS ? items - first : READ_ROWS;
-        rc = source->read(source->ctx, first, rows, block, e);
-        for (size_t i = 0; rc == ERR_OK && i < rows; i++) {
+        code = source->read(source->ctx, first, rows, block, e);
+        for (size_t i = 0; code == ERR_OK && i < rows; i++) {
             const float *row = block + i * source->width;
             if (!feature_row_missing(row, source->width)) {
                 (void)content_fold(row, source->width, x + (first + i) * stride, width);
@@ -24,7 +24,7 @@ static err_code read_modality(const feature_source *source, size_t items, float 
         }
     }
     mem_free(block);
-    return rc;
+    return code;
 }
 
 float fit_map_share(const links_choice *c)
@@ -53,12 +53,14 @@ err_code fit_map(model *m, const dataset *d, const pair *pairs, size_t count, er
         return ERR_OK;
     }
     float *x = mem_table(in.items * in.width, sizeof *x);
-    err_code rc = x != NULL ? ERR_OK : err_nomem(e, "the features for a map between them");
+    err_code code = x != NULL ? ERR_OK : err_nomem(e, "the features for a map between them");
     in.x = x;
-    for (size_t n = 0, at = 0; rc == ERR_OK && n < d->modality_count; at += in.widths[n], n++) {
-        rc = read_modality(&d->modalities[n], in.items, x + at, in.width, in.widths[n], e);
+    for (size_t n = 0, at = 0; code == ERR_OK && n < d->modality_count; at += in.widths[n], n++) {
+        code = read_modality(&d->modalities[n], in.items, x + at, in.width, in.widths[n], e);
     }
-    rc = rc == ERR_OK ? content_map_fit(&m->map, &in, e) : rc;
+    if (code == ERR_OK) {
+        code = content_map_fit(&m->map, &in, e);
+    }
     mem_free(x);
-    return rc;
+    return code;
 }

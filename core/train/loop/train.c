@@ -410,7 +410,9 @@ static err_code convolve_served(const training *t, model *m, err *e)
         code = links_rebuilt(&m->links, judged, &list, t->o->threads, e);
         links_free(judged);
     }
-    code = code == ERR_OK ? fit_map(m, t->d, pairs, count, e) : code;
+    if (code == ERR_OK) {
+        code = fit_map(m, t->d, pairs, count, e);
+    }
     mem_free(pairs);
     return code;
 }
