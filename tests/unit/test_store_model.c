@@ -42,6 +42,7 @@ typedef struct world {
     model_item items[ITEMS];
     bool users[USERS];
     int64_t times[USERS][ITEMS][TYPES]; /* 0: none */
+    bool before[USERS][ITEMS][TYPES];   /* taken of the id before the item was deleted */
     uint64_t seq;
     bool feature_used; /* a width is fixed */
 } world;
@@ -159,6 +160,9 @@ static void items_op(world *w, wanted *x)
             x->codes[i] = w->items[number].exists ? ERR_OK : ERR_NOT_FOUND;
             memset(&w->items[number], 0, sizeof w->items[number]);
             for (int u = 0; u < USERS; u++) {
+                for (int t = 0; t < TYPES; t++) {
+                    w->before[u][number][t] |= w->times[u][number][t] > 0;
+                }
                 memset(w->times[u][number], 0, sizeof w->times[u][number]);
             }
         } else {
@@ -203,10 +207,16 @@ static void interactions_op(world *w, wanted *x)
         }
         bool all = chance(w, 40);
         list[i].type = all ? (slice){NULL, 0} : list[i].type;
-        bool any = all ? times[0] + times[1] + times[2] > 0 : times[t] > 0;
+        bool any = false;
+        for (uint32_t k = 0; k < TYPES; k++) {
+            any = any || ((all || k == t) && (times[k] > 0 || w->before[u][it][k]));
+        }
         x->codes[i] = w->users[u] && there && any ? ERR_OK : ERR_NOT_FOUND;
         for (uint32_t k = 0; k < TYPES; k++) {
             times[k] = all || k == t ? 0 : times[k];
+            /* a refusal leaves what is behind a deleted item */
+            bool taken = x->codes[i] == ERR_OK && (all || k == t);
+            w->before[u][it][k] = w->before[u][it][k] && !taken;
         }
     }
 }
@@ -220,6 +230,7 @@ static void erase_op(world *w, wanted *x)
     x->codes[0] = w->users[u] ? ERR_OK : ERR_NOT_FOUND;
     w->users[u] = false;
     memset(w->times[u], 0, sizeof w->times[u]);
+    memset(w->before[u], 0, sizeof w->before[u]);
 }
 
 static wanted random_op(world *w)
