@@ -75,15 +75,42 @@ static void part_of(const base *b, const double *row, similar_by by, double *out
     }
 }
 
-static double cosine(const double *a, const double *b)
+static double dot_of(const double *a, const double *b)
 {
-    double dot = 0, first = 0, second = 0;
+    double sum = 0;
     for (size_t j = 0; j < SHOP_DIM; j++) {
-        dot += a[j] * b[j];
-        first += a[j] * a[j];
-        second += b[j] * b[j];
+        sum += a[j] * b[j];
     }
-    return dot / sqrt(first * second);
+    return sum;
+}
+
+/* The mean norm of a part over the rows of the base. */
+static double typical_norm(const base *b, similar_by by)
+{
+    double row[SHOP_DIM], part[SHOP_DIM], sum = 0;
+    size_t counted = 0;
+    for (size_t i = 0; i < b->items; i++) {
+        for (size_t j = 0; j < SHOP_DIM; j++) {
+            row[j] = (double)b->h[i * SHOP_DIM + j];
+        }
+        part_of(b, row, by, part);
+        double norm = sqrt(dot_of(part, part));
+        sum += norm;
+        counted += norm > 0;
+    }
+    return sum / (double)counted;
+}
+
+/* The cosine, times the root of the row's norm over the typical one. A later item with few buyers
+ * counts as typical. */
+static double likeness(const view *v, uint32_t row, const double *own, const double *other,
+                       double typical)
+{
+    double norm = sqrt(dot_of(other, other)), counts = norm, users = view_item_users(v, row);
+    if (row >= v->base->trained && norm < typical && users < 20) {
+        counts += (typical - norm) * (1 - users / 20);
+    }
+    return dot_of(own, other) / (sqrt(dot_of(own, own)) * norm) * sqrt(counts / typical);
 }
 
 static size_t nearest(const fixture *f, const cold_item *text, similar_by by, const list_query *q,
@@ -96,6 +123,7 @@ static size_t nearest(const fixture *f, const cold_item *text, similar_by by, co
         row[j] = (double)v->base->w[j] * (double)text->embedding[j];
     }
     part_of(v->base, row, by, own);
+    double typical = typical_norm(v->base, by);
     for (uint32_t item = 0; item < f->shop->item_rows; item++) {
         const shop_item *it = &f->shop->items[item];
         float vector[SHOP_DIM];
@@ -109,7 +137,8 @@ static size_t nearest(const fixture *f, const cold_item *text, similar_by by, co
                 row[j] = (double)vector[j];
             }
             part_of(v->base, row, by, other);
-            out[count++] = (shop_scored){.row = item, .score = cosine(own, other)};
+            out[count++] =
+                (shop_scored){.row = item, .score = likeness(v, item, own, other, typical)};
         }
     }
     qsort(out, count, sizeof *out, shop_by_score);
