@@ -200,8 +200,8 @@ static const char *shown(const err *e, unsigned status)
 {
     switch (e->code) {
     case ERR_OUTCOME_UNKNOWN:
-        return "the commit failed half-way: the write may or may not be there; read it back before "
-               "you try again";
+        return "the write may or may not be stored: its commit was not confirmed; read it back, or "
+               "repeat it with its Idempotency-Key";
     case ERR_FULL: return "the disk or the store's quota is full; the write was refused";
     case ERR_NOMEM: return "out of memory; try again";
     case ERR_UNAVAILABLE: return e->text;
