@@ -58,8 +58,8 @@ static err_code read_heads(generation_source *x, uint32_t number, err *e)
     if (code == ERR_OK) {
         code = generation_borrow(r, number, &info, e);
     }
-    x->id = info.id;
     if (code == ERR_OK) {
+        x->id = info.id;
         code = blob_names_read(r, &x->id, &x->names, e);
     }
     for (size_t i = 0; code == ERR_OK && i < x->names.count; i++) {
