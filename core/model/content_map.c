@@ -164,10 +164,11 @@ static double content_link(const content_map_input *in, const float *x, const fl
 static err_code weigh(const content_map_input *in, content_map *map, bool *says, err *e)
 {
     size_t count = in->items < SAMPLED ? in->items : SAMPLED, width = in->width;
-    float *rows = mem_table(2 * count * width, sizeof *rows), *mapped = rows + count * width;
+    float *rows = mem_table(2 * count * width, sizeof *rows);
     if (rows == NULL) {
         return err_nomem(e, "the map between features");
     }
+    float *mapped = rows + count * width;
     for (size_t n = 0; n < count; n++) {
         memcpy(rows + n * width, in->x + n * in->items / count * width, width * sizeof *rows);
     }

@@ -97,6 +97,12 @@ typedef struct following {
 static err_code gather_one(following *x, delivery *d, err *e)
 {
     flight *f = flight_find(x->w, d);
+    /* a message that came twice is this node's own the first time, and then a repeat to drop */
+    for (size_t i = 0; f != NULL && i < x->count; i++) {
+        if (x->flights[i] == f) {
+            f = NULL;
+        }
+    }
     err_code rc = f == NULL ? delivery_decode(d, x->w->options.render, e) : ERR_OK;
     if (rc != ERR_OK) {
         return rc;

@@ -172,7 +172,8 @@ static err_code number_flip(store *staged, err *e)
  * data. */
 err_code stage_replace(const char *dir, err *e)
 {
-    char stage[STORE_PATH_MAX], from[STORE_PATH_MAX], to[STORE_PATH_MAX], lock[STORE_PATH_MAX];
+    char stage[STORE_PATH_MAX], from[STORE_PATH_MAX] = "", to[STORE_PATH_MAX] = "",
+                                lock[STORE_PATH_MAX] = "";
     int fd = -1;
     long holder = 0;
     err_code code = path_join(stage, dir, stage_name, e);

@@ -376,7 +376,7 @@ static err_code check_content(checking *c, err *e)
 err_code check_begin(checking *c, store *s, const check_options *options, check_report *report,
                      err *e)
 {
-    slice record;
+    slice record = {NULL, 0};
     memset(c, 0, sizeof *c);
     memset(report, 0, sizeof *report);
     c->s = s;

@@ -213,7 +213,7 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
     generation_info *list = NULL;
     size_t count = 0, damaged = 0;
     err why = ERR_INIT;
-    store_info now;
+    store_info now = {0};
     err_code code = store_read_begin(s, &r, e);
     if (code == ERR_OK) {
         code = store_read_stat(r, &now, e);

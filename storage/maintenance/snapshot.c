@@ -30,7 +30,7 @@ static err_code mark_copy(const char *draft, uint64_t *bytes, uint64_t *seq, err
 {
     store *copy = NULL;
     store_write *w = NULL;
-    store_info info;
+    store_info info = {0};
     store_options options = {.mode = STORE_BESIDE, .no_sync = true};
     err_code code = store_open(&copy, draft, &options, e);
     if (code == ERR_OK) {

@@ -79,7 +79,7 @@ static err_code write_draft(const char *path, const store_info *info, uint64_t s
 err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e)
 {
     char draft[STORE_PATH_MAX], final[STORE_PATH_MAX];
-    store_info info;
+    store_info info = {0};
     store_write *w = NULL;
     err_code code = path_join(draft, s->dir, draft_name, e);
     if (code == ERR_OK) {
