@@ -148,7 +148,7 @@ static void kernels_tell_of_the_same_rows(void **state)
     }
 }
 
-static void estimates_are_within_the_margin_and_the_same_in_every_kernel(void **state)
+static void estimates_are_within_the_margin_and_alike_in_every_kernel(void **state)
 {
     (void)state;
     enum { PLACES = (ROWS + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK };
@@ -176,7 +176,8 @@ static void estimates_are_within_the_margin_and_the_same_in_every_kernel(void **
                 float margin = (t.high[i] - t.low[i]) / 2 / query.inverse;
                 assert_true(fabsf(got[i] - score) <= margin * 1.001F + 1e-30F);
                 first[i] = kernel == codes_kernel_best() ? got[i] : first[i];
-                assert_true(got[i] == first[i]);
+                /* with or without fused additions */
+                assert_true(fabsf(got[i] - first[i]) <= 1e-5F * (1 + fabsf(first[i])));
             }
             codes_free(c);
         }
@@ -256,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_at_the_floor_is_told_by_every_kernel),
         cmocka_unit_test(kernels_tell_of_the_same_rows),
-        cmocka_unit_test(estimates_are_within_the_margin_and_the_same_in_every_kernel),
+        cmocka_unit_test(estimates_are_within_the_margin_and_alike_in_every_kernel),
         cmocka_unit_test(most_rows_below_the_floor_are_dropped),
         cmocka_unit_test(skipped_blocks_and_empty_places_are_not_told),
     };
