@@ -14,6 +14,7 @@ DEADLINE = 30  # seconds that something may take on a busy machine
 KIB, MIB = 1024, 1024 * 1024
 LONG = bool(os.environ.get("TORTURE"))
 CONNECTIONS = 1000 if LONG else 200
+IDLE = CONNECTIONS - CONNECTIONS // 8  # a sixteenth is kept free of idle connections
 SETTINGS = {"connections_max": CONNECTIONS, "threads": 2, "work_threads": 1, "body_bytes_max": "1MiB",
             "bodies_bytes_max": "8MiB", "answer_bytes_max": "4MiB", "answers_bytes_max": "16MiB",
             "queue_bytes_max": "4MiB", "work_max": 10**9, "exports_max": 2, "spool_bytes_max": "64MiB"}
@@ -106,15 +107,15 @@ class Memory(harness.TestCase):
             self.send(s, path)
             self.assertEqual(self.answer(s)[0], 200)
         before = status_bytes(self.server.process.pid, "VmRSS")
-        for number in range(CONNECTIONS - 10):
+        for number in range(IDLE):
             s = self.connect(number)
             self.send(s, path)
             status, body = self.answer(s)
             self.assertEqual(status, 200)
             self.assertGreater(len(body), 40 * KIB)
-        self.assertEqual(self.metric("stair_http_connections"), CONNECTIONS - 10 + 5)
+        self.assertEqual(self.metric("stair_http_connections"), IDLE + 5)
         grown = status_bytes(self.server.process.pid, "VmRSS") - before
-        self.assertLess(grown / (CONNECTIONS - 10), 88 * KIB)
+        self.assertLess(grown / IDLE, 88 * KIB)
 
     def test_bodies_count_as_they_arrive_and_one_caller_cannot_take_all(self):
         for _ in range(40):  # 40 MiB are announced, and nothing is sent
@@ -203,7 +204,8 @@ class Memory(harness.TestCase):
               f"{(left - before) / MIB:.1f} MiB more when all have gone")
         self.assertLess(peak - before, allowed)
         self.assertGreater(peak - before, 12 * MIB)  # bodies and answers were at their limits
-        self.assertLess(left - before, 12 * MIB)
+        # what was freed goes back from 32 MiB on; the bodies of all rounds are more
+        self.assertLess(left - before, 40 * MIB)
 
 
 if __name__ == "__main__":
