@@ -292,11 +292,15 @@ torture: all $B/tests/unit/test_random_log ## hours: allocations and calls fail 
 	  $(run_tests) --suite torture-e2e --timeout 14400 \
 	  $(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py)
 	@$(MAKE) --no-print-directory torture-network
+	@$(MAKE) --no-print-directory torture-cluster
 	@$(MAKE) --no-print-directory soak
 
 torture-network: all ## the attacks over the network, at length
 	@STAIR=$(abspath $B/stair) TORTURE=1 $(run_tests) --suite torture-network --timeout 1800 \
 	  $(foreach n,costs memory seq shapes connections log,tests/e2e/test_$n.py)
+
+torture-cluster: all ## twenty minutes of faults against several nodes, and a judgement of what clients saw
+	@STAIR=$(abspath $B/stair) CLUSTER_SECONDS=1200 $(run_tests) --suite torture-cluster --timeout 7200 tests/cluster/test_faults.py
 
 SOAK_SECONDS ?= 3600
 soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS)
@@ -420,7 +424,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
+.PHONY: torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
   torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-clang lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)
