@@ -185,8 +185,8 @@ static void disconnect(housekeeping *h)
 
 static err_code connect_up(housekeeping *h, int replicas, err *e)
 {
-    if (h->k != NULL && link_alive(h->k)) {
-        return ERR_OK;
+    if (h->blobs != NULL && link_alive(h->k)) {
+        return ERR_OK; /* a connection whose blobs could not be opened is made anew */
     }
     disconnect(h);
     err_code rc = link_open(&h->k, h->c->setup.options, LINK_MAKE_MS, e);

@@ -102,7 +102,7 @@ static err_code read_bytes(void *ctx, void *out, size_t room, size_t *got, err *
 
 static err_code connect_up(large *x, err *e)
 {
-    if (x->k != NULL && link_alive(x->k)) {
+    if (x->blobs != NULL && link_alive(x->k)) {
         return ERR_OK;
     }
     parcels_close(x->blobs);
