@@ -55,9 +55,9 @@ FAULTS = {
                "    flight_land(w, f);\n}\n\n/* load puts")],
     # What is sent again is applied again, and each message is, some messages later.
     "twice": [("storage/log/publishers.c",
-               "    if (rc != ERR_OK || !advance(&record, m->number)) {\n        *repeat = rc == ERR_OK;\n",
-               "    bool fresh = rc == ERR_OK && advance(&record, m->number);\n"
-               "    if (rc != ERR_OK || !fresh) {\n        *repeat = false;\n"),
+               "    if (code != ERR_OK || !advance(&record, m->number)) {\n        *repeat = code == ERR_OK;\n",
+               "    bool fresh = code == ERR_OK && advance(&record, m->number);\n"
+               "    if (code != ERR_OK || !fresh) {\n        *repeat = false;\n"),
               ("server/cluster/publish.c", '#include "server/cluster/large.h"\n',
                '#include "core/common/mem.h"\n#include "server/cluster/large.h"\n'),
               ("server/cluster/publish.c",
