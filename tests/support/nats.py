@@ -155,7 +155,7 @@ class Servers:
             return True
         for one in self.all:
             others = self.jsz(one).get("meta_cluster", {}).get("replicas") or []
-            if sum(bool(other.get("current")) for other in others) == len(self.all) - 1:
+            if sum(not other.get("offline") for other in others) == len(self.all) - 1:
                 return True
         return False
 
