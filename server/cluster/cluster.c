@@ -104,6 +104,21 @@ void cluster_pause(cluster *c, unsigned ms)
     pthread_mutex_unlock(&c->mutex);
 }
 
+int cluster_replicas(cluster *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    int replicas = c->facts.replicas;
+    pthread_mutex_unlock(&c->mutex);
+    return replicas;
+}
+
+bool cluster_is_news(char told[CLUSTER_TOLD], const char *text)
+{
+    bool news = strcmp(told, text) != 0;
+    snprintf(told, CLUSTER_TOLD, "%s", text);
+    return news;
+}
+
 /* --- the follow thread --------------------------------------------------------------------- */
 
 /* connect_log opens a link and looks whether the log is this store's. */
@@ -212,7 +227,7 @@ static void *follow_main(void *argument)
 {
     cluster *c = argument;
     unsigned pause = 0;
-    char told[256] = "";
+    char told[CLUSTER_TOLD] = "";
     pthread_setname_np(pthread_self(), "cluster");
     while (!cluster_is_stopping(c)) {
         err e = ERR_INIT;
@@ -222,12 +237,14 @@ static void *follow_main(void *argument)
             continue;
         }
         set_following(c, false, e.text);
-        if (strcmp(told, e.text) != 0 && !cluster_is_stopping(c)) {
+        bool lasted = c->delivered != before || clock_ns() - began > NS_PER_SECOND;
+        if (c->delivered != before) {
+            told[0] = '\0'; /* it was read in between, so this is another outage */
+        }
+        if (!cluster_is_stopping(c) && cluster_is_news(told, e.text)) {
             log_event(rc == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
                       log_text("error", e.text));
-            snprintf(told, sizeof told, "%s", e.text);
         }
-        bool lasted = c->delivered != before || clock_ns() - began > 1000000000U;
         pause = rc != ERR_UNAVAILABLE       ? PAUSE_REFUSED_MS
                 : lasted                    ? 0
                 : pause == 0                ? PAUSE_FIRST_MS

@@ -17,6 +17,8 @@
 #include "server/cluster/members.h"
 #include "server/runtime/writer_log.h"
 
+enum { CLUSTER_TOLD = ERR_TEXT_MAX };
+
 /* A link that several threads use; closed by the last. */
 typedef struct shared_link {
     atomic_uint holders;
@@ -64,6 +66,7 @@ struct cluster {
     shared_link *members_link;
     uint64_t beat_ns, lease_ns;
     bool beaten;
+    char told[CLUSTER_TOLD]; /* why the nodes are not known, as it was logged; "": they are */
     /* the follow thread alone */
     uint64_t delivered; /* position of the last message that the writer has */
     struct {
@@ -76,6 +79,13 @@ struct cluster {
 void cluster_set_last(cluster *c, uint64_t last);
 void cluster_pause(cluster *c, unsigned ms);
 bool cluster_is_stopping(cluster *c);
+
+/* cluster_replicas gives how many servers keep the log, as far as is known. */
+int cluster_replicas(cluster *c);
+
+/* cluster_is_news tells whether the text differs from what was told last, and notes it: what fails
+ * again and again is logged once. The caller clears `told` when all is well again. */
+bool cluster_is_news(char told[CLUSTER_TOLD], const char *text);
 
 /* watch_main is the watch thread; watch_once looks once, watch_name refuses with ERR_CONFLICT a
  * name that another node has. Both before the threads start. */

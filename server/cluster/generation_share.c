@@ -56,13 +56,13 @@ static err_code read_tables(void *ctx, void *out, size_t room, size_t *got, err 
 static err_code enter(const sharing *x, const char *key, const parcel *file, err *e)
 {
     json_t *now = NULL;
-    err_code rc = parcel_index_list(x->h->blobs, &now, e);
+    err_code rc = parcel_index_list(x->h->link.blobs, &now, e);
     if (rc == ERR_OK && json_object_get(now, key) != NULL) {
-        rc = parcel_purge(x->h->blobs, file->id, e);
+        rc = parcel_purge(x->h->link.blobs, file->id, e);
     } else if (rc == ERR_OK) {
         json_t *entry = parcel_json(file);
         json_object_set_new(entry, "created", json_integer((json_int_t)clock_now()));
-        rc = parcel_index_put(x->h->blobs, key, entry, e);
+        rc = parcel_index_put(x->h->link.blobs, key, entry, e);
     }
     json_decref(now);
     return rc;
@@ -78,7 +78,7 @@ static err_code put_tables(const sharing *x, const generation_info *g, err *e)
     key_of(g, key);
     parcel_name(&file, key);
     err_code rc = generation_source_open(&source, x->h->c->host.store, g->number, &bytes, e);
-    rc = rc == ERR_OK ? parcel_put(x->h->blobs, &file, read_tables, source, e) : rc;
+    rc = rc == ERR_OK ? parcel_put(x->h->link.blobs, &file, read_tables, source, e) : rc;
     generation_source_close(source);
     rc = rc == ERR_OK ? enter(x, key, &file, e) : rc;
     if (rc == ERR_OK) {
@@ -130,7 +130,7 @@ static err_code fetch_tables(const sharing *x, const generation_info *g, err *e)
     if (rc != ERR_OK) {
         return rc;
     }
-    rc = parcel_get(x->h->blobs, &file, write_tables, sink, e);
+    rc = parcel_get(x->h->link.blobs, &file, write_tables, sink, e);
     if (rc != ERR_OK) {
         generation_sink_abort(sink);
         return rc;
@@ -247,8 +247,8 @@ static err_code forget_pruned(const sharing *x, err *e)
         long long created = json_integer_value(json_object_get(entry, "created"));
         if (rc == ERR_OK && strncmp(key, "generation.", 11) == 0 && !is_registered(x, key) &&
             created + FORGET_SECONDS < clock_now() && parcel_from_json(&file, entry)) {
-            rc = parcel_index_remove(x->h->blobs, key, e);
-            rc = rc == ERR_OK ? parcel_purge(x->h->blobs, file.id, e) : rc;
+            rc = parcel_index_remove(x->h->link.blobs, key, e);
+            rc = rc == ERR_OK ? parcel_purge(x->h->link.blobs, file.id, e) : rc;
         }
     }
     return rc;

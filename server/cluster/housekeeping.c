@@ -55,7 +55,7 @@ static err_code put_if_due(housekeeping *h, const house_view *v, const cluster_s
         return rc;
     }
     double began = clock_seconds();
-    rc = snapshots_put(h->blobs, s, v->facts.bytes, now, e);
+    rc = snapshots_put(h->link.blobs, s, v->facts.bytes, now, e);
     if (rc == ERR_OK) {
         log_event(LOG_INFO, "cluster_snapshot", log_text("due", why), log_int("seq", info.seq),
                   log_real("seconds", clock_seconds() - began));
@@ -67,7 +67,7 @@ static err_code remove_old(housekeeping *h, const cluster_snapshot *list, size_t
 {
     err_code rc = ERR_OK;
     for (size_t i = SNAPSHOTS_KEPT; i < count && rc == ERR_OK; i++) {
-        rc = snapshots_remove(h->blobs, &list[i], e);
+        rc = snapshots_remove(h->link.blobs, &list[i], e);
     }
     return rc;
 }
@@ -79,7 +79,7 @@ static int64_t message_time(const housekeeping *h, const char *stream, uint64_t 
 {
     natsMsg *m = NULL;
     int64_t time = 0;
-    if (js_GetMsg(&m, h->k->stream, stream, sequence, NULL, NULL) == NATS_OK) {
+    if (js_GetMsg(&m, h->link.k->stream, stream, sequence, NULL, NULL) == NATS_OK) {
         time = natsMsg_GetTime(m) / NS_PER_SECOND;
     }
     natsMsg_Destroy(m);
@@ -127,9 +127,9 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
     }
     (void)jsOptions_Init(&how);
     how.Stream.Purge.Sequence = last + 1; /* which stays */
-    natsStatus s = js_PurgeStream(h->k->stream, stream, &how, &code);
+    natsStatus s = js_PurgeStream(h->link.k->stream, stream, &how, &code);
     if (s != NATS_OK) {
-        return link_error(h->k, s, code, "trimming the cluster's log", e);
+        return link_error(h->link.k, s, code, "trimming the cluster's log", e);
     }
     log_event(LOG_INFO, "log_trimmed", log_int("up_to", last));
     return ERR_OK;
@@ -151,8 +151,8 @@ static err_code forget_large(housekeeping *h, const house_view *v, err *e)
         int64_t created = json_integer_value(json_object_get(entry, "created"));
         if (code == ERR_OK && strncmp(key, "op.", 3) == 0 && created + FORGET_SECONDS < oldest &&
             parcel_from_json(&file, entry)) {
-            code = parcel_purge(h->blobs, file.id, e);
-            code = code == ERR_OK ? parcel_index_remove(h->blobs, key, e) : code;
+            code = parcel_purge(h->link.blobs, file.id, e);
+            code = code == ERR_OK ? parcel_index_remove(h->link.blobs, key, e) : code;
         }
     }
     return code;
@@ -175,25 +175,6 @@ static err_code keep_snapshots(housekeeping *h, const house_view *v, err *e)
 
 /* --- the thread --- */
 
-static void disconnect(housekeeping *h)
-{
-    parcels_close(h->blobs);
-    link_close(h->k);
-    h->blobs = NULL;
-    h->k = NULL;
-}
-
-static err_code connect_up(housekeeping *h, int replicas, err *e)
-{
-    if (h->blobs != NULL && link_alive(h->k)) {
-        return ERR_OK; /* a connection whose blobs could not be opened is made anew */
-    }
-    disconnect(h);
-    err_code rc = link_open(&h->k, h->c->setup.options, LINK_MAKE_MS, e);
-    return rc == ERR_OK ? parcels_open(&h->blobs, h->k, h->c->setup.options->name, replicas, e)
-                        : rc;
-}
-
 static bool look_around(cluster *c, house_view *v)
 {
     cluster_status status;
@@ -213,8 +194,8 @@ static bool look_around(cluster *c, house_view *v)
 
 static err_code keep_house(housekeeping *h, const house_view *v, err *e)
 {
-    err_code rc = connect_up(h, v->facts.replicas, e);
-    rc = rc == ERR_OK ? parcel_index_list(h->blobs, &h->index, e) : rc;
+    err_code rc = parcels_link_up(&h->link, h->c->setup.options, v->facts.replicas, e);
+    rc = rc == ERR_OK ? parcel_index_list(h->link.blobs, &h->index, e) : rc;
     rc = rc == ERR_OK ? share_generations(h, v, e) : rc;
     rc = rc == ERR_OK && v->holder ? keep_snapshots(h, v, e) : rc;
     json_decref(h->index);
@@ -229,14 +210,16 @@ static void *housekeeping_main(void *argument)
     while (!cluster_is_stopping(h->c)) {
         err e = ERR_INIT;
         house_view v;
-        if (look_around(h->c, &v) && keep_house(h, &v, &e) != ERR_OK &&
-            strcmp(h->told, e.text) != 0) {
+        bool led = look_around(h->c, &v);
+        err_code rc = led ? keep_house(h, &v, &e) : ERR_OK;
+        if (rc != ERR_OK && cluster_is_news(h->told, e.text)) {
             log_event(LOG_WARN, "housekeeping_failed", log_text("error", e.text));
-            snprintf(h->told, sizeof h->told, "%s", e.text);
+        } else if (led && rc == ERR_OK) {
+            h->told[0] = '\0';
         }
         cluster_pause(h->c, ROUND_MS);
     }
-    disconnect(h);
+    parcels_link_down(&h->link);
     nats_ReleaseThreadMemory();
     return NULL;
 }

@@ -12,14 +12,13 @@
 struct housekeeping {
     cluster *c;
     pthread_t thread;
-    nats_link *k; /* NULL: none */
-    parcels *blobs;
+    parcels_link link;
     json_t *index;           /* as read in this round */
     uint64_t alone_since_ns; /* tables lie here that are not beside the log; 0: none do */
     uint32_t wanted;         /* generation that wants to be active */
     uint64_t wanted_since_ns;
-    uint32_t activated; /* the last that this process activated */
-    char told[256];     /* the last failure that was logged */
+    uint32_t activated;      /* the last that this process activated */
+    char told[CLUSTER_TOLD]; /* the last failure that was logged; "": all is well */
 };
 
 /* What the other nodes know of this one, in this round. */

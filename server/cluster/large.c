@@ -30,8 +30,7 @@ struct large {
     pthread_cond_t wake;
     sending list[PARCELS_MAX]; /* guarded by mutex */
     /* the thread alone */
-    nats_link *k;
-    parcels *blobs;
+    parcels_link link;
 };
 
 /* --- the writer's side --- */
@@ -100,33 +99,18 @@ static err_code read_bytes(void *ctx, void *out, size_t room, size_t *got, err *
     return ERR_OK;
 }
 
-static err_code connect_up(large *x, err *e)
-{
-    if (x->blobs != NULL && link_alive(x->k)) {
-        return ERR_OK;
-    }
-    parcels_close(x->blobs);
-    link_close(x->k);
-    x->blobs = NULL;
-    x->k = NULL;
-    err_code code = link_open(&x->k, x->c->setup.options, LINK_MAKE_MS, e);
-    return code == ERR_OK
-               ? parcels_open(&x->blobs, x->k, x->c->setup.options->name, x->c->facts.replicas, e)
-               : code;
-}
-
 /* The blob is in the index as well, so that it is found when its message has been trimmed. */
 static err_code store_bytes(large *x, const sending *s, char naming[NAMING_BYTES_MAX],
                             size_t *length, err *e)
 {
     parcel file;
     reading r = {s->bytes, s->length};
-    err_code code = connect_up(x, e);
+    err_code code = parcels_link_up(&x->link, x->c->setup.options, cluster_replicas(x->c), e);
     if (code != ERR_OK) {
         return code;
     }
     parcel_name(&file, "op");
-    code = parcel_put(x->blobs, &file, read_bytes, &r, e);
+    code = parcel_put(x->link.blobs, &file, read_bytes, &r, e);
     json_t *document = code == ERR_OK ? parcel_json(&file) : NULL;
     char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
     if (code == ERR_OK && (text == NULL || strlen(text) + 1 > NAMING_BYTES_MAX)) {
@@ -137,7 +121,7 @@ static err_code store_bytes(large *x, const sending *s, char naming[NAMING_BYTES
         *length = strlen(text) + 1;
         memcpy(naming + 1, text, *length - 1);
         json_object_set_new(document, "created", json_integer((json_int_t)clock_now()));
-        code = parcel_index_put(x->blobs, file.id, document, e);
+        code = parcel_index_put(x->link.blobs, file.id, document, e);
         document = NULL;
     }
     json_decref(document);
@@ -198,8 +182,7 @@ static void *large_main(void *argument)
         }
     }
     pthread_mutex_unlock(&x->mutex);
-    parcels_close(x->blobs);
-    link_close(x->k);
+    parcels_link_down(&x->link);
     nats_ReleaseThreadMemory();
     return NULL;
 }
@@ -277,7 +260,7 @@ err_code large_fetch(cluster *c, const nats_link *k, slice message, slice *out, 
     if (x.at == NULL) {
         return err_nomem(e, "a large message");
     }
-    err_code code = parcels_open(&blobs, k, c->setup.options->name, c->facts.replicas, e);
+    err_code code = parcels_open(&blobs, k, c->setup.options->name, cluster_replicas(c), e);
     code = code == ERR_OK ? parcel_get(blobs, &file, collect_bytes, &x, e) : code;
     parcels_close(blobs);
     if (code != ERR_OK) {

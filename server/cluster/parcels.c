@@ -107,6 +107,23 @@ void parcels_close(parcels *b)
     }
 }
 
+void parcels_link_down(parcels_link *l)
+{
+    parcels_close(l->blobs);
+    link_close(l->k);
+    *l = (parcels_link){NULL, NULL};
+}
+
+err_code parcels_link_up(parcels_link *l, const cluster_options *o, int replicas, err *e)
+{
+    if (l->blobs != NULL && link_alive(l->k)) {
+        return ERR_OK;
+    }
+    parcels_link_down(l);
+    err_code code = link_open(&l->k, o, LINK_MAKE_MS, e);
+    return code == ERR_OK ? parcels_open(&l->blobs, l->k, o->name, replicas, e) : code;
+}
+
 void parcel_name(parcel *x, const char *kind)
 {
     unsigned char bytes[8] = {0};

@@ -40,6 +40,19 @@ err_code parcels_open(parcels **out, const nats_link *k, const char *cluster, in
                       err *e) ERR_CHECKED;
 void parcels_close(parcels *b); /* accepts NULL */
 
+/* A connection of its own with what is beside the log, for a thread that lives long. Zeroed: none.
+ */
+typedef struct parcels_link {
+    nats_link *k;   /* NULL: none */
+    parcels *blobs; /* NULL: they could not be opened */
+} parcels_link;
+
+/* parcels_link_up connects where there is no connection that lives and has its blobs;
+ * parcels_link_down closes it. */
+err_code parcels_link_up(parcels_link *l, const cluster_options *o, int replicas,
+                         err *e) ERR_CHECKED;
+void parcels_link_down(parcels_link *l);
+
 /* parcel_name sets an id of this kind that no other blob has. */
 void parcel_name(parcel *x, const char *kind);
 

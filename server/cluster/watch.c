@@ -135,10 +135,13 @@ static void look_after_nodes(cluster *c, shared_link *l, int replicas)
     rc = rc == ERR_OK ? look_at_nodes(c, &self, &e) : rc;
     rc = rc == ERR_OK ? members_beat(c->members, &self, &e) : rc;
     if (rc != ERR_OK) {
-        log_event(LOG_WARN, "cluster_nodes_unknown", log_text("error", e.text));
+        if (cluster_is_news(c->told, e.text)) {
+            log_event(LOG_WARN, "cluster_nodes_unknown", log_text("error", e.text));
+        }
         close_members(c);
         return;
     }
+    c->told[0] = '\0';
     c->beaten = true;
     keep_lease(c, &self, now);
 }
