@@ -21,6 +21,7 @@
 #include "server/telemetry/metrics.h"
 #include "storage/models/generations.h"
 #include "storage/models/model_store.h"
+#include "tests/support/engine_write.h"
 #include "tests/support/store_fixture.h"
 
 enum { ITEMS = 40, USERS = 12, READERS = 2, WRITERS = 2, ACTIVATIONS = 6, WIDTH = 8 };
@@ -46,50 +47,9 @@ static void on_fatal(void *ctx, const char *why)
     atomic_fetch_add(&((world *)ctx)->wrong, 1);
 }
 
-typedef struct waiter {
-    writer_job job;
-    pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    bool done;
-} waiter;
-
-static void on_done(writer_job *job)
-{
-    waiter *w = job->ctx;
-    pthread_mutex_lock(&w->mutex);
-    w->done = true;
-    pthread_cond_signal(&w->ended);
-    pthread_mutex_unlock(&w->mutex);
-}
-
-/* Submits, waits, frees the op; *seq is the write's number. */
-static err_code write_at(world *w, op *o, uint64_t *seq)
-{
-    waiter wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    wait.job.op = o;
-    wait.job.done = on_done;
-    wait.job.ctx = &wait;
-    if (engine_reserve(w->engine, 0) != WRITER_ADMITTED) {
-        op_free(o);
-        return ERR_UNAVAILABLE;
-    }
-    engine_submit(w->engine, &wait.job);
-    pthread_mutex_lock(&wait.mutex);
-    while (!wait.done) {
-        pthread_cond_wait(&wait.ended, &wait.mutex);
-    }
-    pthread_mutex_unlock(&wait.mutex);
-    err_code code = wait.job.result->code;
-    *seq = wait.job.result->seq;
-    writer_job_release(&wait.job);
-    op_free(o);
-    return code;
-}
-
 static err_code write_now(world *w, op *o)
 {
-    uint64_t seq = 0;
-    return write_at(w, o, &seq);
+    return engine_write(w->engine, o, NULL);
 }
 
 static void fill_shop(world *w)
@@ -282,11 +242,11 @@ static void no_view_has_an_activations_number_without_its_generation(void **stat
     world_open(&w);
     add_generation(&w, 1, false);
     add_generation(&w, 2, false);
-    assert_int_equal(write_at(&w, op_activate(1), &first), ERR_OK);
+    assert_int_equal(engine_write(w.engine, op_activate(1), &first), ERR_OK);
     x->w = &w;
     assert_int_equal(pthread_create(&thread, NULL, watch_views, x), 0);
     for (uint32_t i = 1; i <= SWITCHES; i++) {
-        assert_int_equal(write_at(&w, op_activate(1 + i % 2), &seq), ERR_OK);
+        assert_int_equal(engine_write(w.engine, op_activate(1 + i % 2), &seq), ERR_OK);
         assert_int_equal(seq, first + i);
     }
     atomic_store(&w.stop, true);

@@ -26,6 +26,7 @@
 #include "storage/models/generation_stream.h"
 #include "storage/models/model_private.h"
 #include "storage/models/model_store.h"
+#include "tests/support/engine_write.h"
 #include "tests/support/store_fixture.h"
 
 enum { ITEMS = 20, USERS = 8, WIDTH = 4, WRITERS = 3, READERS = 4, WAITS_EACH = 400 };
@@ -54,41 +55,9 @@ static void on_fatal(void *ctx, const char *why)
     atomic_fetch_add(&((world *)ctx)->wrong, 1);
 }
 
-typedef struct waiter {
-    writer_job job;
-    pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    bool done;
-} waiter;
-
-static void on_done(writer_job *job)
-{
-    waiter *w = job->ctx;
-    pthread_mutex_lock(&w->mutex);
-    w->done = true;
-    pthread_cond_signal(&w->ended);
-    pthread_mutex_unlock(&w->mutex);
-}
-
 static err_code write_now(world *w, op *o)
 {
-    waiter wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    wait.job.op = o;
-    wait.job.done = on_done;
-    wait.job.ctx = &wait;
-    while (engine_reserve(w->engine, 0) != WRITER_ADMITTED) {
-        sched_yield();
-    }
-    engine_submit(w->engine, &wait.job);
-    pthread_mutex_lock(&wait.mutex);
-    while (!wait.done) {
-        pthread_cond_wait(&wait.ended, &wait.mutex);
-    }
-    pthread_mutex_unlock(&wait.mutex);
-    err_code code = wait.job.result->code;
-    writer_job_release(&wait.job);
-    op_free(o);
-    return code;
+    return engine_write(w->engine, o, NULL);
 }
 
 static void world_open(world *w)
