@@ -90,8 +90,9 @@ err_code idempotency_trim(store_write *w, err *e) ERR_CHECKED;
 int64_t idempotency_clock(int64_t previous, int64_t time);
 bool idempotency_expired(int64_t clock, int64_t time, int64_t kept);
 
-/* publisher_note takes note of a message that is about to be applied; *repeat: it was before, and
- * nothing of it is to be applied. */
+/* publisher_note takes note of a message that is about to be applied, and sets how far its ops may
+ * move the expiry clock (w->time_most). *repeat: it was applied before, and nothing of it is to be
+ * applied. */
 err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, err *e) ERR_CHECKED;
 
 typedef struct publisher_record {
