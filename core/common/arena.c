@@ -69,6 +69,23 @@ void *arena_alloc(arena *a, size_t count, size_t size)
     return given;
 }
 
+void *arena_reserve(arena *a, void *old, size_t *room, size_t count, size_t size)
+{
+    if (count <= *room) {
+        return old;
+    }
+    size_t wanted = mem_room(*room, count);
+    void *grown = wanted > 0 ? arena_alloc(a, wanted, size) : NULL;
+    if (grown == NULL) {
+        return NULL;
+    }
+    if (*room > 0) {
+        memcpy(grown, old, *room * size);
+    }
+    *room = wanted;
+    return grown;
+}
+
 void *arena_copy(arena *a, const void *from, size_t bytes)
 {
     void *copy = arena_alloc(a, bytes, 1);

@@ -33,6 +33,11 @@ void arena_limit(arena *a, size_t bytes_max);
  * over the ceiling. A count of 0 gives a non-NULL pointer. Valid until arena_reset or _fini. */
 void *arena_alloc(arena *a, size_t count, size_t size) __attribute__((warn_unused_result));
 
+/* arena_reserve is mem_reserve for an array in the arena: the smaller copy stays until the arena
+ * is reset, so an array that grows takes at most twice its last room. */
+void *arena_reserve(arena *a, void *old, size_t *room, size_t count, size_t size)
+    __attribute__((warn_unused_result));
+
 /* arena_copy duplicates `bytes` bytes; arena_slice a slice (absent stays absent: then, and on
  * failure, at == NULL; so test `from.at != NULL && copy.at == NULL` for failure). */
 void *arena_copy(arena *a, const void *from, size_t bytes) __attribute__((warn_unused_result));

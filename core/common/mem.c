@@ -12,6 +12,9 @@
 /* From this size on, a table is worth huge pages: fewer TLB misses in random row access. */
 enum { HUGE_TABLE_BYTES = 4 * 1024 * 1024, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
+/* The least room of an array that grows. */
+enum { ROOM_FIRST = 16 };
+
 static atomic_long allocations_left = LONG_MAX;
 
 static bool may_allocate(void)
@@ -55,6 +58,27 @@ void *mem_grow(void *old, size_t count, size_t size)
         return NULL;
     }
     return realloc(old, bytes > 0 ? bytes : 1);
+}
+
+size_t mem_room(size_t room, size_t count)
+{
+    size_t twice = 0;
+    if (__builtin_mul_overflow(room, (size_t)2, &twice)) {
+        return 0;
+    }
+    twice = twice > ROOM_FIRST ? twice : ROOM_FIRST;
+    return twice > count ? twice : count;
+}
+
+void *mem_reserve(void *old, size_t *room, size_t count, size_t size)
+{
+    if (count <= *room) {
+        return old;
+    }
+    size_t wanted = mem_room(*room, count);
+    void *grown = wanted > 0 ? mem_grow(old, wanted, size) : NULL;
+    *room = grown != NULL ? wanted : *room;
+    return grown;
 }
 
 void *mem_copy(const void *from, size_t bytes)

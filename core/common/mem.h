@@ -28,6 +28,17 @@ void *mem_table(size_t count, size_t size) __attribute__((malloc, warn_unused_re
  * On failure it returns NULL and `old` stays valid. Not for memory of mem_table. */
 void *mem_grow(void *old, size_t count, size_t size) __attribute__((warn_unused_result));
 
+/* mem_reserve gives room for `count` (> 0) elements in an array that grows at its end: `old` where
+ * `*room` elements hold them, else the same contents in at least twice the room, which goes to
+ * `*room`. New elements are not zeroed. On failure, also where the room would overflow, it returns
+ * NULL, and `old` and `*room` stay valid. */
+void *mem_reserve(void *old, size_t *room, size_t count, size_t size)
+    __attribute__((warn_unused_result));
+
+/* mem_room is the room that mem_reserve takes for `count` elements in place of `room`; 0 if it
+ * overflows. For arrays that lie elsewhere. */
+size_t mem_room(size_t room, size_t count);
+
 /* mem_copy duplicates `bytes` bytes; mem_string duplicates `length` bytes and adds a NUL. */
 void *mem_copy(const void *from, size_t bytes) __attribute__((malloc, warn_unused_result));
 char *mem_string(const char *from, size_t length) __attribute__((malloc, warn_unused_result));

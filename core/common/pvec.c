@@ -164,15 +164,11 @@ void pvec_txn_begin(pvec_txn *txn, uint64_t stamp)
 
 static err_code keep(pvec_piece **list, size_t *count, size_t *room, pvec_piece piece, err *e)
 {
-    if (*count == *room) {
-        size_t wanted = *room == 0 ? 64 : *room * 2;
-        pvec_piece *grown = mem_grow(*list, wanted, sizeof **list);
-        if (grown == NULL) {
-            return err_nomem(e, "the pieces of a change of the live tables");
-        }
-        *list = grown;
-        *room = wanted;
+    pvec_piece *grown = mem_reserve(*list, room, *count + 1, sizeof *grown);
+    if (grown == NULL) {
+        return err_nomem(e, "the pieces of a change of the live tables");
     }
+    *list = grown;
     (*list)[(*count)++] = piece;
     return ERR_OK;
 }

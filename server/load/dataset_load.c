@@ -196,15 +196,12 @@ static err_code close_pair(splits *x, err *e)
     }
     x->open = false;
     uint8_t split = x->now.split;
-    if (x->counts[split] == x->rooms[split]) {
-        size_t room = x->rooms[split] > 0 ? 2 * x->rooms[split] : 4096;
-        pair *grown = mem_grow(x->lists[split], room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the interactions");
-        }
-        x->lists[split] = grown;
-        x->rooms[split] = room;
+    pair *grown =
+        mem_reserve(x->lists[split], &x->rooms[split], x->counts[split] + 1, sizeof *grown);
+    if (grown == NULL) {
+        return err_nomem(e, "the interactions");
     }
+    x->lists[split] = grown;
     x->lists[split][x->counts[split]++] =
         (pair){x->now.user, x->now.item, x->now.weight, live_edge_time(x->now.time)};
     return ERR_OK;

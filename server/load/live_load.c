@@ -110,15 +110,11 @@ static err_code gather(void *ctx, const interaction *x, err *e)
         }
         g->user = x->user;
     }
-    if (g->count == g->room) {
-        size_t room = g->room > 0 ? 2 * g->room : 1024;
-        live_edge *grown = mem_grow(g->edges, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "a user's interactions");
-        }
-        g->edges = grown;
-        g->room = room;
+    live_edge *edges = mem_reserve(g->edges, &g->room, g->count + 1, sizeof *edges);
+    if (edges == NULL) {
+        return err_nomem(e, "a user's interactions");
     }
+    g->edges = edges;
     g->edges[g->count++] = (live_edge){.item = x->item,
                                        .weight = x->weight,
                                        .time = live_edge_time(x->time),

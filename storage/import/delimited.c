@@ -47,21 +47,14 @@ static err_code peek_byte(delimited *d, int *byte, err *e)
 
 static err_code add_bytes(delimited *d, const char *bytes, size_t count, err *e)
 {
-    if (d->length + count > d->capacity) {
-        if (d->length + count > DELIMITED_LINE_BYTES_MAX) {
-            return err_set(e, ERR_INVALID, "longer than %d bytes", DELIMITED_LINE_BYTES_MAX);
-        }
-        size_t capacity = d->capacity * 2;
-        while (capacity < d->length + count) {
-            capacity *= 2;
-        }
-        char *grown = mem_grow(d->text, capacity, 1);
-        if (grown == NULL) {
-            return err_nomem(e, "a line");
-        }
-        d->text = grown;
-        d->capacity = capacity;
+    if (d->length + count > DELIMITED_LINE_BYTES_MAX) {
+        return err_set(e, ERR_INVALID, "longer than %d bytes", DELIMITED_LINE_BYTES_MAX);
     }
+    char *text = mem_reserve(d->text, &d->capacity, d->length + count, 1);
+    if (text == NULL) {
+        return err_nomem(e, "a line");
+    }
+    d->text = text;
     memcpy(d->text + d->length, bytes, count);
     d->length += count;
     return ERR_OK;

@@ -116,14 +116,11 @@ err_code id_table_add(id_table *t, slice id, uint32_t value, err *e)
             return code;
         }
     }
-    if (t->reserved - t->used < id.length) {
-        char *grown = mem_grow(t->bytes, t->reserved * 2, 1);
-        if (grown == NULL) {
-            return err_nomem(e, "a table of ids");
-        }
-        t->bytes = grown;
-        t->reserved *= 2;
+    char *bytes = mem_reserve(t->bytes, &t->reserved, t->used + id.length, 1);
+    if (bytes == NULL) {
+        return err_nomem(e, "a table of ids");
     }
+    t->bytes = bytes;
     uint32_t hash = hash_of(id);
     entry *free_place = place_of(t, id, hash);
     assert(free_place->length == 0);

@@ -21,15 +21,11 @@ typedef struct old_records {
 static err_code note_record(void *ctx, const interaction *x, err *e)
 {
     old_records *old = ctx;
-    if (old->count == old->capacity) {
-        size_t capacity = old->capacity > 0 ? old->capacity * 2 : 64;
-        interaction *grown = mem_grow(old->list, capacity, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "a user's interactions");
-        }
-        old->list = grown;
-        old->capacity = capacity;
+    interaction *list = mem_reserve(old->list, &old->capacity, old->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "a user's interactions");
     }
+    old->list = list;
     old->list[old->count++] = *x;
     return ERR_OK;
 }

@@ -61,18 +61,11 @@ static err_code add_bytes(jsonl *j, const char *bytes, size_t count, bool *too_l
     if (*too_long) {
         return ERR_OK;
     }
-    size_t capacity = j->capacity;
-    while (capacity < j->length + count) {
-        capacity *= 2;
+    char *text = mem_reserve(j->text, &j->capacity, j->length + count, 1);
+    if (text == NULL) {
+        return err_nomem(e, "a line");
     }
-    if (capacity > j->capacity) {
-        char *grown = mem_grow(j->text, capacity, 1);
-        if (grown == NULL) {
-            return err_nomem(e, "a line");
-        }
-        j->text = grown;
-        j->capacity = capacity;
-    }
+    j->text = text;
     memcpy(j->text + j->length, bytes, count);
     j->length += count;
     return ERR_OK;

@@ -43,18 +43,12 @@ static void clear_result(apply_result *r)
 
 change *apply_change(applying *x)
 {
-    if (x->change_count == x->change_room) {
-        size_t room = x->change_room > 0 ? 2 * x->change_room : 8;
-        change *grown = arena_alloc(&x->result->memory, room, sizeof *grown);
-        if (grown == NULL) {
-            return NULL;
-        }
-        if (x->change_count > 0) {
-            memcpy(grown, x->changes, x->change_count * sizeof *grown);
-        }
-        x->changes = grown;
-        x->change_room = room;
+    change *changes = arena_reserve(&x->result->memory, x->changes, &x->change_room,
+                                    x->change_count + 1, sizeof *changes);
+    if (changes == NULL) {
+        return NULL;
     }
+    x->changes = changes;
     return &x->changes[x->change_count++];
 }
 

@@ -26,18 +26,12 @@ typedef struct edges_of_user {
 static err_code collect(void *ctx, const interaction *edge, err *e)
 {
     edges_of_user *edges = ctx;
-    if (edges->count == edges->room) {
-        size_t room = edges->room > 0 ? 2 * edges->room : 64;
-        interaction *grown = arena_alloc(edges->memory, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the user's interactions");
-        }
-        if (edges->count > 0) {
-            memcpy(grown, edges->list, edges->count * sizeof *grown);
-        }
-        edges->list = grown;
-        edges->room = room;
+    interaction *list =
+        arena_reserve(edges->memory, edges->list, &edges->room, edges->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "the user's interactions");
     }
+    edges->list = list;
     edges->list[edges->count++] = *edge;
     return ERR_OK;
 }

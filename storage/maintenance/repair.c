@@ -48,15 +48,12 @@ const char *repair_key_text(slice key, char out[REPAIR_KEY_TEXT])
 
 static err_code note(repairing *x, repair_change what, err *e)
 {
-    if (x->change_count == x->change_room) {
-        size_t room = x->change_room > 0 ? 2 * x->change_room : 64;
-        repair_change *grown = mem_grow(x->changes, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the repair");
-        }
-        x->changes = grown;
-        x->change_room = room;
+    repair_change *changes =
+        mem_reserve(x->changes, &x->change_room, x->change_count + 1, sizeof *changes);
+    if (changes == NULL) {
+        return err_nomem(e, "the repair");
     }
+    x->changes = changes;
     what.key = arena_slice(&x->keys, what.key);
     x->changes[x->change_count++] = what;
     return what.key.at != NULL ? ERR_OK : err_nomem(e, "the repair");

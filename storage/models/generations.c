@@ -184,18 +184,11 @@ typedef struct listing {
 static err_code list_one(void *ctx, uint32_t row, slice value, err *e)
 {
     listing *l = ctx;
-    if (l->count == l->room) {
-        size_t room = l->room > 0 ? 2 * l->room : 16;
-        generation_info *grown = arena_alloc(l->memory, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the generations");
-        }
-        if (l->count > 0) {
-            memcpy(grown, l->list, l->count * sizeof *grown);
-        }
-        l->list = grown;
-        l->room = room;
+    generation_info *list = arena_reserve(l->memory, l->list, &l->room, l->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "the generations");
     }
+    l->list = list;
     generation_info *info = &l->list[l->count];
     err_code code = generation_decode(info, value, e);
     info->number = row;
@@ -372,15 +365,11 @@ typedef struct numbers {
 
 static err_code numbers_add(numbers *found, uint32_t number, err *e)
 {
-    if (found->count == found->room) {
-        size_t room = found->room > 0 ? 2 * found->room : 64;
-        uint32_t *grown = mem_grow(found->list, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the generations");
-        }
-        found->list = grown;
-        found->room = room;
+    uint32_t *list = mem_reserve(found->list, &found->room, found->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "the generations");
     }
+    found->list = list;
     found->list[found->count++] = number;
     return ERR_OK;
 }

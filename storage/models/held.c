@@ -74,15 +74,11 @@ typedef struct held_copies {
 static err_code copy_held(void *ctx, const generation_info *info, err *e)
 {
     held_copies *c = ctx;
-    if (c->count == c->room) {
-        size_t room = c->room > 0 ? 2 * c->room : 16;
-        generation_info *grown = mem_grow(c->list, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the generations");
-        }
-        c->list = grown;
-        c->room = room;
+    generation_info *list = mem_reserve(c->list, &c->room, c->count + 1, sizeof *list);
+    if (list == NULL) {
+        return err_nomem(e, "the generations");
     }
+    c->list = list;
     c->list[c->count] = *info;
     c->list[c->count++].summary = (slice){NULL, 0};
     return ERR_OK;
@@ -206,15 +202,11 @@ typedef struct gone_rows {
 static err_code gone_add(gone_rows *gone, uint32_t until, err *e)
 {
     for (; gone->next < until; gone->next++) {
-        if (gone->count == gone->room) {
-            size_t room = gone->room > 0 ? 2 * gone->room : 256;
-            uint32_t *grown = mem_grow(gone->rows, room, sizeof *grown);
-            if (grown == NULL) {
-                return err_nomem(e, "rows of erased users");
-            }
-            gone->rows = grown;
-            gone->room = room;
+        uint32_t *rows = mem_reserve(gone->rows, &gone->room, gone->count + 1, sizeof *rows);
+        if (rows == NULL) {
+            return err_nomem(e, "rows of erased users");
         }
+        gone->rows = rows;
         gone->rows[gone->count++] = gone->next;
     }
     return ERR_OK;

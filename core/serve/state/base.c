@@ -234,15 +234,11 @@ err_code base_fold_item(base *b, uint32_t item, const item_content *content, err
     if (b->later_count > 0 && b->later[b->later_count - 1].item >= item) {
         return err_set(e, ERR_INTERNAL, "items are folded in by ascending row");
     }
-    if (b->later_count == b->later_room) {
-        size_t room = b->later_room * 2 + 16;
-        base_later *grown = mem_grow(b->later, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the later items of a generation");
-        }
-        b->later = grown;
-        b->later_room = room;
+    base_later *later = mem_reserve(b->later, &b->later_room, b->later_count + 1, sizeof *later);
+    if (later == NULL) {
+        return err_nomem(e, "the later items of a generation");
     }
+    b->later = later;
     cold_item *prepared = NULL;
     cold_words all;
     err_code code = cold_words_add(&all, b->shared->words, content, e);

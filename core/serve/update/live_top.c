@@ -22,15 +22,11 @@ err_code live_moved(live *l, uint32_t row, err *e)
     if (l->next->top[TOP_USERS] == NULL) {
         return ERR_OK; /* the lists are made by a scan anyway */
     }
-    if (l->moved_count == l->moved_room) {
-        size_t room = l->moved_room * 2 + 64;
-        uint32_t *grown = mem_grow(l->moved, room, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the rows that an op moves");
-        }
-        l->moved = grown;
-        l->moved_room = room;
+    uint32_t *moved = mem_reserve(l->moved, &l->moved_room, l->moved_count + 1, sizeof *moved);
+    if (moved == NULL) {
+        return err_nomem(e, "the rows that an op moves");
     }
+    l->moved = moved;
     l->moved[l->moved_count++] = row;
     return ERR_OK;
 }
@@ -201,14 +197,11 @@ static err_code prepare_moves(live *l, err *e)
         }
     }
     l->moved_count = kept;
-    if (l->moving_room < 2 * kept) {
-        top_key *grown = mem_grow(l->moving, 2 * kept + 64, sizeof *grown);
-        if (grown == NULL) {
-            return err_nomem(e, "the places that an op changes");
-        }
-        l->moving = grown;
-        l->moving_room = 2 * kept + 64;
+    top_key *moving = mem_reserve(l->moving, &l->moving_room, 2 * kept + 1, sizeof *moving);
+    if (moving == NULL) {
+        return err_nomem(e, "the places that an op changes");
     }
+    l->moving = moving;
     return ERR_OK;
 }
 

@@ -63,14 +63,11 @@ static int by_row(const void *x, const void *y)
 static bool keep_sums(links_worker *w, size_t u)
 {
     size_t first = w->start[u], last = first + w->sum.count;
-    if (last > w->all_room) {
-        linked *grown = mem_grow(w->all, 2 * last, sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        w->all = grown;
-        w->all_room = 2 * last;
+    linked *all = mem_reserve(w->all, &w->all_room, last + 1, sizeof *all);
+    if (all == NULL) {
+        return false;
     }
+    w->all = all;
     for (size_t k = 0; k < w->sum.count; k++) {
         linked *to = &w->all[first + k];
         to->row = w->sum.touched[k];
