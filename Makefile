@@ -285,15 +285,31 @@ cluster: all $B/stair-next ## several nodes on real NATS servers, under faults (
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
 
-torture: all $B/tests/unit/test_random_log ## hours: allocations and calls fail in turn, kills, damaged stores, replay, soak
-	@$(MAKE) --no-print-directory SAN=address torture-run
-	@TORTURE=1 $(run_tests) --suite torture-log --timeout 7200 $B/tests/unit/test_random_log
-	@STAIR=$(abspath $B/stair) KILL_ROUNDS=100 DAMAGE_ROUNDS=2000 REPLAY_SECONDS=300 FAILING_CALLS=all \
-	  $(run_tests) --suite torture-e2e --timeout 14400 \
-	  $(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py)
-	@$(MAKE) --no-print-directory torture-network
-	@$(MAKE) --no-print-directory torture-cluster
-	@$(MAKE) --no-print-directory soak
+torture_parts := torture-allocations torture-log torture-e2e torture-network torture-cluster
+torture: all ## two to three hours: every part below and, beside them, the soak; the last line counts
+	@rm -rf build/results
+	@$(MAKE) --no-print-directory SOAK_RATE=25 soak & \
+	  for part in $(torture_parts); do $(MAKE) --no-print-directory $$part || true; done; wait; \
+	  $(PYTHON) tests/support/summary.py build/results $(torture_parts) soak
+
+torture-allocations: ## every allocation fails in turn, under the address sanitizer
+	@$(MAKE) --no-print-directory -j2 SAN=address torture-allocations-run
+torture_units := $(foreach u,$(unit),$(if $(findstring torture,$u),$u))
+torture-allocations-run: $(torture_units)
+	@$(run_tests) --suite torture-allocations $(torture_units)
+
+torture-log: $B/tests/unit/test_random_log ## twenty thousand random writes over seven stores
+	@TORTURE=1 $(run_tests) --suite torture-log --timeout 7200 $<
+
+KILL_ROUNDS ?= 100
+DAMAGE_ROUNDS ?= 2000
+REPLAY_SECONDS ?= 300
+FAILING_CALLS ?= all
+torture-e2e: all ## kills, damaged stores, replays and failing calls (ONLY, KILL_ROUNDS, DAMAGE_ROUNDS, REPLAY_SECONDS, FAILING_CALLS=FIRST-LAST)
+	@STAIR=$(abspath $B/stair) KILL_ROUNDS=$(KILL_ROUNDS) DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) \
+	  REPLAY_SECONDS=$(REPLAY_SECONDS) FAILING_CALLS=$(FAILING_CALLS) \
+	  $(run_tests) --suite torture-e2e --jobs $(JOBS) --timeout 14400 \
+	  $(call pick,$(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py))
 
 torture-network: all ## the attacks over the network, at length
 	@STAIR=$(abspath $B/stair) TORTURE=1 $(run_tests) --suite torture-network --timeout 1800 \
@@ -303,12 +319,9 @@ torture-cluster: all ## twenty minutes of faults against several nodes, and a ju
 	@STAIR=$(abspath $B/stair) CLUSTER_SECONDS=1200 $(run_tests) --suite torture-cluster --timeout 7200 tests/cluster/test_faults.py
 
 SOAK_SECONDS ?= 3600
-soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS)
+soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS, SOAK_RATE)
 	@STAIR=$(abspath $B/stair) SOAK_SECONDS=$(SOAK_SECONDS) $(run_tests) --suite soak \
 	  --timeout $$(( $(SOAK_SECONDS) + 600 )) tests/support/soak.py
-
-torture-run: $(filter %torture%,$(unit))
-	@$(run_tests) --suite torture $(filter %torture%,$(unit))
 
 nats: ## the NATS server that the cluster's tests run: prints its path, fetches it where there is none
 	@tests/support/nats_server.sh
@@ -424,7 +437,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
-  torture-run kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
+.PHONY: torture-allocations torture-allocations-run torture-log torture-e2e torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
+  kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-documents lint-deploy lint-scripts lint-clang lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)

@@ -93,6 +93,8 @@ def main():
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
+    if not options.programs and not os.environ.get("ONLY"):
+        parser.error("no programs: a list that should name some is empty")
 
     total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0}
     started = time.monotonic()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and writes for a long time: memory, descriptors and the store's file stay flat.
 
-SOAK_SECONDS (an hour) is the length. Writes go round a fixed set of items and users, so that a
-service has no reason to grow; the second half of the run is compared with the first.
+SOAK_SECONDS (an hour) is the length. SOAK_RATE limits the requests a second of all clients
+together; without it, each client asks as fast as it is answered. Writes go round a fixed set of
+items and users, so that a service has no reason to grow; the second half of the run is compared
+with the first.
 """
 
 import os
@@ -15,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "3600"))
+RATE = float(os.environ.get("SOAK_RATE", "inf"))
 CLIENTS, IDS, SAMPLES = 4, 200, 40
 
 
@@ -26,9 +29,12 @@ class Load(threading.Thread):
 
     def run(self):
         try:
+            due = time.monotonic()
             while time.monotonic() < self.until:
                 self.step()
                 self.requests += 1
+                due += CLIENTS / RATE
+                time.sleep(max(0.0, due - time.monotonic()))
         except Exception as problem:  # a thread's exception would be lost
             self.problems.append(repr(problem))
         finally:
