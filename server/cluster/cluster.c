@@ -22,8 +22,8 @@
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000 };
 
-/* A node that lacks more messages than this admits no writes, as it would read them back too late;
- * one that has been behind for so long is not ready. */
+/* A node that is more than BEHIND_MAX messages behind admits no writes: it would read them back too
+ * late. A node that has been behind for LAG_SECONDS_MAX is not ready. */
 enum { BEHIND_MAX = 4096, LAG_SECONDS_MAX = 10 };
 
 /* --- state -------------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static void set_link(cluster *c, shared_link *l)
     cluster_link_put(before);
 }
 
-/* With the mutex held. */
+/* The caller holds the mutex. */
 static void measure(cluster *c)
 {
     if (c->position >= c->last) {
@@ -94,7 +94,7 @@ bool cluster_is_stopping(cluster *c)
     return stopping;
 }
 
-/* Returns at the end at once. */
+/* cluster_pause returns at once when the cluster stops. */
 void cluster_pause(cluster *c, unsigned ms)
 {
     struct timespec until = clock_deadline((uint64_t)ms * NS_PER_MS);
@@ -121,7 +121,7 @@ bool cluster_is_news(char told[CLUSTER_TOLD], const char *text)
 
 /* --- the follow thread --------------------------------------------------------------------- */
 
-/* connect_log opens a link and looks whether the log is this store's. */
+/* connect_log opens a link and checks that the log belongs to this store. */
 static err_code connect_log(cluster *c, err *e)
 {
     shared_link *l = mem_array(1, sizeof *l);
@@ -153,7 +153,7 @@ static err_code connect_log(cluster *c, err *e)
     return ERR_OK;
 }
 
-/* A message that this stair cannot read stays the next one. */
+/* A message that this version cannot read remains the next message to apply. */
 static void note_unreadable(cluster *c, err_code code, const char *why)
 {
     bool unreadable = code == ERR_CONFLICT || code == ERR_CORRUPT;
@@ -179,7 +179,7 @@ static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m,
     return rc;
 }
 
-/* Reads the log until something ends it. */
+/* follow reads the log until it fails or the cluster stops. */
 static err_code follow(cluster *c, const nats_link *k, err *e)
 {
     feed *f = NULL;
@@ -239,7 +239,7 @@ static void *follow_main(void *argument)
         set_following(c, false, e.text);
         bool lasted = c->delivered != before || clock_ns() - began > NS_PER_SECOND;
         if (c->delivered != before) {
-            told[0] = '\0'; /* it was read in between, so this is another outage */
+            told[0] = '\0'; /* messages were read since the last failure: this is a new outage */
         }
         if (!cluster_is_stopping(c) && cluster_is_news(told, e.text)) {
             log_event(rc == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
@@ -258,7 +258,8 @@ static void *follow_main(void *argument)
 
 /* --- what the engine asks ------------------------------------------------------------------- */
 
-/* The newest version of ops that every node reads. With the mutex held. */
+/* oldest_reader returns the newest version of ops that every node can read. The caller holds the
+ * mutex. */
 static unsigned oldest_reader(const cluster *c)
 {
     unsigned least = OP_VERSION;
@@ -317,7 +318,7 @@ static void on_confirmed(void *ctx, double seconds)
     metric_observe(((cluster *)ctx)->gauges.publish, seconds);
 }
 
-/* A thread that does not start leaves the other to be joined by the stop. */
+/* If one thread does not start, on_stop joins the other. */
 static err_code start_threads(cluster *c, err *e)
 {
     int failed = pthread_create(&c->follow_thread, NULL, follow_main, c);
@@ -334,12 +335,13 @@ static err_code start_threads(cluster *c, err *e)
         return err_set(e, ERR_IO, "the cluster's thread: %s", strerror(failed));
     }
     c->started = true;
-    /* the stop ends the others if these fail */
+    /* if either fails, on_stop ends the threads above */
     err_code made = large_new(&c->large, c, e);
     return made == ERR_OK ? housekeeping_new(&c->house, c, e) : made;
 }
 
-/* Two processes of one place are never there at the same time: a store has one owner. */
+/* The place identifies this host and folder. A store has one owner, so two processes of one place
+ * never run at the same time. */
 static void set_place(cluster *c)
 {
     char text[PATH_MAX + 256] = "", path[PATH_MAX];
@@ -349,7 +351,8 @@ static void set_place(cluster *c)
     const char *dir = store_dir(c->host.store);
     snprintf(text + length, sizeof text - length, "/%s", realpath(dir, path) != NULL ? path : dir);
     if (sha256(slice_of(text), sum, NULL) != ERR_OK) {
-        return; /* then a predecessor that died is taken for a twin, and waited out */
+        /* without a place, a predecessor that died counts as a twin until its heartbeat expires */
+        return;
     }
     for (size_t i = 0; i < (INCARNATION_TEXT - 1) / 2; i++) {
         snprintf(c->place + 2 * i, 3, "%02x", sum[i]);
@@ -460,7 +463,8 @@ static err_code declare(cluster *c, err *e)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/* The node's name, so that one node with a wrong clock counts as one, and random bytes. */
+/* The incarnation hashes the node's name with random bytes, so that one node with a wrong clock
+ * counts once. */
 static err_code make_incarnation(const char *node, unsigned char out[PUBLISHER_BYTES], err *e)
 {
     unsigned char digest[SHA256_BYTES];

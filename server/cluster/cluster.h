@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cluster: this node's part in a shop that several nodes serve, over a log in NATS JetStream.
+ * cluster: connects this node to the other nodes of its shop, through a log in NATS JetStream.
  *
- *     follow thread   connects, checks whose log it is, reads it in order and hands it to the
- * writer watch thread    asks now and then whether the log has a leader and how long it is
+ *     follow thread   connects, checks whose log it is, reads it in order and hands each
+ *                     message to the writer
+ *     watch thread    checks every half second that the log has a leader, how long it is,
+ *                     and which nodes live
  *
- * NATS may be out of reach at any time: reads go on, writes are refused, and the follow thread
- * connects again. A log that is not this store's, or that has lost messages, is never followed: the
- * node says so and stays where it is.
+ * While NATS is out of reach, reads go on, writes are refused, and the follow thread reconnects. A
+ * node never follows a log that belongs to another store or has lost messages: it reports the
+ * problem and stays at its position.
  *
- * Threading: thread-safe after cluster_new; cluster_free after the log's stop.
+ * Threading: thread-safe after cluster_new. Call cluster_free after the log's stop.
  */
 #ifndef SERVER_CLUSTER_H
 #define SERVER_CLUSTER_H
@@ -32,30 +34,30 @@ typedef struct cluster_setup {
     metrics *metrics;
 } cluster_setup;
 
-/* cluster_new connects to nothing: the log's start does. */
+/* cluster_new does not connect; starting the log does. */
 err_code cluster_new(cluster **out, const cluster_setup *setup, err *e) ERR_CHECKED;
 void cluster_free(cluster *c);
 
-/* cluster_log borrows what the engine takes. */
+/* cluster_log returns the functions that the engine calls, borrowed. */
 const replicated_log *cluster_log(cluster *c);
 
 typedef struct cluster_status {
-    bool connected;     /* to a server, and reading the log */
-    bool led;           /* the log takes writes, as far as is known */
-    uint64_t position;  /* of the store in the log */
-    uint64_t last;      /* message of the log, as far as is known */
-    double lag_seconds; /* since the store was last at the log's end; 0: it is */
-    bool twin;          /* another node has this one\'s name */
-    size_t nodes;       /* that live, as seen here */
+    bool connected;     /* to a server, and the log is being read */
+    bool led;           /* the log has a leader, as far as is known */
+    uint64_t position;  /* of this store in the log */
+    uint64_t last;      /* position of the log's last message, as far as is known */
+    double lag_seconds; /* since the store was last at the log's end; 0 if it is there now */
+    bool twin;          /* another process has this node's name */
+    size_t nodes;       /* live nodes, as seen here */
     bool stopped;       /* a message cannot be applied */
-    bool ready;         /* not stopped or far behind */
-    char problem[256];  /* for people; "": none */
+    bool ready;         /* neither stopped nor far behind */
+    char problem[256];  /* text for people; "" if there is none */
 } cluster_status;
 
 void cluster_tell(cluster *c, cluster_status *out);
 
-/* cluster_document makes the answer of GET /cluster: the log, the nodes that live, and who has the
- * lease. NULL without memory. */
+/* cluster_document makes the answer of GET /cluster: the log, the live nodes, and the node that
+ * holds the lease. It returns NULL if memory runs out. */
 struct json_t *cluster_document(cluster *c);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer of GET /cluster. */
+/* cluster_document builds the answer of GET /cluster. */
 #include <jansson.h>
 #include <stdio.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cluster_private: what the files of a node's part in a cluster share.
+ * cluster_private: what the files of server/cluster share.
  *
- * cluster.c is the object and the thread that follows the log, watch.c the thread that looks after
- * the log and the other nodes, publish.c the way into the log.
+ * cluster.c holds the object and the thread that follows the log. watch.c holds the thread that
+ * watches the log and the other nodes. publish.c sends messages to the log.
  */
 #ifndef SERVER_CLUSTER_PRIVATE_H
 #define SERVER_CLUSTER_PRIVATE_H
@@ -19,7 +19,7 @@
 
 enum { CLUSTER_TOLD = ERR_TEXT_MAX };
 
-/* A link that several threads use; closed by the last. */
+/* A link that several threads use. The last holder closes it. */
 typedef struct shared_link {
     atomic_uint holders;
     nats_link *k;
@@ -44,65 +44,71 @@ struct cluster {
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the end */
     bool stopping;
-    shared_link *link; /* NULL: none */
+    shared_link *link; /* NULL if there is none */
     bool following;    /* the log is being read */
     bool led;
     uint64_t position, last;
-    uint64_t mark, marked_ns;  /* the log was seen to reach `mark` then, and it is not applied yet;
-                                  0: not behind */
+    /* `mark` is an end of the log that the store has not reached since `marked_ns`; 0 if it is not
+     * behind */
+    uint64_t mark, marked_ns;
     char problem[256];         /* why the log is not read */
     char stopped[128];         /* why nothing is applied */
     char unreadable[128];      /* why the next message cannot be read */
-    log_facts facts;           /* of the log, when it was last asked for */
-    member nodes[MEMBERS_MAX]; /* (node_count) that live, as far as is known */
+    log_facts facts;           /* of the log, when it was last asked */
+    member nodes[MEMBERS_MAX]; /* (node_count) live nodes, as far as is known */
     size_t node_count;
     bool nodes_known, twin;                  /* twin: another process has this node's name */
-    char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "": not known */
-    uint64_t lease_until_ns;                 /* this node holds it until then; 0: it does not */
+    char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "" if not known */
+    /* when this node's lease expires; 0 if it holds none */
+    uint64_t lease_until_ns;
     /* atomic */
-    atomic_uint_fast64_t full_until_ns; /* the log refused a message for want of room */
-    /* the watch thread alone */
-    members *members; /* NULL: not open */
+    /* writes are refused until then, because the log was full */
+    atomic_uint_fast64_t full_until_ns;
+    /* used by the watch thread alone */
+    members *members; /* NULL while not open */
     shared_link *members_link;
     uint64_t beat_ns, lease_ns;
     bool beaten;
-    char told[CLUSTER_TOLD]; /* why the nodes are not known, as it was logged; "": they are */
-    /* the follow thread alone */
-    uint64_t delivered; /* position of the last message that the writer has */
+    /* why the nodes are not known, as last logged; "" while they are known */
+    char told[CLUSTER_TOLD];
+    /* used by the follow thread alone */
+    uint64_t delivered; /* position of the last message handed to the writer */
     struct {
         metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes;
     } gauges;
 };
 
-/* cluster_set_last notes how long the log is; cluster_pause waits, or returns at the end at once.
- */
+/* cluster_set_last records the log's last position. cluster_pause waits; it returns at once when
+ * the cluster stops. */
 void cluster_set_last(cluster *c, uint64_t last);
 void cluster_pause(cluster *c, unsigned ms);
 bool cluster_is_stopping(cluster *c);
 
-/* cluster_replicas gives how many servers keep the log, as far as is known. */
+/* cluster_replicas returns how many servers keep the log, as far as is known. */
 int cluster_replicas(cluster *c);
 
-/* cluster_is_news tells whether the text differs from what was told last, and notes it: what fails
- * again and again is logged once. The caller clears `told` when all is well again. */
+/* cluster_is_news tells whether the text differs from the last one in `told`, and stores it there.
+ * A failure that repeats is thus logged once. The caller clears `told` after a success. */
 bool cluster_is_news(char told[CLUSTER_TOLD], const char *text);
 
-/* watch_main is the watch thread; watch_once looks once, watch_name refuses with ERR_CONFLICT a
- * name that another node has. Both before the threads start. */
+/* watch_main is the watch thread. Before the threads start, watch_once runs one round, and
+ * watch_name refuses with ERR_CONFLICT a name that another node has. */
 void *watch_main(void *cluster);
 void watch_once(cluster *c);
 err_code watch_name(cluster *c, err *e) ERR_CHECKED;
-/* watch_end takes this node from the list; after the thread's end. */
+/* watch_end removes this node from the list of nodes. Call it after the thread has ended. */
 void watch_end(cluster *c);
 
-/* cluster_link_get borrows the link; NULL: there is none. */
+/* cluster_link_get takes a reference to the link, or returns NULL if there is none.
+ * cluster_link_put releases it. */
 shared_link *cluster_link_get(cluster *c);
 void cluster_link_put(shared_link *l);
 
-/* publish_listen subscribes to the acknowledgements of messages that are sent on this link. */
+/* publish_listen subscribes to the acknowledgements of messages that are sent over this link. */
 err_code publish_listen(cluster *c, shared_link *l, err *e) ERR_CHECKED;
 
-/* The functions of replicated_log; publish_message sends what one message takes. */
+/* Functions of replicated_log. publish_message sends a message that fits into one message of
+ * NATS. */
 void publish_bytes(void *ctx, uint64_t number, slice bytes);
 void publish_message(void *ctx, uint64_t number, slice bytes);
 size_t publish_bytes_max(void *ctx);

@@ -22,7 +22,7 @@ struct feed {
     natsSubscription *sub;
     char stream[LOG_NAME_MAX];
     bool whole;
-    char *consumer;    /* its name; NULL: not made yet */
+    char *consumer;    /* the consumer's name; NULL until it is made */
     uint64_t pushed;   /* by the consumer, the last one's number */
     uint64_t sequence; /* of the last message */
     uint64_t heard_ns;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * feed: the messages of a stream in order, from a position on.
+ * feed: reads the messages of a stream in order, from a given position.
  *
- * A consumer that lives in the server's memory pushes them; nothing is acknowledged, since the
- * store holds the position. The server numbers what it pushes and sends a heartbeat when there is
- * nothing. Whatever is missing, out of order or silent for too long ends the feed: its owner opens
- * another one behind the last message that it has.
+ * An ephemeral consumer in the server's memory pushes the messages. They are not acknowledged: the
+ * store holds the position. The server numbers what it pushes and sends heartbeats while it has
+ * nothing to push. A missing message, one out of order, or a silence that lasts too long ends the
+ * feed; its owner then opens a new one after the last message that it received.
  *
  * One thread at a time.
  */
@@ -25,23 +25,22 @@ typedef struct feed feed;
 typedef struct feed_message {
     slice bytes;       /* borrowed until feed_message_free */
     uint64_t sequence; /* in the stream */
-    uint64_t pending;  /* messages of the stream behind it */
+    uint64_t pending;  /* messages that follow it in the stream */
     natsMsg *owned;
 } feed_message;
 
 typedef struct feed_from {
     const char *stream, *subject;
-    uint64_t position; /* of the stream, behind which it begins */
+    uint64_t position; /* the feed begins after this position of the stream */
     bool whole;        /* the stream has no other subjects and no holes */
 } feed_from;
 
-/* feed_open begins to read. What `from` names is copied. */
+/* feed_open begins to read. It copies what `from` names. */
 err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e) ERR_CHECKED;
 
-/* feed_next waits some tenths of a second for the next message; out->owned is NULL if none came.
- * ERR_UNAVAILABLE: the feed has ended. ERR_CORRUPT: the stream has no message where there must be
- * one.
- */
+/* feed_next waits a few tenths of a second for the next message; out->owned is NULL if none came.
+ * ERR_UNAVAILABLE: the feed has ended. ERR_CORRUPT: the stream lacks a message that must be
+ * there. */
 err_code feed_next(feed *f, feed_message *out, err *e) ERR_CHECKED;
 void feed_message_free(feed_message *m);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables of generations between nodes.
+ * generation_share: copies the tables of generations between nodes.
  *
- * A training leaves them in one node's store, and an op registers them everywhere. The node that
- * has them puts them beside the log; the others fetch what is active or wants to be. The holder of
- * the lease activates it once every live node has it loaded, or after a time-out: a node that is
- * not ready goes on serving its old one.
+ * Training writes tables into one node's store, and an op registers them on every node. The node
+ * that has the tables uploads them beside the log. The other nodes download the active generation
+ * and the one to be activated. The holder of the lease activates a generation once every live node
+ * has loaded it, or after a time-out: a node that is not ready keeps serving its old one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,8 @@
 
 enum { LIST_BYTES_MAX = 64 * 1024 * 1024, KEY_MAX = 64, FORGET_SECONDS = 600 };
 
-/* Where the lease's holder has the tables too, it is the one that puts them. */
+/* If the holder of the lease has the tables, it uploads them. Another node uploads tables that only
+ * it has after ALONE_NS. */
 static const uint64_t ALONE_NS = 8ULL * NS_PER_SECOND, READY_NS = 60ULL * NS_PER_SECOND;
 
 typedef struct sharing {
@@ -52,7 +53,7 @@ static err_code read_tables(void *ctx, void *out, size_t room, size_t *got, err 
     return generation_source_read(ctx, out, room, got, e);
 }
 
-/* Somebody else may have put them meanwhile: then theirs count. */
+/* If another node uploaded the same tables meanwhile, its copy is kept and this one purged. */
 static err_code enter(const sharing *x, const char *key, const parcel *file, err *e)
 {
     json_t *now = NULL;
@@ -154,7 +155,7 @@ static uint32_t active_number(const sharing *x)
     return 0;
 }
 
-/* The newest that wants to be active; NULL: none. */
+/* wanted returns the newest generation that is to be activated, or NULL. */
 static const generation_info *wanted(const sharing *x)
 {
     const generation_info *found = NULL;
@@ -235,7 +236,8 @@ static bool is_registered(const sharing *x, const char *key)
     return false;
 }
 
-/* Tables whose number an op took away. A node that is behind does not know what is registered. */
+/* forget_pruned removes the tables of generations that an op has pruned. Only a node that has
+ * applied the whole log knows what is registered. */
 static err_code forget_pruned(const sharing *x, err *e)
 {
     const char *key = NULL;

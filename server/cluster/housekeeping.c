@@ -11,14 +11,15 @@
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
-/* ROUND_MS between two rounds. A log that has grown by GROWTH_BYTES and twice the last snapshot
- * gets another one; after an erasure one is due, but not more often than each ERASED_SECONDS. */
+/* A round runs every ROUND_MS. A snapshot is due when the log has grown by more than GROWTH_BYTES
+ * and by more than GROWTH_FACTOR times the newest snapshot. It is also due after an erasure, at
+ * most once every ERASED_SECONDS. */
 enum { ROUND_MS = 2000, ERASED_SECONDS = 600, GROWTH_FACTOR = 2, FORGET_SECONDS = 600 };
 static const uint64_t GROWTH_BYTES = (uint64_t)256 << 20;
 
 /* --- snapshots --- */
 
-/* due tells why a snapshot is to be made; NULL: none is. */
+/* due returns the reason for making a snapshot now, or NULL. */
 static const char *due(const housekeeping *h, const house_view *v, const cluster_snapshot *list,
                        size_t count, int64_t now, const store_info *info)
 {
@@ -74,7 +75,7 @@ static err_code remove_old(housekeeping *h, const cluster_snapshot *list, size_t
 
 /* --- trimming --- */
 
-/* When the message was stored, epoch seconds; 0: not known. */
+/* message_time returns when a message was stored, in epoch seconds, or 0 if that is not known. */
 static int64_t message_time(const housekeeping *h, const char *stream, uint64_t sequence)
 {
     natsMsg *m = NULL;
@@ -86,7 +87,7 @@ static int64_t message_time(const housekeeping *h, const char *stream, uint64_t 
     return time;
 }
 
-/* The last message up to `most` that is older than `limit`; 0: none. */
+/* last_before returns the last message up to `most` that is older than `limit`, or 0. */
 static uint64_t last_before(const housekeeping *h, const char *stream, uint64_t first,
                             uint64_t most, int64_t limit)
 {
@@ -107,7 +108,8 @@ static uint64_t last_before(const housekeeping *h, const char *stream, uint64_t 
     return found;
 }
 
-/* Only what two snapshots cover, every live node has applied and is old enough is taken away. */
+/* trim removes messages that two snapshots cover, that every live node has applied, and that are
+ * older than log_age. */
 static err_code trim(housekeeping *h, const house_view *v, const cluster_snapshot *list,
                      size_t count, err *e)
 {
@@ -135,8 +137,8 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
     return ERR_OK;
 }
 
-/* A large write's blob is named by a message that was sent right after it was stored; it goes well
- * after that message. */
+/* A large write's blob is stored just before the message that names it is sent. The blob is removed
+ * FORGET_SECONDS after that message can have been trimmed. */
 static err_code forget_large(housekeeping *h, const house_view *v, err *e)
 {
     char stream[LOG_NAME_MAX];

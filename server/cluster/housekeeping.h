@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * housekeeping: what a cluster's nodes do beside serving, in a thread with a connection of its own,
- * so that much data never stands in the way of the log.
+ * housekeeping: a node's background work in a cluster. It has a thread and a connection of its own,
+ * so that large transfers do not delay the log.
  *
- *     whoever holds the lease   puts snapshots, by age and by the log's growth, keeps the newest
- * two, trims the log behind them, activates what wants to be active every node                puts
- * tables that only it has, fetches those that it needs
+ *     holder of the lease   makes snapshots by age and by growth of the log, keeps the newest
+ *                           two, trims the log behind them, activates generations
+ *     every node            uploads tables that only it has, downloads those that it needs
  *
- * Two holders for a moment do no harm: a second snapshot is one more, activating is an op.
+ * It is harmless if two nodes hold the lease for a moment: they make one snapshot more, and
+ * activation is an op, which has the same effect when repeated.
  *
- * Threading: new and free by the owner; between them the thread works by itself.
+ * Threading: the owner calls new and free. The thread works alone in between.
  */
 #ifndef SERVER_HOUSEKEEPING_H
 #define SERVER_HOUSEKEEPING_H
@@ -20,7 +21,7 @@
 typedef struct housekeeping housekeeping;
 
 err_code housekeeping_new(housekeeping **out, cluster *c, err *e) ERR_CHECKED;
-/* housekeeping_free ends the thread; accepts NULL. */
+/* housekeeping_free ends the thread. It accepts NULL. */
 void housekeeping_free(housekeeping *h);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * identity: what a node's configuration and store say of the log that they belong to.
+ * identity: what a node's configuration and store say about the log that they belong to.
  */
 #ifndef SERVER_IDENTITY_H
 #define SERVER_IDENTITY_H
@@ -10,8 +10,9 @@
 #include "server/cli/encoder_options.h"
 #include "server/cluster/log_stream.h"
 
-/* identity_set fills all but the lineage. The types are put into one form, so that only a
- * difference in meaning is one. ERR_INVALID: the types are wrong, or too many to be told. */
+/* identity_set fills all members but the lineage. It writes the interaction types in one canonical
+ * form, so that only a difference in meaning counts as one. ERR_INVALID: the types are wrong, or
+ * their text is too long for the log's description. */
 err_code identity_set(log_identity *out, const char *types, const encoder_options *encoder,
                       err *e) ERR_CHECKED;
 

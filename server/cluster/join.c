@@ -9,7 +9,7 @@
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 
-/* The copy becomes a store that goes on where it stands. */
+/* settle prepares the copy as a store of its own that goes on at the snapshot's position. */
 static err_code settle(const char *dir, err *e)
 {
     store *s = NULL;

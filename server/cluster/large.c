@@ -11,15 +11,16 @@
 
 enum { PARCELS_MAX = 16, TRIES_PAUSE_MS = 300, NAMING_BYTES_MAX = 512 };
 
-/* How long a message is remembered: longer than anybody waits for it. */
+/* How long a message is remembered: longer than any writer waits for it. */
 static const uint64_t REMEMBER_NS = 120ULL * NS_PER_SECOND;
 
 typedef struct sending {
-    uint64_t number; /* 0: free */
+    uint64_t number; /* 0 if the entry is free */
     char *bytes;     /* (length); NULL once stored */
     size_t length;
     uint64_t since_ns;
-    char naming[NAMING_BYTES_MAX]; /* (naming_length) the message that names it, once stored */
+    /* (naming_length) the message that names the blob, once stored */
+    char naming[NAMING_BYTES_MAX];
     size_t naming_length;
 } sending;
 
@@ -29,7 +30,7 @@ struct large {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     sending list[PARCELS_MAX]; /* guarded by mutex */
-    /* the thread alone */
+    /* used by the thread alone */
     parcels_link link;
 };
 
@@ -45,7 +46,7 @@ static sending *find(large *x, uint64_t number)
     return NULL;
 }
 
-/* A place for another one: free, or of a message that nobody waits for any more. */
+/* place finds an entry that is free, or whose message no writer waits for any more. */
 static sending *place(large *x, uint64_t now)
 {
     for (size_t i = 0; i < PARCELS_MAX; i++) {
@@ -69,7 +70,8 @@ void large_send(large *x, uint64_t number, slice bytes)
     } else {
         sending *s = place(x, clock_ns());
         char *copy = s != NULL ? mem_copy(bytes.at, bytes.length) : NULL;
-        if (copy != NULL) { /* otherwise the writer asks again */
+        /* if there is no entry or no memory, the writer sends the message again later */
+        if (copy != NULL) {
             *s = (sending){
                 .number = number, .bytes = copy, .length = bytes.length, .since_ns = clock_ns()};
             pthread_cond_signal(&x->wake);
@@ -99,7 +101,8 @@ static err_code read_bytes(void *ctx, void *out, size_t room, size_t *got, err *
     return ERR_OK;
 }
 
-/* The blob is in the index as well, so that it is found when its message has been trimmed. */
+/* The blob is also entered into the index, so that it can be removed after its message has been
+ * trimmed. */
 static err_code store_bytes(large *x, const sending *s, char naming[NAMING_BYTES_MAX],
                             size_t *length, err *e)
 {
@@ -125,11 +128,11 @@ static err_code store_bytes(large *x, const sending *s, char naming[NAMING_BYTES
         document = NULL;
     }
     json_decref(document);
-    free(text); /* jansson's own */
+    free(text); /* allocated by jansson */
     return code;
 }
 
-/* One after another, in the order of their numbers. */
+/* next_to_store returns the waiting message with the lowest number. */
 static sending *next_to_store(large *x)
 {
     sending *next = NULL;
@@ -142,7 +145,8 @@ static sending *next_to_store(large *x)
     return next;
 }
 
-/* With the mutex held, which it releases meanwhile; nobody else changes an entry with bytes. */
+/* The caller holds the mutex; store_one releases it while it stores. No other thread changes an
+ * entry that still has its bytes. */
 static void store_one(large *x, sending *s)
 {
     err e = ERR_INIT;

@@ -12,14 +12,15 @@
 
 enum {
     CONNECT_MS = 2000,
-    PING_MS = 1000, /* a server that answers no ping for so long, twice, is gone */
+    PING_MS = 1000, /* a server that does not answer two pings in a row counts as gone */
     WRITE_MS = 2000,
     CREDENTIALS_BYTES_MAX = 64 * 1024,
 };
 
 /* --- credentials --- */
 
-/* The text behind "name=" at the begin of a line, ended by a NUL in place; NULL: no such line. */
+/* line_of returns the text after "name=" at the start of a line, or NULL if there is no such line.
+ * It ends the text with a NUL in place. */
 static char *line_of(char *text, const char *name)
 {
     size_t length = strlen(name);
@@ -52,7 +53,7 @@ static natsStatus set_plain(natsOptions *options, char *text)
                                               : NATS_INVALID_ARG;
 }
 
-/* Nothing of the file's content is in a message. */
+/* Messages never quote the file's content. */
 static err_code set_credentials(natsOptions *options, const char *path, err *e)
 {
     char text[CREDENTIALS_BYTES_MAX];
@@ -122,7 +123,7 @@ static natsStatus set_servers(natsOptions *options, const char *urls)
     return s;
 }
 
-/* The library prints errors of its own where nobody takes them. */
+/* The library prints its errors itself unless a callback takes them. */
 static void on_error(natsConnection *nc, natsSubscription *subscription, natsStatus status,
                      void *ctx)
 {
@@ -150,8 +151,8 @@ static err_code set_options(natsOptions *options, const cluster_options *o, err 
     return rc == ERR_OK ? set_tls(options, o, e) : rc;
 }
 
-/* What a server said at the connection's begin; never with a secret, as servers get none in URLs.
- */
+/* connect_error quotes what the server said when the connection began. That contains no secret,
+ * because servers get none in URLs. */
 static err_code connect_error(natsStatus s, err *e)
 {
     const char *said = nats_GetLastError(NULL);

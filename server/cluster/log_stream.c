@@ -8,8 +8,8 @@
 
 enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500 };
 
-/* How long the server drops a message that was sent twice; beyond it the numbers of publishers do.
- */
+/* The server drops repeated messages for this long. Later repeats are recognised by the publishers'
+ * numbers. */
 static const int64_t DUPLICATES_NS = (int64_t)120 * 1000000000;
 
 static const char head_format[] = "stair log %u lineage %36s encoder ";
@@ -54,7 +54,7 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
         if (s == NATS_OK || (code != JSClusterNoPeersErr && s != NATS_TIMEOUT)) {
             break;
         }
-        nats_Sleep(CREATE_PAUSE_MS); /* servers that have just started find each other first */
+        nats_Sleep(CREATE_PAUSE_MS); /* servers that have just started must find each other first */
     }
     jsStreamInfo_Destroy(made);
     if (code == JSStreamNameExistErr) {
@@ -84,7 +84,8 @@ static err_code parse(const char *name, const char *text, log_identity *id, err 
     return ERR_OK;
 }
 
-/* What would let it lose messages that a node has acknowledged. */
+/* check_config refuses settings under which the log could lose messages that a node has
+ * acknowledged. */
 static err_code check_config(const char *name, const jsStreamConfig *c, err *e)
 {
     if (c->Storage != js_FileStorage || c->MaxAge != 0 || c->Discard != js_DiscardNew ||

@@ -16,7 +16,7 @@ static const char lease_key[] = "holder";
 struct members {
     const nats_link *k;
     kvStore *nodes, *lease;
-    uint64_t lease_revision; /* 0: not held */
+    uint64_t lease_revision; /* 0 if not held */
 };
 
 /* --- buckets --- */
@@ -97,7 +97,7 @@ static void text_of(const json_t *document, const char *name, char *out, size_t 
     snprintf(out, bytes, "%s", text != NULL ? text : "");
 }
 
-/* What another version wrote is read as far as it is known. */
+/* An entry of another version is read as far as its members are known. */
 static void read_member(member *out, const char *name, kvEntry *entry)
 {
     json_t *d = json_loadb(kvEntry_Value(entry), (size_t)kvEntry_ValueLen(entry), 0, NULL);
@@ -125,7 +125,7 @@ err_code members_beat(members *m, const member *self, err *e)
         return err_nomem(e, "a heartbeat");
     }
     natsStatus s = kvStore_PutString(NULL, m->nodes, self->name, text);
-    free(text); /* jansson's own */
+    free(text); /* allocated by jansson */
     return s == NATS_OK ? ERR_OK : link_error(m->k, s, 0, "telling of this node", e);
 }
 
@@ -168,7 +168,7 @@ err_code members_list(members *m, member *out, size_t *count, err *e)
     for (int i = 0; i < keys.Count && *count < MEMBERS_MAX && rc == ERR_OK; i++) {
         rc = members_find(m, keys.Keys[i], &out[*count], e);
         *count += rc == ERR_OK;
-        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc; /* it has died in between */
+        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc; /* the node died in between */
     }
     kvKeysList_Destroy(&keys);
     sort_array(out, *count, sizeof *out, by_name);

@@ -128,7 +128,8 @@ void parcel_name(parcel *x, const char *kind)
 {
     unsigned char bytes[8] = {0};
     memset(x, 0, sizeof *x);
-    (void)(getrandom(bytes, sizeof bytes, 0) > 0); /* only to tell blobs apart */
+    /* random bytes only tell blobs apart, so a failure is harmless */
+    (void)(getrandom(bytes, sizeof bytes, 0) > 0);
     int length = snprintf(x->id, sizeof x->id, "%s.", kind);
     for (size_t i = 0; i < sizeof bytes && (size_t)length + 2 * i + 3 <= sizeof x->id; i++) {
         snprintf(x->id + length + 2 * i, 3, "%02x", bytes[i]);
@@ -149,7 +150,7 @@ static void sum_text(const unsigned char sum[SHA256_BYTES], char out[PARCEL_SHA2
 
 /* --- putting --- */
 
-/* A part that was sent twice is dropped by its number, by the server or by the reader. */
+/* A part that is sent twice carries the same id: the server or the reader drops the second one. */
 static err_code put_part(parcels *b, const parcel *x, const char *subject, size_t bytes, err *e)
 {
     char id[PARCEL_ID_MAX + 16];
@@ -172,7 +173,7 @@ static err_code put_part(parcels *b, const parcel *x, const char *subject, size_
     return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "storing a blob", e);
 }
 
-/* Fills one part; *got is less than a part only at the end. */
+/* fill reads one part. *got is less than a part only at the end. */
 static err_code fill(const parcels *b, parcel_read read, void *ctx, size_t *got, err *e)
 {
     err_code rc = ERR_OK;
@@ -240,7 +241,7 @@ static err_code take_part(getting *g, slice bytes, err *e)
     memcpy(&number, bytes.at, HEAD_BYTES);
     number = le32toh(number);
     if (number < g->parts) {
-        return ERR_OK; /* it was sent twice */
+        return ERR_OK; /* the part was sent twice */
     }
     size_t count = bytes.length - HEAD_BYTES;
     if (number != g->parts || g->bytes + count > g->x->bytes) {
@@ -345,7 +346,7 @@ err_code parcel_index_put(parcels *b, const char *key, json_t *taken, err *e)
         return err_nomem(e, "the index of blobs");
     }
     natsStatus s = kvStore_PutString(NULL, b->index, key, text);
-    free(text); /* jansson's own */
+    free(text); /* allocated by jansson */
     return s == NATS_OK ? ERR_OK : link_error(b->k, s, 0, "writing the index of blobs", e);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages on their way into the log.
+ * publish: sends messages to the log.
  *
- * What the server acknowledges is of no use to a write, which waits until its message is read back;
- * only refusals are listened to, because a full log will not take a repeat either.
+ * An acknowledgement by the server means nothing to a write, which waits until its message is read
+ * back. Only refusals matter: a full log would refuse a repeat as well.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 enum { HEADER_BYTES = 512, PAYLOAD_LEAST = 4096, ID_TEXT = 2 * PUBLISHER_BYTES + 24 };
 
-/* How long a log that was full is taken to be full. */
+/* How long the log counts as full after it refused a message for lack of room. */
 static const uint64_t FULL_NS = 5000000000;
 
 size_t publish_bytes_max(void *ctx)
@@ -68,7 +68,7 @@ void publish_message(void *ctx, uint64_t number, slice bytes)
     cluster_link_put(l);
 }
 
-/* In a thread of the client library; the cluster outlives it. */
+/* on_ack runs in a thread of the client library. The cluster outlives it. */
 static void on_ack(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *ctx)
 {
     cluster *c = ctx;

@@ -12,7 +12,7 @@
 
 enum { INFO_BYTES_MAX = 32 * 1024, INFO_SECONDS = 2 };
 
-/* "nats://host:port", "tls://[::1]:port"; the library fills in a port where there was none. */
+/* split parses "nats://host:port" and "tls://[::1]:port". The library adds a missing port. */
 static err_code split(const char *url, char *host, size_t bytes, char port[8], err *e)
 {
     const char *at = strstr(url, "://");
@@ -57,7 +57,7 @@ static int connect_to(const char *host, const char *port)
     return fd;
 }
 
-/* The first line, without its end; its length, 0 if there is none. */
+/* first_line reads the first line, without its end. It returns the length, 0 if there is none. */
 static size_t first_line(int fd, char *out, size_t bytes)
 {
     size_t length = 0;

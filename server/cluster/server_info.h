@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server_info: what a NATS server says of itself to whoever connects.
+ * server_info: reads the version of a NATS server.
  *
- * The client library hides the server's version. The protocol's first line, INFO, tells it before
- * any TLS or credentials, so it is read on a connection of its own.
+ * The client library hides the server's version. The first line of the protocol, INFO, tells it
+ * before TLS and credentials, so it is read over a separate connection.
  */
 #ifndef SERVER_SERVER_INFO_H
 #define SERVER_SERVER_INFO_H
@@ -12,11 +12,13 @@
 
 #include "core/common/err.h"
 
-/* server_info_version writes the version of the server at this URL ("nats://host:port"). Blocks
- * for some seconds at most. ERR_UNAVAILABLE: it cannot be reached or says nothing of the kind. */
+/* server_info_version writes the version of the server at this URL ("nats://host:port"). It blocks
+ * for some seconds at most. ERR_UNAVAILABLE: the server cannot be reached, or its first line is not
+ * an INFO. */
 err_code server_info_version(const char *url, char *out, size_t bytes, err *e) ERR_CHECKED;
 
-/* server_info_compare orders "MAJOR.MINOR.PATCH" by another version: < 0, 0 or > 0. */
+/* server_info_compare compares "MAJOR.MINOR.PATCH" with another version and returns < 0, 0 or >
+ * 0. */
 int server_info_compare(const char *version, int major, int minor, int patch);
 
 #endif

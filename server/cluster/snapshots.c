@@ -47,7 +47,7 @@ static err_code write_file(void *ctx, const void *bytes, size_t count, err *e)
     return ERR_OK;
 }
 
-/* The copy's own files; what else may be in the folder is not touched. */
+/* remove_copy removes the files of the copy and leaves any other file alone. */
 static void remove_copy(const char *dir)
 {
     static const char *const names[] = {"data.mdb", "lock.mdb", "open.lock"};
@@ -125,7 +125,7 @@ err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, int64_t now, er
     if (rc != ERR_OK) {
         return rc;
     }
-    remove_copy(copy); /* what a process that died has left */
+    remove_copy(copy); /* left by a process that died */
     rc = snapshot_write(s, copy, NULL, NULL, NULL, NULL, e);
     rc = rc == ERR_OK ? put_copy(b, copy, &x, e) : rc;
     remove_copy(copy);

@@ -2,9 +2,9 @@
 /*
  * snapshots: copies of a node's store beside the log, from which a new node starts.
  *
- * A copy is one blob: the file of a snapshot (storage/maintenance/snapshot.h). Its index entry says
- * at which position of the log it stands, so that whoever takes it goes on behind it. Entries are
- * made for copies that were read back and are right.
+ * A copy is one blob: the file of a snapshot (storage/maintenance/snapshot.h). Its index entry
+ * gives its position in the log, where a new node goes on reading. An entry is made only after the
+ * copy has been read back and is right.
  *
  * One thread at a time per `blobs`.
  */
@@ -29,19 +29,19 @@ typedef struct cluster_snapshot {
     int64_t created;    /* epoch seconds */
 } cluster_snapshot;
 
-/* snapshots_put copies the store into a folder below its own, stores the copy and enters it.
- * `log_bytes` and `now` are noted. */
+/* snapshots_put copies the store into a folder below the store's own, uploads the copy and adds its
+ * index entry. The entry records `log_bytes` and `now`. */
 err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, int64_t now, err *e) ERR_CHECKED;
 
-/* snapshots_of reads the snapshots out of an index, the newest first. */
+/* snapshots_of lists the snapshots of an index, the newest first. */
 size_t snapshots_of(const json_t *index, cluster_snapshot out[SNAPSHOTS_MAX]);
 
-/* snapshots_fetch makes the folder `dir` (its parent must exist) a store of this snapshot.
- * ERR_CONFLICT if there is one. */
+/* snapshots_fetch makes the folder `dir`, whose parent must exist, a store with this snapshot's
+ * content. ERR_CONFLICT: there is a store already. */
 err_code snapshots_fetch(parcels *b, const cluster_snapshot *x, const char *dir,
                          err *e) ERR_CHECKED;
 
-/* snapshots_remove takes a snapshot away. */
+/* snapshots_remove removes a snapshot. */
 err_code snapshots_remove(parcels *b, const cluster_snapshot *x, err *e) ERR_CHECKED;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that looks after the log and the other nodes: whether the log has a leader and how
- * long it is, which nodes live, that this one does, and who has the lease.
+ * watch: the thread that watches the log and the other nodes. It checks that the log has a leader,
+ * how long it is, which nodes live, that no other process has this node's name, and which node
+ * holds the lease.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #include "server/telemetry/version.h"
 #include "storage/log/op.h"
 
-/* A twin is another process whose heartbeats go on; one that has died is waited out for so long. */
+/* A twin is another process whose heartbeats continue. TWIN_MS is long enough for those of a
+ * process that died to stop. */
 enum { WATCH_MS = 500, TWIN_MS = 2500, TWIN_STEP_MS = 250 };
 
 static const uint64_t BEAT_NS = NS_PER_SECOND, LEASE_NS = 2ULL * NS_PER_SECOND,
@@ -53,7 +55,7 @@ static void close_members(cluster *c)
     c->members_link = NULL;
 }
 
-/* open_members binds the buckets to the link that is used now. */
+/* open_members binds the buckets to the current link. */
 static err_code open_members(cluster *c, shared_link *l, int replicas, err *e)
 {
     if (c->members != NULL && c->members_link == l) {
@@ -68,7 +70,8 @@ static err_code open_members(cluster *c, shared_link *l, int replicas, err *e)
     return rc;
 }
 
-/* Once this node has told of itself, an entry of its name that it did not write is another's. */
+/* Once this node has sent a heartbeat, an entry of its name that it did not write belongs to a
+ * twin. */
 static bool has_twin(const cluster *c, const member *self, const member *list, size_t count)
 {
     for (size_t i = 0; c->beaten && i < count; i++) {

@@ -9,7 +9,8 @@
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
-/* A number of a vector takes up to about 24 bytes: this is enough for widths of 20,000. */
+/* A number of a vector takes up to about 24 bytes of text, so these limits allow widths of
+ * 20,000. */
 enum { ANSWER_FRAME_BYTES = 64 * 1024, ANSWER_TEXT_BYTES = 512 * 1024, ANSWER_MOST = 64 << 20 };
 
 size_t embed_answer_bytes_max(size_t count)
@@ -36,7 +37,7 @@ err_code embed_request(char **out, size_t *length, const char *model, const slic
     if (text != NULL) {
         *length = strlen(text);
         *out = mem_string(text, *length);
-        free(text); /* json_dumps' own */
+        free(text); /* allocated by json_dumps */
     }
     return *out != NULL ? ERR_OK : err_nomem(e, "a call of the encoder");
 }

@@ -10,9 +10,10 @@
 #include "server/encode/embed_client.h"
 #include "server/telemetry/clock.h"
 
-/* A call that takes longer is given up, whatever encoder_timeout grants to batches. */
+/* A call that takes longer is dropped, even if encoder_timeout, which is meant for batches, allows
+ * more. */
 static const double CALL_SECONDS_MAX = 10, IDLE_SECONDS = 1;
-/* So many calls at once: searches are few beside the batches of a catalogue. */
+/* CALLS_MAX calls at once suffice: searches are few beside the batches of a catalogue. */
 enum { CALLS_MAX = 4, LATE_MOST = 4 };
 static const double PAUSE_FIRST = 0.5, PAUSE_MOST = 60;
 
@@ -23,28 +24,28 @@ typedef struct known_text {
     uint32_t width;
 } known_text;
 
-/* A call under way; its ask may have ended. */
+/* A running call. Its ask may have ended already. */
 typedef struct ask_call {
     bool busy;
-    encode_ask *ask; /* NULL: nobody waits any more */
+    encode_ask *ask; /* NULL if nobody waits for it any more */
     char *text;      /* (length) */
     size_t length;
 } ask_call;
 
 struct encode_asks {
     encoder_options options; /* immutable */
-    embed_client *client;    /* the thread's own, as are the next three */
+    embed_client *client;    /* only the thread uses this and the next three */
     unsigned failed;         /* calls in a row */
-    double next_call;        /* not before then, for the rate */
+    double next_call;        /* no call before then, to keep the rate */
     ask_call calls[CALLS_MAX];
     pthread_t thread;
     bool started;
     pthread_mutex_t mutex; /* guards all that follows */
     bool stopping;
-    double not_before;       /* no call until then */
-    unsigned late[2];        /* asks in a row that ended late: of items, of queries */
-    double late_until[2];    /* such are not asked until then */
-    double tokens, refilled; /* of the rate of queries */
+    double not_before;       /* no call before then, after a failure */
+    unsigned late[2];        /* asks in a row that ended late, of items and of queries */
+    double late_until[2];    /* asks of that kind are refused until then */
+    double tokens, refilled; /* token bucket for the rate of queries */
     encode_asks_status status;
     encode_ask *waiting;
     size_t count;
@@ -82,7 +83,7 @@ static float *copy_of(const known_text *k, uint32_t *width)
     return copy;
 }
 
-/* remember takes the call's text and the result's vector over. */
+/* remember takes over the call's text and the result's vector. */
 static const known_text *remember(encode_asks *x, ask_call *c, embed_vectors *v)
 {
     known_text *k = &x->known[x->next_known++ % ENCODE_KNOWN_MAX];
@@ -108,7 +109,8 @@ static void unlink_ask(encode_asks *x, const encode_ask *ask)
     }
 }
 
-/* take_ended unlinks an ask whose time is up, or any if `all`; NULL: there is none. */
+/* take_ended unlinks an ask whose time is up, or any ask if `all`. It returns NULL if there is
+ * none. */
 static encode_ask *take_ended(encode_asks *x, double now, bool all)
 {
     encode_ask *ask = x->waiting;
@@ -124,7 +126,7 @@ static encode_ask *take_ended(encode_asks *x, double now, bool all)
     return ask;
 }
 
-/* nearest_end is how many seconds the next thing to do is away. */
+/* nearest_end returns the seconds until the next thing to do. */
 static double nearest_end(const encode_asks *x, double now)
 {
     double until = now + IDLE_SECONDS;
@@ -144,7 +146,7 @@ static void end_ask(encode_ask *ask, float *vector, uint32_t width)
     ask->done(ask);
 }
 
-/* pause_for is how long nothing is asked after a failed call. */
+/* pause_for returns how long to make no calls after a failure. */
 static double pause_for(unsigned failed, double retry_after)
 {
     double pause = PAUSE_FIRST * (double)(1U << (failed < 8 ? failed : 8));
@@ -152,15 +154,16 @@ static double pause_for(unsigned failed, double retry_after)
     return pause > retry_after ? pause : retry_after;
 }
 
-/* note_late pauses asks of a kind after some that waited in vain: a server that hangs, or is slower
- * than they may wait, would delay each. Queries may wait for longer than items, so each kind has a
- * pause of its own. The caller holds the mutex. */
+/* note_late counts an ask that ended without an answer, and pauses asks of its kind after several
+ * in a row. Without the pause, an encoder that hangs or is too slow would delay every request.
+ * Queries may wait longer than items, so each kind has its own pause. The caller holds the
+ * mutex. */
 static void note_late(encode_asks *x, const encode_ask *ask, double now)
 {
     unsigned *late = &x->late[ask->query];
     x->status.ends[ENCODE_ASK_LATE]++;
     if (now < x->late_until[ask->query]) {
-        return; /* it was asked before the pause */
+        return; /* it was asked before the pause began */
     }
     (*late)++;
     if (*late >= LATE_MOST) {
@@ -201,7 +204,8 @@ static void on_done(void *ctx, void *call, embed_result *result)
     }
 }
 
-/* start begins the call of an ask, which may end before it; the caller holds the mutex. */
+/* start begins the call of an ask. The ask may end before the call does. The caller holds the
+ * mutex. */
 static bool start(encode_asks *x, encode_ask *ask)
 {
     ask_call *c = x->calls;
@@ -226,7 +230,7 @@ static bool start(encode_asks *x, encode_ask *ask)
     return true;
 }
 
-/* start_some begins what may be begun; the caller holds the mutex. */
+/* start_some begins all calls that may begin. The caller holds the mutex. */
 static void start_some(encode_asks *x, double now)
 {
     for (encode_ask *ask = x->waiting; ask != NULL; ask = ask->next) {
@@ -242,7 +246,7 @@ static void start_some(encode_asks *x, double now)
     }
 }
 
-/* step ends and begins what is due; false once the thread is to stop. */
+/* step ends and begins what is due. It returns false when the thread is to stop. */
 static bool step(encode_asks *x, double *seconds)
 {
     double now = clock_seconds();
@@ -278,8 +282,8 @@ static void *asks_main(void *argument)
 
 /* --- from any thread --- */
 
-/* take_token takes one of the rate of queries, which may come in bursts of a second; the caller
- * holds the mutex. */
+/* take_token takes one token of the rate of queries. A second's tokens may be used in one burst.
+ * The caller holds the mutex. */
 static bool take_token(encode_asks *x, double now)
 {
     double rate = x->options.query_rate, most = rate > 1 ? rate : 1;
@@ -296,7 +300,8 @@ static bool take_token(encode_asks *x, double now)
     return true;
 }
 
-/* refusal tells why an ask is not taken, ENCODE_ASK_ENDS: it is; the caller holds the mutex. */
+/* refusal returns why an ask is refused, or ENCODE_ASK_ENDS if it is accepted. The caller holds the
+ * mutex. */
 static encode_ask_end refusal(encode_asks *x, const encode_ask *ask, double now)
 {
     if (x->stopping || now < x->not_before || now < x->late_until[ask->query]) {

@@ -69,7 +69,7 @@ static bool has_vector(encode_texts *x, uint32_t row)
     return false;
 }
 
-/* *length: of the text; 0 for an item that has lost it. */
+/* *length is the length of the text, 0 if the item has lost its text. */
 static bool is_pending(encode_texts *x, const stored_item *it, size_t *length)
 {
     bool vector = has_vector(x, it->row);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encode_batch: the items of one call of the encoder, and what is read of them for it.
+ * encode_batch: the items of one call to the encoder, and their texts.
  *
  * Private to encode_run; one thread at a time.
  */
@@ -20,37 +20,38 @@
 
 enum { ENCODE_BATCH_MAX = 512 };
 
-/* Rows that go in one call, and what was read of them for it. */
+/* The rows of one call, and what was read of their items. */
 typedef struct encode_batch {
     struct encode_batch *next;
     size_t count;
     uint32_t rows[ENCODE_BATCH_MAX];
-    bool probe; /* a plain word in place of rows */
-    /* from its call on */
+    bool probe; /* the call encodes one plain word instead of rows */
+    /* valid from the start of its call */
     arena memory;
-    size_t asked; /* of the rows, those that still wait */
+    size_t asked; /* how many of the rows still need a vector */
     uint32_t asked_rows[ENCODE_BATCH_MAX];
     uint64_t hashes[ENCODE_BATCH_MAX];
     slice ids[ENCODE_BATCH_MAX], texts[ENCODE_BATCH_MAX];
-    size_t emptied; /* items without a text any more */
+    size_t emptied; /* items that have lost their text */
     slice emptied_ids[ENCODE_BATCH_MAX];
-    embed_vectors vectors; /* the answer, once it is there */
+    embed_vectors vectors; /* the answer, once it has arrived */
 } encode_batch;
 
-/* encode_batch_new makes an empty one, NULL without memory; encode_batch_free accepts NULL. */
+/* encode_batch_new makes an empty batch, or returns NULL if memory runs out. encode_batch_free
+ * accepts NULL. */
 encode_batch *encode_batch_new(void);
 void encode_batch_free(encode_batch *b);
 
-/* What reading texts needs: `replace` reads those of items that have a vector too. */
+/* What reading texts needs. With `replace`, texts of items that have a vector are read too. */
 typedef struct encode_texts encode_texts;
 err_code encode_texts_new(encode_texts **out, slice name, bool replace, err *e) ERR_CHECKED;
 void encode_texts_free(encode_texts *x); /* accepts NULL */
 
-/* encode_texts_pending tells, within a read, whether an item waits for its vector. */
+/* encode_texts_pending tells, inside a read transaction, whether an item waits for its vector. */
 bool encode_texts_pending(encode_texts *x, store_read *read, const stored_item *it);
 
-/* encode_batch_read reads the texts that still wait, and the width that the modality has (0: none
- * yet). */
+/* encode_batch_read reads the texts that still need a vector, and the width of the modality (0 if
+ * it has none yet). */
 err_code encode_batch_read(encode_batch *b, encode_texts *x, store *s, uint32_t *width,
                            err *e) ERR_CHECKED;
 

@@ -14,7 +14,7 @@
 
 enum {
     SCAN_ROWS = 4096,
-    OP_VECTOR_BYTES_MAX = 4 << 20, /* of an op, unless a single call has more */
+    OP_VECTOR_BYTES_MAX = 4 << 20, /* limit of one op, unless a single call has more */
 };
 static const double BACK_OFF_FIRST = 0.5, BACK_OFF_MOST = 60;
 
@@ -23,10 +23,10 @@ struct encode_run {
     embed_client *client;
     encode_queue *queue;
     encode_texts *texts;
-    encode_batch *again;          /* failed or split, before what waits */
-    encode_batch *done, **last;   /* answered, to be applied in this order */
-    size_t held;                  /* rows in batches, wherever they are */
-    bool proven;                  /* the encoder has taken a text */
+    encode_batch *again;          /* failed or split batches, which go before the queue */
+    encode_batch *done, **last;   /* answered batches, to be applied in this order */
+    size_t held;                  /* rows in batches, in whatever state */
+    bool proven;                  /* the encoder has accepted a text */
     bool sized;                   /* the width is settled */
     unsigned failed;              /* calls in a row */
     double not_before, next_call; /* on the clock of options */
@@ -40,7 +40,7 @@ static void push_again(encode_run *r, encode_batch *b)
     r->again = b;
 }
 
-/* drop ends a batch whose rows are done with. */
+/* drop ends a batch whose rows need no more work. */
 static void drop(encode_run *r, encode_batch *b)
 {
     pthread_mutex_lock(&r->mutex);
@@ -59,7 +59,7 @@ static void tell(encode_run *r, uint64_t encoded, uint64_t refused, const char *
     pthread_mutex_unlock(&r->mutex);
 }
 
-/* fail puts a batch back and holds all calls for a while, longer each time. */
+/* fail puts a batch back and pauses all calls, longer after each failure. */
 static void fail(encode_run *r, encode_batch *b, double retry_after, const char *why)
 {
     double now = r->options.seconds();
@@ -79,10 +79,10 @@ static void fail(encode_run *r, encode_batch *b, double retry_after, const char 
 typedef struct entries {
     size_t count;
     const slice *ids;       /* (count) */
-    const uint64_t *hashes; /* (count); NULL: of no text */
+    const uint64_t *hashes; /* (count); NULL if there is no text */
 } entries;
 
-/* begin_op makes an op of `count` items, whose entries are to be filled. */
+/* begin_op makes an op for `count` items, whose entries the caller fills in. */
 static err_code begin_op(op **out, size_t count, feature **features, op_item **items, err *e)
 {
     err_code code = op_new(out, OP_ITEMS_ENCODED, count * 1024 + ((size_t)1 << 20), e);
@@ -99,7 +99,8 @@ static err_code end_op(encode_run *r, op *o, const op_item *items, size_t count,
     return r->options.apply(r->options.ctx, o, e);
 }
 
-/* apply makes one op of the vectors, or, without any, has the vectors go. */
+/* apply makes one op that stores the vectors; without vectors, the op removes those that the items
+ * have. */
 static err_code apply(encode_run *r, const entries *of, const embed_vectors *v, err *e)
 {
     op *o = NULL;
@@ -151,7 +152,7 @@ static err_code apply_batches(encode_run *r, const encode_batch *first, size_t c
     return code;
 }
 
-/* settle_width gives the modality the width of the first answer, if it may have another one. */
+/* settle_width gives the modality the width of the first answer, if its width may change. */
 static err_code settle_width(encode_run *r, uint32_t width, err *e)
 {
     store_read *read = NULL;
@@ -172,7 +173,7 @@ static err_code settle_width(encode_run *r, uint32_t width, err *e)
     return code;
 }
 
-/* apply_done applies what has been answered, as much in one commit as an op may hold. */
+/* apply_done applies the answered batches, as many in one commit as an op can hold. */
 static void apply_done(encode_run *r)
 {
     while (r->done != NULL) {
@@ -203,7 +204,7 @@ static void apply_done(encode_run *r)
     }
 }
 
-/* halve puts the two halves of a refused batch back. */
+/* halve splits a refused batch into two and puts both back. */
 static bool halve(encode_run *r, encode_batch *b)
 {
     encode_batch *half = encode_batch_new();
@@ -293,7 +294,7 @@ static encode_batch *next_batch(encode_run *r)
     return b;
 }
 
-/* take_known applies the vectors of texts that were asked for otherwise; the others stay asked. */
+/* take_known applies vectors that encode_asks remembers; the other texts stay in the call. */
 static err_code take_known(encode_run *r, encode_batch *b, uint32_t width, err *e)
 {
     size_t kept = 0;
@@ -318,7 +319,7 @@ static err_code take_known(encode_run *r, encode_batch *b, uint32_t width, err *
     return code;
 }
 
-/* start begins the call of a batch, or ends a batch of which nothing waits any more. */
+/* start begins the call of a batch, or ends a batch that needs no vectors any more. */
 static err_code start(encode_run *r, encode_batch *b, err *e)
 {
     static const slice word = {"test", 4};
@@ -347,7 +348,7 @@ static err_code start(encode_run *r, encode_batch *b, err *e)
     return code;
 }
 
-/* start_calls starts what may be started now. */
+/* start_calls starts all calls that may start now. */
 static err_code start_calls(encode_run *r, err *e)
 {
     err_code code = ERR_OK;
@@ -364,8 +365,8 @@ static err_code start_calls(encode_run *r, err *e)
     return code;
 }
 
-/* The next calls are under way before the answers of the last ones are committed, so that the
- * encoder works while the disk does. */
+/* New calls start before the last answers are committed, so that the encoder works while the disk
+ * does. */
 err_code encode_run_step(encode_run *r, double seconds, err *e)
 {
     err_code code = start_calls(r, e);

@@ -10,13 +10,13 @@
 #include "storage/records/features.h"
 #include "storage/records/items.h"
 
-/* So many calls in a row fail before it is given up: with the back-off, some minutes. */
+/* After this many failed calls in a row it gives up: with the back-off, after some minutes. */
 enum { FAILURES_MAX = 8 };
 static const double STEP_SECONDS = 0.5;
 
 enum { ITEM_BYTES_MAX = 16 << 20 };
 
-/* What the ops go to. */
+/* The context of the callbacks: where ops are applied. */
 typedef struct target {
     store *store;
     const encoder_options *encoder;
@@ -36,7 +36,7 @@ static err_code apply_now(void *ctx, const op *o, err *e)
     return code;
 }
 
-/* forget has an item's text be encoded again. */
+/* forget marks an item's text as not encoded. */
 static err_code forget(store_write *w, uint32_t row, arena *memory, err *e)
 {
     stored_item it;
@@ -50,8 +50,8 @@ static err_code forget(store_write *w, uint32_t row, arena *memory, err *e)
     return item_put(w, &it, e);
 }
 
-/* In one transaction, so that a store never has vectors of two widths; whatever ends this run, the
- * items wait for their vectors then. */
+/* One transaction, so that a store never has vectors of two widths. If this run ends early, the
+ * items still wait for their vectors. */
 static err_code resize(void *ctx, uint32_t width, err *e)
 {
     const target *to = ctx;

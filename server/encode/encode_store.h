@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encode_store: encodes what waits in a store that no service has open, for import and encode.
+ * encode_store: encodes the waiting items of a store that no service has open, for `stair import`
+ * and `stair encode`.
  *
- * Every call's vectors are committed as they come, so whoever interrupts it loses what is under way
- * and nothing else; a later run goes on.
+ * The vectors of every call are committed as they come. An interrupted run loses only its running
+ * calls, and a later run goes on.
  */
 #ifndef SERVER_ENCODE_STORE_H
 #define SERVER_ENCODE_STORE_H
@@ -27,8 +28,8 @@ typedef struct encode_report {
     uint64_t pending;          /* items that still wait */
 } encode_report;
 
-/* encode_store fills *out whatever the outcome. ERR_CANCELLED; ERR_UNAVAILABLE if the encoder keeps
- * failing. */
+/* encode_store fills *out in every case. ERR_CANCELLED: it was interrupted. ERR_UNAVAILABLE: the
+ * encoder keeps failing. */
 err_code encode_store(store *s, const encoder_options *o, bool replace, const encode_hooks *hooks,
                       encode_report *out, err *e) ERR_CHECKED;
 
