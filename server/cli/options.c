@@ -199,7 +199,7 @@ static err_code read_file(option_values *values, const option_input *input, cons
     if (code == ERR_OK && ferror(file)) {
         code = err_set(e, ERR_IO, "configuration file %s: %s", name, strerror(errno));
     }
-    free(line); /* getline's own */
+    free(line); /* allocated by getline */
     (void)fclose(file);
     return code;
 }

@@ -28,6 +28,6 @@ err_code result_json(const json_t *document, size_t flags, const char *what, err
         return err_nomem(e, what);
     }
     (void)puts(text);
-    free(text); /* json_dumps' own */
+    free(text); /* allocated by json_dumps */
     return result_flush(e);
 }

@@ -85,7 +85,7 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
         slice summary = {text, strlen(text)};
         code = generation_finish(p->s, &out->id, summary, out->activate, e);
     }
-    free(text); /* json_dumps' own */
+    free(text); /* allocated by json_dumps */
     mem_free(ann);
     return code;
 }

@@ -45,7 +45,7 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
     size_t length = strlen(text);
     text[length] = '\n'; /* over the NUL: a line is handed on by length */
     w->refused = w->sink(w->ctx, text, length + 1, e);
-    free(text); /* json_dumps' own */
+    free(text); /* allocated by json_dumps */
     if (w->refused == ERR_OK) {
         w->counts.lines++;
         w->counts.bytes += length + 1;

@@ -10,12 +10,12 @@
 
 static const char *const kind_names[KINDS] = {"text", "number", "bool", "texts", "categories"};
 
-/* What is known of a column after some of its cells. */
+/* What is known about a column after some of its cells. */
 typedef struct column_facts {
-    bool fixed;         /* an option or a suffix decides */
-    bool any;           /* a cell that says something */
-    bool not_all_truth; /* one that is neither true nor false */
-    bool digits_only;   /* all could be read as numbers */
+    bool fixed;         /* an option or a suffix decides the kind */
+    bool any;           /* some cell is not empty */
+    bool not_all_truth; /* some cell is neither true nor false */
+    bool digits_only;   /* all cells so far can be read as numbers */
     number_facts numbers;
 } column_facts;
 
@@ -63,7 +63,7 @@ static void note_cell(const import_state *s, slice cell, column_rule *rule, colu
             char space = rule->form.separator[0];
             list_form_note(&rule->form, cell);
             if (space == ' ') {
-                rule->form.separator[0] = ' '; /* RecBole's lists know no other */
+                rule->form.separator[0] = ' '; /* RecBole's lists have no other separator */
             }
         }
     } else if (!facts->fixed) {
@@ -73,7 +73,7 @@ static void note_cell(const import_state *s, slice cell, column_rule *rule, colu
     }
 }
 
-/* A line that cannot be read is reported when the items are made. */
+/* read_all skips a line that cannot be read; it is reported when the items are made. */
 static err_code read_all(import_state *s, delimited *d, const import_columns *columns,
                          column_rule *rules, column_facts *facts, err *e)
 {

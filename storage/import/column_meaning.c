@@ -28,7 +28,8 @@ slice column_option(const import_texts *list, slice name, bool name_is_right)
     return (slice){NULL, 0};
 }
 
-/* --map ROLE=COLUMN: the column is what stands behind the first equals sign. */
+/* mapped_role finds the role that --map ROLE=COLUMN gives a column. The column's name is all that
+ * follows the first equals sign. */
 static import_role mapped_role(import_state *s, slice column)
 {
     const import_texts *maps = &s->options->maps;
@@ -90,7 +91,7 @@ column_meaning column_meaning_of(import_state *s, bool items, slice name)
     return out;
 }
 
-/* A phase: all files have been opened. */
+/* A phase that runs after all files have been opened. */
 err_code import_columns_used(import_state *s, err *e)
 {
     const import_options *o = s->options;

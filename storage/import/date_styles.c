@@ -8,10 +8,10 @@
 
 enum { TEXT_MAX = 48, UNKNOWN = -1 };
 
-/* What was found so far; UNKNOWN where nothing was. */
+/* The parts found so far; UNKNOWN for the others. */
 typedef struct found {
     int year, month, day, hour, minute, second;
-    int first; /* a number before the day, which is the month if the style says so */
+    int first; /* a number before the day; the style decides whether it is the month */
     bool comma, has_offset;
     int offset; /* seconds east of UTC */
 } found;
@@ -26,7 +26,7 @@ static int two(const char *at)
     return (at[0] - '0') * 10 + (at[1] - '0');
 }
 
-/* Z, UTC, GMT, +02:00, +0200, +02; the whole of the text. */
+/* read_offset parses the whole text as Z, UTC, GMT, +02:00, +0200 or +02. */
 static bool read_offset(const char *at, found *f)
 {
     bool zero = strcmp(at, "Z") == 0 || strcmp(at, "z") == 0 || strcmp(at, "UTC") == 0 ||
@@ -52,7 +52,7 @@ static bool read_offset(const char *at, found *f)
     return true;
 }
 
-/* 12:30, 12:30:15, 12:30:15.25, maybe with an offset right behind it. */
+/* read_clock parses 12:30, 12:30:15 or 12:30:15.25, optionally with an offset directly after it. */
 static bool read_clock(const char *at, found *f)
 {
     size_t hour = strspn(at, "0123456789");
@@ -72,7 +72,7 @@ static bool read_clock(const char *at, found *f)
     return *at == '\0' || read_offset(at, f);
 }
 
-/* 2024-05-01, 2024/05/01, 20240501, and a clock behind a T. */
+/* read_day parses 2024-05-01, 2024/05/01 or 20240501, optionally with a T and a time of day. */
 static bool read_day(const char *at, found *f)
 {
     bool compact = strspn(at, "0123456789") == 8;
@@ -93,7 +93,7 @@ static bool read_day(const char *at, found *f)
     return *day == '\0' || ((*day == 'T' || *day == 't') && read_clock(day + 1, f));
 }
 
-/* Aug, August, and the names of weekdays, which say nothing more. */
+/* read_name parses Aug, August, and the names of weekdays, which add no information. */
 static bool read_name(const char *at, found *f)
 {
     static const char *const names[] = {
@@ -118,7 +118,7 @@ static bool read_name(const char *at, found *f)
     return false;
 }
 
-/* A year has four digits; a day has one or two. */
+/* read_number parses a year of four digits, or a day of one or two. */
 static bool read_number(const char *at, found *f)
 {
     size_t length = strlen(at);
@@ -176,7 +176,7 @@ bool date_styles_read(slice text, int64_t *seconds, bool *has_offset)
     if (!read_words(text, &f)) {
         return false;
     }
-    if (f.first != UNKNOWN) { /* two numbers: a style only with a comma before the year */
+    if (f.first != UNKNOWN) { /* two numbers are a date only if a comma precedes the year */
         if (!f.comma || f.month != UNKNOWN) {
             return false;
         }

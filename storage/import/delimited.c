@@ -13,18 +13,18 @@ struct delimited {
     bool quotes;   /* fields may be quoted */
     char line_end; /* '\n', or '\r' in a file without any '\n' */
 
-    /* What was read ahead: buffer[from, to). */
+    /* The bytes read ahead: buffer[from, to). */
     char *buffer;
     size_t from, to;
 
-    /* The record being read: its text with quotes resolved, and where the fields start. */
+    /* The current record: its text with quotes resolved, and where its fields start. */
     char *text;
     size_t length, capacity;
     size_t *starts; /* (field_count), into text */
     slice *fields;  /* (columns) */
     size_t field_count;
-    bool quoted;      /* a field of the record was in quotes: the line is not empty */
-    bool last_quoted; /* the last one was: a carriage return at its end is content */
+    bool quoted;      /* a field of the record was quoted, so the line is not empty */
+    bool last_quoted; /* the last field was quoted, so a carriage return at its end is content */
     uint64_t line, next_line;
 
     char *header;
@@ -33,7 +33,7 @@ struct delimited {
     size_t columns;
 };
 
-/* *byte is the next one, not taken yet, or -1 at the end. */
+/* *byte is the next byte, which stays unread, or -1 at the end. */
 static err_code peek_byte(delimited *d, int *byte, err *e)
 {
     err_code code = ERR_OK;
@@ -60,7 +60,7 @@ static err_code add_bytes(delimited *d, const char *bytes, size_t count, err *e)
     return ERR_OK;
 }
 
-/* Adds the bytes up to the next one that may end a field or a line. */
+/* add_run adds the bytes up to the next one that may end a field or a line. */
 static err_code add_run(delimited *d, err *e)
 {
     const char *at = d->buffer + d->from;
@@ -83,7 +83,7 @@ static err_code end_field(delimited *d, size_t *start, err *e)
     return ERR_OK;
 }
 
-/* Reads a quoted field after its opening quote, and the closing one. */
+/* read_quoted reads a quoted field after its opening quote, including the closing one. */
 static err_code read_quoted(delimited *d, err *e)
 {
     d->quoted = d->last_quoted = true;
@@ -113,7 +113,8 @@ static err_code read_quoted(delimited *d, err *e)
     }
 }
 
-/* After a closing quote comes a separator, a line end or the end of the file. */
+/* after_quoted checks that a separator, a line end or the end of the file follows a closing
+ * quote. */
 static err_code after_quoted(delimited *d, err *e)
 {
     int byte = 0;
@@ -131,7 +132,8 @@ static err_code after_quoted(delimited *d, err *e)
     return code;
 }
 
-/* Takes a separator, or the first byte of a longer one as content. */
+/* take_separator reads a separator. If only the first byte of a longer separator is there, that
+ * byte is content. */
 static err_code take_separator(delimited *d, size_t *start, err *e)
 {
     int next = 0;
@@ -148,7 +150,8 @@ static err_code take_separator(delimited *d, size_t *start, err *e)
     return code == ERR_OK ? add_bytes(d, d->separator, 1, e) : code;
 }
 
-/* Reads one record into text, starts and field_count; *end tells that there was none. */
+/* read_record reads one record into text, starts and field_count. *end is true if there was
+ * none. */
 static err_code read_record(delimited *d, bool *end, err *e)
 {
     size_t start = 0;
@@ -187,7 +190,7 @@ static err_code read_record(delimited *d, bool *end, err *e)
     return end_field(d, &start, e);
 }
 
-/* Goes on behind the line that could not be read. */
+/* skip_line skips the rest of a line that could not be read. */
 static void skip_line(delimited *d)
 {
     int byte = 0;
@@ -214,7 +217,8 @@ static err_code context_line(delimited *d, err_code code, err *e)
     return code;
 }
 
-/* Files that were joined repeat the header, and the byte order mark before it. */
+/* A file made by joining files repeats the header, and the byte order mark before it; both are
+ * refused. */
 static err_code check_joint(const delimited *d, err *e)
 {
     slice first = d->fields[0];
@@ -267,7 +271,7 @@ err_code delimited_next(delimited *d, const slice **fields, err *e)
 
 /* --- the first line --- */
 
-/* How often a separator is in a line, outside of quotes. */
+/* count_in counts a separator in a line, outside of quotes. */
 static size_t count_in(slice line, const char *separator)
 {
     size_t length = strlen(separator);
@@ -299,7 +303,7 @@ static const char *guess_separator(slice line)
     return commas == 0 && count_in(line, "|") > 0 ? "|" : ",";
 }
 
-/* With the caller's names, the separator is the one that makes as many fields. */
+/* If the caller names the columns, the separator is the one that gives that many fields. */
 static const char *fitting_separator(slice line, size_t columns)
 {
     static const char *const all[] = {"\t", "::", ";", ",", "|"};
@@ -338,7 +342,7 @@ static err_code look_at_line(delimited *d, const delimited_options *o, err *e)
     return ERR_OK;
 }
 
-/* "item_id:token" is the column item_id. */
+/* strip_suffix turns "item_id:token" into the column item_id. */
 static delimited_kind strip_suffix(slice *name)
 {
     static const struct {
@@ -359,7 +363,7 @@ static delimited_kind strip_suffix(slice *name)
     return DELIMITED_PLAIN;
 }
 
-/* Puts the caller's names where a record's fields would be. */
+/* take_names sets the caller's names as the columns. */
 static err_code take_names(delimited *d, const char *header, err *e)
 {
     size_t start = 0;

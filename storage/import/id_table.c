@@ -11,7 +11,7 @@ typedef struct entry {
     uint64_t offset; /* of the id's bytes */
     uint32_t hash;
     uint32_t value;
-    uint16_t length; /* 0: the place is free */
+    uint16_t length; /* 0 if the place is free */
 } entry;
 
 struct id_table {
@@ -65,7 +65,7 @@ void id_table_free(id_table *t)
     }
 }
 
-/* The place of `id`, or the free one where it belongs. */
+/* place_of returns the place of `id`, or the free place where it belongs. */
 static entry *place_of(const id_table *t, slice id, uint32_t hash)
 {
     size_t at = hash & (t->capacity - 1);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * id_table: external ids to numbers, in memory, while an import runs.
+ * id_table: maps external ids to numbers, in memory, during an import.
  *
- * An import of ten million lines looks up twenty million ids; a hash table with the bytes in one
- * block costs about 30 bytes an id beside the id. It only grows. One thread at a time.
+ * An import of ten million lines looks up twenty million ids. A hash table that keeps all ids in
+ * one block costs about 30 bytes for each id, besides the id itself. Entries are never removed. One
+ * thread at a time.
  */
 #ifndef STORAGE_ID_TABLE_H
 #define STORAGE_ID_TABLE_H
@@ -21,7 +22,7 @@ typedef struct id_table id_table;
 err_code id_table_new(id_table **out, err *e) ERR_CHECKED;
 void id_table_free(id_table *t);
 
-/* id_table_find gives the value of `id`, or false. */
+/* id_table_find reads the value of `id`, or returns false. */
 bool id_table_find(const id_table *t, slice id, uint32_t *value);
 
 /* id_table_add stores a value for an id that is not there yet; the bytes are copied. */

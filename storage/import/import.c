@@ -13,7 +13,7 @@
 #include "storage/records/items.h"
 #include "storage/records/users.h"
 
-/* Dirty pages of a transaction are memory: this much and then the next one. */
+/* A transaction holds its dirty pages in memory, so a new one begins after GROUP_BYTES_MAX. */
 enum { GROUP_BYTES_MAX = 32 * 1024 * 1024, SCRATCH_BYTES_MAX = 64 * 1024 * 1024 };
 
 err_code import_group(import_state *s, size_t bytes, store_write **out, err *e)
@@ -140,7 +140,7 @@ err_code import_known_ids(import_state *s, err *e)
     return code;
 }
 
-/* --map ROLE=COLUMN and --column COLUMN=KIND. */
+/* check_tables checks --map ROLE=COLUMN and --column COLUMN=KIND. */
 static err_code check_tables(const import_options *o, err *e)
 {
     if (o->maps.count > IMPORT_LISTED_MAX || o->columns.count > IMPORT_LISTED_MAX) {
@@ -267,7 +267,7 @@ static void release(import_state *s)
     arena_fini(&s->scratch);
 }
 
-/* The report is complete before the flip: after it, nothing may fail any more. */
+/* The report is completed before the flip, because nothing may fail after it. */
 static err_code fill_report(import_state *s, const store_info *before, err *e)
 {
     store_info after;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interactions into a store that has none: both sides are appended in their own order, which
- * spares the search for each record and leaves full pages.
+ * import_append writes interactions into a store that has none. It appends the records of users and
+ * those of items in order, so no record needs a search and the pages are full.
  */
 #include <stdlib.h>
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a file of interactions says only as a whole: which lines repeat others, and who is held out.
+ * import_arrange decides what depends on all interactions together: which lines are duplicates, and
+ * which interactions are held out.
  *
- * Afterwards the interactions are in order of (user, item, type), each triple once, and all
- * records of one user and item have the same split. Sorting is in place: a permutation into the
- * users' buckets (McIlroy, Bostic and McIlroy, "Engineering Radix Sort", 1993), then each bucket.
+ * Afterwards the interactions are sorted by (user, item, type), each triple occurs once, and all
+ * records of one user and item have the same split. The sort is in place: a permutation into the
+ * users' buckets (McIlroy, Bostic and McIlroy, "Engineering Radix Sort", 1993), then a sort of each
+ * bucket.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +84,8 @@ static err_code refuse_splits(const import_state *s, const import_edge *a, const
                    names[a->split]);
 }
 
-/* Thins the sorted records [from, to) of one user and item to one a type; returns how many are
- * left, moved to edges[into...]. */
+/* thin_pair reduces the sorted records [from, to) of one user and item to one for each type. It
+ * moves them to edges[into...] and reports how many are left. */
 static err_code thin_pair(import_state *s, size_t from, size_t to, size_t into, size_t *left,
                           err *e)
 {
@@ -148,7 +150,8 @@ static err_code thin_all(import_state *s, const size_t *starts, err *e)
     return ERR_OK;
 }
 
-/* The end of the records that share a user (same_item: and an item) with edges[from]. */
+/* run_end returns the end of the run of records that have the user of edges[from] (with same_item,
+ * also its item). */
 static size_t run_end(const import_state *s, size_t from, bool same_item)
 {
     size_t end = from + 1;
@@ -159,7 +162,8 @@ static size_t run_end(const import_state *s, size_t from, bool same_item)
     return end;
 }
 
-/* Holds out a tenth of one user's items, at least one, for validation and as many for the test. */
+/* split_user holds out a tenth of a user's items, at least one, for validation, and as many for the
+ * test. */
 static err_code split_user(import_state *s, size_t from, size_t to, rng *random, err *e)
 {
     size_t pairs = 0;
@@ -234,8 +238,8 @@ static err_code refuse_one_time(size_t pairs, int64_t time, err *e)
         pairs, text);
 }
 
-/* Cuts the time line where 80 and 90 % of the pairs have come; what happens at the very second of
- * a cut is after it. */
+/* split_time cuts the time line after 80 % and 90 % of the pairs. Pairs at the very second of a cut
+ * come after it. */
 static err_code split_time(import_state *s, err *e)
 {
     int64_t *times = mem_array(s->edge_count, sizeof *times);

@@ -57,7 +57,7 @@ bool cell_number(slice cell, double *out)
     return end != copy && *end == '\0' && isfinite(*out);
 }
 
-/* Whether the shortest text of the double has the digits of `copy`. */
+/* same_digits tells whether the shortest text of the double has the digits of `copy`. */
 static bool same_digits(const char *copy, size_t digits, double value)
 {
     if (digits <= EXACT_DIGITS) {
@@ -141,7 +141,7 @@ bool cell_bool(slice cell, bool *out)
 
 void list_form_note(list_form *form, slice cell)
 {
-    static const char order[] = "|;,"; /* the first that any cell has */
+    static const char order[] = "|;,"; /* the first of these that any cell contains */
     if (cell.length > 0 && (cell.at[0] == '[' || cell.at[0] == '\'')) {
         form->quoted = true;
     }
@@ -184,7 +184,8 @@ static err_code add_entry(cell_entries *out, slice part, err *e)
     return ERR_OK;
 }
 
-/* ['A', "B's"], with or without the brackets; commas inside of quotes are content. */
+/* quoted_list reads ['A', "B's"], with or without the brackets. Commas inside quotes are
+ * content. */
 static err_code quoted_list(slice cell, cell_entries *out, err *e)
 {
     size_t at = 0;
@@ -198,7 +199,8 @@ static err_code quoted_list(slice cell, cell_entries *out, err *e)
         bool quoted = c == '\'' || c == '"';
         size_t from = at + quoted;
         size_t to = from;
-        /* A quote ends an entry only before a comma, a bracket or the end: 'Men's Shoes' is one. */
+        /* A quote ends an entry only before a comma, a bracket or the end: 'Men's Shoes' is one
+         * entry. */
         while (to < cell.length) {
             bool last = to + 1 == cell.length || strchr(",]", cell.at[to + 1]) != NULL;
             if (quoted ? cell.at[to] == c && last : cell.at[to] == ',' || cell.at[to] == ']') {

@@ -7,8 +7,8 @@
 #include "core/common/utf8.h"
 #include "storage/import/column_meaning.h"
 
-/* The first line is data, or its separator is another one: to name one "column" of it would say the
- * wrong thing. */
+/* If the first line is data, or the separator was detected wrongly, a message about one unknown
+ * "column" would mislead; check_header says what is likely instead. */
 static err_code check_header(const import_state *s, bool items, const delimited *d, err *e)
 {
     size_t columns = delimited_columns(d);
@@ -70,12 +70,13 @@ static err_code check_twice(const import_columns *c, const delimited *d, size_t 
     return ERR_OK;
 }
 
-/* Of several columns with one role, that of the highest rank has it; the others are unknown. */
+/* Of several columns with one role, the one of the highest rank gets it; the others have no
+ * role. */
 static err_code bind_names(import_columns *c, import_state *s, bool items, const delimited *d,
                            err *e)
 {
     import_rank ranks[ROLES] = {RANK_NONE};
-    size_t seconds[ROLES]; /* another column of the same rank */
+    size_t seconds[ROLES]; /* another column with the same role and rank */
     err_code code = ERR_OK;
     memset(seconds, 0xff, sizeof seconds);
     for (size_t i = 0; code == ERR_OK && i < c->count; i++) {
@@ -102,7 +103,8 @@ static err_code bind_names(import_columns *c, import_state *s, bool items, const
             c->roles[c->at[role]] = role;
         }
     }
-    /* What gave way is known, so it is no misspelt name that would be lost. */
+    /* A column that lost its role to a better name is known, so it is not a misspelt name whose
+     * values would be lost. */
     for (size_t i = 0; code == ERR_OK && !items && i < c->count; i++) {
         import_rank rank = RANK_NONE;
         bool gave_way = !c->left_out[i] && c->roles[i] == ROLE_NONE &&
@@ -112,7 +114,8 @@ static err_code bind_names(import_columns *c, import_state *s, bool items, const
     return code;
 }
 
-/* What has no role now is an attribute of items, or must be left out. */
+/* A column without a role is an attribute of items. In interactions it must be left out by an
+ * option. */
 static err_code settle_unknown(import_columns *c, const import_state *s, bool items,
                                const delimited *d, err *e)
 {
@@ -171,7 +174,7 @@ static err_code check_options(const import_columns *c, const import_options *o, 
     return ERR_OK;
 }
 
-/* Tells the roles, and what was left out. */
+/* tell reports the roles of the columns, and which columns were left out. */
 static void tell(const import_columns *c, import_state *s, const delimited *d, const char *path)
 {
     char text[IMPORT_NOTE_BYTES];

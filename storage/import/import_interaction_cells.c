@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An interaction from texts, one for each role, whether they come from a table or from JSON lines.
+ * import_interaction_cells makes an interaction from texts, one for each role. The texts come from
+ * a table or from JSON lines.
  */
 #include <math.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static err_code parse_number(slice text, const char *what, double *number, err *
         comma ? "; write numbers with a decimal point, and thousands without commas" : "");
 }
 
-/* A rating decides only together with --min-rating; else it is counted, to be told. */
+/* A rating matters only with --min-rating. Without it, ratings are counted for the report. */
 static err_code read_rating(import_state *s, slice text, double *rating, err *e)
 {
     *rating = 0.0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import_interaction_cells: an interaction as the texts of one line. Private to import*.c.
+ * import_interaction_cells: the texts of one line, and the interaction made of them. Private to
+ * import*.c.
  */
 #ifndef STORAGE_IMPORT_INTERACTION_CELLS_H
 #define STORAGE_IMPORT_INTERACTION_CELLS_H
@@ -13,13 +14,13 @@
 #include "storage/import/import_state.h"
 
 typedef struct interaction_cells {
-    slice of[ROLES];     /* absent: the line has no such column */
-    uint8_t flags_given; /* which of the EDGE_ flags the line decides itself */
+    slice of[ROLES];     /* absent if the line has no such column */
+    uint8_t flags_given; /* which EDGE_ flags the line itself sets */
     uint8_t flags;       /* and how */
 } interaction_cells;
 
-/* import_interaction_read checks the texts and keeps the interaction. One that is rated too low is
- * skipped, which is no error. ERR_INVALID names the role. */
+/* import_interaction_read checks the texts and keeps the interaction. It skips one whose rating is
+ * too low, which is no error. ERR_INVALID names the role. */
 err_code import_interaction_read(import_state *s, const interaction_cells *cells, uint64_t line,
                                  size_t file, err *e) ERR_CHECKED;
 

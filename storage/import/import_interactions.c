@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interactions' files: every line is checked, its ids become rows, and it is kept in memory
- * until all lines are known, since duplicates and splits can only be told from all of them.
+ * import_interactions reads the files of interactions. It checks every line, turns ids into rows,
+ * and keeps the interactions in memory until all lines are read, because duplicates and splits
+ * depend on all of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 
 enum { TICK_EVERY = 16384, USER_RECORD_BYTES = 128 };
 
-/* The row of a user, made at the first line that is kept. */
+/* user_row returns the row of a user, creating it at the first line that is kept. */
 static err_code user_row(import_state *s, slice id, uint32_t *row, err *e)
 {
     if (id_table_find(s->users, id, row)) {
@@ -36,7 +37,7 @@ static err_code user_row(import_state *s, slice id, uint32_t *row, err *e)
     return code;
 }
 
-/* Without --items, ids are the numbers of the vectors' rows. */
+/* refuse_no_row explains an unknown id: without --items, ids must be row numbers of the vectors. */
 static err_code refuse_no_row(const import_state *s, slice shown, err *e)
 {
     const char *path = s->options->features[0].path;
@@ -52,7 +53,7 @@ static err_code refuse_no_row(const import_state *s, slice shown, err *e)
                    (int)shown.length, shown.at, path, (unsigned long long)rows - 1);
 }
 
-/* The row of an item; ROW_NONE: the line is to be skipped. */
+/* item_row returns the row of an item, or ROW_NONE if the line must be skipped. */
 static err_code item_row(import_state *s, slice id, const char *path, uint64_t line, uint32_t *row,
                          err *e)
 {
@@ -61,7 +62,8 @@ static err_code item_row(import_state *s, slice id, const char *path, uint64_t l
         return ERR_OK;
     }
     if (s->faults[0].files > 0 || s->faults[0].lines > s->options->bad_lines_max) {
-        *row = UINT32_MAX; /* not all items are known, so nothing is wrong with this line */
+        /* the items' file has faults, so its items are not all known: do not blame this line */
+        *row = UINT32_MAX;
         return ERR_OK;
     }
     slice shown = utf8_cut(id, 60);

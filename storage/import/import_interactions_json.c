@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interactions as JSON lines: in the API's shape, as export writes them, or with the members that
- * other tools use. The latter go the way of a table's cells, so that every option means the same.
+ * import_interactions_json reads interactions as JSON lines: in the API's shape, which export
+ * writes, or with the members of other tools. The latter are treated like the cells of a table, so
+ * every option has the same effect.
  */
 #include <string.h>
 
@@ -19,7 +20,8 @@ static void first_problem(void *ctx, const char *pointer, const char *detail)
     err_set(why, ERR_INVALID, "%s: %s", pointer[0] != '\0' ? pointer : "the document", detail);
 }
 
-/* The file has splits of its own, which options must not contradict. */
+/* note_split records that the file has splits of its own, and refuses options that contradict
+ * them. */
 static err_code note_split(import_state *s, const char *member, err *e)
 {
     s->has_split = true;
@@ -30,8 +32,8 @@ static err_code note_split(import_state *s, const char *member, err *e)
     return ERR_OK;
 }
 
-/* A time of import in its place would be after all others, so every such line would be in the test
- * split. */
+/* --split time needs a time in every line. The time of the import would be later than all others,
+ * so lines without a time would all fall into the test split. */
 static err_code check_time(const import_state *s, const json_t *document, err *e)
 {
     if (s->options->split == IMPORT_SPLIT_TIME && json_object_get(document, "timestamp") == NULL) {
@@ -40,8 +42,8 @@ static err_code check_time(const import_state *s, const json_t *document, err *e
     return ERR_OK;
 }
 
-/* Whether a line is in the API's shape, and no option asks for anything that its reader does not
- * know. */
+/* is_plain tells whether a line is in the API's shape and no option asks for more than its reader
+ * handles. */
 static bool is_plain(const import_options *o, const json_t *document)
 {
     static const char *const known[] = {"user",   "item",  "type", "timestamp",
@@ -53,7 +55,7 @@ static bool is_plain(const import_options *o, const json_t *document)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         found += json_object_get(document, known[i]) != NULL;
     }
-    return !json_is_object(document) || /* which its reader refuses */
+    return !json_is_object(document) || /* the reader of the API's shape refuses it */
            (!optioned && found == json_object_size(document) &&
             json_is_string(json_object_get(document, "user")) &&
             json_is_string(json_object_get(document, "item")));
@@ -93,7 +95,7 @@ static err_code read_plain(import_state *s, const json_t *document, uint64_t lin
     return import_edge_add(s, &x, type, line, file, e);
 }
 
-/* The members "edge" and "seen", which tables have not got. */
+/* read_flag reads the members "edge" and "seen", which tables do not have. */
 static err_code read_flag(json_member *m, const json_t *value, interaction_cells *cells, err *e)
 {
     uint8_t flag = strcmp(m->name, "edge") == 0 ? EDGE_IN_GRAPH : EDGE_SEEN;
@@ -106,7 +108,7 @@ static err_code read_flag(json_member *m, const json_t *value, interaction_cells
     return ERR_OK;
 }
 
-/* What no role has is left out by an option, has given way to a better name, or is refused. */
+/* A member without a role is left out by an option, gives way to a better name, or is refused. */
 static err_code settle(const import_state *s, json_member *m, const json_t *value,
                        interaction_cells *cells, err *e)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table of items: RecBole's .item files, CSV and its relatives.
+ * import_item_table reads a table of items: RecBole's .item files, CSV and similar formats.
  *
- * The file is read twice: once to decide the kind of every column, once to make the items. So it
- * cannot come through a pipe.
+ * It reads the file twice, first to decide the kind of every column, then to make the items. So the
+ * file cannot be a pipe.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -25,11 +25,11 @@ typedef struct item_table {
     column_rule rules[DELIMITED_COLUMNS_MAX];
 } item_table;
 
-/* One line under way. */
+/* The item of the current line. */
 typedef struct item_line {
     op_item item;
     attribute *attributes;   /* (ATTRIBUTES_MAX) */
-    cell_entries categories; /* of all columns of that kind */
+    cell_entries categories; /* of all columns of categories */
 } item_line;
 
 static err_code read_text(slice cell, size_t most, slice *out, err *e)

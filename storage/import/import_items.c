@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The items' file: what its readers find is written into the staged store as they read.
+ * import_items reads the items' file. Its readers write each item into the staged store as they
+ * read it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static int by_name(const void *a, const void *b)
     return slice_compare(((const attribute *)a)->name, ((const attribute *)b)->name);
 }
 
-/* Remembers which row the next item of the file has. */
+/* note_row records the row of the next item of the file. */
 static err_code note_row(import_state *s, uint32_t row, uint32_t line, err *e)
 {
     if (s->file_count == s->file_capacity) {
@@ -52,7 +53,8 @@ static err_code refuse_second(const import_state *s, slice id, uint32_t row, err
                    first < s->file_count ? s->file_lines[first] : 0);
 }
 
-/* Of either sign: what is left without the top bit of each little-endian number. */
+/* is_zero tells whether all numbers are zero of either sign: it ignores the top bit of each
+ * little-endian number. */
 static bool is_zero(const feature *f)
 {
     const unsigned char *bytes = f->data;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items as JSON lines: in the API's shape, as export writes them, or with the members that other
- * tools use, which are put into the API's shape first.
+ * import_items_json reads items as JSON lines: in the API's shape, which export writes, or with the
+ * members of other tools, which it first converts to the API's shape.
  */
 #include "storage/exchange/item_json.h"
 #include "storage/import/import_state.h"
@@ -11,7 +11,7 @@
 
 enum { TICK_EVERY = 1024 };
 
-/* The first problem of a document becomes the error's text. */
+/* first_problem makes a document's first problem the error's text. */
 static void first_problem(void *ctx, const char *pointer, const char *detail)
 {
     err *why = ctx;

@@ -5,10 +5,10 @@
 
 typedef struct role_names {
     import_role role;
-    const char *name;  /* as --map takes it */
+    const char *name;  /* the name that --map takes */
     const char *own;   /* names, separated by spaces */
-    const char *other; /* of single data sets and tools */
-    const char *late;  /* of those, what gives way to the others */
+    const char *other; /* names that single data sets and tools use */
+    const char *late;  /* names among `other` that give way to the rest */
     bool interactions, items;
 } role_names;
 
@@ -73,8 +73,8 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-/* Writes the name in small letters and without what separates words; false if it is too long for
- * any that is known. */
+/* plain_name writes the name in lower case and without word separators. It returns false if the
+ * result is longer than any known name. */
 static bool plain_name(slice name, char out[NAME_BYTES_MAX])
 {
     size_t length = 0;

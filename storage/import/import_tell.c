@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an import tells: progress, lines that were passed over, faults, and remarks on the files.
+ * import_tell reports an import's progress, skipped lines, faults and notes on the files.
  *
- * Whatever quotes a file goes through clean() on its way out: a terminal obeys control characters.
+ * All text quoted from a file passes through clean(), because control characters would control the
+ * terminal.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -13,8 +14,8 @@
 #include "core/common/utf8.h"
 #include "storage/import/import_state.h"
 
-/* Length of the character at `at` if it may be shown: valid UTF-8, no control character, nothing
- * that changes the direction of text. */
+/* harmless returns the length of the character at `at` if it is safe to print: valid UTF-8, not a
+ * control character, and not one that changes the direction of text. Otherwise 0. */
 static size_t harmless(const char *at)
 {
     static const size_t most = 4;
@@ -167,7 +168,7 @@ err_code import_faults_end(import_state *s, err *e)
                    stopped ? ", where the reading stopped" : "");
 }
 
-/* Half precision has no such numbers. */
+/* Half precision cannot hold such small numbers. */
 bool import_is_tiny(const feature *f)
 {
     const unsigned char *bytes = f->data;

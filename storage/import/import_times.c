@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The times of a text file: numbers of any unit, RFC 3339, and dates that name no offset.
+ * import_times reads the times of a text file: numbers in any unit, RFC 3339, and dates without an
+ * offset.
  *
- * A date without an offset means a moment only together with a time zone, so one must be given: a
- * guess would move every interaction by hours in silence.
+ * A date without an offset is a moment only in a time zone, so the caller must give one. A guess
+ * would silently shift every interaction by hours.
  */
 #include "core/common/timestamp.h"
 #include "core/common/utf8.h"
@@ -43,7 +44,7 @@ err_code cell_time(slice cell, const time_reading *how, int64_t *seconds, err *e
     if (!utf8_valid(cell)) {
         return err_set(e, ERR_INVALID, "not valid UTF-8");
     }
-    /* As a number of seconds it would be a day of 1970. */
+    /* As a number of seconds, a compact date would be a day of 1970. */
     bool compact = how->unit == 1.0 && date_styles_compact(cell);
     if (!compact && cell_number(cell, &number)) {
         return read_number(number, how, seconds, e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last phases: interactions and features go into the staged store.
+ * import_write: the last phases, which write interactions and features into the staged store.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 enum { EDGE_BYTES = 96, TICK_EVERY = 16384 };
 
-/* The records that a known user has already, for the check of a merge. */
+/* The records that an existing user already has, for the check of a merge. */
 typedef struct old_records {
     interaction *list;
     size_t count, capacity;
@@ -30,7 +30,8 @@ static err_code note_record(void *ctx, const interaction *x, err *e)
     return ERR_OK;
 }
 
-/* Merge: what the store has is earlier than what comes; *keep tells whether `x` is new. */
+/* check_old handles a merge: existing records count as earlier than new ones. *keep tells whether
+ * `x` is new. */
 static err_code check_old(import_state *s, const old_records *old, const import_edge *x, bool *keep,
                           err *e)
 {
@@ -124,8 +125,8 @@ err_code import_edges_write(import_state *s, err *e)
     return code;
 }
 
-/* Without an items' file the rows are named by their numbers: all of them become items, in order,
- * so that a row of the model is a row of the file. */
+/* Without an items' file, row numbers are the ids. All rows become items, in order, so that a row
+ * of the model is a row of the file. */
 static err_code name_rows(import_state *s, uint64_t rows, err *e)
 {
     for (uint64_t i = 0; i < rows; i++) {
@@ -194,7 +195,7 @@ err_code import_features_open(import_state *s, err *e)
 {
     err_code code = ERR_OK;
     if (import_faulty(s)) {
-        return ERR_OK; /* not all items are known, so the rows would not fit them */
+        return ERR_OK; /* the items' file has faults, so the rows would not match its items */
     }
     for (size_t i = 0; code == ERR_OK && i < s->options->feature_count; i++) {
         code = open_one(s, i, e);
@@ -205,7 +206,7 @@ err_code import_features_open(import_state *s, err *e)
     return code;
 }
 
-/* The item of a row of features. */
+/* row_of returns the item row of a row of features. */
 static uint32_t row_of(const import_state *s, uint64_t i)
 {
     if (s->options->items != NULL) {
@@ -214,7 +215,8 @@ static uint32_t row_of(const import_state *s, uint64_t i)
     char text[24];
     int length = snprintf(text, sizeof text, "%llu", (unsigned long long)i);
     uint32_t row = 0;
-    (void)id_table_find(s->items, (slice){text, (size_t)length}, &row); /* name_rows made it */
+    /* name_rows created it, so the look-up succeeds */
+    (void)id_table_find(s->items, (slice){text, (size_t)length}, &row);
     return row;
 }
 

@@ -6,13 +6,14 @@
 #include "storage/import/column_kinds.h"
 #include "storage/import/import_cells.h"
 
-/* Beyond it a number is text: a double would make it another one. */
+/* A larger number becomes text, because a double would change it. */
 static const json_int_t whole_max = (json_int_t)1 << 53;
 
 typedef struct translation {
     import_state *s;
-    json_t *out, *attributes, *categories; /* new documents; the last two are put into the first */
-    bool foreign;                          /* the id has another name than "id" */
+    /* new documents; the last two become members of the first */
+    json_t *out, *attributes, *categories;
+    bool foreign; /* the id's member is not called "id" */
 } translation;
 
 static bool times_optioned(const import_options *o)
@@ -30,7 +31,7 @@ bool item_members_plain(const import_options *o, const json_t *document)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         found += json_object_get(document, known[i]) != NULL;
     }
-    return !json_is_object(document) || /* which its reader refuses */
+    return !json_is_object(document) || /* the reader of the API's shape refuses it */
            (!optioned && found == json_object_size(document) &&
             json_is_string(json_object_get(document, "id")));
 }
@@ -53,7 +54,7 @@ static err_code unexpected(const json_member *m, const char *what, err *e)
 
 /* --- lists --- */
 
-/* Adds the entries of a text that names several, such as "Bars, Pizza". */
+/* add_split adds the entries of a text that lists several, such as "Bars, Pizza". */
 static err_code add_split(translation *t, json_t *list, slice text, err *e)
 {
     const import_options *o = t->s->options;
@@ -77,7 +78,8 @@ static err_code add_split(translation *t, json_t *list, slice text, err *e)
     return code;
 }
 
-/* What a list may not hold: objects, and numbers unless an option asks for them as texts. */
+/* is_foreign_entry tells whether a list may not contain this entry: objects are not allowed, and
+ * numbers only if an option asks for them as texts. */
 static bool is_foreign_entry(const json_t *entry, bool numbers)
 {
     return json_is_object(entry) || (json_is_number(entry) && !numbers);
@@ -99,8 +101,8 @@ static err_code add_entry(translation *t, json_t *list, const json_t *entry, err
     return json_array_append_new(list, text_new(text)) == 0 ? ERR_OK : err_nomem(e, "a list");
 }
 
-/* Adds the texts of a list, or of lists in it, to `list`. *nested: an entry is an object, or a
- * number though `numbers` is false; then the list is of no use. */
+/* add_entries adds the texts of a list, and of lists inside it, to `list`. *nested is set if an
+ * entry is an object, or a number although `numbers` is false; the list is then not used. */
 static err_code add_entries(translation *t, json_t *list, const json_t *value, bool numbers,
                             bool *nested, err *e)
 {
@@ -161,7 +163,7 @@ static err_code read_id(translation *t, json_member *m, const json_t *value, err
     return code == ERR_OK ? set(t->out, "id", text_new(text), e) : code;
 }
 
-/* Joins a list of paragraphs by line ends. Absent without memory. */
+/* join joins a list of paragraphs with line ends. Absent if memory runs out. */
 static slice join(translation *t, const json_t *list, size_t bytes)
 {
     char *text = arena_alloc(&t->s->scratch, bytes + 1, 1);
@@ -180,7 +182,7 @@ static slice join(translation *t, const json_t *list, size_t bytes)
     return (slice){text, used};
 }
 
-/* A list of paragraphs becomes one text. */
+/* read_prose turns a list of paragraphs into one text. */
 static err_code read_prose(translation *t, const char *name, json_member *m, const json_t *value,
                            err *e)
 {
@@ -256,7 +258,7 @@ static err_code read_role(translation *t, json_member *m, const json_t *value, e
 
 /* --- attributes --- */
 
-/* As --column NAME=KIND says. */
+/* read_typed reads a value as --column NAME=KIND says. */
 static err_code read_typed(translation *t, json_member *m, const json_t *value, err *e)
 {
     column_kind kind = column_kind_named(m->meaning.kind);
@@ -296,7 +298,7 @@ static err_code read_typed(translation *t, json_member *m, const json_t *value, 
     return set(t->attributes, m->name, text_new(text), e);
 }
 
-/* The value of a member that no option and no role speaks of. */
+/* read_attribute reads a member that no option and no role covers. */
 static err_code read_attribute(translation *t, json_member *m, const char *name,
                                const json_t *value, err *e)
 {

@@ -10,9 +10,10 @@
 struct json_members {
     import_state *s;
     bool items;
-    json_member *list; /* (JSON_MEMBERS_MAX): entries are borrowed, so they never move */
+    json_member *list; /* (JSON_MEMBERS_MAX) never moves, because callers borrow entries */
     size_t count;
-    size_t next; /* where the next name probably is: lines name their members in one order */
+    /* where the next name probably is: lines usually have their members in the same order */
+    size_t next;
 };
 
 static bool is_own(const char *name, bool items)
@@ -144,7 +145,8 @@ bool json_members_cell(const json_t *value, arena *memory, slice *out)
         snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         break;
     case JSON_REAL:
-        for (int digits = 15; digits <= 17; digits++) { /* the fewest that keep it */
+        /* use the fewest digits that keep the value */
+        for (int digits = 15; digits <= 17; digits++) {
             snprintf(text, sizeof text, "%.*g", digits, json_real_value(value));
             double again = 0.0;
             if (sscanf(text, "%lf", &again) == 1 && again == json_real_value(value)) {
@@ -173,7 +175,7 @@ void json_members_time(import_state *s, const json_t *document, const char *memb
     }
 }
 
-/* Adds "name" or "role=name", and how many lines if it was not all of them. */
+/* add_text adds "name" or "role=name", and the number of lines unless all lines had it. */
 static size_t add_text(char *text, size_t used, const char *fmt, const char *first,
                        const char *second)
 {

@@ -2,9 +2,9 @@
 /*
  * json_members: what the members of a file of JSON lines mean.
  *
- * The same options and names decide as for the columns of a table. There is no header, so members
- * are looked up when they first come, and remembered with what became of them, to be told at the
- * end. Private to import*.c; one thread at a time.
+ * The same options and names apply as to the columns of a table. There is no header, so a member is
+ * looked up when it first occurs. The collection remembers how each member was used, for the report
+ * at the end. Private to import*.c; one thread at a time.
  */
 #ifndef STORAGE_JSON_MEMBERS_H
 #define STORAGE_JSON_MEMBERS_H
@@ -24,10 +24,11 @@ enum { JSON_MEMBERS_MAX = 1024 };
 typedef struct json_member {
     char *name;
     column_meaning meaning;
-    bool own;         /* a member of the API's shape, spelt just so */
+    bool own;         /* a member of the API's shape, with exactly that spelling */
     uint64_t used;    /* lines whose value was used */
     uint64_t dropped; /* lines whose value was left out */
-    uint64_t nested;  /* those of them whose value was an object, or a list of such or of numbers */
+    /* of those, lines whose value was an object or a list of objects or numbers */
+    uint64_t nested;
 } json_member;
 
 typedef struct json_members json_members;
@@ -42,9 +43,10 @@ void json_members_free(json_members *m);
 err_code json_members_find(json_members *m, const char *name, json_member **out,
                            err *e) ERR_CHECKED;
 
-/* The members of one document by role: at most one each, that of the highest rank. */
+/* The members of one document by role. If several have the same role, the one of the highest rank
+ * counts. */
 typedef struct json_roles {
-    json_member *of[ROLES]; /* NULL: the document has none */
+    json_member *of[ROLES]; /* NULL if the document has none */
     const json_t *value[ROLES];
 } json_roles;
 
@@ -52,17 +54,17 @@ typedef struct json_roles {
 err_code json_members_roles(json_members *m, const json_t *document, json_roles *out,
                             err *e) ERR_CHECKED;
 
-/* json_members_cell gives the text that a table's cell would have: of a string, a number, true or
- * false; empty for null. A number's text is made in `memory`. False for objects and lists, and
- * without memory. */
+/* json_members_cell returns the text that a table's cell would have, for a string, a number, true
+ * or false; for null the empty text. A number's text is allocated in `memory`. It returns false for
+ * objects and lists, and if memory runs out. */
 bool json_members_cell(const json_t *value, arena *memory, slice *out);
 
-/* json_members_time says of a time that the API's reader refused which option would make it
- * readable. `why` is the reader's error, and changes only if it is about `member`. */
+/* json_members_time extends the error `why` of the API's reader about a time: it names the option
+ * that would make the time readable. It leaves `why` alone unless the error is about `member`. */
 void json_members_time(import_state *s, const json_t *document, const char *member, err *why);
 
-/* json_members_tell tells in a note what the members meant, and which were left out, unless all
- * were of the API's shape. */
+/* json_members_tell reports in a note what the members meant and which were left out. It reports
+ * nothing if all belong to the API's shape. */
 void json_members_tell(const json_members *m, const char *path);
 
 #endif

@@ -10,9 +10,9 @@ enum { BUFFER_BYTES = 256 * 1024 };
 
 struct jsonl {
     text_source *source;
-    char *buffer; /* (BUFFER_BYTES) read ahead: buffer[from, to) */
+    char *buffer; /* (BUFFER_BYTES) bytes read ahead: buffer[from, to) */
     size_t from, to;
-    char line_end; /* CR where the file has no LF */
+    char line_end; /* CR if the file has no LF */
     char *text;
     size_t length, capacity;
     uint64_t line;
@@ -54,7 +54,8 @@ void jsonl_close(jsonl *j)
     }
 }
 
-/* Adds bytes to the line; what is beyond the longest is left out, and *too_long set. */
+/* add_bytes appends bytes to the line. It drops those beyond the longest line and sets
+ * *too_long. */
 static err_code add_bytes(jsonl *j, const char *bytes, size_t count, bool *too_long, err *e)
 {
     *too_long = *too_long || j->length + count > JSONL_LINE_BYTES_MAX;
@@ -71,7 +72,7 @@ static err_code add_bytes(jsonl *j, const char *bytes, size_t count, bool *too_l
     return ERR_OK;
 }
 
-/* Reads one line without its line end; *end: there was none. */
+/* read_line reads one line without its line end. *end is true if there was none. */
 static err_code read_line(jsonl *j, bool *end, err *e)
 {
     bool too_long = false;
@@ -114,7 +115,7 @@ static bool blank(const jsonl *j)
     return true;
 }
 
-/* Names the cause where a file that is often met is no JSON lines. */
+/* likely_cause names the likely cause for common files that are not JSON lines. */
 static const char *likely_cause(const jsonl *j)
 {
     size_t at = 0;
@@ -146,7 +147,7 @@ err_code jsonl_next(jsonl *j, const json_t **document, err *e)
     if (code == ERR_OK && !end) {
         json_error_t why;
         j->document = json_loadb(j->text, j->length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-        /* jansson says out of memory only in some places; in others it says nothing */
+        /* jansson reports lack of memory only in some places; in others it gives no text */
         bool nomem = json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0';
         if (j->document == NULL) {
             code = nomem ? err_nomem(e, "a JSON document")

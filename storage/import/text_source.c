@@ -15,20 +15,21 @@ typedef enum text_encoding { TEXT_UTF8 = 0, TEXT_UTF16_LITTLE, TEXT_UTF16_BIG } 
 struct text_source {
     FILE *file;
     char *name;
-    unsigned char *raw; /* (RAW_BYTES) as it lies on the disk: raw[from, to) is not used yet */
+    unsigned char *raw; /* (RAW_BYTES) bytes as on disk; raw[from, to) are not used yet */
     size_t from, to;
-    uint64_t bytes; /* read from the file */
+    uint64_t bytes; /* bytes read from the file */
     bool ended;     /* the file */
 
     bool packed; /* by gzip */
-    bool inside; /* a member of it is under way */
+    bool inside; /* inside a gzip member */
     z_stream inflater;
 
     text_encoding encoding;
-    unsigned char *units; /* (UNITS_BYTES) of UTF-16 that is not converted yet, from 0 */
+    unsigned char *units; /* (UNITS_BYTES) bytes of UTF-16 that are not converted yet, from 0 */
     size_t unit_bytes;
 
-    char *ahead; /* (AHEAD_BYTES) converted and not given out yet: ahead[given, ahead_end) */
+    /* (AHEAD_BYTES) converted bytes that the reader has not taken yet: ahead[given, ahead_end) */
+    char *ahead;
     size_t given, ahead_end;
 };
 
@@ -54,7 +55,7 @@ static err_code refuse_stream(const text_source *t, err *e)
                    t->inflater.msg != NULL ? t->inflater.msg : "it ends too early");
 }
 
-/* A gzip file may hold several members, one after the other; a tail of zeros is padding. */
+/* A gzip file may hold several members in a row. Zeros at its end are padding. */
 static err_code begin_member(text_source *t, bool *over, err *e)
 {
     while (t->from < t->to && t->bytes > 0 && t->raw[t->from] == 0) {
@@ -135,8 +136,9 @@ static size_t put_utf8(uint32_t c, char *to)
     return length;
 }
 
-/* Converts what `units` holds while there is room for a character; a surrogate without its other
- * half becomes U+FFFD. What is left, at most half a pair unless `into` is full, stays. */
+/* convert converts the content of `units` while `into` has room for a character. A surrogate
+ * without its other half becomes U+FFFD. The rest stays in `units`: at most half a pair, unless
+ * `into` is full. */
 static size_t convert(text_source *t, bool last, char *into, size_t room)
 {
     size_t at = 0, got = 0;
@@ -247,7 +249,8 @@ static err_code look_at_packing(text_source *t, err *e)
     return code;
 }
 
-/* What the first bytes of `ahead` tell, and how many of them are a byte order mark. */
+/* encoding_of detects the encoding from the first bytes of `ahead`, and how many of them are a byte
+ * order mark. */
 static text_encoding encoding_of(const text_source *t, size_t *mark)
 {
     const char *at = t->ahead;
@@ -260,7 +263,8 @@ static text_encoding encoding_of(const text_source *t, size_t *mark)
         return TEXT_UTF16_BIG;
     }
     *mark = t->ahead_end >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    /* Without a mark: two characters of ASCII, as names and braces are, show by their zeros. */
+    /* Without a mark, UTF-16 shows by the zero bytes of two ASCII characters, such as a name or a
+     * brace. */
     if (four && at[0] != '\0' && at[1] == '\0' && at[2] != '\0' && at[3] == '\0') {
         return TEXT_UTF16_LITTLE;
     }
@@ -268,7 +272,7 @@ static text_encoding encoding_of(const text_source *t, size_t *mark)
                                                                                     : TEXT_UTF8;
 }
 
-/* Reads the beginning into `ahead`, leaves a byte order mark out and converts. */
+/* look_at_encoding reads the beginning into `ahead`, drops a byte order mark and converts. */
 static err_code look_at_encoding(text_source *t, err *e)
 {
     size_t got = 0;

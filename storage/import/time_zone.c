@@ -10,13 +10,13 @@
 enum { FILE_BYTES_MAX = 256 * 1024, HEADER_BYTES = 44, TYPE_BYTES = 6 };
 
 struct time_zone {
-    int64_t first;    /* seconds east of UTC before all changes, or always */
+    int64_t first;    /* seconds east of UTC before the first change, or always if there is none */
     size_t count;     /* of changes */
-    int64_t *at;      /* (count) of UTC, ascending */
-    int64_t *offsets; /* (count) from then on */
+    int64_t *at;      /* (count) moments of change in UTC, ascending */
+    int64_t *offsets; /* (count) offset after each change */
 };
 
-/* Reads "+02:00", "-0330", "Z", "GMT" or "UTC". */
+/* fixed_offset parses "+02:00", "-0330", "Z", "GMT" or "UTC". */
 static bool fixed_offset(const char *name, int64_t *seconds)
 {
     int hours = 0, minutes = 0, used = 0;
@@ -72,7 +72,7 @@ static size_t block_bytes(const tz_counts *c, size_t time_bytes)
            c->leap * (time_bytes + 4) + c->isstd + c->isut;
 }
 
-/* Takes the second block, whose times have 64 bits. */
+/* take_block reads the second block, whose times have 64 bits. */
 static err_code take_block(time_zone *z, const unsigned char *at, const unsigned char *end, err *e)
 {
     tz_counts c;
@@ -148,7 +148,7 @@ void time_zone_close(time_zone *z)
     }
 }
 
-/* The number of changes up to a moment of UTC. */
+/* changes_until returns the number of changes up to a moment of UTC. */
 static size_t changes_until(const time_zone *z, int64_t utc)
 {
     size_t low = 0, high = z->count;
@@ -168,7 +168,8 @@ static int64_t offset_after(const time_zone *z, size_t changes)
     return changes == 0 ? z->first : z->offsets[changes - 1];
 }
 
-/* Tries the offsets around the moment, the earliest first: before a change is before it. */
+/* time_zone_to_utc tries the offsets around the moment, the earliest first: a result that lies
+ * before its change is right. */
 int64_t time_zone_to_utc(const time_zone *z, int64_t local)
 {
     static const int64_t day = 86400;

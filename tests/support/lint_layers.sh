@@ -77,8 +77,8 @@ complain "core knows no clock, environment or log" \
 
 complain "unbounded, unsafe or process-wide calls" \
     "$(search '(^|[^a-z_>.])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|rand|srand|setenv|putenv|system|popen|tmpnam|mktemp|alloca)\(' "${all[@]}" | grep -v '^server/main.c:.*setenv("G*OMP_')"
-complain "all allocation goes through core/common/mem (what a library made is freed with a word about its owner)" \
-    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/common/mem\.|free\([a-z]*\); /\* .* own|^core/search/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
+complain "all allocation goes through core/common/mem (what a library made is freed beside a comment that says who allocated it)" \
+    "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/common/mem\.|free\([a-z]*\); /\* allocated by |^core/search/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "qsort must not see a null pointer: sort_array (core/common/sort.h)" \
     "$(search '(^|[^a-z_])qsort\(' "${all[@]}" | grep -v '^core/common/sort\.h')"
 # libmicrohttpd's panic must not return: that one place ends the process, once the log says why.
