@@ -49,8 +49,8 @@ typedef struct seeking {
 
 typedef struct pass {
     const coldstart *c;
-    cold_seek *seeks;
-    seeking *of; /* as many */
+    cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features of this generation */
+    seeking *of;                  /* (count) */
     size_t count;
     size_t piece;                  /* rows at a time, a multiple of QUANTISE_BLOCK */
     float *cosine, *weight, *fits; /* (piece) */
@@ -122,8 +122,8 @@ static err_code map_units(pass *p, err *e)
     }
     for (size_t i = 0; i < p->count; i++) {
         for (size_t m = 0, at = 0; m < p->c->modalities; at += p->c->space[m].width, m++) {
-            if (has(&p->seeks[i], m)) {
-                memcpy(units + i * map->width + at, p->seeks[i].units.of[m],
+            if (has(p->seeks[i], m)) {
+                memcpy(units + i * map->width + at, p->seeks[i]->units.of[m],
                        p->c->space[m].width * sizeof *units);
             }
         }
@@ -136,10 +136,10 @@ static err_code map_units(pass *p, err *e)
     return ERR_OK;
 }
 
-static err_code pass_init(pass *p, const coldstart *c, cold_seek *seeks, size_t count, err *e)
+static err_code pass_init(pass *p, err *e)
 {
-    size_t room = list_room(c);
-    *p = (pass){.c = c, .seeks = seeks, .count = count, .piece = piece_rows(c)};
+    const coldstart *c = p->c;
+    size_t room = list_room(c), count = p->count;
     p->of = mem_array(count, sizeof *p->of);
     p->cosine = mem_table(3 * p->piece, sizeof *p->cosine);
     p->scores = mem_table(count * room, sizeof *p->scores);
@@ -165,8 +165,8 @@ static err_code pass_init(pass *p, const coldstart *c, cold_seek *seeks, size_t 
             p->of[i].query[m].code = code;
             p->of[i].fitting[m].code = code + bytes;
             code += 2 * bytes;
-            if (has(&seeks[i], m)) {
-                codes_query_make(&p->of[i].query[m], seeks[i].units.of[m], width);
+            if (has(p->seeks[i], m)) {
+                codes_query_make(&p->of[i].query[m], p->seeks[i]->units.of[m], width);
             }
             if (p->mapped != NULL) {
                 codes_query_make(&p->of[i].fitting[m], mapped_part(p, i) + at, width);
@@ -226,7 +226,7 @@ static void read_piece(pass *p, size_t i, size_t first, size_t rows)
     seeking *s = &p->of[i];
     memset(p->weight, 0, rows * sizeof *p->weight);
     for (size_t m = 0; m < c->modalities; m++) {
-        if (has(&p->seeks[i], m)) {
+        if (has(p->seeks[i], m)) {
             index_estimate(c->space[m].rows, &s->query[m], first, rows, p->cosine);
             add_alike(p->weight, p->cosine, rows, c->weight[m]);
             shortlist_offer(&s->nearest[m], (uint32_t)first, p->cosine, rows);
@@ -247,7 +247,7 @@ static void guess_floors(pass *p, size_t i)
         return;
     }
     for (size_t m = 0; m < c->modalities; m++) {
-        if (!has(&p->seeks[i], m)) {
+        if (!has(p->seeks[i], m)) {
             continue;
         }
         for (size_t b = 0; b < SAMPLE_ROWS / QUANTISE_BLOCK; b++) {
@@ -278,9 +278,7 @@ static void read_all(pass *p, size_t from, size_t end)
     for (size_t first = 0; first < p->c->items; first += p->piece) {
         size_t left = p->c->items - first;
         for (size_t i = from; i < end; i++) {
-            if (p->seeks[i].units.known != 0) {
-                read_piece(p, i, first, left < p->piece ? left : p->piece);
-            }
+            read_piece(p, i, first, left < p->piece ? left : p->piece);
         }
     }
 }
@@ -312,7 +310,7 @@ static int nearest_first(const void *x, const void *y)
 static void take_neighbours(pass *p, size_t i, size_t m)
 {
     const coldstart *c = p->c;
-    cold_item *item = p->seeks[i].item;
+    cold_item *item = p->seeks[i]->item;
     shortlist *s = &p->of[i].nearest[m];
     size_t wanted = (size_t)c->m->modalities[m].neighbours * c->tuning.neighbours;
     size_t room = COLD_NEIGHBOURS_MAX / c->modalities, count = shortlist_finish(s), kept = 0;
@@ -321,7 +319,7 @@ static void take_neighbours(pass *p, size_t i, size_t m)
         room = COLD_NEIGHBOURS_MAX - item->neighbour_count;
     }
     wanted = wanted < room ? wanted : room;
-    scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i].units.of[m],
+    scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i]->units.of[m],
               c->space[m].width, s->scores);
     for (size_t n = 0; n < count; n++) {
         if (s->scores[n] > 0) {
@@ -337,7 +335,7 @@ static void take_neighbours(pass *p, size_t i, size_t m)
 static err_code take_links(pass *p, size_t i, err *e)
 {
     const coldstart *c = p->c;
-    cold_item *item = p->seeks[i].item;
+    cold_item *item = p->seeks[i]->item;
     shortlist *s = &p->of[i].links;
     size_t count = shortlist_finish(s);
     float cosine[COLD_LINKS_MAX], fits[COLD_LINKS_MAX] = {0};
@@ -347,8 +345,8 @@ static err_code take_links(pass *p, size_t i, err *e)
     }
     memset(s->scores, 0, count * sizeof *s->scores);
     for (size_t m = 0; m < c->modalities; m++) {
-        if (has(&p->seeks[i], m) && c->weight[m] > 0) {
-            scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i].units.of[m],
+        if (has(p->seeks[i], m) && c->weight[m] > 0) {
+            scan_list(index_data(c->space[m].rows), s->rows, count, p->seeks[i]->units.of[m],
                       c->space[m].width, cosine);
             add_alike(s->scores, cosine, count, c->weight[m]);
         }
@@ -370,12 +368,20 @@ static err_code take_links(pass *p, size_t i, err *e)
 
 err_code coldstart_near(cold_seek *seeks, size_t count, const coldstart *c, err *e)
 {
-    pass p;
-    err_code rc = pass_init(&p, c, seeks, count, e);
+    pass p = {.c = c, .piece = piece_rows(c)};
+    for (size_t i = 0; i < count; i++) {
+        if (seeks[i].units.known != 0) {
+            p.seeks[p.count++] = &seeks[i];
+        }
+    }
+    if (p.count == 0) {
+        return ERR_OK;
+    }
+    err_code rc = pass_init(&p, e);
     if (rc == ERR_OK) {
         select_rows(&p);
     }
-    for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+    for (size_t i = 0; rc == ERR_OK && i < p.count; i++) {
         for (size_t m = 0; m < c->modalities; m++) {
             take_neighbours(&p, i, m);
         }

@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/common/mem.h"
 #include "core/common/sort.h"
@@ -31,12 +32,14 @@ err_code live_moved(live *l, uint32_t row, err *e)
     return ERR_OK;
 }
 
+/* list_new leaves the keys unset, because the caller writes all of them. */
 static err_code list_new(top_list **out, live *l, size_t keys, err *e)
 {
-    top_list *list = mem_array(1, sizeof *list + keys * sizeof list->keys[0]);
+    top_list *list = mem_grow(NULL, 1, sizeof *list + keys * sizeof list->keys[0]);
     if (list == NULL) {
         return err_nomem(e, "the first items of a list");
     }
+    *list = (top_list){0};
     err_code code = pvec_txn_made(&l->txn, list, mem_free, e);
     if (code != ERR_OK) {
         mem_free(list);
@@ -128,24 +131,55 @@ static void find_moves(const live *l, top_kind kind, const top_list *list, moves
     }
 }
 
+/* place_of is the first place from `from` on whose key is not before `key`. It takes steps that
+ * double, then halve: so many moves in a row cost as little as a walk, and few skip most keys. */
+static size_t place_of(const top_list *list, size_t from, top_key key)
+{
+    size_t step = 1, low = from;
+    while (low + step <= list->count && top_before(list->keys[low + step - 1], key)) {
+        low += step;
+        step *= 2;
+    }
+    for (; step > 0; step /= 2) {
+        if (low + step <= list->count && top_before(list->keys[low + step - 1], key)) {
+            low += step;
+        }
+    }
+    return low;
+}
+
+/* copy_run appends keys [from, end) of the old list. */
+static void copy_run(const top_list *old, size_t from, size_t end, top_list *out)
+{
+    if (end > from) {
+        memcpy(out->keys + out->count, old->keys + from, (end - from) * sizeof *out->keys);
+        out->count += end - from;
+    }
+}
+
+/* merge writes the old list without the keys that leave it and with those that enter it. */
 static void merge(const top_list *old, const moves *m, top_list *out)
 {
-    size_t gone = 0, come = 0, count = 0;
-    for (size_t i = 0; i < old->count; i++) {
-        if (gone < m->gone_count && same_key(old->keys[i], m->gone[gone])) {
+    size_t at = 0, gone = 0, come = 0;
+    out->count = 0;
+    while (gone < m->gone_count || come < m->come_count) {
+        bool leaves = come == m->come_count ||
+                      (gone < m->gone_count && top_before(m->gone[gone], m->come[come]));
+        top_key key = leaves ? m->gone[gone] : m->come[come];
+        size_t place = place_of(old, at, key);
+        copy_run(old, at, place, out);
+        at = place;
+        if (leaves) {
+            /* else a row moved that was not noted */
+            assert(at < old->count && same_key(old->keys[at], key));
+            at++;
             gone++;
-            continue;
+        } else {
+            out->keys[out->count++] = key;
+            come++;
         }
-        while (come < m->come_count && top_before(m->come[come], old->keys[i])) {
-            out->keys[count++] = m->come[come++];
-        }
-        out->keys[count++] = old->keys[i];
     }
-    while (come < m->come_count) {
-        out->keys[count++] = m->come[come++];
-    }
-    assert(gone == m->gone_count); /* else a row moved that was not noted */
-    out->count = count;
+    copy_run(old, at, old->count, out);
     out->whole = old->whole;
     out->threshold = old->threshold;
 }
