@@ -106,6 +106,9 @@ typedef struct index_query {
     const uint64_t *skip;   /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
     bool exact;             /* never an approximate search */
     const float *threshold; /* rows of a lower score may be left out, or NULL */
+    const float *extra; /* (index_extra_room) by row, not negative: added to the inner product for
+                           the score; or NULL. Only where index_takes_extra */
+    float extra_most;   /* no number of `extra` is larger */
 } index_query;
 
 /* Borrowed from the scratch until its next use. */
@@ -114,6 +117,15 @@ typedef struct index_result {
     size_t count;
     bool exact;
 } index_result;
+
+/* index_takes_extra: of any table but one in clusters, which are chosen by inner product. */
+bool index_takes_extra(const vector_index *ix);
+
+/* index_extra_room is how many floats `extra` must have for so many rows. */
+static inline size_t index_extra_room(size_t rows)
+{
+    return (rows + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK;
+}
 
 /* index_search fails for a query out of range (ERR_INVALID) or want of memory; once a scratch has
  * seen an index and a k, searching allocates nothing. */

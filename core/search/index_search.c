@@ -11,6 +11,7 @@
  */
 #include "core/search/index.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -37,6 +38,9 @@ enum {
 /* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
  * its best rows lie that far out. Chosen by measurement. */
 #define SPREAD_WEIGHT 0.3F
+
+/* In units of a query's codes; whatever is larger may leave the range of floats. */
+#define EXTRA_MAX 1e30F
 
 err_code index_scratch_new(index_scratch **out, err *e)
 {
@@ -106,8 +110,14 @@ static err_code make_room(index_scratch *s, const vector_index *ix, const index_
     return ERR_OK;
 }
 
+bool index_takes_extra(const vector_index *ix)
+{
+    return ix->ann == NULL;
+}
+
 static err_code check_query(const vector_index *ix, const index_query *query, err *e)
 {
+    assert(query->extra == NULL || index_takes_extra(ix));
     if (query->k < 1 || query->k > INDEX_K_MAX) {
         return err_set(e, ERR_INVALID, "k: expected 1 to %d, not %zu", INDEX_K_MAX, query->k);
     }
@@ -127,9 +137,10 @@ static bool is_skipped(const uint64_t *skip, uint32_t row)
 /* push_scored offers rows with their scores, for which `scores` has room. */
 static void push_scored(search *s, const uint32_t *rows, size_t count, float *scores)
 {
+    const float *extra = s->query->extra;
     scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
     for (size_t i = 0; i < count; i++) {
-        topk_push(&s->best, rows[i], scores[i]);
+        topk_push(&s->best, rows[i], extra != NULL ? scores[i] + extra[rows[i]] : scores[i]);
     }
 }
 
@@ -288,12 +299,18 @@ static void begin(search *s, index_scratch *scratch)
         scan_few(s);
         return;
     }
-    if (ix->codes == NULL) {
-        scan_table table = {.x = ix->x, .rows = ix->rows, .dim = ix->dim, .skip = query->skip};
+    if (ix->codes != NULL) {
+        codes_query_make(&s->code, query->q, ix->dim);
+    }
+    if (ix->codes == NULL || !(query->extra_most * s->code.inverse <= EXTRA_MAX)) {
+        scan_table table = {.x = ix->x,
+                            .rows = ix->rows,
+                            .dim = ix->dim,
+                            .skip = query->skip,
+                            .extra = query->extra};
         scan_topk(&table, query->q, &s->best);
         return;
     }
-    codes_query_make(&s->code, query->q, ix->dim);
     s->threshold = first_threshold(s);
     s->scans = true;
     if (ix->ann != NULL) {
@@ -320,7 +337,9 @@ static void scan_all(const vector_index *ix, search *searches, size_t count)
             codes_range range = {.first = at,
                                  .count = blocks - at < step ? blocks - at : step,
                                  .skip = ix->ann == NULL ? s->query->skip : NULL,
-                                 .threshold = s->threshold};
+                                 .threshold = s->threshold,
+                                 .extra = s->query->extra,
+                                 .extra_most = s->query->extra_most};
             if (s->scans) {
                 codes_scan(ix->codes, &s->code, &range, note, s);
             }

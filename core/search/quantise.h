@@ -97,10 +97,14 @@ typedef struct codes_range {
     const uint64_t
         *skip;       /* by place, as in core/search/scan.h; whole blocks are passed over; or NULL */
     float threshold; /* rows whose score is surely below are not reported */
+    const float *extra; /* (16 of each block) by place, what is added to a product for the score, in
+                           units of scores, at most extra_most in size; or NULL */
+    float extra_most;
 } codes_range;
 
 /* codes_scan passes every block that may hold a row of at least the threshold to the sink, in
- * order. */
+ * order. With `extra`, margins also cover the rounding of its addition, here and in the score;
+ * extra_most * inverse must be far from the largest float. */
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 

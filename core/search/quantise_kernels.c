@@ -52,14 +52,33 @@ VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, s
     return _mm512_add_epi32(even, odd);
 }
 
+/* What stays the same for all blocks of a range. */
+typedef struct block_query {
+    const codes *c;
+    const codes_query *q;
+    const float *extra; /* of codes_range */
+    float threshold, slack;
+} block_query;
+
+static inline block_query block_query_of(const codes *c, const codes_query *q,
+                                         const codes_range *range)
+{
+    return (block_query){c, q, range->extra, range->threshold, codes_slack(q, range)};
+}
+
 /* stop_at says whether a block is to be told of, and fills *found if so. */
-VNNI static inline bool stop_at(const codes *c, const codes_query *q, size_t block, float threshold,
-                                __m512i products, codes_found *found)
+VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i products,
+                                codes_found *found)
 {
     __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
-                                    _mm512_load_ps(c->scale + block * QUANTISE_BLOCK));
-    float margin = codes_margin(c, q, block);
-    unsigned mask = _mm512_cmp_ps_mask(estimate, _mm512_set1_ps(threshold - margin), _CMP_GE_OQ);
+                                    _mm512_load_ps(of->c->scale + block * QUANTISE_BLOCK));
+    if (of->extra != NULL) {
+        __m512 extra = _mm512_loadu_ps(of->extra + block * QUANTISE_BLOCK);
+        estimate = _mm512_fmadd_ps(extra, _mm512_set1_ps(of->q->inverse), estimate);
+    }
+    float margin = codes_margin(of->c, of->q, block, of->slack);
+    __m512 least = _mm512_set1_ps(of->threshold - margin);
+    unsigned mask = _mm512_cmp_ps_mask(estimate, least, _CMP_GE_OQ);
     if (mask == 0) {
         return false;
     }
@@ -74,7 +93,7 @@ VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *ra
                            codes_found *found)
 {
     const __m512i bias = _mm512_set1_epi32(-q->bias);
-    const float threshold = range->threshold;
+    const block_query of = block_query_of(c, q, range);
     const size_t end = range->first + range->count;
     const uint8_t *code = c->code;
     __m512i query[HELD];
@@ -84,7 +103,7 @@ VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *ra
     }
     for (size_t b = range->first; b < end; b++) {
         if (!codes_block_skipped(range->skip, b) &&
-            stop_at(c, q, b, threshold, products_held(code + b * HELD * 64, query, bias), found)) {
+            stop_at(&of, b, products_held(code + b * HELD * 64, query, bias), found)) {
             range->first = b + 1;
             range->count = end - b - 1;
             return true;
@@ -100,11 +119,12 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
         return seek_held(c, q, range, found);
     }
     const __m512i bias = _mm512_set1_epi32(-q->bias);
+    const block_query of = block_query_of(c, q, range);
     for (; range->count > 0; range->first++, range->count--) {
         size_t b = range->first;
         const uint8_t *at = c->code + b * c->groups * 64;
         if (!codes_block_skipped(range->skip, b) &&
-            stop_at(c, q, b, range->threshold, products_any(at, q->code, c->groups, bias), found)) {
+            stop_at(&of, b, products_any(at, q->code, c->groups, bias), found)) {
             range->first++;
             range->count--;
             return true;
@@ -160,6 +180,11 @@ AVX2 static inline __m256 estimate_256(__m256i products, const float *scale)
     return _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
 }
 
+AVX2 static inline __m256 add_256(__m256 estimate, const float *extra, float inverse)
+{
+    return _mm256_fmadd_ps(_mm256_loadu_ps(extra), _mm256_set1_ps(inverse), estimate);
+}
+
 AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
 {
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(estimate, threshold, _CMP_GE_OQ));
@@ -172,6 +197,7 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
                                                                 codes_found *found)
 {
     const size_t end = range->first + range->count;
+    const float slack = codes_slack(q, range);
     for (size_t b = range->first; b < end; b++) {
         if (codes_block_skipped(range->skip, b)) {
             continue;
@@ -179,7 +205,12 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
         avx2_products sum = products_256(c->code + b * groups * 64, q->code, groups);
         const float *scale = c->scale + b * QUANTISE_BLOCK;
         __m256 low = estimate_256(sum.low, scale), high = estimate_256(sum.high, scale + 8);
-        float margin = codes_margin(c, q, b);
+        if (range->extra != NULL) {
+            const float *extra = range->extra + b * QUANTISE_BLOCK;
+            low = add_256(low, extra, q->inverse);
+            high = add_256(high, extra + 8, q->inverse);
+        }
+        float margin = codes_margin(c, q, b, slack);
         __m256 threshold = _mm256_set1_ps(range->threshold - margin);
         unsigned mask = reach_256(low, threshold) | reach_256(high, threshold) << 8;
         if (mask != 0) {
@@ -287,9 +318,12 @@ bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *rang
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
-        *found = (codes_found){.block = b, .margin = codes_margin(c, q, b)};
+        float slack = codes_slack(q, range);
+        *found = (codes_found){.block = b, .margin = codes_margin(c, q, b, slack)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
-            found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[b * QUANTISE_BLOCK + r];
+            size_t place = b * QUANTISE_BLOCK + r;
+            float extra = range->extra != NULL ? range->extra[place] * q->inverse : 0;
+            found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[place] + extra;
             found->mask |= (unsigned)(found->estimate[r] >= range->threshold - found->margin) << r;
         }
         if (found->mask != 0) {

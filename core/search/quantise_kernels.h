@@ -6,6 +6,8 @@
 #ifndef CORE_QUANTISE_KERNELS_H
 #define CORE_QUANTISE_KERNELS_H
 
+#include <float.h>
+
 #include "core/search/quantise.h"
 
 enum { QUANTISE_OFFSET = 128 }; /* VNNI multiplies unsigned codes of rows */
@@ -21,10 +23,18 @@ struct codes {
     codes_kernel kernel;
 };
 
-/* codes_margin is how far the scores of a block's rows can be from their estimates. */
-static inline float codes_margin(const codes *c, const codes_query *q, size_t block)
+/* codes_margin is how far the scores of a block's rows can be from their estimates; `slack` is
+ * codes_slack of the range. */
+static inline float codes_margin(const codes *c, const codes_query *q, size_t block, float slack)
 {
-    return c->residual[block] * q->residual_weight + c->norm[block] * q->norm_weight;
+    return c->residual[block] * q->residual_weight + (c->norm[block] * q->norm_weight + slack);
+}
+
+/* codes_slack is what the addition of `extra` can lose by rounding: half a FLT_EPSILON for each of
+ * the product with the scale, the two sums, the threshold and the bounds made of them, doubled. */
+static inline float codes_slack(const codes_query *q, const codes_range *range)
+{
+    return range->extra != NULL ? 8 * FLT_EPSILON * range->extra_most * q->inverse : 0;
 }
 
 /* codes_block_skipped says whether all 16 places of a block are skipped. */

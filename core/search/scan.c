@@ -126,18 +126,22 @@ KERNEL_CLONES void scan_list(const float *x, const uint32_t *list, size_t count,
 }
 
 /* push4 offers those of four rows that can enter and are not skipped. */
-KERNEL_INLINE void push4(const v4 *scores, size_t row, uint64_t skip, const scan_table *t,
+KERNEL_INLINE void push4(const v4 *products, size_t row, uint64_t skip, const scan_table *t,
                          topk *best)
 {
     float threshold = topk_threshold(best);
-    v4i enters = *scores >= (v4){threshold, threshold, threshold, threshold};
+    v4 scores = *products;
+    if (t->extra != NULL) {
+        scores += *(const v4u *)(t->extra + row);
+    }
+    v4i enters = scores >= (v4){threshold, threshold, threshold, threshold};
     v2l any = (v2l)enters;
     if ((any[0] | any[1]) == 0) {
         return;
     }
     for (size_t r = 0; r < GROUP && row + r < t->rows; r++) {
         if (enters[r] != 0 && (skip >> r & 1) == 0) {
-            topk_push(best, t->first_row + (uint32_t)(row + r), (*scores)[r]);
+            topk_push(best, t->first_row + (uint32_t)(row + r), scores[r]);
         }
     }
 }

@@ -36,6 +36,7 @@ typedef struct scan_table {
     size_t rows, dim;
     const uint64_t *skip; /* (ceil(rows / 64)) or NULL */
     uint32_t first_row;   /* what topk_push gets for row 0 */
+    const float *extra;   /* (rows rounded up to 4) added to the inner products, or NULL */
 } scan_table;
 
 /* scan_topk offers every candidate row to `best`, which may hold hits already. */

@@ -338,13 +338,12 @@ model *shop_model(shop *s, unsigned seed)
 
 void shop_activate(shop *s, uint32_t number, const coldstart_tuning *tuning)
 {
-    /* By codes, as a shop of usual size is searched. */
-    index_options by_codes = {.kind = INDEX_INT8};
+    index_options search = {.kind = s->index != INDEX_AUTO ? s->index : INDEX_INT8};
     base_options options = {.generation = number, .tuning = tuning};
     base *b = NULL;
     model *m = shop_model(s, number);
     err e = ERR_INIT;
-    if (index_new(&options.index, m->item_h, m->items, m->dim, &by_codes, &e) != ERR_OK ||
+    if (index_new(&options.index, m->item_h, m->items, m->dim, &search, &e) != ERR_OK ||
         base_new(&b, m, &options, &e) != ERR_OK ||
         live_activate(s->live, b, ++s->seq, &e) != ERR_OK) {
         fail_msg("activation: %s", e.text);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/common/rng.h"
+#include "core/search/index.h"
 #include "core/serve/query/recommend.h"
 #include "core/serve/state/coldstart_maps.h"
 #include "core/serve/update/live.h"
@@ -53,7 +54,8 @@ typedef struct shop {
     shop_item items[SHOP_ITEMS_MAX];
     shop_user users[SHOP_USERS_MAX];
     size_t item_rows, user_rows;
-    bool linked; /* shop_model gives its models links */
+    bool linked;      /* shop_model gives its models links */
+    index_kind index; /* of shop_activate; INDEX_AUTO: by codes, as a shop of usual size has it */
 } shop;
 
 /* shop_init makes an empty shop; shop_fini frees it. */

@@ -26,6 +26,8 @@ typedef struct trial {
     float *x;       /* (rows, dim) */
     float *q;       /* (dim) */
     uint64_t *skip; /* or NULL */
+    float *extra;   /* (index_extra_room(rows)) added to the scores; or NULL */
+    float extra_most;
 } trial;
 
 static void fill_table(rng *r, float *x, size_t rows, size_t dim, bool coarse)
@@ -63,8 +65,22 @@ static void trial_init(trial *t, rng *r, size_t rows, size_t dim)
     }
 }
 
+/* add_extra adds to a few rows or to most, a little or far more than the inner products are. */
+static void add_extra(trial *t, rng *r)
+{
+    t->extra = mem_array(index_extra_room(t->rows), sizeof *t->extra);
+    assert_non_null(t->extra);
+    uint32_t share = 1 + rng_below(r, 6);
+    float size = powf(10, (float)rng_below(r, 7) - 3);
+    for (size_t i = 0; i < t->rows; i++) {
+        t->extra[i] = rng_below(r, share) == 0 ? size * (float)rng_uniform(r) : 0;
+        t->extra_most = t->extra[i] > t->extra_most ? t->extra[i] : t->extra_most;
+    }
+}
+
 static void trial_fini(trial *t)
 {
+    mem_free(t->extra);
     mem_free(t->x);
     mem_free(t->q);
     mem_free(t->skip);
@@ -87,7 +103,9 @@ static topk_hit *brute_force(const trial *t, size_t *count)
     *count = 0;
     for (size_t i = 0; i < t->rows; i++) {
         if (t->skip == NULL || !bits_test(t->skip, i)) {
-            all[(*count)++] = (topk_hit){(uint32_t)i, scan_dot(t->x + i * t->dim, t->q, t->dim)};
+            float score = scan_dot(t->x + i * t->dim, t->q, t->dim);
+            score = t->extra != NULL ? score + t->extra[i] : score;
+            all[(*count)++] = (topk_hit){(uint32_t)i, score};
         }
     }
     qsort(all, *count, sizeof *all, by_list_order);
@@ -107,15 +125,25 @@ static void check_list(const trial *t, const topk_hit *hits, size_t count)
     mem_free(expected);
 }
 
+static index_query query_of(const trial *t)
+{
+    return (index_query){.q = t->q,
+                         .k = t->k,
+                         .skip = t->skip,
+                         .exact = true,
+                         .extra = t->extra,
+                         .extra_most = t->extra_most};
+}
+
 /* A floor leaves out nothing that reaches it, be it a score of the list to the last bit. */
 static void check_threshold(const trial *t, const vector_index *ix, index_scratch *s)
 {
     size_t count = 0;
     topk_hit *expected = brute_force(t, &count);
     for (size_t at = 0; at < count; at += 1 + count / 3) {
-        index_query query = {
-            .q = t->q, .k = t->k, .skip = t->skip, .exact = true, .threshold = &expected[at].score};
+        index_query query = query_of(t);
         index_result result;
+        query.threshold = &expected[at].score;
         assert_int_equal(index_search(ix, &query, s, &result, NULL), ERR_OK);
         for (size_t i = 0; i < count && expected[i].score >= expected[at].score; i++) {
             assert_true(i < result.count);
@@ -131,9 +159,10 @@ static void check_search(const trial *t, index_kind kind, index_scratch *s)
     vector_index *ix = NULL;
     err e = ERR_INIT;
     index_options options = {.kind = kind, .recall_min = 0.8F};
-    index_query query = {.q = t->q, .k = t->k, .skip = t->skip, .exact = true};
+    index_query query = query_of(t);
     index_result result;
     assert_int_equal(index_new(&ix, t->x, t->rows, t->dim, &options, &e), ERR_OK);
+    assert_int_equal(index_takes_extra(ix), kind != INDEX_ANN);
     assert_int_equal(index_search(ix, &query, s, &result, &e), ERR_OK);
     assert_true(result.exact);
     check_list(t, result.hits, result.count);
@@ -257,6 +286,9 @@ static void a_float_scan_equals_brute_force(void **state)
     for (int n = 0; n < 3000; n++) {
         trial t;
         trial_init(&t, &r, 1 + rng_below(&r, 300), 1 + rng_below(&r, 130));
+        if (n % 2 == 1) {
+            add_extra(&t, &r);
+        }
         check_search(&t, INDEX_FLOAT, s);
         trial_fini(&t);
     }
@@ -273,6 +305,34 @@ static void a_first_pass_over_codes_loses_nothing(void **state)
     for (int n = 0; n < 3000; n++) {
         trial t;
         trial_init(&t, &r, 1 + rng_below(&r, 600), n % 3 == 0 ? 64 : 1 + rng_below(&r, 130));
+        if (n % 2 == 1) {
+            add_extra(&t, &r);
+        }
+        check_search(&t, INDEX_INT8, s);
+        trial_fini(&t);
+    }
+    index_scratch_free(s);
+}
+
+/* Beyond what the codes' units can hold, too. */
+static void numbers_added_to_a_tiny_query_still_decide(void **state)
+{
+    (void)state;
+    index_scratch *s = NULL;
+    assert_int_equal(index_scratch_new(&s, NULL), ERR_OK);
+    rng r;
+    rng_init(&r, 20, 0);
+    for (int n = 0; n < 200; n++) {
+        trial t;
+        trial_init(&t, &r, 1 + rng_below(&r, 600), 64);
+        add_extra(&t, &r);
+        for (size_t j = 0; j < t.dim; j++) {
+            t.q[j] *= 1e-27F;
+        }
+        for (size_t i = 0; i < t.rows; i++) {
+            t.extra[i] *= n % 2 == 0 ? 1e9F : 1;
+        }
+        t.extra_most *= n % 2 == 0 ? 1e9F : 1;
         check_search(&t, INDEX_INT8, s);
         trial_fini(&t);
     }
@@ -648,6 +708,7 @@ int main(void)
         cmocka_unit_test(the_kth_largest_is_that_of_the_sorted_numbers),
         cmocka_unit_test(a_float_scan_equals_brute_force),
         cmocka_unit_test(a_first_pass_over_codes_loses_nothing),
+        cmocka_unit_test(numbers_added_to_a_tiny_query_still_decide),
         cmocka_unit_test(an_exact_search_of_a_clustered_index_loses_nothing),
         cmocka_unit_test(an_approximate_list_is_never_short_and_holds_no_skipped_row),
         cmocka_unit_test(a_filter_that_leaves_only_far_clusters_still_finds_the_best),

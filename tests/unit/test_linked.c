@@ -72,6 +72,34 @@ static void lists_with_links_equal_brute_force_under_random_queries(void **state
     fixture_close(&f);
 }
 
+/* Each kind of index adds links in a way of its own. */
+static void lists_with_links_are_right_whatever_the_index(void **state)
+{
+    (void)state;
+    const index_kind kinds[] = {INDEX_FLOAT, INDEX_ANN};
+    for (size_t n = 0; n < sizeof kinds / sizeof kinds[0]; n++) {
+        fixture f;
+        index_stats stats;
+        fixture_open_linked(&f, 78);
+        live_release(f.shop->live, &f.hold);
+        f.shop->index = kinds[n];
+        shop_activate(f.shop, 2, NULL);
+        live_acquire(f.shop->live, &f.hold);
+        index_stats_get(f.hold.view->base->index, &stats);
+        assert_int_equal(stats.kind, kinds[n]);
+        for (unsigned round = 0; round < 500; round++) {
+            shop_query_room room;
+            recommend_query q = shop_query(f.shop, &room);
+            q.exact = true;
+            shop_check_list(&f, &q);
+            if (round % 10 == 0) {
+                step(&f);
+            }
+        }
+        fixture_close(&f);
+    }
+}
+
 static void check_everybody(const fixture *f)
 {
     for (uint32_t user = 0; user < f->shop->user_rows; user++) {
@@ -281,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_with_links_equal_brute_force_under_random_queries),
+        cmocka_unit_test(lists_with_links_are_right_whatever_the_index),
         cmocka_unit_test(lists_with_links_stay_right_through_background_runs_and_generations),
         cmocka_unit_test(a_background_run_moves_no_score_that_links_alone_make),
         cmocka_unit_test(an_items_collaborative_links_follow_in_the_background_run),

@@ -46,11 +46,20 @@ static float keep(void *ctx, const codes_found *found)
     return f->floor;
 }
 
-static void scan_at(const codes *c, const codes_query *q, float score, told *t)
+/* What is added to the products, by row. */
+typedef struct added {
+    float of[ROWS + QUANTISE_BLOCK], most;
+} added;
+
+static void scan_at(const codes *c, const codes_query *q, float score, const added *extra, told *t)
 {
     float floor = score * q->inverse;
     fixed f = {t, floor};
     codes_range range = {.count = codes_blocks(c), .threshold = floor};
+    if (extra != NULL) {
+        range.extra = extra->of;
+        range.extra_most = extra->most;
+    }
     memset(t, 0, sizeof *t);
     codes_scan(c, q, &range, keep, &f);
 }
@@ -67,7 +76,23 @@ static void fill(rng *r, float *x, size_t count)
     }
 }
 
-static void check_kernel(codes_kernel kernel, const float *x, const float *q, size_t dim)
+/* fill_added adds nothing to most rows, and to the others numbers of one size: from a thousandth of
+ * the largest product to so much that products are lost in its rounding. */
+static void fill_added(rng *r, const float *x, const float *q, size_t dim, added *extra)
+{
+    float size = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+        size = fmaxf(size, fabsf(scan_dot(x + i * dim, q, dim)));
+    }
+    size *= powf(10, (float)rng_below(r, 11) - 3);
+    *extra = (added){.most = size};
+    for (size_t i = 0; i < ROWS; i++) {
+        extra->of[i] = rng_below(r, 3) == 0 ? size * (float)rng_uniform(r) : 0;
+    }
+}
+
+static void check_kernel(codes_kernel kernel, const float *x, const float *q, size_t dim,
+                         const added *extra)
 {
     codes *c = NULL;
     int8_t code[DIM_MAX + QUANTISE_GROUP];
@@ -78,7 +103,8 @@ static void check_kernel(codes_kernel kernel, const float *x, const float *q, si
     for (size_t i = 0; i < ROWS; i++) {
         told t;
         float score = scan_dot(x + i * dim, q, dim);
-        scan_at(c, &query, score, &t);
+        score = extra != NULL ? score + extra->of[i] : score;
+        scan_at(c, &query, score, extra, &t);
         assert_true(t.row[i]);
         assert_true(t.low[i] <= score * query.inverse && score * query.inverse <= t.high[i]);
         for (size_t past = ROWS; past < ROWS + QUANTISE_BLOCK; past++) {
@@ -96,14 +122,17 @@ static void a_row_at_the_floor_is_told_by_every_kernel(void **state)
     static float x[ROWS * DIM_MAX];
     float q[DIM_MAX];
     for (int n = 0; n < 600; n++) {
+        added extra;
         size_t dim = n % 4 == 0 ? 64 : 1 + rng_below(&r, DIM_MAX);
         for (size_t i = 0; i < ROWS; i++) {
             fill(&r, x + i * dim, dim);
         }
         fill(&r, q, dim);
+        fill_added(&r, x, q, dim, &extra);
         for (codes_kernel kernel = 0; kernel < CODES_KERNELS; kernel++) {
             if (codes_kernel_works(kernel)) {
-                check_kernel(kernel, x, q, dim);
+                check_kernel(kernel, x, q, dim, NULL);
+                check_kernel(kernel, x, q, dim, &extra);
             }
         }
     }
@@ -135,7 +164,7 @@ static void kernels_tell_of_the_same_rows(void **state)
             codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
             assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
             codes_query_make(&query, q, dim);
-            scan_at(c, &query, floor, &t);
+            scan_at(c, &query, floor, NULL, &t);
             first = kernel == codes_kernel_best() ? t : first;
             /* floors are computed with or without fused additions: at most a row at the edge */
             size_t differ = 0;
@@ -168,7 +197,7 @@ static void estimates_are_within_the_margin_and_alike_in_every_kernel(void **sta
             codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
             assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
             codes_query_make(&query, q, dim);
-            scan_at(c, &query, -1e30F, &t);
+            scan_at(c, &query, -1e30F, NULL, &t);
             codes_estimate(c, &query, 1, PLACES / QUANTISE_BLOCK - 1, got + QUANTISE_BLOCK);
             codes_estimate(c, &query, 0, 1, got);
             for (size_t i = 0; i < ROWS; i++) {
@@ -209,7 +238,7 @@ static void most_rows_below_the_floor_are_dropped(void **state)
         float floor = scan_dot(x, q, DIM);
         assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
         codes_query_make(&query, q, DIM);
-        scan_at(c, &query, floor, &t);
+        scan_at(c, &query, floor, NULL, &t);
         told_rows += t.count;
         for (size_t i = 0; i < ROWS; i++) {
             better += scan_dot(x + i * DIM, q, DIM) >= floor;

@@ -69,7 +69,7 @@ void recommend_scratch_free(recommend_scratch *s)
     void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,    s->m,
                        s->q,         s->owned,    s->unit,     s->best, s->scores,
                        s->relevance, s->nearness, s->compared, s->adds, s->leading,
-                       s->hits,      s->order,    s->own,      s->keys};
+                       s->extra,     s->hits,     s->order,    s->own,  s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
     }
@@ -161,9 +161,14 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
     if (code == ERR_OK) {
         code = refit(&s->leading, &leading, v->item_rows + KERNEL_LANES, sizeof *s->leading, e);
     }
-    return code == ERR_OK
-               ? refit(&s->adds, &s->linked_room, v->item_rows + KERNEL_LANES, sizeof *s->adds, e)
-               : code;
+    if (code == ERR_OK) {
+        code = refit(&s->adds, &s->linked_room, v->item_rows + KERNEL_LANES, sizeof *s->adds, e);
+    }
+    if (code == ERR_OK && v->base != NULL && index_takes_extra(v->base->index)) {
+        size_t room = index_extra_room(v->item_rows);
+        code = refit(&s->extra, &s->extra_room, room, sizeof *s->extra, e);
+    }
+    return code;
 }
 
 err_code scratch_unit(recommend_scratch *s, size_t floats, err *e)

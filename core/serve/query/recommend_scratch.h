@@ -61,9 +61,11 @@ struct recommend_scratch {
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
     uint32_t *compared;          /* (POOL_MAX) how many chosen items a nearness is up to */
-    float *adds;                 /* (linked_room) what links add, for core/serve/query/search.c */
-    uint32_t *leading;           /* (linked_room) */
+    float *adds;       /* (linked_room) what links add to the items sums.touched, in their order */
+    uint32_t *leading; /* (linked_room) */
     size_t linked_room;
+    float *extra; /* (extra_room) what links add, by row; all zero between searches */
+    size_t extra_room;
     recommend_hit *hits;  /* (POOL_MAX) */
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits as diversity ranks them */
     profile_own *own;     /* (REASONS_MAX) */
