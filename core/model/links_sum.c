@@ -130,8 +130,8 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
     assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
     links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
     links_sum own = *s; /* a copy stays in registers */
-    size_t split = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
-    size_t planned = split + plan_rows(l, LINKS_CONTENT, owned, count, rows + split);
+    size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows); /* the first such row */
+    size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
     for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
         prefetch_row(&rows[k]);
     }
@@ -139,7 +139,7 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
         if (k + ROWS_AHEAD < planned) {
             prefetch_row(&rows[k + ROWS_AHEAD]);
         }
-        add_row(&own, k < split ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
+        add_row(&own, k < content ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
     }
     s->count = own.count;
 }

@@ -18,7 +18,6 @@
 #include "core/common/rng.h"
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/filter/filter_kept.h"
-#include "core/serve/filter/filter_kernels.h"
 #include "core/serve/update/live.h"
 
 enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 400, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
@@ -370,48 +369,6 @@ static void a_view_filters_as_it_did_while_items_change_after_it(void **state)
     mem_free(s);
 }
 
-static void every_kernel_keeps_the_values_in_the_range(void **state)
-{
-    (void)state;
-    enum { WORDS = 9 };
-    rng r;
-    rng_init(&r, 61, 0);
-    static const uint64_t edges[] = {0,         1, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX - 1,
-                                     UINT64_MAX};
-    const uint32_t edge_count = sizeof edges / sizeof edges[0];
-    for (unsigned round = 0; round < 4000; round++) {
-        uint64_t values[WORDS * 64], words[WORDS], got[WORDS];
-        for (size_t i = 0; i < WORDS * 64; i++) {
-            values[i] = rng_below(&r, 2) == 0 ? edges[rng_below(&r, edge_count)] : rng_next(&r);
-        }
-        for (size_t w = 0; w < WORDS; w++) {
-            uint64_t few = UINT64_C(1) << rng_below(&r, 64) | UINT64_C(1) << rng_below(&r, 64);
-            words[w] = w % 4 == 0 ? 0 : w % 4 == 1 ? few : w % 4 == 2 ? UINT64_MAX : rng_next(&r);
-        }
-        filter_range range = {edges[rng_below(&r, edge_count)], edges[rng_below(&r, edge_count)]};
-        if (rng_below(&r, 2) == 0) {
-            range = (filter_range){rng_next(&r), rng_next(&r)};
-        }
-        for (filter_kernel kernel = 0; kernel < FILTER_KERNELS; kernel++) {
-            filter_keep keep = filter_kernel_get(kernel);
-            if (keep == NULL) {
-                continue;
-            }
-            memcpy(got, words, sizeof got);
-            keep(&range, values, got, WORDS);
-            for (size_t i = 0; i < WORDS * 64; i++) {
-                bool wanted = bits_test(words, i) && values[i] - range.low <= range.width;
-                assert_int_equal(got[i / 64] >> i % 64 & 1, wanted);
-            }
-        }
-    }
-    for (filter_kernel kernel = 0; kernel < FILTER_KERNELS; kernel++) {
-        if (filter_kernel_get(kernel) == NULL) {
-            print_message("NOT RUN here for want of the instructions: kernel %d\n", (int)kernel);
-        }
-    }
-}
-
 static void an_empty_shop_has_no_bitmap_to_write(void **state)
 {
     (void)state;
@@ -435,7 +392,6 @@ int main(void)
         cmocka_unit_test(a_filter_passes_what_its_conditions_say_item_by_item),
         cmocka_unit_test(a_view_filters_as_it_did_while_items_change_after_it),
         cmocka_unit_test(an_empty_shop_has_no_bitmap_to_write),
-        cmocka_unit_test(every_kernel_keeps_the_values_in_the_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

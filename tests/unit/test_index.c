@@ -17,7 +17,6 @@
 #include "core/common/rng.h"
 #include "core/common/types.h"
 #include "core/search/index.h"
-#include "core/search/kth.h"
 #include "core/search/scan.h"
 
 /* A random case: coarse numbers and copied rows make many equal scores. */
@@ -240,38 +239,6 @@ a_topk_keeps_the_best_and_gives_ties_to_the_lower_row_in_any_order_of_arrival(vo
         assert_int_equal(topk_finish(&best), expected);
         for (size_t i = 0; i < expected; i++) {
             assert_int_equal(kept[i].row, offered[i].row);
-        }
-    }
-}
-
-static int descending(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
-}
-
-static void the_kth_largest_is_that_of_the_sorted_numbers(void **state)
-{
-    (void)state;
-    enum { MAX = 900, K_MAX = KTH_SORTED_MAX + 60 };
-    rng r;
-    rng_init(&r, 21, 0);
-    float memory[K_MAX + 2 * KTH_LANES], came[MAX], sorted[MAX];
-    for (int n = 0; n < 200; n++) {
-        size_t k = 1 + rng_below(&r, n % 2 == 0 ? 40 : K_MAX), count = rng_below(&r, MAX);
-        kth s;
-        assert_true(kth_size(k) <= sizeof memory / sizeof *memory);
-        kth_init(&s, memory, k);
-        for (size_t i = 0; i < count; i++) {
-            came[i] = rng_below(&r, 4) == 0 ? (float)rng_below(&r, 5) : (float)rng_normal(&r);
-            kth_push(&s, came[i]);
-            if (i % 50 == 0 || i + 1 == count) {
-                memcpy(sorted, came, (i + 1) * sizeof *sorted);
-                qsort(sorted, i + 1, sizeof *sorted, descending);
-                float expected = i + 1 < k ? -INFINITY : sorted[k - 1];
-                assert_true(kth_threshold(&s) <= expected && kth_threshold(&s) >= expected);
-                assert_int_equal(kth_count(&s), i + 1 < k ? i + 1 : k);
-            }
         }
     }
 }
@@ -705,7 +672,6 @@ int main(void)
         cmocka_unit_test(a_score_has_the_same_bits_wherever_its_row_is_scored),
         cmocka_unit_test(
             a_topk_keeps_the_best_and_gives_ties_to_the_lower_row_in_any_order_of_arrival),
-        cmocka_unit_test(the_kth_largest_is_that_of_the_sorted_numbers),
         cmocka_unit_test(a_float_scan_equals_brute_force),
         cmocka_unit_test(a_first_pass_over_codes_loses_nothing),
         cmocka_unit_test(numbers_added_to_a_tiny_query_still_decide),

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every optimised kernel beside its plain form: the *_reference.c files, which are the definitions
- * in a few loops. Whoever wants to know what a kernel computes reads those.
+ * The kernels of search and training beside their plain forms: the *_reference.c files, which are
+ * the definitions in a few loops. To learn what a kernel computes, read those.
+ * test_reference_lists.c has the kernels that make a list.
  */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -26,6 +28,12 @@
 #include "core/train/method/knn.h"
 #include "core/train/method/knn_reference.h"
 #include "core/train/method/step_reference.h"
+#include "core/train/method/whiten.h"
+#include "core/train/method/whiten_reference.h"
+#include "core/words/subspace.h"
+#include "core/words/words_fit.h"
+#include "core/words/words_parts.h"
+#include "core/words/words_reference.h"
 #include "tests/support/toy.h"
 
 static float *normal_table(rng *r, size_t floats)
@@ -333,6 +341,154 @@ static void neighbours_are_those_of_comparing_every_pair(void **state)
     mem_free(x);
 }
 
+/* --- whitening --- */
+
+static void check_whitening(const float *x, size_t rows, size_t width, size_t dim)
+{
+    enum { FLOATS_MAX = 200 * 24 };
+    static float projection[FLOATS_MAX], content[FLOATS_MAX], mean[24], spread[24];
+    static double plain_content[FLOATS_MAX], plain_mean[24], plain_spread[24];
+    assert_true(rows <= 200 && width <= 24 && dim <= 24);
+    feature_table table = {x, rows, width};
+    feature_source source = feature_source_table("text", &table, 7); /* rows of a read */
+    whitening got = {.mean = mean, .projection = projection, .spread = spread, .content = content};
+    whiten_reference plain = {.x = x,
+                              .rows = rows,
+                              .width = width,
+                              .dim = dim,
+                              .mean = plain_mean,
+                              .spread = plain_spread,
+                              .content = plain_content};
+    assert_int_equal(whiten_run(&source, dim, 1, &got, NULL), ERR_OK);
+    assert_int_equal(whiten_reference_run(&plain, NULL), ERR_OK);
+    assert_int_equal(got.rank, plain.rank);
+    close_to(mean, plain_mean, width, 1e-6);
+    close_to(spread, plain_spread, dim, 1e-5);
+    for (size_t i = 0; i < rows * dim; i++) {
+        assert_int_equal(isnan(content[i]), isnan(plain_content[i]));
+        if (!isnan(content[i])) {
+            close_to(content + i, plain_content + i, 1, 1e-4);
+        }
+    }
+}
+
+static void whitened_features_are_those_of_the_whole_table_in_double_precision(void **state)
+{
+    (void)state;
+    enum { ROWS = 200, WIDTH = 15 };
+    rng r;
+    rng_init(&r, 7, 0);
+    float *x = normal_table(&r, ROWS * WIDTH);
+    for (size_t i = 0; i < ROWS * WIDTH; i++) {
+        x[i] = x[i] * (float)(1 + i % WIDTH) + 0.3F; /* eigenvalues far apart */
+    }
+    check_whitening(x, ROWS, WIDTH, 8);
+    for (size_t row = 0; row < ROWS; row++) {
+        x[row * WIDTH + 4] = x[row * WIDTH + 9]; /* the rank falls to WIDTH - 1 */
+        for (size_t j = 0; j < WIDTH && row % 9 == 2; j++) {
+            x[row * WIDTH + j] = NAN; /* a missing row */
+        }
+    }
+    check_whitening(x, ROWS, WIDTH, 8);
+    check_whitening(x, ROWS, WIDTH, 20); /* wider than the features */
+    mem_free(x);
+}
+
+/* --- words --- */
+
+static void singular_vectors_are_the_eigenvectors_of_the_gram_matrix(void **state)
+{
+    (void)state;
+    enum { ROWS = 90, COLS = 40, EACH = 6, WIDTH = 5 };
+    rng r;
+    rng_init(&r, 8, 0);
+    csr *a = NULL;
+    assert_int_equal(csr_new(&a, ROWS, COLS, ROWS * EACH, NULL), ERR_OK);
+    for (uint32_t row = 0; row <= ROWS; row++) {
+        a->start[row] = (size_t)row * EACH;
+        for (uint32_t k = 0; row < ROWS && k < EACH; k++) {
+            a->col[row * EACH + k] = k * 6 + rng_below(&r, 6); /* ascending */
+            a->value[row * EACH + k] = (float)rng_uniform(&r) * (float)(8 - k) * (float)(8 - k);
+        }
+    }
+    subspace_options o = {.width = WIDTH, .columns = 32, .rounds = 8, .seed = 3, .threads = 2};
+    float *x = mem_table(COLS * o.columns, sizeof *x);
+    double *plain = mem_array((size_t)COLS * COLS, sizeof *plain);
+    assert_true(x != NULL && plain != NULL);
+    assert_int_equal(subspace_run(a, &o, x, NULL), ERR_OK);
+    assert_int_equal(subspace_reference(a, plain, NULL), ERR_OK);
+    for (size_t c = 0; c < WIDTH; c++) {
+        double cosine = 0, square = 0;
+        for (size_t j = 0; j < COLS; j++) {
+            double number = (double)x[j * o.columns + c];
+            cosine += number * plain[c * COLS + j];
+            square += number * number;
+        }
+        assert_true(fabs(square - 1) < 1e-4 && fabs(cosine) > 1 - 1e-4); /* of either sign */
+    }
+    mem_free(plain);
+    mem_free(x);
+    csr_free(a);
+}
+
+/* So many that their space has more columns than a kernel adds up at once. */
+enum { TITLES = 150, TITLE_WORDS = 5, VOCABULARY = 400 };
+
+static char titles[TITLES][TITLE_WORDS * 8 + 1];
+
+static err_code each_title(void *ctx, words_visit visit, void *visit_ctx, err *e)
+{
+    (void)ctx;
+    err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < TITLES; i++) {
+        words_document d = {.title = slice_of(titles[i])};
+        code = visit(visit_ctx, &d, e);
+    }
+    return code;
+}
+
+static bool is_rare(const void *ctx, uint64_t hash)
+{
+    const word_space *w = ctx;
+    size_t term = words_find(w, hash);
+    return term == SIZE_MAX || w->item_counts[term] < WORDS_RARE_ITEMS;
+}
+
+static void a_texts_vector_is_the_weighted_sum_of_its_terms(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 9, 0);
+    for (size_t i = 0; i < TITLES; i++) {
+        for (size_t k = 0, at = 0; k < TITLE_WORDS; k++) {
+            at += (size_t)snprintf(titles[i] + at, sizeof titles[i] - at, "word%u ",
+                                   rng_below(&r, VOCABULARY));
+        }
+    }
+    words_source source = {each_title, NULL};
+    words_fit_options o = {.threads = 1};
+    word_space *w = NULL;
+    words_scratch *s = NULL;
+    bag *b = NULL;
+    assert_int_equal(words_fit(&w, &source, &o, NULL), ERR_OK);
+    assert_int_equal(words_scratch_new(&s, NULL), ERR_OK);
+    assert_int_equal(bag_new(&b, NULL), ERR_OK);
+    for (size_t i = 0; i < TITLES; i++) {
+        float got[WORDS_WIDTH];
+        double plain[WORDS_WIDTH];
+        words_document d = {.title = slice_of(titles[i])};
+        size_t count = 0;
+        bag_fill(b, &d, is_rare, w);
+        const bag_term *terms = bag_terms(b, &count);
+        assert_true(words_encode(w, &d, s, got) > 0);
+        words_encode_reference(w, terms, count, plain);
+        close_to(got, plain, WORDS_WIDTH, 1e-5);
+    }
+    bag_free(b);
+    words_scratch_free(s);
+    words_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +497,9 @@ int main(void)
         cmocka_unit_test(a_convolution_is_the_sum_of_its_powers),
         cmocka_unit_test(fused_steps_are_the_plain_ones),
         cmocka_unit_test(neighbours_are_those_of_comparing_every_pair),
+        cmocka_unit_test(whitened_features_are_those_of_the_whole_table_in_double_precision),
+        cmocka_unit_test(singular_vectors_are_the_eigenvectors_of_the_gram_matrix),
+        cmocka_unit_test(a_texts_vector_is_the_weighted_sum_of_its_terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

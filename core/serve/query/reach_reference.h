@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reach_reference: what links add to listed items, and which reach a limit, one item at a time.
+ *
+ * reach.c does so for 32 items at once. tests/unit/test_reference_lists.c demands the same bits of
+ * both. Only tests call it. Pure; thread-safe.
+ */
+#ifndef CORE_REACH_REFERENCE_H
+#define CORE_REACH_REFERENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model/links.h"
+
+/* reach_add_reference and reach_find_reference have the contracts of core/serve/query/reach.h. */
+float reach_add_reference(const links_sum *s, const float factor[LINKS_SOURCES],
+                          float *adds /* (count) */);
+size_t reach_find_reference(const float *x, size_t count, float base, float limit,
+                            uint32_t *places /* (count) */);
+
+#endif
