@@ -20,7 +20,11 @@ expect 'stair --version'
 expect 'getent passwd stair >/dev/null'
 expect 'test "$(stat -c "%U %a" /var/lib/stair)" = "stair 700"'
 expect 'test -f /etc/stair/stair.conf && test -f /usr/share/bash-completion/completions/stair'
-expect 'find / -xdev -path "*/systemd/system/stair.service" | grep -q . && find / -xdev -path "*/systemd/system/stair@.service" | grep -q .'
+for unit in stair.service stair@.service stair-snapshot.service stair-snapshot.timer stair-snapshot@.service stair-snapshot@.timer; do
+    expect "test -f /lib/systemd/system/$unit"
+    expect "! grep -q /usr/local /lib/systemd/system/$unit"
+done
+expect 'test ! -e /etc/systemd/system/timers.target.wants/stair-snapshot.timer'
 expect 'stair demo --out /tmp/shop --users 200 --items 100 --interactions 2000 2>/dev/null'
 expect 'stair import --store /var/lib/stair/shop --interactions /tmp/shop/interactions.inter --items /tmp/shop/items.jsonl 2>/dev/null'
 

@@ -137,18 +137,24 @@ def exposure(path):
 
 def timers():
     """The units beside the service: what systemd says of them, and that they run the installed binary."""
-    with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
-        paths = []
-        for name in ("stair-snapshot.service", "stair-snapshot.timer"):
-            paths.append(os.path.join(folder, name))
-            with open(paths[-1], "w", encoding="utf-8") as f:
-                f.write(read(name).replace(INSTALLED_AS, STAIR))
-        status, said = run("systemd-analyze", "verify", "--man=no", *paths)
-        if status != 0 or said:
-            problems.append(f"systemd-analyze verify: {status} {said}")
-        exposure(paths[0])
-    if INSTALLED_AS not in read("stair-snapshot.service"):
-        problems.append(f"stair-snapshot.service: does not run {INSTALLED_AS}")
+    for name, installed_as in (("stair-snapshot", "stair-snapshot"), ("stair-snapshot@", "stair-snapshot@shop")):
+        with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
+            paths = []
+            for kind in (".service", ".timer"):
+                paths.append(os.path.join(folder, installed_as + kind))
+                with open(paths[-1], "w", encoding="utf-8") as f:
+                    f.write(read(name + kind).replace(INSTALLED_AS, STAIR))
+            status, said = run("systemd-analyze", "verify", "--man=no", *paths)
+            if status != 0 or said:
+                problems.append(f"{name}: systemd-analyze verify: {status} {said}")
+            exposure(paths[0])
+        if INSTALLED_AS not in read(name + ".service"):
+            problems.append(f"{name}.service: does not run {INSTALLED_AS}")
+    # What one shop's snapshot does, each of several shops' does: only the folder differs.
+    settings = [[line for line in read(name).splitlines() if not line.startswith(("#", "Description="))]
+                for name in ("stair-snapshot.service", "stair-snapshot@.service")]
+    if [line.replace("/var/lib/stair", "/var/lib/stair/%i") for line in settings[0]] != settings[1]:
+        problems.append("stair-snapshot@.service: differs from stair-snapshot.service by more than the folder")
     status, said = run("amtool", "check-config", os.path.join(DEPLOY, "alertmanager.yml"))
     if status != 0:
         problems.append(f"amtool check-config: {status} {said}")
