@@ -43,6 +43,15 @@ def links():
                 problems.append(f"{path}: {there} has no section #{section}")
 
 
+def licences():
+    """Every file that we write and that can hold a comment names its licence in its first three lines."""
+    for path in tracked("*.c", "*.h", "*.cpp", "*.S", "*.py", "*.sh", "*.js", "*.mjs", "*.css", "*.yml", "*.yaml",
+                        "deploy/*.service", "deploy/*.timer", "deploy/**/*.conf", "deploy/**/*.cfg", "Makefile",
+                        "Dockerfile", ".ci/run"):
+        if "SPDX-License-Identifier: Apache-2.0" not in "".join(read(path).splitlines(True)[:3]):
+            problems.append(f"{path}: no line SPDX-License-Identifier: Apache-2.0 at its head")
+
+
 def named_in_comments():
     """A document or section that source code, scripts or deployment files name is there."""
     for path in tracked("core/*", "storage/*", "api/*", "server/*", "deploy/*", "tests/*.c", "tests/*.h", "tests/*.py", "tests/*.sh",
@@ -105,6 +114,7 @@ named_in_comments()
 paths()
 functions()
 generated()
+licences()
 sizes()
 for line in problems:
     print(line)
