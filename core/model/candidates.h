@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * candidates: which items a judged list may hold, and what stands in it where nothing personal
- * does.
+ * candidates: which items an evaluated list may contain, and how popular items fill it up.
  *
- * The rules are the service's (core/serve/query/recommend.h), over a dataset's training pairs: an
- * item is a candidate unless it was deleted or is hidden; a user without a training pair gets the
- * popular list; popular items fill a list that the scores leave short. The popular order is that of
- * core/serve/query/top.h: more users first, ties to the lower row; then the items without any user,
- * newest first, of one second the higher row.
+ * The rules are those of the service (core/serve/query/recommend.h), applied to a dataset's
+ * training pairs:
+ *   - an item is a candidate unless it was deleted or is hidden;
+ *   - a user without training pairs gets the popular list;
+ *   - popular items fill a list that the scored items leave short.
  *
- * The trainer, the baselines and `stair eval` all list by this, so their figures can be compared.
- * Immutable after new.
+ * The popular order is that of core/serve/query/top.h: items with more users first, ties to the
+ * lower row. Items without users follow, newest first; of those created in the same second, the
+ * higher row comes first.
+ *
+ * The trainer, the baselines and `stair eval` all use these lists, so their figures can be
+ * compared. Immutable after new.
  */
 #ifndef CORE_CANDIDATES_H
 #define CORE_CANDIDATES_H
@@ -28,7 +31,7 @@ typedef struct candidates {
     uint32_t *popular; /* (count) their rows in the popular order */
     uint32_t *users;   /* (items) training pairs of each item */
     uint64_t *listed;  /* bitmap over item rows: may be listed */
-    uint64_t *history; /* bitmap over user rows: has a training pair */
+    uint64_t *history; /* bitmap over user rows: the user has a training pair */
 } candidates;
 
 err_code candidates_new(candidates **out, const dataset *d, err *e) ERR_CHECKED;

@@ -13,13 +13,13 @@
 
 enum {
     WIDTH_MIN = 64,
-    BLOCK_ROWS = 512, /* added to a Gram matrix at a time */
-    SAMPLED = 512,    /* items whose pairs tell how strong map and cosines are */
+    BLOCK_ROWS = 512, /* rows that are added to a Gram matrix at once */
+    SAMPLED = 512,    /* items whose pairs calibrate the map against the cosines */
 };
-/* Floats of one modality's table, beyond which features are folded narrower. */
+/* Most floats in one modality's table. Wider features are folded to a smaller width. */
 #define TABLE_FLOATS_MAX ((size_t)128 << 20)
 
-/* The ridge on the side of histories and on that of items; chosen on Amazon Sports. */
+/* The ridge of the side of histories and of the side of items, chosen on Amazon Sports. */
 #define RIDGE_HISTORY 1.0
 #define RIDGE_ITEMS   10.0
 
@@ -36,7 +36,7 @@ int content_fold(const float *features, size_t width, float *out, size_t out_wid
 {
     memset(out, 0, out_width * sizeof *out);
     for (size_t j = 0; j < width; j++) {
-        /* Signs by a multiplicative hash; without folding they would change nothing. */
+        /* A multiplicative hash gives the signs. Without folding, signs would have no effect. */
         int minus = width > out_width && (j * 0x9e3779b97f4a7c15ULL >> 63) != 0;
         out[j % out_width] += minus ? -features[j] : features[j];
     }
@@ -55,11 +55,11 @@ void content_map_free(content_map *m)
     }
 }
 
-/* The three symmetric matrices, of which a Gram product fills the upper triangle. */
+/* The three symmetric matrices. Gram products fill only their upper triangles. */
 typedef struct fit {
     const content_map_input *in;
     double *history, *own, *items; /* (width, width) X'GX, X' diag(G) X, X'X */
-    double *share;                 /* (items) of the diagonal of G */
+    double *share;                 /* (items) diagonal of G */
     double *block;                 /* (BLOCK_ROWS, width) */
     size_t rows;                   /* of the block */
 } fit;
@@ -80,8 +80,8 @@ static void add_row(fit *f, size_t item, double factor)
     }
 }
 
-/* add_histories adds each user's mean-like row: the sum of what they have over the root of how
- * many. */
+/* add_histories adds one row for each user: the sum of the user's items' features, divided by the
+ * root of their number. */
 static void add_histories(fit *f)
 {
     const pair *pairs = f->in->pairs;
@@ -121,9 +121,8 @@ static void mirror(double *gram, size_t width)
     }
 }
 
-/* solve leaves (X'GX + a I)^-1 (X'GX - own) (X'X + b I)^-1 in f->own, transposed: both inner
- * matrices are symmetric, so the second system is solved for the transpose of the first's result.
- */
+/* solve leaves (X'GX + a I)^-1 (X'GX - own) (X'X + b I)^-1, transposed, in f->own. Both inner
+ * matrices are symmetric, so the second system is solved for the transpose of the first result. */
 static bool solve(fit *f)
 {
     size_t width = f->in->width;
@@ -148,7 +147,7 @@ static bool solve(fit *f)
     return LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', n, n, f->items, n, f->own, n) == 0;
 }
 
-/* content_link is the squared cosines of two rows, by the modalities' weights. */
+/* content_link returns the sum of the squared cosines of two rows, weighted by modality. */
 static double content_link(const content_map_input *in, const float *x, const float *y)
 {
     double sum = 0;
@@ -159,8 +158,8 @@ static double content_link(const content_map_input *in, const float *x, const fl
     return sum;
 }
 
-/* weigh scales the map to its share of a link, by the pairs of some items; false if it says
- * nothing. */
+/* weigh scales the map to its share of a link, measured on pairs of some items. *says is false if
+ * the map or the cosines are zero on all of them. */
 static err_code weigh(const content_map_input *in, content_map *map, bool *says, err *e)
 {
     size_t count = in->items < SAMPLED ? in->items : SAMPLED, width = in->width;
@@ -198,7 +197,7 @@ static err_code weigh(const content_map_input *in, content_map *map, bool *says,
     return ERR_OK;
 }
 
-/* fit_map fills the map; *says is false if nothing comes of it. */
+/* fit_map computes the map. *says is false if the features say nothing. */
 static err_code fit_map(fit *f, content_map *map, bool *says, err *e)
 {
     size_t width = f->in->width;

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * content_map: which features go together in histories, as a map W between features.
+ * content_map: which features occur together in histories, as a linear map W between features.
  *
- * Two items that are alike are not always taken by the same user, and a phone goes with a case that
- * is nothing like it. x_j' W x_i says how well item i fits a history with item j, by the features
- * alone, so it holds for an item that nobody has taken. W has a closed form:
+ * A user does not always take similar items: a phone goes with a case, which is nothing like it.
+ * x_j' W x_i says how well item i fits a history that contains item j. It uses features alone, so
+ * it works for an item that nobody has taken yet. W has a closed form:
  *
  *     W = (X'GX + a I)^-1 (X'GX - X' diag(G) X) (X'X + b I)^-1
  *
- * X are the items' features, of each modality at length 1 and folded to its width, side by side.
- * G = R'R, R being the interactions with each user's row divided by the root of its number. It is
- * the ridge estimate of R from the features of both sides, with an item's own share taken out.
+ * The rows of X are the items' features: each modality is scaled to length 1 and folded to its
+ * width, and the modalities are placed side by side. G = R'R, where R holds the interactions and
+ * each user's row is divided by the root of its number of items. W is the ridge estimate of R from
+ * the features of both sides, without each item's own share.
  *
- * A content link of a new item has the map's positive part beside the squared cosine
+ * A content link of a new item is the squared cosine plus the positive part of the map
  * (core/model/links.h):  L(j, i) = sum_m weight_m max(0, cos_m)^2 + max(0, x_j' W x_i). W is stored
- * in that unit: its positive part is `share` times as strong as the squared cosines, in root mean
- * square over pairs of items.
+ * in that unit: the root mean square of its positive part over pairs of items is `share` times that
+ * of the squared cosines.
  *
  * Pure functions; immutable once made.
  */
@@ -29,22 +30,23 @@
 #include "core/model/dataset.h"
 
 enum {
-    CONTENT_WIDTH_MAX = 512,     /* of one modality, folded */
-    CONTENT_MAP_WIDTH_MAX = 1024 /* of all together; beyond there is no map */
+    CONTENT_WIDTH_MAX = 512,     /* of one modality, after folding */
+    CONTENT_MAP_WIDTH_MAX = 1024 /* of all modalities together; beyond it no map is made */
 };
 
-/* content_width is how wide a modality's features of `width` numbers are kept for `items`: so that
- * the table stays within some memory. content_fold writes a row of them, at length 1, by a count
- * sketch, which keeps inner products on average; false for all zeros. */
+/* content_width returns the width to which a modality's features of `width` numbers are folded for
+ * `items` items, so that the table fits into memory. content_fold writes one row of length 1. It
+ * folds by a count sketch, which keeps inner products on average. It returns false if all numbers
+ * are zero. */
 size_t content_width(size_t width, size_t items);
 int content_fold(const float *features, size_t width, float *out, size_t out_width);
 
 typedef struct content_map {
-    size_t width; /* the sum of the modalities' widths */
+    size_t width; /* sum of the modalities' widths */
     float *w;     /* (width, width) */
 } content_map;
 
-/* What a map is fitted to. */
+/* The data that a map is fitted to. */
 typedef struct content_map_input {
     const float
         *x; /* (items, width) the modalities' rows side by side; zeros where one is missing */
@@ -53,12 +55,13 @@ typedef struct content_map_input {
     size_t pair_count;
     size_t modality_count;
     size_t widths[MODALITIES_MAX];
-    float weight[MODALITIES_MAX]; /* of each modality's squared cosine in a link */
-    float share;                  /* above 0: of the map in a link, beside 1 of the cosines */
+    float weight[MODALITIES_MAX]; /* weight of each modality's squared cosine in a link */
+    /* > 0: strength of the map in a link, where that of the cosines is 1 */
+    float share;
 } content_map_input;
 
-/* content_map_fit makes the map; *out stays NULL where the features say nothing. Takes time for
- * (users + 2 items) width^2 operations. */
+/* content_map_fit makes the map. *out stays NULL if the features say nothing. It takes about (users
+ * + 2 items) width^2 operations. */
 err_code content_map_fit(content_map **out, const content_map_input *in, err *e) ERR_CHECKED;
 void content_map_free(content_map *m); /* accepts NULL */
 

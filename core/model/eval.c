@@ -6,11 +6,11 @@
 
 #include "core/common/mem.h"
 
-/* What one evaluation works with. */
+/* The state of one evaluation. */
 typedef struct evaluation {
     const dataset *d;
     const eval_options *o;
-    const pair *held; /* the split to be found */
+    const pair *held; /* the split whose items are to be found */
     size_t held_count;
     size_t *held_start, *train_start, *valid_start; /* (users + 1) */
     double gain[EVAL_K_MAX + 1];                    /* gain[n] = sum of the first n discounts */
@@ -82,7 +82,7 @@ static void evaluation_fini(evaluation *v)
     mem_free(v->mask);
 }
 
-/* For test, validation items are masked too, but not under mmrec. */
+/* On test, validation items are masked too, except under the protocol mmrec. */
 static bool masks_valid(const evaluation *v)
 {
     return v->o->on == EVAL_TEST && v->o->protocol == PROTOCOL_STAIR;
@@ -94,7 +94,7 @@ static size_t mask_count(const evaluation *v, size_t user)
     return masks_valid(v) ? count + v->valid_start[user + 1] - v->valid_start[user] : count;
 }
 
-/* Merges the user's masked items, ascending, into `to`. */
+/* write_mask writes the user's masked items to `to`, ascending. */
 static void write_mask(const evaluation *v, size_t user, uint32_t *to)
 {
     size_t i = v->train_start[user], i_end = v->train_start[user + 1];

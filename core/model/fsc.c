@@ -25,7 +25,7 @@ const float *fsc_forward(const fsc *op, const float *embeddings, float *h, float
     const float *in = embeddings;
     const float *before = embeddings;
     for (uint32_t l = 1; l <= op->layers; l++) {
-        /* Alternate so that the last layer lands in h. */
+        /* The buffers alternate so that the last layer is written to h. */
         float *out = (op->layers - l) % 2 == 0 ? h : scratch;
         fsc_pass p = {.a = op->a, .dim = op->dim, .f = op->f, .out = out, .threads = op->threads};
         p.base.x = embeddings;

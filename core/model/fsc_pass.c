@@ -3,7 +3,7 @@
 
 #include "core/common/kernel.h"
 
-/* The end of every form: out = scale * (base + f * acc) for columns j .. of one row. */
+/* finish ends every form: out = scale * (base + f * acc), for the columns of one row from j on. */
 KERNEL_INLINE void finish(const fsc_pass *p, const float *base, const kernel_vec *acc, float *out,
                           size_t j, size_t vectors, size_t n)
 {
@@ -54,8 +54,9 @@ static void listed_rows(const fsc_pass *p, const uint32_t *list, size_t first, s
     }
 }
 
-/* Only neighbours that are there count: they are picked out first, without a branch that would be
- * mispredicted, and then gathered from the compact table, which fits the cache. */
+/* Most neighbours are absent from a compact table. The present ones are selected first, without a
+ * branch that would be mispredicted, and then gathered from the compact table, which fits into the
+ * cache. */
 enum { PICK = 256 };
 
 typedef struct picked {

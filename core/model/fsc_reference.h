@@ -4,10 +4,10 @@
  *
  *     out_j = scale_j sum_{l=0..L} x_j^l (A^l in)_j
  *
- * FSC has x = f and A the interactions, BSC x = b and A the item graph. fsc.c, step.c and bsc.c
- * evaluate it in Horner's form, over blocks of columns, and only in the rows that are needed;
- * tests/unit/test_reference.c and test_step.c compare them with this. Only tests call it.
- * Thread-safe.
+ * For FSC, x = f and A is the interactions; for BSC, x = b and A is the item graph. fsc.c, step.c
+ * and bsc.c evaluate it in Horner's form, over blocks of columns, and only in the rows that are
+ * needed. tests/unit/test_reference.c and test_step.c compare them with this file. Only tests call
+ * it. Thread-safe.
  */
 #ifndef CORE_FSC_REFERENCE_H
 #define CORE_FSC_REFERENCE_H
@@ -20,13 +20,14 @@
 
 typedef struct fsc_reference {
     const csr *a;       /* (rows, rows) */
-    const float *x;     /* (dim) the strength of a layer, for each dimension */
+    const float *x;     /* (dim) strength of a layer in each dimension */
     const float *scale; /* (dim) */
     size_t dim;
     uint32_t layers;
 } fsc_reference;
 
-/* fsc_reference_run writes out (rows, dim) from in (rows, dim), which do not overlap. ERR_NOMEM. */
+/* fsc_reference_run writes out (rows, dim) from in (rows, dim), which may not overlap.
+ * ERR_NOMEM. */
 err_code fsc_reference_run(const fsc_reference *op, const double *in, double *out,
                            err *e) ERR_CHECKED;
 

@@ -13,7 +13,7 @@ static void fill(csr *a, const interaction_list *list, const double *degree, siz
         float value = (float)((double)p->weight / sqrt(degree[p->user] * degree[item_row]));
         a->col[k] = (uint32_t)item_row;
         a->value[k] = value;
-        /* Pairs come by user, so every item's users ascend too. */
+        /* Pairs are sorted by user, so the users of every item ascend too. */
         size_t at = next[p->item]++;
         a->col[at] = p->user;
         a->value[at] = value;

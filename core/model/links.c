@@ -11,7 +11,7 @@
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 
-/* Below this share of its full pull an item of a history is left out. */
+/* An item of a history is left out if its pull falls below this share of its full pull. */
 #define PULL_MIN (1.0F / 1024)
 
 enum { SORT_FEW = 24 };
@@ -223,7 +223,8 @@ static void swap_owned(links_owned *a, links_owned *b)
     *b = kept;
 }
 
-/* select_latest brings the `wanted` < count latest to the front, in any order (Hoare's find). */
+/* select_latest moves the `wanted` < count latest items to the front, in any order (Hoare's
+ * find). */
 static void select_latest(links_owned *owned, size_t count, size_t wanted)
 {
     size_t low = 0, high = count - 1;
@@ -250,7 +251,7 @@ static void select_latest(links_owned *owned, size_t count, size_t wanted)
     }
 }
 
-/* sort_latest sorts a few by insertion, which is what most histories are. */
+/* sort_latest sorts short histories, which most are, by insertion. */
 static void sort_latest(links_owned *owned, size_t count)
 {
     if (count > SORT_FEW) {
@@ -316,7 +317,7 @@ err_code links_covariance(const float *h, size_t rows, size_t dim, float *covari
     return ERR_OK;
 }
 
-/* row_dot sums in eight lanes whose order no machine changes. */
+/* row_dot sums in eight lanes, in an order that is the same on every machine. */
 KERNEL_CLONES
 static float row_dot(const float *row, const float *h, size_t dim)
 {

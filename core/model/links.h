@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * links: which items go with which, as the sparse half of the score.
+ * links: weighted links from item to item, the sparse part of the score.
  *
  *     s(u, i) = <h_u, h_i> + sum over sources x of  b_x sigma_h(u) / sigma_x(u) * S_x(u, i)
  *     S_x(u, i) = sum over the items j of u's history of  weight_j r_x^step(j) L_x(j, i)
  *
- * 64 smoothed directions cannot hold sharp pairs; a list of neighbours can. There are two sources:
- * what the same users took (collaborative) and what is alike by its features (content). They stay
- * separate, so that each is scaled by its own spread and an answer can be explained. sigma_h is the
- * spread of the inner product over the items, sigma_x that of the source's sum over the items.
- * step(j) counts how many different later times the history has. Links are not negative.
+ * 64 smoothed dimensions cannot represent sharp pairs of items; a list of links can. There are two
+ * sources: collaborative links come from users who took both items, content links from similar
+ * features. They stay separate, so that each is scaled by its own spread and an answer can be
+ * explained. sigma_h is the spread of the inner product over the items, and sigma_x that of the
+ * source's sum over the items. step(j) counts the distinct times in the history that are later than
+ * that of j. Links are not negative.
  *
- * A table is laid out by the item that a user owns: row j lists the items i that it speaks for, so
- * a query reads one short row for each item of the history. A link takes 6 bytes.
+ * Row j of a table lists the links from item j, which a user has, to other items. A query so reads
+ * one short row for each item of the history. A link takes 6 bytes.
  *
  * Training and serving call the same functions in the same order, so their scores are equal bit for
  * bit. `item_links` is immutable once made. A links_sum belongs to one thread at a time.
@@ -32,30 +33,32 @@ typedef enum links_source {
     LINKS_SOURCES,
 } links_source;
 
-/* What the collaborative links are made of. */
+/* How collaborative links are computed. */
 typedef enum links_kind {
-    LINKS_COSINE = 0, /* users in common, shrunk */
-    LINKS_DIRECTED,   /* how often i came soon after j */
+    LINKS_COSINE = 0, /* users in common, with shrinkage */
+    LINKS_DIRECTED,   /* how often users took i soon after j */
     LINKS_KINDS,
 } links_kind;
 
 enum {
-    LINKS_HISTORY_MAX = 256, /* items of a history that count: the latest */
-    LINKS_ROW_MAX = 1 << 16, /* links of one row */
+    LINKS_HISTORY_MAX = 256, /* the latest items of a history that count */
+    LINKS_ROW_MAX = 1 << 16, /* links in one row */
     LINKS_LEVEL_MAX = 65535, /* a link's weight is unit * level */
 };
 
-/* What validation chose. A source whose beta is 0 adds nothing. */
+/* The parameters that validation chose. A source whose beta is 0 adds nothing. */
 typedef struct links_choice {
     float beta[LINKS_SOURCES];
-    float recency[LINKS_SOURCES]; /* in (0, 1]: what each step back in time leaves; 1: no order */
+    /* in (0, 1]: the factor for each step back in time; 1 ignores the order */
+    float recency[LINKS_SOURCES];
     links_kind kind;
-    float shrinkage;                /* of the collaborative links */
-    float modality[MODALITIES_MAX]; /* weight of each of the model's modalities in content
-                                       item_links */
+    float shrinkage; /* for the collaborative links */
+    /* weight of each of the model's modalities in the content links */
+    float modality[MODALITIES_MAX];
 } links_choice;
 
-/* One source's links. Rows ascend by target; a target is in a row once and never the row itself. */
+/* One source's links. A row ascends by target and has each target once, but never the row
+ * itself. */
 typedef struct links_table {
     uint64_t *start;  /* (items + 1): row j is [start[j], start[j + 1]) */
     float *unit;      /* (items) */
@@ -75,11 +78,11 @@ typedef struct links_entry {
     float weight; /* > 0 and finite */
 } links_entry;
 
-/* links_new gives links without any entry: every row is empty, every beta 0, every recency 1. */
+/* links_new makes links without entries: every row is empty, every beta 0, every recency 1. */
 err_code links_new(item_links **out, size_t items, err *e) ERR_CHECKED;
 void links_free(item_links *l); /* accepts NULL */
 
-/* links_copy duplicates links for at least `items` rows; those that `l` lacks are empty. */
+/* links_copy duplicates links for at least `items` rows. Rows that `l` lacks are empty. */
 err_code links_copy(item_links **out, const item_links *l, size_t items, err *e) ERR_CHECKED;
 
 /* links_table_alloc makes room for `count` links of `items` rows, all zero. links_table_fini frees
@@ -87,63 +90,63 @@ err_code links_copy(item_links **out, const item_links *l, size_t items, err *e)
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e) ERR_CHECKED;
 void links_table_fini(links_table *t);
 
-/* links_table_put packs the links of row `row`, which ascend by target, behind those of the row
- * before. Rows are put in order, each once. */
+/* links_table_put packs the links of row `row`, ascending by target, after those of the previous
+ * row. Put every row once, in order. */
 void links_table_put(links_table *t, size_t row, const links_entry *entries, size_t count);
 
-/* links_choice_check verifies a choice that was read from outside; ERR_CORRUPT. */
+/* links_choice_check verifies a choice that was read from outside. ERR_CORRUPT. */
 err_code links_choice_check(const links_choice *c, err *e) ERR_CHECKED;
 
-/* links_check verifies what was read from outside: starts, order, targets, units, the choice.
- * ERR_CORRUPT. */
+/* links_check verifies links that were read from outside: starts, order, targets, units and the
+ * choice. ERR_CORRUPT. */
 err_code links_check(const item_links *l, err *e) ERR_CHECKED;
 
-/* links_bytes is the memory that the tables take. */
+/* links_bytes returns the size of the tables in memory. */
 size_t links_bytes(const item_links *l);
 
-/* links_weight is L(owned, target) of one source, 0 if there is no such link or no such row. */
+/* links_weight returns L(owned, target) of one source, or 0 if there is no such link or row. */
 float links_weight(const item_links *l, links_source x, uint32_t owned, uint32_t target);
 
 /* --- a user's history --------------------------------------------------------------------- */
 
 typedef struct links_owned {
-    uint32_t item;             /* row; may lie beyond the links' rows: a later item */
-    float weight;              /* of the interaction, > 0 and finite */
-    uint32_t time;             /* a later one is larger; equal times are one step */
-    float pull[LINKS_SOURCES]; /* out: weight * recency^step, 0 where it no longer counts */
+    uint32_t item;             /* item row; a later item may lie beyond the links' rows */
+    float weight;              /* weight of the interaction, > 0 and finite */
+    uint32_t time;             /* larger is later; equal times are one step */
+    float pull[LINKS_SOURCES]; /* output: weight * recency^step, or 0 if it no longer counts */
 } links_owned;
 
-/* links_history sorts a history (each item once), latest first and of one time by row, fills `pull`
- * and returns how many of the items count: at most LINKS_HISTORY_MAX, and none whose pulls are all
- * below 1/1024 of what they would be without recency. */
+/* links_history sorts a history (each item once) by time, latest first, and by row within one time.
+ * It fills `pull` and returns how many items count: at most LINKS_HISTORY_MAX, and none whose pulls
+ * are all below 1/1024 of their values without recency. */
 size_t links_history(const links_choice *c, links_owned *owned, size_t count);
 
 /* --- the sums ----------------------------------------------------------------------------- */
 
-/* Sums over a history, by item. All zero but for the items `touched`. */
+/* Sums over a history, by item. All are zero except those of the `touched` items. */
 typedef struct links_sum {
     size_t room;                  /* items */
     float *part;                  /* (room, LINKS_SOURCES) */
     uint32_t *touched;            /* (room + 1) each once, in the order of their first link */
     size_t count;                 /* touched */
-    float *listed[LINKS_SOURCES]; /* (room) the sums of the touched items; of links_sum_list */
+    float *listed[LINKS_SOURCES]; /* (room) sums of the touched items, filled by links_sum_list */
 } links_sum;
 
-/* links_sum_fit makes room for item rows below `items`; start from {0}. links_sum_clear zeroes what
- * was touched. */
+/* links_sum_fit makes room for item rows below `items`; start from {0}. links_sum_clear zeroes the
+ * touched sums. */
 err_code links_sum_fit(links_sum *s, size_t items, err *e) ERR_CHECKED;
 void links_sum_fini(links_sum *s);
 void links_sum_clear(links_sum *s);
 
-/* links_sum_add adds the links of a history as links_history left it, source by source and in its
- * order. Owned items beyond the links' rows add nothing. The sum must have room for l->items. */
+/* links_sum_add adds the links of a history that links_history has sorted, source by source and in
+ * that order. Items beyond the links' rows add nothing. The sum must have room for l->items. */
 void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count);
 
-/* links_sum_put adds one link, for what a service knows besides the tables. `value` > 0. */
+/* links_sum_put adds one link that a service knows in addition to the tables. `value` > 0. */
 static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, float value)
 {
     float *part = s->part + (size_t)item * LINKS_SOURCES;
-    /* Without a branch, which nobody could predict. */
+    /* No branch, because it could not be predicted. */
     s->touched[s->count] = item;
     s->count += part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] <= 0;
     /* Never so small that an item looks untouched. */
@@ -153,13 +156,13 @@ static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, fl
 /* links_sum_list copies the sums of the touched items, in their order, to s->listed. */
 void links_sum_list(links_sum *s);
 
-/* links_factors lists the sums and fills factor = beta * spread_h / the sum's own spread over
- * `items` items, 0 for a source that is not used or adds nothing. spread_h: links_spread of the
+/* links_factors calls links_sum_list and fills factor = beta * spread_h / the sum's own spread over
+ * `items` items, or 0 for a source that is unused or adds nothing. spread_h is links_spread of the
  * user's row of H. */
 void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
                    float spread_h);
 
-/* links_score is the whole score of an item with inner product `dense` and sums `part`. */
+/* links_score returns the whole score of an item with inner product `dense` and sums `part`. */
 static inline float links_score(float dense, const float part[LINKS_SOURCES],
                                 const float factor[LINKS_SOURCES])
 {
@@ -169,12 +172,12 @@ static inline float links_score(float dense, const float part[LINKS_SOURCES],
 
 /* --- the spread of the inner product ------------------------------------------------------ */
 
-/* links_covariance writes the covariance (dim, dim) of the rows of h (rows, dim). The same for any
- * number of threads. */
+/* links_covariance writes the covariance (dim, dim) of the rows of h (rows, dim). The result is the
+ * same for any number of threads. */
 err_code links_covariance(const float *h, size_t rows, size_t dim, float *covariance,
                           err *e) ERR_CHECKED;
 
-/* links_spread is sqrt(h' covariance h): the standard deviation of <h, h_i> over the items. */
+/* links_spread returns sqrt(h' covariance h): the standard deviation of <h, h_i> over the items. */
 float links_spread(const float *covariance, const float *h, size_t dim);
 
 #endif

@@ -10,27 +10,27 @@
 #include "core/common/types.h"
 #include "core/search/topk.h"
 
-/* One item of a user's history in order of time. */
+/* One item of a user's history, in order of time. */
 typedef struct visit {
     uint32_t item;
-    uint32_t step; /* how many earlier times the user has */
+    uint32_t step; /* how many earlier distinct times the user has */
     float weight;
     uint32_t time;
 } visit;
 
-/* Everything that rows are built from, read-only while they are. */
+/* The data that rows are built from. It is read-only meanwhile. */
 typedef struct source {
     const links_choice *choice;
     size_t users, items;
-    visit *visits;        /* by user, earliest first; of one time by item */
+    visit *visits;        /* by user, earliest first; by item within one time */
     size_t *user_start;   /* (users + 1) */
     size_t *item_start;   /* (items + 1) into `places` */
-    uint32_t *place_user; /* by item: whose visit */
-    uint32_t *place;      /* by item: which of the user's visits */
+    uint32_t *place_user; /* by item: the user of the visit */
+    uint32_t *place;      /* by item: the index among the user's visits */
     float *norm;          /* (items) root of the sum of squared weights */
 } source;
 
-/* One thread's memory. */
+/* The memory of one thread. */
 typedef struct builder {
     float *sum;        /* (items) zero between rows */
     uint32_t *touched; /* (items) */
@@ -129,7 +129,8 @@ static inline size_t add(builder *b, size_t touched, uint32_t item, float value)
     return touched;
 }
 
-/* What two visits of one user say for a link from the first item to the second. */
+/* directed_value returns what two visits of one user add to the link from the first item to the
+ * second. */
 static float directed_value(const visit *from, const visit *to)
 {
     float value = from->weight * to->weight;
@@ -140,8 +141,8 @@ static float directed_value(const visit *from, const visit *to)
                                  : 0.5F * value / (float)(from->step - to->step);
 }
 
-/* A row's sums, for one user who has the item at place `at` of `count` visits; they return how many
- * items are touched. */
+/* sum_cosine and sum_directed add to the sums of a row what one user contributes, who has the item
+ * at place `at` of `count` visits. They return how many items are touched. */
 static size_t sum_cosine(builder *b, size_t touched, const visit *v, size_t at, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
@@ -169,7 +170,7 @@ static int by_row(const void *x, const void *y)
     return (a->row > b->row) - (a->row < b->row);
 }
 
-/* row writes the strongest links of an item, ascending by target, and returns how many. */
+/* row writes the strongest links of an item, ascending by target, and returns their number. */
 static size_t row(const source *s, builder *b, size_t item, links_entry *out)
 {
     size_t touched = 0;
@@ -213,11 +214,11 @@ static void builder_fini(builder *b)
     mem_free(b->hits);
 }
 
-/* Rows are built and packed so many at a time, which bounds what lies unpacked. */
+/* Rows are built and packed RUN at a time, which bounds the unpacked links. */
 enum { RUN = 1 << 15 };
 
-/* build fills entries (RUN, LINKS_KEPT_COLLABORATIVE) and counts (RUN) for the rows [first, last);
- * false if memory is out. */
+/* build fills entries (RUN, LINKS_KEPT_COLLABORATIVE) and counts (RUN) for the rows [first, last).
+ * It returns false if memory runs out. */
 static bool build(const source *s, size_t first, size_t last, links_entry *entries,
                   uint32_t *counts, int threads)
 {
@@ -336,7 +337,7 @@ static int by_target(const void *x, const void *y)
                                   : (a->weight < b->weight) - (a->weight > b->weight);
 }
 
-/* merge writes the links of an item from all modalities, ascending, and returns how many. */
+/* merge writes the links of an item from all modalities, ascending, and returns their number. */
 static size_t merge(const links_near *near, size_t count, size_t item, links_entry *out)
 {
     size_t found = 0, kept = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * links_sum: the sums of a history's links, by item.
+ * links_sum: sums the links of a history, by item.
  *
- * They lie in one dense table, which every link of the history changes at a random place. What
- * comes after reads the items that were touched: their sums are copied side by side once
- * (links_sum_list), so that the rest is loops over plain arrays.
+ * The sums are one dense table, which the links of a history update at random places. Later steps
+ * read only the touched items: links_sum_list copies their sums side by side once, so that the
+ * other loops run over plain arrays.
  *
- * The compiler may not reorder or fuse what is added here, because its choice would differ from one
- * copy of a loop to the next.
+ * The compiler must not reorder or fuse these additions, because it could choose differently for
+ * each copy of a loop.
  */
 #include "core/common/in_order.h"
 
@@ -19,12 +19,12 @@
 #include "core/common/mem.h"
 #include "core/model/links.h"
 
-enum { ROWS_AHEAD = 2 /* rows of links asked for before they are added */ };
+enum { ROWS_AHEAD = 2 /* rows of links to prefetch before they are added */ };
 
-/* An item's sums, loaded and stored as one. */
+/* The two sums of an item, loaded and stored as one. */
 typedef float both __attribute__((vector_size(8), may_alias));
 
-/* Below this a link's weight is raised, so that an item with links never looks untouched. */
+/* A smaller weight is raised to this, so that an item with links never looks untouched. */
 #define UNIT_MIN 1e-30F
 
 err_code links_sum_fit(links_sum *s, size_t items, err *e)
@@ -67,7 +67,7 @@ void links_sum_clear(links_sum *s)
     s->count = 0;
 }
 
-/* One row of links that a history adds, `unit` strong. */
+/* One row of links that a history adds, each with the factor `unit`. */
 typedef struct links_row {
     const uint32_t *target; /* (count) */
     const uint16_t *level;  /* (count) */
@@ -75,8 +75,8 @@ typedef struct links_row {
     float unit;
 } links_row;
 
-/* plan_rows lists the rows of one source that a history adds. The starts are read before any link,
- * because each is a wait for memory and these waits overlap. */
+/* plan_rows lists the rows of one source that a history adds. It reads all starts before any link,
+ * because each read waits for memory and these waits overlap. */
 static size_t plan_rows(const item_links *l, links_source x, const links_owned *owned, size_t count,
                         links_row *rows)
 {
@@ -95,7 +95,7 @@ static size_t plan_rows(const item_links *l, links_source x, const links_owned *
     return planned;
 }
 
-/* prefetch_row asks for a row's lines of the cache. */
+/* prefetch_row prefetches the cache lines of a row. */
 static void prefetch_row(const links_row *row)
 {
     enum { LINE = 64 };
@@ -108,8 +108,8 @@ static void prefetch_row(const links_row *row)
     }
 }
 
-/* add_row adds without a branch, which nobody could predict: an item is entered as touched each
- * time, and the place moves on only if it was not. */
+/* add_row has no branch in its loop, because it could not be predicted: each link writes its item
+ * to the list of touched items, and the list grows only if the item was untouched. */
 static void add_row(links_sum *s, links_source x, const links_row *row)
 {
     both *part = (both *)s->part, unit = {0, 0};
@@ -129,7 +129,7 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
 {
     assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
     links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
-    links_sum own = *s; /* a copy stays in registers */
+    links_sum own = *s; /* the copy stays in registers */
     size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows); /* the first such row */
     size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
     for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
@@ -155,7 +155,7 @@ void links_sum_list(links_sum *s)
     }
 }
 
-/* add_moments adds up numbers and their squares in eight lanes, which then are added in order. */
+/* add_moments adds up numbers and their squares in eight lanes, and then the lanes in order. */
 KERNEL_CLONES
 static void add_moments(const float *x, size_t count, double *sum, double *squares)
 {

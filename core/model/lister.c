@@ -11,21 +11,21 @@
 #include "core/common/mem.h"
 #include "core/search/topk.h"
 
-/* So many more than k are kept by quick scores, for the final ones to choose from. */
+/* With approximate scores, SPARE more items than k are kept for the final scores to choose from. */
 enum { SPARE = 44, CHUNK = 64 };
 
-/* One thread's memory. */
+/* The memory of one thread. */
 typedef struct worker {
-    size_t room;    /* of a user's hits */
+    size_t room;    /* hits kept for a user */
     float *scores;  /* (LISTER_USERS, LISTER_ITEMS) */
     topk_hit *hits; /* (LISTER_USERS, room) */
     topk best[LISTER_USERS];
-    size_t masked[LISTER_USERS]; /* how far into the mask the items have come */
-    uint32_t *rows;              /* (rows_room) to refine */
+    size_t masked[LISTER_USERS]; /* how far each user's mask has been read */
+    uint32_t *rows;              /* (rows_room) rows to refine */
     float *exact;                /* (rows_room) */
     size_t rows_room;
-    uint64_t *taken; /* bitmap over item rows: masked, or in the list; 0 between users */
-    void *own;       /* the scorer's worker, or NULL */
+    uint64_t *taken; /* bitmap over item rows: masked or already listed; all 0 between users */
+    void *own;       /* the scorer's own worker, or NULL */
 } worker;
 
 err_code lister_init(lister *l, const dataset *d, int threads, err *e)
@@ -124,7 +124,7 @@ static void score_users(const lister *l, worker *w, lister_block *b)
     }
 }
 
-/* rank puts the rows of w->rows in order by their final scores. */
+/* rank sorts the rows of w->rows by their final scores. */
 static size_t rank(const lister *l, worker *w, const lister_block *b, size_t u, size_t count)
 {
     topk *best = &w->best[u];
@@ -151,7 +151,7 @@ static bool all_rows(worker *w, size_t items)
     return w->rows != NULL && w->exact != NULL;
 }
 
-/* rank_all gives every candidate its final score. */
+/* rank_all computes the final score of every candidate. */
 static bool rank_all(const lister *l, worker *w, const lister_block *b, size_t u, size_t *count)
 {
     const eval_ask *ask = &b->asks[u];
@@ -170,8 +170,8 @@ static bool rank_all(const lister *l, worker *w, const lister_block *b, size_t u
     return true;
 }
 
-/* finish leaves the user's scored hits in their final order: all that are among the best k by final
- * scores are at most two slacks below the k-th by quick ones. */
+/* finish sorts the user's hits by final scores. An item among the best k by final scores is at most
+ * two slacks below the k-th by approximate scores. */
 static bool finish(const lister *l, worker *w, const lister_block *b, size_t u, size_t k,
                    size_t *count)
 {
@@ -207,7 +207,7 @@ static void set_taken(worker *w, const eval_ask *ask, const uint32_t *rows, size
     }
 }
 
-/* fill appends popular items to the list until it has k. */
+/* fill appends popular items until the list has k. */
 static size_t fill(const lister *l, worker *w, const eval_ask *ask, uint32_t *rows, size_t count,
                    size_t k)
 {
@@ -226,7 +226,7 @@ static size_t fill(const lister *l, worker *w, const eval_ask *ask, uint32_t *ro
     return count;
 }
 
-/* list_users writes the lists of a few users; false if memory is out. */
+/* list_users writes the lists of a few users. It returns false if memory runs out. */
 static bool list_users(const lister *l, worker *w, lister_block *b, size_t k, uint32_t *rows,
                        size_t *found)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stepwise: the strengths that change along the embedding's dimensions.
+ * stepwise: the strengths, which change along the dimensions of the embedding.
  *
- * b_j = 0.1 + 0.9 (j/d)^gamma grows with j and smooths updates (BSC); f_j = 1 - b_j shrinks and
- * weighs the layers (FSC): early dimensions become collaborative, late ones stay multimodal.
+ * b_j = 0.1 + 0.9 (j/d)^gamma grows with j and smooths updates (BSC). f_j = 1 - b_j shrinks with j
+ * and weighs the layers (FSC). Early dimensions so become collaborative, while late ones stay
+ * multimodal.
  */
 #ifndef CORE_STEPWISE_H
 #define CORE_STEPWISE_H

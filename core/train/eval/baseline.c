@@ -14,17 +14,18 @@
 struct baseline {
     lister l;
     const dataset *d;
-    const pair *asked;  /* what lists start from: d->train, or of baseline_ask */
+    const pair *asked;  /* the pairs that lists start from: d->train, or those of baseline_ask */
     size_t *user_start; /* (users + 1) into asked */
-    /* itemknn: the neighbours of item i are [i BASELINE_NEIGHBOURS, ...), found[i] of them. */
+    /* itemknn: the neighbours of item i begin at [i BASELINE_NEIGHBOURS], and there are
+     * found[i]. */
     uint32_t *found;     /* (items) */
     topk_hit *neighbour; /* (items, BASELINE_NEIGHBOURS) */
     size_t *item_start;  /* (items + 1) into item_user */
     uint32_t *item_user; /* (train_count) */
-    /* The linked ones. */
+    /* For baselines with links. */
     item_links *links;
     links_sum *sums;     /* (threads) */
-    links_owned **owned; /* (threads) of the longest history */
+    links_owned **owned; /* (threads) room for the longest history */
 };
 
 static err_code new_empty(baseline **out, const dataset *d, int threads, err *e)
@@ -53,7 +54,7 @@ static err_code new_empty(baseline **out, const dataset *d, int threads, err *e)
 
 err_code baseline_popular_new(baseline **out, const dataset *d, err *e)
 {
-    return new_empty(out, d, 1, e); /* without scores a list is the popular one */
+    return new_empty(out, d, 1, e); /* no item is scored, so every list is the popular one */
 }
 
 void baseline_free(baseline *b)
@@ -97,8 +98,8 @@ float baseline_similarity(const baseline *b, uint32_t i, uint32_t j)
     return 0;
 }
 
-/* The neighbours of one item from the counts of users in common; `common` (items) is all 0 before
- * and after, `touched` (items) is scratch. */
+/* neighbours_of finds the neighbours of one item by the number of users in common. `common` (items)
+ * is all 0 before and after; `touched` (items) is scratch. */
 static void neighbours_of(baseline *b, uint32_t item, uint32_t *common, uint32_t *touched)
 {
     const uint32_t *users = b->l.among->users;
@@ -149,7 +150,7 @@ static bool find_neighbours(baseline *b)
     return !failed;
 }
 
-/* Items outside every neighbourhood are unscored. */
+/* Items that are in no neighbourhood are unscored. */
 static void itemknn_score(const void *ctx, const lister_block *block)
 {
     const baseline *b = ctx;
@@ -217,7 +218,7 @@ err_code baseline_itemknn_new(baseline **out, const dataset *d, int threads, err
 
 enum { CONTENT_NEIGHBOURS = 50 };
 
-/* sum_of fills the thread's sums of a user's links and the factors that bring both sources to one
+/* sum_of fills the thread's sum of a user's links, and the factors that bring both sources to one
  * spread. */
 static links_sum *sum_of(const baseline *b, uint32_t user, float factor[LINKS_SOURCES])
 {

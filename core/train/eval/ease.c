@@ -15,7 +15,7 @@
 struct ease {
     lister l;
     size_t *start;  /* (users + 1) into d->train */
-    uint32_t *slot; /* (items) place among the items with an interaction, or NOT_THERE */
+    uint32_t *slot; /* (items) index among the items with an interaction, or NOT_THERE */
     size_t active;
     float *b; /* (active, active) */
 };
@@ -43,7 +43,7 @@ size_t ease_bytes(const dataset *d)
     return active * active * sizeof(float);
 }
 
-/* sum_gram fills the upper triangle of X'X + lambda I; slots ascend with the items, as pairs do. */
+/* sum_gram fills the upper triangle of X'X + lambda I. Like pairs, slots ascend with the items. */
 static void sum_gram(ease *x, const dataset *d)
 {
     size_t n = x->active;
@@ -69,7 +69,7 @@ static void weights(ease *x)
             x->b[i * n + j] = x->b[j * n + i];
         }
     }
-    for (size_t i = 0; i < n; i++) { /* B_ij = -P_ij / P_jj: the diagonal is read until the end */
+    for (size_t i = 0; i < n; i++) { /* B_ij = -P_ij / P_jj; the diagonal is still needed here */
         for (size_t j = 0; j < n; j++) {
             if (j != i) {
                 x->b[i * n + j] /= -x->b[j * n + j];
@@ -106,7 +106,8 @@ static err_code solve(ease *x, const dataset *d, int threads, err *e)
     lapack_int n = (lapack_int)x->active;
     sum_gram(x, d);
     blas_threads(threads);
-    /* An upper triangle by rows is a lower one by columns; by rows LAPACKE would make a copy. */
+    /* The upper triangle of a matrix by rows is the lower one by columns. By rows, LAPACKE would
+     * make a copy. */
     bool solved = LAPACKE_spotrf(LAPACK_COL_MAJOR, 'L', n, x->b, n) == 0 &&
                   LAPACKE_spotri(LAPACK_COL_MAJOR, 'L', n, x->b, n) == 0;
     blas_threads(1);

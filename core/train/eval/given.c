@@ -14,8 +14,8 @@ static int earliest_first(const void *a, const void *b)
                               : (x->item > y->item) - (x->item < y->item);
 }
 
-/* add_user splits a user's held-out pairs, `held` (count), into given ones and the rest. Pairs of
- * one time are in the order of `held`, validation first. */
+/* add_user splits a user's held-out pairs, `held` (count), into the given ones and the rest. Pairs
+ * of the same time keep the order of `held`, validation first. */
 static void add_user(dataset *x, pair *held, size_t count, size_t given)
 {
     if (count <= given) {
@@ -35,7 +35,7 @@ static void add_user(dataset *x, pair *held, size_t count, size_t given)
     x->test_count += pairs_sort(x->test + x->test_count, count - given);
 }
 
-/* take copies the pairs of `user` at *next to `to` and moves *next behind them. */
+/* take copies the pairs of `user` at *next to `to` and moves *next past them. */
 static size_t take(pair *to, const pair *pairs, size_t count, size_t *next, uint32_t user)
 {
     size_t taken = 0;

@@ -22,7 +22,8 @@ static run take_run(const pair *pairs, size_t count, size_t *next, uint32_t user
     return r;
 }
 
-/* The earliest of the held-out ones, of one time the first row; NULL without any. */
+/* earliest returns the earliest of the held-out pairs, at equal times the lowest row, or NULL if
+ * there are none. */
 static const pair *earliest(run held)
 {
     const pair *found = NULL;
@@ -37,7 +38,7 @@ static bool is_before(const pair *p, bool lower_split, const pair *target)
     return p->time < target->time || (p->time == target->time && lower_split);
 }
 
-/* add_user sorts a user's pairs of the three splits into history, mask and target. */
+/* add_user divides a user's pairs of the three splits into history, mask and target. */
 static void add_user(dataset *x, const run splits[3], int held)
 {
     const pair *target = earliest(splits[held]);
@@ -53,7 +54,7 @@ static void add_user(dataset *x, const run splits[3], int held)
             }
         }
     }
-    /* Pairs of one user, of several splits: by item again. */
+    /* The pairs of one user come from several splits, so they are sorted by item again. */
     x->train_count = first + pairs_sort(x->train + first, x->train_count - first);
     if (target != NULL) {
         x->test[x->test_count++] = *target;

@@ -18,9 +18,9 @@
 #include "core/model/dataset.h"
 #include "core/model/eval.h"
 
-/* next_item_new gives data to be judged on EVAL_TEST under PROTOCOL_STAIR: `test` holds the item to
- * be found of each user with one in the split `on`, `train` the histories, `valid` what is masked.
- * It borrows d's features, so `d` must outlive it. */
+/* next_item_new makes data to be judged on EVAL_TEST under PROTOCOL_STAIR. `test` holds the item to
+ * be found of each user who has one in the split `on`, `train` the histories, and `valid` the
+ * masked items. It borrows d's features, so `d` must outlive it. */
 err_code next_item_new(dataset **out, const dataset *d, eval_on on, err *e) ERR_CHECKED;
 
 #endif

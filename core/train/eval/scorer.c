@@ -15,18 +15,18 @@
 #include "core/model/user_rows.h"
 #include "core/search/scan.h"
 
-/* One item that links speak for. */
+/* An item that links lead to. */
 typedef struct linked {
     uint32_t row;
     float part[LINKS_SOURCES];
 } linked;
 
-/* What a thread keeps of the users of a block. */
+/* What a thread keeps about the users of a block. */
 typedef struct links_worker {
     links_sum sum;
     links_owned *owned;
     size_t owned_room;
-    linked *all; /* the users' items, one user after the other, ascending by row */
+    linked *all; /* the users' linked items, user by user, ascending by row */
     size_t all_room;
     size_t start[LISTER_USERS + 1];
     float factor[LISTER_USERS][LINKS_SOURCES];
@@ -78,7 +78,7 @@ static bool keep_sums(links_worker *w, size_t u)
     return true;
 }
 
-/* begin sums up what the histories of these users speak for. */
+/* begin sums the links of these users' histories. */
 static bool begin(const void *ctx, void *worker, const eval_ask *asks, size_t count)
 {
     const scorer *s = ctx;
@@ -109,7 +109,7 @@ static bool begin(const void *ctx, void *worker, const eval_ask *asks, size_t co
     return ready;
 }
 
-/* first_at gives the first of user u's linked items whose row is at least `row`. */
+/* first_at returns the first of user u's linked items whose row is at least `row`. */
 static size_t first_at(const links_worker *w, size_t u, size_t row)
 {
     size_t low = w->start[u], high = w->start[u + 1];
@@ -182,7 +182,8 @@ static void refine(const void *ctx, const lister_block *b, size_t u, const liste
     }
 }
 
-/* What the two ways of adding up a product can differ by, and then the sum with the links. */
+/* slack bounds the difference between the two ways of computing a product, and of the sum with the
+ * links. */
 static float slack(const void *ctx, const lister_block *b, size_t u)
 {
     const scorer *s = ctx;
@@ -233,7 +234,7 @@ err_code scorer_init(scorer *s, const dataset *d, int threads, err *e)
     return s->links != NULL ? init_links(s, d, e) : ERR_OK;
 }
 
-/* convolve fills the scorer's own tables over the graph of d's training pairs. */
+/* convolve fills the scorer's own tables, over the graph of d's training pairs. */
 static err_code convolve(scorer *s, const model *m, const dataset *d, int threads, err *e)
 {
     float *g = mem_table(m->items * m->dim, sizeof *g);

@@ -24,28 +24,29 @@ typedef struct scorer {
     const float *user_h;            /* (users, dim) */
     const float *item_h;            /* (items, dim) */
     size_t dim;                     /* <= TRAIN_DIM_MAX */
-    float longest;                  /* of the items' rows */
-    uint64_t *placed;               /* bitmap over item rows: not all zero */
-    const item_links *links;        /* of the graph of d->train; NULL: the products alone */
+    float longest;                  /* length of the longest item row */
+    uint64_t *placed;               /* bitmap over item rows: rows that are not all zero */
+    const item_links *links;        /* over the graph of d->train; NULL: inner products alone */
     float *covariance;              /* (dim, dim) of item_h; only with links */
     size_t *history;                /* (users + 1) into d->train; only with links */
     float *own_user_h, *own_item_h; /* or NULL */
     item_links *own_links;          /* or NULL */
 } scorer;
 
-/* scorer_init completes a scorer whose user_h, item_h, dim and perhaps links are set; these and the
- * dataset are borrowed. Sets OpenBLAS to one thread. scorer_fini is due whatever the outcome. */
+/* scorer_init completes a scorer whose user_h, item_h, dim and optional links are set. These and
+ * the dataset are borrowed. It sets OpenBLAS to one thread. Call scorer_fini whatever the
+ * outcome. */
 err_code scorer_init(scorer *s, const dataset *d, int threads, err *e) ERR_CHECKED;
 
-/* scorer_init_model judges a model over the training pairs of `d`: it computes H of users and items
- * from the model's E, builds its collaborative links anew, and never looks at the model's own H and
- * links, which may count more. */
+/* scorer_init_model prepares to judge a model over the training pairs of `d`. It computes H of
+ * users and items from the model's E, and builds collaborative links anew. It never uses the
+ * model's own H and links, which may include other splits. */
 err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads,
                            err *e) ERR_CHECKED;
 
 void scorer_fini(scorer *s);
 
-/* scorer_lister borrows `s`, which must not move meanwhile. */
+/* scorer_lister borrows `s`, which must not move while the lister is used. */
 eval_lister scorer_lister(scorer *s);
 
 #endif

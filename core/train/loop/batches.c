@@ -42,8 +42,8 @@ void batches_begin(batches *b, uint64_t seed, uint64_t epoch)
     b->done = 0;
 }
 
-/* The pairs order[first ..]. What drawing their negatives will read lies anywhere in memory, and a
- * draw would wait for it, so it is asked for here. */
+/* fetch_pairs prefetches what the pairs order[first ..] will read to draw their negatives. It lies
+ * at random places in memory, and each draw would wait for it. */
 static void fetch_pairs(batches *b, size_t first, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
@@ -57,7 +57,7 @@ static void fetch_pairs(batches *b, size_t first, size_t count)
     }
 }
 
-/* A negative for each pair; returns how many triples there are. */
+/* draw_negatives draws a negative for each pair and returns the number of triples. */
 static size_t draw_negatives(batches *b, size_t count)
 {
     size_t drawn = 0;
@@ -65,7 +65,7 @@ static size_t draw_negatives(batches *b, size_t count)
         uint32_t user = b->users[k], positive = b->positives[k];
         uint32_t negative = bpr_negative(&b->random, b->a, b->d->users, user, b->d->gone);
         if (negative == ROW_NONE) {
-            continue; /* a user who has everything teaches nothing */
+            continue; /* a user who has every item has no negative */
         }
         b->users[drawn] = user;
         b->positives[drawn] = positive;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way of serving, and links by a choice that is known; the grid is choose_grid.c's. */
+/* choose sets the way of serving, and links with known parameters. choose_grid.c searches for the
+ * parameters. */
 #include "core/train/loop/choose.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ static double chosen_by(const model *m, const eval_metrics *x)
     return eval_metric(x, m->options.select_metric, m->options.select_at);
 }
 
-/* validate judges the model as it is now. */
+/* validate measures the model in its present state. */
 static err_code validate(eval_metrics *out, const model *m, const dataset *d, err *e)
 {
     scorer s;
@@ -29,7 +30,8 @@ static err_code validate(eval_metrics *out, const model *m, const dataset *d, er
     return code;
 }
 
-/* Another way of serving that is the same arithmetic need not be tried. */
+/* differs tells whether a way of serving computes something else than the trained one. If not, it
+ * need not be tried. */
 static bool differs(const model *m, model_serving way)
 {
     bool plain = m->options.without_fsc;
@@ -62,7 +64,7 @@ err_code choose_serving(model *m, const dataset *d, err *e)
     return code;
 }
 
-/* with_content makes links that have the content ones, if these are used. */
+/* with_content makes links that include the content links if the choice uses them. */
 static err_code with_content(item_links **out, const prepared *p, const links_choice *choice,
                              size_t items, err *e)
 {

@@ -14,7 +14,7 @@
 #include "core/train/eval/scorer.h"
 #include "core/train/loop/choose.h"
 
-/* The collaborative links that compete. With the small shrinkage rare items speak up. */
+/* The kinds of collaborative links that compete. A small shrinkage gives rare items more weight. */
 static const struct {
     links_kind kind;
     float shrinkage;
@@ -32,34 +32,34 @@ enum {
     BETAS = sizeof betas / sizeof betas[0],
     WEIGHTS = BETAS * BETAS,
     COMBINATIONS = KINDS * RECENCIES * WEIGHTS,
-    GROUP = 8, /* users whose results are summed up before others' */
+    GROUP = 8, /* users whose results are summed as one group */
 };
 
 typedef struct grid {
     const model *m;
     const dataset *d;
-    scorer s; /* of the inner products */
+    scorer s; /* makes the inner products */
     float *covariance;
-    size_t kinds, recencies;  /* that apply to this data */
-    item_links links[KINDS];  /* tables of a kind, and borrowed content */
-    size_t *history, *wanted; /* (users + 1) starts in d->train and d->valid */
-    uint32_t *users;          /* (user_count) that decide */
+    size_t kinds, recencies;  /* how many apply to this data */
+    item_links links[KINDS];  /* one table for each kind; the content links are borrowed */
+    size_t *history, *wanted; /* (users + 1) starts in d->train and in d->valid */
+    uint32_t *users;          /* (user_count) the users that decide */
     size_t user_count, k;
-    double gain[EVAL_K_MAX + 1]; /* of the first n discounts */
+    double gain[EVAL_K_MAX + 1]; /* sums of the first n discounts */
     double *sums;                /* (groups, COMBINATIONS) */
     bool failed;
 } grid;
 
-/* One thread's memory. An entry is an item that may be in a list of k. */
+/* The memory of one thread. An entry is an item that may be in a list of k. */
 typedef struct bench {
     float *dense;   /* (items) */
     topk_hit *hits; /* (k) */
     links_sum sum;
-    links_owned *owned; /* (the longest history) */
+    links_owned *owned; /* room for the longest history */
     uint32_t *row;      /* (entries) */
-    float *x, *a, *c;   /* (entries) inner product, parts by source at beta 1 */
+    float *x, *a, *c;   /* (entries) inner product, and the parts of both sources at beta 1 */
     float *score;       /* (entries) */
-    size_t *target;     /* (targets) the entry of each wanted item that has one */
+    size_t *target;     /* (targets) the entry of each item to be found that has one */
     size_t entries, targets;
 } bench;
 
@@ -104,7 +104,8 @@ static void bench_fini(bench *b)
     mem_free(b->target);
 }
 
-/* dense fills the user's scores, -INFINITY for what may not be listed, and the best k. */
+/* dense computes the user's scores, -INFINITY for items that may not be listed, and selects the
+ * best k. */
 static size_t dense(const grid *g, bench *b, uint32_t user)
 {
     const float *h = g->s.user_h + user * g->s.dim;
@@ -134,7 +135,7 @@ static void enter(bench *b, uint32_t row, float a, float c)
     b->c[b->entries++] = c;
 }
 
-/* gather makes the entries of one kind and recency. */
+/* gather makes the entries for one kind and recency. */
 static void gather(const grid *g, bench *b, uint32_t user, const item_links *l, size_t best)
 {
     size_t owned = g->history[user + 1] - g->history[user];
@@ -189,7 +190,7 @@ static int count_above(const float *score, size_t count, float threshold)
     return above;
 }
 
-/* value is the user's metric under one combination of weights. */
+/* value returns the user's metric under one combination of weights. */
 static double value(const grid *g, const bench *b, size_t wanted)
 {
     double found = 0, dcg = 0;
@@ -249,7 +250,7 @@ static void try_all(grid *g)
     }
 }
 
-/* choose_users takes validation users with a history, evenly from all. */
+/* choose_users selects validation users with a history, spread evenly. */
 static void choose_users(grid *g)
 {
     size_t all = 0;
@@ -328,7 +329,8 @@ static void grid_fini(grid *g)
     mem_free(g->sums);
 }
 
-/* pick writes the best combination; of equal ones the first, so no links come before any. */
+/* pick returns the best combination. Of equal ones the first wins, so no links win over links
+ * without effect. */
 static void pick(links_choice *out, const grid *g)
 {
     size_t best = 0;

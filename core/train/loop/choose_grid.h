@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * choose_grid: every combination of links, judged on the validation users in one pass.
+ * choose_grid: evaluates every combination of link parameters on the validation users, in one pass.
  *
- * For each user the dense scores are computed once and the sums of links once for every kind and
- * recency; a combination of weights then costs one addition an item that links speak for. Ranks are
- * counted, not sorted: an interaction to be found ranks behind the items that score more.
+ * For each user, the inner products are computed once and the sums of links once for every kind and
+ * recency. A combination of weights then costs one addition for each item that links lead to. Ranks
+ * are counted rather than sorted: the rank of an item to be found is the number of items that score
+ * more.
  *
- * Deterministic: users are summed up in their order whatever the number of threads.
+ * Deterministic: users are summed in their order, whatever the number of threads.
  */
 #ifndef CORE_CHOOSE_GRID_H
 #define CORE_CHOOSE_GRID_H
@@ -17,8 +18,8 @@
 #include "core/model/model.h"
 #include "core/train/loop/prepare.h"
 
-/* choose_grid writes the best choice by the metric that the model's options select by; all betas 0
- * if none is better than the inner product alone. */
+/* choose_grid writes the best choice by the metric of the model's options. All betas are 0 if no
+ * combination is better than the inner product alone. */
 err_code choose_grid(links_choice *out, const model *m, const dataset *d, const prepared *p,
                      err *e) ERR_CHECKED;
 

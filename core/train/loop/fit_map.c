@@ -7,7 +7,7 @@
 
 enum { READ_ROWS = 256 };
 
-/* read_modality folds the features of one modality into its columns of x, `width` from `at` on. */
+/* read_modality folds the features of one modality into `width` columns of x. */
 static err_code read_modality(const feature_source *source, size_t items, float *x, size_t stride,
                               size_t width, err *e)
 {

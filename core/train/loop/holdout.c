@@ -26,13 +26,14 @@ static err_code derived(dataset **out, const dataset *d, err *e)
     return ERR_OK;
 }
 
-/* A number that only user and item decide. */
+/* lot returns a pseudo-random number that depends only on user and item. */
 static uint64_t lot(const pair *p)
 {
     return rng_hash((uint64_t)p->user << 32 | p->item);
 }
 
-/* Where in [first, last) the latest pair is; of several the one with the least lot. */
+/* latest returns the index of the latest pair in [first, last). Of several at the same time, it
+ * takes the one with the least lot. */
 static size_t latest(const pair *pairs, size_t first, size_t last)
 {
     size_t best = first;
@@ -44,8 +45,8 @@ static size_t latest(const pair *pairs, size_t first, size_t last)
     return best;
 }
 
-/* One pair of every user with three or more goes to validation; where there is a validation split
- * already, that is used as it is. */
+/* set_aside moves one pair of every user with three or more to validation. If the dataset has a
+ * validation split, that is used unchanged. */
 static void set_aside(dataset *x, const dataset *d)
 {
     if (d->valid_count > 0) {
@@ -76,7 +77,7 @@ static void set_aside(dataset *x, const dataset *d)
 static void put_together(dataset *x, const dataset *d)
 {
     memcpy(x->train, d->train, d->train_count * sizeof *x->train);
-    if (d->valid_count > 0) { /* without any, the table is NULL */
+    if (d->valid_count > 0) { /* the table is NULL if there are none */
         memcpy(x->train + d->train_count, d->valid, d->valid_count * sizeof *x->train);
     }
     x->train_count = pairs_sort(x->train, d->train_count + d->valid_count);

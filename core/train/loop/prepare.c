@@ -12,13 +12,14 @@
 #include "core/train/method/knn.h"
 #include "core/train/method/whiten.h"
 
-/* Streams of the seed; epochs have the low ones. */
+/* Random streams of the seed. Epochs use the low numbers. */
 #define STREAM_INITIAL (UINT64_C(1) << 40)
 #define STREAM_SPARE   (UINT64_C(1) << 41)
 
-/* What the columns that no content fills start from: small, for interactions to shape. Without any
- * content these are all columns. The paper's start without content, 1e-4, is far too small for four
- * plain layers: it takes a fifth of the Recall on TikTok without features. */
+/* Spread of the start values in columns that content does not fill: small, so that interactions
+ * shape them. Without content these are all columns. The paper's start without content, 1e-4, is
+ * far too small for four plain layers: it costs a fifth of the Recall on TikTok without
+ * features. */
 #define SPARE_SPREAD 1e-2
 
 static err_code whiten_modality(prepared *p, size_t m, const dataset *d, const train_options *o,
@@ -36,7 +37,7 @@ static err_code whiten_modality(prepared *p, size_t m, const dataset *d, const t
     return whiten_run(source, o->dim, o->threads, &w, e);
 }
 
-/* What the searches for neighbours leave until both graphs are made of them. */
+/* Results of the neighbour searches, kept until both graphs are built from them. */
 typedef struct searches {
     neighbour_lists *graph; /* (count) */
     links_near *near;       /* (count) */
@@ -68,7 +69,7 @@ static err_code searches_init(searches *x, size_t count, err *e)
     return ready ? ERR_OK : err_nomem(e, "modalities");
 }
 
-/* find_neighbours looks for as many as the item graph and the links want of a modality. */
+/* find_neighbours finds as many neighbours in a modality as the item graph and the links need. */
 static err_code find_neighbours(searches *x, const dataset *d, size_t m, const train_options *o,
                                 const prepare_hooks *hooks, err *e)
 {
@@ -90,7 +91,7 @@ static err_code find_neighbours(searches *x, const dataset *d, size_t m, const t
     return knn_search(&d->modalities[m], &options, x->rows[m], x->similarity[m], e);
 }
 
-/* A modality counts in content links as it does in MI. */
+/* A modality has the same weight in content links as in MI. */
 static void weigh(searches *x, const dataset *d, prepared *p)
 {
     double sum = 0;
@@ -217,8 +218,8 @@ size_t prepared_rank(const prepared *p, size_t dim)
     return largest;
 }
 
-/* fill_spare draws the columns from `rank` on for every item that somebody took. An item without
- * content and without interactions stays at 0: nothing is known of it. */
+/* fill_spare draws the columns from `rank` on for every item with interactions. An item without
+ * content and interactions stays 0, because nothing is known about it. */
 static void fill_spare(const dataset *d, const train_options *o, size_t rank, float *items)
 {
     rng r;

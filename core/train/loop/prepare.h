@@ -27,28 +27,29 @@ typedef struct prepared {
     csr *s;                     /* (items, items) item graph; NULL without BSC or neighbours */
     model_modality *modalities; /* (modality_count) */
     size_t modality_count;
-    links_table content; /* links of items alike by their features; NULL tables without any */
-    float content_weight[MODALITIES_MAX]; /* of each modality in them */
+    links_table content;                  /* content links; NULL tables if there are none */
+    float content_weight[MODALITIES_MAX]; /* weight of each modality in them */
 } prepared;
 
 typedef struct prepare_hooks {
-    void (*modality)(void *ctx, const char *name); /* its preparation begins; may be NULL */
-    bool (*cancelled)(void *ctx);                  /* may be NULL */
+    /* called when a modality's preparation begins; may be NULL */
+    void (*modality)(void *ctx, const char *name);
+    bool (*cancelled)(void *ctx); /* may be NULL */
     void *ctx;
 } prepare_hooks;
 
-/* prepare_run fills *out, to be freed by prepared_fini whatever the outcome. */
+/* prepare_run fills *out. Free it with prepared_fini whatever the outcome. */
 err_code prepare_run(prepared *out, const dataset *d, const train_options *o,
                      const prepare_hooks *hooks, err *e) ERR_CHECKED;
 void prepared_fini(prepared *p);
 
-/* prepare_again is prepare_run for other interactions over the same features and options: it takes
- * everything but the interaction graph out of *from. */
+/* prepare_again is prepare_run for other interactions over the same features and options. It moves
+ * everything except the interaction graph out of *from. */
 err_code prepare_again(prepared *out, prepared *from, const dataset *d, const train_options *o,
                        err *e) ERR_CHECKED;
 
-/* prepared_rank is how many columns of E0 content fills: the largest rank of a modality. The others
- * start from small random numbers, so that interactions can use them. */
+/* prepared_rank returns how many columns of E0 content fills: the largest rank of a modality. The
+ * other columns start from small random numbers, so that interactions can use them. */
 size_t prepared_rank(const prepared *p, size_t dim);
 
 /* prepare_initial writes E0 (users + items, dim). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two runs: one to find the epoch to stop at, one on everything for that many epochs. */
+/* refit trains twice: the first run finds the epoch to stop at, the second trains on everything for
+ * that many epochs. */
 #include "core/common/mem.h"
 #include "core/train/loop/holdout.h"
 #include "core/train/loop/prepare.h"
@@ -10,7 +11,7 @@
 static err_code find_epoch(model **first, const dataset *d, train_job *job, err *e)
 {
     dataset *x = NULL;
-    err_code code = holdout_new(&x, d, e); /* test is measured on the second run */
+    err_code code = holdout_new(&x, d, e); /* the second run measures the test metrics */
     if (code == ERR_OK) {
         job->d = x;
         code = train_stage_run(first, job, e);
@@ -19,7 +20,7 @@ static err_code find_epoch(model **first, const dataset *d, train_job *job, err 
     return code;
 }
 
-/* Of the first run only its findings are needed. */
+/* drop_tables frees the first run's tables, since only its findings are needed. */
 static void drop_tables(model *m)
 {
     float **tables[] = {&m->user_e, &m->item_e, &m->item_h, &m->item_g};
@@ -50,7 +51,7 @@ err_code train_refit(model **out, const dataset *d, const train_options *o, cons
     if (code == ERR_OK && h->resume != NULL) {
         code = train_state_peek(&resumed, h->resume, h->resume_bytes, e);
     }
-    bool finds = o->eval_every > 0 || h->resume != NULL; /* else all epochs are run */
+    bool finds = o->eval_every > 0 || h->resume != NULL; /* if false, all epochs are run */
     if (code == ERR_OK && finds && resumed.stage == 0) {
         train_job job = {.o = o, .h = h, .refit = true, .passed = &passed};
         code = find_epoch(&first, d, &job, e);

@@ -29,21 +29,21 @@ typedef struct training {
     const train_options *o;
     const train_hooks *h;
     bool evaluates;
-    bool borrowed; /* p belongs to somebody else */
+    bool borrowed; /* p belongs to the caller */
     prepared p;
-    prepared *passed; /* where p is left in the end, or NULL */
+    prepared *passed; /* where to leave p at the end, or NULL */
     train_state state;
     stepper *step;
     batches batches;
     float *scratch;    /* (N, dim) of evaluations, or NULL */
     float *w, *f, *b;  /* (dim) */
-    double *durations; /* (epochs) seconds of each epoch run here */
+    double *durations; /* (epochs) seconds of each epoch that ran here */
     size_t duration_count;
     double started, save_cost, saved_at;
     bool unsaved;          /* the last checkpoint could not be saved */
-    double seconds_before; /* that earlier runs took, up to the checkpoint */
-    double loss;           /* running mean of the epoch */
-    double fraction;       /* done of the epoch under way */
+    double seconds_before; /* seconds that earlier runs took up to the checkpoint */
+    double loss;           /* running mean over the epoch */
+    double fraction;       /* done part of the current epoch */
 } training;
 
 static double now(const training *t)
@@ -117,7 +117,7 @@ static err_code alloc_small(training *t, err *e)
         return err_nomem(e, "a training");
     }
     for (size_t j = 0; j < dim; j++) {
-        t->f[j] = 1; /* plain averaging, unless: */
+        t->f[j] = 1; /* plain averaging, unless changed below */
     }
     if (!t->o->without_fsc) {
         stepwise_layer(t->o->gamma_forward, dim, t->f);
@@ -232,7 +232,7 @@ static err_code run_epoch(training *t, err *e)
     return ERR_OK;
 }
 
-/* current_h fills the stepper's table with H of users and items as a service would make them. */
+/* current_h fills the stepper's table with H of users and items, as a service would compute it. */
 static err_code current_h(training *t, float *h, err *e)
 {
     size_t users = t->d->users, items = t->d->items, dim = t->o->dim;
@@ -328,7 +328,7 @@ static void save(training *t)
         return;
     }
     train_header *head = t->state.head;
-    head->seconds = elapsed(t); /* what a resumed run counts on from */
+    head->seconds = elapsed(t); /* a resumed run counts on from here */
     err why = ERR_INIT;
     err_code code = t->h->save(t->h->ctx, t->state.image, train_state_bytes(&t->state), &why);
     t->saved_at = now(t);
@@ -358,7 +358,7 @@ static err_code loop(training *t, err *e)
     return code;
 }
 
-/* Moves what is worth keeping into a model; the step's buffers are gone by now. */
+/* make_model moves the results into a model. The step's buffers are already freed. */
 static err_code make_model(training *t, model **out, err *e)
 {
     const train_header *head = t->state.head;
@@ -394,7 +394,7 @@ static err_code make_model(training *t, model **out, err *e)
     return ERR_OK;
 }
 
-/* What serves counts the interactions of every split. */
+/* The served tables count the interactions of every split. */
 static err_code convolve_served(const training *t, model *m, err *e)
 {
     pair *pairs = NULL;
@@ -417,7 +417,7 @@ static err_code convolve_served(const training *t, model *m, err *e)
     return code;
 }
 
-/* choose decides how the model is served: by validation, or as the first of two runs found. */
+/* choose decides how the model is served: by validation, or as the first of two runs chose. */
 static err_code choose(training *t, model *m, const train_header *head, err *e)
 {
     if (head->stage == 1) {
@@ -442,7 +442,7 @@ static err_code finish(training *t, model **out, err *e)
     t->scratch = NULL;
     err_code code = make_model(t, out, e);
     train_header head = *t->state.head;
-    /* The last steps need memory of their own, and nothing of this any more. */
+    /* Free the state before the last steps, which need memory of their own. */
     train_state_fini(&t->state);
     if (!t->borrowed) {
         csr_free(t->p.a);

@@ -25,7 +25,7 @@
 #include "core/model/train_options.h"
 
 typedef enum train_phase {
-    TRAIN_PREPARING = 0, /* features and graphs; `what` says which */
+    TRAIN_PREPARING = 0, /* features and graphs; `what` names the modality */
     TRAIN_RUNNING,
     TRAIN_EVALUATING,
     TRAIN_FINISHING,
@@ -33,40 +33,42 @@ typedef enum train_phase {
 
 typedef struct train_progress {
     train_phase phase;
-    const char *what;          /* a modality's name while preparing, else NULL */
-    uint32_t epoch, epochs;    /* epoch: finished ones */
-    double fraction;           /* of the present epoch, 0 .. 1 */
-    double loss;               /* running mean of the present epoch */
-    const eval_metrics *valid; /* the last evaluation, NULL before the first */
+    const char *what;          /* name of a modality while preparing, otherwise NULL */
+    uint32_t epoch, epochs;    /* epoch: number of finished epochs */
+    double fraction;           /* done part of the current epoch, 0 .. 1 */
+    double loss;               /* running mean over the current epoch */
+    const eval_metrics *valid; /* the last evaluation; NULL before the first */
     uint32_t best_epoch;       /* 0 before the first evaluation */
-    double seconds;            /* since the start, 0 without a clock */
+    double seconds;            /* since the start; 0 without a clock */
 } train_progress;
 
-/* Every member may be NULL. All are called on the training thread, never inside a parallel part. */
+/* Every function may be NULL. All are called on the training thread, never inside a parallel
+ * section. */
 typedef struct train_hooks {
-    double (*seconds)(void *ctx);                         /* a monotonic clock */
+    double (*seconds)(void *ctx);                         /* reads a monotonic clock */
     void (*progress)(void *ctx, const train_progress *p); /* several times an epoch */
-    bool (*cancelled)(void *ctx);                         /* asked at every step */
-    /* save is given a checkpoint after an evaluated epoch, at most about a twentieth of the time;
-     * the bytes are borrowed for the call. A checkpoint is an aid: a failure of it is told once by
-     * `unsaved`, and the training goes on and tries again later. */
+    bool (*cancelled)(void *ctx);                         /* called at every step */
+    /* save receives a checkpoint after an evaluated epoch, for at most about a twentieth of the
+     * time. The bytes are borrowed for the call. A failure to save is not fatal: `unsaved` is
+     * called once, and training goes on and tries again later. */
     err_code (*save)(void *ctx, const void *bytes, size_t count, err *e);
     void (*unsaved)(void *ctx, const err *why);
     void *ctx;
-    const void *resume; /* (resume_bytes) what save was given, or NULL to begin anew */
+    const void *resume; /* (resume_bytes) a checkpoint that save received, or NULL to start anew */
     size_t resume_bytes;
 } train_hooks;
 
-/* train_run trains. ERR_CANCELLED if asked to stop; ERR_CONFLICT if the checkpoint is of other data
- * or options; ERR_INVALID for an option out of range or a dataset without training pairs. */
+/* train_run trains. ERR_CANCELLED: `cancelled` returned true. ERR_CONFLICT: the checkpoint belongs
+ * to other data or options. ERR_INVALID: an option is out of range or the dataset has no training
+ * pairs. */
 err_code train_run(model **out, const dataset *d, const train_options *o, const train_hooks *h,
                    err *e) ERR_CHECKED;
 
-/* train_refit trains twice: first to find the best epoch, with one pair of every user who has three
- * or more set aside (whatever the seed) where the dataset has no validation pairs, then that many
- * epochs on training and validation pairs together. The model's `valid` is the first run's; its
- * `test` is over the graph of the training pairs, as `stair eval` judges it. Checkpoints cover both
- * runs. */
+/* train_refit trains twice. The first run finds the best epoch; if the dataset has no validation
+ * pairs, one pair of every user who has three or more is set aside for it, whatever the seed. The
+ * second run trains for that many epochs on training and validation pairs together. The model's
+ * `valid` comes from the first run. Its `test` is measured over the graph of the training pairs, as
+ * `stair eval` does. Checkpoints cover both runs. */
 err_code train_refit(model **out, const dataset *d, const train_options *o, const train_hooks *h,
                      err *e) ERR_CHECKED;
 

@@ -89,7 +89,7 @@ err_code train_state_check(const void *bytes, size_t count, const dataset *d,
     if (code == ERR_OK) {
         code = train_options_same(&h.asked, o, e);
     }
-    /* Other modalities are other data, which train_state_restore tells. */
+    /* A different number of modalities means different data, which train_state_restore reports. */
     bool same = h.modality_count == modalities_kept(d);
     for (size_t m = 0; code == ERR_OK && same && m < h.modality_count; m++) {
         if (h.neighbours[m] != d->modalities[m].neighbours) {

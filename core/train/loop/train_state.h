@@ -29,31 +29,31 @@ enum { TRAIN_STATE_HEADER = 4096 };
 
 typedef struct train_header {
     char magic[8];
-    uint64_t bytes;         /* of the whole checkpoint */
+    uint64_t bytes;         /* size of the whole checkpoint */
     uint64_t data, options; /* fingerprints */
     uint64_t users, items, dim;
-    uint32_t stage;             /* 0, or 1: the second run of a refit */
+    uint32_t stage;             /* 1 in the second run of a refit, otherwise 0 */
     uint32_t tables;            /* 3, or 4 with the best E */
     uint32_t epoch;             /* finished */
-    uint32_t best_epoch, stale; /* stale: evaluations since `gained` was reached */
-    uint32_t first_epochs;      /* stage 1: epochs of the first run */
+    uint32_t best_epoch, stale; /* stale: evaluations since the last improvement, `gained` */
+    uint32_t first_epochs;      /* in stage 1: epochs of the first run */
     uint64_t time;              /* steps */
     double best_value;
-    double gained;   /* the last value that was TRAIN_GAIN_MIN times the one before it */
+    double gained;   /* the metric at the last improvement, which was by at least TRAIN_GAIN_MIN */
     double loss_sum; /* since the last curve point */
     uint32_t loss_epochs;
     uint32_t curve_count;
     double seconds, seconds_per_epoch; /* before the last start */
     eval_metrics valid;                /* of the best epoch */
-    /* Stage 1: what the first run chose. */
+    /* In stage 1: what the first run chose. */
     model_serving serving;
-    links_choice links; /* all betas 0: none */
+    links_choice links; /* all betas 0 if there are no links */
     double serving_gain, links_gain;
-    /* What was asked for, to name what another asks differently: */
+    /* The options of this training, to name those that a resumed training changes: */
     train_options asked;
-    uint32_t refit; /* 1: this is one of the two runs of a refit */
+    uint32_t refit; /* 1 if this is one of the two runs of a refit */
     uint32_t modality_count;
-    uint32_t neighbours[MODALITIES_MAX]; /* by the dataset's modalities */
+    uint32_t neighbours[MODALITIES_MAX]; /* in the order of the dataset's modalities */
 } train_header;
 
 typedef struct train_state {
@@ -69,25 +69,27 @@ typedef struct train_shape {
     size_t curve_room; /* points */
 } train_shape;
 
-/* train_state_init allocates for the data, options and shape; all zero but the header. */
+/* train_state_init allocates the state for the data, options and shape. All is zero except the
+ * header. */
 err_code train_state_init(train_state *s, const dataset *d, const train_options *o,
                           const train_shape *shape, err *e) ERR_CHECKED;
 void train_state_fini(train_state *s);
 
-/* train_state_restore takes a checkpoint in; ERR_CONFLICT if it is of other data or options,
- * ERR_CORRUPT if it is damaged. The state must have been initialised for its stage. */
+/* train_state_restore loads a checkpoint. The state must have been initialised for the checkpoint's
+ * stage. ERR_CONFLICT: it belongs to other data or options. ERR_CORRUPT: it is damaged. */
 err_code train_state_restore(train_state *s, const void *bytes, size_t count, err *e) ERR_CHECKED;
 
-/* train_state_check says before anything is prepared whether a checkpoint is of these neighbours,
- * options and kind of run: ERR_CONFLICT names the first that differs, with both values; ERR_CORRUPT
- * if it is no checkpoint. */
+/* train_state_check checks, before any preparation, that a checkpoint was made with these
+ * neighbours, options and kind of run. ERR_CONFLICT names the first difference, with both values.
+ * ERR_CORRUPT: it is not a checkpoint. */
 err_code train_state_check(const void *bytes, size_t count, const dataset *d,
                            const train_options *o, bool refit, err *e) ERR_CHECKED;
 
-/* train_state_peek reads the header of a checkpoint; ERR_CORRUPT if it is none. */
+/* train_state_peek reads the header of a checkpoint. ERR_CORRUPT: it is not a checkpoint. */
 err_code train_state_peek(train_header *out, const void *bytes, size_t count, err *e) ERR_CHECKED;
 
-/* train_state_bytes is how much of `image` a checkpoint is now; it sets head->bytes. */
+/* train_state_bytes returns the size of the checkpoint at the start of `image`, and sets
+ * head->bytes. */
 size_t train_state_bytes(train_state *s);
 
 #endif

@@ -13,14 +13,14 @@
 
 enum { CANDIDATES_MAX = 8, TRIALS_MAX = 64, LONGER = 3 };
 
-/* Checkpoints of candidates that go on are kept only as long as they are no burden. */
+/* The candidates' checkpoints are kept in memory up to this size. */
 #define IMAGES_BYTES_MAX ((size_t)1 << 30)
 
 typedef struct candidate {
     tune_setting s;
     double value;
     uint32_t epochs;
-    void *image; /* where its training can go on, or NULL */
+    void *image; /* the checkpoint to resume from, or NULL */
     size_t image_bytes;
 } candidate;
 
@@ -28,7 +28,7 @@ typedef struct tuning {
     dataset *d; /* derived; its modalities' neighbours are those of `prepared` */
     const tune_options *o;
     tune_result *r;
-    uint32_t budget, round_epochs; /* epochs: all, and of a first round */
+    uint32_t budget, round_epochs; /* in epochs: the total, and a first round */
     prepared p;
     bool is_prepared;
     uint32_t prepared_neighbours[MODALITIES_MAX];
@@ -75,7 +75,8 @@ typedef struct saver {
     candidate *c;
 } saver;
 
-/* Keeps the last checkpoint, so that a promising candidate continues instead of starting over. */
+/* save keeps the last checkpoint, so that a promising candidate continues instead of starting
+ * over. */
 static err_code save(void *ctx, const void *bytes, size_t count, err *e)
 {
     (void)e;
@@ -119,7 +120,7 @@ static err_code try_candidate(tuning *t, candidate *c, const char *knob, uint32_
     saver s = {t, c};
     void *from = c->image;
     size_t from_bytes = c->image_bytes;
-    c->image = NULL; /* the run reads `from` before it saves anew */
+    c->image = NULL; /* the run reads `from` before it saves a new one */
     c->image_bytes = 0;
     t->images_bytes -= from_bytes;
     train_hooks h = {.cancelled = saver_stopped,
@@ -176,9 +177,9 @@ static void mark_chosen(tune_result *r)
     }
 }
 
-/* Plain averaging starts slowly where content is strong and ends in front (sports: a twentieth
- * behind after 9 epochs, a tenth ahead after 40), so it takes the last place in a final that lacks
- * it. */
+/* Plain averaging starts slowly if content is strong, but wins in the end (on Sports a twentieth
+ * behind after 9 epochs, a tenth ahead after 40). So it gets the last place of a final that would
+ * lack it. */
 static void admit_plain(candidate *c, size_t finalists, size_t count)
 {
     for (size_t i = finalists; i < count && finalists > 1; i++) {
@@ -191,15 +192,15 @@ static void admit_plain(candidate *c, size_t finalists, size_t count)
     }
 }
 
-/* For how many first rounds of one candidate the budget still has room. */
+/* rounds_left returns how many first rounds of one candidate the budget still allows. */
 static size_t rounds_left(const tuning *t)
 {
     return t->budget > t->r->epochs ? (t->budget - t->r->epochs) / t->round_epochs : 0;
 }
 
-/* One knob. c[0] is the setting so far; after the first knob its value is known, and
- * only a candidate that clearly beats it in a final takes its place. What the budget has no room
- * for is left out: finals first, then candidates. Leaves the winner in the result. */
+/* successive_halving chooses one knob. c[0] is the setting so far; its value is known after the
+ * first knob, and only a candidate that clearly beats it in a final replaces it. If the budget is
+ * short, finals are left out first, then candidates. The winner is left in the result. */
 static err_code successive_halving(tuning *t, const char *knob, candidate *c, size_t count, err *e)
 {
     err_code code = ERR_OK;
@@ -251,7 +252,7 @@ static size_t forward_candidates(const tune_setting *now, candidate *c)
     s.options.without_fsc = true;
     count = add(c, count, &s);
     s.options.without_fsc = false;
-    count = add(c, count, &s); /* what was asked for */
+    count = add(c, count, &s); /* the value that was asked for */
     for (size_t i = 0; i < sizeof gammas / sizeof gammas[0]; i++) {
         s.options.gamma_forward = gammas[i];
         count = add(c, count, &s);
@@ -297,7 +298,8 @@ static size_t layer_candidates(const tune_setting *now, candidate *c)
     return count;
 }
 
-/* Rates have two digits, so that the option which names one gives that very number. */
+/* Rates are rounded to two digits, so that the option that a report names gives exactly this
+ * rate. */
 static double rounded(double rate)
 {
     char text[32];
@@ -365,15 +367,16 @@ static err_code choose_knobs(tuning *t, err *e)
     return code;
 }
 
-/* What one knob with so many candidates takes, in first rounds of one candidate: the first round,
- * and finals that add LONGER - 1 times as much. */
+/* rounds_of returns what one knob with so many candidates costs, in first rounds of one candidate:
+ * the first round, and finals that add LONGER - 1 times as much. */
 static uint32_t rounds_of(size_t running)
 {
     return (uint32_t)(running + (running + 2) / 3 * (LONGER - 1));
 }
 
-/* Of all knobs. No knob changes the candidates of another, so how many candidates each will have
- * is known; only in the first is the setting so far one of those that run. */
+/* all_rounds returns the cost of all knobs. No knob changes the candidates of another, so their
+ * numbers are known in advance. Only for the first knob does the setting so far run as a
+ * candidate. */
 static uint32_t all_rounds(const tuning *t)
 {
     candidate c[CANDIDATES_MAX];
@@ -401,7 +404,7 @@ static void start(tuning *t, const train_options *base)
                 : t->o->gamma_only      ? TUNE_BUDGET_GAMMA
                                         : TUNE_BUDGET_DEFAULT;
     t->r->best.options = *base;
-    /* Plain averaging is ahead on most data, so a whole tuning starts from it. */
+    /* Plain averaging is better on most data, so a full tuning starts from it. */
     t->r->best.options.without_fsc = base->without_fsc || !t->o->gamma_only;
     for (size_t m = 0; m < t->d->modality_count; m++) {
         t->r->best.neighbours[m] = t->d->modalities[m].neighbours;

@@ -13,10 +13,11 @@ typedef struct adamw_run {
 
 typedef int32_t kernel_int __attribute__((vector_size(32)));
 
-/* The square root of 8 numbers >= 0, to the last bit or two: gcc has no such operation for its
- * vector types, and makes eight instructions of a loop over the lanes, with which the whole pass
- * took five times as long. A first guess of the inverse root from the bits of the number, and three
- * Newton steps. What is added keeps the inverse from overflowing and is nothing beside epsilon. */
+/* root computes the square roots of 8 numbers >= 0, to the last bit or two. gcc has no such
+ * operation for its vector types: it turns a loop over the lanes into eight instructions, which
+ * made the whole pass five times slower. It guesses the inverse root from the bits of the number
+ * and refines it by three Newton steps. The added constant keeps the inverse from overflowing and
+ * is negligible beside epsilon. */
 KERNEL_INLINE void root(kernel_vec *x)
 {
     *x += 1e-34F;
@@ -28,7 +29,8 @@ KERNEL_INLINE void root(kernel_vec *x)
     *x *= y;
 }
 
-/* One vector of one row: g in, moments and E updated. `d` is where D goes, or NULL. */
+/* update handles one vector of one row: it takes g, and updates the moments and E. `d` is where D
+ * is written, or NULL. */
 KERNEL_INLINE void update(const adamw_run *run, const kernel_vec *g, size_t at, float *d, size_t n)
 {
     const adamw *o = run->o;

@@ -69,7 +69,7 @@ static uint32_t slot(bpr *b, size_t row)
     return b->slot_of[row];
 }
 
-/* The pattern of C: row u has (p, +) and (n, -), rows p and n have u. */
+/* pattern sets the non-zero places of C: row u has (p, +) and (n, -), rows p and n have u. */
 static void pattern(bpr *b)
 {
     csr *c = b->c;
@@ -148,7 +148,7 @@ static void losses(bpr *b, size_t first, size_t last)
     for (size_t k = first; k < last; k++) {
         const uint32_t *t = b->triple + 3 * k;
         float s = margin(b->h + t[0] * b->dim, b->h + t[1] * b->dim, b->h + t[2] * b->dim, b->dim);
-        /* softplus(-s) and its derivative, without overflow on either side. */
+        /* softplus(-s) and its derivative, without overflow for large |s|. */
         float tail = expf(-fabsf(s));
         b->loss[k] = (s > 0 ? 0 : -s) + log1pf(tail);
         float slope = s > 0 ? tail / (1 + tail) : 1 / (1 + tail);
@@ -232,7 +232,7 @@ uint32_t bpr_negative(rng *r, const csr *a, size_t users, uint32_t user, const u
             return item;
         }
     }
-    /* A user who has nearly everything: count what is left and draw from that. */
+    /* The user has nearly every item, so count the others and draw one of them. */
     uint32_t left = 0;
     for (uint32_t item = 0; item < items; item++) {
         left += !excluded(a, users, user, item, gone);

@@ -21,18 +21,18 @@
 #include "core/common/sparse.h"
 
 typedef struct bpr {
-    /* Fixed by bpr_new. */
+    /* Set by bpr_new. */
     size_t users, items, dim, batch_max;
     int threads;
-    /* The batch. */
+    /* The current batch. */
     size_t count;      /* triples */
     size_t slots;      /* distinct rows */
-    size_t user_slots; /* of which the first are users' */
+    size_t user_slots; /* of these, the first ones are users' */
     uint32_t *row;     /* (3 batch_max) the stacked row of each slot */
     uint32_t *slot_of; /* (users + items) or FSC_NO_SLOT */
     uint32_t *triple;  /* (batch_max, 3) slots of user, positive, negative */
     csr *c;            /* (slots, slots) coefficients; sized for the largest batch */
-    uint32_t *place;   /* (batch_max, 4) where in c the triple's coefficients are */
+    uint32_t *place;   /* (batch_max, 4) places of the triple's coefficients in c */
     float *h, *g;      /* (3 batch_max, dim) rows of H and of its gradient, by slot */
     float *loss;       /* (batch_max) */
     float *zero;       /* (dim) */
@@ -47,18 +47,18 @@ err_code bpr_new(bpr **out, size_t users, size_t items, size_t dim, size_t batch
                  err *e) ERR_CHECKED;
 void bpr_free(bpr *b); /* accepts NULL */
 
-/* bpr_begin takes a batch of 1 .. batch_max triples and gives its rows slots. */
+/* bpr_begin starts a batch of 1 .. batch_max triples and assigns slots to its rows. */
 void bpr_begin(bpr *b, const bpr_batch *batch);
 
-/* bpr_gradient computes g from h, which the caller filled, and returns the mean loss. */
+/* bpr_gradient computes g from h, which the caller has filled, and returns the mean loss. */
 double bpr_gradient(bpr *b);
 
-/* bpr_end takes the slots back. */
+/* bpr_end clears the slots. */
 void bpr_end(bpr *b);
 
-/* bpr_negative draws uniformly an item that the user has no training interaction with and that is
- * not in `gone` (bitmap, may be NULL): a (users + items) stacked interaction graph says what they
- * have. ROW_NONE if there is none. */
+/* bpr_negative draws an item uniformly from those that the user has no training interaction with
+ * and that are not in `gone` (a bitmap, may be NULL). The stacked interaction graph a (users +
+ * items) holds the user's interactions. ROW_NONE: there is no such item. */
 uint32_t bpr_negative(rng *r, const csr *a, size_t users, uint32_t user, const uint64_t *gone);
 
 #endif

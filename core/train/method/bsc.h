@@ -26,8 +26,8 @@ typedef struct bsc {
     int threads;
 } bsc;
 
-/* bsc_apply does e -= lr D'. d (items, dim) is D; scratch two tables (items, dim), of which the
- * first is needed from 2 layers on and the second from 3; e (items, dim). None may overlap. */
+/* bsc_apply computes e -= lr D'. d (items, dim) is D, e is (items, dim). scratch holds two tables
+ * (items, dim); the first is needed from 2 layers on, the second from 3. None may overlap. */
 void bsc_apply(const bsc *op, const float *d, float *const scratch[2], float lr, float *embeddings);
 
 #endif

@@ -16,7 +16,8 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* The directed graph: row i lists who i found, with how many modalities found it. */
+/* The directed graph: row i lists the neighbours of item i. A value is the number of modalities
+ * that found the neighbour. */
 static err_code directed(csr **out, const neighbour_lists *lists, size_t count, size_t items,
                          err *e)
 {
@@ -84,7 +85,7 @@ static err_code transposed(csr **out, const csr *m, err *e)
     return ERR_OK;
 }
 
-/* Writes row r of max(m, t) into `to` from entry `at` on; returns where it ends. */
+/* merge_row writes row r of max(m, t) into `to`, from entry `at` on, and returns its end. */
 static size_t merge_row(const csr *m, const csr *t, size_t r, csr *to, size_t at)
 {
     size_t i = m->start[r], i_end = m->start[r + 1], j = t->start[r], j_end = t->start[r + 1];

@@ -14,16 +14,16 @@
 #include "core/common/err.h"
 #include "core/common/sparse.h"
 
-/* One modality's neighbours: the first k of each row of a table (items, stride), ROW_NONE where
+/* The neighbours by one modality: the first k of each row of a table (items, stride), ROW_NONE if
  * there are fewer. */
 typedef struct neighbour_lists {
     const uint32_t *rows;
     size_t k;
-    size_t stride; /* 0: k */
+    size_t stride; /* 0 means k */
 } neighbour_lists;
 
-/* item_graph_new builds S (items, items) from the lists of `count` modalities, cut for `threads`
- * threads. Without any list S has no entries. */
+/* item_graph_new builds S (items, items) from the lists of `count` modalities, with its rows
+ * divided among `threads` threads. Without lists, S has no entries. */
 err_code item_graph_new(csr **out, const neighbour_lists *lists, size_t count, size_t items,
                         int threads, err *e) ERR_CHECKED;
 

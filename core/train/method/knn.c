@@ -10,7 +10,7 @@
 #include "core/common/mem.h"
 #include "core/common/types.h"
 
-/* Rows of a block, a multiple of every tile of the matrix product. */
+/* BLOCK is the number of rows in a block, a multiple of every tile size of the matrix product. */
 enum { BLOCK = 512, MEMORY_DEFAULT = 512 << 20 };
 
 /* A run of normalised rows in memory: blocks [first, first + count). */
@@ -23,16 +23,16 @@ typedef struct search {
     const feature_source *source;
     const knn_options *o;
     size_t blocks;
-    uint32_t *rows;      /* (rows, k) heap or list, best first */
+    uint32_t *rows;      /* (rows, k) sorted lists, best first */
     float *similarity;   /* (rows, k) */
-    float *worst;        /* (blocks BLOCK) similarity that a newcomer must reach */
+    float *worst;        /* (blocks BLOCK) similarity that a new neighbour must exceed */
     unsigned char *live; /* (blocks BLOCK) */
     omp_lock_t *lock;    /* (blocks) guards the lists of a block */
     float *scores;       /* (threads, BLOCK, BLOCK) */
     bool cancelled;
 } search;
 
-/* Lists are kept sorted: k is small, and a newcomer rarely gets far. */
+/* insert keeps the list sorted. k is small, and a new neighbour rarely moves far. */
 static void insert(search *s, size_t row, size_t other, float similarity)
 {
     size_t k = s->o->k;
@@ -60,7 +60,8 @@ static void insert(search *s, size_t row, size_t other, float similarity)
 
 enum { CHUNK = 64 };
 
-/* Whether any of the CHUNK scores can enter its own row's list or another's. */
+/* any_reaches tells whether any of the CHUNK scores can enter its own row's list or that of another
+ * row. */
 KERNEL_CLONES
 static int any_reaches(const float *scores, float worst, const float *others)
 {
@@ -102,7 +103,7 @@ static void pair_of_blocks(search *s, const run *a, const run *b, size_t i, size
     p.b = b->x + j * BLOCK * width;
     p.c = s->scores + (size_t)omp_get_thread_num() * BLOCK * BLOCK;
     blas_scores(&p);
-    /* Always the lower block first, so that two threads cannot wait for each other. */
+    /* The lower block is locked first, so that two threads cannot wait for each other. */
     omp_set_lock(&s->lock[bi]);
     if (bi != bj) {
         omp_set_lock(&s->lock[bj]);
@@ -114,7 +115,8 @@ static void pair_of_blocks(search *s, const run *a, const run *b, size_t i, size
     omp_unset_lock(&s->lock[bi]);
 }
 
-/* All pairs of blocks (i of a, j of b), i <= j where a and b are the same run. */
+/* pair_of_runs handles all pairs of blocks (i of a, j of b), with i <= j if a and b are the same
+ * run. */
 static void pair_of_runs(search *s, const run *a, const run *b)
 {
     bool same = a->first == b->first;

@@ -31,21 +31,22 @@ enum { KNN_EXACT_ROWS_MAX = 200000 };
 typedef struct knn_options {
     size_t k;
     int threads;
-    size_t memory_bytes;          /* knn_exact: for feature rows; 0 takes 512 MiB */
+    size_t memory_bytes;          /* knn_exact: memory for feature rows; 0 takes 512 MiB */
     double recall_min;            /* knn_search: see below; 0 takes KNN_RECALL_MIN */
     size_t exact_rows_max;        /* knn_search: 0 takes KNN_EXACT_ROWS_MAX */
-    uint64_t seed;                /* knn_search: of the clustering */
-    bool (*cancelled)(void *ctx); /* asked now and then, from any thread; may be NULL */
+    uint64_t seed;                /* knn_search: seed of the clustering */
+    bool (*cancelled)(void *ctx); /* called now and then, from any thread; may be NULL */
     void *ctx;
 } knn_options;
 
-/* knn_exact writes the neighbours of row r, best first, into rows[r k ..], ROW_NONE where there are
- * fewer than k; `similarity` (source rows, k) likewise, or NULL. ERR_CANCELLED if asked to stop. */
+/* knn_exact writes the neighbours of row r, best first, into rows[r k ..], with ROW_NONE if there
+ * are fewer than k. `similarity` (source rows, k) is filled likewise, or NULL. ERR_CANCELLED:
+ * `cancelled` returned true. */
 err_code knn_exact(const feature_source *source, const knn_options *o, uint32_t *rows,
                    float *similarity, err *e) ERR_CHECKED;
 
-/* knn_search is knn_exact up to exact_rows_max rows. Beyond, it reads so many clusters that
- * recall_min of the exact neighbours are found, measured on a sample; wider features than
+/* knn_search equals knn_exact up to exact_rows_max rows. Beyond, it reads enough clusters to find
+ * the share recall_min of the exact neighbours, measured on a sample. Features wider than
  * INDEX_DIM_MAX are always searched exactly. */
 err_code knn_search(const feature_source *source, const knn_options *o, uint32_t *rows,
                     float *similarity, err *e) ERR_CHECKED;

@@ -14,11 +14,11 @@ double knn_cosine_reference(const float *a, const float *b, size_t width)
         a_square += (double)a[j] * (double)a[j];
         b_square += (double)b[j] * (double)b[j];
     }
-    bool both = a_square > 0 && b_square > 0; /* false for NaN too */
+    bool both = a_square > 0 && b_square > 0; /* false if one of them is NaN */
     return both ? product / sqrt(a_square * b_square) : -INFINITY;
 }
 
-/* The best row that comes after `last` in the list's order. */
+/* next_best returns the best row that comes after `last` in the list's order. */
 static uint32_t next_best(const float *x, size_t rows, size_t width, uint32_t of, uint32_t last)
 {
     const float *own = x + of * width;

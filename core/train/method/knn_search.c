@@ -13,7 +13,7 @@
 
 typedef struct rows {
     const feature_source *source;
-    unsigned char *live; /* (rows) neither missing nor zero */
+    unsigned char *live; /* (rows) the row is neither missing nor zero */
 } rows;
 
 static void normalise(float *x, size_t width, unsigned char *live)
@@ -49,7 +49,8 @@ typedef struct job {
     float *similarity; /* or NULL */
 } job;
 
-/* Row r finds itself first, or among its equals; one more is asked for and it is left out. */
+/* Row r finds itself, first or among its equals, so one more neighbour is searched and r is left
+ * out. */
 static err_code search_row(const job *j, size_t r, index_scratch *scratch, err *e)
 {
     size_t k = j->o->k, n = 0;
@@ -104,7 +105,7 @@ static err_code search_rows(const job *j, err *e)
     return failed;
 }
 
-/* Some rows, evenly from all: what will be asked for, so recall is measured by them. */
+/* sample_rows takes rows evenly from all. They are the queries on which recall is measured. */
 static err_code sample_rows(rows *from, float **out, size_t count, err *e)
 {
     size_t total = from->source->rows, width = from->source->width;
@@ -138,9 +139,9 @@ static err_code build(vector_index **out, rows *from, const knn_options *o, err 
     return code;
 }
 
-/* The exact search is large products, which for a million rows of 64 take as long as scans of a
- * seventh to a fifth of the table: where more than an eighth of the clusters has to be read it is
- * about as fast, and misses nothing. */
+/* The exact search is a series of large matrix products. For a million rows of 64 numbers it takes
+ * as long as scanning a seventh to a fifth of the table for every row. If more than an eighth of
+ * the clusters must be read, the exact search is about as fast, and misses nothing. */
 static bool clusters_save(const vector_index *index)
 {
     enum { PRODUCT_GAIN = 8 };

@@ -12,14 +12,14 @@
 struct stepper {
     step_config c;
     bpr *loss;
-    float *table;      /* (N, dim) layers, then directions of the items */
-    float *scratch[2]; /* (items, dim) of BSC: in the users' half of the table, or `spare` */
+    float *table;      /* (N, dim) the layers, then the items' directions */
+    float *scratch[2]; /* (items, dim) for BSC: in the users' half of the table, or in `spare` */
     float *spare;      /* (0, 1 or 2 times items, dim) or NULL */
     float *scale;      /* (dim) of BSC */
 };
 
-/* A pass is worth another thread for every so many multiplications: below, waiting for each other
- * costs more than it saves, most of all on a busy machine. */
+/* A pass gets another thread for every WORK_PER_THREAD multiplications. With less work, threads
+ * lose more time waiting for each other than they save, especially on a busy machine. */
 enum { WORK_PER_THREAD = 1 << 19 };
 
 static int useful_threads(const step_config *c)
@@ -28,7 +28,8 @@ static int useful_threads(const step_config *c)
     return work < 1 ? 1 : work < (size_t)c->threads ? (int)work : c->threads;
 }
 
-/* BSC wants two tables of items; the users' half of the table, free by then, has room for some. */
+/* BSC needs up to two tables of items. The users' half of the table is free by then and may have
+ * room for some. */
 static bool find_scratch(stepper *s)
 {
     const step_config *c = &s->c;
@@ -93,10 +94,9 @@ float *stepper_table(stepper *s)
     return s->table;
 }
 
-/* What a user's row becomes depends on items' rows of the layer before and the other way round, so
- * the layers fall apart into two chains: one ends in the users' rows, one in the items'. Each needs
- * no more than one table, whose two halves it fills in turns: a layer reads one and writes the
- * other. */
+/* A user's row depends on items' rows of the layer before, and the other way round. So the layers
+ * form two chains: one ends in the users' rows, one in the items'. Each chain needs only one table:
+ * every layer reads one half of it and writes the other. */
 typedef enum half { USERS, ITEMS } half;
 
 static fsc_pass pass_over(const stepper *s, half rows)
@@ -112,13 +112,13 @@ static fsc_pass pass_over(const stepper *s, half rows)
                       .threads = c->threads};
 }
 
-/* The half that layer `l` of the chain that ends in `end` fills. */
+/* filled returns the half that layer `l` writes, in the chain that ends in `end`. */
 static half filled(const step_config *c, half end, uint32_t l)
 {
     return (c->layers - l) % 2 == 0 ? end : end == USERS ? ITEMS : USERS;
 }
 
-/* The rows of H that the batch needs of one half, into the loss's own table. */
+/* forward computes the rows of H that the batch needs of one half, into the loss's table. */
 static void forward(stepper *s, half end)
 {
     const step_config *c = &s->c;
@@ -141,13 +141,14 @@ static void forward(stepper *s, half end)
     fsc_pass_list(&p, loss->row + first, last - first);
 }
 
-/* The gradient of one half, up to its last layer, which is left in *last for AdamW to do. */
+/* backward computes the gradient of one half, except for its last layer, which it leaves in *last
+ * for AdamW. */
 static void backward(stepper *s, half end, fsc_pass *last)
 {
     const step_config *c = &s->c;
     const fsc_rows sparse = {s->loss->g, s->loss->slot_of, s->loss->zero};
     const fsc_rows table = {.x = s->table};
-    uint32_t before = c->layers > 1 ? c->layers - 1 : c->layers; /* layers done here */
+    uint32_t before = c->layers > 1 ? c->layers - 1 : c->layers; /* layers that are computed here */
     for (uint32_t l = 1; l <= before; l++) {
         fsc_pass p = pass_over(s, filled(c, end, l));
         p.base = sparse;
@@ -160,7 +161,8 @@ static void backward(stepper *s, half end, fsc_pass *last)
     }
     *last = pass_over(s, end);
     last->scale = c->w;
-    last->base = c->layers == 1 ? table : sparse; /* of one layer AdamW has only the scale to do */
+    /* with one layer, only the scale is left to AdamW */
+    last->base = c->layers == 1 ? table : sparse;
     last->in = c->layers > 1 ? table : (fsc_rows){0};
 }
 
@@ -184,7 +186,7 @@ double stepper_run(stepper *s, const bpr_batch *batch, uint64_t time)
     backward(s, USERS, &step.last);
     adamw_step(&step);
     backward(s, ITEMS, &step.last);
-    /* What AdamW reads of the items' half it has read before it writes there. */
+    /* AdamW reads each part of the items' half before it writes there. */
     step.direction = c->s != NULL ? s->table + c->users * c->dim : NULL;
     adamw_step(&step);
     bpr_end(s->loss);

@@ -24,16 +24,16 @@
 #include "core/train/method/bpr.h"
 
 typedef struct step_config {
-    const csr *a; /* (N, N) interactions */
-    const csr *s; /* (items, items) item graph; NULL: without BSC */
+    const csr *a; /* (N, N) interaction graph */
+    const csr *s; /* (items, items) item graph; NULL without BSC */
     size_t users, items, dim;
     uint32_t layers;
     const float *w, *f; /* (dim) FSC */
-    const float *b;     /* (dim) BSC; not read without s */
+    const float *b;     /* (dim) BSC; unused if s is NULL */
     double lr, weight_decay;
     size_t batch_max;
     int threads;
-    float *embeddings, *m, *v; /* (N, dim), updated by steps */
+    float *embeddings, *m, *v; /* (N, dim), updated by every step */
 } step_config;
 
 typedef struct stepper stepper;

@@ -8,7 +8,8 @@
 #include "core/model/stepwise.h"
 #include "core/train/method/adamw.h"
 
-/* The loss of a batch, and its gradient with respect to H: dh (users + items, dim), zero before. */
+/* loss_and_gradient returns the loss of a batch and adds its gradient with respect to H to dh
+ * (users + items, dim), which must be zero before. */
 static double loss_and_gradient(const step_config *c, const bpr_batch *batch, const double *h,
                                 double *dh)
 {
@@ -33,7 +34,7 @@ static double loss_and_gradient(const step_config *c, const bpr_batch *batch, co
     return loss;
 }
 
-/* AdamW's direction D from the gradient; the moments move. */
+/* find_direction computes AdamW's direction D from the gradient and updates the moments. */
 static void find_direction(size_t numbers, const double *gradient, uint64_t time,
                            const step_tables *t, double *direction)
 {
@@ -46,7 +47,8 @@ static void find_direction(size_t numbers, const double *gradient, uint64_t time
     }
 }
 
-/* BSC: the items' directions are smoothed over the item graph. `from` is a copy of them. */
+/* smooth applies BSC: it smooths the items' directions over the item graph. `from` is a copy of
+ * them. */
 static err_code smooth(const step_config *c, const double *from, double *direction, err *e)
 {
     float *scale = mem_array(c->dim, sizeof *scale);

@@ -21,13 +21,13 @@
 #include "core/common/err.h"
 #include "core/train/method/step.h"
 
-/* The tables that steps change, (users + items, dim). */
+/* The tables that a step changes, (users + items, dim). */
 typedef struct step_tables {
     double *embeddings, *m, *v;
 } step_tables;
 
 /* step_reference does step number `time` (from 1) with the sizes, graphs, strengths and rates of
- * `c`, whose own tables it does not touch. *loss is the mean loss before it. ERR_NOMEM. */
+ * `c`; it leaves the tables of `c` alone. *loss is the mean loss before the step. ERR_NOMEM. */
 err_code step_reference(const step_config *c, const bpr_batch *batch, uint64_t time,
                         const step_tables *t, double *loss, err *e) ERR_CHECKED;
 

@@ -121,7 +121,7 @@ static err_code sum_gram(sweep *s, err *e)
     return ERR_OK;
 }
 
-/* P and the spread from the eigenpairs; columns beyond the rank stay 0. */
+/* decompose computes P and the spread from the eigenpairs. Columns beyond the rank stay 0. */
 static err_code decompose(sweep *s, whitening *out, err *e)
 {
     size_t width = s->source->width;
@@ -175,7 +175,7 @@ static err_code project(sweep *s, whitening *out, err *e)
 
 static void fix_signs(const sweep *s, whitening *out)
 {
-    double *largest = s->values; /* (dim), done with */
+    double *largest = s->values; /* (dim) reused: the eigenvalues are not needed any more */
     memset(largest, 0, s->dim * sizeof *largest);
     for (size_t r = 0; r < s->source->rows; r++) {
         for (size_t c = 0; c < s->dim; c++) {
@@ -208,7 +208,8 @@ err_code whiten_run(const feature_source *source, size_t dim, int threads, white
     memset(out->projection, 0, width * dim * sizeof *out->projection);
     memset(out->spread, 0, dim * sizeof *out->spread);
     out->rank = 0;
-    /* One thread where that takes a second or less: the bytes are then those of any number. */
+    /* One thread is used if it takes about a second or less. The result then has the same bytes for
+     * any number of threads. */
     double work = (double)source->rows * (double)width * (double)width;
     blas_threads(work < WORK_OF_ONE_THREAD ? 1 : threads);
     err_code code = sweep_init(&s, source, dim, e);
