@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply: applies a group of ops, and does what all ops share: replay of a key, entries, log entry,
- * idempotency record, seq.
+ * apply: the transactions of ops: those of a log's messages, and those of this machine's own
+ * groups.
  *
  * The ops of a group are applied in order in one transaction, so a later op sees the effect of an
- * earlier one. Everything that can refuse an entry is checked before the entry writes. An error
- * during writing (a full map, no memory, a damaged page) fails the transaction and with it the
- * whole group.
+ * earlier one. An error while an op writes fails the transaction and with it the whole group. A
+ * group of this machine's own that finds no room is then tried op by op.
  */
 #include "storage/log/apply.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/common/mem.h"
-#include "core/common/sort.h"
-#include "core/common/types.h"
 #include "storage/log/log_private.h"
 #include "storage/models/checkpoint_file.h"
-#include "storage/records/records.h"
 
 void apply_result_init(apply_result *r)
 {
@@ -39,290 +32,6 @@ static void clear_result(apply_result *r)
 {
     apply_result_fini(r);
     apply_result_init(r);
-}
-
-change *apply_change(applying *x)
-{
-    change *changes = arena_reserve(&x->result->memory, x->changes, &x->change_room,
-                                    x->change_count + 1, sizeof *changes);
-    if (changes == NULL) {
-        return NULL;
-    }
-    x->changes = changes;
-    return &x->changes[x->change_count++];
-}
-
-err_code apply_refuse(applying *x, uint32_t index, err_code code, const char *field,
-                      const char *fmt, ...)
-{
-    char text[ERR_TEXT_MAX];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    apply_entry *entry = &x->result->entries[index];
-    entry->code = code;
-    entry->outcome = APPLY_REFUSED;
-    entry->detail = arena_printf(&x->result->memory, "%s", text);
-    entry->field = arena_slice(&x->result->memory, slice_of(field));
-    return entry->detail != NULL ? ERR_OK : ERR_NOMEM;
-}
-
-err_code apply_refuse_as(applying *x, uint32_t index, const char *field, const err *why, err *e)
-{
-    switch (why->code) {
-    case ERR_INVALID:
-    case ERR_NOT_FOUND:
-    case ERR_CONFLICT:
-    case ERR_TOO_LARGE:
-        return apply_refuse(x, index, why->code, field, "%s", why->text) == ERR_OK
-                   ? ERR_OK
-                   : err_nomem(e, "results");
-    default: return err_set(e, why->code, "%s", why->text);
-    }
-}
-
-/* --- one op --- */
-
-static err_code apply_entries(applying *x, err *e)
-{
-    apply_result *result = x->result;
-    uint32_t count = x->o->count > 0 ? x->o->count : 1;
-    result->entries = arena_alloc(&result->memory, count, sizeof *result->entries);
-    x->users = arena_alloc(&result->memory, count, sizeof *x->users);
-    if (result->entries == NULL || x->users == NULL) {
-        return err_nomem(e, "results");
-    }
-    result->entry_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        result->entries[i].row = result->entries[i].user_row = ROW_NONE;
-    }
-    switch (x->o->kind) {
-    case OP_ITEMS_CREATE:
-    case OP_ITEMS_PUT:
-    case OP_ITEMS_PATCH:
-    case OP_ITEMS_DELETE: return apply_items(x, e);
-    case OP_INTERACTIONS_ADD:
-    case OP_INTERACTIONS_REMOVE: return apply_interactions(x, e);
-    case OP_USER_ERASE: return apply_erase(x, e);
-    case OP_GENERATION_ACTIVATE:
-    case OP_GENERATION_REGISTER:
-    case OP_GENERATION_PRUNE: return apply_generation(x, e);
-    case OP_ITEMS_ENCODED: return apply_encoded(x, e);
-    }
-    return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
-}
-
-/* An op that was refused whole gets the code that its entries share. */
-static void judge(applying *x)
-{
-    apply_result *result = x->result;
-    const apply_entry *first_refused = NULL;
-    bool alike = true;
-    for (uint32_t i = 0; i < result->entry_count; i++) {
-        const apply_entry *entry = &result->entries[i];
-        if (entry->code == ERR_OK) {
-            result->accepted++;
-        } else if (first_refused == NULL) {
-            first_refused = entry;
-        } else if (first_refused->code != entry->code) {
-            alike = false;
-        }
-    }
-    if (result->accepted == 0 && first_refused != NULL) {
-        result->code = alike ? first_refused->code : ERR_INVALID;
-        snprintf(result->detail, sizeof result->detail, "%s",
-                 result->entry_count == 1 ? first_refused->detail : "every entry was refused");
-    }
-}
-
-/* What was refused is not logged: it changed nothing, and may name a user who is not here. */
-static err_code keep_accepted(applying *x, op *logged, err *e)
-{
-    const apply_result *result = x->result;
-    if (result->accepted == result->entry_count || logged->count == 0) {
-        return ERR_OK;
-    }
-    bool of_items = logged->items != NULL;
-    size_t size = of_items ? sizeof(op_item) : sizeof(op_interaction);
-    const char *from = of_items ? (const void *)logged->items : (const void *)logged->interactions;
-    char *kept = arena_alloc(&x->result->memory, result->accepted, size);
-    if (kept == NULL) {
-        return err_nomem(e, "the log entry");
-    }
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < result->entry_count; i++) {
-        if (result->entries[i].code == ERR_OK) {
-            memcpy(kept + size * count++, from + size * i, size);
-        }
-    }
-    logged->items = of_items ? (const void *)kept : NULL;
-    logged->interactions = of_items ? NULL : (const void *)kept;
-    logged->count = count;
-    return ERR_OK;
-}
-
-static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err *e)
-{
-    op logged = *x->o;
-    logged.idempotency_key = (slice){NULL, 0}; /* the answer is kept, and erased, elsewhere */
-    if (logged.kind == OP_USER_ERASE) {
-        logged.user.at = NULL; /* the log must not bring back the name that it erases */
-        logged.user.length = 0;
-        logged.user_row = x->result->entries[0].user_row;
-    }
-    encoder bytes;
-    encoder_init(&bytes, OP_BYTES_MAX);
-    err_code code = keep_accepted(x, &logged, e);
-    op_write(&logged, &bytes);
-    if (code == ERR_OK) {
-        code = encoder_check(&bytes, "write", e);
-    }
-    oplog_entry entry = {.seq = x->seq,
-                         .time = x->w->state.clock,
-                         .user_rows = user_rows,
-                         .item_rows = item_rows,
-                         .op = encoder_slice(&bytes)};
-    if (code == ERR_OK) {
-        code = oplog_put(x->w, &entry, &x->scratch, e);
-    }
-    encoder_fini(&bytes);
-    return code;
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* The answer is built and stored before the commit, so that it and the write are one. Refusals are
- * kept too: a repeat must get the first answer, whatever has changed since. */
-static err_code keep_answer(applying *x, err *e)
-{
-    const op *o = x->o;
-    apply_result *result = x->result;
-    if (o->idempotency_key.at == NULL) {
-        return ERR_OK;
-    }
-    if (o->render != NULL) {
-        err_code code = o->render(o, result, &result->memory, &result->status, &result->body, e);
-        if (code != ERR_OK) {
-            return code;
-        }
-    }
-    uint32_t unique = 0;
-    if (x->user_count > 1) {
-        sort_array(x->users, x->user_count, sizeof *x->users, compare_rows);
-    }
-    for (uint32_t i = 0; i < x->user_count; i++) {
-        if (unique == 0 || x->users[unique - 1] != x->users[i]) {
-            x->users[unique++] = x->users[i];
-        }
-    }
-    for (uint32_t i = 0; i < unique; i++) {
-        uint32_t row = x->users[i];
-        put_be32((unsigned char *)&x->users[i], row);
-    }
-    slice empty = {"", 0};
-    idempotency_record record = {.time = x->w->state.clock,
-                                 .hash = o->idempotency_hash,
-                                 .users = (const unsigned char *)x->users,
-                                 .user_count = unique,
-                                 .seq = result->seq,
-                                 .status = result->status,
-                                 .body = result->body.at != NULL ? result->body : empty};
-    return idempotency_put(x->w, o->idempotency_key, &record, &x->scratch, e);
-}
-
-/* replay answers a key that came before; *done tells whether it did. */
-static err_code replay(applying *x, bool *done, err *e)
-{
-    const op *o = x->o;
-    apply_result *result = x->result;
-    idempotency_record record;
-    *done = false;
-    if (o->idempotency_key.at == NULL) {
-        return ERR_OK;
-    }
-    err_code code = idempotency_get(x->r, o->idempotency_key, &result->memory, &record, e);
-    if (code == ERR_NOT_FOUND ||
-        (code == ERR_OK && idempotency_expired(x->w->state.clock, o->time, record.time))) {
-        return ERR_OK;
-    }
-    if (code != ERR_OK) {
-        return code;
-    }
-    *done = true;
-    if (memcmp(record.hash, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES) != 0) {
-        result->code = ERR_UNPROCESSABLE;
-        snprintf(result->detail, sizeof result->detail,
-                 "this Idempotency-Key was used with another request");
-        result->seq = x->w->state.info.seq;
-        return ERR_OK;
-    }
-    if (record.body.at == NULL) {
-        result->code = ERR_NOT_FOUND;
-        snprintf(result->detail, sizeof result->detail,
-                 "the answer to this Idempotency-Key was erased with a user whom it was about; "
-                 "nothing was written");
-        result->seq = x->w->state.info.seq;
-        return ERR_OK;
-    }
-    result->replayed = true;
-    result->status = record.status;
-    result->body = record.body;
-    result->seq = record.seq;
-    return ERR_OK;
-}
-
-/* A node whose clock is a year ahead must not expire the keys of the others. Beyond what other
- * nodes bear out an op moves the clock by a second, so that a node that writes alone for long does
- * not keep keys for ever. */
-static int64_t believed_time(const store_write *w, int64_t time)
-{
-    int64_t most = w->time_most > w->state.clock ? w->time_most : w->state.clock + 1;
-    return time < most ? time : most;
-}
-
-static err_code apply_in(store_write *w, const op *o, apply_result *result, err *e)
-{
-    applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
-    bool done = false;
-    store_info *info = &w->state.info;
-    uint32_t user_rows = info->user_rows, item_rows = info->item_rows;
-    encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
-    x.seq = info->seq + 1;
-    w->state.clock = idempotency_clock(w->state.clock, believed_time(w, o->time));
-    err_code code = replay(&x, &done, e);
-    if (code != ERR_OK || done) {
-        goto cleanup;
-    }
-    code = apply_entries(&x, e);
-    if (code != ERR_OK) {
-        goto cleanup;
-    }
-    judge(&x);
-    if (result->accepted > 0) {
-        code = log_op(&x, user_rows, item_rows, e);
-        info->seq = x.seq;
-        if (!apply_of_generation(o->kind)) {
-            info->data_seq = x.seq;
-        }
-        result->changes.items = x.changes;
-        result->changes.count = x.change_count;
-        result->changes.seq = x.seq;
-    }
-    result->seq = info->seq;
-    if (code == ERR_OK) {
-        code = keep_answer(&x, e);
-    }
-cleanup:
-    if (code == ERR_OK) {
-        code = idempotency_trim(w, e);
-    }
-    encoder_fini(&x.scratch);
-    return code;
 }
 
 /* --- messages --- */
@@ -351,7 +60,7 @@ static err_code apply_message_in(store_write *w, const apply_message *m, apply_r
             results[i].dropped = true;
         } else {
             clear_result(&results[i]);
-            code = apply_in(w, m->ops[i], &results[i], e);
+            code = apply_op(w, m->ops[i], &results[i], e);
         }
     }
     if (m->position.at != NULL) {

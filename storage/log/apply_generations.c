@@ -10,12 +10,6 @@
 #include "storage/log/log_private.h"
 #include "storage/models/model_private.h"
 
-bool apply_of_generation(op_kind kind)
-{
-    return kind == OP_GENERATION_ACTIVATE || kind == OP_GENERATION_REGISTER ||
-           kind == OP_GENERATION_PRUNE;
-}
-
 static err_code activate(applying *x, err *e)
 {
     err why = ERR_INIT;

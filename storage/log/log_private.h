@@ -28,6 +28,9 @@ typedef struct applying {
     encoder scratch;
 } applying;
 
+/* apply_op applies an op in the transaction `w` and fills its result, which is empty before. */
+err_code apply_op(store_write *w, const op *o, apply_result *result, err *e) ERR_CHECKED;
+
 /* apply_change appends a zeroed change; NULL without memory. Valid until the next one. */
 change *apply_change(applying *x);
 
@@ -41,12 +44,30 @@ err_code apply_items(applying *x, err *e) ERR_CHECKED;
 err_code apply_encoded(applying *x, err *e) ERR_CHECKED;
 err_code apply_interactions(applying *x, err *e) ERR_CHECKED;
 err_code apply_erase(applying *x, err *e) ERR_CHECKED;
-/* apply_generation is for the kinds that apply_of_generation names; none of them changes data. */
+/* apply_generation is for the kinds that op_about_generations names; none of them changes data. */
 err_code apply_generation(applying *x, err *e) ERR_CHECKED;
-bool apply_of_generation(op_kind kind);
 
 /* apply_type finds or registers an interaction type and reports a new one. */
 err_code apply_type(applying *x, slice name, uint8_t *number, err *e) ERR_CHECKED;
+
+/* --- the kinds of op --- */
+
+/* What the entries of an op are about. An erasure, which has no entries, is about none of these. */
+static inline bool op_about_items(op_kind kind)
+{
+    return (kind >= OP_ITEMS_CREATE && kind <= OP_ITEMS_DELETE) || kind == OP_ITEMS_ENCODED;
+}
+
+static inline bool op_about_interactions(op_kind kind)
+{
+    return kind == OP_INTERACTIONS_ADD || kind == OP_INTERACTIONS_REMOVE;
+}
+
+static inline bool op_about_generations(op_kind kind)
+{
+    return kind == OP_GENERATION_ACTIVATE || kind == OP_GENERATION_REGISTER ||
+           kind == OP_GENERATION_PRUNE;
+}
 
 /* --- the log and the idempotency records --- */
 
