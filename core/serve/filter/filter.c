@@ -16,13 +16,13 @@
 
 size_t filter_words(const view *v)
 {
-    /* A generation can know rows at the end that were deleted before this process began. */
+    /* The generation may have rows at the end that were deleted before this process started. */
     size_t known = v->base != NULL ? v->base->items : 0;
     size_t rows = known > v->item_rows ? known : v->item_rows;
     return (rows + BITMAP_LEAF_ROWS - 1) / BITMAP_LEAF_ROWS * BITMAP_LEAF_WORDS;
 }
 
-/* category_of borrows a category's bitmap, NULL for all zeros. */
+/* category_of borrows a category's bitmap. NULL stands for all zeros. */
 static const pvec *category_of(const view *v, slice name)
 {
     uint32_t number = idmap_find(v->strings, name, ROW_NONE);
@@ -65,7 +65,8 @@ static void drop_bits(const pvec *bitmap, uint64_t *words, size_t count)
     }
 }
 
-/* begin_bits writes what may be listed and is in one of the categories. */
+/* begin_bits writes the items that may be listed and, if categories are given, are in one of
+ * them. */
 static void begin_bits(const view *v, const filter *f, uint64_t *words, size_t count)
 {
     if (f == NULL || f->categories_any_count == 0) {
@@ -95,8 +96,8 @@ static bool any_left(const uint64_t *words, size_t count)
     return all != 0;
 }
 
-/* keep_column reads the leaves of a column where rows are left. A leaf lies anywhere, so the next
- * one is fetched while one is compared. */
+/* keep_column reads the leaves of a column in which rows are left. Leaves lie at random places in
+ * memory, so the next one is prefetched while one is compared. */
 static void keep_column(const pvec *column, const column_test *test, uint64_t *words, size_t count)
 {
     const size_t step = ((size_t)1 << column->leaf_bits) / 64;
@@ -144,7 +145,7 @@ static void keep_created(const view *v, const filter *f, uint64_t *words, size_t
     int64_t low = f->has_created_after ? f->created_after : INT64_MIN;
     int64_t high = f->has_created_before ? f->created_before : INT64_MAX;
     column_test test = {.value = ROW_NONE};
-    /* `before` itself is out; without one the latest second there is is in. */
+    /* `before` itself is excluded. Without it, the latest possible second is included. */
     if (f->has_created_before && low >= high) {
         memset(words, 0, count * sizeof *words);
         return;
@@ -158,7 +159,7 @@ void filter_bits(const view *v, const filter *f, uint64_t *words)
 {
     size_t count = filter_words(v);
     if (count == 0) {
-        return; /* an empty shop's bitmap has no memory */
+        return; /* the bitmap of an empty shop has no memory */
     }
     begin_bits(v, f, words, count);
     if (f == NULL) {

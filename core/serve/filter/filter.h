@@ -2,9 +2,9 @@
 /*
  * filter: decides which items a list may contain.
  *
- * An item must meet all given conditions. The filter is decided exactly, for every item, before the
- * search, so a list is never short while items that pass exist. A filter borrows its strings from
- * the request.
+ * An item must meet all given conditions. The filter is evaluated exactly, for every item, before
+ * the search. So a list is short only if no other items pass. A filter borrows its strings from the
+ * request.
  */
 #ifndef CORE_FILTER_H
 #define CORE_FILTER_H
@@ -18,19 +18,20 @@
 #include "core/common/slice.h"
 #include "core/serve/state/view.h"
 
-/* One condition on an attribute: equality (of a list attribute: contains), or a numeric range
- * whose bounds may be infinite. Items without the attribute, or with another kind, fail. */
+/* One condition on an attribute: equality (a list attribute must contain the text), or a numeric
+ * range whose bounds may be infinite. Items without the attribute, or with an attribute of another
+ * kind, fail. */
 typedef struct filter_attribute {
     slice name;
     attribute_kind kind; /* TEXT, BOOL: equality; NUMBER: low..high */
     slice text;
     bool truth;
-    double low, high;                 /* inclusive unless told otherwise */
-    bool low_excluded, high_excluded; /* gt, lt in place of gte, lte */
+    double low, high;                 /* inclusive unless excluded below */
+    bool low_excluded, high_excluded; /* gt or lt instead of gte or lte */
 } filter_attribute;
 
 typedef struct filter {
-    const slice *categories_any; /* at least one of them, if there are any */
+    const slice *categories_any; /* the item must be in at least one of them, if any are given */
     size_t categories_any_count;
     const slice *categories_all;
     size_t categories_all_count;

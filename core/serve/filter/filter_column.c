@@ -21,8 +21,8 @@
 #define TAG_TEXTS   UINT64_C(0xfffb000000000000)
 #define TAG_WIDTH   UINT64_C(0x0000ffffffffffff)
 
-/* -0 must have the word of 0. That is asked of its bits: the build has no signed zeros, so the
- * compiler may drop a question about the doubles. */
+/* -0 must have the word of 0. The test uses the bits: the build assumes that there are no signed
+ * zeros, so the compiler may drop a comparison of the doubles. */
 static uint64_t word_of_number(double number)
 {
     const uint64_t sign = UINT64_C(1) << 63;
@@ -73,7 +73,8 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     return code;
 }
 
-/* Beyond every text: strings are numbered from 0, and ROW_NONE is none. */
+/* These are larger than the number of any text: strings are numbered from 0, and ROW_NONE means
+ * none. */
 static uint32_t value_of_truth(bool truth)
 {
     return truth ? ROW_NONE - 1 : ROW_NONE - 2;
@@ -95,7 +96,8 @@ size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE
     return list.length / sizeof out[0];
 }
 
-/* number_test is exact for every bound: between a double and the next there is no word. */
+/* number_test is exact for every bound, because there is no word between a double and the next
+ * one. */
 static void number_test(const filter_attribute *condition, column_test *test)
 {
     if (isnan(condition->low) || isnan(condition->high)) {
@@ -136,9 +138,9 @@ static bool list_holds(slice list, uint32_t text)
     return in;
 }
 
-/* keep_lists keeps of `words` the rows whose list holds the text: first those are collected whose
- * word says that it may, then all of their lists are fetched, then they are read, so that none
- * waits for the one before. */
+/* keep_lists keeps the rows of `words` whose list contains the text. It works in three passes, so
+ * that no read waits for the one before: it collects the rows whose word allows it, prefetches all
+ * their lists, and then reads them. */
 static void keep_lists(const column_test *test, const uint64_t *values, uint64_t *words,
                        size_t count)
 {

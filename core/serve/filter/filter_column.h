@@ -29,26 +29,27 @@ enum { COLUMN_LEAF_BITS = 8 };
 /* column_encode interns what the attribute needs. Writer only. */
 err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e) ERR_CHECKED;
 
-/* column_values writes the values that a condition of equality can find in the word, as numbers:
- * interned texts, or one of the two of a bool; returns how many (0 for a number). */
+/* column_values writes the values in the word that an equality condition can match, as numbers:
+ * interned texts, or one of the two numbers of a bool. It returns how many there are (0 for a
+ * number). */
 size_t column_values(uint64_t word, const idmap *strings, uint32_t out[ATTRIBUTE_TEXTS_MAX]);
 
-/* column_trace is the bit, one of sixteen, that a list's word must have for every text in it that
- * a column_keep can be asked for; 0 for other words. */
+/* column_trace returns the bit, one of sixteen, that a list's word must have for this text, if
+ * column_keep can be asked for the text. It returns 0 for other words. */
 uint64_t column_trace(uint64_t word, uint32_t text);
 
-/* A filter's condition, ready to be asked of many words. */
+/* A condition of a filter, prepared for testing many words. */
 typedef struct column_test {
     bool nothing;       /* no word passes */
-    filter_range range; /* of words that do */
-    uint32_t value;     /* TEXT and BOOL: as column_values has it; else ROW_NONE */
-    bool lists;         /* TEXT: lists may hold it */
+    filter_range range; /* of words that pass */
+    uint32_t value;     /* TEXT and BOOL: as in column_values; otherwise ROW_NONE */
+    bool lists;         /* TEXT: lists may contain it */
     const idmap *strings;
 } column_test;
 
 column_test column_test_of(const filter_attribute *condition, const idmap *strings);
 
-/* column_keep clears the bits of rows that fail: bit r % 64 of words[r / 64] is that of values[r].
+/* column_keep clears the bits of rows that fail. Bit r % 64 of words[r / 64] belongs to values[r].
  * count <= COLUMN_KEEP_MAX. */
 enum { COLUMN_KEEP_MAX = (1 << COLUMN_LEAF_BITS) / 64 };
 void column_keep(const column_test *test, filter_keep keep,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_kept: how the bitmap of an attribute's value is named. See the header.
+ * filter_kept: names the bitmaps of attributes' values. See the header.
  */
 #include "core/serve/filter/filter_kept.h"
 
 #include <string.h>
 
-/* No UTF-8 begins with this byte, so no category is called so; and lists of texts are interned as
- * whole words, which nine bytes are not. */
+/* No UTF-8 text begins with this byte, so no category has such a name. Lists of texts are interned
+ * as whole words of four bytes, and nine bytes are none. */
 enum { KEPT_MARK = 0xff, KEPT_NAME_BYTES = 1 + 2 * sizeof(uint32_t) };
 
 static slice name_of(kept_value value, char room[KEPT_NAME_BYTES])

@@ -24,17 +24,17 @@
 
 enum { KEPT_MAX = 256 };
 
-/* One value of one attribute: interned name, and value as column_values gives it. */
+/* One value of one attribute: the interned name, and the value as column_values returns it. */
 typedef struct kept_value {
     uint32_t name, value;
 } kept_value;
 
-/* kept_find gives the number of the value's bitmap in view.categories, ROW_NONE if it has none in
- * any view; kept_intern gives it one. Writer only. */
+/* kept_find returns the number of the value's bitmap in view.categories, or ROW_NONE if no view has
+ * one. kept_intern assigns a number. Writer only. */
 uint32_t kept_find(const idmap *strings, kept_value value);
 err_code kept_intern(uint32_t *out, idmap *strings, kept_value value, err *e) ERR_CHECKED;
 
-/* kept_bitmap borrows the bitmap that the value has in this view, NULL if it has none. */
+/* kept_bitmap borrows the value's bitmap in this view, or returns NULL if there is none. */
 const pvec *kept_bitmap(const view *v, kept_value value);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_kernels: the comparison of 64 values, once for each instruction set.
+ * filter_kernels: compares 64 values with a range, once for each instruction set.
  *
- * AVX2 compares signed words only: adding 2^63 to both sides of value - low <= width makes the
- * unsigned comparison signed, and on the left that is part of the constant.
+ * AVX2 compares only signed words. Adding 2^63 to both sides of value - low <= width makes the
+ * unsigned comparison a signed one; on the left side, the addition is part of the constant.
  */
 #include "core/serve/filter/filter_kernels.h"
 
@@ -15,8 +15,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* has_few tells whether a word has so few bits that its rows are better looked at one by one: three
- * values are three cache lines of eight. */
+/* has_few tells whether a word has at most three bits. Then reading single rows is cheaper: three
+ * values touch three cache lines instead of eight. */
 ALWAYS_INLINE bool has_few(uint64_t word)
 {
     word &= word - 1;

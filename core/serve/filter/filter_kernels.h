@@ -21,7 +21,7 @@ typedef struct filter_range {
     uint64_t low, width;
 } filter_range;
 
-/* filter_keep clears the bits of the rows that are out of the range: row r has bit r % 64 of
+/* filter_keep clears the bits of the rows whose value is outside the range. Row r has bit r % 64 of
  * words[r / 64] and values[r]. */
 typedef void (*filter_keep)(const filter_range *range, const uint64_t *values /* (count * 64) */,
                             uint64_t *words /* (count) */, size_t count);
@@ -33,8 +33,8 @@ typedef enum filter_kernel {
     FILTER_KERNELS,
 } filter_kernel;
 
-/* filter_kernel_get is NULL where the processor has not the instructions; filter_kernel_best is the
- * first that is not. */
+/* filter_kernel_get returns NULL if the processor lacks the instructions. filter_kernel_best
+ * returns the first kernel that it has. */
 filter_keep filter_kernel_get(filter_kernel kernel);
 filter_keep filter_kernel_best(void);
 

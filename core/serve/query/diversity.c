@@ -21,13 +21,13 @@
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
 
-/* The least pool, too, so that the scale is never of less than was asked for. */
+/* Also the smallest pool, so that the scale never covers fewer items than were requested. */
 enum { SCALE_HITS = 100 };
 
-/* Chosen items that a candidate is compared with before its bound is looked at again. */
+/* How many chosen items a candidate is compared with before its bound is checked again. */
 enum { COMPARE_BLOCK = 16 };
 
-/* Enough to choose from, without ranking the whole shop. */
+/* Large enough to choose from, without ranking the whole catalogue. */
 size_t diversity_pool(size_t places)
 {
     size_t pool = places * 4 > SCALE_HITS ? places * 4 : SCALE_HITS;
@@ -37,7 +37,7 @@ size_t diversity_pool(size_t places)
 static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *e)
 {
     size_t dim = v->base->dim;
-    /* behind the candidates' rows the chosen ones are copied side by side */
+    /* the chosen rows are copied side by side, after the candidates' rows */
     err_code code = scratch_unit(s, 2 * count * dim, e);
     if (code != ERR_OK) {
         return code;
@@ -57,7 +57,7 @@ static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *
     return ERR_OK;
 }
 
-/* The heap lies in s->best: `row` is the candidate's rank, `score` the bound of its value. */
+/* The heap is s->best: `row` is the candidate's rank, `score` the upper bound of its value. */
 static void sift_down(topk_hit *heap, size_t count, size_t at)
 {
     topk_hit moved = heap[at];
@@ -87,7 +87,7 @@ static float value_of(const recommend_scratch *s, float diversity, uint32_t rank
     return (1 - diversity) * s->relevance[rank] - diversity * s->nearness[rank];
 }
 
-/* compare brings a candidate's nearness up to date with one more block of the chosen rows. */
+/* compare updates a candidate's nearness with one more block of the chosen rows. */
 static void compare(recommend_scratch *s, uint32_t rank, const float *chosen_rows, size_t chosen,
                     size_t dim)
 {
@@ -103,7 +103,7 @@ static void compare(recommend_scratch *s, uint32_t rank, const float *chosen_row
     s->compared[rank] = (uint32_t)(done + rows);
 }
 
-/* choose leaves the winner on top of the heap. */
+/* choose brings the winner to the top of the heap. */
 static void choose(recommend_scratch *s, float diversity, size_t waiting, size_t chosen,
                    const float *chosen_rows, size_t dim)
 {

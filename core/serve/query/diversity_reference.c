@@ -11,7 +11,7 @@ err_code diversity_reference(const diversity_candidates *c, float diversity, siz
                              size_t (*pool)(size_t places), size_t depth, uint32_t *ranks, err *e)
 {
     bool *taken = mem_array(c->count, sizeof *taken);
-    float *nearness = mem_array(c->count, sizeof *nearness); /* largest cosine to a chosen one */
+    float *nearness = mem_array(c->count, sizeof *nearness); /* largest cosine to a chosen item */
     if (taken == NULL || nearness == NULL) {
         mem_free(taken);
         mem_free(nearness);

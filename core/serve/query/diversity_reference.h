@@ -3,8 +3,8 @@
  * diversity_reference: maximal marginal relevance by comparing every candidate with every chosen
  * item.
  *
- * diversity.c compares a candidate only as far as it must. tests/unit/test_diversity.c demands the
- * same lists of both. Only tests call it. Pure; thread-safe.
+ * diversity.c compares a candidate only as far as necessary. tests/unit/test_diversity.c checks
+ * that both give the same lists. Only tests call it. Pure; thread-safe.
  */
 #ifndef CORE_DIVERSITY_REFERENCE_H
 #define CORE_DIVERSITY_REFERENCE_H
@@ -17,7 +17,7 @@
 /* The candidates, best score first. */
 typedef struct diversity_candidates {
     const float *score; /* (count) */
-    const float *unit;  /* (count, dim) rows of H at length 1 */
+    const float *unit;  /* (count, dim) rows of H, scaled to length 1 */
     size_t count, dim;
 } diversity_candidates;
 

@@ -46,9 +46,9 @@ static bool is_entered(const recommend_hit *hit, uint32_t item)
     return false;
 }
 
-/* enter keeps the reasons sorted, best first, and each item once: a session may repeat an item, or
- * one that the user has. A repeat is as near as the first, so it finds that one entered or no room.
- */
+/* enter keeps the reasons sorted, best first, each item once. A session may repeat an item, or
+ * contain one that the user has. A repeat has the same similarity as the first, so either that one
+ * is already entered or there is no room. */
 static void enter(recommend_hit *hit, recommend_because reason)
 {
     if (is_entered(hit, reason.item)) {
@@ -88,7 +88,7 @@ static err_code gather_own(const view *v, recommend_scratch *s, size_t *count, e
     return code;
 }
 
-/* find_links names the items whose links led here. */
+/* find_links enters the items whose links led to this hit. */
 static void find_links(const view *v, const recommend_scratch *s, recommend_hit *hit)
 {
     float whole =

@@ -25,14 +25,14 @@
 
 #include "core/common/sort.h"
 
-/* Of a generation without links. */
+/* For a generation without links. */
 static const links_choice no_choice = {.recency = {1, 1}};
 
-/* Betas that training chooses from allow 4.8. */
+/* The largest lift. The betas that training chooses from allow 4.8. */
 #define LIFT_MAX 8.0F
 
-/* Where a map between features stands in for the collaborative links, a new item needs no lift. It
- * is lowered instead, because what is predicted is worth less than what was seen. */
+/* The lift if a map between features replaces the collaborative links. It is below 1, because
+ * predicted links are worth less than observed ones. */
 #define FITTED_LIFT 0.82F
 
 static int by_item(const void *x, const void *y)
@@ -41,7 +41,7 @@ static int by_item(const void *x, const void *y)
     return (a->item > b->item) - (a->item < b->item);
 }
 
-/* lift_for is the lift of an item that nobody has taken. The formula is fitted and not derived:
+/* lift_for returns the lift of an item without users. The formula is fitted, not derived:
  * docs/model/links.md has the measurements. */
 static float lift_for(const base *b, const links_choice *c)
 {
@@ -63,7 +63,8 @@ float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float
     return 1 + (s->lift - 1) * coldstart_lean(b->shared->cold, view_item_users(v, row));
 }
 
-/* merge makes one of all entries of an item: their weights add up, the latest time counts. */
+/* merge combines all entries of an item into one: the weights are added, and the latest time
+ * counts. */
 static size_t merge(links_owned *owned, size_t count)
 {
     size_t kept = 0;
@@ -80,7 +81,8 @@ static size_t merge(links_owned *owned, size_t count)
     return kept;
 }
 
-/* make_history fills s->owned; a user's own items come once each, a session may repeat them. */
+/* make_history fills s->owned. Each of the user's own items occurs once, but a session may repeat
+ * them. */
 static void make_history(const links_choice *c, recommend_scratch *s)
 {
     size_t count = s->profile_count;
@@ -101,8 +103,8 @@ static void put(recommend_scratch *s, uint32_t item, float value)
     }
 }
 
-/* add_later adds the links between the history and items that came after the training, but for
- * those that the base has. */
+/* add_later adds the links between the history and items that came after the training, except those
+ * that the base already has. */
 static void add_later(const view *v, bool fading, recommend_scratch *s)
 {
     const coldstart *cold = v->base->shared->cold;
@@ -126,7 +128,8 @@ static void add_later(const view *v, bool fading, recommend_scratch *s)
     }
 }
 
-/* add_text adds the content links of the query's text, as of an item that was taken this moment. */
+/* add_text adds the content links of the query's text, as if it were an item taken at this
+ * moment. */
 static void add_text(recommend_scratch *s)
 {
     for (size_t i = 0; s->text != NULL && i < s->text->link_count; i++) {
@@ -169,12 +172,14 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
 }
 
-/* Links of one or two items say less than those of a long history, and dividing by their spread
- * makes as much of them. So a newcomer's count n / (n + SHORT) for n items; a text is one. */
+/* Links of one or two items carry less evidence than those of a long history, but dividing by their
+ * spread gives them the same weight. For a user whom training has not seen, they are therefore
+ * multiplied by n / (n + SHORT) for n items; a text counts as one item. */
 #define SHORT 3.0F
 
-/* Without features links alone know what goes with what, and beside the vectors' likeness they
- * count more: sequels come first, and as many of the other things that people take are found. */
+/* The factor on links if there are no features. Then only links tell which items go together, so
+ * they count more beside the similarity of vectors. With it sequels come first, and lists contain
+ * as many of the other items that people take. */
 #define BARE_SHARE 3.0F
 
 static float share_of_links(const recommend_scratch *s)
@@ -183,7 +188,7 @@ static float share_of_links(const recommend_scratch *s)
     return s->newcomer ? n / (n + SHORT) : 1;
 }
 
-/* sum_links makes the history of the profile and sums what its links and the text's add. */
+/* sum_links makes the history of the profile, and sums its links and those of the text. */
 static void sum_links(const view *v, const links_choice *c, recommend_scratch *s)
 {
     const item_links *l = v->base->links;
@@ -203,7 +208,7 @@ static void sum_links(const view *v, const links_choice *c, recommend_scratch *s
     add_text(s);
 }
 
-/* scale_links makes the factors for a score that spreads so far. */
+/* scale_links computes the factors of the links for a score with this spread. */
 static void scale_links(const view *v, float spread, float share, recommend_scratch *s)
 {
     links_factors(s->factor, &v->base->links->choice, &s->sums, v->base->items, spread);

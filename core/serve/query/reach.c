@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fused product would differ from links_score's in the last bit. */
+/* A fused product would differ from that of links_score in the last bit. */
 #include "core/common/in_order.h"
 
 #include "core/serve/query/reach.h"
@@ -16,7 +16,8 @@ float reach_add(const links_sum *s, const float factor[LINKS_SOURCES], float *ad
 {
     const float a = factor[LINKS_COLLABORATIVE], c = factor[LINKS_CONTENT];
     const float *together = s->listed[LINKS_COLLABORATIVE], *alike = s->listed[LINKS_CONTENT];
-    lanes most = {0}; /* of numbers that are not negative, whose bits order as they do */
+    /* for numbers that are not negative, the order of their bits is their own order */
+    lanes most = {0};
     size_t k = 0;
     for (; k + KERNEL_LANES <= s->count; k += KERNEL_LANES) {
         kernel_vec sum =

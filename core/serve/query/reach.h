@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reach: which of a list's items reach a limit, 32 at a time.
+ * reach: finds the items of a list that reach a limit, 32 at a time.
  *
- * A search asks this about a thousand linked items again and again, and few of them do.
+ * A search asks this repeatedly for about a thousand linked items, few of which reach the limit.
  */
 #ifndef CORE_REACH_H
 #define CORE_REACH_H
@@ -13,10 +13,10 @@
 #include "core/model/links.h"
 
 /* reach_add writes what the sums of `count` listed items add to their scores, bit for bit as
- * links_score(0, ...) does, and returns the most; 0 if nothing is above 0. */
+ * links_score(0, ...) computes it. It returns the maximum, 0 if none is above 0. */
 float reach_add(const links_sum *s, const float factor[LINKS_SOURCES], float *adds /* (count) */);
 
-/* reach_find writes the places of the numbers x with base + x >= limit, ascending, and returns how
+/* reach_find writes the indices of the numbers x with base + x >= limit, ascending, and returns how
  * many there are. `places` has room for count + 1. */
 size_t reach_find(const float *x, size_t count, float base, float limit, uint32_t *places);
 

@@ -43,9 +43,8 @@ static err_code check_query(const recommend_query *q, err *e)
     return ERR_OK;
 }
 
-/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 it is h itself,
- * and m is worked out only where an explanation wants it: it costs as much as a part of the search.
- */
+/* balanced writes the query vector 2 [(1 - balance) (h - m) + balance m]. At 0.5 this is h itself.
+ * m is then computed only for an explanation, because it costs a considerable part of a search. */
 static void balanced(const base *b, float balance, bool explain, recommend_scratch *s)
 {
     if (balance == 0.5F && !explain) {
@@ -85,7 +84,7 @@ static recommend_fallback reason(const view *v, const recommend_query *q)
     if (q->user == ROW_NONE) {
         return q->nobody && !q->by_text ? FALLBACK_NO_CANDIDATES : FALLBACK_UNKNOWN_USER;
     }
-    /* Somebody whose items have no vectors is as new to the model as somebody without any. */
+    /* A user none of whose items has a vector is as new to the model as one without items. */
     return FALLBACK_NEW_USER;
 }
 

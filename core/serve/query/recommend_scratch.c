@@ -12,7 +12,7 @@
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/top.h"
 
-/* refit replaces a buffer whose contents nobody needs any more. */
+/* refit enlarges a buffer without keeping its content. */
 static err_code refit(void *buffer, size_t *room, size_t wanted, size_t size, err *e)
 {
     void **at = buffer;
@@ -95,7 +95,7 @@ void recommend_scratch_on_filtered(recommend_scratch *s, void (*filtered)(void *
     s->filtered_ctx = ctx;
 }
 
-/* shared_bits copies a filter's bitmap, which is made at its first use. */
+/* shared_bits copies the bitmap of a shared filter, and evaluates it at its first use. */
 static err_code shared_bits(recommend_scratch *s, const view *v, const filter *f, err *e)
 {
     size_t words = filter_words(v), i = 0;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recommend_user: computes the vector of a user or session
- * (docs/model.md, "What the paper leaves open").
+ * recommend_user: computes the vector of a user or session.
+ * The rule is in docs/model.md, "What the paper leaves open":
  *
- *     H_u = user_w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i), e_u of
- * core/serve/query/user_e.c
+ *     H_u = user_w . e_u + sum_i a_ui G_i        a_ui = weight / sqrt(deg_u deg_i)
  *
- * Degrees are live. A session counts as additional edges of the user, or of an anonymous one. It
- * does not change the items' degrees. An item without a vector still counts in the user's degree,
- * as it does in a run of FSC over the whole graph.
+ * e_u comes from core/serve/query/user_e.c. Degrees are live. A session counts as additional edges
+ * of the user, or of an anonymous one. It does not change the items' degrees. An item without a
+ * vector still counts in the user's degree, as it does in a run of FSC over the whole graph.
  */
 #include <math.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/recommend_scratch.h"
 
-/* Items of a session whose order counts: the latest. */
+/* Only the order of the latest items of a session counts. */
 enum { SESSION_STEPS_MAX = 4096 };
 
 static bool exists(const view *v, uint32_t item)
@@ -35,14 +34,15 @@ uint32_t profile_time(const live_edge *edges, size_t records)
     return time;
 }
 
-/* session_time is later than every record's; the last item of a session is the latest. */
+/* session_time is later than every record's time. The last item of a session is the latest. */
 static uint32_t session_time(size_t at, size_t count)
 {
     size_t before = count - 1 - at;
     return UINT32_MAX - (uint32_t)(before < SESSION_STEPS_MAX ? before : SESSION_STEPS_MAX);
 }
 
-/* A shop may delete an item and insert it again: the mark of an earlier row follows the id. */
+/* A shop may delete an item and add it again under the same id. What the user has seen of the
+ * earlier row applies to the later rows too. */
 static void take_out_seen(const view *v, uint64_t *allowed, uint32_t item)
 {
     for (uint32_t row = item; row < v->item_rows; row = view_item_next(v, row)) {
@@ -112,7 +112,7 @@ bool user_row(const view *v, uint32_t user, recommend_scratch *s)
         profile_item in = s->profile[i];
         const float *g = view_vector(v, in.item, VECTOR_G);
         double item_degree = view_item_degree(v, in.item);
-        /* A session's item can have no edge of anyone yet. */
+        /* A session's item may have no edges yet. */
         item_degree = item_degree > (double)in.weight ? item_degree : (double)in.weight;
         if (g != NULL) {
             add_scaled(s->h, g, (float)((double)in.weight / sqrt(degree * item_degree)), dim);

@@ -16,7 +16,7 @@
 
 enum { BLOCK = 64 };
 
-/* candidates_only makes s->skip, the rows that the base must not give. */
+/* candidates_only makes s->skip, the rows that the base must not return. */
 static void candidates_only(const view *v, recommend_scratch *s)
 {
     size_t words = filter_words(v);
@@ -30,7 +30,7 @@ static void candidates_only(const view *v, recommend_scratch *s)
     }
 }
 
-/* offer_delta offers the current slots of the delta that are allowed. */
+/* offer_delta offers the current, allowed slots of the delta. */
 static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
 {
     size_t dim = v->base->dim;
@@ -62,8 +62,8 @@ void search_score(const view *v, const uint32_t *rows, size_t count, recommend_s
     }
 }
 
-/* offer_new scores all linked items of the base that came after the training: their lift is not a
- * number to add. */
+/* offer_new scores all linked items of the base that came after the training, because their lift is
+ * a factor and cannot be added. */
 static void offer_new(const view *v, recommend_scratch *s, topk *best)
 {
     size_t count = 0, linked = v->base->trained < v->base->items ? s->sums.count : 0;

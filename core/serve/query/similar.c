@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * similar: what resembles an item or a text, by all of a row of H or by one part p of it.
+ * similar: lists what is similar to an item or a text, by the whole row of H or by one part p of
+ * it.
  *
  *     likeness(i, j) = <p_i, p_j> / (|p_i| sqrt(|p_j| typical))  +  what links from i add to j
  *
  * The first term is the cosine, times the root of |p_j| over the typical norm. An item's norm grows
- * with its buyers. The inner product lists popular items for everything; the cosine lists rare ones
- * that nobody takes. This lies between them (figures: docs/measurements/quality.md). An item that
- * came after the training has a short row because nobody could take it yet, so it counts as
- * typical, fading as its buyers come.
+ * with its number of buyers. By inner product, popular items would be similar to everything. By
+ * cosine, the most similar items would be rare ones that nobody takes. This measure lies between
+ * them (figures: docs/measurements/quality.md). An item that came after the training has a short
+ * row because nobody could take it yet, so its norm counts as typical. This fades as users take it.
  *
  * Links add as they do for a session of that one item (core/serve/query/linked.c): collaborative
- * ones to the collaborative likeness, content links to the multimodal one, both to the whole.
+ * links to the collaborative likeness, content links to the multimodal one, both to the whole.
  *
  * Every candidate is scored, so the list is exact.
  */
@@ -40,7 +41,8 @@ static float part_length(const base *b, similar_by by, const float *h, recommend
     return sqrtf(scan_dot(s->m, s->m, b->dim));
 }
 
-/* aim makes s->q the vector whose products with rows of H are those of the parts, at length 1. */
+/* aim writes the vector s->q whose inner products with rows of H are those of the parts, with the
+ * part at length 1. */
 static bool aim(const base *b, similar_by by, const float *h, recommend_scratch *s)
 {
     float length = part_length(b, by, h, s);
@@ -58,8 +60,8 @@ static bool aim(const base *b, similar_by by, const float *h, recommend_scratch 
     return true;
 }
 
-/* likeness is the whole score of a row whose product with s->q is `dot` and whose part has the norm
- * 1 / `inverse`; of a norm of 0, links alone. */
+/* likeness returns the whole score of a row. `dot` is its inner product with s->q, and 1 /
+ * `inverse` is the norm of its part. For a norm of 0, only links count. */
 static float likeness(const view *v, similar_by by, const recommend_scratch *s, uint32_t row,
                       float dot, float inverse)
 {
@@ -78,7 +80,8 @@ static bool is_candidate(const view *v, const recommend_scratch *s, uint32_t row
     return bits_test(s->allowed, row) && view_bit(&v->placed, row);
 }
 
-/* near_in_base and near_in_delta offer what is like s->q, which has length 1 under the part. */
+/* near_in_base and near_in_delta offer the rows most similar to s->q, which has length 1 under the
+ * part. */
 static void near_in_base(const view *v, similar_by by, recommend_scratch *s, topk *best)
 {
     const base *b = v->base;
@@ -117,7 +120,8 @@ static void near_in_delta(const view *v, similar_by by, recommend_scratch *s, to
     }
 }
 
-/* list_near lists what is nearest to a row of H, with the links of s->profile and s->text. */
+/* list_near lists the items nearest to a row of H, including the links of s->profile and
+ * s->text. */
 static void list_near(const view *v, const float *h, similar_by by, const list_query *q,
                       recommend_scratch *s, recommend_result *out)
 {

@@ -28,7 +28,7 @@ bool text_row(const view *v, const cold_item *text, bool personal, recommend_scr
     s->text = text;
     const base *b = v->base;
     size_t dim = b->dim;
-    float *own = s->m; /* free until the query is balanced */
+    float *own = s->m; /* unused until the query is balanced */
     for (size_t j = 0; j < dim; j++) {
         own[j] = b->w[j] * text->embedding[j] * (1 + (b->layers > 0 ? b->f[j] : 0));
     }

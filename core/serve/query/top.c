@@ -55,7 +55,7 @@ static void sort_heap(top_key *heap, size_t count)
     }
 }
 
-/* word_of gives the 64 numbers of a column that belong to a word of a bitmap, NULL for zeros. */
+/* word_of returns the 64 numbers of a column for one word of a bitmap. NULL stands for zeros. */
 static const void *word_of(const pvec *column, size_t word)
 {
     size_t first = word * 64, in_leaf = ((size_t)1 << column->leaf_bits) - 1;
@@ -63,7 +63,7 @@ static const void *word_of(const pvec *column, size_t word)
     return leaf != NULL ? leaf + (first & in_leaf) * column->element_bytes : NULL;
 }
 
-/* scan_bought goes up the rows that somebody has bought. */
+/* scan_bought scans upwards the rows that have users. */
 static size_t scan_bought(const view *v, const uint64_t *allowed, top_key *heap, size_t room)
 {
     size_t count = 0;
@@ -81,7 +81,7 @@ static size_t scan_bought(const view *v, const uint64_t *allowed, top_key *heap,
     return count;
 }
 
-/* scan_created goes down the rows, or down those that nobody has bought. */
+/* scan_created scans downwards all rows, or those without users. */
 static size_t scan_created(const view *v, bool bought_too, const uint64_t *allowed, top_key *heap,
                            size_t room)
 {

@@ -56,8 +56,8 @@ static inline top_key top_key_of(const view *v, top_kind kind, uint32_t row)
     return (top_key){users > 0 ? 0 : view_item_created(v, row), users, row};
 }
 
-/* top_scan writes the keys of the first `room` rows of `allowed` (filter_words(v) words) in order
- * and returns how many there are. Reads a column of the catalogue; allocates nothing. */
+/* top_scan writes the keys of the first `room` rows of `allowed` (filter_words(v) words) in order,
+ * and returns their number. It reads a column of the whole catalogue and allocates nothing. */
 size_t top_scan(const view *v, top_kind kind, const uint64_t *allowed, top_key *out, size_t room);
 
 #endif

@@ -21,11 +21,11 @@
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
 
-/* Chosen by tests/bench/bench_online.py and on data without drift: docs/measurements.md. */
+/* Chosen with tests/bench/bench_online.py, and on data without drift: docs/measurements.md. */
 #define INERTIA 1.5F
 
-/* since gives the largest time that at least `news` >= 1 items of the profile have reached, so that
- * ties are taken together and the order of the profile means nothing. */
+/* since returns the largest time that at least `news` >= 1 items of the profile reach. Items of the
+ * same time are so taken together, and the order of the profile has no effect. */
 static uint32_t since(const recommend_scratch *s, size_t news)
 {
     uint32_t time = 0;
@@ -46,8 +46,8 @@ static void add_scaled(float *out, const float *row, float factor, size_t dim)
     }
 }
 
-/* mean_e writes the weighted mean of E over the profile's items from `time` on: over all of them,
- * the rule by which training started its users, on the trained table. */
+/* mean_e writes the weighted mean of E over the profile's items from `time` on. Over all items,
+ * this is the rule by which training initialises users, applied to the trained table. */
 static void mean_e(const view *v, const recommend_scratch *s, uint32_t time, float *out)
 {
     double sum = 0;

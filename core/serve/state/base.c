@@ -14,7 +14,7 @@
 #include "core/serve/state/coldstart_maps.h"
 
 enum { NORM_ROWS = 1024 };
-/* Rows that tell how far likeness spreads. */
+/* Number of rows that the spread of likeness is measured on. */
 enum { LIKENESS_ROWS = 4096 };
 
 static void generation_release(generation_tables *g)
@@ -64,12 +64,12 @@ static float inverse_length(const float *row, size_t dim)
     return square > 0 ? 1 / sqrtf(square) : 0;
 }
 
-/* fill_norms measures NORM_ROWS rows from `first` on; content_rows (NORM_ROWS, dim) is scratch. */
+/* fill_norms measures NORM_ROWS rows from `first` on. content_rows (NORM_ROWS, dim) is scratch. */
 static void fill_norms(base *b, size_t first, float *content_rows)
 {
     size_t dim = b->dim, rows = b->items - first < NORM_ROWS ? b->items - first : NORM_ROWS;
     const float *h = b->h + first * dim;
-    /* parts_row for a block: rows times the transposed projection. */
+    /* This is parts_row for a block: rows times the transposed projection. */
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)dim, (int)dim, 1, h,
                 (int)dim, b->parts->into, (int)dim, 0, content_rows, (int)dim);
     for (size_t i = 0; i < rows; i++) {
@@ -97,8 +97,8 @@ static float typical_norm(const float *inverse, size_t items)
     return count > 0 ? (float)(sum / (double)count) : 1;
 }
 
-/* fill_likeness measures the covariance of a sample of the rows, each divided by the root of its
- * norm, by one part; `sample` (LIKENESS_ROWS, dim) is scratch. */
+/* fill_likeness measures the covariance, by one part, of a sample of rows divided by the root of
+ * their norms. `sample` (LIKENESS_ROWS, dim) is scratch. */
 static err_code fill_likeness(base *b, int part, float *sample, err *e)
 {
     size_t dim = b->dim, rows = b->items < LIKENESS_ROWS ? b->items : LIKENESS_ROWS;
@@ -115,7 +115,7 @@ static err_code fill_likeness(base *b, int part, float *sample, err *e)
                : err_nomem(e, "the spread of likeness");
 }
 
-/* fill_spreads measures what links are scaled by. */
+/* fill_spreads measures the spreads that links are scaled by. */
 static err_code fill_spreads(base *b, err *e)
 {
     float *sample = mem_table(LIKENESS_ROWS * b->dim, sizeof *sample);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base_tables: the internals of a base, for the files that search it and make new ones.
- * Everybody else uses core/serve/state/base.h. All of it is immutable once a view has it.
+ * base_tables: the internals of a base, for the files that search it and make new ones. All other
+ * files use core/serve/state/base.h. Everything is immutable once a view has it.
  */
 #ifndef CORE_BASE_TABLES_H
 #define CORE_BASE_TABLES_H
@@ -26,10 +26,10 @@ typedef struct generation_tables {
     model *model;
     coldstart *cold;
     parts *parts;
-    word_space *words; /* NULL: no modality of texts */
+    word_space *words; /* NULL if there is no text modality */
 } generation_tables;
 
-/* A vector that waits for live_activate (base_fold_item). */
+/* A vector prepared by base_fold_item for live_activate. */
 typedef struct base_later {
     uint32_t item;
     cold_item *prepared;
@@ -40,34 +40,37 @@ struct base {
     uint32_t generation;
     size_t dim, layers;
     size_t items, users; /* rows of the tables below */
-    size_t trained;      /* item rows that training has seen; later ones came by their features */
+    /* item rows that training has seen; later ones have vectors from their features */
+    size_t trained;
     const float *w, *f;  /* (dim) weights of FSC, docs/model.md */
     const float *user_w; /* (dim) weights of a user's own row of E */
-    const parts *parts;  /* of a score into its two parts */
+    const parts *parts;  /* divides a score into its two parts */
     vector_index *index;
-    const float *h;                  /* (items, dim) the index's own memory */
-    const float *g;                  /* (items, dim) */
-    const float *embeddings;         /* (items, dim) */
-    const float *user_e;             /* (users, dim) */
-    const uint32_t *user_pairs;      /* (users) pairs that training had of each; NULL: unknown */
-    float *inverse_norm[BASE_PARTS]; /* (items) 1 / the norm of each part of H, 0 for 0 */
-    float typical_norm[BASE_PARTS];  /* mean of those norms that are above 0; 1 without any */
-    uint64_t *placed;                /* bitmap over items: H is not all zero */
-    const item_links *links;         /* the sparse half of the score; NULL: none */
-    float *covariance;               /* (dim, dim) of the rows of H; NULL without links */
-    /* (dim, dim) of rows of H by which likeness is measured (core/serve/query/similar.c), of a
+    const float *h;          /* (items, dim) the index's own memory */
+    const float *g;          /* (items, dim) */
+    const float *embeddings; /* (items, dim) */
+    const float *user_e;     /* (users, dim) */
+    /* (users) number of each user's pairs in training; NULL if unknown */
+    const uint32_t *user_pairs;
+    float *inverse_norm[BASE_PARTS]; /* (items) 1 / norm of each part of H, 0 if the norm is 0 */
+    float typical_norm[BASE_PARTS];  /* mean of the norms above 0; 1 if there are none */
+    uint64_t *placed;                /* bitmap over items: the row of H is not all zero */
+    const item_links *links;         /* the sparse part of the score; NULL if there is none */
+    /* (dim, dim) covariance of the rows of H; NULL without links */
+    float *covariance;
+    /* (dim, dim) covariance of rows of H for scaling likeness (core/serve/query/similar.c), from a
      * sample of the items; NULL without links */
     float *likeness_covariance[BASE_PARTS];
-    /* bitmap over items: later ones whose own list (core/serve/state/later_links.h) is among the
-     * links; NULL: none */
+    /* bitmap over later items whose own list (core/serve/state/later_links.h) is included in the
+     * links; NULL if there are none */
     uint64_t *linked;
     float *own_g, *own_e;  /* tables that this base frees, or NULL */
     item_links *own_links; /* likewise */
     generation_tables *shared;
     base_later *later; /* (later_count) by item */
     size_t later_count, later_room;
-    /* Of a base that propagate_run made: the view it was made from. */
-    uint64_t made_at_seq; /* 0: the tables are as the training made them */
+    /* For a base made by propagate_run: the view it was made from. */
+    uint64_t made_at_seq; /* 0: the tables are as training made them */
     uint64_t made_of_changes;
     const void *made_of_delta;
     size_t made_of_delta_count;
@@ -78,7 +81,8 @@ static inline bool base_linked(const base *b, uint32_t item)
     return b->linked != NULL && item < b->items && bits_test(b->linked, item);
 }
 
-/* base_finish fills what follows from index, E and G: norms, bitmap. For base_new and propagate. */
+/* base_finish computes what follows from index, E and G: norms and bitmap. For base_new and
+ * propagate. */
 err_code base_finish(base *b, err *e) ERR_CHECKED;
 
 #endif

@@ -16,27 +16,27 @@
 #include "core/common/item_fields.h"
 #include "core/words/words.h"
 
-/* What the shop says of an item: vectors and texts. Everything is borrowed. */
+/* What the shop says about an item: vectors and texts. Everything is borrowed. */
 typedef struct item_content {
     const feature *features; /* (count) */
     size_t count;
     words_document text;
 } item_content;
 
-/* Features with the words' vector among them. */
+/* The given features plus the vector of the words. */
 typedef struct cold_words {
     feature features[MODALITIES_MAX + 1]; /* (count) */
     size_t count;
-    size_t known; /* terms of the text that the words know */
+    size_t known; /* terms of the text that the vocabulary contains */
     float vector[WORDS_WIDTH];
 } cold_words;
 
 /* cold_words_add fills *out with the given features, which it borrows, and with the vector of the
- * text if the words know any of its terms. `w` may be NULL: nothing is added. */
+ * text if the vocabulary contains any of its terms. With `w` NULL nothing is added. */
 err_code cold_words_add(cold_words *out, const word_space *w, const item_content *content,
                         err *e) ERR_CHECKED;
 
-/* cold_words_of_change gives what a change carries. */
+/* cold_words_of_change returns the content that a change carries. */
 item_content cold_words_of_change(const change_item *item);
 
 #endif

@@ -82,13 +82,13 @@ static void project(const model_modality *m, size_t dim, const float *x, float *
     }
 }
 
-/* The item on its way. */
+/* The state of one item while its vector is computed. */
 typedef struct embedding {
     const coldstart *c;
     cold_item *item;
-    float *input;    /* (inputs) whitened rows, flags of the modalities that are there, 1 */
+    float *input;    /* (inputs) whitened rows, a flag for each present modality, 1 */
     float *feature;  /* (the widest modality) */
-    cold_seek *seek; /* the neighbours and links that are looked for */
+    cold_seek *seek; /* the neighbours and links to find */
 } embedding;
 
 static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
@@ -110,7 +110,7 @@ uint32_t coldstart_known(const coldstart *c, const feature *features, size_t cou
     return known;
 }
 
-/* fold_units makes the row of one modality's space by which neighbours are looked for. */
+/* fold_units makes the row of one modality's space that neighbours are searched with. */
 static void fold_units(embedding *in, size_t m)
 {
     const coldstart *c = in->c;
@@ -174,8 +174,8 @@ static void map_row(const coldstart *c, const float *input, float factor, float 
     }
 }
 
-/* add_neighbours adds the softmax-weighted mean over the neighbours of E, or, with residuals, of
- * what the map misses there. */
+/* add_neighbours adds the softmax-weighted mean over the neighbours of E or, with residuals, of the
+ * map's error there. */
 static void add_neighbours(embedding *in, bool residuals)
 {
     const coldstart *c = in->c;
@@ -224,7 +224,7 @@ static void make_row(embedding *in)
     case COLDSTART_NEIGHBOURS:
         add_neighbours(in, false);
         if (in->item->neighbour_count == 0) {
-            make_mi(in); /* like nothing there is, or features of zeros */
+            make_mi(in); /* there is no similar item, or all features are zero */
         }
         break;
     case COLDSTART_RIDGE: map_row(c, in->input, 1, in->item->embedding); break;
@@ -272,7 +272,7 @@ static void embedding_fini(embedding *in, cold_seek *seek)
     cold_item_free(seek->item);
 }
 
-/* embed_batch fills the items of up to COLD_BATCH requests. */
+/* embed_batch computes the items of up to COLD_BATCH requests. */
 static err_code embed_batch(cold_request *requests, size_t count, const coldstart *c, err *e)
 {
     embedding in[COLD_BATCH] = {0};

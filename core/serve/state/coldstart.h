@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart: gives an item that the generation does not know a vector, from its features.
+ * coldstart: computes a vector, from its features, for an item that the generation does not know.
  *
  * The maps are fitted once per generation from its own tables (base_new) and are immutable.
  * Preparing an item takes a pass over the content tables to find its neighbours, so it runs on the
@@ -28,53 +28,55 @@ typedef struct cold_neighbour {
     float similarity;  /* cosine */
 } cold_neighbour;
 
-/* What came of an item's features under one generation. Immutable; freed by cold_item_free. */
+/* The result of an item's features under one generation. Immutable; freed by cold_item_free. */
 typedef struct cold_item {
     uint32_t generation;
-    uint32_t used;    /* bit m: modality m of the generation was there */
-    uint32_t missing; /* bit m: it was not, or its numbers are too large to be measured */
+    uint32_t used;    /* bit m: the item has modality m of the generation */
+    uint32_t missing; /* bit m: it lacks modality m, or its numbers are too large to be measured */
     size_t dim;
     float *embedding; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;
-    cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* by modality, then best first */
+    cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* grouped by modality, best first */
     links_entry *links; /* (link_count <= COLD_LINKS_MAX) to trained items, ascending by target */
     size_t link_count;
 } cold_item;
 
-/* coldstart_prepare computes the vector of an item with these features under the view's
- * generation; *out stays NULL if the view has no model. Features of modalities that the generation
- * does not know are passed over; a known one of another width is ERR_INVALID. Thread-safe. */
+/* coldstart_prepare computes the vector of an item with these features under the view's generation.
+ * *out stays NULL if the view has no model. Features of unknown modalities are skipped.
+ * ERR_INVALID: a known modality has another width. Thread-safe. */
 err_code coldstart_prepare(cold_item **out, const view *v, const feature *features, size_t count,
                            err *e) ERR_CHECKED;
 
-/* One item of several that are prepared together, which costs less: the tables are read once for
- * COLD_BATCH of them. */
+/* An item to prepare together with others. This costs less, because the tables are read once for
+ * COLD_BATCH items. */
 enum { COLD_BATCH = 32 };
 typedef struct cold_request {
     const feature *features; /* (count) borrowed */
     size_t count;
-    cold_item *item; /* out: the caller's to free; NULL if the view has no model */
+    cold_item *item; /* output, to be freed by the caller; NULL if the view has no model */
 } cold_request;
 
-/* coldstart_prepare_many is coldstart_prepare for each; after a failure no item is there. */
+/* coldstart_prepare_many does coldstart_prepare for each request. After a failure no request has an
+ * item. */
 err_code coldstart_prepare_many(cold_request *requests, size_t count, const view *v,
                                 err *e) ERR_CHECKED;
 
-/* coldstart_fits is ERR_INVALID if the features have another width than the view's generation. */
+/* coldstart_fits returns ERR_INVALID if a feature has another width than in the view's
+ * generation. */
 err_code coldstart_fits(const view *v, const feature *features, size_t count, err *e) ERR_CHECKED;
 
 void cold_item_free(cold_item *item);
 
-/* coldstart_words borrows what texts are encoded by under the view's generation; NULL: by nothing.
- */
+/* coldstart_words borrows the vocabulary that encodes texts under the view's generation, or returns
+ * NULL. */
 const word_space *coldstart_words(const view *v);
 
-/* coldstart_trained tells whether training has placed the item, so that its vector stays whatever
- * its features become. */
+/* coldstart_trained tells whether training has placed the item. Its vector then stays the same if
+ * its features change. */
 bool coldstart_trained(const view *v, uint32_t item);
 
-/* coldstart_modalities is how many modalities the view's generation has; coldstart_modality_name
- * the name of one (borrowed from the view). 0 without a model. */
+/* coldstart_modalities returns the number of modalities of the view's generation, 0 without a
+ * model. coldstart_modality_name returns the name of one, borrowed from the view. */
 size_t coldstart_modalities(const view *v);
 slice coldstart_modality_name(const view *v, size_t modality);
 

@@ -18,44 +18,45 @@
 
 typedef struct coldstart coldstart;
 
-/* How the row of E is made; the default is what measured best (docs/measurements.md has the table).
- */
+/* How the row of E is computed. The default is the best one measured (docs/measurements.md has the
+ * table). */
 typedef enum coldstart_way {
     COLDSTART_MI = 0,     /* the projection of modality initialisation alone */
     COLDSTART_NEIGHBOURS, /* weighted mean of the neighbours' trained rows */
     COLDSTART_RIDGE,      /* a linear map fitted to the trained rows */
-    COLDSTART_RESIDUALS,  /* the map, plus what it misses at the neighbours */
+    COLDSTART_RESIDUALS,  /* the map, plus its error at the neighbours */
 } coldstart_way;
 
 typedef struct coldstart_tuning {
     coldstart_way way;
-    uint32_t neighbours; /* per unit of a modality's k_m */
-    float temperature;   /* of the softmax over neighbours' similarities */
-    float ridge;         /* of the mean diagonal of the Gram matrix */
-    float affinity; /* lambda: of one like neighbour that the user owns, in spreads of scores */
-    uint32_t lean_until; /* users from which on an item gets none of it */
+    uint32_t neighbours; /* number of neighbours per unit of a modality's k_m */
+    float temperature;   /* temperature of the softmax over neighbours' similarities */
+    float ridge;         /* in units of the mean diagonal of the Gram matrix */
+    /* lambda: the weight of one similar neighbour that the user has, in spreads of scores */
+    float affinity;
+    uint32_t lean_until; /* number of users from which on an item gets no affinity */
 } coldstart_tuning;
 
 extern const coldstart_tuning coldstart_tuning_default;
 
-/* What coldstart_new is made from, beside the model. */
+/* What coldstart_new is made from, in addition to the model. */
 typedef struct coldstart_options {
     uint32_t generation;
     const coldstart_tuning *tuning; /* NULL: the default */
-    /* the items' features as they were given, by name; a modality without a source is searched in
-     * the principal directions that training kept, which finds worse neighbours */
+    /* The items' features as given, by name. A modality without a source is searched in the
+     * principal directions that training kept, which finds worse neighbours. */
     const feature_source *sources; /* (source_count) */
     size_t source_count;
-    unsigned threads; /* for building; 0: one */
+    unsigned threads; /* for building; 0 means one */
 } coldstart_options;
 
-/* coldstart_new reads the features once. It borrows the model, which must stay, and its content
- * tables only until it returns, unless the way needs the ridge map. */
+/* coldstart_new reads the features once. It borrows the model, which must outlive it. The model's
+ * content tables need to stay only until it returns, unless the way needs the ridge map. */
 err_code coldstart_new(coldstart **out, const model *m, const coldstart_options *options,
                        err *e) ERR_CHECKED;
 void coldstart_free(coldstart *c);
 
-/* coldstart_let_go frees the model's content tables if nothing needs them any more. */
+/* coldstart_let_go frees the model's content tables if they are no longer needed. */
 void coldstart_let_go(const coldstart *c, model *m);
 
 /* coldstart_embed is coldstart_prepare without a view. */
@@ -69,15 +70,15 @@ err_code coldstart_embed_many(cold_request *requests, size_t count, const coldst
 /* coldstart_known tells which of the generation's modalities are among the features, as bits. */
 uint32_t coldstart_known(const coldstart *c, const feature *features, size_t count);
 
-/* coldstart_lean is how much of the content affinity an item with so many users still gets: 1 for
- * none, 0 from some number on. */
+/* coldstart_lean returns the share of the content affinity that an item with `users` users still
+ * gets: 1 without users, 0 from some number on. */
 float coldstart_lean(const coldstart *c, uint32_t users);
 
-/* coldstart_fitted tells whether a later item's links have what a map between features says. */
+/* coldstart_fitted tells whether the links of later items include a map between features. */
 bool coldstart_fitted(const coldstart *c);
 
-/* coldstart_spread is how much the inner products of this row of H with rows without interactions
- * vary over the items, times lambda: the unit of the content affinity. */
+/* coldstart_spread returns lambda times the spread, over the items, of the inner products of this
+ * row of H with rows without interactions: the unit of the content affinity. */
 float coldstart_spread(const coldstart *c, const float *h /* (dim) */);
 
 #endif

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coldstart_near: the trained items that new items are like.
+ * coldstart_near: finds the trained items that new items are similar to.
  *
- * An item's neighbours by each modality make its row of E; its content links are of the same kind
- * as those between trained items (core/model/links.h):
+ * An item's row of E is computed from its neighbours by each modality. Its content links are of the
+ * same kind as those between trained items (core/model/links.h):
  *
  *     L(j, i) = sum_m weight_m max(0, cos_m(j, i))^2 + max(0, x_j' W x_i)
  *
- * with what the generation's map W says beside it, if it has one (core/model/content_map.h).
- * Neighbours and links are found in one pass over the 8-bit codes of the features, for a batch of
- * new items at once: a piece of the codes stays in the processor's cache while every item of the
- * batch reads it. The pass estimates the cosines; what it selects is then measured by the features
- * themselves. So a link's weight is exact, and the selection can miss an item only among those that
- * differ from the last selected one by the codes' error.
+ * where the generation's map W (core/model/content_map.h) adds the second term, if there is one.
+ * One pass over the 8-bit codes of the features finds neighbours and links for a batch of new
+ * items: a piece of the codes stays in the processor's cache while every item of the batch reads
+ * it. The pass estimates the cosines, and the selected items are then measured by the features
+ * themselves. So a link's weight is exact. The selection can miss an item only if it differs from
+ * the last selected one by less than the codes' error.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -28,21 +28,21 @@
 #include "core/serve/state/coldstart_fit.h"
 
 enum {
-    PIECE_BYTES = 128 << 10, /* of codes, of all modalities together */
+    PIECE_BYTES = 128 << 10, /* size of a piece of codes, over all modalities */
     PIECE_ROWS_MIN = 64,
     PIECE_ROWS_MAX = 2048,
-    /* Rows, spread evenly, from which a pass first guesses what the selected ones will reach. */
+    /* Rows, spread evenly, from which a pass first estimates the threshold of selection. */
     SAMPLE_ROWS = 1024,
     SAMPLED_ROWS_MIN = 4 * SAMPLE_ROWS,
-    /* Candidates for the neighbours of one modality: the wanted ones and those that the codes may
-     * have put in the wrong order. */
+    /* Candidates for the neighbours of one modality: more than wanted, because the codes may order
+     * close ones wrongly. */
     NEAREST = 2 * COLD_NEIGHBOURS_MAX,
 };
 
 /* What a pass collects for one item. */
 typedef struct seeking {
     codes_query query[MODALITIES_MAX];
-    codes_query fitting[MODALITIES_MAX]; /* of W x_i */
+    codes_query fitting[MODALITIES_MAX]; /* for W x_i */
     shortlist nearest[MODALITIES_MAX];
     shortlist links;
 } seeking;
@@ -52,7 +52,7 @@ typedef struct pass {
     cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features of this generation */
     seeking *of;                  /* (count) */
     size_t count;
-    size_t piece;                  /* rows at a time, a multiple of QUANTISE_BLOCK */
+    size_t piece;                  /* rows in a piece, a multiple of QUANTISE_BLOCK */
     float *cosine, *weight, *fits; /* (piece) */
     float *mapped;                 /* (count, the map's width) W x_i; NULL without a map */
     float *scores;
@@ -79,7 +79,7 @@ static size_t code_bytes(const coldstart *c)
     return bytes;
 }
 
-/* list_room is how many elements the shortlists of one item take. */
+/* list_room returns the number of elements in the shortlists of one item. */
 static size_t list_room(const coldstart *c)
 {
     return shortlist_room(COLD_LINKS_MAX) + c->modalities * shortlist_room(NEAREST);
@@ -92,7 +92,7 @@ static size_t piece_rows(const coldstart *c)
     return rows > PIECE_ROWS_MIN ? rows : PIECE_ROWS_MIN;
 }
 
-/* start_lists empties what is collected for one item. */
+/* start_lists empties the shortlists of one item. */
 static void start_lists(pass *p, size_t i)
 {
     size_t modalities = p->c->modalities;
@@ -110,7 +110,7 @@ static const float *mapped_part(const pass *p, size_t i)
     return p->mapped + i * p->c->fitting->width;
 }
 
-/* map_units fills p->mapped: what the map makes of the new items' features, all at once. */
+/* map_units fills p->mapped with W x_i for all new items at once. */
 static err_code map_units(pass *p, err *e)
 {
     const content_map *map = p->c->fitting;
@@ -207,7 +207,7 @@ KERNEL_CLONES static void add_fitting(float *weight, const float *fits, size_t c
     }
 }
 
-/* read_fitting adds what the map says of the rows from `first` on to their weights. */
+/* read_fitting adds the map's term for the rows from `first` on to their weights. */
 static void read_fitting(const pass *p, size_t i, size_t first, size_t rows, float *weight)
 {
     const coldstart *c = p->c;
@@ -219,7 +219,7 @@ static void read_fitting(const pass *p, size_t i, size_t first, size_t rows, flo
     add_fitting(weight, p->fits, rows);
 }
 
-/* read_piece offers the trained items from row `first` on to all that item `i` collects. */
+/* read_piece offers the trained items from row `first` on to all shortlists of item `i`. */
 static void read_piece(pass *p, size_t i, size_t first, size_t rows)
 {
     const coldstart *c = p->c;
@@ -236,7 +236,7 @@ static void read_piece(pass *p, size_t i, size_t first, size_t rows)
     shortlist_offer(&s->links, (uint32_t)first, p->weight, rows);
 }
 
-/* guess_floors looks at a sample of the rows. */
+/* guess_floors estimates the thresholds from a sample of the rows. */
 static void guess_floors(pass *p, size_t i)
 {
     const coldstart *c = p->c;
@@ -305,8 +305,8 @@ static int nearest_first(const void *x, const void *y)
                                           : (a->item > b->item) - (a->item < b->item);
 }
 
-/* take_neighbours measures what was nearest by one modality and keeps the wanted ones, of all
- * modalities as many as there is room for. */
+/* take_neighbours measures the nearest candidates by one modality and keeps the wanted ones, as far
+ * as there is room for all modalities. */
 static void take_neighbours(pass *p, size_t i, size_t m)
 {
     const coldstart *c = p->c;

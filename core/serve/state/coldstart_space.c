@@ -29,16 +29,16 @@ const coldstart_tuning coldstart_tuning_default = {
     .lean_until = 20,
 };
 
-/* What index_new_read asks for a modality's unit rows. */
+/* The context of index_new_read's callback, which gives a modality's unit rows. */
 typedef struct space_reader {
     const coldstart *c;
     const cold_space *space;
-    const feature_source *source; /* NULL: whitened rows */
+    const feature_source *source; /* NULL for whitened rows */
     const model_modality *modality;
     float *block; /* (READ_ROWS, features' width) */
 } space_reader;
 
-/* fold_row makes one unit row; a missing modality is zeros. */
+/* fold_row makes one unit row. A missing modality gives zeros. */
 static void fold_row(const space_reader *r, float *features, size_t width, float *out)
 {
     if (feature_row_missing(features, width)) {
@@ -106,11 +106,11 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
     return rc != ERR_OK ? err_context(e, "the content of modality %s", modality->name) : rc;
 }
 
-/* measure finds the largest norm of E, and how w E varies over the items. */
+/* measure finds the largest norm of E, and the covariance of w E over the items. */
 static err_code measure(coldstart *c, err *e)
 {
     size_t dim = c->dim, step = c->items / SAMPLE_ROWS_MAX + 1;
-    float *mean = mem_array(2 * dim, sizeof *mean); /* and one row of w E behind it */
+    float *mean = mem_array(2 * dim, sizeof *mean); /* and one row of w E after it */
     if (mean == NULL) {
         return err_nomem(e, "the spread of scores");
     }
@@ -135,7 +135,7 @@ static err_code measure(coldstart *c, err *e)
     return ERR_OK;
 }
 
-/* weigh takes the modalities' weights from the trained links, else from their k_m. */
+/* weigh takes the modalities' weights from the trained links, or else from their k_m. */
 static void weigh(coldstart *c)
 {
     float sum = 0;
@@ -151,8 +151,8 @@ static void weigh(coldstart *c)
     }
 }
 
-/* take_map uses the generation's map if it is of these spaces. Without content links a new item's
- * links are in another unit (core/serve/query/linked.c), which is that of the cosines alone. */
+/* take_map uses the generation's map if its widths fit these spaces. Without content links, a new
+ * item's links have another unit (core/serve/query/linked.c), that of the cosines alone. */
 static void take_map(coldstart *c)
 {
     const item_links *l = c->m->links;

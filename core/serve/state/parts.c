@@ -22,23 +22,24 @@
 
 enum {
     FIT_ROWS_MAX = 50000,
-    COLLABORATIVE_SHARE = 12, /* one live direction in so many is collaborative, at least one */
+    /* one in COLLABORATIVE_SHARE live directions is collaborative, at least one */
+    COLLABORATIVE_SHARE = 12,
 };
 
-/* A direction is live if its variance is above so much of the mean one. */
+/* A direction is live if its variance is above this share of the mean variance. */
 #define LIVE_SHARE 1e-4
 
 typedef struct fit {
     const model *m;
     const float *h;
     size_t dim, inputs;
-    size_t rank; /* of content: columns of it that are not 0, over the modalities */
+    size_t rank; /* rank of content: its columns that are not 0, over all modalities */
     double count;
     double *gram;      /* (inputs, inputs) of inputs; lower */
     double *map;       /* (inputs, dim) products of inputs and H, then the map */
     double *total;     /* (dim, dim) covariance of H */
     double *mean;      /* (dim) */
-    double *explained; /* (dim, dim) covariance of the map's predictions */
+    double *explained; /* (dim, dim) covariance of the predictions of the map */
     double *x;         /* (inputs) */
     double *values;    /* (dim) */
     double *half;      /* (inputs, dim) */
@@ -74,7 +75,7 @@ static err_code fit_init(fit *f, const model *m, const float *h, err *e)
     return whole ? ERR_OK : err_nomem(e, "the parts of a score");
 }
 
-/* inputs_of writes an item's whitened features, a flag per modality that is there, and 1. */
+/* inputs_of writes an item's whitened features, a flag for each present modality, and 1. */
 static void inputs_of(const fit *f, size_t row)
 {
     memset(f->x, 0, f->inputs * sizeof *f->x);
@@ -114,9 +115,9 @@ static void gather(fit *f)
     }
 }
 
-/* explain fills the two covariances (lower triangles). The map is that of a ridge regression, so
- * what it explains is G' (A + r I)^-1 A (A + r I)^-1 G, with A the Gram matrix, centred by its
- * means; of these only the map's own products are needed: M' A M. */
+/* explain fills the two covariances (lower triangles). The map M is a ridge regression, M = (A + r
+ * I)^-1 G, where A is the Gram matrix centred by its means. It explains M' A M, which needs only
+ * products of the map. */
 static bool explain(fit *f)
 {
     size_t p = f->inputs, dim = f->dim;
@@ -151,7 +152,7 @@ static bool explain(fit *f)
     return true;
 }
 
-/* project_by_w is the division by w of docs/model.md: the matrix is diagonal. */
+/* project_by_w divides by w (docs/model.md): the matrix is diagonal. */
 static void project_by_w(parts *p, const float *w)
 {
     for (size_t j = 0; j < p->dim; j++) {
@@ -164,8 +165,8 @@ static double entry(const double *lower, size_t dim, size_t a, size_t b)
     return a >= b ? lower[a * dim + b] : lower[b * dim + a];
 }
 
-/* find_live fills f->axes, and f->values with the variances, and returns how many of the directions
- * are live: they are the last. 0: none, or LAPACK failed. */
+/* find_live fills f->axes, and f->values with the variances. It returns the number of live
+ * directions, which come last; 0 if there are none or LAPACK failed. */
 static size_t find_live(fit *f)
 {
     size_t dim = f->dim, live = 0;
@@ -186,9 +187,9 @@ static size_t find_live(fit *f)
     return live;
 }
 
-/* solve_live solves the eigenproblem in the coordinates of the live axes, each at variance 1, in
- * which S is the identity. Column k of `small` (live, live) is then v_k there, the worst predicted
- * first. */
+/* solve_live solves the eigenproblem in the coordinates of the live axes, scaled to variance 1,
+ * where S is the identity. Column k of `small` (live, live) is then v_k, the worst predicted
+ * direction first. */
 static bool solve_live(fit *f, size_t live)
 {
     int dim = (int)f->dim, n = (int)live;
@@ -206,12 +207,13 @@ static bool solve_live(fit *f, size_t live)
     return LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'V', 'L', n, f->small, n, f->mean) == 0;
 }
 
-/* take_out subtracts from the projection what lies along v_k: (S v_k) v_k'. With axes X and
- * variances d, v_k = X d^-1/2 y and S v_k = X d^1/2 y, y the column k of `small`. */
+/* take_out subtracts the component along v_k from the projection: (S v_k) v_k'. With axes X and
+ * variances d, v_k = X d^-1/2 y and S v_k = X d^1/2 y, where y is column k of `small`. */
 static void take_out(parts *out, fit *f, size_t live, size_t k)
 {
     size_t dim = f->dim, first = dim - live;
-    double *along = f->total, *to = f->total + dim; /* done with; dim >= 2 */
+    /* reused, since it is no longer needed; dim >= 2 */
+    double *along = f->total, *to = f->total + dim;
     for (size_t a = 0; a < dim; a++) {
         along[a] = to[a] = 0;
         for (size_t p = 0; p < live; p++) {
@@ -227,7 +229,7 @@ static void take_out(parts *out, fit *f, size_t live, size_t k)
     }
 }
 
-/* fit_projection fills the projection; false if no content tells the items apart. */
+/* fit_projection computes the projection. It returns false if no content tells the items apart. */
 static bool fit_projection(parts *out, fit *f)
 {
     size_t dim = f->dim, rank = f->rank, live = find_live(f);

@@ -24,19 +24,19 @@
 
 typedef struct parts {
     size_t dim;
-    float *into; /* (dim, dim): row j has what dimension j of h becomes in its multimodal part */
+    float *into; /* (dim, dim) row j is what dimension j of h becomes in the multimodal part */
 } parts;
 
-/* parts_new fits the two parts to the model's content tables and `h` (items, dim), its rows of H. A
- * model without modalities, or whose content has rank 0, is divided by w. */
+/* parts_new fits the two parts to the model's content tables and its rows of H, `h` (items, dim).
+ * For a model without modalities, or with content of rank 0, it divides by w. */
 err_code parts_new(parts **out, const model *m, const float *h, err *e) ERR_CHECKED;
 void parts_free(parts *p); /* accepts NULL */
 
 /* parts_multimodal writes the vector whose inner products with rows of H are the multimodal parts
- * of those of `h`. The collaborative ones are those of h - out. */
+ * of those of `h`. h - out gives the collaborative parts. */
 void parts_multimodal(const parts *p, const float *h, float *out);
 
-/* parts_row writes the row's own multimodal (or collaborative) component, for likeness under one
+/* parts_row writes the row's own multimodal (or collaborative) component, for likeness by one
  * part. */
 void parts_row(const parts *p, bool multimodal, const float *x, float *out);
 

@@ -61,7 +61,7 @@ uint32_t view_user_find(const view *v, slice id)
 uint32_t view_item_next(const view *v, uint32_t row)
 {
     uint32_t next = row < v->item_rows ? *(const uint32_t *)pvec_get(&v->successor, row) : 0;
-    return next != 0 ? next - 1 : ROW_NONE; /* a later row, always */
+    return next != 0 ? next - 1 : ROW_NONE; /* always a later row */
 }
 
 uint32_t view_item_heir(const view *v, uint32_t row)

@@ -35,26 +35,27 @@ enum {
 
 typedef struct view_stats {
     uint64_t seq;
-    uint32_t generation; /* 0: no model */
-    size_t items;        /* that exist, hidden ones too */
+    uint32_t generation; /* 0 without a model */
+    size_t items;        /* existing items, hidden ones included */
     size_t items_hidden;
     size_t users;        /* that exist */
     size_t interactions; /* records of existing users and items, all splits */
     size_t base_rows;    /* rows that the index holds */
-    size_t delta_rows;   /* vectors beside the index: later and changed items */
-    uint64_t changes;    /* graph and vector changes since the base was made: what a re-run of FSC
-                            would take up; the propagator's trigger */
+    size_t delta_rows;   /* vectors beside the index: those of later and changed items */
+    /* changes of graph and vectors since the base was made, which a new run of FSC would include;
+     * they trigger the propagator */
+    uint64_t changes;
 } view_stats;
 
-/* view_seq is the number of the last write that this view has seen. */
+/* view_seq returns the number of the last write that this view includes. */
 uint64_t view_seq(const view *v);
 
-/* view_generation is the active generation, 0 without a model. */
+/* view_generation returns the active generation, 0 without a model. */
 uint32_t view_generation(const view *v);
 
-/* view_tables_seq is the last write that the background run had seen which made the tables behind
- * the lists; 0: they are as the training made them, or there is no model. A list changes only if
- * it, view_seq or view_generation does. */
+/* view_tables_seq returns the last write that was included when the background run made the tables.
+ * 0: the tables are as training made them, or there is no model. A list changes only if this,
+ * view_seq or view_generation changes. */
 uint64_t view_tables_seq(const view *v);
 
 void view_stats_get(const view *v, view_stats *out);
@@ -62,39 +63,39 @@ void view_stats_get(const view *v, view_stats *out);
 size_t view_item_rows(const view *v);
 size_t view_user_rows(const view *v);
 
-/* view_item_find and view_user_find give the row of an id that exists in this view, else
- * ROW_NONE. Hidden items are found. */
+/* view_item_find and view_user_find return the row of an id that exists in this view, or ROW_NONE.
+ * They find hidden items too. */
 uint32_t view_item_find(const view *v, slice id);
 uint32_t view_user_find(const view *v, slice id);
 
-/* view_item_heir gives the row that the id of this row has now: the row itself, or a later one
- * where the item was deleted and made again; ROW_NONE if the id has no item. view_item_next gives
- * the next row that a deleted row's id had; ROW_NONE if there was none. */
+/* view_item_heir returns the row that this row's id has now: the row itself, a later one if the
+ * item was deleted and created again, or ROW_NONE if the id has no item. view_item_next returns the
+ * next row of a deleted row's id, or ROW_NONE. */
 uint32_t view_item_heir(const view *v, uint32_t row);
 uint32_t view_item_next(const view *v, uint32_t row);
 
-/* view_item_id and view_user_id give the id of a row, absent for a row that does not exist. */
+/* view_item_id and view_user_id return the id of a row, absent if the row does not exist. */
 slice view_item_id(const view *v, uint32_t row);
 slice view_user_id(const view *v, uint32_t row);
 
-/* view_item_flags gives ITEM_*; 0 for a row out of range. */
+/* view_item_flags returns ITEM_* bits; 0 for a row out of range. */
 unsigned view_item_flags(const view *v, uint32_t row);
 
-/* view_item_created gives epoch seconds; view_item_users how many users have an edge to
- * the item (its popularity); view_item_degree the sum of those edges' weights. */
+/* view_item_created returns epoch seconds. view_item_users returns how many users have an edge to
+ * the item (its popularity). view_item_degree returns the sum of those edges' weights. */
 int64_t view_item_created(const view *v, uint32_t row);
 uint32_t view_item_users(const view *v, uint32_t row);
 double view_item_degree(const view *v, uint32_t row);
 
-/* view_user_edges gives the records of a user, sorted by (item, type), also those of deleted
- * items (test them with view_item_flags); NULL and 0 for none. */
+/* view_user_edges returns the records of a user, sorted by (item, type), or NULL and 0. They
+ * include records of deleted items (test with view_item_flags). */
 const live_edge *view_user_edges(const view *v, uint32_t row, size_t *count);
 
-/* view_dim is the length of an embedding, 0 without a model. */
+/* view_dim returns the length of an embedding, 0 without a model. */
 size_t view_dim(const view *v);
 
-/* view_item_vector writes the item's row of H (view_dim floats); false, and nothing written, if
- * the item is not placed. */
+/* view_item_vector writes the item's row of H (view_dim floats). It returns false and writes
+ * nothing if the item is not placed. */
 bool view_item_vector(const view *v, uint32_t row, float *out /* (dim) */);
 
 #endif

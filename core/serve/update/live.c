@@ -68,7 +68,7 @@ err_code live_new(live **out, const live_options *options, err *e)
     return ERR_OK;
 }
 
-/* free_pointers frees what the pointers of a vector of pointers lead to. */
+/* free_pointers frees the targets of a vector of pointers. */
 static void free_pointers(pvec *v, size_t rows)
 {
     for (size_t i = 0; i < rows; i++) {
@@ -77,7 +77,7 @@ static void free_pointers(pvec *v, size_t rows)
     pvec_free(v);
 }
 
-/* free_vectors_of does so with elements that begin with a vector. */
+/* free_vectors_of frees a vector whose elements begin with a vector. */
 static void free_vectors_of(pvec *v, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -250,7 +250,7 @@ err_code live_apply(live *l, const change_list *changes, err *e)
     return live_publish(l, e);
 }
 
-/* A failed load takes back all of it: the shop is empty again. */
+/* A failed load undoes everything: the shop is empty again. */
 static err_code load_step(live *l, err_code code)
 {
     if (code != ERR_OK) {

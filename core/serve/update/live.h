@@ -30,73 +30,74 @@
 
 typedef struct live live;
 
-/* Twice as many as a request may list, so that a shopper's own items and exclusions leave enough.
- */
+/* Twice as many as a request may list, so that enough remain without the user's own items and
+ * exclusions. */
 enum { LIVE_TOP_ROWS = 2048 };
 
-/* How many views can be held at the same moment; live_acquire spins while more are wanted. */
+/* How many views can be held at once. live_acquire spins while there are more. */
 enum { LIVE_READERS_MAX = 512 };
 
-/* live_features_fn lends the stored vectors and texts of an item that the writer needs for a row
- * that has none prepared; valid until the next call. */
+/* live_features_fn lends the stored vectors and texts of an item for a row that has no prepared
+ * vector. They are valid until the next call. */
 typedef err_code (*live_features_fn)(void *ctx, uint32_t item, item_content *out, err *e);
 
 typedef struct live_options {
-    live_features_fn features; /* may be NULL: such rows stay without a vector */
+    live_features_fn features; /* if NULL, such rows have no vector */
     void *ctx;
-    size_t top_rows; /* how many items the heads of the lists keep (core/serve/query/top.h); 0:
-                        LIVE_TOP_ROWS */
+    /* how many items the views keep of each list (core/serve/query/top.h); 0 means LIVE_TOP_ROWS */
+    size_t top_rows;
 } live_options;
 
-/* live_new makes an empty shop at seq 0 without a model. live_free needs all views released. */
+/* live_new makes an empty shop at seq 0 without a model. Release all views before live_free. */
 err_code live_new(live **out, const live_options *options, err *e) ERR_CHECKED;
 void live_free(live *l);
 
-/* A reader's hold on a view. */
+/* A reader's reference to a view. */
 typedef struct live_hold {
     const view *view;
     unsigned slot; /* private */
 } live_hold;
 
-/* live_acquire never blocks on the writer. Keep holds short: memory that the writer replaces is
- * not reclaimed before the oldest hold is released. */
+/* live_acquire never blocks on the writer. Release soon: memory that the writer replaces is not
+ * freed before the oldest hold ends. */
 void live_acquire(live *l, live_hold *out);
 void live_release(live *l, live_hold *hold);
 
-/* live_apply follows an op that is committed: the next live_acquire sees it whole, with
- * view_seq == changes->seq. CHANGE_GENERATION changes nothing: live_activate is called
- * instead, so that one view has the new seq and the new generation. */
+/* live_apply applies a committed op. The next live_acquire sees all of it, with view_seq ==
+ * changes->seq. For CHANGE_GENERATION it does nothing: call live_activate instead, so that one view
+ * gets both the new seq and the new generation. */
 err_code live_apply(live *l, const change_list *changes, err *e) ERR_CHECKED;
 
-/* live_load_item and live_load_user fill the tables at start, unpublished until live_load_end.
- * Items before users. A user's edges are sorted by (item, type) and unique; they are copied.
- * Rows that are left out stay empty. live_load_end publishes with `seq`. */
+/* live_load_item and live_load_user fill the tables at the start. Nothing is published until
+ * live_load_end, which publishes with `seq`. Load items before users. A user's edges must be sorted
+ * by (item, type) and unique; they are copied. Rows that are not loaded stay empty. */
 err_code live_load_item(live *l, const change_item *item, err *e) ERR_CHECKED;
 
-/* live_load_gone notes, at start, that a row which is deleted now had an id after the row
+/* live_load_gone records, at the start, that a row that is now deleted took over its id from row
  * predecessor - 1. */
 err_code live_load_gone(live *l, uint32_t predecessor, uint32_t row, err *e) ERR_CHECKED;
 err_code live_load_user(live *l, uint32_t row, slice id, const live_edge *edges, size_t count,
                         err *e) ERR_CHECKED;
 err_code live_load_end(live *l, uint64_t seq, err *e) ERR_CHECKED;
 
-/* live_activate makes `b` (made by base_new for a generation; may be NULL: no model) the base.
- * Items that the generation does not know are placed from what base_fold_item prepared, else
- * through live_options.features. Takes `b` over, also on failure. */
+/* live_activate makes `b` the base. `b` comes from base_new for a generation; NULL means no model.
+ * Items that the generation does not know get the vector that base_fold_item prepared, or one made
+ * through live_options.features. It takes `b` over, also on failure. */
 err_code live_activate(live *l, base *b, uint64_t seq, err *e) ERR_CHECKED;
 
-/* live_serve is live_activate without an op: the new view has the old one's seq. For a generation
- * whose activation was seen before its tables were there. Takes `b` over, also on failure. */
+/* live_serve is live_activate without an op: the new view has the seq of the old one. It serves a
+ * generation that was activated before its tables were present. It takes `b` over, also on
+ * failure. */
 err_code live_serve(live *l, base *b, err *e) ERR_CHECKED;
 
-/* live_swap puts in a base that propagate_run (core/serve/update/propagate.h) made from an earlier
- * view of this live, keeping the vectors of items that changed since. If another generation was
- * activated in between, the base is dropped and *swapped is false. Takes `b` over, also on failure.
- */
+/* live_swap installs a base that propagate_run (core/serve/update/propagate.h) made from an earlier
+ * view of this live. It keeps the vectors of items that changed since. If another generation was
+ * activated in between, the base is dropped and *swapped is false. It takes `b` over, also on
+ * failure. */
 err_code live_swap(live *l, base *b, bool *swapped, err *e) ERR_CHECKED;
 
-/* live_reclaim frees what no reader can see any more; live_apply does so itself. Returns how many
- * pieces still wait. */
+/* live_reclaim frees what no reader can see any more. live_apply calls it too. It returns how many
+ * pieces are still waiting. */
 size_t live_reclaim(live *l);
 
 #endif

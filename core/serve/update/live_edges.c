@@ -21,7 +21,7 @@ static err_code add_number(live *l, pvec *numbers, uint32_t row, int difference,
     return code;
 }
 
-/* reweigh moves an item's degree and popularity from one weight of a pair to another. */
+/* reweigh changes an item's degree and popularity from one weight of a pair to another. */
 static err_code reweigh(live *l, uint32_t item, float before, float after, err *e)
 {
     if (before == after) {
@@ -80,7 +80,7 @@ static err_code list_new(user_list **out, live *l, uint32_t room, err *e)
     return ERR_OK;
 }
 
-/* own_list gives the user's list in a state that may be written, with room for one edge more. */
+/* own_list returns the user's list in a writable state, with room for one more edge. */
 static err_code own_list(user_list **out, live *l, uint32_t user, err *e)
 {
     void *place = NULL;
@@ -96,7 +96,7 @@ static err_code own_list(user_list **out, live *l, uint32_t user, err *e)
     }
     uint32_t count = old != NULL ? old->count : 0;
     user_list *list = NULL;
-    /* A second edge in the same op is a sign of more. */
+    /* Expect more edges after a second one in the same op: grow geometrically. */
     code = list_new(&list, l, ours ? count * 2 + 2 : count + 1, e);
     if (code == ERR_OK && old != NULL) {
         memcpy(list->edges, old->edges, count * sizeof list->edges[0]);
@@ -110,7 +110,7 @@ static err_code own_list(user_list **out, live *l, uint32_t user, err *e)
     return code;
 }
 
-/* find_edge gives the place of (item, type) in the list, or where it belongs. */
+/* find_edge returns the index of (item, type) in the list, or where it belongs. */
 static uint32_t find_edge(const user_list *list, uint32_t item, uint8_t type)
 {
     uint32_t low = 0, high = list->count;
@@ -203,7 +203,7 @@ err_code live_drop_edge(live *l, const change_edge *edge, err *e)
     return code == ERR_OK ? reweigh(l, edge->item, before, weight_of(list, edge->item), e) : code;
 }
 
-/* count_list adds (sign 1) or takes away (-1) everything that a whole list means to its items. */
+/* count_list adds (sign 1) or subtracts (-1) the contributions of a whole list to its items. */
 static err_code count_list(live *l, const user_list *list, int sign, err *e)
 {
     err_code code = ERR_OK;

@@ -19,7 +19,7 @@ typedef struct item_word {
     uint64_t word;
 } item_word;
 
-/* set_category takes the item into or out of a bitmap among the categories'. */
+/* set_category sets or clears the item's bit in one of the category bitmaps. */
 static err_code set_category(live *l, uint32_t number, uint32_t row, bool on, err *e)
 {
     void *bitmap = NULL;
@@ -33,8 +33,8 @@ static err_code set_category(live *l, uint32_t number, uint32_t row, bool on, er
     return live_bit(l, bitmap, row, on, NULL, e);
 }
 
-/* kept_number gives the bitmap of a value, a new one for a new value if the column has room for it;
- * ROW_NONE for none. */
+/* kept_number returns the bitmap of a value. A new value gets a new bitmap if the column has room
+ * for it, and otherwise ROW_NONE. */
 static err_code kept_number(uint32_t *out, live *l, attribute_column *column, kept_value value,
                             err *e)
 {
@@ -48,8 +48,8 @@ static err_code kept_number(uint32_t *out, live *l, attribute_column *column, ke
     return kept_intern(out, l->strings, value, e);
 }
 
-/* keep_values takes the item into or out of the bitmaps of its values, and puts the traces of those
- * without one into the word. */
+/* keep_values sets or clears the item's bits in the bitmaps of its values, and adds the traces of
+ * values without a bitmap to the word. */
 static err_code keep_values(live *l, attribute_column *column, item_word *at, bool on, err *e)
 {
     uint32_t values[ATTRIBUTE_TEXTS_MAX];

@@ -2,14 +2,14 @@
 /*
  * live_links: keeps the link lists of later items, from their write to the next background run.
  *
- * A view finds a list by its item, and the delta's index finds it by the items that it names. A
- * background run takes all lists of its view into the links of the new base. Lists that came
+ * A view finds a list by its item, and the delta's index finds it by the items that it contains. A
+ * background run moves all lists of its view into the links of the new base. Lists that came
  * meanwhile are entered into the new delta.
  */
 #include "core/common/mem.h"
 #include "core/serve/update/live_tables.h"
 
-/* set_list makes `list` (NULL: none) that of the item. The list is the transaction's already. */
+/* set_list makes `list` (or none, NULL) the item's list. The transaction owns the list already. */
 static err_code set_list(live *l, uint32_t row, later_list *list, err *e)
 {
     later_list *old = (later_list *)view_later_list(l->next, row);

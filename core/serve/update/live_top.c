@@ -21,7 +21,7 @@
 err_code live_moved(live *l, uint32_t row, err *e)
 {
     if (l->next->top[TOP_USERS] == NULL) {
-        return ERR_OK; /* the lists are made by a scan anyway */
+        return ERR_OK; /* a scan makes the lists in any case */
     }
     uint32_t *moved = mem_reserve(l->moved, &l->moved_room, l->moved_count + 1, sizeof *moved);
     if (moved == NULL) {
@@ -56,7 +56,7 @@ static err_code put_list(live *l, top_kind kind, top_list *list, err *e)
     return old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
 }
 
-/* scan_anew makes a list from all that may be listed. */
+/* scan_anew makes a list from all listable items. */
 static err_code scan_anew(live *l, top_kind kind, err *e)
 {
     const view *v = l->next;
@@ -170,7 +170,7 @@ static void merge(const top_list *old, const moves *m, top_list *out)
         copy_run(old, at, place, out);
         at = place;
         if (leaves) {
-            /* else a row moved that was not noted */
+            /* otherwise a row moved without being recorded */
             assert(at < old->count && same_key(old->keys[at], key));
             at++;
             gone++;

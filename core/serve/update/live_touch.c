@@ -18,7 +18,7 @@
 
 enum { TOUCH_USERS_MAX = 64 };
 
-/* move writes the item's new H and G. */
+/* move computes the item's new H and G. */
 static void move(const view *v, uint32_t item, float gain, double user_degree, const float *user,
                  float *h, float *g, const float *embedding)
 {

@@ -63,8 +63,8 @@ static err_code set_slot(live *l, uint32_t row, uint32_t slot_plus_one, err *e)
     return code;
 }
 
-/* seen_slots is how many slots of next's delta a reader may have seen: the others can be written
- * again. */
+/* seen_slots returns how many slots of next's delta a reader may have seen. The others can be
+ * written again. */
 static size_t seen_slots(const live *l)
 {
     const view *current = atomic_load(&l->current);
@@ -85,7 +85,7 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
 {
     view *v = l->next;
     if (!is_finite(vectors, v->base->dim)) {
-        return live_unplace(l, row, e); /* one such row would spoil whatever is summed with it */
+        return live_unplace(l, row, e); /* such a row would spoil every sum that includes it */
     }
     delta *d = v->delta;
     size_t slot = view_slot(v, row);
@@ -126,7 +126,7 @@ err_code live_unplace(live *l, uint32_t row, err *e)
     return code == ERR_OK ? live_set_list(l, row, NULL, 0, e) : code;
 }
 
-/* put_cold places a row from its prepared vector: without edges H = w E and G = w f E. */
+/* put_cold places a row by its prepared vector: without edges, H = w E and G = w f E. */
 static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
 {
     const base *b = l->next->base;
@@ -159,12 +159,12 @@ err_code live_place(live *l, const change_item *item, err *e)
     }
     bool used = ready != NULL && ready->used != 0;
     if (!item->features_changed && b->shared->words == NULL && !used) {
-        return ERR_OK; /* texts mean nothing to this generation */
+        return ERR_OK; /* this generation does not use texts */
     }
     l->next->changes++;
-    /* A patch of one modality was prepared from that one alone, the item may have more. Its texts
-     * were all there: they are replaced together. It may have less: an encoder's vector that came
-     * before the commit is stored after it. */
+    /* A patch of one modality is prepared from that modality alone, but the item may have others.
+     * Texts are always replaced together. The item may also have fewer modalities than were
+     * prepared: a vector that the encoder returned before the commit is stored after it. */
     if (ready != NULL && (coldstart_known(b->shared->cold, item->features, item->feature_count) &
                           ~ready->used) == 0) {
         return put_cold(l, item->row, ready, e);
@@ -184,7 +184,7 @@ err_code live_place(live *l, const change_item *item, err *e)
     return code;
 }
 
-/* retire_vector hands every node of a vector to the transaction and leaves it empty. */
+/* clear_vector hands every node of a vector to the transaction and leaves it empty. */
 static err_code clear_vector(live *l, pvec *v, err *e)
 {
     err_code code = pvec_txn_replaced_all(&l->txn, v, e);
@@ -198,7 +198,7 @@ static void release_base(void *b)
     base_release(b);
 }
 
-/* change_base puts `b` (not NULL) in with an empty delta and its own placed rows. The caller's
+/* change_base installs `b` (not NULL) with an empty delta and its own placed rows. The caller's
  * reference goes to the new view. */
 static err_code change_base(live *l, base *b, err *e)
 {
@@ -344,8 +344,8 @@ err_code live_serve(live *l, base *b, err *e)
     return live_activate(l, b, current->seq, e);
 }
 
-/* carry_row puts one of the old delta's rows into the new one if it is current and changed after
- * the base's view was taken. */
+/* carry_row copies a row of the old delta to the new one if it is current and changed after the
+ * base's view was taken. */
 static err_code carry_row(live *l, const view *old, const base *b, size_t slot, err *e)
 {
     const delta_chunk *chunk = old->delta->chunks[slot / DELTA_CHUNK_ROWS];

@@ -75,7 +75,7 @@ static err_code make_tables(run *r, err *e)
     return ERR_OK;
 }
 
-/* fill_users gives every user with edges the row of E that a request would. */
+/* fill_users computes for every user with edges the row of E that a request would use. */
 static err_code fill_users(run *r, err *e)
 {
     recommend_scratch *s = NULL;

@@ -10,11 +10,11 @@
 #include "core/model/links_build.h"
 #include "core/serve/state/view_tables.h"
 
-/* The later items' links by owned item, like a links_table but not packed. */
+/* The later items' links by the item they start from, like a links_table but not packed. */
 typedef struct incoming {
     size_t *start;        /* (items + 1) */
     links_entry *entries; /* (start[items]) each row ascends by target */
-    size_t most;          /* entries of one row */
+    size_t most;          /* most entries in one row */
 } incoming;
 
 /* each_link calls `found` for both directions of every link of a later item. */
@@ -66,7 +66,8 @@ static err_code gather(incoming *in, const view *v, size_t items, err *e)
         return err_nomem(e, "the links of new items");
     }
     each_link(v, items, in, fill_link);
-    memmove(in->start + 1, in->start, items * sizeof *in->start); /* filling moved every start */
+    /* filling has moved every start */
+    memmove(in->start + 1, in->start, items * sizeof *in->start);
     in->start[0] = 0;
     for (size_t i = 0; i < items; i++) {
         sort_array(in->entries + in->start[i], in->start[i + 1] - in->start[i], sizeof *in->entries,
@@ -75,8 +76,8 @@ static err_code gather(incoming *in, const view *v, size_t items, err *e)
     return ERR_OK;
 }
 
-/* merge writes a generation's row and a row of later links, ascending by target; of two links to
- * one target the first counts. Returns how many. */
+/* merge writes a generation's row and a row of later links, ascending by target. Of two links to
+ * one target, the later item's counts. Returns the number of links. */
 static size_t merge(const links_table *t, size_t row, size_t rows, const incoming *in,
                     links_entry *out)
 {
@@ -121,7 +122,7 @@ static err_code link_content(item_links *out, const item_links *trained, const v
     return code;
 }
 
-/* mark notes the later items whose lists are among the links now. */
+/* mark records the later items whose lists are now included in the links. */
 static err_code mark(base *b, const view *v, err *e)
 {
     b->linked = mem_array(b->items / 64 + 1, sizeof *b->linked);

@@ -14,8 +14,8 @@
 #include "core/serve/state/base.h"
 #include "core/serve/state/view.h"
 
-/* relink fills b->links for b->items rows, from the view that the base is made of and its graph;
- * nothing happens for a generation without links. */
+/* relink fills b->links for b->items rows, from the view that the base is made of and its graph. It
+ * does nothing for a generation without links. */
 err_code relink(base *b, const view *v, const interaction_list *graph, int threads,
                 err *e) ERR_CHECKED;
 

@@ -35,7 +35,7 @@ typedef struct training {
     train_state state;
     stepper *step;
     batches batches;
-    float *scratch;    /* (N, dim) of evaluations, or NULL */
+    float *scratch;    /* (N, dim) for evaluations, or NULL */
     float *w, *f, *b;  /* (dim) */
     double *durations; /* (epochs) seconds of each epoch that ran here */
     size_t duration_count;
