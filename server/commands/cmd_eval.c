@@ -17,15 +17,14 @@
 #include "core/train/eval/next_item.h"
 #include "server/cli/command.h"
 #include "server/cli/result.h"
+#include "server/commands/eval_report.h"
 #include "server/commands/generation_expect.h"
 #include "server/commands/tsv_field.h"
-#include "server/jobs/baselines.h"
 #include "server/jobs/judge.h"
 #include "server/jobs/train_arguments.h"
 #include "server/jobs/train_report.h"
 #include "server/load/dataset_load.h"
 #include "server/runtime/generation_refit.h"
-#include "server/runtime/model_json.h"
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 
@@ -94,19 +93,14 @@ static const option table[] = {
 typedef struct job {
     const eval_arguments *a;
     store *s;
-    uint32_t generation;
     int threads;
     dataset *d;            /* as the store has it */
     dataset *derived;      /* of protocol next or --given; NULL: judged as it is */
     const dataset *judged; /* one of them */
     judge *judge;
-    bool refit;  /* the generation was trained on the validation interactions too */
     size_t next; /* of the block, for per_user */
     FILE *per_user, *topk;
-    eval_options options;
-    bool wanted[BASELINES];
-    baseline_figures beside;
-    eval_metrics stair, similar;
+    eval_report report;
 } job;
 
 static void write_list(const job *j, uint32_t user, size_t index, const uint32_t *rows,
@@ -141,7 +135,7 @@ static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t foun
         return;
     }
     tsv_field_write(j->per_user, view_user_id(judge_view(j->judge), user));
-    for (size_t i = 0; i < j->options.at_count; i++) {
+    for (size_t i = 0; i < j->report.options.at_count; i++) {
         fprintf(j->per_user, "\t%.6f\t%.6f", recall[i], ndcg[i]);
     }
     fputc('\n', j->per_user);
@@ -149,7 +143,7 @@ static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t foun
 
 static err_code parse_at(job *j, const command_call *call, err *e)
 {
-    eval_options *o = &j->options;
+    eval_options *o = &j->report.options;
     o->at_count = 0;
     for (const char *at = j->a->at; at != NULL && *at != '\0';) {
         char *end = NULL;
@@ -202,23 +196,23 @@ static err_code load(job *j, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    j->generation = j->a->generation > 0 ? (uint32_t)j->a->generation : info.generation;
-    if (j->generation == 0) {
+    j->report.generation = j->a->generation > 0 ? (uint32_t)j->a->generation : info.generation;
+    if (j->report.generation == 0) {
         return err_set(e, ERR_NOT_FOUND,
                        "%s: no generation is active; stair train makes one, or "
                        "name one by --generation",
                        j->a->store);
     }
-    code = generation_expect(j->s, j->generation, e);
+    code = generation_expect(j->s, j->report.generation, e);
     if (code == ERR_OK) {
-        code = generation_read_refitted(j->s, j->generation, &j->refit, e);
+        code = generation_read_refitted(j->s, j->report.generation, &j->report.refit, e);
     }
     if (code == ERR_OK) {
         code = derive(j, e);
     }
     judge_options o = {.s = j->s,
                        .d = j->judged,
-                       .generation = j->generation,
+                       .generation = j->report.generation,
                        .threads = j->threads,
                        .served = j->a->served};
     return code == ERR_OK ? judge_new(&j->judge, &o, e) : code;
@@ -245,19 +239,19 @@ static err_code close_output(FILE *f, const char *path, err *e)
 
 static err_code prepare(job *j, err *e)
 {
-    j->options.on = j->a->on == 1 && j->derived == NULL ? EVAL_VALID : EVAL_TEST;
-    j->options.protocol = j->a->protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
-    j->options.cancelled = interrupt_requested;
+    j->report.options.on = j->a->on == 1 && j->derived == NULL ? EVAL_VALID : EVAL_TEST;
+    j->report.options.protocol = j->a->protocol == 1 ? PROTOCOL_MMREC : PROTOCOL_STAIR;
+    j->report.options.cancelled = interrupt_requested;
     err_code code = open_output(&j->per_user, j->a->per_user, e);
     if (code == ERR_OK) {
         code = open_output(&j->topk, j->a->topk, e);
     }
     if (code == ERR_OK && j->per_user != NULL) {
         fprintf(j->per_user, "user");
-        for (size_t i = 0; i < j->options.at_count; i++) {
+        for (size_t i = 0; i < j->report.options.at_count; i++) {
             char recall[TRAIN_METRIC_TEXT], ndcg[TRAIN_METRIC_TEXT];
-            train_metric_text(recall, TRAIN_RECALL, j->options.at[i]);
-            train_metric_text(ndcg, TRAIN_NDCG, j->options.at[i]);
+            train_metric_text(recall, TRAIN_RECALL, j->report.options.at[i]);
+            train_metric_text(ndcg, TRAIN_NDCG, j->report.options.at[i]);
             fprintf(j->per_user, "\t%s\t%s", recall, ndcg);
         }
         fputc('\n', j->per_user);
@@ -270,7 +264,8 @@ static err_code measure_similar(job *j, err *e)
 {
     eval_lister lists;
     err_code code = judge_lister_given(&lists, j->judge, j->judged, true, e);
-    return code == ERR_OK ? eval_run(&j->similar, j->judged, &j->options, &lists, e) : code;
+    return code == ERR_OK ? eval_run(&j->report.similar, j->judged, &j->report.options, &lists, e)
+                          : code;
 }
 
 static const char *split_judged(const job *j)
@@ -280,16 +275,16 @@ static const char *split_judged(const job *j)
 
 static err_code measure(job *j, err *e)
 {
-    eval_options o = j->options;
+    eval_options o = j->report.options;
     o.per_user = per_user;
     o.per_user_ctx = j;
     eval_lister lists = judge_lister(j->judge);
     err_code code =
         is_given(j) ? judge_lister_given(&lists, j->judge, j->judged, false, e) : ERR_OK;
     if (code == ERR_OK) {
-        code = eval_run(&j->stair, j->judged, &o, &lists, e);
+        code = eval_run(&j->report.stair, j->judged, &o, &lists, e);
     }
-    if (code == ERR_OK && j->stair.users == 0) {
+    if (code == ERR_OK && j->report.stair.users == 0) {
         code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
                        j->a->store, split_judged(j));
     }
@@ -297,16 +292,16 @@ static err_code measure(job *j, err *e)
         code = measure_similar(j, e);
     }
     baselines_ask ask = {
-        .d = j->judged, .options = &j->options, .threads = j->threads, .given = is_given(j)};
-    memcpy(ask.wanted, j->wanted, sizeof ask.wanted);
-    return code == ERR_OK ? baselines_run(&j->beside, &ask, e) : code;
+        .d = j->judged, .options = &j->report.options, .threads = j->threads, .given = is_given(j)};
+    memcpy(ask.wanted, j->report.wanted, sizeof ask.wanted);
+    return code == ERR_OK ? baselines_run(&j->report.beside, &ask, e) : code;
 }
 
 /* answer_all writes what the service would answer every user, in order of rows. */
 static err_code answer_all(job *j, err *e)
 {
     const view *v = judge_view(j->judge);
-    size_t k = j->options.at[j->options.at_count - 1], rows = view_user_rows(v);
+    size_t k = j->report.options.at[j->report.options.at_count - 1], rows = view_user_rows(v);
     uint32_t *lists = mem_array(EVAL_BLOCK * k, sizeof *lists), users[EVAL_BLOCK];
     size_t found[EVAL_BLOCK], written = 0;
     err_code code = lists != NULL ? ERR_OK : err_nomem(e, "the lists");
@@ -329,92 +324,8 @@ static err_code answer_all(job *j, err *e)
     if (code == ERR_OK) {
         fprintf(result_stream(j->a->json),
                 "generation %u: the lists of %zu users as the service answers them\n",
-                j->generation, written);
+                j->report.generation, written);
     }
-    return code;
-}
-
-/* By NDCG at the longest list. */
-static void tell_verdict(const job *j)
-{
-    char what[64], metric[TRAIN_METRIC_TEXT];
-    uint32_t at = j->options.at[j->options.at_count - 1];
-    snprintf(what, sizeof what, "generation %u", j->generation);
-    train_metric_text(metric, TRAIN_NDCG, at);
-    baseline_verdict v = baselines_judge(&j->beside, &j->stair, TRAIN_NDCG, at);
-    baselines_advise(result_stream(j->a->json), &v,
-                     &(baseline_advice){.what = what, .metric = metric});
-}
-
-/* The words of the report: what was judged, and how. */
-typedef struct wording {
-    const char *protocol, *mask, *on;
-} wording;
-
-static wording wording_of(const job *j)
-{
-    const char *on = j->a->on == 1 ? "valid" : "test";
-    if (is_given(j)) {
-        return (wording){"given", "train+given", "valid+test"};
-    }
-    if (is_next(j)) {
-        return (wording){"next", "history", on};
-    }
-    eval_protocol protocol = j->options.protocol;
-    return (wording){eval_protocol_name(protocol), eval_protocol_mask(protocol, j->options.on), on};
-}
-
-static void tell_lines(const job *j, const wording *w)
-{
-    FILE *to = result_stream(j->a->json);
-    fprintf(to, "generation %u on %s: %zu users (%zu dropped), protocol %s, masked: %s\n",
-            j->generation, w->on, j->stair.users, j->stair.dropped, w->protocol, w->mask);
-    report_judged(to, &j->stair);
-    if (j->refit && (j->a->on == 1 || is_given(j))) {
-        fprintf(to,
-                "warning: generation %u is a refit: it was trained on the validation interactions, "
-                "so these figures say nothing of how good it is\n",
-                j->generation);
-    }
-    report_line(to, is_given(j) ? "session" : "stair", &j->stair);
-    if (j->a->given == 1) {
-        report_line(to, "similar", &j->similar);
-    }
-    for (int kind = 0; kind < BASELINES; kind++) {
-        if (j->wanted[kind]) {
-            report_line(to, baseline_name((baseline_kind)kind), &j->beside.of[kind]);
-        }
-    }
-    tell_verdict(j);
-}
-
-static err_code tell(const job *j, err *e)
-{
-    wording w = wording_of(j);
-    tell_lines(j, &w);
-    if (!j->a->json) {
-        return ERR_OK;
-    }
-    json_t *out =
-        json_pack("{s:I, s:s, s:b, s:s, s:s, s:I, s:I, s:o}", "generation",
-                  (json_int_t)j->generation, "on", w.on, "trained_on_valid", j->refit, "protocol",
-                  w.protocol, "mask", w.mask, "users", (json_int_t)j->stair.users, "users_dropped",
-                  (json_int_t)j->stair.dropped, "stair", model_metrics_json(&j->stair));
-    if (is_given(j)) {
-        json_object_set_new(out, "given", json_integer(j->a->given));
-    }
-    if (j->a->given == 1) {
-        json_object_set_new(out, "similar", model_metrics_json(&j->similar));
-    }
-    for (int kind = 0; kind < BASELINES; kind++) {
-        if (j->wanted[kind]) {
-            json_object_set_new(out, baseline_name((baseline_kind)kind),
-                                model_metrics_json(&j->beside.of[kind]));
-        }
-    }
-    report_judged_json(out, &j->stair);
-    err_code code = result_json(out, JSON_REAL_PRECISION(9), "the report", e);
-    json_decref(out);
     return code;
 }
 
@@ -428,8 +339,8 @@ static void job_fini(job *j)
 
 static err_code parse_baselines(job *j, const command_call *call, err *e)
 {
-    j->wanted[BASELINE_POPULAR] = j->wanted[BASELINE_ITEMKNN] = true;
-    slice wrong = baselines_parse(j->a->baselines, j->wanted);
+    j->report.wanted[BASELINE_POPULAR] = j->report.wanted[BASELINE_ITEMKNN] = true;
+    slice wrong = baselines_parse(j->a->baselines, j->report.wanted);
     return wrong.at == NULL
                ? ERR_OK
                : command_usage(
@@ -452,7 +363,7 @@ static err_code check_served(const job *j, const command_call *call, err *e)
 
 static err_code check_given(const job *j, const command_call *call, err *e)
 {
-    if (is_given(j) && (is_next(j) || j->a->served || j->wanted[BASELINE_EASE])) {
+    if (is_given(j) && (is_next(j) || j->a->served || j->report.wanted[BASELINE_EASE])) {
         return command_usage(call, e,
                              "--given: expected neither --protocol next, --served nor the baseline "
                              "ease, which answer for users");
@@ -468,6 +379,10 @@ static err_code run(const command_call *call, err *e)
     }
     j->a = call->options;
     j->threads = train_threads(j->a->threads);
+    j->report.on_valid = j->a->on == 1;
+    j->report.next = is_next(j);
+    j->report.given = j->a->given;
+    j->report.json = j->a->json;
     err_code code = parse_at(j, call, e);
     if (code == ERR_OK) {
         code = check_served(j, call, e);
@@ -499,7 +414,7 @@ static err_code run(const command_call *call, err *e)
         code = closed;
     }
     if (code == ERR_OK && !j->a->served) {
-        code = tell(j, e);
+        code = eval_report_tell(&j->report, e);
     }
     job_fini(j);
     mem_free(j);

@@ -8,9 +8,9 @@
 #include "core/common/mem.h"
 #include "server/encode/embed_client.h"
 #include "server/encode/encode_batch.h"
+#include "server/encode/encode_op.h"
 #include "server/encode/encode_queue.h"
 #include "storage/records/features.h"
-#include "storage/records/item_text.h"
 
 enum {
     SCAN_ROWS = 4096,
@@ -75,83 +75,6 @@ static void fail(encode_run *r, encode_batch *b, double retry_after, const char 
 
 /* --- results --- */
 
-/* Items and the hashes of their texts. */
-typedef struct entries {
-    size_t count;
-    const slice *ids;       /* (count) */
-    const uint64_t *hashes; /* (count); NULL if there is no text */
-} entries;
-
-/* begin_op makes an op for `count` items, whose entries the caller fills in. */
-static err_code begin_op(op **out, size_t count, feature **features, op_item **items, err *e)
-{
-    err_code code = op_new(out, OP_ITEMS_ENCODED, count * 1024 + ((size_t)1 << 20), e);
-    *items = code == ERR_OK ? arena_alloc(&(*out)->memory, count, sizeof **items) : NULL;
-    *features = *items != NULL ? arena_alloc(&(*out)->memory, count, sizeof **features) : NULL;
-    return code == ERR_OK && *features == NULL ? err_nomem(e, "the encoder's vectors") : code;
-}
-
-static err_code end_op(encode_run *r, op *o, const op_item *items, size_t count, err *e)
-{
-    o->items = items;
-    o->count = (uint32_t)count;
-    o->time = r->options.now();
-    return r->options.apply(r->options.ctx, o, e);
-}
-
-/* apply makes one op that stores the vectors; without vectors, the op removes those that the items
- * have. */
-static err_code apply(encode_run *r, const entries *of, const embed_vectors *v, err *e)
-{
-    op *o = NULL;
-    op_item *items = NULL;
-    feature *features = NULL;
-    size_t bytes = v != NULL ? (size_t)v->width * sizeof(float) : 0;
-    err_code code = begin_op(&o, of->count, &features, &items, e);
-    for (size_t i = 0; code == ERR_OK && i < of->count; i++) {
-        features[i] = (feature){.modality = slice_of(r->options.encoder->modality)};
-        items[i] = (op_item){.id = of->ids[i], .features = &features[i], .feature_count = 1};
-        items[i].text_hash = of->hashes != NULL ? of->hashes[i] : item_text_hash("", 0);
-        if (v != NULL) {
-            features[i].dtype = FEATURE_F4;
-            features[i].width = v->width;
-            features[i].data = (const char *)v->numbers + i * bytes;
-        }
-    }
-    if (code == ERR_OK) {
-        code = end_op(r, o, items, of->count, e);
-    }
-    op_free(o);
-    return code;
-}
-
-/* apply_batches makes one op, and so one commit, of answered batches that share a width. */
-static err_code apply_batches(encode_run *r, const encode_batch *first, size_t count, err *e)
-{
-    op *o = NULL;
-    op_item *items = NULL;
-    feature *features = NULL;
-    size_t at = 0;
-    err_code code = begin_op(&o, count, &features, &items, e);
-    for (const encode_batch *b = first; code == ERR_OK && at < count; b = b->next) {
-        for (size_t i = 0; i < b->asked; i++, at++) {
-            features[at] = (feature){.modality = slice_of(r->options.encoder->modality),
-                                     .dtype = FEATURE_F4,
-                                     .width = b->vectors.width,
-                                     .data = b->vectors.numbers + i * b->vectors.width};
-            items[at] = (op_item){.id = b->ids[i],
-                                  .features = &features[at],
-                                  .feature_count = 1,
-                                  .text_hash = b->hashes[i]};
-        }
-    }
-    if (code == ERR_OK) {
-        code = end_op(r, o, items, count, e);
-    }
-    op_free(o);
-    return code;
-}
-
 /* settle_width gives the modality the width of the first answer, if its width may change. */
 static err_code settle_width(encode_run *r, uint32_t width, err *e)
 {
@@ -187,7 +110,7 @@ static void apply_done(encode_run *r)
         }
         err_code code = settle_width(r, first->vectors.width, &e);
         if (code == ERR_OK) {
-            code = apply_batches(r, first, count, &e);
+            code = encode_op_apply_batches(&r->options, first, count, &e);
         }
         r->done = end;
         r->last = end != NULL ? r->last : &r->done;
@@ -237,7 +160,8 @@ static void on_refused(encode_run *r, encode_batch *b, const embed_result *resul
             push_again(r, probe);
         }
     } else if (b->asked == 1) {
-        if (apply(r, &(entries){1, b->ids, b->hashes}, NULL, &e) == ERR_OK) {
+        if (encode_op_apply(&r->options, &(encode_entries){1, b->ids, b->hashes}, NULL, &e) ==
+            ERR_OK) {
             tell(r, 0, 1, NULL);
             drop(r, b);
         } else {
@@ -305,7 +229,8 @@ static err_code take_known(encode_run *r, encode_batch *b, uint32_t width, err *
             v.numbers = r->options.known(r->options.ctx, b->texts[i], &v.width);
         }
         if (v.numbers != NULL && (width == 0 || v.width == width)) {
-            code = apply(r, &(entries){1, &b->ids[i], &b->hashes[i]}, &v, e);
+            code = encode_op_apply(&r->options, &(encode_entries){1, &b->ids[i], &b->hashes[i]}, &v,
+                                   e);
             tell(r, code == ERR_OK, 0, NULL);
         } else {
             b->asked_rows[kept] = b->asked_rows[i];
@@ -326,7 +251,8 @@ static err_code start(encode_run *r, encode_batch *b, err *e)
     uint32_t width = 0;
     err_code code = b->probe ? ERR_OK : encode_batch_read(b, r->texts, r->options.store, &width, e);
     if (code == ERR_OK && !b->probe && b->emptied > 0) {
-        code = apply(r, &(entries){b->emptied, b->emptied_ids, NULL}, NULL, e);
+        code = encode_op_apply(&r->options, &(encode_entries){b->emptied, b->emptied_ids, NULL},
+                               NULL, e);
     }
     if (code == ERR_OK && !b->probe && r->options.known != NULL) {
         code = take_known(r, b, width, e);

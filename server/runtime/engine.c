@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/runtime/engine.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,200 +8,15 @@
 #include "core/common/mem.h"
 #include "server/cli/command.h"
 #include "server/load/live_load.h"
-#include "server/runtime/encoding.h"
-#include "server/runtime/propagator.h"
+#include "server/runtime/engine_private.h"
 #include "server/runtime/replicated_log.h"
-#include "server/runtime/seq_waits.h"
 #include "server/runtime/startup.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 #include "storage/maintenance/recover.h"
-#include "storage/models/generations.h"
 
-enum { GROUP_JOBS_MAX = 512, GENERATION_BYTES_MAX = 64 * 1024 * 1024 };
-
-struct engine {
-    engine_options options; /* immutable */
-    store *store;
-    live *live;
-    writer *writer;
-    propagator *propagator;
-    encoding *encoding;       /* NULL: no encoder */
-    seq_waits *waits;         /* NULL: follows no log */
-    live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
-    atomic_bool stopped;
-    struct {
-        metric_series *generation, *active, *waiting, *age, *items, *hidden, *users, *interactions,
-            *seq, *depth, *capacity, *created, *lag, *writable, *used, *file, *quota, *delta, *base,
-            *changes, *held;
-    } gauges;
-};
-
-static const metric_info info_generation = {.name = "stair_model_generation",
-                                            .help = "Generation that serves; 0: none.",
-                                            .kind = METRIC_GAUGE};
-static const metric_info info_active = {.name = "stair_model_active_generation",
-                                        .help = "Generation that is to serve; 0: none.",
-                                        .kind = METRIC_GAUGE};
-static const metric_info info_age = {.name = "stair_model_age_seconds",
-                                     .help =
-                                         "Time since the serving generation was trained; 0: none.",
-                                     .kind = METRIC_GAUGE};
-static const metric_info info_items = {
-    .name = "stair_items", .help = "Items that exist, hidden ones too.", .kind = METRIC_GAUGE};
-static const metric_info info_hidden = {
-    .name = "stair_items_hidden", .help = "Items that are hidden.", .kind = METRIC_GAUGE};
-static const metric_info info_users = {
-    .name = "stair_users", .help = "Users that exist.", .kind = METRIC_GAUGE};
-static const metric_info info_interactions = {
-    .name = "stair_interactions",
-    .help = "Interaction records of existing users and items.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_seq = {
-    .name = "stair_seq", .help = "Number of the last write that reads see.", .kind = METRIC_GAUGE};
-static const metric_info info_depth = {.name = "stair_write_queue_depth",
-                                       .help = "Writes waiting or being applied.",
-                                       .kind = METRIC_GAUGE};
-static const metric_info info_capacity = {.name = "stair_write_queue_capacity",
-                                          .help = "Writes that may wait at once.",
-                                          .kind = METRIC_GAUGE};
-static const metric_info info_created = {
-    .name = "stair_model_created_timestamp_seconds",
-    .help = "When the generation that serves was trained; 0: none.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_lag = {
-    .name = "stair_propagation_lag_seconds",
-    .help = "How long the oldest change has waited for the convolution.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_writable = {
-    .name = "stair_store_writable",
-    .help = "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_used = {.name = "stair_store_bytes",
-                                      .help = "Bytes of the store that are in use.",
-                                      .kind = METRIC_GAUGE};
-static const metric_info info_file = {
-    .name = "stair_store_file_bytes", .help = "Size of the store's file.", .kind = METRIC_GAUGE};
-static const metric_info info_quota = {.name = "stair_store_quota_bytes",
-                                       .help = "Maximum size of the store's file; 0: no quota.",
-                                       .kind = METRIC_GAUGE};
-static const metric_info info_held = {
-    .name = "stair_store_held_bytes",
-    .help = "Freed pages that cannot be reused while an older read is open.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_delta = {.name = "stair_index_delta_rows",
-                                       .help = "Vectors beside the index: later and changed items.",
-                                       .kind = METRIC_GAUGE};
-static const metric_info info_base = {
-    .name = "stair_index_rows", .help = "Vectors that the index holds.", .kind = METRIC_GAUGE};
-static const metric_info info_waiting = {.name = "stair_min_seq_waiting",
-                                         .help =
-                                             "Requests that wait for a write that is not here yet.",
-                                         .kind = METRIC_GAUGE};
-static const metric_info info_changes = {.name = "stair_propagation_pending_changes",
-                                         .help = "Changes that the next convolution takes up.",
-                                         .kind = METRIC_GAUGE};
-
-/* --- metrics ------------------------------------------------------------------------------ */
-
-static int64_t generation_created(engine *g, uint32_t generation)
-{
-    store_read *r = NULL;
-    arena a;
-    generation_info info = {0};
-    arena_init(&a, GENERATION_BYTES_MAX);
-    if (generation != 0 && store_read_begin(g->store, &r, NULL) == ERR_OK) {
-        if (generation_get(r, generation, &a, &info, NULL) != ERR_OK) {
-            info.created = 0;
-        }
-        store_read_end(r);
-    }
-    arena_fini(&a);
-    return info.created;
-}
-
-/* A full disk still admits what fits, but whoever asks wants to know that writes are refused. */
-static bool is_writable(const writer_status *status)
-{
-    return status->writable && status->problem[0] == '\0';
-}
-
-static void collect_store(engine *g)
-{
-    store_info info;
-    writer_status status;
-    writer_state(g->writer, &status);
-    metric_set(g->gauges.capacity, (double)g->options.queue_jobs_max);
-    metric_set(g->gauges.depth, (double)status.depth);
-    metric_set(g->gauges.writable, is_writable(&status) ? 1 : 0);
-    metric_set(g->gauges.lag, propagator_lag(g->propagator));
-    if (store_stat(g->store, &info, NULL) == ERR_OK) {
-        metric_set(g->gauges.used, (double)info.used_bytes);
-        metric_set(g->gauges.file, (double)info.file_bytes);
-        metric_set(g->gauges.active, (double)info.generation);
-        metric_set(g->gauges.quota, (double)info.quota_bytes);
-    }
-    store_holder holder;
-    if (store_holder_find(g->store, &holder, NULL) == ERR_OK) {
-        metric_set(g->gauges.held, (double)holder.bytes);
-    }
-}
-
-static void collect(void *ctx)
-{
-    engine *g = ctx;
-    live_hold hold;
-    view_stats stats;
-    live_acquire(g->live, &hold);
-    view_stats_get(hold.view, &stats);
-    live_release(g->live, &hold);
-    int64_t created = generation_created(g, stats.generation);
-    metric_set(g->gauges.generation, (double)stats.generation);
-    metric_set(g->gauges.age, created != 0 ? (double)(clock_now() - created) : 0);
-    metric_set(g->gauges.created, (double)created);
-    metric_set(g->gauges.items, (double)stats.items);
-    metric_set(g->gauges.hidden, (double)stats.items_hidden);
-    metric_set(g->gauges.users, (double)stats.users);
-    metric_set(g->gauges.interactions, (double)stats.interactions);
-    metric_set(g->gauges.seq, (double)stats.seq);
-    metric_set(g->gauges.delta, (double)stats.delta_rows);
-    metric_set(g->gauges.base, (double)stats.base_rows);
-    metric_set(g->gauges.waiting, g->waits != NULL ? (double)seq_waits_count(g->waits) : 0);
-    metric_set(g->gauges.changes, (double)stats.changes);
-    collect_store(g);
-}
-
-static err_code declare(engine *g, err *e)
-{
-    const metric_plain all[] = {
-        {&info_generation, &g->gauges.generation},
-        {&info_active, &g->gauges.active},
-        {&info_age, &g->gauges.age},
-        {&info_items, &g->gauges.items},
-        {&info_hidden, &g->gauges.hidden},
-        {&info_users, &g->gauges.users},
-        {&info_interactions, &g->gauges.interactions},
-        {&info_seq, &g->gauges.seq},
-        {&info_depth, &g->gauges.depth},
-        {&info_lag, &g->gauges.lag},
-        {&info_capacity, &g->gauges.capacity},
-        {&info_created, &g->gauges.created},
-        {&info_writable, &g->gauges.writable},
-        {&info_used, &g->gauges.used},
-        {&info_file, &g->gauges.file},
-        {&info_quota, &g->gauges.quota},
-        {&info_held, &g->gauges.held},
-        {&info_delta, &g->gauges.delta},
-        {&info_base, &g->gauges.base},
-        {&info_changes, &g->gauges.changes},
-        {&info_waiting, &g->gauges.waiting},
-    };
-    err_code code = metrics_add_plain(g->options.metrics, all, sizeof all / sizeof all[0], e);
-    return code != ERR_OK ? code : metrics_on_scrape(g->options.metrics, collect, g, e);
-}
-
-/* --- opening ------------------------------------------------------------------------------ */
+enum { GROUP_JOBS_MAX = 512 };
 
 static err_code open_store(engine *g, err *e)
 {
@@ -357,7 +171,7 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
         code = fill_live(g, &info, e);
     }
     if (code == ERR_OK) {
-        code = declare(g, e);
+        code = engine_metrics_declare(g, e);
     }
     if (code == ERR_OK && options->encoder != NULL && options->encoder->url != NULL) {
         code = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
@@ -464,7 +278,7 @@ void engine_health(engine *g, api_health *out)
     store_info info;
     store_holder holder;
     writer_state(g->writer, &status);
-    out->writable = is_writable(&status);
+    out->writable = engine_writable(&status);
     snprintf(out->problem, sizeof out->problem, "%s", status.problem);
     if (status.problem[0] == '\0' && propagator_failing(g->propagator)) {
         snprintf(out->problem, sizeof out->problem,

@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "core/common/mem.h"
-#include "core/serve/update/propagate.h"
 #include "server/cli/command.h"
+#include "server/runtime/convolution.h"
 #include "server/runtime/generation_base.h"
 #include "server/runtime/generation_wanted.h"
 #include "server/runtime/own_write.h"
@@ -24,9 +24,8 @@ static const double sample_seconds = 10;
 struct propagator {
     propagator_options options; /* immutable */
     pthread_t thread;
-    metric_series *runs, *run_seconds, *activations, *load_seconds;
+    metric_series *activations, *load_seconds;
     atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
-    atomic_bool failing;
     /* guarded by mutex */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -34,23 +33,14 @@ struct propagator {
     bool look, stopping;
     base *warm; /* loaded for an activation that a log will bring; NULL: none */
     /* the thread alone */
-    double ran_at, looked_at, checked_at, sampled_at;
+    double looked_at, checked_at, sampled_at;
     uint32_t considered; /* highest generation on its way to the writer, or tried by the watch */
     uint32_t given_up;   /* active generation that could not be loaded; 0: none */
     bool unregistered;   /* a registration failed, and was told */
     recall_sample *sample;
-    /* bits of a double; 0: nothing waits */
-    atomic_uint_fast64_t waiting_since;
+    convolution *convolution;
 };
 
-static const metric_info info_runs = {
-    .name = "stair_propagation_runs_total",
-    .help = "Times that the convolution was run again in the background.",
-    .kind = METRIC_COUNTER};
-static const metric_info info_run_seconds = {.name = "stair_propagation_duration_seconds",
-                                             .help =
-                                                 "Running the convolution over the whole graph.",
-                                             .kind = METRIC_HISTOGRAM};
 static const metric_info info_activations = {.name = "stair_model_activations_total",
                                              .help =
                                                  "Generations that were activated, roll-backs too.",
@@ -305,104 +295,6 @@ uint32_t propagator_warmed(propagator *p)
     return generation;
 }
 
-/* --- the convolution ---------------------------------------------------------------------- */
-
-static double bits_double(uint64_t bits)
-{
-    double value = 0;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static void note_waiting(propagator *p, uint64_t changes, double now)
-{
-    uint64_t bits = 0;
-    if (changes > 0) {
-        if (atomic_load(&p->waiting_since) != 0) {
-            return;
-        }
-        memcpy(&bits, &now, sizeof bits);
-    }
-    atomic_store(&p->waiting_since, bits);
-}
-
-double propagator_lag(propagator *p)
-{
-    uint64_t bits = atomic_load(&p->waiting_since);
-    return bits != 0 ? clock_seconds() - bits_double(bits) : 0;
-}
-
-bool propagator_failing(propagator *p)
-{
-    return atomic_load(&p->failing);
-}
-
-static bool is_urgent(void *ctx)
-{
-    return atomic_load_explicit(&((propagator *)ctx)->urgent, memory_order_relaxed);
-}
-
-typedef struct swap {
-    live *live;
-    base *base;
-    bool swapped;
-} swap;
-
-static err_code swap_in(void *ctx, err *e)
-{
-    swap *s = ctx;
-    base *b = s->base;
-    s->base = NULL;
-    return live_swap(s->live, b, &s->swapped, e);
-}
-
-static void run_convolution(propagator *p, const view *v)
-{
-    err e = ERR_INIT;
-    double began = clock_seconds();
-    swap s = {.live = p->options.live};
-    propagate_options options = {.threads = p->options.threads, .cancelled = is_urgent, .ctx = p};
-    err_code code = propagate_run(&s.base, v, &options, &e);
-    if (code == ERR_OK && s.base != NULL) {
-        code = writer_call(p->options.writer, swap_in, &s, &e);
-        base_release(s.base); /* still here only if the writer had stopped */
-    }
-    p->ran_at = clock_seconds();
-    if (code == ERR_CANCELLED) {
-        return;
-    }
-    atomic_store(&p->failing, code != ERR_OK);
-    if (code != ERR_OK) {
-        log_event(LOG_ERROR, "propagation_failed", log_text("error", e.text));
-        return;
-    }
-    atomic_store(&p->waiting_since, 0);
-    metric_count(p->runs, 1);
-    metric_observe(p->run_seconds, p->ran_at - began);
-    log_event(LOG_INFO, "propagated", log_bool("swapped", s.swapped),
-              log_real("seconds", p->ran_at - began));
-}
-
-static void convolve_if_due(propagator *p, double now)
-{
-    const propagator_options *o = &p->options;
-    live_hold hold;
-    view_stats stats;
-    live_acquire(o->live, &hold);
-    view_stats_get(hold.view, &stats);
-    uint64_t changes = stats.generation != 0 ? stats.changes : 0;
-    note_waiting(p, changes, now);
-    if (changes == 0) {
-        atomic_store(&p->failing, false); /* what it failed for is served by a new generation */
-    }
-    bool enough = o->changes > 0 && changes >= o->changes;
-    bool late = o->changes > 0 && changes > 0 && propagator_lag(p) >= o->within_seconds;
-    if ((enough || late) && now - p->ran_at >= o->seconds) {
-        run_convolution(p, hold.view);
-    }
-    live_release(o->live, &hold);
-}
-
 /* --- the thread --------------------------------------------------------------------------- */
 
 static void wait_a_while(propagator *p)
@@ -438,7 +330,7 @@ static void *propagator_main(void *argument)
         if (look || now - p->looked_at >= p->options.watch_seconds) {
             watch(p, now);
         }
-        convolve_if_due(p, now);
+        convolution_run_if_due(p->convolution, now);
         if (now - p->sampled_at >= sample_seconds) {
             p->sampled_at = now;
             recall_sample_next(p->sample, p->options.live);
@@ -462,12 +354,32 @@ void propagator_look(propagator *p)
 static err_code declare(propagator *p, err *e)
 {
     const metric_plain all[] = {
-        {&info_runs, &p->runs},
-        {&info_run_seconds, &p->run_seconds},
         {&info_activations, &p->activations},
         {&info_load_seconds, &p->load_seconds},
     };
     return metrics_add_plain(p->options.metrics, all, sizeof all / sizeof all[0], e);
+}
+
+static bool is_urgent(void *ctx)
+{
+    return atomic_load_explicit(&((propagator *)ctx)->urgent, memory_order_relaxed);
+}
+
+static err_code start_convolution(propagator *p, err *e)
+{
+    const propagator_options *o = &p->options;
+    convolution_options options = {
+        .live = o->live,
+        .writer = o->writer,
+        .metrics = o->metrics,
+        .threads = o->threads,
+        .changes = o->changes,
+        .seconds = o->seconds,
+        .within_seconds = o->within_seconds,
+        .cancelled = is_urgent,
+        .ctx = p,
+    };
+    return convolution_new(&p->convolution, &options, e);
 }
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e)
@@ -479,7 +391,7 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     }
     p->options = *options;
     p->last = &p->first;
-    p->ran_at = p->checked_at = p->looked_at = p->sampled_at = clock_seconds();
+    p->checked_at = p->looked_at = p->sampled_at = clock_seconds();
     store_info info;
     err_code code = store_stat(options->store, &info, e);
     if (code == ERR_OK) {
@@ -490,7 +402,11 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     if (code == ERR_OK) {
         code = recall_sample_new(&p->sample, options->metrics, e);
     }
+    if (code == ERR_OK) {
+        code = start_convolution(p, e);
+    }
     if (code != ERR_OK) {
+        recall_sample_free(p->sample);
         mem_free(p);
         return code;
     }
@@ -504,6 +420,16 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     }
     *out = p;
     return ERR_OK;
+}
+
+double propagator_lag(propagator *p)
+{
+    return convolution_lag(p->convolution);
+}
+
+bool propagator_failing(propagator *p)
+{
+    return convolution_failing(p->convolution);
 }
 
 void propagator_stop(propagator *p)
@@ -533,6 +459,7 @@ void propagator_free(propagator *p)
     if (!p->stopping) {
         propagator_stop(p);
     }
+    convolution_free(p->convolution);
     recall_sample_free(p->sample);
     base_release(p->warm);
     pthread_mutex_destroy(&p->mutex);
