@@ -162,6 +162,13 @@ typedef struct api_snapshot {
     char detail[ERR_TEXT_MAX];
 } api_snapshot;
 
+/* By when after an erasure the copies of the store that a cluster keeps are free of the user, in
+ * seconds. */
+typedef struct api_erasure_terms {
+    bool copied; /* false: a single node, without such copies */
+    int64_t generations_seconds, snapshots_seconds, log_seconds, blobs_seconds;
+} api_erasure_terms;
+
 /* What the process gives to the API. The functions return quickly; any but `health` may be NULL,
  * and the routes that need it then answer 503. */
 typedef struct api_deps {
@@ -171,6 +178,7 @@ typedef struct api_deps {
     api_limits limits;
     const char *version;
     const char *encoder_modality; /* that an encoder makes of texts; NULL: none */
+    api_erasure_terms erasure;
     const char *spool_dir; /* exports are written to unlinked files here before they are sent */
     void *ctx;             /* first argument of all that follows */
     void (*health)(void *ctx, api_health *out);

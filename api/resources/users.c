@@ -213,6 +213,7 @@ err_code handle_user_delete(context *c, err *e)
     }
     w->single = true;
     w->op->count = 1;
+    w->erasure = c->deps->erasure;
     w->op->user = arena_slice(&w->op->memory, c->id);
     return w->op->user.at != NULL ? ERR_OK : err_nomem(e, "an erasure");
 }

@@ -48,6 +48,7 @@ struct api_write {
     slice location;              /* of a new item, for the header */
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     size_t errors_max;
+    api_erasure_terms erasure; /* of the copies beside the store */
 };
 
 /* write_new makes a write with an empty op of this kind; the context keeps it. The op may hold

@@ -10,6 +10,7 @@
 
 #include "api/resources/write.h"
 #include "api/web/problem.h"
+#include "core/common/timestamp.h"
 
 /* More than any answer to OP_ENTRIES_MAX entries takes. */
 static const size_t RENDER_BYTES_MAX = (size_t)64 << 20;
@@ -58,6 +59,7 @@ typedef struct reply {
     const write_embedding *embeddings; /* (op->count), or NULL: those that the op carries */
     slice location;
     size_t errors_max;
+    const api_erasure_terms *erasure; /* NULL: not known */
 } reply;
 
 static bool tells_embeddings(const reply *w)
@@ -100,8 +102,30 @@ static void put_entry(buffer *b, const reply *w, const apply_entry *entry, uint3
     }
 }
 
-static void put_receipt(buffer *b, const apply_receipt *r)
+static void put_time(buffer *b, const char *key, int64_t seconds)
 {
+    char text[TIMESTAMP_TEXT_MAX];
+    timestamp_format(seconds, text);
+    json_put_key(b, key);
+    json_put_text(b, text);
+}
+
+/* When the copies that a cluster keeps are free of the user. Kept answers are emptied by the op. */
+static void put_free_by(buffer *b, const api_erasure_terms *t, int64_t erased)
+{
+    json_put_key(b, "free_by");
+    buffer_put(b, "{", 1);
+    put_time(b, "kept_answers", erased);
+    put_time(b, "generations", erased + t->generations_seconds);
+    put_time(b, "snapshots", erased + t->snapshots_seconds);
+    put_time(b, "log", erased + t->log_seconds);
+    put_time(b, "blobs", erased + t->blobs_seconds);
+    buffer_put(b, "}", 1);
+}
+
+static void put_receipt(buffer *b, const reply *w, const apply_receipt *r)
+{
+    bool copied = w->erasure != NULL && w->erasure->copied;
     json_put_key(b, "erased");
     buffer_put(b, "{", 1);
     json_put_key(b, "interactions");
@@ -119,7 +143,17 @@ static void put_receipt(buffer *b, const apply_receipt *r)
     json_put_bool(b, r->training);
     json_put_key(b, "out_of_reach");
     buffer_put_text(b, "[\"snapshots and exports made before\",\"pages of the store that are free "
-                       "but not yet written again\"]");
+                       "but not yet written again\"");
+    if (copied) {
+        buffer_put_text(b,
+                        ",\"stores of nodes that do not run, until they have applied the erasure\","
+                        "\"trimmed messages in the NATS servers' files, until these rewrite "
+                        "them\"");
+    }
+    buffer_put(b, "]", 1);
+    if (copied) {
+        put_free_by(b, w->erasure, w->op->time);
+    }
 }
 
 static void put_model_seq(buffer *b, const reply *w, uint64_t seq)
@@ -156,7 +190,7 @@ static void answer_single(const reply *w, const apply_result *result, api_respon
     if (w->op->kind == OP_USER_ERASE) {
         json_put_key(b, "user");
         json_put_string(b, w->op->user);
-        put_receipt(b, &result->receipt);
+        put_receipt(b, w, &result->receipt);
     } else if (w->op->items != NULL) {
         json_put_key(b, "id");
         json_put_string(b, w->op->items[0].id);
@@ -272,7 +306,8 @@ void write_answer(const api_write *w, const apply_result *result, api_response *
                          .model = w->model,
                          .embeddings = w->embeddings,
                          .location = w->location,
-                         .errors_max = w->errors_max};
+                         .errors_max = w->errors_max,
+                         .erasure = &w->erasure};
     buffer_reset(&r->body, SIZE_MAX);
     r->route = w->route;
     if (result->replayed) {

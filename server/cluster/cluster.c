@@ -112,6 +112,16 @@ int cluster_replicas(cluster *c)
     return replicas;
 }
 
+int64_t cluster_servers_now(cluster *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    int64_t now = c->servers_ns == 0
+                      ? 0
+                      : (c->servers_ns + (int64_t)(clock_ns() - c->servers_at_ns)) / NS_PER_SECOND;
+    pthread_mutex_unlock(&c->mutex);
+    return now;
+}
+
 bool cluster_is_news(char told[CLUSTER_TOLD], const char *text)
 {
     bool news = strcmp(told, text) != 0;
@@ -131,17 +141,17 @@ static err_code connect_log(cluster *c, err *e)
         return err_nomem(e, "a connection");
     }
     atomic_init(&l->holders, 1);
-    err_code rc = link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
-    if (rc != ERR_OK) {
+    err_code code = link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
+    if (code != ERR_OK) {
         mem_free(l);
-        return rc;
+        return code;
     }
-    rc = log_stream_read(l->k, c->setup.options->name, &id, &facts, e);
-    rc = rc == ERR_OK ? log_stream_expect(&c->identity, c->delivered, &id, &facts, e) : rc;
-    rc = rc == ERR_OK ? publish_listen(c, l, e) : rc;
-    if (rc != ERR_OK) {
+    code = log_stream_read(l->k, c->setup.options->name, &id, &facts, e);
+    code = code == ERR_OK ? log_stream_expect(&c->identity, c->delivered, &id, &facts, e) : code;
+    code = code == ERR_OK ? publish_listen(c, l, e) : code;
+    if (code != ERR_OK) {
         cluster_link_put(l);
-        return rc;
+        return code;
     }
     pthread_mutex_lock(&c->mutex);
     c->facts = facts;
@@ -168,15 +178,15 @@ static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m,
     char position[24];
     snprintf(position, sizeof position, "%" PRIu64, m->sequence);
     cluster_set_last(c, m->sequence + m->pending);
-    err_code rc = large_named(m->bytes) ? large_fetch(c, k, m->bytes, &fetched, e) : ERR_OK;
+    err_code code = large_named(m->bytes) ? large_fetch(c, k, m->bytes, &fetched, e) : ERR_OK;
     slice bytes = fetched.at != NULL ? fetched : m->bytes;
-    rc = rc == ERR_OK ? writer_deliver(c->host.writer, bytes, slice_of(position), e) : rc;
+    code = code == ERR_OK ? writer_deliver(c->host.writer, bytes, slice_of(position), e) : code;
     mem_free((char *)(uintptr_t)fetched.at);
-    note_unreadable(c, rc, e->text);
-    if (rc == ERR_OK) {
+    note_unreadable(c, code, e->text);
+    if (code == ERR_OK) {
         c->delivered = m->sequence;
     }
-    return rc;
+    return code;
 }
 
 /* follow reads the log until it fails or the cluster stops. */
@@ -187,22 +197,22 @@ static err_code follow(cluster *c, const nats_link *k, err *e)
     log_stream_name(c->setup.options->name, stream);
     const feed_from from = {
         .stream = stream, .subject = c->subject, .position = c->delivered, .whole = true};
-    err_code rc = feed_open(&f, k, &from, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = feed_open(&f, k, &from, e);
+    if (code != ERR_OK) {
+        return code;
     }
     set_following(c, true, "");
     writer_resend(c->host.writer);
-    while (rc == ERR_OK && !cluster_is_stopping(c)) {
+    while (code == ERR_OK && !cluster_is_stopping(c)) {
         feed_message m;
-        rc = feed_next(f, &m, e);
-        if (rc == ERR_OK && m.owned != NULL) {
-            rc = hand_over(c, k, &m, e);
+        code = feed_next(f, &m, e);
+        if (code == ERR_OK && m.owned != NULL) {
+            code = hand_over(c, k, &m, e);
             feed_message_free(&m);
         }
     }
     feed_close(f);
-    return rc;
+    return code;
 }
 
 static err_code session(cluster *c, err *e)
@@ -213,14 +223,14 @@ static err_code session(cluster *c, err *e)
         l = NULL;
         set_link(c, NULL);
     }
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (l == NULL) {
-        rc = connect_log(c, e);
-        l = rc == ERR_OK ? cluster_link_get(c) : NULL;
+        code = connect_log(c, e);
+        l = code == ERR_OK ? cluster_link_get(c) : NULL;
     }
-    rc = rc == ERR_OK ? follow(c, l->k, e) : rc;
+    code = code == ERR_OK ? follow(c, l->k, e) : code;
     cluster_link_put(l);
-    return rc;
+    return code;
 }
 
 static void *follow_main(void *argument)
@@ -232,8 +242,8 @@ static void *follow_main(void *argument)
     while (!cluster_is_stopping(c)) {
         err e = ERR_INIT;
         uint64_t before = c->delivered, began = clock_ns();
-        err_code rc = session(c, &e);
-        if (rc == ERR_OK) {
+        err_code code = session(c, &e);
+        if (code == ERR_OK) {
             continue;
         }
         set_following(c, false, e.text);
@@ -242,10 +252,10 @@ static void *follow_main(void *argument)
             told[0] = '\0'; /* messages were read since the last failure: this is a new outage */
         }
         if (!cluster_is_stopping(c) && cluster_is_news(told, e.text)) {
-            log_event(rc == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
+            log_event(code == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
                       log_text("error", e.text));
         }
-        pause = rc != ERR_UNAVAILABLE       ? PAUSE_REFUSED_MS
+        pause = code != ERR_UNAVAILABLE     ? PAUSE_REFUSED_MS
                 : lasted                    ? 0
                 : pause == 0                ? PAUSE_FIRST_MS
                 : 2 * pause < PAUSE_MOST_MS ? 2 * pause
@@ -272,31 +282,34 @@ static unsigned oldest_reader(const cluster *c)
 static err_code on_admit(void *ctx, err *e)
 {
     cluster *c = ctx;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     pthread_mutex_lock(&c->mutex);
     if (!c->following || c->link == NULL || !link_alive(c->link->k)) {
-        rc = err_set(e, ERR_UNAVAILABLE, "the cluster's log is out of reach; nothing was written");
+        code =
+            err_set(e, ERR_UNAVAILABLE, "the cluster's log is out of reach; nothing was written");
     } else if (!c->led) {
-        rc = err_set(e, ERR_UNAVAILABLE,
-                     "the cluster's log has no leader, so it takes no writes; nothing was written");
+        code =
+            err_set(e, ERR_UNAVAILABLE,
+                    "the cluster's log has no leader, so it takes no writes; nothing was written");
     } else if (!c->nodes_known) {
-        rc = err_set(e, ERR_UNAVAILABLE,
-                     "the cluster's nodes are not known yet; nothing was written");
+        code = err_set(e, ERR_UNAVAILABLE,
+                       "the cluster's nodes are not known yet; nothing was written");
     } else if (oldest_reader(c) < OP_VERSION) {
-        rc = err_set(e, ERR_UNAVAILABLE,
-                     "a node of the cluster reads writes up to version %u, this one makes version "
-                     "%d; nothing was written",
-                     oldest_reader(c), OP_VERSION);
+        code =
+            err_set(e, ERR_UNAVAILABLE,
+                    "a node of the cluster reads writes up to version %u, this one makes version "
+                    "%d; nothing was written",
+                    oldest_reader(c), OP_VERSION);
     } else if (c->last > c->position + BEHIND_MAX) {
-        rc = err_set(e, ERR_UNAVAILABLE,
-                     "this node is %" PRIu64
-                     " messages behind the cluster's log; nothing was written",
-                     c->last - c->position);
+        code = err_set(e, ERR_UNAVAILABLE,
+                       "this node is %" PRIu64
+                       " messages behind the cluster's log; nothing was written",
+                       c->last - c->position);
     } else if (clock_ns() < atomic_load(&c->full_until_ns)) {
-        rc = err_set(e, ERR_FULL, "the cluster's log is full");
+        code = err_set(e, ERR_FULL, "the cluster's log is full");
     }
     pthread_mutex_unlock(&c->mutex);
-    return rc;
+    return code;
 }
 
 static void on_applied(void *ctx, slice position, const char *stopped)
@@ -365,30 +378,30 @@ static err_code on_start(void *ctx, const log_host *host, err *e)
     store_info info;
     err why = ERR_INIT;
     c->host = *host;
-    err_code rc = store_stat(host->store, &info, e);
-    if (rc == ERR_OK && !log_position_read(info.external, &c->delivered)) {
-        rc = err_set(
+    err_code code = store_stat(host->store, &info, e);
+    if (code == ERR_OK && !log_position_read(info.external, &c->delivered)) {
+        code = err_set(
             e, ERR_CONFLICT,
             "this store belongs to no cluster: stair cluster init makes it the first of one, "
             "stair cluster join fills an empty folder from one");
     }
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     store_lineage_text(info.lineage, c->identity.lineage);
     c->position = c->delivered;
     set_place(c);
-    rc = connect_log(c, &why);
-    rc = rc == ERR_OK ? watch_name(c, &why) : rc;
-    if (rc == ERR_OK) {
+    code = connect_log(c, &why);
+    code = code == ERR_OK ? watch_name(c, &why) : code;
+    if (code == ERR_OK) {
         watch_once(c);
     }
-    if (rc == ERR_UNAVAILABLE) {
+    if (code == ERR_UNAVAILABLE) {
         log_event(LOG_WARN, "cluster_not_following", log_text("error", why.text));
         set_following(c, false, why.text);
-        rc = ERR_OK;
+        code = ERR_OK;
     }
-    return rc == ERR_OK ? start_threads(c, e) : err_set(e, rc, "%s", why.text);
+    return code == ERR_OK ? start_threads(c, e) : err_set(e, code, "%s", why.text);
 }
 
 static void on_stop(void *ctx)
@@ -457,8 +470,8 @@ static err_code declare(cluster *c, err *e)
         {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
         {&info_publish, &c->gauges.publish},         {&info_nodes, &c->gauges.nodes},
     };
-    err_code rc = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
-    return rc == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : rc;
+    err_code code = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
+    return code == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : code;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -512,13 +525,13 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .keeps_house = on_keeps_house,
                               .confirmed = on_confirmed};
     log_stream_subject(setup->options->name, c->subject);
-    err_code rc = identity_set(&c->identity, setup->interaction_types, setup->encoder, e);
-    rc = rc == ERR_OK ? identity_node(setup->options, c->node, e) : rc;
-    rc = rc == ERR_OK ? make_incarnation(c->node, c->log.publisher, e) : rc;
-    rc = rc == ERR_OK ? declare(c, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = identity_set(&c->identity, setup->interaction_types, setup->encoder, e);
+    code = code == ERR_OK ? identity_node(setup->options, c->node, e) : code;
+    code = code == ERR_OK ? make_incarnation(c->node, c->log.publisher, e) : code;
+    code = code == ERR_OK ? declare(c, e) : code;
+    if (code != ERR_OK) {
         cluster_free(c);
-        return rc;
+        return code;
     }
     *out = c;
     return ERR_OK;

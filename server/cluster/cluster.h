@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/api.h"
 #include "core/common/err.h"
 #include "server/cli/cluster_options.h"
 #include "server/cli/encoder_options.h"
@@ -55,6 +56,10 @@ typedef struct cluster_status {
 } cluster_status;
 
 void cluster_tell(cluster *c, cluster_status *out);
+
+/* cluster_erasure_terms tells by when after an erasure each copy beside the nodes' stores is free
+ * of the user, as long as a node holds the lease and the NATS servers take blobs. */
+void cluster_erasure_terms(const cluster_options *o, api_erasure_terms *out);
 
 /* cluster_document makes the answer of GET /cluster: the log, the live nodes, and the node that
  * holds the lease. It returns NULL if memory runs out. */

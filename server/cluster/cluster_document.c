@@ -24,6 +24,13 @@ static json_t *node_document(const member *x)
                      "lag_seconds", x->lag_seconds, "ready", x->ready);
 }
 
+static json_t *erasure_document(const erasure_progress *p)
+{
+    return p->seq == 0 ? json_null()
+                       : json_pack("{s:I,s:b,s:b,s:b}", "seq", (json_int_t)p->seq, "log", p->log,
+                                   "snapshots", p->snapshots, "generations", p->generations);
+}
+
 json_t *cluster_document(cluster *c)
 {
     cluster_status status;
@@ -37,15 +44,17 @@ json_t *cluster_document(cluster *c)
         json_array_append_new(nodes, node_document(&c->nodes[i]));
     }
     json_t *lease = text_or_null(c->holder);
+    json_t *erasure = erasure_document(&c->erasure);
     pthread_mutex_unlock(&c->mutex);
     json_t *stream =
         json_pack("{s:s,s:s,s:I,s:I,s:I,s:i}", "name", log, "lineage", c->identity.lineage, "first",
                   (json_int_t)facts.first, "last", (json_int_t)status.last, "bytes",
                   (json_int_t)facts.bytes, "replicas", facts.replicas);
-    return json_pack(
-        "{s:s,s:s,s:b,s:b,s:I,s:I,s:f,s:o,s:o,s:o,s:o}", "cluster", c->setup.options->name, "node",
-        c->node, "connected", status.connected, "writable", status.led && !status.stopped,
-        "position", (json_int_t)status.position, "lag_ops",
-        (json_int_t)(status.last - status.position), "lag_seconds", status.lag_seconds, "problem",
-        text_or_null(status.problem), "lease", lease, "log", stream, "nodes", nodes);
+    return json_pack("{s:s,s:s,s:b,s:b,s:I,s:I,s:f,s:o,s:o,s:o,s:o,s:o}", "cluster",
+                     c->setup.options->name, "node", c->node, "connected", status.connected,
+                     "writable", status.led && !status.stopped, "position",
+                     (json_int_t)status.position, "lag_ops",
+                     (json_int_t)(status.last - status.position), "lag_seconds", status.lag_seconds,
+                     "problem", text_or_null(status.problem), "lease", lease, "erasure", erasure,
+                     "log", stream, "nodes", nodes);
 }

@@ -19,6 +19,12 @@
 
 enum { CLUSTER_TOLD = ERR_TEXT_MAX };
 
+/* Which copies beside the log are free of the users who were erased up to `seq`. */
+typedef struct erasure_progress {
+    uint64_t seq; /* of the last erasure; 0 without one */
+    bool log, snapshots, generations;
+} erasure_progress;
+
 /* A link that several threads use. The last holder closes it. */
 typedef struct shared_link {
     atomic_uint holders;
@@ -61,6 +67,9 @@ struct cluster {
     char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "" if not known */
     /* when this node's lease expires; 0 if it holds none */
     uint64_t lease_until_ns;
+    int64_t servers_ns;     /* the servers' clock when last seen, since the epoch; 0 before */
+    uint64_t servers_at_ns; /* this node's clock then */
+    erasure_progress erasure;
     /* atomic */
     /* writes are refused until then, because the log was full */
     atomic_uint_fast64_t full_until_ns;
@@ -86,6 +95,11 @@ bool cluster_is_stopping(cluster *c);
 
 /* cluster_replicas returns how many servers keep the log, as far as is known. */
 int cluster_replicas(cluster *c);
+
+/* cluster_servers_now returns the time by the NATS servers' clock, in epoch seconds and a second or
+ * two late; 0 if it is not known. It alone measures the age of what lies beside the log, so a
+ * node's wrong clock does no harm. */
+int64_t cluster_servers_now(cluster *c);
 
 /* cluster_is_news tells whether the text differs from the last one in `told`, and stores it there.
  * A failure that repeats is thus logged once. The caller clears `told` after a success. */

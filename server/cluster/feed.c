@@ -32,7 +32,7 @@ static err_code add_consumer(feed *f, const char *subject, const char *inbox, er
 {
     jsConsumerConfig config;
     jsConsumerInfo *made = NULL;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     (void)jsConsumerConfig_Init(&config);
     config.DeliverSubject = inbox;
     config.DeliverPolicy = js_DeliverByStartSequence;
@@ -46,9 +46,9 @@ static err_code add_consumer(feed *f, const char *subject, const char *inbox, er
     config.MemoryStorage = true;
     config.Replicas = 1;
     config.MaxDeliver = 1;
-    natsStatus s = js_AddConsumer(&made, f->k->stream, f->stream, &config, NULL, &code);
+    natsStatus s = js_AddConsumer(&made, f->k->stream, f->stream, &config, NULL, &refusal);
     if (s != NATS_OK) {
-        return link_error(f->k, s, code, "reading the cluster's log", e);
+        return link_error(f->k, s, refusal, "reading the cluster's log", e);
     }
     f->consumer = made->Name != NULL ? mem_string(made->Name, strlen(made->Name)) : NULL;
     jsConsumerInfo_Destroy(made);
@@ -72,12 +72,12 @@ err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e
     natsStatus s = natsConnection_SubscribeSync(&f->sub, k->connection, inbox);
     s = s == NATS_OK ? natsSubscription_SetPendingLimits(f->sub, PENDING_MESSAGES, PENDING_BYTES)
                      : s;
-    err_code rc = s == NATS_OK ? add_consumer(f, from->subject, inbox, e)
-                               : link_error(k, s, 0, "reading the cluster's log", e);
+    err_code code = s == NATS_OK ? add_consumer(f, from->subject, inbox, e)
+                                 : link_error(k, s, 0, "reading the cluster's log", e);
     natsInbox_Destroy(inbox);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         feed_close(f);
-        return rc;
+        return code;
     }
     *out = f;
     return ERR_OK;

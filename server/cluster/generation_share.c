@@ -18,11 +18,14 @@
 #include "storage/models/generation_stream.h"
 #include "storage/models/generations.h"
 
-enum { LIST_BYTES_MAX = 64 * 1024 * 1024, KEY_MAX = 64, FORGET_SECONDS = 600 };
+enum { LIST_BYTES_MAX = 64 * 1024 * 1024, KEY_MAX = 64 };
 
 /* If the holder of the lease has the tables, it uploads them. Another node uploads tables that only
  * it has after ALONE_NS. */
 static const uint64_t ALONE_NS = 8ULL * NS_PER_SECOND, READY_NS = 60ULL * NS_PER_SECOND;
+
+/* Another node that has the tables puts them before that. */
+static const uint64_t ORPHAN_NS = 24ULL * NS_PER_SECOND;
 
 typedef struct sharing {
     housekeeping *h;
@@ -39,11 +42,31 @@ static void key_of(const generation_info *g, char out[KEY_MAX])
     snprintf(out, KEY_MAX, "generation.%s", id);
 }
 
-static bool indexed(const sharing *x, const generation_info *g)
+static const json_t *entry_of(const sharing *x, const generation_info *g)
 {
     char key[KEY_MAX];
     key_of(g, key);
-    return json_object_get(x->h->index, key) != NULL;
+    return json_object_get(x->h->index, key);
+}
+
+static uint64_t erased_seq_of(const json_t *entry)
+{
+    return (uint64_t)json_integer_value(json_object_get(entry, "erased_seq"));
+}
+
+/* Tables beside the log that may have the row of a user who was erased since they were put. */
+static bool is_stale(const sharing *x, const generation_info *g, const json_t *entry)
+{
+    uint64_t erased = x->v->info.erased_seq;
+    return erased > g->seq && erased > erased_seq_of(entry);
+}
+
+/* Erasures that come one after another are answered by one new blob each SETTLE_SECONDS. */
+static bool is_to_put(const sharing *x, const generation_info *g)
+{
+    const json_t *entry = entry_of(x, g);
+    int64_t stored = json_integer_value(json_object_get(entry, "stored"));
+    return entry == NULL || (is_stale(x, g, entry) && stored + SETTLE_SECONDS <= x->v->now);
 }
 
 /* --- putting --- */
@@ -53,20 +76,29 @@ static err_code read_tables(void *ctx, void *out, size_t room, size_t *got, err 
     return generation_source_read(ctx, out, room, got, e);
 }
 
-/* If another node uploaded the same tables meanwhile, its copy is kept and this one purged. */
+/* If another node meanwhile uploaded tables that are free of the same users, its copy is kept and
+ * this one purged. Otherwise this copy replaces the one before, which is purged. */
 static err_code enter(const sharing *x, const char *key, const parcel *file, err *e)
 {
+    parcels *blobs = x->h->link.blobs;
     json_t *now = NULL;
-    err_code rc = parcel_index_list(x->h->link.blobs, &now, e);
-    if (rc == ERR_OK && json_object_get(now, key) != NULL) {
-        rc = parcel_purge(x->h->link.blobs, file->id, e);
-    } else if (rc == ERR_OK) {
+    parcel before;
+    uint64_t erased = x->v->info.erased_seq;
+    err_code code = parcel_index_list(blobs, &now, e);
+    const json_t *other = json_object_get(now, key);
+    if (code == ERR_OK && other != NULL && erased_seq_of(other) >= erased) {
+        code = parcel_purge(blobs, file->id, e);
+    } else if (code == ERR_OK) {
         json_t *entry = parcel_json(file);
         json_object_set_new(entry, "created", json_integer((json_int_t)clock_now()));
-        rc = parcel_index_put(x->h->link.blobs, key, entry, e);
+        json_object_set_new(entry, "erased_seq", json_integer((json_int_t)erased));
+        code = parcel_index_put(blobs, key, entry, e);
+        if (code == ERR_OK && parcel_from_json(&before, other)) {
+            code = parcel_purge(blobs, before.id, e);
+        }
     }
     json_decref(now);
-    return rc;
+    return code;
 }
 
 static err_code put_tables(const sharing *x, const generation_info *g, err *e)
@@ -78,36 +110,36 @@ static err_code put_tables(const sharing *x, const generation_info *g, err *e)
     double began = clock_seconds();
     key_of(g, key);
     parcel_name(&file, key);
-    err_code rc = generation_source_open(&source, x->h->c->host.store, g->number, &bytes, e);
-    rc = rc == ERR_OK ? parcel_put(x->h->link.blobs, &file, read_tables, source, e) : rc;
+    err_code code = generation_source_open(&source, x->h->c->host.store, g->number, &bytes, e);
+    code = code == ERR_OK ? parcel_put(x->h->link.blobs, &file, read_tables, source, e) : code;
     generation_source_close(source);
-    rc = rc == ERR_OK ? enter(x, key, &file, e) : rc;
-    if (rc == ERR_OK) {
+    code = code == ERR_OK ? enter(x, key, &file, e) : code;
+    if (code == ERR_OK) {
         log_event(LOG_INFO, "generation_put", log_int("generation", g->number),
                   log_int("bytes", bytes), log_real("seconds", clock_seconds() - began));
     }
-    return rc;
+    return code;
 }
 
 static err_code put_missing(const sharing *x, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     bool alone = false;
-    for (size_t i = 0; i < x->count && rc == ERR_OK; i++) {
+    for (size_t i = 0; i < x->count && code == ERR_OK; i++) {
         const generation_info *g = &x->list[i];
-        if (!g->held || indexed(x, g)) {
+        if (!g->held || !is_to_put(x, g)) {
             continue;
         }
         alone = true;
         bool waited = x->h->alone_since_ns != 0 && clock_ns() > x->h->alone_since_ns + ALONE_NS;
         if (x->v->holder || waited) {
-            rc = put_tables(x, g, e);
+            code = put_tables(x, g, e);
         }
     }
     x->h->alone_since_ns = !alone                      ? 0
                            : x->h->alone_since_ns != 0 ? x->h->alone_since_ns
                                                        : clock_ns();
-    return rc;
+    return code;
 }
 
 /* --- fetching --- */
@@ -119,30 +151,28 @@ static err_code write_tables(void *ctx, const void *bytes, size_t count, err *e)
 
 static err_code fetch_tables(const sharing *x, const generation_info *g, err *e)
 {
-    char key[KEY_MAX];
     parcel file;
     generation_sink *sink = NULL;
     double began = clock_seconds();
-    key_of(g, key);
-    if (!parcel_from_json(&file, json_object_get(x->h->index, key))) {
+    if (!parcel_from_json(&file, entry_of(x, g))) {
         return err_set(e, ERR_CORRUPT, "the index entry of generation %u is damaged", g->number);
     }
-    err_code rc = generation_sink_open(&sink, x->h->c->host.store, g->number, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = generation_sink_open(&sink, x->h->c->host.store, g->number, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = parcel_get(x->h->link.blobs, &file, write_tables, sink, e);
-    if (rc != ERR_OK) {
+    code = parcel_get(x->h->link.blobs, &file, write_tables, sink, e);
+    if (code != ERR_OK) {
         generation_sink_abort(sink);
-        return rc;
+        return code;
     }
-    rc = generation_sink_finish(sink, e);
-    if (rc == ERR_OK) {
+    code = generation_sink_finish(sink, e);
+    if (code == ERR_OK) {
         log_event(LOG_INFO, "generation_fetched", log_int("generation", g->number),
                   log_int("bytes", file.bytes), log_real("seconds", clock_seconds() - began));
         x->h->c->host.look(x->h->c->host.ctx);
     }
-    return rc;
+    return code;
 }
 
 static uint32_t active_number(const sharing *x)
@@ -167,17 +197,30 @@ static const generation_info *wanted(const sharing *x)
     return found;
 }
 
+/* Tables that are to be put again and that no live node has: the holder fetches them, which zeroes
+ * the rows, and puts them in the next round. */
+static bool is_orphan(const sharing *x, const generation_info *g)
+{
+    return x->v->holder && !g->held && entry_of(x, g) != NULL && is_to_put(x, g);
+}
+
 static err_code fetch_needed(const sharing *x, err *e)
 {
-    err_code rc = ERR_OK;
+    housekeeping *h = x->h;
+    err_code code = ERR_OK;
+    bool orphans = false;
     const generation_info *next = wanted(x);
-    for (size_t i = 0; i < x->count && rc == ERR_OK; i++) {
+    bool waited = h->orphan_since_ns != 0 && clock_ns() > h->orphan_since_ns + ORPHAN_NS;
+    for (size_t i = 0; i < x->count && code == ERR_OK; i++) {
         const generation_info *g = &x->list[i];
-        if (!g->held && (g->active || g == next) && indexed(x, g)) {
-            rc = fetch_tables(x, g, e);
+        bool orphan = is_orphan(x, g), served = g->active || g == next;
+        orphans = orphans || orphan;
+        if (!g->held && entry_of(x, g) != NULL && (served || (orphan && waited))) {
+            code = fetch_tables(x, g, e);
         }
     }
-    return rc;
+    h->orphan_since_ns = !orphans ? 0 : h->orphan_since_ns != 0 ? h->orphan_since_ns : clock_ns();
+    return code;
 }
 
 /* --- activating --- */
@@ -213,13 +256,13 @@ static err_code activate_wanted(const sharing *x, err *e)
                   .time = (int64_t)clock_now(),
                   .count = 1,
                   .generation = g->number};
-    err_code rc = own_write(h->c->host.writer, &o, NULL, e);
-    if (rc == ERR_OK) {
+    err_code code = own_write(h->c->host.writer, &o, NULL, e);
+    if (code == ERR_OK) {
         h->activated = g->number;
         log_event(LOG_INFO, "generation_activated", log_int("generation", g->number),
                   log_bool("all_ready", !late));
     }
-    return rc;
+    return code;
 }
 
 /* --- forgetting --- */
@@ -242,32 +285,50 @@ static err_code forget_pruned(const sharing *x, err *e)
 {
     const char *key = NULL;
     json_t *entry = NULL;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     json_object_foreach(x->h->index, key, entry)
     {
         parcel file;
-        long long created = json_integer_value(json_object_get(entry, "created"));
-        if (rc == ERR_OK && strncmp(key, "generation.", 11) == 0 && !is_registered(x, key) &&
-            created + FORGET_SECONDS < clock_now() && parcel_from_json(&file, entry)) {
-            rc = parcel_index_remove(x->h->link.blobs, key, e);
-            rc = rc == ERR_OK ? parcel_purge(x->h->link.blobs, file.id, e) : rc;
+        int64_t stored = json_integer_value(json_object_get(entry, "stored"));
+        if (code == ERR_OK && strncmp(key, "generation.", 11) == 0 && !is_registered(x, key) &&
+            stored + SETTLE_SECONDS < x->v->now && parcel_from_json(&file, entry)) {
+            code = parcel_index_remove(x->h->link.blobs, key, e);
+            code = code == ERR_OK ? parcel_purge(x->h->link.blobs, file.id, e) : code;
         }
     }
-    return rc;
+    return code;
 }
 
-err_code share_generations(housekeeping *h, const house_view *v, err *e)
+/* Tables that an op took away stay for a while, and count until then. */
+static bool all_clean(const sharing *x)
+{
+    size_t known = 0, there = 0;
+    const char *key = NULL;
+    json_t *entry = NULL;
+    for (size_t i = 0; i < x->count; i++) {
+        const json_t *own = entry_of(x, &x->list[i]);
+        known += own != NULL && !is_stale(x, &x->list[i], own);
+    }
+    json_object_foreach(x->h->index, key, entry)
+    {
+        there += strncmp(key, "generation.", 11) == 0;
+    }
+    return known == there;
+}
+
+err_code share_generations(housekeeping *h, const house_view *v, bool *clean, err *e)
 {
     sharing x = {.h = h, .v = v};
     store_read *r = NULL;
     arena_init(&x.memory, LIST_BYTES_MAX);
-    err_code rc = store_read_begin(h->c->host.store, &r, e);
-    rc = rc == ERR_OK ? generation_list(r, &x.memory, &x.list, &x.count, e) : rc;
+    err_code code = store_read_begin(h->c->host.store, &r, e);
+    code = code == ERR_OK ? generation_list(r, &x.memory, &x.list, &x.count, e) : code;
     store_read_end(r);
-    rc = rc == ERR_OK ? put_missing(&x, e) : rc;
-    rc = rc == ERR_OK ? fetch_needed(&x, e) : rc;
-    rc = rc == ERR_OK && v->holder ? activate_wanted(&x, e) : rc;
-    rc = rc == ERR_OK && v->holder && v->level ? forget_pruned(&x, e) : rc;
+    code = code == ERR_OK ? put_missing(&x, e) : code;
+    code = code == ERR_OK ? fetch_needed(&x, e) : code;
+    code = code == ERR_OK && v->holder ? activate_wanted(&x, e) : code;
+    code = code == ERR_OK && v->holder && v->level ? forget_pruned(&x, e) : code;
+    *clean = code == ERR_OK && all_clean(&x);
     arena_fini(&x.memory);
-    return rc;
+    return code;
 }

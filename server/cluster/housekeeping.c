@@ -6,71 +6,75 @@
 #include <string.h>
 
 #include "core/common/mem.h"
+#include "server/cluster/erasures.h"
 #include "server/cluster/housekeeping_private.h"
 #include "server/cluster/snapshots.h"
+#include "server/cluster/strays.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
 /* A round runs every ROUND_MS. A snapshot is due when the log has grown by more than GROWTH_BYTES
- * and by more than GROWTH_FACTOR times the newest snapshot. It is also due after an erasure, at
- * most once every ERASED_SECONDS. */
-enum { ROUND_MS = 2000, ERASED_SECONDS = 600, GROWTH_FACTOR = 2, FORGET_SECONDS = 600 };
+ * and by more than GROWTH_FACTOR times the newest snapshot. */
+enum { ROUND_MS = 2000, GROWTH_FACTOR = 2 };
 static const uint64_t GROWTH_BYTES = (uint64_t)256 << 20;
 
 /* --- snapshots --- */
 
+/* Two snapshots are due after an erasure, even if nothing else is written: the log is trimmed
+ * behind the second, and older ones are removed. */
+static bool lacks_erasure(const cluster_snapshot *list, size_t count, const store_info *info)
+{
+    return count < SNAPSHOTS_KEPT ? info->erased_seq != 0
+                                  : info->erased_seq > list[SNAPSHOTS_KEPT - 1].seq;
+}
+
 /* due returns the reason for making a snapshot now, or NULL. */
 static const char *due(const housekeeping *h, const house_view *v, const cluster_snapshot *list,
-                       size_t count, int64_t now, const store_info *info)
+                       size_t count)
 {
     uint64_t position = 0;
     const cluster_snapshot *newest = &list[0];
-    (void)log_position_read(info->external, &position);
+    (void)log_position_read(v->info.external, &position);
     if (count == 0) {
         return "none";
+    }
+    int64_t age = v->now - newest->stored;
+    if (lacks_erasure(list, count, &v->info) && age >= SETTLE_SECONDS) {
+        return "erasure";
     }
     if (position <= newest->position) {
         return NULL;
     }
-    int64_t age = now - newest->created;
     uint64_t growth = v->facts.bytes > newest->log_bytes ? v->facts.bytes - newest->log_bytes : 0;
     if ((double)age >= h->c->setup.options->snapshot_every) {
         return "age";
     }
-    if (growth > GROWTH_BYTES && growth > GROWTH_FACTOR * newest->file.bytes) {
-        return "growth";
-    }
-    const cluster_snapshot *oldest_kept = &list[count < SNAPSHOTS_KEPT ? 0 : SNAPSHOTS_KEPT - 1];
-    return info->erased_seq > oldest_kept->seq && age >= ERASED_SECONDS ? "erasure" : NULL;
+    return growth > GROWTH_BYTES && growth > GROWTH_FACTOR * newest->file.bytes ? "growth" : NULL;
 }
 
 static err_code put_if_due(housekeeping *h, const house_view *v, const cluster_snapshot *list,
                            size_t count, err *e)
 {
-    store_info info;
-    store *s = h->c->host.store;
-    int64_t now = (int64_t)clock_now();
-    err_code rc = store_stat(s, &info, e);
-    const char *why = rc == ERR_OK ? due(h, v, list, count, now, &info) : NULL;
+    const char *why = due(h, v, list, count);
     if (why == NULL) {
-        return rc;
+        return ERR_OK;
     }
     double began = clock_seconds();
-    rc = snapshots_put(h->link.blobs, s, v->facts.bytes, now, e);
-    if (rc == ERR_OK) {
-        log_event(LOG_INFO, "cluster_snapshot", log_text("due", why), log_int("seq", info.seq),
+    err_code code = snapshots_put(h->link.blobs, h->c->host.store, v->facts.bytes, e);
+    if (code == ERR_OK) {
+        log_event(LOG_INFO, "cluster_snapshot", log_text("due", why), log_int("seq", v->info.seq),
                   log_real("seconds", clock_seconds() - began));
     }
-    return rc;
+    return code;
 }
 
 static err_code remove_old(housekeeping *h, const cluster_snapshot *list, size_t count, err *e)
 {
-    err_code rc = ERR_OK;
-    for (size_t i = SNAPSHOTS_KEPT; i < count && rc == ERR_OK; i++) {
-        rc = snapshots_remove(h->link.blobs, &list[i], e);
+    err_code code = ERR_OK;
+    for (size_t i = SNAPSHOTS_KEPT; i < count && code == ERR_OK; i++) {
+        code = snapshots_remove(h->link.blobs, &list[i], e);
     }
-    return rc;
+    return code;
 }
 
 /* --- trimming --- */
@@ -115,13 +119,13 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
 {
     char stream[LOG_NAME_MAX];
     jsOptions how;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     if (count < SNAPSHOTS_KEPT || v->facts.first > v->facts.last) {
         return ERR_OK;
     }
     uint64_t most = list[SNAPSHOTS_KEPT - 1].position;
     most = v->least_position < most ? v->least_position : most;
-    int64_t limit = (int64_t)clock_now() - (int64_t)h->c->setup.options->log_age;
+    int64_t limit = v->now - (int64_t)h->c->setup.options->log_age;
     log_stream_name(h->c->setup.options->name, stream);
     uint64_t last = last_before(h, stream, v->facts.first, most, limit);
     if (last == 0) {
@@ -129,9 +133,9 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
     }
     (void)jsOptions_Init(&how);
     how.Stream.Purge.Sequence = last + 1; /* which stays */
-    natsStatus s = js_PurgeStream(h->link.k->stream, stream, &how, &code);
+    natsStatus s = js_PurgeStream(h->link.k->stream, stream, &how, &refusal);
     if (s != NATS_OK) {
-        return link_error(h->link.k, s, code, "trimming the cluster's log", e);
+        return link_error(h->link.k, s, refusal, "trimming the cluster's log", e);
     }
     log_event(LOG_INFO, "log_trimmed", log_int("up_to", last));
     return ERR_OK;
@@ -146,12 +150,14 @@ static err_code forget_large(housekeeping *h, const house_view *v, err *e)
     json_t *entry = NULL;
     err_code code = ERR_OK;
     log_stream_name(h->c->setup.options->name, stream);
-    int64_t oldest = v->facts.first > 1 ? message_time(h, stream, v->facts.first) : 0;
+    int64_t oldest = v->facts.first <= 1              ? 0
+                     : v->facts.first > v->facts.last ? v->now
+                                                      : message_time(h, stream, v->facts.first);
     json_object_foreach(h->index, key, entry)
     {
         parcel file;
-        int64_t created = json_integer_value(json_object_get(entry, "created"));
-        if (code == ERR_OK && strncmp(key, "op.", 3) == 0 && created + FORGET_SECONDS < oldest &&
+        int64_t stored = json_integer_value(json_object_get(entry, "stored"));
+        if (code == ERR_OK && strncmp(key, "op.", 3) == 0 && stored + SETTLE_SECONDS < oldest &&
             parcel_from_json(&file, entry)) {
             code = parcel_purge(h->link.blobs, file.id, e);
             code = code == ERR_OK ? parcel_index_remove(h->link.blobs, key, e) : code;
@@ -167,12 +173,13 @@ static err_code keep_snapshots(housekeeping *h, const house_view *v, err *e)
         return err_nomem(e, "the snapshots");
     }
     size_t count = snapshots_of(h->index, list);
-    err_code rc = put_if_due(h, v, list, count, e);
-    rc = rc == ERR_OK ? remove_old(h, list, count, e) : rc;
-    rc = rc == ERR_OK ? trim(h, v, list, count, e) : rc;
-    rc = rc == ERR_OK ? forget_large(h, v, e) : rc;
+    err_code code = put_if_due(h, v, list, count, e);
+    code = code == ERR_OK ? remove_old(h, list, count, e) : code;
+    code = code == ERR_OK ? trim(h, v, list, count, e) : code;
+    code = code == ERR_OK ? forget_large(h, v, e) : code;
+    code = code == ERR_OK ? strays_remove(h, v, e) : code;
     mem_free(list);
-    return rc;
+    return code;
 }
 
 /* --- the thread --- */
@@ -181,6 +188,7 @@ static bool look_around(cluster *c, house_view *v)
 {
     cluster_status status;
     cluster_tell(c, &status);
+    v->now = cluster_servers_now(c);
     pthread_mutex_lock(&c->mutex);
     v->holder = c->lease_until_ns > clock_ns();
     v->facts = c->facts;
@@ -194,29 +202,35 @@ static bool look_around(cluster *c, house_view *v)
     return status.led;
 }
 
-static err_code keep_house(housekeeping *h, const house_view *v, err *e)
+static err_code keep_house(housekeeping *h, house_view *v, err *e)
 {
-    err_code rc = parcels_link_up(&h->link, h->c->setup.options, v->facts.replicas, e);
-    rc = rc == ERR_OK ? parcel_index_list(h->link.blobs, &h->index, e) : rc;
-    rc = rc == ERR_OK ? share_generations(h, v, e) : rc;
-    rc = rc == ERR_OK && v->holder ? keep_snapshots(h, v, e) : rc;
+    bool clean = false;
+    err_code code = parcels_link_up(&h->link, h->c->setup.options, v->facts.replicas, e);
+    code = code == ERR_OK ? store_stat(h->c->host.store, &v->info, e) : code;
+    code = code == ERR_OK ? parcel_index_list(h->link.blobs, &h->index, e) : code;
+    code = code == ERR_OK ? share_generations(h, v, &clean, e) : code;
+    if (code == ERR_OK) {
+        erasures_look(h, v, clean);
+    }
+    code = code == ERR_OK && v->holder && v->now != 0 ? keep_snapshots(h, v, e) : code;
     json_decref(h->index);
     h->index = NULL;
-    return rc;
+    return code;
 }
 
 static void *housekeeping_main(void *argument)
 {
     housekeeping *h = argument;
     pthread_setname_np(pthread_self(), "cluster-house");
+    snapshots_clean(h->c->host.store);
     while (!cluster_is_stopping(h->c)) {
         err e = ERR_INIT;
         house_view v;
         bool led = look_around(h->c, &v);
-        err_code rc = led ? keep_house(h, &v, &e) : ERR_OK;
-        if (rc != ERR_OK && cluster_is_news(h->told, e.text)) {
+        err_code code = led ? keep_house(h, &v, &e) : ERR_OK;
+        if (code != ERR_OK && cluster_is_news(h->told, e.text)) {
             log_event(LOG_WARN, "housekeeping_failed", log_text("error", e.text));
-        } else if (led && rc == ERR_OK) {
+        } else if (led && code == ERR_OK) {
             h->told[0] = '\0';
         }
         cluster_pause(h->c, ROUND_MS);

@@ -14,9 +14,12 @@ struct housekeeping {
     pthread_t thread;
     parcels_link link;
     json_t *index; /* as read in this round */
-    /* since when this node has tables that are not beside the log; 0 if there are none */
+    /* since when this node has tables to upload; 0 if there are none */
     uint64_t alone_since_ns;
-    uint32_t wanted; /* number of the generation to activate */
+    /* since when the holder lacks tables that are to be uploaded again; 0 if there are none */
+    uint64_t orphan_since_ns;
+    uint64_t strays_ns; /* of the last look for parts without an index entry; 0 before */
+    uint32_t wanted;    /* number of the generation to activate */
     uint64_t wanted_since_ns;
     uint32_t activated;      /* the last one that this process activated */
     char told[CLUSTER_TOLD]; /* the last failure logged; "" after a success */
@@ -27,10 +30,13 @@ typedef struct house_view {
     bool holder; /* this node holds the lease */
     bool level;  /* this node has applied all of the log that it knows */
     log_facts facts;
+    store_info info;
+    int64_t now;             /* by the servers' clock, epoch seconds; 0 if not known */
     uint64_t least_position; /* least position of the live nodes */
 } house_view;
 
-/* share_generations uploads, downloads, activates and forgets tables. */
-err_code share_generations(housekeeping *h, const house_view *v, err *e) ERR_CHECKED;
+/* share_generations uploads, downloads, activates and forgets tables. *clean tells that no tables
+ * beside the log have the row of an erased user. */
+err_code share_generations(housekeeping *h, const house_view *v, bool *clean, err *e) ERR_CHECKED;
 
 #endif

@@ -26,9 +26,9 @@ static const char *flags_text(uint8_t flags)
 static err_code set_types(log_identity *out, const char *text, err *e)
 {
     interaction_types types;
-    err_code rc = interaction_types_parse(&types, text, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = interaction_types_parse(&types, text, e);
+    if (code != ERR_OK) {
+        return code;
     }
     sort_array(types.list, types.count, sizeof types.list[0], by_name);
     size_t used = 0;

@@ -15,9 +15,9 @@ static err_code settle(const char *dir, err *e)
     store *s = NULL;
     const store_options how = {
         .mode = STORE_OWNER, .keep_lineage = true, .now = (int64_t)clock_now()};
-    err_code rc = recover_open(&s, dir, &how, e);
+    err_code code = recover_open(&s, dir, &how, e);
     store_close(s);
-    return rc;
+    return code;
 }
 
 static err_code take_newest(parcels *b, const log_identity *own, const log_identity *log,
@@ -28,21 +28,21 @@ static err_code take_newest(parcels *b, const log_identity *own, const log_ident
     if (list == NULL) {
         return err_nomem(e, "the snapshots");
     }
-    err_code rc = parcel_index_list(b, &index, e);
-    size_t count = rc == ERR_OK ? snapshots_of(index, list) : 0;
+    err_code code = parcel_index_list(b, &index, e);
+    size_t count = code == ERR_OK ? snapshots_of(index, list) : 0;
     json_decref(index);
-    if (rc == ERR_OK && count == 0) {
-        rc = err_set(e, ERR_NOT_FOUND, "there is no snapshot beside the cluster's log");
+    if (code == ERR_OK && count == 0) {
+        code = err_set(e, ERR_NOT_FOUND, "there is no snapshot beside the cluster's log");
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         log_identity joining = *own;
         snprintf(joining.lineage, sizeof joining.lineage, "%s", list[0].lineage);
         *position = list[0].position;
-        rc = log_stream_expect(&joining, *position, log, facts, e);
+        code = log_stream_expect(&joining, *position, log, facts, e);
     }
-    rc = rc == ERR_OK ? snapshots_fetch(b, &list[0], dir, e) : rc;
+    code = code == ERR_OK ? snapshots_fetch(b, &list[0], dir, e) : code;
     mem_free(list);
-    return rc;
+    return code;
 }
 
 err_code cluster_join(const cluster_options *o, const log_identity *own, const char *dir,
@@ -52,11 +52,11 @@ err_code cluster_join(const cluster_options *o, const log_identity *own, const c
     parcels *b = NULL;
     log_identity log;
     log_facts facts;
-    err_code rc = link_open(&k, o, LINK_MAKE_MS, e);
-    rc = rc == ERR_OK ? log_stream_read(k, o->name, &log, &facts, e) : rc;
-    rc = rc == ERR_OK ? parcels_open(&b, k, o->name, facts.replicas, e) : rc;
-    rc = rc == ERR_OK ? take_newest(b, own, &log, &facts, dir, position, e) : rc;
+    err_code code = link_open(&k, o, LINK_MAKE_MS, e);
+    code = code == ERR_OK ? log_stream_read(k, o->name, &log, &facts, e) : code;
+    code = code == ERR_OK ? parcels_open(&b, k, o->name, facts.replicas, e) : code;
+    code = code == ERR_OK ? take_newest(b, own, &log, &facts, dir, position, e) : code;
     parcels_close(b);
     link_close(k);
-    return rc == ERR_OK ? settle(dir, e) : rc;
+    return code == ERR_OK ? settle(dir, e) : code;
 }

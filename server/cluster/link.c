@@ -147,8 +147,8 @@ static err_code set_options(natsOptions *options, const cluster_options *o, err 
     if (s != NATS_OK) {
         return err_set(e, ERR_INVALID, "cluster: %s", natsStatus_GetText(s));
     }
-    err_code rc = o->credentials != NULL ? set_credentials(options, o->credentials, e) : ERR_OK;
-    return rc == ERR_OK ? set_tls(options, o, e) : rc;
+    err_code code = o->credentials != NULL ? set_credentials(options, o->credentials, e) : ERR_OK;
+    return code == ERR_OK ? set_tls(options, o, e) : code;
 }
 
 /* connect_error quotes what the server said when the connection began. That contains no secret,
@@ -172,11 +172,12 @@ static err_code connect_error(natsStatus s, err *e)
     }
 }
 
-err_code link_error(const nats_link *k, natsStatus status, jsErrCode code, const char *what, err *e)
+err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
+                    err *e)
 {
     const char *said = NULL;
-    if (code == JSNotEnabledErr || code == JSNotEnabledForAccountErr ||
-        (status == NATS_NO_RESPONDERS && code == 0)) {
+    if (refusal == JSNotEnabledErr || refusal == JSNotEnabledForAccountErr ||
+        (status == NATS_NO_RESPONDERS && refusal == 0)) {
         return err_set(e, ERR_CONFLICT, "%s: the NATS server has no JetStream for this account",
                        what);
     }
@@ -202,26 +203,28 @@ static err_code check_version(nats_link *k, const cluster_options *o, err *e)
     if (s != NATS_OK) {
         return err_set(e, ERR_UNAVAILABLE, "the connection to the NATS server broke");
     }
-    err_code rc = server_info_version(url, k->server, sizeof k->server, o->insecure_log ? NULL : e);
+    err_code code =
+        server_info_version(url, k->server, sizeof k->server, o->insecure_log ? NULL : e);
     if (o->insecure_log) {
         return ERR_OK;
     }
-    if (rc == ERR_OK && server_info_compare(k->server, 2, 10, 23) < 0) {
-        rc = err_set(e, ERR_CONFLICT,
-                     "the NATS server is version %s, which can lose a stream in a crash: expected "
-                     "2.10.23 or newer (cluster_insecure_log takes it all the same)",
-                     k->server);
+    if (code == ERR_OK && server_info_compare(k->server, 2, 10, 23) < 0) {
+        code =
+            err_set(e, ERR_CONFLICT,
+                    "the NATS server is version %s, which can lose a stream in a crash: expected "
+                    "2.10.23 or newer (cluster_insecure_log takes it all the same)",
+                    k->server);
     }
-    return rc;
+    return code;
 }
 
 static err_code check_jetstream(const nats_link *k, err *e)
 {
     jsAccountInfo *account = NULL;
-    jsErrCode code = 0;
-    natsStatus s = js_GetAccountInfo(&account, k->stream, NULL, &code);
+    jsErrCode refusal = 0;
+    natsStatus s = js_GetAccountInfo(&account, k->stream, NULL, &refusal);
     jsAccountInfo_Destroy(account);
-    return s == NATS_OK ? ERR_OK : link_error(k, s, code, "asking for JetStream", e);
+    return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "asking for JetStream", e);
 }
 
 err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e)
@@ -234,20 +237,20 @@ err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e
         mem_free(k);
         return err_nomem(e, "a connection");
     }
-    err_code rc = set_options(options, o, e);
-    natsStatus s = rc == ERR_OK ? natsConnection_Connect(&k->connection, options) : NATS_OK;
-    rc = rc == ERR_OK && s != NATS_OK ? connect_error(s, e) : rc;
+    err_code code = set_options(options, o, e);
+    natsStatus s = code == ERR_OK ? natsConnection_Connect(&k->connection, options) : NATS_OK;
+    code = code == ERR_OK && s != NATS_OK ? connect_error(s, e) : code;
     natsOptions_Destroy(options);
     (void)jsOptions_Init(&asking);
     asking.Wait = ask_ms;
-    if (rc == ERR_OK && natsConnection_JetStream(&k->stream, k->connection, &asking) != NATS_OK) {
-        rc = err_nomem(e, "a connection");
+    if (code == ERR_OK && natsConnection_JetStream(&k->stream, k->connection, &asking) != NATS_OK) {
+        code = err_nomem(e, "a connection");
     }
-    rc = rc == ERR_OK ? check_version(k, o, e) : rc;
-    rc = rc == ERR_OK ? check_jetstream(k, e) : rc;
-    if (rc != ERR_OK) {
+    code = code == ERR_OK ? check_version(k, o, e) : code;
+    code = code == ERR_OK ? check_jetstream(k, e) : code;
+    if (code != ERR_OK) {
         link_close(k);
-        return rc;
+        return code;
     }
     int64_t most = natsConnection_GetMaxPayload(k->connection);
     k->payload_max = most > 0 ? (size_t)most : 0;

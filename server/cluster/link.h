@@ -43,9 +43,9 @@ void link_close(nats_link *k);
 /* link_alive tells whether the connection is up. */
 bool link_alive(const nats_link *k);
 
-/* link_error turns the status of a call on the link into an error. `what` names the attempt. `code`
- * is JetStream's error code, or 0. */
-err_code link_error(const nats_link *k, natsStatus status, jsErrCode code, const char *what,
+/* link_error turns the status of a call on the link into an error. `what` names the attempt.
+ * `refusal` is JetStream's error code, or 0. */
+err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
                     err *e);
 
 /* link_end ends the client library's threads. Call it at the end of the process. */

@@ -31,7 +31,7 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
     const char *subjects[] = {subject};
     jsStreamConfig config;
     jsStreamInfo *made = NULL;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     log_stream_name(o->name, name);
     log_stream_subject(o->name, subject);
     snprintf(text, sizeof text, "stair log %u lineage %s encoder %s types %s", id->format,
@@ -50,17 +50,17 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
     config.AllowDirect = true;
     natsStatus s = NATS_OK;
     for (int i = 0; i < CREATE_TRIES; i++) {
-        s = js_AddStream(&made, k->stream, &config, NULL, &code);
-        if (s == NATS_OK || (code != JSClusterNoPeersErr && s != NATS_TIMEOUT)) {
+        s = js_AddStream(&made, k->stream, &config, NULL, &refusal);
+        if (s == NATS_OK || (refusal != JSClusterNoPeersErr && s != NATS_TIMEOUT)) {
             break;
         }
         nats_Sleep(CREATE_PAUSE_MS); /* servers that have just started must find each other first */
     }
     jsStreamInfo_Destroy(made);
-    if (code == JSStreamNameExistErr) {
+    if (refusal == JSStreamNameExistErr) {
         return err_set(e, ERR_CONFLICT, "the stream %s exists and is another shop's", name);
     }
-    return s == NATS_OK ? ERR_OK : link_error(k, s, code, "making the cluster's log", e);
+    return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "making the cluster's log", e);
 }
 
 /* "stair log 1 lineage UUID encoder TEXT types TEXT" */
@@ -103,19 +103,19 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
 {
     char name[LOG_NAME_MAX];
     jsStreamInfo *info = NULL;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     log_identity unused;
     log_stream_name(cluster, name);
-    natsStatus s = js_GetStreamInfo(&info, k->stream, name, NULL, &code);
-    if (s == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
+    natsStatus s = js_GetStreamInfo(&info, k->stream, name, NULL, &refusal);
+    if (s == NATS_NOT_FOUND || refusal == JSStreamNotFoundErr) {
         return err_set(e, ERR_NOT_FOUND, "there is no stream %s: stair cluster init makes it",
                        name);
     }
     if (s != NATS_OK) {
-        return link_error(k, s, code, "asking for the cluster's log", e);
+        return link_error(k, s, refusal, "asking for the cluster's log", e);
     }
-    err_code rc = parse(name, info->Config->Description, id != NULL ? id : &unused, e);
-    rc = rc == ERR_OK ? check_config(name, info->Config, e) : rc;
+    err_code code = parse(name, info->Config->Description, id != NULL ? id : &unused, e);
+    code = code == ERR_OK ? check_config(name, info->Config, e) : code;
     *facts = (log_facts){.first = info->State.FirstSeq,
                          .last = info->State.LastSeq,
                          .bytes = info->State.Bytes,
@@ -123,7 +123,7 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
     facts->led = info->Cluster == NULL ||
                  (info->Cluster->Leader != NULL && info->Cluster->Leader[0] != '\0');
     jsStreamInfo_Destroy(info);
-    return rc;
+    return code;
 }
 
 err_code log_stream_expect(const log_identity *own, uint64_t position, const log_identity *id,

@@ -49,13 +49,13 @@ err_code members_open(members **out, const nats_link *k, const char *cluster, in
     config.Replicas = replicas;
     config.Bucket = nodes;
     config.TTL = MEMBER_SECONDS * SECOND_NS;
-    err_code rc = open_bucket(&m->nodes, k, &config, e);
+    err_code code = open_bucket(&m->nodes, k, &config, e);
     config.Bucket = lease;
     config.TTL = LEASE_SECONDS * SECOND_NS;
-    rc = rc == ERR_OK ? open_bucket(&m->lease, k, &config, e) : rc;
-    if (rc != ERR_OK) {
+    code = code == ERR_OK ? open_bucket(&m->lease, k, &config, e) : code;
+    if (code != ERR_OK) {
         members_close(m);
-        return rc;
+        return code;
     }
     *out = m;
     return ERR_OK;
@@ -115,6 +115,7 @@ static void read_member(member *out, const char *name, kvEntry *entry)
     out->lag_seconds = json_number_value(json_object_get(d, "lag_seconds"));
     out->ready = json_is_true(json_object_get(d, "ready"));
     out->revision = kvEntry_Revision(entry);
+    out->stored_ns = kvEntry_Created(entry);
     json_decref(d);
 }
 
@@ -159,20 +160,20 @@ static int by_name(const void *a, const void *b)
 err_code members_list(members *m, member *out, size_t *count, err *e)
 {
     kvKeysList keys = {0};
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     *count = 0;
     natsStatus s = kvStore_Keys(&keys, m->nodes, NULL);
     if (s != NATS_OK && s != NATS_NOT_FOUND) {
         return link_error(m->k, s, 0, "listing the nodes", e);
     }
-    for (int i = 0; i < keys.Count && *count < MEMBERS_MAX && rc == ERR_OK; i++) {
-        rc = members_find(m, keys.Keys[i], &out[*count], e);
-        *count += rc == ERR_OK;
-        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc; /* the node died in between */
+    for (int i = 0; i < keys.Count && *count < MEMBERS_MAX && code == ERR_OK; i++) {
+        code = members_find(m, keys.Keys[i], &out[*count], e);
+        *count += code == ERR_OK;
+        code = code == ERR_NOT_FOUND ? ERR_OK : code; /* the node died in between */
     }
     kvKeysList_Destroy(&keys);
     sort_array(out, *count, sizeof *out, by_name);
-    return rc;
+    return code;
 }
 
 /* --- the lease --- */

@@ -35,6 +35,7 @@ typedef struct member {
     double lag_seconds;
     bool ready;
     uint64_t revision; /* of the entry */
+    int64_t stored_ns; /* when, by the servers' clock, since the epoch */
 } member;
 
 typedef struct members members;

@@ -19,6 +19,8 @@ enum {
     PUT_TRIES = 4
 };
 
+static const int64_t SECOND_NS = 1000000000;
+
 struct parcels {
     const nats_link *k;
     char stream[NAME_MAX_BYTES], cluster[NAME_MAX_BYTES];
@@ -35,9 +37,9 @@ static err_code make_stream(const parcels *b, int replicas, err *e)
     const char *subjects[] = {subject};
     jsStreamConfig config;
     jsStreamInfo *info = NULL;
-    jsErrCode code = 0;
-    natsStatus s = js_GetStreamInfo(&info, b->k->stream, b->stream, NULL, &code);
-    if (s == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
+    jsErrCode refusal = 0;
+    natsStatus s = js_GetStreamInfo(&info, b->k->stream, b->stream, NULL, &refusal);
+    if (s == NATS_NOT_FOUND || refusal == JSStreamNotFoundErr) {
         snprintf(subject, sizeof subject, "stair.%s.blob.>", b->cluster);
         (void)jsStreamConfig_Init(&config);
         config.Name = b->stream;
@@ -48,10 +50,10 @@ static err_code make_stream(const parcels *b, int replicas, err *e)
         config.Discard = js_DiscardNew;
         config.Replicas = replicas;
         config.AllowDirect = true;
-        s = js_AddStream(&info, b->k->stream, &config, NULL, &code);
+        s = js_AddStream(&info, b->k->stream, &config, NULL, &refusal);
     }
     jsStreamInfo_Destroy(info);
-    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "opening the cluster's blobs", e);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "opening the cluster's blobs", e);
 }
 
 static err_code open_index(parcels *b, int replicas, err *e)
@@ -88,11 +90,11 @@ err_code parcels_open(parcels **out, const nats_link *k, const char *cluster, in
     size_t most =
         k->payload_max > 2 * HEADERS_BYTES ? k->payload_max - HEADERS_BYTES : HEADERS_BYTES;
     b->part_bytes = most - HEAD_BYTES < PARCEL_PART_BYTES ? most - HEAD_BYTES : PARCEL_PART_BYTES;
-    err_code rc = make_stream(b, replicas, e);
-    rc = rc == ERR_OK ? open_index(b, replicas, e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = make_stream(b, replicas, e);
+    code = code == ERR_OK ? open_index(b, replicas, e) : code;
+    if (code != ERR_OK) {
         parcels_close(b);
-        return rc;
+        return code;
     }
     *out = b;
     return ERR_OK;
@@ -155,7 +157,7 @@ static err_code put_part(parcels *b, const parcel *x, const char *subject, size_
 {
     char id[PARCEL_ID_MAX + 16];
     jsPubOptions how;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     natsStatus s = NATS_OK;
     uint32_t number = htole32(x->parts);
     memcpy(b->part, &number, HEAD_BYTES);
@@ -165,26 +167,26 @@ static err_code put_part(parcels *b, const parcel *x, const char *subject, size_
     how.MsgId = id;
     for (int i = 0; i < PUT_TRIES; i++) {
         s = js_Publish(NULL, b->k->stream, subject, b->part, (int)(HEAD_BYTES + bytes), &how,
-                       &code);
+                       &refusal);
         if (s != NATS_TIMEOUT && s != NATS_NO_RESPONDERS) {
             break;
         }
     }
-    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "storing a blob", e);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "storing a blob", e);
 }
 
 /* fill reads one part. *got is less than a part only at the end. */
 static err_code fill(const parcels *b, parcel_read read, void *ctx, size_t *got, err *e)
 {
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     size_t more = 1;
     *got = 0;
-    while (rc == ERR_OK && more > 0 && *got < b->part_bytes) {
+    while (code == ERR_OK && more > 0 && *got < b->part_bytes) {
         more = 0;
-        rc = read(ctx, b->part + HEAD_BYTES + *got, b->part_bytes - *got, &more, e);
+        code = read(ctx, b->part + HEAD_BYTES + *got, b->part_bytes - *got, &more, e);
         *got += more;
     }
-    return rc;
+    return code;
 }
 
 err_code parcel_put(parcels *b, parcel *x, parcel_read read, void *ctx, err *e)
@@ -195,30 +197,30 @@ err_code parcel_put(parcels *b, parcel *x, parcel_read read, void *ctx, err *e)
     size_t got = 0;
     set_subject(b, x->id, subject);
     x->bytes = x->parts = 0;
-    err_code rc = sha256_begin(&h, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = sha256_begin(&h, e);
+    if (code != ERR_OK) {
+        return code;
     }
     do {
-        rc = fill(b, read, ctx, &got, e);
-        if (rc == ERR_OK && got > 0) {
+        code = fill(b, read, ctx, &got, e);
+        if (code == ERR_OK && got > 0) {
             sha256_add(&h, b->part + HEAD_BYTES, got);
-            rc = put_part(b, x, subject, got, e);
+            code = put_part(b, x, subject, got, e);
             x->parts++;
             x->bytes += got;
         }
-    } while (rc == ERR_OK && got > 0);
-    if (rc == ERR_OK) {
-        rc = sha256_end(&h, sum, e);
+    } while (code == ERR_OK && got > 0);
+    if (code == ERR_OK) {
+        code = sha256_end(&h, sum, e);
         sum_text(sum, x->sha256);
     } else {
         sha256_drop(&h);
     }
-    rc = rc == ERR_OK ? parcel_get(b, x, NULL, NULL, e) : rc;
-    if (rc != ERR_OK) {
+    code = code == ERR_OK ? parcel_get(b, x, NULL, NULL, e) : code;
+    if (code != ERR_OK) {
         (void)(parcel_purge(b, x->id, NULL) == ERR_OK);
     }
-    return rc;
+    return code;
 }
 
 /* --- getting --- */
@@ -255,21 +257,21 @@ static err_code take_part(getting *g, slice bytes, err *e)
 
 static err_code read_parts(getting *g, feed *f, err *e)
 {
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && g->parts < g->x->parts) {
+    err_code code = ERR_OK;
+    while (code == ERR_OK && g->parts < g->x->parts) {
         feed_message m;
-        rc = feed_next(f, &m, e);
-        if (rc == ERR_OK && m.owned != NULL) {
+        code = feed_next(f, &m, e);
+        if (code == ERR_OK && m.owned != NULL) {
             bool last = m.pending == 0;
-            rc = take_part(g, m.bytes, e);
+            code = take_part(g, m.bytes, e);
             feed_message_free(&m);
-            if (rc == ERR_OK && last && g->parts < g->x->parts) {
-                rc = err_set(e, ERR_CORRUPT, "the blob %s has %u of its %u parts", g->x->id,
-                             g->parts, g->x->parts);
+            if (code == ERR_OK && last && g->parts < g->x->parts) {
+                code = err_set(e, ERR_CORRUPT, "the blob %s has %u of its %u parts", g->x->id,
+                               g->parts, g->x->parts);
             }
         }
     }
-    return rc;
+    return code;
 }
 
 err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, err *e)
@@ -280,36 +282,94 @@ err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, 
     feed *f = NULL;
     set_subject(b, x->id, subject);
     const feed_from from = {.stream = b->stream, .subject = subject};
-    err_code rc = sha256_begin(&g.h, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = sha256_begin(&g.h, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    rc = x->parts > 0 ? feed_open(&f, b->k, &from, e) : ERR_OK;
-    rc = rc == ERR_OK ? read_parts(&g, f, e) : rc;
+    code = x->parts > 0 ? feed_open(&f, b->k, &from, e) : ERR_OK;
+    code = code == ERR_OK ? read_parts(&g, f, e) : code;
     feed_close(f);
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         sha256_drop(&g.h);
-        return rc;
+        return code;
     }
-    rc = sha256_end(&g.h, sum, e);
+    code = sha256_end(&g.h, sum, e);
     sum_text(sum, text);
-    if (rc == ERR_OK && (g.bytes != x->bytes || strcmp(text, x->sha256) != 0)) {
-        rc = err_set(e, ERR_CORRUPT, "the blob %s is damaged: its SHA-256 is wrong", x->id);
+    if (code == ERR_OK && (g.bytes != x->bytes || strcmp(text, x->sha256) != 0)) {
+        code = err_set(e, ERR_CORRUPT, "the blob %s is damaged: its SHA-256 is wrong", x->id);
     }
-    return rc;
+    return code;
+}
+
+/* Purging leaves the bytes in the servers' files until these are rewritten; erasing a message
+ * overwrites it first. What cannot be erased is purged all the same. */
+static void erase_parts(const parcels *b, const char *subject)
+{
+    natsStatus s = NATS_OK;
+    while (s == NATS_OK) {
+        natsMsg *m = NULL;
+        s = js_GetLastMsg(&m, b->k->stream, b->stream, subject, NULL, NULL);
+        s = s == NATS_OK ? js_EraseMsg(b->k->stream, b->stream, natsMsg_GetSequence(m), NULL, NULL)
+                         : s;
+        natsMsg_Destroy(m);
+    }
 }
 
 err_code parcel_purge(parcels *b, const char *id, err *e)
 {
     char subject[SUBJECT_MAX];
     jsOptions how;
-    jsErrCode code = 0;
+    jsErrCode refusal = 0;
     set_subject(b, id, subject);
+    erase_parts(b, subject);
     (void)jsOptions_Init(&how);
     how.Wait = PUT_MS;
     how.Stream.Purge.Subject = subject;
-    natsStatus s = js_PurgeStream(b->k->stream, b->stream, &how, &code);
-    return s == NATS_OK ? ERR_OK : link_error(b->k, s, code, "purging a blob", e);
+    natsStatus s = js_PurgeStream(b->k->stream, b->stream, &how, &refusal);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "purging a blob", e);
+}
+
+/* --- what is there --- */
+
+err_code parcel_ids(parcels *b, json_t **out, err *e)
+{
+    char subject[SUBJECT_MAX];
+    jsOptions how;
+    jsStreamInfo *info = NULL;
+    jsErrCode refusal = 0;
+    *out = json_array();
+    set_subject(b, ">", subject);
+    size_t prefix = strlen(subject) - 1;
+    (void)jsOptions_Init(&how);
+    how.Wait = PUT_MS;
+    how.Stream.Info.SubjectsFilter = subject;
+    natsStatus s = js_GetStreamInfo(&info, b->k->stream, b->stream, &how, &refusal);
+    const jsStreamStateSubjects *found = s == NATS_OK ? info->State.Subjects : NULL;
+    for (int i = 0; found != NULL && i < found->Count; i++) {
+        json_array_append_new(*out, json_string(found->List[i].Subject + prefix));
+    }
+    jsStreamInfo_Destroy(info);
+    if (s != NATS_OK) {
+        json_decref(*out);
+        *out = NULL;
+        return link_error(b->k, s, refusal, "listing the blobs", e);
+    }
+    return *out != NULL ? ERR_OK : err_nomem(e, "the blobs");
+}
+
+err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e)
+{
+    char subject[SUBJECT_MAX];
+    natsMsg *m = NULL;
+    jsErrCode refusal = 0;
+    set_subject(b, id, subject);
+    natsStatus s = js_GetLastMsg(&m, b->k->stream, b->stream, subject, NULL, &refusal);
+    if (s == NATS_NOT_FOUND) {
+        return ERR_NOT_FOUND;
+    }
+    *out = s == NATS_OK ? natsMsg_GetTime(m) / SECOND_NS : 0;
+    natsMsg_Destroy(m);
+    return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "asking for a blob", e);
 }
 
 /* --- the index --- */
@@ -363,6 +423,7 @@ err_code parcel_index_list(parcels *b, json_t **out, err *e)
                                                   (size_t)kvEntry_ValueLen(entry), 0, NULL)
                                      : NULL;
         if (value != NULL) {
+            json_object_set_new(value, "stored", json_integer(kvEntry_Created(entry) / SECOND_NS));
             json_object_set_new(*out, keys.Keys[i], value);
         }
         kvEntry_Destroy(entry);

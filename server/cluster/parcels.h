@@ -20,10 +20,19 @@
 #include "server/cluster/link.h"
 #include "storage/env/sha256.h"
 
+/* Tests of what happens after these minutes build a node for which they are seconds. */
+#ifndef STAIR_SETTLE_SECONDS
+#define STAIR_SETTLE_SECONDS 600
+#endif
+
 enum {
     PARCEL_ID_MAX = 96,
     PARCEL_SHA256_TEXT = 2 * SHA256_BYTES + 1,
-    PARCEL_PART_BYTES = 1024 * 1024
+    PARCEL_PART_BYTES = 1024 * 1024,
+    /* how long what looks superfluous beside the log is left before it goes */
+    SETTLE_SECONDS = STAIR_SETTLE_SECONDS,
+    /* age from which parts that no index entry names are nobody's */
+    PARCEL_STRAY_SECONDS = 6 * SETTLE_SECONDS
 };
 
 typedef struct parcel {
@@ -68,8 +77,14 @@ err_code parcel_put(parcels *b, parcel *x, parcel_read read, void *ctx, err *e) 
  * content does not match `x`; this is known only at the end. */
 err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, err *e) ERR_CHECKED;
 
-/* parcel_purge removes a blob. */
+/* parcel_purge removes a blob and has the servers overwrite its parts in their files, which takes
+ * some milliseconds a part. */
 err_code parcel_purge(parcels *b, const char *id, err *e) ERR_CHECKED;
+
+/* parcel_ids returns an array of the ids that have parts. parcel_last_stored tells when the newest
+ * part of one was stored, in epoch seconds by the servers' clock; ERR_NOT_FOUND without parts. */
+err_code parcel_ids(parcels *b, json_t **out, err *e) ERR_CHECKED;
+err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e) ERR_CHECKED;
 
 /* parcel_json and parcel_from_json convert to and from the members "id", "bytes", "parts" and
  * "sha256" of an index entry. */
@@ -77,7 +92,8 @@ json_t *parcel_json(const parcel *x);
 bool parcel_from_json(parcel *x, const json_t *document);
 
 /* The index. parcel_index_put takes the document over. parcel_index_list returns an object with all
- * entries by key. parcel_index_remove removes one. */
+ * entries by key, each with the member "stored": when it was written, in epoch seconds by the
+ * servers' clock. parcel_index_remove removes one. */
 err_code parcel_index_put(parcels *b, const char *key, json_t *taken, err *e) ERR_CHECKED;
 err_code parcel_index_list(parcels *b, json_t **out, err *e) ERR_CHECKED;
 err_code parcel_index_remove(parcels *b, const char *key, err *e) ERR_CHECKED;

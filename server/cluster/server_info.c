@@ -79,9 +79,9 @@ err_code server_info_version(const char *url, char *out, size_t bytes, err *e)
 {
     char host[256], port[8], line[INFO_BYTES_MAX];
     out[0] = '\0';
-    err_code rc = split(url, host, sizeof host, port, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = split(url, host, sizeof host, port, e);
+    if (code != ERR_OK) {
+        return code;
     }
     int fd = connect_to(host, port);
     size_t length = fd >= 0 ? first_line(fd, line, sizeof line) : 0;

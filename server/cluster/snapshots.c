@@ -12,9 +12,10 @@
 
 #include "core/common/sort.h"
 #include "server/cluster/log_stream.h"
+#include "server/telemetry/clock.h"
 #include "storage/maintenance/snapshot.h"
 
-static const char prefix[] = "snapshot.";
+static const char prefix[] = "snapshot.", copy_name[] = "cluster.snapshot";
 
 /* --- files --- */
 
@@ -67,11 +68,11 @@ static err_code read_facts(const char *copy, cluster_snapshot *x, err *e)
     store *s = NULL;
     store_info info;
     const store_options how = {.mode = STORE_READ};
-    err_code rc = store_open(&s, copy, &how, e);
-    rc = rc == ERR_OK ? store_stat(s, &info, e) : rc;
+    err_code code = store_open(&s, copy, &how, e);
+    code = code == ERR_OK ? store_stat(s, &info, e) : code;
     store_close(s);
-    if (rc != ERR_OK) {
-        return rc;
+    if (code != ERR_OK) {
+        return code;
     }
     x->seq = info.seq;
     store_lineage_text(info.lineage, x->lineage);
@@ -85,7 +86,7 @@ static json_t *entry_of(const cluster_snapshot *x)
     json_t *entry = parcel_json(&x->file);
     json_t *more = json_pack("{s:s,s:I,s:I,s:I,s:I}", "lineage", x->lineage, "position",
                              (json_int_t)x->position, "seq", (json_int_t)x->seq, "log_bytes",
-                             (json_int_t)x->log_bytes, "created", (json_int_t)x->created);
+                             (json_int_t)x->log_bytes, "created", (json_int_t)clock_now());
     if (json_object_update(entry, more) != 0) {
         json_decref(entry);
         entry = NULL;
@@ -97,39 +98,47 @@ static json_t *entry_of(const cluster_snapshot *x)
 static err_code put_copy(parcels *b, const char *copy, cluster_snapshot *x, err *e)
 {
     char path[PATH_MAX];
-    err_code rc = read_facts(copy, x, e);
-    rc = rc == ERR_OK ? path_of(path, copy, "data.mdb", e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = read_facts(copy, x, e);
+    code = code == ERR_OK ? path_of(path, copy, "data.mdb", e) : code;
+    if (code != ERR_OK) {
+        return code;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
     }
     parcel_name(&x->file, "snapshot");
-    rc = parcel_put(b, &x->file, read_file, &fd, e);
+    code = parcel_put(b, &x->file, read_file, &fd, e);
     close(fd);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         snprintf(x->key, sizeof x->key, "%s%020" PRIu64 "%s", prefix, x->position,
                  x->file.id + strlen("snapshot"));
-        rc = parcel_index_put(b, x->key, entry_of(x), e);
+        code = parcel_index_put(b, x->key, entry_of(x), e);
     }
-    return rc;
+    return code;
 }
 
-err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, int64_t now, err *e)
+err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, err *e)
 {
     char copy[PATH_MAX];
-    cluster_snapshot x = {.log_bytes = log_bytes, .created = now};
-    err_code rc = path_of(copy, store_dir(s), "cluster.snapshot", e);
-    if (rc != ERR_OK) {
-        return rc;
+    cluster_snapshot x = {.log_bytes = log_bytes};
+    err_code code = path_of(copy, store_dir(s), copy_name, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    remove_copy(copy); /* left by a process that died */
-    rc = snapshot_write(s, copy, NULL, NULL, NULL, NULL, e);
-    rc = rc == ERR_OK ? put_copy(b, copy, &x, e) : rc;
     remove_copy(copy);
-    return rc;
+    code = snapshot_write(s, copy, NULL, NULL, NULL, NULL, e);
+    code = code == ERR_OK ? put_copy(b, copy, &x, e) : code;
+    remove_copy(copy);
+    return code;
+}
+
+void snapshots_clean(const store *s)
+{
+    char copy[PATH_MAX];
+    if (path_of(copy, store_dir(s), copy_name, NULL) == ERR_OK) {
+        remove_copy(copy);
+    }
 }
 
 /* --- listing --- */
@@ -147,7 +156,7 @@ static bool read_entry(cluster_snapshot *x, const char *key, const json_t *entry
     x->position = (uint64_t)json_integer_value(json_object_get(entry, "position"));
     x->seq = (uint64_t)json_integer_value(json_object_get(entry, "seq"));
     x->log_bytes = (uint64_t)json_integer_value(json_object_get(entry, "log_bytes"));
-    x->created = json_integer_value(json_object_get(entry, "created"));
+    x->stored = json_integer_value(json_object_get(entry, "stored"));
     return true;
 }
 
@@ -157,7 +166,7 @@ static int newest_first(const void *a, const void *b)
     if (left->position != right->position) {
         return left->position > right->position ? -1 : 1;
     }
-    return (left->created < right->created) - (left->created > right->created);
+    return (left->stored < right->stored) - (left->stored > right->stored);
 }
 
 size_t snapshots_of(const json_t *index, cluster_snapshot out[SNAPSHOTS_MAX])
@@ -177,8 +186,8 @@ size_t snapshots_of(const json_t *index, cluster_snapshot out[SNAPSHOTS_MAX])
 
 err_code snapshots_remove(parcels *b, const cluster_snapshot *x, err *e)
 {
-    err_code rc = parcel_index_remove(b, x->key, e);
-    return rc == ERR_OK ? parcel_purge(b, x->file.id, e) : rc;
+    err_code code = parcel_index_remove(b, x->key, e);
+    return code == ERR_OK ? parcel_purge(b, x->file.id, e) : code;
 }
 
 /* --- fetching --- */
@@ -200,21 +209,21 @@ static err_code fetch_into(parcels *b, const cluster_snapshot *x, const char *pa
         return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", part,
                        strerror(errno));
     }
-    err_code rc = parcel_get(b, &x->file, write_file, &fd, e);
-    if (rc == ERR_OK && fsync(fd) != 0) {
-        rc = err_set(e, ERR_IO, "syncing %s: %s", part, strerror(errno));
+    err_code code = parcel_get(b, &x->file, write_file, &fd, e);
+    if (code == ERR_OK && fsync(fd) != 0) {
+        code = err_set(e, ERR_IO, "syncing %s: %s", part, strerror(errno));
     }
     close(fd);
-    return rc;
+    return code;
 }
 
 err_code snapshots_fetch(parcels *b, const cluster_snapshot *x, const char *dir, err *e)
 {
     char part[PATH_MAX], data[PATH_MAX];
-    err_code rc = path_of(part, dir, "data.mdb.part", e);
-    rc = rc == ERR_OK ? path_of(data, dir, "data.mdb", e) : rc;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = path_of(part, dir, "data.mdb.part", e);
+    code = code == ERR_OK ? path_of(data, dir, "data.mdb", e) : code;
+    if (code != ERR_OK) {
+        return code;
     }
     if (access(data, F_OK) == 0) {
         return err_set(e, ERR_CONFLICT, "%s holds a store already", dir);
@@ -222,13 +231,13 @@ err_code snapshots_fetch(parcels *b, const cluster_snapshot *x, const char *dir,
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "making the folder %s: %s", dir, strerror(errno));
     }
-    rc = fetch_into(b, x, part, e);
-    if (rc == ERR_OK && rename(part, data) != 0) {
-        rc = err_set(e, ERR_IO, "renaming %s: %s", part, strerror(errno));
+    code = fetch_into(b, x, part, e);
+    if (code == ERR_OK && rename(part, data) != 0) {
+        code = err_set(e, ERR_IO, "renaming %s: %s", part, strerror(errno));
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         (void)unlink(part);
-        return rc;
+        return code;
     }
     return sync_folder(dir, e);
 }

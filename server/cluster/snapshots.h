@@ -26,12 +26,15 @@ typedef struct cluster_snapshot {
     char lineage[LINEAGE_TEXT];
     uint64_t position, seq;
     uint64_t log_bytes; /* of the log then */
-    int64_t created;    /* epoch seconds */
+    int64_t stored;     /* when it was entered, epoch seconds by the servers' clock */
 } cluster_snapshot;
 
 /* snapshots_put copies the store into a folder below the store's own, uploads the copy and adds its
- * index entry. The entry records `log_bytes` and `now`. */
-err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, int64_t now, err *e) ERR_CHECKED;
+ * index entry, which records `log_bytes`. */
+err_code snapshots_put(parcels *b, store *s, uint64_t log_bytes, err *e) ERR_CHECKED;
+
+/* snapshots_clean removes the copy of a process that died while it uploaded one. */
+void snapshots_clean(const store *s);
 
 /* snapshots_of lists the snapshots of an index, the newest first. */
 size_t snapshots_of(const json_t *index, cluster_snapshot out[SNAPSHOTS_MAX]);

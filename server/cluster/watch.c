@@ -62,12 +62,12 @@ static err_code open_members(cluster *c, shared_link *l, int replicas, err *e)
         return ERR_OK;
     }
     close_members(c);
-    err_code rc = members_open(&c->members, l->k, c->setup.options->name, replicas, e);
-    if (rc == ERR_OK) {
+    err_code code = members_open(&c->members, l->k, c->setup.options->name, replicas, e);
+    if (code == ERR_OK) {
         atomic_fetch_add(&l->holders, 1);
         c->members_link = l;
     }
-    return rc;
+    return code;
 }
 
 /* Once this node has sent a heartbeat, an entry of its name that it did not write belongs to a
@@ -83,13 +83,26 @@ static bool has_twin(const cluster *c, const member *self, const member *list, s
     return false;
 }
 
+/* With the mutex held. The newest entry tells the servers' time. */
+static void read_clock(cluster *c)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < c->node_count; i++) {
+        newest = c->nodes[i].stored_ns > newest ? c->nodes[i].stored_ns : newest;
+    }
+    if (newest != 0) {
+        c->servers_ns = newest;
+        c->servers_at_ns = clock_ns();
+    }
+}
+
 static err_code look_at_nodes(cluster *c, const member *self, err *e)
 {
     member list[MEMBERS_MAX];
     size_t count = 0;
-    err_code rc = members_list(c->members, list, &count, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = members_list(c->members, list, &count, e);
+    if (code != ERR_OK) {
+        return code;
     }
     bool twin = has_twin(c, self, list, count);
     pthread_mutex_lock(&c->mutex);
@@ -97,6 +110,7 @@ static err_code look_at_nodes(cluster *c, const member *self, err *e)
     memcpy(c->nodes, list, count * sizeof list[0]);
     c->node_count = count;
     c->nodes_known = true;
+    read_clock(c);
     c->twin = twin;
     pthread_mutex_unlock(&c->mutex);
     if (twin && !told) {
@@ -134,10 +148,10 @@ static void look_after_nodes(cluster *c, shared_link *l, int replicas)
     }
     c->beat_ns = now;
     describe(c, &self);
-    err_code rc = open_members(c, l, replicas, &e);
-    rc = rc == ERR_OK ? look_at_nodes(c, &self, &e) : rc;
-    rc = rc == ERR_OK ? members_beat(c->members, &self, &e) : rc;
-    if (rc != ERR_OK) {
+    err_code code = open_members(c, l, replicas, &e);
+    code = code == ERR_OK ? look_at_nodes(c, &self, &e) : code;
+    code = code == ERR_OK ? members_beat(c->members, &self, &e) : code;
+    if (code != ERR_OK) {
         if (cluster_is_news(c->told, e.text)) {
             log_event(LOG_WARN, "cluster_nodes_unknown", log_text("error", e.text));
         }
@@ -174,23 +188,23 @@ err_code watch_name(cluster *c, err *e)
     member self, first, now;
     shared_link *l = cluster_link_get(c);
     describe(c, &self);
-    err_code rc = open_members(c, l, c->facts.replicas, e);
+    err_code code = open_members(c, l, c->facts.replicas, e);
     cluster_link_put(l);
-    rc = rc == ERR_OK ? members_find(c->members, c->node, &first, e) : rc;
-    if (rc != ERR_OK || strcmp(first.place, self.place) == 0) {
-        return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    code = code == ERR_OK ? members_find(c->members, c->node, &first, e) : code;
+    if (code != ERR_OK || strcmp(first.place, self.place) == 0) {
+        return code == ERR_NOT_FOUND ? ERR_OK : code;
     }
-    for (unsigned waited = 0; waited < TWIN_MS && rc == ERR_OK; waited += TWIN_STEP_MS) {
+    for (unsigned waited = 0; waited < TWIN_MS && code == ERR_OK; waited += TWIN_STEP_MS) {
         cluster_pause(c, TWIN_STEP_MS);
-        rc = members_find(c->members, c->node, &now, e);
-        if (rc == ERR_OK && now.revision != first.revision) {
+        code = members_find(c->members, c->node, &now, e);
+        if (code == ERR_OK && now.revision != first.revision) {
             return err_set(e, ERR_CONFLICT,
                            "another node of the cluster is called %s: give each a cluster_node of "
                            "its own",
                            c->node);
         }
     }
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 void *watch_main(void *argument)

@@ -93,7 +93,7 @@ static err_code put_first(const cluster_arguments *a, const nats_link *k, store 
     parcels *b = NULL;
     err_code code = parcels_open(&b, k, a->cluster.name, (int)a->cluster.replicas, e);
     if (code == ERR_OK) {
-        code = snapshots_put(b, s, 0, clock_now(), e);
+        code = snapshots_put(b, s, 0, e);
     }
     parcels_close(b);
     return code == ERR_OK ? code

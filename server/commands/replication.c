@@ -77,6 +77,14 @@ void replication_health(replication *r, api_health *out)
     }
 }
 
+void replication_erasure(const replication *r, const serve_options *o, api_erasure_terms *out)
+{
+    *out = (api_erasure_terms){0};
+    if (r != NULL) {
+        cluster_erasure_terms(&o->cluster, out);
+    }
+}
+
 struct json_t *replication_document(replication *r)
 {
     return cluster_document((cluster *)r);
@@ -108,6 +116,13 @@ void replication_health(replication *r, api_health *out)
 {
     (void)r;
     (void)out;
+}
+
+void replication_erasure(const replication *r, const serve_options *o, api_erasure_terms *out)
+{
+    (void)r;
+    (void)o;
+    *out = (api_erasure_terms){0};
 }
 
 struct json_t *replication_document(replication *r)

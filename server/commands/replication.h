@@ -20,6 +20,10 @@ typedef struct replication replication;
 err_code replication_open(replication **out, const serve_options *o, metrics *m,
                           err *e) ERR_CHECKED;
 
+/* replication_erasure tells of the copies of a store that a cluster keeps; all 0 for a single node.
+ */
+void replication_erasure(const replication *r, const serve_options *o, api_erasure_terms *out);
+
 /* replication_document makes the answer of GET /cluster; not for a single node. */
 struct json_t *replication_document(replication *r);
 

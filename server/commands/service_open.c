@@ -243,6 +243,7 @@ static err_code open_api(service *s, err *e)
         .work = on_work,
         .clock_ns = clock_ns,
     };
+    replication_erasure(s->replication, o, &deps.erasure);
     return api_new(&s->api, &deps, e);
 }
 

@@ -110,7 +110,7 @@ err_code writer_call(writer *w, writer_function fn, void *ctx, err *e)
         pthread_cond_wait(&w->called, &w->mutex);
     }
     pthread_mutex_unlock(&w->mutex);
-    return c.rc;
+    return c.code;
 }
 
 /* With the mutex held. */
@@ -159,7 +159,7 @@ void writer_run_calls(writer *w, writer_call_entry *calls)
 {
     for (writer_call_entry *c = calls; c != NULL;) {
         writer_call_entry *next = c->next;
-        c->rc = c->fn(c->ctx, c->e);
+        c->code = c->fn(c->ctx, c->e);
         pthread_mutex_lock(&w->mutex);
         c->done = true;
         pthread_cond_broadcast(&w->called);
@@ -262,14 +262,14 @@ err_code writer_new(writer **out, const writer_options *options, err *e)
     w->writable = true;
     w->seq = options->seq;
     w->ops = mem_array(options->group_jobs_max, sizeof *w->ops);
-    err_code rc = w->ops != NULL ? declare(w, e) : err_nomem(e, "the writer");
-    if (rc == ERR_OK && options->log != NULL) {
-        rc = writer_log_new(&w->log, options->log, options->position, e);
+    err_code code = w->ops != NULL ? declare(w, e) : err_nomem(e, "the writer");
+    if (code == ERR_OK && options->log != NULL) {
+        code = writer_log_new(&w->log, options->log, options->position, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         mem_free(w->ops);
         mem_free(w);
-        return rc;
+        return code;
     }
     pthread_mutex_init(&w->mutex, NULL);
     clock_cond_init(&w->wake);

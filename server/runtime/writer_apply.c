@@ -79,16 +79,16 @@ void writer_set_state(writer *w, bool writable, const char *problem)
 static void publish(writer *w, const apply_result *r)
 {
     err e = ERR_INIT;
-    err_code rc = ERR_NOMEM;
-    for (int i = 0; i < LIVE_TRIES && rc == ERR_NOMEM; i++) {
+    err_code code = ERR_NOMEM;
+    for (int i = 0; i < LIVE_TRIES && code == ERR_NOMEM; i++) {
         if (i > 0) {
             struct timespec pause = {0, 50 * 1000 * 1000};
             nanosleep(&pause, NULL);
         }
         e = (err)ERR_INIT;
-        rc = live_apply(w->options.live, &r->changes, &e);
+        code = live_apply(w->options.live, &r->changes, &e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         w->options.fatal(w->options.fatal_ctx, e.text);
     }
 }
@@ -152,8 +152,8 @@ void writer_reopen(writer *w)
 {
     err e = ERR_INIT;
     store_info info;
-    err_code rc = store_reopen(w->options.store, &info, &e);
-    if (rc != ERR_OK) {
+    err_code code = store_reopen(w->options.store, &info, &e);
+    if (code != ERR_OK) {
         log_event(LOG_ERROR, "store_reopen_failed", log_text("error", e.text));
         return;
     }
@@ -218,25 +218,25 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
         return;
     }
     uint64_t began = clock_ns();
-    err_code rc = apply_group(w->options.store, w->ops, count, g->results, &e);
+    err_code code = apply_group(w->options.store, w->ops, count, g->results, &e);
     uint64_t ended = clock_ns();
     w->commit_ns = ended - began;
     atomic_store(&w->own_since_ns, ended);
     writer_count_in(w, count, w->commit_ns);
     /* also after a failure: ops that were tried alone may be in before the one that failed */
     publish_group(w, jobs, g);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         metric_count(w->commits, 1);
         count_refusals(w, g);
         return;
     }
-    log_event(LOG_ERROR, "write_failed", log_text("code", err_code_name(rc)),
+    log_event(LOG_ERROR, "write_failed", log_text("code", err_code_name(code)),
               log_text("error", e.text), log_int("ops", count));
-    if (rc == ERR_OUTCOME_UNKNOWN || rc == ERR_UNAVAILABLE) {
+    if (code == ERR_OUTCOME_UNKNOWN || code == ERR_UNAVAILABLE) {
         metric_count(w->failed_commits, 1);
         writer_set_state(w, false,
-                         rc == ERR_UNAVAILABLE ? e.text
-                                               : "a commit failed; the store is being read back");
+                         code == ERR_UNAVAILABLE ? e.text
+                                                 : "a commit failed; the store is being read back");
         atomic_store(&w->own_since_ns, 0);
         writer_reopen(w);
         atomic_store(&w->own_since_ns, clock_ns());

@@ -65,9 +65,9 @@ static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t
         return err_set(e, ERR_UNAVAILABLE,
                        "the cluster's log takes no writes; nothing was written");
     }
-    err_code rc = l->log->admit(l->log->ctx, e);
-    rc = rc == ERR_OK ? apply_admit(w->options.store, j->op, pending, bytes, e) : rc;
-    return rc == ERR_OK ? check_disk(w, *bytes, e) : rc;
+    err_code code = l->log->admit(l->log->ctx, e);
+    code = code == ERR_OK ? apply_admit(w->options.store, j->op, pending, bytes, e) : code;
+    return code == ERR_OK ? check_disk(w, *bytes, e) : code;
 }
 
 static void refuse(writer *w, writer_job *j, err_code code, const char *why)
@@ -136,18 +136,18 @@ static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
     size_t most = f->count > 0 ? l->log->bytes_max(l->log->ctx) : FLIGHT_BYTES_MAX;
     uint64_t need = 0;
     err e = ERR_INIT;
-    err_code rc = admit(w, j, pending_bytes(l) + f->need_bytes, &need, &e);
-    if (rc == ERR_OK && !message_add(j->op, most, &f->bytes)) {
+    err_code code = admit(w, j, pending_bytes(l) + f->need_bytes, &need, &e);
+    if (code == ERR_OK && !message_add(j->op, most, &f->bytes)) {
         if (f->count > 0 && f->bytes.out.failed == ERR_OK) {
             return false;
         }
-        rc = f->bytes.out.failed != ERR_OK
-                 ? err_set(&e, ERR_NOMEM, "no memory for a message")
-                 : err_set(&e, ERR_TOO_LARGE,
-                           "the write takes more than the %zu bytes of a message", most);
+        code = f->bytes.out.failed != ERR_OK
+                   ? err_set(&e, ERR_NOMEM, "no memory for a message")
+                   : err_set(&e, ERR_TOO_LARGE,
+                             "the write takes more than the %zu bytes of a message", most);
     }
-    if (rc != ERR_OK) {
-        refuse(w, j, rc, e.text);
+    if (code != ERR_OK) {
+        refuse(w, j, code, e.text);
         return true;
     }
     f->need_bytes += need;

@@ -66,18 +66,18 @@ err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, er
     }
     d->bytes = (slice){copy, bytes.length};
     snprintf(d->position, sizeof d->position, "%.*s", (int)position.length, position.at);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     bool known = message_peek(bytes, d->publisher, &d->number);
     bool own = known && memcmp(d->publisher, w->log->log->publisher, PUBLISHER_BYTES) == 0;
     if (!own) {
-        rc = delivery_decode(d, w->options.render, e);
-        if (rc == ERR_OK) {
+        code = delivery_decode(d, w->options.render, e);
+        if (code == ERR_OK) {
             prepare(d, w->options.live);
         }
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         delivery_free(d);
-        return rc;
+        return code;
     }
     *out = d;
     return ERR_OK;
@@ -103,9 +103,9 @@ static err_code gather_one(following *x, delivery *d, err *e)
             f = NULL;
         }
     }
-    err_code rc = f == NULL ? delivery_decode(d, x->w->options.render, e) : ERR_OK;
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = f == NULL ? delivery_decode(d, x->w->options.render, e) : ERR_OK;
+    if (code != ERR_OK) {
+        return code;
     }
     apply_message *m = &x->messages[x->count];
     if (f == NULL) {
@@ -134,14 +134,14 @@ static err_code gather_one(following *x, delivery *d, err *e)
 /* What cannot be read ends the gathering; what came before it is applied first. */
 static err_code gather(following *x, err *e)
 {
-    err_code rc = ERR_OK;
-    for (delivery *d = x->w->log->held; d != NULL && rc == ERR_OK; d = d->next) {
+    err_code code = ERR_OK;
+    for (delivery *d = x->w->log->held; d != NULL && code == ERR_OK; d = d->next) {
         if (x->count == MESSAGES_MAX || x->op_count >= OPS_MAX) {
             break;
         }
-        rc = gather_one(x, d, e);
+        code = gather_one(x, d, e);
     }
-    return x->count > 0 ? ERR_OK : rc;
+    return x->count > 0 ? ERR_OK : code;
 }
 
 static void ungather(following *x)
@@ -246,17 +246,17 @@ static err_code apply_some(writer *w, err *e)
         return err_nomem(e, "messages");
     }
     x->w = w;
-    err_code rc = gather(x, e);
-    if (rc != ERR_OK) {
+    err_code code = gather(x, e);
+    if (code != ERR_OK) {
         ungather(x);
-        return rc;
+        return code;
     }
     writer_group *g = writer_group_needed(x->op_count, x->jobs + 1);
     uint64_t began = clock_ns();
-    rc = apply_messages(w->options.store, x->messages, x->count, g->results, e);
+    code = apply_messages(w->options.store, x->messages, x->count, g->results, e);
     uint64_t ended = clock_ns();
     atomic_store(&w->own_since_ns, ended);
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         writer_count_in(w, x->op_count, ended - began);
         metric_count(w->commits, 1);
         publish_all(x, g);
@@ -266,23 +266,23 @@ static err_code apply_some(writer *w, err *e)
         writer_group_drop(g);
     }
     ungather(x);
-    return rc;
+    return code;
 }
 
 void follow_apply(writer *w, uint64_t now)
 {
     writer_log *l = w->log;
     err e = ERR_INIT;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (l->held == NULL || (l->stopped && now < l->retry_ns) || !w->writable) {
         return;
     }
-    while (l->held != NULL && rc == ERR_OK) {
-        rc = apply_some(w, &e);
+    while (l->held != NULL && code == ERR_OK) {
+        code = apply_some(w, &e);
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         go_on(w);
     } else {
-        stop(w, rc, e.text);
+        stop(w, code, e.text);
     }
 }

@@ -23,9 +23,9 @@ err_code writer_deliver(writer *w, slice bytes, slice position, err *e)
 {
     writer_log *l = w->log;
     delivery *d = NULL;
-    err_code rc = delivery_new(&d, w, bytes, position, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = delivery_new(&d, w, bytes, position, e);
+    if (code != ERR_OK) {
+        return code;
     }
     pthread_mutex_lock(&w->mutex);
     while (!w->joined && l->waiting > 0 &&

@@ -21,7 +21,7 @@ typedef struct writer_call_entry {
     writer_function fn;
     void *ctx;
     err *e;
-    err_code rc;
+    err_code code;
     bool done;
     struct writer_call_entry *next;
 } writer_call_entry;

@@ -4,35 +4,13 @@ generations reach every node."""
 
 import json
 import os
-import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
 import cluster_case  # noqa: E402
-
-
-class Wire:
-    """NATS's own protocol, for what only a broken world would send."""
-
-    def __init__(self, server):
-        self.socket = socket.create_connection((server.host, server.port), timeout=10)
-        self.lines = self.socket.makefile("rb")
-        self.lines.readline()
-        self.socket.sendall(b'CONNECT {"verbose":false}\r\nSUB answer 1\r\n')
-
-    def ask(self, subject, body):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.socket.sendall(f"PUB {subject} answer {len(body)}\r\n".encode() + body + b"\r\n")
-        while not (line := self.lines.readline()).startswith(b"MSG answer"):
-            pass
-        got = self.lines.read(int(line.split()[-1]) + 2)
-        return json.loads(got)
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
+from wire import Wire  # noqa: E402
 
 
 class Join(cluster_case.ClusterCase):
