@@ -21,9 +21,10 @@ class Large(cluster_case.ClusterCase):
         self.assertEqual(answer.status, 200, answer.body[:300])
         self.assertEqual(answer.json["accepted"], 1000)
         self.assertGreater(answer.json["seq"], small.json["seq"])
-        self.seen(b, b.client.put("/items/after", {"title": "after"}).json["seq"])
+        after = b.client.put("/items/after", {"title": "after"})
+        self.assertGreater(after.json["seq"], answer.json["seq"])
         for node in (a, b):
-            self.seen(node, answer.json["seq"])
+            self.seen(node, after.json["seq"])
             self.assertEqual(len(node.client.get("/items/999").json["description"]), 20003 + 1)
             self.assertEqual(node.client.get("/health").json["items"], 1002)
         self.assertLess(a.client.get("/cluster").json["log"]["bytes"], 16384)
