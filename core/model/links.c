@@ -16,6 +16,13 @@
 
 enum { SORT_FEW = 24 };
 
+/* Betas that training chooses from allow 4.8. */
+#define LIFT_MAX 8.0F
+
+/* With a map an item needs no lift. It is lowered instead, because what is predicted is worth less
+ * than what was seen. */
+#define LIFT_MAPPED 0.82F
+
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
 {
     *t = (links_table){0};
@@ -285,6 +292,16 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count)
         }
     }
     return kept;
+}
+
+/* The formula is fitted and not derived: docs/model/links.md has the measurements. */
+float links_lift(const links_choice *c, bool mapped)
+{
+    float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];
+    if (mapped || !(content > 0)) {
+        return mapped ? LIFT_MAPPED : 1;
+    }
+    return fminf(sqrtf((together + content) / content), LIFT_MAX);
 }
 
 /* --- the spread of the inner product ------------------------------------------------------ */

@@ -21,6 +21,7 @@
 #ifndef CORE_LINKS_H
 #define CORE_LINKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -169,6 +170,12 @@ static inline float links_score(float dense, const float part[LINKS_SOURCES],
     return dense + (factor[LINKS_COLLABORATIVE] * part[LINKS_COLLABORATIVE] +
                     factor[LINKS_CONTENT] * part[LINKS_CONTENT]);
 }
+
+/* links_lift is what the score of an item that nobody has taken is multiplied by, where links speak
+ * for it. A trained item has links of both sources, and its vector reflects the users who took it;
+ * such an item has neither. `mapped`: its links have what a map between features says
+ * (core/model/content_map.h), in place of collaborative ones. */
+float links_lift(const links_choice *c, bool mapped);
 
 /* --- the spread of the inner product ------------------------------------------------------ */
 

@@ -12,6 +12,7 @@
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
+#include "core/serve/state/untaken.h"
 #include "core/train/loop/holdout.h"
 #include "core/train/loop/train.h"
 #include "core/train/loop/train_measure.h"
@@ -133,6 +134,7 @@ static err_code train(job *j, err *e)
     train_monitor_init(&j->monitor, &j->request.options);
     train_hooks hooks = train_monitor_hooks(&j->monitor);
     hooks.unsaved = tell_unsaved;
+    hooks.place = untaken_place;
     hooks.resume = j->checkpoint;
     hooks.resume_bytes = j->checkpoint_bytes;
     j->refit = j->a->refit || j->d->valid_count == 0;

@@ -20,6 +20,7 @@
 #include "core/model/links_build.h"
 #include "core/serve/query/recommend.h"
 #include "core/serve/state/base.h"
+#include "core/serve/state/untaken.h"
 #include "core/serve/update/live.h"
 #include "core/train/eval/baseline.h"
 #include "core/train/eval/scorer.h"
@@ -111,7 +112,7 @@ static void make_model(judged *j, uint64_t seed)
     o.threads = 2;
     o.seed = seed;
     o.without_fsc = seed % 3 == 0;
-    train_hooks h = {0};
+    train_hooks h = {.place = untaken_place};
     err e = ERR_INIT;
     assert_int_equal(train_run(&j->m, j->d, &o, &h, &e), ERR_OK);
 }

@@ -78,7 +78,7 @@ static double near_of(const view *v, int by, uint32_t row, const double *own, sc
     view_item_vector(v, row, h);
     part_of(v->base, by, h, part);
     double norm = sqrt(dot(part, part)), counts = norm;
-    if (row >= v->base->trained && norm < s.typical && users < 20) {
+    if (base_untaken(v->base, row) && norm < s.typical && users < 20) {
         counts += (s.typical - norm) * (1 - users / 20);
     }
     return norm > 0 ? dot(own, part) / (sqrt(dot(own, own)) * norm) * sqrt(counts / s.typical) : 0;

@@ -11,11 +11,9 @@
  * times the spread of the scores of rows without interactions. They fade as users buy the item,
  * because then its inner product says enough.
  *
- * A trained item has links of both sources, and its vector reflects the users who bought it; a
- * later item has neither. A map between features can replace the collaborative links
- * (core/model/content_map.h). The score of a new item that has links from the history is multiplied
- * by a lift: above 1 without such a map, below 1 with one. It fades to 1 as users buy the item. A
- * score of 0 or less stays. The search scores all such items (core/serve/query/search.c).
+ * The score of a later item that has links from the history is multiplied by a lift
+ * (links_lift), which fades to 1 as users buy the item. A score of 0 or less stays. The search
+ * scores all such items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -28,28 +26,10 @@
 /* For a generation without links. */
 static const links_choice no_choice = {.recency = {1, 1}};
 
-/* The largest lift. The betas that training chooses from allow 4.8. */
-#define LIFT_MAX 8.0F
-
-/* The lift if a map between features replaces the collaborative links. It is below 1, because
- * predicted links are worth less than observed ones. */
-#define FITTED_LIFT 0.82F
-
 static int by_item(const void *x, const void *y)
 {
     const links_owned *a = x, *b = y;
     return (a->item > b->item) - (a->item < b->item);
-}
-
-/* lift_for returns the lift of an item without users. The formula is fitted, not derived:
- * docs/model/links.md has the measurements. */
-static float lift_for(const base *b, const links_choice *c)
-{
-    if (coldstart_fitted(b->shared->cold)) {
-        return FITTED_LIFT;
-    }
-    float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];
-    return content > 0 ? fminf(sqrtf((together + content) / content), LIFT_MAX) : 1;
 }
 
 float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float score)
@@ -193,7 +173,7 @@ static void sum_links(const view *v, const links_choice *c, recommend_scratch *s
 {
     const item_links *l = v->base->links;
     s->owned_count = 0;
-    s->lift = lift_for(v->base, c);
+    s->lift = links_lift(c, coldstart_fitted(v->base->shared->cold));
     s->fading = !(c->beta[LINKS_CONTENT] > 0);
     links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;

@@ -8,8 +8,8 @@
  * The first term is the cosine, times the root of |p_j| over the typical norm. An item's norm grows
  * with its number of buyers. By inner product, popular items would be similar to everything. By
  * cosine, the most similar items would be rare ones that nobody takes. This measure lies between
- * them (figures: docs/measurements/quality.md). An item that came after the training has a short
- * row because nobody could take it yet, so its norm counts as typical. This fades as users take it.
+ * them (figures: docs/measurements/quality.md). An item that nobody had taken when the generation
+ * was made has a short row, so its norm counts as typical. This fades as users take it.
  *
  * Links add as they do for a session of that one item (core/serve/query/linked.c): collaborative
  * links to the collaborative likeness, content links to the multimodal one, both to the whole.
@@ -68,7 +68,7 @@ static float likeness(const view *v, similar_by by, const recommend_scratch *s, 
     const base *b = v->base;
     float typical = b->typical_norm[by], norm = inverse > 0 ? 1 / inverse : 0;
     float near = dot * sqrtf(inverse / typical);
-    if (row >= b->trained && norm > 0 && norm < typical) {
+    if (base_untaken(b, row) && norm > 0 && norm < typical) {
         norm += (typical - norm) * coldstart_lean(b->shared->cold, view_item_users(v, row));
         near = dot * inverse * sqrtf(norm / typical);
     }

@@ -24,6 +24,7 @@ static void generation_release(generation_tables *g)
         parts_free(g->parts);
         words_free(g->words);
         model_free(g->model);
+        mem_free(g->untaken);
         mem_free(g);
     }
 }
@@ -172,6 +173,24 @@ static err_code make_index(base *b, model *m, const base_options *o, err *e)
     return ERR_OK;
 }
 
+/* find_untaken compares H with w E, which is all that an item without interactions has. */
+static err_code find_untaken(base *b, err *e)
+{
+    const float *h = index_data(b->index), *own = b->embeddings;
+    b->shared->untaken = mem_array(b->items / 64 + 1, sizeof *b->shared->untaken);
+    if (b->shared->untaken == NULL) {
+        return err_nomem(e, "the items that nobody has taken");
+    }
+    for (size_t i = 0; i < b->items; i++, h += b->dim, own += b->dim) {
+        size_t j = 0;
+        while (j < b->dim && fabsf(h[j] - b->w[j] * own[j]) <= 1e-6F * fabsf(h[j])) {
+            j++;
+        }
+        bits_set_if(b->shared->untaken, i, b->layers > 0 && j == b->dim);
+    }
+    return ERR_OK;
+}
+
 err_code base_new(base **out, model *taken, const base_options *options, err *e)
 {
     *out = NULL;
@@ -205,6 +224,9 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     b->user_pairs = taken->user_pairs;
     b->links = taken->links;
     err_code code = make_index(b, taken, options, e);
+    if (code == ERR_OK) {
+        code = find_untaken(b, e);
+    }
     if (code == ERR_OK) {
         coldstart_options cold = {.generation = options->generation,
                                   .tuning = options->tuning,

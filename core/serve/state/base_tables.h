@@ -27,6 +27,8 @@ typedef struct generation_tables {
     coldstart *cold;
     parts *parts;
     word_space *words; /* NULL if there is no text modality */
+    /* bitmap over items: H was w E when the generation was made, so nobody had taken the item */
+    uint64_t *untaken;
 } generation_tables;
 
 /* A vector prepared by base_fold_item for live_activate. */
@@ -79,6 +81,12 @@ struct base {
 static inline bool base_linked(const base *b, uint32_t item)
 {
     return b->linked != NULL && item < b->items && bits_test(b->linked, item);
+}
+
+/* base_untaken tells whether nobody had taken the item when the generation was made. */
+static inline bool base_untaken(const base *b, uint32_t item)
+{
+    return item >= b->trained || bits_test(b->shared->untaken, item);
 }
 
 /* base_finish computes what follows from index, E and G: norms and bitmap. For base_new and

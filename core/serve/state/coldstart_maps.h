@@ -48,6 +48,9 @@ typedef struct coldstart_options {
     const feature_source *sources; /* (source_count) */
     size_t source_count;
     unsigned threads; /* for building; 0 means one */
+    /* Bitmap over the model's items: these are neighbours of no item, and no links lead to them.
+     * NULL: none. Borrowed until coldstart_new returns. */
+    const uint64_t *left_out;
 } coldstart_options;
 
 /* coldstart_new reads the features once. It borrows the model, which must outlive it. The model's

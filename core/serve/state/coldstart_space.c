@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/search/scan.h"
 #include "core/serve/state/coldstart_fit.h"
@@ -35,7 +36,8 @@ typedef struct space_reader {
     const cold_space *space;
     const feature_source *source; /* NULL for whitened rows */
     const model_modality *modality;
-    float *block; /* (READ_ROWS, features' width) */
+    float *block;             /* (READ_ROWS, features' width) */
+    const uint64_t *left_out; /* as in coldstart_options */
 } space_reader;
 
 /* fold_row makes one unit row. A missing modality gives zeros. */
@@ -65,7 +67,11 @@ static err_code read_rows(void *ctx, size_t first, size_t count, float *out, err
                    rows * width * sizeof *r->block);
         }
         for (size_t i = 0; i < rows && rc == ERR_OK; i++) {
-            fold_row(r, r->block + i * width, width, out + (done + i) * r->space->width);
+            float *unit = out + (done + i) * r->space->width;
+            fold_row(r, r->block + i * width, width, unit);
+            if (r->left_out != NULL && bits_test(r->left_out, first + done + i)) {
+                memset(unit, 0, r->space->width * sizeof *unit);
+            }
         }
         if (rc != ERR_OK) {
             return rc;
@@ -88,7 +94,8 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
 {
     const model_modality *modality = &c->m->modalities[m];
     cold_space *space = &c->space[m];
-    space_reader reader = {c, space, find_source(o, modality->name, c->items), modality, NULL};
+    space_reader reader = {.c = c, .space = space, .modality = modality, .left_out = o->left_out};
+    reader.source = find_source(o, modality->name, c->items);
     if (reader.source != NULL && reader.source->width != modality->width) {
         reader.source = NULL;
     }

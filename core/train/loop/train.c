@@ -14,9 +14,9 @@
 #include "core/train/eval/scorer.h"
 #include "core/train/loop/batches.h"
 #include "core/train/loop/choose.h"
-#include "core/train/loop/fit_map.h"
 #include "core/train/loop/prepare.h"
 #include "core/train/loop/train_measure.h"
+#include "core/train/loop/train_served.h"
 #include "core/train/loop/train_stage.h"
 #include "core/train/loop/train_state.h"
 #include "core/train/method/step.h"
@@ -394,29 +394,6 @@ static err_code make_model(training *t, model **out, err *e)
     return ERR_OK;
 }
 
-/* The served tables count the interactions of every split. */
-static err_code convolve_served(const training *t, model *m, err *e)
-{
-    pair *pairs = NULL;
-    size_t count = 0;
-    err_code code = pairs_all(&pairs, &count, t->served, e);
-    if (code == ERR_OK) {
-        code = model_convolve(m, pairs, count, e);
-    }
-    if (code == ERR_OK && m->links != NULL) {
-        item_links *judged = m->links;
-        interaction_list list = {pairs, count, m->users, m->items};
-        m->links = NULL;
-        code = links_rebuilt(&m->links, judged, &list, t->o->threads, e);
-        links_free(judged);
-    }
-    if (code == ERR_OK) {
-        code = fit_map(m, t->d, pairs, count, e);
-    }
-    mem_free(pairs);
-    return code;
-}
-
 /* choose decides how the model is served: by validation, or as the first of two runs chose. */
 static err_code choose(training *t, model *m, const train_header *head, err *e)
 {
@@ -458,13 +435,10 @@ static err_code finish(training *t, model **out, err *e)
         prepared_fini(&t->p);
     }
     if (code == ERR_OK) {
-        code = train_measure(*out, t->served, e);
+        code = train_served(*out, t->d, t->served, t->h, e);
     }
     if (code == ERR_OK) {
         code = model_count(*out, t->d->train, t->d->train_count, e);
-    }
-    if (code == ERR_OK) {
-        code = convolve_served(t, *out, e);
     }
     if (code == ERR_OK) {
         (*out)->seconds = elapsed(t);

@@ -21,6 +21,7 @@
 #include "core/common/err.h"
 #include "core/model/dataset.h"
 #include "core/model/eval.h"
+#include "core/model/interaction_graph.h"
 #include "core/model/model.h"
 #include "core/model/train_options.h"
 
@@ -53,6 +54,11 @@ typedef struct train_hooks {
      * called once, and training goes on and tries again later. */
     err_code (*save)(void *ctx, const void *bytes, size_t count, err *e);
     void (*unsaved)(void *ctx, const err *why);
+    /* place is given the model when E, links and map are there, to place the items that have no
+     * pair in `taken`, the interactions that serve. It may change their rows of E and the content
+     * links; *placed is how many items it has changed. */
+    err_code (*place)(model *m, const dataset *d, const interaction_list *taken, size_t *placed,
+                      err *e);
     void *ctx;
     const void *resume; /* (resume_bytes) a checkpoint that save received, or NULL to start anew */
     size_t resume_bytes;

@@ -22,17 +22,18 @@ eval_options train_metrics(const train_options *o, eval_on on)
     return v;
 }
 
-err_code train_measure(model *m, const dataset *d, err *e)
+err_code train_measure(model *m, const dataset *d, eval_on on, err *e)
 {
-    if (d->test_count == 0) {
+    eval_metrics *out = on == EVAL_TEST ? &m->test : &m->valid;
+    if ((on == EVAL_TEST ? d->test_count : d->valid_count) == 0) {
         return ERR_OK;
     }
     scorer s;
     err_code code = scorer_init_model(&s, m, d, m->options.threads, e);
     if (code == ERR_OK) {
-        eval_options o = train_metrics(&m->options, EVAL_TEST);
+        eval_options o = train_metrics(&m->options, on);
         eval_lister lists = scorer_lister(&s);
-        code = eval_run(&m->test, d, &o, &lists, e);
+        code = eval_run(out, d, &o, &lists, e);
     }
     scorer_fini(&s);
     return code;

@@ -16,8 +16,8 @@
 /* train_metrics returns options for the metrics at 1, 10, 20 and o->select_at. */
 eval_options train_metrics(const train_options *o, eval_on on);
 
-/* train_measure fills m->test from the test pairs of `d`, over the graph of its training pairs; all
- * zero if there are none. */
-err_code train_measure(model *m, const dataset *d, err *e) ERR_CHECKED;
+/* train_measure fills m->test or m->valid by these pairs of `d`, over the graph of its training
+ * pairs; where there are none it stays. */
+err_code train_measure(model *m, const dataset *d, eval_on on, err *e) ERR_CHECKED;
 
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * links_merge: adds the links of single items to a table of links.
+ *
+ * Items that nobody had taken when the links were made, and items that came later, have lists of
+ * their own (core/serve/state/coldstart.h). A link of such a list holds in both directions, so it
+ * also enters the row of the item that it names.
+ *
+ * A pure function.
+ */
+#ifndef CORE_LINKS_MERGE_H
+#define CORE_LINKS_MERGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/common/err.h"
+#include "core/model/links.h"
+
+/* The links of one item, ascending by target. */
+typedef struct links_list {
+    uint32_t item;
+    const links_entry *entries; /* (count) borrowed */
+    size_t count;
+} links_list;
+
+typedef struct links_merging {
+    const links_table *table;
+    size_t table_rows; /* of `table` */
+    size_t rows;       /* of the result, at least table_rows; links to or of others are left out */
+    const links_list *lists; /* (count) each of another item */
+    size_t count;
+} links_merging;
+
+/* links_merge fills `out`, which must be empty. A list replaces every link that the table has from
+ * its item or to it. Where two lists name each other's items, the stronger link counts. */
+err_code links_merge(links_table *out, const links_merging *in, err *e) ERR_CHECKED;
+
+#endif
