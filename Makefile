@@ -382,7 +382,7 @@ test-platforms: ## the README's commands on bare Debian 12 and 13, made by deboo
 
 ##@ Style
 
-sources := $(call in_layers,*.[ch] *.cpp)
+sources := $(call in_layers,*.[ch] *.cpp *.def)
 tests_c := $(wildcard tests/*/*.[ch])
 
 # The documents and what is under deploy/ are held against the binary.

@@ -80,6 +80,29 @@ typedef struct option {
                          ? 1                                                                       \
                          : -1]))
 
+/*
+ * A struct and its entries can come from one list, a file NAME.def with a line for each option:
+ *
+ *     OPTION("queue-ops-max", INT, queue_ops_max, .initial = "4096", .min = 1, ...)
+ *
+ * That is the flag, the type without OPTION_, the member and the rest of the entry. Included with
+ * OPTION defined as OPTION_MEMBER it gives the members of the struct; as OPTION_ENTRY of a struct
+ * the entries of its table. `group` is what stands before the member where the options are a member
+ * themselves ("encoder."), else nothing. The file undefines OPTION at its end.
+ */
+#define OPTION_MEMBER(flag, kind, member, ...) OPTION_HELD_##kind member;
+#define OPTION_ENTRY(of, group, flag, kind, member, ...)                                           \
+    {.name = flag, OPTION_FIELD(of, group member, OPTION_##kind), __VA_ARGS__},
+
+#define OPTION_HELD_BOOL    bool
+#define OPTION_HELD_INT     int64_t
+#define OPTION_HELD_REAL    double
+#define OPTION_HELD_TEXT    const char *
+#define OPTION_HELD_CHOICE  int
+#define OPTION_HELD_BYTES   uint64_t
+#define OPTION_HELD_SECONDS double
+#define OPTION_HELD_LIST    option_list
+
 /* Most options of a command, and longest line and size of a configuration file. */
 enum { OPTIONS_MAX = 96, OPTION_FILE_BYTES_MAX = 1024 * 1024 };
 
@@ -157,23 +180,26 @@ void options_markdown(const option *table, FILE *to);
 void options_environment(const option *entry, char *out, size_t bytes);
 void options_key(const option *entry, char *out, size_t bytes);
 
-/* The two that nearly every command has, for a struct `of` with these members. */
+/* Three that many commands have, without name and member; then as entries for a struct `of` with
+ * these members. */
+#define OPTION_STORE_IS .required = true, .value = "DIR", .help = "folder of the store"
+#define OPTION_QUOTA_IS                                                                            \
+    .initial = "0", .min = 0, .max = 1LL << 42,                                                    \
+    .help = "the store's file never grows beyond; what does not fit is refused, by a service "     \
+            "with 507; 0: as far as the disk goes"
+#define OPTION_JSON_IS .help = "one JSON document on standard output"
+
 #define OPTION_STORE(of)                                                                           \
     {                                                                                              \
-        .name = "store", OPTION_FIELD(of, store, OPTION_TEXT), .required = true, .value = "DIR",   \
-        .help = "folder of the store"                                                              \
+        .name = "store", OPTION_FIELD(of, store, OPTION_TEXT), OPTION_STORE_IS                     \
     }
 #define OPTION_QUOTA(of)                                                                           \
     {                                                                                              \
-        .name = "quota", OPTION_FIELD(of, quota, OPTION_BYTES), .initial = "0", .min = 0,          \
-        .max = 1LL << 42,                                                                          \
-        .help = "the store's file never grows beyond; what does not fit is refused, by a service " \
-                "with 507; 0: as far as the disk goes"                                             \
+        .name = "quota", OPTION_FIELD(of, quota, OPTION_BYTES), OPTION_QUOTA_IS                    \
     }
 #define OPTION_JSON(of)                                                                            \
     {                                                                                              \
-        .name = "json", OPTION_FIELD(of, json, OPTION_BOOL),                                       \
-        .help = "one JSON document on standard output"                                             \
+        .name = "json", OPTION_FIELD(of, json, OPTION_BOOL), OPTION_JSON_IS                        \
     }
 #define OPTION_END                                                                                 \
     {                                                                                              \

@@ -17,26 +17,8 @@
 #include "server/cli/options.h"
 
 typedef struct serve_options {
-    const char *store, *listen, *admin_listen;
-    const char *keys, *tls_certificate, *tls_key, *allow_origin, *allow_host;
-    const char *tls_priority, *trusted_proxies;
-    const char *interaction_types, *snapshot_dir, *spool_dir;
-    bool insecure;
-    int log_level, access_log;
-    int64_t threads, work_threads, background_threads, train_threads;
-    int64_t work_max, work_queue_max;
-    double work_rate;
-    int64_t connections_max, connections_per_address_max;
-    int64_t batch_items_max, batch_interactions_max, batch_requests_max;
-    int64_t exclude_max, session_items_max, queue_ops_max, propagate_changes;
-    uint64_t body_bytes_max, bodies_bytes_max, answer_bytes_max, queue_bytes_max;
-    uint64_t answers_bytes_max, spool_bytes_max;
-    int64_t exports_max;
-    uint64_t quota, oplog_bytes;
-    double oplog_age, timeout, stop_timeout, drain_delay;
-    double min_seq_timeout;
-    double rate, propagate_every, propagate_within, watch_every;
-    int64_t rate_burst;
+#define OPTION OPTION_MEMBER
+#include "server/cli/serve_options.def"
     encoder_options encoder;
     cluster_options cluster;
 } serve_options;

@@ -26,25 +26,27 @@ typedef struct check_arguments {
     bool json, digest, repair;
 } check_arguments;
 
-static const option table[] = {OPTION_STORE(check_arguments),
-                               {.name = "user",
-                                .key = "check-user",
-                                OPTION_FIELD(check_arguments, user, OPTION_TEXT),
-                                .value = "ID",
-                                .help = "say instead where anything of this user is left"},
-                               {.name = "digest",
-                                .key = "check-digest",
-                                OPTION_FIELD(check_arguments, digest, OPTION_BOOL),
-                                .help = "print POSITION SEQ HASH of the content instead, equal on "
-                                        "nodes that applied the same log; POSITION is - without "
-                                        "one"},
-                               {.name = "repair",
-                                .key = "check-repair",
-                                OPTION_FIELD(check_arguments, repair, OPTION_BOOL),
-                                .help = "mend first what can be dropped or derived anew without "
-                                        "losing content, and name it; not beside a service"},
-                               OPTION_JSON(check_arguments),
-                               OPTION_END};
+static const option table[] = {
+    OPTION_STORE(check_arguments),
+    {.name = "user",
+     .key = "check-user",
+     OPTION_FIELD(check_arguments, user, OPTION_TEXT),
+     .value = "ID",
+     .help = "say instead where anything of this user is left"},
+    {.name = "digest",
+     .key = "check-digest",
+     OPTION_FIELD(check_arguments, digest, OPTION_BOOL),
+     .help = "print POSITION SEQ HASH of the content instead, equal on "
+             "nodes that applied the same log; POSITION is - without "
+             "one"},
+    {.name = "repair",
+     .key = "check-repair",
+     OPTION_FIELD(check_arguments, repair, OPTION_BOOL),
+     .help = "mend first what can be dropped or derived anew without "
+             "losing content, and name it; not beside a service"},
+    OPTION_JSON(check_arguments),
+    OPTION_END,
+};
 
 /* More lines than this help nobody; the count is of all. */
 enum { PROBLEMS_SHOWN = 100 };

@@ -40,20 +40,24 @@ static err_code types_check(const char *text, err *e)
     return interaction_types_parse(&types, text, e);
 }
 
-static const option table[] = {{.name = "store",
-                                OPTION_FIELD(cluster_arguments, store, OPTION_TEXT),
-                                .value = "DIR",
-                                .help = "folder of the store; status can do without"},
-                               OPTIONS_CLUSTER(cluster_arguments),
-                               {.name = "interaction-types",
-                                .check = types_check,
-                                OPTION_FIELD(cluster_arguments, interaction_types, OPTION_TEXT),
-                                .initial = INTERACTION_TYPES_DEFAULT,
-                                .value = "LIST",
-                                .help = "as for serve; all nodes of a cluster have the same"},
-                               OPTIONS_ENCODER(cluster_arguments),
-                               OPTION_JSON(cluster_arguments),
-                               OPTION_END};
+static const option table[] = {
+    {.name = "store",
+     OPTION_FIELD(cluster_arguments, store, OPTION_TEXT),
+     .value = "DIR",
+     .help = "folder of the store; status can do without"},
+#define OPTION(...) OPTION_ENTRY(cluster_arguments, cluster., __VA_ARGS__)
+#include "server/cli/cluster_options.def"
+    {.name = "interaction-types",
+     .check = types_check,
+     OPTION_FIELD(cluster_arguments, interaction_types, OPTION_TEXT),
+     .initial = INTERACTION_TYPES_DEFAULT,
+     .value = "LIST",
+     .help = "as for serve; all nodes of a cluster have the same"},
+#define OPTION(...) OPTION_ENTRY(cluster_arguments, encoder., __VA_ARGS__)
+#include "server/cli/encoder_options.def"
+    OPTION_JSON(cluster_arguments),
+    OPTION_END,
+};
 
 /* --- init --- */
 

@@ -65,7 +65,8 @@ static const option table[] = {
      .max = 9007199254740992,
      .help = "the same seed and sizes give the same shop"},
     OPTION_JSON(demo_options),
-    OPTION_END};
+    OPTION_END,
+};
 
 typedef struct story {
     progress bar;

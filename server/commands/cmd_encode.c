@@ -16,16 +16,19 @@ typedef struct encode_arguments {
     uint64_t quota;
 } encode_arguments;
 
-static const option table[] = {OPTION_STORE(encode_arguments),
-                               OPTIONS_ENCODER(encode_arguments),
-                               {.name = "replace",
-                                OPTION_FIELD(encode_arguments, replace, OPTION_BOOL),
-                                .help = "encode items that have a vector too, for another model; "
-                                        "if its vectors have another width, "
-                                        "all present ones of the modality go first"},
-                               OPTION_QUOTA(encode_arguments),
-                               OPTION_JSON(encode_arguments),
-                               OPTION_END};
+static const option table[] = {
+    OPTION_STORE(encode_arguments),
+#define OPTION(...) OPTION_ENTRY(encode_arguments, encoder., __VA_ARGS__)
+#include "server/cli/encoder_options.def"
+    {.name = "replace",
+     OPTION_FIELD(encode_arguments, replace, OPTION_BOOL),
+     .help = "encode items that have a vector too, for another model; "
+             "if its vectors have another width, "
+             "all present ones of the modality go first"},
+    OPTION_QUOTA(encode_arguments),
+    OPTION_JSON(encode_arguments),
+    OPTION_END,
+};
 
 static err_code run(const command_call *call, err *e)
 {

@@ -88,7 +88,8 @@ static const option table[] = {
      .max = TRAIN_THREADS_MAX,
      .help = "0: one for each processor that affinity and control group allow"},
     OPTION_JSON(eval_arguments),
-    OPTION_END};
+    OPTION_END,
+};
 
 typedef struct job {
     const eval_arguments *a;

@@ -35,7 +35,8 @@ static const option table[] = {
      .value = "DIR",
      .help = "folder for items.jsonl and interactions.jsonl; made if missing"},
     OPTION_JSON(export_arguments),
-    OPTION_END};
+    OPTION_END,
+};
 
 enum { PATH_BYTES = 4096 };
 

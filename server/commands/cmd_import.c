@@ -150,10 +150,12 @@ static const option table[] = {
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "NAME=edge+seen:WEIGHT,...",
      .help = "what each type of interaction means: an edge of the graph, seen, both or none"},
-    OPTIONS_ENCODER(import_arguments),
+#define OPTION(...) OPTION_ENTRY(import_arguments, encoder., __VA_ARGS__)
+#include "server/cli/encoder_options.def"
     OPTION_QUOTA(import_arguments),
     OPTION_JSON(import_arguments),
-    OPTION_END};
+    OPTION_END,
+};
 
 enum { SKIPS_SHOWN = 20, NOTES_LISTED = 64 };
 

@@ -16,8 +16,11 @@ typedef struct migrate_arguments {
     bool json;
 } migrate_arguments;
 
-static const option table[] = {OPTION_STORE(migrate_arguments), OPTION_JSON(migrate_arguments),
-                               OPTION_END};
+static const option table[] = {
+    OPTION_STORE(migrate_arguments),
+    OPTION_JSON(migrate_arguments),
+    OPTION_END,
+};
 
 static err_code run(const command_call *call, err *e)
 {

@@ -18,15 +18,17 @@ typedef struct snapshot_arguments {
     bool json;
 } snapshot_arguments;
 
-static const option table[] = {OPTION_STORE(snapshot_arguments),
-                               {.name = "to",
-                                .key = "snapshot-to",
-                                OPTION_FIELD(snapshot_arguments, to, OPTION_TEXT),
-                                .required = true,
-                                .value = "DIR",
-                                .help = "folder of the copy; must not exist, its parent must"},
-                               OPTION_JSON(snapshot_arguments),
-                               OPTION_END};
+static const option table[] = {
+    OPTION_STORE(snapshot_arguments),
+    {.name = "to",
+     .key = "snapshot-to",
+     OPTION_FIELD(snapshot_arguments, to, OPTION_TEXT),
+     .required = true,
+     .value = "DIR",
+     .help = "folder of the copy; must not exist, its parent must"},
+    OPTION_JSON(snapshot_arguments),
+    OPTION_END,
+};
 
 static err_code run(const command_call *call, err *e)
 {

@@ -7,24 +7,11 @@
 #include "server/jobs/train_command.h"
 
 static const option table[] = {
-    TRAIN_SHARED_OPTIONS,
-    {.name = "budget-epochs",
-     OPTION_FIELD(train_arguments, budget_epochs, OPTION_INT),
-     .min = 0,
-     .max = 1000000,
-     .help = "epochs to spend on choosing, the training of the chosen model not counted; with "
-             "less than 40 some choices are not tried; 0: 800"},
-    {.name = "refit",
-     OPTION_FIELD(train_arguments, refit, OPTION_BOOL),
-     .help = "after the best epoch is found, train that many epochs on all interactions; always so "
-             "where none is set aside for validation"},
-    {.name = "activate",
-     OPTION_FIELD(train_arguments, activate, OPTION_CHOICE),
-     .choices = "auto|yes|no",
-     .help = "whether the result takes over; auto: if its validation metric is at least 0.98 of "
-             "the active generation's"},
-    OPTION_JSON(train_arguments),
-    OPTION_END};
+#define OPTION(...)         OPTION_ENTRY(train_arguments, , __VA_ARGS__)
+#define OPTION_OF_TUNE(...) OPTION(__VA_ARGS__)
+#include "server/jobs/train_arguments.def"
+    OPTION_END,
+};
 
 static err_code run(const command_call *call, err *e)
 {

@@ -45,7 +45,7 @@ def links():
 
 def licences():
     """Every file that we write and that can hold a comment names its licence in its first three lines."""
-    for path in tracked("*.c", "*.h", "*.cpp", "*.S", "*.py", "*.sh", "*.js", "*.mjs", "*.css", "*.yml", "*.yaml",
+    for path in tracked("*.c", "*.h", "*.def", "*.cpp", "*.S", "*.py", "*.sh", "*.js", "*.mjs", "*.css", "*.yml", "*.yaml",
                         "deploy/*.service", "deploy/*.timer", "deploy/**/*.conf", "deploy/**/*.cfg", "Makefile",
                         "Dockerfile", ".ci/run"):
         if "SPDX-License-Identifier: Apache-2.0" not in "".join(read(path).splitlines(True)[:3]):
