@@ -306,12 +306,11 @@ void index_stats_get(const vector_index *ix, index_stats *out)
     }
 }
 
-void index_estimate(const vector_index *ix, const codes_query *q, size_t first, size_t count,
-                    float *out)
+void index_estimate(const vector_index *ix, const codes_query *const *queries, size_t count,
+                    codes_part part, float *out)
 {
-    assert(ix->codes != NULL && ix->ann == NULL && first % QUANTISE_BLOCK == 0);
-    size_t blocks = (count + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK;
-    codes_estimate(ix->codes, q, first / QUANTISE_BLOCK, blocks, out);
+    assert(ix->codes != NULL && ix->ann == NULL);
+    codes_estimate(ix->codes, queries, count, part, out);
 }
 
 err_code index_encode(const vector_index *ix, void **bytes, size_t *count, err *e)

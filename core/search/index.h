@@ -138,12 +138,11 @@ err_code index_search_many(const vector_index *ix, const index_query *queries, s
                            index_scratch *s, index_result *results /* (count) */,
                            err *e) ERR_CHECKED;
 
-/* index_estimate writes the scores of `count` rows, from row `first` on, by the 8-bit codes alone:
- * several times faster than exact scores, and off by about a hundredth of |x| |q| at most. Only for
- * an INDEX_INT8; `first` is a multiple of QUANTISE_BLOCK, and `out` has room for the count rounded
- * up to one. `q` is made by codes_query_make. Thread-safe. */
-void index_estimate(const vector_index *ix, const codes_query *q, size_t first, size_t count,
-                    float *out);
+/* index_estimate is codes_estimate over the index's codes: several times faster than exact scores,
+ * and off by about a hundredth of |x| |q| at most. Only for an INDEX_INT8, whose row i is at place
+ * i. Thread-safe. */
+void index_estimate(const vector_index *ix, const codes_query *const *queries, size_t count,
+                    codes_part part, float *out /* (count, blocks * QUANTISE_BLOCK) */);
 
 /* index_encode gives the clustering as bytes to store with the vectors (mem_free'd by the caller);
  * NULL and 0 for an index without one. */

@@ -183,8 +183,9 @@ void codes_scan(const codes *c, const codes_query *q, const codes_range *range, 
     }
 }
 
-void codes_estimate(const codes *c, const codes_query *q, size_t first, size_t count, float *out)
+void codes_estimate(const codes *c, const codes_query *const *queries, size_t count,
+                    codes_part part, float *out)
 {
     codes_all *const all[CODES_KERNELS] = {codes_all_vnni, codes_all_avx2, codes_all_portable};
-    all[c->kernel](c, q, first, count, out);
+    all[c->kernel](c, queries, count, part, out);
 }

@@ -108,10 +108,16 @@ typedef struct codes_range {
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 
-/* codes_estimate writes the estimates of all places of `count` blocks, from block `first` on, in
- * the query's own units: scores, each within its block's margin. Empty places are NaN. The same in
- * every kernel. */
-void codes_estimate(const codes *c, const codes_query *q, size_t first, size_t count,
-                    float *out /* (count * QUANTISE_BLOCK) */);
+/* Blocks first, first + step, first + 2 step and so on. */
+typedef struct codes_part {
+    size_t first, blocks, step;
+} codes_part;
+
+/* codes_estimate writes, for each of `count` queries, the estimates of all places of some blocks,
+ * in the query's own units: scores, each within its block's margin. Empty places are NaN. A block
+ * is read once for several queries. The numbers are the same in every kernel, and whatever queries
+ * are asked together. */
+void codes_estimate(const codes *c, const codes_query *const *queries, size_t count,
+                    codes_part part, float *out /* (count, blocks * QUANTISE_BLOCK) */);
 
 #endif

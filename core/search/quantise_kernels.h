@@ -52,8 +52,8 @@ typedef bool codes_seek(const codes *c, const codes_query *q, codes_range *range
 codes_seek codes_seek_vnni, codes_seek_avx2, codes_seek_portable;
 
 /* The kernels of codes_estimate. */
-typedef void codes_all(const codes *c, const codes_query *q, size_t first, size_t count,
-                       float *out);
+typedef void codes_all(const codes *c, const codes_query *const *queries, size_t count,
+                       codes_part part, float *out);
 
 codes_all codes_all_vnni, codes_all_avx2, codes_all_portable;
 

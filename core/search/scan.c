@@ -111,6 +111,14 @@ float scan_dot(const float *a, const float *b, size_t dim)
     return score;
 }
 
+/* A list's rows lie apart, where the processor does not guess which comes next. */
+KERNEL_INLINE void fetch_row(const float *row, size_t dim)
+{
+    for (size_t j = 0; j < dim; j += 64 / sizeof *row) {
+        __builtin_prefetch(row + j);
+    }
+}
+
 KERNEL_CLONES void scan_list(const float *x, const uint32_t *list, size_t count, const float *q,
                              size_t dim, float *scores)
 {
@@ -119,6 +127,9 @@ KERNEL_CLONES void scan_list(const float *x, const uint32_t *list, size_t count,
         v4 four;
         for (size_t r = 0; r < GROUP; r++) {
             at[r] = x + list[i + r < count ? i + r : count - 1] * dim;
+        }
+        for (size_t next = i + GROUP; next < i + 2 * GROUP && next < count; next++) {
+            fetch_row(x + list[next] * dim, dim);
         }
         dot4(at, q, dim, &four);
         store4(&four, count - i, scores + i);

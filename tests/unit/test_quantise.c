@@ -198,8 +198,8 @@ static void estimates_are_within_the_margin_and_alike_in_every_kernel(void **sta
             assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
             codes_query_make(&query, q, dim);
             scan_at(c, &query, -1e30F, NULL, &t);
-            codes_estimate(c, &query, 1, PLACES / QUANTISE_BLOCK - 1, got + QUANTISE_BLOCK);
-            codes_estimate(c, &query, 0, 1, got);
+            codes_estimate(c, (const codes_query *[]){&query}, 1,
+                           (codes_part){0, PLACES / QUANTISE_BLOCK, 1}, got);
             for (size_t i = 0; i < ROWS; i++) {
                 float score = scan_dot(x + i * dim, q, dim);
                 float margin = (t.high[i] - t.low[i]) / 2 / query.inverse;
@@ -207,6 +207,49 @@ static void estimates_are_within_the_margin_and_alike_in_every_kernel(void **sta
                 first[i] = kernel == codes_kernel_best() ? got[i] : first[i];
                 /* with or without fused additions */
                 assert_true(fabsf(got[i] - first[i]) <= 1e-5F * (1 + fabsf(first[i])));
+            }
+            codes_free(c);
+        }
+    }
+}
+
+/* What a query gets does not depend on the queries beside it, nor on which blocks are read. */
+static void queries_together_get_what_each_gets_alone(void **state)
+{
+    (void)state;
+    enum { BLOCKS = (ROWS + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK, QUERIES = 9 };
+    rng r;
+    rng_init(&r, 36, 0);
+    static float x[ROWS * DIM_MAX], alone[BLOCKS * QUANTISE_BLOCK];
+    static float together[QUERIES * BLOCKS * QUANTISE_BLOCK];
+    static int8_t code[QUERIES][DIM_MAX + QUANTISE_GROUP];
+    codes_query queries[QUERIES];
+    const codes_query *all[QUERIES];
+    for (int n = 0; n < 60; n++) {
+        size_t dim = 1 + rng_below(&r, DIM_MAX), count = 1 + rng_below(&r, QUERIES);
+        fill(&r, x, ROWS * dim);
+        for (size_t q = 0; q < count; q++) {
+            float values[DIM_MAX];
+            fill(&r, values, dim);
+            queries[q].code = code[q];
+            all[q] = &queries[q];
+            codes_query_make(&queries[q], values, dim);
+        }
+        codes_part part = {.first = rng_below(&r, BLOCKS), .step = 1 + rng_below(&r, 3)};
+        part.blocks = (BLOCKS - part.first + part.step - 1) / part.step;
+        for (codes_kernel kernel = codes_kernel_best(); kernel < CODES_KERNELS; kernel++) {
+            codes *c = NULL;
+            codes_layout layout = {.rows = ROWS, .dim = dim, .places = ROWS, .kernel = kernel};
+            assert_int_equal(codes_new(&c, x, &layout, NULL), ERR_OK);
+            codes_estimate(c, all, count, part, together);
+            for (size_t q = 0; q < count; q++) {
+                codes_estimate(c, &all[q], 1, (codes_part){0, BLOCKS, 1}, alone);
+                for (size_t i = 0; i < part.blocks * QUANTISE_BLOCK; i++) {
+                    size_t block = part.first + i / QUANTISE_BLOCK * part.step;
+                    size_t place = block * QUANTISE_BLOCK + i % QUANTISE_BLOCK;
+                    float got = together[q * part.blocks * QUANTISE_BLOCK + i];
+                    assert_true(place >= ROWS || memcmp(&got, &alone[place], sizeof got) == 0);
+                }
             }
             codes_free(c);
         }
@@ -287,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_row_at_the_floor_is_told_by_every_kernel),
         cmocka_unit_test(kernels_tell_of_the_same_rows),
         cmocka_unit_test(estimates_are_within_the_margin_and_alike_in_every_kernel),
+        cmocka_unit_test(queries_together_get_what_each_gets_alone),
         cmocka_unit_test(most_rows_below_the_floor_are_dropped),
         cmocka_unit_test(skipped_blocks_and_empty_places_are_not_told),
     };

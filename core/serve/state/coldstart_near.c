@@ -30,9 +30,13 @@
 enum {
     PIECE_BYTES = 128 << 10, /* size of a piece of codes, over all modalities */
     PIECE_ROWS_MIN = 64,
-    PIECE_ROWS_MAX = 2048,
+    PIECE_ROWS = 512, /* at most, and as many as are sampled */
+    /* Items whose products with a piece are computed together; the estimates stay in the first
+     * level of the cache. */
+    TOGETHER = 6,
+    MAP_ROWS = 8, /* of the map, likewise */
     /* Rows, spread evenly, from which a pass first estimates the threshold of selection. */
-    SAMPLE_ROWS = 1024,
+    SAMPLE_ROWS = PIECE_ROWS,
     SAMPLED_ROWS_MIN = 4 * SAMPLE_ROWS,
     /* Candidates for the neighbours of one modality: more than wanted, because the codes may order
      * close ones wrongly. */
@@ -52,9 +56,10 @@ typedef struct pass {
     cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features of this generation */
     seeking *of;                  /* (count) */
     size_t count;
-    size_t piece;                  /* rows in a piece, a multiple of QUANTISE_BLOCK */
-    float *cosine, *weight, *fits; /* (piece) */
-    float *mapped;                 /* (count, the map's width) W x_i; NULL without a map */
+    size_t piece;         /* rows in a piece, a multiple of QUANTISE_BLOCK */
+    float *estimates;     /* (2 TOGETHER, PIECE_ROWS) of one modality */
+    float *weight, *fits; /* (TOGETHER, PIECE_ROWS) sums over the modalities */
+    float *mapped;        /* (count, the map's width) W x_i; NULL without a map */
     float *scores;
     uint32_t *rows;
     int8_t *codes;
@@ -88,7 +93,7 @@ static size_t list_room(const coldstart *c)
 static size_t piece_rows(const coldstart *c)
 {
     size_t rows = PIECE_BYTES / (code_bytes(c) + 1) / PIECE_ROWS_MIN * PIECE_ROWS_MIN;
-    rows = rows < PIECE_ROWS_MAX ? rows : PIECE_ROWS_MAX;
+    rows = rows < PIECE_ROWS ? rows : PIECE_ROWS;
     return rows > PIECE_ROWS_MIN ? rows : PIECE_ROWS_MIN;
 }
 
@@ -128,9 +133,12 @@ static err_code map_units(pass *p, err *e)
             }
         }
     }
-    for (size_t i = 0; i < p->count; i++) {
-        scan_rows(map->w, map->width, map->width, units + i * map->width,
-                  p->mapped + i * map->width);
+    for (size_t row = 0; row < map->width; row += MAP_ROWS) {
+        size_t rows = map->width - row < MAP_ROWS ? map->width - row : MAP_ROWS;
+        for (size_t i = 0; i < p->count; i++) {
+            scan_rows(map->w + row * map->width, rows, map->width, units + i * map->width,
+                      p->mapped + i * map->width + row);
+        }
     }
     mem_free(units);
     return ERR_OK;
@@ -141,16 +149,16 @@ static err_code pass_init(pass *p, err *e)
     const coldstart *c = p->c;
     size_t room = list_room(c), count = p->count;
     p->of = mem_array(count, sizeof *p->of);
-    p->cosine = mem_table(3 * p->piece, sizeof *p->cosine);
-    p->scores = mem_table(count * room, sizeof *p->scores);
-    p->rows = mem_array(count * room, sizeof *p->rows);
-    p->codes = mem_array(count, 2 * code_bytes(c));
-    if (p->of == NULL || p->cosine == NULL || p->scores == NULL || p->rows == NULL ||
+    p->estimates = mem_grow(NULL, 4 * TOGETHER * PIECE_ROWS, sizeof *p->estimates);
+    p->scores = mem_grow(NULL, count * room, sizeof *p->scores);
+    p->rows = mem_grow(NULL, count * room, sizeof *p->rows);
+    p->codes = mem_grow(NULL, count, 2 * code_bytes(c));
+    if (p->of == NULL || p->estimates == NULL || p->scores == NULL || p->rows == NULL ||
         p->codes == NULL) {
         return err_nomem(e, "a search for like items");
     }
-    p->weight = p->cosine + p->piece;
-    p->fits = p->weight + p->piece;
+    p->weight = p->estimates + 2 * TOGETHER * PIECE_ROWS;
+    p->fits = p->weight + TOGETHER * PIECE_ROWS;
     if (c->fitting != NULL) {
         err_code rc = map_units(p, e);
         if (rc != ERR_OK) {
@@ -179,7 +187,7 @@ static err_code pass_init(pass *p, err *e)
 static void pass_fini(pass *p)
 {
     mem_free(p->of);
-    mem_free(p->cosine);
+    mem_free(p->estimates);
     mem_free(p->mapped);
     mem_free(p->scores);
     mem_free(p->rows);
@@ -207,60 +215,88 @@ KERNEL_CLONES static void add_fitting(float *weight, const float *fits, size_t c
     }
 }
 
-/* read_fitting adds the map's term for the rows from `first` on to their weights. */
-static void read_fitting(const pass *p, size_t i, size_t first, size_t rows, float *weight)
-{
-    const coldstart *c = p->c;
-    memset(p->fits, 0, rows * sizeof *p->fits);
-    for (size_t m = 0; m < c->modalities && p->mapped != NULL; m++) {
-        index_estimate(c->space[m].rows, &p->of[i].fitting[m], first, rows, p->cosine);
-        add_part(p->fits, p->cosine, rows);
-    }
-    add_fitting(weight, p->fits, rows);
-}
+/* Some items of the batch, [from, end), at most TOGETHER. */
+typedef struct some_items {
+    size_t from, end;
+} some_items;
 
-/* read_piece offers the trained items from row `first` on to all shortlists of item `i`. */
-static void read_piece(pass *p, size_t i, size_t first, size_t rows)
+/* Trained items that are read at a time: a sample, or the next ones. */
+typedef struct reading {
+    codes_part part;
+    size_t rows; /* without the empty places at the end */
+    bool sample;
+} reading;
+
+/* estimate leaves in p->estimates the cosines of those items that have the modality and then, with
+ * a map, each item's share of what it says: for every one a row as long as the part. */
+static void estimate(const pass *p, some_items some, size_t m, codes_part part)
 {
-    const coldstart *c = p->c;
-    seeking *s = &p->of[i];
-    memset(p->weight, 0, rows * sizeof *p->weight);
-    for (size_t m = 0; m < c->modalities; m++) {
+    const codes_query *queries[2 * TOGETHER] = {0};
+    size_t count = 0;
+    for (size_t i = some.from; i < some.end; i++) {
         if (has(p->seeks[i], m)) {
-            index_estimate(c->space[m].rows, &s->query[m], first, rows, p->cosine);
-            add_alike(p->weight, p->cosine, rows, c->weight[m]);
-            shortlist_offer(&s->nearest[m], (uint32_t)first, p->cosine, rows);
+            queries[count++] = &p->of[i].query[m];
         }
     }
-    read_fitting(p, i, first, rows, p->weight);
-    shortlist_offer(&s->links, (uint32_t)first, p->weight, rows);
+    for (size_t i = some.from; i < some.end && p->mapped != NULL; i++) {
+        queries[count++] = &p->of[i].fitting[m];
+    }
+    index_estimate(p->c->space[m].rows, queries, count, part, p->estimates);
 }
 
-/* guess_floors estimates the thresholds from a sample of the rows. */
-static void guess_floors(pass *p, size_t i)
+static void take(const pass *p, shortlist *s, const float *scores, const reading *r)
 {
-    const coldstart *c = p->c;
-    seeking *s = &p->of[i];
-    float cosine[SAMPLE_ROWS], weight[SAMPLE_ROWS] = {0};
-    size_t step = c->items / SAMPLE_ROWS * QUANTISE_BLOCK;
-    if (c->items < SAMPLED_ROWS_MIN) {
-        return;
+    if (r->sample) {
+        shortlist_guess(s, scores, r->rows, p->c->items);
+    } else {
+        shortlist_offer(s, (uint32_t)(r->part.first * QUANTISE_BLOCK), scores, r->rows);
     }
-    for (size_t m = 0; m < c->modalities; m++) {
-        if (!has(p->seeks[i], m)) {
-            continue;
+}
+
+/* read_modality adds what one modality says to p->weight and p->fits. */
+static void read_modality(const pass *p, some_items some, size_t m, const reading *r)
+{
+    const float *row = p->estimates;
+    size_t length = r->part.blocks * QUANTISE_BLOCK;
+    estimate(p, some, m, r->part);
+    for (size_t i = some.from; i < some.end; i++) {
+        if (has(p->seeks[i], m)) {
+            add_alike(p->weight + (i - some.from) * length, row, r->rows, p->c->weight[m]);
+            take(p, &p->of[i].nearest[m], row, r);
+            row += length;
         }
-        for (size_t b = 0; b < SAMPLE_ROWS / QUANTISE_BLOCK; b++) {
-            index_estimate(c->space[m].rows, &s->query[m], b * step, QUANTISE_BLOCK,
-                           cosine + b * QUANTISE_BLOCK);
+    }
+    for (size_t i = some.from; i < some.end && p->mapped != NULL; i++) {
+        add_part(p->fits + (i - some.from) * length, row, r->rows);
+        row += length;
+    }
+}
+
+/* read_part hands the cosines and the weights of some trained items to all that the new items
+ * collect. */
+static void read_part(const pass *p, some_items some, const reading *r)
+{
+    size_t length = r->part.blocks * QUANTISE_BLOCK, count = some.end - some.from;
+    memset(p->weight, 0, count * length * sizeof *p->weight);
+    memset(p->fits, 0, count * length * sizeof *p->fits);
+    for (size_t m = 0; m < p->c->modalities; m++) {
+        read_modality(p, some, m, r);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (p->mapped != NULL) {
+            add_fitting(p->weight + i * length, p->fits + i * length, r->rows);
         }
-        add_alike(weight, cosine, SAMPLE_ROWS, c->weight[m]);
-        shortlist_guess(&s->nearest[m], cosine, SAMPLE_ROWS, c->items);
+        take(p, &p->of[some.from + i].links, p->weight + i * length, r);
     }
-    for (size_t b = 0; b < SAMPLE_ROWS / QUANTISE_BLOCK; b++) {
-        read_fitting(p, i, b * step, QUANTISE_BLOCK, weight + b * QUANTISE_BLOCK);
+}
+
+/* read_for hands a part to items [from, end) of the batch. */
+static void read_for(const pass *p, some_items all, const reading *r)
+{
+    for (some_items some = {.from = all.from}; some.from < all.end; some.from = some.end) {
+        some.end = some.from + TOGETHER < all.end ? some.from + TOGETHER : all.end;
+        read_part(p, some, r);
     }
-    shortlist_guess(&s->links, weight, SAMPLE_ROWS, c->items);
 }
 
 static bool failed(const pass *p, size_t i)
@@ -272,28 +308,29 @@ static bool failed(const pass *p, size_t i)
     return any;
 }
 
-/* read_all fills the shortlists of items [from, end) from all trained items. */
-static void read_all(pass *p, size_t from, size_t end)
+/* read_all fills the shortlists of some items from all trained items. */
+static void read_all(const pass *p, some_items all)
 {
     for (size_t first = 0; first < p->c->items; first += p->piece) {
-        size_t left = p->c->items - first;
-        for (size_t i = from; i < end; i++) {
-            read_piece(p, i, first, left < p->piece ? left : p->piece);
-        }
+        size_t left = p->c->items - first, rows = left < p->piece ? left : p->piece;
+        size_t blocks = (rows + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK;
+        read_for(p, all, &(reading){{first / QUANTISE_BLOCK, blocks, 1}, rows, false});
     }
 }
 
 /* select_rows fills the shortlists of all items of the batch. */
 static void select_rows(pass *p)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        guess_floors(p, i);
+    some_items all = {0, p->count};
+    if (p->c->items >= SAMPLED_ROWS_MIN) {
+        size_t step = p->c->items / SAMPLE_ROWS;
+        read_for(p, all, &(reading){{0, SAMPLE_ROWS / QUANTISE_BLOCK, step}, SAMPLE_ROWS, true});
     }
-    read_all(p, 0, p->count);
+    read_all(p, all);
     for (size_t i = 0; i < p->count; i++) {
         if (failed(p, i)) {
             start_lists(p, i);
-            read_all(p, i, i + 1);
+            read_all(p, (some_items){i, i + 1});
         }
     }
 }
