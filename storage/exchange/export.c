@@ -17,18 +17,18 @@
 
 enum { ARENA_BYTES_MAX = 32 * 1024 * 1024, FLOAT_DIGITS = 9 };
 
-/* Ids of the largest catalogue and clientele that one process can serve. */
+/* Room for the ids of the largest catalogue and user base that one process can serve. */
 static const size_t ids_bytes_max = (size_t)1 << 36;
 
 typedef struct writing {
     store_read *reads;
     export_sink sink;
     void *ctx;
-    err_code refused; /* what the sink said when it took no more */
+    err_code refused; /* the sink's error when it refused bytes */
     export_counts counts;
     arena memory; /* of one line */
-    arena ids;    /* of all ids, for interactions */
-    slice *items; /* (item_rows); absent: deleted */
+    arena ids;    /* holds all ids, for interactions */
+    slice *items; /* (item_rows) absent for deleted items */
     slice *users; /* (user_rows) */
     const slice *types;
     size_t type_count, item_rows, user_rows;
@@ -43,7 +43,7 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
         return err_nomem(e, "a line of the export");
     }
     size_t length = strlen(text);
-    text[length] = '\n'; /* over the NUL: a line is handed on by length */
+    text[length] = '\n'; /* replaces the NUL, since a line is passed by length */
     w->refused = w->sink(w->ctx, text, length + 1, e);
     free(text); /* allocated by json_dumps */
     if (w->refused == ERR_OK) {
@@ -53,14 +53,15 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
     return w->refused;
 }
 
-/* A walk takes a visitor's ERR_CANCELLED for "seen enough" and ends well; a sink that says so has
- * not got all of the export. */
+/* A walk treats a visitor's ERR_CANCELLED as a normal early end. If the sink returned it, the
+ * export is incomplete, so the sink's error takes precedence. */
 static err_code outcome(const writing *w, err_code walked)
 {
     return w->refused != ERR_OK ? w->refused : walked;
 }
 
-/* 59.95 has no need to become 59.950000000000003: 15 digits, unless a number needs all 17. */
+/* Numbers are written with 15 digits, so that 59.95 does not become 59.950000000000003, unless a
+ * number needs all 17. */
 static size_t digits_of(const stored_item *it)
 {
     for (uint32_t i = 0; i < it->attribute_count; i++) {

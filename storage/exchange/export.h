@@ -20,8 +20,8 @@
 #include "core/common/err.h"
 #include "storage/env/store.h"
 
-/* export_sink takes the next bytes, whole lines; any error, ERR_CANCELLED too, stops the export and
- * is handed on. */
+/* export_sink receives the next bytes, always whole lines. Any error, also ERR_CANCELLED, stops the
+ * export and is returned. */
 typedef err_code (*export_sink)(void *ctx, const char *data, size_t bytes, err *e);
 
 typedef struct export_counts {
@@ -29,8 +29,8 @@ typedef struct export_counts {
     uint64_t bytes;
 } export_counts;
 
-/* export_items and export_interactions write all of the store as `r` sees it. `counts` may be
- * NULL, else it is what the sink took. */
+/* export_items and export_interactions write everything that `r` sees. `counts` counts what the
+ * sink has taken; it may be NULL. */
 err_code export_items(store_read *r, export_sink sink, void *ctx, export_counts *counts,
                       err *e) ERR_CHECKED;
 err_code export_interactions(store_read *r, export_sink sink, void *ctx, export_counts *counts,

@@ -15,7 +15,8 @@ typedef struct reading {
     bool nomem;
 } reading;
 
-/* `name` is a member's name without characters that a pointer escapes, or "" for the document. */
+/* `name` is the name of a member, without characters that a JSON pointer must escape, or "" for the
+ * whole document. */
 static void problem(reading *r, const char *name, const char *detail)
 {
     char pointer[80];

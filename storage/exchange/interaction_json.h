@@ -22,17 +22,19 @@
 
 typedef struct interaction_json_options {
     const interaction_types *types;
-    int64_t now;      /* for an absent timestamp; others may be at most a day later */
-    bool with_split;  /* accept split, edge and seen */
-    const char *also; /* members that the caller takes itself, for the text about unknown ones:
-                         "a, b"; NULL: none */
-    arena *memory;    /* strings are copied here */
+    /* used for an absent timestamp; other timestamps may be at most a day later */
+    int64_t now;
+    bool with_split; /* accept split, edge and seen */
+    /* "a, b": other members that the caller reads, for the message about unknown members; NULL if
+     * there are none */
+    const char *also;
+    arena *memory; /* strings are copied here */
     json_report report;
     void *report_ctx;
 } interaction_json_options;
 
-/* interaction_json_read makes an op_interaction of a document: flags and weight from the type's
- * entry unless it says otherwise. ERR_INVALID if anything was reported. */
+/* interaction_json_read makes an op_interaction from a document. Flags and weight come from the
+ * type's settings unless the document has them. ERR_INVALID: a problem was reported. */
 err_code interaction_json_read(const json_t *document, const interaction_json_options *options,
                                op_interaction *out, err *e) ERR_CHECKED;
 

@@ -30,7 +30,7 @@ static bool contains(const slice *list, size_t count, slice text)
     return false;
 }
 
-/* Reads a list of strings as a set: what is said twice is kept once. */
+/* Reads a list of strings as a set: repeated strings are kept once. */
 static const slice *read_texts(reading *r, const json_t *value, size_t count_max, size_t bytes_max,
                                uint32_t *count)
 {
@@ -53,8 +53,8 @@ static const slice *read_texts(reading *r, const json_t *value, size_t count_max
     return texts;
 }
 
-/* A patch removes what is null. A whole item is the same with a null member as without it, but for
- * features: those that are stored stay unless they are null. */
+/* In a patch, null removes a member. In a whole item, a null member is the same as an absent one,
+ * except in features: absent ones stay as stored, and null removes them. */
 static bool null_is_absent(const reading *r, const json_t *value)
 {
     return json_is_null(value) && r->options->mode == ITEM_JSON_PUT;
@@ -90,7 +90,7 @@ static void read_categories(reading *r, const json_t *value, op_item *out)
         read_texts(r, value, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &out->category_count);
 }
 
-/* Kept as a double, in which a longer number, such as a barcode, would become another one. */
+/* Numbers are kept as doubles, which would change a longer number, such as a barcode. */
 static void read_number(reading *r, const json_t *value, attribute *out)
 {
     const json_int_t most = (json_int_t)1 << 53;
@@ -167,7 +167,7 @@ static void read_created(reading *r, const json_t *value, op_item *out)
     err why = ERR_INIT;
     err_code code = ERR_OK;
     if (json_is_null(value)) {
-        out->created = r->options->now; /* as an item that comes without one */
+        out->created = r->options->now; /* like an item without `created` */
     } else if (json_is_string(value)) {
         slice text = {json_string_value(value), json_string_length(value)};
         code = timestamp_parse(text, &out->created, &why);
@@ -201,7 +201,7 @@ static void read_hidden(reading *r, const json_t *value, op_item *out)
 static const struct {
     const char *name;
     void (*read)(reading *r, const json_t *value, op_item *out);
-    bool always; /* null means something in a whole item too */
+    bool always; /* the reader is also called for null in a whole item */
 } members_known[] = {
     {"id", read_id, true},
     {"title", read_title, false},

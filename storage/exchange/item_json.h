@@ -28,27 +28,28 @@
 typedef void (*json_report)(void *ctx, const char *pointer, const char *detail);
 
 typedef enum item_json_mode {
-    /* A whole item; `id` must be there. Null is the same as no such member, except that features
-     * that are null are removed and those that are absent stay. */
+    /* A whole item with an `id`. A null member is the same as an absent one, except in features:
+     * null removes a vector, and an absent one stays as stored. */
     ITEM_JSON_PUT,
-    ITEM_JSON_PATCH, /* RFC 7396: null removes; `id` must be there */
+    ITEM_JSON_PATCH, /* RFC 7396: null removes; `id` is required */
 } item_json_mode;
 
 typedef struct item_json_options {
     item_json_mode mode;
-    slice id;      /* given by the path instead of the document, which may repeat it; or absent */
+    /* from the path; the document may repeat it. Absent if it must be in the document */
+    slice id;
     int64_t now;   /* epoch seconds: `created` may be at most a day later */
     arena *memory; /* what the op_item points at; arrays are copied here */
     json_report report;
     void *report_ctx;
 } item_json_options;
 
-/* item_json_read makes an op_item of a document. ERR_INVALID if anything was reported; ERR_NOMEM.
- * `given` says which members the document has. Strings are copied into options->memory. */
+/* item_json_read makes an op_item from a document. `given` tells which members the document has.
+ * Strings are copied into options->memory. ERR_INVALID: a problem was reported. ERR_NOMEM. */
 err_code item_json_read(const json_t *document, const item_json_options *options, op_item *out,
                         err *e) ERR_CHECKED;
 
-/* Members of the document that item_json_new writes; the id is always there. */
+/* Which members item_json_new writes. It always writes the id. */
 enum {
     ITEM_JSON_TITLE = 1,
     ITEM_JSON_CATEGORIES = 2,
@@ -59,13 +60,13 @@ enum {
     ITEM_JSON_ALL = 63
 };
 
-/* item_json_new builds the document of a stored item, `features` (count, may be 0) as base64, which
- * is exact. A title, a description or features that the item lacks are left out; all else that
- * `members` asks for is written, empty too. Caller releases with json_decref. */
+/* item_json_new builds the document of a stored item. `features` (count, may be 0) are written as
+ * base64, which is exact. It leaves out a title, a description or features that the item lacks, and
+ * writes all other requested members, also empty ones. Release the document with json_decref. */
 err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
                        const feature *features, size_t feature_count, err *e) ERR_CHECKED;
 
-/* attribute_json_new and feature_json_new build one value; NULL without memory. */
+/* attribute_json_new and feature_json_new build one value. They return NULL if memory runs out. */
 json_t *attribute_json_new(const attribute *a);
 json_t *feature_json_new(const feature *f);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the member `features` of an item: one vector for each modality, as numbers or base64. */
+/* item_json_features reads the member `features` of an item: one vector for each modality, as
+ * numbers or base64. */
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static bool width_fits(reading *r, size_t width)
     return true;
 }
 
-/* False for NaN too. */
+/* False also for NaN. */
 static bool feature_number_fits(double number)
 {
     return fabs(number) <= FEATURE_MAGNITUDE_MAX;
@@ -41,7 +42,7 @@ static void read_feature_numbers(reading *r, const json_t *value, feature *out)
                                 FEATURE_MAGNITUDE_MAX);
             }
             reading_leave(r, before);
-            return; /* one entry tells enough: thousands may be wrong in the same way */
+            return; /* report only one: thousands of entries may be wrong in the same way */
         }
         numbers[i] = (float)number;
     }

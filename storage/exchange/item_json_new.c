@@ -32,7 +32,7 @@ json_t *attribute_json_new(const attribute *a)
     switch (a->kind) {
     case ATTRIBUTE_TEXT: return text_new(a->text);
     case ATTRIBUTE_NUMBER:
-        /* 20 stays 20, not 20.0; beyond 2^53 a double is no exact integer anyway */
+        /* write 20 as 20, not 20.0; beyond 2^53 a double is not an exact integer */
         if (a->number >= -9007199254740992.0 && a->number <= 9007199254740992.0 &&
             a->number == (double)(json_int_t)a->number) {
             return json_integer((json_int_t)a->number);

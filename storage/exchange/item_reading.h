@@ -18,7 +18,7 @@
 
 enum { READING_POINTER_MAX = 1024 };
 
-/* Where a reading is in the document, and whether anything was wrong. */
+/* Where the reader is in the document, and whether it found a problem. */
 typedef struct reading {
     const item_json_options *options;
     char pointer[READING_POINTER_MAX];
@@ -27,23 +27,24 @@ typedef struct reading {
     bool nomem;
 } reading;
 
-/* reading_enter appends "/name" with RFC 6901's escapes to the pointer, and returns the length that
- * reading_leave goes back to. */
+/* reading_enter appends "/name" to the pointer, with RFC 6901's escapes. It returns the length to
+ * which reading_leave cuts the pointer back. */
 size_t reading_enter(reading *r, const char *name);
 size_t reading_enter_index(reading *r, size_t index);
 void reading_leave(reading *r, size_t before);
 
-/* reading_problem reports what is wrong here. */
+/* reading_problem reports a problem at the current place. */
 void reading_problem(reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* reading_type names what a value is, for a problem: "a list". */
+/* reading_type names the type of a value in a problem: "a list". */
 const char *reading_type(const json_t *value);
 
-/* reading_memory is NULL, and `nomem` set, where the arena gives none. */
+/* reading_memory allocates from the arena. If it has no memory left, it returns NULL and sets
+ * `nomem`. */
 void *reading_memory(reading *r, size_t count, size_t size);
 
-/* reading_text copies a string of `least` to `most` bytes, reading_name a member's name of 1 to
- * bytes_max; false where a problem was reported or there is no memory. */
+/* reading_text copies a string of `least` to `most` bytes. reading_name copies a member's name of 1
+ * to bytes_max bytes. They return false after reporting a problem, and if memory runs out. */
 bool reading_text(reading *r, const json_t *value, size_t least, size_t most, slice *out);
 bool reading_name(reading *r, const char *name, size_t bytes_max, slice *out);
 

@@ -84,7 +84,7 @@ static err_code attempt(store *s, const apply_message *messages, size_t count,
         ops += messages[i].count;
     }
     code = code == ERR_OK ? oplog_trim(w, ops, e)
-                          : code; /* of this machine alone: by its configuration */
+                          : code; /* these depend on this machine's configuration alone */
     if (code != ERR_OK) {
         store_write_abort(w);
         return code;
@@ -92,8 +92,8 @@ static err_code attempt(store *s, const apply_message *messages, size_t count,
     return store_write_commit(w, e);
 }
 
-/* What erasing does outside the transaction, once it is committed. A kill in between is mended by
- * the sweep at open, which knows the last erasure's seq. */
+/* after_commit does the part of an erasure that lies outside the transaction. After a kill, the
+ * sweep at open does it: it knows the seq of the last erasure. */
 static void after_commit(store *s, const op *const *ops, size_t count, apply_result *results)
 {
     for (size_t i = 0; i < count; i++) {
@@ -134,7 +134,8 @@ err_code apply_messages(store *s, const apply_message *messages, size_t count,
 
 /* --- a group of this machine's own --- */
 
-/* How much of the quota an op might take; deletions live from the reserve beyond it. */
+/* quota_need estimates how much of the quota an op takes. Deletions use the reserve beyond the
+ * quota. */
 static uint64_t quota_need(const op *o)
 {
     bool adds = o->kind == OP_ITEMS_CREATE || o->kind == OP_ITEMS_PUT ||
@@ -142,9 +143,9 @@ static uint64_t quota_need(const op *o)
     return adds ? 2 * (uint64_t)o->memory.used + QUOTA_OP_BYTES : 0;
 }
 
-/* quota_check refuses ops that the quota, or its reserve for deletions, has no room for. Asked at
- * admission, before the transaction: what a log has accepted is applied on every node, whatever its
- * quota. */
+/* quota_check refuses ops for which the quota, or its reserve for deletions, has no room. It runs
+ * at admission, before the transaction: every node applies what a log has accepted, whatever its
+ * own quota. */
 static err_code quota_check(store *s, const op *const *ops, size_t count, err *e)
 {
     uint64_t need = 0;
@@ -187,7 +188,7 @@ static err_code attempt_ops(store *s, const op *const *ops, size_t count, apply_
     return code;
 }
 
-/* make_room lets the log give way first in a store that is full. Its pages are free for the next
+/* make_room trims the log first if the store is full. Its pages are free for the next
  * transaction. */
 static bool make_room(store *s)
 {

@@ -14,7 +14,7 @@
 #include "storage/records/item_text.h"
 #include "storage/records/records.h"
 
-/* register_modality finds the number, and reports a name that is new. */
+/* register_modality finds the number, and reports a new name. */
 static err_code register_modality(applying *x, const feature *f, uint8_t *number, err *e)
 {
     bool is_new = false;
@@ -56,7 +56,7 @@ static err_code report(applying *x, const stored_item *it, err *e)
     return code;
 }
 
-/* take_away removes the vector that an encoder made; one that was given stays. */
+/* take_away removes a vector that an encoder made. A given vector stays. */
 static err_code take_away(applying *x, const stored_item *it, slice name, bool *changed, err *e)
 {
     modality known;
@@ -91,7 +91,7 @@ static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
     return code == ERR_OK && changed ? report(x, it, e) : code;
 }
 
-/* A width that the modality does not have is found before anything is written. */
+/* check_width refuses a wrong width before anything is written. */
 static err_code check_width(applying *x, uint32_t index, const feature *f, bool *refused, err *e)
 {
     modality known;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the ops about generations do: registering, activating and pruning.
+ * apply_generations: applies the ops that register, activate and prune generations.
  *
- * They decide by what is registered, never by whose tables lie here, so that every store that
- * applied the same ops has the same numbers and the same active generation.
+ * The outcome depends on which generations are registered, not on whose tables are on this machine.
+ * So all stores that applied the same ops have the same numbers and the same active generation.
  */
 #include <string.h>
 

@@ -100,7 +100,7 @@ static err_code put_edge(applying *x, uint32_t index, const interaction *wanted,
     return ERR_OK;
 }
 
-/* find_rows looks both ids up: ROW_NONE where unknown. */
+/* find_rows looks up both ids; ROW_NONE for an unknown one. */
 static err_code find_rows(applying *x, const op_interaction *in, uint32_t *user, uint32_t *item,
                           err *e)
 {
@@ -186,7 +186,7 @@ static err_code collect_type(void *ctx, const interaction *edge, err *e)
     return ERR_OK;
 }
 
-/* remove_of_row takes away what the user has with one row: of type `wanted`, or of all types. */
+/* remove_of_row removes the user's interactions with one row: of type `wanted`, or of all types. */
 static err_code remove_of_row(applying *x, uint32_t index, uint32_t user, uint32_t item,
                               const uint8_t *wanted, err *e)
 {
@@ -200,7 +200,7 @@ static err_code remove_of_row(applying *x, uint32_t index, uint32_t user, uint32
     return code;
 }
 
-/* row_before gives the row that the item's id had before this one; ROW_NONE if it had none. */
+/* row_before returns the row that the item's id had before this one, or ROW_NONE. */
 static err_code row_before(applying *x, uint32_t item, uint32_t *out, err *e)
 {
     arena memory;
@@ -212,7 +212,7 @@ static err_code row_before(applying *x, uint32_t item, uint32_t *out, err *e)
     return code;
 }
 
-/* What a user took of an item before it was deleted and made again is with its earlier rows. */
+/* If an item was deleted and created again, earlier interactions are with its earlier rows. */
 static err_code remove_one(applying *x, uint32_t index, err *e)
 {
     const op_interaction *in = &x->o->interactions[index];

@@ -21,7 +21,7 @@ typedef struct draft {
     bool exists;
     stored_item it; /* as it will be */
     bool features_changed;
-    bool texts_changed; /* what words are made of */
+    bool texts_changed; /* a text that words are made of has changed */
 } draft;
 
 static int by_name(const void *a, const void *b)
@@ -105,7 +105,7 @@ static bool same_texts(const slice *one, const slice *other, size_t count)
     return true;
 }
 
-/* next_text gives the place of the next attribute of texts at or after `at`. */
+/* next_text returns the index of the next text attribute at or after `at`. */
 static uint32_t next_text(const stored_item *it, uint32_t at)
 {
     while (at < it->attribute_count && it->attributes[at].kind != ATTRIBUTE_TEXT &&
@@ -122,7 +122,7 @@ static bool same_attribute(const attribute *one, const attribute *other)
            same_texts(one->texts, other->texts, one->text_count);
 }
 
-/* A price or a stock that changes leaves an item's words as they are. */
+/* A changed price or stock leaves the item's words unchanged. */
 static bool same_words(const stored_item *was, const stored_item *is)
 {
     if (!slice_equal(was->title, is->title) || !slice_equal(was->description, is->description) ||
@@ -141,7 +141,7 @@ static bool same_words(const stored_item *was, const stored_item *is)
     return i == was->attribute_count && j == is->attribute_count;
 }
 
-/* A modality's name may hold characters that a JSON pointer escapes. */
+/* A modality's name may contain characters that a JSON pointer must escape. */
 static const char *feature_pointer(applying *x, slice name)
 {
     char escaped[2 * MODALITY_NAME_BYTES_MAX + 1];
@@ -157,7 +157,7 @@ static const char *feature_pointer(applying *x, slice name)
     return arena_printf(&x->result->memory, "/features/%.*s", (int)length, escaped);
 }
 
-/* check_features looks at widths and at how many modalities there would be. */
+/* check_features checks the widths and the number of modalities. */
 static err_code check_features(applying *x, draft *d, bool *refused, err *e)
 {
     arena memory;

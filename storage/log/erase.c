@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * erase: removes a user from everything that this store can reach.
+ * erase: removes a user from everything in this store.
  *
  * One transaction removes the record, the id, all interactions on both sides, the user's row in
  * every table of every generation, the user's entries in the op log, and what idempotency records
- * say about the user. The row number is never used again. After the commit the training checkpoint
- * is removed (apply.c). A training that is running has the user's data in memory: generation_finish
- * zeroes the rows of users who were erased meanwhile, and checkpoint_file_put saves nothing that is
- * older than the last erasure. An erasure cannot reach snapshots and exports made before, nor the
- * freed pages of data.mdb until they are reused or the store is compacted.
+ * say about the user. The row number is never used again. After the commit, apply.c removes the
+ * training checkpoint.
+ *
+ * A training that is running has the user's data in memory. generation_finish zeroes the rows of
+ * users who were erased meanwhile, and checkpoint_file_put refuses checkpoints that are older than
+ * the last erasure.
+ *
+ * An erasure does not reach snapshots and exports made before. Freed pages of data.mdb keep their
+ * bytes until they are reused or the store is compacted.
  */
 #include <string.h>
 

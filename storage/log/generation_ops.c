@@ -37,7 +37,7 @@ err_code op_register_new(op **out, const generation_info *info, int64_t time, er
     return ERR_OK;
 }
 
-/* apply_own applies one op of this command; *removed as in apply_entry. */
+/* apply_own applies one op made by this command. *removed is that of apply_entry. */
 static err_code apply_own(store *s, const op *o, uint32_t *removed, err *e)
 {
     store_info info;
@@ -56,8 +56,8 @@ static err_code apply_own(store *s, const op *o, uint32_t *removed, err *e)
     return code;
 }
 
-/* oldest_pending makes the op of what waits longest; ERR_NOT_FOUND, with `e` unset, if nothing
- * does. */
+/* oldest_pending makes the op for the generation that has waited longest. ERR_NOT_FOUND, with `e`
+ * unset: none is waiting. */
 static err_code oldest_pending(store *s, int64_t time, op **out, err *e)
 {
     arena memory;

@@ -109,7 +109,7 @@ err_code idempotency_put(store_write *w, slice key, const idempotency_record *re
 int64_t idempotency_clock(int64_t previous, int64_t time)
 {
     if (previous == 0) {
-        return time; /* the store's first op */
+        return time; /* this is the store's first op */
     }
     int64_t most = previous + IDEMPOTENCY_SECONDS;
     int64_t next = time < most ? time : most;
@@ -135,7 +135,7 @@ err_code idempotency_trim(store_write *w, err *e)
                        now - (int64_t)get_be64(k.mv_data) >= 2 * IDEMPOTENCY_SECONDS;
         err_code code = ERR_OK;
         if (expired) {
-            /* LMDB may move the page that the key lies on while the other database is written. */
+            /* LMDB may move the page with the key while the other database is written. */
             char copy[IDEMPOTENCY_KEY_BYTES_MAX];
             slice key = {copy, k.mv_size - 8 < sizeof copy ? k.mv_size - 8 : sizeof copy};
             memcpy(copy, (const char *)k.mv_data + 8, key.length);
@@ -183,8 +183,8 @@ size_t idempotency_quote(slice id, char out[2 * ID_BYTES_MAX + 2])
     return length;
 }
 
-/* mentions: the rows listed, or the id in the answer: a refused entry may have named it before
- * the user had a row. */
+/* mentions tells whether a record concerns the user: it lists the user's row, or its answer
+ * contains the id. A refused entry may have named the user before the user had a row. */
 static bool mentions(const idempotency_record *record, uint32_t user_row, slice user)
 {
     char needle[2 * ID_BYTES_MAX + 2];

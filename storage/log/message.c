@@ -45,7 +45,7 @@ bool message_add(const op *o, size_t bytes_max, encoder *x)
     if (x->out.failed != ERR_OK) {
         return false;
     }
-    memcpy(&count, x->out.at + COUNT_AT, sizeof count); /* little-endian, as the machine is */
+    memcpy(&count, x->out.at + COUNT_AT, sizeof count); /* little-endian, like the machine */
     if (count >= MESSAGE_OPS_MAX) {
         return false;
     }
@@ -132,7 +132,7 @@ void message_free(message *m)
     if (m == NULL) {
         return;
     }
-    /* A frame that is damaged behind its count has no ops yet. */
+    /* If a frame is damaged after its count, there are no ops yet. */
     for (size_t i = 0; m->ops != NULL && i < m->count; i++) {
         op_free(m->ops[i]);
     }

@@ -11,7 +11,8 @@
 #include "storage/models/generations.h"
 #include "storage/records/records.h"
 
-/* The shortest an entry can be, so that a wrong count is noticed before memory is taken for it. */
+/* The shortest possible entries, so that a wrong count is noticed before memory is allocated for
+ * it. */
 enum { OP_ITEM_BYTES_MIN = 37, OP_INTERACTION_BYTES_MIN = 26, OP_ENCODED_BYTES_MIN = 13 };
 
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e)
@@ -156,7 +157,7 @@ err_code op_encode(const op *o, arena *a, slice *out, err *e)
     return code;
 }
 
-/* --- decoding: everything borrows from a copy of the bytes in the op's arena --- */
+/* --- decoding: all values borrow from a copy of the bytes in the op's arena --- */
 
 static void feature_read(decoder *d, feature *f)
 {
@@ -309,7 +310,7 @@ static void key_decode(decoder *d, op *o)
     answer_decode(d, o);
 }
 
-/* emptied tells whether an erasure took the user, or all entries, out of a logged op. */
+/* emptied tells whether an erasure removed the user, or all entries, from a logged op. */
 static bool emptied(const op *o)
 {
     return o->kind == OP_USER_ERASE ? o->user.at == NULL
@@ -321,7 +322,8 @@ err_code op_decode(op **out, slice bytes, err *e)
     op *o = NULL;
     decoder d;
     *out = NULL;
-    /* Lists are pointers in memory and lengths on disk: at most about 20 times larger. */
+    /* In memory, lists are pointers and on disk lengths, so the op is at most about 20 times
+     * larger. */
     err_code code = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
     if (code != ERR_OK) {
         return code;

@@ -110,10 +110,10 @@ uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes)
 }
 
 typedef struct trim_limits {
-    uint64_t bytes;  /* the log's size after it */
-    int64_t oldest;  /* time of the oldest entry that stays */
+    uint64_t bytes;  /* the log's size after this trim */
+    int64_t oldest;  /* time of the oldest remaining entry */
     size_t entries;  /* removed at most */
-    size_t *removed; /* NULL: not asked for */
+    size_t *removed; /* NULL if not wanted */
 } trim_limits;
 
 static err_code trim(store_write *w, const trim_limits *to, err *e)
@@ -176,7 +176,8 @@ static bool holds(slice bytes, slice id)
     return memmem(bytes.at, bytes.length, id.at, id.length) != NULL;
 }
 
-/* without takes the user's entries out of a decoded op; the list that is left lives in the op. */
+/* without removes the user's entries from a decoded op. The remaining list is allocated in the
+ * op. */
 static err_code without(op *o, slice user, bool *changed, err *e)
 {
     uint32_t kept = 0;

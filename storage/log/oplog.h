@@ -21,20 +21,21 @@
 
 typedef struct oplog_entry {
     uint64_t seq;
-    int64_t time;                  /* of the expiry clock, by which the log is trimmed */
-    uint32_t user_rows, item_rows; /* given out before the op */
-    bool redacted;                 /* an erasure took something out of it */
+    int64_t time;                  /* time of the expiry clock, by which the log is trimmed */
+    uint32_t user_rows, item_rows; /* rows assigned before the op */
+    bool redacted;                 /* an erasure removed part of it */
     slice op;                      /* encoded */
 } oplog_entry;
 
-/* oplog_get reads one entry, copied into `a`; ERR_NOT_FOUND if it was trimmed or never was. */
+/* oplog_get reads one entry, copied into `a`. ERR_NOT_FOUND: it was trimmed or never existed. */
 err_code oplog_get(store_read *r, uint64_t seq, arena *a, oplog_entry *out, err *e) ERR_CHECKED;
 
-/* oplog_range gives the first and last seq that are kept; both 0: none. */
+/* oplog_range returns the first and last seq in the log; both are 0 if it is empty. */
 err_code oplog_range(store_read *r, uint64_t *first, uint64_t *last, err *e) ERR_CHECKED;
 
-/* oplog_bytes_limit is the size that the log is trimmed to: `oplog_bytes` (0: OPLOG_MIB), or an
- * eighth of the quota (0: none) where that is less, so that the log cannot use the quota up. */
+/* oplog_bytes_limit returns the size that the log is trimmed to: `oplog_bytes` (0 means OPLOG_MIB),
+ * or an eighth of the quota (0 means none) if that is less, so that the log cannot use up the
+ * quota. */
 uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes);
 
 #endif

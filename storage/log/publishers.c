@@ -12,7 +12,7 @@
 
 #include "storage/log/log_private.h"
 
-/* No publisher continues after this long, and the log keeps no message this long. */
+/* No publisher continues after this time, and the log keeps no message this long. */
 static const int64_t PUBLISHER_SECONDS = (int64_t)30 * 24 * 60 * 60;
 
 void publisher_encode(const publisher_record *record, encoder *x)
@@ -42,7 +42,8 @@ err_code publisher_decode(publisher_record *out, slice bytes, err *e)
     return code;
 }
 
-/* advance marks a number as applied; false: it was before, or lies below the window. */
+/* advance marks a number as applied. It returns false if it was applied before or is below the
+ * window. */
 static bool advance(publisher_record *record, uint64_t number)
 {
     if (number > record->last) {
@@ -58,10 +59,10 @@ static bool advance(publisher_record *record, uint64_t number)
     return fresh;
 }
 
-/* Clocks of nodes agree to about a second; one that is further ahead than this is wrong. */
+/* Clocks of nodes agree to about a second. A clock that is further ahead than this is wrong. */
 static const int64_t AHEAD_SECONDS = 60 * 60;
 
-/* others_time gives the latest time of the ops of any other node; 0: there is none. */
+/* others_time returns the latest time of the ops of any other node, or 0. */
 static err_code others_time(store_write *w, const unsigned char *node, int64_t *out, err *e)
 {
     MDB_cursor *cursor = NULL;
@@ -85,8 +86,8 @@ static err_code others_time(store_write *w, const unsigned char *node, int64_t *
                                                 : schema_error(rc, "reading the publishers", e);
 }
 
-/* bound_time sets how far the message's ops may move the expiry clock: a time that no other node
- * comes near is that of a wrong clock. */
+/* bound_time sets how far the message's ops may move the expiry clock. A time far beyond that of
+ * all other nodes comes from a wrong clock. */
 static err_code bound_time(store_write *w, const apply_message *m, err *e)
 {
     int64_t others = 0;
@@ -95,7 +96,8 @@ static err_code bound_time(store_write *w, const apply_message *m, err *e)
     return code;
 }
 
-/* A new incarnation is rare, so that is when those that are gone are looked for. */
+/* forget_gone removes publishers that no longer exist. It runs for a new incarnation, which is
+ * rare. */
 static err_code forget_gone(store_write *w, err *e)
 {
     MDB_cursor *cursor = NULL;

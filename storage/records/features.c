@@ -27,7 +27,7 @@ err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
     return decoder_check(&d, "modality", e);
 }
 
-/* get_modality borrows the name until the transaction ends; ERR_NOT_FOUND leaves `e` unset. */
+/* get_modality borrows the name until the transaction ends. ERR_NOT_FOUND leaves `e` unset. */
 static err_code get_modality(store_read *r, uint8_t number, modality *out, err *e)
 {
     slice value, key = {(const char *)&number, 1};
@@ -56,7 +56,8 @@ err_code modality_list(store_read *r, arena *a, const modality **out, size_t *co
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-/* lookup: ERR_NOT_FOUND leaves `e` unset; *next is then the number that a new one would get. */
+/* lookup finds a modality by name. ERR_NOT_FOUND leaves `e` unset; *next is then the number for a
+ * new one. */
 static err_code lookup(store_read *r, slice name, modality *out, uint8_t *next, err *e)
 {
     for (uint8_t number = 0; number < MODALITIES_MAX; number++) {

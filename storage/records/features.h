@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * features: the items' feature vectors, per modality, exactly as they were given.
+ * features: the items' feature vectors by modality, exactly as given.
  *
  * The first use of a modality's name fixes its number and width for the life of the store. Half and
  * single precision are kept as given. An item without a record lacks that modality. Keys are
@@ -25,32 +25,34 @@ typedef struct modality {
     slice name;
 } modality;
 
-/* modality_list gives all, by number, copied into `a`. */
+/* modality_list returns all modalities by number, copied into `a`. */
 err_code modality_list(store_read *r, arena *a, const modality **out, size_t *count,
                        err *e) ERR_CHECKED;
 
-/* modality_find gives one by name; its name is `name` itself. ERR_NOT_FOUND without one. */
+/* modality_find finds a modality by name; the result's name is `name` itself. ERR_NOT_FOUND if
+ * there is none. */
 err_code modality_find(store_read *r, slice name, modality *out, err *e) ERR_CHECKED;
 
-/* modality_number finds or registers; ERR_INVALID if the width differs ("expected 384 numbers, not
- * 383"), ERR_TOO_LARGE beyond MODALITIES_MAX. */
+/* modality_number finds or registers a modality. ERR_INVALID: the width differs ("expected 384
+ * numbers, not 383"). ERR_TOO_LARGE: there are MODALITIES_MAX already. */
 err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *number, bool *is_new,
                          err *e) ERR_CHECKED;
 
-/* modality_resize takes away all vectors of a registered modality and gives it another width. */
+/* modality_resize removes all vectors of a registered modality and gives it another width. */
 err_code modality_resize(store_write *w, slice name, uint32_t width, err *e) ERR_CHECKED;
 
-/* features_get gives all vectors of one item, copied into `a` (data 16-byte aligned), by number. */
+/* features_get returns all vectors of one item by number, copied into `a` (data 16-byte
+ * aligned). */
 err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
                       err *e) ERR_CHECKED;
 
-/* features_read fills out (count, width) with the vectors of rows first .. first + count - 1 of
- * one modality as float; an item without one, deleted ones too, gets a row of NaN. */
+/* features_read fills out (count, width) with one modality's vectors of rows first .. first + count
+ * - 1 as float. An item without one, also a deleted item, gets a row of NaN. */
 err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t count, float *out,
                        err *e) ERR_CHECKED;
 
-/* feature_put stores f->data for a registered modality of the same width. feature_remove takes a
- * vector away; *was tells whether there was one. */
+/* feature_put stores f->data for a registered modality of the same width. feature_remove removes a
+ * vector; *was tells whether there was one. */
 err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f,
                      err *e) ERR_CHECKED;
 err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was,

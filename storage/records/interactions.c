@@ -7,9 +7,9 @@
 #include "storage/env/schema.h"
 #include "storage/records/records.h"
 
-/* seek puts the cursor on the record (key row, other row, type); MDB_NOTFOUND without one. With
- * duplicates of fixed size, a search value must have that size: the unknown rest is zeroes, below
- * every record with this prefix. */
+/* seek moves the cursor to the record (key row, other row, type); MDB_NOTFOUND if there is none.
+ * With duplicates of fixed size, a search value must have that size: the unknown rest is zeroes,
+ * which sort before every record with this prefix. */
 static int seek(MDB_cursor *cursor, uint32_t key_row, uint32_t other, uint8_t type, MDB_val *v)
 {
     unsigned char key[4], want[EDGE_VALUE_BYTES] = {0};
@@ -44,7 +44,7 @@ err_code interaction_get(store_read *r, uint32_t user, uint32_t item, uint8_t ty
     return code != ERR_OK ? code : schema_error(rc, "reading an interaction", e);
 }
 
-/* visit_page decodes the records that MDB_GET_MULTIPLE gave: as many as lie on one page. */
+/* visit_page decodes the records that MDB_GET_MULTIPLE returned: those on one page. */
 static err_code visit_page(bool by_user, uint32_t key_row, MDB_val page, interaction_visit visit,
                            void *ctx, err *e)
 {
@@ -64,7 +64,7 @@ static err_code visit_page(bool by_user, uint32_t key_row, MDB_val page, interac
     return code;
 }
 
-/* rest_of visits from the record under the cursor to the last of its key. */
+/* rest_of visits the records from the cursor to the last of its key. */
 static err_code rest_of(MDB_cursor *cursor, bool by_user, uint32_t key_row, interaction_visit visit,
                         void *ctx, err *e)
 {
@@ -171,8 +171,8 @@ static err_code side_cursor(store_write *w, store_db db, MDB_cursor **cursor, er
     return schema_error(rc, "writing an interaction", e);
 }
 
-/* put_side replaces the record with the same (row, other, type), if there is one: two values that
- * differ behind the prefix would be two duplicates. */
+/* put_side replaces the record with the same (row, other, type), if there is one. Otherwise two
+ * values that differ after the prefix would be two duplicates. */
 static err_code put_side(store_write *w, store_db db, const interaction *x, bool *known, err *e)
 {
     bool by_user = db == DB_BY_USER;
@@ -229,7 +229,7 @@ err_code interaction_append(store_write *w, const interaction *x, bool by_user, 
     if (code != ERR_OK) {
         return code;
     }
-    /* The cursor stands on the last record, but for the first one of a transaction. */
+    /* The cursor is at the last record, except for the first one of a transaction. */
     MDB_val k = {0, NULL}, v = {0, NULL};
     bool stands = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT) == 0;
     bool same = stands && k.mv_size == sizeof key && memcmp(k.mv_data, key, sizeof key) == 0;

@@ -15,7 +15,7 @@
 
 enum { ITEM_HIDDEN = 1, ITEM_DELETED = 2 }; /* bits of FIELD_FLAGS */
 
-/* A field is left out where it has its default: 0, absent or empty. */
+/* A field with its default value (0, absent or empty) is not written. */
 enum {
     FIELD_FLAGS = 1,       /* u8 */
     FIELD_CREATED = 2,     /* i64 */

@@ -11,7 +11,7 @@ typedef struct line_writer {
     size_t used;
 } line_writer;
 
-/* put_character appends UTF-8 if it fits. */
+/* put_character appends a character as UTF-8 if it fits. */
 static bool put_character(line_writer *w, uint32_t c)
 {
     size_t bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -29,7 +29,7 @@ static bool put_character(line_writer *w, uint32_t c)
     return true;
 }
 
-/* put_line appends a text without markup; runs of spaces become one. */
+/* put_line appends a text without its markup, and reduces runs of spaces to one. */
 static void put_line(line_writer *w, slice text)
 {
     markup m = markup_of(text);

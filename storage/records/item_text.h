@@ -17,20 +17,20 @@
 #include "core/common/err.h"
 #include "storage/records/items.h"
 
-/* What is beyond this is not given to the encoder: the models in use read a few thousand tokens. */
+/* The text is cut here: common models read a few thousand tokens. */
 enum { ITEM_TEXT_BYTES_MAX = 32 * 1024 };
 
-/* item_text_write composes the text; returns its length, at most ITEM_TEXT_BYTES_MAX, always whole
- * characters. `out` has room for ITEM_TEXT_BYTES_MAX bytes. 0: there is nothing to encode. */
+/* item_text_write composes the text and returns its length, at most ITEM_TEXT_BYTES_MAX, always
+ * whole characters. `out` has room for ITEM_TEXT_BYTES_MAX bytes. 0: there is nothing to encode. */
 size_t item_text_write(const stored_item *it, char *out);
 
-/* item_text_hash gives the hash of that text; never 0. */
+/* item_text_hash returns the hash of that text; never 0. */
 uint64_t item_text_hash(const char *text, size_t length);
 
-/* item_text_pending tells whether the item's text waits for an encoder, and composes it. An item
- * whose present text was encoded or refused does not wait, nor one with a given vector
- * (`has_vector`, and no encoder made it). With *length 0 there is no text any more, and the vector
- * of the text before is to go. */
+/* item_text_pending composes the item's text and tells whether it must be encoded. It need not be
+ * if the present text was already encoded or refused, or if the vector was given by a client
+ * (`has_vector`, and no encoder made it). With *length 0 the item has no text any more, and the
+ * vector of its earlier text must be removed. */
 bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t *length);
 
 #endif

@@ -8,7 +8,7 @@
 #include "storage/records/features.h"
 #include "storage/records/records.h"
 
-/* Decoding copies nothing but lists; a record and its lists fit far below this. */
+/* Decoding copies only lists; a record and its lists are far smaller than this. */
 enum { ITEM_ARENA_BYTES = 4 * ITEM_RECORD_BYTES_MAX };
 
 err_code item_find(store_read *r, slice id, uint32_t *row, err *e)
@@ -16,7 +16,7 @@ err_code item_find(store_read *r, slice id, uint32_t *row, err *e)
     return row_find(r, DB_ITEM_IDS, id, "item", row, e);
 }
 
-/* The record's bytes are copied first, so that every string in it lives as long as the arena. */
+/* The record's bytes are copied first, so that its strings live as long as the arena. */
 static err_code item_copy(uint32_t row, slice value, arena *a, stored_item *out, err *e)
 {
     slice copy = arena_slice(a, value);

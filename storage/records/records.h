@@ -3,7 +3,7 @@
  * records: encodes and decodes users, items, features, modalities, types and interactions.
  *
  * Pure functions between bytes and structs, so that each can be fuzzed and a damaged store leads to
- * an error instead of a crash. Decoded values borrow from the bytes; decoded lists lie in the
+ * an error instead of a crash. Decoded values borrow from the bytes; decoded lists are in the
  * arena. Internal to storage/ and its tests.
  */
 #ifndef STORAGE_RECORDS_H
@@ -34,23 +34,24 @@ void slices_decode(decoder *d, arena *a, uint32_t most, size_t length_max, const
 void item_encode(const stored_item *it, encoder *x);
 err_code item_decode(stored_item *out, uint32_t row, slice bytes, arena *a, err *e) ERR_CHECKED;
 
-/* feature_decode gives dtype and data (borrowed, unaligned); the width is the modality's. */
+/* feature_decode returns dtype and data (borrowed, unaligned). The width is that of the
+ * modality. */
 err_code feature_decode(feature *out, uint32_t width, slice bytes, err *e) ERR_CHECKED;
 err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e) ERR_CHECKED;
 
 err_code type_decode(slice *name, slice bytes, err *e) ERR_CHECKED;
 
 /* An interaction is stored twice: under its user with the item's row, and under its item with the
- * user's row. `by_user` says which of the two is meant, `key_row` is the row in the key. */
+ * user's row. `by_user` selects one of the two. `key_row` is the row in the key. */
 void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES]);
 err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes,
                      err *e) ERR_CHECKED;
 
-/* interactions_each_by_item visits from the items' side, so that a check can compare both. */
+/* interactions_each_by_item visits the items' side, so that a check can compare both sides. */
 err_code interactions_each_by_item(store_read *r, interaction_visit visit, void *ctx,
                                    err *e) ERR_CHECKED;
 
-/* row_find looks an id up in one of the two id maps; ERR_NOT_FOUND: "unknown <what>". */
+/* row_find looks an id up in one of the two id maps. ERR_NOT_FOUND: "unknown <what>". */
 err_code row_find(store_read *r, store_db ids, slice id, const char *what, uint32_t *row,
                   err *e) ERR_CHECKED;
 
