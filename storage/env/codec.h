@@ -29,7 +29,8 @@ typedef struct encoder {
     buffer out;
 } encoder;
 
-/* encoder_init allocates nothing; encoder_fini frees the bytes. encoder_clear keeps the room. */
+/* encoder_init allocates nothing. encoder_fini frees the bytes. encoder_clear keeps the memory for
+ * reuse. */
 void encoder_init(encoder *x, size_t bytes_max);
 void encoder_clear(encoder *x);
 void encoder_fini(encoder *x);
@@ -42,23 +43,24 @@ void encode_i64(encoder *x, int64_t value);
 void encode_f32(encoder *x, float value);
 void encode_f64(encoder *x, double value);
 void encode_bytes(encoder *x, const void *bytes, size_t count);
-/* encode_slice writes length and bytes; absent is distinct from empty. */
+/* encode_slice writes length and bytes. An absent slice is distinct from an empty one. */
 void encode_slice(encoder *x, slice value);
 
-/* A tagged field is tag u8, length u32 and that many bytes; a record of such fields has them in
- * ascending order of tags and leaves out what has its default. encode_field_begin writes the tag
- * and returns where encode_field_end, called after the content was encoded, puts the length. */
+/* A tagged field is a tag u8, a length u32 and that many bytes. A record's fields are in ascending
+ * order of tags, and fields with their default value are left out. encode_field_begin writes the
+ * tag. Pass its result to encode_field_end, which writes the length, after encoding the content. */
 size_t encode_field_begin(encoder *x, uint8_t tag);
 void encode_field_end(encoder *x, size_t begun);
 
-/* encode_string_begin and _end write a string that is encoded in place, as encode_slice would. */
+/* encode_string_begin and encode_string_end write a string that is encoded in place, like
+ * encode_slice. */
 size_t encode_string_begin(encoder *x);
 void encode_string_end(encoder *x, size_t begun);
 
 /* encode_seal ends a record with the checksum of all its bytes. */
 void encode_seal(encoder *x);
 
-/* encoder_check turns a remembered failure into an error; `what` is what was encoded. */
+/* encoder_check turns a remembered failure into an error. `what` names what was encoded. */
 err_code encoder_check(const encoder *x, const char *what, err *e) ERR_CHECKED;
 slice encoder_slice(const encoder *x);
 
@@ -67,11 +69,11 @@ slice encoder_slice(const encoder *x);
 typedef struct decoder {
     const unsigned char *at, *end;
     bool failed;
-    bool nomem; /* the bytes may be good: memory for what they say was not to be had */
+    bool nomem; /* memory ran out, so the bytes may be good */
 } decoder;
 
 void decoder_init(decoder *x, slice bytes);
-/* decoder_init_sealed reads a record without its seal, which it does not verify. */
+/* decoder_init_sealed reads a record without its seal. It does not verify the seal. */
 void decoder_init_sealed(decoder *x, slice bytes);
 uint8_t decode_u8(decoder *x);
 uint16_t decode_u16(decoder *x);
@@ -82,34 +84,37 @@ float decode_f32(decoder *x);
 double decode_f64(decoder *x);
 /* decode_bytes borrows `count` bytes of the input, or returns NULL. */
 const void *decode_bytes(decoder *x, size_t count);
-/* decode_slice borrows; fails if longer than `length_max`. */
+/* decode_slice borrows the bytes. It fails if they are longer than `length_max`. */
 slice decode_slice(decoder *x, size_t length_max);
-/* decode_count reads a u32 and fails if above `most` or if fewer than `bytes_each` bytes per
- * counted thing are left: so no count makes us allocate more than the input could fill. */
+/* decode_count reads a u32. It fails if the count is above `most`, or if less than `bytes_each`
+ * bytes are left for each item, so that no count causes a larger allocation than the input could
+ * fill. */
 uint32_t decode_count(decoder *x, uint32_t most, size_t bytes_each);
 
-/* decode_field enters the next tagged field: `field` decodes its content, *tag is its tag. False at
- * the end, and after a failure: a tag that does not ascend fails. *tag is 0 before the first. */
+/* decode_field enters the next tagged field: `field` decodes its content, and *tag is its tag. It
+ * returns false at the end and after a failure. Tags must ascend; set *tag to 0 before the first
+ * call. */
 bool decode_field(decoder *x, uint8_t *tag, decoder *field);
-/* decode_field_end takes over what went wrong in a field; bytes left over are wrong. */
+/* decode_field_end records any failure inside the field. Remaining bytes are a failure. */
 void decode_field_end(decoder *x, const decoder *field);
 
-/* decode_nomem remembers that an allocation failed, and stops the decoding. */
+/* decode_nomem records that an allocation failed, and stops decoding. */
 void decode_nomem(decoder *x);
 
-/* decode_version reads the first byte; ERR_CORRUPT unless it is `expected` (naming both). */
+/* decode_version reads the first byte. ERR_CORRUPT, naming both versions, unless it is
+ * `expected`. */
 err_code decode_version(decoder *x, uint8_t expected, const char *what, err *e) ERR_CHECKED;
 
-/* decoder_check: ERR_NOMEM after decode_nomem, else ERR_CORRUPT if anything failed or bytes are
- * left over. */
+/* decoder_check returns ERR_NOMEM after decode_nomem, or ERR_CORRUPT if anything failed or bytes
+ * are left. */
 err_code decoder_check(const decoder *x, const char *what, err *e) ERR_CHECKED;
 
 enum { SEAL_BYTES = 8 };
 
-/* seal_put writes the seal of `count` bytes behind them. */
+/* seal_put writes the seal of `count` bytes after them. */
 void seal_put(void *bytes, size_t count);
 
-/* seal_holds tells whether a sealed record is as it was written. */
+/* seal_holds tells whether a sealed record is unchanged since it was written. */
 bool seal_holds(slice bytes);
 
 #endif

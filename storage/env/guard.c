@@ -23,7 +23,7 @@ static bool same(file_identity a, file_identity b)
     return a.device == b.device && a.number == b.number;
 }
 
-/* A name that is not there has the identity 0. */
+/* identity_at returns 0 for a name that does not exist. */
 static file_identity identity_at(const char *dir, const char *name)
 {
     char path[STORE_PATH_MAX];
@@ -44,7 +44,8 @@ static off_t byte_of(file_identity lock)
     return FIRST_USER_BYTE + (off_t)(lock.number & (UINT64_MAX >> 2));
 }
 
-/* marked asks whether another open file has a mark between two bytes, both included. */
+/* marked tells whether another open file has a mark on the bytes from `first` to `last`, both
+ * included. */
 static bool marked(int fd, off_t first, off_t last)
 {
     struct flock range = {
@@ -80,7 +81,7 @@ static int open_data(const char *dir, int flags, err *e)
     return fd;
 }
 
-/* LMDB would follow a link to wherever it leads. */
+/* LMDB would follow a symbolic link out of the folder. */
 static err_code refuse_link(const char *dir, const char *name, err *e)
 {
     char path[STORE_PATH_MAX];
@@ -103,7 +104,7 @@ err_code guard_before(const char *dir, err *e)
         return code;
     }
     int fd = open_data(dir, O_RDONLY, &why);
-    if (fd < 0) { /* a store that is yet to be made has no other users */
+    if (fd < 0) { /* a store that is about to be created has no other users */
         return why.code == ERR_NOT_FOUND ? ERR_OK : err_set(e, why.code, "%s", why.text);
     }
     code = refuse_other_lock(fd, dir, identity_at(dir, "lock.mdb"), e);
@@ -111,8 +112,8 @@ err_code guard_before(const char *dir, err *e)
     return code;
 }
 
-/* mark gives false if another process has a mark that excludes this one. A file system without such
- * locks has none to exclude: there the comparison at each commit is all there is. */
+/* mark returns false if another process has a mark that excludes this one. A file system without
+ * such locks excludes nothing; there, only the comparison at each commit protects the store. */
 static bool mark(int fd, short type, off_t byte)
 {
     struct flock one = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
@@ -136,7 +137,8 @@ err_code guard_take(guard *g, const char *dir, bool owner, err *e)
     } else {
         g->data = identity_of(&st);
         g->lock = identity_at(dir, "lock.mdb");
-        /* First the mark, then the question: of two that open at once, one sees the other. */
+        /* Set the mark first and check afterwards: of two processes that open at once, at least one
+         * sees the other. */
         if (g->lock.number != 0) {
             (void)mark(fd, F_RDLCK, byte_of(g->lock));
         }

@@ -28,31 +28,31 @@
 
 typedef struct file_identity {
     dev_t device;
-    ino_t number; /* 0: no file */
+    ino_t number; /* 0 if there is no file */
 } file_identity;
 
 typedef struct guard {
-    int fd; /* data.mdb, opened for the marks alone; -1: not taken */
+    int fd; /* data.mdb, opened only for the marks; -1 if not taken */
     file_identity data, lock;
 } guard;
 
 #define GUARD_NONE ((guard){.fd = -1})
 
-/* file_is tells whether dir/name leads to the file that `fd` has open. */
+/* file_is tells whether dir/name is the file that `fd` has open. */
 bool file_is(const char *dir, const char *name, int fd);
 
-/* guard_before refuses to open beside a live process that uses another lock.mdb, and makes no file.
- * To be called before mdb_env_open makes one: ERR_CONFLICT says what to do. */
+/* guard_before refuses to open a store if a live process uses another lock.mdb of it. It creates no
+ * file. Call it before mdb_env_open, which does. ERR_CONFLICT says what to do. */
 err_code guard_before(const char *dir, err *e) ERR_CHECKED;
 
-/* guard_take marks the files that mdb_env_open has just opened; ERR_CONFLICT if another process
- * owns the store or uses another lock.mdb. */
+/* guard_take marks the files that mdb_env_open has just opened. ERR_CONFLICT: another process owns
+ * the store or uses another lock.mdb. */
 err_code guard_take(guard *g, const char *dir, bool owner, err *e) ERR_CHECKED;
 
-/* guard_drop takes the marks off. */
+/* guard_drop removes the marks. */
 void guard_drop(guard *g);
 
-/* guard_check fails with ERR_UNAVAILABLE unless the folder still holds the files that are open. */
+/* guard_check returns ERR_UNAVAILABLE unless the folder still contains the files that are open. */
 err_code guard_check(const guard *g, const char *dir, err *e) ERR_CHECKED;
 
 #endif

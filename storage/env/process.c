@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Linux gives out process numbers below 2^22. */
+/* Linux assigns process numbers below 2^22. */
 enum { PROCESS_NUMBER_MIN = 1 << 22 };
 
 static long real_pid(void)
@@ -23,7 +23,8 @@ static long real_pid(void)
 
 int process_number(void)
 {
-    /* The number and the process that drew it in one word, so that a fork sees that it has none. */
+    /* The number and the process that drew it share one word, so that a forked process sees that it
+     * has no number yet. */
     static _Atomic uint64_t drawn;
     uint64_t known = atomic_load(&drawn);
     uint64_t pid = (uint64_t)real_pid();
@@ -44,8 +45,9 @@ int process_number(void)
 
 static _Thread_local bool lmdb_asks;
 
-/* Takes the place of the C library's: LMDB has no other way to be told its process number. It asks
- * once for an environment, in mdb_env_create; everybody else gets the process's own number. */
+/* This replaces the C library's getpid, because there is no other way to give LMDB a process
+ * number. LMDB asks once for each environment, in mdb_env_create. All other callers get the real
+ * number. */
 pid_t getpid(void)
 {
     return lmdb_asks ? (pid_t)process_number() : (pid_t)real_pid();
@@ -59,7 +61,8 @@ int process_env_create(MDB_env **out)
     return rc;
 }
 
-/* LMDB keeps the byte of its number locked in lock.mdb; the kernel lists who holds it. */
+/* LMDB keeps the byte at its number locked in lock.mdb, and the kernel lists the holders of
+ * locks. */
 long process_of(int number, const char *path)
 {
     struct stat st;
@@ -111,7 +114,8 @@ err_code turn_open(turn *t, const char *path, err *e)
     return t->fd >= 0 ? ERR_OK : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
 }
 
-/* A lock of the open file, not of the process: closing another descriptor of it changes nothing. */
+/* The lock belongs to the open file, not to the process: closing another descriptor of the file
+ * does not release it. */
 static int set_lock(const turn *t, short type)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};

@@ -4,7 +4,7 @@
  *
  * LMDB writes each reader's process number into its reader table and treats a number without a live
  * process as a dead reader. Containers on one volume have process numbers of their own: the service
- * and a training can both be process 1. So LMDB gets another number, drawn at random from the range
+ * and a training can both be process 1. So LMDB gets another number, drawn at random from a range
  * that no kernel assigns. It stays the same for the life of the process.
  *
  * LMDB's write mutex records its holder by thread number, and those repeat across containers too. A
@@ -23,22 +23,24 @@
 
 #include "core/common/err.h"
 
-/* process_number is the number by which LMDB knows this process. A fork has another. */
+/* process_number returns the number by which LMDB knows this process. A forked process gets
+ * another. */
 int process_number(void);
 
 /* process_env_create is mdb_env_create with that number. */
 int process_env_create(MDB_env **out);
 
-/* process_of finds which process has taken the number `number` in the lock file `path`: its process
- * number as this process sees it; 0 if it is gone or belongs to another container. */
+/* process_of returns the process with the number `number` in the lock file `path`: its process
+ * number as seen by this process, or 0 if it has ended or belongs to another container. */
 long process_of(int number, const char *path);
 
-/* A turn to write, one at a time in all processes. turn_open makes or opens the file `path` for it;
- * turn_close accepts one that is not open. turn_take waits; turn_give must come from the same
- * thread. Where the file cannot be locked, only the threads of this process wait for each other. */
+/* The turn to write: one writer at a time among all processes. turn_open opens or creates the file
+ * `path`. turn_close accepts a turn that is not open. turn_take waits. turn_give must be called by
+ * the same thread. If the file cannot be locked, only the threads of this process exclude each
+ * other. */
 typedef struct turn {
     pthread_mutex_t mu;
-    int fd; /* -1: not open */
+    int fd; /* -1 if not open */
 } turn;
 
 void turn_init(turn *t);

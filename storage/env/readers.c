@@ -12,7 +12,7 @@
 #include "storage/env/schema.h"
 #include "storage/env/store.h"
 
-/* LMDB lists free pages by the transaction that freed them; each list begins with its length. */
+/* LMDB lists free pages by the transaction that freed them. Each list begins with its length. */
 uint64_t free_pages(MDB_txn *txn, size_t since)
 {
     MDB_cursor *cursor = NULL;
@@ -37,18 +37,19 @@ size_t store_reader_check(store *s)
     int dead = 0;
     pthread_mutex_lock(&s->mu);
     if (s->env != NULL) {
-        (void)mdb_reader_check(s->env, &dead); /* nothing to do about a failure but try later */
+        (void)mdb_reader_check(s->env, &dead); /* on failure, try again later */
     }
     pthread_mutex_unlock(&s->mu);
     return dead > 0 ? (size_t)dead : 0;
 }
 
 typedef struct oldest_reader {
-    size_t transaction; /* SIZE_MAX: no read transaction is open */
-    int number;         /* of its process, as LMDB knows it */
+    size_t transaction; /* SIZE_MAX if no read transaction is open */
+    int number;         /* LMDB's number of its process */
 } oldest_reader;
 
-/* Parses one line of LMDB's reader list: process, thread, and the transaction being read or "-". */
+/* note_reader parses one line of LMDB's reader list: process, thread, and the transaction being
+ * read or "-". */
 static int note_reader(const char *line, void *ctx)
 {
     oldest_reader *oldest = ctx;

@@ -44,7 +44,7 @@ err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e)
     return ERR_OK;
 }
 
-/* A key as LMDB takes it, in memory of its own. */
+/* A copy of a key for LMDB. */
 typedef struct own_key {
     char bytes[SCHEMA_KEY_BYTES_MAX];
     MDB_val val;

@@ -92,17 +92,19 @@ enum {
 };
 
 typedef struct store_state {
-    store_info info; /* the durable part of it */
+    store_info info; /* its durable part */
     uint32_t next_generation;
-    uint64_t oplog_bytes; /* of all entries kept */
-    int64_t clock;        /* by which kept answers expire (idempotency.c); 0: no op yet */
-    bool snapshot; /* a copy that has had no owner yet: its first owner starts a new lineage */
+    uint64_t oplog_bytes; /* size of all entries in the log */
+    /* the clock by which stored answers expire (idempotency.c); 0 before the first op */
+    int64_t clock;
+    bool snapshot; /* a copy without an owner so far: its first owner starts a new lineage */
 } store_state;
 
-/* Beyond the quota lies a reserve for deletions and erasures, so that a full store can be emptied;
- * an addition is refused if it might reach into it: twice its size, for record and log, and some
- * pages of the trees that it touches. A deletion begins below the end of the reserve and may end
- * beyond it; the map is longer by as much again, so that trimming the log is always possible. */
+/* Beyond the quota there is a reserve for deletions and erasures, so that a full store can be
+ * emptied. An addition is refused if it might use the reserve: the estimate is twice its size, for
+ * record and log, plus some pages of the trees that it touches. A deletion must begin below the end
+ * of the reserve, but may end beyond it. The map is longer by the same amount again, so that the
+ * log can always be trimmed. */
 enum {
     READS_RESTING_MAX = 64,
     QUOTA_OP_BYTES = 32 * 4096,
@@ -118,15 +120,15 @@ struct store {
     /* immutable after open */
     char *dir;
     store_options options;
-    /* changed by open, close and the one writer */
+    /* changed by opening, closing and the one writer */
     int owner_fd, train_fd;
     guard files;
-    /* guarded by mu: reads are counted, so that the environment is never closed during one */
+    /* Guarded by mu. Reads are counted, so that the environment is never closed during one. */
     pthread_mutex_t mu;
-    pthread_cond_t quiet; /* open_reads became 0 */
+    pthread_cond_t quiet; /* signalled when open_reads becomes 0 */
     size_t open_reads;
-    bool exclusive;      /* the environment is being changed: no transaction may begin */
-    store_read *resting; /* ended transactions that keep their reader slot */
+    bool exclusive;      /* the environment is being replaced: no transaction may begin */
+    store_read *resting; /* finished transactions that keep their reader slots */
     size_t resting_count;
     MDB_env *env;
     MDB_dbi dbi[DB_COUNT];
@@ -138,44 +140,45 @@ struct store {
 struct store_read {
     store *owner;
     MDB_txn *txn;
-    bool lent;        /* part of a store_write */
-    store_read *next; /* in the pool of resting ones */
+    bool lent;        /* it is part of a store_write */
+    store_read *next; /* in the pool of finished ones */
 };
 
 struct store_write {
     store *owner;
     MDB_txn *txn;
     store_read reads;
-    store_state state;    /* read at begin, written at commit */
-    int64_t time_most;    /* how far the ops of the message that is applied move the expiry clock */
-    MDB_cursor *sides[2]; /* of by_user and by_item, kept for runs of interactions; LMDB closes
-                             them with the transaction */
+    store_state state; /* read at the beginning, written at the commit */
+    int64_t time_most; /* how far the ops of the current message may move the expiry clock */
+    /* cursors of by_user and by_item, kept for series of interactions; LMDB closes them with the
+     * transaction */
+    MDB_cursor *sides[2];
 };
 
-/* schema_db_name is the database's name in the environment. */
+/* schema_db_name returns the database's name in the environment. */
 const char *schema_db_name(store_db db);
 
-/* schema_error maps LMDB's and the system's numbers: full ones to ERR_FULL, and so on. */
+/* schema_error maps error numbers of LMDB and the system to codes, such as ERR_FULL if the map or
+ * the disk is full. */
 err_code schema_error(int rc, const char *what, err *e);
 
 /* --- the environment (store_env.c) --- */
 
-/* env_open opens the environment and its databases, creating what is not there if `create`;
- * env_close gives up resting transactions first. */
+/* env_open opens the environment and its databases, and creates missing ones if `create`. env_close
+ * first frees the finished transactions in the pool. */
 err_code env_open(store *s, bool create, err *e) ERR_CHECKED;
 void env_close(store *s);
 
-/* env_copy writes a compacted copy as data.mdb into the folder `to`, readable for its owner alone.
- */
+/* env_copy writes a compacted copy as data.mdb into the folder `to`, readable only by its owner. */
 err_code env_copy(MDB_env *env, const char *to, err *e) ERR_CHECKED;
 
-/* env_forget_pages is store_forget_pages for an environment, which needs MDB_NOTLS. */
+/* env_forget_pages is store_forget_pages for an environment, which must use MDB_NOTLS. */
 void env_forget_pages(MDB_env *env);
 
-/* has_data: ERR_NOT_FOUND without a data.mdb. path_join writes dir/name, ERR_INVALID if it does not
- * fit; path_sync syncs a file, or a folder: without it a new name in it may not survive a power
- * cut. lock_file opens and locks one, `wait` or not: ERR_CONFLICT if another holds it, with its pid
- * in *holder (0: unknown). */
+/* has_data returns ERR_NOT_FOUND if there is no data.mdb. path_join writes dir/name; ERR_INVALID if
+ * it does not fit. path_sync syncs a file or a folder; without it, a new name in a folder may be
+ * lost in a power cut. lock_file opens and locks a file, waiting if `wait`; ERR_CONFLICT if another
+ * process holds it, whose pid is in *holder (0 if unknown). */
 enum { STORE_PATH_MAX = 4096 };
 err_code has_data(const char *dir, err *e) ERR_CHECKED;
 err_code path_sync(const char *path, err *e) ERR_CHECKED;
@@ -184,23 +187,24 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
                    err *e) ERR_CHECKED;
 void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
 
-/* store_keep_lock takes a lock file of this store again that somebody deleted or replaced:
- * ERR_CONFLICT if another process has it now. */
+/* store_keep_lock takes a lock file of this store again after somebody deleted or replaced it.
+ * ERR_CONFLICT: another process holds it now. */
 err_code store_keep_lock(const store *s, const char *name, int *fd, err *e) ERR_CHECKED;
 
-/* store_enter and store_leave count who stands in the environment; store_adopt_size takes the map
- * size that another process has grown it to. state_read decodes the state as a transaction sees
- * it. */
+/* store_enter and store_leave count the threads inside the environment. store_adopt_size takes over
+ * the map size after another process has enlarged it. state_read decodes the state as a transaction
+ * sees it. */
 err_code store_enter(store *s, err *e) ERR_CHECKED;
 void store_leave(store *s);
 void store_adopt_size(store *s);
 err_code state_read(store_read *r, store_state *out, err *e) ERR_CHECKED;
 
-/* free_pages counts the pages that were freed by transaction `since` or later (0: all): those that
- * the next writes use again, unless a reader of an earlier moment is open (readers.c). */
+/* free_pages counts the pages freed by transaction `since` or later (0: all). The next writes reuse
+ * them, unless an older reader is open (readers.c). */
 uint64_t free_pages(MDB_txn *txn, size_t since);
 
-/* exclusive_begin waits until no read transaction is open and lets none begin. */
+/* exclusive_begin waits until no read transaction is open, and lets none begin until
+ * exclusive_end. */
 void exclusive_begin(store *s);
 void exclusive_end(store *s);
 
@@ -239,8 +243,8 @@ static inline void put_le(unsigned char **at, uint64_t value, size_t bytes)
     }
 }
 
-/* val_of hands bytes to LMDB, which only reads keys and data but takes them by pointers to memory
- * that may be written. */
+/* val_of passes bytes to LMDB, which only reads keys and data, but takes them through pointers that
+ * are not const. */
 static inline MDB_val val_of(const void *at, size_t bytes)
 {
     union {
@@ -256,34 +260,34 @@ static inline slice slice_of_val(MDB_val v)
     return s;
 }
 
-/* schema_get borrows the value until the transaction ends or is written to; ERR_NOT_FOUND leaves
- * `e` unset, as callers know better what was not found. */
+/* schema_get borrows the value until the transaction ends or is written to. ERR_NOT_FOUND leaves
+ * `e` unset, because callers can name better what is missing. */
 err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e) ERR_CHECKED;
 
-/* All writes go through these three, which copy the key first. LMDB moves the entries of a page
- * while it writes to it, so a key that points into the page, such as one that a cursor returned,
- * would change under the write. The value must not point into the store either.
- * schema_reserve makes a record of `bytes` and returns where to fill it in, at once.
- * schema_cursor_put takes mdb_cursor_put's flags and returns its number. */
+/* All writes use these three functions, which copy the key first. LMDB moves the entries of a page
+ * while it writes to the page, so a key inside it, such as one that a cursor returned, would change
+ * under the write. The value must not point into the store either. schema_reserve makes a record of
+ * `bytes` bytes and returns its memory, to be filled in at once. schema_cursor_put takes
+ * mdb_cursor_put's flags and returns its result. */
 enum { SCHEMA_KEY_BYTES_MAX = 511 };
 err_code schema_put(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
 err_code schema_reserve(store_write *w, store_db db, slice key, size_t bytes, unsigned char **at,
                         err *e) ERR_CHECKED;
-/* schema_append puts behind the last key, as which `key` must sort; with the sides of the
- * interactions, behind the last value of that key. */
+/* schema_append writes after the last key; `key` must sort last. In the interactions' databases it
+ * writes after the last value of that key. */
 err_code schema_append(store_write *w, store_db db, slice key, slice value, err *e) ERR_CHECKED;
 int schema_cursor_put(MDB_cursor *cursor, slice key, slice value, unsigned flags) ERR_CHECKED;
-/* schema_delete removes a key. ERR_NOT_FOUND, with `e` unset, if there is none. */
+/* schema_delete removes a key. ERR_NOT_FOUND, with `e` unset: there is none. */
 err_code schema_delete(store_write *w, store_db db, slice key, err *e) ERR_CHECKED;
 
 /* record_each visits the records of a database with row keys, from row `first` on, in order.
- * ERR_CANCELLED from `visit` stops and is not an error. The value is borrowed: `visit` must not
+ * ERR_CANCELLED from `visit` stops it without an error. The value is borrowed: `visit` must not
  * write through the same transaction. */
 typedef err_code (*record_visit)(void *ctx, uint32_t row, slice value, err *e);
 err_code record_each(store_read *r, store_db db, uint32_t first, record_visit visit, void *ctx,
                      err *e) ERR_CHECKED;
 
-/* --- records: pure functions from and to bytes, each fuzzed --- */
+/* --- records: pure functions between structs and bytes, each fuzzed --- */
 
 err_code state_decode(store_state *out, slice bytes, err *e) ERR_CHECKED;
 void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sha256: digests of API keys, of requests and of generations. Thread-safe, but for one sum, which
- * is of one thread at a time.
+ * sha256: SHA-256 digests of API keys, requests and generations. Thread-safe; one thread at a time
+ * per sha256_sum.
  */
 #ifndef STORAGE_SHA256_H
 #define STORAGE_SHA256_H
@@ -16,17 +16,17 @@ enum { SHA256_BYTES = 32 };
 /* sha256 digests the bytes. ERR_INTERNAL if the library refuses. */
 err_code sha256(slice bytes, unsigned char out[SHA256_BYTES], err *e) ERR_CHECKED;
 
-/* sha256_parts digests several runs of bytes, each with its length before it, so that no two lists
- * of parts have the same digest. A repeat of an Idempotency-Key is told from another request by
- * it. */
+/* sha256_parts digests several byte strings, each preceded by its length, so that different lists
+ * of parts have different digests. It distinguishes a repeat with the same Idempotency-Key from
+ * another request. */
 err_code sha256_parts(const slice *parts, size_t count, unsigned char out[SHA256_BYTES],
                       err *e) ERR_CHECKED;
 
-/* A digest of what is added piece by piece. sha256_begin starts one and sha256_end writes the
- * result and frees it, ERR_INTERNAL if adding failed. sha256_drop frees one that is not wanted, or
- * was never begun. */
+/* A digest of data that is added piece by piece. sha256_begin starts one. sha256_end writes the
+ * result and frees it; ERR_INTERNAL if adding failed. sha256_drop frees one without a result; it
+ * accepts one that was never begun. */
 typedef struct sha256_sum {
-    void *handle; /* the library's; NULL after a failure and at the end */
+    void *handle; /* the library's state; NULL after a failure and at the end */
 } sha256_sum;
 err_code sha256_begin(sha256_sum *h, err *e) ERR_CHECKED;
 void sha256_add(sha256_sum *h, const void *bytes, size_t count);

@@ -24,7 +24,7 @@
 
 static const char *const stage_name = "import.tmp";
 
-/* Removes the files of a store, and the folder if that leaves it empty. */
+/* remove_store removes the files of a store, and then the folder if it is empty. */
 static err_code remove_store(const char *folder, err *e)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb", "open.lock", "owner.lock",
@@ -32,7 +32,7 @@ static err_code remove_store(const char *folder, err *e)
     char path[STORE_PATH_MAX];
     struct stat st;
     err_code code = ERR_OK;
-    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode)) { /* nothing of ours lies behind a link */
+    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode)) { /* never follow a link */
         return unlink(folder) == 0 ? ERR_OK
                                    : err_set(e, ERR_IO, "removing %s: %s", folder, strerror(errno));
     }
@@ -71,13 +71,14 @@ err_code stage_make(const char *dir, char stage[STORE_PATH_MAX], err *e)
 void store_discard(store *owner)
 {
     if (owner != NULL) {
-        remove_store(owner->dir, NULL); /* before the locks are released, so that no process opens a
-                                           half-removed store */
+        /* before the locks are released, so that no process opens a half-removed store */
+        remove_store(owner->dir, NULL);
         store_close(owner);
     }
 }
 
-/* Rebuilt content counts as another store; only the numbering continues. */
+/* Replaced content counts as another store, so it gets a new lineage; only the numbering of ops
+ * continues. */
 static err_code set_identity(store *staged, const store_info *owner, err *e)
 {
     store_write *w = NULL;
@@ -91,8 +92,8 @@ static err_code set_identity(store *staged, const store_info *owner, err *e)
     return store_write_commit(w, e);
 }
 
-/* The lock moves to the object that releases it together with what it guards: the staged store, or
- * back to the owner. */
+/* The train lock moves to the store object that will release it: the staged store, or back to the
+ * owner. */
 static void hand_train_lock(store *from, store *to)
 {
     to->train_fd = from->train_fd;
@@ -152,7 +153,7 @@ static err_code number_flip(store *staged, err *e)
 {
     store_write *w = NULL;
     err_code code = ERR_OK;
-    if (store_quota_room(staged, 1) == 0) { /* what lies beyond is kept for deletions */
+    if (store_quota_room(staged, 1) == 0) { /* the rest is reserved for deletions */
         code = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
                        (double)staged->options.quota_bytes / (1024 * 1024));
     }

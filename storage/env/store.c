@@ -60,7 +60,7 @@ static err_code prepare_folder(const store *s, err *e)
     return s->options.create ? ERR_OK : has_data(s->dir, e);
 }
 
-/* A copy that was snapshot and is owned now is another store from here on. */
+/* A snapshot becomes a store of its own with its first owner. */
 static err_code leave_snapshot(store *s, err *e)
 {
     store_write *w = NULL;
@@ -150,7 +150,7 @@ const char *store_dir(const store *s)
     return s->dir;
 }
 
-/* --- who stands in the environment --- */
+/* --- counting who is inside the environment --- */
 
 err_code store_enter(store *s, err *e)
 {
@@ -196,7 +196,7 @@ void exclusive_end(store *s)
     pthread_mutex_unlock(&s->mu);
 }
 
-/* Another process with a larger map has grown the file: take its size. */
+/* Another process with a larger map has grown the file, so take over its size. */
 void store_adopt_size(store *s)
 {
     exclusive_begin(s);
@@ -339,7 +339,7 @@ static void fill_sizes(store *s, MDB_txn *txn, bool lent, store_info *out)
     out->quota_bytes = s->options.quota_bytes;
     out->writable = !atomic_load(&s->broken) && s->options.mode != STORE_READ;
     if (mdb_env_info(s->env, &info) == 0 && mdb_env_stat(s->env, &stat) == 0) {
-        uint64_t unused = lent ? 0 : free_pages(txn, 0); /* only a reader may look */
+        uint64_t unused = lent ? 0 : free_pages(txn, 0); /* only a plain reader may look */
         out->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * stat.ms_psize;
     }
     if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0) {

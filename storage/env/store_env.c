@@ -47,7 +47,7 @@ const char *schema_db_name(store_db db)
     return db_names[db];
 }
 
-/* Address space is free where it is not limited; where it is, less is asked for. */
+/* Large address spaces cost nothing unless they are limited. Then a smaller map is tried. */
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
                                    (size_t)1 << 34, (size_t)1 << 32, (size_t)1 << 30};
 
@@ -98,7 +98,7 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
     }
     int how = (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
     int locked = 0, opened = -1, tries = 0;
-    do { /* again, if the name leads elsewhere by the time of the lock */
+    do { /* try again if the name leads to another file by the time of the lock */
         if (opened >= 0) {
             close(opened);
         }
@@ -122,7 +122,7 @@ err_code lock_file(const char *dir, const char *name, bool shared, bool wait, in
     if (!shared) {
         char digits[32];
         int length = snprintf(digits, sizeof digits, "%ld\n", (long)getpid());
-        /* The number only helps people; the lock holds without it. */
+        /* The pid in the file only helps people; the lock works without it. */
         if (ftruncate(opened, 0) != 0 || pwrite(opened, digits, (size_t)length, 0) != length) {
             errno = 0;
         }
@@ -168,7 +168,7 @@ static int open_databases(store *s, MDB_txn *txn, bool create)
     return 0;
 }
 
-/* read_format looks into the main database, before any other is opened: 0 if nothing is there. */
+/* read_format reads the main database before any other is opened; 0 if it is empty. */
 static err_code read_format(MDB_txn *txn, uint32_t *format, err *e)
 {
     MDB_dbi main_dbi = 0, meta = 0;
@@ -261,7 +261,7 @@ static err_code open_content(store *s, bool create, err *e)
         mdb_txn_abort(txn);
         return code;
     }
-    /* Handles opened in a transaction outlive it only if it commits. */
+    /* Handles opened in a transaction stay valid only if it commits. */
     return schema_error(mdb_txn_commit(txn), "opening the store", e);
 }
 
@@ -282,14 +282,15 @@ static int open_mapped(store *s, size_t map_bytes)
     return rc;
 }
 
-/* Opens open.lock twice: locked for as long as the opening takes, and for the turn to write. */
+/* open_locks opens open.lock twice: once locked while the store is opened, once for the turn to
+ * write. */
 static err_code open_locks(store *s, int *fd, err *e)
 {
     char path[STORE_PATH_MAX];
     long holder = 0;
     *fd = -1;
     if (access(s->dir, W_OK) != 0) {
-        return ERR_OK; /* a folder that we may only read has no importer either */
+        return ERR_OK; /* in a folder that this process may only read, no import runs either */
     }
     err_code code = lock_file(s->dir, "open.lock", true, true, fd, &holder, e);
     if (code == ERR_OK && s->options.mode != STORE_READ) {
@@ -301,7 +302,7 @@ static err_code open_locks(store *s, int *fd, err *e)
     return code;
 }
 
-/* At most half of the address space, as the rest of the process needs some. */
+/* map_most returns half of the address space, because the rest of the process needs some. */
 static size_t map_most(void)
 {
     struct rlimit limit;
@@ -332,8 +333,8 @@ static err_code map_data(store *s, err *e)
     return schema_error(rc, "opening data.mdb", e);
 }
 
-/* LMDB makes the files that are missing, so what must not be is found out before. */
-/* A data.mdb that could not be made is no store and would be in the way of the next try. */
+/* LMDB creates missing files, so conditions are checked before. */
+/* A data.mdb whose creation failed is no store, and would obstruct the next try. */
 static void remove_made(const store *s)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb"};

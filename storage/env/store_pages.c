@@ -12,8 +12,8 @@
 
 #include "storage/env/schema.h"
 
-/* map_of finds the mapping that LMDB reads through: the one that a value lies in. LMDB tells its
- * address only where the caller chose it. */
+/* map_of finds LMDB's mapping: the one that contains a value. LMDB reports its address only if the
+ * caller chose it. */
 static void *map_of(MDB_env *env)
 {
     MDB_txn *txn = NULL;
@@ -47,7 +47,7 @@ void env_forget_pages(MDB_env *env)
     MDB_stat stat;
     void *map = map_of(env);
     if (map != NULL && mdb_env_info(env, &info) == 0 && mdb_env_stat(env, &stat) == 0) {
-        /* a shared mapping of the file that nobody writes through: readers fault pages in again */
+        /* The mapping is shared and read-only, so readers simply fault the pages in again. */
         (void)madvise(map, ((size_t)info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
     }
 }

@@ -94,8 +94,8 @@ void store_write_abort(store_write *w)
     leave_turn(s);
 }
 
-/* LMDB says EIO for a page write that the file system cut short, which is what a disk does when it
- * gets full in the middle of one. */
+/* LMDB returns EIO if the file system cut a page write short, which happens when the disk becomes
+ * full during the write. */
 static bool disk_is_full(const store *s, int rc)
 {
     struct statvfs fs;
@@ -105,7 +105,7 @@ static bool disk_is_full(const store *s, int rc)
     return rc == EIO && statvfs(s->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < 1024 * 1024;
 }
 
-/* still_at tells whether the page that makes a commit count was certainly not written. */
+/* still_at tells whether the page that makes the commit valid was certainly not written. */
 static bool still_at(store *s, uint64_t seq)
 {
     MDB_txn *txn = NULL;
@@ -120,12 +120,13 @@ static bool still_at(store *s, uint64_t seq)
     return same;
 }
 
-/* What another process might have got hold of under a deleted name is not written to. */
+/* still_ours refuses to write if another process may have the store under a name that was deleted
+ * and created again. */
 static err_code still_ours(store *s, err *e)
 {
     err_code code = guard_check(&s->files, s->dir, e);
     if (code != ERR_OK) {
-        atomic_store(&s->broken, true); /* reopening is safe if no transaction is open */
+        atomic_store(&s->broken, true); /* reopening is safe while no transaction is open */
         return code;
     }
     code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);

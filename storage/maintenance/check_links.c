@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_links: the second half of `stair check`: the log, the idempotency records and the
- * generations, and where an erased user has left traces.
+ * check_links: the second half of `stair check`: the log, the idempotency records, the generations,
+ * and remaining traces of an erased user.
  */
 #include <string.h>
 
@@ -124,8 +124,7 @@ static err_code erased_rows(const checking *c, uint32_t users, uint32_t **out, s
     return ERR_OK;
 }
 
-/* check_tables reads the tables of a finished generation and compares them with what is known of
- * it. */
+/* check_tables reads the tables of a finished generation and compares them with its record. */
 static err_code check_tables(checking *c, const generation_info *info, err *e)
 {
     err why = ERR_INIT;
@@ -187,7 +186,8 @@ static err_code generation_record_check(checking *c, slice key, slice value, err
     if (code == ERR_OK && held.state == GENERATION_READY) {
         check_problem(c, "generation %u: its tables wait for a number", number);
     }
-    return code == ERR_NOT_FOUND || code == ERR_CORRUPT ? ERR_OK /* found with the tables */
+    /* already reported with the tables */
+    return code == ERR_NOT_FOUND || code == ERR_CORRUPT ? ERR_OK
            : code == ERR_OK                             ? code
                                                         : err_set(e, code, "%s", why.text);
 }

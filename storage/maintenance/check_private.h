@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_private: what the two files of check share. Internal to storage/maintenance/check*.c.
+ * check_private: what the files of check share. Internal to storage/maintenance/check*.c.
  */
 #ifndef STORAGE_CHECK_PRIVATE_H
 #define STORAGE_CHECK_PRIVATE_H
@@ -18,33 +18,33 @@ typedef struct checking {
     const check_options *options;
     check_report *report;
     arena memory;         /* for one record */
-    uint64_t *item_rows;  /* bitmap: a record is there and not deleted */
+    uint64_t *item_rows;  /* bitmap: the row has a record that is not deleted */
     uint64_t *tombstones; /* bitmap */
     uint64_t *user_rows;  /* bitmap */
     uint32_t widths[MODALITIES_MAX];
-    /* the sum over all interactions of a hash of each: equal sets have equal sums */
+    /* the sum of a hash of each interaction: equal sets have equal sums */
     uint64_t sums[2], counts[2];
-    /* the log's walk */
+    /* state of the walk through the log */
     uint64_t last_seq, log_bytes;
     /* check_user */
     slice user;
-    char quoted[2 * ID_BYTES_MAX + 2]; /* as it stands in an answer */
+    char quoted[2 * ID_BYTES_MAX + 2]; /* the id as it occurs in an answer */
     size_t quoted_length;
 } checking;
 
-/* check_problem reports one and counts it. */
+/* check_problem reports a problem and counts it. */
 void check_problem(checking *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* check_walk visits every key of a database. `visit` reports what is wrong and returns ERR_OK; an
- * error ends the check. */
+/* check_walk visits every key of a database. `visit` reports problems and returns ERR_OK; an error
+ * ends the check. */
 typedef err_code (*check_visit)(checking *c, slice key, slice value, err *e);
 err_code check_walk(checking *c, store_db db, check_visit visit, err *e) ERR_CHECKED;
 
-/* check_decoded reports a record that did not decode; true if it did. Errors that are not about
- * the record are returned through *rc. */
+/* check_decoded returns true if a record decoded, and otherwise reports it. Errors that are not
+ * about the record are returned through *rc. */
 bool check_decoded(checking *c, err_code *rc, const err *why, err *e);
 
-/* check_begin opens the read transaction and reads the state; check_end is called in every case. */
+/* check_begin opens the read transaction and reads the state. Call check_end in every case. */
 err_code check_begin(checking *c, store *s, const check_options *options, check_report *report,
                      err *e) ERR_CHECKED;
 void check_end(checking *c);

@@ -17,7 +17,8 @@ typedef struct digesting {
     void *ctx;
 } digesting;
 
-/* Lengths go first, so that no two different contents are the same run of bytes. */
+/* Each length is hashed before its content, so that different contents never give the same
+ * bytes. */
 static void add(digesting *d, slice bytes)
 {
     unsigned char length[4];
@@ -32,7 +33,7 @@ static void add_record(digesting *d, slice key, slice value)
     add(d, value);
 }
 
-/* A kept answer counts until it has expired, without its body. */
+/* A stored answer counts until it has expired, without its body. */
 static err_code add_kept(digesting *d, slice key, slice value, err *e)
 {
     idempotency_record record;

@@ -23,15 +23,15 @@ typedef struct migration {
     int owner_fd, train_fd;
     guard files;
     store *made;    /* the new content */
-    store_write *w; /* the open transaction of it, or NULL */
-    size_t written; /* in this transaction */
-    int64_t clock;  /* of the newest kept answer */
+    store_write *w; /* the open transaction of the new store, or NULL */
+    size_t written; /* bytes written in this transaction */
+    int64_t clock;  /* time of the newest stored answer */
     arena memory;
     encoder record;
     migrate_report *report;
 } migration;
 
-/* --- the new store's transactions: bounded, so that memory is --- */
+/* --- the new store's transactions: of bounded size, which bounds memory --- */
 
 static err_code group_end(migration *m, err *e)
 {
@@ -68,7 +68,7 @@ static err_code old_dbi(migration *m, store_db db, MDB_dbi *dbi, err *e)
     return schema_error(rc, "reading the older store", e);
 }
 
-/* old_get: ERR_NOT_FOUND leaves `e` unset. */
+/* old_get reads a value of the old store. ERR_NOT_FOUND leaves `e` unset. */
 static err_code old_get(migration *m, store_db db, slice key, slice *value, err *e)
 {
     MDB_dbi dbi = 0;
@@ -123,8 +123,8 @@ static err_code convert(migration *m, store_db db, slice key, slice value, err *
     return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
-/* Items come in order of rows, so what an id had before is known: a later row of it gets its
- * predecessor, as if the older stair had kept it. */
+/* Items are read in order of rows, so the earlier rows of an id are known: a later row gets its
+ * predecessor, as the new format wants. */
 static err_code convert_item(migration *m, store_db db, slice key, slice value, err *e)
 {
     stored_item it;
@@ -149,8 +149,8 @@ static err_code convert_item(migration *m, store_db db, slice key, slice value, 
     return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
-/* A kept answer and the time that lets it expire belong together. An erasure by an older stair
- * could garble a key, which left one without the other; such are dropped. */
+/* A stored answer and the time that expires it belong together. In an older version, an erasure
+ * could garble a key and leave one without the other. Such records are dropped. */
 static err_code convert_kept(migration *m, store_db db, slice key, slice value, err *e)
 {
     unsigned char at[8 + IDEMPOTENCY_KEY_BYTES_MAX];
@@ -189,8 +189,8 @@ static err_code copy_time(migration *m, store_db db, slice key, slice value, err
     return code == ERR_OK ? append(m, db, key, value, e) : code;
 }
 
-/* A finished generation was registered by its training, so it keeps its number. One that was not
- * finished is left out: no training is at work on this store. */
+/* A finished generation was registered by its training, so it keeps its number. An unfinished one
+ * is left out: no training is running on this store. */
 static err_code convert_generation(migration *m, store_db db, slice key, slice value, err *e)
 {
     generation_info info;
@@ -228,7 +228,7 @@ static err_code convert_blob(migration *m, store_db db, slice key, slice value, 
         code = generation_borrow(store_write_reads(m->w), get_be32(key.at), &info, NULL);
     }
     if (code == ERR_NOT_FOUND) {
-        return ERR_OK; /* of a generation that was left out */
+        return ERR_OK; /* it belongs to a generation that was left out */
     }
     if (code != ERR_OK) {
         return err_set(e, code, "a generation's record is damaged");
@@ -240,7 +240,7 @@ static err_code convert_blob(migration *m, store_db db, slice key, slice value, 
     return code == ERR_OK ? schema_put(m->w, db, id_key, encoder_slice(&m->record), e) : code;
 }
 
-/* seal_generation writes a generation's SHA-256, once its tables are there. */
+/* seal_generation writes a generation's SHA-256 once its tables are complete. */
 static err_code seal_generation(migration *m, const generation_info *tables, err *e)
 {
     generation_info info = *tables;
@@ -288,8 +288,8 @@ static err_code seal_generations(migration *m, err *e)
     return code;
 }
 
-/* Nothing replays the log of an older format: its ops lack what applying them needs, so the new one
- * begins empty. */
+/* The new log begins empty, because ops in the older log lack information that applying them now
+ * needs. */
 static const old_visit visits[DB_COUNT] = {
     [DB_MODALITIES] = convert,   [DB_TYPES] = convert,
     [DB_ITEMS] = convert_item,   [DB_ITEM_IDS] = copy,
@@ -419,7 +419,7 @@ static void close_raw(migration *m)
     }
 }
 
-/* A checkpoint's checksum is of the older kind, so no training could resume it. */
+/* The checksum of an old checkpoint is of the older kind, so no training could resume from it. */
 static err_code remove_checkpoint(const char *dir, err *e)
 {
     char path[STORE_PATH_MAX];

@@ -15,13 +15,13 @@
 #include "core/common/err.h"
 
 typedef struct migrate_report {
-    uint32_t from;    /* the format that the store had; STORE_FORMAT: there was nothing to do */
-    uint64_t dropped; /* kept answers, or times of them, whose keys an older stair had garbled */
+    uint32_t from;    /* the store's old format; STORE_FORMAT: there was nothing to do */
+    uint64_t dropped; /* stored answers, or their times, whose keys an older version had garbled */
 } migrate_report;
 
-/* migrate_store upgrades the store in `dir`, which nobody may own or train meanwhile (ERR_CONFLICT,
- * with the pid). A newer format is ERR_CONFLICT, no store ERR_NOT_FOUND, a damaged record
- * ERR_CORRUPT; none of them changes the store. */
+/* migrate_store upgrades the store in `dir`. ERR_CONFLICT: a process owns or trains it (the text
+ * has its pid), or its format is newer. ERR_NOT_FOUND: there is no store. ERR_CORRUPT: a record is
+ * damaged. A failure never changes the store. */
 err_code migrate_store(const char *dir, migrate_report *report, err *e) ERR_CHECKED;
 
 #endif

@@ -10,7 +10,7 @@
 #include "storage/records/records.h"
 
 enum {
-    OLD_VERSION = 1, /* of every record of formats 1 and 2, but for the state */
+    OLD_VERSION = 1, /* version byte of every record of formats 1 and 2, except the state */
     OLD_HIDDEN = 1,
     OLD_DELETED = 2,
     OLD_PIECE_HEADER_BYTES = 8,
@@ -51,7 +51,7 @@ static uint64_t old_checksum(const void *bytes, size_t count)
     return sum ^ sum >> 32;
 }
 
-/* Most records are as they were, with another version and a seal. */
+/* Most records stay the same apart from a new version byte and a seal. */
 static err_code reseal(slice value, uint8_t version, const char *what, encoder *out, err *e)
 {
     decoder d;
@@ -91,7 +91,7 @@ err_code old_item(slice value, arena *memory, stored_item *it, err *e)
     return decoder_check(&d, "item", e);
 }
 
-/* The name of the vectors made of items' words is free for them from format 3 on. */
+/* From format 3 on, the name of the modality made from items' words is reserved. */
 static err_code old_modality(slice value, encoder *out, err *e)
 {
     decoder d;
@@ -126,7 +126,7 @@ static err_code old_piece(slice value, encoder *out, err *e)
     return encoder_check(out, "blob piece", e);
 }
 
-/* A piece's key ends with its number, a blob record's with the zero byte behind the name. */
+/* A piece's key ends with its number, a blob record's key with the zero byte after the name. */
 static bool old_key_is_piece(slice key)
 {
     const char *end = key.length > 4 ? memchr(key.at + 4, 0, key.length - 4) : NULL;
@@ -230,7 +230,7 @@ err_code old_state(slice value, store_state *out, err *e)
     out->info.erased_seq = decode_u64(&d);
     out->info.data_seq = decode_u64(&d);
     out->next_generation = decode_u32(&d);
-    (void)decode_u64(&d); /* bytes of the log, which begins empty */
+    (void)decode_u64(&d); /* size of the log, which begins empty */
     out->snapshot = decode_u8(&d) != 0;
     if (version == 2) {
         memcpy(out->info.external, decode_bytes(&d, EXTERNAL_POSITION_MAX), EXTERNAL_POSITION_MAX);

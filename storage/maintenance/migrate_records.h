@@ -16,21 +16,21 @@
 #include "storage/models/generations.h"
 #include "storage/records/items.h"
 
-/* old_record appends to `out` what the value becomes. Takes the values of DB_MODALITIES, DB_TYPES,
- * DB_USERS, DB_FEATURES, DB_IDEMPOTENCY and DB_BLOBS. ERR_CORRUPT for what is no
- * such record, and for a piece of a table whose checksum does not hold. */
+/* old_record appends the converted value to `out`. It takes values of DB_MODALITIES, DB_TYPES,
+ * DB_USERS, DB_FEATURES, DB_IDEMPOTENCY and DB_BLOBS. ERR_CORRUPT: the value is not such a record,
+ * or the checksum of a table's piece is wrong. */
 err_code old_record(store_db db, slice key, slice value, encoder *out, err *e) ERR_CHECKED;
 
 /* old_item reads an item; it borrows from `value` and `memory`. */
 err_code old_item(slice value, arena *memory, stored_item *it, err *e) ERR_CHECKED;
 
-/* old_generation reads a generation; it borrows the summary from `value`. old_generation_id makes
- * its UUID: the same for every copy of it. */
+/* old_generation reads a generation; it borrows the summary from `value`. old_generation_id derives
+ * its UUID, which is the same for every copy of the generation. */
 err_code old_generation(slice value, generation_info *out, err *e) ERR_CHECKED;
 err_code old_generation_id(const unsigned char lineage[LINEAGE_BYTES], uint32_t number,
                            generation_id *out, err *e) ERR_CHECKED;
 
-/* old_kept_time reads when a kept answer of format 1 or 2 was given; ERR_CORRUPT. */
+/* old_kept_time reads the time of a stored answer of format 1 or 2. ERR_CORRUPT. */
 err_code old_kept_time(slice value, int64_t *time, err *e) ERR_CHECKED;
 
 /* old_state reads the state of format 1 or 2. */

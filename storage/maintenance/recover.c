@@ -10,7 +10,7 @@ static err_code remove_unfinished(store *s, err *e)
     if (code != ERR_OK || store_train_running(s)) {
         return code;
     }
-    /* Hold the lock, so that a training that starts now waits until its generation is safe. */
+    /* Hold the lock, so that a training that starts now waits until the removal is done. */
     code = store_train_lock(s, NULL);
     if (code != ERR_OK) {
         return ERR_OK;

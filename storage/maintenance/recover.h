@@ -12,8 +12,8 @@
 #include "core/common/err.h"
 #include "storage/env/store.h"
 
-/* recover_open is store_open, followed for an owner (STORE_OWNER) by the removal. Fails as
- * store_open does; the caller closes with store_close. */
+/* recover_open is store_open, followed by the removal for an owner (STORE_OWNER). It fails like
+ * store_open. Close with store_close. */
 err_code recover_open(store **out, const char *dir, const store_options *options,
                       err *e) ERR_CHECKED;
 

@@ -178,7 +178,7 @@ static err_code held_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_HELD, key, e);
 }
 
-/* The tables of a generation are consecutive, so its UUID is printed once. */
+/* The pieces of a generation are consecutive, so its UUID is printed once. */
 static err_code blob_visit(repairing *x, slice key, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];
@@ -203,7 +203,8 @@ static err_code blob_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_BLOBS, key, e);
 }
 
-/* In transactions of its own, as a generation may be larger than one should be. */
+/* Each removal has its own transactions, because a generation may be larger than one transaction
+ * should be. */
 static err_code damaged_tables(store *s, repairing *x, err *e)
 {
     store_read *r = NULL;
@@ -218,7 +219,7 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
     if (code == ERR_OK) {
         code = held_list(r, &list, &count, &why);
     }
-    code = code == ERR_CORRUPT ? ERR_OK : code; /* the active one's record, which stays as it is */
+    code = code == ERR_CORRUPT ? ERR_OK : code; /* the active generation's record stays */
     for (size_t i = 0; i < count && code == ERR_OK; i++) {
         uint32_t number = 0;
         bool active =
@@ -241,7 +242,7 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
     return code;
 }
 
-/* Tables whose generation's record was dropped. */
+/* Removes tables whose generation's record was dropped. */
 static err_code orphaned_tables(store *s, repairing *x, err *e)
 {
     uint32_t removed = 0;
@@ -264,7 +265,7 @@ static void set_counter(repairing *x, uint64_t *stored, uint64_t counted, const 
     }
 }
 
-/* Only what was read without a fault is counted. */
+/* Counters are corrected only if everything was readable. */
 static err_code counters(repairing *x, err *e)
 {
     MDB_stat by_user, by_item;

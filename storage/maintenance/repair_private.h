@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_private: shared by the files of repair. Internal to storage/maintenance/repair*.c.
+ * repair_private: what the files of repair share. Internal to storage/maintenance/repair*.c.
  *
  * A repair walks one database after the other. For each record, a visit notes what must change. The
  * changes are made after the walk, because LMDB moves records under an open cursor while it writes.
@@ -15,7 +15,7 @@
 typedef struct repair_change {
     store_db db;
     slice key; /* in the arena */
-    bool put;  /* an id that leads to `row`; else the record is dropped */
+    bool put;  /* write the id with `row`; otherwise drop the record */
     uint32_t row;
 } repair_change;
 
@@ -24,27 +24,30 @@ typedef struct repairing {
     store_read *r; /* lent by w */
     const repair_options *options;
     uint64_t *count;
-    arena keys;             /* of the changes noted */
+    arena keys;             /* keys of the changes noted */
     arena record;           /* for one record */
     repair_change *changes; /* (change_count) */
     size_t change_count, change_room;
-    bool unreadable; /* an item, a user or an interaction: what is counted would be wrong */
+    /* an item, user or interaction could not be read, so counters would be wrong */
+    bool unreadable;
     uint64_t items, users;
-    uint64_t log_bytes, log_bad; /* the newest damaged entry; 0: none */
+    uint64_t log_bytes, log_bad; /* seq of the newest damaged entry; 0 if none */
 } repairing;
 
-/* repair_walk visits every record of a database, then makes the changes that the visits noted. */
+/* repair_walk visits every record of a database, and then makes the changes that the visits
+ * noted. */
 typedef err_code (*repair_visit)(repairing *x, slice key, slice value, err *e);
 err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e) ERR_CHECKED;
 
-/* repair_drop notes a record for removal; repair_lead notes that an id maps to a row. */
+/* repair_drop notes that a record must be removed; repair_lead notes that an id must lead to a
+ * row. */
 err_code repair_drop(repairing *x, store_db db, slice key, err *e) ERR_CHECKED;
 err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e) ERR_CHECKED;
 
-/* repair_told counts one thing and says what it is. */
+/* repair_told counts a repair and reports it. */
 void repair_told(repairing *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* repair_key_text writes a key for people: quoted if it can be printed, else in hexadecimal. */
+/* repair_key_text writes a key for people: quoted if it is printable, otherwise in hexadecimal. */
 enum { REPAIR_KEY_TEXT = 96 };
 const char *repair_key_text(slice key, char out[REPAIR_KEY_TEXT]);
 

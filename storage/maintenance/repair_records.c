@@ -13,7 +13,7 @@
 
 /* --- id maps --- */
 
-/* What the record of a row says about its id. */
+/* What a row's record says about its id. */
 typedef enum row_says {
     ROW_ABSENT,
     ROW_UNREADABLE,
@@ -55,7 +55,7 @@ static row_says user_says(repairing *x, uint32_t row, slice *id)
     return ROW_LIVES;
 }
 
-/* An id that leads to a row of another id, or to none, leads there no more. */
+/* An id that leads to a row of another id, or to no row, is removed. */
 static err_code id_visit(repairing *x, store_db db, slice id, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];
@@ -146,7 +146,7 @@ err_code repair_ids(repairing *x, err *e)
     return code == ERR_OK ? repair_walk(x, DB_USERS, user_visit_one, e) : code;
 }
 
-/* --- kept answers: a record and the time that lets it expire belong together --- */
+/* --- stored answers: a record and the time that expires it belong together --- */
 
 static err_code kept_visit(repairing *x, slice key, slice value, err *e)
 {
@@ -198,7 +198,7 @@ err_code repair_kept_answers(repairing *x, err *e)
     return code == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : code;
 }
 
-/* --- the log: an entry that cannot be read ends what lies behind it, as trimming does --- */
+/* --- the log: everything before an unreadable entry is dropped, as in trimming --- */
 
 static err_code damaged_entry(uint64_t seq, slice value)
 {

@@ -15,7 +15,7 @@ static void remove_draft(const char *draft)
     char path[STORE_PATH_MAX];
     struct stat st;
     if (lstat(draft, &st) == 0 && S_ISLNK(st.st_mode)) {
-        (void)unlink(draft); /* not what it leads to */
+        (void)unlink(draft); /* remove the link, not its target */
         return;
     }
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -59,7 +59,7 @@ static err_code mark_copy(const char *draft, uint64_t *bytes, uint64_t *seq, err
 static err_code publish(const char *draft, const char *to, err *e)
 {
     char path[STORE_PATH_MAX], parent[STORE_PATH_MAX];
-    /* Lock files are of this machine and moment; the copy's owner makes its own. */
+    /* Lock files belong to this machine and moment; the copy's owner creates its own. */
     static const char *const locks[] = {"lock.mdb", "open.lock"};
     for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
         err_code joined = path_join(path, draft, locks[i], e);
@@ -99,16 +99,16 @@ err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), 
     while (length > 1 && to[length - 1] == '/') {
         length--;
     }
-    /* the API allows no ~ in a name, so that a draft is never another snapshot */
+    /* The API allows no ~ in a name, so a draft is never mistaken for another snapshot. */
     if (snprintf(draft, sizeof draft, "%.*s.draft~", length, to) >= (int)sizeof draft) {
         return err_set(e, ERR_INVALID, "path too long: %.60s...", to);
     }
-    remove_draft(draft); /* what a killed one left */
+    remove_draft(draft); /* left by a killed process */
     if (mkdir(draft, 0700) != 0) {
         return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "making %s: %s", draft,
                        strerror(errno));
     }
-    /* The read transaction keeps the environment open under the copy. */
+    /* The read transaction keeps the environment open during the copy. */
     err_code code = store_read_begin(s, &r, e);
     if (code == ERR_OK) {
         code = env_copy(s->env, draft, e);

@@ -19,22 +19,22 @@
 #include "storage/env/store.h"
 
 /* snapshot_write copies into the folder `to`, which must not exist (ERR_CONFLICT); its parent must.
- * The draft is the folder `to`.draft~ beside it; what a killed copy left there is removed.
- * `cancelled` (may be NULL) is asked between the steps. *bytes and *seq (may be NULL) are the
- * copy's. Blocks for as long as writing the data takes. */
+ * It writes a draft in the folder `to`.draft~ and first removes what a killed process left there.
+ * `cancelled` is called between the steps and may be NULL. *bytes and *seq describe the copy and
+ * may be NULL. Blocks for as long as writing the data takes. */
 err_code snapshot_write(store *s, const char *to, bool (*cancelled)(void *ctx), void *ctx,
                         uint64_t *bytes, uint64_t *seq, err *e) ERR_CHECKED;
 
 typedef struct snapshot_facts {
     uint64_t bytes;
     uint64_t seq;
-    bool seq_known; /* false: of another format */
+    bool seq_known; /* false if it has another format */
     int64_t made;   /* epoch seconds */
 } snapshot_facts;
 
-/* snapshot_inspect tells what the copy in `dir` holds and leaves the folder as it is. Made for
- * copies at rest: one that is being served may be read in the middle of a write. ERR_NOT_FOUND if
- * it is no store, ERR_CORRUPT if it is cut off or damaged. */
+/* snapshot_inspect reads what the copy in `dir` contains and leaves the folder unchanged. Use it on
+ * copies that no process writes to: otherwise it may read a half-finished write. ERR_NOT_FOUND: it
+ * is not a store. ERR_CORRUPT: it is cut off or damaged. */
 err_code snapshot_inspect(const char *dir, snapshot_facts *out, err *e) ERR_CHECKED;
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads what a copy contains without creating a file in its folder: its later owner creates its own
- * lock files. */
+/* snapshot_inspect reads what a copy contains without creating a file in its folder: its later
+ * owner creates its own lock files. */
 #include <sys/stat.h>
 
 #include "storage/env/codec.h"
 #include "storage/env/schema.h"
 #include "storage/maintenance/snapshot.h"
 
-/* A file that was cut off would be a fault of the memory map at its missing pages. */
+/* Reading the missing pages of a file that was cut off would crash the process. */
 static err_code check_whole(MDB_env *env, const char *dir, uint64_t bytes, err *e)
 {
     MDB_envinfo info;
@@ -25,7 +25,8 @@ static err_code check_whole(MDB_env *env, const char *dir, uint64_t bytes, err *
     return ERR_OK;
 }
 
-/* Another format keeps its state in another way, but is a store for the stair that wrote it. */
+/* A copy of another format stores its state differently, but is a store for the version that wrote
+ * it. */
 static err_code read_seq(MDB_txn *txn, snapshot_facts *out, err *e)
 {
     MDB_dbi meta = 0;

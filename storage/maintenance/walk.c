@@ -13,12 +13,12 @@ typedef struct walking {
     MDB_txn *txn;
     const walk_options *options;
     walk_report *report;
-    size_t pages; /* in the file, as the meta page says */
+    size_t pages; /* number of pages according to the meta page */
     unsigned char last[KEY_BYTES_MAX];
     size_t last_bytes;
 } walking;
 
-/* Reads a byte at either end of a value: a page that is not there ends the process here. */
+/* touch reads a byte at each end of a value. If a page is missing, the process dies here. */
 static void touch(MDB_val v)
 {
     const volatile unsigned char *at = v.mv_data;
@@ -87,7 +87,8 @@ static err_code walk_database(walking *w, store_db db, err *e)
     return code;
 }
 
-/* A list is its length and page numbers, the largest first: what a write takes its pages from. */
+/* sound_list checks a list of free pages: its length and page numbers, the largest first. Writes
+ * take their pages from such lists. */
 static bool sound_list(const walking *w, MDB_val list)
 {
     size_t count = 0, before = w->pages, page = 0;

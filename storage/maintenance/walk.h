@@ -16,18 +16,20 @@
 #include "storage/env/store.h"
 
 typedef struct walk_options {
-    void (*at)(void *ctx, const char *database); /* called before each */
-    bool (*enough)(void *ctx);                   /* asked now and then: true ends the walk */
+    void (*at)(void *ctx, const char *database); /* called before each database */
+    /* called now and then; returning true ends the walk */
+    bool (*enough)(void *ctx);
     void *ctx;
 } walk_options;
 
 typedef struct walk_report {
     uint64_t entries;
-    bool complete; /* not ended by `enough` */
+    bool complete; /* false if `enough` ended the walk */
 } walk_report;
 
-/* walk_store: ERR_CORRUPT for keys out of order, a list of free pages that cannot be, a count that
- * is not the tree's, or a file that is too short. May die of a damaged store. */
+/* walk_store walks the trees. ERR_CORRUPT: keys are out of order, a list of free pages is
+ * impossible, a count differs from the tree's, or the file is too short. A damaged store may kill
+ * the process. */
 err_code walk_store(store *s, const walk_options *options, walk_report *report, err *e) ERR_CHECKED;
 
 #endif

@@ -16,8 +16,8 @@
 
 enum { BLOB_LOAD_BYTES = 64 * 1024 * 1024 };
 
-/* blob_size gives a blob's bytes; ERR_NOT_FOUND without one. blob_load copies `bytes` of it from
- * `offset` on into `out`. */
+/* blob_size reads the size of a blob. ERR_NOT_FOUND: there is none. blob_load copies `bytes` of it,
+ * from `offset` on, into `out`. */
 err_code blob_size(store *s, uint32_t generation, const char *name, size_t *bytes,
                    err *e) ERR_CHECKED;
 err_code blob_load(store *s, uint32_t generation, const char *name, size_t offset, void *out,

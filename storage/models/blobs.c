@@ -6,7 +6,7 @@
 #include "core/common/mem.h"
 #include "storage/env/checksum.h"
 
-/* id, name, 0, piece */
+/* a key is: id, name, 0, piece */
 enum { BLOB_KEY_MAX = GENERATION_ID_BYTES + BLOB_NAME_MAX + 1 + 4 };
 
 typedef struct blob_key {
@@ -252,7 +252,7 @@ err_code generation_blob_read(store_read *r, uint32_t number, const char *name, 
 
 typedef err_code (*blob_visit)(void *ctx, const char *name, const blob_record *record, err *e);
 
-/* Names are collected before they are visited, as a visit may write. */
+/* Names are collected before they are visited, because a visit may write. */
 err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out, err *e)
 {
     MDB_cursor *cursor = NULL;
@@ -280,7 +280,7 @@ err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out
         memcpy(out->at[out->count], name, length);
         out->at[out->count][length] = '\0';
         key = record_key(id, out->at[out->count]);
-        key.bytes[key.length - 1] = 1; /* behind every piece of this blob */
+        key.bytes[key.length - 1] = 1; /* after every piece of this blob */
         out->count++;
     }
     mdb_cursor_close(cursor);
@@ -358,17 +358,17 @@ err_code blobs_verify(store_read *r, const generation_id *id, err *e)
 /* --- erasure --- */
 
 typedef struct zeroing {
-    store_write *w; /* NULL: only look */
+    store_write *w; /* NULL only looks */
     store_read *r;
     const generation_id *id;
     const uint32_t *rows;
     size_t count;
     bool changed;
-    unsigned char *piece; /* (BLOB_PIECE_BYTES), a copy to change */
+    unsigned char *piece; /* (BLOB_PIECE_BYTES) a copy that can be changed */
 } zeroing;
 
-/* zero_overlap zeroes the rows' bytes that lie in [from, from + bytes) of the blob, from row
- * index *next on; returns whether any was not zero. */
+/* zero_overlap zeroes the rows' bytes in [from, from + bytes) of the blob, from row index *next on.
+ * It returns whether any was not zero. */
 static bool zero_overlap(const zeroing *z, uint64_t stride, uint64_t from, size_t bytes,
                          size_t *next)
 {
@@ -385,7 +385,7 @@ static bool zero_overlap(const zeroing *z, uint64_t stride, uint64_t from, size_
             z->piece[i] = 0;
         }
         if (end > from + bytes) {
-            break; /* the rest of this row lies in the next piece */
+            break; /* the rest of this row is in the next piece */
         }
     }
     return changed;
@@ -410,7 +410,7 @@ static err_code zero_blob(void *ctx, const char *name, const blob_record *record
         slice value, content;
         code = schema_get(z->r, DB_BLOBS, key_slice(&key), &value, e);
         if (code == ERR_NOT_FOUND) {
-            return ERR_OK; /* being written: generation_finish will see to it */
+            return ERR_OK; /* still being written: generation_finish will zero the rows */
         }
         if (code == ERR_OK) {
             code = piece_decode(&content, value, false, e);

@@ -92,7 +92,7 @@ err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e)
         return code;
     }
     code = write_draft(draft, &info, seq, bytes, e);
-    /* Under the write lock no erasure can commit between the look and the rename. */
+    /* While the write lock is held, no erasure can commit between the check and the rename. */
     if (code == ERR_OK) {
         code = store_write_begin(s, &w, e);
     }
@@ -100,7 +100,7 @@ err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e)
         code = err_set(e, ERR_IO, "renaming %s: %s", draft, strerror(errno));
     }
     store_write_abort(w);
-    (void)unlink(draft); /* is gone if it was renamed */
+    (void)unlink(draft); /* does not exist any more if it was renamed */
     return code;
 }
 
@@ -216,7 +216,7 @@ err_code checkpoint_file_remove(store *s, err *e)
     return remove_file(s, final_name, e);
 }
 
-/* A checkpoint that no training may resume is only somebody's data lying about. */
+/* A checkpoint that no training may resume would only keep personal data on disk. */
 err_code checkpoint_file_sweep(store *s, err *e)
 {
     char path[STORE_PATH_MAX], header[CHECKPOINT_HEADER_BYTES];

@@ -20,19 +20,19 @@
 #include "core/common/slice.h"
 #include "storage/env/store.h"
 
-/* checkpoint_file_put replaces the checkpoint. `seq` is the store's when the data was read. If a
- * user was erased since, nothing is stored and ERR_OK is returned. The file is synced. */
+/* checkpoint_file_put replaces the checkpoint. `seq` is the store's seq when the data was read. If
+ * a user was erased since, nothing is written, and ERR_OK is returned. The file is synced. */
 err_code checkpoint_file_put(store *s, uint64_t seq, slice bytes, err *e) ERR_CHECKED;
 
-/* checkpoint_file_take reads it; ERR_NOT_FOUND without one, ERR_CONFLICT if the data changed
- * (lineage, or an op after `seq` that changed more than the active generation), ERR_CORRUPT. Free
- * *out with mem_free. */
+/* checkpoint_file_take reads the checkpoint. ERR_NOT_FOUND: there is none. ERR_CONFLICT: the data
+ * has changed (another lineage, or an op after `seq` that changed more than the active generation).
+ * ERR_CORRUPT. Free *out with mem_free. */
 err_code checkpoint_file_take(store *s, void **out, size_t *bytes, err *e) ERR_CHECKED;
 
-/* checkpoint_file_exists tells whether there is one, stale or not. */
+/* checkpoint_file_exists tells whether there is a checkpoint, stale or not. */
 bool checkpoint_file_exists(const store *s);
 
-/* checkpoint_file_remove removes it; that there is none is no error. */
+/* checkpoint_file_remove removes the checkpoint. It is no error if there is none. */
 err_code checkpoint_file_remove(store *s, err *e) ERR_CHECKED;
 
 #endif

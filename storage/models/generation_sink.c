@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writing end of generation_stream: heads are gathered until they are whole, content until it
- * fills a transaction.
+ * generation_sink: the writing end of generation_stream. It collects a head until it is complete,
+ * and content until it fills a transaction.
  */
 #include <string.h>
 
@@ -23,13 +23,13 @@ struct generation_sink {
     store *s;
     generation_info info; /* as registered */
     sink_phase phase;
-    size_t wanted; /* bytes that the phase takes; of content: what is left of the table */
+    size_t wanted; /* bytes that the phase still needs; for content, what is left of the table */
     sha256_sum stream, tables;
-    uint64_t bytes; /* of the tables so far */
+    uint64_t bytes; /* size of the tables so far */
     size_t tables_left;
     char name[BLOB_NAME_MAX + 1]; /* of the table */
     blob_record record;
-    uint64_t stored; /* of the table's content */
+    uint64_t stored; /* bytes of the table's content written so far */
     unsigned char head[STREAM_HEAD_BYTES_MAX];
     size_t head_used;
     unsigned char *content; /* (BLOB_GROUP_BYTES) */
@@ -180,7 +180,7 @@ static err_code store_content(generation_sink *x, err *e)
     return code;
 }
 
-/* take_content takes what it can; a table without content is stored too. */
+/* take_content takes as many bytes as it can. A table without content is stored too. */
 static err_code take_content(generation_sink *x, const unsigned char *bytes, size_t count,
                              size_t *taken, err *e)
 {
@@ -245,7 +245,7 @@ err_code generation_sink_write(generation_sink *x, const void *bytes, size_t cou
                                         : take_fixed(x, at, count, &taken, e);
         at += taken;
         count -= taken;
-        /* a table without content takes no byte */
+        /* a table without content takes no bytes */
         if (code == ERR_OK && x->phase == SINK_CONTENT && x->wanted == 0) {
             code = take_content(x, at, 0, &taken, e);
         }
@@ -316,7 +316,7 @@ err_code generation_sink_finish(generation_sink *x, err *e)
 void generation_sink_abort(generation_sink *x)
 {
     if (x != NULL) {
-        (void)!held_remove(x->s, &x->info.id, NULL); /* what is left, the next sink removes */
+        (void)!held_remove(x->s, &x->info.id, NULL); /* the next sink removes the rest */
         sink_free(x);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reading end of generation_stream: heads are built as they are due, content is copied. */
+/* generation_source: the reading end of generation_stream. It builds each head when it is due, and
+ * copies content. */
 #include <string.h>
 
 #include "core/common/mem.h"
@@ -13,11 +14,11 @@ struct generation_source {
     blob_names names;
     blob_record records[BLOBS_MAX];
     sha256_sum sum;
-    size_t table; /* whose head or content is next; names.count: the trailer */
+    size_t table; /* the table whose head or content is next; names.count for the trailer */
     uint64_t at;  /* in its content */
     bool in_content;
-    bool ended;                                /* the trailer is in `head` */
-    unsigned char head[STREAM_HEAD_BYTES_MAX]; /* what is to be given before anything else */
+    bool ended;                                /* `head` contains the trailer */
+    unsigned char head[STREAM_HEAD_BYTES_MAX]; /* bytes to return before anything else */
     size_t head_used, head_given;
 };
 
@@ -93,7 +94,7 @@ err_code generation_source_open(generation_source **out, store *s, uint32_t numb
     return ERR_OK;
 }
 
-/* next_head fills the head with what comes after a table, or before the first. */
+/* next_head fills `head` with the head of the next table or the trailer. */
 static err_code next_head(generation_source *x, err *e)
 {
     x->head_given = 0;
@@ -149,7 +150,7 @@ err_code generation_source_read(generation_source *x, void *out, size_t room, si
             code = read_content(x, out, room, got, e);
         } else {
             code = next_head(x, e);
-            trailer = true; /* nothing was given */
+            trailer = true; /* nothing was returned */
         }
         if (code == ERR_OK && !trailer) {
             sha256_add(&x->sum, out, *got);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_stream_format: what both ends of a generation's stream agree on. Internal to
+ * generation_stream_format: constants that both ends of a generation's stream share. Internal to
  * storage/models.
  */
 #ifndef STORAGE_GENERATION_STREAM_FORMAT_H

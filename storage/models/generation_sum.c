@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_sum: the SHA-256 by which a generation is known.
+ * generation_sum: the SHA-256 that identifies a generation's content.
  *
- * It covers, table by table in the order of names, length of the name (u8), name, bytes (u64),
- * stride (u64) and, where the stride is 0, the content. Tables of users count by their shape alone:
- * an erasure changes their content, and the generation must stay the one that was registered.
+ * It covers the tables in the order of their names: length of the name (u8), name, bytes (u64),
+ * stride (u64) and, if the stride is 0, the content. Tables of users count only by their shape: an
+ * erasure changes their content, and the generation must stay the registered one.
  */
 #include <string.h>
 
@@ -32,11 +32,11 @@ void generation_sum_table(sha256_sum *h, const char *name, const blob_record *re
     sha256_add(h, head, length);
 }
 
-/* From where a generation is read: one transaction, or short ones, since nothing changes a table
- * without a stride. */
+/* How to read a generation: in one transaction, or in several short ones, since tables without a
+ * stride never change. */
 typedef struct summing {
     store *s;
-    store_read *r; /* NULL: short ones */
+    store_read *r; /* NULL for short ones */
     const generation_id *id;
     sha256_sum hash;
     unsigned char *buffer; /* (BLOB_GROUP_BYTES) */

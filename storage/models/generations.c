@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generations: what is registered, and the changes that ops make to it. Tables are in held.c.
+ * generations: the registered generations, and the changes that ops make to them. held.c holds the
+ * tables.
  */
 #include "storage/models/generations.h"
 
@@ -144,7 +145,7 @@ err_code generation_put_record(store_write *w, const generation_info *info, err 
 
 /* --- looking up --- */
 
-/* is_held tells of a UUID whether its tables are complete here. */
+/* is_held tells whether the tables of a UUID are complete in this store. */
 static err_code is_held(store_read *r, const generation_id *id, bool *held, err *e)
 {
     generation_info info;
@@ -153,7 +154,8 @@ static err_code is_held(store_read *r, const generation_id *id, bool *held, err 
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-/* own completes a decoded record: what it borrows is copied, what is not in it is filled in. */
+/* own completes a decoded record: it copies what the record borrows, and fills in what it does not
+ * contain. */
 static err_code own(store_read *r, arena *a, generation_info *info, uint32_t active, err *e)
 {
     slice summary = info->summary;
@@ -220,7 +222,7 @@ err_code generation_list(store_read *r, arena *a, const generation_info **out, s
 
 typedef struct finding {
     const generation_id *id;
-    uint32_t row; /* a user's */
+    uint32_t row; /* row of a user */
     uint32_t number, count;
 } finding;
 
@@ -307,7 +309,8 @@ err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err 
 
 /* --- what ops change --- */
 
-/* A held generation knows that it has its number, and keeps no second summary. */
+/* note_registered records with the held tables that they have a number, and drops the second copy
+ * of the summary. */
 static err_code note_registered(store_write *w, const generation_id *id, err *e)
 {
     generation_info info;
@@ -355,12 +358,12 @@ err_code generation_assign(store_write *w, const generation_info *info, uint32_t
     return code;
 }
 
-/* numbers of generations that a change is for: found first, since a visit must not write. */
+/* Numbers of generations to change. They are collected first, because a visit must not write. */
 typedef struct numbers {
     uint32_t *list;
     size_t count, room;
-    uint32_t last;   /* the last to look at */
-    uint32_t active; /* never among those to remove */
+    uint32_t last;   /* the last number to look at */
+    uint32_t active; /* never removed */
 } numbers;
 
 static err_code numbers_add(numbers *found, uint32_t number, err *e)
@@ -410,7 +413,7 @@ static err_code clear_wishes(store_write *w, uint32_t until, err *e)
     return code;
 }
 
-/* note_replaced lets tables that lie here remember when they stopped being the active ones. */
+/* note_replaced records with held tables when they stopped being the active ones. */
 static err_code note_replaced(store_write *w, uint32_t number, uint64_t seq, err *e)
 {
     generation_info info;

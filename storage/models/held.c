@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * held: the tables that lie in this store, from their first byte until they are removed. Blobs are
- * in blobs.c, numbers in generations.c.
+ * held: the tables in this store, from their first byte until they are removed. blobs.c stores
+ * their blobs, and generations.c their numbers.
  */
 #include <string.h>
 
@@ -37,7 +37,8 @@ err_code held_put(store_write *w, const generation_info *info, err *e)
     return code;
 }
 
-/* each_held visits every record; a borrowed summary is valid for the visit. ERR_CANCELLED stops. */
+/* each_held visits every record. A borrowed summary is valid during the visit. ERR_CANCELLED
+ * stops. */
 typedef err_code (*held_visit)(void *ctx, const generation_info *info, err *e);
 
 static err_code each_held(store_read *r, held_visit visit, void *ctx, err *e)
@@ -313,8 +314,8 @@ typedef struct removal {
     bool done;
 } removal;
 
-/* The first step marks the tables as unfinished, so that a kill between the steps leaves something
- * that the sweep finishes. */
+/* The first step marks the tables as unfinished, so that the sweep finishes the removal after a
+ * kill. */
 static err_code remove_step(store_write *w, void *ctx, err *e)
 {
     removal *x = ctx;

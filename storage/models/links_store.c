@@ -8,7 +8,7 @@
 
 enum { PARTS = 4, NAME_BYTES = 32 };
 
-/* One of a table's arrays; the same list writes and reads. */
+/* One of a table's arrays. Writing and reading use the same list. */
 typedef struct part {
     char name[NAME_BYTES];
     void *at;
@@ -47,7 +47,7 @@ err_code links_put(store *s, const generation_id *generation, const item_links *
     return code;
 }
 
-/* link_count tells how many links a table has by the size of its targets. */
+/* link_count computes how many links a table has from the size of its targets. */
 static err_code link_count(store *s, uint32_t generation, size_t x, size_t *count, err *e)
 {
     char name[NAME_BYTES];

@@ -2,7 +2,7 @@
 /*
  * links_store: stores the links between items as blobs of a generation, and loads them.
  *
- * Each of the two tables takes four blobs, stored as they lie in memory (little-endian):
+ * Each of the two tables has four blobs, stored as they are in memory (little-endian):
  * links<x>.start, .unit, .target and .level, where x is the number of the source. The choice of
  * links is part of the blob "meta".
  */
@@ -20,7 +20,7 @@
 err_code links_put(store *s, const generation_id *generation, const item_links *l,
                    err *e) ERR_CHECKED;
 
-/* links_get fills the tables of `l`, whose items and choice are known, and checks all of it.
+/* links_get fills the tables of `l`, whose items and choice are set, and checks everything.
  * ERR_CORRUPT. */
 err_code links_get(store *s, uint32_t generation, item_links *l, err *e) ERR_CHECKED;
 

@@ -6,7 +6,7 @@
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
-/* Version 1 knew no links and one way of serving. */
+/* Version 1 has no links and only one way of serving. */
 enum { MODEL_RECORD_VERSION = 2, CURVE_MAX = 1000000 };
 
 static void options_encode(const train_options *o, encoder *x)

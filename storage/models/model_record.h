@@ -15,7 +15,7 @@ enum { MODEL_RECORD_BYTES_MAX = 16 * 1024 * 1024 };
 
 void model_encode(const model *m, encoder *x);
 
-/* model_decode makes a model with NULL tables; its sizes are within the limits of core. Free with
+/* model_decode makes a model with NULL tables. Its sizes are within the limits of core. Free with
  * model_free. */
 err_code model_decode(model **out, slice bytes, err *e) ERR_CHECKED;
 

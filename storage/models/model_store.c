@@ -21,7 +21,7 @@ typedef struct table {
 
 enum { TABLES_FIXED = 6, TABLES_OF_MODALITY = 4 };
 
-/* tables lists every table of a model with its shape; the same list writes and reads. */
+/* tables lists every table of a model with its shape. Writing and reading use the same list. */
 static size_t tables(model *m, table *out)
 {
     const table fixed[TABLES_FIXED] = {
@@ -60,7 +60,7 @@ static table *tables_new(size_t modalities)
 err_code model_put(store *s, const generation_id *generation, const model *m, const void *ann,
                    size_t ann_bytes, err *e)
 {
-    model copy = *m; /* the list wants to be able to write; putting only reads */
+    model copy = *m; /* the list needs a model that can be changed; putting only reads */
     table *list = tables_new(m->modality_count);
     encoder meta;
     encoder_init(&meta, MODEL_RECORD_BYTES_MAX);
@@ -123,8 +123,8 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
     size_t bytes = 0, expected = t->rows * t->columns * sizeof(float);
     err_code code = blob_size(s, generation, t->name, &bytes, e);
     if (code == ERR_NOT_FOUND) {
-        code =
-            err_set(NULL, ERR_CORRUPT, "missing"); /* the text is there: "generation n has no x" */
+        /* the error's text becomes "generation n has no x" */
+        code = err_set(NULL, ERR_CORRUPT, "missing");
         if (e != NULL) {
             e->code = ERR_CORRUPT;
         }
@@ -139,12 +139,12 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
                               : err_nomem(e, "a model");
     }
     if (bytes >= BLOB_LOAD_BYTES) {
-        store_forget_pages(s); /* else the table counts twice until all are read */
+        store_forget_pages(s); /* otherwise the table counts twice as memory until all are read */
     }
     return code;
 }
 
-/* A generation that is older than this table has no such blob; it stays NULL. */
+/* A generation from before this table was introduced has no such blob; the pointer stays NULL. */
 static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;
@@ -173,7 +173,7 @@ static bool all_finite(const float *x, size_t count)
     return true;
 }
 
-/* A map is a square table. A generation without one has no such blob. */
+/* A map is a square table. A generation without a map has no such blob. */
 static err_code load_map(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;

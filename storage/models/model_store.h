@@ -18,26 +18,26 @@
 #include "storage/env/store.h"
 #include "storage/models/generations.h"
 
-/* model_put writes all tables into a generation that is building. `ann` (may be NULL) is what
- * index_encode gave. */
+/* model_put writes all tables into a generation that is building. `ann` comes from index_encode; it
+ * may be NULL. */
 err_code model_put(store *s, const generation_id *generation, const model *m, const void *ann,
                    size_t ann_bytes, err *e) ERR_CHECKED;
 
-/* model_get loads a ready generation. Without `with_h`, item_h is NULL: who builds an index streams
- * it by model_h_read instead. Free with model_free. ERR_NOT_FOUND, ERR_CORRUPT. */
+/* model_get loads a ready generation. Without `with_h`, item_h is NULL: the builder of an index
+ * streams it with model_h_read instead. Free with model_free. ERR_NOT_FOUND, ERR_CORRUPT. */
 err_code model_get(store *s, uint32_t generation, bool with_h, model **out, err *e) ERR_CHECKED;
 
-/* model_describe loads only what "meta" holds: options, metrics, curve, sizes, names and widths of
- * the modalities; every table is NULL. Free with model_free. */
+/* model_describe loads only the content of "meta": options, metrics, curve, sizes, and the
+ * modalities' names and widths. Every table is NULL. Free with model_free. */
 err_code model_describe(store *s, uint32_t generation, model **out, err *e) ERR_CHECKED;
 
-/* model_ann_get reads the stored clustering; *out is NULL and ERR_OK if there is none. Free with
- * mem_free. */
+/* model_ann_get reads the stored clustering. If there is none, it returns ERR_OK, and *out is NULL.
+ * Free with mem_free. */
 err_code model_ann_get(store *s, uint32_t generation, void **out, size_t *bytes,
                        err *e) ERR_CHECKED;
 
-/* model_h_read fills rows of item_h: an index_read of core/search/index.h; ctx is a model_h_source.
- */
+/* model_h_read fills rows of item_h. It is an index_read of core/search/index.h; ctx is a
+ * model_h_source. */
 typedef struct model_h_source {
     store *s;
     uint32_t generation;
