@@ -138,11 +138,13 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
         code = print_report(a, s, &report, t, e);
     }
     if (code == ERR_OK && report.problems > 0) {
-        code = err_set(e, ERR_CORRUPT,
-                       "the store %s has %llu problems: %srestore a snapshot, or export "
-                       "and import what can be read",
-                       a->store, (unsigned long long)report.problems,
-                       a->repair ? "" : "try stair check --repair, which drops no content; else ");
+        bool node = report.info.external[0] != '\0';
+        code =
+            err_set(e, ERR_CORRUPT, "the store %s has %llu problems: %srestore a snapshot, or %s",
+                    a->store, (unsigned long long)report.problems,
+                    a->repair ? "" : "try stair check --repair, which drops no content; else ",
+                    node ? "make this node anew by stair cluster join"
+                         : "export and import what can be read");
     }
     return code;
 }

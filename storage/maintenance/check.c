@@ -116,6 +116,11 @@ static err_code item_record(checking *c, slice key, slice value, err *e)
                       it.deleted ? "deleted" : "not deleted",
                       mapped ? "still leads to" : "does not lead to");
     }
+    uint32_t predecessor = 0;
+    if (it.deleted && item_find(c->r, it.id, &found, NULL) == ERR_NOT_FOUND &&
+        (item_gone(c->r, it.id, &predecessor, NULL) != ERR_OK || predecessor <= row)) {
+        check_problem(c, "item row %u is deleted, and no deleted id leads to it", row);
+    }
     bits_set(it.deleted ? c->tombstones : c->item_rows, row);
     c->report->items += !it.deleted;
     c->report->deleted_items += it.deleted;

@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "storage/maintenance/repair_private.h"
-#include "storage/models/blobs.h"
-#include "storage/models/model_private.h"
 #include "storage/records/records.h"
 
 enum { KEYS_ARENA_BYTES = 512 * 1024 * 1024, RECORD_ARENA_BYTES = 64 * 1024 * 1024 };
@@ -131,6 +130,9 @@ static err_code feature_visit(repairing *x, slice key, slice value, err *e)
     }
     uint32_t row = get_be32(key.at + 1);
     err_code code = schema_get(x->r, DB_ITEMS, (slice){key.at + 1, 4}, &found, e);
+    if (code == ERR_NOT_FOUND && row < x->w->state.info.item_rows) {
+        return ERR_OK; /* its record is lost, and a snapshot may have it */
+    }
     bool gone = code == ERR_NOT_FOUND ||
                 (code == ERR_OK && seal_holds(found) &&
                  item_decode(&it, row, found, &x->record, NULL) == ERR_OK && it.deleted);
@@ -140,118 +142,6 @@ static err_code feature_visit(repairing *x, slice key, slice value, err *e)
     repair_told(x, "dropped the features of modality %u of item row %u, which does not exist",
                 (unsigned char)key.at[0], row);
     return repair_drop(x, DB_FEATURES, key, e);
-}
-
-/* --- generations --- */
-
-static err_code generation_visit(repairing *x, slice key, slice value, err *e)
-{
-    char text[REPAIR_KEY_TEXT];
-    generation_info info;
-    if (key.length == 4) {
-        uint32_t number = get_be32(key.at);
-        if (number == x->w->state.info.generation ||
-            (seal_holds(value) && generation_decode(&info, value, NULL) == ERR_OK)) {
-            return ERR_OK;
-        }
-    }
-    repair_told(x, "dropped the generation of key %s: its record is damaged",
-                repair_key_text(key, text));
-    return repair_drop(x, DB_GENERATIONS, key, e);
-}
-
-static err_code held_visit(repairing *x, slice key, slice value, err *e)
-{
-    char text[REPAIR_KEY_TEXT];
-    generation_info info, active;
-    uint32_t number = x->w->state.info.generation;
-    bool whole = key.length == GENERATION_ID_BYTES && seal_holds(value) &&
-                 generation_decode(&info, value, NULL) == ERR_OK;
-    bool serves = key.length == GENERATION_ID_BYTES && number != 0 &&
-                  generation_borrow(x->r, number, &active, NULL) == ERR_OK &&
-                  memcmp(active.id.bytes, key.at, GENERATION_ID_BYTES) == 0;
-    if (whole || serves) {
-        return ERR_OK;
-    }
-    repair_told(x, "dropped the record of held tables of key %s: it is damaged",
-                repair_key_text(key, text));
-    return repair_drop(x, DB_HELD, key, e);
-}
-
-/* The pieces of a generation are consecutive, so its UUID is printed once. */
-static err_code blob_visit(repairing *x, slice key, slice value, err *e)
-{
-    char text[REPAIR_KEY_TEXT];
-    slice found;
-    (void)value;
-    if (key.length < GENERATION_ID_BYTES + 2) {
-        repair_told(x, "dropped a table under the key %s", repair_key_text(key, text));
-        return repair_drop(x, DB_BLOBS, key, e);
-    }
-    err_code code = schema_get(x->r, DB_HELD, (slice){key.at, GENERATION_ID_BYTES}, &found, e);
-    if (code != ERR_NOT_FOUND) {
-        return code;
-    }
-    const repair_change *last = x->change_count > 0 ? &x->changes[x->change_count - 1] : NULL;
-    if (last == NULL || memcmp(last->key.at, key.at, GENERATION_ID_BYTES) != 0) {
-        generation_id id;
-        char name[GENERATION_ID_TEXT];
-        memcpy(id.bytes, key.at, GENERATION_ID_BYTES);
-        generation_id_text(&id, name);
-        repair_told(x, "dropped the tables of generation %s, which does not exist", name);
-    }
-    return repair_drop(x, DB_BLOBS, key, e);
-}
-
-/* Each removal has its own transactions, because a generation may be larger than one transaction
- * should be. */
-static err_code damaged_tables(store *s, repairing *x, err *e)
-{
-    store_read *r = NULL;
-    generation_info *list = NULL;
-    size_t count = 0, damaged = 0;
-    err why = ERR_INIT;
-    store_info now = {0};
-    err_code code = store_read_begin(s, &r, e);
-    if (code == ERR_OK) {
-        code = store_read_stat(r, &now, e);
-    }
-    if (code == ERR_OK) {
-        code = held_list(r, &list, &count, &why);
-    }
-    code = code == ERR_CORRUPT ? ERR_OK : code; /* the active generation's record stays */
-    for (size_t i = 0; i < count && code == ERR_OK; i++) {
-        uint32_t number = 0;
-        bool active =
-            generation_number(r, &list[i].id, &number, NULL) == ERR_OK && number == now.generation;
-        if (list[i].state != GENERATION_BUILDING && !active &&
-            blobs_verify(r, &list[i].id, &why) == ERR_CORRUPT) {
-            list[damaged++] = list[i];
-        }
-    }
-    store_read_end(r);
-    for (size_t i = 0; i < damaged && code == ERR_OK; i++) {
-        char name[GENERATION_ID_TEXT];
-        generation_id_text(&list[i].id, name);
-        code = held_remove(s, &list[i].id, e);
-        if (code == ERR_OK) {
-            repair_told(x, "dropped the tables of generation %s: one is damaged", name);
-        }
-    }
-    mem_free(list);
-    return code;
-}
-
-/* Removes tables whose generation's record was dropped. */
-static err_code orphaned_tables(store *s, repairing *x, err *e)
-{
-    uint32_t removed = 0;
-    err why = ERR_INIT;
-    err_code code = generations_discard(s, &removed, &why);
-    if (removed > 0) {
-        repair_told(x, "dropped the tables of %u generations without a number", removed);
-    }
-    return code == ERR_OK || code == ERR_CORRUPT ? ERR_OK : err_set(e, code, "%s", why.text);
 }
 
 /* --- counters --- */
@@ -277,6 +167,8 @@ static err_code counters(repairing *x, err *e)
     }
     if (!x->unreadable) {
         set_counter(x, &state->info.items, x->items, "items");
+    }
+    if (!x->unreadable && !x->lost_rows) {
         set_counter(x, &state->info.users, x->users, "users");
     }
     if (by_user.ms_entries == by_item.ms_entries) {
@@ -301,13 +193,13 @@ static err_code repair_all(repairing *x, err *e)
         code = repair_log(x, e);
     }
     if (code == ERR_OK) {
-        code = repair_walk(x, DB_GENERATIONS, generation_visit, e);
+        code = repair_publishers(x, e);
     }
     if (code == ERR_OK) {
-        code = repair_walk(x, DB_HELD, held_visit, e);
+        code = repair_interactions(x, e);
     }
     if (code == ERR_OK) {
-        code = repair_walk(x, DB_BLOBS, blob_visit, e);
+        code = repair_generations(x, e);
     }
     return code == ERR_OK ? counters(x, e) : code;
 }
@@ -323,7 +215,10 @@ err_code repair_run(store *s, const repair_options *options, uint64_t *count, er
     x.r = store_write_reads(x.w);
     arena_init(&x.keys, KEYS_ARENA_BYTES);
     arena_init(&x.record, RECORD_ARENA_BYTES);
-    code = repair_all(&x, e);
+    x.item_rows = mem_array(bits_words(x.w->state.info.item_rows), sizeof *x.item_rows);
+    x.user_rows = mem_array(bits_words(x.w->state.info.user_rows), sizeof *x.user_rows);
+    code =
+        x.item_rows != NULL && x.user_rows != NULL ? repair_all(&x, e) : err_nomem(e, "the repair");
     if (code == ERR_OK && *count > 0) {
         code = store_write_commit(x.w, e);
     } else {
@@ -331,11 +226,10 @@ err_code repair_run(store *s, const repair_options *options, uint64_t *count, er
     }
     x.w = NULL;
     if (code == ERR_OK) {
-        code = damaged_tables(s, &x, e);
+        code = repair_tables(s, &x, e);
     }
-    if (code == ERR_OK) {
-        code = orphaned_tables(s, &x, e);
-    }
+    mem_free(x.item_rows);
+    mem_free(x.user_rows);
     mem_free(x.changes);
     arena_fini(&x.record);
     arena_fini(&x.keys);

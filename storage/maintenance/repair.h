@@ -8,11 +8,13 @@
  *     answer;
  *   - features of items that do not exist;
  *   - the log up to a damaged entry;
- *   - tables without a generation, and generations that are damaged and not active.
+ *   - tables without a generation, and generations that are damaged and not active;
+ *   - publishers' records that are damaged, in a store that follows no log.
  *
- * It restores the id maps and the counters from the records. It cannot repair items, users,
- * interactions, vectors and the active generation: these come from a snapshot, or from an import
- * and a training.
+ * It restores the id maps and the counters from the records, an interaction from its other side,
+ * and either record of a generation from the other one. It cannot repair items, users, vectors,
+ * interactions whose sides disagree, and the tables of the active generation: these come from a
+ * snapshot, or from an import and a training.
  *
  * Everything except the removal of whole generations happens in one transaction, so a kill leaves
  * the store either as it was or repaired. Content, seq and digest stay the same, apart from dropped

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_records: repairs the id maps, the kept answers and the log.
+ * repair_records: repairs the id maps, the kept answers, the publishers and the log.
  *
- * The id maps can be derived from the records, a kept answer matters for one day only, and the log
- * may begin at any op.
+ * The id maps can be derived from the records, a kept answer matters for one day only, publishers
+ * matter to the nodes of a cluster only, and the log may begin at any op.
  */
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "storage/log/log_private.h"
 #include "storage/maintenance/repair_private.h"
 #include "storage/records/records.h"
@@ -28,8 +29,12 @@ static row_says item_says(repairing *x, uint32_t row, slice *id)
     stored_item it;
     put_be32(key, row);
     err_code code = schema_get(x->r, DB_ITEMS, (slice){(const char *)key, 4}, &value, NULL);
-    if (code != ERR_OK) {
-        return code == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    if (code == ERR_NOT_FOUND && row >= x->w->state.info.item_rows) {
+        return ROW_ABSENT;
+    }
+    if (code != ERR_OK) { /* a row that was given out has a record for ever: it is lost */
+        x->unreadable = true;
+        return ROW_UNREADABLE;
     }
     if (!seal_holds(value) || item_decode(&it, row, value, &x->record, NULL) != ERR_OK) {
         return ROW_UNREADABLE;
@@ -44,9 +49,15 @@ static row_says user_says(repairing *x, uint32_t row, slice *id)
     slice value;
     stored_user u;
     put_be32(key, row);
-    err_code code = schema_get(x->r, DB_USERS, (slice){(const char *)key, 4}, &value, NULL);
-    if (code != ERR_OK) {
-        return code == ERR_NOT_FOUND ? ROW_ABSENT : ROW_UNREADABLE;
+    slice row_key = {(const char *)key, 4};
+    err_code code = schema_get(x->r, DB_USERS, row_key, &value, NULL);
+    if (code == ERR_NOT_FOUND &&
+        schema_get(x->r, DB_BY_USER, row_key, &value, NULL) == ERR_NOT_FOUND) {
+        return ROW_ABSENT; /* erased */
+    }
+    if (code != ERR_OK) { /* also where the record is lost, as interactions show */
+        x->unreadable = true;
+        return ROW_UNREADABLE;
     }
     if (!seal_holds(value) || user_decode(&u, row, value, NULL) != ERR_OK) {
         return ROW_UNREADABLE;
@@ -103,32 +114,66 @@ static err_code restore_id(repairing *x, store_db db, slice id, uint32_t row, er
     return repair_lead(x, db, id, row, e);
 }
 
-static err_code item_visit_one(repairing *x, slice key, slice value, err *e)
+/* The id leads to a record that is lost: this one, of the same id, may be that record, misplaced.
+ */
+static bool leads_to_lost(repairing *x, store_db ids, uint32_t row)
 {
-    uint32_t row = key.length == 4 ? get_be32(key.at) : 0, found = 0;
+    slice other;
+    return (ids == DB_ITEM_IDS ? item_says(x, row, &other) : user_says(x, row, &other)) ==
+           ROW_UNREADABLE;
+}
+
+/* An id that does not lead to its record leads there again. */
+static err_code record_visit_one(repairing *x, store_db ids, slice key, err *e)
+{
+    bool item = ids == DB_ITEM_IDS;
+    const store_info *info = &x->w->state.info;
+    uint32_t rows = item ? info->item_rows : info->user_rows, found = 0;
+    uint32_t row = key.length == 4 ? get_be32(key.at) : rows;
     slice id = {NULL, 0};
-    (void)value;
-    row_says says = key.length == 4 ? item_says(x, row, &id) : ROW_UNREADABLE;
-    x->unreadable = x->unreadable || says == ROW_UNREADABLE;
-    x->items += says == ROW_LIVES;
-    if (says != ROW_LIVES || (item_find(x->r, id, &found, NULL) == ERR_OK && found == row)) {
+    if (row >= rows) { /* never given out: the key is damaged */
+        x->unreadable = true;
         return ERR_OK;
     }
-    return restore_id(x, DB_ITEM_IDS, id, row, e);
+    bits_set(item ? x->item_rows : x->user_rows, row);
+    row_says says = item ? item_says(x, row, &id) : user_says(x, row, &id);
+    x->unreadable = x->unreadable || says == ROW_UNREADABLE;
+    *(item ? &x->items : &x->users) += says == ROW_LIVES;
+    if (says != ROW_LIVES) {
+        return ERR_OK;
+    }
+    err_code code = item ? item_find(x->r, id, &found, NULL) : user_find(x->r, id, &found, NULL);
+    bool leads = code == ERR_OK && (found == row || leads_to_lost(x, ids, found));
+    return leads ? ERR_OK : restore_id(x, ids, id, row, e);
+}
+
+static err_code item_visit_one(repairing *x, slice key, slice value, err *e)
+{
+    (void)value;
+    return record_visit_one(x, DB_ITEM_IDS, key, e);
+}
+
+/* A deleted id leads to the last row that it had, so that it can be had again. */
+static err_code deleted_visit(repairing *x, slice key, slice value, err *e)
+{
+    slice id = {NULL, 0};
+    uint32_t row = 0, predecessor = 0;
+    (void)value;
+    if (key.length != 4 || get_be32(key.at) >= x->w->state.info.item_rows ||
+        item_says(x, get_be32(key.at), &id) != ROW_DELETED ||
+        item_find(x->r, id, &row, NULL) == ERR_OK) {
+        return ERR_OK;
+    }
+    bool known = item_gone(x->r, id, &predecessor, NULL) == ERR_OK;
+    return known && predecessor > get_be32(key.at)
+               ? ERR_OK
+               : restore_id(x, DB_GONE_IDS, id, get_be32(key.at), e);
 }
 
 static err_code user_visit_one(repairing *x, slice key, slice value, err *e)
 {
-    uint32_t row = key.length == 4 ? get_be32(key.at) : 0, found = 0;
-    slice id = {NULL, 0};
     (void)value;
-    row_says says = key.length == 4 ? user_says(x, row, &id) : ROW_UNREADABLE;
-    x->unreadable = x->unreadable || says == ROW_UNREADABLE;
-    x->users += says == ROW_LIVES;
-    if (says != ROW_LIVES || (user_find(x->r, id, &found, NULL) == ERR_OK && found == row)) {
-        return ERR_OK;
-    }
-    return restore_id(x, DB_USER_IDS, id, row, e);
+    return record_visit_one(x, DB_USER_IDS, key, e);
 }
 
 err_code repair_ids(repairing *x, err *e)
@@ -139,6 +184,9 @@ err_code repair_ids(repairing *x, err *e)
     }
     if (code == ERR_OK) {
         code = repair_walk(x, DB_GONE_IDS, gone_id_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_walk(x, DB_ITEMS, deleted_visit, e);
     }
     if (code == ERR_OK) {
         code = repair_walk(x, DB_USER_IDS, user_id_visit, e);
@@ -196,6 +244,29 @@ err_code repair_kept_answers(repairing *x, err *e)
 {
     err_code code = repair_walk(x, DB_IDEMPOTENCY, kept_visit, e);
     return code == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : code;
+}
+
+/* --- publishers: they matter to a store that follows a log --- */
+
+static err_code publisher_visit(repairing *x, slice key, slice value, err *e)
+{
+    char text[REPAIR_KEY_TEXT];
+    publisher_record record;
+    if (key.length == PUBLISHER_BYTES && seal_holds(value) &&
+        publisher_decode(&record, value, NULL) == ERR_OK) {
+        return ERR_OK;
+    }
+    repair_told(x, "dropped the publisher %s: it is damaged, and this store follows no log",
+                repair_key_text(key, text));
+    return repair_drop(x, DB_PUBLISHERS, key, e);
+}
+
+/* Without the record, a message that comes again would be applied again: only a copy of another
+ * node helps. */
+err_code repair_publishers(repairing *x, err *e)
+{
+    bool follows = x->w->state.info.external[0] != '\0';
+    return follows ? ERR_OK : repair_walk(x, DB_PUBLISHERS, publisher_visit, e);
 }
 
 /* --- the log: everything before an unreadable entry is dropped, as in trimming --- */

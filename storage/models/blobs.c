@@ -292,8 +292,12 @@ err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out
 err_code blob_get(store_read *r, const generation_id *id, const char *name, blob_record *out,
                   err *e)
 {
-    err_code code = get_record(r, id, name, out, e);
-    return code == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "%s has no record", name) : code;
+    err why = ERR_INIT; /* the first error would stay, and its code with it */
+    err_code code = get_record(r, id, name, out, &why);
+    if (code == ERR_NOT_FOUND) {
+        return err_set(e, ERR_CORRUPT, "%s has no record", name);
+    }
+    return code == ERR_OK ? code : err_set(e, code, "%s", why.text);
 }
 
 static err_code blobs_each(store_read *r, const generation_id *id, blob_visit visit, void *ctx,

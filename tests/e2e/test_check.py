@@ -84,6 +84,31 @@ class Check(harness.TestCase):
         with harness.Server(store) as server:
             self.assertEqual(server.client.get("/items/one-key-of-a-shop").status, 200)
 
+    def test_an_interaction_damaged_on_one_side_is_restored_from_the_other(self):
+        files, store = self.shop_store()
+        path, before = os.path.join(store, "data.mdb"), harness.run("check", "--digest", "--store", store).stdout
+        listed = harness.export(store, "interactions")
+        with open(path, "rb") as f:
+            data = f.read()
+        # The values of both sides end alike: version, time, weight. Others may have the same, and freed pages.
+        with open(os.path.join(files, "interactions.inter"), encoding="utf-8") as f:
+            next(f)
+            times = [float(line.rstrip("\n").split("\t")[-1]) for line in f]
+        once = [t for t in times if times.count(t) == 1 and data.count(b"\1" + int(t).to_bytes(8, "little")) == 2]
+        self.assertTrue(once)
+        at = data.index(b"\1" + int(once[0]).to_bytes(8, "little"))
+        with open(path, "wb") as f:
+            f.write(data[:at] + b"\x41" + data[at + 1:])  # the record's version
+        found = harness.run("check", "--store", store, check=False)
+        self.assertEqual(found.returncode, 1)
+        report = harness.run_json("check", "--store", store, "--repair")
+        self.assertEqual((report["problems"], len(report["repaired"])), (0, 2), report)
+        self.assertEqual(harness.run("check", "--digest", "--store", store).stdout, before)
+        with harness.Server(store) as server:
+            user = next(iter(harness.shop_users(files, 1)))
+            self.assertEqual(len(server.client.get("/recommend", {"user": user, "k": 5}).items), 5)
+        self.assertEqual(harness.export(store, "interactions"), listed)
+
     def test_json_is_printed_when_the_check_dies_or_cannot_end(self):
         _, whole = self.shop_store()
         size = os.path.getsize(os.path.join(whole, "data.mdb"))

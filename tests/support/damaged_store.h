@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * damaged_store: a small whole store, raw access with which a test damages it, and the check and
+ * the repair that are to find and mend the damage.
+ *
+ * Items: row 0 "a", 1 "b", 2 "gone", which is deleted. Users: row 0 "u", 1 "v", and row 2, which is
+ * erased. Generation 1 is active, 2 is not; each has the tables "t" and "users". A call that fails
+ * aborts the test.
+ */
+#ifndef TESTS_SUPPORT_DAMAGED_STORE_H
+#define TESTS_SUPPORT_DAMAGED_STORE_H
+
+#include <stdint.h>
+
+#include "storage/env/schema.h"
+#include "storage/models/generations.h"
+#include "tests/support/store_fixture.h"
+
+enum { DAMAGED_USER_ROWS = 3 };
+
+typedef struct damaged_store {
+    char folder[TEMP_PATH_MAX];
+    store *s;
+    char told[4096]; /* by the last repair or check */
+} damaged_store;
+
+void damaged_make(damaged_store *w);
+void damaged_unmake(damaged_store *w);
+
+/* damaged_keyed_write adds a purchase of item "a" under an Idempotency-Key. */
+void damaged_keyed_write(store *s, const char *user, const char *key);
+
+/* --- raw access --- */
+
+static inline slice bytes_of(const void *at, size_t bytes)
+{
+    return (slice){at, bytes};
+}
+
+store_write *damaged_begin(damaged_store *w);
+void damaged_put(damaged_store *w, store_db db, slice key, slice value);
+void damaged_take(damaged_store *w, store_db db, slice key);
+
+/* damaged_flip changes the last byte of the content of a record, before its seal;
+ * damaged_flip_table does so in the table "t" of a generation. */
+void damaged_flip(damaged_store *w, store_db db, slice key);
+void damaged_flip_table(damaged_store *w, uint32_t generation);
+
+generation_id damaged_generation_id(damaged_store *w, uint32_t generation);
+
+/* --- looking --- */
+
+/* damaged_problems checks and gives the number of problems; damaged_repair repairs and gives the
+ * number of things mended. Both leave what they said in `told`. */
+uint64_t damaged_problems(damaged_store *w);
+uint64_t damaged_repair(damaged_store *w);
+
+void damaged_digest(damaged_store *w, char out[128]);
+
+/* damaged_loads does what `stair serve` does at its start. */
+void damaged_loads(damaged_store *w);
+
+/* Every record of the databases up to one (DB_BY_ITEM: the content; DB_BLOBS: all), but for the
+ * state, as a hash of database, key and value. damaged_lost counts the records of `before` that
+ * `after` lacks. */
+enum { DAMAGED_RECORDS_MAX = 4000 };
+typedef struct damaged_records {
+    size_t count;
+    uint64_t hash[DAMAGED_RECORDS_MAX]; /* ascending */
+} damaged_records;
+void damaged_records_read(damaged_store *w, store_db last, damaged_records *out);
+size_t damaged_lost(const damaged_records *before, const damaged_records *after);
+
+#endif
