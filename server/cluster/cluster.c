@@ -12,15 +12,12 @@
 
 #include "core/common/mem.h"
 #include "server/cluster/cluster_private.h"
-#include "server/cluster/feed.h"
 #include "server/cluster/housekeeping.h"
 #include "server/cluster/identity.h"
 #include "server/cluster/large.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "storage/env/sha256.h"
-
-enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000 };
 
 /* A node that is more than BEHIND_MAX messages behind admits no writes: it would read them back too
  * late. A node that has been behind for LAG_SECONDS_MAX is not ready. */
@@ -49,7 +46,7 @@ void cluster_link_put(shared_link *l)
     }
 }
 
-static void set_link(cluster *c, shared_link *l)
+void cluster_set_link(cluster *c, shared_link *l)
 {
     pthread_mutex_lock(&c->mutex);
     shared_link *before = c->link;
@@ -77,7 +74,7 @@ void cluster_set_last(cluster *c, uint64_t last)
     pthread_mutex_unlock(&c->mutex);
 }
 
-static void set_following(cluster *c, bool following, const char *problem)
+void cluster_set_following(cluster *c, bool following, const char *problem)
 {
     pthread_mutex_lock(&c->mutex);
     c->following = following;
@@ -127,143 +124,6 @@ bool cluster_is_news(char told[CLUSTER_TOLD], const char *text)
     bool news = strcmp(told, text) != 0;
     snprintf(told, CLUSTER_TOLD, "%s", text);
     return news;
-}
-
-/* --- the follow thread --------------------------------------------------------------------- */
-
-/* connect_log opens a link and checks that the log belongs to this store. */
-static err_code connect_log(cluster *c, err *e)
-{
-    shared_link *l = mem_array(1, sizeof *l);
-    log_identity id;
-    log_facts facts;
-    if (l == NULL) {
-        return err_nomem(e, "a connection");
-    }
-    atomic_init(&l->holders, 1);
-    err_code code = link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
-    if (code != ERR_OK) {
-        mem_free(l);
-        return code;
-    }
-    code = log_stream_read(l->k, c->setup.options->name, &id, &facts, e);
-    code = code == ERR_OK ? log_stream_expect(&c->identity, c->delivered, &id, &facts, e) : code;
-    code = code == ERR_OK ? publish_listen(c, l, e) : code;
-    if (code != ERR_OK) {
-        cluster_link_put(l);
-        return code;
-    }
-    pthread_mutex_lock(&c->mutex);
-    c->facts = facts;
-    pthread_mutex_unlock(&c->mutex);
-    log_event(LOG_INFO, "cluster_connected", log_text("server", l->k->server),
-              log_int("position", c->delivered), log_int("last", facts.last));
-    cluster_set_last(c, facts.last);
-    set_link(c, l);
-    return ERR_OK;
-}
-
-/* A message that this version cannot read remains the next message to apply. */
-static void note_unreadable(cluster *c, err_code code, const char *why)
-{
-    bool unreadable = code == ERR_CONFLICT || code == ERR_CORRUPT;
-    pthread_mutex_lock(&c->mutex);
-    snprintf(c->unreadable, sizeof c->unreadable, "%s", unreadable ? why : "");
-    pthread_mutex_unlock(&c->mutex);
-}
-
-static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m, err *e)
-{
-    slice fetched = {NULL, 0};
-    char position[24];
-    snprintf(position, sizeof position, "%" PRIu64, m->sequence);
-    cluster_set_last(c, m->sequence + m->pending);
-    err_code code = large_named(m->bytes) ? large_fetch(c, k, m->bytes, &fetched, e) : ERR_OK;
-    slice bytes = fetched.at != NULL ? fetched : m->bytes;
-    code = code == ERR_OK ? writer_deliver(c->host.writer, bytes, slice_of(position), e) : code;
-    mem_free((char *)(uintptr_t)fetched.at);
-    note_unreadable(c, code, e->text);
-    if (code == ERR_OK) {
-        c->delivered = m->sequence;
-    }
-    return code;
-}
-
-/* follow reads the log until it fails or the cluster stops. */
-static err_code follow(cluster *c, const nats_link *k, err *e)
-{
-    feed *f = NULL;
-    char stream[LOG_NAME_MAX];
-    log_stream_name(c->setup.options->name, stream);
-    const feed_from from = {
-        .stream = stream, .subject = c->subject, .position = c->delivered, .whole = true};
-    err_code code = feed_open(&f, k, &from, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    set_following(c, true, "");
-    writer_resend(c->host.writer);
-    while (code == ERR_OK && !cluster_is_stopping(c)) {
-        feed_message m;
-        code = feed_next(f, &m, e);
-        if (code == ERR_OK && m.owned != NULL) {
-            code = hand_over(c, k, &m, e);
-            feed_message_free(&m);
-        }
-    }
-    feed_close(f);
-    return code;
-}
-
-static err_code session(cluster *c, err *e)
-{
-    shared_link *l = cluster_link_get(c);
-    if (l != NULL && !link_alive(l->k)) {
-        cluster_link_put(l);
-        l = NULL;
-        set_link(c, NULL);
-    }
-    err_code code = ERR_OK;
-    if (l == NULL) {
-        code = connect_log(c, e);
-        l = code == ERR_OK ? cluster_link_get(c) : NULL;
-    }
-    code = code == ERR_OK ? follow(c, l->k, e) : code;
-    cluster_link_put(l);
-    return code;
-}
-
-static void *follow_main(void *argument)
-{
-    cluster *c = argument;
-    unsigned pause = 0;
-    char told[CLUSTER_TOLD] = "";
-    pthread_setname_np(pthread_self(), "cluster");
-    while (!cluster_is_stopping(c)) {
-        err e = ERR_INIT;
-        uint64_t before = c->delivered, began = clock_ns();
-        err_code code = session(c, &e);
-        if (code == ERR_OK) {
-            continue;
-        }
-        set_following(c, false, e.text);
-        bool lasted = c->delivered != before || clock_ns() - began > NS_PER_SECOND;
-        if (c->delivered != before) {
-            told[0] = '\0'; /* messages were read since the last failure: this is a new outage */
-        }
-        if (!cluster_is_stopping(c) && cluster_is_news(told, e.text)) {
-            log_event(code == ERR_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "cluster_not_following",
-                      log_text("error", e.text));
-        }
-        pause = code != ERR_UNAVAILABLE     ? PAUSE_REFUSED_MS
-                : lasted                    ? 0
-                : pause == 0                ? PAUSE_FIRST_MS
-                : 2 * pause < PAUSE_MOST_MS ? 2 * pause
-                                            : PAUSE_MOST_MS;
-        cluster_pause(c, pause);
-    }
-    nats_ReleaseThreadMemory();
-    return NULL;
 }
 
 /* --- what the engine asks ------------------------------------------------------------------- */
@@ -391,14 +251,14 @@ static err_code on_start(void *ctx, const log_host *host, err *e)
     store_lineage_text(info.lineage, c->identity.lineage);
     c->position = c->delivered;
     set_place(c);
-    code = connect_log(c, &why);
+    code = follow_connect(c, &why);
     code = code == ERR_OK ? watch_name(c, &why) : code;
     if (code == ERR_OK) {
         watch_once(c);
     }
     if (code == ERR_UNAVAILABLE) {
         log_event(LOG_WARN, "cluster_not_following", log_text("error", why.text));
-        set_following(c, false, why.text);
+        cluster_set_following(c, false, why.text);
         code = ERR_OK;
     }
     return code == ERR_OK ? start_threads(c, e) : err_set(e, code, "%s", why.text);
@@ -421,57 +281,7 @@ static void on_stop(void *ctx)
         c->started = false;
     }
     watch_end(c);
-    set_link(c, NULL);
-}
-
-/* --- metrics --------------------------------------------------------------------------------- */
-
-static const metric_info info_connected = {.name = "stair_cluster_connected",
-                                           .help = "1 while this node reads the cluster's log.",
-                                           .kind = METRIC_GAUGE};
-static const metric_info info_lag_ops = {
-    .name = "stair_cluster_lag_ops",
-    .help = "Messages of the cluster's log that this node has not applied.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_lag_seconds = {
-    .name = "stair_cluster_lag_seconds",
-    .help = "Since this node had last applied all of the cluster's log; 0: it has.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_stopped = {
-    .name = "stair_cluster_apply_stopped",
-    .help = "1 while a message of the cluster's log cannot be applied here.",
-    .kind = METRIC_GAUGE};
-static const metric_info info_publish = {
-    .name = "stair_cluster_publish_duration_seconds",
-    .help = "From publishing a message of writes until it was read back and applied.",
-    .kind = METRIC_HISTOGRAM};
-
-static const metric_info info_nodes = {.name = "stair_cluster_nodes",
-                                       .help = "Nodes of the cluster that live, as seen here.",
-                                       .kind = METRIC_GAUGE};
-
-static void collect(void *ctx)
-{
-    cluster *c = ctx;
-    cluster_status status;
-    cluster_tell(c, &status);
-    metric_set(c->gauges.connected, status.connected ? 1 : 0);
-    metric_set(c->gauges.lag_ops,
-               status.last > status.position ? (double)(status.last - status.position) : 0);
-    metric_set(c->gauges.lag_seconds, status.lag_seconds);
-    metric_set(c->gauges.stopped, status.stopped ? 1 : 0);
-    metric_set(c->gauges.nodes, (double)status.nodes);
-}
-
-static err_code declare(cluster *c, err *e)
-{
-    const metric_plain all[] = {
-        {&info_connected, &c->gauges.connected},     {&info_lag_ops, &c->gauges.lag_ops},
-        {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
-        {&info_publish, &c->gauges.publish},         {&info_nodes, &c->gauges.nodes},
-    };
-    err_code code = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
-    return code == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : code;
+    cluster_set_link(c, NULL);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -528,7 +338,7 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
     err_code code = identity_set(&c->identity, setup->interaction_types, setup->encoder, e);
     code = code == ERR_OK ? identity_node(setup->options, c->node, e) : code;
     code = code == ERR_OK ? make_incarnation(c->node, c->log.publisher, e) : code;
-    code = code == ERR_OK ? declare(c, e) : code;
+    code = code == ERR_OK ? cluster_metrics_declare(c, e) : code;
     if (code != ERR_OK) {
         cluster_free(c);
         return code;

@@ -105,6 +105,9 @@ int64_t cluster_servers_now(cluster *c);
  * A failure that repeats is thus logged once. The caller clears `told` after a success. */
 bool cluster_is_news(char told[CLUSTER_TOLD], const char *text);
 
+/* cluster_metrics_declare adds the cluster's metrics to the service's. */
+err_code cluster_metrics_declare(cluster *c, err *e) ERR_CHECKED;
+
 /* watch_main is the watch thread. Before the threads start, watch_once runs one round, and
  * watch_name refuses with ERR_CONFLICT a name that another node has. */
 void *watch_main(void *cluster);
@@ -112,6 +115,15 @@ void watch_once(cluster *c);
 err_code watch_name(cluster *c, err *e) ERR_CHECKED;
 /* watch_end removes this node from the list of nodes. Call it after the thread has ended. */
 void watch_end(cluster *c);
+
+/* follow_main is the follow thread. follow_connect opens the link and refuses with ERR_CONFLICT a
+ * log that is not this store's. It may be called before the threads start. */
+void *follow_main(void *cluster);
+err_code follow_connect(cluster *c, err *e) ERR_CHECKED;
+void cluster_set_following(cluster *c, bool following, const char *problem);
+
+/* cluster_set_link takes the link over and releases the previous one. */
+void cluster_set_link(cluster *c, shared_link *l);
 
 /* cluster_link_get takes a reference to the link, or returns NULL if there is none.
  * cluster_link_put releases it. */

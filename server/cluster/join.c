@@ -7,7 +7,11 @@
 #include "server/cluster/link.h"
 #include "server/cluster/snapshots.h"
 #include "server/telemetry/clock.h"
+#include "server/telemetry/log.h"
 #include "storage/maintenance/recover.h"
+
+/* NATS servers that have just started, or whose leader has died, need some seconds. */
+enum { WAIT_SECONDS = 30, PAUSE_MS = 500 };
 
 /* settle prepares the copy as a store of its own that goes on at the snapshot's position. */
 static err_code settle(const char *dir, err *e)
@@ -45,8 +49,8 @@ static err_code take_newest(parcels *b, const log_identity *own, const log_ident
     return code;
 }
 
-err_code cluster_join(const cluster_options *o, const log_identity *own, const char *dir,
-                      uint64_t *position, err *e)
+static err_code join_once(const cluster_options *o, const log_identity *own, const char *dir,
+                          uint64_t *position, err *e)
 {
     nats_link *k = NULL;
     parcels *b = NULL;
@@ -58,5 +62,29 @@ err_code cluster_join(const cluster_options *o, const log_identity *own, const c
     code = code == ERR_OK ? take_newest(b, own, &log, &facts, dir, position, e) : code;
     parcels_close(b);
     link_close(k);
-    return code == ERR_OK ? settle(dir, e) : code;
+    return code;
+}
+
+err_code cluster_join(const cluster_options *o, const log_identity *own, const char *dir,
+                      uint64_t *position, err *e)
+{
+    const uint64_t end = clock_ns() + (uint64_t)WAIT_SECONDS * NS_PER_SECOND;
+    for (bool told = false;; told = true) {
+        err why = ERR_INIT;
+        err_code code = join_once(o, own, dir, position, &why);
+        if (code == ERR_OK) {
+            return settle(dir, e);
+        }
+        if (code != ERR_UNAVAILABLE) {
+            return err_set(e, code, "%s", why.text);
+        }
+        if (clock_ns() > end) {
+            return err_set(e, code, "%s (for %d seconds)", why.text, WAIT_SECONDS);
+        }
+        if (!told) {
+            log_event(LOG_WARN, "cluster_join_waits", log_int("seconds_most", WAIT_SECONDS),
+                      log_text("error", why.text));
+        }
+        nats_Sleep(PAUSE_MS);
+    }
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500 };
+enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500, DESCRIPTION_MAX = LOG_TEXT_MAX + 512 };
 
 /* The server drops repeated messages for this long. Later repeats are recognised by the publishers'
  * numbers. */
@@ -24,18 +24,23 @@ void log_stream_subject(const char *cluster, char out[LOG_NAME_MAX])
     snprintf(out, LOG_NAME_MAX, "stair.%s.log", cluster);
 }
 
+static void describe(const log_identity *id, char out[DESCRIPTION_MAX])
+{
+    snprintf(out, DESCRIPTION_MAX, "stair log %u lineage %s encoder %s types %s", id->format,
+             id->lineage, id->encoder, id->types);
+}
+
 err_code log_stream_create(const nats_link *k, const cluster_options *o, const log_identity *id,
                            err *e)
 {
-    char name[LOG_NAME_MAX], subject[LOG_NAME_MAX], text[LOG_TEXT_MAX + 512];
+    char name[LOG_NAME_MAX], subject[LOG_NAME_MAX], text[DESCRIPTION_MAX];
     const char *subjects[] = {subject};
     jsStreamConfig config;
     jsStreamInfo *made = NULL;
     jsErrCode refusal = 0;
     log_stream_name(o->name, name);
     log_stream_subject(o->name, subject);
-    snprintf(text, sizeof text, "stair log %u lineage %s encoder %s types %s", id->format,
-             id->lineage, id->encoder, id->types);
+    describe(id, text);
     (void)jsStreamConfig_Init(&config);
     config.Name = name;
     config.Description = text;
@@ -126,6 +131,23 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
     return code;
 }
 
+err_code log_stream_change(const nats_link *k, const char *cluster, const log_identity *id, err *e)
+{
+    char name[LOG_NAME_MAX], text[DESCRIPTION_MAX];
+    jsStreamInfo *info = NULL;
+    jsErrCode refusal = 0;
+    log_stream_name(cluster, name);
+    describe(id, text);
+    natsStatus s = js_GetStreamInfo(&info, k->stream, name, NULL, &refusal);
+    if (s == NATS_OK) {
+        jsStreamConfig changed = *info->Config;
+        changed.Description = text;
+        s = js_UpdateStream(NULL, k->stream, &changed, NULL, &refusal);
+    }
+    jsStreamInfo_Destroy(info);
+    return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "changing the cluster's log", e);
+}
+
 err_code log_stream_expect(const log_identity *own, uint64_t position, const log_identity *id,
                            const log_facts *facts, err *e)
 {
@@ -135,13 +157,16 @@ err_code log_stream_expect(const log_identity *own, uint64_t position, const log
                        id->lineage, own->lineage);
     }
     if (strcmp(own->types, id->types) != 0) {
-        return err_set(e, ERR_CONFLICT,
-                       "interaction_types: the cluster has %.160s, this node %.160s", id->types,
-                       own->types);
+        return err_set(
+            e, ERR_CONFLICT,
+            "interaction_types: the cluster has %.160s, this node %.160s; stair cluster set "
+            "changes the cluster's",
+            id->types, own->types);
     }
     if (strcmp(own->encoder, id->encoder) != 0) {
         return err_set(e, ERR_CONFLICT,
-                       "the encoder's modality and model: the cluster has %s, this node %s",
+                       "the encoder's modality and model: the cluster has %s, this node %s; stair "
+                       "cluster set changes the cluster's",
                        id->encoder, own->encoder);
     }
     if (facts->first > position + 1 && facts->last > position) {

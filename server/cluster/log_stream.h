@@ -49,6 +49,11 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
 err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *id,
                          log_facts *facts, err *e) ERR_CHECKED;
 
+/* log_stream_change gives the log this identity, whose lineage must be the log's. Nodes that run do
+ * not notice it before they connect again. */
+err_code log_stream_change(const nats_link *k, const char *cluster, const log_identity *id,
+                           err *e) ERR_CHECKED;
+
 /* log_stream_expect refuses with ERR_CONFLICT a log that a node with this identity and position
  * must not follow. */
 err_code log_stream_expect(const log_identity *own, uint64_t position, const log_identity *id,

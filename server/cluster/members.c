@@ -21,12 +21,28 @@ struct members {
 
 /* --- buckets --- */
 
+/* Making a replicated bucket takes longer than other questions on this link may. */
+static natsStatus make_bucket(const nats_link *k, const kvConfig *config)
+{
+    kvConfig wanted = *config;
+    kvStore *made = NULL;
+    jsCtx *patient = NULL;
+    jsOptions asking;
+    (void)jsOptions_Init(&asking);
+    asking.Wait = LINK_MAKE_MS;
+    natsStatus s = natsConnection_JetStream(&patient, k->connection, &asking);
+    s = s == NATS_OK ? js_CreateKeyValue(&made, patient, &wanted) : s;
+    kvStore_Destroy(made);
+    jsCtx_Destroy(patient);
+    return s;
+}
+
 static err_code open_bucket(kvStore **out, const nats_link *k, const kvConfig *config, err *e)
 {
     natsStatus s = js_KeyValue(out, k->stream, config->Bucket);
     if (s == NATS_NOT_FOUND) {
-        kvConfig made = *config;
-        s = js_CreateKeyValue(out, k->stream, &made);
+        s = make_bucket(k, config);
+        s = s == NATS_OK ? js_KeyValue(out, k->stream, config->Bucket) : s;
     }
     return s == NATS_OK ? ERR_OK : link_error(k, s, 0, "opening the nodes' bucket", e);
 }

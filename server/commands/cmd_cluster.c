@@ -4,6 +4,7 @@
  *
  *     init     makes the log of a store, the store the first of the cluster, and a first snapshot
  *     join     fills an empty folder from the newest snapshot
+ *     set      changes the interaction types and the encoder that all nodes have
  *     status   tells whose the log is and how long, and where a store stands in it
  */
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 #include "server/cluster/join.h"
 #include "server/cluster/link.h"
 #include "server/cluster/log_stream.h"
+#include "server/cluster/members.h"
 #include "server/cluster/parcels.h"
 #include "server/cluster/snapshots.h"
 #include "server/telemetry/clock.h"
@@ -44,7 +46,7 @@ static const option table[] = {
     {.name = "store",
      OPTION_FIELD(cluster_arguments, store, OPTION_TEXT),
      .value = "DIR",
-     .help = "folder of the store; status can do without"},
+     .help = "folder of the store, for init and join; status tells where it stands"},
 #define OPTION(...) OPTION_ENTRY(cluster_arguments, cluster., __VA_ARGS__)
 #include "server/cli/cluster_options.def"
     {.name = "interaction-types",
@@ -177,6 +179,58 @@ static err_code join(const cluster_arguments *a, err *e)
     return code;
 }
 
+/* --- set --- */
+
+/* Nodes decide by the types what a write may be, so all nodes change them at once. */
+static err_code expect_no_node(const cluster_arguments *a, const nats_link *k, int replicas, err *e)
+{
+    members *m = NULL;
+    member list[MEMBERS_MAX];
+    size_t count = 0;
+    err_code code = members_open(&m, k, a->cluster.name, replicas, e);
+    if (code == ERR_OK) {
+        code = members_list(m, list, &count, e);
+    }
+    members_close(m);
+    if (code == ERR_OK && count > 0) {
+        code = err_set(e, ERR_CONFLICT,
+                       "%zu nodes of the cluster run, %s for one: stop all nodes first", count,
+                       list[0].name);
+    }
+    return code;
+}
+
+static err_code set(const cluster_arguments *a, err *e)
+{
+    nats_link *k = NULL;
+    log_identity wanted, now;
+    log_facts facts;
+    err_code code = identity_set(&wanted, a->interaction_types, &a->encoder, e);
+    if (code == ERR_OK) {
+        code = link_open(&k, &a->cluster, LINK_MAKE_MS, e);
+    }
+    if (code == ERR_OK) {
+        code = log_stream_read(k, a->cluster.name, &now, &facts, e);
+    }
+    if (code == ERR_OK) {
+        code = expect_no_node(a, k, facts.replicas, e);
+    }
+    if (code == ERR_OK) {
+        memcpy(wanted.lineage, now.lineage, sizeof wanted.lineage);
+        code = log_stream_change(k, a->cluster.name, &wanted, e);
+    }
+    link_close(k);
+    if (code == ERR_OK && a->json) {
+        json_t *document =
+            json_pack("{s:s,s:s}", "interaction_types", wanted.types, "encoder", wanted.encoder);
+        code = result_json(document, JSON_COMPACT, "the answer", e);
+        json_decref(document);
+    } else if (code == ERR_OK) {
+        printf("interaction types %s\nencoder %s\n", wanted.types, wanted.encoder);
+    }
+    return code;
+}
+
 /* --- status --- */
 
 static err_code store_position(const cluster_arguments *a, char out[EXTERNAL_POSITION_MAX + 1],
@@ -209,14 +263,16 @@ static err_code print_status(const cluster_arguments *a, const nats_link *k, con
     if (!a->json) {
         printf("%s on NATS %s: lineage %s, %d replicas%s\n", name, k->server, id->lineage,
                facts->replicas, facts->led ? "" : ", without a leader");
+        printf("interaction types %s\nencoder %s\n", id->types, id->encoder);
         printf("messages %" PRIu64 " to %" PRIu64 ", %.1f MiB\n", first, last,
                (double)facts->bytes / (1024 * 1024));
         printf(position[0] != '\0' ? "the store stands at %s\n" : "%s", position);
         return ERR_OK;
     }
     json_t *document =
-        json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:I,s:s*}", "log", name, "server", k->server,
-                  "lineage", id->lineage, "led", facts->led, "replicas", facts->replicas, "first",
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:I,s:s*}", "log", name, "server",
+                  k->server, "lineage", id->lineage, "interaction_types", id->types, "encoder",
+                  id->encoder, "led", facts->led, "replicas", facts->replicas, "first",
                   (json_int_t)first, "last", (json_int_t)last, "bytes", (json_int_t)facts->bytes,
                   "position", position[0] != '\0' ? position : NULL);
     err_code code = result_json(document, JSON_COMPACT, "the status", e);
@@ -249,8 +305,9 @@ static err_code run(const command_call *call, err *e)
     const cluster_arguments *a = call->options;
     const char *what = call->values->rest_count == 1 ? call->values->rest[0] : "";
     bool initialise = strcmp(what, "init") == 0, joins = strcmp(what, "join") == 0;
-    if (!initialise && !joins && strcmp(what, "status") != 0) {
-        return command_usage(call, e, "expected init, join or status");
+    bool sets = strcmp(what, "set") == 0;
+    if (!initialise && !joins && !sets && strcmp(what, "status") != 0) {
+        return command_usage(call, e, "expected init, join, set or status");
     }
     if (a->cluster.urls == NULL) {
         return command_usage(call, e, "--cluster: required");
@@ -265,14 +322,14 @@ static err_code run(const command_call *call, err *e)
     if (code != ERR_OK) {
         return command_usage(call, e, "%s", e->text);
     }
-    code = initialise ? init(a, e) : joins ? join(a, e) : status(a, e);
+    code = initialise ? init(a, e) : joins ? join(a, e) : sets ? set(a, e) : status(a, e);
     link_end();
     return code;
 }
 
 const command cmd_cluster = {.name = "cluster",
                              .summary = "make, join and look at the log that several nodes share",
-                             .usage = "init|join|status",
+                             .usage = "init|join|set|status",
                              .options = table,
                              .options_bytes = sizeof(cluster_arguments),
                              .run = run};

@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 FAULTS = {
     # The first message after a start counts as applied.
-    "lose": [("server/cluster/cluster.c",
+    "lose": [("server/cluster/follow.c",
               "    slice fetched = {NULL, 0};\n    char position[24];\n",
               "    static bool started;\n"
               "    if (!started && m->sequence > 20) {\n"
@@ -24,7 +24,7 @@ FAULTS = {
               "    }\n"
               "    slice fetched = {NULL, 0};\n    char position[24];\n")],
     # Now and then a message is passed over, at another place on each node.
-    "skip": [("server/cluster/cluster.c",
+    "skip": [("server/cluster/follow.c",
               "    slice fetched = {NULL, 0};\n    char position[24];\n",
               "    static unsigned handed;\n"
               "    handed = handed == 0 ? 1 + c->log.publisher[0] % 40u : handed;\n"

@@ -4,6 +4,7 @@ generations reach every node."""
 
 import json
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -37,6 +38,20 @@ class Join(cluster_case.ClusterCase):
         self.assertEqual(again.returncode, 1)
         self.assertIn("holds a store already", again.stderr)
         self.assertEqual(self.node(servers, self.path("second"), "--cluster-join", "yes").stop(), 0)
+
+    def test_a_join_waits_for_nats_servers_that_are_not_ready_yet(self):
+        servers = self.start_nats()
+        self.first_store(servers)
+        servers.kill(0)
+        joining = subprocess.Popen([harness.STAIR, "cluster", "join", "--store", self.path("second"), *self.options(servers)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = joining.stderr.readline()
+        self.assertIn("event=cluster_join_waits", said)
+        self.assertIn("no NATS server can be reached", said)
+        servers.start(0)
+        out, more = joining.communicate(timeout=60)
+        self.assertEqual((joining.returncode, more), (0, ""))
+        self.assertIn("at 0 of its log", out)
 
     def test_the_log_is_trimmed_behind_two_snapshots_and_a_node_joins_all_the_same(self):
         servers = self.start_nats()

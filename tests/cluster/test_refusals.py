@@ -94,6 +94,35 @@ class Refusals(cluster_case.ClusterCase):
             self.assertTrue(lines.readline().startswith(b"MSG answer"))
             self.assertIn(b'"success":true', lines.readline())
 
+    def test_an_operator_changes_interaction_types_and_encoder_while_no_node_runs(self):
+        servers = self.start_nats()
+        first = self.first_store(servers)
+        a = self.node(servers, first)
+        types = ["--interaction-types", "purchase=edge+seen:2,wish=edge:3"]
+        cluster_case.wait_for(lambda: a.client.get("/cluster").json["nodes"])
+        refused = harness.run("cluster", "set", *self.options(servers, *types), check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("1 nodes of the cluster run, first for one: stop all nodes first", refused.stderr)
+        seq = a.client.put("/items/x", {"title": "x"}).json["seq"]
+        a.stop()
+        self.assertIn("purchase=edge+seen:2,wish=edge:3", harness.run("cluster", "set", *self.options(servers, *types)).stdout)
+        told = harness.run("cluster", "status", "--json", *self.options(servers)).stdout
+        self.assertIn('"interaction_types":"purchase=edge+seen:2,wish=edge:3"', told)
+        self.assertIn("stair cluster set changes the cluster's", self.refused(first, *self.options(servers)))
+        # what was written before stays, and a new node needs the new types too
+        harness.run("cluster", "join", "--store", self.path("second"), *self.options(servers, *types))
+        a, b = [self.node(servers, self.path(name), *types) for name in ("first", "second")]
+        self.seen(b, seq)
+        wish = {"interactions": [{"user": "u", "item": "x", "type": "wish"}]}
+        self.seen(a, b.client.post("/interactions", wish).json["seq"])
+        self.assert_problem(a.client.post("/interactions", {"interactions": [{"user": "u", "item": "x", "type": "cart"}]}),
+                            400)
+        a.stop(), b.stop()
+        encoder = [*types, "--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "m"]
+        harness.run("cluster", "set", *self.options(servers, *encoder))
+        self.assertIn("the encoder's modality and model", self.refused(first, *self.options(servers, *types)))
+        self.assertEqual(self.node(servers, first, *encoder).stop(), 0)
+
     def test_a_node_with_other_interaction_types_or_another_encoder_is_refused(self):
         servers = self.start_nats()
         first = self.first_store(servers)

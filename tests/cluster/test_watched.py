@@ -7,6 +7,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
+import documents  # noqa: E402
 import harness  # noqa: E402
 import nats  # noqa: E402
 import nodes  # noqa: E402
@@ -27,6 +28,9 @@ class Watched(harness.TestCase):
                 used = set(re.findall(r"\bstair_cluster_[a-z_]+\b", f.read()))
             self.assertGreater(len(used), 3, source)
             self.assertEqual(used - known, set(), source)
+        rows = sorted(row for row in documents.metric_rows(text) if row.startswith("| `stair_cluster_"))
+        told = documents.read("docs/metrics.md").splitlines(True)
+        self.assertEqual(rows, [row for row in told if row.startswith("| `stair_cluster_")], "run `make documents`")
 
 
 if __name__ == "__main__":

@@ -75,30 +75,29 @@ def configuration():
             printed("--help-markdown"))
 
 
-def metrics_text():
+ENCODER = ["--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none"]
+
+
+def metrics_text(*options):
     """What /metrics answers on an empty store, with an encoder that is not there."""
-    with tempfile.TemporaryDirectory(prefix="stair-documents-") as folder:
-        server = subprocess.Popen([STAIR, "serve", "--store", os.path.join(folder, "store"), "--listen", "127.0.0.1:0",
-                                   "--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none"],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        try:
-            for line in server.stderr:
-                found = re.search(r"event=listening.* address=(\S+)", line)
-                if found:
-                    # A first request brings the metrics of requests.
-                    urllib.request.urlopen(f"http://{found[1]}/popular", timeout=30).read()
-                    return urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=30).read().decode()
-            raise SystemExit("documents: the service did not start")
-        finally:
-            server.terminate()
-            server.wait(30)
-            server.stderr.close()
+    server = subprocess.Popen([STAIR, "serve", *options, *ENCODER, "--listen", "127.0.0.1:0"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in server.stderr:
+            found = re.search(r"event=listening.* address=(\S+)", line)
+            if found:
+                # A first request brings the metrics of requests.
+                urllib.request.urlopen(f"http://{found[1]}/popular", timeout=30).read()
+                return urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=30).read().decode()
+        raise SystemExit("documents: the service did not start")
+    finally:
+        server.terminate()
+        server.wait(30)
+        server.stderr.close()
 
 
-def metrics():
-    text = metrics_text()
-    out = ("# Metrics\n\n" + NOTE + "`GET /metrics` answers them in Prometheus' text format. What to do when one goes wrong is in\n"
-           "[operations.md](operations.md). Times are in seconds, sizes in bytes.\n\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n")
+def metric_rows(text):
+    """The document's row of each metric in this answer."""
     rows = []
     for name, meaning in re.findall(r"^# HELP (\S+) (.*)$", text, re.M):
         kind = re.search(rf"^# TYPE {name} (\S+)$", text, re.M)[1]
@@ -107,6 +106,30 @@ def metrics():
             labels |= set(re.findall(r'(\w+)="', sample))
         shown = ", ".join(f"`{label}`" for label in sorted(labels - {"le"}))
         rows.append(f"| `{name}` | {kind} | {shown} | {meaning} |\n")
+    return rows
+
+
+def cluster_rows(folder):
+    """The rows of a node of a cluster, on a NATS server that is fetched if need be. A check keeps the rows that
+    are there: the cluster's tests compare them with a node's."""
+    if "--check" in sys.argv:
+        return re.findall(r"^\| `stair_cluster_.*\n", read("docs/metrics.md"), re.M)
+    import nats
+    if nats.program() is None:
+        raise SystemExit("documents: no nats-server, so no metrics of a cluster")
+    with nats.Servers(1, os.path.join(folder, "nats")) as servers:
+        options = ["--store", os.path.join(folder, "store"), "--cluster", servers.urls]
+        subprocess.run([STAIR, "cluster", "init", *options, *ENCODER, "--cluster-replicas", "1"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return [row for row in metric_rows(metrics_text(*options)) if "`stair_cluster_" in row]
+
+
+def metrics():
+    with tempfile.TemporaryDirectory(prefix="stair-documents-") as folder:
+        rows = metric_rows(metrics_text("--store", os.path.join(folder, "store"))) + cluster_rows(folder)
+    out = ("# Metrics\n\n" + NOTE + "`GET /metrics` answers them in Prometheus' text format. What to do when one goes wrong is in\n"
+           "[operations.md](operations.md). Times are in seconds, sizes in bytes. Only a node of a\n"
+           "[cluster](cluster.md) has `stair_cluster_*`.\n\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n")
     return out + "".join(sorted(rows))
 
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The metrics of a node of a cluster. A scrape reads them from the status. */
+#include "server/cluster/cluster_private.h"
+
+static const metric_info info_connected = {.name = "stair_cluster_connected",
+                                           .help = "1 while this node reads the cluster's log.",
+                                           .kind = METRIC_GAUGE};
+static const metric_info info_lag_ops = {
+    .name = "stair_cluster_lag_ops",
+    .help = "Messages of the cluster's log that this node has not applied.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_lag_seconds = {
+    .name = "stair_cluster_lag_seconds",
+    .help = "Since this node had last applied all of the cluster's log; 0: it has.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_stopped = {
+    .name = "stair_cluster_apply_stopped",
+    .help = "1 while a message of the cluster's log cannot be applied here.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_publish = {
+    .name = "stair_cluster_publish_duration_seconds",
+    .help = "From publishing a message of writes until it was read back and applied.",
+    .kind = METRIC_HISTOGRAM};
+
+static const metric_info info_nodes = {.name = "stair_cluster_nodes",
+                                       .help = "Nodes of the cluster that live, as seen here.",
+                                       .kind = METRIC_GAUGE};
+
+static void collect(void *ctx)
+{
+    cluster *c = ctx;
+    cluster_status status;
+    cluster_tell(c, &status);
+    metric_set(c->gauges.connected, status.connected ? 1 : 0);
+    metric_set(c->gauges.lag_ops,
+               status.last > status.position ? (double)(status.last - status.position) : 0);
+    metric_set(c->gauges.lag_seconds, status.lag_seconds);
+    metric_set(c->gauges.stopped, status.stopped ? 1 : 0);
+    metric_set(c->gauges.nodes, (double)status.nodes);
+}
+
+err_code cluster_metrics_declare(cluster *c, err *e)
+{
+    const metric_plain all[] = {
+        {&info_connected, &c->gauges.connected},     {&info_lag_ops, &c->gauges.lag_ops},
+        {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
+        {&info_publish, &c->gauges.publish},         {&info_nodes, &c->gauges.nodes},
+    };
+    err_code code = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
+    return code == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : code;
+}
