@@ -225,7 +225,7 @@ err_code content_map_fit(content_map **out, const content_map_input *in, err *e)
     }
     fit f = {.in = in};
     bool says = false;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     content_map *map = mem_array(1, sizeof *map);
     f.history = mem_array(3 * width * width, sizeof *f.history);
     f.share = mem_array(in->items, sizeof *f.share);
@@ -235,18 +235,18 @@ err_code content_map_fit(content_map **out, const content_map_input *in, err *e)
         map->w = mem_table(width * width, sizeof *map->w);
     }
     if (map == NULL || map->w == NULL || f.history == NULL || f.share == NULL || f.block == NULL) {
-        rc = err_nomem(e, "the map between features");
+        code = err_nomem(e, "the map between features");
     } else {
         f.own = f.history + width * width;
         f.items = f.own + width * width;
-        rc = fit_map(&f, map, &says, e);
+        code = fit_map(&f, map, &says, e);
     }
     mem_free(f.history);
     mem_free(f.share);
     mem_free(f.block);
-    if (rc != ERR_OK || !says) {
+    if (code != ERR_OK || !says) {
         content_map_free(map);
-        return rc;
+        return code;
     }
     *out = map;
     return ERR_OK;

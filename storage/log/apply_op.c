@@ -260,19 +260,19 @@ static int64_t believed_time(const store_write *w, int64_t time)
 err_code apply_op(store_write *w, const op *o, apply_result *result, err *e)
 {
     applying x = {.w = w, .r = &w->reads, .o = o, .result = result};
-    bool done = false;
+    bool replayed = false;
     store_info *info = &w->state.info;
     uint32_t user_rows = info->user_rows, item_rows = info->item_rows;
     encoder_init(&x.scratch, OP_BYTES_MAX + 1024);
     x.seq = info->seq + 1;
     w->state.clock = idempotency_clock(w->state.clock, believed_time(w, o->time));
-    err_code code = replay(&x, &done, e);
-    if (code != ERR_OK || done) {
-        goto cleanup;
+    err_code code = replay(&x, &replayed, e);
+    if (code != ERR_OK || replayed) {
+        goto done;
     }
     code = apply_entries(&x, e);
     if (code != ERR_OK) {
-        goto cleanup;
+        goto done;
     }
     judge(&x);
     if (result->accepted > 0) {
@@ -289,7 +289,7 @@ err_code apply_op(store_write *w, const op *o, apply_result *result, err *e)
     if (code == ERR_OK) {
         code = keep_answer(&x, e);
     }
-cleanup:
+done:
     if (code == ERR_OK) {
         code = idempotency_trim(w, e);
     }

@@ -310,6 +310,14 @@ static void key_decode(decoder *d, op *o)
     answer_decode(d, o);
 }
 
+static size_t entry_bytes_min(op_kind kind)
+{
+    return kind == OP_ITEMS_ENCODED      ? OP_ENCODED_BYTES_MIN
+           : op_about_items(kind)        ? OP_ITEM_BYTES_MIN
+           : op_about_interactions(kind) ? OP_INTERACTION_BYTES_MIN
+                                         : 0;
+}
+
 /* emptied tells whether an erasure removed the user, or all entries, from a logged op. */
 static bool emptied(const op *o)
 {
@@ -317,43 +325,26 @@ static bool emptied(const op *o)
                                     : !op_about_generations(o->kind) && o->count == 0;
 }
 
-err_code op_decode(op **out, slice bytes, err *e)
+/* decode_members reads an op that borrows from `bytes`, and checks it. */
+static err_code decode_members(op *o, slice bytes, err *e)
 {
-    op *o = NULL;
     decoder d;
-    *out = NULL;
-    /* In memory, lists are pointers and on disk lengths, so the op is at most about 20 times
-     * larger. */
-    err_code code = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
+    decoder_init(&d, bytes);
+    if (bytes.length > 0 && (unsigned char)bytes.at[0] > OP_VERSION) {
+        return err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
+                       (unsigned char)bytes.at[0], OP_VERSION);
+    }
+    err_code code = decode_version(&d, OP_VERSION, "write", e);
     if (code != ERR_OK) {
         return code;
-    }
-    slice copy = arena_slice(&o->memory, bytes.at != NULL ? bytes : slice_of(""));
-    if (copy.at == NULL) {
-        code = err_nomem(e, "a write");
-        goto failed;
-    }
-    decoder_init(&d, copy);
-    if (copy.length > 0 && (unsigned char)copy.at[0] > OP_VERSION) {
-        code = err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
-                       (unsigned char)copy.at[0], OP_VERSION);
-        goto failed;
-    }
-    code = decode_version(&d, OP_VERSION, "write", e);
-    if (code != ERR_OK) {
-        goto failed;
     }
     o->kind = decode_u8(&d);
     o->time = decode_i64(&d);
     o->create_items = decode_u8(&d) != 0;
-    o->count = decode_count(&d, OP_ENTRIES_MAX,
-                            o->kind == OP_ITEMS_ENCODED      ? OP_ENCODED_BYTES_MIN
-                            : op_about_items(o->kind)        ? OP_ITEM_BYTES_MIN
-                            : op_about_interactions(o->kind) ? OP_INTERACTION_BYTES_MIN
-                                                             : 0);
+    o->count = decode_count(&d, OP_ENTRIES_MAX, entry_bytes_min(o->kind));
     code = decode_entries(&d, o, e);
     if (code != ERR_OK) {
-        goto failed;
+        return code;
     }
     o->user = decode_slice(&d, ID_BYTES_MAX);
     o->user_row = decode_u32(&d);
@@ -371,11 +362,25 @@ err_code op_decode(op **out, slice bytes, err *e)
             e->code = ERR_CORRUPT;
         }
     }
-    if (code == ERR_OK) {
-        *out = o;
-        return ERR_OK;
-    }
-failed:
-    op_free(o);
     return code;
+}
+
+err_code op_decode(op **out, slice bytes, err *e)
+{
+    op *o = NULL;
+    *out = NULL;
+    /* In memory, lists are pointers and on disk lengths, so the op is at most about 20 times
+     * larger. */
+    err_code code = op_new(&o, OP_ITEMS_PUT, (bytes.length + 64) * 32, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    slice copy = arena_slice(&o->memory, bytes.at != NULL ? bytes : slice_of(""));
+    code = copy.at != NULL ? decode_members(o, copy, e) : err_nomem(e, "a write");
+    if (code != ERR_OK) {
+        op_free(o);
+        return code;
+    }
+    *out = o;
+    return ERR_OK;
 }

@@ -165,7 +165,7 @@ static void documents_are_those_of_the_source_tree(void **state)
     assert_int_equal(shop_get(s, "/openapi.yaml"), 200);
     assert_int_equal(s->response.body.length, asset_openapi_length);
     assert_memory_equal(s->response.body.at, asset_openapi, asset_openapi_length);
-    assert_memory_equal(s->response.body.at, "openapi: 3.1", 12);
+    assert_non_null(memmem(s->response.body.at, s->response.body.length, "\nopenapi: 3.1", 13));
     assert_int_equal(shop_get(s, "/console"), 200);
     assert_string_equal(s->response.content_type, "text/html; charset=utf-8");
     assert_int_equal(shop_get(s, "/metrics"), 200);

@@ -88,12 +88,12 @@ int main(int argc, char **argv)
     const char *folder = argc > 1 ? argv[1] : "../shared/data/sports";
     cold_bench b = {.kept = argc > 2 ? argv[2] : NULL};
     err e = ERR_INIT;
-    err_code rc = sports_data_sports(&b.data, folder, &e);
-    if (rc == ERR_NOT_FOUND) {
+    err_code code = sports_data_sports(&b.data, folder, &e);
+    if (code == ERR_NOT_FOUND) {
         printf("NOT RUN: bench_cold needs %s (%s)\n", folder, e.text);
         return 0;
     }
-    must(rc, &e);
+    must(code, &e);
     cold_hide(&b);
     printf("%zu items, %zu of them hidden; %zu users asked\n", b.data.items, b.data.items - b.warm,
            b.asked_count);

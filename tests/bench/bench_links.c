@@ -32,9 +32,9 @@ typedef struct bench {
     uint32_t step;
 } bench;
 
-static void must(err_code rc, const err *e)
+static void must(err_code code, const err *e)
 {
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         fprintf(stderr, "bench_links: %s\n", e->text);
         exit(1);
     }

@@ -162,12 +162,12 @@ static double erase_one(store *s, unsigned from)
         char id[24];
         snprintf(id, sizeof id, "u%u", from);
         double start = now_s();
-        err_code rc = apply_now(s, op_erase(id), NULL);
-        if (rc == ERR_OK) {
+        err_code code = apply_now(s, op_erase(id), NULL);
+        if (code == ERR_OK) {
             return (now_s() - start) * 1000;
         }
-        if (rc != ERR_NOT_FOUND) {
-            must(rc, "erase");
+        if (code != ERR_NOT_FOUND) {
+            must(code, "erase");
         }
     }
 }

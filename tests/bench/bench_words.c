@@ -80,11 +80,11 @@ static void free_texts(texts *t)
 static err_code each_text(void *ctx, words_visit visit, void *visit_ctx, err *e)
 {
     const texts *t = ctx;
-    err_code rc = ERR_OK;
-    for (size_t i = 0; rc == ERR_OK && i < t->fitted; i++) {
-        rc = visit(visit_ctx, &t->documents[i], e);
+    err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < t->fitted; i++) {
+        code = visit(visit_ctx, &t->documents[i], e);
     }
-    return rc;
+    return code;
 }
 
 static word_space *fit(texts *t, size_t rows)

@@ -25,27 +25,28 @@ err_code drawn_links_add(model *m, const pair *pairs, size_t count, int threads,
     links_near near[MODALITIES];
     uint32_t *rows = mem_array(MODALITIES * m->items * LINKS_KEPT_CONTENT, sizeof *rows);
     float *similarity = mem_array(MODALITIES * m->items * LINKS_KEPT_CONTENT, sizeof *similarity);
-    err_code rc = rows != NULL && similarity != NULL ? links_new(&m->links, m->items, e)
-                                                     : err_nomem(e, "drawn links");
+    err_code code = rows != NULL && similarity != NULL ? links_new(&m->links, m->items, e)
+                                                       : err_nomem(e, "drawn links");
     rng r;
     rng_init(&r, 7, 3);
-    for (size_t n = 0; n < MODALITIES && rc == ERR_OK; n++) {
+    for (size_t n = 0; n < MODALITIES && code == ERR_OK; n++) {
         size_t first = n * m->items * LINKS_KEPT_CONTENT;
         draw(&r, m->items, rows + first, similarity + first);
         near[n] = (links_near){rows + first, similarity + first, LINKS_KEPT_CONTENT, 0.5F};
     }
-    if (rc == ERR_OK) {
+    if (code == ERR_OK) {
         item_links *l = m->links;
         interaction_list list = {pairs, count, m->users, m->items};
         l->choice = (links_choice){.beta = {0.5F, 0.5F}, .recency = {1, 1}, .shrinkage = 100};
         for (size_t x = 0; x < LINKS_SOURCES; x++) {
             links_table_fini(&l->source[x]);
         }
-        rc = links_collaborative(&l->source[LINKS_COLLABORATIVE], &list, &l->choice, threads, e);
-        rc = rc == ERR_OK ? links_content(&l->source[LINKS_CONTENT], near, MODALITIES, m->items, e)
-                          : rc;
+        code = links_collaborative(&l->source[LINKS_COLLABORATIVE], &list, &l->choice, threads, e);
+        code = code == ERR_OK
+                   ? links_content(&l->source[LINKS_CONTENT], near, MODALITIES, m->items, e)
+                   : code;
     }
     mem_free(rows);
     mem_free(similarity);
-    return rc;
+    return code;
 }

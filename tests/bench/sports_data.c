@@ -29,16 +29,16 @@ static err_code read_edges(sports_data *d, const char *path, err *e)
     }
     size_t room = 0;
     sports_edge edge;
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     int skipped = fscanf(file, "%*[^\n]");
     (void)skipped;
-    while (rc == ERR_OK && fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &edge.user, &edge.item,
-                                  &edge.split) == 3) {
+    while (code == ERR_OK && fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &edge.user,
+                                    &edge.item, &edge.split) == 3) {
         if (d->edge_count == room) {
             room = room * 2 + 1024;
             sports_edge *grown = mem_grow(d->edges, room, sizeof *grown);
             if (grown == NULL) {
-                rc = err_nomem(e, "interactions");
+                code = err_nomem(e, "interactions");
                 break;
             }
             d->edges = grown;
@@ -49,25 +49,25 @@ static err_code read_edges(sports_data *d, const char *path, err *e)
     }
     fclose(file);
     qsort(d->edges, d->edge_count, sizeof *d->edges, by_user);
-    return rc;
+    return code;
 }
 
 static err_code read_features(sports_data *d, size_t m, const char *path, err *e)
 {
     npy *n = NULL;
-    err_code rc = npy_open(&n, path, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = npy_open(&n, path, e);
+    if (code != ERR_OK) {
+        return code;
     }
     size_t width = npy_width(n), rows = npy_rows(n);
     d->widths[m] = width;
     d->items = rows > d->items ? rows : d->items;
     d->features[m] = mem_table(d->items * width, sizeof(float));
     unsigned char *row = mem_array(width, sizeof(float));
-    for (size_t i = 0; i < rows && rc == ERR_OK && row != NULL && d->features[m] != NULL; i++) {
+    for (size_t i = 0; i < rows && code == ERR_OK && row != NULL && d->features[m] != NULL; i++) {
         npy_row kind;
-        rc = npy_read(n, row, &kind, e);
-        for (size_t j = 0; j < width && rc == ERR_OK; j++) {
+        code = npy_read(n, row, &kind, e);
+        for (size_t j = 0; j < width && code == ERR_OK; j++) {
             uint16_t half;
             float *out = &d->features[m][i * width + j];
             memcpy(&half, row + 2 * j, sizeof half);
@@ -76,11 +76,11 @@ static err_code read_features(sports_data *d, size_t m, const char *path, err *e
         }
     }
     if (row == NULL || d->features[m] == NULL) {
-        rc = err_nomem(e, "features");
+        code = err_nomem(e, "features");
     }
     mem_free(row);
     npy_close(n);
-    return rc;
+    return code;
 }
 
 err_code sports_data_sports(sports_data *out, const char *folder, err *e)
@@ -93,15 +93,15 @@ err_code sports_data_sports(sports_data *out, const char *folder, err *e)
     out->neighbours[0] = 5;
     out->neighbours[1] = 1;
     snprintf(path, sizeof path, "%s/interactions.inter", folder);
-    err_code rc = read_edges(out, path, e);
-    for (size_t m = 0; m < out->modality_count && rc == ERR_OK; m++) {
+    err_code code = read_edges(out, path, e);
+    for (size_t m = 0; m < out->modality_count && code == ERR_OK; m++) {
         snprintf(path, sizeof path, "%s/%s_feat.npy", folder, out->names[m]);
-        rc = read_features(out, m, path, e);
+        code = read_features(out, m, path, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         sports_data_free(out);
     }
-    return rc;
+    return code;
 }
 
 void sports_data_free(sports_data *d)

@@ -65,8 +65,8 @@ store *open_store(const char *folder)
 static op *new_op(op_kind kind)
 {
     op *o = NULL;
-    err_code rc = op_new(&o, kind, 16 * 1024 * 1024, NULL);
-    assert(rc == ERR_OK);
+    err_code code = op_new(&o, kind, 16 * 1024 * 1024, NULL);
+    assert(code == ERR_OK);
     o->time = ADMISSION;
     o->count = 1;
     return o;
@@ -155,11 +155,11 @@ err_code apply_now(store *s, op *o, uint64_t *seq)
 {
     apply_result result;
     apply_result_init(&result);
-    err_code rc = apply_one(s, o, &result, NULL);
+    err_code code = apply_one(s, o, &result, NULL);
     if (seq != NULL) {
         *seq = result.seq;
     }
     apply_result_fini(&result);
     op_free(o);
-    return rc;
+    return code;
 }

@@ -34,9 +34,9 @@ typedef struct world {
     atomic_int wrong;
 } world;
 
-static void must(err_code rc, const err *e)
+static void must(err_code code, const err *e)
 {
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         fail_msg("%s", e->text);
     }
 }
@@ -81,8 +81,8 @@ static void wait_for_number(world *w, const generation_id *id)
         store_read *r = NULL;
         sched_yield();
         assert_int_equal(store_read_begin(engine_store(w->engine), &r, NULL), ERR_OK);
-        err_code rc = generation_number(r, id, &number, NULL);
-        assert_true(rc == ERR_OK || rc == ERR_NOT_FOUND);
+        err_code code = generation_number(r, id, &number, NULL);
+        assert_true(code == ERR_OK || code == ERR_NOT_FOUND);
         store_read_end(r);
     }
 }

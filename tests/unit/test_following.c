@@ -42,9 +42,9 @@ typedef struct world {
     atomic_size_t begun, seen, over, early, refused;
 } world;
 
-static void must(err_code rc, const err *e)
+static void must(err_code code, const err *e)
 {
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         fail_msg("%s", e->text);
     }
 }

@@ -131,15 +131,15 @@ static int tear_down(void **state)
 static err_code write_stream(world *w, size_t count, size_t step)
 {
     generation_sink *sink = NULL;
-    err_code rc = generation_sink_open(&sink, w->to, 1, NULL);
-    assert_int_equal(rc, ERR_OK);
-    for (size_t at = 0; at < count && rc == ERR_OK; at += step) {
+    err_code code = generation_sink_open(&sink, w->to, 1, NULL);
+    assert_int_equal(code, ERR_OK);
+    for (size_t at = 0; at < count && code == ERR_OK; at += step) {
         size_t here = count - at < step ? count - at : step;
-        rc = generation_sink_write(sink, w->stream + at, here, NULL);
+        code = generation_sink_write(sink, w->stream + at, here, NULL);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         generation_sink_abort(sink);
-        return rc;
+        return code;
     }
     return generation_sink_finish(sink, NULL);
 }
@@ -228,10 +228,10 @@ static void a_damaged_or_short_stream_leaves_nothing_behind(void **state)
         w->bytes - 1};
     for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
         w->stream[flips[i]] ^= 1;
-        err_code rc = write_stream(w, w->bytes, 1 << 20);
+        err_code code = write_stream(w, w->bytes, 1 << 20);
         w->stream[flips[i]] ^= 1;
-        if (rc != ERR_CORRUPT && rc != ERR_CONFLICT) {
-            fail_msg("byte %zu changed: %s", flips[i], err_code_name(rc));
+        if (code != ERR_CORRUPT && code != ERR_CONFLICT) {
+            fail_msg("byte %zu changed: %s", flips[i], err_code_name(code));
         }
         assert_false(is_held(w->to));
         assert_int_equal(blobs_left(w->to), 0);

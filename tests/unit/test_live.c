@@ -108,19 +108,19 @@ static void a_failed_apply_leaves_the_published_view_as_it_was(void **state)
         {.kind = CHANGE_EDGE, .edge = {.user = 3, .item = 7, .flags = EDGE_SEEN, .weight = 1}},
     };
     change_list list = {changes, sizeof changes / sizeof changes[0], s->seq + 1};
-    err_code rc = ERR_NOMEM;
+    err_code code = ERR_NOMEM;
     long nth = 0;
-    for (; rc != ERR_OK; nth++) {
+    for (; code != ERR_OK; nth++) {
         live_hold hold;
         live_acquire(s->live, &hold);
         mem_fail_at(nth);
-        rc = live_apply(s->live, &list, NULL);
+        code = live_apply(s->live, &list, NULL);
         mem_fail_at(-1);
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             live_release(s->live, &hold);
             break;
         }
-        assert_int_equal(rc, ERR_NOMEM);
+        assert_int_equal(code, ERR_NOMEM);
         live_hold now;
         live_acquire(s->live, &now);
         assert_ptr_equal(now.view, hold.view);

@@ -171,14 +171,14 @@ static void survives_every_allocation_failure(void **state)
     rng_init(&r, 8, 0);
     model *m = random_model(&r, 1);
     float *h = mem_copy(m->modalities[0].content, (size_t)ITEMS * DIM * sizeof *h);
-    err_code rc = ERR_NOMEM;
+    err_code code = ERR_NOMEM;
     long nth = 0;
-    for (; rc != ERR_OK; nth++) {
+    for (; code != ERR_OK; nth++) {
         parts *p = NULL;
         mem_fail_at(nth);
-        rc = parts_new(&p, m, h, NULL);
+        code = parts_new(&p, m, h, NULL);
         mem_fail_at(-1);
-        assert_true((rc == ERR_OK) == (p != NULL));
+        assert_true((code == ERR_OK) == (p != NULL));
         parts_free(p);
     }
     assert_true(nth > 9);

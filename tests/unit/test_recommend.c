@@ -388,9 +388,9 @@ static void popular_and_latest_equal_brute_force(void **state)
         }
         qsort(want, count, sizeof want[0], shop_by_score);
         recommend_result got;
-        err_code rc = newest ? latest(f.hold.view, &q, f.scratch, &got, NULL)
-                             : popular(f.hold.view, &q, f.scratch, &got, NULL);
-        assert_int_equal(rc, ERR_OK);
+        err_code code = newest ? latest(f.hold.view, &q, f.scratch, &got, NULL)
+                               : popular(f.hold.view, &q, f.scratch, &got, NULL);
+        assert_int_equal(code, ERR_OK);
         size_t reach = count < q.offset + q.k ? count : q.offset + q.k;
         assert_int_equal(got.count, reach > q.offset ? reach - q.offset : 0);
         for (size_t i = 0; i < got.count; i++) {

@@ -35,9 +35,9 @@ typedef struct fixture {
     err why;
 } fixture;
 
-static void must(err_code rc, const err *e)
+static void must(err_code code, const err *e)
 {
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         fail_msg("%s", e->text);
     }
 }
@@ -127,8 +127,8 @@ static err_code start(fixture *f)
     f->why = (err)ERR_INIT;
     live_free(f->live);
     f->live = NULL;
-    err_code rc = live_new(&f->live, &options, &f->why);
-    return rc == ERR_OK ? startup_load(f->store, f->live, 1, &f->info, &f->why) : rc;
+    err_code code = live_new(&f->live, &options, &f->why);
+    return code == ERR_OK ? startup_load(f->store, f->live, 1, &f->info, &f->why) : code;
 }
 
 /* What a start came to. */
@@ -211,14 +211,14 @@ static void a_damaged_record_ends_the_start(void **state)
 static void a_start_without_memory_fails_whole_on_whichever_side(void **state)
 {
     fixture *f = *state;
-    err_code rc = ERR_NOMEM;
+    err_code code = ERR_NOMEM;
     size_t refused = 0;
-    for (long n = 0; rc != ERR_OK; n++) {
+    for (long n = 0; code != ERR_OK; n++) {
         mem_fail_at(n);
-        rc = start(f);
+        code = start(f);
         mem_fail_at(-1);
-        assert_true(rc == ERR_OK || rc == ERR_NOMEM);
-        refused += rc == ERR_NOMEM;
+        assert_true(code == ERR_OK || code == ERR_NOMEM);
+        refused += code == ERR_NOMEM;
     }
     assert_true(refused > 100);
     assert_int_equal(seen(f).items, ITEMS + LATER);

@@ -276,8 +276,8 @@ static void a_second_owner_is_told_the_pid_of_the_first(void **state)
         char expected[64];
         store_options options = {.mode = STORE_OWNER};
         snprintf(expected, sizeof expected, "process %ld", (long)getppid());
-        err_code rc = recover_open(&second, w->folder, &options, &e);
-        _exit(rc == ERR_CONFLICT && second == NULL && strstr(e.text, expected) != NULL ? 0 : 1);
+        err_code code = recover_open(&second, w->folder, &options, &e);
+        _exit(code == ERR_CONFLICT && second == NULL && strstr(e.text, expected) != NULL ? 0 : 1);
     }
     int status = 1;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -338,9 +338,9 @@ static int fill(store *s, int round)
     char id[32];
     for (int n = 0; n < 100000; n++) {
         snprintf(id, sizeof id, "r%d-%d", round, n);
-        err_code rc = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, 1000), NULL);
-        if (rc != ERR_OK) {
-            assert_int_equal(rc, ERR_FULL);
+        err_code code = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, 1000), NULL);
+        if (code != ERR_OK) {
+            assert_int_equal(code, ERR_FULL);
             return n;
         }
     }
@@ -388,21 +388,21 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     float *vector = calloc(width, sizeof *vector);
     uint64_t seq = 0;
     int stored = 0;
-    err_code rc = ERR_OK;
-    while (rc == ERR_OK && stored < 100) {
+    err_code code = ERR_OK;
+    while (code == ERR_OK && stored < 100) {
         char id[16];
         snprintf(id, sizeof id, "i%d", stored);
-        rc = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, (uint32_t)width), &seq);
-        if (rc == ERR_FULL) { /* the newest entry of the log stays: let it be a small one */
+        code = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, (uint32_t)width), &seq);
+        if (code == ERR_FULL) { /* the newest entry of the log stays: let it be a small one */
             snprintf(id, sizeof id, "j%d", stored);
             assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, NULL, 0), &seq),
                              ERR_OK);
-            rc = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, (uint32_t)width), &seq);
+            code = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, (uint32_t)width), &seq);
             stored++;
         }
-        stored += rc == ERR_OK;
+        stored += code == ERR_OK;
     }
-    assert_int_equal(rc, ERR_FULL);
+    assert_int_equal(code, ERR_FULL);
     assert_in_range(stored, 1, 8);
     stored = (int)stat_of(s).items;
     seq = stat_of(s).seq;
@@ -429,13 +429,13 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     memset(title, 't', sizeof title - 1);
     title[sizeof title - 1] = '\0';
     /* Until nothing at all fits; then a full store can still be emptied, and filled again. */
-    for (int i = 0; rc == ERR_FULL && i < 1000; i++) {
+    for (int i = 0; code == ERR_FULL && i < 1000; i++) {
         char id[16];
         snprintf(id, sizeof id, "s%d", i);
-        rc = apply_now(s, op_put_item(OP_ITEMS_PUT, id, title, NULL, 0), NULL);
-        rc = rc == ERR_OK ? ERR_FULL : ERR_OK;
+        code = apply_now(s, op_put_item(OP_ITEMS_PUT, id, title, NULL, 0), NULL);
+        code = code == ERR_OK ? ERR_FULL : ERR_OK;
     }
-    assert_int_equal(rc, ERR_OK);
+    assert_int_equal(code, ERR_OK);
     assert_in_range(stat_of(s).used_bytes, 1200 * 1024, 1500 * 1024);
     assert_int_equal(apply_now(s, op_delete_item("i0"), NULL), ERR_OK);
     assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "i0", NULL, NULL, 0), NULL), ERR_OK);

@@ -129,9 +129,9 @@ static bool has_item(store *s, const char *id)
     store_read *r = NULL;
     uint32_t row = 0;
     assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
-    err_code rc = item_find(r, slice_of(id), &row, NULL);
+    err_code code = item_find(r, slice_of(id), &row, NULL);
     store_read_end(r);
-    return rc == ERR_OK;
+    return code == ERR_OK;
 }
 
 static err_code put(store *s, const char *id)
@@ -241,10 +241,10 @@ static void write_for_ever(const char *folder, int to, uint64_t seed)
         char id[32];
         uint64_t seq = 0;
         snprintf(id, sizeof id, "i%llu", (unsigned long long)n);
-        err_code rc = rng_below(&random, 3) == 0 && n > 1
-                          ? apply_now(s, op_add(id, "i1", "purchase", 5), &seq)
-                          : apply_now(s, op_put_item(OP_ITEMS_PUT, id, "t", table, 64), &seq);
-        if (rc != ERR_OK || seq != n || write(to, &seq, sizeof seq) != (ssize_t)sizeof seq) {
+        err_code code = rng_below(&random, 3) == 0 && n > 1
+                            ? apply_now(s, op_add(id, "i1", "purchase", 5), &seq)
+                            : apply_now(s, op_put_item(OP_ITEMS_PUT, id, "t", table, 64), &seq);
+        if (code != ERR_OK || seq != n || write(to, &seq, sizeof seq) != (ssize_t)sizeof seq) {
             _exit(1);
         }
         if (rng_below(&random, 8) == 0) { /* a training's part, killed half-way at times */

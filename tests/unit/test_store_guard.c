@@ -76,8 +76,8 @@ static err_code open_elsewhere(const world *w, store_mode mode, const char *says
         store *s = NULL;
         err e = ERR_INIT;
         store_options options = {.mode = mode};
-        err_code rc = store_open(&s, w->folder, &options, &e);
-        _exit(rc != ERR_OK && strstr(e.text, says) == NULL ? 99 : (int)rc);
+        err_code code = store_open(&s, w->folder, &options, &e);
+        _exit(code != ERR_OK && strstr(e.text, says) == NULL ? 99 : (int)code);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);

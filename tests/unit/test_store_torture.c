@@ -43,14 +43,14 @@ static err_code write_ops(life *l, err *e)
     for (size_t i = 0; i < l->op_count; i++) {
         apply_result_init(&results[i]);
     }
-    err_code rc = apply_group(l->s, l->ops, l->op_count, results, e);
+    err_code code = apply_group(l->s, l->ops, l->op_count, results, e);
     for (size_t i = 0; i < l->op_count; i++) {
-        if (rc == ERR_OK && results[i].code != ERR_OK) {
-            rc = err_set(e, results[i].code, "%s", results[i].detail);
+        if (code == ERR_OK && results[i].code != ERR_OK) {
+            code = err_set(e, results[i].code, "%s", results[i].detail);
         }
         apply_result_fini(&results[i]);
     }
-    return rc;
+    return code;
 }
 
 static err_code train_like(life *l, const model *made, err *e)
@@ -58,22 +58,22 @@ static err_code train_like(life *l, const model *made, err *e)
     store_info now;
     generation_info info = {0};
     size_t bytes = 0;
-    err_code rc = dataset_load(l->s, NULL, &l->d, &now, e);
-    if (rc != ERR_OK) {
-        return rc;
+    err_code code = dataset_load(l->s, NULL, &l->d, &now, e);
+    if (code != ERR_OK) {
+        return code;
     }
     memcpy(info.lineage, now.lineage, LINEAGE_BYTES);
     info.seq = now.seq;
     info.users = (uint32_t)made->users;
     info.items = (uint32_t)made->items;
-    rc = checkpoint_file_put(l->s, now.seq, slice_of("bytes"), e);
-    rc = rc == ERR_OK ? checkpoint_file_take(l->s, &l->checkpoint, &bytes, e) : rc;
-    rc = rc == ERR_OK ? generation_begin(l->s, &info, &l->id, e) : rc;
-    l->generation_made = rc == ERR_OK;
-    rc = rc == ERR_OK ? model_put(l->s, &l->id, made, "ann", 3, e) : rc;
-    rc = rc == ERR_OK ? generation_finish(l->s, &l->id, slice_of("{}"), true, e) : rc;
-    rc = rc == ERR_OK ? generation_register(l->s, &l->id, 1, &l->generation, e) : rc;
-    return rc == ERR_OK ? model_get(l->s, l->generation, true, &l->m, e) : rc;
+    code = checkpoint_file_put(l->s, now.seq, slice_of("bytes"), e);
+    code = code == ERR_OK ? checkpoint_file_take(l->s, &l->checkpoint, &bytes, e) : code;
+    code = code == ERR_OK ? generation_begin(l->s, &info, &l->id, e) : code;
+    l->generation_made = code == ERR_OK;
+    code = code == ERR_OK ? model_put(l->s, &l->id, made, "ann", 3, e) : code;
+    code = code == ERR_OK ? generation_finish(l->s, &l->id, slice_of("{}"), true, e) : code;
+    code = code == ERR_OK ? generation_register(l->s, &l->id, 1, &l->generation, e) : code;
+    return code == ERR_OK ? model_get(l->s, l->generation, true, &l->m, e) : code;
 }
 
 static err_code live_through(life *l, const model *made, err *e)
@@ -82,15 +82,15 @@ static err_code live_through(life *l, const model *made, err *e)
     check_options nobody = {0};
     check_report report;
     uint64_t places = 0;
-    err_code rc = recover_open(&l->s, l->folder, &options, e);
-    rc = rc == ERR_OK ? write_ops(l, e) : rc;
-    rc = rc == ERR_OK ? train_like(l, made, e) : rc;
-    rc = rc == ERR_OK ? check_run(l->s, &nobody, &report, e) : rc;
-    rc = rc == ERR_OK ? check_user(l->s, slice_of("u"), &nobody, &places, e) : rc;
-    if (rc == ERR_OK) {
+    err_code code = recover_open(&l->s, l->folder, &options, e);
+    code = code == ERR_OK ? write_ops(l, e) : code;
+    code = code == ERR_OK ? train_like(l, made, e) : code;
+    code = code == ERR_OK ? check_run(l->s, &nobody, &report, e) : code;
+    code = code == ERR_OK ? check_user(l->s, slice_of("u"), &nobody, &places, e) : code;
+    if (code == ERR_OK) {
         assert_int_equal(report.problems, 0);
     }
-    return rc;
+    return code;
 }
 
 static void end_life(life *l)
@@ -141,11 +141,11 @@ static void every_allocation_may_fail(void **state)
         memcpy(ops[2]->idempotency_hash, &nth, sizeof nth);
         ops[2]->time += IDEMPOTENCY_SECONDS;
         mem_fail_at(nth);
-        err_code rc = live_through(&l, made, &e);
+        err_code code = live_through(&l, made, &e);
         mem_fail_at(-1);
-        whole = rc == ERR_OK;
-        if (!whole && rc != ERR_NOMEM) {
-            fail_msg("allocation %ld: %s: %s", nth, err_code_name(rc), e.text);
+        whole = code == ERR_OK;
+        if (!whole && code != ERR_NOMEM) {
+            fail_msg("allocation %ld: %s: %s", nth, err_code_name(code), e.text);
         }
         end_life(&l);
         if (nth % 20 == 0) {

@@ -92,9 +92,9 @@ static void check_lists(shop *s, const view *v, recommend_scratch *scratch, tall
         }
         check_head(s, v, (top_kind)kind);
         recommend_result got;
-        err_code rc = kind == TOP_USERS ? popular(v, &q, scratch, &got, NULL)
-                                        : latest(v, &q, scratch, &got, NULL);
-        assert_int_equal(rc, ERR_OK);
+        err_code code = kind == TOP_USERS ? popular(v, &q, scratch, &got, NULL)
+                                          : latest(v, &q, scratch, &got, NULL);
+        assert_int_equal(code, ERR_OK);
         size_t all = order(s, v, (top_kind)kind, q.filter, want), passed = 0, listed = 0;
         for (size_t i = 0; i < all && listed < got.count; i++) {
             bool out = false;
@@ -216,9 +216,9 @@ static void an_op_that_fails_leaves_the_lists_and_the_next_one_is_right(void **s
         live_hold hold;
         memcpy(tried, s, sizeof *tried);
         mem_fail_at((long)rng_below(&s->random, 60));
-        err_code rc = bulk(tried);
+        err_code code = bulk(tried);
         mem_fail_at(-1);
-        if (rc == ERR_OK) {
+        if (code == ERR_OK) {
             memcpy(s, tried, sizeof *s);
         } else {
             failed++;

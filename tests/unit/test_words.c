@@ -128,11 +128,11 @@ typedef struct catalogue {
 static err_code each(void *ctx, words_visit visit, void *visit_ctx, err *e)
 {
     const catalogue *c = ctx;
-    err_code rc = ERR_OK;
-    for (size_t i = 0; rc == ERR_OK && i < c->count; i++) {
-        rc = visit(visit_ctx, &c->documents[i], e);
+    err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < c->count; i++) {
+        code = visit(visit_ctx, &c->documents[i], e);
     }
-    return rc;
+    return code;
 }
 
 static word_space *fit(const words_document *documents, size_t count, int threads)
@@ -368,16 +368,16 @@ static void want_of_memory_is_told(void **state)
     c = (catalogue){documents, 2};
     words_source source = {each, &c};
     words_fit_options o = {.threads = 1};
-    err_code rc = ERR_NOMEM;
-    for (long at = 0; rc != ERR_OK; at++) {
+    err_code code = ERR_NOMEM;
+    for (long at = 0; code != ERR_OK; at++) {
         err e = ERR_INIT;
         word_space *w = NULL;
         assert_true(at < 1000);
         mem_fail_at(at);
-        rc = words_fit(&w, &source, &o, &e);
+        code = words_fit(&w, &source, &o, &e);
         mem_fail_at(-1);
-        assert_true(rc == ERR_OK || rc == ERR_NOMEM);
-        assert_true((w != NULL) == (rc == ERR_OK));
+        assert_true(code == ERR_OK || code == ERR_NOMEM);
+        assert_true((w != NULL) == (code == ERR_OK));
         words_free(w);
     }
 }

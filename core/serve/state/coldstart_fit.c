@@ -58,9 +58,9 @@ err_code coldstart_fit_map(coldstart *c, err *e)
     double *right = mem_array(p * c->dim, sizeof *right);
     float *x = mem_array(p, sizeof *x);
     c->map = mem_table(p * c->dim, sizeof *c->map);
-    err_code rc = ERR_OK;
+    err_code code = ERR_OK;
     if (gram == NULL || right == NULL || x == NULL || c->map == NULL) {
-        rc = err_nomem(e, "the map from features to embeddings");
+        code = err_nomem(e, "the map from features to embeddings");
         goto done;
     }
     gather(c, gram, right, x);
@@ -81,5 +81,5 @@ done:
     mem_free(gram);
     mem_free(right);
     mem_free(x);
-    return rc;
+    return code;
 }

@@ -59,22 +59,22 @@ static err_code read_rows(void *ctx, size_t first, size_t count, float *out, err
     size_t width = r->space->raw ? r->modality->width : r->c->dim;
     for (size_t done = 0; done < count; done += READ_ROWS) {
         size_t rows = count - done < READ_ROWS ? count - done : READ_ROWS;
-        err_code rc = ERR_OK;
+        err_code code = ERR_OK;
         if (r->source != NULL) {
-            rc = r->source->read(r->source->ctx, first + done, rows, r->block, e);
+            code = r->source->read(r->source->ctx, first + done, rows, r->block, e);
         } else {
             memcpy(r->block, r->modality->content + (first + done) * width,
                    rows * width * sizeof *r->block);
         }
-        for (size_t i = 0; i < rows && rc == ERR_OK; i++) {
+        for (size_t i = 0; i < rows && code == ERR_OK; i++) {
             float *unit = out + (done + i) * r->space->width;
             fold_row(r, r->block + i * width, width, unit);
             if (r->left_out != NULL && bits_test(r->left_out, first + done + i)) {
                 memset(unit, 0, r->space->width * sizeof *unit);
             }
         }
-        if (rc != ERR_OK) {
-            return rc;
+        if (code != ERR_OK) {
+            return code;
         }
     }
     return ERR_OK;
@@ -108,9 +108,9 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
     }
     index_source source = {c->items, space->width, read_rows, &reader};
     index_options options = {.kind = INDEX_INT8, .threads = o->threads, .seed = 1};
-    err_code rc = index_new_read(&space->rows, &source, &options, e);
+    err_code code = index_new_read(&space->rows, &source, &options, e);
     mem_free(reader.block);
-    return rc != ERR_OK ? err_context(e, "the content of modality %s", modality->name) : rc;
+    return code != ERR_OK ? err_context(e, "the content of modality %s", modality->name) : code;
 }
 
 /* measure finds the largest norm of E, and the covariance of w E over the items. */
@@ -188,18 +188,18 @@ err_code coldstart_new(coldstart **out, const model *m, const coldstart_options 
     c->tuning = options->tuning != NULL ? *options->tuning : coldstart_tuning_default;
     weigh(c);
     c->spread = mem_table(c->dim * c->dim, sizeof *c->spread);
-    err_code rc = c->spread != NULL ? measure(c, e) : err_nomem(e, "the spread of scores");
-    for (size_t i = 0; i < c->modalities && rc == ERR_OK; i++) {
-        rc = make_space(c, i, options, e);
+    err_code code = c->spread != NULL ? measure(c, e) : err_nomem(e, "the spread of scores");
+    for (size_t i = 0; i < c->modalities && code == ERR_OK; i++) {
+        code = make_space(c, i, options, e);
     }
     take_map(c);
     bool mapped = c->tuning.way == COLDSTART_RIDGE || c->tuning.way == COLDSTART_RESIDUALS;
-    if (rc == ERR_OK && mapped) {
-        rc = coldstart_fit_map(c, e);
+    if (code == ERR_OK && mapped) {
+        code = coldstart_fit_map(c, e);
     }
-    if (rc != ERR_OK) {
+    if (code != ERR_OK) {
         coldstart_free(c);
-        return rc;
+        return code;
     }
     *out = c;
     return ERR_OK;
