@@ -19,6 +19,37 @@ def comms(pid):
     return names
 
 
+class ThreadCount:
+    """Runs commands on a machine that seems to have 64 processors, and counts the threads they start."""
+
+    def __init__(self, test):
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counted_threads.c")
+        self.library, self.count = test.path("counted_threads.so"), test.path("count")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", self.library, source, "-ldl"], check=True)
+
+    def begin(self, wrap):
+        with open(self.count, "wb") as f:
+            f.write(bytes(8))
+        return [*wrap, "env", f"LD_PRELOAD={self.library}", f"THREAD_COUNT={self.count}"]
+
+    def end(self):
+        with open(self.count, "rb") as f:
+            return int.from_bytes(f.read(8), "little")
+
+    def of(self, wrap, *command):
+        done = subprocess.run([*self.begin(wrap), harness.STAIR, *map(str, command)], check=False, text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL, env=harness.ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+        return self.end()
+
+    def of_service(self, wrap, store, *more):
+        with harness.Server(store, *more, wrap=self.begin(wrap)) as server:
+            for n in range(3):
+                server.client.post("/items", {"id": f"new-{n}", "title": "warm red jacket"})
+                server.client.get("/similar", {"text": "warm jacket"}, contract_check=False)
+        return self.end()
+
+
 class Group:
     """A control group with a quota of one processor; None where this machine allows none."""
 
@@ -62,8 +93,30 @@ class Processors(harness.TestCase):
             names = comms(server.process.pid)
             self.assertEqual(sum(name.startswith("MHD-") for name in names), 1, names)
 
+    def started_threads(self, wrap):
+        """With one processor a command starts no more threads than with --threads 1, whatever the machine has."""
+        files, store = self.shop_store("counted")
+        count = ThreadCount(self)
+        train = ("train", "--store", store, "--epochs", 1, "--batch", 512, "--dim", 16, "--activate", "no")
+        tune = ("tune", "--store", store, "--budget-epochs", 5, "--epochs", 1, "--dim", 16, "--activate", "no")
+        judge = ("eval", "--store", store, "--baselines", "popular,ease")
+        for command in (train, tune, judge):
+            asked = count.of(wrap, *command, "--threads", 1)
+            self.assertEqual(count.of(wrap, *command), asked, command)
+            self.assertGreater(count.of(wrap, *command, "--threads", 3), asked, command)
+        asked = count.of_service(wrap, store, "--threads", 1)
+        self.assertEqual(count.of_service(wrap, store), asked, "serve")
+        self.assertGreater(count.of_service(wrap, store, "--threads", 3), asked, "serve")
+        first, second = self.path("first"), self.path("second")
+        made = [count.of(how, "import", "--store", folder, *harness.import_arguments(files))
+                for how, folder in ((wrap, first), ([], second))]
+        self.assertEqual(made, [made[0]] * 2)  # an import has no threads that a number could govern
+
     def test_affinity_counts(self):
         self.one_processor(["taskset", "-c", str(min(os.sched_getaffinity(0)))])
+
+    def test_affinity_counts_for_every_thread_that_is_started_also_those_of_libraries(self):
+        self.started_threads(["taskset", "-c", str(min(os.sched_getaffinity(0)))])
 
     def test_the_quota_of_a_control_group_counts(self):
         group = Group()
@@ -72,6 +125,7 @@ class Processors(harness.TestCase):
             harness.not_run("the quota of a control group: none can be made here")
             return
         self.one_processor(group.wrap())
+        self.started_threads(group.wrap())
 
     def test_the_process_has_its_name(self):
         _, store = self.shop_store()
