@@ -4,6 +4,8 @@
  * estimates and stops where one reaches the threshold within its margin. The kernels agree but for
  * the rounding of the margin, since integer sums are exact.
  */
+#include "core/common/in_order.h"
+
 #include "core/search/quantise_kernels.h"
 
 #include <string.h>
@@ -133,88 +135,111 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
     return false;
 }
 
-/* Blocks and queries of a tile: its 12 sums, of which gcc keeps two copies, and the codes fit into
- * the 32 registers, and there is little more than half a load for a product. */
-enum { TILE_BLOCKS = 4, TILE_QUERIES = 3 };
+/* Blocks and queries of a tile, whose sums are computed together: four blocks by four queries are
+ * half a load for a product. */
+enum { TILE_BLOCKS = 4, TILE_QUERIES = 4 };
 
-/* estimate_tile writes the estimates of some blocks for some queries. Both numbers are constants
- * where it is used, so that all loops over them are unrolled and the sums stay in registers. */
-VNNI static inline __attribute__((always_inline)) void
-estimate_tile(const codes *c, const codes_query *const *queries, size_t count, codes_part part,
-              float *const out[TILE_QUERIES])
+typedef struct tile {
+    const uint8_t *at; /* the first block's codes */
+    size_t apart;      /* bytes from a block to the next */
+    size_t groups;
+    const int8_t *code[TILE_QUERIES];
+} tile;
+
+/* add_tile makes the sums of a tile. Both numbers are constants where it is used, so that all loops
+ * over them are unrolled and the sums stay in registers. */
+VNNI static inline __attribute__((always_inline)) void add_tile(const tile *t, size_t queries,
+                                                                size_t blocks, __m512i *sums)
 {
-    const uint8_t *at = c->code + part.first * c->groups * 64;
-    const size_t apart = part.step * c->groups * 64, groups = c->groups;
+    const uint8_t *at = t->at;
     const int8_t *code[TILE_QUERIES];
     __m512i sum[TILE_QUERIES][TILE_BLOCKS];
 #pragma GCC unroll 4
-    for (size_t q = 0; q < count; q++) {
-        code[q] = queries[q]->code;
+    for (size_t q = 0; q < queries; q++) {
+        code[q] = t->code[q];
 #pragma GCC unroll 4
-        for (size_t b = 0; b < part.blocks; b++) {
-            sum[q][b] = _mm512_set1_epi32(-queries[q]->bias);
+        for (size_t b = 0; b < blocks; b++) {
+            sum[q][b] = _mm512_setzero_si512();
         }
     }
-    for (size_t g = 0; g < groups; g++, at += 64) {
-        __m512i four[TILE_QUERIES];
+    for (size_t g = 0; g < t->groups; g++, at += 64) {
+        __m512i rows[TILE_BLOCKS];
 #pragma GCC unroll 4
-        for (size_t q = 0; q < count; q++) {
-            four[q] = group_code(code[q], g);
+        for (size_t b = 0; b < blocks; b++) {
+            rows[b] = _mm512_load_si512(at + b * t->apart);
         }
 #pragma GCC unroll 4
-        for (size_t b = 0; b < part.blocks; b++) {
-            __m512i rows = _mm512_load_si512(at + b * apart);
+        for (size_t q = 0; q < queries; q++) {
+            __m512i four = group_code(code[q], g);
 #pragma GCC unroll 4
-            for (size_t q = 0; q < count; q++) {
-                sum[q][b] = _mm512_dpbusd_epi32(sum[q][b], rows, four[q]);
+            for (size_t b = 0; b < blocks; b++) {
+                sum[q][b] = _mm512_dpbusd_epi32(sum[q][b], rows[b], four);
             }
         }
     }
 #pragma GCC unroll 4
-    for (size_t q = 0; q < count; q++) {
-        const __m512 unit = _mm512_set1_ps(1 / queries[q]->inverse);
+    for (size_t q = 0; q < queries; q++) {
 #pragma GCC unroll 4
-        for (size_t b = 0; b < part.blocks; b++) {
-            __m512 scale = _mm512_load_ps(c->scale + (part.first + b * part.step) * QUANTISE_BLOCK);
-            __m512 products = _mm512_cvtepi32_ps(sum[q][b]);
-            _mm512_storeu_ps(out[q] + b * QUANTISE_BLOCK,
-                             _mm512_mul_ps(_mm512_mul_ps(products, scale), unit));
+        for (size_t b = 0; b < blocks; b++) {
+            sums[q * blocks + b] = sum[q][b];
         }
     }
 }
 
-/* estimate_blocks is estimate_tile for up to TILE_QUERIES queries. */
-VNNI static inline __attribute__((always_inline)) void
-estimate_blocks(const codes *c, const codes_query *const *queries, size_t count, codes_part part,
-                float *const out[TILE_QUERIES])
+/* A function of its own for each size: inlined in one caller, gcc 12 keeps a sum in memory. */
+#define TILE(queries, blocks)                                                                      \
+    VNNI __attribute__((noinline)) static void tile_##queries##_##blocks(const tile *t,            \
+                                                                         __m512i *sums)            \
+    {                                                                                              \
+        add_tile(t, queries, blocks, sums);                                                        \
+    }
+TILE(1, 1)
+TILE(2, 1)
+TILE(3, 1)
+TILE(4, 1)
+TILE(1, 4)
+TILE(2, 4)
+TILE(3, 4)
+TILE(4, 4)
+
+/* estimate_tile writes the estimates of up to TILE_QUERIES queries for one block or TILE_BLOCKS. */
+VNNI static void estimate_tile(const codes *c, const codes_query *const *queries, size_t count,
+                               codes_part part, float *const *out)
 {
-    switch (count) {
-    case 1: estimate_tile(c, queries, 1, part, out); break;
-    case 2: estimate_tile(c, queries, 2, part, out); break;
-    default: estimate_tile(c, queries, TILE_QUERIES, part, out); break;
+    static void (*const tiles[2][TILE_QUERIES])(const tile *, __m512i *) = {
+        {tile_1_1, tile_2_1, tile_3_1, tile_4_1}, {tile_1_4, tile_2_4, tile_3_4, tile_4_4}};
+    tile t = {c->code + part.first * c->groups * 64, part.step * c->groups * 64, c->groups, {0}};
+    __m512i sums[TILE_QUERIES * TILE_BLOCKS];
+    for (size_t q = 0; q < count; q++) {
+        t.code[q] = queries[q]->code;
+    }
+    tiles[part.blocks == TILE_BLOCKS][count - 1](&t, sums);
+    for (size_t q = 0; q < count; q++) {
+        const __m512 unit = _mm512_set1_ps(1 / queries[q]->inverse);
+        const __m512i bias = _mm512_set1_epi32(queries[q]->bias);
+        for (size_t b = 0; b < part.blocks; b++) {
+            __m512i products = _mm512_sub_epi32(sums[q * part.blocks + b], bias);
+            __m512 scale = _mm512_load_ps(c->scale + (part.first + b * part.step) * QUANTISE_BLOCK);
+            __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products), scale);
+            _mm512_storeu_ps(out[q] + b * QUANTISE_BLOCK, _mm512_mul_ps(estimate, unit));
+        }
     }
 }
 
 VNNI void codes_all_vnni(const codes *c, const codes_query *const *queries, size_t count,
                          codes_part part, float *out)
 {
-    for (size_t done = 0; done < part.blocks;) {
-        size_t left = part.blocks - done, some = left < TILE_BLOCKS ? 1 : TILE_BLOCKS;
+    for (size_t done = 0, some = 0; done < part.blocks; done += some) {
+        some = part.blocks - done < TILE_BLOCKS ? 1 : TILE_BLOCKS;
         for (size_t first = 0; first < count; first += TILE_QUERIES) {
+            size_t together = count - first < TILE_QUERIES ? count - first : TILE_QUERIES;
             float *to[TILE_QUERIES];
-            for (size_t q = 0; q < TILE_QUERIES; q++) {
+            for (size_t q = 0; q < together; q++) {
                 to[q] = out + ((first + q) * part.blocks + done) * QUANTISE_BLOCK;
             }
             codes_part here = {part.first + done * part.step, some, part.step};
-            if (some == TILE_BLOCKS) {
-                here.blocks = TILE_BLOCKS;
-                estimate_blocks(c, queries + first, count - first, here, to);
-            } else {
-                here.blocks = 1;
-                estimate_blocks(c, queries + first, count - first, here, to);
-            }
+            estimate_tile(c, queries + first, together, here, to);
         }
-        done += some;
     }
 }
 

@@ -4,10 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #include "core/common/kernel.h"
 
-typedef int32_t lanes __attribute__((vector_size(4 * SHORTLIST_LANES)));
-typedef int64_t halves __attribute__((vector_size(4 * SHORTLIST_LANES)));
+typedef int32_t lanes __attribute__((vector_size(4 * KERNEL_LANES)));
+typedef int64_t halves __attribute__((vector_size(4 * KERNEL_LANES)));
 
 void shortlist_init(shortlist *s, size_t k, float *scores, uint32_t *rows)
 {
@@ -26,13 +30,29 @@ KERNEL_CLONES static size_t count_from(const float *scores, size_t count, int32_
     return found;
 }
 
-/* kth_bits is the k-th largest of count >= k scores: the largest number that k of them reach. */
-static int32_t kth_bits(const float *scores, size_t count, size_t k)
+KERNEL_CLONES static int32_t largest_bits(const float *scores, size_t count)
 {
-    int32_t low = 0, high = INT32_MAX;
+    int32_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, &scores[i], sizeof bits);
+        largest = bits > largest ? bits : largest;
+    }
+    return largest;
+}
+
+/* kth_bits looks between `low`, which k scores reach, and the largest score. It is a number that
+ * exactly k scores reach, or the largest that k of them reach. */
+static int32_t kth_bits(const float *scores, size_t count, size_t k, int32_t low)
+{
+    int32_t high = largest_bits(scores, count);
     while (low < high) {
         int32_t middle = high - (high - low) / 2;
-        if (count_from(scores, count, middle) >= k) {
+        size_t reach = count_from(scores, count, middle);
+        if (reach == k) {
+            return middle;
+        }
+        if (reach > k) {
             low = middle;
         } else {
             high = middle - 1;
@@ -45,7 +65,9 @@ static int32_t kth_bits(const float *scores, size_t count, size_t k)
  * score, since none could be predicted. */
 static void cut(shortlist *s)
 {
-    int32_t bits = kth_bits(s->scores, s->count, s->k);
+    int32_t low;
+    memcpy(&low, &s->threshold, sizeof low); /* all scores are above it */
+    int32_t bits = kth_bits(s->scores, s->count, s->k, low);
     size_t equal = s->k - count_from(s->scores, s->count, bits + 1), kept = 0;
     float least;
     memcpy(&least, &bits, sizeof least);
@@ -69,7 +91,7 @@ void shortlist_guess(shortlist *s, const float *sample, size_t count, size_t row
     double expected = (double)s->k * (double)count / (double)rows;
     double rank = ceil(expected + 4 * sqrt(expected) + 1);
     if (rank < (double)count / 2) {
-        int32_t bits = kth_bits(sample, count, (size_t)rank);
+        int32_t bits = kth_bits(sample, count, (size_t)rank, 0);
         memcpy(&s->threshold, &bits, sizeof bits);
         s->guessed = s->threshold > 0;
     }
@@ -87,24 +109,66 @@ static void offer_some(shortlist *s, uint32_t first, const float *scores, size_t
         s->rows[s->count] = first + (uint32_t)i;
         s->count += scores[i] > s->threshold;
     }
-    if (s->count + SHORTLIST_LANES > s->room) {
+    if (s->count + SHORTLIST_SPARE > s->room) {
         cut(s);
     }
 }
 
-KERNEL_CLONES void shortlist_offer(shortlist *s, uint32_t first, const float *scores, size_t count)
+KERNEL_CLONES void shortlist_offer_portable(shortlist *s, uint32_t first, const float *scores,
+                                            size_t count)
 {
     size_t i = 0;
-    for (; i + SHORTLIST_LANES <= count; i += SHORTLIST_LANES) {
+    for (; i + KERNEL_LANES <= count; i += KERNEL_LANES) {
         kernel_vec here = *(const kernel_vec_any *)(scores + i);
         lanes more = here > (kernel_vec){0} + s->threshold;
         halves any = (halves)more;
         if ((any[0] | any[1] | any[2] | any[3]) != 0) {
-            offer_some(s, first + (uint32_t)i, scores + i, SHORTLIST_LANES);
+            offer_some(s, first + (uint32_t)i, scores + i, KERNEL_LANES);
         }
     }
     offer_some(s, first + (uint32_t)i, scores + i, count - i);
 }
+
+#ifdef __x86_64__
+
+/* offer_packed needs no branch for a row: an instruction of AVX-512 packs those that enter. */
+__attribute__((target("avx512f"))) static void offer_packed(shortlist *s, uint32_t first,
+                                                            const float *scores, size_t count)
+{
+    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (size_t i = 0; i < count; i += SHORTLIST_SPARE) {
+        size_t left = count - i;
+        __mmask16 there = left < SHORTLIST_SPARE ? (__mmask16)((1U << left) - 1) : 0xFFFF;
+        __m512 here = _mm512_maskz_loadu_ps(there, scores + i);
+        __m512 least = _mm512_set1_ps(s->threshold);
+        __mmask16 more = _mm512_mask_cmp_ps_mask(there, here, least, _CMP_GT_OQ);
+        __m512i rows = _mm512_add_epi32(steps, _mm512_set1_epi32((int)(first + i)));
+        _mm512_storeu_ps(s->scores + s->count, _mm512_maskz_compress_ps(more, here));
+        _mm512_storeu_si512(s->rows + s->count, _mm512_maskz_compress_epi32(more, rows));
+        s->count += (size_t)__builtin_popcount(more);
+        if (s->count + SHORTLIST_SPARE > s->room) {
+            cut(s);
+        }
+    }
+}
+
+void shortlist_offer(shortlist *s, uint32_t first, const float *scores, size_t count)
+{
+    if (__builtin_cpu_supports("avx512f")) {
+        offer_packed(s, first, scores, count);
+    } else {
+        shortlist_offer_portable(s, first, scores, count);
+    }
+}
+
+#else
+
+void shortlist_offer(shortlist *s, uint32_t first, const float *scores, size_t count)
+{
+    shortlist_offer_portable(s, first, scores, count);
+}
+
+#endif
 
 size_t shortlist_finish(shortlist *s)
 {

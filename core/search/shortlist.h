@@ -4,8 +4,8 @@
  *
  * Scores come in runs of consecutive rows. Rows with a score above the threshold are noted. When
  * the room is full, the k-th best score is found by bisection over its bits; the rows below it are
- * dropped, and the threshold rises to it. A run without a score above the threshold costs one
- * comparison per eight rows. The result needs no sorting: its rows ascend.
+ * dropped, and the threshold rises to it. A run without a score above the threshold costs a
+ * comparison for every few rows. The result needs no sorting: its rows ascend.
  *
  * Which k are best is decided as in core/search/topk.h: by the higher score, then by the lower row.
  * Only scores above 0 count. One thread at a time; nothing is allocated.
@@ -17,7 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHORTLIST_LANES = 8 };
+/* Elements that are written at once, in part behind the last row noted. */
+enum { SHORTLIST_SPARE = 16 };
 
 typedef struct shortlist {
     float *scores;  /* (room) the caller's */
@@ -30,7 +31,7 @@ typedef struct shortlist {
 /* shortlist_room is how many elements both arrays need for a k; more room makes it faster. */
 static inline size_t shortlist_room(size_t k)
 {
-    return (4 * k + SHORTLIST_LANES - 1) / SHORTLIST_LANES * SHORTLIST_LANES + SHORTLIST_LANES;
+    return (4 * k + SHORTLIST_SPARE - 1) / SHORTLIST_SPARE * SHORTLIST_SPARE + SHORTLIST_SPARE;
 }
 
 /* shortlist_init makes it empty, with arrays of shortlist_room(k) elements; k >= 1. */
@@ -44,6 +45,11 @@ bool shortlist_failed(const shortlist *s);
 
 /* shortlist_offer offers rows first .. first + count - 1, which lie behind all rows before. */
 void shortlist_offer(shortlist *s, uint32_t first, const float *scores /* (count) */, size_t count);
+
+/* shortlist_offer_portable does the same on any processor; shortlist_offer uses AVX-512 where there
+ * is one. */
+void shortlist_offer_portable(shortlist *s, uint32_t first, const float *scores /* (count) */,
+                              size_t count);
 
 /* shortlist_finish leaves the k best in `rows` and `scores` and returns how many there are. */
 size_t shortlist_finish(shortlist *s);

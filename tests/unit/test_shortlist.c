@@ -35,6 +35,8 @@ static void guess(shortlist *s, const float *scores, size_t rows)
     shortlist_guess(s, sample, count, rows);
 }
 
+static bool portable;
+
 /* check offers the scores in runs of random length and compares with topk. */
 static void check(rng *r, const float *scores, size_t rows, size_t k, bool guesses)
 {
@@ -56,7 +58,11 @@ static void check(rng *r, const float *scores, size_t rows, size_t k, bool guess
     for (size_t at = 0; at < rows;) {
         size_t run = 1 + rng_below(r, 700);
         run = run < rows - at ? run : rows - at;
-        shortlist_offer(&s, (uint32_t)at, scores + at, run);
+        if (portable) {
+            shortlist_offer_portable(&s, (uint32_t)at, scores + at, run);
+        } else {
+            shortlist_offer(&s, (uint32_t)at, scores + at, run);
+        }
         at += run;
     }
     size_t count = topk_finish(&best);
@@ -128,12 +134,21 @@ static void a_guess_that_is_too_high_is_told(void **state)
     assert_int_equal(failures, 1);
 }
 
+static void a_processor_without_avx512_keeps_the_same(void **state)
+{
+    portable = true;
+    the_best_of_any_scores_are_kept(state);
+    scores_that_rise_or_fall_all_the_way_are_no_exception(state);
+    portable = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_of_any_scores_are_kept),
         cmocka_unit_test(a_guess_that_is_too_high_is_told),
         cmocka_unit_test(scores_that_rise_or_fall_all_the_way_are_no_exception),
+        cmocka_unit_test(a_processor_without_avx512_keeps_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ enum {
     PIECE_ROWS = 512, /* at most, and as many as are sampled */
     /* Items whose products with a piece are computed together; the estimates stay in the first
      * level of the cache. */
-    TOGETHER = 6,
+    TOGETHER = 4,
     MAP_ROWS = 8, /* of the map, likewise */
     /* Rows, spread evenly, from which a pass first estimates the threshold of selection. */
     SAMPLE_ROWS = PIECE_ROWS,
@@ -160,19 +160,19 @@ static err_code pass_init(pass *p, err *e)
     p->weight = p->estimates + 2 * TOGETHER * PIECE_ROWS;
     p->fits = p->weight + TOGETHER * PIECE_ROWS;
     if (c->fitting != NULL) {
-        err_code rc = map_units(p, e);
-        if (rc != ERR_OK) {
-            return rc;
+        err_code code = map_units(p, e);
+        if (code != ERR_OK) {
+            return code;
         }
     }
     for (size_t i = 0; i < count; i++) {
-        int8_t *code = p->codes + 2 * i * code_bytes(c);
+        int8_t *to = p->codes + 2 * i * code_bytes(c);
         start_lists(p, i);
         for (size_t m = 0, at = 0; m < c->modalities; at += c->space[m].width, m++) {
             size_t width = c->space[m].width, bytes = code_width(width);
-            p->of[i].query[m].code = code;
-            p->of[i].fitting[m].code = code + bytes;
-            code += 2 * bytes;
+            p->of[i].query[m].code = to;
+            p->of[i].fitting[m].code = to + bytes;
+            to += 2 * bytes;
             if (has(p->seeks[i], m)) {
                 codes_query_make(&p->of[i].query[m], p->seeks[i]->units.of[m], width);
             }
@@ -414,16 +414,16 @@ err_code coldstart_near(cold_seek *seeks, size_t count, const coldstart *c, err 
     if (p.count == 0) {
         return ERR_OK;
     }
-    err_code rc = pass_init(&p, e);
-    if (rc == ERR_OK) {
+    err_code code = pass_init(&p, e);
+    if (code == ERR_OK) {
         select_rows(&p);
     }
-    for (size_t i = 0; rc == ERR_OK && i < p.count; i++) {
+    for (size_t i = 0; code == ERR_OK && i < p.count; i++) {
         for (size_t m = 0; m < c->modalities; m++) {
             take_neighbours(&p, i, m);
         }
-        rc = take_links(&p, i, e);
+        code = take_links(&p, i, e);
     }
     pass_fini(&p);
-    return rc;
+    return code;
 }
