@@ -18,10 +18,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/blas.h"
 #include "core/common/mem.h"
 
 enum {
     FIT_ROWS_MAX = 50000,
+    BLOCK_ROWS = 256, /* added to the products at a time */
     /* one in COLLABORATIVE_SHARE live directions is collaborative, at least one */
     COLLABORATIVE_SHARE = 12,
 };
@@ -40,7 +42,8 @@ typedef struct fit {
     double *total;     /* (dim, dim) covariance of H */
     double *mean;      /* (dim) */
     double *explained; /* (dim, dim) covariance of the predictions of the map */
-    double *x;         /* (inputs) */
+    double *block;     /* (BLOCK_ROWS, inputs + dim) an item's inputs and its row of H */
+    double *products;  /* (inputs + dim, inputs + dim) of all blocks; upper */
     double *values;    /* (dim) */
     double *half;      /* (inputs, dim) */
     double *axes;      /* (dim, dim) columns: the eigenvectors of `total`, least variance first */
@@ -49,8 +52,8 @@ typedef struct fit {
 
 static void fit_fini(fit *f)
 {
-    double *all[] = {f->gram, f->map,    f->total, f->mean, f->explained,
-                     f->x,    f->values, f->half,  f->axes, f->small};
+    double *all[] = {f->gram,     f->map,    f->total, f->mean, f->explained, f->block,
+                     f->products, f->values, f->half,  f->axes, f->small};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         mem_free(all[i]);
     }
@@ -64,53 +67,72 @@ static err_code fit_init(fit *f, const model *m, const float *h, err *e)
     f->total = mem_array(f->dim * f->dim, sizeof(double));
     f->mean = mem_array(f->dim, sizeof(double));
     f->explained = mem_array(f->dim * f->dim, sizeof(double));
-    f->x = mem_array(f->inputs, sizeof(double));
+    size_t width = f->inputs + f->dim;
+    f->block = mem_array(BLOCK_ROWS * width, sizeof(double));
+    f->products = mem_array(width * width, sizeof(double));
     f->values = mem_array(f->dim, sizeof(double));
     f->half = mem_array(f->inputs * f->dim, sizeof(double));
     f->axes = mem_array(f->dim * f->dim, sizeof(double));
     f->small = mem_array(f->dim * f->dim, sizeof(double));
     bool whole = f->axes != NULL && f->small != NULL && f->gram != NULL && f->map != NULL &&
-                 f->total != NULL && f->mean != NULL && f->explained != NULL && f->x != NULL &&
-                 f->values != NULL && f->half != NULL;
+                 f->total != NULL && f->mean != NULL && f->explained != NULL && f->block != NULL &&
+                 f->products != NULL && f->values != NULL && f->half != NULL;
     return whole ? ERR_OK : err_nomem(e, "the parts of a score");
 }
 
-/* inputs_of writes an item's whitened features, a flag for each present modality, and 1. */
-static void inputs_of(const fit *f, size_t row)
+/* write_row writes an item's whitened features, a flag for each present modality, 1 and its row of
+ * H. */
+static void write_row(const fit *f, size_t row, double *out)
 {
-    memset(f->x, 0, f->inputs * sizeof *f->x);
-    for (size_t n = 0; n < f->m->modality_count; n++) {
+    memset(out, 0, f->inputs * sizeof *out);
+    for (size_t n = 0; n < f->m->modality_count; n++, out += f->dim + 1) {
         const float *content = f->m->modalities[n].content + row * f->dim;
-        double *out = f->x + n * (f->dim + 1);
-        for (size_t j = 0; !feature_row_missing(content, f->dim) && j < f->dim; j++) {
-            out[j] = (double)content[j];
-            out[f->dim] = 1;
+        if (feature_row_missing(content, f->dim)) {
+            continue;
         }
+        for (size_t j = 0; j < f->dim; j++) {
+            out[j] = (double)content[j];
+        }
+        out[f->dim] = 1;
     }
-    f->x[f->inputs - 1] = 1;
+    *out++ = 1;
+    for (size_t j = 0; j < f->dim; j++) {
+        out[j] = (double)f->h[row * f->dim + j];
+    }
 }
 
+/* multiply_rows adds the products of all pairs of columns, block by block. */
+static void multiply_rows(fit *f)
+{
+    size_t step = f->m->items / FIT_ROWS_MAX + 1, width = f->inputs + f->dim, rows = 0;
+    for (size_t i = 0; i < f->m->items; i += step) {
+        write_row(f, i, f->block + rows++ * width);
+        f->count += 1;
+        if (rows == BLOCK_ROWS) {
+            blas_gram(f->block, rows, width, f->products);
+            rows = 0;
+        }
+    }
+    blas_gram(f->block, rows, width, f->products);
+}
+
+/* gather takes the products apart: inputs by inputs, inputs by H, H by H, and 1 by H. */
 static void gather(fit *f)
 {
-    size_t step = f->m->items / FIT_ROWS_MAX + 1;
-    for (size_t i = 0; i < f->m->items; i += step) {
-        const float *h = f->h + i * f->dim;
-        inputs_of(f, i);
-        f->count += 1;
-        for (size_t a = 0; a < f->inputs; a++) {
-            double x = f->x[a];
-            for (size_t b = 0; x != 0 && b <= a; b++) {
-                f->gram[a * f->inputs + b] += x * f->x[b];
-            }
-            for (size_t j = 0; x != 0 && j < f->dim; j++) {
-                f->map[a * f->dim + j] += x * (double)h[j];
-            }
+    size_t width = f->inputs + f->dim;
+    multiply_rows(f);
+    for (size_t a = 0; a < f->inputs; a++) {
+        const double *row = f->products + a * width;
+        for (size_t b = a; b < f->inputs; b++) {
+            f->gram[b * f->inputs + a] = row[b];
         }
-        for (size_t a = 0; a < f->dim; a++) {
-            f->mean[a] += (double)h[a];
-            for (size_t b = 0; b <= a; b++) {
-                f->total[a * f->dim + b] += (double)h[a] * (double)h[b];
-            }
+        memcpy(f->map + a * f->dim, row + f->inputs, f->dim * sizeof *f->map);
+    }
+    memcpy(f->mean, f->map + (f->inputs - 1) * f->dim, f->dim * sizeof *f->mean);
+    for (size_t a = 0; a < f->dim; a++) {
+        const double *row = f->products + (f->inputs + a) * width + f->inputs;
+        for (size_t b = a; b < f->dim; b++) {
+            f->total[b * f->dim + a] = row[b];
         }
     }
 }
