@@ -238,6 +238,22 @@ static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t 
 /* Neighbours are looked for in the whole catalogue: rows for one unit of work. */
 static const double SEARCHED_ROWS = 4000;
 
+static size_t text_bytes(const op_item *it)
+{
+    size_t bytes = it->title.length + it->description.length;
+    for (uint32_t i = 0; i < it->category_count; i++) {
+        bytes += it->categories[i].length;
+    }
+    for (uint32_t i = 0; i < it->attribute_count; i++) {
+        const attribute *a = &it->attributes[i];
+        bytes += a->kind == ATTRIBUTE_TEXT ? a->text.length : 0;
+        for (uint32_t t = 0; a->kind == ATTRIBUTE_TEXTS && t < a->text_count; t++) {
+            bytes += a->texts[t].length;
+        }
+    }
+    return bytes;
+}
+
 static cost_units prepare_cost(const context *c, const op *o)
 {
     live_hold hold;
@@ -249,6 +265,8 @@ static cost_units prepare_cost(const context *c, const op *o)
     for (uint32_t i = 0; i < o->count; i++) {
         bool searched = o->items[i].feature_count > 0 || encoded_text_take(c, &unused);
         units += searched ? 1 + rows / SEARCHED_ROWS : 1;
+        units +=
+            cost_text(text_bytes(&o->items[i])); /* also stored, where no words are looked for */
     }
     return units;
 }
@@ -256,7 +274,8 @@ static cost_units prepare_cost(const context *c, const op *o)
 static err_code prepare_all(context *c, api_write *w, err *e)
 {
     if (w->op->kind == OP_ITEMS_PATCH) {
-        return ERR_OK; /* merged with what the store has, so only the writer knows the whole */
+        /* Merged with what the store has, so only the writer knows the whole, and prepares it. */
+        return cost_bounded(c, prepare_cost(c, w->op), e);
     }
     w->embeddings = arena_alloc(&w->op->memory, w->op->count, sizeof *w->embeddings);
     w->prepared = arena_alloc(&w->op->memory, w->op->count, sizeof *w->prepared);

@@ -8,6 +8,9 @@
 
 enum { SAMPLE_MAX = 100 };
 
+/* Users that one unit of work reads and writes. */
+static const double LISTED = 64;
+
 typedef struct page {
     context *c;
     json_t *list;
@@ -72,6 +75,11 @@ err_code handle_users_get(context *c, err *e)
         return code;
     }
     context_view(c);
+    code = cost_bounded(c, 1 + (double)(drawn > 0 ? drawn : p.limit) / LISTED, e);
+    if (code != ERR_OK) {
+        store_read_end(read);
+        return code;
+    }
     json_t *answer = NULL;
     p.list = json_array();
     code = p.list != NULL ? store_read_stat(read, &info, e) : err_nomem(e, "users");

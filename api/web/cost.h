@@ -12,6 +12,8 @@
 #ifndef API_COST_H
 #define API_COST_H
 
+#include <stddef.h>
+
 #include "api/web/context.h"
 #include "core/common/err.h"
 
@@ -20,6 +22,12 @@ enum { COST_SHORT = 100 };
 
 /* A reckoning in units; several parts are added up as fractions. */
 typedef double cost_units;
+
+/* cost_text is what it takes to find the known words of a text: 400 bytes are one unit. */
+static inline cost_units cost_text(size_t bytes)
+{
+    return (double)bytes / 400;
+}
 
 /* cost_admit decides about `units` of work. ERR_TOO_LARGE over work_max; ERR_UNAVAILABLE over the
  * rate; ERR_CANCELLED if it is put off. */

@@ -142,6 +142,7 @@ class Costs(harness.TestCase):
         with harness.Server(self.store, "--work-max", 10**9, "--work-rate", 1e11) as server:
             items = server.client.get(popular).items
             session = [{"item": item} for item in items] * 3
+            prose = " ".join(f"w{n * 7919 % 10007}x" for n in range(9000))[:65000]  # as many words as fit
             worst = {
                 "depth": ("POST", "/recommend", {"user": self.users[0], "k": 1000}),
                 "diversity": ("POST", "/recommend", {"user": self.users[0], "k": 1000, "diversity": 0.5}),
@@ -156,6 +157,13 @@ class Costs(harness.TestCase):
                 "similar": ("GET", f"/similar?item={items[0]}&k=1000", None),
                 "popular": ("GET", "/popular?k=1000", None),
                 "latest": ("GET", "/latest?k=1000", None),
+                "text": ("POST", "/recommend", {"text": prose}),
+                "texts": ("POST", "/recommend/batch", {"requests": [{"text": prose[n:]} for n in range(100)]}),
+                "write of texts": ("PUT", "/items", {"items": [{"id": f"t{i}", "description": prose} for i in range(50)]}),
+                "patch of texts": ("PATCH", "/items", {"items": [{"id": f"t{i}", "description": prose[i:]}
+                                                                 for i in range(50)]}),
+                "users": ("GET", "/users?limit=1000", None),
+                "sample of users": ("GET", "/users?sample=100", None),
                 "page": ("GET", "/items?limit=1000", None),
                 "page of vectors": ("GET", "/items?limit=1000&fields=features", None),
                 "page that looks on": ("GET", "/items?limit=1000&updated_before=0", None),
