@@ -135,21 +135,28 @@ KERNEL_CLONES void shortlist_offer_portable(shortlist *s, uint32_t first, const 
 __attribute__((target("avx512f"))) static void offer_packed(shortlist *s, uint32_t first,
                                                             const float *scores, size_t count)
 {
-    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i step = _mm512_set1_epi32(SHORTLIST_SPARE);
+    __m512i rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    rows = _mm512_add_epi32(rows, _mm512_set1_epi32((int)first));
+    __m512 least = _mm512_set1_ps(s->threshold);
+    size_t noted = s->count;
     for (size_t i = 0; i < count; i += SHORTLIST_SPARE) {
         size_t left = count - i;
         __mmask16 there = left < SHORTLIST_SPARE ? (__mmask16)((1U << left) - 1) : 0xFFFF;
         __m512 here = _mm512_maskz_loadu_ps(there, scores + i);
-        __m512 least = _mm512_set1_ps(s->threshold);
         __mmask16 more = _mm512_mask_cmp_ps_mask(there, here, least, _CMP_GT_OQ);
-        __m512i rows = _mm512_add_epi32(steps, _mm512_set1_epi32((int)(first + i)));
-        _mm512_storeu_ps(s->scores + s->count, _mm512_maskz_compress_ps(more, here));
-        _mm512_storeu_si512(s->rows + s->count, _mm512_maskz_compress_epi32(more, rows));
-        s->count += (size_t)__builtin_popcount(more);
-        if (s->count + SHORTLIST_SPARE > s->room) {
+        _mm512_storeu_ps(s->scores + noted, _mm512_maskz_compress_ps(more, here));
+        _mm512_storeu_si512(s->rows + noted, _mm512_maskz_compress_epi32(more, rows));
+        noted += (size_t)__builtin_popcount(more);
+        rows = _mm512_add_epi32(rows, step);
+        if (noted + SHORTLIST_SPARE > s->room) {
+            s->count = noted;
             cut(s);
+            noted = s->count;
+            least = _mm512_set1_ps(s->threshold);
         }
     }
+    s->count = noted;
 }
 
 void shortlist_offer(shortlist *s, uint32_t first, const float *scores, size_t count)

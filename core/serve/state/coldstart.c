@@ -76,7 +76,10 @@ static void project(const model_modality *m, size_t dim, const float *x, float *
     for (size_t d = 0; d < m->width; d++) {
         float centred = x[d] - m->mean[d];
         const float *row = m->projection + d * dim;
-        for (size_t j = 0; centred != 0 && j < dim; j++) {
+        if (centred == 0) {
+            continue;
+        }
+        for (size_t j = 0; j < dim; j++) {
             out[j] += centred * row[j];
         }
     }
