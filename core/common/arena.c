@@ -26,7 +26,8 @@ void arena_init(arena *a, size_t bytes_max)
     a->bytes_max = bytes_max;
 }
 
-/* Blocks double, so that a large arena is few blocks; a large request gets a block of its own. */
+/* Each block is twice as large as the last, so that a large arena has few blocks. A request that is
+ * larger than that gets a block of its own size. */
 static arena_block *add_block(arena *a, size_t bytes)
 {
     size_t size = a->blocks != NULL ? a->blocks->size * 2 : BLOCK_BYTES;

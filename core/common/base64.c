@@ -57,7 +57,8 @@ void base64_encode(const void *data, size_t bytes, char *out)
     }
 }
 
-/* Decodes one last group with padding; the bits that padding cuts off must be 0. */
+/* decode_last decodes the last group, which has padding. The bits that padding cuts off must be
+ * 0. */
 static bool decode_last(const char *in, size_t padding, unsigned char *out)
 {
     uint32_t a = value_of(in[0]);

@@ -8,10 +8,10 @@
 
 #include "core/common/mem.h"
 
-/* OpenBLAS asks itself this when it is loaded, before main, and then starts a thread for each
- * processor that is online, each with a buffer of 32 MiB: under a small `ulimit -v` it tries for
- * ever to get them. Defined here, it starts none before blas_threads asks for them. Weak, for a
- * program that links OpenBLAS's own code. */
+/* OpenBLAS calls this function when it is loaded, before main, and then starts a thread for each
+ * online processor, each with a buffer of 32 MiB. Under a small `ulimit -v` it tries for ever to
+ * get these buffers. This definition makes it start none before blas_threads asks for them. It is
+ * weak, for programs that link OpenBLAS statically. */
 int openblas_num_threads_env(void);
 __attribute__((weak)) int openblas_num_threads_env(void)
 {
@@ -23,13 +23,14 @@ void blas_threads(int threads)
     openblas_set_num_threads(threads);
 }
 
-/* OpenBLAS's own, and not in its header: a buffer of BLAS_BUFFER_BYTES, which is kept for the next
- * product when it is given back. Weak, as another BLAS has no such thing. */
+/* OpenBLAS's internal functions, which its header does not declare. They allocate a buffer of
+ * BLAS_BUFFER_BYTES, and keep it for the next product when it is freed. They are weak, because
+ * other BLAS libraries lack them. */
 void *blas_memory_alloc(int unused) __attribute__((weak));
 void blas_memory_free(void *buffer) __attribute__((weak));
 
-/* The largest that OpenBLAS has on x86-64 and arm64; for each caller, and for each thread that it
- * starts beside the first. */
+/* The largest buffer of OpenBLAS on x86-64 and arm64. Each caller has one, and each thread that
+ * OpenBLAS starts. */
 enum { BLAS_BUFFER_BYTES = 128 * 1024 * 1024, THREAD_STACK_BYTES = 8 * 1024 * 1024 };
 
 static bool has_room(size_t bytes)
@@ -42,7 +43,7 @@ static bool has_room(size_t bytes)
     return at != MAP_FAILED;
 }
 
-/* The least of the limits that a mapping counts against; RLIM_INFINITY: none. */
+/* limit_of_mappings returns the least of the limits that apply to a mapping, or RLIM_INFINITY. */
 static rlim_t limit_of_mappings(void)
 {
     static const __rlimit_resource_t kinds[] = {RLIMIT_AS, RLIMIT_DATA};
@@ -119,7 +120,7 @@ err_code blas_eigen(double *g, size_t width, size_t count, double *values, doubl
         code = err_nomem(e, "an eigendecomposition");
         goto done;
     }
-    /* The row-major upper triangle is the column-major lower one, which needs no transposing. */
+    /* The upper triangle by rows is the lower one by columns, so nothing needs to be transposed. */
     int info = LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', n, g, n, 0, 0, n - (int)count + 1, n,
                               0, &found, all, z, n, support);
     if (info != 0 || found != (int)count) {

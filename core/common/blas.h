@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * blas: the few dense products that the mathematics needs, and how many threads they use.
+ * blas: the dense matrix products that the model needs, and their number of threads.
  *
- * OpenBLAS keeps one number of threads for the process. Products inside OpenMP loops want one, the
- * single large ones want all; blas_threads sets it, and everything here leaves it at one.
+ * OpenBLAS has one number of threads for the whole process. Products inside OpenMP loops need one
+ * thread, and single large products need all. blas_threads sets the number; all functions here
+ * leave it at one.
  */
 #ifndef CORE_BLAS_H
 #define CORE_BLAS_H
@@ -16,14 +17,14 @@
 /* blas_threads sets OpenBLAS's threads for the whole process. */
 void blas_threads(int threads);
 
-/* blas_can_load tells whether OpenBLAS's constructor gets the buffer that newer versions take when
- * they are loaded, and try for ever to get. Calls the kernel alone, so that it can be asked before
- * any constructor runs. */
+/* blas_can_load tells whether OpenBLAS's constructor can get the buffer that newer versions
+ * allocate when they are loaded; they try for ever if they cannot. It makes only system calls, so
+ * it works before any constructor has run. */
 bool blas_can_load(void);
 
-/* blas_reserve has OpenBLAS take the buffers that products of `threads` threads need, where the
- * process may use only so much address space (ulimit -v): OpenBLAS itself tries for ever to get one
- * that it cannot have. ERR_NOMEM if there is no room for them. Call it once, before the first
+/* blas_reserve makes OpenBLAS allocate the buffers that products of `threads` threads need, if the
+ * process's address space is limited (ulimit -v): OpenBLAS itself tries for ever to get a buffer
+ * that it cannot have. ERR_NOMEM: there is no room for them. Call it once, before the first
  * product, while there is no other thread. */
 err_code blas_reserve(int threads, err *e) ERR_CHECKED;
 

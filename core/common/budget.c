@@ -11,7 +11,8 @@ void budget_init(budget *b, uint64_t most)
     }
 }
 
-/* Added first and taken back when it was too much, so that two at once cannot both get the rest. */
+/* The bytes are added first and subtracted again if they were too many, so that two callers cannot
+ * both get the last bytes. */
 static bool add(atomic_uint_fast64_t *to, uint64_t bytes, uint64_t most)
 {
     uint64_t before = atomic_fetch_add_explicit(to, bytes, memory_order_relaxed);

@@ -23,15 +23,15 @@ typedef struct budget {
     atomic_uint_fast64_t taken_by[BUDGET_CALLERS];
 } budget;
 
-/* budget_init allows `most` bytes in all and three quarters of them to one caller. */
+/* budget_init allows `most` bytes in all, and three quarters of them to one caller. */
 void budget_init(budget *b, uint64_t most);
 
-/* budget_take takes bytes for a caller; false, and nothing taken, if they are not there.
- * budget_give gives them back. */
+/* budget_take takes bytes for a caller. It returns false and takes nothing if they are not
+ * available. budget_give returns them. */
 bool budget_take(budget *b, uint64_t caller, uint64_t bytes);
 void budget_give(budget *b, uint64_t caller, uint64_t bytes);
 
-/* budget_taken is what is taken now. */
+/* budget_taken returns how many bytes are taken now. */
 uint64_t budget_taken(const budget *b);
 
 #endif

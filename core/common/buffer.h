@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buffer: bytes that grow at their end, up to a ceiling.
+ * buffer: bytes that grow at their end, up to a limit.
  *
- * JSON answers, encoded records, log lines and received bodies are written through it. A buffer has
- * its ceiling from the start, so no input makes it grow without bound. It is emptied and used
- * again, so that in the steady state nothing is allocated.
+ * JSON answers, encoded records, log lines and received bodies are written through buffers. The
+ * limit is set at the start, so no input makes a buffer grow without bound. A buffer can be emptied
+ * and reused, so that in the steady state nothing is allocated.
  *
- * A failure stays: when memory is out or the ceiling is reached, the buffer remembers it and later
- * writes do nothing. The caller writes straight on and looks at `failed` once, at the end.
+ * A buffer remembers its first failure (no memory, or the limit is reached) and ignores later
+ * writes. So a caller writes everything and checks `failed` once, at the end.
  *
- * A buffer may take its memory from a budget that many share. A small one takes nothing from it, so
- * that small work always passes. One thread at a time.
+ * A buffer may take its memory from a budget that many share. A small buffer takes nothing from it,
+ * so that small requests always succeed. One thread at a time.
  */
 #ifndef CORE_BUFFER_H
 #define CORE_BUFFER_H
@@ -22,7 +22,7 @@
 #include "core/common/err.h"
 #include "core/common/slice.h"
 
-/* A capacity of this or less takes nothing from a budget. */
+/* A capacity up to this takes nothing from a budget. */
 enum { BUFFER_FREE_BYTES = 16 * 1024 };
 
 typedef struct buffer {
@@ -32,13 +32,14 @@ typedef struct buffer {
     size_t bytes_max;
     err_code failed; /* ERR_OK, ERR_NOMEM, ERR_TOO_LARGE (over bytes_max) or ERR_UNAVAILABLE (no
                         bytes left in the budget) */
-    budget *budget;  /* what a capacity beyond BUFFER_FREE_BYTES is taken from, for `caller`; NULL:
-                        no budget */
+    /* the budget for capacities beyond BUFFER_FREE_BYTES, taken for `caller`; NULL: none */
+    budget *budget;
     uint64_t caller;
     size_t taken; /* from the budget */
 } buffer;
 
-/* buffer_init allocates nothing; bytes_max > 0. buffer_fini frees and leaves an empty buffer. */
+/* buffer_init allocates nothing; bytes_max > 0. buffer_fini frees the memory and leaves an empty
+ * buffer. */
 void buffer_init(buffer *b, size_t bytes_max);
 void buffer_fini(buffer *b);
 
@@ -46,19 +47,19 @@ void buffer_fini(buffer *b);
  * buffer_fini. */
 void buffer_init_fixed(buffer *b, char *memory, size_t bytes);
 
-/* buffer_reset empties the buffer and forgets a failure. It keeps the memory unless that is more
+/* buffer_reset empties the buffer and clears a failure. It keeps the memory unless that is more
  * than `keep_bytes`. */
 void buffer_reset(buffer *b, size_t keep_bytes);
 
-/* buffer_reserve gives room for `more` bytes at the end, which the caller fills and counts in
- * `length`; NULL once the buffer has failed. */
+/* buffer_reserve makes room for `more` bytes at the end, which the caller writes and adds to
+ * `length`. It returns NULL once the buffer has failed. */
 char *buffer_reserve(buffer *b, size_t more);
 
-/* buffer_put appends `count` bytes; buffer_put_text a NUL-terminated string. */
+/* buffer_put appends `count` bytes, buffer_put_text a NUL-terminated string. */
 void buffer_put(buffer *b, const void *bytes, size_t count);
 void buffer_put_text(buffer *b, const char *text);
 
-/* buffer_slice borrows what was written, until the next write. */
+/* buffer_slice borrows the content until the next write. */
 static inline slice buffer_slice(const buffer *b)
 {
     return (slice){b->at, b->length};

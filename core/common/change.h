@@ -2,11 +2,11 @@
 /*
  * change: the effects of one applied op, as facts about rows.
  *
- * The store decides (ids to rows, conflicts, unknown items); the live tables only follow. A change
- * states what is true now, not what was asked for: a replaced item carries its whole content, and a
- * repeated interaction carries the record as it is now. Applied in order, the changes of an op
- * bring a view from the state before it to the state after it. Everything is borrowed from the op
- * and its apply_result, and is valid until the first of them is freed.
+ * The store decides (ids to rows, conflicts, unknown items), and the live tables follow. A change
+ * states the new state, not the request: a replaced item carries its whole content, and a repeated
+ * interaction carries the present record. The changes of an op, applied in order, bring a view from
+ * the state before the op to the state after it. Everything is borrowed from the op and its
+ * apply_result, and is valid until the first of them is freed.
  */
 #ifndef CORE_CHANGE_H
 #define CORE_CHANGE_H
@@ -19,15 +19,16 @@
 #include "core/common/slice.h"
 
 typedef enum change_kind {
-    CHANGE_MODALITY = 1, /* a modality's first use fixed its width */
-    CHANGE_TYPE,         /* an interaction type's first use gave it a number */
+    CHANGE_MODALITY = 1, /* the first use of a modality fixed its width */
+    CHANGE_TYPE,         /* the first use of an interaction type assigned its number */
     CHANGE_ITEM,         /* an item is new, or its content changed */
-    CHANGE_ITEM_GONE,    /* deleted: its edges no longer count, its row is not used again */
-    CHANGE_USER,         /* a user is new */
-    CHANGE_USER_GONE,    /* erased, with all interactions; the row is not used again */
-    CHANGE_EDGE,         /* an interaction is new, or came again (known) */
-    CHANGE_EDGE_GONE,    /* one interaction record was removed */
-    CHANGE_GENERATION,   /* another generation is active now */
+    /* an item was deleted: its edges no longer count, its row is not used again */
+    CHANGE_ITEM_GONE,
+    CHANGE_USER,       /* a user is new */
+    CHANGE_USER_GONE,  /* a user was erased, with all interactions; the row is not used again */
+    CHANGE_EDGE,       /* an interaction is new, or was repeated (known) */
+    CHANGE_EDGE_GONE,  /* one interaction record was removed */
+    CHANGE_GENERATION, /* another generation is active now */
 } change_kind;
 
 /* Bits of an interaction's flags, decided at admission from the configuration of its type. */
@@ -43,7 +44,7 @@ typedef struct change_item {
     bool features_changed; /* `features` differ from what the row had before */
     bool texts_changed;    /* title, description, categories or attributes differ */
     slice id, title, description;
-    uint32_t predecessor; /* 1 + the row that the id had before it was deleted; 0: none */
+    uint32_t predecessor; /* 1 + the row that the id had before it was deleted; 0 if none */
     int64_t created_at;   /* epoch seconds */
     uint64_t updated_seq;
     const slice *categories; /* (category_count) */
@@ -51,21 +52,21 @@ typedef struct change_item {
     uint32_t attribute_count;
     const attribute *attributes; /* (attribute_count), by name */
     const feature
-        *features; /* all that the item has now; only if features_changed or texts_changed */
+        *features; /* all that the item now has; only if features_changed or texts_changed */
     uint32_t feature_count;
     const struct cold_item
-        *prepared; /* what admission computed (core/serve/state/coldstart), or NULL */
+        *prepared; /* computed at admission (core/serve/state/coldstart), or NULL */
 } change_item;
 
-/* A pair of user and item can have one record per type. Its weight in the graph is the largest
- * weight among its records with EDGE_IN_GRAPH, it is of the lowest of their splits, and it is seen
- * if any record has EDGE_SEEN. */
+/* A pair of user and item can have one record for each type. The pair's weight in the graph is the
+ * largest weight among its records with EDGE_IN_GRAPH. Its split is the lowest of theirs. The item
+ * is seen if any record has EDGE_SEEN. */
 typedef struct change_edge {
     uint32_t user, item; /* rows */
     uint8_t type;        /* number in the store's registry of types */
     uint8_t split;       /* 0 train, 1 validation, 2 test */
     uint8_t flags;       /* EDGE_* */
-    bool known;          /* a repeat: only `time` may have moved */
+    bool known;          /* a repeat: only `time` may have changed */
     float weight;
     int64_t time; /* epoch seconds */
 } change_edge;
@@ -84,7 +85,7 @@ typedef struct change {
             slice id;        /* CHANGE_USER only */
         } row;               /* CHANGE_ITEM_GONE, CHANGE_USER, CHANGE_USER_GONE */
         change_edge edge;    /* CHANGE_EDGE, CHANGE_EDGE_GONE (user, item, type) */
-        uint32_t generation; /* CHANGE_GENERATION; 0: none */
+        uint32_t generation; /* CHANGE_GENERATION; 0 means none */
     };
 } change;
 

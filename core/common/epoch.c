@@ -15,7 +15,7 @@
 #include "core/common/mem.h"
 
 typedef struct slot {
-    _Alignas(64) _Atomic uint64_t at; /* 0: free */
+    _Alignas(64) _Atomic uint64_t at; /* 0 if free */
 } slot;
 
 typedef struct retired {
@@ -26,7 +26,7 @@ typedef struct retired {
 struct epoch {
     slot slots[EPOCH_SLOTS];
     _Alignas(64) _Atomic uint64_t now;
-    /* the writer's own: a queue in the order of epochs */
+    /* used by the writer alone: a queue in the order of epochs */
     retired *queue;
     size_t first, count, room;
 };
@@ -56,9 +56,9 @@ void epoch_free(epoch *ep)
 
 unsigned epoch_enter(epoch *ep)
 {
-    static _Thread_local unsigned last = 0; /* a hint: 1 + the slot used before */
+    static _Thread_local unsigned last = 0; /* a hint: 1 + the slot used last */
     if (last == 0) {
-        /* Threads begin at different slots, so that they rarely meet. */
+        /* Threads start at different slots, so that they rarely collide. */
         last = 1 + (unsigned)((uintptr_t)&last >> 12) * 7 % EPOCH_SLOTS;
     }
     for (unsigned i = last - 1, tried = 0;; i = (i + 1) % EPOCH_SLOTS, tried++) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoch: when memory that readers may still see can be freed.
+ * epoch: decides when memory that readers may still see can be freed.
  *
- * A reader enters (notes the current epoch in a slot of its own) before it loads the published
- * pointer, and leaves when done. The writer replaces the pointer, retires what the old one reached
- * under the epoch of that moment, and advances. Memory retired at epoch t is freed once every slot
- * in use notes an epoch above t: such a reader entered after the pointer was replaced.
+ * A reader enters (it stores the current epoch in a slot of its own) before it loads the published
+ * pointer, and leaves when it is done. The writer replaces the pointer, retires under the current
+ * epoch what only the old pointer reached, and advances the epoch. Memory retired at epoch t is
+ * freed once every used slot holds an epoch above t, because such a reader entered after the
+ * pointer was replaced.
  *
- * epoch_enter and epoch_leave: any thread, without waiting for the writer. The rest: the writer.
+ * Any thread may call epoch_enter and epoch_leave, which do not wait for the writer. Only the
+ * writer calls the other functions.
  */
 #ifndef CORE_EPOCH_H
 #define CORE_EPOCH_H
@@ -24,10 +26,10 @@ typedef struct epoch epoch;
 
 err_code epoch_new(epoch **out, err *e) ERR_CHECKED;
 
-/* epoch_free frees all that is retired, then itself; no reader is inside. */
+/* epoch_free frees all retired memory, and then itself. No reader may be inside. */
 void epoch_free(epoch *ep);
 
-/* epoch_enter takes a free slot; with EPOCH_SLOTS readers inside it spins for one. */
+/* epoch_enter takes a free slot. If EPOCH_SLOTS readers are inside, it spins until one leaves. */
 unsigned epoch_enter(epoch *ep);
 void epoch_leave(epoch *ep, unsigned slot);
 
@@ -36,10 +38,11 @@ void epoch_leave(epoch *ep, unsigned slot);
 err_code epoch_reserve(epoch *ep, size_t count, err *e) ERR_CHECKED;
 void epoch_retire(epoch *ep, pvec_piece piece);
 
-/* epoch_advance ends the epoch: call it after the pointer was replaced and all was retired. */
+/* epoch_advance ends the epoch. Call it after the pointer was replaced and everything was
+ * retired. */
 void epoch_advance(epoch *ep);
 
-/* epoch_reclaim frees what it may and returns how many pieces still wait. */
+/* epoch_reclaim frees what it can and returns how many pieces are still waiting. */
 size_t epoch_reclaim(epoch *ep);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * half: IEEE 754 half precision to single, exactly. Every half is a single, so nothing rounds; the
- * way back is not needed, because vectors are kept as they were given.
+ * half: converts IEEE half precision to single precision, exactly: every half is also a single. The
+ * other direction is not needed, because vectors are kept as given.
  */
 #ifndef CORE_HALF_H
 #define CORE_HALF_H

@@ -13,7 +13,7 @@
 
 #define HASH_BEGIN 0xcbf29ce484222325U
 
-/* hash_bytes adds bytes to a hash that began as HASH_BEGIN. */
+/* hash_bytes adds bytes to a hash, which starts as HASH_BEGIN. */
 static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
 {
     const unsigned char *at = bytes;

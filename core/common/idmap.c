@@ -24,7 +24,7 @@ enum {
 #define SLOT_GONE UINT32_MAX
 
 typedef struct entry {
-    const char *at; /* NULL: the row has no id */
+    const char *at; /* NULL if the row has no id */
     uint32_t length;
     uint32_t hash;
 } entry;
@@ -44,9 +44,9 @@ typedef struct block {
 struct idmap {
     _Atomic(table *) table;
     _Atomic(entry *) chunks[CHUNKS];
-    /* the writer's own */
+    /* used by the writer alone */
     size_t rows;
-    size_t filled; /* slots that are not 0, SLOT_GONE ones too */
+    size_t filled; /* slots that are not 0, including SLOT_GONE */
     block *blocks;
 };
 
@@ -75,7 +75,7 @@ static uint32_t hash_of(slice id)
     return (uint32_t)mix(h ^ rest);
 }
 
-/* chunk_of splits a row into its chunk and the place in it. */
+/* chunk_of splits a row into its chunk and its place inside the chunk. */
 static unsigned chunk_of(uint32_t row, size_t *place)
 {
     uint64_t at = (uint64_t)row + (1U << CHUNK_FIRST_BITS);
@@ -134,7 +134,7 @@ void idmap_free(idmap *m)
     mem_free(m);
 }
 
-/* place_slot stores a row into a table with room. */
+/* place_slot stores a row in a table that has room. */
 static void place_slot(table *t, uint32_t hash, uint32_t row)
 {
     size_t i = hash & t->mask;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * interaction_types: what each type of interaction means to the model and to the lists.
+ * interaction_types: the effect of each interaction type on the model and the lists.
  *
- * A purchase teaches the graph and hides the item from its buyer's lists; a dismissal only hides.
- * Both the API and import decide the flags and the weight of a record from this one table, when
- * the interaction comes in; the record keeps them. Plain data: immutable once it is set up.
+ * A purchase counts in the graph and hides the item from its buyer's lists; a dismissal only hides
+ * it. The API and import both use this table to set a record's flags and weight when the
+ * interaction arrives; the record keeps them. Plain data: immutable once it is set up.
  */
 #ifndef CORE_INTERACTION_TYPES_H
 #define CORE_INTERACTION_TYPES_H
@@ -19,7 +19,7 @@
 typedef struct interaction_type {
     char name[INTERACTION_TYPE_BYTES_MAX + 1];
     uint8_t flags; /* EDGE_IN_GRAPH, EDGE_SEEN */
-    float weight;  /* in the graph, unless the interaction brings its own; > 0 */
+    float weight;  /* in the graph, unless the interaction has its own; > 0 */
 } interaction_type;
 
 typedef struct interaction_types {
@@ -27,18 +27,18 @@ typedef struct interaction_types {
     uint32_t count;
 } interaction_types;
 
-/* The type of an interaction that names none. */
+/* The type of an interaction without a type. */
 #define INTERACTION_TYPE_DEFAULT "purchase"
 
 /* The configuration text of the built-in table. */
 #define INTERACTION_TYPES_DEFAULT "purchase=edge+seen:1,cart=edge:1,view=edge:1,dismiss=seen"
 
 /* interaction_types_parse reads "NAME=edge+seen[:WEIGHT],..." with names of [A-Za-z0-9_.-]; `edge`,
- * `seen`, both or `none`; weights in (0, 1000]. ERR_INVALID names the entry. The type "purchase"
- * must be among them. */
+ * `seen`, both or `none`; weights in (0, 1000]. The type "purchase" must be among them. ERR_INVALID
+ * names the entry. */
 err_code interaction_types_parse(interaction_types *out, const char *text, err *e) ERR_CHECKED;
 
-/* interaction_types_find borrows the entry, or gives NULL. */
+/* interaction_types_find borrows the entry of a type, or returns NULL. */
 const interaction_type *interaction_types_find(const interaction_types *types, slice name);
 
 #endif

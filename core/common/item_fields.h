@@ -2,9 +2,9 @@
 /*
  * item_fields: what a shop says about an item, as plain structs that every layer shares.
  *
- * The JSON of the API, the op codec, the store's records and the live filters all speak of the
- * same attributes and features; this is the one definition, with the limits of each. Everything
- * here borrows; the owner is named where a struct is handed out.
+ * The JSON of the API, the encoding of ops, the store's records and the live filters use the same
+ * attributes and features. This is their one definition, with all limits. All structs borrow; the
+ * function that returns one names the owner.
  */
 #ifndef CORE_ITEM_FIELDS_H
 #define CORE_ITEM_FIELDS_H
@@ -14,7 +14,7 @@
 
 #include "core/common/slice.h"
 
-/* Limits that the store can always hold; the API may be configured to less. */
+/* Limits that the store can always hold. The API may be configured to lower ones. */
 enum {
     ID_BYTES_MAX = 256,
     TITLE_BYTES_MAX = 2048,
@@ -32,16 +32,17 @@ enum {
     INTERACTION_TYPE_BYTES_MAX = 64,
 };
 
-/* The largest magnitude of a feature's number: the square of FEATURE_WIDTH_MAX of them still fits
- * single precision, in which lengths and cosines are computed. */
+/* The largest magnitude of a feature's number. The sum of FEATURE_WIDTH_MAX squares of such numbers
+ * still fits single precision, in which lengths and cosines are computed. */
 #define FEATURE_MAGNITUDE_MAX 1e15
 
-/* Below it, squares of numbers are lost in single precision: a vector without a larger number has a
- * length and cosines that are mostly rounding. Such are stored, and told at import. */
+/* Squares of smaller numbers are lost in single precision: the length and the cosines of a vector
+ * without a larger number are mostly rounding errors. Such vectors are stored, and reported at
+ * import. */
 #define FEATURE_MAGNITUDE_MIN 1e-15
 
 typedef enum attribute_kind {
-    ATTRIBUTE_REMOVED = 0, /* only in a merge patch: take the attribute away */
+    ATTRIBUTE_REMOVED = 0, /* only in a merge patch: remove the attribute */
     ATTRIBUTE_TEXT = 1,
     ATTRIBUTE_NUMBER = 2,
     ATTRIBUTE_BOOL = 3,
@@ -63,10 +64,10 @@ typedef enum feature_dtype {
     FEATURE_F4 = 2, /* little-endian IEEE single */
 } feature_dtype;
 
-/* One modality's vector of one item, as it was given: `data` is width * feature_dtype_bytes bytes,
- * not necessarily aligned, finite; those that a request brings are within FEATURE_MAGNITUDE_MAX,
- * those of a file or of an older store may not be. data == NULL removes the modality (in a put or a
- * patch). */
+/* One modality's vector of one item, as given. `data` has width * feature_dtype_bytes bytes, is not
+ * necessarily aligned, and its numbers are finite. In a request they are within
+ * FEATURE_MAGNITUDE_MAX; in a file or an older store they may be larger. data == NULL removes the
+ * modality (in a put or a patch). */
 typedef struct feature {
     slice modality;
     feature_dtype dtype;

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernel: what every hot loop over rows of floats shares.
+ * kernel: what all hot loops over rows of floats share.
  *
- * The loops are written with GCC's vector types, 8 floats at a time, because accumulators then stay
- * in registers; the same loops over float arrays left to the vectoriser spill and take 5 to 8 times
- * as long. No wider: where a type is wider than the registers, gcc keeps it in memory (16 floats
- * took about five times as long with AVX2), and with AVX-512 these loops wait for memory either
- * way. KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline and picks at load time,
- * so one binary runs everywhere. Under ThreadSanitizer there are no clones: its run-time is not up
- * when the loader resolves them. Nor are there with older releases of clang, which name the clones
- * so that other files do not find them (14 does, 19 does not).
+ * The loops use GCC's vector types, 8 floats at a time, because their accumulators then stay in
+ * registers. Plain loops over float arrays, left to the vectoriser, spill them and take 5 to 8
+ * times as long. Wider types do not help: if a type is wider than the registers, gcc keeps it in
+ * memory (16 floats took about five times as long with AVX2), and with AVX-512 these loops wait for
+ * memory in any case.
  *
- * A row is walked in blocks of 64 columns (eight vectors), then of 8, then one shorter. The helpers
- * take the number of vectors and of floats as constants and vanish by inlining.
+ * KERNEL_CLONES compiles a function for AVX-512, AVX2 and the baseline, and selects one at load
+ * time, so one binary runs everywhere. Two builds have no clones: under ThreadSanitizer, whose
+ * run-time is not ready when the loader selects them; and with older releases of clang, which name
+ * the clones so that other files do not find them (14 does, 19 does not).
+ *
+ * A row is processed in blocks of 64 columns (eight vectors), then of 8, then one shorter block.
+ * The helpers take the numbers of vectors and floats as constants and are inlined.
  */
 #ifndef CORE_KERNEL_H
 #define CORE_KERNEL_H
@@ -33,10 +35,10 @@
 enum { KERNEL_LANES = 8, KERNEL_VECTORS = 8, KERNEL_COLUMNS = 64 };
 
 typedef float kernel_vec __attribute__((vector_size(32)));
-/* For loads and stores at any address: tables of a width that is no multiple of 8 have such. */
+/* For loads and stores at any address, which occur in tables whose width is not a multiple of 8. */
 typedef float kernel_vec_any __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* kernel_load reads n <= 8 floats, the others are 0; kernel_store writes n. */
+/* kernel_load reads n <= 8 floats and sets the others to 0. kernel_store writes n. */
 KERNEL_INLINE void kernel_load(kernel_vec *out, const float *at, size_t n)
 {
     if (n == KERNEL_LANES) {
@@ -61,8 +63,8 @@ KERNEL_INLINE void kernel_store(float *at, const kernel_vec *v, size_t n)
     }
 }
 
-/* kernel_clear by a loop, which is eight instructions; of an initialiser gcc makes a slow rep stos.
- */
+/* kernel_clear uses a loop, which becomes eight instructions; for an initialiser gcc emits a slow
+ * rep stos. */
 KERNEL_INLINE void kernel_clear(kernel_vec *acc)
 {
     for (size_t i = 0; i < KERNEL_VECTORS; i++) {
@@ -70,7 +72,7 @@ KERNEL_INLINE void kernel_clear(kernel_vec *acc)
     }
 }
 
-/* Asks for a row to come, one line of the cache after the other. */
+/* kernel_prefetch prefetches all cache lines of a row. */
 KERNEL_INLINE void kernel_prefetch(const float *row, size_t vectors)
 {
     enum { LINE_VECTORS = 64 / (KERNEL_LANES * sizeof(float)) };
@@ -79,8 +81,8 @@ KERNEL_INLINE void kernel_prefetch(const float *row, size_t vectors)
     }
 }
 
-/* kernel_gather sums value * in[col] over row r of `a`, columns j .. of `in` (cols, dim). Rows are
- * short, so what is asked for ahead is mostly the next rows'. */
+/* kernel_gather sums value * in[col] over row r of `a`, for the columns of `in` (cols, dim) from j
+ * on. Rows are short, so most prefetches are for the next rows. */
 KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const float *in,
                                  size_t dim, size_t vectors, size_t n)
 {
@@ -101,8 +103,9 @@ KERNEL_INLINE void kernel_gather(kernel_vec *acc, const csr *a, size_t r, const 
     }
 }
 
-/* KERNEL_BLOCKS runs block(j, vectors, n, dim) over all columns of a row: j is the first column;
- * vectors and n are constants but for a row's short end, and so is dim where it is the usual 64. */
+/* KERNEL_BLOCKS runs block(j, vectors, n, dim) over all columns of a row. j is the first column.
+ * vectors and n are constants except in the short block at a row's end, and so is dim if it is the
+ * usual 64. */
 #define KERNEL_BLOCKS(width, block)                                                                \
     do {                                                                                           \
         if ((width) == KERNEL_COLUMNS) {                                                           \

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* From this size on, a table is worth huge pages: fewer TLB misses in random row access. */
+/* Tables of this size and more use huge pages, which cause fewer TLB misses in random access. */
 enum { HUGE_TABLE_BYTES = 4 * 1024 * 1024, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
-/* The least room of an array that grows. */
+/* The smallest capacity of an array that grows. */
 enum { ROOM_FIRST = 16 };
 
 static atomic_long allocations_left = LONG_MAX;

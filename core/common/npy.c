@@ -10,7 +10,7 @@
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
-/* Real headers have about 120 bytes; version 1 could not say more than 64 KiB either. */
+/* Real headers have about 120 bytes. Version 1 cannot have more than 64 KiB either. */
 enum { HEADER_MAX = 65536 };
 
 struct npy {
@@ -75,7 +75,7 @@ static bool take_number(cursor *c, uint64_t *out)
     return c->at > start;
 }
 
-/* What the header says. */
+/* The content of a header. */
 typedef struct header {
     slice descr;
     bool structured; /* descr is a list: a record array */
@@ -197,13 +197,13 @@ static err_code check_header(npy *n, const header *h, err *e)
     return ERR_OK;
 }
 
-/* A file that is too short or too long is refused before anything is read from it. */
+/* A file that is too short or too long is refused before any row is read. */
 static err_code check_size(npy *n, err *e)
 {
     long start = ftell(n->file);
     if (start < 0 || fseek(n->file, 0, SEEK_END) != 0) {
         clearerr(n->file);
-        return ERR_OK; /* a pipe: the rows will tell */
+        return ERR_OK; /* a pipe: reading the rows will show */
     }
     long end = ftell(n->file);
     if (end < start || fseek(n->file, start, SEEK_SET) != 0) {
@@ -377,7 +377,7 @@ static value_kind double_kind(double value)
                                                : VALUE_NORMAL;
 }
 
-/* Converts value `i` of the row in the file's type into `out`, and says what it is. */
+/* convert writes value `i` of the row to `out`, in the file's type, and returns its kind. */
 static value_kind convert(const npy *n, size_t i, unsigned char *out)
 {
     if (n->code == '2') {
@@ -403,7 +403,8 @@ static const char *const refusal[VALUE_KINDS] = {
     [VALUE_NAN] = "NaN; only a row of nothing but NaN is allowed: a missing modality",
 };
 
-/* What a row with so many values of each kind is refused for, or VALUE_NORMAL. */
+/* refused returns the kind of value for which a row with these counts is refused, or
+ * VALUE_NORMAL. */
 static value_kind refused(const size_t counts[VALUE_KINDS], size_t width)
 {
     if (counts[VALUE_INFINITE] > 0) {
@@ -455,6 +456,6 @@ void npy_header(char out[NPY_HEADER_BYTES], uint64_t rows, uint32_t width, featu
         snprintf(out + 10, NPY_HEADER_BYTES - 10,
                  "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %u), }",
                  dtype == FEATURE_F2 ? "<f2" : "<f4", (unsigned long long)rows, (unsigned)width);
-    out[10 + length] = ' '; /* over snprintf's NUL */
+    out[10 + length] = ' '; /* replaces snprintf's NUL */
     out[NPY_HEADER_BYTES - 1] = '\n';
 }

@@ -2,8 +2,8 @@
 /*
  * pvec: the persistent radix vector. See the header for the contract.
  *
- * Every node starts with the stamp of the transaction that made it. A node with the running
- * transaction's stamp was seen by nobody, so it is changed in place; any other is copied first.
+ * Every node starts with the stamp of the transaction that made it. No reader has seen a node with
+ * the current transaction's stamp, so it is changed in place; any other node is copied first.
  */
 #include "core/common/pvec.h"
 
@@ -18,7 +18,7 @@ struct pvec_node {
     uint64_t stamp;
     union {
         pvec_node *child[FAN];
-        unsigned char bytes[1]; /* a leaf: really element_bytes << leaf_bits */
+        unsigned char bytes[1]; /* a leaf: in fact element_bytes << leaf_bits bytes */
     };
 };
 
@@ -36,7 +36,7 @@ static size_t node_bytes(const pvec *v, unsigned level)
     return offsetof(struct pvec_node, bytes) + body;
 }
 
-/* reach is how many leaves a tree of this height addresses, as bits. */
+/* reach_bits returns how many leaves a tree of this height addresses, as a power of two. */
 static unsigned reach_bits(unsigned height)
 {
     return height * FAN_BITS;
@@ -63,7 +63,8 @@ const void *pvec_get(const pvec *v, size_t i)
     return leaf + (i & (((size_t)1 << v->leaf_bits) - 1)) * v->element_bytes;
 }
 
-/* own gives a version of *place that this transaction may write, making or copying it. */
+/* own returns a version of *place that this transaction may write, creating or copying it if
+ * necessary. */
 static err_code own(const pvec *v, pvec_txn *txn, pvec_node **place, unsigned level, err *e)
 {
     pvec_node *old = *place;
@@ -93,7 +94,7 @@ static err_code own(const pvec *v, pvec_txn *txn, pvec_node **place, unsigned le
     return ERR_OK;
 }
 
-/* raise puts levels above the root until the tree addresses `leaf`. */
+/* raise adds levels above the root until the tree addresses `leaf`. */
 static err_code raise(pvec *v, pvec_txn *txn, size_t leaf, err *e)
 {
     while (leaf >> reach_bits(v->height) != 0) {
@@ -129,7 +130,8 @@ err_code pvec_edit(void **out, pvec *v, pvec_txn *txn, size_t i, err *e)
         if (level == 0) {
             break;
         }
-        /* The first owned node is next.root; deeper ones hang in nodes that are ours already. */
+        /* The first owned node is next.root; deeper nodes hang below nodes that this transaction
+         * owns. */
         place = &(*place)->child[(leaf >> reach_bits(level - 1)) & (FAN - 1)];
     }
     *out = (*place)->bytes + (i & (((size_t)1 << v->leaf_bits) - 1)) * v->element_bytes;

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <math.h>
 
-/* What splitmix64 steps by. */
+/* The increment of splitmix64. */
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
 uint64_t rng_hash(uint64_t x)

@@ -15,19 +15,20 @@ typedef struct rng {
     uint64_t state[4];
 } rng;
 
-/* rng_init seeds the generator; streams with different `stream` numbers are independent. */
+/* rng_init seeds the generator. Streams with different numbers are independent. */
 void rng_init(rng *r, uint64_t seed, uint64_t stream);
 
-/* rng_hash gives the number that splitmix64 makes of x: as good as drawn, but x alone decides. */
+/* rng_hash returns splitmix64's output for x: it looks random, but depends on x alone. */
 uint64_t rng_hash(uint64_t x);
 
-/* rng_next gives 64 uniform bits. */
+/* rng_next returns 64 uniform bits. */
 uint64_t rng_next(rng *r);
 
-/* rng_below gives a uniform integer in [0, bound), without modulo bias; bound > 0. */
+/* rng_below returns a uniform integer in [0, bound), without modulo bias; bound > 0. */
 uint32_t rng_below(rng *r, uint32_t bound);
 
-/* rng_uniform gives a double in [0, 1); rng_normal one of N(0, 1) (Box-Muller, one of the pair). */
+/* rng_uniform returns a double in [0, 1). rng_normal returns a sample of N(0, 1) (Box-Muller, one
+ * of the pair). */
 double rng_uniform(rng *r);
 double rng_normal(rng *r);
 

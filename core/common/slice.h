@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slice: bytes that somebody else owns, as pointer and length.
+ * slice: bytes owned by others, as pointer and length.
  *
- * Ids and titles are UTF-8 with any content, so nothing relies on a closing NUL. A slice is two
- * words and is passed by value. Whoever hands out a slice says how long its bytes stay valid.
+ * Ids and titles are UTF-8 with any content, so no code relies on a closing NUL. A slice is two
+ * words and is passed by value. A function that returns a slice says how long its bytes stay valid.
  * {NULL, 0} means "absent" where that differs from an empty string.
  */
 #ifndef CORE_SLICE_H
@@ -30,7 +30,7 @@ static inline bool slice_equal(slice a, slice b)
     return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
 }
 
-/* slice_compare orders like memcmp, a prefix first. */
+/* slice_compare orders like memcmp; a prefix comes first. */
 static inline int slice_compare(slice a, slice b)
 {
     size_t shorter = a.length < b.length ? a.length : b.length;

@@ -47,7 +47,7 @@ err_code csr_balance(csr *m, int threads, err *e)
     if (part == NULL) {
         return err_nomem(e, "a sparse matrix");
     }
-    /* A row costs about as much as two entries: its own load and store. */
+    /* A row costs about as much as two entries: it has a load and a store of its own. */
     size_t total = m->nnz + 2 * m->rows;
     size_t row = 0;
     for (size_t p = 1; p < parts; p++) {

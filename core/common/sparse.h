@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sparse: compressed sparse rows, the form of every graph here.
+ * sparse: matrices in compressed sparse rows, the form of all graphs here.
  *
- * Row r has the entries [start[r], start[r + 1]), columns ascending. Immutable after it was built,
- * then shared freely.
+ * Row r has the entries [start[r], start[r + 1]), with ascending columns. Immutable once built; any
+ * number of threads may read it.
  */
 #ifndef CORE_SPARSE_H
 #define CORE_SPARSE_H
@@ -13,7 +13,7 @@
 
 #include "core/common/err.h"
 
-/* So many entries ahead kernels ask for the rows that they will gather. */
+/* Kernels prefetch the rows that they will gather this many entries ahead. */
 enum { CSR_AHEAD = 16 };
 
 typedef struct csr {
@@ -21,25 +21,25 @@ typedef struct csr {
     size_t *start; /* (rows + 1) */
     uint32_t *col; /* (nnz), then CSR_AHEAD zeros, which prefetching may read */
     float *value;  /* (nnz) */
-    /* Rows cut into `parts` runs of about equal work, for threads: part p is
-     * [part[p], part[p + 1]). */
+    /* The rows, divided into `parts` runs of about equal work, for threads: part p is [part[p],
+     * part[p + 1]). */
     size_t parts;
     size_t *part; /* (parts + 1) */
 } csr;
 
-/* csr_new allocates for these sizes; start, col and value are the caller's to fill. */
+/* csr_new allocates the matrix. The caller fills start, col and value. */
 err_code csr_new(csr **out, size_t rows, size_t cols, size_t nnz, err *e) ERR_CHECKED;
 void csr_free(csr *m); /* accepts NULL */
 
-/* csr_balance sets the parts once start is filled, with about equal work in each: many for each
- * thread, so that one held up by the machine does not hold up the others. */
+/* csr_balance sets the parts once start is filled, with about equal work in each. Each thread gets
+ * many parts, so that one slow thread does not hold up the others. */
 err_code csr_balance(csr *m, int threads, err *e) ERR_CHECKED;
 
 typedef struct csr_run {
     size_t first, last;
 } csr_run;
 
-/* csr_part gives what part p has of the rows [first, last); it may be empty. */
+/* csr_part returns the rows of part p within [first, last), which may be empty. */
 static inline csr_run csr_part(const csr *m, size_t p, size_t first, size_t last)
 {
     csr_run run = {m->part[p] > first ? m->part[p] : first,

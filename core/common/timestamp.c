@@ -10,8 +10,8 @@
 static const int64_t first_second = -62167219200;
 static const int64_t last_second = 253402300799;
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar: counted in years that begin in March,
- * so that the leap day is the last one of its year. */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+ * the leap day is the last day of its year. */
 static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;
@@ -36,7 +36,7 @@ static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t
     *year = year_of_era + era * 400 + (*month <= 2);
 }
 
-/* A cursor over the text; `bad` sticks. */
+/* A cursor over the text; `bad` stays set. */
 typedef struct scanner {
     const char *at, *end;
     bool bad;
@@ -113,7 +113,7 @@ static bool parse_rfc3339(slice text, int64_t *seconds)
         day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60) {
         return false;
     }
-    second = second == 60 ? 59 : second; /* a leap second has no number of its own */
+    second = second == 60 ? 59 : second; /* a leap second gets the number of the second before */
     *seconds =
         days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     return true;
@@ -133,7 +133,7 @@ err_code timestamp_parse(slice text, int64_t *seconds, err *e)
     if (text.length > 0 && text.length < 64 && parse_rfc3339(text, seconds)) {
         return ERR_OK;
     }
-    /* strtod alone would take " 1", "0x1p3", "nan" and "inf" too. */
+    /* The checks exclude what strtod alone would accept: " 1", "0x1p3", "nan" and "inf". */
     bool plain = text.length > 0 && text.length < 64;
     char copy[64];
     for (size_t i = 0; plain && i < text.length; i++) {

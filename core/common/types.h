@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * types: the few plain types that every part of the mathematics shares.
+ * types: the plain types that all numerical code shares.
  *
- * Users and items are dense uint32 rows, given out in order and never reused: a deleted id that
- * comes back gets a new row. ROW_NONE is the row of nothing.
+ * Users and items are dense uint32 rows, assigned in order and never reused: an id that is deleted
+ * and comes back gets a new row. ROW_NONE stands for no row.
  */
 #ifndef CORE_TYPES_H
 #define CORE_TYPES_H
@@ -16,7 +16,7 @@
 typedef struct live_edge {
     uint32_t item; /* row */
     float weight;
-    uint32_t time; /* epoch seconds, at the nearest end of the range if beyond it */
+    uint32_t time; /* epoch seconds, clamped to the range */
     uint8_t type;  /* number in the store's registry */
     uint8_t split; /* 0 train, 1 validation, 2 test */
     uint8_t flags; /* EDGE_IN_GRAPH, EDGE_SEEN of core/common/change.h */

@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* The length of the valid sequence that starts at `at`, or 0. The second byte's range depends on
- * the first one: that is what excludes overlong forms, surrogates and the range above U+10FFFF. */
+/* sequence_length returns the length of the valid sequence at `at`, or 0. The allowed range of the
+ * second byte depends on the first: this excludes overlong forms, surrogates and characters above
+ * U+10FFFF. */
 static size_t sequence_length(const unsigned char *at, size_t left)
 {
     unsigned char first = at[0];

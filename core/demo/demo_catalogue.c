@@ -5,8 +5,8 @@
 
 #include "core/common/mem.h"
 
-/* A crowd that favours about this many items: enough that its members meet, few enough that it
- * says much. */
+/* A crowd favours about this many items: enough that its members share items, and few enough that
+ * membership says much about their choice. */
 enum { ITEMS_PER_CROWD = 40, CROWDS_MIN = 6, CROWDS_MAX = 20000 };
 
 static void draw_item(demo_item *it, uint32_t crowds, uint32_t span, uint64_t seed, uint32_t index)
@@ -18,16 +18,17 @@ static void draw_item(demo_item *it, uint32_t crowds, uint32_t span, uint64_t se
     it->colour = (uint8_t)rng_below(&random, DEMO_COLOURS);
     it->brand = (uint8_t)rng_below(&random, DEMO_BRANDS_EACH);
     it->crowd = (uint16_t)rng_below(&random, crowds);
-    it->popularity = (float)exp(0.5 * rng_normal(&random)); /* log-normal: some sell more */
-    /* A base price of the kind, scaled by the item's own luck. */
+    /* log-normal: some items sell much more than others */
+    it->popularity = (float)exp(0.5 * rng_normal(&random));
+    /* The kind has a base price, which a random factor scales for each item. */
     double base = 600.0 * (1 + (it->kind * 7) % 13);
     it->cents = (uint32_t)(base * exp(0.35 * rng_normal(&random))) / 50 * 50 + 95;
-    /* Most goods were there from the beginning, the others came over time. */
+    /* Most items exist from the beginning; the others arrive over time. */
     double launch = rng_uniform(&random);
     it->since = launch < 0.7 ? 0 : (uint32_t)((launch - 0.7) / 0.3 * 0.9 * (double)span);
 }
 
-/* Sorts the items into lists by key (counting sort) with running sums of popularity. */
+/* fill_lists sorts the items into lists by key (counting sort), with running sums of popularity. */
 static void fill_lists(const demo_catalogue *c, demo_list *lists, uint32_t list_count,
                        uint32_t *items, float *sums, uint32_t (*key)(const demo_item *))
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * demo_catalogue: the goods of the synthetic shop, and how they can be drawn. Part of demo_shop.
+ * demo_catalogue: the items of the synthetic shop, and random draws from them. Part of demo_shop.
  *
- * Every product has what can be seen (kind, style, colour, brand, price) and one thing that cannot:
- * the crowd that favours it, drawn independently of all else. Products are drawn by popularity from
- * three kinds of list: of one kind, of one crowd, of all. Immutable after new.
+ * Every item has visible properties (kind, style, colour, brand, price) and one hidden property:
+ * the crowd that favours it, drawn independently of the others. Items are drawn by popularity from
+ * lists of three sorts: one kind, one crowd, or all items. Immutable after new.
  */
 #ifndef CORE_DEMO_CATALOGUE_H
 #define CORE_DEMO_CATALOGUE_H
@@ -27,7 +27,7 @@ enum {
     DEMO_DESCRIPTION_MAX = 512
 };
 
-/* Random streams, so that what one part draws does not depend on how much another drew. */
+/* Separate random streams, so that the draws of one part do not depend on those of another. */
 enum { DEMO_STREAM_ITEM = 1, DEMO_STREAM_VECTOR, DEMO_STREAM_NOISE, DEMO_STREAM_USER };
 
 static inline uint64_t demo_stream(unsigned what, uint64_t index)
@@ -37,16 +37,17 @@ static inline uint64_t demo_stream(unsigned what, uint64_t index)
 
 typedef struct demo_item {
     uint32_t cents;   /* price */
-    uint32_t since;   /* seconds after the shop's opening at which it was first sold */
+    uint32_t since;   /* when it was first sold, in seconds after the shop opened */
     float popularity; /* relative */
-    uint16_t crowd;   /* the hidden taste that favours it */
+    uint16_t crowd;   /* the crowd that favours it */
     uint8_t kind, style, colour, brand;
 } demo_item;
 
-/* Items of one list with the running sum of their popularity: a draw is a binary search. */
+/* The items of one list with the running sum of their popularity, so that a draw is a binary
+ * search. */
 typedef struct demo_list {
-    const uint32_t *items; /* (count), borrowed from the catalogue */
-    const float *sums;     /* (count), of this list alone */
+    const uint32_t *items; /* (count) borrowed from the catalogue */
+    const float *sums;     /* (count) over this list alone */
     uint32_t count;
 } demo_list;
 
@@ -68,9 +69,9 @@ void demo_catalogue_free(demo_catalogue *c);
 /* demo_list_draw draws an item by popularity; the list must not be empty. */
 uint32_t demo_list_draw(const demo_list *list, rng *random);
 
-/* Words. demo_title and demo_description write text; the others borrow. */
+/* Texts. demo_title and demo_description write them; the other functions borrow. */
 void demo_title(const demo_item *it, uint32_t index, char out[DEMO_TITLE_MAX]);
-/* demo_description writes a few sentences about the item, as a shop's page has them. */
+/* demo_description writes a few sentences about the item, as on a shop's page. */
 void demo_description(const demo_item *it, uint32_t index, char out[DEMO_DESCRIPTION_MAX]);
 const char *demo_department(const demo_item *it);
 const char *demo_kind(const demo_item *it);

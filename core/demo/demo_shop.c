@@ -17,7 +17,7 @@
 enum {
     OPEN_SECONDS = 365 * 24 * 3600, /* how long the shop has been open */
     TICK_EVERY = 1024,
-    IMAGE_MISSING_EVERY = 50, /* one item in so many has no image */
+    IMAGE_MISSING_EVERY = 50, /* one item in IMAGE_MISSING_EVERY has no image */
     VECTOR_PARTS = DEMO_DEPARTMENTS + DEMO_KINDS + DEMO_STYLES + DEMO_COLOURS +
                    DEMO_DEPARTMENTS * DEMO_BRANDS_EACH
 };
@@ -50,7 +50,7 @@ static err_code output_open(output *o, const char *dir, const char *name, err *e
                            : err_set(e, ERR_IO, "%s: cannot write: %s", o->path, strerror(errno));
 }
 
-/* Keeps why a write failed, before another call sets errno anew. */
+/* output_note records why a write failed, before another call changes errno. */
 static void output_note(output *o)
 {
     if (o->why == 0 && ferror(o->file)) {
@@ -64,7 +64,7 @@ static err_code output_refuse(const output *o, err *e)
                    strerror(o->why));
 }
 
-/* Closes the file, and tells what went wrong with it while it was written. */
+/* output_close closes the file, and reports an error of any write. */
 static err_code output_close(output *o, demo_shop_report *report, err_code code, err *e)
 {
     if (o->file == NULL) {
@@ -121,7 +121,7 @@ static err_code write_items(shop *s, err *e)
     return output_close(&o, s->report, code, e);
 }
 
-/* How strongly each visible property shows in a modality, and how much is noise. */
+/* How strongly each visible property influences a modality's vector, and how much noise it has. */
 typedef struct looks {
     double department, kind, style, colour, brand, noise;
 } looks;
@@ -129,7 +129,7 @@ typedef struct looks {
 static const looks text_looks = {0.5, 1.0, 0.55, 0.1, 0.35, 0.5};
 static const looks image_looks = {0.2, 0.6, 0.9, 0.5, 0.1, 0.5};
 
-/* parts (VECTOR_PARTS, width): a direction for each word of the shop. */
+/* draw_parts fills parts (VECTOR_PARTS, width) with a direction for each word of the shop. */
 static void draw_parts(float *parts, uint32_t width, uint64_t seed, unsigned modality)
 {
     double scale = 1.0 / sqrt((double)width);
@@ -227,7 +227,7 @@ static bool has(const basket *b, uint32_t item)
     return false;
 }
 
-/* Draws `want` different items for a user, at times in order. */
+/* fill_basket draws `want` different items for a user, in order of time. */
 static void fill_basket(const shop *s, basket *b, uint64_t user, uint32_t want)
 {
     demo_shopper shopper;
@@ -243,7 +243,7 @@ static void fill_basket(const shop *s, basket *b, uint64_t user, uint32_t want)
             item = demo_shopper_take(&shopper, s->catalogue, b->times[i]);
             item = item != UINT32_MAX && has(b, item) ? UINT32_MAX : item;
         }
-        /* Nothing pleased: anything that was on sale and is new to them. */
+        /* If nothing suited the user, take any item on sale that is new to them. */
         for (uint32_t tries = 0; tries < 4 * s->options->items && item == UINT32_MAX; tries++) {
             uint32_t any = rng_below(&shopper.random, s->options->items);
             bool good = s->catalogue->items[any].since <= b->times[i] && !has(b, any);
@@ -256,8 +256,8 @@ static void fill_basket(const shop *s, basket *b, uint64_t user, uint32_t want)
     }
 }
 
-/* Everyone gets a few interactions, the rest goes by the users' weights; `carry` keeps the total
- * exact to a few. */
+/* Every user gets a few interactions; the rest are divided by the users' weights. `carry` keeps the
+ * total nearly exact. */
 typedef struct sharing {
     uint64_t least, most; /* of a user */
     double unit;          /* interactions for each unit of weight */
@@ -266,7 +266,7 @@ typedef struct sharing {
 
 static uint32_t share_next(sharing *sh, double weight)
 {
-    /* the small surplus keeps rounding errors from costing the last user one */
+    /* the small surplus prevents rounding errors from costing the last user one interaction */
     double want = (double)sh->least + sh->unit * weight + sh->carry + 1e-6;
     double given = floor(want);
     given = given > (double)sh->most ? (double)sh->most : given;

@@ -3,13 +3,15 @@
 
 #include <math.h>
 
-/* What begins a purchase, and how much the rest matters. Chosen by measurement, so that the graph,
- * the content and both together are each worth something. */
+/* The starting point of a purchase, and how strict the other conditions are. Chosen by measurement,
+ * so that the graph, the content and both together each improve the lists. */
 static const double begins_with_kind = 0.70;
-static const double begins_with_crowd = 0.20; /* the rest: the shop window */
-static const double other_style = 0.25;       /* chance of taking a style one does not like */
-static const double other_crowd = 0.50;       /* of taking what one's crowds do not favour */
-static const double other_kind = 0.30;        /* of taking what one's crowds favour, of any kind */
+static const double begins_with_crowd = 0.20; /* all others begin with the shop window */
+static const double other_style = 0.25;       /* chance of accepting another style than one's own */
+/* chance of accepting what one's crowds do not favour */
+static const double other_crowd = 0.50;
+/* chance of accepting what one's crowds favour, of another kind */
+static const double other_kind = 0.30;
 
 void demo_shopper_init(demo_shopper *s, const demo_catalogue *c, uint64_t seed, uint64_t index,
                        uint32_t span)
@@ -63,7 +65,7 @@ static bool of_favourite_kind(const uint8_t *kinds, const demo_item *it)
     return false;
 }
 
-/* One attempt: an item, or UINT32_MAX if it did not please. */
+/* try_once makes one attempt: it returns an item, or UINT32_MAX if the item did not suit. */
 static uint32_t try_once(demo_shopper *s, const demo_catalogue *c, uint32_t time)
 {
     const uint8_t *kinds = s->kinds[time > s->since + (s->span - s->since) / 2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words of the synthetic shop.
+ * demo_words: the vocabulary of the synthetic shop.
  */
 #include <stdio.h>
 
@@ -65,7 +65,7 @@ void demo_title(const demo_item *it, uint32_t index, char out[DEMO_TITLE_MAX])
              series[index % (sizeof series / sizeof series[0])], index % 900 + 100);
 }
 
-/* What a style means to whoever describes it. */
+/* How descriptions express a style. */
 static const char *const manners[DEMO_STYLES] = {"Timeless lines that go with everything",
                                                  "Clean, bright and up to date",
                                                  "Rough wood, warm light and a country feeling",

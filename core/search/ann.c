@@ -10,8 +10,9 @@
 #include "core/search/quantise.h"
 
 enum {
-    SAMPLE_PER_CLUSTER = 64, /* rows that FAISS trains on: more of them measured no better recall */
-    ROWS_PER_CLUSTER_MIN = 40, /* FAISS warns below 39, rightly */
+    /* rows for each cluster that FAISS trains on; more did not improve the recall */
+    SAMPLE_PER_CLUSTER = 64,
+    ROWS_PER_CLUSTER_MIN = 40, /* FAISS warns below 39 */
 };
 
 void ann_free(ann *a)
@@ -25,7 +26,7 @@ void ann_free(ann *a)
     }
 }
 
-/* ann_alloc makes an ann with room for everything but the order. */
+/* ann_alloc makes an ann with room for all of it except the order. */
 static err_code ann_alloc(ann **out, size_t rows, size_t dim, size_t clusters, err *e)
 {
     *out = NULL;
@@ -47,7 +48,7 @@ static err_code ann_alloc(ann **out, size_t rows, size_t dim, size_t clusters, e
     return ERR_OK;
 }
 
-/* train takes every step-th row, so that the sample follows the catalogue's own order. */
+/* train takes every step-th row, so that the sample covers the catalogue evenly. */
 static err_code train(const ann *a, const float *x, unsigned threads, err *e)
 {
     size_t wanted = a->clusters * SAMPLE_PER_CLUSTER;
@@ -69,8 +70,8 @@ static err_code train(const ann *a, const float *x, unsigned threads, err *e)
     return code;
 }
 
-/* lay_out places the rows cluster by cluster, in row order within each, every cluster from a new
- * block on. */
+/* lay_out orders the rows by cluster, and by row inside a cluster. Every cluster starts at a new
+ * block. */
 static err_code lay_out(ann *a, const uint32_t *cluster, err *e)
 {
     uint32_t *next = mem_array(a->clusters, sizeof *next);
@@ -99,7 +100,7 @@ static err_code lay_out(ann *a, const uint32_t *cluster, err *e)
     return ERR_OK;
 }
 
-/* describe replaces a cluster's direction by the mean of its rows, and measures their spread:
+/* describe replaces a cluster's direction with the mean of its rows, and measures their spread:
  * mean |x - m|^2 = mean |x|^2 - |m|^2. */
 static void describe(ann *a, size_t cluster, const float *x, double *sum /* (dim) */)
 {
@@ -171,9 +172,8 @@ err_code ann_new(ann **out, const float *x, size_t rows, size_t dim, const ann_o
     return ERR_OK;
 }
 
-/* The bytes: a header of eight 64-bit numbers, then means, spread, the count of rows of each
- * cluster and the rows in their order, without the empty places. Little-endian, as every machine
- * that this runs on. */
+/* The encoded form, little-endian: a header of eight 64-bit numbers, the means, the spreads, the
+ * number of rows in each cluster, and the rows in their order without the empty places. */
 #define ANN_MAGIC 0x316e6e6172696174U
 
 enum {
@@ -227,7 +227,7 @@ err_code ann_encode(const ann *a, void **bytes, size_t *count, err *e)
     return ERR_OK;
 }
 
-/* number_at reads from bytes that may lie at any address. */
+/* number_at reads a number at any address. */
 static uint32_t number_at(const char *from, size_t at)
 {
     uint32_t number;
@@ -235,7 +235,7 @@ static uint32_t number_at(const char *from, size_t at)
     return number;
 }
 
-/* take_rows reads the sizes and the order, and checks that every row is there once. */
+/* take_rows reads the sizes and the order, and checks that every row occurs once. */
 static err_code take_rows(ann *a, const char *sizes, const char *rows, err *e)
 {
     size_t total = 0;

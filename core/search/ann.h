@@ -26,21 +26,22 @@ typedef struct ann {
     uint32_t *order;       /* (places) the row at each place, or ROW_NONE */
     size_t places;         /* first_block[clusters] * QUANTISE_BLOCK */
     size_t nprobe;         /* clusters that an approximate search reads */
-    float recall;          /* at that number, measured; 0: not measured yet */
+    float recall;          /* measured at that number; 0 if not measured yet */
 } ann;
 
 typedef struct ann_options {
-    size_t clusters; /* 0: twice the root of the rows */
+    size_t clusters; /* 0 means twice the root of the number of rows */
     unsigned threads;
 } ann_options;
 
-/* ann_new clusters the rows; rows >= 1. nprobe and recall are left 0. */
+/* ann_new clusters the rows; rows >= 1. It leaves nprobe and recall at 0. */
 err_code ann_new(ann **out, const float *x /* (rows, dim) */, size_t rows, size_t dim,
                  const ann_options *options, err *e) ERR_CHECKED;
 void ann_free(ann *a);
 
-/* ann_encode gives bytes that ann_decode takes back; freed by mem_free. ann_decode checks
- * everything that a search relies on: ERR_CORRUPT for bytes that are damaged or of other rows. */
+/* ann_encode returns bytes that ann_decode accepts; free them with mem_free. ann_decode checks
+ * everything that a search relies on. ERR_CORRUPT: the bytes are damaged or belong to other
+ * rows. */
 err_code ann_encode(const ann *a, void **bytes, size_t *count, err *e) ERR_CHECKED;
 err_code ann_decode(ann **out, const void *bytes, size_t count, err *e) ERR_CHECKED;
 

@@ -13,25 +13,25 @@
 
 #include "core/common/mem.h"
 
-/* Rows that faiss_assign hands over at a time: bounds the labels' memory. */
+/* faiss_assign processes this many rows at a time, which bounds the memory for labels. */
 enum { ASSIGN_ROWS = 65536 };
 
-/* A FAISS index has no name of its own in our headers; the struct is only ever a pointer to one. */
+/* Our headers do not declare FaissIndex, so a faiss_table pointer stands for it. */
 static FaissIndex *to_faiss(faiss_table *t)
 {
     return (FaissIndex *)t;
 }
 
-/* failed turns the text of the call that just failed into an err; the text dies at the next call.
- */
+/* failed copies the text of the call that just failed into an err, because the next call frees
+ * it. */
 static err_code failed(err *e, const char *what)
 {
     const char *text = faiss_get_last_error();
     return err_set(e, ERR_INTERNAL, "FAISS: %s: %s", what, text != NULL ? text : "no reason given");
 }
 
-/* add_zeros grows the index once, by reading zeros from a mapping that has no memory behind it: so
- * FAISS allocates exactly what is needed and the caller fills that in place. */
+/* add_zeros grows the index once, by adding zeros from a mapping that uses no memory. So FAISS
+ * allocates exactly what is needed, and the caller fills it in place. */
 static err_code add_zeros(FaissIndex *index, size_t rows, size_t dim, err *e)
 {
     size_t bytes = rows * dim * sizeof(float);
@@ -48,7 +48,7 @@ err_code faiss_table_new(faiss_table **out, float **data, size_t rows, size_t di
 {
     *out = NULL;
     *data = NULL;
-    void *probe = mem_array(1, 1); /* so that allocation torture reaches FAISS's memory too */
+    void *probe = mem_array(1, 1); /* lets allocation tests also make FAISS's allocation fail */
     if (probe == NULL) {
         return err_nomem(e, "the vectors");
     }
@@ -124,7 +124,7 @@ static err_code assign(FaissIndex *flat, const faiss_clustering *how, const floa
             code = failed(e, "assigning vectors to clusters");
         }
         for (size_t i = 0; i < count && code == ERR_OK; i++) {
-            /* -1 stands for a vector that has no largest product, which only NaN causes */
+            /* -1 means that no product was largest, which only NaN can cause */
             cluster[at + i] = labels[i] >= 0 ? (uint32_t)labels[i] : 0;
         }
     }

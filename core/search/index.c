@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index: decides what an index consists of and builds it; core/search/index_search.c searches it.
- */
+/* index: decides which parts an index has and builds them. core/search/index_search.c searches
+ * it. */
 #include "core/search/index.h"
 
 #include <assert.h>
@@ -14,11 +14,11 @@
 #include "core/search/scan.h"
 
 enum {
-    READ_ROWS = 16384,    /* rows asked of a source at a time */
-    FLOAT_ROWS_MAX = 512, /* up to here codes save less than their own overhead */
-    RECALL_DEPTH = 20,    /* of the lists by which recall is measured */
-    RECALL_QUERIES = 200, /* as many of them at most */
-    RECALL_MIX_MAX = 8,   /* rows whose mean stands in for a query */
+    READ_ROWS = 16384,    /* rows read from a source at a time */
+    FLOAT_ROWS_MAX = 512, /* up to this many rows, codes cost more than they save */
+    RECALL_DEPTH = 20,    /* length of the lists on which recall is measured */
+    RECALL_QUERIES = 200, /* the most queries for measuring recall */
+    RECALL_MIX_MAX = 8,   /* the most rows whose mean is used as a query */
 };
 
 void index_free(vector_index *ix)
@@ -31,7 +31,7 @@ void index_free(vector_index *ix)
     }
 }
 
-/* check_rows refuses what a search could not order. */
+/* check_rows refuses rows that a search could not order. */
 static err_code check_rows(const float *x, size_t first, size_t count, size_t dim, err *e)
 {
     for (size_t i = 0; i < count; i++) {
@@ -73,12 +73,12 @@ static index_kind choose_kind(size_t rows, const index_options *o)
     if (o->ann != NULL || rows >= ann_min) {
         return INDEX_ANN;
     }
-    /* without byte products the codes are no faster than the floats */
+    /* without instructions for byte products, codes are no faster than floats */
     bool codes_pay = rows > FLOAT_ROWS_MAX && codes_kernel_best() != CODES_PORTABLE;
     return codes_pay ? INDEX_INT8 : INDEX_FLOAT;
 }
 
-/* sample_query makes a query like a user's: the mean of a few rows. */
+/* sample_query makes a query that resembles a user's: the mean of a few rows. */
 static void sample_query(const vector_index *ix, rng *r, float *q /* (dim) */)
 {
     uint32_t mix = 1 + rng_below(r, RECALL_MIX_MAX);
@@ -91,7 +91,7 @@ static void sample_query(const vector_index *ix, rng *r, float *q /* (dim) */)
     }
 }
 
-/* cluster_of writes for every row the cluster that holds it. */
+/* cluster_of writes the cluster of every row. */
 static void cluster_of(const ann *a, uint32_t *cluster /* (rows) */)
 {
     for (size_t c = 0; c < a->clusters; c++) {
@@ -104,11 +104,11 @@ static void cluster_of(const ann *a, uint32_t *cluster /* (rows) */)
     }
 }
 
-/* How deep in the ranking of clusters the true hits of sampled queries lie. */
+/* At which ranks in the order of clusters the true hits of sampled queries are. */
 typedef struct depths {
     uint32_t *cluster; /* (rows) */
-    size_t *found;     /* (clusters) hits in the cluster of this rank */
-    size_t *rank;      /* (clusters) of one query */
+    size_t *found;     /* (clusters) hits in clusters of this rank */
+    size_t *rank;      /* (clusters) ranks for one query */
     float *q;          /* (dim) */
     size_t total;
 } depths;
@@ -133,7 +133,7 @@ static err_code count_depths(const vector_index *ix, const float *q, index_scrat
     return ERR_OK;
 }
 
-/* choose_read takes the fewest clusters in which enough of the hits lie. */
+/* choose_read sets the smallest number of clusters that contain enough of the hits. */
 static void choose_read(ann *a, const depths *d, float recall_min)
 {
     size_t within = 0;
@@ -147,7 +147,7 @@ static void choose_read(ann *a, const depths *d, float recall_min)
     a->recall = d->total > 0 ? (float)((double)within / (double)d->total) : 1;
 }
 
-/* measure runs the sampled queries exactly and sets how many clusters a search reads. */
+/* measure runs the sampled queries exactly, and sets how many clusters a search reads. */
 static err_code measure(vector_index *ix, const index_options *o, err *e)
 {
     index_scratch *s = NULL;

@@ -11,11 +11,14 @@
  * are scored from the floats, so the answer is exact. Still larger tables are also clustered by
  * FAISS: a search that need not be exact reads only the nearest clusters.
  *
- * Invariants: scores come from core/search/scan.h, whatever the path; order is score, then lower
- * row; a list is shorter than k only if there are fewer candidates; `exact` in a result is true
- * only if the list is the one that a full scan would give.
+ * Invariants:
+ *   - core/search/scan.h computes all scores, whatever the path;
+ *   - the order is by score, then by lower row;
+ *   - a list is shorter than k only if there are fewer candidates;
+ *   - `exact` in a result is true only if a full scan would give the same list.
  *
- * Immutable after index_new, so any number of threads may search; a scratch serves one at a time.
+ * Immutable after index_new, so any number of threads may search; one thread at a time uses a
+ * scratch.
  */
 #ifndef CORE_INDEX_H
 #define CORE_INDEX_H
@@ -28,7 +31,7 @@
 #include "core/search/quantise.h"
 #include "core/search/topk.h"
 
-/* `index` is a function of <strings.h>. */
+/* Not called `index`, which is a function of <strings.h>. */
 typedef struct vector_index vector_index;
 typedef struct index_scratch index_scratch;
 
@@ -36,24 +39,26 @@ typedef struct index_scratch index_scratch;
 enum { INDEX_DIM_MAX = 4096, INDEX_K_MAX = 65536 };
 
 typedef enum index_kind {
-    INDEX_AUTO = 0, /* by the number of rows */
+    INDEX_AUTO = 0, /* chosen by the number of rows */
     INDEX_FLOAT,    /* one pass over the floats */
     INDEX_INT8,     /* 8-bit first pass, exact result */
-    INDEX_ANN,      /* INDEX_INT8 in clusters, of which a search reads some */
+    INDEX_ANN,      /* INDEX_INT8 in clusters; a search reads some of them */
 } index_kind;
 
 typedef struct index_options {
     index_kind kind;
-    /* what index_encode gave for the same vectors, or NULL: saves the clustering */
+    /* The result of index_encode for the same vectors, which saves the clustering; or NULL. */
     const void *ann;
     size_t ann_bytes;
-    size_t ann_rows_min; /* INDEX_AUTO clusters from here on; 0: INDEX_ANN_ROWS_MIN */
-    float recall_min;    /* of the first 20; 0: INDEX_RECALL_MIN. Clusters to read are chosen so */
-    /* vectors like those that will be asked for, by which recall is measured; NULL: means of
-     * random rows stand in */
+    /* INDEX_AUTO uses clusters from this many rows; 0 means INDEX_ANN_ROWS_MIN */
+    size_t ann_rows_min;
+    /* of the first 20 hits; 0 means INDEX_RECALL_MIN. It decides how many clusters are read */
+    float recall_min;
+    /* Vectors that resemble future queries, for measuring recall. NULL: means of random rows are
+     * used. */
     const float *queries; /* (query_count, dim) */
     size_t query_count;
-    unsigned threads; /* for building; 0: one */
+    unsigned threads; /* for building; 0 means one */
     uint64_t seed;
 } index_options;
 
@@ -63,20 +68,20 @@ typedef struct index_options {
 /* index_read writes rows [first, first + count) to out. */
 typedef err_code (*index_read)(void *ctx, size_t first, size_t count, float *out, err *e);
 
-/* index_new copies the vectors and builds what the options ask for; NULL options are defaults.
- * Refuses NaN and infinity. Clustering takes seconds per million rows. rows can be 0. */
+/* index_new copies the vectors and builds the index. NULL options are the defaults. It refuses NaN
+ * and infinity. Clustering takes seconds for a million rows. rows can be 0. */
 err_code index_new(vector_index **out, const float *x /* (rows, dim) */, size_t rows, size_t dim,
                    const index_options *options, err *e) ERR_CHECKED;
 
-/* A source that index_new_read asks for its rows, in order, in pieces. */
+/* A source from which index_new_read reads rows, in order, piece by piece. */
 typedef struct index_source {
     size_t rows, dim;
     index_read read;
     void *ctx;
 } index_source;
 
-/* index_new_read is index_new for a table that is not in memory in one piece: rows are read
- * straight into FAISS's memory, so that there is never a second copy of them. */
+/* index_new_read is index_new for a table that is not in memory as a whole: rows are read directly
+ * into FAISS's memory, so there is never a second copy. */
 err_code index_new_read(vector_index **out, const index_source *source,
                         const index_options *options, err *e) ERR_CHECKED;
 
@@ -90,9 +95,9 @@ size_t index_dim(const vector_index *ix);
 typedef struct index_stats {
     index_kind kind; /* never INDEX_AUTO */
     size_t clusters; /* 0 unless INDEX_ANN */
-    size_t nprobe;   /* by a search without `exact` and filter */
-    float recall;    /* of the first 20 at that number, measured when built; 1 if exact */
-    size_t bytes;    /* of memory, vectors included */
+    size_t nprobe;   /* clusters read by a search without `exact` and filter */
+    float recall;    /* of the first 20 hits at that number, measured when built; 1 if exact */
+    size_t bytes;    /* memory, including the vectors */
 } index_stats;
 
 void index_stats_get(const vector_index *ix, index_stats *out);
@@ -104,36 +109,38 @@ typedef struct index_query {
     const float *q;         /* (dim), finite */
     size_t k;               /* 1 .. INDEX_K_MAX */
     const uint64_t *skip;   /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
-    bool exact;             /* never an approximate search */
-    const float *threshold; /* rows of a lower score may be left out, or NULL */
-    const float *extra; /* (index_extra_room) by row, not negative: added to the inner product for
-                           the score; or NULL. Only where index_takes_extra */
-    float extra_most;   /* no number of `extra` is larger */
+    bool exact;             /* do not use the approximate search */
+    const float *threshold; /* rows with a lower score may be left out; or NULL */
+    /* (index_extra_room) by row, not negative: added to the inner product; or NULL. Only if
+     * index_takes_extra */
+    const float *extra;
+    float extra_most; /* upper bound of the numbers in `extra` */
 } index_query;
 
 /* Borrowed from the scratch until its next use. */
 typedef struct index_result {
-    const topk_hit *hits; /* (count), best first */
+    const topk_hit *hits; /* (count) best first */
     size_t count;
     bool exact;
 } index_result;
 
-/* index_takes_extra: of any table but one in clusters, which are chosen by inner product. */
+/* index_takes_extra tells whether queries may have `extra`: all tables but clustered ones, because
+ * clusters are chosen by inner product. */
 bool index_takes_extra(const vector_index *ix);
 
-/* index_extra_room is how many floats `extra` must have for so many rows. */
+/* index_extra_room returns how many floats `extra` must have for this many rows. */
 static inline size_t index_extra_room(size_t rows)
 {
     return (rows + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK;
 }
 
-/* index_search fails for a query out of range (ERR_INVALID) or want of memory; once a scratch has
- * seen an index and a k, searching allocates nothing. */
+/* index_search fails only if a query is out of range (ERR_INVALID) or memory runs out. Once a
+ * scratch has been used with an index and a k, searching allocates nothing. */
 err_code index_search(const vector_index *ix, const index_query *query, index_scratch *s,
                       index_result *out, err *e) ERR_CHECKED;
 
-/* index_search_many answers `count` queries, reading the table once for several of them where that
- * is faster; each result is what index_search gives. results has room for count. */
+/* index_search_many answers `count` queries. Where that is faster, it reads the table once for
+ * several of them. Each result is the same as that of index_search. results has room for count. */
 err_code index_search_many(const vector_index *ix, const index_query *queries, size_t count,
                            index_scratch *s, index_result *results /* (count) */,
                            err *e) ERR_CHECKED;
@@ -144,8 +151,8 @@ err_code index_search_many(const vector_index *ix, const index_query *queries, s
 void index_estimate(const vector_index *ix, const codes_query *const *queries, size_t count,
                     codes_part part, float *out /* (count, blocks * QUANTISE_BLOCK) */);
 
-/* index_encode gives the clustering as bytes to store with the vectors (mem_free'd by the caller);
- * NULL and 0 for an index without one. */
+/* index_encode returns the clustering as bytes to store with the vectors, to be freed with
+ * mem_free. For an index without clusters it returns NULL and 0. */
 err_code index_encode(const vector_index *ix, void **bytes, size_t *count, err *e) ERR_CHECKED;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * index_parts: what an index is made of. Private to core/search/index.c, which builds, and
- * core/search/index_search.c, which reads.
+ * index_parts: the parts of an index. Private to core/search/index.c, which builds them, and
+ * core/search/index_search.c, which reads them.
  */
 #ifndef CORE_INDEX_PARTS_H
 #define CORE_INDEX_PARTS_H
@@ -16,9 +16,9 @@ struct vector_index {
     size_t rows, dim;
     index_kind kind;
     faiss_table *table;
-    const float *x; /* (rows, dim), the table's own memory */
-    codes *codes;   /* NULL for INDEX_FLOAT; places are rows, or the clusters' order */
-    ann *ann;       /* NULL but for INDEX_ANN */
+    const float *x; /* (rows, dim) in the table's memory */
+    codes *codes;   /* NULL for INDEX_FLOAT; places are rows, or in the clusters' order */
+    ann *ann;       /* NULL unless INDEX_ANN */
 };
 
 /* A row that may be in the list: its score is at most `upper`. */
@@ -27,25 +27,25 @@ typedef struct candidate {
     float upper;
 } candidate;
 
-/* One query on its way. Bounds and threshold are in the units of its codes. */
+/* The state of one query. Bounds and threshold are in the units of its codes. */
 typedef struct search {
     const vector_index *ix;
     const index_query *query;
     topk best;             /* real scores */
-    kth bounds;            /* lower bounds: the k-th largest is what the list surely reaches */
+    kth bounds;            /* lower bounds: the list is sure to reach the k-th largest */
     candidate *candidates; /* (candidates_max) not scored yet */
     size_t candidate_count;
     codes_query code;
     size_t allowed;  /* rows that may be listed */
-    float threshold; /* what a row of the list is known to reach; at first the query's, or -inf */
-    bool scans;      /* is still to be answered by a scan of all codes */
+    float threshold; /* every row of the list reaches it; at first the query's threshold, or -inf */
+    bool scans;      /* it still needs a scan of all codes */
     bool exact;
 } search;
 
 struct index_scratch {
     search *searches; /* (searches_max) */
     size_t searches_max;
-    topk_hit *hits; /* (hits_max) the lists, one behind the other */
+    topk_hit *hits; /* (hits_max) the lists, one after the other */
     size_t hits_max;
     float *kth; /* (kth_max) the bounds */
     size_t kth_max;
@@ -58,8 +58,8 @@ struct index_scratch {
     size_t clusters_max;
 };
 
-/* index_rank_clusters gives the `count` clusters that promise most for q, best first, borrowed
- * from the scratch, which must have searched this index before. Only with an ann. */
+/* index_rank_clusters returns the `count` clusters that are most promising for q, best first,
+ * borrowed from the scratch. The scratch must have searched this index before. Only with an ann. */
 const topk_hit *index_rank_clusters(const vector_index *ix, const float *q /* (dim) */,
                                     size_t count, index_scratch *s);
 

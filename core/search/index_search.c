@@ -3,9 +3,9 @@
  * index_search: answers a query by one of several paths.
  *
  * If few rows are allowed, only their floats are read. Otherwise the codes are scanned: all of
- * them, or those of the best clusters. Each row's lower bound goes into a heap, whose k-th value is
- * the threshold. A row whose upper bound reaches the threshold becomes a candidate. At the end, the
- * candidates that still reach it are scored from the floats (reranked), many at a time, because
+ * them, or those of the best clusters. The k-th largest lower bound of the rows so far is the
+ * threshold, and a row whose upper bound reaches it becomes a candidate. At the end, the candidates
+ * that still reach the threshold are scored from the floats (reranked), many at a time, because
  * scoring them one by one would wait for memory each time. All paths end in the same heap with the
  * same scores.
  */
@@ -23,23 +23,24 @@
 #include "core/search/scan.h"
 
 enum {
-    /* With fewer than one candidate in so many rows, the codes of skipped rows cost more than the
-     * candidates' floats. */
+    /* With fewer than one candidate in SPARSE_SHARE rows, reading the codes of skipped rows costs
+     * more than reading the candidates' floats. */
     SPARSE_SHARE = 24,
-    /* With fewer than one in so many, check that the candidates fall in the probed clusters. */
+    /* With fewer than one candidate in FILTERED_SHARE rows, check that the candidates fall in the
+     * probed clusters. */
     FILTERED_SHARE = 2,
-    /* Blocks of codes that a batch reads per query at a time: 256 KiB of 64 dimensions, which the
-     * next query finds in the cache. */
+    /* How many blocks of codes a batch reads for each query at a time: 256 KiB of 64 dimensions,
+     * which the next query finds in the cache. */
     BATCH_BLOCKS = 256,
-    CANDIDATES = 1024, /* rows noted before they are scored */
+    CANDIDATES = 1024, /* rows collected before they are scored */
     SCORED = 64,       /* at a time */
 };
 
-/* How much of |q| times a cluster's spread is added to the product with its mean, to rank it:
- * its best rows lie that far out. Chosen by measurement. */
+/* A cluster is ranked by the product of the query with its mean, plus this weight times |q| times
+ * its spread, because its best rows are that far from the mean. Chosen by measurement. */
 #define SPREAD_WEIGHT 0.3F
 
-/* In units of a query's codes; whatever is larger may leave the range of floats. */
+/* In units of a query's codes. Larger numbers could exceed the range of floats. */
 #define EXTRA_MAX 1e30F
 
 err_code index_scratch_new(index_scratch **out, err *e)
@@ -62,7 +63,7 @@ void index_scratch_free(index_scratch *s)
     }
 }
 
-/* grow makes room for `count` of `size` bytes if there is less; *max is kept in step. */
+/* grow makes room for `count` elements of `size` bytes and updates *max. */
 static bool grow(void **memory, size_t *max, size_t count, size_t size)
 {
     if (count <= *max) {
@@ -76,7 +77,7 @@ static bool grow(void **memory, size_t *max, size_t count, size_t size)
     return grown != NULL;
 }
 
-/* make_room grows the scratch to the queries and the index, and hands each search its part. */
+/* make_room enlarges the scratch for the queries and the index, and gives each search its part. */
 static err_code make_room(index_scratch *s, const vector_index *ix, const index_query *queries,
                           size_t count, err *e)
 {
@@ -134,7 +135,7 @@ static bool is_skipped(const uint64_t *skip, uint32_t row)
     return skip != NULL && bits_test(skip, row);
 }
 
-/* push_scored offers rows with their scores, for which `scores` has room. */
+/* push_scored offers rows with their scores; `scores` has room for them. */
 static void push_scored(search *s, const uint32_t *rows, size_t count, float *scores)
 {
     const float *extra = s->query->extra;
@@ -144,7 +145,7 @@ static void push_scored(search *s, const uint32_t *rows, size_t count, float *sc
     }
 }
 
-/* rerank gives the noted rows that still may be in the list their real scores. */
+/* rerank computes the exact scores of the collected rows that may still be in the list. */
 static void rerank(search *s)
 {
     uint32_t rows[SCORED] = {0};
@@ -162,8 +163,8 @@ static void rerank(search *s)
     s->candidate_count = 0;
 }
 
-/* scan_few scores the candidates alone. Each lies in lines of its own that nothing has read, so
- * they are fetched as they are found and scored a while later. */
+/* scan_few scores only the candidates. Their cache lines have not been read before, so each is
+ * prefetched when it is found and scored a little later. */
 static void scan_few(search *s)
 {
     const size_t dim = s->ix->dim, rows = s->ix->rows;
@@ -189,7 +190,7 @@ static void scan_few(search *s)
     push_scored(s, found, count, scores);
 }
 
-/* note is the sink of codes_scan. */
+/* note receives the blocks that codes_scan finds. */
 static float note(void *ctx, const codes_found *found)
 {
     search *s = ctx;
@@ -227,16 +228,16 @@ const topk_hit *index_rank_clusters(const vector_index *ix, const float *q, size
     return s->clusters;
 }
 
-/* clusters_for says how many clusters to read: the more, the fewer candidates are in each. With a
- * filter that knows nothing of the clusters, the root keeps the recall that was measured without.
- */
+/* clusters_for returns how many clusters to read. The fewer rows a filter allows, the more: if the
+ * filter is independent of the clusters, the root keeps the recall that was measured without a
+ * filter. */
 static size_t clusters_for(const ann *a, size_t allowed)
 {
     double wanted = ceil((double)a->nprobe * sqrt((double)a->rows / (double)allowed));
     return wanted < (double)a->clusters ? (size_t)wanted : a->clusters;
 }
 
-/* allowed_in counts those of a cluster. */
+/* allowed_in counts the allowed rows of a cluster. */
 static size_t allowed_in(const search *s, size_t cluster)
 {
     const ann *a = s->ix->ann;
@@ -248,8 +249,9 @@ static size_t allowed_in(const search *s, size_t cluster)
     return count;
 }
 
-/* search_clusters reads the best clusters only. False if that does not do: the list is short, or a
- * filter left its candidates elsewhere, so that those that were read are no sample of the best. */
+/* search_clusters reads only the best clusters. It returns false if the result is not good enough:
+ * the list is short, or the filter's candidates are in other clusters, so that those read do not
+ * represent the best. */
 static bool search_clusters(search *s, index_scratch *scratch)
 {
     const ann *a = s->ix->ann;
@@ -273,9 +275,9 @@ static bool search_clusters(search *s, index_scratch *scratch)
     return kth_count(&s->bounds) >= wanted && (!filtered || (double)met >= even / 2);
 }
 
-/* first_threshold is the query's threshold in the units of its codes. Its rounding is far below
- * what it is lowered by. Clusters are judged by how much they give, so there the threshold starts
- * at nothing. */
+/* first_threshold converts the query's threshold to the units of its codes. Its rounding error is
+ * far smaller than the margin by which it is lowered. In a clustered table the threshold starts at
+ * -inf, because search_clusters judges clusters by how many rows they yield. */
 static float first_threshold(const search *s)
 {
     if (s->query->threshold == NULL || s->ix->ann != NULL) {
@@ -318,7 +320,7 @@ static void begin(search *s, index_scratch *scratch)
         s->scans = !s->exact && (query->exact || !enough);
     }
     if (s->scans) {
-        /* the threshold stays, the lists start anew */
+        /* keep the threshold, but start the lists again */
         s->exact = true;
         s->candidate_count = 0;
         topk_init(&s->best, s->best.hits, query->k);
@@ -326,7 +328,7 @@ static void begin(search *s, index_scratch *scratch)
     }
 }
 
-/* scan_all reads all codes once for every search that still needs them. */
+/* scan_all reads all codes once, for every search that still needs them. */
 static void scan_all(const vector_index *ix, search *searches, size_t count)
 {
     size_t blocks = ix->codes != NULL ? codes_blocks(ix->codes) : 0;

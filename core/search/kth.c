@@ -19,9 +19,9 @@ void kth_init(kth *s, float *memory, size_t k)
 typedef float values __attribute__((vector_size(4 * KTH_LANES)));
 typedef int32_t lanes __attribute__((vector_size(4 * KTH_LANES)));
 
-/* From the back, so that every number is read before the one it moves to is written. Whole vectors
- * are read where whole vectors were written, and moved on by a lane in registers: a read across
- * two writes of the push before would have to wait until both have left for the cache. */
+/* insert works from the back, so that every number is read before its new place is written. It
+ * reads exactly the vectors that the previous push wrote, and shifts them by one lane in registers:
+ * a read that spans two earlier writes would have to wait until both have reached the cache. */
 KERNEL_CLONES static void insert(float *at, size_t k, float number)
 {
     values entering = (values){0} + number;

@@ -2,7 +2,7 @@
 /*
  * kth: finds the k-th largest of a stream of numbers, in the caller's memory.
  *
- * A scan asks after every block which value its list is sure to reach. Up to KTH_SORTED_MAX, the
+ * After every block, a scan asks which value its list is sure to reach. Up to KTH_SORTED_MAX, the
  * numbers are kept sorted. A new number is inserted by one pass over all of them without a branch
  * that depends on the data; this took a third of the time of a heap, whose branches cannot be
  * predicted. For larger k it is a heap.
@@ -19,20 +19,20 @@ enum { KTH_LANES = 8, KTH_SORTED_MAX = 256 };
 
 typedef struct kth {
     float *memory;
-    float *at; /* sorted: descending, at[-1] = inf, -inf behind the last; heap: smallest on top */
+    float *at; /* sorted: descending, at[-1] = inf, -inf after the last; heap: smallest on top */
     size_t k, count;
 } kth;
 
-/* kth_size is how many floats kth_init wants for a k. */
+/* kth_size returns how many floats kth_init needs for this k. */
 static inline size_t kth_size(size_t k)
 {
     return (k + KTH_LANES - 1) / KTH_LANES * KTH_LANES + 2 * KTH_LANES;
 }
 
-/* kth_init makes it empty; k >= 1, memory (kth_size(k)) outlives it. */
+/* kth_init makes it empty. k >= 1. `memory` (kth_size(k)) must outlive it. */
 void kth_init(kth *s, float *memory, size_t k);
 
-/* kth_threshold is the k-th largest number so far, -inf while there are fewer. */
+/* kth_threshold returns the k-th largest number so far, -inf if there are fewer. */
 static inline float kth_threshold(const kth *s)
 {
     if (s->count < s->k) {
@@ -41,7 +41,7 @@ static inline float kth_threshold(const kth *s)
     return s->k <= KTH_SORTED_MAX ? s->at[s->k - 1] : s->at[0];
 }
 
-/* kth_count is how many numbers came, at most k. */
+/* kth_count returns how many numbers were pushed, at most k. */
 static inline size_t kth_count(const kth *s)
 {
     return s->count;

@@ -11,8 +11,8 @@
 
 #include <stddef.h>
 
-/* kth_reference is the largest number that at least k (>= 1) of them reach; -inf if there are
- * fewer. */
+/* kth_reference returns the largest number that at least k (>= 1) of the numbers reach, -inf if
+ * there are fewer. */
 float kth_reference(const float *numbers /* (count) */, size_t count, size_t k);
 
 #endif

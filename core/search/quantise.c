@@ -10,7 +10,8 @@
 
 enum { LEVELS = 127 };
 
-/* Below this the scale would be denormal or 0: such a row is all residual. */
+/* With a smaller largest value, the scale would be denormal or 0: such a row is encoded as zeros,
+ * and all of it is residual. */
 #define VALUE_MIN 1e-30F
 
 codes_kernel codes_kernel_best(void)
@@ -22,7 +23,8 @@ codes_kernel codes_kernel_best(void)
     return kernel;
 }
 
-/* scale_of gives the step that lets the largest value reach LEVELS; 0 for a vector of nothing. */
+/* scale_of returns the step at which the largest value becomes LEVELS, or 0 for a vector of
+ * zeros. */
 static float scale_of(const float *x, size_t dim)
 {
     float largest = 0;
@@ -39,13 +41,14 @@ static int level_of(float value, float inverse)
     return (int)fminf(fmaxf(level, -LEVELS), LEVELS);
 }
 
-/* round_up is a float that is surely not below `value`, which itself has a few rounding errors. */
+/* round_up returns a float that is certainly not below `value`, although `value` has a few rounding
+ * errors. */
 static float round_up(double value)
 {
     return value > 0 ? (float)(value * (1 + 1e-6)) : 0;
 }
 
-/* encode_row fills one place and raises the block's norms to hold it. */
+/* encode_row writes the code of one place and raises the block's norms to include it. */
 static err_code encode_row(codes *c, const float *x, size_t row, size_t place, err *e)
 {
     size_t block = place / QUANTISE_BLOCK, lane = place % QUANTISE_BLOCK;
@@ -62,7 +65,7 @@ static err_code encode_row(codes *c, const float *x, size_t row, size_t place, e
         norm += kept * kept;
         whole += (double)x[j] * (double)x[j];
     }
-    if (!(whole <= QUANTISE_NORM_MAX * QUANTISE_NORM_MAX)) { /* NaN too */
+    if (!(whole <= QUANTISE_NORM_MAX * QUANTISE_NORM_MAX)) { /* also refuses NaN */
         return err_set(e, ERR_INVALID, "row %zu: expected finite numbers of norm up to %g", row,
                        QUANTISE_NORM_MAX);
     }
@@ -159,11 +162,11 @@ void codes_query_make(codes_query *into, const float *q, size_t dim)
         residual += lost * lost;
         norm += (double)q[j] * (double)q[j];
     }
-    /* A query of nothing but tiny values is measured in units of 1. */
+    /* For a query of tiny values, the unit is 1. */
     double unit = scale > 0 ? (double)scale : 1;
-    /* What float arithmetic can lose, as a share of |x| |q|: core/search/scan.h's sum of dim
-     * products, and the handful of roundings on this side. FLT_EPSILON is twice a rounding's
-     * largest error. */
+    /* What float arithmetic can lose, as a share of |x| |q|: in the sum of dim products in
+     * core/search/scan.h, and in the few roundings here. FLT_EPSILON is twice the largest error of
+     * one rounding. */
     double slack = (double)(dim + 64) * (double)FLT_EPSILON;
     into->bias = sum * QUANTISE_OFFSET;
     into->inverse = (float)(1 / unit);

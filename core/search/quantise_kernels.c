@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every kernel walks the blocks of a range in order, makes 16 integer products, scales them to
- * estimates and stops where one reaches the threshold within its margin. The kernels agree but for
- * the rounding of the margin, since integer sums are exact.
+ * quantise_kernels: every kernel processes the blocks of a range in order, computes 16 integer
+ * products, scales them to estimates, and stops at a block where one reaches the threshold within
+ * its margin. Integer sums are exact, so the kernels differ only in the rounding of the margin.
  */
 #include "core/common/in_order.h"
 
@@ -13,7 +13,8 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/* The query's groups that stay in registers; longer vectors read the rest from memory. */
+/* How many groups of the query stay in registers. For longer vectors the rest is read from
+ * memory. */
 enum { HELD = 16 };
 
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
@@ -26,7 +27,7 @@ VNNI static inline __m512i group_code(const int8_t *code, size_t group)
     return _mm512_set1_epi32(four);
 }
 
-/* Two sums, because each instruction waits for the one before. */
+/* There are two sums, because each instruction waits for the previous one of its sum. */
 VNNI static inline __m512i products_held(const uint8_t *at, const __m512i query[HELD], __m512i bias)
 {
     __m512i even = bias, odd = _mm512_setzero_si512();
@@ -54,7 +55,7 @@ VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, s
     return _mm512_add_epi32(even, odd);
 }
 
-/* What stays the same for all blocks of a range. */
+/* What is constant for all blocks of a range. */
 typedef struct block_query {
     const codes *c;
     const codes_query *q;
@@ -68,7 +69,7 @@ static inline block_query block_query_of(const codes *c, const codes_query *q,
     return (block_query){c, q, range->extra, range->threshold, codes_slack(q, range)};
 }
 
-/* stop_at says whether a block is to be told of, and fills *found if so. */
+/* stop_at tells whether a block must be reported, and fills *found if so. */
 VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i products,
                                 codes_found *found)
 {
@@ -243,10 +244,10 @@ VNNI void codes_all_vnni(const codes *c, const codes_query *const *queries, size
     }
 }
 
-/* AVX2 multiplies unsigned by signed bytes and adds pairs of products into 16 bits that saturate:
- * with |c| <= 127 on both sides a pair's sum stays below. So the query's sign moves over to the
- * row, and its size, without one, is the unsigned side. A group's cache line is read once for all
- * 16 rows, eight in each sum. */
+/* AVX2 multiplies unsigned by signed bytes, and adds pairs of products into 16 bits with
+ * saturation. With |c| <= 127 on both sides, a pair's sum never saturates. So the query's sign is
+ * applied to the row, and its magnitude is the unsigned side. A group's cache line is read once for
+ * all 16 rows, eight in each sum. */
 AVX2 static inline __m256i add_products(__m256i sum, const uint8_t *at, __m256i query, __m256i size)
 {
     __m256i row = _mm256_sign_epi8(_mm256_load_si256((const __m256i *)at), query);
@@ -287,7 +288,7 @@ AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(estimate, threshold, _CMP_GE_OQ));
 }
 
-/* `groups` is a constant where it is the usual one, so that the loop over them is unrolled. */
+/* `groups` is a constant in the common case, so that its loop is unrolled. */
 AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
                                                                 const codes_query *q, size_t groups,
                                                                 codes_range *range,
@@ -394,7 +395,7 @@ bool codes_kernel_works(codes_kernel kernel)
 
 #endif
 
-/* row_product is the integer product of one row of a block, without VNNI's offset. */
+/* row_product computes the integer product of one row of a block, without VNNI's offset. */
 static int32_t row_product(const codes *c, const codes_query *q, size_t block, size_t lane)
 {
     const uint8_t *at = c->code + block * c->groups * 64;

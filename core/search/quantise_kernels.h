@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * quantise_kernels: the loops over codes, one per instruction set, and the layout they agree on.
+ * quantise_kernels: the loops over codes, one for each instruction set, and their common layout.
  * Private to core/search/quantise.c.
  */
 #ifndef CORE_QUANTISE_KERNELS_H
@@ -12,40 +12,41 @@
 
 enum { QUANTISE_OFFSET = 128 }; /* VNNI multiplies unsigned codes of rows */
 
-/* Lane r of a block holds row r; pairs of norms are per block, empty places have scale NaN, which
- * no comparison passes. */
+/* Lane r of a block holds row r. Norms are kept for each block. Empty places have scale NaN, which
+ * fails every comparison. */
 struct codes {
     size_t rows, dim, groups, blocks;
-    uint8_t *code;   /* (blocks, groups, 16, 4); for VNNI with an offset, else signed */
+    uint8_t *code;   /* (blocks, groups, 16, 4) with an offset for VNNI, otherwise signed */
     float *scale;    /* (blocks, 16) */
     float *residual; /* (blocks) largest |x - x^|, rounded up */
     float *norm;     /* (blocks) largest |x^|, rounded up */
     codes_kernel kernel;
 };
 
-/* codes_margin is how far the scores of a block's rows can be from their estimates; `slack` is
+/* codes_margin returns how far the scores of a block's rows can be from their estimates. `slack` is
  * codes_slack of the range. */
 static inline float codes_margin(const codes *c, const codes_query *q, size_t block, float slack)
 {
     return c->residual[block] * q->residual_weight + (c->norm[block] * q->norm_weight + slack);
 }
 
-/* codes_slack is what the addition of `extra` can lose by rounding: half a FLT_EPSILON for each of
- * the product with the scale, the two sums, the threshold and the bounds made of them, doubled. */
+/* codes_slack returns what the addition of `extra` can lose by rounding: half a FLT_EPSILON for
+ * each of the product with the scale, the two sums, the threshold and the bounds made of them,
+ * doubled. */
 static inline float codes_slack(const codes_query *q, const codes_range *range)
 {
     return range->extra != NULL ? 8 * FLT_EPSILON * range->extra_most * q->inverse : 0;
 }
 
-/* codes_block_skipped says whether all 16 places of a block are skipped. */
+/* codes_block_skipped tells whether all 16 places of a block are skipped. */
 static inline bool codes_block_skipped(const uint64_t *skip, size_t block)
 {
     return skip != NULL && (skip[block / 4] >> (block % 4 * 16) & 0xFFFF) == 0xFFFF;
 }
 
-/* A kernel looks for the next block of the range some of whose rows may reach its threshold: true
- * and *found filled, the range beginning behind it; or false at the range's end. It makes no calls
- * on the way, so that the query stays in registers. */
+/* A kernel finds the next block of the range in which some rows may reach its threshold. It returns
+ * true, fills *found, and makes the range begin after it; at the range's end it returns false. It
+ * calls no functions, so that the query stays in registers. */
 typedef bool codes_seek(const codes *c, const codes_query *q, codes_range *range,
                         codes_found *found);
 

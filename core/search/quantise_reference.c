@@ -5,7 +5,8 @@
 
 enum { LEVELS = 127 };
 
-/* The step between two levels, by which the largest number of the vector gets the last one. */
+/* step_of returns the distance between two levels at which the largest number gets the last
+ * level. */
 static float step_of(const float *x, size_t dim)
 {
     float largest = 0;
@@ -15,8 +16,8 @@ static float step_of(const float *x, size_t dim)
     return largest / (float)LEVELS;
 }
 
-/* What a number is after encoding and decoding. The level is found in single precision, as the
- * table's is: a number halfway between two levels would else get the other one. */
+/* decoded returns a number after encoding and decoding. The level is computed in single precision,
+ * as in the table; otherwise a number halfway between two levels could get the other one. */
 static double decoded(float value, float step)
 {
     return step > 0 ? (double)rintf(value * (1 / step)) * (double)step : 0;

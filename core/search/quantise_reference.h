@@ -12,10 +12,10 @@
 
 typedef struct quantise_bound {
     double estimate; /* <x^, q^>, the product of the decoded codes */
-    double margin;   /* |x - x^| |q| + |x^| |q - q^|: how far <x, q> can be from the estimate */
+    double margin;   /* |x - x^| |q| + |x^| |q - q^|: the largest error of the estimate */
 } quantise_bound;
 
-/* quantise_reference encodes a row and a query, each in levels of -127 .. 127, and bounds their
+/* quantise_reference encodes a row and a query in levels of -127 .. 127 each, and bounds their
  * product by the inequality of Cauchy and Schwarz. */
 quantise_bound quantise_reference(const float *x /* (dim) */, const float *q /* (dim) */,
                                   size_t dim);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel is dot4: four rows at once, because one row's dependent additions leave the units
- * idle, and because four sums fold with the same shuffles on every instruction set. Everything
- * here is that kernel inlined, so the order of a row's additions never differs.
+ * scan: the kernel is dot4, which scores four rows at once, because the dependent additions of one
+ * row leave the arithmetic units idle, and because four sums fold with the same shuffles on every
+ * instruction set. All functions inline this kernel, so the order of a row's additions is always
+ * the same.
  *
- * The compiler may neither reorder those additions nor fuse them with the products, which it would
- * do differently in each copy, hence in_order.h: the build allows both elsewhere.
+ * The compiler must not reorder these additions or fuse them with the products, because it would do
+ * so differently in each copy. in_order.h forbids it; the build allows both elsewhere.
  */
 #include "core/common/in_order.h"
 
@@ -24,8 +25,9 @@ typedef float v4u __attribute__((vector_size(16), aligned(4)));
 typedef int v4i __attribute__((vector_size(16)));
 typedef int64_t v2l __attribute__((vector_size(16)));
 
-/* sum4 folds 16 lanes, eight in each vector, to four by halves, and four rows of four lanes to one
- * score each. Vectors go by address: by value their ABI depends on the instruction set. */
+/* sum4 folds 16 lanes, eight in each vector, to four by halves, and then four rows of four lanes to
+ * one score each. Vectors are passed by address, because the ABI for passing them by value depends
+ * on the instruction set. */
 KERNEL_INLINE void sum4(v8 acc[GROUP][2], v4 *scores)
 {
     v4 s[GROUP];
@@ -65,7 +67,7 @@ KERNEL_INLINE void dot4(const float *const x[GROUP], const float *q, size_t dim,
     sum4(acc, scores);
 }
 
-/* pick4 points at rows first .. first + 3, at the last one in place of those that are not there. */
+/* pick4 sets pointers to rows first .. first + 3, and to the last row for those beyond it. */
 KERNEL_INLINE void pick4(const float *x, size_t first, size_t rows, size_t dim,
                          const float *out[GROUP])
 {

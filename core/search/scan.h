@@ -18,7 +18,7 @@
 
 #include "core/search/topk.h"
 
-/* scan_dot is the inner product of two vectors. */
+/* scan_dot returns the inner product of two vectors. */
 float scan_dot(const float *a /* (dim) */, const float *b /* (dim) */, size_t dim);
 
 /* scan_rows writes the inner products of `q` with `rows` contiguous rows. */
@@ -29,17 +29,19 @@ void scan_rows(const float *x /* (rows, dim) */, size_t rows, size_t dim,
 void scan_list(const float *x /* (any, dim) */, const uint32_t *list /* (count) */, size_t count,
                const float *q /* (dim) */, size_t dim, float *scores /* (count) */);
 
-/* A table to search: skip is a bitmap by row (bit row % 64 of word row / 64), 1 = no candidate, or
- * NULL; bits at and beyond `rows` are ignored. 64 skipped rows in one word cost one comparison. */
+/* A table to search. skip is a bitmap by row (bit row % 64 of word row / 64), where 1 means no
+ * candidate, or NULL; bits from `rows` on are ignored. 64 skipped rows in one word cost one
+ * comparison. */
 typedef struct scan_table {
     const float *x; /* (rows, dim) row-major */
     size_t rows, dim;
     const uint64_t *skip; /* (ceil(rows / 64)) or NULL */
-    uint32_t first_row;   /* what topk_push gets for row 0 */
-    const float *extra;   /* (rows rounded up to 4) added to the inner products, or NULL */
+    uint32_t first_row;   /* the number that topk_push receives for row 0 */
+    /* (rows rounded up to a multiple of 4) added to the inner products, or NULL */
+    const float *extra;
 } scan_table;
 
-/* scan_topk offers every candidate row to `best`, which may hold hits already. */
+/* scan_topk offers every candidate row to `best`, which may already contain hits. */
 void scan_topk(const scan_table *table, const float *q /* (dim) */, topk *best);
 
 /* scan_allowed counts the rows that a bitmap does not skip; NULL skips none. */

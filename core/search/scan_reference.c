@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* As in scan.c: the compiler keeps the order of additions and fuses none with a product. */
+/* As in scan.c, the compiler must keep the order of additions and fuse none with a product. */
 #include "core/common/in_order.h"
 
 #include "core/search/scan_reference.h"

@@ -18,7 +18,8 @@ void shortlist_init(shortlist *s, size_t k, float *scores, uint32_t *rows)
     *s = (shortlist){.scores = scores, .rows = rows, .k = k, .room = shortlist_room(k)};
 }
 
-/* count_from counts the numbers of at least `least`; positive floats order like their bits. */
+/* count_from counts the numbers of at least `least`. Positive floats have the order of their
+ * bits. */
 KERNEL_CLONES static size_t count_from(const float *scores, size_t count, int32_t least)
 {
     size_t found = 0;
@@ -61,8 +62,8 @@ static int32_t kth_bits(const float *scores, size_t count, size_t k, int32_t low
     return low;
 }
 
-/* cut leaves the k best in their order. Of equal scores the lower rows stay. No branch depends on a
- * score, since none could be predicted. */
+/* cut keeps the k best in their order. Of equal scores the lower rows stay. No branch depends on a
+ * score, because none could be predicted. */
 static void cut(shortlist *s)
 {
     int32_t low;
@@ -84,8 +85,8 @@ static void cut(shortlist *s)
     s->guessed = false;
 }
 
-/* A rank in the sample four standard deviations behind that of the k-th best: a sample of rows that
- * lie in no order misses it once in 30,000 times. */
+/* The guess is a rank in the sample four standard deviations beyond that of the k-th best. For rows
+ * in random order it is too high once in 30,000 times. */
 void shortlist_guess(shortlist *s, const float *sample, size_t count, size_t rows)
 {
     double expected = (double)s->k * (double)count / (double)rows;

@@ -24,26 +24,28 @@ typedef struct shortlist {
     float *scores;  /* (room) the caller's */
     uint32_t *rows; /* (room) the caller's, ascending */
     size_t k, room, count;
-    float threshold; /* what a later row must be above */
-    bool guessed;    /* the threshold has not been reached by k rows yet */
+    float threshold; /* a later row must have a higher score */
+    bool guessed;    /* k rows have not reached the threshold yet */
 } shortlist;
 
-/* shortlist_room is how many elements both arrays need for a k; more room makes it faster. */
+/* shortlist_room returns how many elements both arrays need for a k. More room makes it faster. */
 static inline size_t shortlist_room(size_t k)
 {
     return (4 * k + SHORTLIST_SPARE - 1) / SHORTLIST_SPARE * SHORTLIST_SPARE + SHORTLIST_SPARE;
 }
 
-/* shortlist_init makes it empty, with arrays of shortlist_room(k) elements; k >= 1. */
+/* shortlist_init makes the list empty, with arrays of at least shortlist_room(k) elements; k >=
+ * 1. */
 void shortlist_init(shortlist *s, size_t k, float *scores, uint32_t *rows);
 
-/* shortlist_guess sets the threshold of an empty list from the scores of rows that are spread
- * evenly over all `rows`: so that few more than k enter. shortlist_failed tells after the last
- * offer that the guess was too high: then the list is started anew without one. */
+/* shortlist_guess sets the threshold of an empty list from the scores of a sample of rows, spread
+ * evenly over all `rows`, so that only few more than k rows enter. After the last offer,
+ * shortlist_failed tells whether the guess was too high; then start again without a guess. */
 void shortlist_guess(shortlist *s, const float *sample /* (count) */, size_t count, size_t rows);
 bool shortlist_failed(const shortlist *s);
 
-/* shortlist_offer offers rows first .. first + count - 1, which lie behind all rows before. */
+/* shortlist_offer offers rows first .. first + count - 1, which come after all rows offered
+ * before. */
 void shortlist_offer(shortlist *s, uint32_t first, const float *scores /* (count) */, size_t count);
 
 /* shortlist_offer_portable does the same on any processor; shortlist_offer uses AVX-512 where there
@@ -51,7 +53,7 @@ void shortlist_offer(shortlist *s, uint32_t first, const float *scores /* (count
 void shortlist_offer_portable(shortlist *s, uint32_t first, const float *scores /* (count) */,
                               size_t count);
 
-/* shortlist_finish leaves the k best in `rows` and `scores` and returns how many there are. */
+/* shortlist_finish leaves the k best in `rows` and `scores` and returns their number. */
 size_t shortlist_finish(shortlist *s);
 
 #endif

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* shortlist_reference writes the rows whose score is above 0 and than which fewer than k rows are
- * better, ascending, and returns how many there are. A row is better by a higher score or, at the
- * same score, by a lower number. */
+/* shortlist_reference writes, ascending, the rows with a score above 0 for which fewer than k rows
+ * are better, and returns their number. A row is better if its score is higher or, at the same
+ * score, its number is lower. */
 size_t shortlist_reference(const float *scores /* (count) */, size_t count, size_t k,
                            uint32_t *rows /* (k) */);
 

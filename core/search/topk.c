@@ -6,7 +6,8 @@ void topk_init(topk *t, topk_hit *hits, size_t k)
     *t = (topk){.hits = hits, .k = k};
 }
 
-/* sift_down moves the hit at `at` to where no child is worse; heap of `count`, worst on top. */
+/* sift_down moves the hit at `at` down until no child is worse. The heap has `count` hits, the
+ * worst on top. */
 static void sift_down(topk_hit *hits, size_t count, size_t at)
 {
     topk_hit moving = hits[at];

@@ -22,21 +22,21 @@ typedef struct topk_hit {
 } topk_hit;
 
 typedef struct topk {
-    topk_hit *hits; /* (k), the caller's; a heap until topk_finish */
+    topk_hit *hits; /* (k) the caller's memory; a heap until topk_finish */
     size_t k, count;
 } topk;
 
-/* topk_better says whether `a` comes before `b` in a list. */
+/* topk_better tells whether `a` comes before `b` in a list. */
 static inline bool topk_better(topk_hit a, topk_hit b)
 {
     return a.score > b.score || (a.score == b.score && a.row < b.row);
 }
 
-/* topk_init makes `t` empty; `hits` has room for `k` and outlives it. k can be 0. */
+/* topk_init makes `t` empty. `hits` has room for `k` and must outlive it. k can be 0. */
 void topk_init(topk *t, topk_hit *hits, size_t k);
 
-/* topk_threshold is the score below which nothing can enter any more: -inf until there are k hits.
- * A row whose score equals it can still enter, by the tie rule. */
+/* topk_threshold returns the score below which no row can enter any more, -inf until there are k
+ * hits. A row with exactly this score can still enter, by the rule for ties. */
 static inline float topk_threshold(const topk *t)
 {
     return t->count < t->k ? -INFINITY : (t->k > 0 ? t->hits[0].score : INFINITY);
@@ -45,7 +45,7 @@ static inline float topk_threshold(const topk *t)
 /* topk_insert is topk_push without its quick test. */
 void topk_insert(topk *t, uint32_t row, float score);
 
-/* topk_push offers a row; it is the caller's duty to offer none twice. */
+/* topk_push offers a row. The caller must not offer a row twice. */
 static inline void topk_push(topk *t, uint32_t row, float score)
 {
     if (score >= topk_threshold(t)) {
@@ -53,7 +53,7 @@ static inline void topk_push(topk *t, uint32_t row, float score)
     }
 }
 
-/* topk_finish sorts the hits in place, best first, and returns how many there are. Afterwards only
+/* topk_finish sorts the hits in place, best first, and returns their number. Afterwards only
  * topk_init may be called. */
 size_t topk_finish(topk *t);
 

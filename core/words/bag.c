@@ -9,7 +9,7 @@
 
 enum {
     SLOTS = 2 * BAG_TERMS_MAX,
-    ADDED_MAX = 65536, /* additions of an item, repeats included */
+    ADDED_MAX = 65536, /* additions for one item, including repeats */
     PART_SHORTEST = 3,
     PART_LONGEST = 4,
     PART_WORD_SHORTEST = 3,
@@ -28,13 +28,13 @@ static const float weight_of_attribute = 1;
 struct bag {
     size_t count, added;
     bag_term terms[BAG_TERMS_MAX];
-    uint16_t slots[SLOTS]; /* a term's number and 1; 0: free */
-    /* while it is filled */
+    uint16_t slots[SLOTS]; /* a term's number plus 1; 0 if free */
+    /* used while the bag is filled */
     bag_rare_fn rare;
     const void *rare_ctx;
-    float weight;    /* of the field under way */
-    uint64_t before; /* hash of the word before, 0 at the beginning of a field */
-    uint64_t whole;  /* of the field's words, in order */
+    float weight;    /* weight of the current field */
+    uint64_t before; /* hash of the previous word; 0 at the beginning of a field */
+    uint64_t whole;  /* hash of the field's words, in order */
     size_t words;    /* in the field */
 };
 
@@ -80,7 +80,8 @@ static uint64_t pair_hash(uint64_t first, uint64_t second, uint64_t seed)
     return tokens_hash(halves, 4, seed);
 }
 
-/* add_parts adds the runs of 3 and 4 characters of a word; together they weigh as one word. */
+/* add_parts adds the runs of 3 and 4 characters of a word. Together they weigh as much as one
+ * word. */
 static void add_parts(bag *b, const token *t)
 {
     uint32_t around[TOKEN_CHARACTERS_MAX * 2 + 2];
@@ -125,7 +126,7 @@ static void add_field(bag *b, slice text, float weight)
     }
 }
 
-/* add_whole adds the words of a field and the field as one term. */
+/* add_whole adds the words of a field, and the whole field as one term. */
 static void add_whole(bag *b, slice text, float weight, uint64_t seed)
 {
     add_field(b, text, weight);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bag: which terms an item's texts have, and how much of each.
+ * bag: the terms of an item's texts, with their frequencies.
  *
- * A term is a word, a pair of words that follow one another in a field, or a run of characters of a
- * rare word. The frequency of a term is the sum of the weights of the fields in which it occurs.
- * A category and a text among the attributes also count as a whole, so that a category "Tents" and
- * the word "tents" differ.
+ * A term is a word, a pair of consecutive words in a field, or a run of characters of a rare word.
+ * The frequency of a term is the sum of the weights of the fields in which it occurs. A category,
+ * and a text among the attributes, also counts as a whole, so that a category "Tents" differs from
+ * the word "tents".
  *
- * A bag is reused from item to item; it holds at most BAG_TERMS_MAX terms, and what comes later is
- * left out, so an item costs bounded time. One thread at a time.
+ * A bag is reused from item to item. It holds at most BAG_TERMS_MAX terms and ignores later ones,
+ * so an item takes bounded time. One thread at a time.
  */
 #ifndef CORE_BAG_H
 #define CORE_BAG_H
@@ -28,7 +28,7 @@ typedef struct words_document {
     slice title, description;
     const slice *categories; /* (category_count) */
     size_t category_count;
-    const attribute *attributes; /* (attribute_count); numbers and truths are passed over */
+    const attribute *attributes; /* (attribute_count); numbers and truth values are ignored */
     size_t attribute_count;
 } words_document;
 
@@ -40,7 +40,7 @@ typedef struct bag_term {
     bag_kind kind;
 } bag_term;
 
-/* bag_rare_fn tells whether a word is so rare that its runs of characters are to be added. */
+/* bag_rare_fn tells whether a word is rare enough that its runs of characters are added. */
 typedef bool (*bag_rare_fn)(const void *ctx, uint64_t hash);
 
 typedef struct bag bag;
@@ -48,7 +48,8 @@ typedef struct bag bag;
 err_code bag_new(bag **out, err *e) ERR_CHECKED;
 void bag_free(bag *b); /* accepts NULL */
 
-/* bag_fill replaces the content by the terms of `d`. `rare` may be NULL: no runs of characters. */
+/* bag_fill replaces the content with the terms of `d`. `rare` may be NULL: then no runs of
+ * characters are added. */
 void bag_fill(bag *b, const words_document *d, bag_rare_fn rare, const void *ctx);
 
 /* bag_terms borrows the terms, in the order of their first occurrence. */

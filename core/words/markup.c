@@ -6,7 +6,7 @@
 #include <utf8proc.h>
 
 enum {
-    TAG_BYTES_MAX = 2048,  /* a tag that is longer is text */
+    TAG_BYTES_MAX = 2048,  /* a longer tag counts as text */
     ENTITY_BYTES_MAX = 16, /* between "&" and ";" */
     SPACE = ' ',
 };
@@ -22,7 +22,7 @@ static bool is_letter(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* find gives the first place of `word` at or after `at`, in any case of letters; NULL if none. */
+/* find returns the first place of `word` at or after `at`, ignoring case, or NULL. */
 static const unsigned char *find(const unsigned char *at, const unsigned char *end,
                                  const char *word)
 {
@@ -46,14 +46,14 @@ static bool starts(const markup *m, const char *word)
            strncasecmp((const char *)m->at, word, length) == 0;
 }
 
-/* skip_past moves behind the next `word`, or to the end without one. */
+/* skip_past moves past the next `word`, or to the end if there is none. */
 static void skip_past(markup *m, const char *word)
 {
     const unsigned char *found = find(m->at, m->end, word);
     m->at = found != NULL ? found + strlen(word) : m->end;
 }
 
-/* skip_tag moves behind a tag, a comment, or a script; false if "<" opens none. */
+/* skip_tag moves past a tag, a comment or a script. It returns false if "<" does not begin one. */
 static bool skip_tag(markup *m)
 {
     if (starts(m, "<!--")) {
@@ -95,7 +95,7 @@ static const entity entities[] = {
     {"reg", SPACE},    {"trade", SPACE}, {"times", SPACE}, {"euro", 0x20AC},  {"pound", 0xA3},
 };
 
-/* A letter with an accent: its name is the letter and one of these. */
+/* Names of accented letters: the letter, followed by one of these. */
 static const entity accents[] = {
     {"acute", 0x301}, {"grave", 0x300}, {"circ", 0x302}, {"uml", 0x308},
     {"tilde", 0x303}, {"cedil", 0x327}, {"ring", 0x30A}, {"caron", 0x30C},
@@ -123,8 +123,8 @@ static uint32_t numeric_entity(const char *name, size_t length)
     return length < (hex ? 3U : 2U) ? 0 : value < SPACE || surrogate ? SPACE : value;
 }
 
-/* named_entity gives the character, 0 for an unknown name. An accented letter is the letter: the
- * tokenizer drops accents anyway. */
+/* named_entity returns the character of a name, 0 if it is unknown. An accented letter becomes the
+ * plain letter, because the tokenizer drops accents. */
 static uint32_t named_entity(const char *name, size_t length)
 {
     slice all = {name, length};
@@ -145,7 +145,7 @@ static uint32_t named_entity(const char *name, size_t length)
     return 0;
 }
 
-/* take_entity reads one at "&"; false if there is none that we know. */
+/* take_entity reads an entity at "&". It returns false if there is none, or an unknown one. */
 static bool take_entity(markup *m, uint32_t *character)
 {
     size_t left = (size_t)(m->end - m->at) - 1;

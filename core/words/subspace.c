@@ -12,11 +12,12 @@
 #include "core/common/rng.h"
 
 enum {
-    SLAB = 32,   /* columns of a product that one thread makes alone */
-    PIECES = 16, /* of a sum over rows */
+    SLAB = 32,   /* columns of a product that one thread computes */
+    PIECES = 16, /* parts of a sum over rows */
     CHUNK_ROWS = 256,
 };
-/* An eigenvalue of a Gram matrix of single precision below this part of the largest is noise. */
+/* An eigenvalue of a Gram matrix in single precision that is below this share of the largest is
+ * noise. */
 #define GRAM_NOISE 1e-6
 
 typedef struct iteration {
@@ -116,7 +117,7 @@ KERNEL_CLONES static void project_rows(const iteration *it, size_t first, size_t
     }
 }
 
-/* sum_gram makes the Gram matrix of x, or of A x. */
+/* sum_gram computes the Gram matrix of x, or of A x. */
 static err_code sum_gram(iteration *it, bool projected, err *e)
 {
     size_t columns = it->o->columns, square = columns * columns;
@@ -151,8 +152,8 @@ static err_code sum_gram(iteration *it, bool projected, err *e)
     return failed ? err_nomem(e, "a sum over the words") : ERR_OK;
 }
 
-/* rotate replaces x by x R; rows of R^T are the eigenvectors, scaled to length 1 of the column if
- * `orthonormal`; directions of noise become 0. */
+/* rotate replaces x by x R. The rows of R^T are the eigenvectors; if `orthonormal`, they are scaled
+ * so that each column has length 1. Directions of noise become 0. */
 static err_code rotate(iteration *it, bool orthonormal, err *e)
 {
     size_t columns = it->o->columns;
@@ -204,7 +205,8 @@ static err_code iterate(iteration *it, err *e)
             code = orthonormalise(it, e);
         }
     }
-    /* Once more, since the first pass is only as good as the Gram matrix was conditioned. */
+    /* A second pass, because the precision of the first depends on the condition of the Gram
+     * matrix. */
     if (code == ERR_OK) {
         code = orthonormalise(it, e);
     }

@@ -29,7 +29,7 @@ static term_count *place_of(const term_counts *t, uint64_t hash)
     return &t->places[at];
 }
 
-/* rebuild moves the terms of more than `forget` items into a table of `room` places. */
+/* rebuild moves the terms that occur in more than `forget` items into a table of `room` places. */
 static err_code rebuild(term_counts *t, size_t room, uint32_t forget, err *e)
 {
     term_counts made = {mem_array(room, sizeof *made.places), room, 0};

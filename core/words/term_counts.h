@@ -17,7 +17,7 @@
 #include "core/words/bag.h"
 
 typedef struct term_count {
-    uint64_t hash; /* 0: a free place */
+    uint64_t hash; /* 0 in a free place */
     uint32_t items;
     uint32_t kind; /* bag_kind */
 } term_count;

@@ -6,15 +6,15 @@
 #include "core/common/rng.h"
 #include "core/words/markup.h"
 
-/* What a folded character is to the tokenizer. */
+/* The class of a folded character. */
 typedef enum sort {
     SORT_SPACE,     /* ends a word */
     SORT_LETTER,    /* letters, marks and digits of scripts with spaces */
     SORT_IDEOGRAPH, /* Han and kana: single characters mean something */
     SORT_SYLLABLE,  /* Thai, Lao, Tibetan, Burmese, Khmer */
     SORT_SYMBOL,
-    SORT_JOINER,  /* between two words without a space, makes them one as well */
-    SORT_NOTHING, /* dropped: accents, apostrophes, what no reader sees */
+    SORT_JOINER,  /* between two words without a space, it also joins them to one word */
+    SORT_NOTHING, /* dropped: accents, apostrophes, invisible characters */
 } sort;
 
 enum { FOLDED_MAX = 32, SEED_TOKEN = 1 };
@@ -43,7 +43,7 @@ static const range syllables[] = {
     {0x0E00, 0x0EFF}, {0x0F00, 0x0FFF}, {0x1000, 0x109F}, {0x1780, 0x17FF},
     {0x1950, 0x19DF}, {0xA9E0, 0xA9FF}, {0xAA60, 0xAA7F},
 };
-/* Marks whose absence is a spelling of the same word. */
+/* Marks that may be left out in writing: words with and without them are the same. */
 static const range accents[] = {
     {0x0300, 0x036F}, {0x0483, 0x0487}, {0x0591, 0x05C7}, {0x0610, 0x061A}, {0x0640, 0x0640},
     {0x064B, 0x065F}, {0x0670, 0x0670}, {0x06D6, 0x06ED}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF},
@@ -96,13 +96,14 @@ static sort sort_of(uint32_t c)
     }
 }
 
-/* Folding makes "TM" of one of these, which would change the word before it. */
+/* Folding turns these into letters such as "TM", which would change the word before. */
 static bool is_mark_of_trade(uint32_t c)
 {
     return c == 0x2122 || c == 0x2120 || c == 0xAE || c == 0xA9;
 }
 
-/* fold writes the folded characters of one, at most FOLDED_MAX, and returns their number. */
+/* fold writes the folded form of a character, at most FOLDED_MAX characters, and returns their
+ * number. */
 static size_t fold(uint32_t c, utf8proc_int32_t *out)
 {
     if (c < 0x80) {
@@ -126,17 +127,17 @@ uint64_t tokens_hash(const uint32_t *characters, size_t count, uint64_t seed)
     return rng_hash(hash);
 }
 
-/* The word or run under way, and the words that joiners tie it to. */
+/* The current word or run, and the words that joiners connect it to. */
 typedef struct reader {
     token_fn each;
     void *ctx;
     size_t told;
-    sort sort; /* of the run; SORT_SPACE: none */
+    sort sort; /* class of the run; SORT_SPACE if there is none */
     size_t count;
     uint32_t run[TOKEN_CHARACTERS_MAX];
     size_t joined_count, joined_words;
     uint32_t joined[2 * TOKEN_CHARACTERS_MAX];
-    bool joining; /* a joiner came right behind the last word */
+    bool joining; /* a joiner directly followed the last word */
 } reader;
 
 static void tell(reader *r, token_kind kind, const uint32_t *characters, size_t count)

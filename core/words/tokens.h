@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens: the words of a text in any script, folded so that variants of a word are equal.
+ * tokens: splits a text in any script into words, folded so that variants of a word are equal.
  *
- * Characters are decomposed by compatibility and case-folded (utf8proc: NFKD, full folding), and
- * accents of Latin, Greek, Cyrillic, Hebrew, Arabic and kana are dropped; vowel signs that carry
- * meaning, as in Devanagari or Thai, stay. What becomes of a text:
+ * Characters are decomposed by compatibility and case-folded (utf8proc: NFKD, full folding).
+ * Accents of Latin, Greek, Cyrillic, Hebrew, Arabic and kana are dropped; vowel signs that carry
+ * meaning, as in Devanagari or Thai, stay. The tokens are:
  *
- *   letters, marks and digits in a row     one word; an apostrophe within it is dropped
+ *   letters, marks and digits in a row     one word; an apostrophe inside is dropped
  *   words joined by "-", "/", ".", "_"     each word, and all of them as one ("t-shirt",
- * "AB-1234/5") scripts written without spaces         pairs of characters, and a short run as a
- * whole; Han and kana also single characters emoji and other symbols                a word each
+ *                                          "AB-1234/5")
+ *   scripts written without spaces         pairs of characters, and a short run as a whole;
+ *                                          Han and kana also single characters
+ *   emoji and other symbols                a word each
  *
  * Tokens are hashes of their characters, so a vocabulary stores no text. The cost is linear in the
  * text and bounded by TOKENS_MAX. Pure functions; thread-safe.
@@ -24,21 +26,21 @@
 #include "core/common/slice.h"
 
 enum {
-    TOKENS_MAX = 4096,         /* of one text; the rest is not read */
+    TOKENS_MAX = 4096,         /* tokens of one text; the rest is not read */
     TOKEN_CHARACTERS_MAX = 48, /* a longer word is cut */
-    TOKEN_RUN_WHOLE_MAX = 8,   /* a longer run of a script without spaces is no word of its own */
+    TOKEN_RUN_WHOLE_MAX = 8,   /* a longer run in a script without spaces is not also a word */
 };
 
 typedef enum token_kind {
-    TOKEN_WORD,   /* may form a pair with the word before it */
-    TOKEN_JOINED, /* several words written as one, told in addition to them */
+    TOKEN_WORD,   /* a word, which may form a pair with the word before it */
+    TOKEN_JOINED, /* several joined words as one, in addition to the single words */
     TOKEN_GRAM,   /* characters of a script without spaces; overlaps its neighbours */
 } token_kind;
 
 typedef struct token {
     token_kind kind;
     uint64_t hash;
-    const uint32_t *characters; /* (count) folded, until the callback returns */
+    const uint32_t *characters; /* (count) folded characters, valid until the callback returns */
     size_t count;
 } token;
 
@@ -47,7 +49,7 @@ typedef void (*token_fn)(void *ctx, const token *t);
 /* tokens_each calls `each` for every token of the text, in order. */
 void tokens_each(slice text, token_fn each, void *ctx);
 
-/* tokens_hash is the hash of folded characters; `seed` keeps kinds of terms apart. */
+/* tokens_hash returns the hash of folded characters. `seed` separates kinds of terms. */
 uint64_t tokens_hash(const uint32_t *characters, size_t count, uint64_t seed);
 
 #endif

@@ -164,11 +164,12 @@ static bool is_rare(const void *ctx, uint64_t hash)
     return term == SIZE_MAX || w->item_counts[term] < WORDS_RARE_ITEMS;
 }
 
-/* Four vectors of 16-bit integers as floats, added with a factor. */
+/* Eight 16-bit integers, converted to floats and added with a factor. */
 typedef int16_t quarter __attribute__((vector_size(16)));
 typedef int16_t quarter_any __attribute__((vector_size(16), aligned(2), may_alias));
 
-/* add_terms sums factor times vector, 64 columns at a time, so that the sums stay in registers. */
+/* add_terms sums factor times vector over the terms, 64 columns at a time, so that the sums stay in
+ * registers. */
 KERNEL_CLONES static void add_terms(const word_space *w, const words_scratch *s, float *out)
 {
     for (size_t j = 0; j < WORDS_WIDTH; j += KERNEL_COLUMNS) {

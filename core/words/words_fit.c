@@ -13,14 +13,15 @@
 #include "core/words/words_parts.h"
 
 enum {
-    SAMPLE = 200000, /* rows of the matrix at most, about */
+    SAMPLE = 200000, /* the most rows of the matrix, about */
     COLUMNS = 416,
     ROUNDS = 3,
     SEED = 1,
-    ITEMS_OF_PAIR = 2, /* a pair or a run of characters in one item alone relates it to none */
+    /* a pair or a run of characters that occurs in one item relates it to no other item */
+    ITEMS_OF_PAIR = 2,
 };
 
-/* A term that is kept, before it has a direction. */
+/* A kept term, before it has a direction. */
 typedef struct kept {
     uint64_t hash;
     uint32_t items;
@@ -34,8 +35,8 @@ typedef struct fit {
     term_counts counts;
     kept *terms; /* (term_count) by hash */
     size_t term_count;
-    word_space known; /* hashes, counts, weights and slots of the terms; no vectors */
-    /* the matrix under way */
+    word_space known; /* hashes, counts, weights and slots of the terms, without vectors */
+    /* the matrix while it is built */
     csr *a;
     size_t room, row_room, stride;
     uint64_t row;
@@ -100,7 +101,7 @@ static void forget_known(fit *f)
     f->known = (word_space){0};
 }
 
-/* know makes the terms findable. */
+/* know builds the table that finds terms. */
 static err_code know(fit *f, err *e)
 {
     size_t slots = 16;
@@ -130,12 +131,12 @@ static err_code know(fit *f, err *e)
     return ERR_OK;
 }
 
-/* choose keeps the terms that are worth most, as many as the bytes allow. */
+/* choose keeps the terms with the most weight, as many as the bytes allow. */
 static err_code choose(fit *f, err *e)
 {
     size_t bytes = f->o->bytes_max > 0 ? f->o->bytes_max : WORDS_BYTES_MAX;
     size_t most = (bytes - WORDS_HEADER_BYTES) / (WORDS_TERM_BYTES + 4);
-    term_count *list = f->counts.places; /* the places are given up for a list */
+    term_count *list = f->counts.places; /* the table of places is reused as a list */
     size_t count = 0;
     for (size_t i = 0; i < f->counts.room; i++) {
         uint32_t least = list[i].kind == BAG_WORD ? 1 : ITEMS_OF_PAIR;
@@ -182,7 +183,7 @@ static err_code grow(fit *f, size_t terms, err *e)
     return ERR_OK;
 }
 
-/* add_row adds an item's weights to the matrix, brought to length 1. */
+/* add_row adds an item's weights to the matrix, scaled to length 1. */
 static err_code add_row(void *ctx, const words_document *d, err *e)
 {
     fit *f = ctx;
@@ -249,7 +250,8 @@ static err_code find_directions(fit *f, err *e)
     return subspace_run(f->a, &o, (void *)(f->memory + WORDS_HEADER_BYTES), e);
 }
 
-/* quantise turns x into 16-bit integers in place: a row's integers lie before its floats. */
+/* quantise turns x into 16-bit integers in place: the integers of a row never overwrite the floats
+ * of a later row. */
 static void quantise(fit *f, float *scales)
 {
     const float *x = (const void *)(f->memory + WORDS_HEADER_BYTES);
@@ -315,7 +317,7 @@ static err_code run(fit *f, word_space **out, err *e)
     if (code != ERR_OK || f->counts.count == 0) {
         return code;
     }
-    /* The words are made findable while their counts stay, for the choice among all. */
+    /* The words become findable while their counts stay, for the later choice among all terms. */
     term_counts counted = f->counts;
     f->counts = (term_counts){0};
     code = term_counts_copy(&f->counts, &counted, e);

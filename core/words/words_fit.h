@@ -23,21 +23,22 @@
 
 typedef err_code (*words_visit)(void *ctx, const words_document *d, err *e);
 
-/* Where the items' texts come from. `each` calls `visit` for every item that there is, every time
- * in the same order, and stops at the first failure. */
+/* The source of the items' texts. `each` calls `visit` for every item, in the same order each time,
+ * and stops at the first failure. */
 typedef struct words_source {
     err_code (*each)(void *ctx, words_visit visit, void *visit_ctx, err *e);
     void *ctx;
 } words_source;
 
 typedef struct words_fit_options {
-    size_t bytes_max; /* of words_memory; 0: WORDS_BYTES_MAX */
+    size_t bytes_max; /* limit for words_memory; 0 means WORDS_BYTES_MAX */
     int threads;
-    bool (*cancelled)(void *ctx); /* asked between the steps; may be NULL */
+    bool (*cancelled)(void *ctx); /* called between the steps; may be NULL */
     void *ctx;
 } words_fit_options;
 
-/* words_fit gives *out = NULL and ERR_OK for a catalogue without a word. ERR_CANCELLED. */
+/* words_fit fits a vocabulary. For a catalogue without words it returns ERR_OK, and *out is NULL.
+ * ERR_CANCELLED. */
 err_code words_fit(word_space **out, const words_source *source, const words_fit_options *o,
                    err *e) ERR_CHECKED;
 

@@ -24,20 +24,20 @@ typedef struct words_header {
 
 struct word_space {
     size_t terms, bytes, slot_mask;
-    uint64_t items;              /* of the catalogue that it was fitted on */
-    char *memory;                /* (bytes) everything below but for the last two */
+    uint64_t items;              /* number of items in the catalogue that it was fitted on */
+    char *memory;                /* (bytes) memory of everything below except the last two */
     const int16_t *vectors;      /* (terms, WORDS_WIDTH) */
     const uint64_t *hashes;      /* (terms) */
     const uint32_t *item_counts; /* (terms) */
     const float *scales;         /* (terms) of the vectors */
     float *weights;              /* (terms) inverse document frequency */
-    uint32_t *slots;             /* (slot_mask + 1) a term's number and 1; 0: free */
+    uint32_t *slots;             /* (slot_mask + 1) a term's number plus 1; 0 if free */
 };
 
-/* words_find gives the number of a term, SIZE_MAX if the vocabulary lacks it. */
+/* words_find returns the number of a term, or SIZE_MAX if the vocabulary lacks it. */
 size_t words_find(const word_space *w, uint64_t hash);
 
-/* words_term_weight is the weight of a term in an item. */
+/* words_term_weight returns the weight of a term in an item. */
 float words_term_weight(uint64_t items, uint32_t item_count);
 float words_frequency_weight(float frequency);
 

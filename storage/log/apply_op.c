@@ -85,7 +85,7 @@ static err_code apply_entries(applying *x, err *e)
     return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
 }
 
-/* An op that was refused whole gets the code that its entries share. */
+/* If all entries are refused, the op gets the code that they share. */
 static void judge(applying *x)
 {
     apply_result *result = x->result;
@@ -108,7 +108,8 @@ static void judge(applying *x)
     }
 }
 
-/* What was refused is not logged: it changed nothing, and may name a user who is not here. */
+/* Refused entries are not logged: they changed nothing, and may name users who do not exist
+ * here. */
 static err_code keep_accepted(applying *x, op *logged, err *e)
 {
     const apply_result *result = x->result;
@@ -137,9 +138,9 @@ static err_code keep_accepted(applying *x, op *logged, err *e)
 static err_code log_op(applying *x, uint32_t user_rows, uint32_t item_rows, err *e)
 {
     op logged = *x->o;
-    logged.idempotency_key = (slice){NULL, 0}; /* the answer is kept, and erased, elsewhere */
+    logged.idempotency_key = (slice){NULL, 0}; /* the answer is stored, and erased, elsewhere */
     if (logged.kind == OP_USER_ERASE) {
-        logged.user.at = NULL; /* the log must not bring back the name that it erases */
+        logged.user.at = NULL; /* the log must not keep the name that this op erases */
         logged.user.length = 0;
         logged.user_row = x->result->entries[0].user_row;
     }
@@ -168,8 +169,8 @@ static int compare_rows(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The answer is built and stored before the commit, so that it and the write are one. Refusals are
- * kept too: a repeat must get the first answer, whatever has changed since. */
+/* The answer is built and stored before the commit, in the same transaction as the write. Refusals
+ * are stored too: a repeat must get the first answer, whatever has changed since. */
 static err_code keep_answer(applying *x, err *e)
 {
     const op *o = x->o;
@@ -207,7 +208,7 @@ static err_code keep_answer(applying *x, err *e)
     return idempotency_put(x->w, o->idempotency_key, &record, &x->scratch, e);
 }
 
-/* replay answers a key that came before; *done tells whether it did. */
+/* replay answers an op whose key was used before. *done tells whether it was. */
 static err_code replay(applying *x, bool *done, err *e)
 {
     const op *o = x->o;
@@ -248,9 +249,9 @@ static err_code replay(applying *x, bool *done, err *e)
     return ERR_OK;
 }
 
-/* A node whose clock is a year ahead must not expire the keys of the others. Beyond what other
- * nodes bear out an op moves the clock by a second, so that a node that writes alone for long does
- * not keep keys for ever. */
+/* believed_time limits the clock of an op. A node whose clock is a year ahead must not expire the
+ * keys of the others. An op moves the store's clock at most to the time that other nodes confirm,
+ * or else by one second, so that the keys of a node that writes alone still expire. */
 static int64_t believed_time(const store_write *w, int64_t time)
 {
     int64_t most = w->time_most > w->state.clock ? w->time_most : w->state.clock + 1;
