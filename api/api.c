@@ -28,7 +28,7 @@ struct api {
     api_deps deps; /* immutable */
     spools spools;
     pthread_mutex_t mutex;
-    workspace *idle; /* guarded by mutex: unused workspaces */
+    workspace *idle; /* guarded by mutex: workspaces that are not in use */
 };
 
 static void limit_default(size_t *limit, size_t value)
@@ -127,7 +127,8 @@ static workspace *workspace_take(api *a, err *e)
     return w != NULL ? w : workspace_new(a, e);
 }
 
-/* A rare request's memory is not kept for the many small ones. */
+/* shrink frees the large memory of a rare request, so that it is not kept for the many small
+ * ones. */
 static void shrink(arena *a)
 {
     if (a->used > KEEP_WORKSPACE_BYTES) {
@@ -199,7 +200,7 @@ void context_phase(context *c, api_phase phase)
     }
 }
 
-/* The watcher of the request's scratch. */
+/* end_of_filter is called by the request's scratch when the filter's bitmap is ready. */
 static void end_of_filter(void *ctx)
 {
     context_phase(ctx, API_PHASE_FILTER);
@@ -275,7 +276,7 @@ void api_route_find(const api *a, slice method, slice target_text, api_route *ou
     arena_fini(&memory);
 }
 
-/* Does the media type say JSON? Parameters such as charset=utf-8 may follow. */
+/* is_json tells whether the media type is JSON. Parameters such as charset=utf-8 may follow. */
 static bool is_json(slice type, bool merge_patch)
 {
     static const char *const names[] = {"application/json", "application/merge-patch+json"};
@@ -289,7 +290,8 @@ static bool is_json(slice type, bool merge_patch)
     return false;
 }
 
-/* Refuses requests by the table alone: true if the request may reach its handler. */
+/* admit refuses requests by the route table alone. It returns true if the request may reach its
+ * handler. */
 static bool admit(context *c)
 {
     const api_request *q = c->request;
@@ -307,7 +309,7 @@ static bool admit(context *c)
     return true;
 }
 
-/* Finds the route; answers itself where there is none. */
+/* find_route finds the route. If there is none, it answers. */
 static bool find_route(context *c, err *e)
 {
     const char *allow;
@@ -355,7 +357,7 @@ static void respond_failed(context *c, const err *e)
     problem_respond(c->response, e, &c->problems, c->request->request_id);
 }
 
-/* Runs the request; an error becomes the answer. */
+/* run runs the request. An error becomes the answer. */
 static void run(context *c)
 {
     err e = ERR_INIT;

@@ -29,12 +29,12 @@ typedef struct route {
     api_role role;
     route_body body;
     route_handler handler;
-    bool reads; /* content, so that it takes min_seq */
+    bool reads; /* it reads content, so it takes min_seq */
 } route;
 
-/* route_match finds the route of a path and method; HEAD matches GET. NULL without one: then
- * *allow lists the methods that the path has, or is NULL if the path does not exist. `id` is the
- * segment that stood for {name}. */
+/* route_match finds the route of a path and method; HEAD matches GET. If it returns NULL, *allow
+ * lists the methods of the path, or is NULL if the path does not exist. `id` is the segment at the
+ * place of {name}. */
 const route *route_match(const target *t, slice method, slice *id, const char **allow,
                          const char **path);
 

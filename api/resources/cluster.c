@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /cluster. */
+/* cluster: GET /cluster. */
 #include "api/handlers.h"
 #include "api/web/store_answer.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /openapi.yaml and /console: files built into the binary. GET / redirects to the console. */
+/* documents: GET /openapi.yaml and /console, which are files built into the binary. GET / redirects
+ * to the console. */
 #include <stdio.h>
 
 #include "api/handlers.h"
@@ -21,7 +22,7 @@ err_code handle_console_get(context *c, err *e)
     return ERR_OK;
 }
 
-/* The address is relative, so that it holds behind a proxy that adds a prefix. */
+/* The address is relative, so that it works behind a proxy that adds a prefix. */
 err_code handle_root_get(context *c, err *e)
 {
     (void)e;

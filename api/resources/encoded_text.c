@@ -40,7 +40,7 @@ static err_code ask(context *c, char *text, size_t length, err *e)
     return err_set(e, ERR_CANCELLED, "a text is to be encoded first");
 }
 
-/* What an item's text would be: a title of that text. */
+/* ask_for writes the text as an item with that title would have it. */
 static err_code ask_for(context *c, const stored_item *it, err *e)
 {
     char *text = mem_array(ITEM_TEXT_BYTES_MAX, 1);

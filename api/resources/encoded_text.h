@@ -13,20 +13,20 @@
 #include "core/common/item_fields.h"
 #include "storage/log/op.h"
 
-/* encoded_text_asked tells whether the request was put off for the text of a query. */
+/* encoded_text_asked tells whether the request was postponed for the text of a query. */
 bool encoded_text_asked(const context *c);
 
-/* encoded_text_ask puts the request off (ERR_CANCELLED) for the text of a query, unless it was put
- * off before, the generation has words, or it has no modality of the encoder. Needs the context's
- * view. */
+/* encoded_text_ask postpones the request (ERR_CANCELLED) for the text of a query. It does not if
+ * the request was postponed before, the generation has words, or it lacks the encoder's modality.
+ * Needs the context's view. */
 err_code encoded_text_ask(context *c, slice text, err *e) ERR_CHECKED;
 
-/* encoded_text_ask_item does so for an item that the view does not know and that brings no vector
- * of the encoder's modality. */
+/* encoded_text_ask_item does the same for an item that is not in the view and has no vector of the
+ * encoder's modality. */
 err_code encoded_text_ask_item(context *c, const op_item *it, err *e) ERR_CHECKED;
 
-/* encoded_text_take fills *out, borrowed for the request, with the vector that came; false without
- * one. */
+/* encoded_text_take fills *out, borrowed for the request, with the encoder's vector. It returns
+ * false if there is none. */
 bool encoded_text_take(const context *c, feature *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /export/items and /export/interactions: spooled to an unlinked file first, so that a slow
- * receiver keeps no read transaction open. */
+/* export: GET /export/items and /export/interactions. An export is first written to an unlinked
+ * file, so that a slow receiver keeps no read transaction open. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ typedef struct spool {
     size_t pieces;
 } spool;
 
-/* Pieces between two looks at whether anybody still waits. */
+/* Pieces between two checks that the client is still there. */
 enum { PIECES_BETWEEN = 64 };
 
 static err_code sink(void *ctx, const char *data, size_t bytes, err *e)
@@ -84,7 +84,7 @@ static err_code export_to(context *c, export_function function, FILE *file, err 
     return code;
 }
 
-/* Interactions that one unit of work writes; an item with its features is a unit. */
+/* Interactions that one unit of work writes. An item with its features is one unit. */
 static const double EXPORTED = 10;
 
 static cost_units export_cost(const context *c, export_function function)
@@ -103,7 +103,7 @@ static err_code export_get(context *c, export_function function, err *e)
     if (code == ERR_OK) {
         context_view(c);
         code = cost_bounded(c, export_cost(c, function), e);
-        context_view_end(c); /* it takes long, and the view is not needed */
+        context_view_end(c); /* it takes long, and does not need the view */
     }
     if (code == ERR_OK) {
         code = spools_begin(c->spools, &c->response->spool, e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter of POST /recommend. */
+/* filter_body: the filter of POST /recommend. */
 #include <math.h>
 #include <string.h>
 
@@ -34,8 +34,9 @@ static bool time_member(const body_object *o, const char *name, int64_t *out)
     return true;
 }
 
-/* Attributes are doubles, in which a longer number equals its neighbours: a filter for one would
- * list the items of another. A real number that large may still be a bound. */
+/* Attributes are doubles, and doubles above 2^53 merge neighbouring numbers: a filter for such a
+ * number would also list items with another one. A real number of that size may still be a
+ * bound. */
 static void check_exact(const body_object *o, const char *name, bool equality)
 {
     const double most = 0x1p53;
@@ -52,7 +53,7 @@ static void check_exact(const body_object *o, const char *name, bool equality)
     }
 }
 
-/* {"gte":5,"lt":10}: at most one bound from each side; "min" and "max" say the same as "gte" and
+/* {"gte":5,"lt":10}: at most one bound on each side. "min" and "max" mean the same as "gte" and
  * "lte". */
 static void range(const body_object *o, filter_attribute *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /health, /health/live, /health/ready and /metrics. */
+/* health: GET /health, /health/live, /health/ready and /metrics. */
 #include "api/handlers.h"
 
 err_code handle_health_live_get(context *c, err *e)

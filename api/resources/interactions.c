@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST and DELETE /interactions. */
+/* interactions: POST and DELETE /interactions. */
 #include <string.h>
 
 #include "api/handlers.h"
@@ -25,7 +25,8 @@ static void report_entry(void *ctx, const char *pointer, const char *detail)
                detail);
 }
 
-/* Checked and taken out of the document, which is then an interaction alone. */
+/* The member is checked and removed from the document, which then describes only the
+ * interaction. */
 static void take_recommendation_id(const body_object *o)
 {
     slice id;
@@ -48,7 +49,7 @@ static bool take_unknown_items(const body_object *o)
     return create;
 }
 
-/* `also` names the members of a single interaction that are none of an entry. */
+/* `also` names the members of a single interaction that an entry of a list does not have. */
 static err_code read_entry(const body_object *o, const char *also, op *into, op_interaction *out,
                            err *e)
 {

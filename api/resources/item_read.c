@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /items/{id} and GET /items: what the store has of the catalogue. */
+/* item_read: GET /items/{id} and GET /items. */
 #include "api/handlers.h"
 #include "api/web/cost.h"
 #include "api/web/quote.h"
@@ -9,16 +9,16 @@
 #include "storage/records/features.h"
 #include "storage/records/items.h"
 
-/* One page looks at so many records at most, so that a rare `updated_before` keeps no read
- * transaction open for long; such a page may be short or empty, and its cursor goes on. */
+/* One page reads at most this many records, so that a rare `updated_before` keeps no read
+ * transaction open for long. Such a page may be short or empty, and its cursor continues. */
 enum { PAGE_RECORDS_MAX = 50000 };
 
-/* In the order of the ITEM_JSON_ bits; features come last. */
+/* In the order of the ITEM_JSON_ bits, with features last. */
 static const char *const field_names[] = {"title",  "categories",  "attributes", "created",
                                           "hidden", "description", "features",   NULL};
 enum { FIELD_FEATURES = 64 };
 
-/* The document of one item as `read` sees it. */
+/* document makes the JSON document of one item as `read` sees it. */
 static err_code document(context *c, store_read *read, const stored_item *it, unsigned fields,
                          json_t **out, err *e)
 {
@@ -46,7 +46,7 @@ static err_code document(context *c, store_read *read, const stored_item *it, un
     return code;
 }
 
-/* The vector with which the item is ranked, or null if it has none. */
+/* add_embedding adds the vector that ranks the item, or null. */
 static err_code add_embedding(context *c, json_t *into, slice id, err *e)
 {
     context_view(c);
@@ -136,8 +136,8 @@ typedef struct page {
     bool more;
 } page;
 
-/* Each item goes into the answer before the next is read, and an answer that is too long ends at
- * its limit: a page of wide features would be several times its text as a tree. */
+/* Each item is written into the answer before the next is read, and an answer that is too long
+ * stops at its limit: as a tree, a page of wide features would take several times its text. */
 static err_code page_item(void *ctx, const stored_item *it, err *e)
 {
     page *p = ctx;
@@ -163,7 +163,7 @@ static err_code page_item(void *ctx, const stored_item *it, err *e)
     return code == ERR_OK ? cost_go_on(p->c, e) : code;
 }
 
-/* Of a page: written items, written vectors, and records that are looked at, each one unit. */
+/* What one unit of work covers in a page: items written, vectors written, records read. */
 static const double ITEMS = 32, VECTORS = 0.1, RECORDS = 200;
 
 static cost_units page_cost(const page *p)

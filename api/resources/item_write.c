@@ -9,7 +9,7 @@
 #include "core/serve/state/cold_words.h"
 #include "core/serve/state/coldstart.h"
 
-/* Adds the entry's own place before the pointer of a problem in it. */
+/* Adds the entry's place before the pointer of a problem in it. */
 typedef struct entry_report {
     context *c;
     const char *prefix;
@@ -45,7 +45,7 @@ static err_code read_item(const body_object *o, api_write *w, slice id, op_item 
         if (o->c->problems.found == before) {
             problem_at(&o->c->problems, o->pointer, "%s", own.text);
         }
-        return ERR_OK; /* context_check refuses with all problems */
+        return ERR_OK; /* context_check then refuses with all problems */
     }
     return code != ERR_OK ? err_set(e, code, "%s", own.text) : ERR_OK;
 }
@@ -55,7 +55,8 @@ static slice keep(api_write *w, slice text)
     return arena_slice(&w->op->memory, text);
 }
 
-/* Names of the generation's modalities whose bit is set, copied into the op's arena. */
+/* names_of copies the names of the generation's modalities whose bits are set into the op's
+ * arena. */
 static const slice *names_of(const view *v, api_write *w, uint32_t bits, uint32_t *count)
 {
     size_t modalities = coldstart_modalities(v);
@@ -79,7 +80,8 @@ static bool is_modality(const view *v, slice name)
     return false;
 }
 
-/* awaited names the modality that an encoder will make of the item's texts; absent: none. */
+/* awaited returns the modality that an encoder will make from the item's texts, or an absent
+ * slice. */
 static slice awaited(const context *c, const op_item *it)
 {
     slice name = slice_of(c->deps->encoder_modality);
@@ -90,7 +92,7 @@ static slice awaited(const context *c, const op_item *it)
     return name.at != NULL && texts ? name : slice_of(NULL);
 }
 
-/* Everything as names, because rows and modality numbers mean something only under this view. */
+/* describe stores names, because rows and modality numbers have a meaning only in this view. */
 static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
 {
     const op_item *it = &w->op->items[entry];
@@ -128,18 +130,18 @@ static err_code describe(const view *v, api_write *w, uint32_t entry, err *e)
     return ERR_OK;
 }
 
-/* An entry whose vector is to be made. */
+/* An entry whose vector is computed here. */
 typedef struct making {
     uint32_t entry;
     bool exists;
-    bool encoded; /* an encoder's vector is among the features */
+    bool encoded; /* an encoder's vector is one of the features */
     cold_words all;
     feature features[MODALITIES_MAX + 1];
 } making;
 
-/* gather collects what the item's vector is made of under the view: its features, the encoder's
- * among them if that fits, and its words. ERR_INVALID if a width is wrong, which is for the store
- * to say. */
+/* gather collects what the item's vector is made from in this view: its features, including the
+ * encoder's if its width fits, and its words. On ERR_INVALID a width is wrong, which the store will
+ * report. */
 static err_code gather(const context *c, const view *v, const op_item *it, making *m, err *e)
 {
     item_content content = {.features = it->features,
@@ -165,7 +167,7 @@ static err_code gather(const context *c, const view *v, const op_item *it, makin
     return code == ERR_OK ? coldstart_fits(v, m->all.features, m->all.count, e) : code;
 }
 
-/* tell describes what is known of the entry's vector for the answer. */
+/* tell describes for the answer what is known about the entry's vector. */
 static err_code tell(const context *c, api_write *w, const view *v, const making *m, err *e)
 {
     slice pending = m->encoded ? slice_of(NULL) : awaited(c, &w->op->items[m->entry]);
@@ -173,7 +175,7 @@ static err_code tell(const context *c, api_write *w, const view *v, const making
     return m->exists ? ERR_OK : describe(v, w, m->entry, e);
 }
 
-/* make_vectors makes those of a batch under one view. */
+/* make_vectors computes the vectors of a batch in one view. */
 static err_code make_vectors(context *c, api_write *w, const view *v, making *batch, size_t count,
                              err *e)
 {
@@ -193,9 +195,9 @@ static err_code make_vectors(context *c, api_write *w, const view *v, making *ba
     return code;
 }
 
-/* prepare_some prepares entries [first, first + count), at most COLD_BATCH. A hold of its own for
- * every batch: finding neighbours takes a while, and memory that the writer replaces waits for the
- * oldest hold. */
+/* prepare_some prepares entries [first, first + count), at most COLD_BATCH. Every batch takes its
+ * own hold of the view: finding neighbours takes a while, and memory that the writer replaces
+ * cannot be freed before the oldest hold ends. */
 static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t count, err *e)
 {
     live_hold hold;
@@ -235,7 +237,7 @@ static err_code prepare_some(context *c, api_write *w, uint32_t first, uint32_t 
     return code;
 }
 
-/* Neighbours are looked for in the whole catalogue: rows for one unit of work. */
+/* Neighbours are searched in the whole catalogue: this many rows are one unit of work. */
 static const double SEARCHED_ROWS = 4000;
 
 static size_t text_bytes(const op_item *it)
@@ -297,7 +299,7 @@ static err_code prepare_all(context *c, api_write *w, err *e)
     return code;
 }
 
-/* "/items/" and the id, percent-encoded where a path needs it. */
+/* set_location writes "/items/" and the id, percent-encoded where a path needs it. */
 static void set_location(api_write *w)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -323,8 +325,8 @@ static void set_location(api_write *w)
     w->location = (slice){text, length};
 }
 
-/* Numbers of one digit double in size; the rest is for structs, and for the ids of neighbours,
- * which can be 256 bytes each. Taken block by block, so a small op stays small. */
+/* One-digit numbers double in size. The rest is for structs, and for the ids of neighbours, which
+ * can have 256 bytes each. Memory is taken block by block, so a small op stays small. */
 static size_t op_bytes(const context *c)
 {
     return 4 * c->request->body.length + ((size_t)32 << 20);

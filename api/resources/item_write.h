@@ -14,7 +14,7 @@
 #include "api/web/context.h"
 #include "storage/exchange/item_json.h"
 
-/* item_write_one prepares a write of the item that `o` describes; `id` is that of the path, or
+/* item_write_one prepares a write of the item that `o` describes. `id` is the id in the path, or
  * absent. */
 err_code item_write_one(const body_object *o, op_kind kind, slice id, err *e) ERR_CHECKED;
 

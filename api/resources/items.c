@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes of items: POST, PUT, PATCH and DELETE, one and many. Reads are in item_read.c. */
+/* items: POST, PUT, PATCH and DELETE of one or many items. item_read.c has the reads. */
 #include "api/handlers.h"
 #include "api/resources/item_write.h"
 #include "api/resources/write.h"
@@ -61,7 +61,7 @@ err_code handle_item_id_patch(context *c, err *e)
     return item_id_write(c, OP_ITEMS_PATCH, e);
 }
 
-/* An op that deletes these ids, copied into it. */
+/* delete_write makes an op that deletes these ids, which it copies. */
 static err_code delete_write(context *c, const slice *ids, size_t count, api_write **out, err *e)
 {
     size_t bytes = count * (sizeof(op_item) + ID_BYTES_MAX) + ((size_t)1 << 16);

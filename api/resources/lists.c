@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /similar, /popular and /latest. */
+/* lists: GET /similar, /popular and /latest. */
 #include "api/handlers.h"
 #include "api/resources/encoded_text.h"
 #include "api/resources/recommend_answer.h"
@@ -81,7 +81,7 @@ err_code handle_latest_get(context *c, err *e)
 
 typedef struct similar_ask {
     const recommend_request *lists;
-    slice item; /* absent: lists->text is asked for */
+    slice item; /* absent: the query has lists->text instead */
     uint32_t row;
     similar_by by;
 } similar_ask;
@@ -103,7 +103,7 @@ static similar_by by_query(context *c)
     return SIMILAR_ALL;
 }
 
-/* near_what lists what is near the item or, where none is named, the text. */
+/* near_what lists what is similar to the item or, if none is given, to the text. */
 static err_code near_what(context *c, const similar_ask *ask, text_query *text,
                           recommend_result *result, err *e)
 {

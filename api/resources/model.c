@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /model and /model/generations, POST /model/activate. Training is in model_train.c. */
+/* model: GET /model and /model/generations, POST /model/activate. model_train.c has the
+ * training. */
 #include "api/handlers.h"
 #include "api/resources/generation_tree.h"
 #include "api/resources/write.h"
@@ -7,7 +8,7 @@
 #include "api/web/store_answer.h"
 #include "storage/models/generations.h"
 
-/* The trainer's own summary (options, metrics, learning curve) is passed on as it is. */
+/* The trainer's summary (options, metrics, learning curve) is passed on unchanged. */
 static json_t *summary(slice text)
 {
     json_t *tree = text.length > 0 ? json_loadb(text.at, text.length, 0, NULL) : NULL;
@@ -22,7 +23,8 @@ static json_t *generation_answer(const generation_info *g)
     return out;
 }
 
-/* serving_generation describes what serves, and tells in *active what the store calls active. */
+/* serving_generation describes the generation that is served. *active is the one that the store has
+ * as active. */
 static err_code serving_generation(context *c, json_t **out, uint32_t *active, err *e)
 {
     store_read *read;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST, GET and DELETE /model/train: the training itself runs in a process of its own. */
+/* model_train: POST, GET and DELETE /model/train. The training itself runs in a separate
+ * process. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static err_code no_training(err *e)
     return err_set(e, ERR_UNAVAILABLE, "this process does not run trainings");
 }
 
-/* Names are those of the command line; a body may write them with underscores. */
+/* Names are those of the command line. A body may write them with underscores. */
 static slice option_name(context *c, const char *key)
 {
     char *name = arena_printf(c->memory, "%s", key);
@@ -41,15 +42,16 @@ static const char *scalar_text(context *c, const json_t *value)
     }
 }
 
-/* What the body asks for. An option that is wrong stays, without a value, so that the check of the
- * others can go on. */
+/* The options in the body. A wrong option stays in the list without a value, so that the others can
+ * still be checked. */
 typedef struct train_body {
     api_train_option options[OPTIONS_MAX];
     size_t count;
     bool nomem;
 } train_body;
 
-/* {"text":5,"image":1} is "text=5,image=1" on the command line, so a name cannot hold its signs. */
+/* {"text":5,"image":1} becomes "text=5,image=1" on the command line, so a name must not contain "="
+ * or ",". */
 static void read_object(const body_object *o, train_body *b, api_train_option *option)
 {
     const char *key;
@@ -119,7 +121,8 @@ static err_code read_body(context *c, train_body *b, err *e)
     return code;
 }
 
-/* The process checks the options against the command line's own table, and starts. */
+/* start lets the process check the options against the command line's table, and start the
+ * training. */
 static err_code start(context *c, const train_body *b, err *e)
 {
     err why = ERR_INIT;
@@ -143,7 +146,7 @@ static json_t *moment(int64_t seconds)
     return seconds != 0 ? tree_time(seconds) : json_null();
 }
 
-/* `still` is the detail of a training that runs; NULL: none. */
+/* `still` is the detail for a running training; NULL if none is running. */
 static err_code answer_status(context *c, const char *still, err *e)
 {
     api_train_status s = {.loss = NAN, .seconds_left = NAN, .metric_value = NAN};

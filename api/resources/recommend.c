@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET and POST /recommend, and /recommend/batch. */
+/* recommend: GET and POST /recommend, and /recommend/batch. */
 #include <string.h>
 
 #include "api/handlers.h"
@@ -18,8 +18,8 @@ static err_code unknown_user(slice user, err *e)
     return err_set(e, ERR_NOT_FOUND, "user: there is no user %s", quote(user).text);
 }
 
-/* A session's items as rows; unknown ones are passed over, as a shop's pages may be ahead of its
- * catalogue. */
+/* session_rows finds the rows of a session's items. Unknown ones are skipped, because a shop's
+ * pages may be ahead of its catalogue. */
 static err_code session_rows(context *c, const recommend_request *r, recommend_query *q, err *e)
 {
     session_item *items = arena_alloc(c->memory, r->session_count, sizeof *items);
@@ -86,7 +86,7 @@ static void put_recommendation_id(context *c)
     json_put_string(b, (slice){text, sizeof text});
 }
 
-/* Appends one whole answer object. */
+/* answer appends one whole answer object. */
 static err_code answer(context *c, const recommend_request *r, err *e)
 {
     recommend_result result;
@@ -126,7 +126,7 @@ static err_code answer(context *c, const recommend_request *r, err *e)
     return code;
 }
 
-/* One list, the whole answer of its request. */
+/* answer_one answers a request for one list. */
 static err_code answer_one(context *c, const recommend_request *r, err *e)
 {
     context_phase(c, API_PHASE_PARSE);
@@ -185,7 +185,8 @@ static err_code batch_requests(context *c, const json_t *list, recommend_request
     return context_check(c, e);
 }
 
-/* An entry that fails (strict and unknown) says so in its place and fails no other. */
+/* answer_entry answers one entry of a batch. An entry that fails (strict and unknown) says so in
+ * its place and does not affect the others. */
 static err_code answer_entry(context *c, const recommend_request *r, err *e)
 {
     buffer *b = &c->response->body;
@@ -200,7 +201,7 @@ static err_code answer_entry(context *c, const recommend_request *r, err *e)
     return code != ERR_OK ? err_set(e, code, "%s", own.text) : ERR_OK;
 }
 
-/* Reckons the whole batch before any of it is done. */
+/* admit_batch estimates the cost of the whole batch before any work is done. */
 static err_code admit_batch(context *c, recommend_request *requests, size_t count, err *e)
 {
     cost_units units = 0;

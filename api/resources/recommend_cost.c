@@ -3,23 +3,26 @@
 
 #include "api/resources/encoded_text.h"
 
-/* How many of each are one unit. */
-static const double HITS = 64;              /* searched, and written as id and score */
-static const double FIELD_HITS = 32;        /* with members that are read from the store */
-static const double EXPLAINED_HITS = 100;   /* their parts and reasons written */
-static const double REASONS = 8000;         /* comparisons of a hit with an item of the user */
-static const double DIVERSE = 12000;        /* comparisons of two candidates */
-static const double INTERACTIONS = 400;     /* of the user's history */
-static const double SESSION_ITEMS = 32;     /* parsed, found and added up */
-static const double TEXT_ROWS = 60000;      /* compared, to find the neighbours of a text */
-static const double ENCODED_TEXT = 10;      /* units: a call of the encoder, sent and read */
-static const double EXCLUDED_ITEMS = 64;    /* parsed and found */
-static const double NAMES = 128;            /* of categories, parsed and found */
-static const double NAMED_ROWS = 12000000;  /* of a bitmap, for each name */
-static const double COMPARED_ROWS = 100000; /* of a column, for each condition */
-static const double DIMENSIONS = 64;        /* of the vectors that the comparisons were timed on */
+/* How many of each make one unit. */
+/* hits that are searched, and written as id and score */
+static const double HITS = 64;
+static const double FIELD_HITS = 32;      /* hits with members that are read from the store */
+static const double EXPLAINED_HITS = 100; /* hits whose parts and reasons are written */
+static const double REASONS = 8000;       /* comparisons of a hit with an item of the user */
+static const double DIVERSE = 12000;      /* comparisons of two candidates */
+static const double INTERACTIONS = 400;   /* interactions of the user's history */
+/* items of a session that are parsed, found and added up */
+static const double SESSION_ITEMS = 32;
+/* rows that are compared to find the neighbours of a text */
+static const double TEXT_ROWS = 60000;
+static const double ENCODED_TEXT = 10;      /* units for one call of the encoder */
+static const double EXCLUDED_ITEMS = 64;    /* ids that are parsed and found */
+static const double NAMES = 128;            /* names of categories that are parsed and found */
+static const double NAMED_ROWS = 12000000;  /* rows of a bitmap, for each name */
+static const double COMPARED_ROWS = 100000; /* rows of a column, for each condition */
+static const double DIMENSIONS = 64;        /* dimensions of the vectors in these measurements */
 
-/* As core/serve/query bounds them. */
+/* These limits are those of core/serve/query. */
 static const double REASONS_OF_USER_MAX = 2000;
 static const double POOL_PER_PLACE = 4, POOL_LEAST = 100, POOL_MOST = 2000;
 

@@ -12,8 +12,8 @@
 #include "api/web/context.h"
 #include "api/web/cost.h"
 
-/* recommend_cost reckons one list; needs the context's view. filter_cost is its filter's part,
- * which requests that share a filter pay once. */
+/* recommend_cost estimates the cost of one list. It needs the context's view. filter_cost is the
+ * part of the filter, which requests that share a filter pay once. */
 cost_units recommend_cost(const context *c, const recommend_request *r);
 cost_units filter_cost(const context *c, const filter *f);
 

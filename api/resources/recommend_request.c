@@ -89,7 +89,7 @@ err_code recommend_request_query(context *c, recommend_request *out, err *e)
     return context_check(c, e);
 }
 
-/* One entry of "items": an object of an id and a weight. */
+/* session_entry reads one entry of "items": an object with an id and a weight. */
 static void session_entry(const body_object *o, slice *id, float *weight)
 {
     static const char *const names[] = {"item", "weight", NULL};
@@ -134,7 +134,7 @@ static err_code session(const body_object *o, recommend_request *out, err *e)
     return ERR_OK;
 }
 
-/* A list of names here; the query string has the same with commas. */
+/* A body has a list of names; a query string has the names with commas. */
 static void fields_body(const body_object *o, unsigned *out)
 {
     const slice *words;

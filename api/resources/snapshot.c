@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST /snapshot and GET /snapshot/{name}. */
+/* snapshot: POST /snapshot and GET /snapshot/{name}. */
 #include <stdio.h>
 #include <string.h>
 

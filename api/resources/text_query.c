@@ -4,7 +4,7 @@
 #include "api/resources/encoded_text.h"
 #include "core/serve/state/cold_words.h"
 
-/* by_encoder leaves out->item NULL without a vector, or with one of another width. */
+/* by_encoder leaves out->item NULL if there is no vector or its width is wrong. */
 static err_code by_encoder(text_query *out, const context *c, err *e)
 {
     feature vector;

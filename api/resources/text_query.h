@@ -13,16 +13,16 @@
 #include "core/serve/state/coldstart.h"
 
 typedef struct text_query {
-    cold_item *item; /* NULL: without a model, or neither a word is known nor a vector there */
-    size_t known;    /* terms that the words know */
+    cold_item *item; /* NULL without a model, or if no word is known and there is no vector */
+    size_t known;    /* terms that are in the vocabulary */
 } text_query;
 
-/* text_query_init encodes `text`; absent text gives an empty query. Needs the context's view. End
- * with text_query_fini, whatever the outcome. */
+/* text_query_init encodes `text`. Absent text gives an empty query. Needs the context's view. Call
+ * text_query_fini whatever the outcome. */
 err_code text_query_init(text_query *out, const context *c, slice text, err *e) ERR_CHECKED;
 void text_query_fini(text_query *q);
 
-/* answer_text writes the member that says how much of the text is known. */
+/* answer_text writes the member that tells how much of the text is known. */
 void answer_text(context *c, const text_query *q);
 
 #endif

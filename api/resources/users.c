@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET and DELETE /users/{id}, and GET /users/{id}/interactions. */
+/* users: GET and DELETE /users/{id}, and GET /users/{id}/interactions. */
 #include <string.h>
 
 #include "api/handlers.h"
@@ -27,12 +27,12 @@ typedef struct listing {
     store_read *read;
     const slice *types;
     size_t type_count;
-    json_t *list; /* NULL: only count */
+    json_t *list; /* NULL counts only */
     size_t limit;
     uint32_t last; /* item of the last entry */
     uint32_t next;
     bool more;
-    uint64_t count; /* with items that exist */
+    uint64_t count; /* interactions with existing items */
 } listing;
 
 /* replaced tells whether the user has a record of this type with a later row of the item's id. */
@@ -53,15 +53,15 @@ static err_code replaced(const listing *l, const interaction *x, bool *out, err 
     return ERR_OK;
 }
 
-/* A page ends between two items, never between two records of one. An item that was deleted and
- * made again has its records from before, but for those that newer ones repeat. */
+/* A page ends between two items, never between two records of one item. If an item was deleted and
+ * created again, its earlier records are listed, unless newer ones repeat them. */
 static err_code visit(void *ctx, const interaction *x, err *e)
 {
     listing *l = ctx;
     bool old = false;
     uint32_t heir = view_item_heir(l->c->view, x->item);
     if (heir == ROW_NONE) {
-        return ERR_OK; /* deleted: a seen mark of nothing */
+        return ERR_OK; /* the item is deleted, so the mark has no effect */
     }
     err_code code = heir != x->item ? replaced(l, x, &old, e) : ERR_OK;
     if (code != ERR_OK || old) {
@@ -111,7 +111,7 @@ static err_code read_user(context *c, store_read *read, json_t **out, err *e)
     return code;
 }
 
-/* Records that one unit of work counts, or writes. */
+/* Records that one unit of work counts, or lists. */
 static const double COUNTED = 200, LISTED = 64;
 
 static cost_units user_cost(const context *c)

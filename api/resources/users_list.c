@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /users: a page of users in the order in which they came, or a random sample of them. */
+/* users_list: GET /users: a page of users in the order in which they came, or a random sample. */
 #include "api/handlers.h"
 #include "api/web/cost.h"
 #include "api/web/store_answer.h"
@@ -36,8 +36,8 @@ static err_code add(void *ctx, const stored_user *u, err *e)
     return json_array_append_new(p->list, entry) == 0 ? ERR_OK : err_nomem(e, "users");
 }
 
-/* Each draw takes the first user at or behind a random row, so a user behind a gap of erased ones
- * is drawn more often. The request's id is the seed: it is random and in the log. */
+/* Each draw takes the first user at or after a random row, so a user after a gap of erased users is
+ * drawn more often. The seed is the request's id, which is random and in the log. */
 static err_code sample(page *p, store_read *read, size_t count, uint32_t rows, err *e)
 {
     rng random;

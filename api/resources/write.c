@@ -30,7 +30,7 @@ err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, 
     slice id = c->request->request_id;
     size_t length = id.length < REQUEST_ID_BYTES_MAX ? id.length : REQUEST_ID_BYTES_MAX;
     memcpy(w->request_id, id.at != NULL ? id.at : "", length);
-    c->write = w; /* run() frees it if the handler fails */
+    c->write = w; /* if the handler fails, run() frees it */
     *out = w;
     return ERR_OK;
 }
@@ -47,7 +47,8 @@ void write_free(api_write *w)
     mem_free(w);
 }
 
-/* Copies the embeddings' documents into the op, so that applying it keeps the same answer. */
+/* carry_embeddings copies the embeddings' documents into the op, so that applying it stores the
+ * same answer. */
 static err_code carry_embeddings(api_write *w, err *e)
 {
     op *o = w->op;

@@ -25,12 +25,12 @@
 
 enum { REQUEST_ID_BYTES_MAX = OP_REQUEST_ID_BYTES_MAX };
 
-/* How the vector of a new item came about, by names; everything lives in the op's arena. */
+/* How the vector of a new item was computed, by names. Everything is in the op's arena. */
 typedef struct write_embedding {
-    bool known; /* something was prepared for this entry */
+    bool known; /* something was computed for this entry */
     uint32_t from_count, missing_count, unused_count, neighbour_count;
     const slice *from, *missing, *unused;
-    slice pending; /* modality that an encoder makes of the texts later; absent: none */
+    slice pending; /* modality that an encoder will make from the texts; absent if none */
     const struct write_neighbour {
         slice item, modality;
         float similarity;
@@ -39,31 +39,31 @@ typedef struct write_embedding {
 
 struct api_write {
     op *op;
-    bool single;      /* answers with its entry's own status */
-    const char *list; /* pointer of the entries in the body: "/items" */
+    bool single;      /* the answer has the status of its entry */
+    const char *list; /* JSON pointer to the entries in the body: "/items" */
     const char *route;
-    uint32_t model;              /* generation at admission; 0: none */
+    uint32_t model;              /* generation at admission; 0 if none */
     write_embedding *embeddings; /* (op->count) or NULL */
     cold_item **prepared;        /* (op->count) or NULL; owned */
-    slice location;              /* of a new item, for the header */
+    slice location;              /* of a new item, for the Location header */
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     size_t errors_max;
-    api_erasure_terms erasure; /* of the copies beside the store */
+    api_erasure_terms erasure; /* for the copies besides the store */
 };
 
-/* write_new makes a write with an empty op of this kind; the context keeps it. The op may hold
+/* write_new makes a write with an empty op of this kind. The context owns it. The op may use
  * `bytes_max`. */
 err_code write_new(context *c, op_kind kind, size_t bytes_max, api_write **out, err *e) ERR_CHECKED;
 
 /* write_free accepts NULL. */
 void write_free(api_write *w);
 
-/* write_idempotent takes the Idempotency-Key of a POST, if it has one, into the op. Other methods
- * can be repeated as they are, and a DELETE that answered from memory would leave what has been
- * made again since. */
+/* write_idempotent adds the Idempotency-Key of a POST, if it has one, to the op. Other methods can
+ * be repeated safely without one; and a DELETE answered from memory would not delete what has been
+ * created again since. */
 err_code write_idempotent(context *c, api_write *w, err *e) ERR_CHECKED;
 
-/* write_render is the op_render of every op that the API makes, or that a log brings. */
+/* write_render is the op_render of every op that the API makes or a log delivers. */
 err_code write_render(const op *o, const apply_result *result, arena *a, uint16_t *status,
                       slice *body, err *e) ERR_CHECKED;
 

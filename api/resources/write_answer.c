@@ -12,7 +12,7 @@
 #include "api/web/problem.h"
 #include "core/common/timestamp.h"
 
-/* More than any answer to OP_ENTRIES_MAX entries takes. */
+/* Larger than any answer to OP_ENTRIES_MAX entries. */
 static const size_t RENDER_BYTES_MAX = (size_t)64 << 20;
 
 static void put_names(buffer *b, const char *key, const slice *names, uint32_t count)
@@ -50,16 +50,16 @@ void write_embedding_put(buffer *b, const write_embedding *m)
     buffer_put_text(b, "]}");
 }
 
-/* What an answer is made of: the op, and what its request was like. */
+/* What an answer is made from: the op and properties of its request. */
 typedef struct reply {
     const op *op;
     bool single;
     const char *list, *request_id;
     uint32_t model;
-    const write_embedding *embeddings; /* (op->count), or NULL: those that the op carries */
+    const write_embedding *embeddings; /* (op->count); NULL: use those in the op */
     slice location;
     size_t errors_max;
-    const api_erasure_terms *erasure; /* NULL: not known */
+    const api_erasure_terms *erasure; /* NULL if not known */
 } reply;
 
 static bool tells_embeddings(const reply *w)
@@ -67,7 +67,7 @@ static bool tells_embeddings(const reply *w)
     return w->embeddings != NULL || w->op->answer.embeddings != NULL;
 }
 
-/* What the request computed, or what its op carries. */
+/* put_embedding writes what the request computed, or what its op carries. */
 static void put_embedding(buffer *b, const reply *w, uint32_t i)
 {
     slice carried = w->op->answer.embeddings != NULL ? w->op->answer.embeddings[i] : slice_of(NULL);
@@ -88,7 +88,7 @@ static unsigned entry_status(const apply_entry *entry)
     return entry->outcome == APPLY_CREATED ? 201 : 200;
 }
 
-/* Writes the members that describe the outcome of entry `i`, besides its status. */
+/* put_entry writes the members that describe the outcome of entry `i`, except its status. */
 static void put_entry(buffer *b, const reply *w, const apply_entry *entry, uint32_t i)
 {
     if (tells_embeddings(w) && entry->code == ERR_OK) {
@@ -110,7 +110,8 @@ static void put_time(buffer *b, const char *key, int64_t seconds)
     json_put_text(b, text);
 }
 
-/* When the copies that a cluster keeps are free of the user. Kept answers are emptied by the op. */
+/* When the cluster's copies no longer contain the user. The op itself empties the stored
+ * answers. */
 static void put_free_by(buffer *b, const api_erasure_terms *t, int64_t erased)
 {
     json_put_key(b, "free_by");
@@ -228,7 +229,7 @@ static void put_results(const reply *w, const apply_result *result, buffer *b)
     buffer_put(b, "]", 1);
 }
 
-/* The status that all refused entries share, else 400. */
+/* shared_status returns the status that all refused entries share, otherwise 400. */
 static unsigned shared_status(const apply_result *result)
 {
     unsigned status = problem_status(result->entries[0].code);
@@ -240,7 +241,8 @@ static unsigned shared_status(const apply_result *result)
     return status;
 }
 
-/* Nothing was accepted: a problem that points at each entry. */
+/* answer_refused answers a write of which nothing was accepted: a problem that points to each
+ * entry. */
 static void answer_refused(const reply *w, const apply_result *result, api_response *r)
 {
     arena memory;
@@ -249,7 +251,7 @@ static void answer_refused(const reply *w, const apply_result *result, api_respo
     problem_list_init(&list, w->errors_max, &memory);
     for (uint32_t i = 0; i < result->entry_count; i++) {
         const apply_entry *entry = &result->entries[i];
-        /* entries that are bare ids have no members to point at */
+        /* entries that are plain ids have no members to point to */
         bool bare = w->op->kind == OP_ITEMS_DELETE;
         slice field = bare ? (slice){"", 0} : entry->field;
         const char *detail = entry->detail != NULL ? entry->detail : "refused";

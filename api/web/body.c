@@ -11,11 +11,11 @@ slice body_text_of(const json_t *string)
     return (slice){json_string_value(string), json_string_length(string)};
 }
 
-/* What jansson takes for a value in a list, and beside that for a list and an object. */
+/* What jansson allocates for a value in a list, and in addition for a list and for an object. */
 enum { VALUE_BYTES = 48, LIST_BYTES = 128, OBJECT_BYTES = 320 };
 
-/* Bounds nesting and values without building anything. Strings are skipped; whether the text is
- * JSON at all is not decided here. */
+/* prescan limits nesting and values without building anything. It skips strings, and does not check
+ * that the text is JSON. */
 static err_code prescan(const context *c, slice text, err *e)
 {
     size_t depth = 0;

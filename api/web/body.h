@@ -22,7 +22,7 @@
 
 enum { BODY_DEPTH_MAX = 32 };
 
-/* An object of the body, and where it is. */
+/* An object of the body, and its place. */
 typedef struct body_object {
     context *c;
     const json_t *json;
@@ -35,21 +35,21 @@ err_code body_parse(context *c, body_object *out, err *e) ERR_CHECKED;
 /* body_known reports every member that is not among the NULL-terminated names. */
 void body_known(const body_object *o, const char *const *names);
 
-/* body_pointer is the pointer of a member, escaped; body_pointer_at of an entry of a list. They
- * live in the context's arena. */
+/* body_pointer returns the escaped pointer of a member, body_pointer_at that of an entry of a list.
+ * They are in the context's arena. */
 const char *body_pointer(const body_object *o, const char *name);
 const char *body_pointer_at(context *c, const char *pointer, size_t index);
 
-/* The getters return false, and leave *out, if the member is absent or wrong (reported). null is
- * wrong. */
+/* The getters return false and leave *out unchanged if the member is absent, or if it is wrong,
+ * which they report. null is wrong. */
 bool body_text(const body_object *o, const char *name, size_t bytes_max, slice *out);
 bool body_unsigned(const body_object *o, const char *name, uint64_t least, uint64_t most,
                    uint64_t *out);
 bool body_number(const body_object *o, const char *name, double least, double most, double *out);
 bool body_bool(const body_object *o, const char *name, bool *out);
 
-/* body_list gives a member that must be a list, or NULL. body_texts copies a list of strings of 1
- * to bytes_max bytes each, at most count_max of them. */
+/* body_list returns a member that must be a list, or NULL. body_texts copies a list of at most
+ * count_max strings of 1 to bytes_max bytes each. */
 typedef struct body_texts_limits {
     size_t bytes_max, count_max;
 } body_texts_limits;
@@ -57,19 +57,19 @@ const json_t *body_list(const body_object *o, const char *name);
 void body_texts(const body_object *o, const char *name, body_texts_limits limits, const slice **out,
                 size_t *count);
 
-/* A limit of the configuration on the entries of a list. */
+/* A configured limit on the entries of a list. */
 typedef struct body_limit {
     const char *name;
     size_t most;
 } body_limit;
 
-/* body_count_check is ERR_TOO_LARGE, with the place and the limit, if the list `name` has more
- * entries; what is no list has none. */
+/* body_count_check returns ERR_TOO_LARGE, with the place and the limit, if the list `name` has too
+ * many entries. Other values pass. */
 err_code body_count_check(const body_object *o, const char *name, body_limit limit,
                           err *e) ERR_CHECKED;
 
-/* body_entries gives the list that a batch consists of: 1 entry to the limit's. *out is NULL if
- * the member is absent. */
+/* body_entries returns the list of a batch, which has 1 entry up to the limit. *out is NULL if the
+ * member is absent. */
 err_code body_entries(const body_object *o, const char *name, body_limit limit, const json_t **out,
                       err *e) ERR_CHECKED;
 

@@ -17,10 +17,10 @@
 #include "api/web/context.h"
 #include "core/common/err.h"
 
-/* COST_SHORT: more units than these are long work, about 5 ms. */
+/* Work of more than COST_SHORT units, about 5 ms, is long. */
 enum { COST_SHORT = 100 };
 
-/* A reckoning in units; several parts are added up as fractions. */
+/* An estimate in units. Parts are added as fractions. */
 typedef double cost_units;
 
 /* cost_text is what it takes to find the known words of a text: 400 bytes are one unit. */
@@ -29,14 +29,14 @@ static inline cost_units cost_text(size_t bytes)
     return (double)bytes / 400;
 }
 
-/* cost_admit decides about `units` of work. ERR_TOO_LARGE over work_max; ERR_UNAVAILABLE over the
- * rate; ERR_CANCELLED if it is put off. */
+/* cost_admit decides on `units` of work. ERR_TOO_LARGE: over work_max. ERR_UNAVAILABLE: over the
+ * rate. ERR_CANCELLED: postponed. */
 err_code cost_admit(context *c, cost_units units, err *e) ERR_CHECKED;
 
-/* cost_bounded is cost_admit without work_max, for work that limits of its own bound. */
+/* cost_bounded is cost_admit without work_max, for work that has limits of its own. */
 err_code cost_bounded(context *c, cost_units units, err *e) ERR_CHECKED;
 
-/* cost_go_on is ERR_CANCELLED once the client is gone or the service stops. */
+/* cost_go_on returns ERR_CANCELLED once the client is gone or the service stops. */
 err_code cost_go_on(const context *c, err *e) ERR_CHECKED;
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_write: writes JSON text straight into a buffer, without building a tree.
+ * json_write: writes JSON text directly into a buffer, without building a tree.
  *
- * Answers on the hot path are a few hundred bytes of known shape; building a jansson tree for them
- * would cost more than the search. Text that is not JSON is appended with buffer_put. The buffer
+ * Frequent answers are a few hundred bytes of known shape; building a jansson tree for them would
+ * cost more than the search. Text that is not JSON is appended with buffer_put. The buffer
  * remembers a failure, so a writer calls json_answer_check once, at the end.
  *
  * Numbers are short: nine significant digits for floats, which is exact for every float, and at
@@ -22,10 +22,11 @@
 #include "core/common/err.h"
 #include "core/common/slice.h"
 
-/* json_answer_check turns the failure that a buffer of an answer remembers into an error. */
+/* json_answer_check turns a failure that the answer's buffer remembers into an error. */
 err_code json_answer_check(const buffer *b, err *e) ERR_CHECKED;
 
-/* json_put_string appends valid UTF-8 in quotes, escaped; json_put_text a NUL-terminated one. */
+/* json_put_string appends valid UTF-8 in quotes, escaped. json_put_text does so for a
+ * NUL-terminated string. */
 void json_put_string(buffer *b, slice text);
 void json_put_text(buffer *b, const char *text);
 
@@ -37,12 +38,12 @@ void json_put_bool(buffer *b, bool value);
 void json_put_float(buffer *b, float value);
 void json_put_double(buffer *b, double value);
 
-/* json_put_key appends `"name":`, with a comma before it unless it is the first of its object.
- * Names are ours and need no escaping. */
+/* json_put_key appends `"name":`, after a comma unless it is the first member of its object. Names
+ * are constants that need no escaping. */
 void json_put_key(buffer *b, const char *name);
 
-/* json_put_comma appends a comma unless the last byte opens an object or a list (or nothing is
- * there). */
+/* json_put_comma appends a comma unless the buffer is empty or its last byte opens an object or a
+ * list. */
 void json_put_comma(buffer *b);
 
 #endif

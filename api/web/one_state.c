@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes a read transaction of the store and a view of the live tables of the same write.
+ * one_state: takes a store read and a view of the live tables that belong to the same write.
  *
  * A commit is on disk a moment before its view is published. A request that used both in between
  * would answer with the content of one write and the number of another, and the next answer on the
@@ -12,7 +12,8 @@
 
 #include "api/web/context.h"
 
-/* The view follows within milliseconds; then the processor is given away, later a moment slept. */
+/* The view follows within milliseconds. Until then the thread yields the processor, and later
+ * sleeps for a moment. */
 enum { YIELDS = 50, TRIES = 20000 };
 static const struct timespec a_moment = {.tv_nsec = 100000};
 

@@ -60,7 +60,7 @@ static void add(problem_list *list, slice place, const char *detail, bool parame
     char *place_copy = arena_printf(list->memory, "%.*s", (int)place.length, place.at);
     char *detail_copy = arena_printf(list->memory, "%s", detail);
     if (list->entries == NULL || place_copy == NULL || detail_copy == NULL) {
-        return; /* the request is still refused, with fewer places named */
+        return; /* the request is still refused, but names fewer places */
     }
     list->entries[list->count++] =
         (problem_entry){.place = place_copy, .detail = detail_copy, .parameter = parameter};
@@ -94,7 +94,7 @@ void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
 const char *problem_names(const problem_list *list, const char *const *names)
 {
     if (list->count == list->entries_max) {
-        return ""; /* a body may have a million faults, of which so many are shown */
+        return ""; /* a body may have a million faults, and only some are shown */
     }
     if (names[0] == NULL) {
         return "none";
@@ -136,7 +136,7 @@ static const char *status_name(unsigned status)
     return "error";
 }
 
-/* Input may be quoted in a detail and cut in the middle of a character by a fixed buffer. */
+/* A detail may quote input, and a fixed buffer may cut it in the middle of a character. */
 static slice sound(const char *text)
 {
     slice s = slice_of(text);
@@ -195,7 +195,8 @@ void problem_close(api_response *response, const problem_list *list, slice reque
     buffer_put(b, "}", 1);
 }
 
-/* What a caller may read of an error: its own mistakes in full, ours not at all. */
+/* shown returns what a caller may read of an error: all about its own mistakes, nothing about
+ * internal ones. */
 static const char *shown(const err *e, unsigned status)
 {
     switch (e->code) {

@@ -20,7 +20,7 @@
 #include "core/common/err.h"
 
 typedef struct problem_entry {
-    const char *place; /* JSON pointer, or name of a parameter */
+    const char *place; /* JSON pointer, or a parameter's name */
     const char *detail;
     bool parameter;
 } problem_entry;
@@ -28,37 +28,37 @@ typedef struct problem_entry {
 typedef struct problem_list {
     problem_entry *entries; /* (count) */
     size_t count, entries_max;
-    size_t found; /* >= count: those beyond the limit are only counted */
+    size_t found; /* >= count: faults beyond the limit are only counted */
     arena *memory;
 } problem_list;
 
 void problem_list_init(problem_list *list, size_t entries_max, arena *memory);
 
-/* problem_report has the shape of json_report, with the list as its ctx. */
+/* problem_report is a json_report whose ctx is the list. */
 void problem_report(void *list, const char *pointer, const char *detail);
 
-/* problem_at formats the detail; problem_parameter is for query strings, header names and paths. */
+/* problem_at formats the detail. problem_parameter is for query strings, header names and paths. */
 void problem_at(problem_list *list, const char *pointer, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void problem_parameter(problem_list *list, slice name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* problem_names joins NULL-terminated `names` for a detail, "a, b, c" or "none"; it lives as
- * long as the list's memory. "" once the list is full and shows no more details. */
+/* problem_names joins NULL-terminated `names` for a detail: "a, b, c" or "none". The text lives as
+ * long as the list's memory. It is "" once the list is full and shows no more details. */
 const char *problem_names(const problem_list *list, const char *const *names);
 
-/* problem_status maps a code to its status; never 200, for any number. */
+/* problem_status maps any code to its status; never 200. */
 unsigned problem_status(err_code code);
 
-/* problem_title is the status' own phrase. */
+/* problem_title returns the phrase of the status. */
 const char *problem_title(unsigned status);
 
-/* problem_respond makes `response` the problem of `e`; `list` may be NULL. */
+/* problem_respond makes `response` the problem document of `e`; `list` may be NULL. */
 void problem_respond(api_response *response, const err *e, const problem_list *list,
                      slice request_id);
 
-/* problem_open and problem_close write the document in two parts for those who add members
- * between; problem_respond is both. */
+/* problem_open and problem_close write the document in two parts, so that a caller can add members
+ * between them. problem_respond does both. */
 void problem_open(api_response *response, unsigned status, const char *name, const char *detail);
 void problem_close(api_response *response, const problem_list *list, slice request_id);
 

@@ -23,7 +23,7 @@ static void note_asked(context *c, const char *name)
     c->asked[i] = name;
 }
 
-/* Marks every parameter of this name as used and gives the one there may be. */
+/* take marks every parameter of this name as used, and returns the only one allowed. */
 static bool take(context *c, const char *name, slice *out)
 {
     bool found = false;
@@ -69,7 +69,8 @@ bool query_id(context *c, const char *name, slice *out)
     return true;
 }
 
-/* A short text as a C string; false if it is empty, too long or holds a NUL. */
+/* c_string copies a short text as a C string. It returns false if the text is empty, too long or
+ * contains a NUL. */
 static bool c_string(slice text, char out[NUMBER_BYTES_MAX])
 {
     if (text.length == 0 || text.length >= NUMBER_BYTES_MAX ||
@@ -113,7 +114,8 @@ bool query_number(context *c, const char *name, double least, double most, doubl
     char number[NUMBER_BYTES_MAX];
     char *end = number;
     double value = 0.0;
-    /* strtod alone would take "inf", "nan", hexadecimal digits and leading spaces too */
+    /* without this check strtod would also accept "inf", "nan", hexadecimal digits and leading
+     * spaces */
     if (c_string(text, number) && strspn(number, "0123456789+-.eE") == text.length) {
         value = strtod(number, &end);
     }

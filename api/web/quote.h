@@ -13,11 +13,12 @@
 enum { QUOTE_BYTES_MAX = 64, QUOTE_TEXT_MAX = 6 * QUOTE_BYTES_MAX + 6 };
 
 typedef struct quoted {
-    char text[QUOTE_TEXT_MAX]; /* "sku-1" with its quotes; cut with "..." */
+    char text[QUOTE_TEXT_MAX]; /* in quotes: "sku-1"; cut with "..." */
 } quoted;
 
-/* quote puts valid UTF-8 into quotes: control characters as \u00XX, at most QUOTE_BYTES_MAX bytes.
- * Meant for quote(id).text among the arguments of a call, at whose end the text ends too. */
+/* quote puts valid UTF-8 into quotes, with control characters as \u00XX, and cuts it to
+ * QUOTE_BYTES_MAX bytes. Use quote(id).text as an argument of a call; the text is valid until the
+ * call ends. */
 quoted quote(slice text);
 
 #endif

@@ -15,7 +15,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes into the arena; text without an escape stays where it is. */
+/* decode decodes into the arena. Text without escapes is not copied. */
 static err_code decode(slice *out, slice in, bool plus_is_space, arena *memory, err *e)
 {
     *out = in;
@@ -52,7 +52,7 @@ static err_code decode(slice *out, slice in, bool plus_is_space, arena *memory, 
     return ERR_OK;
 }
 
-/* Where the path begins: behind "http://host" if that is there. */
+/* path_and_query returns the part after "http://host", if that is present. */
 static slice path_and_query(slice raw)
 {
     size_t skip = 0;

@@ -24,21 +24,22 @@ enum { TARGET_SEGMENTS_MAX = 4, TARGET_PARAMETERS_MAX = 4096 };
 
 typedef struct target_parameter {
     slice name, value;
-    bool used; /* taken by the handler that knows it */
+    bool used; /* a handler has read it */
 } target_parameter;
 
 typedef struct target {
     slice segments[TARGET_SEGMENTS_MAX]; /* decoded */
-    size_t segment_count;                /* TARGET_SEGMENTS_MAX + 1: more than any route has */
+    /* TARGET_SEGMENTS_MAX + 1 if the path has more segments than any route */
+    size_t segment_count;
     target_parameter *parameters;
     size_t parameter_count;
 } target;
 
-/* target_parse_path reads the path of `raw` ("/items/a%2Fb?x=1", or in absolute form with
- * "http://host" before it). ERR_INVALID, ERR_NOMEM. */
+/* target_parse_path reads the path of `raw`: "/items/a%2Fb?x=1", or in absolute form with
+ * "http://host" before it. ERR_INVALID, ERR_NOMEM. */
 err_code target_parse_path(target *out, slice raw, arena *memory, err *e) ERR_CHECKED;
 
-/* target_parse_query reads what follows the first "?". ERR_TOO_LARGE over the number of
+/* target_parse_query reads what follows the first "?". ERR_TOO_LARGE: there are too many
  * parameters. */
 err_code target_parse_query(target *t, slice raw, arena *memory, err *e) ERR_CHECKED;
 
