@@ -135,7 +135,7 @@ static const char *framing_fault(const admission_request *r)
     if (r->transfer_encoding.at != NULL && r->http_1_0) {
         return "HTTP/1.0 has no Transfer-Encoding";
     }
-    return NULL;
+    return r->repeated;
 }
 
 static bool check_framing(const admission_request *r, admission_answer *answer)

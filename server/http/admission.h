@@ -44,7 +44,8 @@ typedef struct admission_request {
     unsigned transfer_encodings;
     bool other_version; /* the request line ends with neither HTTP/1.1 nor 1.0 */
     bool malformed_name, malformed_line;
-    size_t header_bytes; /* all names and values */
+    const char *repeated; /* what is wrong: a header came twice with two values; NULL: none did */
+    size_t header_bytes;  /* all names and values */
     size_t header_lines;
     bool admin; /* came in by --admin-listen */
     bool http_1_0;

@@ -143,6 +143,15 @@ static slice trimmed(slice value)
     return value;
 }
 
+/* Of a header that comes twice, somebody before us may have read the other one. */
+static void take_once(exchange *x, slice *member, slice value, const char *fault)
+{
+    if (member->at != NULL && !slice_equal(*member, value)) {
+        x->seen.repeated = fault;
+    }
+    *member = value;
+}
+
 void exchange_header(exchange *x, slice name, slice given)
 {
     slice value = trimmed(given);
@@ -159,9 +168,10 @@ void exchange_header(exchange *x, slice name, slice given)
         break;
     case 'c':
         if (is(name, "content-type")) {
-            x->content_type = value;
+            take_once(x, &x->content_type, value, "expected at most one Content-Type header");
         } else if (is(name, "content-encoding")) {
-            x->seen.content_encoding = value;
+            take_once(x, &x->seen.content_encoding, value,
+                      "expected at most one Content-Encoding header");
         } else if (is(name, "content-length")) {
             x->seen.content_length = value;
             x->seen.content_lengths++;
@@ -169,20 +179,21 @@ void exchange_header(exchange *x, slice name, slice given)
         break;
     case 'a':
         if (is(name, "authorization")) {
-            x->seen.authorization = value;
+            take_once(x, &x->seen.authorization, value,
+                      "expected at most one Authorization header");
         } else if (is(name, "access-control-request-method")) {
             x->preflight = value;
         }
         break;
     case 'x':
         if (is(name, "x-api-key")) {
-            x->seen.api_key = value;
+            take_once(x, &x->seen.api_key, value, "expected at most one X-API-Key header");
         } else if (is(name, "x-forwarded-for")) {
             x->forwarded = value; /* of several lines the last is the nearest proxy's */
         } else if (is(name, "x-request-id")) {
             x->given_id = value;
         } else if (is(name, "x-stair-min-seq")) {
-            x->min_seq = value;
+            take_once(x, &x->min_seq, value, "expected at most one X-Stair-Min-Seq header");
         }
         break;
     case 't':
@@ -193,17 +204,17 @@ void exchange_header(exchange *x, slice name, slice given)
         break;
     case 'o':
         if (is(name, "origin")) {
-            x->seen.origin = value;
+            take_once(x, &x->seen.origin, value, "expected at most one Origin header");
         }
         break;
     case 's':
         if (is(name, "sec-fetch-site")) {
-            x->seen.fetch_site = value;
+            take_once(x, &x->seen.fetch_site, value, "expected at most one Sec-Fetch-Site header");
         }
         break;
     case 'i':
         if (is(name, "idempotency-key")) {
-            x->idempotency_key = value;
+            take_once(x, &x->idempotency_key, value, "expected at most one Idempotency-Key header");
         }
         break;
     default: break;

@@ -34,6 +34,13 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
     }
 }
 
+/* Version 0.9 of the library takes a bare LF in the framing of chunks for the end of a line. What a
+ * proxy took for the rest of the body would then run as the next request, so there is none. */
+static bool is_ambiguous(const exchange *x)
+{
+    return MHD_VERSION < 0x01000000 && x->answer.chunked;
+}
+
 static void add_headers(exchange *x, struct MHD_Response *response, uint64_t now)
 {
     const api_response *r = &x->response;
@@ -70,7 +77,7 @@ static void add_headers(exchange *x, struct MHD_Response *response, uint64_t now
     if (h->options.allow_origin != NULL) {
         add_cors_headers(x, response, h->options.allow_origin);
     }
-    if (x->reserve || atomic_load_explicit(&h->draining, memory_order_relaxed)) {
+    if (x->reserve || is_ambiguous(x) || atomic_load_explicit(&h->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");
     }
 }

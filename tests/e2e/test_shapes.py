@@ -22,6 +22,7 @@ SMUGGLED = b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: application/json\r\
 ITEM = b'{"id":"taken"}'
 
 CHUNKS = POST + b"Transfer-Encoding: chunked\r\n" + END
+OPEN = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 LONG = b"a" * 40000
 
 # What it is, the bytes, the status of the only answer; NONE: the connection is closed without one. Where
@@ -112,6 +113,20 @@ SHAPES = [
     ("a bare LF behind a chunk's length", CHUNKS + b"2\n[]\r\n0\r\n\r\n", 400),
     ("a bare LF behind a chunk", CHUNKS + b"2\r\n[]\n0\r\n\r\n", 400),
     ("a chunk's extension", CHUNKS + b"2;a=b\r\n[]\r\n0\r\n\r\n", 400),
+    # likewise, but the item is one: no request may follow on the connection
+    ("a bare LF behind the last chunk's extension", OPEN + b"d\r\n{\"id\":\"cut4\"}\r\n0;x\n\r\n" + SMUGGLED, (201, 400)),
+    ("a bare LF behind a trailer", OPEN + b"d\r\n{\"id\":\"cut5\"}\r\n0\r\nX: a\n\n" + SMUGGLED, (201, 400)),
+    ("bare LFs behind the last chunk", OPEN + b"d\r\n{\"id\":\"cut6\"}\r\n0\n\n" + SMUGGLED, (201, 400)),
+    ("two Content-Types", b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: text/plain\r\nContent-Type: application/json\r\n"
+     b"Content-Length: 14\r\n" + END + ITEM, 400),
+    ("two Idempotency-Keys", POST + b"Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 14\r\n" + END + ITEM, 400),
+    ("two Origins, ours last", POST + b"Origin: http://evil.example\r\nOrigin: http://localhost\r\nContent-Length: 14\r\n"
+     + END + ITEM, 400),
+    ("two Sec-Fetch-Sites, ours last", b"GET /popular HTTP/1.1\r\n" + H + b"Sec-Fetch-Site: cross-site\r\n"
+     b"Sec-Fetch-Site: same-origin\r\n" + END, 400),
+    ("two keys", b"GET /popular HTTP/1.1\r\n" + H + b"X-API-Key: a\r\nX-API-Key: b\r\n" + END, 400),
+    ("two Authorizations", b"GET /popular HTTP/1.1\r\n" + H + b"Authorization: Bearer a\r\nauthorization: Bearer b\r\n" + END, 400),
+    ("the same min_seq twice", b"GET /popular HTTP/1.1\r\n" + H + b"X-Stair-Min-Seq: 0\r\nX-Stair-Min-Seq: 0\r\n" + END, 200),
     # trailers are read and mean nothing
     ("a trailer", CHUNKS + b"d\r\n{\"id\":\"cut3\"}\r\n0\r\nContent-Length: 5\r\nHost: evil.example\r\n\r\n", 201),
     ("a long trailer", CHUNKS + b"2\r\n{}\r\n0\r\nX: " + LONG + b"\r\n\r\n", 431),
