@@ -28,8 +28,8 @@ err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
     *t = (links_table){0};
     t->start = mem_array(items + 1, sizeof *t->start);
     t->unit = mem_array(items, sizeof *t->unit);
-    t->target = mem_array(count, sizeof *t->target);
-    t->level = mem_array(count, sizeof *t->level);
+    t->target = mem_table(count, sizeof *t->target);
+    t->level = mem_table(count, sizeof *t->level);
     if (t->start == NULL || t->unit == NULL || t->target == NULL || t->level == NULL) {
         links_table_fini(t);
         return err_nomem(e, "links between items");
@@ -334,25 +334,36 @@ err_code links_covariance(const float *h, size_t rows, size_t dim, float *covari
     return ERR_OK;
 }
 
-/* row_dot sums in eight lanes, in an order that is the same on every machine. */
-KERNEL_CLONES
-static float row_dot(const float *row, const float *h, size_t dim)
+/* add_columns adds the part of h' covariance h that belongs to the columns from j on: `vectors` of
+ * n. The lanes' order is the same on every machine. */
+KERNEL_INLINE double add_columns(const float *covariance, const float *h, size_t dim, size_t j,
+                                 size_t vectors, size_t n)
 {
-    kernel_vec sum = {0}, a, b;
-    for (size_t j = 0; j < dim; j += KERNEL_LANES) {
-        size_t n = dim - j < KERNEL_LANES ? dim - j : KERNEL_LANES;
-        kernel_load(&a, row + j, n);
-        kernel_load(&b, h + j, n);
-        sum += a * b;
+    kernel_vec acc[KERNEL_VECTORS], row, own;
+    double sum = 0;
+    kernel_clear(acc);
+    for (size_t a = 0; a < dim; a++) {
+        for (size_t i = 0; i < vectors; i++) {
+            kernel_load(&row, covariance + a * dim + j + i * KERNEL_LANES, n);
+            acc[i] += h[a] * row;
+        }
     }
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    for (size_t i = 0; i < vectors; i++) {
+        kernel_load(&own, h + j + i * KERNEL_LANES, n);
+        acc[i] *= own;
+        for (size_t k = 0; k < n; k++) {
+            sum += (double)acc[i][k];
+        }
+    }
+    return sum;
 }
 
+KERNEL_CLONES
 float links_spread(const float *covariance, const float *h, size_t dim)
 {
     double sum = 0;
-    for (size_t a = 0; a < dim; a++) {
-        sum += (double)row_dot(covariance + a * dim, h, dim) * (double)h[a];
-    }
+#define SPREAD_BLOCK(j, vectors, n, width) sum += add_columns(covariance, h, width, j, vectors, n)
+    KERNEL_BLOCKS(dim, SPREAD_BLOCK);
+#undef SPREAD_BLOCK
     return sum > 0 ? (float)sqrt(sum) : 0;
 }

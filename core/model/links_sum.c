@@ -23,6 +23,7 @@ enum { ROWS_AHEAD = 2 /* rows of links to prefetch before they are added */ };
 
 /* The two sums of an item, loaded and stored as one. */
 typedef float both __attribute__((vector_size(8), may_alias));
+typedef uint64_t both_bits __attribute__((may_alias));
 
 /* A smaller weight is raised to this, so that an item with links never looks untouched. */
 #define UNIT_MIN 1e-30F
@@ -109,27 +110,31 @@ static void prefetch_row(const links_row *row)
 }
 
 /* add_row has no branch in its loop, because it could not be predicted: each link writes its item
- * to the list of touched items, and the list grows only if the item was untouched. */
-static void add_row(links_sum *s, links_source x, const links_row *row)
+ * to the list of touched items, and the list grows only if the item was untouched. `x` is a
+ * constant. */
+KERNEL_INLINE void add_row(links_sum *s, links_source x, const links_row *row)
 {
-    both *part = (both *)s->part, unit = {0, 0};
-    unit[x] = row->unit > UNIT_MIN ? row->unit : UNIT_MIN;
+    const uint32_t *target = row->target;
+    const uint16_t *level = row->level;
+    const float unit = row->unit > UNIT_MIN ? row->unit : UNIT_MIN;
+    const both_bits *part = (const both_bits *)s->part;
+    float *source = s->part + x;
+    uint32_t *touched = s->touched;
+    size_t count = s->count;
+#pragma GCC unroll 4
     for (size_t at = 0; at < row->count; at++) {
-        uint32_t item = row->target[at];
-        both before = part[item];
-        uint64_t bits;
-        memcpy(&bits, &before, sizeof bits);
-        s->touched[s->count] = item;
-        s->count += bits == 0;
-        part[item] = before + unit * (float)row->level[at];
+        uint32_t item = target[at];
+        touched[count] = item;
+        count += part[item] == 0;
+        source[(size_t)item * LINKS_SOURCES] += unit * (float)level[at];
     }
+    s->count = count;
 }
 
 void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
 {
     assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
     links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
-    links_sum own = *s; /* the copy stays in registers */
     size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows); /* the first such row */
     size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
     for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
@@ -139,9 +144,12 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
         if (k + ROWS_AHEAD < planned) {
             prefetch_row(&rows[k + ROWS_AHEAD]);
         }
-        add_row(&own, k < content ? LINKS_COLLABORATIVE : LINKS_CONTENT, &rows[k]);
+        if (k < content) {
+            add_row(s, LINKS_COLLABORATIVE, &rows[k]);
+        } else {
+            add_row(s, LINKS_CONTENT, &rows[k]);
+        }
     }
-    s->count = own.count;
 }
 
 void links_sum_list(links_sum *s)

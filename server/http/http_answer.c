@@ -14,6 +14,8 @@
 /* Answers beyond this are watched while they are sent; a socket's buffer takes shorter ones. */
 enum { LONG_ANSWER_BYTES = 256 * 1024 };
 
+enum { TIMING_MAX = 40 };
+
 static void add_cors_headers(const exchange *x, struct MHD_Response *response, const char *origin)
 {
     MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
@@ -41,11 +43,33 @@ static bool is_ambiguous(const exchange *x)
     return MHD_VERSION < 0x01000000 && x->answer.chunked;
 }
 
+/* write_timing writes a duration in milliseconds with three decimals. Every answer has one, and
+ * printf would take a fiftieth of the instructions of a short request. */
+static void write_timing(char out[TIMING_MAX], uint64_t ns)
+{
+    const char name[] = "app;dur=";
+    char digits[24];
+    uint64_t us = (ns + 500) / 1000;
+    size_t count = 0, at = sizeof name - 1;
+    memcpy(out, name, at);
+    do {
+        digits[count++] = (char)('0' + us % 10);
+        us /= 10;
+        if (count == 3) {
+            digits[count++] = '.';
+        }
+    } while (us > 0 || count < 5);
+    while (count > 0) {
+        out[at++] = digits[--count];
+    }
+    out[at] = '\0';
+}
+
 static void add_headers(exchange *x, struct MHD_Response *response, uint64_t now)
 {
     const api_response *r = &x->response;
     const http *h = http_of(x);
-    char number[16], timing[40];
+    char number[16], timing[TIMING_MAX];
     if (r->content_type != NULL) {
         MHD_add_response_header(response, "Content-Type", r->content_type);
         if (strncmp(r->content_type, "text/html", 9) == 0) {
@@ -56,7 +80,7 @@ static void add_headers(exchange *x, struct MHD_Response *response, uint64_t now
         }
     }
     MHD_add_response_header(response, "X-Request-Id", x->request_id);
-    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e-6 * (double)(now - x->begun_ns));
+    write_timing(timing, now - x->begun_ns);
     MHD_add_response_header(response, "Server-Timing", timing);
     if (r->allow != NULL) {
         MHD_add_response_header(response, "Allow", r->allow);

@@ -184,7 +184,9 @@ static void sum_links(const view *v, const links_choice *c, recommend_scratch *s
     if (l != NULL) {
         links_sum_add(&s->sums, l, s->owned, s->owned_count);
     }
-    add_later(v, s->fading, s);
+    if (v->later_serial > 0) {
+        add_later(v, s->fading, s);
+    }
     add_text(s);
 }
 

@@ -28,8 +28,17 @@
  * same time are so taken together, and the order of the profile has no effect. */
 static uint32_t since(const recommend_scratch *s, size_t news)
 {
-    uint32_t time = 0;
-    for (uint32_t bit = 1U << 31; bit > 0; bit >>= 1) {
+    uint32_t all = UINT32_MAX, any = 0;
+    for (size_t i = 0; i < s->profile_count; i++) {
+        all &= s->profile[i].time;
+        any |= s->profile[i].time;
+    }
+    /* Only bits in which the times differ have to be tried; those of them that all times share are
+     * shared by the result. */
+    uint32_t time = all;
+    for (uint32_t left = any & ~all; left > 0;) {
+        uint32_t bit = 1U << (31 - __builtin_clz(left));
+        left &= ~bit;
         size_t reached = 0;
         for (size_t i = 0; i < s->profile_count; i++) {
             reached += s->profile[i].time >= (time | bit);
