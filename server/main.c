@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main: find the command, read its options, run it, and turn its error into one line and an exit
- * status. The only file that ends the process, but for bus_error.c.
+ * main: finds the command, reads its options, runs it, and turns its error into one line and an
+ * exit status. Only this file and bus_error.c end the process.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 extern char **environ;
 
-/* Names are compared in their environment form, since a dash and an underscore look alike there. */
+/* Names are compared in their environment form, in which a dash and an underscore look alike. */
 static bool environment_known(const char *name, size_t length)
 {
     static const char config[] = "STAIR_CONFIG";
@@ -98,8 +98,8 @@ static int run(const command *c, int argc, char **argv, const char *program)
         code = c->run(&call, &e);
     }
     err unwritten = ERR_INIT;
-    err_code flushed =
-        result_flush(&unwritten); /* before the error's line: they may share a file */
+    /* before the error's line, because both may go to the same file */
+    err_code flushed = result_flush(&unwritten);
     if (code == ERR_OK && flushed != ERR_OK) {
         code = flushed;
         e = unwritten;
@@ -114,11 +114,10 @@ done:
     return status;
 }
 
-/* OpenMP's threads spin for milliseconds at every barrier, which starves a machine that is not
- * idle: beside eleven busy processes on two cores an epoch took 13 s so, and 0.5 to 1 s with some
- * twenty microseconds of spinning before sleep; and a training runs beside a live server. The
- * number is read before main, so the process starts again with it; where that fails it goes on as
- * it is. */
+/* OpenMP's threads spin for milliseconds at every barrier, which starves a busy machine, and a
+ * training runs beside a live service. With eleven busy processes on two cores an epoch took 13 s,
+ * and 0.5 to 1 s with some twenty microseconds of spinning before sleep. The setting is read before
+ * main, so the process starts itself again with it. If that fails, it continues without. */
 static void spin_briefly(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
@@ -127,7 +126,7 @@ static void spin_briefly(char **argv)
     }
 }
 
-/* What stands in .preinit_array runs before the constructors of all libraries. The sanitizers are
+/* A function in .preinit_array runs before the constructors of all libraries. The sanitizers are
  * not ready then, and need more address space than any limit leaves. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void refuse_small_limits(void)
@@ -159,8 +158,9 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
-    (void)pthread_setname_np(pthread_self(), "stair"); /* started again it would be called "exe" */
-    /* before any thread: jansson's hash seed is process-wide */
+    /* after the restart it would be called "exe" */
+    (void)pthread_setname_np(pthread_self(), "stair");
+    /* before any thread, because jansson's hash seed is process-wide */
     json_object_seed(0);
     (void)signal(SIGPIPE, SIG_IGN);
     bus_error_install();

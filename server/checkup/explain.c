@@ -10,7 +10,7 @@
 #include "server/cli/command.h"
 #include "storage/log/oplog.h"
 
-/* Sockets are not all: the log, LMDB's files, pipes, spools. */
+/* Descriptors other than sockets: the log, LMDB's files, pipes, spools. */
 enum {
     OTHER_FILES = 64 + CONNECTIONS_RESERVED + CONNECTIONS_OF_ADMIN,
     VALUE_BYTES = 512,
@@ -58,7 +58,7 @@ static void compare_disk(const explain_to *to, const machine *m, const store_inf
     }
 }
 
-/* Between quota and nothing lies only the map, which is address space and no disk. */
+/* Between the quota and no quota there is only the map, which is address space, not disk. */
 static void compare_quota(const explain_to *to, const machine *m, const serve_options *o,
                           const store_info *info)
 {
@@ -239,7 +239,7 @@ void explain_service(const explain_to *to, store *s, const char *file)
     option_input input = {.argc = 4, .argv = arguments, .known = command_knows_key};
     memset(&serve, 0, sizeof serve);
     snprintf(dir, sizeof dir, "%s", store_dir(s));
-    /* An empty path is no file, and STAIR_CONFIG's neither. */
+    /* An empty path means no file, also not that of STAIR_CONFIG. */
     snprintf(path, sizeof path, "%s", file != NULL ? file : "");
     if (options_read(&values, serve_option_table, &serve, &input, &e) != ERR_OK) {
         tell(to, true, "stair serve would not start: %s", e.text);

@@ -3,7 +3,7 @@
  * explain: compares the configuration that `stair serve` would have on this machine with what the
  * store needs and what the machine provides.
  *
- * Every comparison is one line. A line that is a warning says what to do.
+ * Every comparison is one line. A warning says what to do.
  */
 #ifndef SERVER_EXPLAIN_H
 #define SERVER_EXPLAIN_H
@@ -20,13 +20,12 @@ typedef struct explain_to {
     void *ctx;
 } explain_to;
 
-/* explain_service reads the configuration as `stair serve --config file` would (NULL: without a
- * file, whatever the environment says) and tells the settings that differ from their defaults, with
- * where they come from, then compares. What is wrong with the configuration is told as a warning
- * too. */
+/* explain_service reads the configuration like `stair serve --config file`; NULL means without a
+ * file, whatever the environment says. It reports the settings that differ from their defaults,
+ * with their sources, and then compares. Faults of the configuration are warnings too. */
 void explain_service(const explain_to *to, store *s, const char *file);
 
-/* explain_machine compares alone. */
+/* explain_machine only compares. */
 typedef struct explain_store {
     store_info info;
     footprint memory;

@@ -10,8 +10,8 @@
 
 #include "core/common/err.h"
 
-/* folder_usable: ERR_INVALID, naming `option`, unless `path` is a folder that this user may write
- * to. With `make` it is made if its parent is there. */
+/* folder_usable returns ERR_INVALID, naming `option`, unless `path` is a folder in which this user
+ * may write. With `make` it creates the folder if its parent exists. */
 err_code folder_usable(const char *option, const char *path, bool make, err *e) ERR_CHECKED;
 
 #endif

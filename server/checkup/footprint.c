@@ -9,7 +9,7 @@
 enum {
     PROGRAM_BYTES = 12 << 20,
     ITEM_BYTES = 200, /* id, categories, attributes */
-    USER_BYTES = 104, /* id, count, lists' heads */
+    USER_BYTES = 104, /* id, count, heads of lists */
     INTERACTION_BYTES = 16,
     NAMES_BYTES_MAX = 64 * 1024,
 };
@@ -20,13 +20,13 @@ static uint64_t searched(uint64_t rows, uint64_t width)
     return rows * width * (sizeof(float) + 1);
 }
 
-/* Wide features are folded, and those of many items more. */
+/* Wide features are folded, and more so if there are many items. */
 static uint64_t content(uint64_t items, uint64_t width)
 {
     return searched(items, content_width((size_t)width, (size_t)items));
 }
 
-/* What the next training would find. */
+/* Estimates what the next training would produce. */
 static err_code untrained(store *s, const store_info *info, uint64_t *bytes, err *e)
 {
     store_read *r = NULL;
@@ -78,7 +78,8 @@ err_code footprint_of(footprint *out, store *s, err *e)
         }
     }
     uint64_t row = out->dim * sizeof(float);
-    vectors += searched(info.item_rows, out->dim); /* H; then E and G, and E of the users */
+    /* H first, then E and G of the items, and E of the users */
+    vectors += searched(info.item_rows, out->dim);
     vectors += 2 * row * info.item_rows + row * info.user_rows;
     out->resident = PROGRAM_BYTES + vectors + (uint64_t)ITEM_BYTES * info.items +
                     (uint64_t)USER_BYTES * info.users +

@@ -2,10 +2,10 @@
 /*
  * footprint: estimates how much memory serving a store takes, from the store's counts.
  *
- * The estimate adds up the tables that are kept. Compared with measurements: 1M items, 1M users and
- * 19M interactions without features: 1.7 GB estimated, 1.6 GB resident; 20,000 items with 384 and
- * 64 features, 40,000 users, 600,000 interactions: 101 MB estimated, 126 MB resident, of which 92
- * MB are not pages of the file.
+ * The estimate adds up the tables that the service keeps. Two comparisons with measurements:
+ *   - 1M items, 1M users and 19M interactions without features: 1.7 GB estimated, 1.6 GB resident;
+ *   - 20,000 items with 384 and 64 features, 40,000 users, 600,000 interactions: 101 MB estimated,
+ *     126 MB resident, of which 92 MB are not pages of the file.
  */
 #ifndef SERVER_FOOTPRINT_H
 #define SERVER_FOOTPRINT_H
@@ -17,12 +17,13 @@
 
 typedef struct footprint {
     uint64_t resident; /* bytes, while it serves */
-    uint64_t most;     /* while a generation is loaded beside the one that serves */
+    uint64_t most;     /* while a generation is loaded besides the one that serves */
     uint32_t dim;
-    bool trained; /* the active generation has tables; else as if it had, with the defaults */
+    /* the active generation has tables; otherwise they are estimated with the defaults */
+    bool trained;
 } footprint;
 
-/* footprint_of reads the counters and the active generation's description. */
+/* footprint_of reads the counters and the description of the active generation. */
 err_code footprint_of(footprint *out, store *s, err *e) ERR_CHECKED;
 
 #endif

@@ -20,12 +20,12 @@ void place_set(child_place *place, const char *what)
     snprintf(place->what, sizeof place->what, "%s", what);
 }
 
-/* Never returns. The result goes through the pipe, as main's way of telling it is the parent's. */
+/* be_child never returns. The result goes through the pipe, and the parent's main prints it. */
 static void be_child(const child_work *work, child_place *place, int to)
 {
     err e = ERR_INIT;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)signal(SIGBUS, SIG_DFL); /* the parent tells it, with the place */
+    (void)signal(SIGBUS, SIG_DFL); /* the parent reports it, with the place */
     e.code = work->run(work->ctx, place, &e);
     err unwritten = ERR_INIT;
     if (result_flush(&unwritten) != ERR_OK && e.code == ERR_OK) {
@@ -53,7 +53,8 @@ static err_code tell_death(const child_work *work, const child_place *place, int
                    work->name, WEXITSTATUS(how), at);
 }
 
-/* The pipe ends with the child, so a read is what waits; an interrupt is passed on to the child. */
+/* The pipe ends with the child, so reading it waits for the child. An interrupt is passed on to the
+ * child. */
 static bool read_result(int from, pid_t child, err *result)
 {
     size_t have = 0;

@@ -13,25 +13,25 @@
 
 #include "core/common/err.h"
 
-/* What the child is at, for the parent to tell: shared by both. */
+/* What the child is doing, for the parent's report; both share the memory. */
 typedef struct child_place {
     char what[64];
     bool printed; /* the child has written its result to standard output */
 } child_place;
 
-/* place_set is called by the work when it turns to something else. */
+/* The work calls place_set when it turns to something else. */
 void place_set(child_place *place, const char *what);
 
 typedef struct child_work {
     const char *name; /* "the check" */
     err_code (*run)(void *ctx, child_place *place, err *e);
     void *ctx;
-    child_place *last; /* filled with the place where the child ended; may be NULL */
+    child_place *last; /* receives the place where the child ended; may be NULL */
 } child_work;
 
-/* in_child forks, runs the work and gives its error; ERR_CORRUPT, with the signal and the place, if
- * the child died. What the work writes to standard output and error is flushed. An interrupt is
- * passed on. To be called while this process has no other thread. */
+/* in_child forks, runs the work and returns its error. ERR_CORRUPT, with the signal and the place:
+ * the child died. The work's standard output and error are flushed. An interrupt is passed on. Call
+ * it while this process has no other thread. */
 err_code in_child(const child_work *work, err *e) ERR_CHECKED;
 
 #endif

@@ -14,18 +14,20 @@
 #define MACHINE_NO_LIMIT UINT64_MAX
 
 typedef struct machine {
-    uint64_t disk_free;  /* for this user, where the store is; MACHINE_NO_LIMIT: not known */
-    const char *disk;    /* "nfs": a network's, "tmpfs": memory; NULL: a disk like any; static */
-    uint64_t memory;     /* the machine's, or the control group's limit if that is less */
-    uint64_t open_files; /* ulimit -n; likewise -v and -f */
+    uint64_t disk_free; /* for this user, where the store is; MACHINE_NO_LIMIT if not known */
+    /* "nfs": a network file system; "tmpfs": memory; NULL: an ordinary disk; static */
+    const char *disk;
+    uint64_t memory;     /* the machine's memory, or the control group's limit if that is less */
+    uint64_t open_files; /* ulimit -n; the next ones are -v and -f */
     uint64_t address_space, file_bytes;
     unsigned processors; /* online, and allowed by the affinity mask */
-    double quota;        /* processors' time that the control group gives; 0: all */
-    const char *stopper; /* whose time-out a stop has to keep to; static */
-    double stop_seconds; /* before it kills, unless told otherwise */
+    double quota;        /* processor time that the control group allows; 0: all */
+    const char *stopper; /* the supervisor whose time-out a stop must keep to; static */
+    double stop_seconds; /* its time-out before it kills the process, unless configured */
 } machine;
 
-/* machine_look fills all; `folder` is the store's. What cannot be found out is no limit. */
+/* machine_look fills everything; `folder` is the store's. What cannot be determined counts as no
+ * limit. */
 void machine_look(machine *out, const char *folder);
 
 #endif

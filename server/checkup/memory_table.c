@@ -9,15 +9,15 @@
 #include "server/telemetry/log_queue.h"
 
 enum {
-    /* the library's buffer, target, the free parts of body and answer, and the structs */
+    /* the library's buffer, the target, the unmetered parts of body and answer, and the structs */
     PLAIN_BYTES = 88 * 1024,
     TLS_BYTES = 72 * 1024,
-    /* of each thread's query: bitmaps of the candidates, of what is skipped and of kept filters */
+    /* for each thread's query: bitmaps of candidates, of skipped rows and of kept filters */
     BITMAPS = SHARED_FILTERS + 4,
-    THREAD_BYTES = 4 << 20, /* stack that is touched, allocator, scratch beside the bitmaps */
+    THREAD_BYTES = 4 << 20, /* touched stack, allocator, and scratch memory besides the bitmaps */
 };
 
-/* The pages that one transaction of LMDB may have changed before it spills them. */
+/* The pages that one transaction of LMDB may change before it spills them. */
 static const uint64_t TRANSACTION_BYTES = 131072ULL * 4096;
 
 static void set(memory_row *row, const char *what, uint64_t bytes, const char *from, ...)

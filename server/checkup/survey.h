@@ -13,9 +13,9 @@
 
 enum { SURVEY_SECONDS = 5 };
 
-/* survey_store: ERR_CORRUPT says what does not hold. That there is no store, or one of another
- * format, or that it is in use, is not for here: opening it says so. To be called while this
- * process has no other thread. */
+/* survey_store returns ERR_CORRUPT if the store is damaged; the text says where. It ignores a
+ * missing store, another format and a store in use, because opening the store reports these. Call
+ * it while this process has no other thread. */
 err_code survey_store(const char *dir, err *e) ERR_CHECKED;
 
 #endif

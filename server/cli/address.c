@@ -33,7 +33,7 @@ static bool port_valid(const char *port)
     return sscanf(port, "%u", &number) == 1 && number <= 65535;
 }
 
-/* The part before the last colon, without the brackets of IPv6. */
+/* take_apart splits at the last colon and removes the brackets of IPv6. */
 static bool take_apart(const char *text, char host[256], const char **port)
 {
     const char *colon = strrchr(text, ':');

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* One address; it is not quoted in messages, as what is wrong with it may be a password. */
+/* Checks one address. Messages do not quote it, because the wrong part may be a password. */
 static err_code check_url(const char *at, size_t length, err *e)
 {
     static const char *const schemes[] = {"nats://", "tls://"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands share beside their table: interruption, wrong use. */
+/* command: what commands share besides their table: interruption and wrong usage. */
 #include "server/cli/command.h"
 
 #include <signal.h>

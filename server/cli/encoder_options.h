@@ -17,10 +17,11 @@ typedef struct encoder_options {
 #include "server/cli/encoder_options.def"
 } encoder_options;
 
-/* encoder_url_check refuses what is no http or https address, and user information in it. */
+/* encoder_url_check refuses everything but http and https addresses, and user information in
+ * them. */
 err_code encoder_url_check(const char *text, err *e) ERR_CHECKED;
 
-/* encoder_options_check says what belongs together; the URL was checked. */
+/* encoder_options_check checks that the options fit together. The URL was checked before. */
 err_code encoder_options_check(const encoder_options *o, err *e) ERR_CHECKED;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading options: the order of the sources is the order of the passes below, weakest first, so
- * that a later one simply overwrites. Within one source a name may be given once, lists excepted.
+ * options: reads options. The passes below are in the order of the sources, weakest first, so that
+ * a later one overwrites earlier ones. In one source a name may occur once, except for lists.
  */
 #include "server/cli/options.h"
 
@@ -204,7 +204,7 @@ static err_code read_file(option_values *values, const option_input *input, cons
     return code;
 }
 
-/* An empty variable means that it is not set: compose passes KEY=${UNSET} as one. */
+/* An empty variable counts as not set, because compose passes KEY=${UNSET} as an empty one. */
 static const char *environment_text(const char *name)
 {
     const char *text = getenv(name);
@@ -232,7 +232,8 @@ static bool is_flag(const char *argument)
     return argument[0] == '-' && argument[1] == '-' && argument[2] != '\0';
 }
 
-/* Splits "--name=value"; `*value` is NULL without one. "--no-x" gives x and "no" for a bool. */
+/* flag_entry splits "--name=value". `*value` is NULL if there is none. For a bool, "--no-x" gives x
+ * and "no". */
 static const option *flag_entry(const option *table, const char *argument, const char **value)
 {
     char name[PLACE_MAX];
@@ -327,8 +328,8 @@ static err_code read_flags(option_values *values, const option_input *input, err
     return ERR_OK;
 }
 
-/* Finds --help and --config before anything else is looked at: help must work beside a broken
- * file, and the file comes before the flags in strength. */
+/* look_ahead finds --help and --config before anything else is read: help must work even if the
+ * file is broken, and the file is read before the flags. */
 static err_code look_ahead(option_values *values, const option_input *input, const char **file,
                            err *e)
 {

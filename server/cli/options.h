@@ -24,16 +24,17 @@
 #include "core/common/arena.h"
 #include "core/common/err.h"
 
-/* What an option takes, and the C type of the member that holds it. */
+/* The kinds of options, and the C type of the member that holds each. */
 typedef enum option_type {
     OPTION_BOOL = 1, /* bool; as a flag: --x, --no-x or --x=yes|no|true|false|1|0 */
     OPTION_INT,      /* int64_t in [min, max] */
     OPTION_REAL,     /* double in [min, max], finite */
     OPTION_TEXT,     /* const char *; NULL without a default */
-    OPTION_CHOICE,   /* int: place of the word in `choices` ("yes|no|auto"), from 0 */
+    OPTION_CHOICE,   /* int: index of the word in `choices` ("yes|no|auto"), from 0 */
     OPTION_BYTES,    /* uint64_t in [min, max]; 512, 64KiB, 1.5GiB, 10MB */
     OPTION_SECONDS,  /* double seconds in [min, max]; 30, 250ms, 30s, 5m, 12h, 7d */
-    OPTION_LIST,     /* option_list; the flag may be repeated, elsewhere commas separate */
+    /* option_list; the flag may be repeated, and in other sources commas separate */
+    OPTION_LIST,
 } option_type;
 
 typedef struct option_list {
@@ -43,31 +44,35 @@ typedef struct option_list {
 
 typedef struct option {
     const char *name; /* "weight-decay"; NULL ends a table */
-    const char *key;  /* "demo-items": what environment name and file key are made of, where `name`
-                         means something else to another command; NULL: the name */
+    /* "demo-items": gives the environment name and the file key, if another command uses `name` for
+     * something else; NULL: the name */
+    const char *key;
     option_type type;
     size_t offset;
-    const char *initial; /* the default as text; NULL: false, 0, NULL, the first choice or empty */
-    double min, max; /* of numbers; both 0: any that fits, but never negative bytes or seconds */
+    /* the default as text; NULL: false, 0, NULL, the first choice or an empty list */
+    const char *initial;
+    double min, max; /* for numbers; both 0: any that fits, but never negative bytes or seconds */
     const char *choices;
-    const char *value; /* what --help calls the value: "FILE"; NULL: made up from the type */
-    const char *help;  /* one sentence, and what a change brings about; lower case, no full stop */
-    err_code (*check)(const char *text, err *e); /* of an OPTION_TEXT beyond its type; or NULL */
+    const char *value; /* name of the value in --help: "FILE"; NULL: derived from the type */
+    /* one sentence, including the effect of a change; lower case, no full stop */
+    const char *help;
+    /* an additional check of an OPTION_TEXT; or NULL */
+    err_code (*check)(const char *text, err *e);
     bool required;
-    bool greedy; /* OPTION_LIST: the arguments after the flag up to the next flag belong to
-                    it */
+    bool greedy; /* OPTION_LIST: the arguments after the flag, up to the next flag, belong to it */
 } option;
 
-/* OPTION_TEXT_OF is the digits of a macro that is a number: a default that stands elsewhere. */
+/* OPTION_TEXT_OF turns a macro that is a number into text, for a default that is defined
+ * elsewhere. */
 #define OPTION_TEXT_OF(number)   OPTION_TEXT_OF_1(number)
 #define OPTION_TEXT_OF_1(number) #number
 
-/* OPTION_FIELD is the part of an entry that binds it to the member that it fills: type and offset.
- * A member whose C type does not hold a value of this type does not compile. */
+/* OPTION_FIELD is the part of an entry that binds it to its member: type and offset. It does not
+ * compile if the member's C type does not fit the option's type. */
 #define OPTION_FIELD(of, member, kind)                                                             \
     .type = (kind), .offset = offsetof(of, member) + OPTION_FITS(((of *)0)->member, kind)
 
-/* 0; an array of negative size where the type is another one. */
+/* 0, or an array of negative size if the types do not match. */
 #define OPTION_FITS(member, kind)                                                                  \
     (0 * sizeof(char[_Generic((member),                                                            \
                      bool: (kind) == OPTION_BOOL,                                                  \
@@ -103,7 +108,7 @@ typedef struct option {
 #define OPTION_HELD_SECONDS double
 #define OPTION_HELD_LIST    option_list
 
-/* Most options of a command, and longest line and size of a configuration file. */
+/* The most options of a command; also the longest line and the size of a configuration file. */
 enum { OPTIONS_MAX = 96, OPTION_FILE_BYTES_MAX = 1024 * 1024 };
 
 typedef enum option_source {
@@ -113,65 +118,67 @@ typedef enum option_source {
     OPTION_FROM_FLAG,
 } option_source;
 
-/* What was read, beside the struct itself. */
+/* The result of reading, besides the struct itself. */
 typedef struct option_values {
     const option *table;
-    void *into; /* the command's struct, zeroed before */
+    void *into; /* the command's struct, zeroed by the caller */
     option_source source[OPTIONS_MAX];
-    char **rest; /* (rest_count) arguments that are no flags, borrowed from argv */
+    char **rest; /* (rest_count) arguments that are not flags, borrowed from argv */
     size_t rest_count;
-    bool help;        /* --help or -h was given: nothing else was checked */
-    const char *file; /* the configuration file that was read, borrowed; NULL: none */
+    bool help;        /* --help or -h was given, so nothing else was checked */
+    const char *file; /* the configuration file that was read, borrowed; NULL if none */
     arena memory;
 } option_values;
 
-/* Where to read from. */
+/* The sources. */
 typedef struct option_input {
     int argc; /* arguments after the command's name */
     char **argv;
-    const char *file; /* configuration file or NULL; --config and STAIR_CONFIG beat it */
-    bool (*known)(void *ctx, const char *name); /* whether another command has the option: its key
-                                                   in a shared file is skipped. May be NULL */
+    const char *file; /* configuration file or NULL; --config and STAIR_CONFIG override it */
+    /* tells whether another command has the option: its key in a shared file is then skipped; may
+     * be NULL */
+    bool (*known)(void *ctx, const char *name);
     void *known_ctx;
 } option_input;
 
-/* options_read fills `into` (zeroed by the caller) from all sources. ERR_INVALID says what is
- * wrong and where; ERR_IO that the file cannot be read. Call options_fini in every case. */
+/* options_read fills `into`, which the caller has zeroed, from all sources. ERR_INVALID says what
+ * is wrong and where. ERR_IO: the file cannot be read. Call options_fini in every case. */
 err_code options_read(option_values *values, const option *table, void *into,
                       const option_input *input, err *e) ERR_CHECKED;
 void options_fini(option_values *values);
 
-/* options_source tells where the option's value came from, options_given whether that was anything
- * but its default. The name must be in the table. */
+/* options_source returns the source of the option's value; options_given tells whether it is not
+ * the default. The name must be in the table. */
 option_source options_source(const option_values *values, const char *name);
 bool options_given(const option_values *values, const char *name);
 
-/* options_set parses one value into `into`, as if it came from `place` ("--gamma",
- * "request: /gamma"): for settings that arrive in another way, such as the body of a training. The
- * texts are copied into `memory`. */
+/* options_set parses one value into `into`, as if it came from `place` ("--gamma", "request:
+ * /gamma"). It is for settings from other sources, such as the body of a training request. It
+ * copies texts into `memory`. */
 err_code options_set(const option *entry, void *into, const char *text, const char *place,
                      arena *memory, err *e) ERR_CHECKED;
 
-/* options_number reads a decimal number as an OPTION_REAL is read: all of the text, finite, and
- * none of what strtod also takes (hexadecimal, names, leading blanks). False if it is none. */
+/* options_number reads a decimal number like an OPTION_REAL: the whole text, finite, and nothing
+ * else that strtod accepts (hexadecimal, names, leading blanks). It returns false for any other
+ * text. */
 bool options_number(const char *text, double *out);
 
 /* options_append adds one text to a list. */
 err_code options_append(option_list *list, const char *text, arena *memory, err *e) ERR_CHECKED;
 
-/* options_find gives the entry of a flag, with dashes or underscores, or NULL; options_find_key
- * that of a file key. */
+/* options_find returns the entry of a flag, with dashes or underscores, or NULL. options_find_key
+ * returns that of a file key. */
 const option *options_find(const option *table, const char *name);
 const option *options_find_key(const option *table, const char *key);
 
-/* options_text writes the value that is in force as text that options_read would take again. */
+/* options_text writes the present value as text that options_read accepts. */
 void options_text(const option *entry, const void *into, char *out, size_t bytes);
 
 /* options_help prints a line or two for each option. */
 void options_help(const option *table, FILE *to);
 
-/* options_example prints the table as a commented configuration file, options_markdown as rows of
- * a table: key, environment, type and range, default, meaning. */
+/* options_example prints the table as a commented configuration file. options_markdown prints it as
+ * rows of a table: key, environment, type and range, default, meaning. */
 void options_example(const option *table, FILE *to);
 void options_markdown(const option *table, FILE *to);
 

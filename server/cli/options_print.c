@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints the table of options: --help, the example file and the rows of docs/configuration.md. All
- * three come from the same entries, so none can fall behind the code.
+ * options_print: prints the table of options as --help, as the example file and as rows of
+ * docs/configuration.md. All three come from the same entries, so they always match the code.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -72,7 +72,8 @@ static void range_text(const option *o, char *out, size_t room)
     }
 }
 
-/* What an option has that nobody sets; empty for a text or list without a default. */
+/* default_text writes the value of an option that nobody sets. It is empty for a text or list
+ * without a default. */
 static void default_text(const option *o, char *out, size_t room)
 {
     static const char *const untold[] = {
@@ -172,7 +173,7 @@ void options_example(const option *table, FILE *to)
     }
 }
 
-/* A bar would end the cell. */
+/* A bar must be escaped, because it would end the cell. */
 static void cell(FILE *to, const char *text)
 {
     for (const char *c = text; *c != '\0'; c++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses the text of one option value. An error names its place and the allowed range.
+ * options_set: parses the text of one option's value. An error names its place and the allowed
+ * range.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -29,7 +30,8 @@ static const suffix second_suffixes[] = {
     {"", 1}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0},
 };
 
-/* A decimal number without the names that strtod also takes: inf, nan, hexadecimal. */
+/* number_parse reads a decimal number, without the names that strtod also accepts: inf, nan,
+ * hexadecimal. */
 static bool number_parse(const char *text, const suffix *suffixes, double *out)
 {
     if (!isdigit((unsigned char)text[0]) && text[0] != '-' && text[0] != '.') {

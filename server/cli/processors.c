@@ -40,7 +40,7 @@ static void lower_processors(control_group *out, long long time, long long perio
     }
 }
 
-/* A folder of either version: each has files of its own names. */
+/* A folder of either version; the files of the two have different names. */
 static void look_one(control_group *out, const char *folder)
 {
     char line[128], other[128];
@@ -77,8 +77,8 @@ void control_group_of(control_group *out, const char *root, const char *path)
     }
 }
 
-/* A line is "number:controllers:path"; version 2 names no controllers. In a container the path may
- * be the one outside; what is mounted then is the container's own group, at the root. */
+/* A line is "number:controllers:path"; version 2 has no controllers. In a container, the path may
+ * be the one outside; the container's own group is then at the root of the mount. */
 static void look_line(control_group *out, char *line)
 {
     char root[PATH_MAX];

@@ -15,15 +15,15 @@
 
 #include "core/common/err.h"
 
-/* result_stream is where a command prints the lines of its result that people read. */
+/* result_stream returns the stream for the lines that people read. */
 FILE *result_stream(bool json);
 
-/* result_json writes `document`, by jansson's `flags`, and a line end; NULL: there was no memory
- * for it, ERR_NOMEM with `what`. ERR_FULL or ERR_IO if standard output does not take it. The
- * document stays the caller's. */
+/* result_json writes `document` with jansson's `flags`, and a line end. ERR_NOMEM, naming `what`:
+ * `document` is NULL. ERR_FULL or ERR_IO: standard output cannot be written. The caller keeps the
+ * document. */
 err_code result_json(const json_t *document, size_t flags, const char *what, err *e) ERR_CHECKED;
 
-/* result_flush writes what standard output still buffers. Fails like result_json, also if an
+/* result_flush writes what standard output still buffers. It fails like result_json, also if an
  * earlier line was lost. */
 err_code result_flush(err *e) ERR_CHECKED;
 

@@ -2,8 +2,8 @@
 /*
  * serve_options: the configuration of the service, as one table.
  *
- * deploy/stair.conf.example and the README's table are printed from it (stair --help-config,
- * --help-markdown), so a setting exists in all of them or in none.
+ * deploy/stair.conf.example and docs/configuration.md are printed from it (stair --help-config,
+ * --help-markdown), so a setting is in all of them or in none.
  */
 #ifndef SERVER_SERVE_OPTIONS_H
 #define SERVER_SERVE_OPTIONS_H
@@ -23,12 +23,12 @@ typedef struct serve_options {
     cluster_options cluster;
 } serve_options;
 
-/* Connections beyond connections_max that are for /health alone, and connections of admin_listen.
- */
+/* Connections beyond connections_max that may only ask for /health, and connections of
+ * admin_listen. */
 enum { CONNECTIONS_RESERVED = 16, CONNECTIONS_OF_ADMIN = 64 };
 
-/* Asked for each socket's buffers; the kernel doubles it for its own records. Left to itself it
- * lets them grow to megabytes, which nothing of ours would bound. */
+/* The size requested for each socket's buffers; the kernel doubles it for its own records. By
+ * default the kernel lets them grow to megabytes, and no limit here would bound that. */
 enum { SOCKET_BUFFER_BYTES = 128 * 1024, SOCKET_BUFFERS_BYTES = 2 * SOCKET_BUFFER_BYTES };
 
 extern const option serve_option_table[];

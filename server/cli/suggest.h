@@ -7,16 +7,17 @@
 
 #include <stddef.h>
 
-/* A search for the nearest of many names; set `given` and offer each of them. */
+/* A search for the nearest of many names: set `given` and offer each name. */
 typedef struct suggestion {
     const char *given; /* borrowed */
-    const char *best;  /* borrowed from the names; NULL: none is near */
-    size_t distance;   /* of `best` */
+    const char *best;  /* borrowed from the names; NULL if none is near */
+    size_t distance;   /* distance of `best` */
 } suggestion;
 
-/* suggest_offer keeps `name` if it is nearer than those before: at most two letters missing, added,
- * changed or swapped, and fewer than half of its own (optimal string alignment, Boytsov 2011). A
- * name that begins with the given one of four letters or more is near, too. */
+/* suggest_offer keeps `name` if it is nearer than the ones before. A name is near if at most two
+ * letters, and fewer than half of its letters, are missing, added, changed or swapped (optimal
+ * string alignment, Boytsov 2011). A name that begins with the given one is near too, if that has
+ * four letters or more. */
 void suggest_offer(suggestion *s, const char *name);
 
 /* suggest_text writes "; did you mean --epochs?" with `prefix` before the name, or nothing. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair check: verify every record and every invariant of a store, and say what of the
- * configuration and the machine could get in the way of serving it.
+ * stair check: verifies every record and every invariant of a store, and reports what in the
+ * configuration and the machine could prevent serving it.
  *
- * Exit 0 only if nothing is wrong. Works beside a live server: it sees one moment. With --repair it
- * owns the store, mends first what it can, and then checks what has become of it.
+ * It exits with 0 only if nothing is wrong. It works beside a live service and sees one state. With
+ * --repair it owns the store, first repairs what it can, and then checks the result.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -48,12 +48,12 @@ static const option table[] = {
     OPTION_END,
 };
 
-/* More lines than this help nobody; the count is of all. */
+/* More lines would help nobody; the count is of all problems. */
 enum { PROBLEMS_SHOWN = 100 };
 
 typedef struct told {
     json_t *list, *warnings, *notes;
-    json_t *repaired; /* NULL: not asked for */
+    json_t *repaired; /* NULL without --repair */
     bool json;
     uint64_t count;
     child_place *place;
@@ -149,7 +149,7 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
     return code;
 }
 
-/* That a user is there is no failure: the question was where. */
+/* Finding the user is no failure: the question was where. */
 static err_code check_one_user(const check_arguments *a, store *s, const check_options *options,
                                told *t, err *e)
 {
@@ -192,7 +192,7 @@ static void at(void *ctx, const char *database)
     place_set(((told *)ctx)->place, database);
 }
 
-/* Not recover_open: what that clears away may be damaged. */
+/* recover_open is not used, because what it would remove may be damaged. */
 static err_code open_to_repair(store **s, const check_arguments *a, told *t, err *e)
 {
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
@@ -236,10 +236,10 @@ static err_code look(void *ctx, child_place *place, err *e)
     return code;
 }
 
-/* In place of a report that the damage cut short. */
+/* Replaces a report that the damage cut short. */
 static void print_incomplete(const char *why)
 {
-    err ignored = ERR_INIT; /* the damage is what the command fails with */
+    err ignored = ERR_INIT; /* the command already fails because of the damage */
     json_t *out = json_pack("{s:i,s:[s],s:[],s:[],s:b}", "problems", 1, "list", why, "warnings",
                             "notes", "complete", 0);
     (void)!result_json(out, JSON_COMPACT, "the report", &ignored);

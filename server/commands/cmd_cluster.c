@@ -93,7 +93,7 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
                    id.lineage, facts.last);
 }
 
-/* A node that serves puts one too if this fails, so the cluster is made all the same. */
+/* If this fails, a node that serves will make a snapshot, so the cluster is made in any case. */
 static err_code put_first(const cluster_arguments *a, const nats_link *k, store *s, err *e)
 {
     parcels *b = NULL;

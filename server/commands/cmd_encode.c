@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair encode: has an encoder make vectors of the items' texts that lack them.
+ * stair encode: has an encoder compute the missing vectors of items' texts.
  */
 #include <stdio.h>
 

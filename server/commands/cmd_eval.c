@@ -95,11 +95,12 @@ typedef struct job {
     const eval_arguments *a;
     store *s;
     int threads;
-    dataset *d;            /* as the store has it */
-    dataset *derived;      /* of protocol next or --given; NULL: judged as it is */
+    dataset *d; /* the data as in the store */
+    /* derived for the protocol next or --given; NULL if the data is used as it is */
+    dataset *derived;
     const dataset *judged; /* one of them */
     judge *judge;
-    size_t next; /* of the block, for per_user */
+    size_t next; /* index in the block, for per_user */
     FILE *per_user, *topk;
     eval_report report;
 } job;
@@ -123,7 +124,7 @@ static void write_list(const job *j, uint32_t user, size_t index, const uint32_t
     json_decref(line);
 }
 
-/* Lists come in blocks, in which the scores of a list have its place. */
+/* Lists come in blocks; `next` finds the scores of a list in its block. */
 static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t found,
                      const double *recall, const double *ndcg)
 {
@@ -173,7 +174,7 @@ static bool is_given(const job *j)
     return j->a->given > 0;
 }
 
-/* derive makes what is judged of the store's data. */
+/* derive makes the dataset to evaluate from the store's data. */
 static err_code derive(job *j, err *e)
 {
     err_code code = ERR_OK;
@@ -260,7 +261,7 @@ static err_code prepare(job *j, err *e)
     return code;
 }
 
-/* measure_similar judges what is similar to each user's one given item. */
+/* measure_similar evaluates the items similar to each user's one given item. */
 static err_code measure_similar(job *j, err *e)
 {
     eval_lister lists;
@@ -298,7 +299,7 @@ static err_code measure(job *j, err *e)
     return code == ERR_OK ? baselines_run(&j->report.beside, &ask, e) : code;
 }
 
-/* answer_all writes what the service would answer every user, in order of rows. */
+/* answer_all writes what the service would answer every user, in row order. */
 static err_code answer_all(job *j, err *e)
 {
     const view *v = judge_view(j->judge);
@@ -391,7 +392,7 @@ static err_code run(const command_call *call, err *e)
     if (code == ERR_OK) {
         code = parse_baselines(j, call, e);
     }
-    if (code == ERR_OK) { /* before the store's map, which takes what is left */
+    if (code == ERR_OK) { /* before the store's map, which takes the remaining address space */
         code = blas_reserve(j->threads, e);
     }
     if (code == ERR_OK) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair export: the content of a store as JSON lines, which import reads back.
+ * stair export: writes the content of a store as JSON lines that import can read.
  *
- * Either both files into a folder, or one part on standard output. The files get their names only
- * when both are complete, so a run that fails or is interrupted leaves an earlier export whole.
+ * It writes either both files into a folder, or one part to standard output. The files get their
+ * names only when both are complete, so a run that fails or is interrupted leaves an earlier export
+ * intact.
  *
- * A pipe may wait for its reader for hours, and a read transaction that waits keeps the store's
- * pages from being used again. So a part for a pipe or a terminal is first written whole into an
- * unlinked file of the folder TMPDIR, and the transaction ends before the first byte goes out.
+ * A pipe may wait for its reader for hours, and an open read transaction keeps the store's pages
+ * from being reused. So a part for a pipe or a terminal is first written to an unlinked file in
+ * TMPDIR, and the transaction ends before the first byte is sent.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,8 +60,8 @@ static err_code write_lines(void *ctx, const char *data, size_t bytes, err *e)
 
 typedef err_code (*export_part)(store_read *, export_sink, void *, export_counts *, err *);
 
-/* A file of the folder under its working name, which it loses when all of the folder is complete.
- */
+/* A file of the folder under a temporary name. It gets its own name when the whole folder is
+ * complete. */
 typedef struct half_file {
     char path[PATH_BYTES];
     char half[PATH_BYTES];
@@ -107,7 +108,7 @@ static void half_drop(const half_file *h)
     }
 }
 
-/* Which part the argument names, or NULL. */
+/* part_of returns the part that the argument names, or NULL. */
 static export_part part_of(const char *name)
 {
     return strcmp(name, "items") == 0          ? export_items
@@ -125,7 +126,7 @@ static err_code check_arguments(const command_call *call, const export_arguments
     if (a->to == NULL && (rest != 1 || part_of(call->values->rest[0]) == NULL)) {
         return command_usage(call, e, "expected --to DIR, or items or interactions");
     }
-    /* One that the environment gives to all commands asks nothing of this one. */
+    /* --json from the environment applies to all commands, so it is ignored here. */
     if (a->to == NULL && a->json && options_source(call->values, "json") == OPTION_FROM_FLAG) {
         return command_usage(call, e, "--json: standard output is for the %s",
                              call->values->rest[0]);
@@ -226,7 +227,7 @@ static err_code write_part(store *s, FILE *to, export_part part, err *e)
     return code == ERR_OK && fflush(to) != 0 ? cannot_write(e) : code;
 }
 
-/* Takes over the store, which is closed before anything goes to a reader that may be slow. */
+/* Takes over the store, and closes it before anything is sent to a reader that may be slow. */
 static err_code write_stdout(store *s, export_part part, err *e)
 {
     FILE *spool = NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair generations: the trained models of a store: list, activate, prune, draw.
+ * stair generations: lists, activates, prunes and plots the trained models of a store.
  *
- * Listing works beside a live server. What changes the store does not: the server would not see it,
- * so it is asked through its API instead, and this command says so.
+ * Listing works beside a live service. Changes do not, because the service would not see them: this
+ * command then says to use the service's API.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -89,7 +89,8 @@ static err_code alter(const generations_arguments *a, err *e)
     return code;
 }
 
-/* With what a figure means: no two are compared that do not mean the same. */
+/* Metrics are printed with their protocol, so that nobody compares figures that mean different
+ * things. */
 static void print_figures(const model *m, const eval_metrics *shown)
 {
     eval_on on = shown == &m->test ? EVAL_TEST : EVAL_VALID;
@@ -134,7 +135,7 @@ static err_code read_list(store *s, arena *memory, const generation_info **out, 
     return code;
 }
 
-/* Which one --plot draws; 0 if there is none. */
+/* plotted returns the generation that --plot draws, 0 if there is none. */
 static uint32_t plotted(const generations_arguments *a, const generation_info *infos, size_t count)
 {
     uint32_t newest = 0;

@@ -166,7 +166,7 @@ typedef struct story {
     bool quiet;
     uint64_t skips;
     json_t *lines; /* the first skipped lines, for --json; or NULL */
-    json_t *notes; /* for the closing report */
+    json_t *notes; /* for the report at the end */
 } story;
 
 static const char *unit_of(const char *phase)
@@ -208,7 +208,7 @@ static void tell_skipped(void *ctx, const char *path, uint64_t line, const char 
     if (s->lines != NULL) {
         json_t *entry =
             json_pack("{s:s, s:I, s:s}", "file", path, "line", (json_int_t)line, "reason", why);
-        (void)json_array_append_new(s->lines, entry); /* without memory the list is shorter */
+        (void)json_array_append_new(s->lines, entry); /* if memory runs out, the list is shorter */
     } else {
         progress_line(&s->bar, "%s:%llu: skipped: %s", path, (unsigned long long)line, why);
     }
@@ -232,7 +232,7 @@ static void keep_note(void *ctx, const char *text)
     }
 }
 
-/* Sorts --interactions into one file or the three of a split. */
+/* sort_interactions assigns --interactions: one file, or the three files of a split. */
 static err_code sort_interactions(const command_call *call, const option_list *list,
                                   import_options *out, err *e)
 {
@@ -258,7 +258,7 @@ static err_code sort_interactions(const command_call *call, const option_list *l
     return ERR_OK;
 }
 
-/* Cuts NAME=FILE.npy in two; the names are copied into `names`. */
+/* sort_features splits NAME=FILE.npy and copies the names into `names`. */
 static err_code sort_features(const command_call *call, const option_list *list,
                               import_feature_file *files,
                               char (*names)[MODALITY_NAME_BYTES_MAX + 2], err *e)

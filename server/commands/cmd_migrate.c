@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair migrate: upgrade a store to the format of this binary.
+ * stair migrate: upgrades a store to the format of this binary.
  *
- * By hand and never by serving: before it, copy the folder; after it, older binaries refuse the
- * store.
+ * An operator runs it; serving never migrates. Copy the folder before: afterwards older binaries
+ * refuse the store.
  */
 #include <stdio.h>
 

@@ -42,7 +42,7 @@ static const option table[] = {
 
 enum { ANSWER_BYTES_MAX = 4096 };
 
-/* One connection, plain or TLS: session is NULL when plain. */
+/* One connection; session is NULL without TLS. */
 typedef struct line {
     int fd;
     double deadline; /* by clock_seconds */
@@ -50,7 +50,8 @@ typedef struct line {
     gnutls_certificate_credentials_t credentials;
 } line;
 
-/* The socket's own time-out is of one call; a peer that drips would be listened to for ever. */
+/* The socket's time-out applies to one call, so a peer that sends byte by byte would never exceed
+ * it. */
 static ssize_t receive_in_time(gnutls_transport_ptr_t of, void *bytes, size_t room)
 {
     const line *l = of;
@@ -59,12 +60,12 @@ static ssize_t receive_in_time(gnutls_transport_ptr_t of, void *bytes, size_t ro
         errno = ETIMEDOUT;
         return -1;
     }
-    long long us = (long long)(left * 1e6) + 1; /* 0 would be no limit */
+    long long us = (long long)(left * 1e6) + 1; /* 0 would mean no limit */
     struct timeval limit = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
     (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ssize_t got = recv(l->fd, bytes, room, 0);
     if (got < 0 && errno == EAGAIN) {
-        errno = ETIMEDOUT; /* not to be tried again */
+        errno = ETIMEDOUT; /* do not try again */
     }
     return got;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stair serve: the service. The main thread only waits for signals (sigtimedwait); our own threads
- * block them. OpenBLAS starts a thread before main, which does not: a signal that the kernel gives
- * to it is passed on to the main thread.
+ * block them. OpenBLAS starts a thread before main, which does not block them: a signal that the
+ * kernel delivers there is passed on to the main thread.
  */
 #include <math.h>
 #include <pthread.h>
@@ -18,7 +18,8 @@
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 
-/* Waits until the service is to end; true if it must end because it is broken. */
+/* wait_for_end waits until the service is to end. It returns true if the service must end because
+ * it is broken. */
 static bool wait_for_end(service *s, const sigset_t *signals)
 {
     double seconds = service_tick_seconds(s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair snapshot: a consistent, compacted copy of a store, live or not.
+ * stair snapshot: makes a consistent, compacted copy of a store, live or not.
  *
- * Restoring is starting a server on the copy (or on a copy of it): its first owner gives it a
- * lineage of its own.
+ * To restore, start a server on the copy, or on a copy of it: its first owner gives it a lineage of
+ * its own.
  */
 #include <stdio.h>
 

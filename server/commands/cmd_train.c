@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair train: from the store's data to a new generation, beside a live server or without one.
+ * stair train: trains a new generation on the store's data, beside a live service or without one.
  */
 #include "server/jobs/train_command.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair tune: a training whose strengths, rate, decay, dimensions, layers and neighbours are chosen
- * by validation.
+ * stair tune: trains with strengths, rate, decay, dimensions, layers and neighbours that validation
+ * chooses.
  */
 #include "core/train/loop/tune.h"
 #include "server/jobs/train_command.h"

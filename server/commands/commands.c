@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands of the binary, in the order in which --help lists them. */
+/* commands: the list of commands, in the order of --help. */
 #include "server/cli/command.h"
 
-/* One a line, so that they do not get in each other's way. */
+/* One command in each line, to avoid merge conflicts. */
 /* clang-format off */
 const command *const commands[] = {
     &cmd_serve,

@@ -10,7 +10,7 @@
 typedef struct story {
     progress bar;
     bool begun, quiet;
-    char problem[128]; /* the last one told */
+    char problem[128]; /* the last problem printed */
 } story;
 
 static void tell(void *ctx, uint64_t done, uint64_t total, const char *problem)

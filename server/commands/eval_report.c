@@ -8,7 +8,7 @@
 #include "server/jobs/train_report.h"
 #include "server/runtime/model_json.h"
 
-/* By NDCG at the longest list. */
+/* Compares by NDCG at the longest list. */
 static void tell_verdict(const eval_report *r)
 {
     char what[64], metric[TRAIN_METRIC_TEXT];
@@ -20,7 +20,7 @@ static void tell_verdict(const eval_report *r)
                      &(baseline_advice){.what = what, .metric = metric});
 }
 
-/* The words of the report: what was judged, and how. */
+/* The words of the report: what was evaluated, and how. */
 typedef struct wording {
     const char *protocol, *mask, *on;
 } wording;

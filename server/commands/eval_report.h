@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eval_report: what stair eval found, as lines for people and as one JSON document.
+ * eval_report: prints the results of stair eval, as lines for people and as one JSON document.
  *
  * The lines go to the result's stream (server/cli/result.h). One thread at a time.
  */
@@ -16,19 +16,19 @@
 
 typedef struct eval_report {
     uint32_t generation;
-    bool on_valid; /* validation interactions were to be found, not those of the test split */
-    bool next;     /* each user's next item was */
-    int64_t given; /* > 0: sessions of so many items were judged */
-    bool refit;    /* the generation was trained on the validation interactions too */
-    bool json;     /* a JSON document is wanted */
+    bool on_valid; /* evaluated on validation interactions, not on the test split */
+    bool next;     /* the target is each user's next item */
+    int64_t given; /* > 0: lists start from sessions of this many items */
+    bool refit;    /* the generation was also trained on the validation interactions */
+    bool json;     /* print a JSON document */
     eval_options options;
     bool wanted[BASELINES];
     baseline_figures beside;
     eval_metrics stair;
-    eval_metrics similar; /* of given == 1: of the lists of similar items */
+    eval_metrics similar; /* with given == 1: metrics of the lists of similar items */
 } eval_report;
 
-/* eval_report_tell prints the figures, and the verdict against the baselines. ERR_IO, ERR_NOMEM. */
+/* eval_report_tell prints the metrics, and the comparison with the baselines. ERR_IO, ERR_NOMEM. */
 err_code eval_report_tell(const eval_report *r, err *e) ERR_CHECKED;
 
 #endif

@@ -14,7 +14,7 @@
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 
-/* A folder that has a store keeps it: a node that starts again goes on from its own. */
+/* A folder with a store keeps it: a node that starts again continues from its own store. */
 static err_code join_if_empty(const serve_options *o, err *e)
 {
     char data[PATH_MAX];
@@ -61,7 +61,7 @@ const replicated_log *replication_log(replication *r)
     return r != NULL ? cluster_log((cluster *)r) : NULL;
 }
 
-/* A node that cannot write says why; what the writer says of itself goes first. */
+/* A node that cannot write says why. A problem of the writer has precedence. */
 void replication_health(replication *r, api_health *out)
 {
     cluster_status status;

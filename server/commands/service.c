@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service: keeps a service running, and stops it. service_open.c puts it together.
+ * service: keeps a service running, and stops it. service_open.c opens its parts.
  */
 #include "server/commands/service.h"
 
@@ -27,24 +27,25 @@
 #include "server/telemetry/supervisor.h"
 #include "storage/log/oplog.h"
 
-/* How often, and from how much on, freed memory that the allocator keeps is given back. */
+/* How often, and from which amount on, the allocator must return freed memory to the system. */
 enum { TRIM_SECONDS = 10, TRIM_BYTES = 32 * 1024 * 1024 };
 
-/* At the end, how long the log may stand still before what is left of it is given up. */
+/* At the stop, how long the log may make no progress before the rest of it is dropped. */
 enum { LOG_PATIENCE_MS = 500 };
 
-/* The writer's own work takes milliseconds; after this it will not end any more. */
+/* The writer's own work takes milliseconds; after this time it will not end any more. */
 enum { STUCK_SECONDS = 30 };
 
-/* Large buffers go back to the system when they are freed. Left to itself the allocator raises this
- * threshold with the sizes that it sees and keeps what is freed between buffers that live on. */
+/* Large buffers return to the system when they are freed. By default the allocator raises this
+ * threshold by the sizes that it sees, and keeps freed memory between buffers that are still in
+ * use. */
 static void keep_memory_returnable(void)
 {
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }
 
-/* The effective configuration, once, so that a log says what was running. */
+/* Logs the effective configuration once, so that the log shows what was running. */
 static void log_configuration(const serve_options *o, const option_values *values)
 {
     static const char *const sources[] = {"default", "file", "environment", "flag"};
@@ -77,7 +78,7 @@ err_code service_start(service **out, const serve_options *options, const option
     }
     s->options = options;
     s->started = clock_seconds();
-    /* the first of all, while there is no thread but this one */
+    /* before everything else, while there is only this thread */
     if (survey_store(options->store, e) != ERR_OK) {
         mem_free(s);
         return ERR_CORRUPT;
@@ -89,7 +90,7 @@ err_code service_start(service **out, const serve_options *options, const option
         mem_free(s);
         return ERR_IO;
     }
-    blas_threads(1); /* requests are the unit of parallel work here */
+    blas_threads(1); /* parallel work is divided by requests here */
     log_event(LOG_INFO, "starting", log_text("version", STAIR_VERSION), log_int("pid", getpid()),
               log_real("survey_seconds", surveyed - s->started));
     log_configuration(options, values);
@@ -118,7 +119,7 @@ double service_tick_seconds(const service *s)
     return s->alive_seconds > 0 && s->alive_seconds < 1 ? s->alive_seconds : 1;
 }
 
-/* No sign of life while the writer is stuck: what waits for it would wait for ever. */
+/* No sign of life while the writer is stuck, because whatever waits for it would wait for ever. */
 static void beat(service *s)
 {
     writer_status writing;
@@ -148,7 +149,8 @@ static void beat(service *s)
     }
 }
 
-/* Memory of many short-lived buffers is freed in pieces that the allocator keeps. */
+/* trim returns memory of many short-lived buffers, which the allocator keeps after they are
+ * freed. */
 static void trim(service *s)
 {
     double now = clock_seconds();
@@ -226,7 +228,8 @@ void service_stop(service *s)
     }
     atomic_store(&s->stopping, true);
     if (s->trainings != NULL) {
-        (void)(train_runs_cancel(s->trainings, NULL) == ERR_OK); /* it ends while we drain */
+        /* it ends while requests are drained */
+        (void)(train_runs_cancel(s->trainings, NULL) == ERR_OK);
     }
     if (s->http != NULL) {
         log_event(LOG_INFO, "stopping");

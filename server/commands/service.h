@@ -18,22 +18,23 @@
 
 typedef struct service service;
 
-/* service_start returns when the service is ready, and has told the supervisor so. `options` and
+/* service_start returns when the service is ready and the supervisor has been told. `options` and
  * `values` are borrowed until service_stop. */
 err_code service_start(service **out, const serve_options *options, const option_values *values,
                        err *e) ERR_CHECKED;
 
-/* service_tick does what has to be done every second, or as often as the supervisor wants a sign of
- * life (service_tick_seconds): it gives one unless the writer is stuck. True if the service must
- * end, because its tables can no longer follow the disk. */
+/* service_tick does the periodic work. Call it every service_tick_seconds: every second, or as
+ * often as the supervisor wants a sign of life. It gives that sign unless the writer is stuck. It
+ * returns true if the service must end, because its tables can no longer follow the disk. */
 bool service_tick(service *s);
 double service_tick_seconds(const service *s);
 
-/* service_reload reads keys and certificates again (SIGHUP); what fails is logged and stays. */
+/* service_reload reads keys and certificates again (SIGHUP). If one fails, the failure is logged
+ * and the old one stays. */
 void service_reload(service *s);
 
-/* service_stop ends everything; requests that have not ended at the time-out are cut off, after
- * their writes, if any, were committed. Accepts NULL. */
+/* service_stop ends everything. Requests that have not ended at the time-out are cut off, after
+ * their writes, if any, were committed. It accepts NULL. */
 void service_stop(service *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service_open: puts a service together: the parts in order, and the calls by which the API reaches
- * them.
+ * service_open: opens the parts of a service in order, and defines the functions by which the API
+ * reaches them.
  */
 #include <limits.h>
 #include <math.h>
@@ -28,7 +28,7 @@
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/process_metrics.h"
 
-/* How long a list whose text needs the encoder waits for it at most. */
+/* The longest time that a list waits for the encoder to encode its text. */
 static const double ENCODER_READ_SECONDS_MAX = 2;
 
 static const metric_info info_ready = {
@@ -43,7 +43,7 @@ static const metric_info info_units = {"stair_work_units_total",
                                        NULL,
                                        0};
 
-/* --- what the API asks of the process ----------------------------------------------------- */
+/* --- the functions that the API calls --- */
 
 static void on_health(void *ctx, api_health *out)
 {

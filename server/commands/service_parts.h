@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * service_parts: the parts of a running service. Private to server/commands/service.c, which keeps
- * it running and stops it, and service_open.c, which puts it together.
+ * it running and stops it, and service_open.c, which opens them.
  */
 #ifndef SERVER_SERVICE_PARTS_H
 #define SERVER_SERVICE_PARTS_H
@@ -27,8 +27,8 @@ struct service {
     const serve_options *options;
     interaction_types types;
     metrics *metrics;
-    keys *keys;               /* NULL: none asked for */
-    replication *replication; /* NULL: a single node */
+    keys *keys;               /* NULL if no keys are configured */
+    replication *replication; /* NULL for a single node */
     engine *engine;
     train_runs *trainings;
     snapshot_runs *snapshots;
@@ -39,9 +39,10 @@ struct service {
     http *http;
     metric_series *ready, *units;
     double started, trimmed_at;
-    double alive_seconds, alive_at; /* how often the supervisor wants a sign, and the last one */
-    bool stuck;                     /* was told */
-    char told[128];                 /* what keeps writes away, as the supervisor was told */
+    /* how often the supervisor wants a sign of life, and when it got the last one */
+    double alive_seconds, alive_at;
+    bool stuck;     /* was told */
+    char told[128]; /* why writes are refused, as the supervisor was told */
     atomic_bool stopping;
     atomic_bool broken;
 };

@@ -31,7 +31,8 @@ static const metric_info info_reload_failures = {
     .help = "Reloads of keys or certificate that failed; the old ones stay in force.",
     .kind = METRIC_COUNTER};
 
-/* A finished snapshot is a folder with a data.mdb; a draft has another name until it is whole. */
+/* A finished snapshot is a folder with a data.mdb. A draft has another name until it is
+ * complete. */
 static double newest_snapshot(const char *dir)
 {
     DIR *folder = opendir(dir);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * surroundings: metrics about what the service depends on: free disk, the newest snapshot, the
- * certificate, and reloads that failed. They are read anew at each scrape.
+ * surroundings: metrics about what the service depends on: free disk space, the newest snapshot,
+ * the certificate, and failed reloads. They are read at each scrape.
  *
- * Threading: surroundings_add before other threads start; surroundings_reload_failed from any.
+ * Threading: surroundings_add before other threads start; surroundings_reload_failed from any
+ * thread.
  */
 #ifndef SERVER_SURROUNDINGS_H
 #define SERVER_SURROUNDINGS_H
@@ -13,8 +14,8 @@
 
 typedef struct surroundings surroundings;
 
-/* surroundings_add registers the metrics. `store_dir` and `snapshot_dir` are copied. The caller
- * frees with surroundings_free, after the last scrape. */
+/* surroundings_add registers the metrics. `store_dir` and `snapshot_dir` are copied. Call
+ * surroundings_free after the last scrape. */
 err_code surroundings_add(surroundings **out, metrics *m, const char *store_dir,
                           const char *snapshot_dir, err *e) ERR_CHECKED;
 void surroundings_free(surroundings *s);

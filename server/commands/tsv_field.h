@@ -9,8 +9,8 @@
 
 #include "core/common/slice.h"
 
-/* tsv_field_write writes `text`, with what would end the field or the line as PostgreSQL's COPY has
- * it: a tab as \t, a line end as \n, a carriage return as \r, a backslash as \\. */
+/* tsv_field_write writes `text`. It escapes characters that would end the field or the line like
+ * PostgreSQL's COPY: a tab as \t, a line end as \n, a carriage return as \r, a backslash as \\. */
 void tsv_field_write(FILE *file, slice text);
 
 #endif

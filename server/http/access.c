@@ -92,7 +92,7 @@ void access_free(access_log *a)
     mem_free(a);
 }
 
-/* A method is a label, so that only known ones may be. */
+/* Only known methods become labels. */
 static const char *method_label(const char *method)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"};
@@ -131,7 +131,7 @@ static void write_line(const access_entry *entry, uint64_t bytes)
         log_text("request_id", entry->request_id),
         log_text("client", entry->client),
         log_text("key", entry->key),
-        /* of what went wrong: the word for why it was refused, or the code of the error */
+        /* the reason for the refusal, or the code of the error */
         log_text("code", entry->reason != NULL ? entry->reason : err_code_name(r->code)),
         log_text("cause", r->status >= 500 ? r->cause : NULL),
     };

@@ -23,12 +23,12 @@ enum { ACCESS_ALL = 0, ACCESS_ERRORS, ACCESS_NONE };
 typedef struct access_entry {
     const char *method; /* as sent */
     const char *request_id;
-    const char *client; /* address; NULL: not known */
-    const char *key;    /* name; NULL: none */
-    const char *reason; /* why it was refused before it was begun; NULL: it was not */
+    const char *client; /* address; NULL if not known */
+    const char *key;    /* name; NULL if there is none */
+    const char *reason; /* why it was refused before it began; NULL if it was not */
     const api_response *response;
     uint64_t begun_ns, ended_ns;
-    uint64_t queue_ns, commit_ns; /* of a write; 0: none */
+    uint64_t queue_ns, commit_ns; /* times of a write; 0 if it was none */
     uint64_t body_bytes;
 } access_entry;
 
@@ -37,7 +37,7 @@ void access_free(access_log *a);
 
 void access_record(access_log *a, const access_entry *entry);
 
-/* access_aborted counts a request whose client went away before the answer. */
+/* access_aborted counts a request whose client left before the answer. */
 void access_aborted(access_log *a);
 
 #endif

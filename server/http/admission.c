@@ -58,7 +58,7 @@ static bool is_loopback_name(slice host)
 }
 
 /* The HOST of a target in absolute form, "http://HOST/path", which proxies send and every server
- * must take (RFC 9112, 3.2.2); absent in one that begins with the path. */
+ * must accept (RFC 9112, 3.2.2). It is absent if the target begins with the path. */
 static slice target_host(slice target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -75,7 +75,7 @@ static slice target_host(slice target)
     return (slice){NULL, 0};
 }
 
-/* No space, no control byte. */
+/* Neither a space nor a control byte. */
 static bool is_printable(slice text)
 {
     bool printable = true;
@@ -94,7 +94,7 @@ static bool is_target(slice target)
            is_printable(target);
 }
 
-/* Request line and header lines as two programs could read them differently are refused, not
+/* A request line or header line that two programs could read differently is refused, not
  * interpreted. */
 static const char *framing_fault(const admission_request *r)
 {
@@ -201,7 +201,7 @@ static bool is_listed(const char *list, slice name)
     return false;
 }
 
-/* The host without its port. */
+/* name_of returns the host without its port. */
 static slice name_of(slice host)
 {
     size_t length = host.length;
@@ -212,8 +212,8 @@ static slice name_of(slice host)
     return (slice){host.at, port ? length - 1 : host.length};
 }
 
-/* No page can get a browser to send these for a name of its own: addresses, and names without a
- * dot, which only a local network can resolve. */
+/* Names that no web page can use for a server of its own: addresses, and names without a dot, which
+ * only a local network can resolve. */
 static bool is_private_name(slice name)
 {
     bool digits = name.length > 0;
@@ -233,8 +233,8 @@ static bool host_is_ours(const admission *a, const admission_request *r, slice h
     return r->admin ? !o->admin_loopback && is_private_name(name_of(host)) : !o->check_host;
 }
 
-/* A host in the target overrules the header; a program in between may see it otherwise, so both
- * have to be ours. */
+/* A host in the target overrides the header, but a program in between may see it differently, so
+ * both must be accepted. */
 static bool check_host(const admission *a, const admission_request *r, admission_answer *answer)
 {
     if (!host_is_ours(a, r, r->host) || !host_is_ours(a, r, target_host(r->target))) {
@@ -266,8 +266,8 @@ static bool is_own_origin(const admission *a, const admission_request *r)
     return false;
 }
 
-/* Where no key is asked for, a browser would do for any page what it does for its user: a POST
- * without a body needs no preflight. So pages of other origins may not call. */
+/* If no key is required, a browser would send requests for any page: a POST without a body needs no
+ * preflight. So pages of other origins may not call. */
 static bool check_origin(const admission *a, const admission_request *r, const api_route *route,
                          admission_answer *answer)
 {
@@ -296,7 +296,8 @@ static slice presented_key(const admission_request *r)
     return r->api_key;
 }
 
-/* What is wrong with a key is not said: absent, unknown and misspelt look alike. */
+/* The answer does not say what is wrong with a key: missing, unknown and misspelt keys look
+ * alike. */
 static bool check_key(const admission *a, const admission_request *r, const api_route *route,
                       admission_answer *answer)
 {
@@ -313,7 +314,8 @@ static bool check_key(const admission *a, const admission_request *r, const api_
     return answer->status == 0;
 }
 
-/* Generic cell rate: one number says when the bucket would be full again; no lock, no refill. */
+/* Generic cell rate algorithm: one number says when the bucket would be full again. It needs no
+ * lock and no refill. */
 static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
                        admission_answer *answer)
 {
@@ -362,7 +364,7 @@ unsigned admission_work(admission *a, double units, uint64_t now_ns)
     }
 }
 
-/* Bodies are not decompressed: what they unpack to would need limits of its own. */
+/* Bodies are not decompressed, because the decompressed size would need limits of its own. */
 static bool check_encoding(const admission_request *r, const api_route *route,
                            admission_answer *answer)
 {
@@ -382,7 +384,7 @@ static bool check_encoding(const admission_request *r, const api_route *route,
     return false;
 }
 
-/* Where there is no such call, that is the answer, whatever the body. */
+/* If there is no such call, the answer says so, whatever the body. */
 static void check_length(const api_route *route, admission_answer *answer)
 {
     if (route->exists && answer->body_bytes > route->body_bytes_max) {
@@ -432,7 +434,7 @@ void admission_request_id(slice given, char out[ADMISSION_REQUEST_ID_MAX + 1])
         out[given.length] = '\0';
         return;
     }
-    /* unique enough to find a line in a log; nothing secret hangs on it */
+    /* unique enough to find a line in a log; no secret depends on it */
     if (state == 0 && gnutls_rnd(GNUTLS_RND_NONCE, &state, sizeof state) != 0) {
         state = (uint64_t)(uintptr_t)out;
     }

@@ -4,12 +4,12 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Long enough for a thread that sleeps in epoll_wait to be woken, short beside opening a
+/* Long enough to wake a thread that sleeps in epoll_wait, and short compared with opening a
  * connection over a network. */
 static const struct timespec a_moment = {.tv_nsec = 100000};
 
-/* A thread's place, one more than its index; 0 while it has none. A thread serves one daemon, so
- * one place is enough. */
+/* The calling thread's index plus 1; 0 while it has none. A thread serves one daemon, so one is
+ * enough. */
 static _Thread_local size_t place;
 
 static _Atomic size_t *mine(balance *b)

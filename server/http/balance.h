@@ -24,12 +24,12 @@ typedef struct balance {
     _Atomic size_t open[BALANCE_THREADS_MAX]; /* connections of each thread that has had any */
 } balance;
 
-/* balance_accept is called by the accepting thread, one of `threads`: if it holds more connections
- * than the emptiest it sleeps for a tenth of a millisecond and says so. */
+/* The accepting thread, one of `threads`, calls balance_accept. If it holds more connections than
+ * the emptiest thread, it sleeps for a tenth of a millisecond and returns true. */
 bool balance_accept(balance *b, size_t threads);
 
-/* balance_begin counts a connection for the calling thread; what it returns goes to balance_end,
- * from whatever thread. NULL if there are more threads than places. */
+/* balance_begin counts a connection for the calling thread. Pass its result to balance_end, from
+ * any thread. NULL: there are more threads than places. */
 _Atomic size_t *balance_begin(balance *b);
 void balance_end(_Atomic size_t *counted);
 

@@ -88,7 +88,7 @@ static bool is_trusted(const client_proxies *p, slice text)
     return false;
 }
 
-/* The last entry of the list, which is cut off. */
+/* last_of removes and returns the last entry of the list. */
 static slice last_of(slice *list)
 {
     size_t begin = list->length;
@@ -116,7 +116,7 @@ void client_of(const client_proxies *trusted, const char *peer, slice forwarded,
         unsigned ignored;
         slice before = last_of(&forwarded);
         if (!parse(before, bytes, &ignored)) {
-            break; /* not an address: the proxy that passed it on is all that is known */
+            break; /* not an address: only the proxy that forwarded it is known */
         }
         client = before;
     }

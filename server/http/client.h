@@ -28,8 +28,8 @@ typedef struct client_proxies {
     size_t count;
 } client_proxies;
 
-/* client_proxies_parse reads addresses and networks ("10.0.0.0/8,::1") with commas between them;
- * NULL and "" are none. client_proxies_check only tells whether the text is right. */
+/* client_proxies_parse reads addresses and networks ("10.0.0.0/8,::1") separated by commas; NULL
+ * and "" mean none. client_proxies_check only checks the text. */
 err_code client_proxies_parse(client_proxies *out, const char *text, err *e) ERR_CHECKED;
 err_code client_proxies_check(const char *text, err *e) ERR_CHECKED;
 

@@ -62,7 +62,7 @@ void exchange_free(exchange *x)
 void exchange_begin(exchange *x, const char *target)
 {
     size_t length = strlen(target);
-    /* a longer one is over the limit anyway */
+    /* a longer one exceeds the limit in any case */
     x->target_length = length < EXCHANGE_TARGET_BYTES ? length : EXCHANGE_TARGET_BYTES;
     memcpy(x->target, target, x->target_length);
     x->stage = STAGE_HEADER;
@@ -189,7 +189,7 @@ void exchange_header(exchange *x, slice name, slice given)
         if (is(name, "x-api-key")) {
             take_once(x, &x->seen.api_key, value, "expected at most one X-API-Key header");
         } else if (is(name, "x-forwarded-for")) {
-            x->forwarded = value; /* of several lines the last is the nearest proxy's */
+            x->forwarded = value; /* of several lines, the last is from the nearest proxy */
         } else if (is(name, "x-request-id")) {
             x->given_id = value;
         } else if (is(name, "x-stair-min-seq")) {
@@ -230,9 +230,10 @@ void exchange_refuse(exchange *x, unsigned status, const char *detail, unsigned 
     x->stage = STAGE_REFUSED;
 }
 
-/* Makes room for `length` more bytes: doubled, so that a long body is not copied for every piece,
- * but never beyond what was announced. Memory is taken as bytes arrive, so that who announces much
- * and sends little holds little. False after noting why not. */
+/* make_room makes room for `length` more bytes. The memory doubles, so that a long body is not
+ * copied for every piece, but never exceeds the announced size. It is allocated as bytes arrive, so
+ * that a client that announces much and sends little holds little. It returns false after recording
+ * why. */
 static bool make_room(exchange *x, size_t length)
 {
     x->body.bytes_max = x->answer.chunked ? x->body_max : (size_t)x->answer.body_bytes;

@@ -22,20 +22,20 @@
 #include "server/telemetry/log_queue.h"
 
 enum {
-    /* of a connection, for its header and a piece of the body; wiped for each request */
+    /* for a connection's header and a piece of its body; wiped for each request */
     CONNECTION_MEMORY_BYTES = 32 * 1024,
-    HEADER_LINE_RECORD_BYTES = 64, /* what the library keeps of a line beside its text */
+    HEADER_LINE_RECORD_BYTES = 64, /* what the library stores with a line besides its text */
     ANSWER_HEADER_BYTES = 1024,
     PANIC_PATIENCE_MS = 200,
 };
-/* else the library's own refusals would come before ours */
+/* Otherwise the library would refuse requests before our checks. */
 _Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
                        ADMISSION_HEADER_LINES_MAX * HEADER_LINE_RECORD_BYTES +
                        ANSWER_HEADER_BYTES <=
                    CONNECTION_MEMORY_BYTES,
                "a connection's memory holds the largest header that is taken");
 
-/* How long a request whose body is not complete may hold up the end of the process. */
+/* How long a request with an incomplete body may delay the end of the process. */
 static const uint64_t drain_body_ns = 3000000000U;
 
 static const metric_info info_connections = {.name = "stair_http_connections",
@@ -139,7 +139,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, l},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, l},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
-        /* shared out among the threads by the library; ours (http_on_accept) comes first */
+        /* the library divides it among the threads; our limit (http_on_accept) applies first */
         {MHD_OPTION_CONNECTION_LIMIT,
          (intptr_t)((l->connections_max + CONNECTIONS_RESERVED + 1) * threads), NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -154,7 +154,7 @@ static err_code listener_open(listener *l, const char *where, unsigned threads, 
         {tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)tls_retrieve},
         {MHD_OPTION_END, 0, NULL},
     };
-    /* a pool of one is refused by the library */
+    /* the library refuses a pool of one */
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
         {MHD_OPTION_END, 0, NULL},
@@ -290,7 +290,7 @@ void http_cancel_work(http *h)
 static void listener_close(listener *l)
 {
     if (l->daemon != NULL) {
-        MHD_stop_daemon(l->daemon); /* closes the socket, too */
+        MHD_stop_daemon(l->daemon); /* this also closes the socket */
     } else if (l->fd >= 0) {
         (void)close(l->fd);
     }

@@ -11,7 +11,7 @@
 #include "server/http/http_parts.h"
 #include "server/telemetry/clock.h"
 
-/* Answers beyond this are watched while they are sent; a socket's buffer takes shorter ones. */
+/* Longer answers are watched while they are sent. Shorter ones fit into a socket's buffer. */
 enum { LONG_ANSWER_BYTES = 256 * 1024 };
 
 enum { TIMING_MAX = 40 };
@@ -20,11 +20,11 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
 {
     MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
     MHD_add_response_header(response, "Vary", "Origin");
-    /* of what we send, a script is otherwise shown only the type and the length */
+    /* By default a script can read only the type and the length of what we send. */
     MHD_add_response_header(
         response, "Access-Control-Expose-Headers",
         "X-Request-Id, Server-Timing, Retry-After, Location, Allow, WWW-Authenticate");
-    /* for any path: a preflight that fails would keep the problem document from the script */
+    /* For any path, because a failed preflight would hide the problem document from the script. */
     if (x->preflight.at != NULL) {
         MHD_add_response_header(response, "Access-Control-Allow-Methods",
                                 "GET, POST, PUT, PATCH, DELETE");

@@ -20,15 +20,15 @@
 #include "server/http/http_parts.h"
 #include "server/telemetry/clock.h"
 
-/* Of connections_max idle connections leave one part in so many free. */
+/* Idle connections leave one part in CONNECTIONS_FREE_PART of connections_max free. */
 enum { CONNECTIONS_FREE_PART = 16 };
 
-/* Of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
+/* A value of exchange.idle_ns: the connection is being closed, and no request may begin on it. */
 static const uint64_t closing = UINT64_MAX;
 
-/* close_idle ends the connection of this listener that is idle for longest; false if all are at
- * work. A client whose connection is closed while it sends sees a reset before anything was done.
- */
+/* close_idle closes the connection of this listener that has been idle longest. It returns false if
+ * none is idle. A client whose connection is closed while it sends sees a reset before anything was
+ * done. */
 static bool close_idle(listener *l)
 {
     http *h = l->http;
@@ -52,14 +52,14 @@ static bool close_idle(listener *l)
     return closed;
 }
 
-/* Open connections without those that are being closed. */
+/* Number of open connections that are not being closed. */
 static size_t staying(const listener *l)
 {
     size_t open = atomic_load(&l->connections), leaving = atomic_load(&l->leaving);
     return open > leaving ? open - leaving : 0;
 }
 
-/* How many connections there may be before idle ones are closed for new ones. */
+/* Number of connections from which on idle ones are closed for new ones. */
 static size_t idle_until(const listener *l)
 {
     return l->connections_max - l->connections_max / CONNECTIONS_FREE_PART;
@@ -110,7 +110,8 @@ static exchange *begin(listener *l, struct MHD_Connection *connection)
     exchange *x = exchange_new(h->options.admission, h->options.timeout_seconds,
                                h->options.answer_bytes_max, l->admin ? NULL : &h->answers);
     if (x == NULL) {
-        return NULL; /* the first request sees that there is none, and the connection is closed */
+        /* the first request notices that there is none, and the connection is closed */
+        return NULL;
     }
     x->listener = l;
     x->counted = l->admin ? NULL : balance_begin(&h->load);
@@ -171,7 +172,7 @@ bool http_take_turn(exchange *x)
         return false;
     }
     if (x->reserve && staying(l) <= l->connections_max) {
-        x->reserve = false; /* somebody else has gone */
+        x->reserve = false; /* another connection has ended */
     }
     return true;
 }
@@ -184,8 +185,8 @@ uint64_t http_acknowledged(const exchange *x)
                                                                              : 0;
 }
 
-/* A long answer is held in memory or on disk until it is read, so its reader has to keep the pace
- * all the time, as the sender of a body does. */
+/* A long answer stays in memory or on disk until the client has read it, so the client must keep a
+ * minimum speed all the time, like the sender of a body. */
 static bool reads_too_slowly(const exchange *x, uint64_t now)
 {
     uint64_t since = atomic_load(&x->sending_ns);

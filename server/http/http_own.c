@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answers that the library makes itself, when it cannot read a request: an HTML page, and in
- * version 0.9 two heads before it. Its API offers no way to change them. But it queues them by
- * MHD_queue_response, as any program does, and the dynamic linker takes a function that the program
- * defines before the library's own. So the definition here is called for the library's answers. It
- * sends a problem document, ends the socket's sending side and hands the page on: the library fails
- * to send that, and closes the connection. Our own answers go straight to the library's function.
+ * http_own: replaces the answers that the library sends itself when it cannot read a request: an
+ * HTML page, and in version 0.9 two heads before it.
  *
- * Handing nothing on would be simpler, but version 0.9 then continues with freed memory. A library
- * that was linked so that it calls its own functions directly still sends its own pages.
+ * The library's API offers no way to change these answers. But the library queues them by
+ * MHD_queue_response, like any program, and the dynamic linker prefers a function that the program
+ * defines over the library's own. So the library's answers call the definition here. It sends a
+ * problem document, ends the socket's sending side and passes the page on: the library fails to
+ * send it and closes the connection. Our own answers call the library's function directly.
+ *
+ * Passing nothing on would be simpler, but version 0.9 then continues with freed memory. A library
+ * that was linked to call its own functions directly still sends its own pages.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -41,8 +43,8 @@ enum MHD_Result http_queue(const exchange *x, unsigned status, struct MHD_Respon
     return library_queue(x->connection, status, response);
 }
 
-/* The library's status 500 is for a request that it has no memory to read, and 505 would be counted
- * among the faults of the service. */
+/* The library's status 500 means that it lacked memory to read the request, and 505 would be
+ * counted as a fault of the service. */
 static unsigned status_for(unsigned status)
 {
     return status == 413 || status == 414 || status == 431 ? status : 400;
@@ -60,7 +62,7 @@ static const char *detail_for(unsigned status)
     }
 }
 
-/* Of a request that may have ended before its target or its header was read. */
+/* The request may have ended before its target or its header was read. */
 static void complete_begin(exchange *x)
 {
     http *h = http_of(x);
@@ -78,8 +80,8 @@ static void complete_begin(exchange *x)
     }
 }
 
-/* A short message into the socket's empty buffer: if it does not fit, the client gets none. Nothing
- * is sent after it. */
+/* Sends a short message into the socket's empty buffer. If it does not fit, the client gets none.
+ * Nothing is sent after it. */
 static void send_last(const exchange *x, const char *bytes, size_t length)
 {
     bool tls = http_of(x)->options.tls_certificate != NULL && !((listener *)x->listener)->admin;
@@ -111,7 +113,7 @@ static void refuse(exchange *x, unsigned library_status)
     x->response.route = route;
     (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &now));
     x->stage = STAGE_ANSWERED;
-    x->unread = true; /* the client reads the answer before it sees the end */
+    x->unread = true; /* so that the client reads the answer before it sees the end */
     exchange_record(x, http_of(x)->options.access, clock_ns());
     const buffer *body = &x->response.body;
     int head = snprintf(message, HEAD_BYTES,

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_parts: what the HTTP loop is made of. Private to server/http/http.c, which starts and stops,
- * server/http/http_connections.c, which owns the connections, server/http/http_request.c, which
- * reads, server/http/http_answer.c, which sends, and server/http/http_own.c, which replaces the
- * library's own answers: the five files that know libmicrohttpd.
+ * http_parts: the parts of the HTTP loop. They are private to the five files that use
+ * libmicrohttpd:
+ *
+ *     http.c               starts and stops
+ *     http_connections.c   owns the connections
+ *     http_request.c       reads requests
+ *     http_answer.c        sends answers
+ *     http_own.c           replaces the library's own answers
  */
 #ifndef SERVER_HTTP_PARTS_H
 #define SERVER_HTTP_PARTS_H
@@ -24,7 +28,8 @@ typedef struct listener {
     http *http;
     bool admin;
     size_t connections_max;
-    atomic_size_t connections, leaving; /* open; of these, being closed for being idle */
+    /* open connections; of these, idle ones that are being closed */
+    atomic_size_t connections, leaving;
     int fd;
     struct MHD_Daemon *daemon;
     char address[ADDRESS_TEXT_MAX];
@@ -36,19 +41,19 @@ struct http {
     client_proxies proxies; /* immutable */
     work *work;
     lingering *linger;
-    budget answers; /* bytes in memory, by caller */
+    budget answers; /* bytes in memory, by client */
     atomic_bool draining;
     atomic_bool cancelled;              /* long work ends */
-    atomic_bool refusing;               /* connections of the main listener */
-    atomic_uint_fast64_t cut_bodies_ns; /* draining: unfinished bodies are cut off from then on */
+    atomic_bool refusing;               /* refuse connections of the main listener */
+    atomic_uint_fast64_t cut_bodies_ns; /* while draining: when unfinished bodies are cut off */
     atomic_size_t busy;
     balance load; /* of the main listener's threads */
     metric_series *bodies_bytes, *answers_bytes;
     metric_series *work_waiting, *work_running, *work_refused, *work_abandoned;
     metric_series *connections_most, *idle_closed, *not_accepted;
     metric_series *connections_gauge, *busy_gauge, *swept, *limited;
-    pthread_mutex_t mutex; /* guards the list of exchanges; taken when a connection begins or ends,
-                              and by the sweep */
+    /* guards the list of exchanges; taken when a connection begins or ends, and by the sweep */
+    pthread_mutex_t mutex;
     exchange *exchanges;
 };
 
@@ -57,19 +62,20 @@ static inline http *http_of(const exchange *x)
     return ((const listener *)x->listener)->http;
 }
 
-/* What the library calls for a connection: MHD_AcceptPolicyCallback, MHD_NotifyConnectionCallback.
+/* The library calls these for a connection: MHD_AcceptPolicyCallback, MHD_NotifyConnectionCallback.
  * `cls` is the listener. */
 enum MHD_Result http_on_accept(void *cls, const struct sockaddr *from, socklen_t length);
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode code);
 
-/* http_take_turn marks the connection as busy; false if it is being closed for being idle. */
+/* http_take_turn marks the connection as busy. It returns false if the connection is being closed
+ * because it was idle. */
 bool http_take_turn(exchange *x);
 
-/* http_acknowledged is how many bytes the client has acknowledged on this connection so far. */
+/* http_acknowledged returns how many bytes the client has acknowledged on this connection. */
 uint64_t http_acknowledged(const exchange *x);
 
-/* What the library calls for a request; see MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback
+/* The library calls these for a request; see MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback
  * and MHD_RequestCompletedCallback. `cls` is the listener. */
 void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -78,19 +84,20 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode code);
 
-/* http_end gives back all that the request in progress holds and makes the exchange idle; nothing
- * if it is. However a request ends, it ends here: completed, aborted, or with its connection. */
+/* http_end releases everything that the current request holds and makes the exchange idle; without
+ * a request it does nothing. Every request ends here: completed, aborted, or with its
+ * connection. */
 void http_end(exchange *x);
 
-/* http_own_init is called once, before the first listener opens; http_queue is MHD_queue_response,
- * which http_own.c keeps for the library's own answers. */
+/* http_own_init is called once, before the first listener opens. http_queue calls the library's
+ * MHD_queue_response, whose name http_own.c takes. */
 err_code http_own_init(err *e) ERR_CHECKED;
 enum MHD_Result http_queue(const exchange *x, unsigned status, struct MHD_Response *response);
 
-/* http_answer sends x->response, whose body stays in place until the request is completed. */
+/* http_answer sends x->response. The body must stay in place until the request is completed. */
 enum MHD_Result http_answer(exchange *x);
 
-/* http_refuse sends the problem document that x->answer asks for. */
+/* http_refuse sends the problem document that x->answer describes. */
 enum MHD_Result http_refuse(exchange *x);
 
 #endif

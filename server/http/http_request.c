@@ -31,20 +31,21 @@
 #include "server/http/http_parts.h"
 #include "server/telemetry/clock.h"
 
-/* Longer bodies are parsed by the pool: this many bytes of JSON take about a millisecond. */
+/* Longer bodies are parsed by the pool: this much JSON takes about a millisecond. */
 enum { SHORT_BODY_BYTES = 64 * 1024 };
 
-/* How often long work looks whether its client is still there. */
+/* How often long work checks that its client is still there. */
 static const uint64_t look_every_ns = 10000000U;
 
-/* In the writer's thread: from the resume on the exchange is its own thread's again. */
+/* Runs in the writer's thread. After the resume the exchange belongs to its own thread again. */
 static void on_written(writer_job *job)
 {
     exchange *x = job->ctx;
     MHD_resume_connection(x->connection);
 }
 
-/* Reserves a place in the write queue; false after noting why there is none. */
+/* reserve reserves a place in the write queue. It returns false after recording why there is
+ * none. */
 static bool reserve(exchange *x)
 {
     http *h = http_of(x);
@@ -69,7 +70,7 @@ static bool reserve(exchange *x)
     return true;
 }
 
-/* Until it is resumed, no bytes are waited for and no deadline counts. */
+/* While the connection is suspended, no bytes are expected and no deadline applies. */
 static void suspend(exchange *x)
 {
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
@@ -87,7 +88,7 @@ static enum MHD_Result submit(exchange *x)
     return MHD_YES;
 }
 
-/* In the thread of the waits, or before the connection waits. */
+/* Runs in the thread of the waits, or before the connection waits. */
 static void on_seen(seq_wait *wait)
 {
     exchange *x = wait->ctx;
@@ -95,8 +96,8 @@ static void on_seen(seq_wait *wait)
     MHD_resume_connection(x->connection);
 }
 
-/* Has the request begun again once a later write is seen, or the time for that is up. A request
- * that waits again has no more time. The connection is suspended. */
+/* wait_for_write begins the request again once a later write is seen or the time for it is up. A
+ * request that waits again gets no additional time. The connection is suspended. */
 static void wait_for_write(exchange *x)
 {
     const http_options *o = &http_of(x)->options;
@@ -117,8 +118,8 @@ static api_wait *may_wait(exchange *x)
     return engine_waits(http_of(x)->options.engine) ? &x->waiting : NULL;
 }
 
-/* In the pool's thread. A client that has shut its sending side down is taken to have gone: so are
- * those that closed the connection, and the two look alike. */
+/* Runs in the pool's thread. A client that has shut down its sending side counts as gone, because a
+ * client that closed the connection looks the same. */
 static bool on_stopped(void *ctx)
 {
     exchange *x = ctx;
@@ -132,8 +133,8 @@ static bool on_stopped(void *ctx)
     return x->gone || atomic_load_explicit(&h->cancelled, memory_order_relaxed);
 }
 
-/* In the pool's thread: begins the request again and hands the connection on. Nothing is touched
- * after that. */
+/* Runs in the pool's thread: it begins the request again and hands the connection back. It touches
+ * nothing after that. */
 static void on_work(work_job *job)
 {
     exchange *x = job->ctx;
@@ -178,7 +179,7 @@ static enum MHD_Result work_on(exchange *x)
     return MHD_YES;
 }
 
-/* Takes the result of long work. */
+/* finish_work takes the result of long work. */
 static enum MHD_Result finish_work(exchange *x)
 {
     if (x->gone) {
@@ -195,7 +196,7 @@ static enum MHD_Result finish_write(exchange *x)
     return http_answer(x);
 }
 
-/* In the encoder's thread, or before the connection waits. */
+/* Runs in the encoder's thread, or before the connection waits. */
 static void take_vector(exchange *x)
 {
     x->encoding.vector = x->ask.vector;
@@ -208,7 +209,7 @@ static void on_encoded(encode_ask *ask)
     take_vector(ask->ctx);
 }
 
-/* Has the request begun again once its text is encoded, or the time for that is up. */
+/* encode_first begins the request again once its text is encoded or the time for it is up. */
 static enum MHD_Result encode_first(exchange *x)
 {
     const http_options *o = &http_of(x)->options;
@@ -238,7 +239,7 @@ static enum MHD_Result complete(exchange *x)
     http *h = http_of(x);
     api_request request;
     if (x->body.length > SHORT_BODY_BYTES) {
-        return work_on(x); /* its text alone takes long to parse */
+        return work_on(x); /* parsing the text alone takes long */
     }
     exchange_request(x, clock_now(), &request);
     request.short_only = true;
@@ -253,13 +254,14 @@ static enum MHD_Result complete(exchange *x)
     }
 }
 
-/* Shown to the library in place of the client's cookies, and not counted as the client's. */
+/* The library gets this header instead of the client's cookies. It is not counted as the
+ * client's. */
 static const char cookie_name[] = "Cookie";
 
-/* The library joins folded lines, takes a bare LF for the end of a line and ends a value at a NUL,
- * all without a word. But it keeps names and values where they were received, with NULs for the
- * colon, CR and LF. So each line has to begin where the one before ended, and the last ends where
- * the header does. Later versions of the library refuse such lines themselves. */
+/* The library silently joins folded lines, accepts a bare LF as the end of a line and ends a value
+ * at a NUL. But it keeps names and values where they were received, with NULs in place of the
+ * colon, CR and LF. So each line must begin where the previous one ended, and the last must end
+ * where the header does. Later versions of the library refuse such lines themselves. */
 static void check_line(exchange *x, const char *name, size_t name_length, const char *value,
                        size_t value_length)
 {
@@ -342,7 +344,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         x->answer.reason = "admin_address";
         x->answer.detail = "this address serves /metrics and /health only";
     }
-    /* callers are distinguished by their keys, or by their addresses without keys */
+    /* Clients are distinguished by their keys, or without keys by their addresses. */
     const char *who = x->answer.key != NULL ? x->answer.key : x->client;
     x->caller = hash_bytes(HASH_BEGIN, who, strlen(who));
     x->body.caller = x->response.body.caller = x->caller;
@@ -350,11 +352,11 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
         exchange_refuse(x, 503, "too many connections are open (connections_max)", 1);
         return http_refuse(x);
     }
-    exchange_deadline(x, x->begun_ns, 0); /* more with every byte of a body that comes */
+    exchange_deadline(x, x->begun_ns, 0); /* every byte of a body extends it */
     if (x->answer.status != 0) {
         x->stage = STAGE_REFUSED;
         metric_count(h->limited, x->answer.status == 429 ? 1 : 0);
-        /* with a body announced, or a length that cannot be trusted, the connection ends here */
+        /* With an announced body, or a length that cannot be trusted, the connection ends here. */
         bool close = x->answer.has_body || x->answer.status == 400 || x->answer.status == 413;
         x->unread = close;
         return close ? http_refuse(x) : MHD_YES;
@@ -362,7 +364,7 @@ static enum MHD_Result begin(exchange *x, const char *method, const char *versio
     x->stage = STAGE_BODY;
     if (x->answer.body_bytes > x->body_max) {
         x->unread = true;
-        return complete(x); /* there is no such call, and nothing waits for the body to say so */
+        return complete(x); /* there is no such call, and the answer need not wait for the body */
     }
     atomic_store_explicit(&x->reading, x->answer.has_body, memory_order_relaxed);
     return MHD_YES;
@@ -403,25 +405,25 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     }
 }
 
-/* `uri` is const for the sake of callbacks that only log; it lies in the library's read buffer,
- * which it is about to cut up itself. */
+/* `uri` is const for callbacks that only log. It is in the library's read buffer, which the library
+ * is about to cut up itself. */
 static void hide_query(const char *uri)
 {
     char *mark = strchr(uri, '?');
     if (mark != NULL) {
-        mark[1] = '\0'; /* where the '?' is was noted before the callback */
+        mark[1] = '\0'; /* the place of the '?' was recorded before the callback */
     }
 }
 
-/* Of several headers of one name the library looks at the first. Not an empty value: it reads the
- * byte before one. */
+/* Of several headers of one name the library uses the first. The value must not be empty, because
+ * the library reads the byte before it. */
 static void hide_cookies(struct MHD_Connection *connection)
 {
     (void)MHD_set_connection_value_n(connection, MHD_HEADER_KIND, cookie_name,
                                      sizeof cookie_name - 1, "-", 1);
 }
 
-/* Runs as soon as the request line is there, before the target is cut and unescaped. */
+/* Runs as soon as the request line has arrived, before the target is cut and unescaped. */
 void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     listener *from = cls;

@@ -70,7 +70,7 @@ static api_role role_of(const char *word)
     return API_OPEN;
 }
 
-/* The text of the line is never in a message: it might hold a key by mistake. */
+/* Messages never quote the line, because it might contain a key by mistake. */
 static err_code parse_line(char *line, const char *path, unsigned number, key_entry *out,
                            bool *used, err *e)
 {
@@ -236,7 +236,7 @@ api_role keys_check(const keys *k, slice presented, const char **name)
     return (api_role)role;
 }
 
-/* base64url without padding: safe in a header and in a shell. */
+/* base64url without padding, which is safe in a header and in a shell. */
 static void secret_text(const unsigned char *secret, char out[KEY_TEXT_MAX])
 {
     static const char letters[] =
@@ -279,7 +279,7 @@ static err_code append_entry(const char *path, const char *name, api_role role,
         return err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));
     }
     key_table *table = NULL;
-    /* two `stair key new` at once must not give one name twice */
+    /* two `stair key new` at once must not give the same name twice */
     err_code code = flock(fd, LOCK_EX) == 0
                         ? table_read(&table, path, e)
                         : err_set(e, ERR_IO, "keys file %s: %s", path, strerror(errno));

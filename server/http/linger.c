@@ -25,12 +25,12 @@ struct lingering {
     pthread_t thread;
     int wake; /* eventfd */
     pthread_mutex_t mutex;
-    kept sockets[LINGER_SOCKETS_MAX]; /* (count) guarded by mutex; the thread alone removes */
+    kept sockets[LINGER_SOCKETS_MAX]; /* (count) guarded by mutex; only the thread removes */
     size_t count;
     bool stopping;
 };
 
-/* True once the socket can be closed. */
+/* drop returns true once the socket can be closed. */
 static bool drop(kept *k)
 {
     char bytes[DROP_BYTES];

@@ -19,14 +19,14 @@ enum { LINGER_SOCKETS_MAX = 64, LINGER_BYTES_MAX = 64 * 1024 * 1024, LINGER_SECO
 
 typedef struct lingering lingering;
 
-/* linger_new starts the one thread that drops. */
+/* linger_new starts the thread that reads and drops. */
 err_code linger_new(lingering **out, err *e) ERR_CHECKED;
 
-/* linger_take keeps a duplicate of a socket that its owner is about to close; with
- * LINGER_SOCKETS_MAX of them it does nothing, and the owner's close is the end. */
+/* linger_take keeps a duplicate of a socket that its owner is about to close. If there are
+ * LINGER_SOCKETS_MAX already, it does nothing, and the owner's close ends the connection. */
 void linger_take(lingering *l, int socket);
 
-/* linger_free closes all; accepts NULL. */
+/* linger_free closes all sockets; it accepts NULL. */
 void linger_free(lingering *l);
 
 #endif

@@ -76,7 +76,8 @@ static int read_key(certificate *c, const char *file)
     return rc;
 }
 
-/* A key that does not belong to the certificate would fail every handshake; better at load. */
+/* A key that does not belong to the certificate would make every handshake fail, so it is refused
+ * when it is loaded. */
 static bool key_matches(const certificate *c)
 {
     gnutls_pubkey_t of_key = NULL;

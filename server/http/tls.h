@@ -17,16 +17,16 @@
 
 #include "core/common/err.h"
 
-/* tls_load reads PEM files and makes them current; on failure the current one stays. */
+/* tls_load reads PEM files and makes them current. After a failure the old certificate stays. */
 err_code tls_load(const char *cert_file, const char *key_file, err *e) ERR_CHECKED;
 
-/* tls_expiry says when the current certificate expires, in epoch seconds; 0 without one. */
+/* tls_expiry returns when the current certificate expires, in epoch seconds; 0 if there is none. */
 int64_t tls_expiry(void);
 
-/* tls_clear frees all; no connection may be left. */
+/* tls_clear frees all certificates. No connection may be open. */
 void tls_clear(void);
 
-/* tls_retrieve has the type of gnutls_certificate_retrieve_function2. */
+/* tls_retrieve is a gnutls_certificate_retrieve_function2. */
 int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *requested, int requested_count,
                  const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
                  gnutls_pcert_st **certs, unsigned *cert_count, gnutls_privkey_t *key);

@@ -7,21 +7,21 @@
 
 #include "core/common/mem.h"
 
-/* Lower than the HTTP loop's, so that short requests are served first on a busy machine. */
+/* Lower priority than the HTTP loop, so that a busy machine serves short requests first. */
 enum { NICENESS = 5 };
 
 typedef struct worker {
     work *pool;
     pthread_t thread;
-    bool busy;       /* guarded by the pool's mutex, as is the next */
-    uint64_t caller; /* of the job that runs */
+    bool busy;       /* guarded by the pool's mutex, like the next */
+    uint64_t caller; /* of the running job */
 } worker;
 
 struct work {
     size_t waiting_max; /* immutable */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    work_job *first, *last; /* guarded by mutex, as is all that follows */
+    work_job *first, *last; /* guarded by mutex, like everything below */
     size_t waiting;
     bool stopping;
     unsigned started; /* threads */
@@ -37,7 +37,7 @@ static size_t running_of(const work *w, uint64_t caller)
     return count;
 }
 
-/* take unlinks the oldest job of those whose caller has the fewest running. */
+/* take unlinks the oldest job among those whose client has the fewest running jobs. */
 static work_job *take(work *w)
 {
     work_job *before_best = NULL, *before = NULL;

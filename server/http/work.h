@@ -27,7 +27,7 @@ typedef struct work work;
 typedef struct work_job {
     void (*run)(struct work_job *job);
     void *ctx;
-    uint64_t caller; /* who it is for: jobs with equal numbers share one turn */
+    uint64_t caller; /* who it is for: jobs with the same number share one turn */
     struct work_job *next;
 } work_job;
 
@@ -35,17 +35,17 @@ typedef struct work_state {
     size_t waiting, running;
 } work_state;
 
-/* work_new starts `threads` threads (1 to WORK_THREADS_MAX); at most `waiting_max` jobs wait. */
+/* work_new starts `threads` threads (1 to WORK_THREADS_MAX). At most `waiting_max` jobs wait. */
 err_code work_new(work **out, unsigned threads, size_t waiting_max, err *e) ERR_CHECKED;
 
-/* work_submit queues a job; false if the queue is full, if the job's caller holds half of it, or if
- * the pool stops. */
+/* work_submit queues a job. It returns false if the queue is full, if the job's client holds half
+ * of it, or if the pool is stopping. */
 bool work_submit(work *w, work_job *job);
 
 void work_state_get(work *w, work_state *out);
 
-/* work_stop takes no more jobs, runs those that wait and joins the threads. work_free does the same
- * and frees; it accepts NULL. */
+/* work_stop accepts no more jobs, runs the waiting ones and joins the threads. work_free does the
+ * same and frees; it accepts NULL. */
 void work_stop(work *w);
 void work_free(work *w);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * baselines: measures simple recommenders on the same interactions as a model, and says when one is
- * ahead.
+ * baselines: measures simple recommenders on the same interactions as a model, and reports if one
+ * is better.
  *
  * One thread calls.
  */
@@ -19,14 +19,14 @@
 typedef enum baseline_kind {
     BASELINE_POPULAR = 0,
     BASELINE_ITEMKNN,
-    BASELINE_CONTENT,         /* the nearest by features */
-    BASELINE_ITEMKNN_CONTENT, /* the sum of both, each by its spread */
+    BASELINE_CONTENT,         /* nearest items by features */
+    BASELINE_ITEMKNN_CONTENT, /* the sum of both, each divided by its spread */
     BASELINE_EASE,            /* up to EASE_ITEMS_MAX items */
     BASELINES,
 } baseline_kind;
 
-/* baseline_name is the word of --baselines and of JSON; baselines_parse reads a list of them into
- * `wanted` and gives the first part that is none, absent if all are. */
+/* baseline_name returns the name used by --baselines and in JSON. baselines_parse reads a list of
+ * names into `wanted`. It returns the first unknown part, absent if all are known. */
 const char *baseline_name(baseline_kind kind);
 slice baselines_parse(const char *text, bool wanted[BASELINES]);
 
@@ -40,23 +40,23 @@ typedef struct baselines_ask {
     const eval_options *options;
     bool wanted[BASELINES];
     int threads;
-    bool given; /* lists start from the pairs of d->valid (core/train/eval/given.h); not of ease */
+    bool given; /* lists start from the pairs of d->valid (core/train/eval/given.h); not for ease */
 } baselines_ask;
 
-/* baselines_run measures those that are wanted. A dense solution announces its memory on standard
+/* baselines_run measures the wanted baselines. For EASE, it announces the memory needed on standard
  * error. */
 err_code baselines_run(baseline_figures *out, const baselines_ask *ask, err *e) ERR_CHECKED;
 
-/* How a model stands to them, by one metric. */
+/* How a model compares with them by one metric. */
 typedef struct baseline_verdict {
-    baseline_kind best; /* of those that are ahead; BASELINES: none is */
+    baseline_kind best; /* the best of those ahead of the model; BASELINES if none is */
     double value, own;
 } baseline_verdict;
 baseline_verdict baselines_judge(const baseline_figures *f, const eval_metrics *own,
                                  train_metric metric, uint32_t at);
 
-/* baselines_advise prints one sentence if a baseline is ahead: which, by how much, what to do.
- * `what` names the model and `metric` the figure; `last_epoch`: the best epoch was the last one;
+/* baselines_advise prints one sentence if a baseline is better: which one, by how much, what to do.
+ * `what` names the model, and `metric` the metric. `last_epoch`: the best epoch was the last one.
  * `tuned`: stair tune chose the options. */
 typedef struct baseline_advice {
     const char *what, *metric;

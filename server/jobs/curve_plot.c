@@ -8,9 +8,9 @@
 enum { WIDTH = 720, HEIGHT = 520, LEFT = 70, RIGHT = 20, TICKS = 5 };
 
 typedef struct panel {
-    double top, bottom; /* y of its edges in the picture */
-    double low, high;   /* values there: high at the top */
-    double epochs;      /* at the right edge */
+    double top, bottom; /* y coordinates of its edges */
+    double low, high;   /* values at these edges; the high one is at the top */
+    double epochs;      /* value at the right edge */
 } panel;
 
 typedef double (*reading)(const model_point *p);

@@ -13,8 +13,8 @@
 #include "core/common/err.h"
 #include "core/model/model.h"
 
-/* curve_plot_write writes the file at `path`, replacing it. ERR_NOT_FOUND for a model without a
- * curve (trained without evaluations), ERR_IO. */
+/* curve_plot_write writes the file at `path`, replacing it. ERR_NOT_FOUND: the model has no curve
+ * (it was trained without evaluations). ERR_IO. */
 err_code curve_plot_write(const char *path, uint32_t generation, const model *m,
                           err *e) ERR_CHECKED;
 

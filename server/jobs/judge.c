@@ -18,9 +18,10 @@ struct judge {
     recommend_scratch **scratch; /* (threads) */
     float *scores;               /* (EVAL_BLOCK, k) */
     size_t k, scores_room;
-    const dataset *given; /* whose given items are asked for; NULL: users are */
+    const dataset *given; /* use the given items of this dataset; NULL: use users */
     size_t *given_start;  /* (users + 1) */
-    bool similar;         /* to the first given item; else they are a session */
+    /* list what is similar to the first given item; otherwise they are a session */
+    bool similar;
 };
 
 static err_code load(judge *j, const judge_options *o, err *e)
@@ -143,7 +144,7 @@ static err_code fit_scores(judge *j, size_t k, err *e)
     return ERR_OK;
 }
 
-/* list_all makes the list of each query of a block. */
+/* list_all makes the list for each query of a block. */
 static err_code list_all(judge *j, const recommend_query *queries, size_t count, uint32_t *rows,
                          size_t *found, err *e)
 {
@@ -173,7 +174,8 @@ static err_code list(void *ctx, const eval_ask *asks, size_t count, size_t k, ui
         queries[i].exclude = asks[i].exclude;
         queries[i].exclude_count = asks[i].exclude_count;
         queries[i].include_seen = true;
-        queries[i].exact = true; /* figures are of the model, not of an approximate search */
+        /* the metrics are those of the model, not of an approximate search */
+        queries[i].exact = true;
     }
     return code == ERR_OK ? list_all(j, queries, count, rows, found, e) : code;
 }
@@ -183,7 +185,7 @@ eval_lister judge_lister(judge *j)
     return (eval_lister){list, j};
 }
 
-/* list_given makes the list for one user's given items. */
+/* list_given_one makes the list for one user's given items. */
 static err_code list_given_one(judge *j, const eval_ask *ask, size_t index, uint32_t *rows,
                                size_t *found, err *e)
 {

@@ -12,8 +12,9 @@
 
 enum { BAR_CELLS = 24 };
 static const double redraw_seconds = 0.1;
-static const double rate_seconds = 0.3;  /* before that a rate is a guess from one step */
-static const double line_seconds = 10.0; /* between plain lines, where nobody watches a bar */
+/* before that, the rate would be an estimate from one step */
+static const double rate_seconds = 0.3;
+static const double line_seconds = 10.0; /* between plain lines, outside a terminal */
 
 void progress_start(progress *p, const char *label, const char *unit, uint64_t total, bool quiet)
 {

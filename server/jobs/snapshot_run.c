@@ -27,7 +27,7 @@ struct snapshot_runs {
     atomic_bool cancelled;
     pthread_mutex_t mutex;
     /* guarded by mutex */
-    remembered list[REMEMBERED]; /* a ring: the oldest is overwritten */
+    remembered list[REMEMBERED]; /* a ring: a new entry overwrites the oldest */
     size_t next;
     pthread_t thread;
     bool thread_made, running, stopping;
@@ -58,7 +58,7 @@ static void *snapshot_main(void *argument)
     uint64_t bytes = 0;
     uint64_t seq = 0;
     pthread_setname_np(pthread_self(), "snapshot");
-    (void)path_of(s, slice_of(s->current->name), path); /* checked at the start */
+    (void)path_of(s, slice_of(s->current->name), path); /* the length was checked at the start */
     err_code code = snapshot_write(s->store, path, is_cancelled, s, &bytes, &seq, &e);
     pthread_mutex_lock(&s->mutex);
     api_snapshot *state = &s->current->state;
@@ -86,7 +86,7 @@ static remembered *find(snapshot_runs *s, slice name)
     return NULL;
 }
 
-/* With the mutex held. */
+/* The caller holds the mutex. */
 static err_code begin(snapshot_runs *s, slice name, err *e)
 {
     remembered *entry = find(s, name);
@@ -108,8 +108,8 @@ static err_code begin(snapshot_runs *s, slice name, err *e)
     return ERR_OK;
 }
 
-/* The last thread ends soon after the state says that its copy has: it is waited for without the
- * mutex, by one caller. */
+/* The last thread ends soon after the state says that its copy has ended. One caller joins it,
+ * without the mutex. */
 static void join_last(snapshot_runs *s)
 {
     pthread_mutex_lock(&s->mutex);
@@ -151,7 +151,8 @@ err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
     return code;
 }
 
-/* A copy of an earlier process: whatever else lies under snapshot_dir is none. */
+/* status_of_folder looks for a copy of an earlier process. Other folders under snapshot_dir are not
+ * copies. */
 static err_code status_of_folder(const snapshot_runs *s, slice name, api_snapshot *out, err *e)
 {
     char path[PATH_BYTES_MAX];

@@ -19,12 +19,13 @@ typedef struct snapshot_runs snapshot_runs;
 err_code snapshot_runs_new(snapshot_runs **out, store *s, const char *dir, metrics *m,
                            err *e) ERR_CHECKED;
 
-/* snapshot_runs_stop cancels what runs and joins; free also frees and accepts NULL. */
+/* snapshot_runs_stop cancels a running copy and joins its thread. snapshot_runs_free also frees,
+ * and accepts NULL. */
 void snapshot_runs_stop(snapshot_runs *s);
 void snapshot_runs_free(snapshot_runs *s);
 
-/* As api_deps wants them. ERR_CONFLICT if the name exists, ERR_UNAVAILABLE while another copy
- * runs; ERR_NOT_FOUND. */
+/* The functions for api_deps. ERR_CONFLICT: the name exists. ERR_UNAVAILABLE: another copy is
+ * running. ERR_NOT_FOUND. */
 err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e) ERR_CHECKED;
 err_code snapshot_runs_status(snapshot_runs *s, slice name, api_snapshot *out, err *e) ERR_CHECKED;
 

@@ -17,8 +17,8 @@ typedef struct published {
     int64_t batch;
 } published;
 
-/* In the order of --preset's choices; from the paper, which has this learning rate, so many layers
- * and all epochs for each of them. */
+/* In the order of --preset's choices. The values are from the paper, which uses this learning rate,
+ * PUBLISHED_LAYERS layers and all epochs for each of them. */
 static const published presets[] = {
     {NULL, 0, 0}, {"0.1", 0.3, 1024}, {"0.2", 0.1, 1024}, {"0.4", 0.1, 4096}};
 enum { PUBLISHED_LAYERS = 3 };
@@ -50,7 +50,7 @@ static void apply_preset(train_arguments *a, const option_values *given)
     }
 }
 
-/* The checks of one request, and whether one has failed. */
+/* The check of one request, and whether a check has failed. */
 typedef struct checks {
     train_request *out;
     const train_arguments *a;
@@ -83,7 +83,7 @@ static void check_gamma(checks *c, const char *name, const char *text, double *o
     *out = value;
 }
 
-/* Where no strength is asked for, the layers are averaged. */
+/* Without any strength, the layers are averaged. */
 static void check_gammas(checks *c, const option_values *given)
 {
     static const char chosen[] = "gamma auto chooses both strengths; leave this one out";
@@ -158,7 +158,7 @@ static bool has_neighbours(const checks *c, slice name)
     return false;
 }
 
-/* One "text=5"; the name is borrowed. */
+/* Checks one "text=5". The name is borrowed. */
 static void check_neighbour(checks *c, slice entry)
 {
     const char *equals = memchr(entry.at, '=', entry.length);
@@ -193,7 +193,7 @@ static void check_neighbours(checks *c)
     }
 }
 
-/* What each range allows and both together do not. */
+/* Checks combinations of options that are each within their range. */
 static void check_together(checks *c)
 {
     err why = ERR_INIT;

@@ -15,8 +15,9 @@ enum { ARGUMENT_BYTES_MAX = 256 * 1024, ARGUMENTS_BEFORE_OPTIONS = 2 };
 typedef struct making {
     train_argv *argv;
     const train_ask *ask;
-    size_t reported;      /* faults that have a place in the body, the reader's own too */
-    err elsewhere;        /* the first one that has none */
+    /* faults with a place in the body, including those that its reader found */
+    size_t reported;
+    err elsewhere;        /* the first fault without a place */
     train_arguments args; /* as the child will read them */
 } making;
 
@@ -38,7 +39,7 @@ static void refuse(making *m, const char *pointer, const char *why)
     m->reported++;
 }
 
-/* A fault of an option that the body does not have is one of the environment. */
+/* A fault of an option that is not in the body comes from the environment. */
 static void on_fault(void *ctx, const char *name, slice part, const char *why)
 {
     making *m = ctx;
@@ -77,7 +78,7 @@ static err_code push(making *m, const char *name, const char *value, err *e)
     return ERR_OK;
 }
 
-/* Elsewhere than on the command line commas separate the entries of a list. */
+/* Outside the command line, commas separate the entries of a list. */
 static err_code push_list(making *m, const option *entry, char *text, err *e)
 {
     err_code code = ERR_OK;
@@ -89,7 +90,7 @@ static err_code push_list(making *m, const option *entry, char *text, err *e)
     return code;
 }
 
-/* What the process decides, not the caller. */
+/* The options that the process sets, not the caller. */
 static bool is_ours(const char *name)
 {
     static const char *const names[] = {"store", "json", "progress-fd", "config", "quota"};
@@ -116,7 +117,7 @@ static err_code push_option(making *m, const api_train_option *given, err *e)
     } else if (asked_for(m->ask, name) != given) {
         refuse(m, given->pointer, "given twice: a hyphen and an underscore are the same");
     } else if (value == NULL) {
-        m->reported++; /* by the reader of the body */
+        m->reported++; /* the reader of the body has reported it */
     } else if (options_set(entry, &m->args, value, entry->name, memory, &why) != ERR_OK) {
         if (why.code != ERR_INVALID) {
             return err_set(e, why.code, "%s", why.text);
@@ -130,7 +131,7 @@ static err_code push_option(making *m, const api_train_option *given, err *e)
     return ERR_OK;
 }
 
-/* What every child is told, whatever the caller asks for. */
+/* push_fixed adds the options that every child gets, whatever the caller asks for. */
 static err_code push_fixed(making *m, err *e)
 {
     char number[32];
@@ -162,7 +163,7 @@ static err_code push_fixed(making *m, err *e)
 
 /* --- checking ----------------------------------------------------------------------------- */
 
-/* A modality once used stays, so a name that is accepted here is known to the child too. */
+/* A modality stays once it is used, so the child knows every name that is accepted here. */
 static err_code check_names(making *m, const train_request *request, err *e)
 {
     store_read *r = NULL;
@@ -187,7 +188,7 @@ static err_code check_names(making *m, const train_request *request, err *e)
     return code;
 }
 
-/* Reads the arguments as the child will, with what it will find in the environment. */
+/* check_as_child reads the arguments as the child will, with the same environment. */
 static err_code check_as_child(making *m, err *e)
 {
     option_values values;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_argv: turns what POST /model/train asks for into the command line of the child, or refuses
- * it.
+ * train_argv: turns a request of POST /model/train into the child's command line, or refuses it.
  *
- * There is only one list of options and ranges, that of `stair train`. A request is checked by
- * doing what the child will do: options_read over the same arguments and environment, then
+ * There is only one list of options and ranges, that of `stair train`. A request is checked by the
+ * same steps that the child runs: options_read over the same arguments and environment, then
  * train_request_make. So the child does not refuse what was accepted here, and every fault has the
- * text of the command line, at the pointer of the body's member.
+ * text of the command line, at the JSON pointer of the body's member.
  *
  * Threading: one thread at a time for each struct.
  */
@@ -22,7 +21,7 @@
 
 enum { TRAIN_ORDER_ARGUMENTS_MAX = 80 };
 
-/* A command line, ended by NULL; the texts live in `memory`. */
+/* A NULL-terminated command line. Its texts are in `memory`. */
 typedef struct train_argv {
     char *at[TRAIN_ORDER_ARGUMENTS_MAX + 1];
     size_t count;
@@ -31,17 +30,17 @@ typedef struct train_argv {
 
 typedef struct train_ask {
     const char *program;
-    store *store; /* its modalities are those that neighbours may name; its quota is the child's */
-    unsigned threads; /* unless the caller says; 0: the child decides */
+    store *store;     /* neighbours may name its modalities; the child uses its quota */
+    unsigned threads; /* unless the caller sets it; 0: the child decides */
     const api_train_option *options;
     size_t count;
-    json_report report; /* told of every wrong option, not only the first */
+    json_report report; /* receives every wrong option, not only the first */
     void *report_ctx;
 } train_ask;
 
-/* train_argv_make checks and builds. ERR_INVALID when options are wrong, all reported;
- * ERR_UNAVAILABLE when it is this process' environment or configuration file that is, and the child
- * would refuse to start. Free with train_argv_fini, also after a failure. */
+/* train_argv_make checks the request and builds the command line. ERR_INVALID: options are wrong;
+ * all are reported. ERR_UNAVAILABLE: this process's environment or configuration file is wrong, so
+ * the child would refuse to start. Call train_argv_fini also after a failure. */
 err_code train_argv_make(train_argv *out, const train_ask *ask, err *e) ERR_CHECKED;
 void train_argv_fini(train_argv *argv);
 

@@ -22,11 +22,11 @@ static err_code spawn(pid_t *out, char *const *argv, int progress_fd, int output
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    /* dup2 takes the close-on-exec flag off, unless it copies a descriptor onto itself */
+    /* dup2 clears the close-on-exec flag unless it copies a descriptor onto itself. */
     posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
     posix_spawn_file_actions_adddup2(&actions, output_fd, 2);
     posix_spawn_file_actions_adddup2(&actions, progress_fd, PROGRESS_FD);
-    /* the server's signals are blocked in all its threads; the child must hear them */
+    /* The server blocks its signals in all threads, but the child must receive them. */
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     int rc = posix_spawn(out, argv[0], &actions, &attributes, argv, environ);
@@ -45,8 +45,9 @@ static void close_all(const int *fds, size_t count)
     }
 }
 
-/* When memory runs out, the kernel ends the training and not the service, whose protection
- * (OOMScoreAdjust) the child would inherit. Raising one's own score needs no right. */
+/* offer_to_oom_killer raises the child's score, so that the kernel ends the training and not the
+ * service when memory runs out. Otherwise the child would inherit the service's protection
+ * (OOMScoreAdjust). Raising the score needs no privilege. */
 static void offer_to_oom_killer(pid_t child)
 {
     char path[64];

@@ -18,12 +18,12 @@
 enum { TRAIN_CHILD_PROGRESS_FD = 3 }; /* in the child: its --progress-fd */
 
 typedef struct train_child {
-    pid_t pid; /* to be waited for */
-    /* read ends, to be closed; they end when the child has ended */
+    pid_t pid; /* the caller must wait for it */
+    /* read ends, to be closed by the caller; they end when the child has ended */
     int progress_fd, output_fd;
 } train_child;
 
-/* train_child_start runs the command line (its first word is the program). Does not block. */
+/* train_child_start runs the command line, whose first word is the program. It does not block. */
 err_code train_child_start(train_child *out, char *const *argv, err *e) ERR_CHECKED;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `stair train` and `stair tune` do, from the store to the report.
+ * train_command: the work of `stair train` and `stair tune`, from opening the store to the report.
  */
 #include "server/jobs/train_command.h"
 
@@ -37,15 +37,16 @@ typedef struct job {
     dataset *d;
     store_info origin;
     train_monitor monitor;
-    void *checkpoint; /* to resume from, or NULL */
+    void *checkpoint; /* the checkpoint to resume from, or NULL */
     size_t checkpoint_bytes;
     bool refit;
     model *m;
     publication_result published;
-    tune_result *tuned;      /* or NULL */
-    train_options asked;     /* before it chose */
-    bool tuned_all;          /* `stair tune`, which has no --progress-fd */
-    baseline_figures beside; /* on the validation interactions; none measured: there are none */
+    tune_result *tuned;  /* or NULL */
+    train_options asked; /* before it chose */
+    bool tuned_all;      /* `stair tune`, which has no --progress-fd */
+    /* on the validation interactions; nothing measured if there are none */
+    baseline_figures beside;
 } job;
 
 static err_code open_store(job *j, err *e)
@@ -91,7 +92,7 @@ static void tell_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t
     tune_report_trial(result_stream(j->a->json), t, j->d, epochs, budget);
 }
 
-/* Replaces what was asked for by what validation prefers. */
+/* choose replaces the requested options by those that validation prefers. */
 static err_code choose(job *j, train_mode mode, err *e)
 {
     if (mode == TRAIN_AS_TOLD && !j->request.gamma_auto) {
@@ -166,12 +167,12 @@ static err_code publish(job *j, err *e)
     return code;
 }
 
-/* number has the generation registered; the store is closed by now. */
+/* number has the generation registered. The store is already closed. */
 static err_code number(job *j, err *e)
 {
     char id[GENERATION_ID_TEXT];
     generation_id_text(&j->published.id, id);
-    /* the service need not wait for its next look */
+    /* so the service need not wait for its next look */
     train_monitor_tell(&j->monitor, "ready=%s", id);
     err_code code = train_register(j->a->store, &j->published, e);
     if (code == ERR_OK) {
@@ -180,7 +181,7 @@ static err_code number(job *j, err *e)
     return code;
 }
 
-/* compare measures the baselines on the interactions that chose the epoch. */
+/* compare measures the baselines on the interactions that selected the epoch. */
 static err_code compare(job *j, err *e)
 {
     if (j->m->valid.users == 0) {
@@ -320,7 +321,7 @@ typedef struct usage {
     err *e;
 } usage;
 
-/* Of several faults the first is told. */
+/* Reports only the first of several faults. */
 static void tell_usage(void *ctx, const char *name, slice part, const char *why)
 {
     const usage *u = ctx;
@@ -348,7 +349,7 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     if (code == ERR_OK && !j->tuned_all) {
         code = train_follow((int)a->progress_fd, e);
     }
-    if (code == ERR_OK) { /* before the store's map, which takes what is left */
+    if (code == ERR_OK) { /* before the store's map, which takes the remaining address space */
         code = blas_reserve(j->request.options.threads, e);
     }
     if (code == ERR_OK) {

@@ -9,7 +9,7 @@
 #include "server/runtime/generation_refit.h"
 #include "storage/models/model_store.h"
 
-/* The metric of the contender's options, asked for on the validation split. */
+/* asked returns options for the contender's metric on the validation split. */
 static eval_options asked(const contender *c)
 {
     eval_options o = EVAL_OPTIONS_INIT;
@@ -20,8 +20,8 @@ static eval_options asked(const contender *c)
     return o;
 }
 
-/* The active generation is judged by the service's own lists: it may be older than some items and
- * users, which the service knows how to place. */
+/* The active generation is measured with the service's own lists: some items and users may be newer
+ * than it, and the service can place those. */
 static err_code measure_active(const contender *c, uint32_t number, double *value, err *e)
 {
     const train_options *o = &c->m->options;
@@ -39,8 +39,8 @@ static err_code measure_active(const contender *c, uint32_t number, double *valu
     return code;
 }
 
-/* The contender has its figure from training, by the same rules, unless it was not to measure any.
- */
+/* The contender was measured during training by the same rules, unless it was told to measure
+ * nothing. */
 static err_code measure_mine(const contender *c, double *value, err *e)
 {
     const train_options *o = &c->m->options;
@@ -70,7 +70,7 @@ static err_code measure_both(comparison *out, const contender *c, uint32_t numbe
     return code;
 }
 
-/* By what each found of itself before its refit. */
+/* look_up_both compares the figures that each model recorded before its refit. */
 static err_code look_up_both(comparison *out, const contender *c, uint32_t number, err *e)
 {
     const train_options *o = &c->m->options;

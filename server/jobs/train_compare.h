@@ -20,26 +20,26 @@
 #include "core/model/model.h"
 #include "storage/env/store.h"
 
-/* The active generation stays if it is more than so much better. */
+/* The active generation stays if the new model's metric is below this share of its metric. */
 #define TAKE_OVER_SHARE 0.98
 
 typedef struct contender {
     store *s;
     const dataset *d;
     const model *m;
-    bool refit; /* m was trained on the validation pairs too */
+    bool refit; /* m was also trained on the validation pairs */
 } contender;
 
 typedef struct comparison {
     bool takes_over;
-    bool compared;          /* both figures were there: */
-    double mine, active;    /* the metric of m's options; active: the active generation's */
-    char why[ERR_TEXT_MAX]; /* it does not take over; else "" */
+    bool compared;          /* both figures are known */
+    double mine, active;    /* metric of m's options, for m and for the active generation */
+    char why[ERR_TEXT_MAX]; /* why it does not take over; "" if it does */
 } comparison;
 
-/* train_compare never fails for what the active generation lacks: one whose tables are not in the
- * store serves nobody and is taken over from, and one that cannot be read otherwise stays, with the
- * reason in `why`. Without an active generation the new one takes over. One thread calls. */
+/* train_compare does not fail because of the active generation: one whose tables are not in the
+ * store serves nobody and is replaced, and one that cannot be read for another reason stays, with
+ * the reason in `why`. Without an active generation the new one takes over. One thread calls. */
 err_code train_compare(comparison *out, const contender *c, err *e) ERR_CHECKED;
 
 #endif

@@ -34,7 +34,7 @@ err_code train_follow(int progress_fd, err *e)
     if (progress_fd < 0) {
         return ERR_OK;
     }
-    sigfillset(&all); /* signals are the main thread's */
+    sigfillset(&all); /* signals go to the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&thread, NULL, follow_main, (void *)(intptr_t)progress_fd);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -30,7 +30,7 @@ void train_monitor_tell(const train_monitor *w, const char *fmt, ...)
                    : (size_t)length < sizeof line - 1 ? (size_t)length
                                                       : sizeof line - 2;
     line[count++] = '\n';
-    /* Nobody reading is no reason to stop. */
+    /* A missing reader is no reason to stop. */
     ssize_t written = write(w->progress_fd, line, count);
     (void)written;
 }
@@ -71,7 +71,7 @@ static void on_progress(void *ctx, const train_progress *p)
         train_monitor_tell(w, "epoch=0 epochs=%u", p->epochs);
         return;
     }
-    if (w->running && p->epochs != w->total) { /* the second run of a refit */
+    if (w->running && p->epochs != w->total) { /* the second run of a refit begins */
         train_monitor_end(w);
     }
     if (!w->running) {

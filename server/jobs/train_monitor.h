@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_monitor: the hooks through which a training reports progress, is stopped, and saves
+ * train_monitor: the hooks by which a training reports progress, is cancelled, and saves
  * checkpoints.
  *
  * The bar goes to standard error. One line per epoch goes to --progress-fd, which a server that
  * started the training reads: "epoch=3 epochs=500 loss=0.31 metric=NDCG@20 value=0.0346 left=12.5",
- * without the fields that are not known, and "generation=4" at the end.
+ * without unknown fields, and "generation=4" at the end.
  */
 #ifndef SERVER_TRAIN_MONITOR_H
 #define SERVER_TRAIN_MONITOR_H
@@ -19,7 +19,7 @@
 
 typedef struct train_monitor {
     /* Set by the caller. */
-    store *s;        /* checkpoints go here; NULL: none */
+    store *s;        /* for checkpoints; NULL saves none */
     uint64_t seq;    /* of the data */
     int progress_fd; /* or -1 */
     bool quiet;
@@ -29,12 +29,12 @@ typedef struct train_monitor {
     /* Private. */
     progress bar;
     uint32_t total, epoch, best_epoch;
-    double first_seconds; /* when the first epoch here began */
+    double first_seconds; /* when this run's first epoch began */
     uint32_t first_epoch;
     bool running, saved;
 } train_monitor;
 
-/* train_monitor_init fills the rest from the options. train_monitor_hooks borrows `w`. */
+/* train_monitor_init fills the other members from the options. train_monitor_hooks borrows `w`. */
 void train_monitor_init(train_monitor *w, const train_options *o);
 train_hooks train_monitor_hooks(train_monitor *w);
 

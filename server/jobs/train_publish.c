@@ -19,7 +19,7 @@
 #include "storage/models/model_store.h"
 #include "storage/models/words_store.h"
 
-/* How long a service may take to give a new generation its number, and how often it is looked. */
+/* How long a service may take to number a new generation, and how often to check. */
 static const double register_seconds = 30, register_look_seconds = 0.05;
 
 static err_code decide(const publication *p, publication_result *out, err *e)
@@ -90,7 +90,7 @@ err_code train_publish(const publication *p, publication_result *out, err *e)
     return code;
 }
 
-/* register_here applies the ops of a store that no service owns. */
+/* register_here registers the generation in a store that no service owns. */
 static err_code register_here(store *s, publication_result *out, err *e)
 {
     err_code code = generation_register(s, &out->id, clock_now(), &out->generation, e);
@@ -101,8 +101,8 @@ static err_code register_here(store *s, publication_result *out, err *e)
     return code;
 }
 
-/* look_up asks the store that a service owns; ERR_NOT_FOUND while the service has not registered
- * the generation. */
+/* look_up reads the number from a store that a service owns. ERR_NOT_FOUND: the service has not
+ * registered the generation yet. */
 static err_code look_up(const char *dir, publication_result *out, err *e)
 {
     store *s = NULL;
@@ -128,7 +128,7 @@ err_code train_register(const char *dir, publication_result *out, err *e)
         store_options so = {.mode = STORE_OWNER, .now = clock_now()};
         store *s = NULL;
         err why = ERR_INIT;
-        /* A plain open: what recover_open sweeps is none of this command's business. */
+        /* A plain open: the sweep of recover_open is not this command's task. */
         err_code code = store_open(&s, dir, &so, &why);
         if (code == ERR_OK) {
             code = register_here(s, out, e);

@@ -19,7 +19,7 @@
 typedef enum activate_wish { ACTIVATE_AUTO = 0, ACTIVATE_YES, ACTIVATE_NO } activate_wish;
 
 typedef struct publication {
-    store *s; /* STORE_BESIDE, train lock held */
+    store *s; /* opened as STORE_BESIDE, with the train lock */
     const store_info *origin;
     const dataset *d;
     const model *m;
@@ -30,20 +30,20 @@ typedef struct publication {
 
 typedef struct publication_result {
     generation_id id;
-    uint32_t generation;   /* its number; 0: not registered yet */
-    bool activate;         /* decided; done by a service, or by train_register */
-    bool active;           /* done by train_register */
-    comparison comparison; /* ACTIVATE_AUTO: why; else zero */
+    uint32_t generation;   /* its number; 0 if it is not registered yet */
+    bool activate;         /* it is to be activated, by a service or by train_register */
+    bool active;           /* train_register activated it */
+    comparison comparison; /* with ACTIVATE_AUTO the reason; otherwise zero */
 } publication_result;
 
-/* train_publish writes the model as a new generation, which is ready and has no number. With
- * ACTIVATE_AUTO train_compare decides whether it is to take over. */
+/* train_publish writes the model as a new generation, which is ready but has no number. With
+ * ACTIVATE_AUTO, train_compare decides whether it takes over. */
 err_code train_publish(const publication *p, publication_result *out, err *e) ERR_CHECKED;
 
-/* train_register gives the generation its number and makes it active where it wants to be, in a
- * store that no process owns. Beside a service it waits for the service to register it, half a
- * minute at most: then `generation` stays 0, and the service does so later. The store must be
- * closed. */
+/* train_register numbers the generation and activates it if that is wanted, in a store that no
+ * process owns. If a service owns the store, it waits for the service to register the generation,
+ * at most half a minute; then `generation` stays 0, and the service registers it later. The store
+ * must be closed. */
 err_code train_register(const char *dir, publication_result *out, err *e) ERR_CHECKED;
 
 #endif

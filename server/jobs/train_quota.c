@@ -8,11 +8,10 @@ enum {
     BLOBS_FIXED = 9, /* tables, description, counts, clusters */
     BLOBS_OF_MODALITY = 4,
     CLUSTER_BYTES_OF_ROW = 8,
-    TREE_BYTES =
-        32 * PAGE_BYTES, /* pages of the trees that are written anew, and the description */
+    TREE_BYTES = 32 * PAGE_BYTES, /* for rewritten pages of the trees, and the description */
 };
 
-/* From above: the tables of storage/models/model_store.h, cut into whole pages. */
+/* generation_bytes is an upper bound: the tables of storage/models/model_store.h in whole pages. */
 static uint64_t generation_bytes(const dataset *d, const train_options *o)
 {
     uint64_t row = o->dim * sizeof(float), users = d->users, items = d->items;

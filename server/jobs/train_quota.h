@@ -14,8 +14,8 @@
 #include "core/model/train_options.h"
 #include "storage/env/store.h"
 
-/* train_quota_check is ERR_OK where there is no quota, and ERR_FULL with both sizes and what to do
- * where a generation of these data and options might not fit. */
+/* train_quota_check returns ERR_OK if there is no quota. If a generation with these data and
+ * options might not fit, it returns ERR_FULL with both sizes and what to do. */
 err_code train_quota_check(store *s, const dataset *d, const train_options *o, err *e) ERR_CHECKED;
 
 #endif

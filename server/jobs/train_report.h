@@ -16,15 +16,15 @@
 #include "core/model/eval.h"
 #include "core/model/model.h"
 
-/* report_served tells how the model is served: layers and links, and what choosing them gained. */
+/* report_served prints how the model is served (layers and links) and the gain of choosing them. */
 void report_served(FILE *to, const model *m);
 
-/* report_judged says whom a judgement could tell nothing personal and which items it could not
- * list, as far as there were any; report_judged_json puts the counts into the object `out`. */
+/* report_judged prints how many users got nothing personal and which items could not be listed, if
+ * there were any. report_judged_json adds the counts to the object `out`. */
 void report_judged(FILE *to, const eval_metrics *m);
 void report_judged_json(json_t *out, const eval_metrics *m);
 
-/* report_ranks says how many dimensions each modality's features fill. */
+/* report_ranks prints how many dimensions each modality's features fill. */
 void report_ranks(FILE *to, const model *m);
 
 /* report_line prints one row of a table: name and metrics. */

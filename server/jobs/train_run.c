@@ -25,7 +25,7 @@ enum {
     STOP_SECONDS = 4,
 };
 
-/* Text that arrives in pieces, taken line by line; what is too long for a line is cut. */
+/* Text that arrives in pieces and is processed line by line. Lines that are too long are cut. */
 typedef struct lines {
     int fd;
     size_t used;
@@ -39,14 +39,14 @@ struct train_runs {
     pthread_mutex_t mutex;
     /* guarded by mutex */
     api_train_status status;
-    generation_id ready; /* that the child wrote */
+    generation_id ready; /* the generation that the child wrote */
     bool is_ready;
     pthread_t thread;
-    pthread_cond_t settled; /* `starting` became false */
+    pthread_cond_t settled; /* signalled when `starting` becomes false */
     bool thread_made, stopping, cancelled;
-    bool starting; /* one caller spawns, without the mutex; `thread` is its own meanwhile */
-    pid_t child;   /* 0: none */
-    /* the waiting thread alone */
+    bool starting; /* one caller is spawning, without the mutex, and owns `thread` meanwhile */
+    pid_t child;   /* 0 if none is running */
+    /* used by the waiting thread alone */
     lines progress, output;
     char last_line[LINE_BYTES_MAX];
 };
@@ -123,7 +123,7 @@ static void take_output(train_runs *t, const char *line)
     log_event(LOG_DEBUG, "train_output", log_text("text", line));
 }
 
-/* Reads once; false at the end of the pipe. */
+/* read_lines reads once. It returns false at the end of the pipe. */
 static bool read_lines(train_runs *t, lines *l, void (*take)(train_runs *, const char *))
 {
     ssize_t got = read(l->fd, l->text + l->used, sizeof l->text - 1 - l->used);
@@ -215,7 +215,7 @@ static void *wait_main(void *argument)
 
 /* --- starting ----------------------------------------------------------------------------- */
 
-/* begin_start lets one caller in. */
+/* begin_start admits one caller. */
 static err_code begin_start(train_runs *t, err *e)
 {
     err_code code = ERR_OK;
@@ -232,7 +232,7 @@ static err_code begin_start(train_runs *t, err *e)
     return code;
 }
 
-/* end_start publishes the child, or that there is none; the waiting thread begins with it. */
+/* end_start publishes the child, or that there is none, and starts the waiting thread. */
 static err_code end_start(train_runs *t, const train_child *child, err *e)
 {
     bool unwaited = false;
@@ -249,7 +249,8 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     if (unwaited) {
         t->child = 0;
         t->status = nothing_known;
-    } else if (child != NULL && (t->cancelled || t->stopping)) { /* asked for meanwhile */
+        /* a cancellation was requested meanwhile */
+    } else if (child != NULL && (t->cancelled || t->stopping)) {
         t->cancelled = true;
         (void)kill(child->pid, SIGTERM);
     }
@@ -259,7 +260,7 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     return unwaited ? err_set(e, ERR_IO, "the training cannot be waited for") : ERR_OK;
 }
 
-/* The last waiting thread has ended or is about to, since the state says so; nobody else has it
+/* The state says that the last waiting thread has ended or is about to. No other caller has it
  * now. */
 static void join_last(train_runs *t)
 {
@@ -326,7 +327,7 @@ err_code train_runs_start(train_runs *t, const api_train_option *options, size_t
     return code;
 }
 
-/* look_up_number finds what number the service has given the child's generation. */
+/* look_up_number finds the number that the service has given to the child's generation. */
 static uint32_t look_up_number(train_runs *t, const generation_id *id)
 {
     store_read *r = NULL;
@@ -359,7 +360,7 @@ err_code train_runs_cancel(train_runs *t, err *e)
     err_code code = ERR_OK;
     pthread_mutex_lock(&t->mutex);
     if (t->child == 0 && t->starting) {
-        t->cancelled = true; /* end_start ends it */
+        t->cancelled = true; /* end_start then ends the child */
     } else if (t->child == 0) {
         code = err_set(e, ERR_NOT_FOUND, "no training runs that was started by this service");
     } else {

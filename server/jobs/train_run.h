@@ -4,7 +4,7 @@
  *
  * The child is this binary again (`stair train`, server/jobs/train_child.h), so it has memory of
  * its own, and a crash does not affect the server. It reports its progress line by line through a
- * pipe. When it has left a generation that should become active, the propagator picks it up.
+ * pipe. When it has written a generation that should become active, the propagator activates it.
  *
  *     idle -> running -> done | failed | cancelled -> running ...
  *
@@ -23,20 +23,22 @@ typedef struct train_runs train_runs;
 typedef struct train_runs_options {
     store *store;
     metrics *metrics;
-    unsigned threads;                              /* given to the child; 0: it decides */
-    void (*ended)(void *ctx, uint32_t generation); /* from the thread that waits; 0: it left none */
-    void (*ready)(void *ctx); /* from the thread that waits: a generation waits for its number */
+    unsigned threads; /* passed to the child; 0: the child decides */
+    /* called by the waiting thread; 0 if the child wrote no generation */
+    void (*ended)(void *ctx, uint32_t generation);
+    void (*ready)(void *ctx); /* called by the waiting thread: a generation has no number yet */
     void *ctx;
 } train_runs_options;
 
 err_code train_runs_new(train_runs **out, const train_runs_options *options, err *e) ERR_CHECKED;
 
-/* train_runs_stop cancels a child, waits for it, and refuses further ones; free also frees. */
+/* train_runs_stop cancels a child, waits for it, and refuses new trainings. train_runs_free also
+ * frees. */
 void train_runs_stop(train_runs *t);
 void train_runs_free(train_runs *t);
 
-/* train_runs_start checks the options against the table of `stair train` and spawns. The api's
- * train_start, train_status and train_cancel (api/api.h). */
+/* train_runs_start checks the options against the table of `stair train` and spawns the child.
+ * These three are the api's train_start, train_status and train_cancel (api/api.h). */
 err_code train_runs_start(train_runs *t, const api_train_option *options, size_t count,
                           json_report report, void *report_ctx, err *e) ERR_CHECKED;
 void train_runs_status(train_runs *t, api_train_status *out);

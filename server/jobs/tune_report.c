@@ -7,7 +7,7 @@
 
 enum { NAMES_BYTES = 1024 };
 
-/* "text=5,image=1"; empty without modalities. */
+/* Writes "text=5,image=1", or nothing without modalities. */
 static void neighbours_text(const tune_setting *s, const dataset *d, char out[NAMES_BYTES])
 {
     out[0] = '\0';
@@ -36,7 +36,7 @@ void tune_report_trial(FILE *to, const tune_trial *t, const dataset *d, uint32_t
             epochs, budget, t->knob, forward, o->lr, backward, o->weight_decay, o->dim);
     fprintf(to, "  layers %u  %s", o->layers, neighbours);
     fprintf(to, "  %u epochs  %s %.4f\n", t->epochs, metric, t->value);
-    (void)fflush(to); /* a row is read as soon as it is known */
+    (void)fflush(to); /* people read each row as soon as it is known */
 }
 
 void tune_report_chosen(FILE *to, const tune_setting *s, const train_options *asked,

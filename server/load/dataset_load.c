@@ -12,16 +12,16 @@
 #include "storage/records/interactions.h"
 #include "storage/records/items.h"
 
-/* Of the store's pages no more than this stays counted as the process's memory: features are read
- * several times over, block by block, and can be larger than everything that a training holds. */
+/* At most this much of the store's pages stays counted as the process's memory: features are read
+ * several times, block by block, and can be larger than everything that training holds. */
 enum { FORGET_BYTES = 8 << 20 };
 
-/* One modality's source: where feature_source.read finds its rows. */
+/* One modality's source, from which feature_source.read gets its rows. */
 typedef struct stored_source {
     store *s;
     uint8_t number;
     uint32_t width;
-    size_t since; /* bytes read since pages were given back */
+    size_t since; /* bytes read since pages were last returned */
 } stored_source;
 
 static err_code read_block(void *ctx, size_t first, size_t count, float *out, err *e)
@@ -97,7 +97,7 @@ static bool wants_words(const dataset_load_options *o, const dataset *d)
     return wanted;
 }
 
-/* load_words fits the words and adds their modality; a catalogue without texts has none. */
+/* load_words fits the words and adds their modality. A catalogue without texts has none. */
 static err_code load_words(store *s, const dataset_load_options *o, dataset *d, err *e)
 {
     sources *from = d->release_ctx;
@@ -167,7 +167,7 @@ typedef struct splits {
     dataset *d;
     pair *lists[3];
     size_t counts[3], rooms[3];
-    interaction now; /* the pair under way, with the best split and weight so far */
+    interaction now; /* the current pair, with the lowest split and the largest weight so far */
     bool open;
 } splits;
 
@@ -207,7 +207,7 @@ static err_code close_pair(splits *x, err *e)
     return ERR_OK;
 }
 
-/* Records come by (user, item, type), so those of a pair follow one another. */
+/* Records are sorted by (user, item, type), so those of a pair are consecutive. */
 static err_code add_record(void *ctx, const interaction *x, err *e)
 {
     splits *to = ctx;

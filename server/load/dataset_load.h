@@ -23,7 +23,7 @@
 #include "core/model/dataset.h"
 #include "storage/env/store.h"
 
-/* How many neighbours a modality gets in the item graph; 0 leaves the modality out. */
+/* How many neighbours a modality has in the item graph; 0 leaves the modality out. */
 typedef struct dataset_neighbours {
     slice modality;
     uint32_t neighbours;
@@ -35,22 +35,22 @@ enum { NEIGHBOURS_OF_TEXT = 5, NEIGHBOURS_OF_OTHERS = 1 };
 typedef enum dataset_words {
     DATASET_WORDS_NO = 0,
     DATASET_WORDS_YES,
-    DATASET_WORDS_AUTO, /* if no other modality that is used is named "text" */
+    DATASET_WORDS_AUTO, /* unless another modality in use is named "text" */
 } dataset_words;
 
 typedef struct dataset_load_options {
-    /* (neighbour_count) those that differ from the default: "text" and "words" 5, any other 1. A
-     * name that the store has no features of is ERR_INVALID. */
+    /* (neighbour_count) those that differ from the defaults: "text" and "words" 5, others 1.
+     * ERR_INVALID: the store has no features of that name. */
     const dataset_neighbours *neighbours;
     size_t neighbour_count;
     dataset_words words;
-    int threads;                  /* of the fit of words; 0: one */
-    bool (*cancelled)(void *ctx); /* asked while words are fitted; may be NULL */
+    int threads;                  /* for fitting words; 0 means one */
+    bool (*cancelled)(void *ctx); /* called while words are fitted; may be NULL */
     void *ctx;
 } dataset_load_options;
 
-/* dataset_load reads all; `origin` says of which moment (lineage, seq, rows) and may be NULL.
- * `s` must stay open until dataset_free. `options` may be NULL. */
+/* dataset_load reads everything. `origin` receives the state of the store (lineage, seq, rows) and
+ * may be NULL. `s` must stay open until dataset_free. `options` may be NULL. */
 err_code dataset_load(store *s, const dataset_load_options *options, dataset **out,
                       store_info *origin, err *e) ERR_CHECKED;
 

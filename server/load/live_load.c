@@ -33,25 +33,26 @@ static err_code load_item(void *ctx, const stored_item *it, err *e)
     return live_load_item(ctx, &loaded, e);
 }
 
-/* Interactions come by user, in order of rows, as users do; the list of one is gathered and handed
- * over when the next begins. */
+/* Interactions are read by user, in row order, like the users. One user's list is collected, and
+ * handed over when the next user begins. */
 typedef struct gathering {
     live *l;
     store_read *r;
-    const dataset *judged; /* only its training pairs; NULL: all */
+    const dataset *judged; /* use only its training pairs; NULL: all */
     size_t at;             /* in them */
     live_edge *edges;
     size_t count, room;
-    uint32_t user; /* whose the edges are; UINT32_MAX: nobody's yet */
-    uint32_t next; /* the first user that is not loaded */
+    uint32_t user; /* owner of the collected edges; UINT32_MAX if there is none yet */
+    uint32_t next; /* the first user that is not loaded yet */
 } gathering;
 
 typedef struct until_row {
     gathering *g;
-    uint32_t last; /* users up to this row, the one with the edges */
+    uint32_t last; /* load users up to this row, which is the user with the edges */
 } until_row;
 
-/* keep_judged leaves of the gathered edges those of the user's pairs that are judged over. */
+/* keep_judged keeps only the collected edges that are among the user's training pairs in the
+ * dataset. */
 static void keep_judged(gathering *g)
 {
     const dataset *d = g->judged;
@@ -85,7 +86,7 @@ static err_code load_user(void *ctx, const stored_user *u, err *e)
                           has_edges ? g->count : 0, e);
 }
 
-/* hand_over loads the users without interactions before g->user, and then this one. */
+/* hand_over loads the users without interactions before g->user, and then this user. */
 static err_code hand_over(gathering *g, uint32_t last, err *e)
 {
     until_row until = {g, last};
@@ -151,7 +152,8 @@ static err_code load_all(store *s, live *l, const dataset *judged, store_info *i
     if (code == ERR_OK) {
         code = item_each(r, 0, load_item, l, e);
     }
-    store_forget_pages(s); /* else the items' pages count until the interactions are read */
+    /* otherwise the items' pages count as memory until the interactions are read */
+    store_forget_pages(s);
     if (code == ERR_OK) {
         code = load_users(r, l, judged, e);
     }
@@ -196,7 +198,7 @@ static err_code read_stored(void *ctx, size_t first, size_t count, float *out, e
     return code;
 }
 
-/* find_sources names a source for every modality of the model that the store holds. */
+/* find_sources makes a source for every modality of the model that the store has. */
 static err_code find_sources(store *s, const model *m, stored_rows *rows, feature_source *sources,
                              size_t *count, err *e)
 {
@@ -208,7 +210,7 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
         err why = ERR_INIT;
         code = modality_find(r, slice_of(m->modalities[i].name), &known, &why);
         if (code == ERR_NOT_FOUND) {
-            code = ERR_OK; /* the model's own tables serve */
+            code = ERR_OK; /* the model's own tables are used instead */
         } else if (code != ERR_OK) {
             err_set(e, code, "%s", why.text);
         } else {
@@ -223,7 +225,7 @@ static err_code find_sources(store *s, const model *m, stored_rows *rows, featur
     return code;
 }
 
-/* base_of makes a base of a model, which it takes over, with the store's features and texts for
+/* base_of makes a base from a model, which it takes over, with the store's features and texts for
  * later items. */
 static err_code base_of(store *s, model *m, const base_options *given, base **out, err *e)
 {
@@ -275,7 +277,7 @@ err_code base_load(store *s, uint32_t generation, unsigned threads, base **out, 
     return base_of(s, m, &options, out, e);
 }
 
-/* known_pairs copies those of the training pairs whose user and item the model knows. */
+/* known_pairs copies the training pairs whose user and item the model knows. */
 static err_code known_pairs(pair **out, size_t *count, const model *m, const dataset *d, err *e)
 {
     *count = 0;
@@ -316,7 +318,7 @@ err_code base_load_judged(store *s, uint32_t generation, const dataset *d, unsig
             m->links = judged;
         }
     }
-    if (code == ERR_OK) { /* lists are exact: no clusters are made */
+    if (code == ERR_OK) { /* lists are exact, so no clusters are needed */
         index_options io = {.ann_rows_min = SIZE_MAX, .threads = threads};
         code = index_new(&options.index, m->item_h, m->items, m->dim, &io, e);
     }

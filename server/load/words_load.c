@@ -42,10 +42,10 @@ typedef err_code (*text_visit)(void *ctx, uint32_t row, const words_document *d,
 
 typedef struct range_reader {
     uint32_t next, end; /* rows to read */
-    uint32_t stop;      /* of this transaction */
+    uint32_t stop;      /* end of this transaction */
     text_visit visit;
     void *ctx;
-    bool more; /* items lie behind what was read */
+    bool more; /* there are more items */
 } range_reader;
 
 static err_code take_item(void *ctx, const stored_item *it, err *e)

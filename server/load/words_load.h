@@ -20,8 +20,8 @@
 #include "core/words/words_fit.h"
 #include "storage/env/store.h"
 
-/* item_content_get reads an item's vectors and texts, copied into `a`; of a row that was never
- * given or is deleted nothing. */
+/* item_content_get reads an item's vectors and texts, copied into `a`. For an unused row or a
+ * deleted item it returns nothing. */
 err_code item_content_get(store_read *r, uint32_t row, arena *a, item_content *out,
                           err *e) ERR_CHECKED;
 
@@ -34,7 +34,7 @@ typedef struct words_rows {
     store *s;
     const word_space *words;
     size_t rows;
-    /* (rows, WORDS_WIDTH) what was encoded, as integers of 1 / 32767; NULL: encode at every read */
+    /* (rows, WORDS_WIDTH) encoded rows, as integers of 1 / 32767; NULL: encode at every read */
     int16_t *kept;
 } words_rows;
 
@@ -42,7 +42,7 @@ typedef struct words_rows {
  * word is missing. */
 feature_source words_rows_source(words_rows *x);
 
-/* words_rows_keep encodes all rows once, for a reader that comes several times. */
+/* words_rows_keep encodes all rows once, for a reader that reads them several times. */
 err_code words_rows_keep(words_rows *x, err *e) ERR_CHECKED;
 void words_rows_fini(words_rows *x);
 

@@ -12,9 +12,9 @@
 struct convolution {
     convolution_options options; /* immutable */
     metric_series *runs, *run_seconds;
-    double ran_at; /* the propagator's thread alone */
+    double ran_at; /* used by the propagator's thread alone */
     atomic_bool failing;
-    atomic_uint_fast64_t waiting_since; /* bits of a double; 0: nothing waits */
+    atomic_uint_fast64_t waiting_since; /* the bits of a double; 0 if nothing waits */
 };
 
 static const metric_info info_runs = {
@@ -62,7 +62,7 @@ typedef struct swap {
     bool swapped;
 } swap;
 
-/* In the writer's thread. */
+/* Runs in the writer's thread. */
 static err_code swap_in(void *ctx, err *e)
 {
     swap *s = ctx;
@@ -81,7 +81,7 @@ static void run(convolution *c, const view *v)
     err_code code = propagate_run(&s.base, v, &options, &e);
     if (code == ERR_OK && s.base != NULL) {
         code = writer_call(o->writer, swap_in, &s, &e);
-        base_release(s.base); /* still here only if the writer had stopped */
+        base_release(s.base); /* set only if the writer had stopped */
     }
     c->ran_at = clock_seconds();
     if (code == ERR_CANCELLED) {
@@ -109,7 +109,8 @@ void convolution_run_if_due(convolution *c, double now)
     uint64_t changes = stats.generation != 0 ? stats.changes : 0;
     note_waiting(c, changes, now);
     if (changes == 0) {
-        atomic_store(&c->failing, false); /* what it failed for is served by a new generation */
+        /* the new generation already includes the changes of a failed run */
+        atomic_store(&c->failing, false);
     }
     bool enough = o->changes > 0 && changes >= o->changes;
     bool late = o->changes > 0 && changes > 0 && convolution_lag(c) >= o->within_seconds;

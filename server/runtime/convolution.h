@@ -2,9 +2,9 @@
 /*
  * convolution: runs FSC again in the background when enough has changed.
  *
- * The run reads the graph of one view. The writer then puts the new base in between two groups of
- * writes. A run holds its view for as long as it lasts, which delays the freeing of memory, never a
- * read or a write.
+ * The run reads the graph of one view. The writer then installs the new base between two groups of
+ * writes. A run holds its view until it ends, which delays the freeing of memory, but no read or
+ * write.
  *
  * Threading: convolution_lag and convolution_failing are thread-safe; the rest belongs to the
  * propagator's thread.
@@ -27,24 +27,24 @@ typedef struct convolution_options {
     writer *writer;
     metrics *metrics;
     int threads;
-    uint64_t changes;             /* run after so many; 0: never */
+    uint64_t changes;             /* run after this many changes; 0: never */
     double seconds;               /* but not more often than this */
-    double within_seconds;        /* and at the latest so long after a change */
-    bool (*cancelled)(void *ctx); /* asked during a run: whether to give it up */
+    double within_seconds;        /* and at the latest this long after a change */
+    bool (*cancelled)(void *ctx); /* called during a run: returning true stops it */
     void *ctx;
 } convolution_options;
 
 err_code convolution_new(convolution **out, const convolution_options *options, err *e) ERR_CHECKED;
 void convolution_free(convolution *c); /* accepts NULL */
 
-/* convolution_run_if_due looks at the changes that wait, and runs if they are enough or have waited
- * for long. A failure is logged and remembered. `now`: clock_seconds(). */
+/* convolution_run_if_due runs if enough changes are waiting, or one has waited too long. A failure
+ * is logged and remembered. `now` is from clock_seconds(). */
 void convolution_run_if_due(convolution *c, double now);
 
-/* convolution_lag gives for how many seconds the oldest change has waited. */
+/* convolution_lag returns how many seconds the oldest change has waited. */
 double convolution_lag(convolution *c);
 
-/* convolution_failing tells whether the last run failed and its changes still wait. */
+/* convolution_failing tells whether the last run failed and its changes are still waiting. */
 bool convolution_failing(convolution *c);
 
 #endif

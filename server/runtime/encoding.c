@@ -20,11 +20,11 @@ struct encoding {
     bool started;
     encoding_turn turn; /* immutable once started */
     atomic_bool stopping;
-    atomic_bool mine; /* this process has the items encoded */
-    char told[128];   /* the problem that was logged; the thread's own */
+    atomic_bool mine; /* this process encodes the items */
+    char told[128];   /* the last problem logged; used by the thread alone */
     metric_series *pending, *encoded, *refused, *failures;
     metric *asked;
-    encode_status counted; /* of which metrics know */
+    encode_status counted; /* the values that the metrics already include */
     encode_asks_status counted_asks;
 };
 
@@ -83,7 +83,7 @@ static err_code apply_by_writer(void *ctx, const op *o, err *e)
     }
     pthread_mutex_unlock(&own.mutex);
     const apply_result *r = own.job.result;
-    /* A text or an item that has changed meanwhile is no failure. */
+    /* It is no failure if a text or an item has changed meanwhile. */
     bool good = r->code == ERR_OK || r->code == ERR_CONFLICT || r->code == ERR_NOT_FOUND;
     err_code code = good ? ERR_OK : err_set(e, r->code, "%s", r->detail);
     writer_job_release(&own.job);
@@ -94,7 +94,7 @@ static err_code apply_by_writer(void *ctx, const op *o, err *e)
 
 /* --- the thread --- */
 
-/* tell_problem logs a problem when it begins, and when there is none any more. */
+/* tell_problem logs a problem when it begins and when it ends. */
 static void tell_problem(encoding *x)
 {
     encode_status status;
@@ -111,8 +111,7 @@ static void tell_problem(encoding *x)
     memcpy(x->told, status.problem, sizeof x->told);
 }
 
-/* take_turn looks whose turn it is. What is committed from then on is noted, and what came before
- * is found by the scan. */
+/* take_turn checks whose turn it is. Later commits are noted; the scan finds what came before. */
 static void take_turn(encoding *x)
 {
     err e = ERR_INIT;
@@ -162,7 +161,7 @@ void encoding_tell(encoding *x, encode_status *out)
     encode_asks_status asks;
     encode_run_tell(x->run, out);
     encode_asks_tell(x->asks, &asks);
-    if (out->problem[0] == '\0') { /* nothing may be pending when searches fail */
+    if (out->problem[0] == '\0') { /* show an error of searches only if there is no other problem */
         memcpy(out->problem, asks.problem, sizeof out->problem);
     }
 }

@@ -74,7 +74,7 @@ static bool follows_log(const engine_options *o)
     return o->follows || o->log != NULL;
 }
 
-/* In the writer's thread, once the op is visible. */
+/* Runs in the writer's thread, once the op is visible. */
 static void on_changed(void *ctx, const change_list *changes)
 {
     engine *g = ctx;
@@ -210,7 +210,7 @@ void engine_submit(engine *g, writer_job *job)
     bool activates = job->op->kind == OP_GENERATION_ACTIVATE;
     bool warm = follows_log(&g->options) && activates && job->op->generation != 0 &&
                 propagator_warmed(g->propagator) == job->op->generation;
-    if (activates && !warm) { /* the writer finds a warm one by itself */
+    if (activates && !warm) { /* the writer finds a warm one itself */
         propagator_activate(g->propagator, job);
     } else {
         writer_submit(g->writer, job);
@@ -258,7 +258,8 @@ void engine_look(engine *g)
     propagator_look(g->propagator);
 }
 
-/* Who holds free pages; "" if nobody does. A read that has lasted for some commits is no matter. */
+/* tell_holder describes the reader that holds free pages, "" if there is none. A read that has
+ * lasted for only a few commits does not count. */
 static void tell_holder(const store_holder *holder, char *out, size_t bytes)
 {
     char who[48] = "a process of another container";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine_private: what an engine consists of, for engine.c and engine_metrics.c.
+ * engine_private: the parts of an engine, for engine.c and engine_metrics.c.
  */
 #ifndef SERVER_ENGINE_PRIVATE_H
 #define SERVER_ENGINE_PRIVATE_H
@@ -19,9 +19,10 @@ struct engine {
     live *live;
     writer *writer;
     propagator *propagator;
-    encoding *encoding;       /* NULL: no encoder */
-    seq_waits *waits;         /* NULL: follows no log */
-    live_feature_source lent; /* features lent to the live tables; the writer's thread alone */
+    encoding *encoding; /* NULL if there is no encoder */
+    seq_waits *waits;   /* NULL if it follows no log */
+    /* lends features to the live tables; used by the writer's thread alone */
+    live_feature_source lent;
     atomic_bool stopped;
     struct {
         metric_series *generation, *active, *waiting, *age, *items, *hidden, *users, *interactions,
@@ -30,7 +31,7 @@ struct engine {
     } gauges;
 };
 
-/* A full disk still admits what fits, but whoever asks wants to know that writes are refused. */
+/* A full disk still admits small writes, but health reports that writes are refused. */
 static inline bool engine_writable(const writer_status *status)
 {
     return status->writable && status->problem[0] == '\0';

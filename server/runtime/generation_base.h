@@ -12,13 +12,13 @@
 #include "core/serve/state/view.h"
 #include "storage/env/store.h"
 
-/* generation_read reads a ready generation and builds its index with `threads`; takes seconds on a
- * large shop. Sets the OpenMP threads of the calling thread. ERR_NOT_FOUND without such a
- * generation. Release with base_release. */
+/* generation_read reads a ready generation and builds its index with `threads` threads, which takes
+ * seconds for a large shop. It sets the OpenMP threads of the calling thread. ERR_NOT_FOUND: there
+ * is no such generation. Release with base_release. */
 err_code generation_read(base **out, store *s, uint32_t generation, int threads,
                          err *e) ERR_CHECKED;
 
-/* generation_fold folds in the items of `v` that came after the generation, once. */
+/* generation_fold adds the items of `v` that came after the generation. Call it once. */
 err_code generation_fold(base *b, store *s, const view *v, err *e) ERR_CHECKED;
 
 /* generation_base does both. */

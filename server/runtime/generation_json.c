@@ -5,7 +5,8 @@
 #include "server/runtime/generation_refit.h"
 #include "server/runtime/model_json.h"
 
-/* This document has the number of users inside the metrics, and null where there are none. */
+/* In this document the number of users is inside the metrics, which are null if nothing was
+ * measured. */
 static void set_users(json_t *out, const char *name, const eval_metrics *m)
 {
     json_t *metrics = json_object_get(out, name);

@@ -10,8 +10,9 @@
 #include "core/model/model.h"
 #include "storage/models/generations.h"
 
-/* generation_json_new describes `info` and, unless NULL, what model_describe gave: options,
- * metrics and by which protocol, learning curve. NULL without memory; released with json_decref. */
+/* generation_json_new describes `info` and, unless `m` is NULL, the result of model_describe:
+ * options, metrics with their protocol, learning curve. It returns NULL if memory runs out. Release
+ * with json_decref. */
 json_t *generation_json_new(const generation_info *info, const model *m);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * generation_refit: tells whether a generation was also trained on the validation interactions.
  *
- * If so, its validation figures come from the run before the refit, and measuring it on these
- * interactions again would measure what it has memorised. Only the trainer's summary records this.
+ * If so, its validation figures come from the run before the refit: measured again on these
+ * interactions, it would show what it has memorised. Only the trainer's summary records this.
  * Thread-safe.
  */
 #ifndef SERVER_GENERATION_REFIT_H
@@ -17,7 +17,7 @@
 
 bool generation_refitted(const generation_info *info);
 
-/* generation_read_refitted looks generation `number` up. ERR_NOT_FOUND without it. */
+/* generation_read_refitted looks up generation `number`. ERR_NOT_FOUND: there is none. */
 err_code generation_read_refitted(store *s, uint32_t number, bool *refitted, err *e) ERR_CHECKED;
 
 #endif

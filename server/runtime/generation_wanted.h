@@ -15,20 +15,20 @@
 #include "storage/env/store.h"
 #include "storage/log/op.h"
 
-/* generation_ready fails with a text for whoever asked: ERR_NOT_FOUND unless the generation is
- * registered and its tables lie in this store. */
+/* generation_ready returns ERR_NOT_FOUND, with a text for the caller's user, unless the generation
+ * is registered and its tables are in this store. */
 err_code generation_ready(store *s, uint32_t generation, err *e) ERR_CHECKED;
 
-/* generation_wanted gives the newest generation after `considered` that is registered with the wish
- * to be active, is not, and whose tables lie here; 0: none. */
+/* generation_wanted returns the newest generation after `considered` that is registered, is to be
+ * activated, is not active, and has its tables here; 0 if there is none. */
 err_code generation_wanted(uint32_t *out, store *s, uint32_t considered, err *e) ERR_CHECKED;
 
-/* generation_behind gives the active generation if it is not `serving` and its tables lie here;
- * else 0. */
+/* generation_behind returns the active generation if it is not `serving` and its tables are here,
+ * otherwise 0. */
 err_code generation_behind(uint32_t *out, store *s, uint32_t serving, err *e) ERR_CHECKED;
 
-/* generation_unregistered makes the op for what a training left without a number; *out is NULL if
- * there is nothing. Free with op_free. */
+/* generation_unregistered makes the op that registers a generation that a training has finished.
+ * *out is NULL if there is none. Free with op_free. */
 err_code generation_unregistered(op **out, store *s, int64_t time, err *e) ERR_CHECKED;
 
 #endif

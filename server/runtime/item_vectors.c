@@ -22,13 +22,13 @@ static cold_item *vector_of(const view *v, const op_item *it)
                                            .attribute_count = it->attribute_count}};
     if (cold_words_add(&all, coldstart_words(v), &content, NULL) != ERR_OK ||
         coldstart_prepare(&made, v, all.features, all.count, NULL) != ERR_OK) {
-        return NULL; /* applying says what is wrong with it, if anything is */
+        return NULL; /* applying the item will report what is wrong */
     }
     return made;
 }
 
-/* A hold of its own for every item: finding neighbours takes a while, and memory that the writer
- * replaces waits for the oldest hold. */
+/* Every item takes its own hold of the view: finding neighbours takes a while, and memory that the
+ * writer replaces cannot be freed before the oldest hold ends. */
 size_t item_vectors_make(live *l, op *o, cold_item **out)
 {
     size_t made = 0;

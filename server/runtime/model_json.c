@@ -125,7 +125,8 @@ static json_t *curve(const model *m)
     return out;
 }
 
-/* "valid": the metrics, "valid_users": of how many users. Nothing where none was measured. */
+/* "valid" holds the metrics, "valid_users" the number of users. Nothing is written if nothing was
+ * measured. */
 static void set_metrics(json_t *out, const char *name, const char *users, const eval_metrics *m)
 {
     if (m->users > 0) {

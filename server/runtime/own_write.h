@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * own_write: a write that the service makes for itself, submitted like anybody's and waited for.
+ * own_write: a write by the service itself, submitted like any other and waited for.
  *
- * Threading: from any thread but the writer's, which must be running.
+ * Threading: any thread except the writer's, which must be running.
  */
 #ifndef SERVER_OWN_WRITE_H
 #define SERVER_OWN_WRITE_H
@@ -12,7 +12,7 @@
 #include "server/runtime/writer.h"
 
 /* own_write submits the op and waits for its outcome. `b` is for an activation and may be NULL; it
- * is taken over, also on failure. ERR_UNAVAILABLE where the writer's queue has no place. */
+ * is taken over, also on failure. ERR_UNAVAILABLE: the writer's queue is full. */
 err_code own_write(writer *w, const op *o, base *b, err *e) ERR_CHECKED;
 
 #endif

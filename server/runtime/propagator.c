@@ -25,18 +25,19 @@ struct propagator {
     propagator_options options; /* immutable */
     pthread_t thread;
     metric_series *activations, *load_seconds;
-    atomic_bool urgent; /* an activation waits, or the end: cancel what can be */
+    /* an activation is waiting, or the service stops: cancel what can be cancelled */
+    atomic_bool urgent;
     /* guarded by mutex */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     writer_job *first, **last;
     bool look, stopping;
-    base *warm; /* loaded for an activation that a log will bring; NULL: none */
-    /* the thread alone */
+    base *warm; /* loaded before the log brings its activation; NULL if none */
+    /* used by the thread alone */
     double looked_at, checked_at, sampled_at;
-    uint32_t considered; /* highest generation on its way to the writer, or tried by the watch */
-    uint32_t given_up;   /* active generation that could not be loaded; 0: none */
-    bool unregistered;   /* a registration failed, and was told */
+    uint32_t considered; /* highest generation that was sent to the writer or tried by the watch */
+    uint32_t given_up;   /* active generation that could not be loaded; 0 if none */
+    bool unregistered;   /* a registration failed, and was logged */
     recall_sample *sample;
     convolution *convolution;
 };
@@ -51,7 +52,7 @@ static const metric_info info_load_seconds = {.name = "stair_model_load_duration
                                               .kind = METRIC_HISTOGRAM};
 /* --- activation --------------------------------------------------------------------------- */
 
-/* load reads a generation and folds in what came later. */
+/* load reads a generation and adds later items. */
 static err_code load(propagator *p, uint32_t generation, base **out, err *e)
 {
     const propagator_options *o = &p->options;
@@ -76,8 +77,8 @@ static void tell_failure(uint32_t generation, const err *why)
               log_int("generation", generation), log_text("error", why->text));
 }
 
-/* The next look may come before the writer has applied this, and must not put an older wish behind
- * it. */
+/* The next look may come before the writer has applied this activation, and must not activate an
+ * older generation after it. */
 static void tell_activation(propagator *p, uint32_t generation, double began)
 {
     p->considered = generation > p->considered ? generation : p->considered;
@@ -86,7 +87,7 @@ static void tell_activation(propagator *p, uint32_t generation, double began)
               log_real("seconds", clock_seconds() - began));
 }
 
-/* A node of a cluster may be asked to activate what it has not fetched. */
+/* A node of a cluster may have to activate a generation whose tables it has not downloaded yet. */
 static bool may_lack(const propagator *p, err_code code)
 {
     return p->options.follows && code == ERR_NOT_FOUND;
@@ -124,8 +125,8 @@ void propagator_activate(propagator *p, writer_job *job)
     }
 }
 
-/* activate_wanted is the watch's own activation. It is tried once: what fails now would fail at
- * every look. A full queue is another matter. */
+/* activate_wanted activates a generation that the watch found. It tries once, because a failure
+ * would repeat at every look, unless the queue was full. */
 static void activate_wanted(propagator *p, uint32_t generation)
 {
     err e = ERR_INIT;
@@ -155,7 +156,8 @@ static err_code reclaim(void *ctx, err *e)
     return ERR_OK;
 }
 
-/* register_ready gives what trainings left ready their numbers; tells whether there was any. */
+/* register_ready registers generations that trainings have finished, and tells whether there was
+ * any. */
 static bool register_ready(propagator *p)
 {
     err e = ERR_INIT;
@@ -189,11 +191,12 @@ static uint32_t serving(propagator *p)
 
 typedef struct switching {
     propagator *p;
-    base *base;      /* or NULL: only look */
-    uint32_t behind; /* generation that is active, lies here and does not serve; 0: none */
+    base *base; /* NULL only checks */
+    /* the active generation, whose tables are here but which is not served; 0 if there is none */
+    uint32_t behind;
 } switching;
 
-/* In the writer's thread, where the store and the view are of the same write. */
+/* Runs in the writer's thread, where the store and the view are of the same write. */
 static err_code switch_in(void *ctx, err *e)
 {
     switching *s = ctx;
@@ -206,7 +209,7 @@ static err_code switch_in(void *ctx, err *e)
     return code;
 }
 
-/* catch_up serves the active generation where it was activated before its tables were here. */
+/* catch_up serves the active generation if it was activated before its tables were here. */
 static void catch_up(propagator *p)
 {
     err e = ERR_INIT;
@@ -224,7 +227,7 @@ static void catch_up(propagator *p)
         code = writer_call(w, switch_in, &s, &e);
     }
     bool switched = code == ERR_OK && s.base == NULL;
-    base_release(s.base); /* another was activated meanwhile, or the writer had stopped */
+    base_release(s.base); /* another one was activated meanwhile, or the writer had stopped */
     if (code != ERR_OK) {
         p->given_up = behind;
         tell_failure(behind, &e);
@@ -234,7 +237,7 @@ static void catch_up(propagator *p)
     }
 }
 
-/* warm_up loads what wants to be active before a log brings the activation. */
+/* warm_up loads a generation before a log brings its activation. */
 static void warm_up(propagator *p, uint32_t generation)
 {
     err e = ERR_INIT;
@@ -396,7 +399,8 @@ err_code propagator_new(propagator **out, const propagator_options *options, err
     err_code code = store_stat(options->store, &info, e);
     if (code == ERR_OK) {
         p->considered = info.generation;
-        p->given_up = serving(p) != info.generation ? info.generation : 0; /* tried at the start */
+        /* it was tried at the start */
+        p->given_up = serving(p) != info.generation ? info.generation : 0;
         code = declare(p, e);
     }
     if (code == ERR_OK) {

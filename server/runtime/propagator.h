@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * propagator: the background thread that brings the slow news into the live tables.
+ * propagator: the background thread that brings slow changes into the live tables.
  *
- *     activation   a generation's tables are read, its index built, later items folded in; only
- *                  then does the op go to the writer, which swaps one pointer
- *     convolution  FSC is run again over the graph as it is now, when enough has changed, and the
- *                  new base is put in by the writer between two groups
- *     watch        generations that `stair train` left ready are registered and, where they want
- *                  to be active, activated; tables of pruned ones are removed; dead readers of the
- *                  store are cleared
- *     sampling     where the index is approximate, its answers are compared with exact ones
+ *     activation   reads a generation's tables, builds its index and adds later items; only
+ *                  then passes the op to the writer, which swaps one pointer
+ *     convolution  runs FSC again over the current graph when enough has changed; the writer
+ *                  installs the new base between two groups
+ *     watch        registers generations that `stair train` has finished and activates those
+ *                  that should become active; removes tables of pruned generations; clears dead
+ *                  readers of the store
+ *     sampling     compares answers of an approximate index with exact ones
  *
- * On a node that follows a log, activations come from the log. The watch then loads what wants to
- * be active ahead of them (propagator_take_warm), and where an activation found nothing loaded, it
- * lets the old generation serve until the new one's tables are here and loaded.
+ * On a node that follows a log, activations come from the log. The watch then loads a generation in
+ * advance (propagator_take_warm). If an activation comes before the generation is loaded, the old
+ * generation serves until the new one's tables are here and loaded.
  *
- * Activations go first: a running convolution is cancelled for them. The thread holds a view for
- * as long as a convolution lasts, which delays the freeing of memory, never a read or a write.
+ * Activations have priority: they cancel a running convolution. The thread holds a view while a
+ * convolution runs, which delays the freeing of memory, but no read or write.
  *
  * Threading: everything after propagator_new is thread-safe.
  */
@@ -41,34 +41,36 @@ typedef struct propagator_options {
     writer *writer;
     metrics *metrics;
     int threads;
-    uint64_t changes;      /* run after so many; 0: never */
+    uint64_t changes;      /* run after this many changes; 0: never */
     double seconds;        /* but not more often than this */
-    double within_seconds; /* and at the latest so long after a change */
+    double within_seconds; /* and at the latest this long after a change */
     double watch_seconds;  /* how often to look at the store */
     bool follows;          /* a log brings the activations */
 } propagator_options;
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e) ERR_CHECKED;
 
-/* propagator_activate takes over an activation job whose place in the writer's queue is reserved;
- * it ends as any job of the writer does. */
+/* propagator_activate takes over an activation job with a reserved place in the writer's queue. The
+ * job ends like any job of the writer. */
 void propagator_activate(propagator *p, writer_job *job);
 
-/* propagator_take_warm gives the base of a generation that was loaded ahead of its activation, or
- * NULL; the caller owns it. propagator_warmed tells which generation that is; 0: none. */
+/* propagator_take_warm returns the base of a generation that was loaded before its activation, or
+ * NULL. The caller owns it. propagator_warmed returns the number of that generation, 0 if there is
+ * none. */
 base *propagator_take_warm(propagator *p, uint32_t generation);
 uint32_t propagator_warmed(propagator *p);
 
-/* propagator_look has the store looked at now: a training has just ended. */
+/* propagator_look makes the watch look at the store now, because a training has just ended. */
 void propagator_look(propagator *p);
 
-/* propagator_lag gives for how many seconds the oldest change has waited for the convolution. */
+/* propagator_lag returns how many seconds the oldest change has waited for the convolution. */
 double propagator_lag(propagator *p);
 
-/* propagator_failing tells whether the last convolution failed and its changes still wait. */
+/* propagator_failing tells whether the last convolution failed and its changes are still
+ * waiting. */
 bool propagator_failing(propagator *p);
 
-/* propagator_stop cancels what runs, fails the activations that wait, and joins the thread. */
+/* propagator_stop cancels what runs, fails the waiting activations and joins the thread. */
 void propagator_stop(propagator *p);
 void propagator_free(propagator *p);
 

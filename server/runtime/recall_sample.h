@@ -21,7 +21,7 @@ typedef struct recall_sample recall_sample;
 err_code recall_sample_new(recall_sample **out, metrics *m, err *e) ERR_CHECKED;
 void recall_sample_free(recall_sample *r);
 
-/* recall_sample_next asks for the next user and moves the metric; holds a view meanwhile. */
+/* recall_sample_next samples the next user and updates the metric. It holds a view meanwhile. */
 void recall_sample_next(recall_sample *r, live *l);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replicated_log: what the writer and the engine ask of a log that several nodes share.
+ * replicated_log: the interface through which the writer and the engine use a log that several
+ * nodes share.
  *
- * Without one (NULL) the writer applies its own ops at once. With one it publishes them, and
- * applies what the log hands back to writer_deliver, its own and other nodes' messages alike, in
- * the log's order. Who implements it is none of their business: server/cluster does, for NATS
- * JetStream.
+ * Without a log (NULL) the writer applies its own ops at once. With one, it publishes them, and
+ * applies what the log passes to writer_deliver, its own messages and those of other nodes, in the
+ * log's order. server/cluster implements it for NATS JetStream.
  *
- * Threading: all functions are thread-safe, but for start and stop, which the engine calls once.
+ * Threading: all functions are thread-safe, except start and stop, which the engine calls once.
  */
 #ifndef SERVER_REPLICATED_LOG_H
 #define SERVER_REPLICATED_LOG_H
@@ -23,42 +23,44 @@
 
 struct writer;
 
-/* What a node is at, as it tells the others. */
+/* A node's state, which it tells the others. */
 typedef struct log_node {
     uint64_t seq;
-    uint32_t active, serving, warmed; /* generations; 0: none */
+    uint32_t active, serving, warmed; /* numbers of generations; 0 if none */
 } log_node;
 
-/* What the engine gives to the log. */
+/* What the engine provides to the log. */
 typedef struct log_host {
     store *store;
     struct writer *writer;
     void *ctx;
     void (*tell)(void *ctx, log_node *out);
-    void (*look)(void *ctx); /* tables of a generation have come */
+    void (*look)(void *ctx); /* the tables of a generation have arrived */
 } log_host;
 
 typedef struct replicated_log {
-    void *ctx; /* first argument of all that follows */
-    /* of this process; its messages are numbered from 1 on */
+    void *ctx; /* first argument of all functions below */
+    /* id of this process; its messages are numbered from 1 */
     unsigned char publisher[PUBLISHER_BYTES];
-    /* looks whether the store belongs to the log and begins to hand messages over, from the store's
-     * position on; the log may be out of reach. Any error: the service must not start. */
+    /* start checks that the store belongs to the log, and begins to deliver messages from the
+     * store's position on. The log may be out of reach. On any error the service must not start. */
     err_code (*start)(void *ctx, const log_host *host, err *e);
-    /* ends the threads; nothing is delivered any more */
+    /* stop ends the threads. Nothing is delivered afterwards. */
     void (*stop)(void *ctx);
-    /* ERR_UNAVAILABLE unless a message that is published now can be expected to come back */
+    /* admit returns ERR_UNAVAILABLE unless a message published now can be expected to come back. */
     err_code (*admit)(void *ctx, err *e);
-    /* the most that one message should take; a larger one takes longer */
+    /* bytes_max returns how large a message should be at most. A larger one takes longer. */
     size_t (*bytes_max)(void *ctx);
-    /* sends a message, or sends it once more; what fails is silent, since only the message that
-     * comes back counts */
+    /* publish sends a message, for the first time or again. It reports no failure, because only a
+     * message that comes back counts. */
     void (*publish)(void *ctx, uint64_t number, slice bytes);
-    /* how far the store is now, and why it gets no further; "" if it does */
+    /* applied tells how far the store is now, and why it does not continue; "" if it does. */
     void (*applied)(void *ctx, slice position, const char *stopped);
-    /* whether this node does what one node does for all; a second one for a moment does no harm */
+    /* keeps_house tells whether this node does the work that one node does for all. It is harmless
+     * if two nodes do it for a moment. */
     bool (*keeps_house)(void *ctx);
-    /* how long it took from the first publish until the message was applied here */
+    /* confirmed tells how long a message took from its first publication until it was applied
+     * here. */
     void (*confirmed)(void *ctx, double seconds);
 } replicated_log;
 

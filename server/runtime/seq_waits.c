@@ -17,7 +17,7 @@ struct seq_waits {
     pthread_cond_t wake;
     seq_wait *first;
     bool look, ending, stopping;
-    /* atomic: how many are in the list; changed with the mutex held */
+    /* atomic: the length of the list, changed with the mutex held */
     atomic_size_t count;
 };
 
@@ -30,7 +30,7 @@ static uint64_t seen_now(seq_waits *x)
     return seq;
 }
 
-/* take_ended takes off the list what need not wait any more. With the mutex held. */
+/* take_ended removes the waits that have ended from the list. The caller holds the mutex. */
 static seq_wait *take_ended(seq_waits *x, uint64_t seen, uint64_t now)
 {
     seq_wait *ended = NULL, **end = &ended;
@@ -53,13 +53,14 @@ static seq_wait *take_ended(seq_waits *x, uint64_t seen, uint64_t now)
 static void tell(seq_wait *ended)
 {
     while (ended != NULL) {
-        seq_wait *next = ended->next; /* the wait may be gone after its `done` */
+        seq_wait *next = ended->next; /* the wait's memory may be gone after its `done` */
         ended->done(ended);
         ended = next;
     }
 }
 
-/* Until the first time that is up; a write or an end comes earlier. With the mutex held. */
+/* wait_a_while waits until the earliest deadline, a write or the end. The caller holds the
+ * mutex. */
 static void wait_a_while(seq_waits *x)
 {
     uint64_t until = 0;
@@ -133,7 +134,7 @@ bool seq_waits_add(seq_waits *x, seq_wait *wait)
         wait->next = x->first;
         x->first = wait;
         atomic_fetch_add(&x->count, 1);
-        x->look = true; /* the write may have come since it was missed */
+        x->look = true; /* the write may have come since it was found missing */
         pthread_cond_signal(&x->wake);
     }
     pthread_mutex_unlock(&x->mutex);
@@ -147,7 +148,7 @@ size_t seq_waits_count(seq_waits *x)
 
 void seq_waits_look(seq_waits *x)
 {
-    /* The view was published before this; a wait that is not counted yet sees it. */
+    /* The view was published before this, so a wait that is not counted yet will see it. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(&x->count) == 0) {
         return;

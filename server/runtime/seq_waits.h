@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * seq_waits: requests that wait until the live tables have seen a write.
+ * seq_waits: requests that wait until the live tables include a write.
  *
- * A node that follows a log is behind it by moments, so a read that names a later write waits. No
- * thread waits with it: the request is suspended, and a thread of this module lets it go on when
- * the write is seen, when its time is up, or when the service stops. On a store that follows no
- * log there are no such waits and no such thread.
+ * A node that follows a log is slightly behind it, so a read that names a later write has to wait.
+ * No thread waits for it: the request is suspended, and this module's thread resumes it when the
+ * write has arrived, its time is up, or the service stops. A store that follows no log has no such
+ * waits and no such thread.
  *
  * Threading: thread-safe. `done` is called in the module's thread, or in that of seq_waits_end,
  * without a lock held.
@@ -22,37 +22,38 @@
 
 typedef struct seq_waits seq_waits;
 
-/* Requests that may wait at once. Each holds its connection; a wait itself takes no memory. */
+/* How many requests may wait at once. Each holds its connection; a wait itself takes no memory. */
 enum { SEQ_WAITS_MAX = 1024 };
 
-/* Owned by whoever waits; lives inside their own struct. */
+/* Owned by the caller, as part of a struct of its own. */
 typedef struct seq_wait {
-    /* set before the wait */
+    /* set by the caller */
     uint64_t seq;
-    uint64_t until_ns;               /* of the steady clock */
-    void (*done)(struct seq_wait *); /* quick; the wait is the caller's again */
+    uint64_t until_ns;               /* by the steady clock */
+    void (*done)(struct seq_wait *); /* must be quick; the caller owns the wait again */
     void *ctx;
     /* valid from `done` on */
-    bool over; /* the write was not seen in time, or the service stops */
+    bool over; /* the write did not arrive in time, or the service stops */
     /* private */
     struct seq_wait *next;
 } seq_wait;
 
-/* seq_waits_new starts the thread; `l` outlives it. */
+/* seq_waits_new starts the thread. `l` must outlive it. */
 err_code seq_waits_new(seq_waits **out, live *l, err *e) ERR_CHECKED;
 
-/* seq_waits_add takes the wait over until `done`, which may come before this returns; false where
- * too many wait or the service stops, and `done` is not called. */
+/* seq_waits_add takes the wait over until `done`, which may be called before this returns. If too
+ * many are waiting or the service stops, it returns false and `done` is not called. */
 bool seq_waits_add(seq_waits *x, seq_wait *wait);
 
-/* seq_waits_count tells how many wait. */
+/* seq_waits_count returns how many are waiting. */
 size_t seq_waits_count(seq_waits *x);
 
-/* seq_waits_look has the waits compared with the live tables: a write was published. Costs one
- * atomic read where nobody waits. */
+/* seq_waits_look compares the waits with the live tables after a write was published. It costs one
+ * atomic read if nobody waits. */
 void seq_waits_look(seq_waits *x);
 
-/* seq_waits_end ends all waits and takes no more; free also joins the thread. Both accept NULL. */
+/* seq_waits_end ends all waits and accepts no more. seq_waits_free also joins the thread. Both
+ * accept NULL. */
 void seq_waits_end(seq_waits *x);
 void seq_waits_free(seq_waits *x);
 

@@ -9,12 +9,12 @@
 #include "server/telemetry/supervisor.h"
 #include "storage/models/generations.h"
 
-/* One side of the start: the generation, read by a thread of its own. */
+/* One half of the start: a thread of its own reads the generation. */
 typedef struct reading {
     store *store;
     uint32_t generation;
     int threads;
-    base *base; /* NULL: not read */
+    base *base; /* NULL until read */
     err_code code;
     err why;
 } reading;
@@ -26,7 +26,7 @@ static void *read_generation(void *ctx)
     return NULL;
 }
 
-/* activate joins what both sides read. */
+/* activate combines what both threads have read. */
 static err_code activate(reading *r, live *l, const store_info *info, err *e)
 {
     live_hold hold;

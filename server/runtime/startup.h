@@ -13,10 +13,11 @@
 #include "core/serve/update/live.h"
 #include "storage/env/store.h"
 
-/* startup_load fills `l` (new) and activates the stored generation, whose index is built with
- * `threads`. *info says which moment that is. A generation that cannot be read is logged and left
- * out: lists without a model are right, only less good, and another can be activated. Blocks until
- * both threads are done; nobody may write to the store meanwhile. */
+/* startup_load fills the new `l` and activates the stored generation, building its index with
+ * `threads` threads. *info tells the state of the store that was loaded. A generation that cannot
+ * be read is logged and left out: lists without a model are correct, though less good, and another
+ * generation can be activated. It blocks until both threads are done. Nobody may write to the store
+ * meanwhile. */
 err_code startup_load(store *s, live *l, int threads, store_info *info, err *e) ERR_CHECKED;
 
 #endif

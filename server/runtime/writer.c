@@ -113,7 +113,7 @@ err_code writer_call(writer *w, writer_function fn, void *ctx, err *e)
     return c.code;
 }
 
-/* With the mutex held. */
+/* The caller holds the mutex. */
 static double stuck_seconds(const writer *w)
 {
     uint64_t since = atomic_load(&w->own_since_ns);
@@ -168,7 +168,7 @@ void writer_run_calls(writer *w, writer_call_entry *calls)
     }
 }
 
-/* Waits for work; with a store that has to be read back, no longer than a second. */
+/* wait_for_work waits for work, but at most a second if the store must be reopened. */
 static void wait_for_work(writer *w)
 {
     while (w->first == NULL && w->calls == NULL && !(w->stopping && w->reserved_jobs == 0)) {
@@ -187,10 +187,10 @@ static void wait_for_work(writer *w)
     }
 }
 
-/* Clients that were answered together come back together, but not in the same instant: the first of
- * them would get a commit of its own and the others wait for it. So after a group of several the
- * thread waits for as many again, for a fraction of what a commit takes. A lone client is never
- * made to wait. With the mutex held. */
+/* gather waits briefly for more jobs. Clients that were answered together come back together, but
+ * not at the same instant: the first of them would get a commit of its own while the others wait
+ * for it. So after a group of several, the thread waits for as many again, for a fraction of the
+ * time of a commit. A single client never waits. The caller holds the mutex. */
 static void gather(writer *w)
 {
     uint64_t most = w->commit_ns / 4 < GATHER_NS_MAX ? w->commit_ns / 4 : GATHER_NS_MAX;

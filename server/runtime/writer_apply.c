@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writer_apply: how the writer's thread processes the jobs that it took: one transaction and one
- * commit for all of them, then the live tables, then the answers. Everything here runs in that
- * thread, except writer_job_release and writer_fail.
+ * writer_apply: applies the jobs that the writer's thread took: one transaction and one commit for
+ * all of them, then the live tables, then the answers. Everything here runs in that thread, except
+ * writer_job_release and writer_fail.
  */
 #include <stdio.h>
 #include <string.h>
@@ -74,8 +74,8 @@ void writer_set_state(writer *w, bool writable, const char *problem)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* The disk has the op, so memory must follow: it is tried again for want of memory only, and a
- * table that cannot follow ends the process, since a start reads everything anew. */
+/* The op is on disk, so the tables in memory must follow. A failure for lack of memory is retried.
+ * Any other failure ends the process, because a start reads everything anew. */
 static void publish(writer *w, const apply_result *r)
 {
     err e = ERR_INIT;
@@ -93,8 +93,8 @@ static void publish(writer *w, const apply_result *r)
     }
 }
 
-/* One view has the new seq and the new generation: no reader sees the one without the other. Where
- * the generation is not loaded here, the view has the new seq and the old generation. */
+/* One view gets both the new seq and the new generation, so no reader sees one without the other.
+ * If the generation is not loaded here, the view has the new seq and the old generation. */
 static void publish_generation(writer *w, const apply_result *r, base **taken)
 {
     err e = ERR_INIT;
@@ -146,8 +146,8 @@ static void publish_group(writer *w, writer_job *jobs, const writer_group *g)
     metric_observe(w->live_seconds, 1e-9 * (double)(clock_ns() - began));
 }
 
-/* Reads back what is on disk. The only outcome that can be served without a restart is that none
- * of the group is there: then the live tables and the disk agree. */
+/* writer_reopen reads what is on disk. Only if none of the group is there can the service continue
+ * without a restart: then the live tables and the disk agree. */
 void writer_reopen(writer *w)
 {
     err e = ERR_INIT;
@@ -188,7 +188,8 @@ static void count_refusals(writer *w, const writer_group *g)
                   log_text("error", "the disk, the map or the quota is full"),
                   log_int("ops", full));
     }
-    /* one op that went in says that there is room again; one refused for another reason does not */
+    /* A single op that was applied shows that there is room again; one refused for another reason
+     * does not. */
     if (full == g->count) {
         writer_set_state(w, true, "the disk, the map or the quota is full");
     } else if (full == 0 && in > 0) {
@@ -223,7 +224,7 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     w->commit_ns = ended - began;
     atomic_store(&w->own_since_ns, ended);
     writer_count_in(w, count, w->commit_ns);
-    /* also after a failure: ops that were tried alone may be in before the one that failed */
+    /* also after a failure: ops tried alone may have been applied before the one that failed */
     publish_group(w, jobs, g);
     if (code == ERR_OK) {
         metric_count(w->commits, 1);
@@ -245,7 +246,7 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     }
 }
 
-/* The job may be gone as soon as `done` was called, so what is needed of it is read before. */
+/* The job may be freed as soon as `done` is called, so everything needed is read before. */
 void writer_finish_job(writer *w, writer_job *j, writer_group *g, const apply_result *result)
 {
     size_t bytes = j->bytes;

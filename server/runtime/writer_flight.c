@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a writer with a log has published and waits for.
+ * writer_flight: the messages that a writer with a log has published and that have not come back.
  *
- * Jobs are admitted here, on this node alone: afterwards no node refuses their ops for want of
- * room. The log syncs once a message, so a message takes all that waits. The next one goes out
- * while others are in flight only if it is large enough to be worth a sync of its own.
+ * Jobs are admitted here, on this node alone: afterwards no node refuses their ops for lack of
+ * room. The log syncs once for each message, so a message takes all waiting jobs. While others are
+ * in flight, the next message is sent only if it is large enough to be worth a sync of its own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +20,8 @@ enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_M
 static const uint64_t RESEND_NS = 1000000000, OUTCOME_NS = 5000000000,
                       LARGE_OUTCOME_NS = 30000000000, LAUNCH_NS = 5000000000;
 
-/* Below so much free disk additions are refused, so that what the log brings still fits. On a small
- * disk it is a part of it. */
+/* With less free disk space than this, additions are refused, so that the log's messages still fit.
+ * On a small disk the reserve is a part of the disk. */
 static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
 enum { DISK_RESERVE_PART = 20 };
 
@@ -110,7 +110,7 @@ static void flight_free(flight *f)
     mem_free(f);
 }
 
-/* From here on the message may be in the log, whatever becomes of the connection. */
+/* From here on the message may be in the log, whatever happens to the connection. */
 static void send_off(writer *w, flight *f)
 {
     writer_log *l = w->log;
@@ -128,11 +128,11 @@ static void send_off(writer *w, flight *f)
     l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));
 }
 
-/* load puts a job's op into the message; false: it does not fit behind the others. */
+/* load adds a job's op to the message. It returns false if the op does not fit. */
 static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
 {
     writer_log *l = w->log;
-    /* a single op may be larger than the log's messages: the log sees to that */
+    /* a single op may be larger than the log's messages; the log handles that */
     size_t most = f->count > 0 ? l->log->bytes_max(l->log->ctx) : FLIGHT_BYTES_MAX;
     uint64_t need = 0;
     err e = ERR_INIT;

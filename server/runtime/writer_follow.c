@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a writer applies what the log hands back: messages in order, many in one transaction, each
- * with its position; then the live tables; then the jobs whose ops these were.
+ * writer_follow: applies what the log delivers. It applies messages in order, many in one
+ * transaction, each with its position, then updates the live tables, and then ends the jobs of this
+ * node's ops.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ void delivery_free(delivery *d)
     mem_free(d);
 }
 
-/* A vector that is missing is made when the item is applied, so this is only for speed. */
+/* A missing vector is also computed when the item is applied; doing it here is only faster. */
 static void prepare(delivery *d, live *l)
 {
     size_t count = 0, made = 0;
@@ -88,16 +89,18 @@ err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, er
 typedef struct following {
     writer *w;
     apply_message messages[MESSAGES_MAX]; /* (count) */
-    flight *flights[MESSAGES_MAX];        /* whose ops these are; NULL: another node's */
-    const op **ops;                       /* (op_count) of own messages, one after another */
+    /* the flight of an own message; NULL for another node's */
+    flight *flights[MESSAGES_MAX];
+    const op **ops; /* (op_count) ops of own messages, in order */
     size_t count, op_count, jobs;
 } following;
 
-/* Own ops are applied as they were sent: the bytes that came back are the same. */
+/* Own ops are applied from memory: the bytes that came back are the same. */
 static err_code gather_one(following *x, delivery *d, err *e)
 {
     flight *f = flight_find(x->w, d);
-    /* a message that came twice is this node's own the first time, and then a repeat to drop */
+    /* if an own message comes twice, the first is this node's and the second a repeat, which is
+     * dropped */
     for (size_t i = 0; f != NULL && i < x->count; i++) {
         if (x->flights[i] == f) {
             f = NULL;
@@ -131,7 +134,7 @@ static err_code gather_one(following *x, delivery *d, err *e)
     return ERR_OK;
 }
 
-/* What cannot be read ends the gathering; what came before it is applied first. */
+/* A message that cannot be read ends the gathering; the messages before it are applied first. */
 static err_code gather(following *x, err *e)
 {
     err_code code = ERR_OK;
@@ -154,7 +157,7 @@ static void ungather(following *x)
     mem_free(x);
 }
 
-/* The tables follow before anyone is told. */
+/* The tables are updated before any job is answered. */
 static void publish_all(following *x, writer_group *g)
 {
     uint64_t began = clock_ns();
@@ -178,7 +181,7 @@ static void finish_flight(writer *w, flight *f, writer_group *g, apply_result *r
     flight_land(w, f);
     for (; j != NULL; r++) {
         writer_job *next = j->next;
-        if (r->dropped) { /* somebody else has this incarnation's number: never seen */
+        if (r->dropped) { /* another process used this incarnation's number: it must never happen */
             r->code = ERR_OUTCOME_UNKNOWN;
         }
         writer_finish_job(w, j, g, r);
@@ -238,7 +241,7 @@ static void go_on(writer *w)
     l->log->applied(l->log->ctx, slice_of(l->position), "");
 }
 
-/* apply_some applies one transaction's worth of what is held. */
+/* apply_some applies as many held messages as one transaction takes. */
 static err_code apply_some(writer *w, err *e)
 {
     following *x = mem_array(1, sizeof *x);

@@ -8,8 +8,8 @@
 #include "server/runtime/writer_log_private.h"
 #include "server/telemetry/clock.h"
 
-/* What may wait to be applied before the log has to wait, and how often the thread looks at what is
- * in flight or held. */
+/* How much may wait to be applied before the log has to wait, and how often the thread checks what
+ * is in flight or held. */
 enum {
     WAITING_MAX = 1024,
     WAITING_BYTES_MAX = 64 * 1024 * 1024,
@@ -56,7 +56,7 @@ void writer_resend(writer *w)
 
 /* --- the writer's thread --- */
 
-/* Everything below that reads the queue runs with the mutex held. */
+/* All functions below that read the queue are called with the mutex held. */
 static bool has_work(const writer *w)
 {
     const writer_log *l = w->log;
@@ -64,7 +64,7 @@ static bool has_work(const writer *w)
            (w->stopping && w->reserved_jobs == 0);
 }
 
-/* What is in flight, held or kept waiting is looked at every tick. */
+/* Messages in flight, held messages and waiting jobs are checked every tick. */
 static void wait_for_work(writer *w)
 {
     const writer_log *l = w->log;
@@ -86,7 +86,7 @@ static void take_deliveries(writer_log *l)
     while (*end != NULL) {
         end = &(*end)->next;
     }
-    /* a node that cannot apply keeps what it has and lets the log wait */
+    /* a node that cannot apply keeps its messages and makes the log wait */
     if (l->first != NULL && !l->stopped) {
         *end = l->first;
         l->first = NULL;
@@ -116,7 +116,8 @@ static void step(writer *w, writer_job *jobs, bool resend)
     w->log->closed = w->log->flights != NULL && log->admit(log->ctx, NULL) != ERR_OK;
 }
 
-/* At the end, with the mutex held: what is left is in the log, and applied at the next start. */
+/* At the end, with the mutex held: what is left is in the log, and is applied after the next
+ * start. */
 static void drop_deliveries(writer *w)
 {
     writer_log *l = w->log;

@@ -2,8 +2,8 @@
 /*
  * writer_log_private: what the files of a writer with a log share.
  *
- * writer_log.c is the thread and its queue, writer_flight.c the messages that this node has
- * published and waits for, writer_follow.c the applying of what the log hands back.
+ * writer_log.c holds the thread and its queue. writer_flight.c holds the messages that this node
+ * has published and that have not come back. writer_follow.c applies what the log delivers.
  */
 #ifndef SERVER_WRITER_LOG_PRIVATE_H
 #define SERVER_WRITER_LOG_PRIVATE_H
@@ -14,24 +14,24 @@
 #include "server/runtime/writer_private.h"
 #include "storage/log/message.h"
 
-/* A message of this node's that has not come back yet. */
+/* A message of this node that has not come back yet. */
 typedef struct flight {
     uint64_t number;
     encoder bytes;    /* as published */
     writer_job *jobs; /* (count), in the order of its ops */
     size_t count;
-    uint64_t need_bytes; /* of the quota, that its ops may take */
+    uint64_t need_bytes; /* what its ops may take of the quota */
     uint64_t began_ns, sent_ns;
     struct flight *next;
 } flight;
 
-/* A message that the log has handed over. */
+/* A message that the log has delivered. */
 typedef struct delivery {
     slice bytes; /* owned */
     char position[EXTERNAL_POSITION_MAX + 1];
     unsigned char publisher[PUBLISHER_BYTES];
     uint64_t number;
-    message *m;           /* NULL: this node's own, whose ops are in flight */
+    message *m;           /* NULL for an own message, whose ops are in flight */
     cold_item **prepared; /* (prepared_count) vectors of its new items, owned */
     size_t prepared_count;
     struct delivery *next;
@@ -40,42 +40,43 @@ typedef struct delivery {
 struct writer_log {
     const replicated_log *log; /* immutable */
     /* guarded by writer.mutex */
-    pthread_cond_t room; /* a delivery may wait again */
+    pthread_cond_t room; /* signalled when a delivery may wait again */
     delivery *first, **last;
     size_t waiting, waiting_bytes;
     bool resend;
-    /* the writer's thread alone */
-    delivery *held;    /* taken and not applied yet */
-    uint64_t retry_ns; /* when to try the held ones again; 0: now */
+    /* used by the writer's thread alone */
+    delivery *held;    /* taken but not applied yet */
+    uint64_t retry_ns; /* when to try the held ones again; 0 means now */
     bool stopped;
-    bool closed;     /* the log takes nothing now: what waits is refused at once */
+    bool closed;     /* the log accepts nothing now: waiting jobs are refused at once */
     flight *flights; /* oldest first */
     size_t flight_count;
-    uint64_t number; /* of the last message */
+    uint64_t number; /* number of the last message */
     char position[EXTERNAL_POSITION_MAX + 1];
 };
 
-/* flight_launch publishes these jobs in as many messages as they need; those that are not admitted
- * are done at once. */
+/* flight_launch publishes these jobs in as many messages as they need. Jobs that are not admitted
+ * end at once. */
 void flight_launch(writer *w, writer_job *jobs);
 
-/* flight_may_launch tells whether what waits should be published now. With the mutex held. */
+/* flight_may_launch tells whether the waiting jobs should be published now. The caller holds the
+ * mutex. */
 bool flight_may_launch(const writer *w);
 
-/* flight_tick sends again what has not come back, and ends the jobs whose time is up. */
+/* flight_tick sends again messages that have not come back, and ends the jobs whose time is up. */
 void flight_tick(writer *w, uint64_t now);
 void flight_resend(writer *w);
 
-/* flight_find gives the message in flight that a delivery is, byte for byte; NULL: none. */
+/* flight_find returns the message in flight that equals a delivery byte for byte, or NULL. */
 flight *flight_find(writer *w, const delivery *d);
-/* flight_land removes it from those in flight and frees it; its jobs are the caller's. */
+/* flight_land removes a message from those in flight and frees it. The caller owns its jobs. */
 void flight_land(writer *w, flight *f);
 
-/* follow_apply applies what is held; what cannot be applied stays there. */
+/* follow_apply applies what is held. Messages that cannot be applied stay held. */
 void follow_apply(writer *w, uint64_t now);
 
 err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, err *e) ERR_CHECKED;
-/* delivery_decode decodes the ops of a delivery that has none yet. */
+/* delivery_decode decodes the ops of a delivery, unless it has them. */
 err_code delivery_decode(delivery *d, op_render render, err *e) ERR_CHECKED;
 void delivery_free(delivery *d);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writer_private: what the files of the writer share. writer.c is the queue and the thread,
- * writer_apply.c what becomes of the jobs, writer_log.c the thread of a node in a cluster.
+ * writer_private: what the files of the writer share. writer.c holds the queue and the thread,
+ * writer_apply.c applies the jobs, writer_log.c is the thread of a node in a cluster.
  */
 #ifndef SERVER_WRITER_PRIVATE_H
 #define SERVER_WRITER_PRIVATE_H
@@ -34,30 +34,32 @@ struct writer {
         *live_seconds, *rejected;
     /* guarded by mutex */
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* there is work, or an end */
+    pthread_cond_t wake; /* signalled when there is work or at the end */
     pthread_cond_t called;
     writer_job *first, **last;
-    size_t waiting; /* jobs from `first` on */
+    size_t waiting; /* number of jobs from `first` on */
     writer_call_entry *calls;
     size_t reserved_jobs, reserved_bytes;
     bool stopping, joined;
-    bool idle; /* the thread waits for work */
+    bool idle; /* the thread is waiting for work */
     bool writable;
     char problem[128];
     uint64_t seq;
-    /* atomic: when the thread began what is neither waiting nor the disk's; 0: nothing such */
+    /* Atomic: when the thread began work that waits neither for jobs nor for the disk; 0 if it does
+     * none. */
     atomic_uint_fast64_t own_since_ns;
-    /* the writer's thread alone */
+    /* used by the writer's thread alone */
     const op **ops;
-    size_t last_count;      /* jobs of the last group */
-    uint64_t commit_ns;     /* what its commit took */
-    struct writer_log *log; /* NULL: none; writer_log.c alone looks into it */
+    size_t last_count;      /* number of jobs in the last group */
+    uint64_t commit_ns;     /* the time of its commit */
+    struct writer_log *log; /* NULL without a log; only the writer_log files use its members */
 };
 
-/* writer_log_agrees tells whether the store on disk is where this writer's log has brought it. */
+/* writer_log_agrees tells whether the store on disk is at the position to which this writer's log
+ * has brought it. */
 bool writer_log_agrees(const writer *w, const store_info *info);
 
-/* writer_take_jobs takes up to a group's worth of jobs off the queue. With the mutex held. */
+/* writer_take_jobs takes the jobs of one group off the queue. The caller holds the mutex. */
 writer_job *writer_take_jobs(writer *w, size_t *count);
 
 void writer_run_calls(writer *w, writer_call_entry *calls);
@@ -65,26 +67,26 @@ void writer_run_calls(writer *w, writer_call_entry *calls);
 /* writer_run_group applies these jobs (linked, `count`) and ends them. */
 void writer_run_group(writer *w, writer_job *jobs, size_t count);
 
-/* writer_group_needed makes a group of results for `count` ops, which `holders` release; it waits
- * for memory rather than give up, as jobs must be answered somehow. */
+/* writer_group_needed makes results for `count` ops, which `holders` holders release. It waits for
+ * memory instead of failing, because jobs must be answered. */
 writer_group *writer_group_needed(size_t count, size_t holders);
 void writer_group_release(writer_group *g);
-/* writer_group_drop frees a group that no job has a result of. */
+/* writer_group_drop frees a group whose results no job has. */
 void writer_group_drop(writer_group *g);
 
-/* writer_publish brings what came of an op into the live tables. `b` is for an activation. */
+/* writer_publish applies the result of an op to the live tables. `b` is for an activation. */
 void writer_publish(writer *w, const op *o, const apply_result *r, base **b);
 
-/* writer_finish_job ends a job with a result of the group, of which it becomes a holder. The job
- * may be gone when this returns. */
+/* writer_finish_job ends a job with a result of the group, and makes the job a holder of it. The
+ * job may be gone when this returns. */
 void writer_finish_job(writer *w, writer_job *j, writer_group *g, const apply_result *result);
 
 void writer_set_state(writer *w, bool writable, const char *problem);
 
-/* writer_count_in counts a commit of `count` ops that took `ns`. */
+/* writer_count_in counts a commit of `count` ops that took `ns` nanoseconds. */
 void writer_count_in(writer *w, size_t count, uint64_t ns);
 
-/* writer_reopen reads back what is on disk after a failed commit. */
+/* writer_reopen reads what is on disk after a failed commit. */
 void writer_reopen(writer *w);
 
 #endif

@@ -15,7 +15,8 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
         (void)signal(number, SIG_DFL); /* the instruction runs again and ends the process */
         return;
     }
-    /* Only calls that a signal handler may make; if the line is lost, the status still tells. */
+    /* Only calls that a signal handler may make. If the line is lost, the exit status still
+     * tells. */
     ssize_t wrote = 0;
     for (size_t at = 0; at < sizeof text - 1; at += (size_t)wrote) {
         wrote = write(STDERR_FILENO, text + at, sizeof text - 1 - at);

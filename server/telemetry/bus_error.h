@@ -9,8 +9,8 @@
 #ifndef SERVER_BUS_ERROR_H
 #define SERVER_BUS_ERROR_H
 
-/* bus_error_install makes such a read end the process with status 1 and one line on standard error;
- * any other SIGBUS ends it as before. Called once, by main, before there are threads. */
+/* bus_error_install makes such a read end the process with status 1 and one line on standard error.
+ * Any other SIGBUS ends the process as usual. main calls it once, before there are threads. */
 void bus_error_install(void);
 
 #endif

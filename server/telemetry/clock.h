@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock: the time, for the whole process. core and storage read no clock; what they need of one is
- * handed to them from here.
+ * clock: the time, for the whole process. core and storage read no clock; callers pass them the
+ * time from here.
  *
- * Two clocks: a steady one, for durations and deadlines, which never goes back; and the wall clock,
- * for what is stored or shown. A deadline is a `struct timespec` as pthread_cond_timedwait takes
- * it: of the steady clock for condition variables of clock_cond_init, of the wall clock for those
- * with the default attributes and for pthread_timedjoin_np.
+ * There are two clocks: a steady one for durations and deadlines, which never goes back, and the
+ * wall clock for times that are stored or shown. A deadline is a `struct timespec` for
+ * pthread_cond_timedwait. Condition variables from clock_cond_init take deadlines of the steady
+ * clock; those with the default attributes, and pthread_timedjoin_np, take deadlines of the wall
+ * clock.
  *
  * Thread-safe.
  */
@@ -26,12 +27,12 @@ long long clock_now(void);
 int64_t clock_now_ms(void);
 int64_t clock_now_us(void);
 
-/* clock_deadline is `ns` nanoseconds from now by the steady clock, clock_wall_deadline by the wall
- * clock. */
+/* clock_deadline returns the time `ns` nanoseconds from now by the steady clock,
+ * clock_wall_deadline by the wall clock. */
 struct timespec clock_deadline(uint64_t ns);
 struct timespec clock_wall_deadline(uint64_t ns);
 
-/* clock_cond_init makes a condition variable whose waits end by clock_deadline. */
+/* clock_cond_init makes a condition variable for deadlines from clock_deadline. */
 void clock_cond_init(pthread_cond_t *cond);
 
 enum { NS_PER_MS = 1000000, NS_PER_SECOND = 1000000000 };

@@ -40,7 +40,8 @@ static bool needs_quotes(const char *text)
     return false;
 }
 
-/* Control bytes could end the line or drive a terminal; other bytes, UTF-8 among them, pass. */
+/* Control bytes could end the line or control a terminal. Other bytes, including UTF-8, are written
+ * unchanged. */
 static void put_quoted(buffer *l, const char *text)
 {
     buffer_put(l, "\"", 1);
@@ -62,8 +63,7 @@ static void put_quoted(buffer *l, const char *text)
     buffer_put(l, "\"", 1);
 }
 
-/* A field that does not fit is left out whole, and so are those after it: a full buffer takes no
- * more. */
+/* A field that does not fit is left out completely, and so are the fields after it. */
 static void put_field(buffer *l, const log_field *field)
 {
     size_t before = l->length;

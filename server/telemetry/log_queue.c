@@ -13,12 +13,12 @@
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
-/* Of one write(2): what a pipe takes at once, so that lines of other processes do not get between.
- */
+/* Size of one write(2): what a pipe takes atomically, so that lines of other processes do not come
+ * in between. */
 enum { WRITE_BYTES = 4096 };
 
-/* A line waits a moment for others, so that thousands of them a second do not wake the thread one
- * by one; not when so much has come already. */
+/* A line waits a moment for others, so that thousands of lines a second do not wake the thread one
+ * by one. It does not wait once GATHER_BYTES are queued. */
 enum { GATHER_BYTES = 16 * WRITE_BYTES };
 static const struct timespec a_moment = {.tv_nsec = 4000000};
 
@@ -26,9 +26,9 @@ static const struct timespec a_moment = {.tv_nsec = 4000000};
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t filled, written;
-    char ring[LOG_QUEUE_BYTES]; /* guarded by mutex, as is all that follows up to the thread */
+    char ring[LOG_QUEUE_BYTES]; /* guarded by mutex, like everything below up to the thread */
     size_t begin, length;
-    uint64_t untold; /* dropped lines that no line has told of */
+    uint64_t untold; /* dropped lines that no line has reported yet */
     bool started, stopping, ended;
     pthread_t thread;
     int fd;
@@ -49,7 +49,7 @@ static void append(const char *line, size_t length)
     queue.length += length;
 }
 
-/* Says how many lines are missing in front of what follows. */
+/* tell_dropped writes how many lines are missing before the next one. */
 static void tell_dropped(void)
 {
     char line[LOG_LINE_MAX + 1];
@@ -122,7 +122,7 @@ static void *log_thread(void *arg)
     bool gathered = false;
     sigset_t all;
     (void)arg;
-    sigfillset(&all); /* a reader that has gone is an error of write, and not the end */
+    sigfillset(&all); /* a reader that has gone is a failed write, and must not end the process */
     (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
     pthread_mutex_lock(&queue.mutex);
     for (;;) {
@@ -175,7 +175,7 @@ static bool is_done(bool of_thread)
     return of_thread ? queue.ended : queue.length == 0;
 }
 
-/* Waits with the lock held; gives up when so long nothing was written. */
+/* wait_done waits with the lock held. It gives up if nothing was written for that long. */
 static bool wait_done(bool of_thread, unsigned patience_ms)
 {
     while (!is_done(of_thread)) {
@@ -205,7 +205,8 @@ void log_queue_stop(unsigned patience_ms)
     queue.stopping = true;
     pthread_cond_broadcast(&queue.filled);
     bool ended = !started || wait_done(true, patience_ms);
-    queue.started = started && !ended; /* else later lines would block where this thread does */
+    /* otherwise later lines would block where this thread does */
+    queue.started = started && !ended;
     pthread_mutex_unlock(&queue.mutex);
     if (started && ended) {
         pthread_join(queue.thread, NULL);

@@ -25,18 +25,19 @@ enum { LOG_QUEUE_BYTES = 1024 * 1024 };
 /* log_queue_start starts the thread that writes to `fd`. */
 err_code log_queue_start(int fd, err *e) ERR_CHECKED;
 
-/* log_queue_put takes a line with its newline; false if there is no queue, and then nothing was
- * done. A line that finds no room is dropped, counted and true. */
+/* log_queue_put takes a line with its newline. Without a queue it does nothing and returns false. A
+ * line that does not fit is dropped and counted; it then returns true. */
 bool log_queue_put(const char *line, size_t length);
 
-/* log_queue_flush waits until all is written, at most so long without any progress. */
+/* log_queue_flush waits until everything is written, but gives up after this time without
+ * progress. */
 void log_queue_flush(unsigned patience_ms);
 
 /* log_queue_stop flushes and ends the thread. If the descriptor still blocks, the rest is lost, the
- * thread stays where it is, and every later line is dropped. */
+ * thread stays blocked, and every later line is dropped. */
 void log_queue_stop(unsigned patience_ms);
 
-/* log_queue_dropped is how many lines were lost since the start. */
+/* log_queue_dropped returns how many lines were lost since the start. */
 uint64_t log_queue_dropped(void);
 
 #endif

@@ -16,16 +16,16 @@ static const double seconds_buckets[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001
                                          0.005,   0.01,   0.025,   0.05,   0.1,   0.25,
                                          0.5,     1,      2.5,     10};
 
-/* One thread's part of a series; counters use counts[0]. */
+/* One thread's part of a series. Counters use counts[0]. */
 typedef struct shard {
     _Alignas(64) atomic_uint_fast64_t counts[METRIC_BUCKETS_MAX + 1];
-    atomic_uint_fast64_t sum; /* bits of a double */
+    atomic_uint_fast64_t sum; /* the bits of a double */
 } shard;
 
 struct metric_series {
     metric *owner;
     char values[METRIC_LABELS_MAX][LABEL_BYTES_MAX];
-    atomic_uint_fast64_t gauge; /* bits of a double */
+    atomic_uint_fast64_t gauge; /* the bits of a double */
     shard *shards;              /* (SHARDS); NULL for gauges */
 };
 
@@ -34,7 +34,8 @@ struct metric {
     const double *buckets;
     size_t bucket_count;
     size_t label_count;
-    _Atomic(metric_series *) table[METRIC_SERIES_MAX]; /* open addressing, only ever filled */
+    /* open addressing; entries are never removed */
+    _Atomic(metric_series *) table[METRIC_SERIES_MAX];
     metric_series *lost;
 };
 

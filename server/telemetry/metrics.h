@@ -2,11 +2,11 @@
 /*
  * metrics: counters, gauges and histograms, and their Prometheus text.
  *
- * A metric is declared with name, help and labels beside the code that moves it and added once at
- * start; its series come into being with their first label values. Moving one takes no lock and
- * shares no cache line between threads: each thread adds to a shard of its own and a scrape sums
- * them up. Labels never hold ids of users or items, so the number of series is bounded by design;
- * METRIC_SERIES_MAX bounds it in any case.
+ * A metric is declared with name, help and labels in the file that updates it, and added once at
+ * the start. A series is created at the first use of its label values. An update takes no lock and
+ * shares no cache line between threads: each thread has a shard of its own, and a scrape sums the
+ * shards. Labels never contain ids of users or items, so the number of series is small;
+ * METRIC_SERIES_MAX limits it in any case.
  *
  * Threading: metrics_add and metrics_on_scrape before other threads start; the rest is thread-safe.
  */
@@ -27,8 +27,8 @@ typedef struct metric_info {
     const char *name; /* with its unit: "stair_http_request_duration_seconds" */
     const char *help;
     metric_kind kind;
-    const char *labels[METRIC_LABELS_MAX]; /* names, NULL after the last */
-    const double *buckets; /* (bucket_count) upper bounds, rising; NULL: seconds, 50 us to 10 s */
+    const char *labels[METRIC_LABELS_MAX]; /* names, followed by NULL */
+    const double *buckets; /* (bucket_count) ascending upper bounds; NULL: seconds, 50 us to 10 s */
     size_t bucket_count;
 } metric_info;
 
@@ -39,27 +39,27 @@ typedef struct metric_series metric_series;
 err_code metrics_new(metrics **out, err *e) ERR_CHECKED;
 void metrics_free(metrics *m);
 
-/* metrics_add: `info` is borrowed for good (declare it static). A metric without labels has its
- * one series at once, so that it is in the text from the start. */
+/* metrics_add adds a metric. `info` must be static. A metric without labels has its series at once,
+ * so that the text contains it from the start. */
 err_code metrics_add(metrics *m, const metric_info *info, metric **out, err *e) ERR_CHECKED;
 
-/* metrics_add_plain adds metrics without labels and gives each one's series. */
+/* metrics_add_plain adds metrics without labels and returns the series of each. */
 typedef struct metric_plain {
     const metric_info *info;
     metric_series **series;
 } metric_plain;
 err_code metrics_add_plain(metrics *m, const metric_plain *list, size_t count, err *e) ERR_CHECKED;
 
-/* metrics_on_scrape has `collect` called before each rendering, to set gauges. */
+/* metrics_on_scrape registers a function that is called before each rendering, to set gauges. */
 typedef void (*metrics_collect)(void *ctx);
 err_code metrics_on_scrape(metrics *m, metrics_collect collect, void *ctx, err *e) ERR_CHECKED;
 
-/* metric_at gives the series of these label values (as many as the metric has labels; copied).
- * Never NULL: when memory or METRIC_SERIES_MAX is reached, what is counted is lost in a series
- * that is not rendered. Valid as long as the metrics. */
+/* metric_at returns the series with these label values, which it copies; there are as many as the
+ * metric has labels. It never returns NULL: if memory runs out or METRIC_SERIES_MAX is reached, it
+ * returns a series that is not rendered. Valid as long as the metrics. */
 metric_series *metric_at(metric *m, const char *a, const char *b, const char *c);
 
-/* The shorthand for a metric without labels. */
+/* The series of a metric without labels. */
 static inline metric_series *metric_only(metric *m)
 {
     return metric_at(m, NULL, NULL, NULL);
@@ -69,10 +69,10 @@ void metric_count(metric_series *s, uint64_t n);     /* counters */
 void metric_set(metric_series *s, double value);     /* gauges */
 void metric_observe(metric_series *s, double value); /* histograms */
 
-/* metric_total sums a counter, or counts a histogram's observations. */
+/* metric_total returns the sum of a counter, or the number of a histogram's observations. */
 uint64_t metric_total(const metric_series *s);
 
-/* metrics_render appends the text of all metrics, version 0.0.4 of the exposition format. */
+/* metrics_render appends the text of all metrics, in version 0.0.4 of the exposition format. */
 void metrics_render(metrics *m, buffer *out);
 
 #endif

@@ -13,7 +13,7 @@
 
 static struct {
     metric_series *resident, *peak, *cpu, *files, *files_max, *started, *dropped;
-} gauges; /* one process, one set */
+} gauges; /* there is one process, so one set */
 
 static const metric_info info_build = {.name = "stair_build_info",
                                        .help = "Always 1; the labels say what runs.",
@@ -65,12 +65,13 @@ static double open_files(void)
             count++;
         }
         (void)closedir(folder);
-        count -= 3; /* . and .. and the folder's own */
+        count -= 3; /* do not count ., .. and the descriptor of the folder itself */
     }
     return count;
 }
 
-static atomic_uint_fast64_t counted; /* of the dropped lines; scrapes may come together */
+/* dropped lines counted so far; several scrapes may run at once */
+static atomic_uint_fast64_t counted;
 
 static void collect(void *ctx)
 {

@@ -9,7 +9,7 @@
 #include "core/common/err.h"
 #include "server/telemetry/metrics.h"
 
-/* process_metrics_add declares them; once per process. */
+/* process_metrics_add declares the metrics. Call it once per process. */
 err_code process_metrics_add(metrics *m, err *e) ERR_CHECKED;
 
 #endif

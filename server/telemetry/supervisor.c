@@ -42,7 +42,7 @@ void supervisor_status(const char *fmt, ...)
 
 void supervisor_reloading(void)
 {
-    /* The time is for Type=notify-reload, which Debian 12's systemd does not know yet. */
+    /* The time is for Type=notify-reload, which Debian 12's systemd does not have yet. */
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading keys and certificates",
                      (long long)(clock_ns() / 1000));
 }

@@ -13,19 +13,19 @@
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
 
-/* supervisor_ready says that requests are answered from now on; supervisor_status what goes on, in
- * one line for people (`systemctl status`). */
+/* supervisor_ready reports that requests are answered from now on. supervisor_status sets one line
+ * for people (`systemctl status`). */
 void supervisor_ready(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void supervisor_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* supervisor_reloading begins what the next supervisor_ready ends; supervisor_stopping begins the
- * end. */
+/* supervisor_reloading begins a reload, which the next supervisor_ready ends. supervisor_stopping
+ * begins the stop. */
 void supervisor_reloading(void);
 void supervisor_stopping(void);
 
-/* supervisor_alive is to be called at least every supervisor_alive_seconds (0: nobody asks), and
- * only by what has just seen that the service works: after a silence of twice that the process is
- * killed and started again. */
+/* supervisor_alive gives a sign of life. Call it at least every supervisor_alive_seconds (0: not
+ * wanted), and only after seeing that the service works. After twice that time without a sign, the
+ * supervisor kills and restarts the process. */
 void supervisor_alive(void);
 double supervisor_alive_seconds(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/telemetry/version.h"
 
-/* The Makefile says so, and rebuilds this file alone when the commit moves. */
+/* The Makefile defines it, and rebuilds only this file when the commit changes. */
 #ifndef STAIR_COMMIT
 #define STAIR_COMMIT "unknown"
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* version: what was built. */
+/* version: the version and commit of this build. */
 #ifndef SERVER_VERSION_H
 #define SERVER_VERSION_H
 
