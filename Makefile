@@ -132,6 +132,18 @@ $B/next/%.o: %.c Makefile
 	@echo "  CC   $< (next version)"
 	$Q$(CC) $(CPPFLAGS) -DSTAIR_OP_VERSION=3 $(CFLAGS) -c $< -o $@
 
+# What `make CLUSTER=no` makes, out of the same objects: the two files that know of the cluster are compiled
+# without it, and it is linked without the library.
+single_o := $(patsubst %,$B/single/server/commands/%.o,commands replication)
+$B/stair-single: $B/server/main.o $(single_o) $B/libstair.a
+	@echo "  LINK $@"
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(filter-out -lnats,$(LDLIBS))
+
+$B/single/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC   $< (single node)"
+	$Q$(CC) $(filter-out -DSTAIR_CLUSTER,$(CPPFLAGS)) $(CFLAGS) -c $< -o $@
+
 # A node for which the minutes after which superfluous copies go are seconds.
 brisk_o := $(patsubst %,$B/brisk/server/cluster/%.o,housekeeping generation_share erasures strays)
 $B/stair-brisk: $B/server/main.o $(brisk_o) $B/libstair.a
@@ -290,7 +302,7 @@ $B/planted/%/stair: tests/cluster/plant.py $B/server/main.o $B/libstair.a
 	$Q$(CC) $(LDFLAGS) -o $@ $B/planted/$*/*.o $B/server/main.o $B/libstair.a $(LDLIBS)
 
 # One after the other: their networks have the same names, and they need the processors.
-cluster: all $B/stair-next $B/stair-brisk ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
+cluster: all $B/stair-next $B/stair-brisk $B/stair-single ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite cluster --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)

@@ -254,7 +254,7 @@ static err_code on_start(void *ctx, const log_host *host, err *e)
     code = follow_connect(c, &why);
     code = code == ERR_OK ? watch_name(c, &why) : code;
     if (code == ERR_OK) {
-        watch_once(c);
+        (void)watch_once(c);
     }
     if (code == ERR_UNAVAILABLE) {
         log_event(LOG_WARN, "cluster_not_following", log_text("error", why.text));

@@ -111,7 +111,7 @@ err_code cluster_metrics_declare(cluster *c, err *e) ERR_CHECKED;
 /* watch_main is the watch thread. Before the threads start, watch_once runs one round, and
  * watch_name refuses with ERR_CONFLICT a name that another node has. */
 void *watch_main(void *cluster);
-void watch_once(cluster *c);
+bool watch_once(cluster *c);
 err_code watch_name(cluster *c, err *e) ERR_CHECKED;
 /* watch_end removes this node from the list of nodes. Call it after the thread has ended. */
 void watch_end(cluster *c);

@@ -13,7 +13,8 @@
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, PAUSE_REFUSED_MS = 2000 };
+/* NATS elects a leader within some seconds, and writes wait for whatever comes on top of that. */
+enum { PAUSE_FIRST_MS = 50, PAUSE_MOST_MS = 200, PAUSE_REFUSED_MS = 2000 };
 
 /* follow_connect opens a link and checks that the log belongs to this store. */
 err_code follow_connect(cluster *c, err *e)

@@ -15,6 +15,7 @@ enum {
     PING_MS = 1000, /* a server that does not answer two pings in a row counts as gone */
     WRITE_MS = 2000,
     CREDENTIALS_BYTES_MAX = 64 * 1024,
+    SUBJECT_MAX = 256,
 };
 
 /* --- credentials --- */
@@ -270,6 +271,31 @@ void link_close(nats_link *k)
         natsConnection_Destroy(k->connection);
         mem_free(k);
     }
+}
+
+err_code link_subjects(const nats_link *k, const char *stream, const char *prefix, json_t **out,
+                       err *e)
+{
+    char filter[SUBJECT_MAX];
+    jsOptions how;
+    jsStreamInfo *info = NULL;
+    jsErrCode refusal = 0;
+    *out = NULL;
+    snprintf(filter, sizeof filter, "%s>", prefix);
+    (void)jsOptions_Init(&how);
+    how.Stream.Info.SubjectsFilter = filter;
+    natsStatus s = js_GetStreamInfo(&info, k->stream, stream, &how, &refusal);
+    if (s != NATS_OK) {
+        return link_error(k, s, refusal, "asking what a stream holds", e);
+    }
+    json_t *found = json_array();
+    const jsStreamStateSubjects *subjects = info->State.Subjects;
+    for (int i = 0; subjects != NULL && i < subjects->Count; i++) {
+        json_array_append_new(found, json_string(subjects->List[i].Subject + strlen(prefix)));
+    }
+    jsStreamInfo_Destroy(info);
+    *out = found;
+    return found != NULL ? ERR_OK : err_nomem(e, "the subjects of a stream");
 }
 
 void link_end(void)

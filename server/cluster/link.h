@@ -16,6 +16,7 @@
 #ifndef SERVER_LINK_H
 #define SERVER_LINK_H
 
+#include <jansson.h>
 #include <nats/nats.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,11 @@ bool link_alive(const nats_link *k);
  * `refusal` is JetStream's error code, or 0. */
 err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
                     err *e);
+
+/* link_subjects returns an array of what follows `prefix` in the subjects of a stream. It makes no
+ * consumer: each would be an entry in the log of all streams, and need the leader of that log. */
+err_code link_subjects(const nats_link *k, const char *stream, const char *prefix, json_t **out,
+                       err *e) ERR_CHECKED;
 
 /* link_end ends the client library's threads. Call it at the end of the process. */
 void link_end(void);

@@ -175,19 +175,23 @@ static int by_name(const void *a, const void *b)
 
 err_code members_list(members *m, member *out, size_t *count, err *e)
 {
-    kvKeysList keys = {0};
-    err_code code = ERR_OK;
+    char stream[BUCKET_NAME_MAX + 8], prefix[BUCKET_NAME_MAX + 8];
+    json_t *keys = NULL;
+    size_t i = 0;
+    const json_t *key = NULL;
     *count = 0;
-    natsStatus s = kvStore_Keys(&keys, m->nodes, NULL);
-    if (s != NATS_OK && s != NATS_NOT_FOUND) {
-        return link_error(m->k, s, 0, "listing the nodes", e);
+    snprintf(stream, sizeof stream, "KV_%s", kvStore_Bucket(m->nodes));
+    snprintf(prefix, sizeof prefix, "$KV.%s.", kvStore_Bucket(m->nodes));
+    err_code code = link_subjects(m->k, stream, prefix, &keys, e);
+    json_array_foreach(keys, i, key)
+    {
+        if (code == ERR_OK && *count < MEMBERS_MAX) {
+            code = members_find(m, json_string_value(key), &out[*count], e);
+            *count += code == ERR_OK;
+            code = code == ERR_NOT_FOUND ? ERR_OK : code; /* the node died or left */
+        }
     }
-    for (int i = 0; i < keys.Count && *count < MEMBERS_MAX && code == ERR_OK; i++) {
-        code = members_find(m, keys.Keys[i], &out[*count], e);
-        *count += code == ERR_OK;
-        code = code == ERR_NOT_FOUND ? ERR_OK : code; /* the node died in between */
-    }
-    kvKeysList_Destroy(&keys);
+    json_decref(keys);
     sort_array(out, *count, sizeof *out, by_name);
     return code;
 }

@@ -333,28 +333,9 @@ err_code parcel_purge(parcels *b, const char *id, err *e)
 
 err_code parcel_ids(parcels *b, json_t **out, err *e)
 {
-    char subject[SUBJECT_MAX];
-    jsOptions how;
-    jsStreamInfo *info = NULL;
-    jsErrCode refusal = 0;
-    *out = json_array();
-    set_subject(b, ">", subject);
-    size_t prefix = strlen(subject) - 1;
-    (void)jsOptions_Init(&how);
-    how.Wait = PUT_MS;
-    how.Stream.Info.SubjectsFilter = subject;
-    natsStatus s = js_GetStreamInfo(&info, b->k->stream, b->stream, &how, &refusal);
-    const jsStreamStateSubjects *found = s == NATS_OK ? info->State.Subjects : NULL;
-    for (int i = 0; found != NULL && i < found->Count; i++) {
-        json_array_append_new(*out, json_string(found->List[i].Subject + prefix));
-    }
-    jsStreamInfo_Destroy(info);
-    if (s != NATS_OK) {
-        json_decref(*out);
-        *out = NULL;
-        return link_error(b->k, s, refusal, "listing the blobs", e);
-    }
-    return *out != NULL ? ERR_OK : err_nomem(e, "the blobs");
+    char prefix[SUBJECT_MAX];
+    set_subject(b, "", prefix);
+    return link_subjects(b->k, b->stream, prefix, out, e);
 }
 
 err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e)
@@ -410,26 +391,41 @@ err_code parcel_index_put(parcels *b, const char *key, json_t *taken, err *e)
     return s == NATS_OK ? ERR_OK : link_error(b->k, s, 0, "writing the index of blobs", e);
 }
 
+static natsStatus add_entry(const parcels *b, const char *key, json_t *out)
+{
+    kvEntry *entry = NULL;
+    natsStatus s = kvStore_Get(&entry, b->index, key);
+    json_t *value = s == NATS_OK
+                        ? json_loadb(kvEntry_Value(entry), (size_t)kvEntry_ValueLen(entry), 0, NULL)
+                        : NULL;
+    if (value != NULL) {
+        json_object_set_new(value, "stored", json_integer(kvEntry_Created(entry) / SECOND_NS));
+        json_object_set_new(out, key, value);
+    }
+    kvEntry_Destroy(entry);
+    return s == NATS_NOT_FOUND ? NATS_OK : s; /* it was removed */
+}
+
 err_code parcel_index_list(parcels *b, json_t **out, err *e)
 {
-    kvKeysList keys = {0};
-    *out = json_object();
-    natsStatus s = kvStore_Keys(&keys, b->index, NULL);
-    s = s == NATS_NOT_FOUND ? NATS_OK : s;
-    for (int i = 0; i < keys.Count && s == NATS_OK; i++) {
-        kvEntry *entry = NULL;
-        s = kvStore_Get(&entry, b->index, keys.Keys[i]);
-        json_t *value = s == NATS_OK ? json_loadb(kvEntry_Value(entry),
-                                                  (size_t)kvEntry_ValueLen(entry), 0, NULL)
-                                     : NULL;
-        if (value != NULL) {
-            json_object_set_new(value, "stored", json_integer(kvEntry_Created(entry) / SECOND_NS));
-            json_object_set_new(*out, keys.Keys[i], value);
-        }
-        kvEntry_Destroy(entry);
-        s = s == NATS_NOT_FOUND ? NATS_OK : s; /* it was removed in between */
+    char stream[NAME_MAX_BYTES + 8], prefix[SUBJECT_MAX];
+    json_t *keys = NULL;
+    size_t i = 0;
+    const json_t *key = NULL;
+    natsStatus s = NATS_OK;
+    *out = NULL;
+    snprintf(stream, sizeof stream, "KV_%s", kvStore_Bucket(b->index));
+    snprintf(prefix, sizeof prefix, "$KV.%s.", kvStore_Bucket(b->index));
+    err_code code = link_subjects(b->k, stream, prefix, &keys, e);
+    if (code != ERR_OK) {
+        return code;
     }
-    kvKeysList_Destroy(&keys);
+    *out = json_object();
+    json_array_foreach(keys, i, key)
+    {
+        s = s == NATS_OK ? add_entry(b, json_string_value(key), *out) : s;
+    }
+    json_decref(keys);
     if (s != NATS_OK) {
         json_decref(*out);
         *out = NULL;

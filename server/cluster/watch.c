@@ -15,7 +15,7 @@
 
 /* A twin is another process whose heartbeats continue. TWIN_MS is long enough for those of a
  * process that died to stop. */
-enum { WATCH_MS = 500, TWIN_MS = 2500, TWIN_STEP_MS = 250 };
+enum { WATCH_MS = 500, WATCH_LEADERLESS_MS = 100, TWIN_MS = 2500, TWIN_STEP_MS = 250 };
 
 static const uint64_t BEAT_NS = NS_PER_SECOND, LEASE_NS = 2ULL * NS_PER_SECOND,
                       LEASE_SURE_NS = 8ULL * NS_PER_SECOND;
@@ -165,7 +165,7 @@ static void look_after_nodes(cluster *c, shared_link *l, int replicas)
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
-void watch_once(cluster *c)
+bool watch_once(cluster *c)
 {
     log_facts facts = {0};
     shared_link *l = cluster_link_get(c);
@@ -181,6 +181,7 @@ void watch_once(cluster *c)
         look_after_nodes(c, l, facts.replicas);
     }
     cluster_link_put(l);
+    return led;
 }
 
 err_code watch_name(cluster *c, err *e)
@@ -212,8 +213,7 @@ void *watch_main(void *argument)
     cluster *c = argument;
     pthread_setname_np(pthread_self(), "cluster-watch");
     while (!cluster_is_stopping(c)) {
-        watch_once(c);
-        cluster_pause(c, WATCH_MS);
+        cluster_pause(c, watch_once(c) ? WATCH_MS : WATCH_LEADERLESS_MS);
     }
     nats_ReleaseThreadMemory();
     return NULL;

@@ -17,22 +17,37 @@
 
 enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
 
-static const uint64_t RESEND_NS = 1000000000, OUTCOME_NS = 5000000000,
-                      LARGE_OUTCOME_NS = 30000000000, LAUNCH_NS = 5000000000;
+/* A message that does not come back is sent again. If nothing at all comes back, the log may have
+ * changed its leader: then small messages are sent again sooner. */
+enum { SMALL_BYTES = 64 * 1024 };
+static const uint64_t RESEND_NS = 1000000000, RESEND_SILENT_NS = 200000000;
+
+static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
+                      LAUNCH_NS = 5000000000;
 
 /* With less free disk space than this, additions are refused, so that the log's messages still fit.
  * On a small disk the reserve is a part of the disk. */
 static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
 enum { DISK_RESERVE_PART = 20 };
 
+/* The clients whose answers have just gone out write again within a moment: their writes share one
+ * message rather than wait behind that of the first. */
+static bool gathers(const writer *w, uint64_t now)
+{
+    const writer_log *l = w->log;
+    return l->flight_count == 0 && w->waiting < l->gathered / 2 &&
+           now < w->first->submitted_ns + FLIGHT_GATHER_NS;
+}
+
 bool flight_may_launch(const writer *w)
 {
     const writer_log *l = w->log;
-    if (w->first == NULL) {
+    uint64_t now = clock_ns();
+    if (w->first == NULL || gathers(w, now)) {
         return false;
     }
     if (l->stopped || l->closed || !w->writable || l->flight_count == 0 ||
-        clock_ns() - w->first->submitted_ns > LAUNCH_NS) {
+        now - w->first->submitted_ns > LAUNCH_NS) {
         return true;
     }
     return l->flight_count < FLIGHTS_MAX && w->waiting >= JOBS_WORTH_A_MESSAGE;
@@ -161,6 +176,7 @@ static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
 void flight_launch(writer *w, writer_job *jobs)
 {
     uint64_t now = clock_ns();
+    w->log->gathered = 0;
     while (jobs != NULL) {
         flight *f = flight_new(w->log);
         writer_job **end = f != NULL ? &f->jobs : NULL;
@@ -175,6 +191,7 @@ void flight_launch(writer *w, writer_job *jobs)
             jobs = next;
         }
         if (f != NULL && f->count > 0) {
+            w->log->gathered += f->count;
             send_off(w, f);
         } else if (f != NULL) {
             flight_free(f);
@@ -230,6 +247,12 @@ void flight_resend(writer *w)
     }
 }
 
+static uint64_t resend_after(const writer_log *l, const flight *f)
+{
+    bool silent = l->heard_ns < f->sent_ns;
+    return silent && encoder_slice(&f->bytes).length <= SMALL_BYTES ? RESEND_SILENT_NS : RESEND_NS;
+}
+
 void flight_tick(writer *w, uint64_t now)
 {
     const writer_log *l = w->log;
@@ -238,7 +261,7 @@ void flight_tick(writer *w, uint64_t now)
         bool large = encoder_slice(&f->bytes).length > l->log->bytes_max(l->log->ctx);
         if (now > f->began_ns + (large ? LARGE_OUTCOME_NS : OUTCOME_NS)) {
             give_up(w, f);
-        } else if (now > f->sent_ns + RESEND_NS) {
+        } else if (now > f->sent_ns + resend_after(l, f)) {
             f->sent_ns = now;
             l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));
         }

@@ -73,7 +73,8 @@ static void wait_for_work(writer *w)
             pthread_cond_wait(&w->wake, &w->mutex);
             continue;
         }
-        struct timespec until = clock_deadline(TICK_NS);
+        bool gathers = w->first != NULL && l->flights == NULL && l->held == NULL && w->writable;
+        struct timespec until = clock_deadline(gathers ? FLIGHT_GATHER_NS : TICK_NS);
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
             return;
         }
@@ -89,6 +90,7 @@ static void take_deliveries(writer_log *l)
     /* a node that cannot apply keeps its messages and makes the log wait */
     if (l->first != NULL && !l->stopped) {
         *end = l->first;
+        l->heard_ns = clock_ns();
         l->first = NULL;
         l->last = &l->first;
         l->waiting = l->waiting_bytes = 0;

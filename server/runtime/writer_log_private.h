@@ -37,6 +37,9 @@ typedef struct delivery {
     struct delivery *next;
 } delivery;
 
+/* How long the first of several writes that are expected waits for the others. */
+enum { FLIGHT_GATHER_NS = 500 * 1000 };
+
 struct writer_log {
     const replicated_log *log; /* immutable */
     /* guarded by writer.mutex */
@@ -48,9 +51,11 @@ struct writer_log {
     delivery *held;    /* taken but not applied yet */
     uint64_t retry_ns; /* when to try the held ones again; 0 means now */
     bool stopped;
-    bool closed;     /* the log accepts nothing now: waiting jobs are refused at once */
-    flight *flights; /* oldest first */
+    uint64_t heard_ns; /* when the log last handed something over */
+    bool closed;       /* the log accepts nothing now: waiting jobs are refused at once */
+    flight *flights;   /* oldest first */
     size_t flight_count;
+    size_t gathered; /* jobs that were last published together */
     uint64_t number; /* number of the last message */
     char position[EXTERNAL_POSITION_MAX + 1];
 };

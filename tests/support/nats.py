@@ -25,6 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 READY_SECONDS = 60
 FORM_SECONDS = 12
 FORM_TRIES = 5
+BACK_SECONDS = 20
 
 
 @functools.lru_cache(None)
@@ -196,6 +197,22 @@ class Servers:
             for one in self.all:
                 shutil.rmtree(os.path.join(one.folder, "data"))
         self.wait_ready()
+
+    def bring_back(self, index):
+        """Starts a server again that was killed, and waits until it is one of the group.
+
+        Now and then one stays behind the group's own log after its start (nats-server 2.10.27, one of about
+        ten): starting it once more helps."""
+        for _ in range(FORM_TRIES):
+            self.start(index)
+            end = time.monotonic() + BACK_SECONDS
+            while time.monotonic() < end:
+                if self.all[index].healthy() and self.all_known():
+                    return
+                time.sleep(0.05)
+            print(f"{self.all[index].name} is not current {BACK_SECONDS} s after its start, so once more", flush=True)
+            self.kill(index)
+        raise AssertionError(f"{self.all[index].name} does not come back:\n{self.all[index].log()[-1500:]}")
 
     def start_all(self):
         for one in self.all:
