@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -16,9 +15,7 @@
 #include "api/web/context.h"
 #include "api/web/min_seq.h"
 #include "api/web/problem.h"
-#include "core/common/item_fields.h"
 #include "core/common/mem.h"
-#include "core/common/utf8.h"
 
 enum {
     KEEP_WORKSPACE_BYTES = 1024 * 1024,
@@ -149,107 +146,10 @@ static void workspace_give(api *a, workspace *w)
     pthread_mutex_unlock(&a->mutex);
 }
 
-void api_response_init(api_response *r, size_t body_bytes_max)
-{
-    memset(r, 0, sizeof *r);
-    r->file = -1;
-    buffer_init(&r->body, body_bytes_max);
-}
-
-void api_response_reset(api_response *r)
-{
-    buffer body = r->body;
-    buffer_reset(&body, BUFFER_FREE_BYTES);
-    if (r->file >= 0) {
-        close(r->file);
-    }
-    spools_end(&r->spool);
-    memset(r, 0, sizeof *r);
-    r->file = -1;
-    r->body = body;
-}
-
-void api_response_fini(api_response *r)
-{
-    api_response_reset(r);
-    buffer_fini(&r->body);
-}
-
-void context_view(context *c)
-{
-    if (c->view == NULL) {
-        live_acquire(c->deps->live, &c->hold);
-        c->view = c->hold.view;
-    }
-}
-
-void context_view_end(context *c)
-{
-    if (c->view != NULL) {
-        live_release(c->deps->live, &c->hold);
-        c->view = NULL;
-    }
-}
-
-void context_phase(context *c, api_phase phase)
-{
-    if (c->deps->clock_ns != NULL) {
-        uint64_t now = c->deps->clock_ns();
-        c->response->phase_ns[phase] += now - c->phase_began;
-        c->phase_began = now;
-    }
-}
-
 /* end_of_filter is called by the request's scratch when the filter's bitmap is ready. */
 static void end_of_filter(void *ctx)
 {
     context_phase(ctx, API_PHASE_FILTER);
-}
-
-err_code context_check(context *c, err *e)
-{
-    const problem_list *list = &c->problems;
-    if (list->found == 0) {
-        return ERR_OK;
-    }
-    if (list->count == 0) {
-        return err_set(e, ERR_INVALID, "the request is invalid");
-    }
-    const problem_entry *first = &list->entries[0];
-    const char *place = first->place[0] != '\0' ? first->place : "body";
-    if (list->found == 1) {
-        return err_set(e, ERR_INVALID, "%s: %s", place, first->detail);
-    }
-    return err_set(e, ERR_INVALID, "%zu problems, the first: %s: %s", list->found, place,
-                   first->detail);
-}
-
-static void put_model_seq(context *c, uint64_t seq)
-{
-    buffer *b = &c->response->body;
-    json_put_key(b, "model");
-    if (view_generation(c->view) == 0) {
-        buffer_put(b, "null", 4);
-    } else {
-        json_put_unsigned(b, view_generation(c->view));
-    }
-    json_put_key(b, "seq");
-    json_put_unsigned(b, seq);
-}
-
-void context_model_seq(context *c)
-{
-    put_model_seq(c, view_seq(c->view));
-}
-
-void context_list_state(context *c)
-{
-    buffer *b = &c->response->body;
-    context_model_seq(c);
-    json_put_key(b, "view");
-    buffer_put(b, "{", 1);
-    put_model_seq(c, view_tables_seq(c->view));
-    buffer_put(b, "}", 1);
 }
 
 void api_route_find(const api *a, slice method, slice target_text, api_route *out)

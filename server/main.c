@@ -20,6 +20,7 @@
 #include "server/cli/options.h"
 #include "server/cli/result.h"
 #include "server/cli/suggest.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/bus_error.h"
 #include "server/telemetry/version.h"
 
@@ -34,7 +35,7 @@ static bool environment_known(const char *name, size_t length)
     if (length == sizeof config - 1 && memcmp(name, config, length) == 0) {
         return true;
     }
-    for (const command *const *c = commands; *c != NULL; c++) {
+    for (const command *const *c = command_list(); *c != NULL; c++) {
         for (const option *o = (*c)->options; o->name != NULL; o++) {
             char expected[128];
             options_environment(o, expected, sizeof expected);
@@ -148,7 +149,7 @@ static int unknown_command(const char *word)
 {
     char meant[128];
     suggestion near = {.given = word};
-    for (const command *const *c = commands; *c != NULL; c++) {
+    for (const command *const *c = command_list(); *c != NULL; c++) {
         suggest_offer(&near, (*c)->name);
     }
     suggest_text(&near, "stair ", meant, sizeof meant);
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
     /* before any thread, because jansson's hash seed is process-wide */
     json_object_seed(0);
     (void)signal(SIGPIPE, SIG_IGN);
+    command_list_set(commands);
     bus_error_install();
     if (argc < 2) {
         help_all(stderr);
@@ -180,7 +182,7 @@ int main(int argc, char **argv)
     if (help_hidden(argv[1], stdout)) {
         return EXIT_SUCCESS;
     }
-    for (const command *const *c = commands; *c != NULL; c++) {
+    for (const command *const *c = command_list(); *c != NULL; c++) {
         if (strcmp(argv[1], (*c)->name) == 0) {
             if ((*c)->parallel) {
                 spin_briefly(argv);

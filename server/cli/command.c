@@ -34,6 +34,19 @@ void interrupt_install(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
+static const command *const no_commands[] = {NULL};
+static const command *const *commands = no_commands;
+
+void command_list_set(const command *const *all)
+{
+    commands = all;
+}
+
+const command *const *command_list(void)
+{
+    return commands;
+}
+
 bool command_knows_key(void *unused, const char *key)
 {
     (void)unused;

@@ -3,7 +3,7 @@
  * command: a subcommand of the binary.
  *
  * Each has its own server/commands/cmd_NAME.c and is one constant, `const command cmd_NAME`,
- * declared here and listed in server/commands/commands.c. main reads the options by the command's
+ * declared and listed in server/commands/commands.[hc]. main reads the options by the command's
  * table, so a command starts with a filled struct. It prints its result on standard output and
  * progress on standard error, and returns an error, which main prints in one line.
  *
@@ -40,14 +40,10 @@ typedef struct command {
     err_code (*run)(const command_call *call, err *e);
 } command;
 
-/* All commands, ended by NULL. */
-extern const command *const commands[];
-
-extern const command cmd_serve, cmd_ping, cmd_key;
-extern const command cmd_train, cmd_eval, cmd_tune;
-extern const command cmd_check, cmd_generations, cmd_snapshot, cmd_migrate;
-extern const command cmd_import, cmd_encode, cmd_export, cmd_demo;
-extern const command cmd_cluster; /* missing in a build without the cluster */
+/* command_list_set takes the list of all commands, ended by NULL; main calls it first.
+ * command_list returns that list, which is empty before. */
+void command_list_set(const command *const *all);
+const command *const *command_list(void);
 
 /* command_knows_key tells whether any command has this key in a configuration file. It can be used
  * as option_input.known. */

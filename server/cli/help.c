@@ -8,7 +8,7 @@ void help_all(FILE *to)
     fputs("stair " STAIR_VERSION ": online recommendations from interactions and features\n\n"
           "usage: stair COMMAND [options]\n\n",
           to);
-    for (const command *const *c = commands; *c != NULL; c++) {
+    for (const command *const *c = command_list(); *c != NULL; c++) {
         fprintf(to, "  %-12s %s\n", (*c)->name, (*c)->summary);
     }
     fputs(
@@ -35,7 +35,7 @@ void help_command(const command *c, FILE *to)
 
 static const command *configured(void)
 {
-    for (const command *const *c = commands; *c != NULL; c++) {
+    for (const command *const *c = command_list(); *c != NULL; c++) {
         if (strcmp((*c)->name, "serve") == 0) {
             return *c;
         }

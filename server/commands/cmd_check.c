@@ -11,8 +11,8 @@
 
 #include "server/checkup/explain.h"
 #include "server/checkup/in_child.h"
-#include "server/cli/command.h"
 #include "server/cli/result.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/digest.h"

@@ -15,7 +15,6 @@
 
 #include "core/common/interaction_types.h"
 #include "server/cli/cluster_options.h"
-#include "server/cli/command.h"
 #include "server/cli/encoder_options.h"
 #include "server/cli/result.h"
 #include "server/cluster/identity.h"
@@ -25,6 +24,7 @@
 #include "server/cluster/members.h"
 #include "server/cluster/parcels.h"
 #include "server/cluster/snapshots.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 #include "storage/maintenance/recover.h"

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/demo/demo_shop.h"
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/jobs/progress.h"
 
 typedef struct demo_options {

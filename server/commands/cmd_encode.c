@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/commands/encode_story.h"
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"

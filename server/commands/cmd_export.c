@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/clock.h"
 #include "storage/exchange/export.h"
 #include "storage/maintenance/recover.h"

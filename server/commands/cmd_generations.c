@@ -10,8 +10,8 @@
 
 #include "core/common/timestamp.h"
 #include "core/model/model.h"
-#include "server/cli/command.h"
 #include "server/cli/result.h"
+#include "server/commands/commands.h"
 #include "server/commands/generation_expect.h"
 #include "server/jobs/curve_plot.h"
 #include "server/runtime/generation_json.h"

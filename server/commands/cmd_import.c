@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/cli/command.h"
 #include "server/cli/result.h"
+#include "server/commands/commands.h"
 #include "server/commands/encode_story.h"
 #include "server/jobs/progress.h"
 #include "server/telemetry/clock.h"

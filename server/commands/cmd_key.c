@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/http/keys.h"
 #include "server/telemetry/clock.h"
 

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "storage/env/store.h"
 #include "storage/maintenance/migrate.h"
 

@@ -10,7 +10,7 @@
 #include <gnutls/gnutls.h>
 
 #include "server/cli/address.h"
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/clock.h"
 
 typedef struct ping_options {

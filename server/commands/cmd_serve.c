@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/cli/command.h"
 #include "server/cli/serve_options.h"
+#include "server/commands/commands.h"
 #include "server/commands/service.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 #include "server/telemetry/clock.h"
 #include "storage/maintenance/recover.h"
 #include "storage/maintenance/snapshot.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commands: the list of commands, in the order of --help. */
-#include "server/cli/command.h"
+#include "server/commands/commands.h"
 
 /* One command in each line, to avoid merge conflicts. */
 /* clang-format off */

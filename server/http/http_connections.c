@@ -131,6 +131,25 @@ static exchange *begin(listener *l, struct MHD_Connection *connection)
     return x;
 }
 
+void http_end(exchange *x)
+{
+    http *h = http_of(x);
+    if (x->stage == STAGE_IDLE) {
+        return;
+    }
+    metric_count(h->work_abandoned, x->gone ? 1 : 0);
+    if (x->stage != STAGE_ANSWERED) {
+        access_aborted(h->options.access);
+    }
+    if (x->write != NULL) {
+        api_abandon(h->options.api, x->write);
+        x->write = NULL;
+        writer_job_release(&x->job);
+    }
+    exchange_end(x);
+    atomic_fetch_sub_explicit(&h->busy, 1, memory_order_relaxed);
+}
+
 static void end(exchange *x)
 {
     listener *l = x->listener;

@@ -27,7 +27,6 @@
 #include <string.h>
 
 #include "core/common/hash.h"
-#include "core/common/mem.h"
 #include "server/http/http_parts.h"
 #include "server/telemetry/clock.h"
 
@@ -441,25 +440,6 @@ void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connecti
     hide_cookies(connection);
     atomic_fetch_add_explicit(&from->http->busy, 1, memory_order_relaxed);
     return x;
-}
-
-void http_end(exchange *x)
-{
-    http *h = http_of(x);
-    if (x->stage == STAGE_IDLE) {
-        return;
-    }
-    metric_count(h->work_abandoned, x->gone ? 1 : 0);
-    if (x->stage != STAGE_ANSWERED) {
-        access_aborted(h->options.access);
-    }
-    if (x->write != NULL) {
-        api_abandon(h->options.api, x->write);
-        x->write = NULL;
-        writer_job_release(&x->job);
-    }
-    exchange_end(x);
-    atomic_fetch_sub_explicit(&h->busy, 1, memory_order_relaxed);
 }
 
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,

@@ -11,6 +11,20 @@
 #include "core/model/eval.h"
 #include "server/cli/processors.h"
 
+const option train_option_table[] = {
+#define OPTION(...)          OPTION_ENTRY(train_arguments, , __VA_ARGS__)
+#define OPTION_OF_TRAIN(...) OPTION(__VA_ARGS__)
+#include "server/jobs/train_arguments.def"
+    OPTION_END,
+};
+
+const option tune_option_table[] = {
+#define OPTION(...)         OPTION_ENTRY(train_arguments, , __VA_ARGS__)
+#define OPTION_OF_TUNE(...) OPTION(__VA_ARGS__)
+#include "server/jobs/train_arguments.def"
+    OPTION_END,
+};
+
 typedef struct published {
     const char *gamma;
     double weight_decay;

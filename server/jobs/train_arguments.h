@@ -25,6 +25,9 @@ typedef struct train_arguments {
 #include "server/jobs/train_arguments.def"
 } train_arguments;
 
+/* The options of `stair train` and of `stair tune`. */
+extern const option train_option_table[], tune_option_table[];
+
 /* What was requested in addition to the numbers of train_options. */
 typedef struct train_request {
     train_options options;

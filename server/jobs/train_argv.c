@@ -111,7 +111,7 @@ static err_code push_option(making *m, const api_train_option *given, err *e)
     if (name == NULL || (value == NULL && given->value.at != NULL)) {
         return err_nomem(e, "training options");
     }
-    const option *entry = is_ours(name) ? NULL : options_find(cmd_train.options, name);
+    const option *entry = is_ours(name) ? NULL : options_find(train_option_table, name);
     if (entry == NULL) {
         refuse(m, given->pointer, "no such training option");
     } else if (asked_for(m->ask, name) != given) {
@@ -141,7 +141,7 @@ static err_code push_fixed(making *m, err *e)
         code = push(m, m->ask->program, NULL, e);
     }
     if (code == ERR_OK) {
-        code = push(m, cmd_train.name, NULL, e);
+        code = push(m, "train", NULL, e);
     }
     if (code == ERR_OK) {
         code = push(m, "store", store_dir(m->ask->store), e);
@@ -199,7 +199,7 @@ static err_code check_as_child(making *m, err *e)
                           .argv = m->argv->at + ARGUMENTS_BEFORE_OPTIONS,
                           .known = command_knows_key};
     memset(&m->args, 0, sizeof m->args);
-    err_code code = options_read(&values, cmd_train.options, &m->args, &input, &why);
+    err_code code = options_read(&values, train_option_table, &m->args, &input, &why);
     if (code == ERR_OK) {
         (void)train_request_make(&request, &m->args, &values, &faults);
         code = request.neighbour_count > 0 ? check_names(m, &request, e) : ERR_OK;

@@ -5,7 +5,6 @@
  * LMDB opens lock.mdb first and data.mdb second; an import replaces both files. open.lock makes
  * each of these pairs of steps atomic, so that no process combines an old lock file with new data.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,39 +51,6 @@ static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 <
                                    (size_t)1 << 34, (size_t)1 << 32, (size_t)1 << 30};
 
 enum { LOCK_TRIES = 16 };
-
-err_code path_join(char out[STORE_PATH_MAX], const char *dir, const char *name, err *e)
-{
-    int length = snprintf(out, STORE_PATH_MAX, "%s/%s", dir, name);
-    if (length < 0 || length >= STORE_PATH_MAX) {
-        return err_set(e, ERR_INVALID, "path too long: %.60s...", dir);
-    }
-    return ERR_OK;
-}
-
-err_code has_data(const char *dir, err *e)
-{
-    char path[STORE_PATH_MAX];
-    struct stat st;
-    err_code code = path_join(path, dir, "data.mdb", e);
-    return code != ERR_OK || stat(path, &st) == 0
-               ? code
-               : err_set(e, ERR_NOT_FOUND,
-                         "no store in %s: make one with stair import or stair serve", dir);
-}
-
-err_code path_sync(const char *path, err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd >= 0 ? fsync(fd) : -1;
-    int why = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc == 0 ? ERR_OK
-                   : err_set(e, why == ENOSPC || why == EDQUOT ? ERR_FULL : ERR_IO,
-                             "syncing %s: %s", path, strerror(why));
-}
 
 err_code lock_file(const char *dir, const char *name, bool shared, bool wait, int *fd, long *holder,
                    err *e)
@@ -418,4 +384,25 @@ void env_close(store *s)
     }
     guard_drop(&s->files);
     turn_close(&s->writing);
+}
+
+err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
+{
+    int again = -1;
+    long holder = 0;
+    if (*fd < 0 || file_is(s->dir, name, *fd)) {
+        return ERR_OK;
+    }
+    err_code code = lock_file(s->dir, name, false, false, &again, &holder, e);
+    if (code == ERR_CONFLICT) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%s was deleted or replaced while this process has the store open, and "
+                       "process %ld has it now: nothing was stored",
+                       name, holder);
+    }
+    if (code == ERR_OK) {
+        close(*fd);
+        *fd = again;
+    }
+    return code;
 }

@@ -10,7 +10,6 @@
 #include "storage/env/store.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/statvfs.h>
 
 #include "core/common/mem.h"
@@ -167,20 +166,4 @@ err_code store_write_commit(store_write *w, err *e)
     mem_free(w);
     leave_turn(s);
     return code;
-}
-
-err_code store_reopen(store *s, store_info *out, err *e)
-{
-    memset(out, 0, sizeof *out);
-    exclusive_begin(s);
-    env_close(s);
-    err_code code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
-    if (code == ERR_OK) {
-        code = env_open(s, false, e);
-    }
-    if (code == ERR_OK) {
-        atomic_store(&s->broken, false);
-    }
-    exclusive_end(s);
-    return code == ERR_OK ? store_stat(s, out, e) : code;
 }

@@ -3,7 +3,6 @@
  * import_append writes interactions into a store that has none. It appends the records of users and
  * those of items in order, so no record needs a search and the pages are full.
  */
-#include <stdlib.h>
 
 #include "core/common/mem.h"
 #include "core/common/sort.h"

@@ -3,7 +3,6 @@
  * import_write: the last phases, which write interactions and features into the staged store.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "core/common/mem.h"
 #include "storage/import/import_state.h"
@@ -55,25 +54,6 @@ static err_code check_old(import_state *s, const old_records *old, const import_
         s->report->duplicates++;
     }
     return ERR_OK;
-}
-
-interaction import_edge_record(const import_edge *x)
-{
-    return (interaction){.user = x->user,
-                         .item = x->item,
-                         .type = x->type,
-                         .split = x->split,
-                         .flags = x->flags,
-                         .weight = x->weight,
-                         .time = x->time};
-}
-
-void import_edge_count(import_state *s, const import_edge *x)
-{
-    import_report *r = s->report;
-    r->new_interactions++;
-    uint64_t *of_split = x->split == 0 ? &r->train : x->split == 1 ? &r->valid : &r->test;
-    (*of_split)++;
 }
 
 static err_code write_edge(import_state *s, const import_edge *x, err *e)

@@ -41,8 +41,8 @@ typedef err_code (*check_visit)(checking *c, slice key, slice value, err *e);
 err_code check_walk(checking *c, store_db db, check_visit visit, err *e) ERR_CHECKED;
 
 /* check_decoded returns true if a record decoded, and otherwise reports it. Errors that are not
- * about the record are returned through *rc. */
-bool check_decoded(checking *c, err_code *rc, const err *why, err *e);
+ * about the record are returned through *code. */
+bool check_decoded(checking *c, err_code *code, const err *why, err *e);
 
 /* check_begin opens the read transaction and reads the state. Call check_end in every case. */
 err_code check_begin(checking *c, store *s, const check_options *options, check_report *report,

@@ -151,8 +151,8 @@ err_code blob_pieces_put(store_write *w, const generation_id *id, const char *na
 
 /* --- reading --- */
 
-static err_code get_record(store_read *r, const generation_id *id, const char *name,
-                           blob_record *out, err *e)
+err_code blob_find(store_read *r, const generation_id *id, const char *name, blob_record *out,
+                   err *e)
 {
     blob_key key = record_key(id, name);
     slice value;
@@ -183,7 +183,7 @@ err_code blob_read(store_read *r, const generation_id *id, const char *name, con
 {
     blob_record record;
     size_t offset = span->offset, bytes = span->bytes;
-    err_code code = get_record(r, id, name, &record, e);
+    err_code code = blob_find(r, id, name, &record, e);
     if (code == ERR_OK && (offset > record.bytes || bytes > record.bytes - offset)) {
         code = err_set(e, ERR_CORRUPT, "%s has %llu bytes, expected at least %zu", name,
                        (unsigned long long)record.bytes, offset + bytes);
@@ -204,48 +204,6 @@ err_code blob_read(store_read *r, const generation_id *id, const char *name, con
         }
     }
     return code;
-}
-
-/* registered finds the UUID of a number. */
-static err_code registered(store_read *r, uint32_t number, generation_id *id, err *e)
-{
-    generation_info info;
-    err_code code = generation_borrow(r, number, &info, e);
-    *id = info.id;
-    return code;
-}
-
-err_code generation_blob_bytes(store_read *r, uint32_t number, const char *name, size_t *bytes,
-                               err *e)
-{
-    generation_id id;
-    blob_record record;
-    err why = ERR_INIT;
-    *bytes = 0;
-    err_code code = registered(r, number, &id, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    code = get_record(r, &id, name, &record, &why);
-    if (code == ERR_NOT_FOUND) {
-        return err_set(e, code, "generation %u has no %s", number, name);
-    }
-    *bytes = code == ERR_OK ? (size_t)record.bytes : 0;
-    return code == ERR_OK ? code : err_set(e, code, "generation %u: %s", number, why.text);
-}
-
-err_code generation_blob_read(store_read *r, uint32_t number, const char *name, size_t offset,
-                              void *out, size_t bytes, err *e)
-{
-    generation_id id;
-    err why = ERR_INIT;
-    blob_span span = {.offset = offset, .bytes = bytes, .out = out};
-    err_code code = registered(r, number, &id, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    code = blob_read(r, &id, name, &span, &why);
-    return code == ERR_OK ? code : err_set(e, code, "generation %u: %s", number, why.text);
 }
 
 /* --- all blobs of a generation --- */
@@ -293,7 +251,7 @@ err_code blob_get(store_read *r, const generation_id *id, const char *name, blob
                   err *e)
 {
     err why = ERR_INIT; /* the first error would stay, and its code with it */
-    err_code code = get_record(r, id, name, out, &why);
+    err_code code = blob_find(r, id, name, out, &why);
     if (code == ERR_NOT_FOUND) {
         return err_set(e, ERR_CORRUPT, "%s has no record", name);
     }

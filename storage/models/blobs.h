@@ -37,7 +37,7 @@ err_code blob_read(store_read *r, const generation_id *id, const char *name, con
                    err *e) ERR_CHECKED;
 
 /* blob_names_read lists the blobs of a generation by name. blob_get reads the record of one;
- * ERR_CORRUPT: there is none. */
+ * ERR_CORRUPT: there is none. blob_find does too, with ERR_NOT_FOUND. */
 enum { BLOBS_MAX = 256 };
 typedef struct blob_names {
     size_t count;
@@ -47,6 +47,8 @@ err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out
                          err *e) ERR_CHECKED;
 err_code blob_get(store_read *r, const generation_id *id, const char *name, blob_record *out,
                   err *e) ERR_CHECKED;
+err_code blob_find(store_read *r, const generation_id *id, const char *name, blob_record *out,
+                   err *e) ERR_CHECKED;
 
 /* blobs_zero_rows zeroes the rows (ascending) in every blob of the generation that has a user
  * stride. *changed tells whether any byte was not zero before. */

@@ -14,8 +14,6 @@
 #include "core/serve/filter/filter_bits.h"
 #include "core/serve/query/reach.h"
 
-enum { BLOCK = 64 };
-
 /* candidates_only makes s->skip, the rows that the base must not return. */
 static void candidates_only(const view *v, recommend_scratch *s)
 {
@@ -44,20 +42,6 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
             if (bits_test(s->allowed, row) && view_slot(v, row) == first + i) {
                 topk_push(best, row, linked_score(v, s, row, s->scores[i]));
             }
-        }
-    }
-}
-
-void search_score(const view *v, const uint32_t *rows, size_t count, recommend_scratch *s,
-                  topk *best)
-{
-    for (size_t first = 0; first < count; first += BLOCK) {
-        size_t n = count - first < BLOCK ? count - first : BLOCK;
-        scan_list(v->base->h, rows + first, n, s->q, v->base->dim, s->scores);
-        for (size_t i = 0; i < n; i++) {
-            uint32_t row = rows[first + i];
-            bits_set(s->skip, row);
-            topk_push(best, row, linked_score(v, s, row, s->scores[i]));
         }
     }
 }

@@ -16,15 +16,31 @@
 
 #include "core/common/bits.h"
 #include "core/common/kernel.h"
+#include "core/search/scan.h"
 #include "core/serve/query/reach.h"
 
 enum {
+    BLOCK = 64, /* rows that are scored at once */
     BUCKETS = 64,
     SAMPLED = 8,     /* one in so many candidates tells how strong the leading ones are */
     LEAD_PLACES = 2, /* leading items for each place of the list, and LEAD_MORE */
     LEAD_MORE = 20,
     STRETCH = 512, /* linked items that are held against one and the same threshold */
 };
+
+void search_score(const view *v, const uint32_t *rows, size_t count, recommend_scratch *s,
+                  topk *best)
+{
+    for (size_t first = 0; first < count; first += BLOCK) {
+        size_t n = count - first < BLOCK ? count - first : BLOCK;
+        scan_list(v->base->h, rows + first, n, s->q, v->base->dim, s->scores);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t row = rows[first + i];
+            bits_set(s->skip, row);
+            topk_push(best, row, linked_score(v, s, row, s->scores[i]));
+        }
+    }
+}
 
 /* strength_of_leading says what links add at least to about the `wanted` strongest items that may
  * be listed. */

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live: makes, publishes and frees the versions of the view.
- *
- * The order of a publication matters. Room for the retired pieces is reserved first, because
- * nothing may fail after the pointer is exchanged. Then the pointer is exchanged. Then everything
- * that only the old view reached is retired under the current epoch, and the epoch ends.
+ * live: the live tables from the first view to the last: changes, the load at the start, readers.
  */
 #include "core/serve/update/live_tables.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "core/common/mem.h"
 
@@ -151,69 +146,7 @@ size_t live_reclaim(live *l)
     return epoch_reclaim(l->ep);
 }
 
-err_code live_begin(live *l, err *e)
-{
-    if (l->next != NULL) {
-        return ERR_OK;
-    }
-    l->next = mem_copy(atomic_load(&l->current), sizeof *l->next);
-    if (l->next == NULL) {
-        return err_nomem(e, "a new view");
-    }
-    pvec_txn_begin(&l->txn, ++l->stamp);
-    return ERR_OK;
-}
-
-err_code live_publish(live *l, err *e)
-{
-    err_code code = epoch_reserve(l->ep, l->txn.replaced_count + 1, e);
-    if (code != ERR_OK) {
-        live_undo(l);
-        return code;
-    }
-    view *old = atomic_exchange(&l->current, l->next);
-    l->next = NULL;
-    for (size_t i = 0; i < l->txn.replaced_count; i++) {
-        epoch_retire(l->ep, l->txn.replaced[i]);
-    }
-    epoch_retire(l->ep, (pvec_piece){old, mem_free});
-    epoch_advance(l->ep);
-    (void)epoch_reclaim(l->ep);
-    return ERR_OK;
-}
-
-void live_undo(live *l)
-{
-    const view *current = atomic_load(&l->current);
-    pvec_txn_undo(&l->txn);
-    mem_free(l->next);
-    l->next = NULL;
-    l->moved_count = 0;
-    idmap_truncate(l->item_ids, current->item_rows);
-    idmap_truncate(l->user_ids, current->user_rows);
-    if (current->delta != NULL) {
-        current->delta->count = current->delta_count;
-    }
-}
-
-err_code live_bit(live *l, pvec *bitmap, size_t row, bool on, bool *was, err *e)
-{
-    bool old = view_bit(bitmap, row);
-    if (was != NULL) {
-        *was = old;
-    }
-    if (old == on) {
-        return ERR_OK;
-    }
-    void *place = NULL;
-    err_code code = pvec_edit(&place, bitmap, &l->txn, row / 64, e);
-    if (code == ERR_OK) {
-        *(uint64_t *)place ^= 1ULL << (row % 64);
-    }
-    return code;
-}
-
-static err_code apply_one(live *l, const change *c, err *e)
+static err_code enter_change(live *l, const change *c, err *e)
 {
     switch (c->kind) {
     case CHANGE_ITEM: return live_put_item(l, c->item, e);
@@ -237,7 +170,7 @@ err_code live_apply(live *l, const change_list *changes, err *e)
         return code;
     }
     for (size_t i = 0; i < changes->count && code == ERR_OK; i++) {
-        code = apply_one(l, &changes->items[i], e);
+        code = enter_change(l, &changes->items[i], e);
     }
     if (code == ERR_OK) {
         code = live_top(l, e);
