@@ -399,12 +399,15 @@ tests_c := $(wildcard tests/*/*.[ch])
 
 # The documents and what is under deploy/ are held against the binary.
 lint: all ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts, deploy/
-	@$(run_tests) --suite lint --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' \
+	@$(run_tests) --suite lint --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' '$(MAKE) -s lint-circles' \
 	  '$(MAKE) -s -j2 lint-headers' '$(MAKE) -s lint-openapi' 'tests/support/lint_contract.sh' '$(MAKE) -s lint-scripts' \
 	  '$(MAKE) -s lint-clang' '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents' '$(MAKE) -s lint-deploy'
 
 layers: ## includes only look left: core, storage, api, server
 	@tests/support/lint_layers.sh
+
+lint-circles: all ## no two source files call each other
+	@$(PYTHON) tests/support/lint_circles.py $B
 
 headers_ok := $(patsubst %.h,$B/lint/%.ok,$(filter %.h,$(sources)))
 lint-headers: $(headers_ok) ## every header compiles by itself
@@ -462,5 +465,5 @@ help: ## this list
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .PHONY: torture-allocations torture-allocations-run torture-log torture-e2e torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
   kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
-  lint-openapi lint-documents lint-deploy lint-scripts lint-clang lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
+  lint-openapi lint-circles lint-documents lint-deploy lint-scripts lint-clang lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
   $(tiers:%=tier-%)

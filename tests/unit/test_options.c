@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "server/cli/command.h"
 #include "server/cli/options.h"
+#include "server/commands/commands.h"
 
 typedef struct settings {
     int64_t epochs;
