@@ -55,6 +55,13 @@ void content_map_free(content_map *m)
     }
 }
 
+size_t content_map_bytes(size_t width, size_t items)
+{
+    size_t samples = items < SAMPLED ? items : SAMPLED;
+    size_t scratch = (3 * width + BLOCK_ROWS) * width + items;
+    return scratch * sizeof(double) + (width + 2 * samples) * width * sizeof(float);
+}
+
 /* The three symmetric matrices. Gram products fill only their upper triangles. */
 typedef struct fit {
     const content_map_input *in;

@@ -159,6 +159,8 @@ static void compare_memory(const explain_to *to, const machine *m, const serve_o
          "memory: about %.0f MiB while serving%s, %.0f MiB while a generation is loaded; there are "
          "%.0f MiB",
          mib(f->resident), f->trained ? "" : " once trained", mib(f->most), mib(m->memory));
+    tell(to, false, "memory of a training: at least %.0f MiB, in a process of its own",
+         mib(f->training));
     for (size_t i = 0; i < MEMORY_ROWS; i++) {
         tell(to, false, "memory of %s: at most %.1f MiB (%s)", rows[i].what, mib(rows[i].bytes),
              rows[i].from);
@@ -178,6 +180,11 @@ static void compare_memory(const explain_to *to, const machine *m, const serve_o
              "bodies_bytes_max, answers_bytes_max, queue_bytes_max or work_threads, or give %.0f "
              "MiB",
              mib(f->most + requests));
+    } else if (f->most + requests + f->training > m->memory) {
+        tell(to, true,
+             "a training does not fit beside the service and requests at their limits: train on "
+             "another machine, or give %.0f MiB",
+             mib(f->most + requests + f->training));
     }
 }
 

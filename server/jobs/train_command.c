@@ -17,6 +17,7 @@
 #include "core/train/loop/train.h"
 #include "core/train/loop/train_measure.h"
 #include "core/train/loop/tune.h"
+#include "server/checkup/machine.h"
 #include "server/cli/result.h"
 #include "server/jobs/baselines.h"
 #include "server/jobs/train_follow.h"
@@ -358,6 +359,11 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     if (code == ERR_OK) {
         train_options_fit(&j->request.options, j->d->train_count, j->d->modality_count > 0);
         code = train_quota_check(j->s, j->d, &j->request.options, e);
+    }
+    if (code == ERR_OK) {
+        machine here;
+        machine_look(&here, a->store);
+        code = train_memory_check(j->d, &j->request.options, here.memory, e);
     }
     if (code == ERR_OK) {
         code = take_checkpoint(j, e);

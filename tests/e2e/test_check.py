@@ -175,6 +175,19 @@ class Check(harness.TestCase):
                 taken = float(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) / 1024
         self.assertTrue(foretold / 2.5 < taken < foretold * 2.5, (line, taken))
 
+    def test_the_memory_that_is_foretold_of_a_training_is_what_it_takes(self):
+        files, store = self.path("wide"), self.path("store")
+        harness.run("demo", "--out", files, "--users", 3000, "--items", 4000, "--interactions", 40000, "--text-dim", 512,
+                    "--image-dim", 512)
+        harness.run("import", "--store", store, *harness.import_arguments(files))
+        notes = harness.run_json("check", "--store", store)["notes"]
+        line = next(line for line in notes if line.startswith("memory of a training:"))
+        foretold = float(re.search(r"at least (\d+) MiB", line).group(1))
+        trained = harness.run_json("train", "--store", store, "--epochs", 2, "--threads", 2)
+        print(f"MEASURED: a training takes {trained['peak_rss_mib']:.0f} MiB, foretold at least {foretold:.0f}")
+        self.assertLess(foretold, trained["peak_rss_mib"])
+        self.assertGreater(foretold, trained["peak_rss_mib"] / 2.5)
+
     def test_generations_are_listed_activated_and_pruned(self):
         _, store = self.shop_store()
         harness.run("train", "--store", store, "--epochs", 1, "--dim", 16, "--activate", "no")

@@ -116,6 +116,7 @@ static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
     EXPECT(s.options.train_threads = 5, "train_threads = 5");
     EXPECT(s.machine.memory = 1300 * MIB, "1400 MiB while a generation is loaded, of 1300 MiB");
     EXPECT(s.machine.memory = 1500 * MIB, "queue_bytes_max or work_threads, or give");
+    EXPECT(s.store.memory.training = 3000 * MIB, "a training does not fit beside the service");
     EXPECT(s.options.drain_delay = 70, "may take 95 s, and systemd kills after 90 s");
     EXPECT(s.options.propagate_within = 5, "propagate_within = 5 s");
 }

@@ -2,6 +2,7 @@
 #include "core/train/loop/fit_map.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "core/common/mem.h"
 
@@ -33,25 +34,51 @@ float fit_map_share(const links_choice *c)
     return fminf(fmaxf(share, FIT_MAP_SHARE_MIN), FIT_MAP_SHARE_MAX);
 }
 
+/* folded_widths fills how wide each modality is kept and returns the sum, or 0 if features of these
+ * widths have no map. */
+static size_t folded_widths(const size_t *widths, size_t modality_count, size_t items, size_t *out)
+{
+    size_t sum = 0;
+    for (size_t n = 0; n < modality_count && n < MODALITIES_MAX; n++) {
+        out[n] = content_width(widths[n], items);
+        sum += out[n];
+    }
+    bool fits = modality_count <= MODALITIES_MAX && sum <= CONTENT_MAP_WIDTH_MAX &&
+                sum * items <= FIT_MAP_FLOATS_MAX;
+    return fits ? sum : 0;
+}
+
+size_t fit_map_width(const size_t *widths, size_t modality_count, size_t items)
+{
+    size_t folded[MODALITIES_MAX];
+    return folded_widths(widths, modality_count, items, folded);
+}
+
+size_t fit_map_bytes(const size_t *widths, size_t modality_count, size_t items)
+{
+    size_t width = fit_map_width(widths, modality_count, items);
+    return width > 0 ? width * items * sizeof(float) + content_map_bytes(width, items) : 0;
+}
+
 err_code fit_map(model *m, const dataset *d, const pair *pairs, size_t count, err *e)
 {
     content_map_input in = {.items = m->items, .pairs = pairs, .pair_count = count};
     in.modality_count = d->modality_count;
     content_map_free(m->map);
     m->map = NULL;
-    if (m->links == NULL || !(m->links->choice.beta[LINKS_CONTENT] > 0) ||
-        d->modality_count > MODALITIES_MAX) {
+    if (m->links == NULL || !(m->links->choice.beta[LINKS_CONTENT] > 0)) {
+        return ERR_OK;
+    }
+    size_t widths[MODALITIES_MAX];
+    for (size_t n = 0; n < d->modality_count && n < MODALITIES_MAX; n++) {
+        widths[n] = d->modalities[n].width;
+        in.weight[n] = m->links->choice.modality[n];
+    }
+    in.width = folded_widths(widths, d->modality_count, in.items, in.widths);
+    if (in.width == 0) {
         return ERR_OK;
     }
     in.share = fit_map_share(&m->links->choice);
-    for (size_t n = 0; n < d->modality_count; n++) {
-        in.widths[n] = content_width(d->modalities[n].width, m->items);
-        in.weight[n] = m->links->choice.modality[n];
-        in.width += in.widths[n];
-    }
-    if (in.width > CONTENT_MAP_WIDTH_MAX || in.width * in.items > FIT_MAP_FLOATS_MAX) {
-        return ERR_OK;
-    }
     float *x = mem_table(in.items * in.width, sizeof *x);
     err_code code = x != NULL ? ERR_OK : err_nomem(e, "the features for a map between them");
     in.x = x;

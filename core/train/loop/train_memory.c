@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/train/loop/train_memory.h"
+
+#include "core/model/links_build.h"
+#include "core/train/loop/fit_map.h"
+
+enum {
+    PROGRAM_BYTES = 12 << 20,
+    EDGE_BYTES = 8, /* of a sparse matrix */
+    LINK_BYTES = 6,
+    LOOP_TABLES = 6, /* E, both moments, the best E, the step's table, an evaluation's */
+};
+
+train_size train_size_of(const dataset *d)
+{
+    train_size s = {.users = d->users, .items = d->items};
+    s.pairs = d->train_count + d->valid_count + d->test_count;
+    s.modality_count = d->modality_count < MODALITIES_MAX ? d->modality_count : MODALITIES_MAX;
+    for (size_t m = 0; m < s.modality_count; m++) {
+        s.widths[m] = d->modalities[m].width;
+    }
+    return s;
+}
+
+/* links_most is how many links `kept` of each item are, each to another item. */
+static uint64_t links_most(const train_size *s, uint64_t kept)
+{
+    uint64_t others = s->items > 0 ? s->items - 1 : 0;
+    return s->items * (kept < others ? kept : others);
+}
+
+/* together_most is how many collaborative links there can be: a pair of items for each two pairs of
+ * a user, whose number is taken as the mean. */
+static uint64_t together_most(const train_size *s)
+{
+    uint64_t each = s->users > 0 ? s->pairs / s->users : 0;
+    uint64_t most = links_most(s, LINKS_KEPT_COLLABORATIVE);
+    return s->pairs * each < most ? s->pairs * each : most;
+}
+
+uint64_t train_memory(const train_size *s, const train_options *o)
+{
+    uint64_t row = o->dim * sizeof(float), users = s->users, items = s->items;
+    uint64_t content = s->modality_count * items * row;
+    uint64_t links =
+        o->without_links ? 0 : s->modality_count * links_most(s, LINKS_KEPT_CONTENT) * LINK_BYTES;
+    for (size_t m = 0; m < s->modality_count; m++) {
+        content += (uint64_t)s->widths[m] * (row + sizeof(float)); /* projection and mean */
+    }
+    uint64_t always = PROGRAM_BYTES + s->pairs * sizeof(pair) + content + links;
+    uint64_t graph = 2 * (uint64_t)s->pairs * EDGE_BYTES;
+    uint64_t loop = graph + LOOP_TABLES * (users + items) * row;
+    /* The model, and all pairs once more. */
+    uint64_t tables = (users + 3 * items) * row + s->pairs * sizeof(pair);
+    uint64_t together = o->without_links ? 0 : together_most(s) * LINK_BYTES;
+    /* H of users and items and G, to judge; two kinds of links at least compete. */
+    uint64_t choice = (users + 2 * items) * row + 2 * together;
+    uint64_t map = o->without_links
+                       ? 0
+                       : links + together + fit_map_bytes(s->widths, s->modality_count, items);
+    uint64_t end = tables + (choice > map ? choice : map);
+    return always + (loop > end ? loop : end);
+}
