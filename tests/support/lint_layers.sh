@@ -83,5 +83,8 @@ complain "qsort must not see a null pointer: sort_array (core/common/sort.h)" \
     "$(search '(^|[^a-z_])qsort\(' "${all[@]}" | grep -v '^core/common/sort\.h')"
 # libmicrohttpd's panic must not return: that one place ends the process, once the log says why.
 complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^server/http/http\.c:[0-9]+: *abort\(\); /\* a panic|^[^:]+:[0-9]+: *(\*|/\*)')"
+# CONTRIBUTING, Failure: readers look for `code`. A second one of a function says which it is ("closed").
+complain "an err_code is called code; rc is what a library returned" \
+    "$(search '\berr_code \*?(rc|ret|res|result|status|st|r)( *[=;,)])' "${all[@]}" $(files 'tests/*.[ch]'))"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
 exit $bad

@@ -2,16 +2,11 @@
 #include "core/train/loop/train.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/common/mem.h"
 #include "core/common/sort.h"
-#include "core/model/fsc.h"
-#include "core/model/links_build.h"
 #include "core/model/stepwise.h"
-#include "core/model/user_rows.h"
-#include "core/train/eval/scorer.h"
 #include "core/train/loop/batches.h"
 #include "core/train/loop/choose.h"
 #include "core/train/loop/prepare.h"
@@ -232,52 +227,20 @@ static err_code run_epoch(training *t, err *e)
     return ERR_OK;
 }
 
-/* current_h fills the stepper's table with H of users and items, as a service would compute it. */
-static err_code current_h(training *t, float *h, err *e)
-{
-    size_t users = t->d->users, items = t->d->items, dim = t->o->dim;
-    fsc op = {t->p.a, t->w, t->f, dim, t->o->layers, t->o->threads};
-    const float *last = fsc_forward(&op, t->state.embeddings, h, t->scratch);
-    float *g = t->scratch + users * dim;
-    fsc_g(&op, last == NULL ? NULL : last + users * dim, items, g);
-    user_tables u = {.users = users,
-                     .items = items,
-                     .dim = dim,
-                     .w = t->w,
-                     .user_e = t->state.embeddings,
-                     .item_e = t->state.embeddings + users * dim,
-                     .item_g = g,
-                     .pairs = t->d->train,
-                     .pair_count = t->d->train_count,
-                     .threads = t->o->threads};
-    return user_rows(&u, h, e);
-}
-
-static err_code validate(training *t, eval_metrics *m, err *e)
-{
-    float *h = stepper_table(t->step);
-    scorer s = {.user_h = h, .item_h = h + t->d->users * t->o->dim, .dim = t->o->dim};
-    err_code code = current_h(t, h, e);
-    if (code == ERR_OK) {
-        code = scorer_init(&s, t->d, t->o->threads, e);
-    }
-    if (code == ERR_OK) {
-        eval_lister lists = scorer_lister(&s);
-        eval_options o = train_metrics(t->o, EVAL_VALID);
-        o.cancelled = t->h->cancelled;
-        o.cancelled_ctx = t->h->ctx;
-        code = eval_run(m, t->d, &o, &lists, e);
-    }
-    scorer_fini(&s);
-    return code;
-}
-
 static err_code evaluate(training *t, err *e)
 {
     train_header *head = t->state.head;
     report(t, TRAIN_EVALUATING, NULL);
     eval_metrics m;
-    err_code code = validate(t, &m, e);
+    const train_tables x = {.d = t->d,
+                            .o = t->o,
+                            .a = t->p.a,
+                            .w = t->w,
+                            .f = t->f,
+                            .embeddings = t->state.embeddings,
+                            .h = stepper_table(t->step),
+                            .scratch = t->scratch};
+    err_code code = train_validate(&m, &x, t->h, e);
     if (code != ERR_OK) {
         return code;
     }
