@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "core/common/mem.h"
-#include "server/runtime/writer_private.h"
+#include "server/runtime/writer_log_private.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 

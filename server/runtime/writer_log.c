@@ -2,7 +2,6 @@
 #include "server/runtime/writer_log.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/common/mem.h"
 #include "server/runtime/writer_log_private.h"
@@ -165,11 +164,6 @@ void *writer_log_main(void *argument)
 }
 
 /* --- life --- */
-
-bool writer_log_agrees(const writer *w, const store_info *info)
-{
-    return w->log == NULL || strcmp(w->log->position, info->external) == 0;
-}
 
 err_code writer_log_new(writer_log **out, const replicated_log *log, slice position, err *e)
 {

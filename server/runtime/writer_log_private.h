@@ -8,6 +8,8 @@
 #ifndef SERVER_WRITER_LOG_PRIVATE_H
 #define SERVER_WRITER_LOG_PRIVATE_H
 
+#include <string.h>
+
 #include "core/serve/state/coldstart.h"
 #include "server/runtime/replicated_log.h"
 #include "server/runtime/writer_log.h"
@@ -84,5 +86,12 @@ err_code delivery_new(delivery **out, writer *w, slice bytes, slice position, er
 /* delivery_decode decodes the ops of a delivery, unless it has them. */
 err_code delivery_decode(delivery *d, op_render render, err *e) ERR_CHECKED;
 void delivery_free(delivery *d);
+
+/* writer_log_agrees tells whether the store on disk is at the position to which this writer's log
+ * has brought it. */
+static inline bool writer_log_agrees(const writer *w, const store_info *info)
+{
+    return w->log == NULL || strcmp(w->log->position, info->external) == 0;
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writer_private: what the files of the writer share. writer.c holds the queue and the thread,
- * writer_apply.c applies the jobs, writer_log.c is the thread of a node in a cluster.
+ * writer_private: what the files of the writer share. writer_queue.c holds the queue, writer.c the
+ * thread, writer_apply.c applies the jobs, writer_log.c is the thread of a node in a cluster.
  */
 #ifndef SERVER_WRITER_PRIVATE_H
 #define SERVER_WRITER_PRIVATE_H
@@ -54,10 +54,6 @@ struct writer {
     uint64_t commit_ns;     /* the time of its commit */
     struct writer_log *log; /* NULL without a log; only the writer_log files use its members */
 };
-
-/* writer_log_agrees tells whether the store on disk is at the position to which this writer's log
- * has brought it. */
-bool writer_log_agrees(const writer *w, const store_info *info);
 
 /* writer_take_jobs takes the jobs of one group off the queue. The caller holds the mutex. */
 writer_job *writer_take_jobs(writer *w, size_t *count);

@@ -11,8 +11,8 @@ import sys
 
 LAYERS = ("core", "storage", "api", "server")
 
-# Threads of one module that share its state and call one another.
-EXPECTED = ("server/runtime/writer", "server/cluster/")
+# Threads that share the state of a node and call one another.
+EXPECTED = ("server/cluster/",)
 
 
 def objects(build):
