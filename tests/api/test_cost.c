@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a request costs: who shares a filter, what is put off, and when long work ends. */
+/* The cost of requests: which requests share a filter, what is postponed, and when long work
+ * ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -73,7 +74,7 @@ static void what_is_written_alike_is_one_filter_and_nothing_else(void **state)
 static void a_batch_with_shared_filters_gives_the_lists_of_its_requests_alone(void **state)
 {
     api_shop *s = *state;
-    /* more filters than are kept, and each comes back after the others */
+    /* More filters than are kept; each comes again after the others. */
     enum { FILTERS = 2 * SHARED_FILTERS + 3, ROUNDS = 3 };
     char single[FILTERS][160];
     char *alone[FILTERS];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interactions and users as a caller sees them: types, repeats, unknown items, removal, erasure. */
+/* Interactions and users as a client sees them: types, repeats, unknown items, removal, erasure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -192,14 +192,14 @@ static void an_item_that_is_made_again_keeps_its_place_in_its_buyers_list(void *
     assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);
     assert_int_equal(shop_count(s, "interactions"), 3);
     assert_true(shop_lists(s, "interactions", "again"));
-    /* a newer record takes the place of the one from before */
+    /* A newer record replaces the one from before the deletion. */
     assert_int_equal(shop_call(s, "POST", "/interactions",
                                "{\"user\":\"buyer\",\"item\":\"again\",\"type\":\"view\"}"),
                      201);
     assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);
     assert_int_equal(shop_count(s, "interactions"), 3);
     assert_null(memmem(s->response.body.at, s->response.body.length, "1970-", 5));
-    /* and removing it takes all away, and its mark with them */
+    /* Removing it removes all of them, with the mark as seen. */
     assert_int_equal(shop_call(s, "DELETE", "/interactions?user=buyer&item=again", NULL), 200);
     assert_int_equal(shop_number(s, "removed"), 3);
     assert_int_equal(shop_get(s, "/users/buyer/interactions"), 200);

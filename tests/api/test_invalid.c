@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every bad request under tests/fixtures/invalid: it is refused with the status and the places that
- * its `problem` file names, as a problem document, and the store's seq stays.
+/* Every bad request in tests/fixtures/invalid is refused with the status and the places in its
+ * `problem` file, as a problem document, and the store's seq does not change.
  *
- * A case is a folder with `request` (method and target, headers, an empty line, the body's bytes as
- * they are) and `problem` ({"status","type","errors":[{"pointer"}|{"parameter"}],"detail": a part
- * of the text}). `_setup` holds the bodies that are posted first. */
+ * A case is a folder with two files. `request` has method and target, headers, an empty line, and
+ * the bytes of the body. `problem` is
+ * {"status","type","errors":[{"pointer"}|{"parameter"}],"detail": a part of the text}. The folder
+ * `_setup` has the bodies that are posted first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -63,7 +64,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Splits the text of a request in place. */
+/* parse splits the text of a request in place. */
 static shop_request parse(char *text, size_t length)
 {
     char *end = strstr(text, "\n\n");
@@ -90,7 +91,7 @@ static shop_request parse(char *text, size_t length)
     return r;
 }
 
-/* Complains on stderr and counts, so that one run shows every case that is wrong. */
+/* check reports on stderr and counts, so that one run shows every case that is wrong. */
 static int check(api_shop *s, const char *name, const json_t *problem)
 {
     int wrong = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items as a caller sees them: create, replace, patch, delete, read, page by page. */
+/* Items as a client sees them: create, replace, patch, delete, read, page by page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -128,7 +128,7 @@ static void ids_of_any_character_work_in_paths(void **state)
         assert_int_equal(shop_call(s, "DELETE", ids[i].path, NULL), 200);
         assert_int_equal(shop_get(s, ids[i].path), 404);
     }
-    /* U+0000 is a character like any other and must not cut an id short */
+    /* U+0000 is an ordinary character and must not end an id. */
     assert_int_equal(shop_call(s, "PUT", "/items/a%00b", "{}"), 201);
     assert_int_equal(shop_get(s, "/items/a"), 404);
     assert_int_equal(shop_get(s, "/items/a%00b"), 200);
@@ -168,8 +168,8 @@ static void a_whole_item_may_say_null_for_what_it_does_not_have(void **state)
     assert_int_equal(shop_number(s, "attributes/q"), 2);
     assert_null(shop_at(s, "features/text"));
 
-    /* As a put that does not give it, null leaves `created` as it was; features null removes all.
-     */
+    /* Like a put without the member, null leaves `created` unchanged; null in features removes all
+     * vectors. */
     shop_call(
         s, "PUT", "/items/a",
         "{\"title\":\"T\",\"created\":\"2023-01-01T00:00:00Z\",\"features\":{\"text\":[1,2]}}");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a request may ask for within the documented limits is answered, however large the records
- * behind the answer are; what is too long is refused by the name of its limit. */
+/* A request within the documented limits is answered, however large the records behind the answer
+ * are. An answer that is too long is refused, naming its limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,8 +16,8 @@
 #include "core/common/item_fields.h"
 #include "tests/support/api_shop.h"
 
-/* Together more than a request's memory: 30 * 30 records of 240 KiB, 33 * 16 vectors of 256 KiB.
- * A small limit of bodies keeps that memory small; the wide items just fit. */
+/* Together more than a request's memory: 30 * 30 records of 240 KiB, 33 * 16 vectors of 256 KiB. A
+ * low limit on bodies keeps that memory small; the wide items just fit. */
 enum { BODY_BYTES_MAX = 6 << 20 };
 enum { REQUESTS = 30, LONG_ITEMS = 30, WIDE_ITEMS = 33, WIDE_MODALITIES = 16 };
 
@@ -98,7 +98,7 @@ static char *wide_features(void)
     return text;
 }
 
-/* The shop's answers end at 64 MiB; sixteen vectors are more than 5 MiB as text. */
+/* The shop's answers end at 64 MiB. Sixteen vectors are more than 5 MiB of text. */
 static void a_page_of_wide_features_ends_at_the_limit_of_answers_and_names_it(void **state)
 {
     api_shop *s = *state;

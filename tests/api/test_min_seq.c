@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* min_seq where the store follows a log: the request is put off until the write is here. */
+/* min_seq on a store that follows a log: the request is postponed until the write arrives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 typedef struct call {
     const char *method, *target, *body;
-    const char *header; /* X-Stair-Min-Seq; NULL: none */
+    const char *header; /* X-Stair-Min-Seq; NULL if none */
 } call;
 
 static api_outcome begin(api_shop *s, const call *c, api_wait *wait)
@@ -41,7 +41,7 @@ static void write_one(api_shop *s)
     assert_int_equal(shop_call(s, "PUT", "/items/sku-1", "{\"title\":\"again\"}"), 200);
 }
 
-/* Every place that min_seq can stand in; %d is the write. */
+/* Every place where min_seq can be given; %d is the number of the write. */
 static const call calls[] = {
     {"GET", "/recommend?user=user-1&min_seq=%d", NULL, NULL},
     {"GET", "/recommend?user=user-1", NULL, "%d"},
@@ -85,7 +85,8 @@ static void a_read_of_a_later_write_is_put_off_and_answered_once_it_is_here(void
         assert_int_equal(begin(&s, &c, &wait), API_WAIT);
         assert_int_equal(wait.seq, wanted);
         assert_int_equal(s.response.body.length, 0);
-        assert_int_equal(begin(&s, &c, &wait), API_WAIT); /* woken too early: it waits on */
+        /* woken too early, so it continues to wait */
+        assert_int_equal(begin(&s, &c, &wait), API_WAIT);
         write_one(&s);
         assert_int_equal(shop_seq(&s), wanted);
         assert_int_equal(begin(&s, &c, &wait), API_ANSWERED);
@@ -112,7 +113,7 @@ static void a_write_that_does_not_come_in_time_is_503_with_retry_after(void **st
         assert_int_equal(begin(&s, &c, &wait), API_ANSWERED);
         assert_int_equal(s.response.status, 503);
         assert_true(s.response.retry_after_seconds > 0);
-        /* a store that follows no log is never behind itself */
+        /* A store that follows no log is never behind. */
         assert_int_equal(begin(&s, &c, NULL), API_ANSWERED);
         assert_int_equal(s.response.status, 503);
     }

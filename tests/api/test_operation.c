@@ -83,7 +83,7 @@ static void a_training_is_started_watched_and_cancelled(void **state)
     assert_true(json_is_null(shop_at(s, "detail")));
     assert_int_equal(s->trains_started, 1);
     assert_int_equal(s->trains_cancelled, 2);
-    /* without a body all defaults hold */
+    /* Without a body, all defaults apply. */
     assert_int_equal(shop_send(s, &(shop_request){.method = "POST", .target = "/model/train"}),
                      202);
     assert_null(strstr(s->train_options, "--epochs"));
@@ -100,7 +100,7 @@ static void a_snapshot_is_started_once_and_found(void **state)
     assert_int_equal(s->snapshots_started, 1);
 }
 
-/* Reads the exported file: how many lines, and whether every one is a JSON object. */
+/* lines_of reads the exported file, counts its lines and checks that each is a JSON object. */
 static size_t lines_of(const api_response *r)
 {
     char *text = calloc(1, r->file_bytes + 1);

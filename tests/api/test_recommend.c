@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists as a caller sees them: personal ones with and without a model, sessions, filters, batches,
- * explanations, and the hard guarantees. */
+/* Lists as a client sees them: personal lists with and without a model, sessions, filters, batches,
+ * explanations, and the strict guarantees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -147,7 +147,7 @@ static void the_parts_of_an_explanation_sum_to_the_score_at_every_balance(void *
             double sum = json_number_value(json_object_get(explain, "collaborative")) +
                          json_number_value(json_object_get(explain, "multimodal"));
             assert_true(fabs(sum - score) <= 1e-5 * fmax(1.0, fabs(score)));
-            /* one part alone can lead to items that resemble none of the user's own */
+            /* One part alone can lead to items that resemble none of the user's items. */
             assert_true(b != 2 || json_array_size(json_object_get(explain, "because")) > 0);
         }
     }
@@ -229,8 +229,8 @@ static void a_session_without_a_user_is_answered_like_a_new_user(void **state)
         own += atoi(shop_text(s, path) + 4) % 3 == 2;
     }
     assert_true(own >= 4);
-    assert_int_equal(shop_seq(s), 4); /* items, interactions, registration, activation: the session
-                                         is kept nowhere */
+    /* items, interactions, registration, activation: the session is not stored */
+    assert_int_equal(shop_seq(s), 4);
 }
 
 static void fallbacks_say_why(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers beside the writer: what was acknowledged is in the next answer, every answer is whole,
- * and no two threads get in each other's way. */
+/* Readers beside the writer: the next answer includes every acknowledged write, every answer is
+ * complete, and threads do not disturb each other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@ enum { READERS = 3, WRITES = 150 };
 
 typedef struct reading {
     api *api;
-    atomic_uint *newest; /* item new-0 .. new-(n-1) were acknowledged */
+    atomic_uint *newest; /* items new-0 .. new-(n-1) were acknowledged */
     atomic_bool *done;
     unsigned answers, wrong;
     char first_wrong[256];

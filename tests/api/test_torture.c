@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every allocation of a request fails once: the answer is then a problem (or, where memory was not
- * needed after all, right), nothing leaks, and the next request is answered. */
+/* Every allocation of a request fails once. The answer is then a problem, or right if the memory
+ * was not needed; nothing leaks, and the next request is answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -68,7 +68,8 @@ static const struct {
     {"POST", "/items", "{\"id\":5,\"title\":5,\"hidden\":5}"},
 };
 
-/* Runs one request whose allocation `n` fails; tells whether all succeeded that were made. */
+/* attempt runs one request whose allocation `n` fails. It tells whether all allocations
+ * succeeded. */
 static bool attempt(api_shop *s, size_t which, long n)
 {
     api_response r;
@@ -112,7 +113,7 @@ static void every_failed_allocation_becomes_an_answer(void **state)
     shop_train(s);
     for (size_t which = 0; which < sizeof requests / sizeof requests[0]; which++) {
         long n = 0;
-        int in_a_row = 0; /* some failures are made up for, so one success is not the end */
+        int in_a_row = 0; /* the code recovers from some failures, so one success is not the end */
         while (in_a_row < 20 && n < ALLOCATIONS_MAX) {
             bool whole = attempt(s, which, n++);
             in_a_row = whole ? in_a_row + 1 : 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * driver: a small coverage-guided fuzzer for what gcc compiles.
+ * driver: a small coverage-guided fuzzer for code compiled by gcc.
  *
- * The library under test is compiled with -fsanitize-coverage=trace-pc, so every edge calls in
- * here; an input that reaches an edge or an order of magnitude of hits that none did before joins
- * the corpus. It exists so that fuzzing needs nothing beyond the compiler that builds the product.
+ * The library under test is compiled with -fsanitize-coverage=trace-pc, so every edge calls this
+ * file. An input that reaches a new edge, or a new order of magnitude of hits, joins the corpus. So
+ * fuzzing needs nothing but the compiler that builds the product.
  *
  *     fuzz_NAME CORPUS_FOLDER    runs every file there, then mutates for FUZZ_SECONDS (default 30)
  *     fuzz_NAME FILE             runs one input: to look into a finding
@@ -36,7 +36,8 @@ typedef struct input {
 } input;
 
 static uint8_t hits[MAP], seen[MAP];
-static _Thread_local bool here; /* edges of other threads do not count: they would not repeat */
+/* edges of other threads do not count, because they would not repeat */
+static _Thread_local bool here;
 static input corpus[CORPUS_MAX];
 static size_t corpus_count, edges;
 static uint8_t current[INPUT_MAX];
@@ -97,10 +98,10 @@ static uint8_t magnitude(uint8_t n)
     return (uint8_t)(n == 0 ? 0 : 1u << (31 - __builtin_clz(n)));
 }
 
-/* Runs `current`; true when it reached something new. */
+/* run runs `current`. It returns true if it reached something new. */
 static bool run(void)
 {
-    /* An exact copy on the heap, so that ASan sees one byte too many. */
+    /* An exact copy on the heap, so that ASan detects one byte too many. */
     uint8_t *exact = malloc(current_size > 0 ? current_size : 1);
     if (exact == NULL) {
         abort();
@@ -186,12 +187,12 @@ static void mutate_once(void)
             current[at] = (uint8_t)random_next();
         }
         break;
-    case 2: /* a mark of the text formats */
+    case 2: /* a mark of a text format */
         if (current_size > 0) {
             current[at] = (uint8_t)marks[below(sizeof marks - 1)];
         }
         break;
-    case 3: { /* a number on the edge, little or big endian */
+    case 3: { /* a boundary number, little or big endian */
         uint64_t v = odd[below(sizeof odd / sizeof odd[0])];
         size_t n = (size_t)1 << below(4);
         v = below(2) != 0 ? v : __builtin_bswap64(v) >> (64 - 8 * n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON bodies of every route that takes one: the first byte picks the route, the rest is the body.
- */
+/* JSON bodies of every route that takes one. The first byte selects the route, the rest is the
+ * body. */
 #include "tests/fuzz/api_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cells of any bytes as numbers, truths, times and lists: entries lie within the cell, are neither
- * empty nor there twice, and what counts as a number that keeps its text is finite. */
+/* Cells with any bytes as numbers, truth values, times and lists. Entries are inside the cell, not
+ * empty and not repeated, and a number that keeps its text is finite. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of any bytes, plain, gzipped or in UTF-16: every record has as many fields as there are
- * columns, within the input, and lines only go up. The first byte chooses the options: a header of
- * the caller's, a separator. A bad line is passed over, as --skip-bad-lines does. */
+/* Tables with any bytes, plain, gzipped or in UTF-16. Every record has as many fields as there are
+ * columns, inside the input, and line numbers only increase. The first byte chooses the options: a
+ * header from the caller, a separator. A bad line is skipped, as with --skip-bad-lines. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static void read_all(delimited *d)
 {
     const slice *fields = NULL;
     uint64_t line = 0;
-    volatile char sum = 0; /* reads every byte, so that the sanitizer sees a wrong bound */
+    volatile char sum = 0; /* reads every byte, so that the sanitizer detects a wrong bound */
     for (;;) {
         err e = ERR_INIT;
         err_code code = delimited_next(d, &fields, &e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON bodies of any bytes as items and interactions: what is accepted keeps the limits, and what
- * is written from it reads back the same.
+ * JSON bodies with any bytes as items and interactions: what is accepted is within the limits, and
+ * what is written from it reads back unchanged.
  */
 #include <stdint.h>
 #include <stdlib.h>

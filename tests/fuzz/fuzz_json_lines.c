@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON lines of any bytes and of other shapes than the API's: what is put into the API's shape is
- * what its reader takes or refuses with a reason, and every line ends. The first byte chooses the
- * options: --map, --column, --ignore-columns, a unit of time.
+ * JSON lines with any bytes, also in other shapes than the API's: after conversion to the API's
+ * shape, its reader accepts them or refuses them with a reason, and every line ends. The first byte
+ * chooses the options: --map, --column, --ignore-columns, a unit of time.
  */
 #include <stdint.h>
 #include <stdio.h>

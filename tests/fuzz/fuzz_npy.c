@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* .npy files of any bytes: read or refused, never more memory than a row. */
+/* .npy files with any bytes: read or refused, with at most one row in memory. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The op codec: any bytes are refused or give an op that passes its own check, and that encodes to
- * bytes which decode to the same. And messages, which are ops in a frame. */
+/* The op codec: any bytes are refused, or give an op that passes its own check and whose encoding
+ * decodes to the same op. Also messages, which are ops in a frame. */
 #include <stdlib.h>
 
 #include "core/common/mem.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stored records of every kind: the first byte picks the decoder. Whatever the bytes are, decoding
- * gives an error or a struct whose members lie inside; what decoded encodes and decodes again. */
+/* Stored records of every kind; the first byte selects the decoder. For any bytes, decoding gives
+ * an error or a struct whose members are inside the input; the result can be encoded and decoded
+ * again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { ROW = 7, WIDTH = 4, ARENA_BYTES = 64 * 1024 * 1024 };
 
-/* touch reads every byte, so that a wrong length is seen by the sanitizer. */
+/* touch reads every byte, so that the sanitizer detects a wrong length. */
 static unsigned touch(const void *at, size_t bytes)
 {
     const unsigned char *from = at;
@@ -114,7 +115,7 @@ static void decode_small(uint8_t kind, slice bytes)
     }
 }
 
-/* What a migration makes of an older record decodes. */
+/* The result of migrating an older record can be decoded. */
 static void migrate_item(slice bytes)
 {
     encoder x;
@@ -139,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    /* A copy of just this size, so that a byte too far is out of bounds. */
+    /* A copy of exactly this size, so that reading one byte too far is detected. */
     char *copy = mem_copy(data + 1, size - 1);
     slice bytes = {copy, size - 1};
     switch (data[0] % 14) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request line: "METHOD TARGET", as raw as a socket brings it. */
+/* The request line: "METHOD TARGET", as raw as from a socket. */
 #include "tests/fuzz/api_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

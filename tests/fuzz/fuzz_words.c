@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of any bytes, and stored vocabularies of any bytes. */
+/* Texts with any bytes, and stored vocabularies with any bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -34,7 +34,8 @@ static void metrics(void *ctx, buffer *out)
     buffer_put_text(out, "# HELP up up\n# TYPE up gauge\nup 1\n");
 }
 
-/* Checked as the service checks it; what the child would be told is kept in place of a start. */
+/* Checks the options like the service, and keeps what the child would be told instead of starting
+ * it. */
 static err_code train_start(void *ctx, const api_train_option *options, size_t count,
                             json_report report, void *report_ctx, err *e)
 {
@@ -105,8 +106,8 @@ static err_code snapshot_status(void *ctx, slice name, api_snapshot *out, err *e
     return ERR_OK;
 }
 
-/* A clock that goes on by a microsecond whenever it is asked, so that a phase lasts as many as it
- * was entered. */
+/* A clock that advances by a microsecond at every call, so that a phase lasts as many microseconds
+ * as it was entered. */
 static uint64_t tick(void)
 {
     static _Atomic uint64_t now;
@@ -160,7 +161,7 @@ void shop_close(api_shop *s)
     temp_remove(s->folder);
 }
 
-/* What the writer thread does with one op. */
+/* commit does what the writer thread does with one op. */
 static void commit(api_shop *s, const op *o)
 {
     err e = ERR_INIT;
@@ -295,7 +296,7 @@ uint64_t shop_seq(const api_shop *s)
     return info.seq;
 }
 
-/* Three groups of items with features around a centre each; users buy within one group. */
+/* Three groups of items with features around a centre each. Users buy within one group. */
 static json_t *vector(rng *r, size_t width, size_t group)
 {
     json_t *list = json_array();

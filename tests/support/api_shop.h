@@ -3,8 +3,8 @@
  * api_shop: the whole service without a process: a real store in a temporary folder, live tables
  * and the API over them, called synchronously.
  *
- * Time stands still at SHOP_NOW; the clock of the phases ticks whenever it is asked. A call that
- * fails to do what the harness itself relies on aborts the test.
+ * Time stands still at SHOP_NOW. The clock of the phases advances at every call. If a call on which
+ * the test relies fails, it aborts the test.
  */
 #ifndef TESTS_SUPPORT_API_SHOP_H
 #define TESTS_SUPPORT_API_SHOP_H
@@ -33,20 +33,20 @@ typedef struct api_shop {
     interaction_types types;
     api *api;
     api_response response; /* of the last call */
-    json_t *json;          /* its body if that is JSON, else NULL */
+    json_t *json;          /* its body if that is JSON, otherwise NULL */
     apply_result result;   /* of the last write */
-    /* what the callbacks were asked and what they answer */
+    /* what the callbacks received, and what they return */
     api_health health;
     api_train_status training;
     bool training_lingers; /* a cancelled training has not ended yet */
     unsigned trains_started, trains_cancelled, snapshots_started;
     char train_options[512];
     char snapshot[64];
-    err_code next_commit; /* not ERR_OK: the next write meets this in place of a commit */
+    err_code next_commit; /* if not ERR_OK, the next write fails with this instead of a commit */
 } api_shop;
 
-/* shop_open makes an empty shop; `limits` may be NULL. shop_stock puts the items and interactions
- * in. shop_train trains a few epochs and activates the generation. */
+/* shop_open makes an empty shop; `limits` may be NULL. shop_stock adds items and interactions.
+ * shop_train trains a few epochs and activates the generation. */
 void shop_open(api_shop *s, const api_limits *limits);
 void shop_stock(api_shop *s);
 void shop_train(api_shop *s);
@@ -54,10 +54,10 @@ void shop_close(api_shop *s);
 
 typedef struct shop_request {
     const char *method, *target;
-    const char *content_type; /* NULL: none */
+    const char *content_type; /* NULL if none */
     const char *idempotency_key;
-    const char *body;   /* NULL: none */
-    size_t body_length; /* 0: of the string */
+    const char *body;   /* NULL if none */
+    size_t body_length; /* 0: the length of the string */
 } shop_request;
 
 /* shop_send runs a request to its end and returns the status. */
@@ -67,8 +67,9 @@ unsigned shop_send(api_shop *s, const shop_request *r);
 unsigned shop_get(api_shop *s, const char *target);
 unsigned shop_call(api_shop *s, const char *method, const char *target, const char *body);
 
-/* shop_at gives a member of the last answer by path ("items/0/item"); NULL without it. shop_text,
- * shop_number and shop_count (of a list) are its usual forms and abort without it. */
+/* shop_at returns a member of the last answer by path ("items/0/item"), or NULL. shop_text,
+ * shop_number and shop_count (of a list) return it in the usual types, and abort the test if it is
+ * missing. */
 json_t *shop_at(const api_shop *s, const char *path);
 const char *shop_text(const api_shop *s, const char *path);
 double shop_number(const api_shop *s, const char *path);
@@ -77,7 +78,7 @@ size_t shop_count(const api_shop *s, const char *path);
 /* shop_lists tells whether the list at `path` has an entry whose `item` is this id. */
 bool shop_lists(const api_shop *s, const char *path, const char *id);
 
-/* shop_seq is the store's own. */
+/* shop_seq returns the store's seq. */
 uint64_t shop_seq(const api_shop *s);
 
 #endif

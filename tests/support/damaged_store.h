@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * damaged_store: a small whole store, raw access with which a test damages it, and the check and
- * the repair that are to find and mend the damage.
+ * damaged_store: a small intact store, raw access for damaging it, and the check and the repair
+ * that must find and repair the damage.
  *
  * Items: row 0 "a", 1 "b", 2 "gone", which is deleted. Users: row 0 "u", 1 "v", and row 2, which is
  * erased. Generation 1 is active, 2 is not; each has the tables "t" and "users". A call that fails
@@ -21,7 +21,7 @@ enum { DAMAGED_USER_ROWS = 3 };
 typedef struct damaged_store {
     char folder[TEMP_PATH_MAX];
     store *s;
-    char told[4096]; /* by the last repair or check */
+    char told[4096]; /* reported by the last repair or check */
 } damaged_store;
 
 void damaged_make(damaged_store *w);
@@ -41,8 +41,8 @@ store_write *damaged_begin(damaged_store *w);
 void damaged_put(damaged_store *w, store_db db, slice key, slice value);
 void damaged_take(damaged_store *w, store_db db, slice key);
 
-/* damaged_flip changes the last byte of the content of a record, before its seal;
- * damaged_flip_table does so in the table "t" of a generation. */
+/* damaged_flip changes the last byte of a record's content, before its seal. damaged_flip_table
+ * does so in the table "t" of a generation. */
 void damaged_flip(damaged_store *w, store_db db, slice key);
 void damaged_flip_table(damaged_store *w, uint32_t generation);
 
@@ -50,18 +50,18 @@ generation_id damaged_generation_id(damaged_store *w, uint32_t generation);
 
 /* --- looking --- */
 
-/* damaged_problems checks and gives the number of problems; damaged_repair repairs and gives the
- * number of things mended. Both leave what they said in `told`. */
+/* damaged_problems checks the store and returns the number of problems. damaged_repair repairs it
+ * and returns the number of repairs. Both leave their reports in `told`. */
 uint64_t damaged_problems(damaged_store *w);
 uint64_t damaged_repair(damaged_store *w);
 
 void damaged_digest(damaged_store *w, char out[128]);
 
-/* damaged_loads does what `stair serve` does at its start. */
+/* damaged_loads does the same as `stair serve` at its start. */
 void damaged_loads(damaged_store *w);
 
-/* Every record of the databases up to one (DB_BY_ITEM: the content; DB_BLOBS: all), but for the
- * state, as a hash of database, key and value. damaged_lost counts the records of `before` that
+/* A hash of database, key and value of every record in the databases up to one (DB_BY_ITEM: the
+ * content; DB_BLOBS: all), except the state. damaged_lost counts the records of `before` that
  * `after` lacks. */
 enum { DAMAGED_RECORDS_MAX = 4000 };
 typedef struct damaged_records {

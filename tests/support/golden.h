@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * golden: the reference numbers of tests/golden/, loaded into plain tables.
+ * golden: loads the reference numbers of tests/golden/ into plain tables.
  *
- * They come from an independent float64 program: every intermediate of the method on tiny inputs.
- * Paths are relative to the repository's root, where the test runner starts; STAIR_ROOT overrides.
+ * They come from an independent float64 program and contain every intermediate result of the method
+ * for tiny inputs. Paths are relative to the repository's root, where the test runner starts;
+ * STAIR_ROOT overrides it.
  */
 #ifndef TESTS_SUPPORT_GOLDEN_H
 #define TESTS_SUPPORT_GOLDEN_H
@@ -32,11 +33,11 @@ typedef struct golden {
     dataset *data;                             /* train and test; modalities borrow `features` */
 } golden;
 
-/* golden_load fails the running test if the file cannot be used. Free with golden_free. */
+/* golden_load fails the running test if the file cannot be read. Free with golden_free. */
 golden *golden_load(const char *name);
 void golden_free(golden *g);
 
-/* golden_get gives the table at a path such as "steps/0/grad_user". Free x with mem_free. */
+/* golden_get returns the table at a path such as "steps/0/grad_user". Free x with mem_free. */
 golden_table golden_get(const golden *g, const char *path);
 double golden_number(const golden *g, const char *path);
 

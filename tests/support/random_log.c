@@ -24,7 +24,7 @@ typedef struct making {
     rng random;
     arena *a;
     int64_t time;
-    uint32_t titles[RANDOM_LOG_ITEMS]; /* the last that was given; 0: none */
+    uint32_t titles[RANDOM_LOG_ITEMS]; /* the last one given; 0 if none */
     uint32_t generations;              /* registered so far */
     uint64_t numbers[PUBLISHERS];
     unsigned char sha256[32];
@@ -117,7 +117,7 @@ static void make_items(making *m, op *o)
     o->items = items;
 }
 
-/* A vector for the text that the item has now, or had once. */
+/* A vector for the present text of the item, or for an earlier one. */
 static void make_encoded(making *m, op *o)
 {
     char title[32], composed[ITEM_TEXT_BYTES_MAX];
@@ -168,7 +168,7 @@ generation_id random_log_generation(uint32_t n)
 
 static void make_registration(making *m, op *o)
 {
-    /* now and then one that has its number, which is refused */
+    /* Sometimes one that already has a number, which is refused. */
     bool again = m->generations > 0 && below(m, 3) == 0;
     generation_id id =
         random_log_generation(again ? 1 + below(m, m->generations) : ++m->generations);

@@ -2,10 +2,10 @@
 /*
  * random_log: an external log of random writes, as the bytes that publishers put into it.
  *
- * All kinds of ops are in it, with conflicts, unknown items, erasures, ids that are deleted and
- * made again, keys that are repeated with the same and with another request, generations that are
- * registered, pruned and activated (absent ones too), times that jump, and messages that come twice
- * or in another order. The same seed gives the same log.
+ * It contains all kinds of ops, with conflicts, unknown items, erasures, ids that are deleted and
+ * created again, keys that are repeated with the same and with another request, generations that
+ * are registered, pruned and activated (also absent ones), times that jump, and messages that come
+ * twice or in another order. The same seed gives the same log.
  */
 #ifndef TESTS_SUPPORT_RANDOM_LOG_H
 #define TESTS_SUPPORT_RANDOM_LOG_H
@@ -22,17 +22,17 @@ enum { RANDOM_LOG_ITEMS = 150, RANDOM_LOG_USERS = 100, RANDOM_LOG_NOW = 17000000
 typedef struct random_log {
     slice *messages; /* (count) encoded */
     size_t count;
-    size_t ops;               /* in them, repeats not counted */
-    unsigned char sha256[32]; /* of the tables of every generation that is registered */
+    size_t ops;               /* ops in them, without repeats */
+    unsigned char sha256[32]; /* of the tables of every registered generation */
     arena memory;
 } random_log;
 
-/* random_log_new makes a log of at least `ops` ops; stops the test on failure. */
+/* random_log_new makes a log of at least `ops` ops. A failure stops the test. */
 void random_log_new(random_log *out, uint64_t seed, size_t ops);
 void random_log_free(random_log *log);
 
-/* random_log_generation gives the UUID of the generation that the log registers as its n-th;
- * random_log_tables puts its tables into the store, complete and without a number. */
+/* random_log_generation returns the UUID of the n-th generation that the log registers.
+ * random_log_tables writes its tables into the store, complete and without a number. */
 generation_id random_log_generation(uint32_t n);
 void random_log_tables(store *s, const generation_id *id);
 

@@ -193,7 +193,7 @@ void shop_edge(shop *s, uint32_t user, uint32_t item, uint8_t type)
     }
     u->edges[at].flags = flags[type];
     u->edges[at].weight = weights[type];
-    u->edges[at].time = (uint32_t)s->seq / 2; /* two by two at the same time */
+    u->edges[at].time = (uint32_t)s->seq / 2; /* two consecutive ones have the same time */
     change c = {.kind = CHANGE_EDGE,
                 .edge = {.user = user,
                          .item = item,
@@ -486,7 +486,7 @@ static filter_attribute random_condition(shop *s, char *room)
         break;
     case 4:
         a.name = slice_of("price");
-        a.kind = ATTRIBUTE_BOOL; /* another kind than the items have */
+        a.kind = ATTRIBUTE_BOOL; /* another kind than that of the items */
         break;
     default:
         a.name = slice_of("nowhere");
@@ -523,7 +523,7 @@ filter shop_filter(shop *s, shop_filter_room *room)
     f.created_before = 300 + (int64_t)rng_below(r, 700);
     uint32_t conditions = rng_below(r, 6);
     for (; f.attribute_count < (conditions > 3 ? conditions - 3 : 0); f.attribute_count++) {
-        /* The last two conditions would need more of the shop than a few hundred items have. */
+        /* The last two conditions would need a larger shop than a few hundred items. */
         room->attributes[f.attribute_count] = random_condition(s, room->texts[texts++]);
     }
     return f;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop: a small random shop for tests, kept twice: in live tables and in plain arrays that say
- * what the live tables must say.
+ * shop: a small random shop for tests, kept twice: in live tables, and in plain arrays with the
+ * content that the live tables must have.
  *
  * Everything follows from the seed. One thread at a time.
  */
@@ -32,10 +32,10 @@ typedef struct shop_item {
     char id[24];
     unsigned categories; /* bit c: in category "c<c>" */
     int64_t created;
-    double price;  /* NaN: no attribute */
-    int brand;     /* -1: none, else "brand<n>" */
-    int stock;     /* -1: none, 0, 1 */
-    unsigned tags; /* bit t: the list attribute holds "tag<t>"; 0: no attribute */
+    double price;  /* NaN if there is no attribute */
+    int brand;     /* -1 if there is none, otherwise "brand<n>" */
+    int stock;     /* -1 if there is none, otherwise 0 or 1 */
+    unsigned tags; /* bit t: the list attribute contains "tag<t>"; 0: no attribute */
     bool has_text, has_image;
     float text[SHOP_TEXT], image[SHOP_IMAGE];
 } shop_item;
@@ -55,7 +55,7 @@ typedef struct shop {
     shop_user users[SHOP_USERS_MAX];
     size_t item_rows, user_rows;
     bool linked;      /* shop_model gives its models links */
-    index_kind index; /* of shop_activate; INDEX_AUTO: by codes, as a shop of usual size has it */
+    index_kind index; /* for shop_activate; INDEX_AUTO: with codes, like a shop of usual size */
 } shop;
 
 /* shop_init makes an empty shop; shop_fini frees it. */
@@ -69,9 +69,9 @@ void shop_fill(shop *s, size_t items, size_t users, size_t interactions);
  * interactions added or removed. */
 void shop_step(shop *s);
 
-/* Single ops. shop_add_item makes a random item; shop_put_item sends it as it stands in s->items.
- * shop_edge gives the user an interaction; type 0 purchase, 1 view, 2 dismiss; shop_drop_edge takes
- * back the one at place `at` of their list. */
+/* Single ops. shop_add_item makes a random item. shop_put_item sends the item in s->items.
+ * shop_edge gives the user an interaction (type 0 purchase, 1 view, 2 dismiss). shop_drop_edge
+ * removes the one at index `at` of their list. */
 uint32_t shop_add_item(shop *s);
 void shop_put_item(shop *s, uint32_t row, bool features);
 void shop_drop_item(shop *s, uint32_t row);
@@ -92,10 +92,10 @@ change shop_item_change(shop *s, uint32_t row, bool features, shop_change_room *
 /* shop_model makes a random model over the shop's present rows and edges. */
 model *shop_model(shop *s, unsigned seed);
 
-/* shop_activate trains nothing: it puts shop_model in as generation `number`. */
+/* shop_activate trains nothing: it activates shop_model as generation `number`. */
 void shop_activate(shop *s, uint32_t number, const coldstart_tuning *tuning);
 
-/* shop_check asserts that the view says what the arrays say. */
+/* shop_check asserts that the view has the content of the arrays. */
 void shop_check(const shop *s, const view *v);
 
 /* shop_passes tells whether an item passes a filter, condition by condition. */
@@ -109,11 +109,11 @@ typedef struct shop_filter_room {
 } shop_filter_room;
 filter shop_filter(shop *s, shop_filter_room *room);
 
-/* Without the content affinity, so that a score is an inner product of two rows of H. */
+/* Without the content affinity, so that a score is the inner product of two rows of H. */
 extern const coldstart_tuning shop_plain;
 
-/* A shop with a generation, and with items, users and interactions that came after it, a view of
- * it and a scratch. */
+/* A shop with a generation, with items, users and interactions that came after it, a view and a
+ * scratch. */
 typedef struct fixture {
     shop *shop;
     recommend_scratch *scratch;
@@ -121,7 +121,7 @@ typedef struct fixture {
 } fixture;
 
 void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning);
-/* fixture_open_linked: one whose generations have links. */
+/* fixture_open_linked makes one whose generations have links. */
 void fixture_open_linked(fixture *f, uint64_t seed);
 void fixture_close(fixture *f);
 

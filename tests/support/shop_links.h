@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop_links: links for the random shop's models, and what they add to a score, worked out plainly
- * in double (the formula of core/model/links.h).
+ * shop_links: random links for the shop's models, and what they add to a score, computed plainly in
+ * double (the formula of core/model/links.h).
  */
 #ifndef TESTS_SUPPORT_SHOP_LINKS_H
 #define TESTS_SUPPORT_SHOP_LINKS_H
@@ -12,18 +12,19 @@
 /* shop_link gives the model random links of both sources. */
 void shop_link(model *m, unsigned seed);
 
-/* shop_link_weight is L(owned, target) as the view has it: the base's link, or that of an item that
+/* shop_link_weight returns L(owned, target) in the view: the base's link, or that of an item that
  * came after the training, in either direction. */
 double shop_link_weight(const view *v, links_source x, uint32_t owned, uint32_t target);
 
-/* shop_link_lift is what the score of a linked item is multiplied by if it is above 0: more than 1
- * where training has not seen the item, and a twentieth less of that for each of its buyers. */
+/* shop_link_lift returns the factor on a linked item's score if that is above 0: more than 1 if
+ * training has not seen the item; each buyer reduces the excess by a twentieth. */
 double shop_link_lift(const view *v, uint32_t item);
 
-/* shop_link_sums writes what the links of these items add to every row by source, each source
- * brought to a spread of 1 over the base's items and weighed by its beta and, of a stranger, by the
- * number of items; the order of `own` changes. shop_link_parts multiplies that by the spread of the
- * inner products with h: what links add to a score at balance 0.5. */
+/* shop_link_sums writes what the links of these items add to every row by source. Each source is
+ * scaled to a spread of 1 over the base's items and multiplied by its beta, and for a user whom
+ * training has not seen also by a factor of the number of items. It changes the order of `own`.
+ * shop_link_parts multiplies this by the spread of the inner products with h: what links add to a
+ * score at balance 0.5. */
 typedef struct shop_link_part {
     double of[LINKS_SOURCES];
 } shop_link_part;

@@ -24,7 +24,7 @@ static bool seen_by(const shop_user *user, uint32_t item)
     return false;
 }
 
-/* user_vector is docs/model.md's formula in double, over the test's own arrays. */
+/* user_vector computes docs/model.md's formula in double, over the test's own arrays. */
 static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
                         double *h)
 {
@@ -48,8 +48,8 @@ static bool user_vector(const fixture *f, uint32_t user, const session_item *ses
     return n > 0;
 }
 
-/* A text asks as somebody who took an item of these words; beside a user or a session its row and
- * theirs, at the same length, count half each. */
+/* A text asks like a user who took an item with these words. With a user or a session, its row and
+ * theirs count half each, at the same length. */
 static bool add_text(const view *v, const cold_item *text, bool somebody, double *h)
 {
     const base *b = v->base;
@@ -178,7 +178,7 @@ void shop_check_list(const fixture *f, const recommend_query *q)
             assert_true(fabs((double)hit->multimodal - should->multimodal) < 2e-4);
         }
         if (hit->row != should->row) {
-            /* Only where the double's order and the float's may differ. */
+            /* Only where the order of doubles and that of floats may differ. */
             bool tied = false;
             for (size_t n = 0; n < all; n++) {
                 tied = tied || (want[n].row == hit->row &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop_lists: the random shop's lists by brute force, over plain arrays and in double: every item
- * that may be listed, scored one by one. recommend() must say the same.
+ * shop_lists: the random shop's lists by brute force, over plain arrays and in double: every
+ * listable item, scored one by one. recommend() must give the same lists.
  */
 #ifndef TESTS_SUPPORT_SHOP_LISTS_H
 #define TESTS_SUPPORT_SHOP_LISTS_H
@@ -16,17 +16,17 @@ typedef struct shop_scored {
 /* shop_by_score is for qsort: best first, ties to the lower row. */
 int shop_by_score(const void *a, const void *b);
 
-/* shop_place_in orders items as popular (or latest) lists them: by users, and those without any by
- * their creation, the later row before the earlier one of the same second. */
+/* shop_place_in orders items like the popular (or latest) list: by users, and those without users
+ * by creation time, the later row first within one second. */
 double shop_place_in(const fixture *f, bool newest, uint32_t row);
 
-/* shop_lists_expected lists every candidate of a query, best first, without offset and diversity;
- * *personal says how many of them have a score, the others are popular ones. */
+/* shop_lists_expected lists every candidate of a query, best first, without offset and diversity.
+ * *personal tells how many of them have a score; the others are popular items. */
 size_t shop_lists_expected(const fixture *f, const recommend_query *q,
                            shop_scored *out /* (SHOP_ITEMS_MAX) */, size_t *personal);
 
-/* shop_check_list asserts that recommend() answers the query, without diversity, as it must; with
- * explain the parts as well. */
+/* shop_check_list asserts that recommend() answers the query correctly, without diversity; with
+ * explain also the parts. */
 void shop_check_list(const fixture *f, const recommend_query *q);
 
 /* shop_query makes a random query in memory of `room`. */

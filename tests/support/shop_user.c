@@ -40,7 +40,7 @@ static double length(const double *x)
     return sqrt(sum);
 }
 
-/* is_news: fewer than `news` items are later than this one. */
+/* is_news tells whether fewer than `news` items are later than this one. */
 static bool is_news(const shop_own *own, size_t count, size_t at, size_t news)
 {
     size_t later = 0;
@@ -59,7 +59,7 @@ bool shop_stranger(const view *v, uint32_t user)
     return length(known) == 0;
 }
 
-/* What a stranger's mean of E counts. */
+/* The factor on the mean of E for a user whom training has not seen. */
 static double own_share(const view *v, const shop_own *own, size_t count)
 {
     size_t taken = 0;

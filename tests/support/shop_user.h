@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop_user: what a request starts from for a user of the random shop, worked out plainly in double
+ * shop_user: what a request starts from for a user of the random shop, computed plainly in double
  * over the shop's own arrays (the formula of core/serve/query/user_e.c).
  */
 #ifndef TESTS_SUPPORT_SHOP_USER_H
@@ -14,12 +14,12 @@ typedef struct shop_own {
     uint32_t time;
 } shop_own;
 
-/* shop_profile lists the user's items that count, (2 SHOP_EDGES_MAX) at most, and the session's;
- * user may be ROW_NONE. */
+/* shop_profile lists the user's items that count, at most (2 SHOP_EDGES_MAX), and the session's.
+ * `user` may be ROW_NONE. */
 size_t shop_profile(const shop *s, uint32_t user, const session_item *session, size_t count,
                     shop_own *own);
 
-/* shop_stranger tells whether training has not seen the user, or nobody is asked for. */
+/* shop_stranger tells whether training has not seen the user, or there is no user. */
 bool shop_stranger(const view *v, uint32_t user);
 
 /* shop_user_e writes the user's own row of E, (SHOP_DIM). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_fixture: a store in a temporary folder, and ops in a line each, for tests.
+ * store_fixture: for tests, a store in a temporary folder, and ops in one line each.
  */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
@@ -11,17 +11,17 @@
 #include "storage/log/apply.h"
 #include "storage/log/op.h"
 
-/* temp_folder makes a folder under $TMPDIR or /tmp and writes its path; temp_remove deletes it
- * with all files in it, one level of folders deep. Both stop the test on failure. */
+/* temp_folder makes a folder in $TMPDIR or /tmp and writes its path. temp_remove deletes it with
+ * all its files, one level of folders deep. Both stop the test on failure. */
 enum { TEMP_PATH_MAX = 512 };
 void temp_folder(char out[TEMP_PATH_MAX]);
 void temp_remove(const char *folder);
 
-/* open_store opens (and creates) as owner, with the default options. */
+/* open_store opens (and creates) a store as owner, with the default options. */
 store *open_store(const char *folder);
 
-/* Ops of one entry; each is the caller's and freed with op_free. `features` may be NULL: else
- * (width) floats of the modality "text". */
+/* Ops with one entry. The caller frees them with op_free. `features` is NULL, or (width) floats of
+ * the modality "text". */
 op *op_put_item(op_kind kind, const char *id, const char *title, const float *features,
                 uint32_t width);
 op *op_delete_item(const char *id);

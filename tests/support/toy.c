@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/toy.h"
 
-/* cmocka wants these first. */
+/* cmocka needs these first. */
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -66,7 +66,7 @@ dataset *toy_new(const toy_options *o)
     for (size_t k = 0; k < o->pairs + o->users; k++) {
         uint32_t user = k < o->users ? (uint32_t)k : rng_below(&r, (uint32_t)o->users);
         uint32_t item = rng_below(&r, (uint32_t)o->items);
-        if (rng_below(&r, 4) != 0) { /* mostly one's own group */
+        if (rng_below(&r, 4) != 0) { /* usually their own group */
             item = item / GROUPS * GROUPS + user % GROUPS;
         }
         all[count++] = (pair){user, item < o->items ? item : 0, 1, 0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which thread holds how many connections.
+ * Connections are spread over threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static void a_connection_counts_for_the_thread_that_took_it_until_it_ends(void *
         assert_ptr_not_equal(workers[i].counted[0], workers[(i + 1) % THREADS].counted[0]);
     }
     for (size_t n = 0; n < CONNECTIONS; n++) {
-        balance_end(workers[0].counted[n]); /* from another thread than took it */
+        balance_end(workers[0].counted[n]); /* in another thread than the one that counted it */
     }
     assert_int_equal(*workers[0].counted[0], 0);
     assert_int_equal(*workers[1].counted[0], CONNECTIONS);
@@ -73,7 +73,7 @@ static void a_thread_that_holds_more_than_the_emptiest_waits_and_the_emptiest_do
     assert_false(balance_accept(&b, 2));
     _Atomic size_t *counted = balance_begin(&b);
     assert_true(balance_accept(&b, 2));
-    assert_false(balance_accept(&b, 1)); /* alone there is nobody to leave it to */
+    assert_false(balance_accept(&b, 1)); /* a single thread has no other to leave it to */
     assert_int_equal(pthread_create(&thread, NULL, accept_once, &w), 0);
     pthread_join(thread, &waited);
     assert_null(waited);

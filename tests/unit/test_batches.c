@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An epoch's batches: every pair once, in another order each epoch, with a negative never bought.
- */
+/* The batches of an epoch contain every pair once, in a different order each epoch, with a negative
+ * that the user never took. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the end of a training chooses: links where pairs go together, and the same in a refit. */
+/* The choices after a training: links if items go together in pairs, and the same choice in a
+ * refit. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,8 @@
 
 enum { USERS = 300, ITEMS = 200, BOUGHT = 3 };
 
-/* Every user takes random items, each followed by the item that belongs to it; of the last pair the
- * second is for validation. Too many pairs for 4 dimensions. */
+/* Every user takes random items, each followed by the item that belongs to it; the second item of
+ * the last pair is for validation. There are too many pairs for 4 dimensions. */
 static dataset *shop_of_pairs(bool with_valid)
 {
     dataset *d = NULL;
@@ -51,7 +52,7 @@ static train_options options(void)
     o.epochs = 10;
     o.lr = 0.01;
     o.without_fsc = true;
-    o.without_mi = true; /* vectors that know little yet, so that links have much to add */
+    o.without_mi = true; /* weak vectors, so that links have much to add */
     return o;
 }
 

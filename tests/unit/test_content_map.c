@@ -22,7 +22,7 @@ typedef struct drawn {
     content_map_input in;
 } drawn;
 
-/* Users take items of one kind: the first feature of each tells which. */
+/* Users take items of one kind; the first feature of each item shows its kind. */
 static void draw(drawn *d)
 {
     rng r;
@@ -57,7 +57,7 @@ static void draw(drawn *d)
     }
 }
 
-/* The definition's matrices, element by element. */
+/* The matrices of the definition, element by element. */
 static void expect(const drawn *d, double history[WIDTH][WIDTH], double own[WIDTH][WIDTH],
                    double items[WIDTH][WIDTH])
 {
@@ -90,7 +90,7 @@ static void expect(const drawn *d, double history[WIDTH][WIDTH], double own[WIDT
     }
 }
 
-/* (X'GX + 1) W (X'X + 10) is X'GX without the items' own shares, times one number. */
+/* (X'GX + 1) W (X'X + 10) equals X'GX without the items' own shares, times a constant. */
 static void the_map_solves_its_equation(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a training sees of the records of a store: one pair of several types, and when it was. */
+/* How a training sees the records of a store: several types of a pair become one pair, with its
+ * time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* delimited and jsonl: the text that import reads, line by line. */
+/* delimited and jsonl: reading text line by line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -329,7 +329,7 @@ static void utf_16_becomes_utf_8(void **state)
     }
 }
 
-/* gzip's bytes of `text`, in two members and with padding behind them. */
+/* pack writes `text` as gzip, in two members followed by padding. */
 static size_t pack(const char *text, unsigned char *out, size_t room)
 {
     size_t length = strlen(text);
@@ -454,7 +454,7 @@ static void times_need_an_offset_or_a_time_zone(void **state)
     static const struct {
         const char *cell, *zone;
         double unit;
-        int64_t seconds; /* -1: refused */
+        int64_t seconds; /* -1 if refused */
         const char *told;
     } cases[] = {
         {"1714557600", NULL, 1.0, 1714557600, NULL},
@@ -484,7 +484,7 @@ static void times_need_an_offset_or_a_time_zone(void **state)
         {"05 1, 2024", NULL, 1.0, -1, "--timezone"},
         {"20240501", "UTC", 1.0, 1714521600, NULL},
         {"20240501", NULL, 1.0, -1, "--timezone"},
-        {"20240501", NULL, 1e-3, 20240, NULL}, /* a number, as the unit says */
+        {"20240501", NULL, 1e-3, 20240, NULL}, /* a number in the given unit */
         {"20241332", NULL, 1.0, 20241332, NULL},
         {"05/01/2024", "UTC", 1.0, -1, "expected RFC 3339"},
         {"01.05.2024", "UTC", 1.0, -1, "expected RFC 3339"},
@@ -556,7 +556,7 @@ static void columns_are_known_by_the_names_of_the_field(void **state)
     assert_int_equal(import_role_named(slice_of("colour")), ROLE_NONE);
 }
 
-/* The test runs in the folder of the sources, as all of them do. */
+/* Like all tests, this one runs in the folder of the sources. */
 static void the_document_has_the_table_of_names(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dial from collaborative to multimodal works at every rank of the features: at each of its
- * ends and by each kind of likeness there are lists whose scores differ.
+ * The dial from collaborative to multimodal works at every rank of the features: at both ends and
+ * by every kind of likeness, there are lists with different scores.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,8 +32,8 @@ typedef struct shop_of_rank {
     recommend_scratch *scratch;
 } shop_of_rank;
 
-/* Features are `rank` random directions; users keep to a group of items that features do not show.
- */
+/* Features are `rank` random directions. Users prefer a group of items that features do not
+ * show. */
 static void make_dataset(shop_of_rank *s, size_t rank)
 {
     static float axes[WIDTH * WIDTH];
@@ -123,7 +123,7 @@ static void shop_close(shop_of_rank *s)
     dataset_free(s->d);
 }
 
-/* Scores fall from place to place, by more than rounding could. */
+/* Scores decrease from place to place, by more than rounding errors. */
 static void check_ranked(const recommend_result *r)
 {
     assert_int_equal(r->count, K);
@@ -195,7 +195,7 @@ static void no_end_of_the_dial_is_dead_at_any_rank_of_the_features(void **state)
     }
 }
 
-/* Only what content leaves empty is drawn, and only for items that somebody took. */
+/* Only the columns that content leaves empty are drawn, and only for items with interactions. */
 static void what_content_fills_is_left_as_it_is(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Diversity compares a candidate with the chosen items only as far as it must. Here every candidate
- * is compared with every chosen item, and the lists have to be the same.
+ * The service compares a candidate with the chosen items only as far as necessary. Here every
+ * candidate is compared with every chosen item, and the lists must be the same.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ typedef struct pool {
     size_t count;
 } pool;
 
-/* The rows that comparing every candidate with every chosen item gives. */
+/* choose_plainly compares every candidate with every chosen item. */
 static void choose_plainly(const pool *p, float diversity, size_t depth, uint32_t *order)
 {
     float score[SHOP_ITEMS_MAX];
@@ -70,7 +70,7 @@ static void a_diverse_list_is_that_of_the_full_comparison(void **state)
     for (uint32_t user = 0; user < 12; user++) {
         rank_by_score(&f, user, &p);
         if (p.count < DEPTH) {
-            continue; /* somebody without interactions gets popular items */
+            continue; /* a user without interactions gets popular items */
         }
         for (unsigned step = 1; step <= 5; step++) {
             uint32_t order[DEPTH];
@@ -89,7 +89,7 @@ static void a_diverse_list_is_that_of_the_full_comparison(void **state)
             }
         }
     }
-    assert_true(moved > 1000); /* else the comparison would show nothing */
+    assert_true(moved > 1000); /* otherwise the comparison would prove nothing */
     fixture_close(&f);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors that an encoder made: they belong to the text that they were made from. */
+/* Vectors that an encoder made belong to the text that they were made from. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-/* cmocka wants the four before it */
+/* cmocka needs the four headers before it */
 #include <cmocka.h>
 
 #include "storage/log/op.h"
@@ -16,7 +16,7 @@
 
 enum { WIDTH = 3 };
 
-/* encoded makes the op of one vector, or of a refusal, for an item of this title. */
+/* encoded makes the op with one vector, or a refusal, for an item with this title. */
 static op *encoded(const char *id, const char *title, uint32_t width)
 {
     static const float vector[WIDTH + 1] = {1, 2, 3, 4};

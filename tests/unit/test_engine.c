@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The write path without HTTP: what is answered is on disk and in the view, whatever fails.
+/* The write path without HTTP: an answered write is on disk and in the view, whatever fails.
  *
- * The program's own fdatasync stands before the C library's, so that LMDB's commits wait or fail
- * when a test says so. */
+ * The program defines fdatasync before the C library does, so that LMDB's commits wait or fail when
+ * a test wants it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -109,7 +109,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A job that is waited for. */
+/* A job that the test waits for. */
 typedef struct waiter {
     writer_job job;
     op *op;
@@ -256,7 +256,7 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     waiter waiting[4];
     waiter refused;
     open_engine(f, 4);
-    atomic_store(&sync_waits, true); /* the first is being committed, three wait */
+    atomic_store(&sync_waits, true); /* the first one is being committed, three are waiting */
     for (int i = 0; i < 4; i++) {
         char id[16];
         snprintf(id, sizeof id, "q%d", i);
@@ -265,7 +265,7 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     }
     assert_int_equal(begin(f, &refused, op_put_item(OP_ITEMS_CREATE, "no", "x", NULL, 0)),
                      WRITER_QUEUE_FULL);
-    assert_false(item_is_there(f, "q0")); /* reads go on, and see nothing that is not committed */
+    assert_false(item_is_there(f, "q0")); /* reads go on, and see only committed writes */
     atomic_store(&sync_waits, false);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(end(&waiting[i], NULL), ERR_OK);
@@ -362,7 +362,7 @@ static void a_writer_that_does_not_get_on_is_told_from_one_that_waits_for_the_di
     for (uint64_t until = clock_ns() + 50000000; clock_ns() < until; sched_yield()) {
         assert_true(stuck_seconds(f) == 0);
     }
-    pthread_mutex_lock(&w.mutex); /* the answer cannot be given now */
+    pthread_mutex_lock(&w.mutex); /* the answer cannot be delivered now */
     atomic_store(&sync_waits, false);
     while (stuck_seconds(f) < 0.05) {
         sched_yield();

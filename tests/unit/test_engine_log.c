@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The write path of a node whose ops come from a replicated log: a write is answered when its
- * message has come back and is applied, once, in the log's order. The log here is a list in memory.
- */
+/* The write path of a node whose ops come from a replicated log. A write is answered when its
+ * message has come back and been applied, once, in the log's order. The log in this test is a list
+ * in memory. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,11 +32,11 @@ typedef struct paper {
     struct {
         char *at;
         size_t length;
-    } list[MESSAGES_MAX]; /* (count) as they were published */
+    } list[MESSAGES_MAX]; /* (count) in the order of publication */
     size_t count, delivered;
-    unsigned sequence; /* of the last one that was handed over */
+    unsigned sequence; /* of the last one delivered */
     bool refuses, ends;
-    char position[24]; /* that was applied */
+    char position[24]; /* last position applied */
 } paper;
 
 typedef struct world {
@@ -107,7 +107,7 @@ static err_code deliver(paper *p, slice bytes)
     return writer_deliver(p->writer, bytes, slice_of(position), NULL);
 }
 
-/* Waits until `count` messages were published; gives the last of them. */
+/* published waits until `count` messages were published, and returns the last of them. */
 static slice published(paper *p, size_t count)
 {
     pthread_mutex_lock(&p->mutex);
@@ -288,7 +288,7 @@ static void a_message_that_cannot_be_read_is_not_taken(void **state)
     assert_string_equal(stat_of(w).external, "");
 }
 
-/* Hands over whatever is published, as the thread of a real log does. */
+/* Delivers every published message, like the thread of a real log. */
 static void *hand_over_all(void *ctx)
 {
     paper *p = ctx;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers, writers, the propagator and activations all at once, with pthread: what a read sees is
- * always whole and never goes back, and a background that fails is told. Run under TSan too. */
+/* Readers, writers, the propagator and activations run at once, with pthread. A read always sees
+ * complete states and never goes back, and a failing background run is reported. Also run under
+ * TSan. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +73,7 @@ static void fill_shop(world *w)
     }
 }
 
-/* The engine gives it its number. */
+/* The engine registers the generation. */
 static void wait_for_number(world *w, const generation_id *id)
 {
     uint32_t number = 0;
@@ -87,7 +88,7 @@ static void wait_for_number(world *w, const generation_id *id)
     }
 }
 
-/* With `spoilt`, one whose users' rows are too long for any index of what comes of them. */
+/* With `spoilt`, its users' rows are too large for an index of the result. */
 static void add_generation(world *w, uint32_t seed, bool spoilt)
 {
     err e = ERR_INIT;
@@ -119,7 +120,7 @@ static void add_generation(world *w, uint32_t seed, bool spoilt)
     dataset_free(d);
 }
 
-/* Lists are whole, hold no hidden or deleted item, and the sequence never goes back. */
+/* Lists are complete, contain no hidden or deleted item, and the sequence never decreases. */
 static void *read_on(void *ctx)
 {
     world *w = ctx;
@@ -163,7 +164,7 @@ static void *write_on(void *ctx)
         snprintf(name, sizeof name, "u%d", n % (2 * USERS));
         good = write_now(w, op_add(name, "i3", "view", 1700000000 + n)) == ERR_OK && good;
         atomic_fetch_add(&w->wrong, good ? 0 : 1);
-        if (n % 10 == 9) { /* the other writer may have been first */
+        if (n % 10 == 9) { /* the other writer may have been faster */
             (void)write_now(w, op_delete_item("w3"));
             (void)write_now(w, op_erase("u20"));
         }
@@ -203,7 +204,7 @@ static void world_close(world *w)
 
 enum { SWITCHES = 200, SEEN_MAX = 1 << 16 };
 
-/* Every view in which the number of the last write or the generation is another than before. */
+/* Every view whose seq or generation differs from the view before. */
 typedef struct sight {
     uint64_t seq;
     uint32_t generation;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics by hand, masks and protocols, and the baselines against their definitions. */
+/* Metrics against values computed by hand, masks and protocols, and the baselines against their
+ * definitions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 #include "core/train/eval/next_item.h"
 #include "tests/support/toy.h"
 
-/* Gives fixed lists and remembers what it was asked. */
+/* A lister that returns fixed lists and records its requests. */
 typedef struct fake {
     uint32_t list[4];
     size_t length;
@@ -130,7 +131,7 @@ static void a_random_table(const void *ctx, const lister_block *b)
     }
 }
 
-/* A quick score of the same table, off by at most a tenth. */
+/* An approximate score of the same table, with an error of at most a tenth. */
 static void a_blurred_table(const void *ctx, const lister_block *b)
 {
     a_random_table(ctx, b);
@@ -158,7 +159,8 @@ static float a_tenth(const void *ctx, const lister_block *b, size_t u)
 
 enum { USERS = 40, ITEMS = 9000, K = 12, MASKED = 500 };
 
-/* The list by the rules, one item after the other: scored ones, then popular ones. */
+/* brute_force makes the list by the rules, one item after the other: scored items, then popular
+ * ones. */
 static size_t brute_force(const lister *l, const float *scores, const eval_ask *ask, uint32_t *out)
 {
     topk best;
@@ -205,7 +207,7 @@ static void lists_follow_the_rules_with_masks_ties_hidden_unscored_and_quick_sco
     rng_init(&r, 4, 0);
     for (size_t i = 0; i < USERS * ITEMS; i++) {
         scores[i] = (float)rng_below(&r, 300); /* many ties */
-        bool few = i / ITEMS % 4 == 1;         /* users of whose items a handful is scored */
+        bool few = i / ITEMS % 4 == 1;         /* users for whom only a few items are scored */
         scores[i] = few && rng_below(&r, 1500) != 0 ? -INFINITY : scores[i];
     }
     for (size_t i = 0; i < ITEMS; i += 3) {
@@ -345,8 +347,8 @@ static void the_next_item_comes_after_all_that_the_user_did_before_it(void **sta
     dataset *x = NULL;
     err e = ERR_INIT;
     assert_int_equal(next_item_new(&x, &d, EVAL_TEST, &e), ERR_OK);
-    /* User 0: item 4 at 30, after items 1 and 0; item 2 came later. User 1: all at one time, so the
-     * splits are the order. User 2 has no target. */
+    /* User 0: item 4 at 30, after items 1 and 0; item 2 came later. User 1: all at the same time,
+     * so the splits give the order. User 2 has no target. */
     const uint32_t targets[][2] = {{0, 4}, {1, 2}};
     const uint32_t histories[][2] = {{0, 0}, {0, 1}, {1, 4}, {1, 5}, {2, 0}, {2, 3}};
     const uint32_t masked[][2] = {{0, 2}};
@@ -382,7 +384,7 @@ static void given_items_are_the_earliest_held_out_ones_of_both_splits(void **sta
     uint32_t items[GIVEN_MAX];
     size_t start[5];
     /* User 0: 2 at 20, then 1 before 0 at 30, because validation comes first. User 1 has two items
-     * of one time, user 2 too few; user 3 has no history. */
+     * at the same time, user 2 has too few, user 3 has no history. */
     const uint32_t one[][2] = {{0, 2}, {1, 4}}, left[][2] = {{0, 0}, {0, 1}, {0, 3}, {1, 2}};
     assert_int_equal(given_new(&x, &d, 1, &e), ERR_OK);
     expect_pairs(x->valid, x->valid_count, one, 2);
@@ -401,7 +403,7 @@ static void given_items_are_the_earliest_held_out_ones_of_both_splits(void **sta
     dataset_free(x);
 }
 
-/* Asked for a user's given item, itemknn lists what is like that item and not like the user's. */
+/* Given a user's item, itemknn lists items similar to that item, not to the user's other items. */
 static void a_baseline_lists_for_what_it_is_asked(void **state)
 {
     (void)state;
@@ -484,7 +486,7 @@ static void ease_scores_are_those_of_its_definition(void **state)
         for (size_t n = 1; n < 20; n++) {
             assert_true(rows[n] < 20 && score[rows[n - 1]] >= score[rows[n]] - 1e-6);
         }
-        assert_true(rows[20] >= 20); /* unscored, though some scores are below 0 */
+        assert_true(rows[20] >= 20); /* unscored, although some scores are below 0 */
     }
     ease_free(x);
     dataset_free(d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stair check says of machines that this one is not. */
+/* What stair check reports for other machines than this one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static void hear(void *ctx, bool warning, const char *text)
     }
 }
 
-/* A machine and a configuration in which all is well; a case changes one of them. */
+/* A machine and a configuration without problems. Each case changes one of them. */
 typedef struct scene {
     machine machine;
     serve_options options;
@@ -157,7 +157,7 @@ static void the_least_of_a_control_group_and_those_above_it_holds(void **state)
     control_group_of(&m, root, "/");
     assert_int_equal(m.memory, 50 * MIB);
     assert_true(m.processors == 0);
-    write_file(inner, "cpu.cfs_quota_us", "50000\n"); /* the first version's names */
+    write_file(inner, "cpu.cfs_quota_us", "50000\n"); /* the file names of version 1 */
     write_file(inner, "cpu.cfs_period_us", "100000\n");
     write_file(inner, "memory.limit_in_bytes", "10485760\n");
     assert_int_equal(unlink_in(inner, "memory.max"), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filters against items in plain memory, condition by condition, through changes of the items.
+ * Filters against items in plain memory, condition by condition, while the items change.
  */
 #include <float.h>
 #include <math.h>
@@ -22,7 +22,7 @@
 
 enum { ROWS_MAX = 4500, NAMES = 4, TEXTS = 400, LIST_MAX = 4, CATEGORIES = 5, CONDITIONS = 3 };
 
-/* Numbers whose neighbours, signs and sizes are easily got wrong. */
+/* Numbers that are easily mishandled because of their neighbours, signs or sizes. */
 static const double numbers[] = {
     0,       -0.0,     1,   -1,   1.5,       1 + DBL_EPSILON, 1 - DBL_EPSILON / 2,
     DBL_MAX, -DBL_MAX, 1e9, -1e9, 0x1p-1074, -0x1p-1074,      7,
@@ -30,7 +30,7 @@ static const double numbers[] = {
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
 typedef struct value {
-    attribute_kind kind; /* ATTRIBUTE_REMOVED: the item has none */
+    attribute_kind kind; /* ATTRIBUTE_REMOVED if the item has none */
     double number;
     bool truth;
     unsigned text, texts[LIST_MAX];
@@ -118,7 +118,7 @@ static void put(store *s, uint32_t row)
     send(s, &(change){.kind = CHANGE_ITEM, .item = &item});
 }
 
-/* Each name has mostly one kind of values, and sometimes any. */
+/* Each name usually has values of one kind, and sometimes of another. */
 static void randomise(store *s, uint32_t row)
 {
     static const attribute_kind kinds[NAMES] = {ATTRIBUTE_NUMBER, ATTRIBUTE_TEXT, ATTRIBUTE_TEXTS,
@@ -344,7 +344,7 @@ static void a_filter_passes_what_its_conditions_say_item_by_item(void **state)
         live_free(s->live);
     }
     assert_true(told > 800 && empty > 200 && kept > 500 &&
-                scanned > 500); /* else little was tried */
+                scanned > 500); /* otherwise too little was tested */
     mem_free(s);
 }
 

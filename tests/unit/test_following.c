@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An engine that follows a log: reads wait for writes that are on their way, and a generation is
- * activated before its tables are here. Run under TSan too. */
+/* An engine that follows a log: reads wait for writes that have not arrived, and a generation is
+ * activated before its tables are here. Also run under TSan. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -106,7 +106,7 @@ static uint64_t seq_now(world *w)
 
 /* --- waits --- */
 
-/* In the waits' thread: what a request would see that is begun again here. */
+/* Runs in the waits' thread: what a request that is begun again here would see. */
 static void on_seen(seq_wait *wait)
 {
     world *w = wait->ctx;
@@ -358,7 +358,7 @@ static void a_generation_that_is_not_here_serves_once_it_has_come(void **state)
     register_in(&w, &x);
     assert_int_equal(write_now(&w, op_activate(1)), ERR_OK);
     assert_int_equal(models(&w).active, 1);
-    assert_int_equal(models(&w).serving, 0); /* what it served before: nothing */
+    assert_int_equal(models(&w).serving, 0); /* it served nothing before */
     uint64_t seq = seq_now(&w);
     fetch(&w, &x);
     while (models(&w).serving != 1) {
@@ -380,7 +380,7 @@ static void a_generation_that_was_loaded_ahead_serves_with_its_activation(void *
     elsewhere_open(&x);
     register_in(&w, &x);
     fetch(&w, &x);
-    while (models(&w).warmed != 1) { /* it wants to be active, so the node makes itself ready */
+    while (models(&w).warmed != 1) { /* it is to be activated, so the node loads it in advance */
         sched_yield();
     }
     assert_int_equal(models(&w).active, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A generation's tables from one store into another, and what damage on the way comes to. */
+/* Copying a generation's tables from one store to another, with and without damage on the way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@ typedef struct world {
     generation_id id;
     unsigned char *stream; /* (bytes) of generation 1 */
     size_t bytes;
-    size_t user_table; /* where the content of user_e lies in it */
+    size_t user_table; /* offset of the content of user_e */
 } world;
 
 static void apply_both(world *w, op *(*make)(const char *, const char *, const char *, int64_t),
@@ -47,7 +47,7 @@ static void put_tables(world *w, const void *large)
     assert_int_equal(generation_put(s, &w->id, "w", "0123456789", 10, 0, NULL), ERR_OK);
 }
 
-/* Both stores know the number; only the first has the tables. */
+/* Both stores have the number, but only the first has the tables. */
 static void register_both(world *w)
 {
     arena memory;
@@ -211,7 +211,7 @@ static void tables_arrive_as_they_left_however_they_are_cut(void **state)
     assert_int_equal(generation_source_open(&none, w->to, 1, &bytes, NULL), ERR_NOT_FOUND);
 }
 
-/* Gives a changed stream the sum that it should have. */
+/* Writes the right sum into a changed stream. */
 static void seal(world *w)
 {
     slice body = {(const char *)w->stream, w->bytes - SHA256_BYTES};
@@ -236,7 +236,7 @@ static void a_damaged_or_short_stream_leaves_nothing_behind(void **state)
         assert_false(is_held(w->to));
         assert_int_equal(blobs_left(w->to), 0);
     }
-    /* a stream that is whole in itself, of other tables than were registered */
+    /* A stream that is consistent in itself, but has other tables than the registered ones. */
     w->stream[head + 4000000] ^= 1;
     seal(w);
     assert_int_equal(write_stream(w, w->bytes, 1 << 20), ERR_CORRUPT);
@@ -268,7 +268,7 @@ static void rows_of_users_who_are_gone_arrive_empty(void **state)
     assert_true(users[2 * ROW] == 9);
     free(users);
     assert_whole(w->to);
-    /* the same generation after an erasure: another stream of the same tables */
+    /* The same generation after an erasure: another stream of the same tables. */
     assert_int_equal(apply_now(w->from, op_erase("u2"), NULL), ERR_OK);
     assert_int_equal(held_remove(w->to, &w->id, NULL), ERR_OK);
     read_stream(w, 1 << 20);
@@ -278,7 +278,7 @@ static void rows_of_users_who_are_gone_arrive_empty(void **state)
     free(users);
 }
 
-/* What a kill in the middle of a sink leaves. */
+/* Leaves what a kill in the middle of a sink would leave. */
 static void leave_half(store *s)
 {
     store_read *r = NULL;

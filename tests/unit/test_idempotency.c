@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Erasing users among many keyed writes: each repeat gets the answer that its own key deserves. */
+/* Users are erased among many keyed writes: each repeat gets the right answer for its key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,7 +44,7 @@ static op *op_of(keyed_write *write, unsigned number)
     return o;
 }
 
-/* Keys and answers of many lengths, so that records of all sizes meet on a page. */
+/* Keys and answers of many lengths, so that records of all sizes are on one page. */
 static void make_writes(keyed_write *writes, uint64_t seed)
 {
     rng random;
@@ -100,7 +100,7 @@ static void one_world(uint64_t seed)
         char id[16];
         snprintf(id, sizeof id, "user-%u", u);
         err_code code = apply_now(s, op_erase(id), NULL);
-        assert_true(code == ERR_OK || code == ERR_NOT_FOUND); /* no write drew this user */
+        assert_true(code == ERR_OK || code == ERR_NOT_FOUND); /* no write is about this user */
         erased[u] = true;
         assert_sound(s, USERS * WRITES_EACH);
     }

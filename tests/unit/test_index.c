@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Searching against brute force: the same rows, the same order, the same bits.
+ * Searches against brute force: the same rows in the same order with the same bits.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 #include "core/search/index.h"
 #include "core/search/scan.h"
 
-/* A random case: coarse numbers and copied rows make many equal scores. */
+/* A random case. Coarse numbers and copied rows give many equal scores. */
 typedef struct trial {
     size_t rows, dim, k;
     float *x;       /* (rows, dim) */
@@ -53,7 +53,8 @@ static void trial_init(trial *t, rng *r, size_t rows, size_t dim)
     for (size_t j = 0; j < dim; j++) {
         t->q[j] = coarse ? (float)rng_below(r, 3) - 1 : (float)rng_normal(r);
     }
-    uint32_t share = rng_below(r, 5); /* none, or a half, most, all but few, nearly none skipped */
+    /* skips none, half, most, all but a few, or nearly all rows */
+    uint32_t share = rng_below(r, 5);
     size_t words = rows / 64 + 1;
     t->skip = share == 0 ? NULL : mem_array(words, sizeof *t->skip);
     for (size_t w = 0; w < words && share > 0; w++) {
@@ -64,7 +65,8 @@ static void trial_init(trial *t, rng *r, size_t rows, size_t dim)
     }
 }
 
-/* add_extra adds to a few rows or to most, a little or far more than the inner products are. */
+/* add_extra adds numbers to a few rows or to most; they are much smaller or much larger than the
+ * inner products. */
 static void add_extra(trial *t, rng *r)
 {
     t->extra = mem_array(index_extra_room(t->rows), sizeof *t->extra);
@@ -94,7 +96,8 @@ static int by_list_order(const void *a, const void *b)
     return first->row < second->row ? -1 : 1;
 }
 
-/* The list as its definition has it: all candidates, sorted, cut. Freed by the caller. */
+/* brute_force makes the list by its definition: all candidates, sorted, cut. The caller frees
+ * it. */
 static topk_hit *brute_force(const trial *t, size_t *count)
 {
     topk_hit *all = mem_array(t->rows, sizeof *all);
@@ -134,7 +137,7 @@ static index_query query_of(const trial *t)
                          .extra_most = t->extra_most};
 }
 
-/* A floor leaves out nothing that reaches it, be it a score of the list to the last bit. */
+/* A threshold leaves out no row that reaches it, even exactly. */
 static void check_threshold(const trial *t, const vector_index *ix, index_scratch *s)
 {
     size_t count = 0;
@@ -281,7 +284,7 @@ static void a_first_pass_over_codes_loses_nothing(void **state)
     index_scratch_free(s);
 }
 
-/* Beyond what the codes' units can hold, too. */
+/* The numbers may even exceed the units of the codes. */
 static void numbers_added_to_a_tiny_query_still_decide(void **state)
 {
     (void)state;
@@ -357,7 +360,7 @@ static void an_approximate_list_is_never_short_and_holds_no_skipped_row(void **s
     index_scratch_free(s);
 }
 
-/* Vectors in bunches, as trained ones are. */
+/* Vectors in clusters, like trained ones. */
 static void fill_bunches(rng *r, float *x, size_t rows, size_t dim, size_t bunches)
 {
     float *centre = mem_array(bunches * dim, sizeof *centre);
@@ -375,8 +378,9 @@ static void fill_bunches(rng *r, float *x, size_t rows, size_t dim, size_t bunch
 static void a_filter_that_leaves_only_far_clusters_still_finds_the_best(void **state)
 {
     (void)state;
-    /* The query looks along the first axis. Three rows of four lie there, few of them candidates,
-     * those short ones; most candidates lie across, and some lean towards the query more. */
+    /* The query points along the first axis. Three quarters of the rows are near it, but few of
+     * them are candidates, and those are short. Most candidates are perpendicular, and some of them
+     * are closer to the query. */
     enum { ROWS = 20000, DIM = 32, K = 4, NEAR = 15000, NEAR_CANDIDATES = 1500 };
     rng r;
     rng_init(&r, 23, 0);
@@ -501,7 +505,7 @@ static void damaged_clusters_are_refused(void **state)
     *row = row[-1];
     assert_int_equal(index_new(&bad, x, ROWS, DIM, &stored, NULL), ERR_CORRUPT);
     *row = kept;
-    for (int n = 0; n < 2000; n++) { /* whatever the bytes, no crash and no short list */
+    for (int n = 0; n < 2000; n++) { /* whatever the bytes: no crash and no short list */
         uint8_t *byte = (uint8_t *)bytes + rng_below(&r, (uint32_t)count);
         uint8_t was = *byte;
         *byte ^= (uint8_t)(1 << rng_below(&r, 8));

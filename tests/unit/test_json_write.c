@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON text without a tree: what is written reads back as what it was. */
+/* JSON text written without a tree reads back unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -28,7 +28,7 @@ static void every_float_reads_back_as_itself(void **state)
     for (int i = 0; i < 2000000; i++) {
         uint32_t bits = (uint32_t)rng_next(&r);
         float value;
-        if (i % 2 == 0) { /* half of them where scores lie */
+        if (i % 2 == 0) { /* half of them in the range of scores */
             value = (float)(rng_normal(&r) * pow(10.0, (double)rng_below(&r, 16) - 8.0));
         } else {
             memcpy(&value, &bits, sizeof value);

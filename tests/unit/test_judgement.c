@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One judgement: the trainer's lister, the baselines' and the service give the same lists of the
- * same shop, with users without history, hidden and deleted items, items without a vector, weights
- * and ties among them.
+ * The trainer's lister, the baselines' listers and the service give the same lists for the same
+ * shop, which has users without history, hidden and deleted items, items without a vector, weights
+ * and ties.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@ typedef struct judged {
     dataset *d;
     float features[ITEMS * WIDTH];
     feature_table table;
-    model *m; /* handed to the base in the end */
+    model *m; /* the base takes it over at the end */
     live *l;
     live_hold hold;
     recommend_scratch *scratch;
@@ -55,7 +55,7 @@ static void make_items(judged *j, rng *r, bool with_features)
         bits_set_if(d->gone, i, fate == 0);
         bits_set_if(d->hidden, i, fate == 1 || fate == 2);
         d->created[i] = fate == 0 ? 0 : 1000 + rng_below(r, 4);
-        bool twin = i > 0 && rng_below(r, 4) == 0; /* equal vectors where neither is bought */
+        bool twin = i > 0 && rng_below(r, 4) == 0; /* equal vectors of items that nobody took */
         for (size_t n = 0; n < WIDTH; n++) {
             float x = (float)rng_normal(r);
             j->features[i * WIDTH + n] = twin ? j->features[(i - 1) * WIDTH + n] : x;
@@ -70,7 +70,7 @@ static void make_items(judged *j, rng *r, bool with_features)
     }
 }
 
-/* A fifth of the users have no training pair, and two fifths of the items nobody took. */
+/* A fifth of the users have no training pair, and nobody took two fifths of the items. */
 static void make_pairs(judged *j, rng *r)
 {
     dataset *d = j->d;
@@ -117,7 +117,7 @@ static void make_model(judged *j, uint64_t seed)
     assert_int_equal(train_run(&j->m, j->d, &o, &h, &e), ERR_OK);
 }
 
-/* The same shop in live tables, of its training pairs alone. */
+/* The same shop in live tables, with its training pairs only. */
 static void make_live(judged *j)
 {
     err e = ERR_INIT;
@@ -156,7 +156,7 @@ static void serve_model(judged *j)
     err e = ERR_INIT;
     base_options bo = {.generation = 1, .threads = 1};
     base *b = NULL;
-    /* What training left counts every split; a judgement's view does not. */
+    /* The trained tables count every split; the view of an evaluation does not. */
     assert_int_equal(model_convolve(j->m, j->d->train, j->d->train_count, &e), ERR_OK);
     if (j->m->links != NULL) {
         interaction_list list = {j->d->train, j->d->train_count, USERS, ITEMS};
@@ -192,7 +192,7 @@ static void judged_close(judged *j)
     dataset_free(j->d);
 }
 
-/* The service as a lister, for a model or for the popular list. */
+/* served uses the service as a lister, for a model or for the popular list. */
 static err_code served(void *ctx, const eval_ask *asks, size_t count, size_t k, uint32_t *rows,
                        size_t *found, err *e)
 {
@@ -233,7 +233,7 @@ static err_code served_popular(void *ctx, const eval_ask *asks, size_t count, si
     return code;
 }
 
-/* What a lister gave, list by list. */
+/* The lists that a lister made. */
 typedef struct told {
     uint32_t rows[USERS][K];
     size_t found[USERS];
@@ -265,7 +265,7 @@ static void ask(told *t, const judged *j, eval_on on, eval_protocol protocol, ev
     assert_int_equal(eval_run(&t->m, j->d, &o, &lists, &e), ERR_OK);
 }
 
-/* Every list holds all that may be listed and is not masked, and nothing else. */
+/* Every list contains all items that may be listed and are not masked, and no others. */
 static void check_lists(const judged *j, const told *t)
 {
     for (size_t u = 0; u < USERS; u++) {
@@ -303,11 +303,11 @@ static void the_trainer_the_baselines_and_the_service_give_the_same_lists(void *
             assert_int_equal(trainer.m.no_history > 0, protocol == PROTOCOL_STAIR);
             const eval_metrics *found = on == EVAL_TEST ? &test : &valid;
             for (size_t i = 0; i < found->at_count && protocol == PROTOCOL_STAIR; i++) {
-                assert_true(found->recall[i] == trainer.m.recall[i]); /* and so did the training */
+                assert_true(found->recall[i] == trainer.m.recall[i]); /* as the training measured */
                 assert_true(found->ndcg[i] == trainer.m.ndcg[i]);
             }
         }
-        for (uint32_t u = 3; u < USERS; u += 5) { /* nothing is known of them */
+        for (uint32_t u = 3; u < USERS; u += 5) { /* nothing is known about them */
             assert_int_equal(service.found[u], mine.found[u]);
             assert_memory_equal(service.rows[u], mine.rows[u], mine.found[u] * sizeof(uint32_t));
         }
@@ -339,7 +339,7 @@ static void a_baseline_that_scores_nobody_is_the_popular_list_in_any_order_of_ro
     for (size_t k = 1; k < kept; k++) {
         assert_true(j.d->train[k - 1].user <= j.d->train[k].user);
     }
-    /* One item a user, too: else the items of a basket are each other's neighbours. */
+    /* Only one item for each user, because the items of a basket would be neighbours. */
     for (size_t k = 0; k < kept; k++) {
         j.d->train[k].user = (uint32_t)k % USERS;
     }

@@ -39,8 +39,8 @@ static void run_in_background(fixture *f)
     live_acquire(f->shop->live, &f->hold);
 }
 
-/* Filters, exclusions, seen and hidden items, sessions, pages, balance and parts, while items and
- * interactions come and go; some items get other features after a background run. */
+/* With filters, exclusions, seen and hidden items, sessions, pages, balance and parts, while items
+ * and interactions are added and removed. Some items get other features after a background run. */
 static void lists_with_links_equal_brute_force_under_random_queries(void **state)
 {
     (void)state;
@@ -72,7 +72,7 @@ static void lists_with_links_equal_brute_force_under_random_queries(void **state
     fixture_close(&f);
 }
 
-/* Each kind of index adds links in a way of its own. */
+/* Each kind of index adds links in its own way. */
 static void lists_with_links_are_right_whatever_the_index(void **state)
 {
     (void)state;
@@ -127,7 +127,7 @@ static void lists_with_links_stay_right_through_background_runs_and_generations(
         assert_int_equal(propagate_run(&b, f.hold.view, &once, NULL), ERR_OK);
         live_release(s->live, &f.hold);
         for (unsigned i = 0; i < 25; i++) {
-            shop_step(s); /* what comes while the run works */
+            shop_step(s); /* changes during the run */
         }
         if (round % 8 == 7) {
             shop_activate(s, round, NULL);
@@ -148,7 +148,7 @@ static void lists_with_links_stay_right_through_background_runs_and_generations(
     fixture_close(&f);
 }
 
-/* The lists of items that came after the training mean the same beside the base as among its
+/* The lists of items that came after the training have the same effect beside the base as among its
  * links. */
 static void a_background_run_moves_no_score_that_links_alone_make(void **state)
 {
@@ -172,7 +172,7 @@ static void a_background_run_moves_no_score_that_links_alone_make(void **state)
     fixture_close(&f);
 }
 
-/* Whoever takes a new item together with an old one links them, once the graph is run anew. */
+/* A user who takes a new and an old item links them, once the background run has included it. */
 static void an_items_collaborative_links_follow_in_the_background_run(void **state)
 {
     (void)state;
@@ -199,7 +199,7 @@ static void an_items_collaborative_links_follow_in_the_background_run(void **sta
     fixture_close(&f);
 }
 
-/* Reasons are the items whose links led to the listed one, with their shares. */
+/* Reasons are the items whose links led to the listed item, with their shares. */
 static void reasons_name_the_links_that_led_to_an_item(void **state)
 {
     (void)state;
@@ -276,7 +276,7 @@ static void a_diverse_list_with_links_keeps_its_scores_and_its_pages(void **stat
     fixture_close(&f);
 }
 
-/* The last item of a session is the latest. */
+/* The last item of a session counts as the latest. */
 static void a_session_means_its_order(void **state)
 {
     (void)state;

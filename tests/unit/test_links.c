@@ -103,7 +103,7 @@ static void a_link_is_found_again(void **state)
         for (uint32_t i = 0; i < ITEMS; i++) {
             for (size_t x = 0; x < LINKS_SOURCES; x++) {
                 float weight = links_weight(l, (links_source)x, j, i);
-                /* Half a level of the row's largest link. */
+                /* Half a level of the row's strongest link. */
                 assert_near((double)weight, (double)dense[x][j][i],
                             x == LINKS_CONTENT ? 1e-7 : 1e-5);
             }
@@ -134,7 +134,7 @@ static void a_long_history_counts_its_latest_items(void **state)
     assert_true(kept > 60 && kept < 70 && owned[kept - 1].pull[0] == 0);
 }
 
-/* The factor makes both parts equally wide: beta times. */
+/* The factor makes the spread of the links beta times that of the inner product. */
 static void the_factor_scales_by_the_spread_of_the_sum(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static int by_time_then_item(const void *x, const void *y)
     return (a->item > b->item) - (a->item < b->item);
 }
 
-/* Whatever order a history comes in, and however many of its times are equal. */
+/* For any order of the history, and any number of equal times. */
 static void what_a_history_keeps_is_what_a_whole_sort_puts_first(void **state)
 {
     (void)state;

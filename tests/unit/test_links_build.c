@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The links that are built from interactions and features, against plain loops. */
+/* Links built from interactions and features, against plain loops. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,7 +135,7 @@ static void the_threads_change_no_byte(void **state)
     links_table_fini(&three);
 }
 
-/* One user has everything, so every item has more partners than are kept, all equally strong. */
+/* One user has every item, so every item has more partners than are kept, all equally strong. */
 static void the_strongest_are_kept_and_of_equal_ones_the_first_rows(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A generation's links and how it is served come back from the store as they were put. */
+/* A generation's links and its way of serving are stored and loaded unchanged. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static model *linked_model(void)
     model *m = NULL;
     item_links *empty = NULL;
     o.dim = DIM;
-    o.without_links = true; /* kept with the options */
+    o.without_links = true; /* stored with the options */
     assert_int_equal(model_new(&m, &o, USERS, ITEMS, 1, NULL), ERR_OK);
     assert_int_equal(model_modality_alloc(m, 0, "text", 3, NULL), ERR_OK);
     pair pairs[USERS * 3];
@@ -107,7 +107,7 @@ static void links_and_the_way_of_serving_come_back(void **state)
     temp_remove(folder);
 }
 
-/* What version 2 added is the last: way, two gains and whether there are links. */
+/* Version 2 added the last part: the way of serving, two gains, and whether there are links. */
 static void a_generation_of_before_links_has_none(void **state)
 {
     (void)state;

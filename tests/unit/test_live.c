@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The live tables against plain arrays: every change, held views, failure, readers beside a writer.
+ * The live tables against plain arrays: every change, held views, failures, readers during writes.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -85,7 +85,7 @@ static void a_deleted_id_that_comes_back_gets_a_row_of_its_own(void **state)
     mem_free(s);
 }
 
-/* A big op with every kind of change, applied with the n-th allocation failing. */
+/* A large op with every kind of change, applied with the n-th allocation failing. */
 static void a_failed_apply_leaves_the_published_view_as_it_was(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void a_failed_apply_leaves_the_published_view_as_it_was(void **state)
         live_release(s->live, &hold);
         assert_true(nth < 500);
     }
-    assert_true(nth > 30); /* so that a run that failed nothing is noticed */
+    assert_true(nth > 30); /* so that a run without any failure is noticed */
     live_hold hold;
     live_acquire(s->live, &hold);
     assert_int_equal(view_item_find(hold.view, slice_of("item 60")), 60);
@@ -171,7 +171,7 @@ static void loading_gives_the_same_view_as_applying(void **state)
     assert_int_equal(live_load_end(s->live, s->seq, &e), ERR_OK);
     size_t rows = s->item_rows;
     while (!s->items[s->item_rows - 1].exists) {
-        s->item_rows--; /* rows at the end that nobody has are not known after a load */
+        s->item_rows--; /* after a load, empty rows at the end are unknown */
     }
     live_hold hold;
     live_acquire(s->live, &hold);
@@ -183,8 +183,8 @@ static void loading_gives_the_same_view_as_applying(void **state)
     mem_free(s);
 }
 
-/* Every op of the writer hides one of two items and shows the other, so in every view exactly one
- * is hidden; and it moves an edge from one user to another, so the item keeps its degree. */
+/* Every op of the writer hides one of two items and shows the other, so exactly one is hidden in
+ * every view. It also moves an edge from one user to another, so the item keeps its degree. */
 typedef struct race {
     live *live;
     atomic_bool stop;

@@ -9,7 +9,7 @@
 #include "core/common/arena.h"
 #include "core/common/mem.h"
 
-/* The memory of a growing array: the heap where `a` is NULL. */
+/* reserve grows an array in the arena, or on the heap if `a` is NULL. */
 static void *reserve(arena *a, void *old, size_t *room, size_t count, size_t size)
 {
     return a != NULL ? arena_reserve(a, old, room, count, size)
@@ -88,7 +88,7 @@ static void a_failure_leaves_the_array_as_it_was(void **state)
     list = arena_reserve(&a, NULL, &room, 16, sizeof *list);
     assert_non_null(list);
     before = room;
-    assert_null(arena_reserve(&a, list, &room, 1000, sizeof *list)); /* beyond the ceiling */
+    assert_null(arena_reserve(&a, list, &room, 1000, sizeof *list)); /* over the limit */
     assert_int_equal(room, before);
     arena_fini(&a);
 }
@@ -99,11 +99,12 @@ static void a_room_that_would_overflow_is_refused(void **state)
     assert_int_equal(mem_room(SIZE_MAX / 2 + 1, SIZE_MAX), 0);
     assert_int_equal(mem_room(100, 101), 200);
     assert_int_equal(mem_room(100, 1000), 1000);
-    size_t room = SIZE_MAX / 2 + 1; /* doubled: 0 */
+    size_t room = SIZE_MAX / 2 + 1; /* doubling overflows to 0 */
     assert_null(mem_reserve(NULL, &room, room + 1, 1));
     assert_int_equal(room, SIZE_MAX / 2 + 1);
     room = 1;
-    assert_null(mem_reserve(NULL, &room, SIZE_MAX / 8 + 2, 8)); /* bytes: 8 */
+    /* the size in bytes overflows to 8 */
+    assert_null(mem_reserve(NULL, &room, SIZE_MAX / 8 + 2, 8));
     assert_int_equal(room, 1);
 }
 

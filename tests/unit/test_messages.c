@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages of an external log: encoded and read back, applied once in whatever order they come,
- * with positions that advance and a clock that neither jumps nor goes back. */
+/* Messages of an external log: encoded and decoded, applied once in any order, with positions that
+ * advance and a clock that neither jumps nor goes back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -67,8 +67,8 @@ static op *keyed(op *o, const char *key, int64_t time)
     return o;
 }
 
-/* send_by passes one op through the bytes of a message of a publisher and applies it; gives the
- * result's code, and whether it was a repeat of an Idempotency-Key. */
+/* send_by sends one op through the bytes of a publisher's message and applies it. It returns the
+ * result's code, and tells whether it was a repeat of an Idempotency-Key. */
 static err_code send_by(store *s, const unsigned char by[PUBLISHER_BYTES], op *o, uint64_t number,
                         bool *replayed)
 {
@@ -90,7 +90,7 @@ static err_code send_by(store *s, const unsigned char by[PUBLISHER_BYTES], op *o
     return code;
 }
 
-/* send passes one op through the bytes of a message and applies it; gives the result's code. */
+/* send sends one op through the bytes of a message and applies it. It returns the result's code. */
 static err_code send(store *s, op *o, uint64_t number, const char *position, bool *dropped)
 {
     message *m = NULL;
@@ -127,7 +127,7 @@ static void every_message_moves_the_position_and_a_repeat_changes_nothing_else(v
                      ERR_OK);
     assert_int_equal(stat_of(w->s).seq, 1);
     assert_string_equal(stat_of(w->s).external, "10");
-    /* every op refused: no seq, and the position moves all the same */
+    /* Every op is refused: there is no seq, but the position advances. */
     assert_int_equal(send(w->s, op_delete_item("nobody"), 2, "11", &dropped), ERR_NOT_FOUND);
     assert_false(dropped);
     assert_int_equal(stat_of(w->s).seq, 1);
@@ -142,7 +142,7 @@ static void messages_that_come_out_of_order_are_each_applied_once(void **state)
 {
     world *w = *state;
     static const uint64_t order[] = {3, 1, 5, 1, 2, 3, 4, 5, 70, 6, 7, 70};
-    /* 6 lies outside the window once 70 came, 7 at its end */
+    /* once 70 has come, 6 is outside the window and 7 is its last number */
     static const bool repeat[] = {0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         bool dropped = false;
@@ -181,14 +181,14 @@ static void a_write_under_a_clock_years_ahead_takes_no_answer_of_the_last_day(vo
     store_read_end(r);
     assert_int_equal(first, 1);
     assert_int_equal(last, 3);
-    /* and what that write stamped expires */
+    /* The key of that write expires too. */
     for (int day = 1; day <= 3; day++) {
         assert_false(replays(w->s, "daily", NOW + day * DAY + DAY / 2));
     }
     assert_false(replays(w->s, "wrong", NOW + 4 * DAY));
 }
 
-/* Three nodes; one lives a year ahead and starts anew between its writes. */
+/* There are three nodes. The clock of one is a year ahead, and it restarts between its writes. */
 static void a_node_a_year_ahead_expires_no_key_of_the_others(void **state)
 {
     world *w = *state;
@@ -218,7 +218,7 @@ static void a_node_a_year_ahead_expires_no_key_of_the_others(void **state)
     o = op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0);
     (void)send_by(w->s, sane, keyed(o, "key", NOW + 60), 2, &replayed);
     assert_true(replayed);
-    /* a day later by the clocks of two nodes the key is free */
+    /* By the clocks of two nodes, the key is free a day later. */
     o = op_put_item(OP_ITEMS_PUT, "o", NULL, NULL, 0);
     o->time = NOW + DAY + 2 * 3600;
     (void)send_by(w->s, other, o, 2, &replayed);

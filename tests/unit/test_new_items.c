@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items that training has not seen: placed from features, moved by their first buyers.
+ * Items that training has not seen: placed by their features, moved by their first buyers.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -17,7 +17,8 @@
 #include "core/serve/update/propagate.h"
 #include "tests/support/shop.h"
 
-/* An item posted now: in the delta, findable, with neighbours, and its vector clipped. */
+/* An item posted now is in the delta and findable, has neighbours, and its vector is limited in
+ * length. */
 static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
 {
     (void)state;
@@ -77,8 +78,8 @@ static float links_of(const later_list *list, uint32_t target)
     return 0;
 }
 
-/* With the features as they were given, an item's twin is its first neighbour by each of them; and
- * whoever owns the twin sees the new item rise by the affinity, which counts as multimodal. */
+/* With the features as given, an item's twin is its first neighbour by each of them. Users who have
+ * the twin see the new item rise by the affinity, which counts as multimodal. */
 static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(void **state)
 {
     (void)state;
@@ -152,7 +153,7 @@ static void a_new_items_twin_is_its_first_neighbour_and_its_owners_see_it_rise(v
     fixture_close(&f);
 }
 
-/* cosine of two items' features by one modality; 0 without one of them. */
+/* alike is the cosine of two items' features by one modality, 0 if one of them lacks it. */
 static double alike(const float *x, const float *y, size_t width)
 {
     double xy = 0, xx = 0, yy = 0;
@@ -187,8 +188,8 @@ static double mapped(const content_map *map, const shop_item *x, const shop_item
     return fmax(sum, 0);
 }
 
-/* Every trained item that is like the new one beyond the weakest link has a link, with the weight
- * of its features: only the codes' error can put others in its place. */
+/* Every trained item that is more similar to the new one than the weakest link must have a link,
+ * with the weight by its features. Only the error of the codes can cause exceptions. */
 static void check_links(const shop *s, const cold_item *cold, const shop_item *made,
                         const coldstart *c)
 {
@@ -213,7 +214,7 @@ static void check_links(const shop *s, const cold_item *cold, const shop_item *m
     }
 }
 
-/* random_map gives the model a map of the widths of the shop's features. */
+/* random_map gives the model a map with the widths of the shop's features. */
 static void random_map(shop *s, model *m)
 {
     enum { WIDTH = SHOP_TEXT + SHOP_IMAGE };
@@ -225,8 +226,8 @@ static void random_map(shop *s, model *m)
     m->links->choice.beta[LINKS_CONTENT] = 0.2F;
 }
 
-/* Items that are prepared together get what each gets alone, and their links are those that brute
- * force finds. */
+/* Items that are prepared together get the same result as each alone, and their links are those
+ * that brute force finds. */
 static void check_together(bool with_map)
 {
     fixture f;
@@ -309,8 +310,8 @@ static void a_map_between_features_adds_to_the_links(void **state)
     check_together(true);
 }
 
-/* What admission prepared is used as it is, unless it knew less than the item has, or another
- * generation. */
+/* A vector prepared at admission is used unless the item has more features, or the generation is
+ * another one. */
 static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
 {
     (void)state;
@@ -326,7 +327,7 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
     live_acquire(s->live, &f.hold);
     assert_int_equal(coldstart_prepare(&whole, f.hold.view, room.features, 2, NULL), ERR_OK);
     assert_int_equal(coldstart_prepare(&half, f.hold.view, room.features, 1, NULL), ERR_OK);
-    whole->embedding[0] += 7; /* so that it is seen which one was taken */
+    whole->embedding[0] += 7; /* to see which vector was used */
     const cold_item *tried[] = {whole, half, whole};
     for (int n = 0; n < 3; n++) {
         whole->generation = n == 2 ? 99 : 1;
@@ -343,7 +344,7 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
     fixture_close(&f);
 }
 
-/* A file or an older store can bring numbers whose squares overflow. */
+/* A file or an older store can contain numbers whose squares overflow. */
 static void features_too_large_to_measure_count_as_missing(void **state)
 {
     (void)state;
@@ -375,7 +376,7 @@ static void features_too_large_to_measure_count_as_missing(void **state)
     fixture_close(&f);
 }
 
-/* Whatever made it: it would make every row that is summed with it not finite either. */
+/* Whatever the reason: it would spoil every row that is summed with it. */
 static void a_row_that_is_not_finite_is_never_placed(void **state)
 {
     (void)state;
@@ -441,7 +442,7 @@ static size_t place_in_list(const fixture *f, uint32_t user, uint32_t item)
     return SIZE_MAX;
 }
 
-/* Its buyers like it best; and what the write did is near what the background run then makes. */
+/* Its buyers get it first, and the result of the write is close to that of the background run. */
 static void an_item_without_features_is_personal_after_its_first_interactions(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* npy: what it reads, and by which words it refuses the rest. */
+/* npy: what it reads, and the words with which it refuses the rest. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

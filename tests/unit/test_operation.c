@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines that cannot be forged, metrics that add up, keys that are compared whole, and what is
- * decided about a request before its body. */
+/* Log lines that cannot be forged, metrics that add up, keys that are compared completely, and
+ * decisions about a request before its body. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -341,7 +341,7 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     admission_check(&a, &r, &read_route, 1, &answer);
     assert_int_equal(answer.status, 413);
     assert_non_null(strstr(answer.detail, "1000"));
-    assert_null(strstr(answer.detail, "body_bytes_max")); /* that is of calls that take a body */
+    assert_null(strstr(answer.detail, "body_bytes_max")); /* it applies to calls with a body */
     static const api_route write_route = {"/items", API_WRITE, true, 1000, true, NULL, 0};
     admission_check(&a, &r, &write_route, 1, &answer);
     assert_int_equal(answer.status, 413);
@@ -351,7 +351,7 @@ static void what_is_too_large_is_named_with_its_limit(void **state)
     r.content_length = slice_of("1000");
     assert_int_equal(status_of(&a, &r, &read_route), 0);
     assert_true(budget_take(&a.bodies, 7, 750));
-    assert_false(budget_take(&a.bodies, 7, 1)); /* three quarters are one caller's part */
+    assert_false(budget_take(&a.bodies, 7, 1)); /* one caller's share is three quarters */
     assert_true(budget_take(&a.bodies, 8, 250));
     assert_false(budget_take(&a.bodies, 9, 1));
     budget_give(&a.bodies, 7, 750);
@@ -376,7 +376,7 @@ static void a_body_that_is_compressed_is_refused_by_name(void **state)
     admission_check(&a, &r, &write_route, 1, &answer);
     assert_int_equal(answer.status, 415);
     assert_non_null(strstr(answer.detail, "gzip"));
-    assert_int_equal(status_of(&a, &r, &read_route), 0); /* its body is not looked at */
+    assert_int_equal(status_of(&a, &r, &read_route), 0); /* its body is ignored */
     r.content_encoding = slice_of("\xff\n");
     admission_check(&a, &r, &write_route, 1, &answer);
     assert_int_equal(answer.status, 415);
@@ -410,7 +410,7 @@ static void on_loopback_only_loopback_names_are_hosts(void **state)
     r = sound();
     r.target = slice_of("http://localhost:1/popular");
     assert_int_equal(status_of(&a, &r, &open_route), 0);
-    r.target = slice_of("http://evil.example/popular"); /* overrules a good header */
+    r.target = slice_of("http://evil.example/popular"); /* it overrides a good header */
     assert_int_equal(status_of(&a, &r, &open_route), 403);
     r.target = slice_of("http://localhost@evil.example/popular");
     assert_int_equal(status_of(&a, &r, &open_route), 403);
@@ -442,7 +442,7 @@ static void a_role_is_enough_for_its_routes_and_those_below(void **state)
     assert_int_equal(status_of(&a, &r, &read_route), 0);
     r.authorization = slice_of("Bearer ");
     assert_int_equal(status_of(&a, &r, &read_route), 401);
-    r.admin = true; /* the private address asks for none */
+    r.admin = true; /* the private address requires none */
     assert_int_equal(status_of(&a, &r, &read_route), 0);
     keys_free(k);
     unlink(path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a setting is worth when flag, environment, file and default disagree, and what is refused.
- */
+/* Which value a setting has if flag, environment, file and default disagree, and what is
+ * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ static err_code parse(const char *file, int argc, char **argv)
     return options_read(&values, table, &got, &input, &e);
 }
 
-/* Reads these words and frees; for cases that only look at plain numbers or at the error. */
+/* Reads these words and frees the values; for cases that need only plain numbers or the error. */
 #define READ(file, ...)                                                                            \
     ({                                                                                             \
         char *words_[] = {__VA_ARGS__ __VA_OPT__(, ) NULL};                                        \

@@ -40,7 +40,7 @@ static void the_direction_that_content_does_not_predict_is_the_collaborative_one
     float *h = mem_array((size_t)ITEMS * DIM, sizeof *h);
     for (size_t i = 0; i < ITEMS; i++) {
         for (size_t j = 0; j < DIM; j++) {
-            /* Content, at various lengths, but for dimension 3. */
+            /* Content at various lengths, except in dimension 3. */
             float own = j == 3 ? (float)rng_normal(&r) : m->modalities[0].content[i * DIM + j];
             h[i * DIM + j] = own * (1 + (float)j);
         }
@@ -62,8 +62,8 @@ static void the_direction_that_content_does_not_predict_is_the_collaborative_one
     model_free(m);
 }
 
-/* H varies in the first `live` dimensions, content fills the first `rank` of its own and shows in
- * the dimensions of H below `shown`. */
+/* H varies in the first `live` dimensions. Content has `rank` dimensions and shows in the
+ * dimensions of H below `shown`. */
 static void check_split(size_t live, size_t rank, size_t shown, size_t apart)
 {
     rng r;
@@ -94,7 +94,7 @@ static void check_split(size_t live, size_t rank, size_t shown, size_t apart)
         trace += (double)p->into[j * DIM + j];
     }
     assert_true(kept[0] > 0.5 && kept[1] > 0.5); /* of the order of a direction's variance */
-    assert_true(fabs(trace - (double)(live - apart)) < 1e-3); /* so many are multimodal */
+    assert_true(fabs(trace - (double)(live - apart)) < 1e-3); /* this many are multimodal */
     parts_free(p);
     mem_free(h);
     model_free(m);

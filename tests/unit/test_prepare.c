@@ -36,7 +36,7 @@ static float *random_table(size_t rows, size_t width, size_t rank, uint64_t seed
             }
         }
         for (size_t j = 0; j < width; j++) {
-            x[i * width + j] += 3; /* a mean to be taken off */
+            x[i * width + j] += 3; /* a mean to be subtracted */
         }
     }
     mem_free(basis);
@@ -196,7 +196,7 @@ static double cosine(const float *x, const float *y, size_t width)
     return xy / sqrt(xx * yy);
 }
 
-/* Neighbours are those of brute force, up to similarities that float cannot tell apart. */
+/* Neighbours equal those of brute force, up to similarities that floats cannot distinguish. */
 static void check_neighbours(const float *x, size_t rows, size_t width, size_t memory)
 {
     enum { K = 4 };
@@ -263,7 +263,7 @@ static void beyond_a_size_most_neighbours_are_found_through_clusters(void **stat
         }
     }
     assert_true(same > (size_t)(0.85 * ROWS * K));
-    assert_true(same < (size_t)ROWS * K); /* else this was the exact search */
+    assert_true(same < (size_t)ROWS * K); /* otherwise this was the exact search */
     mem_free(x);
 }
 
@@ -271,7 +271,7 @@ static void features_that_do_not_cluster_are_searched_exactly(void **state)
 {
     (void)state;
     enum { ROWS = 3000, WIDTH = 32, K = 5 };
-    float *x = bunches(ROWS, WIDTH, ROWS, 9); /* every row is a bunch of its own */
+    float *x = bunches(ROWS, WIDTH, ROWS, 9); /* every row is a cluster of its own */
     feature_table table = {x, ROWS, WIDTH};
     feature_source source = feature_source_table("text", &table, K);
     static uint32_t exact[ROWS * K], found[ROWS * K];
@@ -289,7 +289,7 @@ static void equal_features_tie_to_the_lower_row_and_empty_rows_are_nobodys(void 
     enum { ROWS = 1100, WIDTH = 9, K = 6 };
     float *x = random_table(ROWS, WIDTH, WIDTH, 6);
     for (size_t i = 0; i < ROWS; i++) {
-        if (i % 100 == 0) { /* eleven rows are one and the same, in three blocks */
+        if (i % 100 == 0) { /* eleven rows in three blocks are equal */
             memcpy(x + i * WIDTH, x, WIDTH * sizeof *x);
         } else if (i % 100 == 1) {
             memset(x + i * WIDTH, 0, WIDTH * sizeof *x);

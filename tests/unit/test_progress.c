@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a long job says of itself where nobody watches a bar. */
+/* The progress lines of a long job outside a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "server/jobs/progress.h"
 
-/* Puts into `out` what an update of a job that began `ago` seconds before writes to stderr. */
+/* Writes to `out` what an update prints on stderr for a job that began `ago` seconds before. */
 static void drawn_after(double ago, char out[512])
 {
     FILE *file = tmpfile();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts under the live tables: the persistent vector, the id table, reclamation by epochs.
+ * The data structures below the live tables: the persistent vector, the id table, reclamation by
+ * epochs.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -120,7 +121,8 @@ static void an_idmap_finds_every_id_and_the_newest_row_below_the_limit(void **st
     idmap *m = NULL;
     assert_int_equal(idmap_new(&m, NULL), ERR_OK);
     char text[32];
-    /* Every seventh row is left out; the ids of rows 20000.. repeat those of the first rows. */
+    /* Every seventh row is left out. The ids of the rows from 20000 on repeat those of the first
+     * rows. */
     for (uint32_t row = 0; row < 30000; row++) {
         if (row % 7 != 0) {
             assert_int_equal(idmap_put(m, row, numbered(text, sizeof text, row % 20000), NULL),
@@ -169,8 +171,8 @@ static void interning_gives_one_number_to_equal_strings(void **state)
     idmap_free(m);
 }
 
-/* One writer replaces a shared number, readers check that what they hold is not freed under them:
- * the release function spoils the number first, and sanitizers see the rest. */
+/* One writer replaces a shared number, and readers check that the number they hold is not freed:
+ * the release function overwrites it first, and sanitizers detect the rest. */
 typedef struct shared {
     epoch *ep;
     _Atomic(uint64_t *) number;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bound of the codes: a row whose score is the floor is never dropped, in any kernel.
+ * The bound of the codes: in every kernel, a row whose score equals the threshold is never dropped.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -30,7 +30,7 @@ typedef struct fixed {
     float floor;
 } fixed;
 
-/* keep notes the rows and leaves the floor where it is. */
+/* keep records the rows and leaves the threshold unchanged. */
 static float keep(void *ctx, const codes_found *found)
 {
     fixed *f = ctx;
@@ -46,7 +46,7 @@ static float keep(void *ctx, const codes_found *found)
     return f->floor;
 }
 
-/* What is added to the products, by row. */
+/* The numbers added to the products, by row. */
 typedef struct added {
     float of[ROWS + QUANTISE_BLOCK], most;
 } added;
@@ -64,7 +64,7 @@ static void scan_at(const codes *c, const codes_query *q, float score, const add
     codes_scan(c, q, &range, keep, &f);
 }
 
-/* Numbers of every size, sometimes with one that dwarfs the others and takes all the levels. */
+/* Numbers of every magnitude, sometimes with one so large that it takes up all levels. */
 static void fill(rng *r, float *x, size_t count)
 {
     float size = powf(10, (float)rng_below(r, 9) - 4);
@@ -76,8 +76,8 @@ static void fill(rng *r, float *x, size_t count)
     }
 }
 
-/* fill_added adds nothing to most rows, and to the others numbers of one size: from a thousandth of
- * the largest product to so much that products are lost in its rounding. */
+/* fill_added adds nothing to most rows, and to the others numbers of one magnitude: from a
+ * thousandth of the largest product to numbers so large that products are lost in rounding. */
 static void fill_added(rng *r, const float *x, const float *q, size_t dim, added *extra)
 {
     float size = 0;
@@ -166,7 +166,8 @@ static void kernels_tell_of_the_same_rows(void **state)
             codes_query_make(&query, q, dim);
             scan_at(c, &query, floor, NULL, &t);
             first = kernel == codes_kernel_best() ? t : first;
-            /* floors are computed with or without fused additions: at most a row at the edge */
+            /* Thresholds are computed with or without fused additions, so a row at the edge may
+             * differ. */
             size_t differ = 0;
             for (size_t i = 0; i < ROWS; i++) {
                 differ += t.row[i] != first.row[i];
@@ -213,7 +214,7 @@ static void estimates_are_within_the_margin_and_alike_in_every_kernel(void **sta
     }
 }
 
-/* What a query gets does not depend on the queries beside it, nor on which blocks are read. */
+/* The result of a query depends neither on other queries nor on which blocks are read. */
 static void queries_together_get_what_each_gets_alone(void **state)
 {
     (void)state;

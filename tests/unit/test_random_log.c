@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One random log on stores that differ in everything but the log: quota, configuration, clock,
- * threads, grouping, generations, restarts, and a start from a snapshot. They end with the same
- * content and have given the same answers. What would make an outcome depend on one of these is
- * planted, and found. TORTURE=1 makes the log ten times as long and takes several seeds. */
+/* One random log is applied to stores that differ in everything else: quota, configuration, clock,
+ * threads, grouping, generations, restarts, and a start from a snapshot. In the end they have the
+ * same content and have given the same answers. Dependencies on each of these are planted, and must
+ * be found. TORTURE=1 makes the log ten times as long and uses several seeds. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,16 +35,16 @@ enum {
     OP_KINDS = 12
 };
 
-/* What a store may differ in. */
+/* The ways in which a store may differ. */
 typedef struct variant {
     const char *name;
     uint64_t quota_bytes, oplog_bytes;
     int64_t oplog_seconds, now;
-    size_t group;    /* messages in a transaction */
-    size_t restarts; /* after so many messages each; 0: never */
-    bool holds;      /* tables of the generations */
-    bool threads;    /* another one applies, beside readers */
-    bool snapshot;   /* goes on from a copy, made in the middle */
+    size_t group;    /* messages in one transaction */
+    size_t restarts; /* restart after this many messages; 0: never */
+    bool holds;      /* it has the tables of the generations */
+    bool threads;    /* another thread applies, beside readers */
+    bool snapshot;   /* continue from a copy made in the middle */
 } variant;
 
 static const variant variants[] = {
@@ -62,14 +62,14 @@ static const variant variants[] = {
 typedef struct run {
     const variant *v;
     const random_log *log;
-    /* changes an op, or takes it away, by what must not count; NULL: as it is */
+    /* planted changes or removes an op by something that must not matter; NULL changes nothing. */
     bool (*planted)(const struct run *r, op *o, size_t nth);
     char folder[TEMP_PATH_MAX], copy[TEMP_PATH_MAX + 16];
     store *s;
-    size_t at;             /* the next message */
+    size_t at;             /* index of the next message */
     size_t since_start;    /* messages since the store was opened */
     int64_t group_time;    /* of the last op in this transaction */
-    uint32_t generation;   /* the last that was given tables */
+    uint32_t generation;   /* the last one whose tables were written */
     apply_result *results; /* (GROUP_OPS_MAX) */
     checksum128 *answers;
     char answered[CHECKSUM128_TEXT];
@@ -110,7 +110,8 @@ static void add_slice(run *r, slice s)
     checksum128_add(r->answers, s.at, s.length);
 }
 
-/* All that an answer is made of, but for what the op log of this store and its training were. */
+/* Records everything that an answer is made of, except what depends on this store's op log and
+ * training. */
 static void note_answer(run *r, const apply_result *x)
 {
     const uint64_t plain[] = {(uint64_t)x->code,
@@ -137,7 +138,7 @@ static void note_answer(run *r, const apply_result *x)
     }
 }
 
-/* A store with generations has the tables before their number, as one that trained them. */
+/* A store with generations has the tables before their number, like one that trained them. */
 static void provide_tables(run *r, const op *o)
 {
     if (!r->v->holds || o->kind != OP_GENERATION_REGISTER) {
@@ -200,7 +201,7 @@ static void take_group(run *r, group *g)
 
 static void apply_group_of(run *r)
 {
-    static group g; /* a megabyte, and one run at a time */
+    static group g; /* a megabyte, so static; one run at a time */
     err e = ERR_INIT;
     take_group(r, &g);
     if (apply_messages(r->s, g.borrowed, g.count, r->results, &e) != ERR_OK) {
@@ -272,7 +273,7 @@ static void go_on_from_a_copy(run *r)
     open_run(r, r->copy);
 }
 
-/* run_log applies the log, and leaves what came of it. */
+/* run_log applies the log and keeps the results. */
 static void run_log(run *r)
 {
     temp_folder(r->folder);
@@ -334,7 +335,7 @@ static bool torture(void)
     return getenv("TORTURE") != NULL;
 }
 
-/* The log is worth its name: everything in it happens, and is refused at times. */
+/* Everything occurs in the log, and everything is sometimes refused. */
 static void check_variety(const run *r)
 {
     for (int kind = OP_ITEMS_CREATE; kind < OP_KINDS; kind++) {
@@ -372,7 +373,7 @@ static void the_log_alone_decides(void **state)
     }
 }
 
-/* What a store with a quota refuses. */
+/* Decides by what a store with a quota refuses. */
 static bool by_quota(const run *r, op *o, size_t nth)
 {
     return r->v->quota_bytes == 0 || o->kind != OP_INTERACTIONS_ADD || nth % 500 != 0;
@@ -387,7 +388,7 @@ static bool by_clock(const run *r, op *o, size_t nth)
     return true;
 }
 
-/* A kept answer that goes with the entries of the op log. */
+/* Decides by a stored answer that is removed with the entries of the op log. */
 static bool by_configuration(const run *r, op *o, size_t nth)
 {
     if (r->v->oplog_bytes != 0 && nth % 50 == 0) {
@@ -408,7 +409,7 @@ static bool by_threads(const run *r, op *o, size_t nth)
     return !r->v->threads || o->kind != OP_ITEMS_PATCH || nth % 100 != 0;
 }
 
-/* Only what lies here can be activated. */
+/* Decides by whose tables are in the store. */
 static bool by_generations(const run *r, op *o, size_t nth)
 {
     bool held = false;

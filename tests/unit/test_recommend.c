@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lists against brute force over plain arrays, and the promises of every list.
+ * Lists against brute force over plain arrays, and the guarantees of every list.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -40,7 +40,7 @@ static void recommend_equals_brute_force_under_random_queries(void **state)
         }
         beside = f.hold.view->delta_count;
     }
-    assert_true(beside > 20); /* else the vectors beside the index were not tried */
+    assert_true(beside > 20); /* otherwise the vectors beside the index were not tested */
     fixture_close(&f);
 }
 
@@ -58,7 +58,7 @@ static void the_lists_stay_right_through_background_runs_and_generations(void **
         assert_int_equal(propagate_run(&b, f.hold.view, &once, &e), ERR_OK);
         live_release(s->live, &f.hold);
         for (unsigned i = 0; i < 15; i++) {
-            shop_step(s); /* what comes while the run works */
+            shop_step(s); /* changes during the run */
         }
         if (round % 8 == 7) {
             shop_activate(s, round, &shop_plain);
@@ -86,8 +86,8 @@ static void the_lists_stay_right_through_background_runs_and_generations(void **
     fixture_close(&f);
 }
 
-/* After a background run, and before the next write, the row that a request makes for a user is
- * the row that a convolution over everything gives. */
+/* After a background run, and before the next write, a request computes the same row for a user as
+ * a convolution of the whole graph. */
 static void a_users_row_is_that_of_the_whole_convolution(void **state)
 {
     (void)state;
@@ -155,7 +155,7 @@ static void a_users_row_is_that_of_the_whole_convolution(void **state)
     fixture_close(&f);
 }
 
-/* The session says twice what the user has already. */
+/* The session repeats items that the user already has. */
 static void reasons_are_items_on_show_and_none_is_named_twice(void **state)
 {
     (void)state;
@@ -400,7 +400,7 @@ static void popular_and_latest_equal_brute_force(void **state)
     fixture_close(&f);
 }
 
-/* The last items were deleted, and after a restart nobody knows their rows but the model. */
+/* The last items were deleted. After a restart only the model knows their rows. */
 static void a_generation_may_know_rows_that_the_shop_has_no_more(void **state)
 {
     (void)state;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stored records: fields of a later stair outlive an older one, and damage is found by its
- * checksum. */
+/* Stored records: an older version keeps fields of a later one, and checksums reveal damage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,7 +46,7 @@ static int tear_down(void **state)
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-/* An item as a later stair writes it: with a field that this one does not know. */
+/* An item as a later version writes it, with a field that this version does not have. */
 static void encode_with_later_field(const stored_item *it, encoder *x)
 {
     item_encode(it, x);
@@ -95,7 +94,7 @@ static uint64_t problems(store *s)
     return report.problems;
 }
 
-/* flip changes one bit of the first record of a database; the same again changes it back. */
+/* flip changes one bit of the first record of a database. A second call changes it back. */
 static void flip(store *s, store_db db, size_t from_end)
 {
     store_write *w = NULL;
@@ -118,8 +117,8 @@ static void flip(store *s, store_db db, size_t from_end)
 static void one_flipped_bit_of_a_record_of_any_kind_is_found_by_check(void **state)
 {
     world *w = *state;
-    /* how far before the end lies a byte whose damage no other check can see: a digit of a name,
-     * a vector's number, a time */
+    /* Distance from the end of a byte whose damage only the checksum can show: a digit of a name, a
+     * number of a vector, a time. */
     static const struct {
         store_db db;
         size_t from_end;

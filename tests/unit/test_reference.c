@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernels of search and training beside their plain forms: the *_reference.c files, which are
- * the definitions in a few loops. To learn what a kernel computes, read those.
- * test_reference_lists.c has the kernels that make a list.
+ * The kernels of search and training against their plain forms in the *_reference.c files, which
+ * are the definitions in a few loops. To learn what a kernel computes, read those.
+ * test_reference_lists.c has the kernels that make lists.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -122,12 +122,12 @@ static void check_codes(rng *r, codes_kernel kernel, size_t dim)
     for (size_t i = 0; i < ROWS; i++) {
         quantise_bound plain = quantise_reference(x + i * dim, q, dim);
         double unit = 1 / (double)query.inverse, margin = (double)all.margin[i] * unit;
-        /* of numbers of size 1, what float scales lose; a level more or less would be 1e-2 */
+        /* What float scales lose for numbers of size 1. A level more or less would be 1e-2. */
         if (!(fabs((double)all.estimate[i] * unit - plain.estimate) < 1e-6 * (double)dim)) {
             fail_msg("kernel %d, dim %zu, row %zu: estimate %.9g, the plain form has %.9g",
                      (int)kernel, dim, i, (double)all.estimate[i] * unit, plain.estimate);
         }
-        /* the kernel's is the largest of the block's rows */
+        /* The kernel uses the largest margin of the block's rows. */
         assert_true(margin >= plain.margin * (1 - 1e-6));
         double score = 0;
         for (size_t j = 0; j < dim; j++) {
@@ -239,7 +239,7 @@ static void a_convolution_is_the_sum_of_its_powers(void **state)
     }
 }
 
-/* Three steps, because the first one's direction is little but the gradient's sign. */
+/* Three steps, because the direction of the first one is little more than the gradient's sign. */
 static void check_steps(world *x, bool smooth)
 {
     static double e[NODES * DIM_MAX], m[NODES * DIM_MAX], v[NODES * DIM_MAX];
@@ -250,7 +250,8 @@ static void check_steps(world *x, bool smooth)
     for (size_t t = 0; t < 3; t++) {
         tables[t] = normal_table(&r, floats);
         for (size_t i = 0; i < floats; i++) {
-            /* moments as after many steps, so that no direction hangs on a gradient's last digit */
+            /* Moments as after many steps, so that no direction depends on the last digit of a
+             * gradient. */
             tables[t][i] *= t == 0 ? 0.3F : 1e-2F;
             tables[t][i] = t == 2 ? tables[t][i] * tables[t][i] + 1e-5F : tables[t][i];
         }
@@ -322,7 +323,8 @@ static void neighbours_are_those_of_comparing_every_pair(void **state)
     rng r;
     rng_init(&r, 6, 0);
     float *x = normal_table(&r, ROWS * WIDTH);
-    memset(x + 3 * WIDTH, 0, WIDTH * sizeof *x); /* has no neighbours and is nobody's */
+    /* it has no neighbours and is a neighbour of none */
+    memset(x + 3 * WIDTH, 0, WIDTH * sizeof *x);
     for (size_t j = 0; j < WIDTH; j++) {
         x[4 * WIDTH + j] = NAN;
     }
@@ -384,7 +386,7 @@ static void whitened_features_are_those_of_the_whole_table_in_double_precision(v
     }
     check_whitening(x, ROWS, WIDTH, 8);
     for (size_t row = 0; row < ROWS; row++) {
-        x[row * WIDTH + 4] = x[row * WIDTH + 9]; /* the rank falls to WIDTH - 1 */
+        x[row * WIDTH + 4] = x[row * WIDTH + 9]; /* the rank becomes WIDTH - 1 */
         for (size_t j = 0; j < WIDTH && row % 9 == 2; j++) {
             x[row * WIDTH + j] = NAN; /* a missing row */
         }
@@ -431,7 +433,7 @@ static void singular_vectors_are_the_eigenvectors_of_the_gram_matrix(void **stat
     csr_free(a);
 }
 
-/* So many that their space has more columns than a kernel adds up at once. */
+/* Enough terms that their space has more columns than a kernel adds at once. */
 enum { TITLES = 150, TITLE_WORDS = 5, VOCABULARY = 400 };
 
 static char titles[TITLES][TITLE_WORDS * 8 + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernels that make a list beside their plain forms: the *_reference.c files, which are the
- * definitions in a few loops. test_reference.c has those of search and training.
+ * The kernels that make lists against their plain forms in the *_reference.c files, which are the
+ * definitions in a few loops. test_reference.c has the kernels of search and training.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -24,7 +24,7 @@
 #include "core/serve/query/reach.h"
 #include "core/serve/query/reach_reference.h"
 
-/* Half of them are one of `levels` numbers, so that many are equal. */
+/* Half of the numbers are one of `levels` values, so that many are equal. */
 static float any_number(rng *r, uint32_t levels)
 {
     return rng_below(r, 2) == 0 ? (float)rng_below(r, levels) : (float)rng_normal(r);
@@ -162,7 +162,7 @@ static void check_near(double got, double plain, double tolerance)
     }
 }
 
-/* check_reach compares what the sums add, and which items reach some limits with it. */
+/* check_reach compares what the sums add, and which items then reach some limits. */
 static void check_reach(rng *r, const links_sum *s, const float factor[LINKS_SOURCES])
 {
     float adds[ITEMS], plain_adds[ITEMS];
@@ -191,10 +191,10 @@ static void what_links_add_is_the_sum_over_the_history(void **state)
         links_owned owned[HISTORY];
         double plain[ITEMS * LINKS_SOURCES], plain_factor[LINKS_SOURCES];
         float factor[LINKS_SOURCES];
-        l->choice.beta[n % 2] = n % 7 == 0 ? 0 : 0.7F; /* 0: the source is not used */
+        l->choice.beta[n % 2] = n % 7 == 0 ? 0 : 0.7F; /* with 0 the source is not used */
         size_t count = n % HISTORY;
         for (uint32_t k = 0; k < count; k++) {
-            /* each item once; the last of them lie beyond the links' rows */
+            /* Each item occurs once; the last ones are beyond the links' rows. */
             uint32_t item = k * 17 + rng_below(&r, 17) + (n % 3 == 0 ? 20 : 0);
             owned[k] = (links_owned){item, (float)rng_uniform(&r) + 0.1F, rng_below(&r, 6), {0}};
         }

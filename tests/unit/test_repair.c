@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged stores are mended where nothing is lost by it, and left alone where something would be.
- */
+/* Damaged stores are repaired if that loses nothing, and otherwise left alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -19,7 +18,7 @@
 #include "storage/models/model_private.h"
 #include "tests/support/damaged_store.h"
 
-/* Moves a kept answer under another key, as a key that was overwritten in its page. */
+/* Moves a stored answer to another key, as if the key had been overwritten in its page. */
 static void garble(damaged_store *w, const char *from, const char *to)
 {
     char copy[8192];
@@ -136,7 +135,7 @@ static void lost_active(damaged_store *w)
     damaged_take(w, DB_GENERATIONS, bytes_of("\0\0\0\1", 4));
 }
 
-/* Two records without a number: nobody can tell which is whose. */
+/* Two records lost their number, so nobody can tell which belongs to which. */
 static void two_damaged_generations(damaged_store *w)
 {
     assert_int_equal(apply_now(w->s, op_activate(0), NULL), ERR_OK);
@@ -173,7 +172,7 @@ static void held_under_another_key(damaged_store *w)
     assert_int_equal(store_write_commit(write, NULL), ERR_OK);
 }
 
-/* Both records are whole, and neither fits the tables. */
+/* Both records are intact, but neither matches the tables. */
 static void held_of_other_tables(damaged_store *w)
 {
     generation_info info;
@@ -232,7 +231,7 @@ static void damaged_table(damaged_store *w)
 typedef struct damage {
     void (*make)(damaged_store *w);
     const char *told[4];
-    bool keeps_digest; /* which covers kept answers and seq */
+    bool keeps_digest; /* the digest covers stored answers and seq */
 } damage;
 
 static const damage mendable[] = {
@@ -300,7 +299,7 @@ static void what_can_be_dropped_or_derived_is_mended_and_named(void **state)
         damaged_digest(&w, after);
         assert_true(!d->keeps_digest || strcmp(before, after) == 0);
         assert_int_equal(damaged_repair(&w), 0);
-        /* and writes go on */
+        /* Writes still work. */
         damaged_keyed_write(w.s, "new", "third-key");
         assert_int_equal(damaged_problems(&w), 0);
         damaged_unmake(&w);
@@ -354,7 +353,7 @@ static void what_only_a_snapshot_has_is_left_and_still_reported(void **state)
     }
 }
 
-/* A bit of a random record changes, in its key or its value, or the record is lost. */
+/* Changes a bit of a random record, in its key or its value, or removes the record. */
 static void damage_one(damaged_store *w, store_db db)
 {
     char key[SCHEMA_KEY_BYTES_MAX], value[8192];
@@ -403,8 +402,7 @@ static void whatever_is_damaged_no_whole_content_goes(void **state)
         store_db db = DB_META + 1 + rand() % (DB_COUNT - 1);
         damage_one(&w, db);
         damaged_records_read(&w, DB_BY_ITEM, &damaged);
-        if (damaged_problems(&w) ==
-            0) { /* a vector that is lost, or a place that does not matter */
+        if (damaged_problems(&w) == 0) { /* a lost vector, or a place that does not matter */
             damaged_unmake(&w);
             continue;
         }
@@ -445,7 +443,7 @@ static void a_repair_that_is_stopped_changes_nothing(void **state)
     (void)state;
     damaged_make(&w);
     store_write *write = damaged_begin(&w);
-    for (uint32_t i = 0; i < 5000; i++) { /* it asks every few thousand records */
+    for (uint32_t i = 0; i < 5000; i++) { /* it calls this every few thousand records */
         unsigned char key[12] = {0};
         put_be32(key + 8, i);
         assert_int_equal(

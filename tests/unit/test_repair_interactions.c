@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interactions that differ between their user and their item: what one side tells of the other is
- * restored, and what nothing tells is left and reported.
+ * Interactions that differ between their user's and their item's side: what one side shows about
+ * the other is restored; the rest is left and reported.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static edge_value nth_edge(damaged_store *w, store_db db, size_t nth)
     return out;
 }
 
-/* Replaces a record by another one; `to` may be NULL. */
+/* Replaces one record by another; `to` may be NULL. */
 static void replace(damaged_store *w, store_db db, const edge_value *from, const edge_value *to)
 {
     store_write *write = damaged_begin(w);
@@ -152,7 +152,7 @@ static edge_value edge_of_time(damaged_store *w, store_db db, unsigned char time
     return x;
 }
 
-/* The record of one type gets the place of another type's, which both sides have. */
+/* The record of one type is stored at the place of another type, which both sides have. */
 static void place_of_another(damaged_store *w)
 {
     edge_value viewed = edge_of_time(w, DB_BY_USER, VIEWED), to = viewed;
@@ -216,7 +216,7 @@ static void another_time(damaged_store *w)
     alter(w, DB_BY_ITEM, 9, 0x01);
 }
 
-/* The same interaction with two items that both exist: either side may be the damaged one. */
+/* The same interaction with two existing items: either side may be the damaged one. */
 static void another_item(damaged_store *w)
 {
     edge_value from = nth_edge(w, DB_BY_USER, 0), to = from;
@@ -272,8 +272,8 @@ static void what_nothing_tells_is_left_and_reported(void **state)
     }
 }
 
-/* One or two random bytes of random interactions change, or records get lost: the repair ends in
- * the store as it was, or in one that has all that was not damaged and is still reported. */
+/* One or two bytes of random interactions change, or records are lost. The repair ends with the
+ * original store, or with one that has every undamaged record and still reports problems. */
 static void whatever_is_damaged_nothing_whole_changes(void **state)
 {
     static damaged_records whole, damaged, after;
@@ -285,7 +285,7 @@ static void whatever_is_damaged_nothing_whole_changes(void **state)
         make(&w);
         damaged_records_read(&w, DB_BLOBS, &whole);
         srand(round);
-        for (int n = rand() % 2; n >= 0; n--) { /* two of them are of two interactions */
+        for (int n = rand() % 2; n >= 0; n--) { /* two of them belong to two interactions */
             store_db db = rand() % 2 == 0 ? DB_BY_USER : DB_BY_ITEM;
             edge_value from = edge_of_time(&w, db, (unsigned char)(VIEWED + n)), to = from;
             bool in_key = rand() % 8 == 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A shortlist keeps what topk keeps, in the order of the rows.
+ * A shortlist keeps the same rows as topk, in row order.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static int by_row(const void *x, const void *y)
     return (a->row > b->row) - (a->row < b->row);
 }
 
-/* guess does so from every tenth score. */
+/* guess does the same with every tenth score. */
 static void guess(shortlist *s, const float *scores, size_t rows)
 {
     static float sample[ROWS];
@@ -37,7 +37,7 @@ static void guess(shortlist *s, const float *scores, size_t rows)
 
 static bool portable;
 
-/* check offers the scores in runs of random length and compares with topk. */
+/* check offers the scores in runs of random length and compares the result with topk. */
 static void check(rng *r, const float *scores, size_t rows, size_t k, bool guesses)
 {
     static float room[4 * K_MAX + 64];
@@ -119,7 +119,7 @@ static void scores_that_rise_or_fall_all_the_way_are_no_exception(void **state)
     }
 }
 
-/* Rows in which the sample sees only the best make the guess too high. */
+/* If the sample contains only the best rows, the guess is too high. */
 static void a_guess_that_is_too_high_is_told(void **state)
 {
     (void)state;

@@ -42,7 +42,7 @@ static double dot(const double *x, const double *y)
     return sum;
 }
 
-/* What the base's rows say: the mean norm of a part, and how far likeness to `own` spreads. */
+/* What the base's rows give: the mean norm of a part, and the spread of likeness to `own`. */
 typedef struct scale {
     double typical, spread;
 } scale;
@@ -70,7 +70,7 @@ static scale scale_of(const base *b, int by, const double *own)
     return s;
 }
 
-/* near_of is the likeness of a row without links. */
+/* near_of returns the likeness of a row without links. */
 static double near_of(const view *v, int by, uint32_t row, const double *own, scale s)
 {
     float h[SHOP_DIM];
@@ -117,7 +117,7 @@ static size_t expected(const fixture *f, uint32_t item, int by, const list_query
     return count;
 }
 
-/* check compares the lists of a third of the items; returns how many hits it has compared. */
+/* check compares the lists of a third of the items, and returns the number of hits compared. */
 static size_t check(fixture *f)
 {
     static shop_scored want[SHOP_ITEMS_MAX];
@@ -135,7 +135,7 @@ static size_t check(fixture *f)
                 similar(f->hold.view, item, (similar_by)by, &q, f->scratch, &got, NULL), ERR_OK);
             assert_int_equal(got.count, count < 15 ? count : 15);
             for (size_t i = 0; i < got.count; i++) {
-                /* The collaborative part is the small rest of a difference of floats. */
+                /* The collaborative part is a small difference of floats. */
                 double off = fabs((double)got.hits[i].score - want[q.offset + i].score);
                 assert_true(off < (by == SIMILAR_COLLABORATIVE ? 5e-3 : 5e-4));
                 compared++;
@@ -154,7 +154,7 @@ static void similar_equals_brute_force_by_every_part(void **state)
     fixture_close(&f);
 }
 
-/* While items come and go, before and after a background run. */
+/* While items are added and removed, before and after a background run. */
 static void similar_items_with_links_equal_brute_force(void **state)
 {
     (void)state;

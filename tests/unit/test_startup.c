@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A start reads records and model side by side (startup_load's pthread_create), and whichever side
- * fails, the other is waited for and given back. Run under TSan too. */
+/* A start reads records and model at the same time (startup_load's pthread_create). If one side
+ * fails, the other is waited for and freed. Also run under TSan. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +131,7 @@ static err_code start(fixture *f)
     return code == ERR_OK ? startup_load(f->store, f->live, 1, &f->info, &f->why) : code;
 }
 
-/* What a start came to. */
+/* The result of a start. */
 static view_stats seen(fixture *f)
 {
     live_hold hold;
@@ -207,7 +207,8 @@ static void a_damaged_record_ends_the_start(void **state)
     assert_int_equal(seen(f).generation, 0);
 }
 
-/* Which side meets the end of memory is chance; that neither leaves the model out is not. */
+/* It is random which side runs out of memory first, but neither may silently leave out the
+ * model. */
 static void a_start_without_memory_fails_whole_on_whichever_side(void **state)
 {
     fixture *f = *state;

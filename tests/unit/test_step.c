@@ -23,7 +23,7 @@
 
 enum { BATCH = 24, TABLE_MAX = 64 * 100 };
 
-/* A small problem with both graphs dense, in double. */
+/* A small problem with both graphs as dense matrices of doubles. */
 typedef struct problem {
     size_t users, items, rows, dim;
     uint32_t layers;
@@ -159,7 +159,7 @@ static double run_step(problem *p, bool smooth, int threads)
     return loss;
 }
 
-/* Compares loss, gradient (read off the moments) and the new E with the plain computation. */
+/* Compares loss, gradient (derived from the moments) and the new E with the plain computation. */
 static void check_step(problem *p, bool smooth)
 {
     static double e[TABLE_MAX], gradient[TABLE_MAX], direction[TABLE_MAX], moved[TABLE_MAX];
@@ -183,8 +183,8 @@ static void check_step(problem *p, bool smooth)
             fail_msg("dim %zu, layers %u, row %zu, column %zu: gradient %g, by differences %g",
                      p->dim, p->layers, i / p->dim, i % p->dim, got, gradient[i]);
         }
-        /* From here on by the step's own gradient: Adam's first direction is little but its sign,
-         * and a sign must not hang on the last digit. */
+        /* From here on use the step's own gradient: Adam's first direction is little more than its
+         * sign, which must not depend on the last digit. */
         direction[i] = got / (fabs(got) + 1e-8);
     }
     memcpy(moved, direction, sizeof moved);
@@ -237,7 +237,7 @@ static void steps_do_not_depend_on_the_number_of_threads(void **state)
 {
     (void)state;
     problem one, three;
-    problem_init(&one, 4000, 900, 64, 3); /* enough work for three to be used */
+    problem_init(&one, 4000, 900, 64, 3); /* enough work that three threads are used */
     problem_init(&three, 4000, 900, 64, 3);
     run_step(&one, true, 1);
     run_step(&three, true, 3);

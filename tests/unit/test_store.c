@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store's promises, seen from its headers: seq, rows, refusals, reopening, owners, formats. */
+/* The store's promises as its headers state them: seq, rows, refusals, reopening, owners,
+ * formats. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -252,7 +253,7 @@ static void a_repeated_key_gets_the_first_answer_for_a_day(void **state)
     assert_int_equal(stat_of(w->s).seq, 2);
     keyed(o, second, 2);
     assert_int_equal(apply_one(w->s, o, &result, NULL), ERR_UNPROCESSABLE);
-    /* An erasure empties the answer; the key still guards against the repeat. */
+    /* An erasure empties the answer, but the key still prevents a repeat. */
     assert_int_equal(apply_now(w->s, op_erase("u"), NULL), ERR_OK);
     keyed(o, second, 1);
     assert_int_equal(apply_one(w->s, o, &result, NULL), ERR_NOT_FOUND);
@@ -331,7 +332,7 @@ static void staging_replaces_the_content_and_raises_seq(void **state)
     assert_int_equal(stat_of(w->s).items, 1);
 }
 
-/* Fills the store with items of 4 KiB each; gives how many it took. */
+/* fill stores items of 4 KiB until the store is full, and returns their number. */
 static int fill(store *s, int round)
 {
     float vector[1000] = {0};
@@ -360,7 +361,8 @@ static void deleting_all_makes_room_though_the_log_might_take_the_quota(void **s
     for (int round = 0; round < 4; round++) {
         int stored = fill(s, round);
         first = round == 0 ? stored : first;
-        assert_true(stored > first / 2); /* deleted items leave a row number, erased ones nothing */
+        /* a deleted item leaves a row number; an erased user leaves nothing */
+        assert_true(stored > first / 2);
         for (int n = 0; n < stored; n++) {
             snprintf(id, sizeof id, "r%d-%d", round, n);
             assert_int_equal(apply_now(s, op_delete_item(id), NULL), ERR_OK);
@@ -393,7 +395,7 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
         char id[16];
         snprintf(id, sizeof id, "i%d", stored);
         code = apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, vector, (uint32_t)width), &seq);
-        if (code == ERR_FULL) { /* the newest entry of the log stays: let it be a small one */
+        if (code == ERR_FULL) { /* the newest entry of the log always stays, so make it small */
             snprintf(id, sizeof id, "j%d", stored);
             assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, id, NULL, NULL, 0), &seq),
                              ERR_OK);
@@ -406,7 +408,7 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     assert_in_range(stored, 1, 8);
     stored = (int)stat_of(s).items;
     seq = stat_of(s).seq;
-    /* In a group only the one that does not fit is refused. */
+    /* In a group, only the op that does not fit is refused. */
     op *ops[3] = {op_put_item(OP_ITEMS_PUT, "small", NULL, NULL, 0),
                   op_put_item(OP_ITEMS_PUT, "large", NULL, vector, (uint32_t)width),
                   op_put_item(OP_ITEMS_PUT, "small too", NULL, NULL, 0)};
@@ -428,7 +430,7 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     char title[1001];
     memset(title, 't', sizeof title - 1);
     title[sizeof title - 1] = '\0';
-    /* Until nothing at all fits; then a full store can still be emptied, and filled again. */
+    /* Continue until nothing fits. A full store can still be emptied and filled again. */
     for (int i = 0; code == ERR_FULL && i < 1000; i++) {
         char id[16];
         snprintf(id, sizeof id, "s%d", i);
@@ -439,7 +441,7 @@ static void a_full_quota_refuses_what_does_not_fit_and_keeps_the_rest(void **sta
     assert_in_range(stat_of(s).used_bytes, 1200 * 1024, 1500 * 1024);
     assert_int_equal(apply_now(s, op_delete_item("i0"), NULL), ERR_OK);
     assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "i0", NULL, NULL, 0), NULL), ERR_OK);
-    assert_in_range(stat_of(s).file_bytes, 1, 1800 * 1024); /* deletions live from the reserve */
+    assert_in_range(stat_of(s).file_bytes, 1, 1800 * 1024); /* deletions use the reserve */
     free(vector);
     store_close(s);
     temp_remove(folder);

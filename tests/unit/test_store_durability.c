@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kills, full disks and failing syncs: what was acknowledged is there, what failed is said.
+ * Kills, full disks and failing syncs: acknowledged writes are present, and failures are reported.
  *
- * The program's own pwrite, writev and fdatasync stand before the C library's, so that LMDB's
- * calls can be made to fail. STAIR_KILL_ROUNDS asks for more rounds than the few of every day.
+ * The program defines pwrite, writev and fdatasync before the C library does, so that LMDB's calls
+ * can be made to fail. STAIR_KILL_ROUNDS sets the number of rounds, which is small by default.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,7 @@ ssize_t pwrite(int fd, const void *from, size_t count, off_t offset)
     ssize_t (*real)(int, const void *, size_t, off_t) = NULL;
     void *symbol = next_of("pwrite");
     memcpy(&real, &symbol, sizeof real);
-    /* LMDB's two meta pages come first in the file; what makes a commit count is written there. */
+    /* LMDB's two meta pages are first in the file. Writing one of them makes a commit valid. */
     int why = offset < 8192 ? fail_meta : fail_writes;
     if (why != 0) {
         errno = why;
@@ -171,7 +171,7 @@ static void after_a_failed_sync_nothing_is_written_until_reopened(void **state)
     assert_false(info.writable);
     assert_int_equal(store_reopen(w->s, &info, NULL), ERR_OK);
     assert_true(info.writable);
-    /* Whatever became of it, seq and content agree. */
+    /* Whatever the outcome, seq and content agree. */
     assert_int_equal(info.seq, has_item(w->s, "unknown") ? 2 : 1);
     assert_int_equal(put(w->s, "after"), ERR_OK);
     assert_int_equal(verified(w->s).info.seq, info.seq + 1);
@@ -226,7 +226,7 @@ static int kill_rounds(void)
     return rounds > 0 ? rounds : 10;
 }
 
-/* The child writes for ever and says after each acknowledgement which op it was. */
+/* The child writes for ever and reports the op after each acknowledgement. */
 static void write_for_ever(const char *folder, int to, uint64_t seed)
 {
     store *s = open_store(folder);
@@ -247,7 +247,7 @@ static void write_for_ever(const char *folder, int to, uint64_t seed)
         if (code != ERR_OK || seq != n || write(to, &seq, sizeof seq) != (ssize_t)sizeof seq) {
             _exit(1);
         }
-        if (rng_below(&random, 8) == 0) { /* a training's part, killed half-way at times */
+        if (rng_below(&random, 8) == 0) { /* a part of a training, sometimes killed half-way */
             generation_info g = {.users = 4};
             generation_id made;
             memcpy(g.lineage, info.lineage, LINEAGE_BYTES);
@@ -260,8 +260,8 @@ static void write_for_ever(const char *folder, int to, uint64_t seed)
     }
 }
 
-/* Lets a child get to its first acknowledgement, however slow the machine is, and then some moments
- * further: not a wait for something, but the moment of death. */
+/* Waits for the child's first acknowledgement, however slow the machine is, and then for some time:
+ * this does not wait for an event, but chooses the moment of the kill. */
 static uint64_t kill_at_some_moment(pid_t child, int from, uint64_t milliseconds)
 {
     uint64_t first = 0;

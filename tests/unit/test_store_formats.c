@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stores of other formats, as files: the previous one is refused by name and migrates, a newer one
- * is refused with what to do; neither is touched by the refusal. */
+/* Stores of other formats, as files. An older one is refused by name and can be migrated. A newer
+ * one is refused with advice. A refusal changes neither. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -141,7 +141,8 @@ static void a_store_of_format_1_is_refused_until_it_is_migrated(void **state)
     temp_remove(folder);
 }
 
-/* The fixture of format 2 is that of format 1, migrated and written to by a service of its time. */
+/* The fixture of format 2 is that of format 1, migrated and written to by a service of that
+ * version. */
 static void a_store_of_format_2_is_refused_until_it_is_migrated(void **state)
 {
     (void)state;
@@ -189,7 +190,8 @@ static void a_store_of_format_2_is_refused_until_it_is_migrated(void **state)
     temp_remove(folder);
 }
 
-/* A node that is a copy of another and is migrated beside it must name its generations alike. */
+/* A node that is a copy of another and is migrated separately must give its generations the same
+ * UUIDs. */
 static void every_copy_of_an_older_store_gives_its_generations_the_same_uuid(void **state)
 {
     (void)state;

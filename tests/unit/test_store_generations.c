@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generations and checkpoints: building, sweeping, activating, and how erasure reaches them. */
+/* Generations and checkpoints: building, sweeping, activating, and what an erasure does to them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -99,7 +99,7 @@ static void erasure_reaches_generations_log_and_checkpoint(void **state)
     uint32_t number = finished_generation(w->s, table, 3);
     assert_int_equal(checkpoint_file_put(w->s, stat_of(w->s).seq, slice_of("tables"), NULL),
                      ERR_OK);
-    /* A training that has read its data before, and ends after. */
+    /* A training that read its data before the erasure and ends after it. */
     generation_id training;
     uint32_t late = 0;
     store_info now = stat_of(w->s);
@@ -199,7 +199,7 @@ static void an_unfinished_generation_is_swept_unless_its_training_lives(void **s
     assert_int_equal(generation_begin(w->s, &info, &id, NULL), ERR_OK);
     store_options beside = {.mode = STORE_BESIDE};
     store *trainer = NULL;
-    /* LMDB wants one environment a process, so the trainer is another one. */
+    /* LMDB allows one environment per process, so the trainer is another process. */
     int ready[2], leave[2];
     assert_int_equal(pipe(ready), 0);
     assert_int_equal(pipe(leave), 0);
@@ -235,7 +235,7 @@ static void an_unfinished_generation_is_swept_unless_its_training_lives(void **s
     }
 }
 
-/* Register, activate and prune decide by what is registered alone. */
+/* Registration, activation and pruning depend only on what is registered. */
 static void numbers_do_not_depend_on_whose_tables_lie_here(void **state)
 {
     world *w = *state;
@@ -252,7 +252,7 @@ static void numbers_do_not_depend_on_whose_tables_lie_here(void **state)
     assert_int_equal(op_register_new(&o, &abroad, 7, NULL), ERR_OK);
     assert_int_equal(apply_now(w->s, o, NULL), ERR_OK);
     assert_int_equal(op_register_new(&o, &abroad, 7, NULL), ERR_OK);
-    assert_int_equal(apply_now(w->s, o, NULL), ERR_CONFLICT); /* it has its number */
+    assert_int_equal(apply_now(w->s, o, NULL), ERR_CONFLICT); /* it has a number */
     assert_int_equal(apply_now(w->s, op_activate(2), NULL), ERR_OK);
     assert_int_equal(stat_of(w->s).generation, 2);
     reopen(w);
@@ -266,7 +266,7 @@ static void numbers_do_not_depend_on_whose_tables_lie_here(void **state)
     assert_int_equal(generation_prune(w->s, 0, 7, &removed, NULL), ERR_OK);
     assert_int_equal(removed, 1);
     assert_int_equal(blobs_left(w->s), 0);
-    assert_int_equal(finished_generation(w->s, table, 1), 3); /* no number is given twice */
+    assert_int_equal(finished_generation(w->s, table, 1), 3); /* numbers are never reused */
 }
 
 static void a_checkpoint_is_refused_once_the_data_changed(void **state)

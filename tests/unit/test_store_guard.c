@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of an open store that somebody deletes or replaces: nobody writes beside a process that
- * uses another file under the same name. Two handles in one process stand for two processes.
+ * Somebody deletes or replaces files of an open store: no process may write beside one that uses
+ * another file of the same name. Two handles in one process stand for two processes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,8 +66,8 @@ static err_code put(store *s, const char *id)
     return apply_now(s, op_put_item(OP_ITEMS_PUT, id, "t", NULL, 0), NULL);
 }
 
-/* In another process, as LMDB allows an environment once in each. Gives the code, and checks that
- * the text has `says` in it. */
+/* Runs in another process, because LMDB allows an environment only once in each. It returns the
+ * code, and checks that the text contains `says`. */
 static err_code open_elsewhere(const world *w, store_mode mode, const char *says)
 {
     fflush(NULL);
@@ -132,7 +132,7 @@ static void a_second_owner_is_refused_though_owner_lock_is_gone(void **state)
     migrate_report migrated;
     lose(w, "owner.lock");
     assert_int_equal(open_elsewhere(w, STORE_OWNER, "owner.lock was deleted"), ERR_CONFLICT);
-    assert_int_equal(put(w->s, "first"), ERR_OK); /* and takes the name back */
+    assert_int_equal(put(w->s, "first"), ERR_OK); /* and takes the name again */
     assert_int_equal(open_elsewhere(w, STORE_OWNER, "in use by process"), ERR_CONFLICT);
     lose(w, "owner.lock");
     assert_int_equal(migrate_store(w->folder, &migrated, NULL), ERR_CONFLICT);

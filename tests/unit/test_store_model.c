@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Thousands of random writes against a model in memory that states the promises of the API in the
- * plainest way: what each entry is answered, what is there afterwards, what seq is. The store is
- * reopened now and then, every record and invariant is verified, and the whole content compared.
+ * plainest way: the answer to each entry, the content afterwards, the seq. From time to time the
+ * store is reopened, every record and invariant is verified, and the whole content compared.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,9 +42,9 @@ typedef struct world {
     model_item items[ITEMS];
     bool users[USERS];
     int64_t times[USERS][ITEMS][TYPES]; /* 0: none */
-    bool before[USERS][ITEMS][TYPES];   /* taken of the id before the item was deleted */
+    bool before[USERS][ITEMS][TYPES];   /* taken under this id before the item was deleted */
     uint64_t seq;
-    bool feature_used; /* a width is fixed */
+    bool feature_used; /* the width is fixed */
 } world;
 
 static const char *const type_names_used[TYPES] = {"purchase", "view", "cart"};
@@ -214,7 +214,7 @@ static void interactions_op(world *w, wanted *x)
         x->codes[i] = w->users[u] && there && any ? ERR_OK : ERR_NOT_FOUND;
         for (uint32_t k = 0; k < TYPES; k++) {
             times[k] = all || k == t ? 0 : times[k];
-            /* a refusal leaves what is behind a deleted item */
+            /* A refusal leaves what was taken of a deleted item. */
             bool taken = x->codes[i] == ERR_OK && (all || k == t);
             w->before[u][it][k] = w->before[u][it][k] && !taken;
         }
@@ -354,7 +354,7 @@ static err_code compare_record(void *ctx, const interaction *x, err *e)
     uint32_t it = c->item_numbers[x->item];
     (void)e;
     if (it == UINT32_MAX) {
-        return ERR_OK; /* with a deleted item: a seen mark, no more */
+        return ERR_OK; /* with a deleted item: it only marks the item as seen */
     }
     arena memory;
     const slice *names = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Staging keeps trainings out from its copy to the flip or the abort; a training holds its lock
- * before it opens what an import could replace. */
+/* Staging excludes trainings from its copy until the flip or the abort. A training takes its lock
+ * before it opens content that an import could replace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -42,7 +42,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Another process' training, as far as the lock goes: a descriptor of its own, or -1. */
+/* The training of another process, as far as locks go: returns a descriptor of its own, or -1. */
 static int training_lock(const world *w)
 {
     char path[2 * TEMP_PATH_MAX];
@@ -112,7 +112,7 @@ static void a_training_is_refused_before_it_opens_the_content(void **state)
     w->s = NULL;
     int fd = training_lock(w);
     assert_true(fd >= 0);
-    assert_int_equal(truncate(data, 0), 0); /* to open it would be to find no store */
+    assert_int_equal(truncate(data, 0), 0); /* opening it would find no store */
     assert_int_equal(recover_open(&trainer, w->folder, &options, &e), ERR_CONFLICT);
     assert_non_null(strstr(e.text, "runs in process"));
     close(fd);

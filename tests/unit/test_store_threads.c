@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers, the writer, a training's part and a reopening at once: no reader sees half an op. */
+/* Readers, the writer, a part of a training and a reopening at once: no reader sees half an op. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@ typedef struct shared {
     atomic_ulong reads;
 } shared;
 
-/* Every op puts a pair of items, so their numbers are even and equal at any moment. */
+/* Every op puts a pair of items, so their numbers are always even and equal. */
 static void *read_on(void *ctx)
 {
     shared *x = ctx;

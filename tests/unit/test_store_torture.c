@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every allocation of a life with the store fails in turn: opening, writing, training's part,
- * erasing, loading, checking. Nothing leaks (ASan), nothing is half-done, and the error says so.
+ * Every allocation in the life of a store fails in turn: opening, writing, a part of a training,
+ * erasing, loading, checking. Nothing leaks (ASan), nothing is half-done, and the error is
+ * reported.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,7 +133,7 @@ static void every_allocation_may_fail(void **state)
                   op_remove("u", "a", NULL),
                   op_erase("v")};
     ops[2]->idempotency_key = slice_of("key");
-    /* Each life has a key of its own, or the second would be a replay of the first. */
+    /* Each life uses a key of its own; otherwise the second would be a replay of the first. */
     temp_folder(folder);
     long nth = 0;
     for (bool whole = false; !whole; nth++) {
@@ -152,7 +153,7 @@ static void every_allocation_may_fail(void **state)
             verify(folder);
         }
     }
-    assert_in_range(nth, 60, 2000); /* a life that allocates nothing would prove nothing */
+    assert_in_range(nth, 60, 2000); /* a life without allocations would prove nothing */
     verify(folder);
     for (size_t i = 0; i < 6; i++) {
         op_free(ops[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* utf8, base64, timestamp and interaction_types: the small parsers that every way in shares. */
+/* utf8, base64, timestamp and interaction_types: small parsers that all inputs share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists that are asked for by words against brute force over the same vectors.
+ * Lists for query texts against brute force over the same vectors.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 #include "tests/support/shop.h"
 #include "tests/support/shop_lists.h"
 
-/* What a text becomes: vectors of one or both modalities of the shop. */
+/* random_text makes the encoded form of a text: vectors of one or both modalities of the shop. */
 static cold_item *random_text(const fixture *f)
 {
     rng *r = &f->shop->random;
@@ -61,7 +61,7 @@ static void recommend_by_words_equals_brute_force(void **state)
     fixture_close(&f);
 }
 
-/* The part of a row of H that `by` names. */
+/* part_of writes the part of a row of H that `by` selects. */
 static void part_of(const base *b, const double *row, similar_by by, double *out)
 {
     for (size_t j = 0; j < SHOP_DIM; j++) {
@@ -84,7 +84,7 @@ static double dot_of(const double *a, const double *b)
     return sum;
 }
 
-/* The mean norm of a part over the rows of the base. */
+/* typical_norm returns the mean norm of a part over the rows of the base. */
 static double typical_norm(const base *b, similar_by by)
 {
     double row[SHOP_DIM], part[SHOP_DIM], sum = 0;
@@ -101,8 +101,8 @@ static double typical_norm(const base *b, similar_by by)
     return sum / (double)counted;
 }
 
-/* The cosine, times the root of the row's norm over the typical one. A later item with few buyers
- * counts as typical. */
+/* The cosine, times the root of the row's norm over the typical norm. A later item with few buyers
+ * has the typical norm. */
 static double likeness(const view *v, uint32_t row, const double *own, const double *other,
                        double typical)
 {
@@ -167,7 +167,7 @@ static void similar_by_words_equals_brute_force_under_filters(void **state)
         assert_int_equal(got.count, count < q.k ? count : q.k);
         assert_int_equal(got.fallback, FALLBACK_NONE);
         for (size_t i = 0; i < got.count; i++) {
-            /* The collaborative part is the small rest of a difference of floats. */
+            /* The collaborative part is a small difference of floats. */
             double off = fabs((double)got.hits[i].score - want[i].score);
             assert_true(off < (by == SIMILAR_COLLABORATIVE ? 2e-3 : 1e-4));
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kept heads of the popular and latest lists against the whole order, under random changes.
+ * The kept parts of the popular and latest lists against the whole order, under random changes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include "core/serve/query/top.h"
 #include "tests/support/shop.h"
 
-/* Small, so that lists are cut, run dry and are filled again all the time. */
+/* Small, so that lists are often cut, emptied and refilled. */
 enum { TOP = 12, BULK = 20 };
 
 typedef struct place {
@@ -38,7 +38,7 @@ static int by_users(const void *a, const void *b)
                                           : 1;
 }
 
-/* order lists every item that may be listed, from the plain arrays. */
+/* order lists every listable item, from the plain arrays. */
 static size_t order(const shop *s, const view *v, top_kind kind, const filter *f, place *out)
 {
     size_t count = 0;
@@ -53,7 +53,7 @@ static size_t order(const shop *s, const view *v, top_kind kind, const filter *f
     return count;
 }
 
-/* check_head asserts the list's invariant: it is a prefix of the order, down to its floor. */
+/* check_head asserts the invariant: the list is a prefix of the order, down to its threshold. */
 static void check_head(const shop *s, const view *v, top_kind kind)
 {
     static place want[SHOP_ITEMS_MAX];
@@ -67,7 +67,7 @@ static void check_head(const shop *s, const view *v, top_kind kind)
     }
 }
 
-/* How a list was answered; each must have happened, or nothing was tested. */
+/* How a list was answered. Each way must have occurred, or it was not tested. */
 typedef struct tally {
     size_t kept, scanned, cut, filled;
 } tally;
@@ -117,7 +117,7 @@ static void check_lists(shop *s, const view *v, recommend_scratch *scratch, tall
     }
 }
 
-/* bulk applies one op that shows, hides and redates many items. */
+/* bulk applies one op that shows, hides and changes the creation time of many items. */
 static err_code bulk(shop *s)
 {
     static shop_change_room rooms[BULK];

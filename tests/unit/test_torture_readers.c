@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every allocation of the readers and of an import fails in turn: the error is ERR_NOMEM, nothing
- * leaks (the address sanitizer watches), and the store is as it was.
+ * leaks (the address sanitizer checks), and the store is unchanged.
  */
 #include <jansson.h>
 #include <setjmp.h>
@@ -27,7 +27,7 @@
 
 static char folder[64];
 
-/* jansson allocates through the same seam here, so its failures are reached too. */
+/* jansson uses the same allocation functions here, so its failures are tested too. */
 static void *json_allocate(size_t bytes)
 {
     return mem_array(bytes, 1);
@@ -42,7 +42,7 @@ static char *path_of(const char *name)
     return path;
 }
 
-/* jansson's lexer takes a failed allocation for bad text, which is as good a refusal. */
+/* jansson's lexer reports a failed allocation as bad text, which is also accepted. */
 static bool fair(err_code code, const err *e)
 {
     return code == ERR_NOMEM || (code == ERR_INVALID && strstr(e->text, ".jsonl:") != NULL);
@@ -225,7 +225,7 @@ static void put_file(const char *name, const char *bytes, size_t count)
     fclose(file);
 }
 
-/* As little as has one of everything, for every allocation costs an import. */
+/* As small as possible with one of everything, because every allocation costs an import. */
 static const char *const csv = "user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\nv,a,4\nv,a,5\n";
 static const char *const items =
     "{\"id\":\"a\",\"title\":\"A\",\"categories\":[\"x\"],\"attributes\":{\"p\":1,\"q\":[\"r\"]}}\n"
@@ -271,7 +271,8 @@ static void an_export_survives(void **state)
 static int start(void **state)
 {
     (void)state;
-    /* memory, where there is such: thousands of syncs of a disk would say no more */
+    /* Use memory if there is a file system in memory: thousands of syncs to a disk would prove no
+     * more. */
     bool shm = access("/dev/shm", W_OK) == 0;
     snprintf(folder, sizeof folder, "%s/stair-torture-XXXXXX", shm ? "/dev/shm" : "/tmp");
     json_set_alloc_funcs(json_allocate, mem_free);

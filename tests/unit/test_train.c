@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The training loop: the same run gives the same bytes, stopped and resumed or not. */
+/* The training loop: the same run gives the same bytes, whether or not it was stopped and
+ * resumed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -215,7 +216,7 @@ static void what_is_set_aside_of_a_user_depends_on_that_user_alone(void **state)
     err e = ERR_INIT;
     d->valid_count = 0;
     assert_int_equal(holdout_new(&before, d, &e), ERR_OK);
-    /* The first user loses a pair, as if it had never come. */
+    /* The first user loses a pair, as if it had never occurred. */
     uint32_t first = d->train[0].user;
     d->train_count--;
     memmove(d->train, d->train + 1, d->train_count * sizeof *d->train);
@@ -338,7 +339,7 @@ static void the_best_epoch_is_kept_and_patience_ends_the_run(void **state)
     o.lr = 0.05;
     model *m = train(d, &o, NULL);
     assert_true(m->epochs < 200);
-    assert_true(m->epochs - m->best_epoch <= 3); /* a later best one may be less than a gain */
+    assert_true(m->epochs - m->best_epoch <= 3); /* a later best epoch may be a smaller gain */
     double gained = 0;
     uint32_t since = 0;
     for (size_t i = 0; i < m->curve_count; i++) {
@@ -350,7 +351,7 @@ static void the_best_epoch_is_kept_and_patience_ends_the_run(void **state)
     for (size_t i = 0; i < m->curve_count; i++) {
         assert_true(m->curve[i].ndcg <= (float)eval_metric(&m->valid, TRAIN_NDCG, 20));
     }
-    /* The tables kept are those of the best epoch: they give its very metrics. */
+    /* The kept tables are those of the best epoch: they give the same metrics. */
     scorer s;
     err e = ERR_INIT;
     eval_options eo = EVAL_OPTIONS_INIT;
@@ -508,7 +509,7 @@ static void every_failed_allocation_ends_a_training_cleanly(void **state)
 
 typedef struct trials_seen {
     int count;
-    uint32_t epochs, stop_after; /* stop_after: trials; 0: never */
+    uint32_t epochs, stop_after; /* stop_after: number of trials; 0 never stops */
 } trials_seen;
 
 static void see_trial(void *ctx, const tune_trial *t, uint32_t epochs, uint32_t budget)

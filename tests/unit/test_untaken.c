@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items that nobody has taken: a training gives them the row of E and the links that a service
- * gives a new item with the same features, and leaves all others alone.
+ * Items without interactions: a training gives them the row of E and the links that a service gives
+ * a new item with the same features, and leaves all other items alone.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ typedef struct kinds {
     feature_table tables[2];
 } kinds;
 
-/* The last item of every group is untaken; of these some lack a modality, some both. */
+/* The last item of every group has no interactions; some of these lack one modality, some both. */
 static bool untaken(size_t item)
 {
     return item % GROUP == GROUP - 1;
@@ -54,8 +54,8 @@ static void add(pair *pairs, size_t *count, uint32_t user, uint32_t item)
     pairs[(*count)++] = (pair){user, item, 1, 0};
 }
 
-/* Items of a group are alike by their text. A user takes items of some groups, and next another
- * one of a group they know, so content says more than other users do. */
+/* Items of a group have similar texts. A user takes items of some groups, and next another item of
+ * one of them, so content predicts more than other users do. */
 static void kinds_open(kinds *k)
 {
     rng r;
@@ -90,7 +90,7 @@ static model *trained(const kinds *k, bool places)
     o.eval_every = 1;
     o.lr = 0.001;
     o.threads = 2;
-    o.without_mi = true; /* vectors that know little yet, so that links have much to add */
+    o.without_mi = true; /* weak vectors, so that links have much to add */
     model *m = NULL;
     train_hooks h = {.place = places ? untaken_place : NULL};
     err e = ERR_INIT;
@@ -98,7 +98,7 @@ static model *trained(const kinds *k, bool places)
     return m;
 }
 
-/* service_of is a service's cold start that does not know the untaken items. */
+/* service_of makes the cold start of a service that does not know these items. */
 static coldstart *service_of(const kinds *k, const model *m, kinds *without)
 {
     *without = *k;
@@ -135,7 +135,8 @@ static cold_item *posted(const kinds *k, const coldstart *c, size_t item)
     return made;
 }
 
-/* check_links compares both directions of all links of an item with those that a service makes. */
+/* check_links compares all links of an item, in both directions, with those that a service
+ * makes. */
 static void check_links(const item_links *l, uint32_t row, const cold_item *want, float lift)
 {
     for (uint32_t other = 0, at = 0; other < ITEMS; other++) {

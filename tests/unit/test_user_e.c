@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A user's own row of E between two trainings: what came since moves it, nothing else does.
+ * A user's own row of E between two trainings: only newer interactions move it.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -27,7 +27,7 @@
 
 /* --- over the live tables --- */
 
-/* A shop as its generation was trained on. */
+/* A shop in the state that its generation was trained on. */
 static void trained_shop(fixture *f, uint64_t seed)
 {
     static shop only;
@@ -52,7 +52,8 @@ static void look_again(fixture *f)
     live_acquire(f->shop->live, &f->hold);
 }
 
-/* own_row gives what a request starts from; false for a user without items that count. */
+/* own_row returns what a request starts from. It returns false for a user without items that
+ * count. */
 static bool own_row(const fixture *f, uint32_t user, float *embedding)
 {
     recommend_query q = RECOMMEND_QUERY_INIT;
@@ -159,7 +160,7 @@ static void fewer_items_than_were_trained_on_are_no_news(void **state)
     forget_shop(&f);
 }
 
-/* The mean is over the latest, and the oracle sorts by time where the code searches for one. */
+/* The mean is over the latest items. The test sorts by time, where the code searches for a time. */
 static void the_latest_items_are_the_news_in_whatever_order_they_lie(void **state)
 {
     (void)state;
@@ -207,7 +208,7 @@ static void add(store *s, unsigned user, unsigned item, int64_t time)
     assert_int_equal(apply_now(s, op_add(u, i, "purchase", time), NULL), ERR_OK);
 }
 
-/* train writes a generation; without `counts` as one was before the counts were kept. */
+/* train writes a generation; without `counts`, in the form from before counts were stored. */
 static uint32_t train(store *s, bool counts)
 {
     dataset *d = NULL;
@@ -262,7 +263,7 @@ static void world_close(world *w)
     temp_remove(w->folder);
 }
 
-/* rows loads the store as a start does and gives every user's own row and row of H. */
+/* rows loads the store like a start, and returns every user's own row and row of H. */
 static void rows(const world *w, float embedding[USERS][DIM], float h[USERS][DIM])
 {
     live *l = NULL;
@@ -321,7 +322,7 @@ static void news_of_long_ago_leaves_the_latest_items_the_latest(void **state)
     world_open(&now, true);
     world_open(&late, true);
     add(now.s, 3, 1, 5000);
-    add(late.s, 3, 1, 5); /* the same, before everything else */
+    add(late.s, 3, 1, 5); /* the same, but earlier than everything else */
     rows(&now, e_now, h);
     rows(&late, e_late, h);
     assert_memory_not_equal(e_now[3], e_late[3], sizeof e_now[3]);
@@ -340,7 +341,7 @@ static void a_generation_without_the_counts_serves_its_rows_as_they_are(void **s
     add(w.s, 3, 1, 5000);
     rows(&w, after, h_after);
     assert_memory_equal(trained, after, sizeof trained);
-    assert_memory_not_equal(h[3], h_after[3], sizeof h[3]); /* by its edges, as ever */
+    assert_memory_not_equal(h[3], h_after[3], sizeof h[3]); /* through its edges, as always */
     world_close(&w);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts as they come: what the tokenizer makes of them, and vectors whose neighbours make sense. */
+/* Texts: the tokens of the tokenizer, and vectors whose neighbours make sense. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-/* cmocka wants the four before it */
+/* cmocka needs the four headers before it */
 #include <cmocka.h>
 
 #include "core/common/mem.h"
@@ -169,7 +169,7 @@ static float cosine(const word_space *w, const char *one, const char *other)
     return sum;
 }
 
-/* Families of goods in four scripts: the nearest of a member is of its family. */
+/* Families of goods in four scripts: the nearest item of a member is in its family. */
 static const char *const families[][4] = {
     {"warm winter jacket", "winter jacket for men", "padded winter coat, jacket",
      "ski jacket winter"},
@@ -292,7 +292,7 @@ static void bytes_are_read_back_and_damage_is_found(void **state)
     words_free(w);
 }
 
-/* Ten thousand equal titles leave one direction, and that is enough to find them. */
+/* Ten thousand equal titles leave one direction, which is enough to find them. */
 static void equal_titles_are_one_direction(void **state)
 {
     (void)state;
@@ -325,7 +325,7 @@ static void long_and_odd_texts_are_encoded(void **state)
     char *text = mem_array(LONG, 1);
     assert_non_null(text);
     for (size_t i = 0; i < LONG; i++) {
-        text[i] = (char)(i * 7919 >> 3); /* NUL, "<" and bytes that are no UTF-8 among them */
+        text[i] = (char)(i * 7919 >> 3); /* includes NUL, "<" and bytes that are not UTF-8 */
     }
     words_document documents[2] = {{.description = {text, LONG}}, {.title = slice_of("a jacket")}};
     word_space *w = fit(documents, 2, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool for long work: its turns, its limits and its end; and the rate of work. */
+/* The pool for long work: turns, limits and end; and the rate of work. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,7 +119,7 @@ static void a_full_queue_and_half_of_it_for_one_caller_are_the_limits(void **sta
     assert_false(submit(w, &jobs[5])); /* three wait */
     let_go(&o);
     work_stop(w);
-    assert_int_equal(o.count, 4); /* what waited was run */
+    assert_int_equal(o.count, 4); /* the waiting jobs were run */
     assert_false(submit(w, &jobs[5]));
     work_free(w);
 }
