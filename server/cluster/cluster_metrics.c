@@ -26,6 +26,21 @@ static const metric_info info_nodes = {.name = "stair_cluster_nodes",
                                        .help = "Nodes of the cluster that live, as seen here.",
                                        .kind = METRIC_GAUGE};
 
+static const metric_info info_overdue = {
+    .name = "stair_cluster_log_overdue_seconds",
+    .help = "By how much the log's oldest message is older than cluster_log_age; 0: it is not.",
+    .kind = METRIC_GAUGE};
+
+static double overdue_seconds(cluster *c)
+{
+    int64_t now = cluster_servers_now(c);
+    pthread_mutex_lock(&c->mutex);
+    log_facts facts = c->facts;
+    pthread_mutex_unlock(&c->mutex);
+    int64_t due = facts.first_time + (int64_t)c->setup.options->log_age;
+    return facts.first <= facts.last && facts.first_time > 0 && now > due ? (double)(now - due) : 0;
+}
+
 static void collect(void *ctx)
 {
     cluster *c = ctx;
@@ -36,6 +51,7 @@ static void collect(void *ctx)
                status.last > status.position ? (double)(status.last - status.position) : 0);
     metric_set(c->gauges.lag_seconds, status.lag_seconds);
     metric_set(c->gauges.stopped, status.stopped ? 1 : 0);
+    metric_set(c->gauges.overdue, overdue_seconds(c));
     metric_set(c->gauges.nodes, (double)status.nodes);
 }
 
@@ -45,6 +61,7 @@ err_code cluster_metrics_declare(cluster *c, err *e)
         {&info_connected, &c->gauges.connected},     {&info_lag_ops, &c->gauges.lag_ops},
         {&info_lag_seconds, &c->gauges.lag_seconds}, {&info_stopped, &c->gauges.stopped},
         {&info_publish, &c->gauges.publish},         {&info_nodes, &c->gauges.nodes},
+        {&info_overdue, &c->gauges.overdue},
     };
     err_code code = metrics_add_plain(c->setup.metrics, all, sizeof all / sizeof all[0], e);
     return code == ERR_OK ? metrics_on_scrape(c->setup.metrics, collect, c, e) : code;

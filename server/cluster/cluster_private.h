@@ -83,7 +83,7 @@ struct cluster {
     /* used by the follow thread alone */
     uint64_t delivered; /* position of the last message handed to the writer */
     struct {
-        metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes;
+        metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes, *overdue;
     } gauges;
 };
 

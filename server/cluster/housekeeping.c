@@ -28,6 +28,16 @@ static bool lacks_erasure(const cluster_snapshot *list, size_t count, const stor
                                   : info->erased_seq > list[SNAPSHOTS_KEPT - 1].seq;
 }
 
+/* The oldest message is older than the log's age, and no two snapshots cover it: that happens where
+ * little is written. */
+static bool blocks_trimming(const housekeeping *h, const house_view *v,
+                            const cluster_snapshot *list, size_t count)
+{
+    int64_t age = (int64_t)h->c->setup.options->log_age;
+    return v->facts.first <= v->facts.last && v->facts.first_time + age < v->now &&
+           (count < SNAPSHOTS_KEPT || list[SNAPSHOTS_KEPT - 1].position < v->facts.first);
+}
+
 /* due returns the reason for making a snapshot now, or NULL. */
 static const char *due(const housekeeping *h, const house_view *v, const cluster_snapshot *list,
                        size_t count)
@@ -41,6 +51,9 @@ static const char *due(const housekeeping *h, const house_view *v, const cluster
     int64_t age = v->now - newest->stored;
     if (lacks_erasure(list, count, &v->info) && age >= SETTLE_SECONDS) {
         return "erasure";
+    }
+    if (blocks_trimming(h, v, list, count) && age >= SETTLE_SECONDS) {
+        return "trimming";
     }
     if (position <= newest->position) {
         return NULL;

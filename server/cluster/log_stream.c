@@ -10,7 +10,7 @@ enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500, DESCRIPTION_MAX = LOG_TEXT_MAX 
 
 /* The server drops repeated messages for this long. Later repeats are recognised by the publishers'
  * numbers. */
-static const int64_t DUPLICATES_NS = (int64_t)120 * 1000000000;
+static const int64_t SECOND_NS = 1000000000, DUPLICATES_NS = (int64_t)120 * 1000000000;
 
 static const char head_format[] = "stair log %u lineage %36s encoder ";
 
@@ -123,6 +123,7 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
     code = code == ERR_OK ? check_config(name, info->Config, e) : code;
     *facts = (log_facts){.first = info->State.FirstSeq,
                          .last = info->State.LastSeq,
+                         .first_time = info->State.FirstTime / SECOND_NS,
                          .bytes = info->State.Bytes,
                          .replicas = (int)info->Config->Replicas};
     facts->led = info->Cluster == NULL ||

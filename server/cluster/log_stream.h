@@ -32,6 +32,7 @@ typedef struct log_identity {
 
 typedef struct log_facts {
     uint64_t first, last; /* sequences; first > last if the log is empty */
+    int64_t first_time;   /* of the first message, by the servers' clock; epoch seconds */
     uint64_t bytes;
     int replicas;
     bool led; /* the stream has a leader */

@@ -155,6 +155,21 @@ class Erasure(cluster_case.ClusterCase):
             self.zeroed(before[old], after[new])
         self.assertIn("event=generation_fetched", "".join(b.log))
 
+    def test_a_log_that_nobody_writes_to_is_trimmed_by_age_too(self):
+        servers = self.start_nats()
+        a = self.node(servers, self.first_store(servers), "--cluster-log-age", "3s")
+        for i in range(5):
+            a.client.put(f"/items/{i}", {"title": "x"})
+
+        def overdue():
+            text = a.client.get("/metrics").body.decode()
+            return float(re.search(r"^stair_cluster_log_overdue_seconds (\S+)$", text, re.M)[1])
+
+        cluster_case.wait_for(lambda: overdue() > 0)
+        cluster_case.wait_for(lambda: a.client.get("/cluster").json["log"]["first"] == 6, 60)
+        self.assertEqual(overdue(), 0)
+        self.assertEqual(a.client.put("/items/x", {"title": "x"}).status, 201)
+
     def test_parts_of_a_write_whose_node_died_go_and_named_blobs_stay(self):
         servers = self.start_nats(1, "max_payload: 64KB")
         first = self.first_store(servers)
