@@ -20,111 +20,8 @@
 #include "storage/env/sha256.h"
 
 /* A node that is more than BEHIND_MAX messages behind admits no writes: it would read them back too
- * late. A node that has been behind for LAG_SECONDS_MAX is not ready. */
-enum { BEHIND_MAX = 4096, LAG_SECONDS_MAX = 10 };
-
-/* --- state -------------------------------------------------------------------------------- */
-
-shared_link *cluster_link_get(cluster *c)
-{
-    pthread_mutex_lock(&c->mutex);
-    shared_link *l = c->link;
-    if (l != NULL) {
-        atomic_fetch_add(&l->holders, 1);
-    }
-    pthread_mutex_unlock(&c->mutex);
-    return l;
-}
-
-void cluster_link_put(shared_link *l)
-{
-    if (l != NULL && atomic_fetch_sub(&l->holders, 1) == 1) {
-        natsSubscription_Destroy(l->acks_sub);
-        link_close(l->k);
-        natsInbox_Destroy(l->acks);
-        mem_free(l);
-    }
-}
-
-void cluster_set_link(cluster *c, shared_link *l)
-{
-    pthread_mutex_lock(&c->mutex);
-    shared_link *before = c->link;
-    c->link = l;
-    pthread_mutex_unlock(&c->mutex);
-    cluster_link_put(before);
-}
-
-/* The caller holds the mutex. */
-static void measure(cluster *c)
-{
-    if (c->position >= c->last) {
-        c->marked_ns = 0;
-    } else if (c->marked_ns == 0 || c->position >= c->mark) {
-        c->mark = c->last;
-        c->marked_ns = clock_ns();
-    }
-}
-
-void cluster_set_last(cluster *c, uint64_t last)
-{
-    pthread_mutex_lock(&c->mutex);
-    c->last = last > c->last ? last : c->last;
-    measure(c);
-    pthread_mutex_unlock(&c->mutex);
-}
-
-void cluster_set_following(cluster *c, bool following, const char *problem)
-{
-    pthread_mutex_lock(&c->mutex);
-    c->following = following;
-    c->led = c->led || following;
-    snprintf(c->problem, sizeof c->problem, "%s", problem);
-    pthread_mutex_unlock(&c->mutex);
-}
-
-bool cluster_is_stopping(cluster *c)
-{
-    pthread_mutex_lock(&c->mutex);
-    bool stopping = c->stopping;
-    pthread_mutex_unlock(&c->mutex);
-    return stopping;
-}
-
-/* cluster_pause returns at once when the cluster stops. */
-void cluster_pause(cluster *c, unsigned ms)
-{
-    struct timespec until = clock_deadline((uint64_t)ms * NS_PER_MS);
-    pthread_mutex_lock(&c->mutex);
-    while (!c->stopping && pthread_cond_timedwait(&c->wake, &c->mutex, &until) == 0) {
-    }
-    pthread_mutex_unlock(&c->mutex);
-}
-
-int cluster_replicas(cluster *c)
-{
-    pthread_mutex_lock(&c->mutex);
-    int replicas = c->facts.replicas;
-    pthread_mutex_unlock(&c->mutex);
-    return replicas;
-}
-
-int64_t cluster_servers_now(cluster *c)
-{
-    pthread_mutex_lock(&c->mutex);
-    int64_t now = c->servers_ns == 0
-                      ? 0
-                      : (c->servers_ns + (int64_t)(clock_ns() - c->servers_at_ns)) / NS_PER_SECOND;
-    pthread_mutex_unlock(&c->mutex);
-    return now;
-}
-
-bool cluster_is_news(char told[CLUSTER_TOLD], const char *text)
-{
-    bool news = strcmp(told, text) != 0;
-    snprintf(told, CLUSTER_TOLD, "%s", text);
-    return news;
-}
+ * late. */
+enum { BEHIND_MAX = 4096 };
 
 /* --- what the engine asks ------------------------------------------------------------------- */
 
@@ -137,6 +34,16 @@ static unsigned oldest_reader(const cluster *c)
         least = c->nodes[i].op_version < least ? c->nodes[i].op_version : least;
     }
     return least;
+}
+
+static void on_publish(void *ctx, uint64_t number, slice bytes)
+{
+    cluster *c = ctx;
+    if (bytes.length > publish_bytes_max(c) && c->large != NULL) {
+        large_send(c->large, number, bytes);
+    } else {
+        publish_message(c, number, bytes);
+    }
 }
 
 static err_code on_admit(void *ctx, err *e)
@@ -174,16 +81,11 @@ static err_code on_admit(void *ctx, err *e)
 
 static void on_applied(void *ctx, slice position, const char *stopped)
 {
-    cluster *c = ctx;
     uint64_t at = 0;
     char text[24];
     snprintf(text, sizeof text, "%.*s", (int)position.length, position.at);
     bool known = log_position_read(text, &at);
-    pthread_mutex_lock(&c->mutex);
-    c->position = known ? at : c->position;
-    snprintf(c->stopped, sizeof c->stopped, "%s", stopped);
-    measure(c);
-    pthread_mutex_unlock(&c->mutex);
+    cluster_set_applied(ctx, known ? &at : NULL, stopped);
 }
 
 static void on_confirmed(void *ctx, double seconds)
@@ -330,7 +232,7 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .stop = on_stop,
                               .admit = on_admit,
                               .bytes_max = publish_bytes_max,
-                              .publish = publish_bytes,
+                              .publish = on_publish,
                               .applied = on_applied,
                               .keeps_house = on_keeps_house,
                               .confirmed = on_confirmed};
@@ -360,30 +262,4 @@ void cluster_free(cluster *c)
 const replicated_log *cluster_log(cluster *c)
 {
     return &c->log;
-}
-
-void cluster_tell(cluster *c, cluster_status *out)
-{
-    memset(out, 0, sizeof *out);
-    pthread_mutex_lock(&c->mutex);
-    out->connected = c->following && c->link != NULL && link_alive(c->link->k);
-    out->led = out->connected && c->led && c->nodes_known;
-    out->twin = c->twin;
-    out->position = c->position;
-    out->last = c->last > c->position ? c->last : c->position;
-    out->lag_seconds = c->marked_ns != 0 ? 1e-9 * (double)(clock_ns() - c->marked_ns) : 0;
-    out->nodes = out->connected ? c->node_count : 0;
-    const char *stopped = c->stopped[0] != '\0' ? c->stopped : c->unreadable;
-    out->stopped = stopped[0] != '\0';
-    snprintf(out->problem, sizeof out->problem, "%s", out->stopped ? stopped : c->problem);
-    pthread_mutex_unlock(&c->mutex);
-    out->ready = out->lag_seconds < LAG_SECONDS_MAX && !(out->stopped && out->last > out->position);
-    if (out->problem[0] == '\0' && out->twin) {
-        snprintf(out->problem, sizeof out->problem,
-                 "another node of the cluster has this one's name: %s", c->node);
-    }
-    if (out->problem[0] == '\0' && !out->led) {
-        snprintf(out->problem, sizeof out->problem,
-                 "the cluster's log takes no writes: it has no leader");
-    }
 }

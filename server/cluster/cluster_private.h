@@ -2,8 +2,9 @@
 /*
  * cluster_private: what the files of server/cluster share.
  *
- * cluster.c holds the object and the thread that follows the log. watch.c holds the thread that
- * watches the log and the other nodes. publish.c sends messages to the log.
+ * cluster.c makes the object, starts the threads and answers the engine. follow.c holds the thread
+ * that follows the log, watch.c the one that watches the log and the other nodes. publish.c sends
+ * messages to the log. All call cluster_state.c, which calls none of them.
  */
 #ifndef SERVER_CLUSTER_PRIVATE_H
 #define SERVER_CLUSTER_PRIVATE_H
@@ -87,6 +88,10 @@ struct cluster {
     } gauges;
 };
 
+/* cluster_set_applied records how far the store is, NULL if that did not change, and why it gets no
+ * further, "" if it does. */
+void cluster_set_applied(cluster *c, const uint64_t *position, const char *stopped);
+
 /* cluster_set_last records the log's last position. cluster_pause waits; it returns at once when
  * the cluster stops. */
 void cluster_set_last(cluster *c, uint64_t last);
@@ -133,10 +138,9 @@ void cluster_link_put(shared_link *l);
 /* publish_listen subscribes to the acknowledgements of messages that are sent over this link. */
 err_code publish_listen(cluster *c, shared_link *l, err *e) ERR_CHECKED;
 
-/* Functions of replicated_log. publish_message sends a message that fits into one message of
- * NATS. */
-void publish_bytes(void *ctx, uint64_t number, slice bytes);
-void publish_message(void *ctx, uint64_t number, slice bytes);
+/* publish_message sends a message that fits into one message of NATS, which takes up to
+ * publish_bytes_max bytes (a function of replicated_log: `ctx` is the cluster). */
+void publish_message(cluster *c, uint64_t number, slice bytes);
 size_t publish_bytes_max(void *ctx);
 
 #endif

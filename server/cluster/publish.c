@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "server/cluster/cluster_private.h"
-#include "server/cluster/large.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
@@ -37,19 +36,8 @@ static void message_id(const cluster *c, uint64_t number, char out[ID_TEXT])
              (unsigned long long)number);
 }
 
-void publish_bytes(void *ctx, uint64_t number, slice bytes)
+void publish_message(cluster *c, uint64_t number, slice bytes)
 {
-    cluster *c = ctx;
-    if (bytes.length > publish_bytes_max(ctx) && c->large != NULL) {
-        large_send(c->large, number, bytes);
-    } else {
-        publish_message(ctx, number, bytes);
-    }
-}
-
-void publish_message(void *ctx, uint64_t number, slice bytes)
-{
-    cluster *c = ctx;
     char id[ID_TEXT];
     natsMsg *m = NULL;
     shared_link *l = cluster_link_get(c);
