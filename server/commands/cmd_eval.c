@@ -5,10 +5,12 @@
  * Every list comes from server/jobs/judge.h: what is measured here is what is served, over a view
  * without what is held out.
  */
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/common/blas.h"
 #include "core/common/mem.h"
@@ -225,7 +227,11 @@ static err_code open_output(FILE **out, const char *path, err *e)
     if (path == NULL) {
         return ERR_OK;
     }
-    *out = fopen(path, "w");
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* users' lists */
+    *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (fd >= 0 && *out == NULL) {
+        close(fd);
+    }
     return *out != NULL ? ERR_OK : err_set(e, ERR_IO, "%s: cannot be written: %m", path);
 }
 

@@ -11,6 +11,7 @@
  * TMPDIR, and the transaction ends before the first byte is sent.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,20 @@ typedef struct half_file {
     bool begun;
 } half_file;
 
+/* Whatever the umask is, what users did is for the caller alone to read, or to hand on. */
+static FILE *private_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+        (void)fchmod(fd, 0600); /* one that a killed run of an older version left */
+    }
+    FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (fd >= 0 && file == NULL) {
+        close(fd);
+    }
+    return file;
+}
+
 static err_code half_write(half_file *h, const char *dir, const char *name, export_part part,
                            store_read *r, err *e)
 {
@@ -76,7 +91,7 @@ static err_code half_write(half_file *h, const char *dir, const char *name, expo
         return err_set(e, ERR_INVALID, "--to: the folder's name is too long");
     }
     snprintf(h->half, sizeof h->half, "%.*s.tmp", PATH_BYTES - 8, h->path);
-    FILE *file = fopen(h->half, "wb");
+    FILE *file = private_file(h->half);
     if (file == NULL) {
         return err_set(e, ERR_IO, "%s: cannot write: %s", h->half, strerror(errno));
     }
@@ -151,7 +166,7 @@ static err_code write_folder(store_read *r, const export_arguments *a, err *e)
 {
     half_file items = {.begun = false};
     half_file interactions = {.begun = false};
-    if (mkdir(a->to, 0777) != 0 && errno != EEXIST) {
+    if (mkdir(a->to, 0700) != 0 && errno != EEXIST) {
         return err_set(e, ERR_IO, "%s: cannot make the folder: %s", a->to, strerror(errno));
     }
     err_code code = half_write(&items, a->to, "items.jsonl", export_items, r, e);

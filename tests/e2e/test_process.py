@@ -73,7 +73,12 @@ class Process(harness.TestCase):
             self.until(lambda: server.client.get("/snapshot/first").json["state"] == "done")
         harness.run("snapshot", "--store", store, "--to", self.path("second"))
         harness.run("check", "--store", self.path("second"))
-        for root in (store, self.path("second")):
+        os.mkdir(self.path("exported"))
+        os.mkdir(self.path("judged"), 0o700)
+        harness.run("export", "--store", store, "--to", self.path("exported", "now"))
+        harness.run("eval", "--store", store, "--topk", self.path("judged", "lists"))
+        harness.run("eval", "--store", store, "--per-user", self.path("judged", "users"))
+        for root in (store, self.path("second"), self.path("exported", "now"), self.path("judged")):
             for folder, _, names in os.walk(root):
                 self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700, folder)
                 for name in names:
