@@ -23,7 +23,6 @@ enum { ROWS_AHEAD = 2 /* rows of links to prefetch before they are added */ };
 
 /* The two sums of an item, loaded and stored as one. */
 typedef float both __attribute__((vector_size(8), may_alias));
-typedef uint64_t both_bits __attribute__((may_alias));
 
 /* A smaller weight is raised to this, so that an item with links never looks untouched. */
 #define UNIT_MIN 1e-30F
@@ -117,7 +116,6 @@ KERNEL_INLINE void add_row(links_sum *s, links_source x, const links_row *row)
     const uint32_t *target = row->target;
     const uint16_t *level = row->level;
     const float unit = row->unit > UNIT_MIN ? row->unit : UNIT_MIN;
-    const both_bits *part = (const both_bits *)s->part;
     float *source = s->part + x;
     uint32_t *touched = s->touched;
     size_t count = s->count;
@@ -125,7 +123,9 @@ KERNEL_INLINE void add_row(links_sum *s, links_source x, const links_row *row)
     for (size_t at = 0; at < row->count; at++) {
         uint32_t item = target[at];
         touched[count] = item;
-        count += part[item] == 0;
+        uint64_t both_sums;
+        memcpy(&both_sums, s->part + (size_t)item * LINKS_SOURCES, sizeof both_sums);
+        count += both_sums == 0;
         source[(size_t)item * LINKS_SOURCES] += unit * (float)level[at];
     }
     s->count = count;

@@ -27,7 +27,10 @@ static err_code tables_match(store_read *r, const generation_info *info)
     if (code == ERR_OK) {
         code = generation_sum_read(r, &info->id, sum, NULL);
     }
-    return code != ERR_OK || memcmp(sum, info->sha256, sizeof sum) == 0 ? code : ERR_CORRUPT;
+    if (code != ERR_OK) {
+        return code;
+    }
+    return memcmp(sum, info->sha256, sizeof sum) == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
 /* --- what is registered --- */

@@ -101,13 +101,13 @@ static double typical_norm(const base *b, similar_by by)
     return sum / (double)counted;
 }
 
-/* The cosine, times the root of the row's norm over the typical norm. A later item with few buyers
- * has the typical norm. */
+/* The cosine, times the root of the row's norm over the typical norm. An item that nobody had taken
+ * when the generation was made has the typical norm, as long as it has few buyers. */
 static double likeness(const view *v, uint32_t row, const double *own, const double *other,
                        double typical)
 {
     double norm = sqrt(dot_of(other, other)), counts = norm, users = view_item_users(v, row);
-    if (row >= v->base->trained && norm < typical && users < 20) {
+    if (base_untaken(v->base, row) && norm < typical && users < 20) {
         counts += (typical - norm) * (1 - users / 20);
     }
     return dot_of(own, other) / (sqrt(dot_of(own, own)) * norm) * sqrt(counts / typical);
