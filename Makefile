@@ -431,6 +431,7 @@ lint-deploy: all ## systemd, compose, Kubernetes and Prometheus files against th
 lint-scripts:
 	@for f in $$(git ls-files '*.py'); do $(PYTHON) -c 'import ast,sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$f || exit 1; done
 	@for f in $$(git ls-files '*.sh') .ci/run; do bash -n $$f || exit 1; done
+	@$(PYTHON) tests/cluster/plant.py --check
 
 lint-clang: ## clang builds it without a warning
 	@$(MAKE) -s -j2 CC=clang CXX=clang++ SAN= WERROR=1 B=build/clang all

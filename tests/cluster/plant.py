@@ -2,6 +2,7 @@
 """Faults to plant into a node, so that the judge of its history can be seen to find them.
 
     plant.py NAME FOLDER      writes the changed sources of that fault under FOLDER, and prints their names
+    plant.py --check          only tells whether every fault finds its place
 
 `make build/<variant>/planted/NAME/stair` compiles them and links them before the library, which lacks nothing
 else. A fault whose place in the sources is gone fails to plant: it has to follow them.
@@ -35,7 +36,9 @@ FAULTS = {
               "    slice fetched = {NULL, 0};\n    char position[24];\n")],
     # A write is acknowledged when it is sent, with what is hoped to come of it.
     "early": [("server/runtime/writer_flight.c",
-               "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n}\n\n/* load puts",
+               "    f->began_ns = f->sent_ns = clock_ns();\n"
+               "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n",
+               "    f->began_ns = f->sent_ns = clock_ns();\n"
                "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n"
                "    uint64_t hoped = w->seq;\n"
                "    for (writer_job *j = f->jobs, *next = NULL; j != NULL; j = next) {\n"
@@ -52,14 +55,14 @@ FAULTS = {
                "        writer_finish_job(w, j, g, r);\n"
                "    }\n"
                "    f->jobs = NULL;\n"
-               "    flight_land(w, f);\n}\n\n/* load puts")],
+               "    flight_land(w, f);\n")],
     # What is sent again is applied again, and each message is, some messages later.
     "twice": [("storage/log/publishers.c",
                "    if (code != ERR_OK || !advance(&record, m->number)) {\n        *repeat = code == ERR_OK;\n",
                "    bool fresh = code == ERR_OK && advance(&record, m->number);\n"
                "    if (code != ERR_OK || !fresh) {\n        *repeat = false;\n"),
-              ("server/cluster/publish.c", '#include "server/cluster/large.h"\n',
-               '#include "core/common/mem.h"\n#include "server/cluster/large.h"\n'),
+              ("server/cluster/publish.c", '#include "server/cluster/cluster_private.h"\n',
+               '#include "core/common/mem.h"\n#include "server/cluster/cluster_private.h"\n'),
               ("server/cluster/publish.c",
                "    s = s == NATS_OK ? natsConnection_PublishMsg(l->k->connection, m) : s;\n",
                "    s = s == NATS_OK ? natsConnection_PublishMsg(l->k->connection, m) : s;\n"
@@ -90,6 +93,10 @@ def planted(name):
 
 
 def main():
+    if sys.argv[1:] == ["--check"]:
+        for fault in FAULTS:
+            planted(fault)
+        return
     name, folder = sys.argv[1:]
     for path, text in planted(name).items():
         target = os.path.join(folder, path.replace("/", "_"))
