@@ -43,11 +43,21 @@ static void put_escaped(buffer *b, unsigned char c)
     buffer_put(b, text, sizeof text);
 }
 
+/* plain_length is how many bytes from the start need no escape. */
+static size_t plain_length(slice text)
+{
+    size_t length = 0;
+    while (length < text.length && is_plain((unsigned char)text.at[length])) {
+        length++;
+    }
+    return length;
+}
+
 void json_put_string(buffer *b, slice text)
 {
     buffer_put(b, "\"", 1);
     size_t from = 0;
-    for (size_t i = 0; i < text.length; i++) {
+    for (size_t i = plain_length(text); i < text.length; i++) {
         if (!is_plain((unsigned char)text.at[i])) {
             buffer_put(b, text.at + from, i - from);
             put_escaped(b, (unsigned char)text.at[i]);

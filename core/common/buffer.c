@@ -90,16 +90,11 @@ char *buffer_reserve(buffer *b, size_t more)
     return b->failed == ERR_OK ? b->at + b->length : NULL;
 }
 
-void buffer_put(buffer *b, const void *bytes, size_t count)
+void buffer_put_growing(buffer *b, const void *bytes, size_t count)
 {
     char *at = buffer_reserve(b, count);
     if (at != NULL && count > 0) {
         memcpy(at, bytes, count);
         b->length += count;
     }
-}
-
-void buffer_put_text(buffer *b, const char *text)
-{
-    buffer_put(b, text, strlen(text));
 }

@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/common/budget.h"
 #include "core/common/err.h"
@@ -55,9 +56,24 @@ void buffer_reset(buffer *b, size_t keep_bytes);
  * `length`. It returns NULL once the buffer has failed. */
 char *buffer_reserve(buffer *b, size_t more);
 
-/* buffer_put appends `count` bytes, buffer_put_text a NUL-terminated string. */
-void buffer_put(buffer *b, const void *bytes, size_t count);
-void buffer_put_text(buffer *b, const char *text);
+/* buffer_put appends `count` bytes, buffer_put_text a NUL-terminated string. Where there is room,
+ * as nearly always, they are a copy of what is mostly a constant, so they are inlined. */
+void buffer_put_growing(buffer *b, const void *bytes, size_t count);
+
+static inline void buffer_put(buffer *b, const void *bytes, size_t count)
+{
+    if (b->failed == ERR_OK && count < b->capacity - b->length) {
+        memcpy(b->at + b->length, bytes, count);
+        b->length += count;
+    } else {
+        buffer_put_growing(b, bytes, count);
+    }
+}
+
+static inline void buffer_put_text(buffer *b, const char *text)
+{
+    buffer_put(b, text, strlen(text));
+}
 
 /* buffer_slice borrows the content until the next write. */
 static inline slice buffer_slice(const buffer *b)

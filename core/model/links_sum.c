@@ -61,8 +61,11 @@ void links_sum_fini(links_sum *s)
 void links_sum_clear(links_sum *s)
 {
     both *part = (both *)s->part;
-    for (size_t k = 0; k < s->count; k++) {
-        part[s->touched[k]] = (both){0, 0};
+    const uint32_t *touched = s->touched;
+    const size_t count = s->count;
+#pragma GCC unroll 8
+    for (size_t k = 0; k < count; k++) {
+        part[touched[k]] = (both){0, 0};
     }
     s->count = 0;
 }
@@ -155,9 +158,12 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
 void links_sum_list(links_sum *s)
 {
     const both *part = (const both *)s->part;
+    const uint32_t *touched = s->touched;
+    const size_t count = s->count;
     float *collaborative = s->listed[LINKS_COLLABORATIVE], *content = s->listed[LINKS_CONTENT];
-    for (size_t k = 0; k < s->count; k++) {
-        both one = part[s->touched[k]];
+#pragma GCC unroll 4
+    for (size_t k = 0; k < count; k++) {
+        both one = part[touched[k]];
         collaborative[k] = one[LINKS_COLLABORATIVE];
         content[k] = one[LINKS_CONTENT];
     }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/common/kernel.h"
 #include "core/common/mem.h"
 #include "core/search/quantise_kernels.h"
 
@@ -146,7 +147,7 @@ size_t codes_bytes(const codes *c)
                                     sizeof *c->residual + sizeof *c->norm);
 }
 
-void codes_query_make(codes_query *into, const float *q, size_t dim)
+KERNEL_CLONES void codes_query_make(codes_query *into, const float *q, size_t dim)
 {
     size_t width = (dim + QUANTISE_GROUP - 1) / QUANTISE_GROUP * QUANTISE_GROUP;
     float scale = scale_of(q, dim);

@@ -49,8 +49,47 @@ void topk_insert(topk *t, uint32_t row, float score)
     t->hits[at] = hit;
 }
 
+void topk_merge(topk *t, const topk_hit *list, size_t count)
+{
+    size_t i = 0;
+    if (t->count == 0) {
+        /* Worst first is a heap. */
+        t->count = count < t->k ? count : t->k;
+        for (; i < t->count; i++) {
+            t->hits[t->count - 1 - i] = list[i];
+        }
+    }
+    for (; i < count; i++) {
+        topk_push(t, list[i].row, list[i].score);
+    }
+}
+
+static bool is_sorted(const topk *t)
+{
+    for (size_t i = 1; i < t->count; i++) {
+        if (topk_better(t->hits[i - 1], t->hits[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void reverse(topk_hit *hits, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        topk_hit kept = hits[i];
+        hits[i] = hits[count - 1 - i];
+        hits[count - 1 - i] = kept;
+    }
+}
+
 size_t topk_finish(topk *t)
 {
+    /* The heap of one merged list still is that list. */
+    if (is_sorted(t)) {
+        reverse(t->hits, t->count);
+        return t->count;
+    }
     for (size_t left = t->count; left > 1; left--) {
         topk_hit worst = t->hits[0];
         t->hits[0] = t->hits[left - 1];

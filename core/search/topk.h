@@ -53,6 +53,9 @@ static inline void topk_push(topk *t, uint32_t row, float score)
     }
 }
 
+/* topk_merge offers the hits of a finished list, best first. */
+void topk_merge(topk *t, const topk_hit *list, size_t count);
+
 /* topk_finish sorts the hits in place, best first, and returns their number. Afterwards only
  * topk_init may be called. */
 size_t topk_finish(topk *t);

@@ -246,6 +246,40 @@ a_topk_keeps_the_best_and_gives_ties_to_the_lower_row_in_any_order_of_arrival(vo
     }
 }
 
+/* A list of its own, or none, and a finished list give what all their hits give one by one. */
+static void merged_lists_are_the_list_of_all_hits(void **state)
+{
+    (void)state;
+    enum { MOST = 40 };
+    rng r;
+    rng_init(&r, 21, 0);
+    for (int n = 0; n < 20000; n++) {
+        topk_hit own[MOST], given[MOST], expected[MOST];
+        topk merged, one_by_one, list;
+        size_t k = 1 + rng_below(&r, MOST), first = n % 2 == 0 ? 0 : rng_below(&r, MOST);
+        topk_init(&merged, own, k);
+        topk_init(&one_by_one, expected, k);
+        topk_init(&list, given, rng_below(&r, MOST + 1));
+        for (uint32_t row = 0; row < 2 * MOST; row++) {
+            topk_hit hit = {row, (float)rng_below(&r, 20)};
+            topk_push(row < first ? &merged : &list, hit.row, hit.score);
+            if (row < first) {
+                topk_push(&one_by_one, hit.row, hit.score);
+            }
+        }
+        size_t count = topk_finish(&list);
+        for (size_t i = 0; i < count; i++) {
+            topk_push(&one_by_one, given[i].row, given[i].score);
+        }
+        topk_merge(&merged, given, count);
+        assert_int_equal(topk_finish(&merged), topk_finish(&one_by_one));
+        for (size_t i = 0; i < one_by_one.count; i++) {
+            assert_int_equal(own[i].row, expected[i].row);
+            assert_memory_equal(&own[i].score, &expected[i].score, sizeof(float));
+        }
+    }
+}
+
 static void a_float_scan_equals_brute_force(void **state)
 {
     (void)state;
@@ -676,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_score_has_the_same_bits_wherever_its_row_is_scored),
         cmocka_unit_test(
             a_topk_keeps_the_best_and_gives_ties_to_the_lower_row_in_any_order_of_arrival),
+        cmocka_unit_test(merged_lists_are_the_list_of_all_hits),
         cmocka_unit_test(a_float_scan_equals_brute_force),
         cmocka_unit_test(a_first_pass_over_codes_loses_nothing),
         cmocka_unit_test(numbers_added_to_a_tiny_query_still_decide),

@@ -64,15 +64,24 @@ static void offer_new(const view *v, recommend_scratch *s, topk *best)
 /* spread_links writes what links add to the table by row; clear_links zeroes it again. */
 static void spread_links(recommend_scratch *s)
 {
-    for (size_t i = 0; i < s->sums.count; i++) {
-        s->extra[s->sums.touched[i]] = s->adds[i];
+    const uint32_t *touched = s->sums.touched;
+    const float *adds = s->adds;
+    float *extra = s->extra;
+    const size_t count = s->sums.count;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < count; i++) {
+        extra[touched[i]] = adds[i];
     }
 }
 
 static void clear_links(recommend_scratch *s)
 {
-    for (size_t i = 0; i < s->sums.count; i++) {
-        s->extra[s->sums.touched[i]] = 0;
+    const uint32_t *touched = s->sums.touched;
+    float *extra = s->extra;
+    const size_t count = s->sums.count;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < count; i++) {
+        extra[touched[i]] = 0;
     }
 }
 
@@ -86,13 +95,13 @@ static err_code search_whole(const view *v, bool exactly, float most, recommend_
                          .skip = s->skip,
                          .exact = exactly,
                          .threshold = &threshold,
-                         .extra = s->extra,
+                         .extra = s->sums.count > 0 ? s->extra : NULL,
                          .extra_most = most};
     spread_links(s);
     err_code code = index_search(v->base->index, &query, s->index, found, e);
     clear_links(s);
-    for (size_t i = 0; code == ERR_OK && i < found->count; i++) {
-        topk_push(best, found->hits[i].row, found->hits[i].score);
+    if (code == ERR_OK) {
+        topk_merge(best, found->hits, found->count);
     }
     return code;
 }
