@@ -267,8 +267,8 @@ static cost_units prepare_cost(const context *c, const op *o)
     for (uint32_t i = 0; i < o->count; i++) {
         bool searched = o->items[i].feature_count > 0 || encoded_text_take(c, &unused);
         units += searched ? 1 + rows / SEARCHED_ROWS : 1;
-        units +=
-            cost_text(text_bytes(&o->items[i])); /* also stored, where no words are looked for */
+        /* also stored if the text is not searched for words */
+        units += cost_text(text_bytes(&o->items[i]));
     }
     return units;
 }
@@ -276,7 +276,8 @@ static cost_units prepare_cost(const context *c, const op *o)
 static err_code prepare_all(context *c, api_write *w, err *e)
 {
     if (w->op->kind == OP_ITEMS_PATCH) {
-        /* Merged with what the store has, so only the writer knows the whole, and prepares it. */
+        /* The items are merged with stored ones, so only the writer knows the complete items and
+         * prepares them. */
         return cost_bounded(c, prepare_cost(c, w->op), e);
     }
     w->embeddings = arena_alloc(&w->op->memory, w->op->count, sizeof *w->embeddings);

@@ -23,7 +23,7 @@ enum { COST_SHORT = 100 };
 /* An estimate in units. Parts are added as fractions. */
 typedef double cost_units;
 
-/* cost_text is what it takes to find the known words of a text: 400 bytes are one unit. */
+/* cost_text returns the cost of finding the known words of a text: one unit for 400 bytes. */
 static inline cost_units cost_text(size_t bytes)
 {
     return (double)bytes / 400;

@@ -65,7 +65,8 @@ typedef struct content_map_input {
 err_code content_map_fit(content_map **out, const content_map_input *in, err *e) ERR_CHECKED;
 void content_map_free(content_map *m); /* accepts NULL */
 
-/* content_map_bytes is the memory that content_map_fit takes, the map included and x not. */
+/* content_map_bytes returns the memory that content_map_fit needs, including the map and excluding
+ * x. */
 size_t content_map_bytes(size_t width, size_t items);
 
 #endif

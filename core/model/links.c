@@ -16,11 +16,11 @@
 
 enum { SORT_FEW = 24 };
 
-/* Betas that training chooses from allow 4.8. */
+/* The betas that training chooses from lead to at most 4.8. */
 #define LIFT_MAX 8.0F
 
-/* With a map an item needs no lift. It is lowered instead, because what is predicted is worth less
- * than what was seen. */
+/* With a map, an item also has links that stand in for collaborative ones, so its score needs no
+ * lift. The factor is below 1, because predicted links are worth less than observed ones. */
 #define LIFT_MAPPED 0.82F
 
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
@@ -294,7 +294,7 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count)
     return kept;
 }
 
-/* The formula is fitted and not derived: docs/model/links.md has the measurements. */
+/* The formula is an empirical fit; docs/model/links.md has the measurements. */
 float links_lift(const links_choice *c, bool mapped)
 {
     float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];
@@ -334,8 +334,8 @@ err_code links_covariance(const float *h, size_t rows, size_t dim, float *covari
     return ERR_OK;
 }
 
-/* add_columns adds the part of h' covariance h that belongs to the columns from j on: `vectors` of
- * n. The lanes' order is the same on every machine. */
+/* add_columns adds the terms of h' covariance h for the columns from j on; `vectors` of n columns
+ * are summed in vector registers. The order of summation is the same on every machine. */
 KERNEL_INLINE double add_columns(const float *covariance, const float *h, size_t dim, size_t j,
                                  size_t vectors, size_t n)
 {

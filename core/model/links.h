@@ -171,10 +171,11 @@ static inline float links_score(float dense, const float part[LINKS_SOURCES],
                     factor[LINKS_CONTENT] * part[LINKS_CONTENT]);
 }
 
-/* links_lift is what the score of an item that nobody has taken is multiplied by, where links speak
- * for it. A trained item has links of both sources, and its vector reflects the users who took it;
- * such an item has neither. `mapped`: its links have what a map between features says
- * (core/model/content_map.h), in place of collaborative ones. */
+/* links_lift returns the factor for the score of an item that nobody has taken but that has links
+ * from the history. A trained item has links of both sources, and its vector reflects the users who
+ * took it; an untaken item has only content links and no such users. `mapped` tells that a map
+ * between features (core/model/content_map.h) supplies the links that stand in for collaborative
+ * ones. */
 float links_lift(const links_choice *c, bool mapped);
 
 /* --- the spread of the inner product ------------------------------------------------------ */

@@ -9,10 +9,10 @@
 
 typedef struct merger {
     const links_merging *in;
-    uint64_t *listed;     /* bitmap over rows: has a list */
+    uint64_t *listed;     /* bitmap over rows: the row has a list */
     size_t *start;        /* (rows + 1) into entries */
-    links_entry *entries; /* what the lists say of each row, ascending by target */
-    links_entry *row;     /* (LINKS_ROW_MAX) the row that is made */
+    links_entry *entries; /* the lists' links of each row, ascending by target */
+    links_entry *row;     /* (LINKS_ROW_MAX) the row being merged */
 } merger;
 
 /* each_link calls `found` for both directions of every link of the lists. */
@@ -74,7 +74,8 @@ static err_code gather(merger *m, err *e)
         return err_nomem(e, "the links of new items");
     }
     each_link(m, fill_link);
-    memmove(m->start + 1, m->start, rows * sizeof *m->start); /* filling moved every start */
+    /* filling has advanced every start, so shift them back */
+    memmove(m->start + 1, m->start, rows * sizeof *m->start);
     m->start[0] = 0;
     for (size_t i = 0; i < rows; i++) {
         sort_array(m->entries + m->start[i], m->start[i + 1] - m->start[i], sizeof *m->entries,
@@ -83,7 +84,7 @@ static err_code gather(merger *m, err *e)
     return ERR_OK;
 }
 
-/* kept leads from place `at` of the table to the next link that no list replaces. */
+/* kept returns the next place at or after `at` whose link no list replaces. */
 static uint64_t kept(const merger *m, uint64_t at, uint64_t end)
 {
     while (at < end && bits_test(m->listed, m->in->table->target[at])) {
@@ -92,7 +93,7 @@ static uint64_t kept(const merger *m, uint64_t at, uint64_t end)
     return at;
 }
 
-/* merge_row writes m->row and returns how many links it has. */
+/* merge_row writes m->row and returns its number of links. */
 static size_t merge_row(merger *m, size_t row)
 {
     const links_table *t = m->in->table;

@@ -2,9 +2,9 @@
 /*
  * links_merge: adds the links of single items to a table of links.
  *
- * Items that nobody had taken when the links were made, and items that came later, have lists of
- * their own (core/serve/state/coldstart.h). A link of such a list holds in both directions, so it
- * also enters the row of the item that it names.
+ * Two kinds of items have lists of their own (core/serve/state/coldstart.h): items that nobody had
+ * taken when the links were computed, and items that were added later. A link in such a list holds
+ * in both directions, so it also enters the row of the other item.
  *
  * A pure function.
  */
@@ -27,13 +27,14 @@ typedef struct links_list {
 typedef struct links_merging {
     const links_table *table;
     size_t table_rows; /* of `table` */
-    size_t rows;       /* of the result, at least table_rows; links to or of others are left out */
-    const links_list *lists; /* (count) each of another item */
+    /* of the result, at least table_rows; links from or to higher rows are left out */
+    size_t rows;
+    const links_list *lists; /* (count) lists of different items */
     size_t count;
 } links_merging;
 
-/* links_merge fills `out`, which must be empty. A list replaces every link that the table has from
- * its item or to it. Where two lists name each other's items, the stronger link counts. */
+/* links_merge fills `out`, which must be empty. A list replaces every link from or to its item in
+ * the table. If two lists contain each other's items, the stronger link counts. */
 err_code links_merge(links_table *out, const links_merging *in, err *e) ERR_CHECKED;
 
 #endif

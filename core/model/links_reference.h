@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * links_reference: the sums of a history's links and what they weigh, in double precision.
+ * links_reference: computes the sums of a history's links and their factors in double precision.
  *
  * links_sum.c adds whole rows of links into one table and lists the items that it touched; links.c
- * finds the spread of a user's scores from a covariance. tests/unit/test_reference_lists.c compares
- * them with these sums over all items. Only tests call it. Pure; thread-safe.
+ * computes the spread of a user's scores from a covariance. tests/unit/test_reference_lists.c
+ * compares them with these sums over all items. Only tests call it. Pure; thread-safe.
  */
 #ifndef CORE_LINKS_REFERENCE_H
 #define CORE_LINKS_REFERENCE_H

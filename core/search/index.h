@@ -145,9 +145,9 @@ err_code index_search_many(const vector_index *ix, const index_query *queries, s
                            index_scratch *s, index_result *results /* (count) */,
                            err *e) ERR_CHECKED;
 
-/* index_estimate is codes_estimate over the index's codes: several times faster than exact scores,
- * and off by about a hundredth of |x| |q| at most. Only for an INDEX_INT8, whose row i is at place
- * i. Thread-safe. */
+/* index_estimate is codes_estimate over the index's codes. It is several times faster than exact
+ * scores, and its error is at most about a hundredth of |x| |q|. Only for an INDEX_INT8 in which
+ * row i is at place i. Thread-safe. */
 void index_estimate(const vector_index *ix, const codes_query *const *queries, size_t count,
                     codes_part part, float *out /* (count, blocks * QUANTISE_BLOCK) */);
 

@@ -109,15 +109,15 @@ typedef struct codes_range {
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 
-/* Blocks first, first + step, first + 2 step and so on. */
+/* The blocks first, first + step, first + 2 step and so on. */
 typedef struct codes_part {
     size_t first, blocks, step;
 } codes_part;
 
-/* codes_estimate writes, for each of `count` queries, the estimates of all places of some blocks,
- * in the query's own units: scores, each within its block's margin. Empty places are NaN. A block
- * is read once for several queries. The numbers are the same in every kernel, and whatever queries
- * are asked together. */
+/* codes_estimate writes, for each of `count` queries, the estimated scores of all places of some
+ * blocks, in the query's own units. Each is within its block's margin of the exact score. Empty
+ * places are NaN. Each block is read once for several queries. The results are the same in every
+ * kernel, and do not depend on which queries are computed together. */
 void codes_estimate(const codes *c, const codes_query *const *queries, size_t count,
                     codes_part part, float *out /* (count, blocks * QUANTISE_BLOCK) */);
 

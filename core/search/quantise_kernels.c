@@ -136,19 +136,19 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
     return false;
 }
 
-/* Blocks and queries of a tile, whose sums are computed together: four blocks by four queries are
- * half a load for a product. */
+/* The blocks and queries of a tile, whose sums are computed together. Four blocks by four queries
+ * need half a load for each product. */
 enum { TILE_BLOCKS = 4, TILE_QUERIES = 4 };
 
 typedef struct tile {
-    const uint8_t *at; /* the first block's codes */
-    size_t apart;      /* bytes from a block to the next */
+    const uint8_t *at; /* codes of the first block */
+    size_t apart;      /* bytes between two blocks */
     size_t groups;
     const int8_t *code[TILE_QUERIES];
 } tile;
 
-/* add_tile makes the sums of a tile. Both numbers are constants where it is used, so that all loops
- * over them are unrolled and the sums stay in registers. */
+/* add_tile computes the sums of a tile. Every caller passes constants for both numbers, so all
+ * loops over them are unrolled and the sums stay in registers. */
 VNNI static inline __attribute__((always_inline)) void add_tile(const tile *t, size_t queries,
                                                                 size_t blocks, __m512i *sums)
 {
@@ -187,7 +187,8 @@ VNNI static inline __attribute__((always_inline)) void add_tile(const tile *t, s
     }
 }
 
-/* A function of its own for each size: inlined in one caller, gcc 12 keeps a sum in memory. */
+/* Each size has a function of its own, because gcc 12 would keep a sum in memory if all were
+ * inlined into one caller. */
 #define TILE(queries, blocks)                                                                      \
     VNNI __attribute__((noinline)) static void tile_##queries##_##blocks(const tile *t,            \
                                                                          __m512i *sums)            \
@@ -203,7 +204,8 @@ TILE(2, 4)
 TILE(3, 4)
 TILE(4, 4)
 
-/* estimate_tile writes the estimates of up to TILE_QUERIES queries for one block or TILE_BLOCKS. */
+/* estimate_tile writes the estimates of up to TILE_QUERIES queries for one block or for TILE_BLOCKS
+ * of them. */
 VNNI static void estimate_tile(const codes *c, const codes_query *const *queries, size_t count,
                                codes_part part, float *const *out)
 {

@@ -113,7 +113,8 @@ float scan_dot(const float *a, const float *b, size_t dim)
     return score;
 }
 
-/* A list's rows lie apart, where the processor does not guess which comes next. */
+/* fetch_row prefetches a row. The rows of a list are not consecutive, so the processor cannot
+ * predict the next one. */
 KERNEL_INLINE void fetch_row(const float *row, size_t dim)
 {
     for (size_t j = 0; j < dim; j += 64 / sizeof *row) {

@@ -42,8 +42,9 @@ KERNEL_CLONES static int32_t largest_bits(const float *scores, size_t count)
     return largest;
 }
 
-/* kth_bits looks between `low`, which k scores reach, and the largest score. It is a number that
- * exactly k scores reach, or the largest that k of them reach. */
+/* kth_bits returns, as bits, a threshold for the k best scores: one that exactly k scores reach or,
+ * if ties prevent that, the largest one that at least k reach. It bisects between `low`, which k
+ * scores reach, and the largest score. */
 static int32_t kth_bits(const float *scores, size_t count, size_t k, int32_t low)
 {
     int32_t high = largest_bits(scores, count);
@@ -67,7 +68,7 @@ static int32_t kth_bits(const float *scores, size_t count, size_t k, int32_t low
 static void cut(shortlist *s)
 {
     int32_t low;
-    memcpy(&low, &s->threshold, sizeof low); /* all scores are above it */
+    memcpy(&low, &s->threshold, sizeof low); /* all remaining scores exceed it */
     int32_t bits = kth_bits(s->scores, s->count, s->k, low);
     size_t equal = s->k - count_from(s->scores, s->count, bits + 1), kept = 0;
     float least;
@@ -132,7 +133,7 @@ KERNEL_CLONES void shortlist_offer_portable(shortlist *s, uint32_t first, const 
 
 #ifdef __x86_64__
 
-/* offer_packed needs no branch for a row: an instruction of AVX-512 packs those that enter. */
+/* offer_packed has no branch for each row: an AVX-512 instruction packs the rows that enter. */
 __attribute__((target("avx512f"))) static void offer_packed(shortlist *s, uint32_t first,
                                                             const float *scores, size_t count)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shortlist: the k best of a long run of scores, without a heap.
+ * shortlist: finds the k best of a long sequence of scores, without a heap.
  *
- * Scores come in runs of consecutive rows. Rows with a score above the threshold are noted. When
- * the room is full, the k-th best score is found by bisection over its bits; the rows below it are
- * dropped, and the threshold rises to it. A run without a score above the threshold costs a
- * comparison for every few rows. The result needs no sorting: its rows ascend.
+ * Scores arrive in runs of consecutive rows. Rows with a score above the threshold are collected.
+ * When the buffer is full, the k-th best score is found by bisection over its bits, the rows below
+ * it are dropped, and the threshold rises to it. A run without a score above the threshold costs
+ * one comparison for every few rows. The result needs no sorting by row, because rows arrive in
+ * ascending order.
  *
- * Which k are best is decided as in core/search/topk.h: by the higher score, then by the lower row.
- * Only scores above 0 count. One thread at a time; nothing is allocated.
+ * The order is that of core/search/topk.h: by the higher score, then by the lower row. Only scores
+ * above 0 count. One thread at a time; nothing is allocated.
  */
 #ifndef CORE_SHORTLIST_H
 #define CORE_SHORTLIST_H
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Elements that are written at once, in part behind the last row noted. */
+/* Elements that one store writes; some of them lie behind the last collected row. */
 enum { SHORTLIST_SPARE = 16 };
 
 typedef struct shortlist {
@@ -48,8 +49,8 @@ bool shortlist_failed(const shortlist *s);
  * before. */
 void shortlist_offer(shortlist *s, uint32_t first, const float *scores /* (count) */, size_t count);
 
-/* shortlist_offer_portable does the same on any processor; shortlist_offer uses AVX-512 where there
- * is one. */
+/* shortlist_offer_portable does the same on any processor; shortlist_offer uses AVX-512 if the
+ * processor has it. */
 void shortlist_offer_portable(shortlist *s, uint32_t first, const float *scores /* (count) */,
                               size_t count);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shortlist_reference: the k best of some scores, by comparing each with all.
+ * shortlist_reference: finds the k best of some scores by comparing each with all others.
  *
- * shortlist.c drops rows by a rising threshold and looks at eight scores at once.
- * tests/unit/test_reference_lists.c demands the same rows of both. Only tests call it. Pure;
- * thread-safe.
+ * shortlist.c drops rows by a rising threshold and compares eight scores at once.
+ * tests/unit/test_reference_lists.c checks that both return the same rows. Only tests call it.
+ * Pure; thread-safe.
  */
 #ifndef CORE_SHORTLIST_REFERENCE_H
 #define CORE_SHORTLIST_REFERENCE_H

@@ -30,14 +30,14 @@ static uint64_t content(uint64_t items, uint64_t width)
     return searched(items, content_width((size_t)width, (size_t)items));
 }
 
-/* links_of is how much the links of `items` take, at most. */
+/* links_of returns an upper bound for the bytes of the links of `items`. */
 static uint64_t links_of(uint64_t items, uint64_t modality_count)
 {
     return items * (LINK_BYTES * (LINKS_KEPT_COLLABORATIVE + LINKS_KEPT_CONTENT * modality_count) +
                     2 * LINK_ROW_BYTES);
 }
 
-/* next_training fills the sizes that the next training would find. */
+/* next_training writes the sizes that the next training would have. */
 static err_code next_training(train_size *out, store *s, const store_info *info, err *e)
 {
     store_read *r = NULL;

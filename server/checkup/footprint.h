@@ -18,7 +18,7 @@
 typedef struct footprint {
     uint64_t resident; /* bytes, while it serves */
     uint64_t most;     /* while a generation is loaded besides the one that serves */
-    uint64_t training; /* at least, of a training in a process of its own */
+    uint64_t training; /* lower bound for a training in a process of its own */
     uint32_t dim;
     /* the active generation has tables; otherwise they are estimated with the defaults */
     bool trained;

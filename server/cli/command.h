@@ -40,8 +40,8 @@ typedef struct command {
     err_code (*run)(const command_call *call, err *e);
 } command;
 
-/* command_list_set takes the list of all commands, ended by NULL; main calls it first.
- * command_list returns that list, which is empty before. */
+/* command_list_set sets the list of all commands, which NULL ends. main calls it first.
+ * command_list returns the list, which is empty before. */
 void command_list_set(const command *const *all);
 const command *const *command_list(void);
 

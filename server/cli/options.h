@@ -86,14 +86,16 @@ typedef struct option {
                          : -1]))
 
 /*
- * A struct and its entries can come from one list, a file NAME.def with a line for each option:
+ * A struct and its table of options can come from one list, a file NAME.def with an entry for each
+ * option:
  *
  *     OPTION("queue-ops-max", INT, queue_ops_max, .initial = "4096", .min = 1, ...)
  *
- * That is the flag, the type without OPTION_, the member and the rest of the entry. Included with
- * OPTION defined as OPTION_MEMBER it gives the members of the struct; as OPTION_ENTRY of a struct
- * the entries of its table. `group` is what stands before the member where the options are a member
- * themselves ("encoder."), else nothing. The file undefines OPTION at its end.
+ * An entry has the flag, the type without OPTION_, the member and the other fields of `option`.
+ * Where OPTION is defined as OPTION_MEMBER, including the file gives the members of the struct; as
+ * OPTION_ENTRY, it gives the entries of the struct's table. If the options are in a struct inside
+ * the struct, `group` is the path to it ("encoder."), else it is empty. The file undefines OPTION
+ * at its end.
  */
 #define OPTION_MEMBER(flag, kind, member, ...) OPTION_HELD_##kind member;
 #define OPTION_ENTRY(of, group, flag, kind, member, ...)                                           \
@@ -187,8 +189,8 @@ void options_markdown(const option *table, FILE *to);
 void options_environment(const option *entry, char *out, size_t bytes);
 void options_key(const option *entry, char *out, size_t bytes);
 
-/* Three that many commands have, without name and member; then as entries for a struct `of` with
- * these members. */
+/* Three options that many commands have: first without name and member, then as entries for a
+ * struct `of` with these members. */
 #define OPTION_STORE_IS .required = true, .value = "DIR", .help = "folder of the store"
 #define OPTION_QUOTA_IS                                                                            \
     .initial = "0", .min = 0, .max = 1LL << 42,                                                    \

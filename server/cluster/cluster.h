@@ -57,8 +57,9 @@ typedef struct cluster_status {
 
 void cluster_tell(cluster *c, cluster_status *out);
 
-/* cluster_erasure_terms tells by when after an erasure each copy beside the nodes' stores is free
- * of the user, as long as a node holds the lease and the NATS servers take blobs. */
+/* cluster_erasure_terms returns the times after an erasure by which each copy outside the nodes'
+ * stores is free of the user. They hold while a node has the lease and the NATS servers accept
+ * blobs. */
 void cluster_erasure_terms(const cluster_options *o, api_erasure_terms *out);
 
 /* cluster_document makes the answer of GET /cluster: the log, the live nodes, and the node that

@@ -20,7 +20,8 @@
 
 enum { CLUSTER_TOLD = ERR_TEXT_MAX };
 
-/* Which copies beside the log are free of the users who were erased up to `seq`. */
+/* Tells which copies outside the nodes' stores are free of the users who were erased up to
+ * `seq`. */
 typedef struct erasure_progress {
     uint64_t seq; /* of the last erasure; 0 without one */
     bool log, snapshots, generations;
@@ -68,8 +69,8 @@ struct cluster {
     char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "" if not known */
     /* when this node's lease expires; 0 if it holds none */
     uint64_t lease_until_ns;
-    int64_t servers_ns;     /* the servers' clock when last seen, since the epoch; 0 before */
-    uint64_t servers_at_ns; /* this node's clock then */
+    int64_t servers_ns;     /* the servers' clock at the last reading, since the epoch; 0 before */
+    uint64_t servers_at_ns; /* this node's clock at that reading */
     erasure_progress erasure;
     /* atomic */
     /* writes are refused until then, because the log was full */
@@ -101,9 +102,9 @@ bool cluster_is_stopping(cluster *c);
 /* cluster_replicas returns how many servers keep the log, as far as is known. */
 int cluster_replicas(cluster *c);
 
-/* cluster_servers_now returns the time by the NATS servers' clock, in epoch seconds and a second or
- * two late; 0 if it is not known. It alone measures the age of what lies beside the log, so a
- * node's wrong clock does no harm. */
+/* cluster_servers_now returns the time of the NATS servers' clock in epoch seconds, a second or two
+ * late, or 0 if it is not known. Ages of blobs and messages are measured only by this clock, so a
+ * wrong clock of a node does no harm. */
 int64_t cluster_servers_now(cluster *c);
 
 /* cluster_is_news tells whether the text differs from the last one in `told`, and stores it there.
@@ -121,13 +122,13 @@ err_code watch_name(cluster *c, err *e) ERR_CHECKED;
 /* watch_end removes this node from the list of nodes. Call it after the thread has ended. */
 void watch_end(cluster *c);
 
-/* follow_main is the follow thread. follow_connect opens the link and refuses with ERR_CONFLICT a
- * log that is not this store's. It may be called before the threads start. */
+/* follow_main is the function of the follow thread. follow_connect opens the link; it refuses the
+ * log of another store with ERR_CONFLICT. It may be called before the threads start. */
 void *follow_main(void *cluster);
 err_code follow_connect(cluster *c, err *e) ERR_CHECKED;
 void cluster_set_following(cluster *c, bool following, const char *problem);
 
-/* cluster_set_link takes the link over and releases the previous one. */
+/* cluster_set_link takes ownership of the link and releases the previous one. */
 void cluster_set_link(cluster *c, shared_link *l);
 
 /* cluster_link_get takes a reference to the link, or returns NULL if there is none.

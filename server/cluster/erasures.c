@@ -6,9 +6,9 @@
 #include "server/cluster/snapshots.h"
 #include "server/telemetry/log.h"
 
-/* An erasure waits for the last copy to be SETTLE_SECONDS old, twice for snapshots, and copying
- * takes a while. Messages that are older than the log's age go once snapshots cover them, and a
- * large write's blob goes after its message. */
+/* An erasure waits until the last copy is SETTLE_SECONDS old, twice for snapshots, and copying
+ * takes time as well. Messages older than the log's age are removed once snapshots cover them, and
+ * the blob of a large write is removed after its message. */
 enum { COPY_SECONDS = 6 * SETTLE_SECONDS };
 
 void cluster_erasure_terms(const cluster_options *o, api_erasure_terms *out)
@@ -20,7 +20,8 @@ void cluster_erasure_terms(const cluster_options *o, api_erasure_terms *out)
     out->blobs_seconds = out->log_seconds + COPY_SECONDS;
 }
 
-/* The log is free once it begins behind a snapshot that was taken after the erasure. */
+/* The log is free of the users once its first message is later than a snapshot that was taken after
+ * the erasure. */
 static void look_at_snapshots(const housekeeping *h, const house_view *v, erasure_progress *p)
 {
     cluster_snapshot *list = mem_array(SNAPSHOTS_MAX, sizeof *list);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that follows the log: it connects, checks whose log it is, reads it in order and hands
- * each message to the writer. What ends the reading begins it anew from the last message delivered.
+ * The thread that follows the log. It connects, checks that the log belongs to this store, reads it
+ * in order and hands each message to the writer. After an interruption it reads again from the last
+ * delivered message.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
-/* NATS elects a leader within some seconds, and writes wait for whatever comes on top of that. */
+/* NATS elects a leader within some seconds, and these pauses add to the time that writes wait. */
 enum { PAUSE_FIRST_MS = 50, PAUSE_MOST_MS = 200, PAUSE_REFUSED_MS = 2000 };
 
 /* follow_connect opens a link and checks that the log belongs to this store. */

@@ -24,7 +24,7 @@ enum { LIST_BYTES_MAX = 64 * 1024 * 1024, KEY_MAX = 64 };
  * it has after ALONE_NS. */
 static const uint64_t ALONE_NS = 8ULL * NS_PER_SECOND, READY_NS = 60ULL * NS_PER_SECOND;
 
-/* Another node that has the tables puts them before that. */
+/* If another node has the tables, it uploads them sooner than this. */
 static const uint64_t ORPHAN_NS = 24ULL * NS_PER_SECOND;
 
 typedef struct sharing {
@@ -54,14 +54,16 @@ static uint64_t erased_seq_of(const json_t *entry)
     return (uint64_t)json_integer_value(json_object_get(entry, "erased_seq"));
 }
 
-/* Tables beside the log that may have the row of a user who was erased since they were put. */
+/* is_stale returns true if the uploaded tables may contain the row of a user who was erased after
+ * the upload. */
 static bool is_stale(const sharing *x, const generation_info *g, const json_t *entry)
 {
     uint64_t erased = x->v->info.erased_seq;
     return erased > g->seq && erased > erased_seq_of(entry);
 }
 
-/* Erasures that come one after another are answered by one new blob each SETTLE_SECONDS. */
+/* However many erasures follow one another, a new blob is uploaded at most once in
+ * SETTLE_SECONDS. */
 static bool is_to_put(const sharing *x, const generation_info *g)
 {
     const json_t *entry = entry_of(x, g);
@@ -197,8 +199,8 @@ static const generation_info *wanted(const sharing *x)
     return found;
 }
 
-/* Tables that are to be put again and that no live node has: the holder fetches them, which zeroes
- * the rows, and puts them in the next round. */
+/* is_orphan returns true for tables that must be uploaded again but that no live node has. The
+ * holder downloads them, which zeroes the rows, and uploads them in the next round. */
 static bool is_orphan(const sharing *x, const generation_info *g)
 {
     return x->v->holder && !g->held && entry_of(x, g) != NULL && is_to_put(x, g);
@@ -299,7 +301,7 @@ static err_code forget_pruned(const sharing *x, err *e)
     return code;
 }
 
-/* Tables that an op took away stay for a while, and count until then. */
+/* Tables that an op removed stay for a while, and count until they are gone. */
 static bool all_clean(const sharing *x)
 {
     size_t known = 0, there = 0;

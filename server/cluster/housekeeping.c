@@ -28,8 +28,8 @@ static bool lacks_erasure(const cluster_snapshot *list, size_t count, const stor
                                   : info->erased_seq > list[SNAPSHOTS_KEPT - 1].seq;
 }
 
-/* The oldest message is older than the log's age, and no two snapshots cover it: that happens where
- * little is written. */
+/* blocks_trimming returns true if the oldest message is older than the log's age but no two
+ * snapshots cover it. That happens when little is written. */
 static bool blocks_trimming(const housekeeping *h, const house_view *v,
                             const cluster_snapshot *list, size_t count)
 {

@@ -14,11 +14,11 @@ struct housekeeping {
     pthread_t thread;
     parcels_link link;
     json_t *index; /* as read in this round */
-    /* since when this node has tables to upload; 0 if there are none */
+    /* time since which this node has tables to upload; 0 if it has none */
     uint64_t alone_since_ns;
-    /* since when the holder lacks tables that are to be uploaded again; 0 if there are none */
+    /* time since which tables must be uploaded again that the holder lacks; 0 if there are none */
     uint64_t orphan_since_ns;
-    uint64_t strays_ns; /* of the last look for parts without an index entry; 0 before */
+    uint64_t strays_ns; /* time of the last search for parts without an index entry; 0 before */
     uint32_t wanted;    /* number of the generation to activate */
     uint64_t wanted_since_ns;
     uint32_t activated;      /* the last one that this process activated */
@@ -35,8 +35,8 @@ typedef struct house_view {
     uint64_t least_position; /* least position of the live nodes */
 } house_view;
 
-/* share_generations uploads, downloads, activates and forgets tables. *clean tells that no tables
- * beside the log have the row of an erased user. */
+/* share_generations uploads, downloads, activates and removes tables. *clean tells that no uploaded
+ * tables contain the row of an erased user. */
 err_code share_generations(housekeeping *h, const house_view *v, bool *clean, err *e) ERR_CHECKED;
 
 #endif

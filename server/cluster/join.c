@@ -10,7 +10,7 @@
 #include "server/telemetry/log.h"
 #include "storage/maintenance/recover.h"
 
-/* NATS servers that have just started, or whose leader has died, need some seconds. */
+/* NATS servers that have just started, or that have lost their leader, need some seconds. */
 enum { WAIT_SECONDS = 30, PAUSE_MS = 500 };
 
 /* settle prepares the copy as a store of its own that goes on at the snapshot's position. */

@@ -49,8 +49,9 @@ bool link_alive(const nats_link *k);
 err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
                     err *e);
 
-/* link_subjects returns an array of what follows `prefix` in the subjects of a stream. It makes no
- * consumer: each would be an entry in the log of all streams, and need the leader of that log. */
+/* link_subjects returns an array with the rest of each subject of a stream after `prefix`. It does
+ * not create consumers, because each would be an entry in the log of all streams and would need
+ * that log's leader. */
 err_code link_subjects(const nats_link *k, const char *stream, const char *prefix, json_t **out,
                        err *e) ERR_CHECKED;
 

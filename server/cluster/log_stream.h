@@ -50,8 +50,8 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
 err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *id,
                          log_facts *facts, err *e) ERR_CHECKED;
 
-/* log_stream_change gives the log this identity, whose lineage must be the log's. Nodes that run do
- * not notice it before they connect again. */
+/* log_stream_change gives the log this identity, whose lineage must be that of the log. Running
+ * nodes notice it only when they connect again. */
 err_code log_stream_change(const nats_link *k, const char *cluster, const log_identity *id,
                            err *e) ERR_CHECKED;
 

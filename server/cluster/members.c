@@ -21,7 +21,7 @@ struct members {
 
 /* --- buckets --- */
 
-/* Making a replicated bucket takes longer than other questions on this link may. */
+/* Creating a replicated bucket may take longer than the other calls on this link. */
 static natsStatus make_bucket(const nats_link *k, const kvConfig *config)
 {
     kvConfig wanted = *config;
@@ -188,7 +188,7 @@ err_code members_list(members *m, member *out, size_t *count, err *e)
         if (code == ERR_OK && *count < MEMBERS_MAX) {
             code = members_find(m, json_string_value(key), &out[*count], e);
             *count += code == ERR_OK;
-            code = code == ERR_NOT_FOUND ? ERR_OK : code; /* the node died or left */
+            code = code == ERR_NOT_FOUND ? ERR_OK : code; /* the node has died or left */
         }
     }
     json_decref(keys);

@@ -301,8 +301,8 @@ err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, 
     return code;
 }
 
-/* Purging leaves the bytes in the servers' files until these are rewritten; erasing a message
- * overwrites it first. What cannot be erased is purged all the same. */
+/* A purge leaves the bytes in the servers' files until the files are rewritten. Erasing a message
+ * overwrites it first. If erasing fails, the message is purged all the same. */
 static void erase_parts(const parcels *b, const char *subject)
 {
     natsStatus s = NATS_OK;
@@ -329,7 +329,7 @@ err_code parcel_purge(parcels *b, const char *id, err *e)
     return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "purging a blob", e);
 }
 
-/* --- what is there --- */
+/* --- the stored blobs --- */
 
 err_code parcel_ids(parcels *b, json_t **out, err *e)
 {
@@ -403,7 +403,7 @@ static natsStatus add_entry(const parcels *b, const char *key, json_t *out)
         json_object_set_new(out, key, value);
     }
     kvEntry_Destroy(entry);
-    return s == NATS_NOT_FOUND ? NATS_OK : s; /* it was removed */
+    return s == NATS_NOT_FOUND ? NATS_OK : s; /* it has been removed */
 }
 
 err_code parcel_index_list(parcels *b, json_t **out, err *e)

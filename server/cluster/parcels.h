@@ -20,7 +20,7 @@
 #include "server/cluster/link.h"
 #include "storage/env/sha256.h"
 
-/* Tests of what happens after these minutes build a node for which they are seconds. */
+/* A test of what happens after these minutes builds a node in which they are seconds. */
 #ifndef STAIR_SETTLE_SECONDS
 #define STAIR_SETTLE_SECONDS 600
 #endif
@@ -29,9 +29,9 @@ enum {
     PARCEL_ID_MAX = 96,
     PARCEL_SHA256_TEXT = 2 * SHA256_BYTES + 1,
     PARCEL_PART_BYTES = 1024 * 1024,
-    /* how long what looks superfluous beside the log is left before it goes */
+    /* time for which superfluous messages and blobs are kept before they are removed */
     SETTLE_SECONDS = STAIR_SETTLE_SECONDS,
-    /* age from which parts that no index entry names are nobody's */
+    /* age after which parts that no index entry refers to belong to nobody */
     PARCEL_STRAY_SECONDS = 6 * SETTLE_SECONDS
 };
 
@@ -77,12 +77,13 @@ err_code parcel_put(parcels *b, parcel *x, parcel_read read, void *ctx, err *e) 
  * content does not match `x`; this is known only at the end. */
 err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, err *e) ERR_CHECKED;
 
-/* parcel_purge removes a blob and has the servers overwrite its parts in their files, which takes
- * some milliseconds a part. */
+/* parcel_purge removes a blob and makes the servers overwrite its parts in their files, which takes
+ * some milliseconds for each part. */
 err_code parcel_purge(parcels *b, const char *id, err *e) ERR_CHECKED;
 
-/* parcel_ids returns an array of the ids that have parts. parcel_last_stored tells when the newest
- * part of one was stored, in epoch seconds by the servers' clock; ERR_NOT_FOUND without parts. */
+/* parcel_ids returns an array of the ids that have parts. parcel_last_stored returns the time at
+ * which the newest part of an id was stored, in epoch seconds by the servers' clock; ERR_NOT_FOUND
+ * if it has no parts. */
 err_code parcel_ids(parcels *b, json_t **out, err *e) ERR_CHECKED;
 err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e) ERR_CHECKED;
 
@@ -91,9 +92,9 @@ err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e) ER
 json_t *parcel_json(const parcel *x);
 bool parcel_from_json(parcel *x, const json_t *document);
 
-/* The index. parcel_index_put takes the document over. parcel_index_list returns an object with all
- * entries by key, each with the member "stored": when it was written, in epoch seconds by the
- * servers' clock. parcel_index_remove removes one. */
+/* The index. parcel_index_put takes ownership of the document. parcel_index_list returns an object
+ * with all entries by key; the member "stored" of each is the time at which it was written, in
+ * epoch seconds by the servers' clock. parcel_index_remove removes an entry. */
 err_code parcel_index_put(parcels *b, const char *key, json_t *taken, err *e) ERR_CHECKED;
 err_code parcel_index_list(parcels *b, json_t **out, err *e) ERR_CHECKED;
 err_code parcel_index_remove(parcels *b, const char *key, err *e) ERR_CHECKED;

@@ -27,7 +27,7 @@ static err_code remove_if_old(housekeeping *h, const house_view *v, const char *
     int64_t stored = 0;
     err_code code = parcel_last_stored(h->link.blobs, id, &stored, e);
     if (code == ERR_NOT_FOUND) {
-        return ERR_OK; /* it was purged in between */
+        return ERR_OK; /* it has been purged meanwhile */
     }
     if (code != ERR_OK || stored + PARCEL_STRAY_SECONDS >= v->now) {
         return code;

@@ -13,7 +13,7 @@
 
 #include "server/cluster/housekeeping_private.h"
 
-/* strays_remove takes such parts away. It looks now and then, not each time it is called. */
+/* strays_remove removes such parts. Most calls return at once; it searches only now and then. */
 err_code strays_remove(housekeeping *h, const house_view *v, err *e) ERR_CHECKED;
 
 #endif

@@ -83,7 +83,7 @@ static bool has_twin(const cluster *c, const member *self, const member *list, s
     return false;
 }
 
-/* With the mutex held. The newest entry tells the servers' time. */
+/* The caller holds the mutex. The newest entry shows the servers' time. */
 static void read_clock(cluster *c)
 {
     int64_t newest = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stair cluster: what several nodes that share a log need beside serving.
+ * stair cluster: manages several nodes that share a log.
  *
- *     init     makes the log of a store, the store the first of the cluster, and a first snapshot
+ *     init     creates the log of a store, makes the store the first node and uploads a snapshot
  *     join     fills an empty folder from the newest snapshot
- *     set      changes the interaction types and the encoder that all nodes have
- *     status   tells whose the log is and how long, and where a store stands in it
+ *     set      changes the interaction types and the encoder of all nodes
+ *     status   shows the log's identity and length, and the position of a store in it
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -181,7 +181,7 @@ static err_code join(const cluster_arguments *a, err *e)
 
 /* --- set --- */
 
-/* Nodes decide by the types what a write may be, so all nodes change them at once. */
+/* Nodes check writes by the types, so all nodes must change them at the same time. */
 static err_code expect_no_node(const cluster_arguments *a, const nats_link *k, int replicas, err *e)
 {
     members *m = NULL;

@@ -13,7 +13,7 @@ extern const command cmd_check, cmd_generations, cmd_snapshot, cmd_migrate;
 extern const command cmd_import, cmd_encode, cmd_export, cmd_demo;
 extern const command cmd_cluster; /* missing in a build without the cluster */
 
-/* In the order in which --help lists them, ended by NULL. */
+/* In the order in which --help lists them; NULL ends the list. */
 extern const command *const commands[];
 
 #endif

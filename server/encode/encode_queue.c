@@ -36,7 +36,7 @@ void encode_queue_free(encode_queue *q)
     }
 }
 
-/* fit makes room for one more row; the caller holds the mutex. */
+/* fit makes room for one more row. The caller holds the mutex. */
 static bool fit(encode_queue *q, uint32_t row)
 {
     size_t words = (size_t)row / 64 + 1;

@@ -50,8 +50,9 @@ typedef struct admission_request {
     unsigned transfer_encodings;
     bool other_version; /* the request line ends with another version than HTTP/1.1 or 1.0 */
     bool malformed_name, malformed_line;
-    const char *repeated; /* what is wrong: a header came twice with two values; NULL: none did */
-    size_t header_bytes;  /* sum of all names and values */
+    /* the header that came twice with different values, as a fault to report; NULL if none did */
+    const char *repeated;
+    size_t header_bytes; /* sum of all names and values */
     size_t header_lines;
     bool admin; /* it came through --admin-listen */
     bool http_1_0;

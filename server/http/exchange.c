@@ -143,7 +143,7 @@ static slice trimmed(slice value)
     return value;
 }
 
-/* Of a header that comes twice, somebody before us may have read the other one. */
+/* If a header comes twice, a proxy in front of the service may have read the other one. */
 static void take_once(exchange *x, slice *member, slice value, const char *fault)
 {
     if (member->at != NULL && !slice_equal(*member, value)) {

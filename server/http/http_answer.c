@@ -36,15 +36,16 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
     }
 }
 
-/* Version 0.9 of the library takes a bare LF in the framing of chunks for the end of a line. What a
- * proxy took for the rest of the body would then run as the next request, so there is none. */
+/* Version 0.9 of the library accepts a bare LF as the end of a line in the framing of chunks. Bytes
+ * that a proxy took for the rest of the body would then be read as a further request. So no further
+ * request is read from this connection. */
 static bool is_ambiguous(const exchange *x)
 {
     return MHD_VERSION < 0x01000000 && x->answer.chunked;
 }
 
 /* write_timing writes a duration in milliseconds with three decimals. Every answer has one, and
- * printf would take a fiftieth of the instructions of a short request. */
+ * printf would take two per cent of the instructions of a short request. */
 static void write_timing(char out[TIMING_MAX], uint64_t ns)
 {
     const char name[] = "app;dur=";

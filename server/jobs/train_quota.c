@@ -17,7 +17,7 @@ enum {
     TREE_BYTES = 32 * PAGE_BYTES, /* for rewritten pages of the trees, and the description */
 };
 
-/* link_bytes is an upper bound for the links and the map between features. */
+/* link_bytes returns an upper bound for the bytes of the links and of the map between features. */
 static uint64_t link_bytes(const dataset *d, const train_options *o)
 {
     train_size size = train_size_of(d);

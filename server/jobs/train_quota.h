@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_quota: checks whether the generation that a training will write fits into the quota, and
- * the training itself into the memory.
+ * train_quota: checks that the generation that a training will write fits into the quota, and that
+ * the training fits into the memory.
  *
  * The quota is checked before the training, which may take hours, and again before the generation
  * is written, because a running server goes on writing. Otherwise a generation could take the space
@@ -21,8 +21,8 @@
  * options might not fit, it returns ERR_FULL with both sizes and what to do. */
 err_code train_quota_check(store *s, const dataset *d, const train_options *o, err *e) ERR_CHECKED;
 
-/* train_memory_check is ERR_NOMEM, with both sizes and what to do, where a training of these data
- * and options takes more than `memory` bytes even by the lower bound of train_memory. */
+/* train_memory_check returns ERR_NOMEM, with both sizes and a remedy, if even the lower bound of
+ * train_memory for these data and options exceeds `memory` bytes. */
 err_code train_memory_check(const dataset *d, const train_options *o, uint64_t memory,
                             err *e) ERR_CHECKED;
 

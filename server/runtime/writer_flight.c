@@ -17,8 +17,8 @@
 
 enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
 
-/* A message that does not come back is sent again. If nothing at all comes back, the log may have
- * changed its leader: then small messages are sent again sooner. */
+/* A message that does not come back is sent again. If no message comes back, the log may have
+ * changed its leader; small messages are then sent again sooner. */
 enum { SMALL_BYTES = 64 * 1024 };
 static const uint64_t RESEND_NS = 1000000000, RESEND_SILENT_NS = 200000000;
 
@@ -30,8 +30,8 @@ static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
 static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
 enum { DISK_RESERVE_PART = 20 };
 
-/* The clients whose answers have just gone out write again within a moment: their writes share one
- * message rather than wait behind that of the first. */
+/* Clients that have just been answered often write again within a moment. Waiting for them lets
+ * their writes share one message; else they would wait behind the first one's message. */
 static bool gathers(const writer *w, uint64_t now)
 {
     const writer_log *l = w->log;

@@ -39,7 +39,7 @@ typedef struct delivery {
     struct delivery *next;
 } delivery;
 
-/* How long the first of several writes that are expected waits for the others. */
+/* If several writes are expected, the first one waits this long for the others. */
 enum { FLIGHT_GATHER_NS = 500 * 1000 };
 
 struct writer_log {
@@ -53,11 +53,11 @@ struct writer_log {
     delivery *held;    /* taken but not applied yet */
     uint64_t retry_ns; /* when to try the held ones again; 0 means now */
     bool stopped;
-    uint64_t heard_ns; /* when the log last handed something over */
+    uint64_t heard_ns; /* time at which the log last delivered something */
     bool closed;       /* the log accepts nothing now: waiting jobs are refused at once */
     flight *flights;   /* oldest first */
     size_t flight_count;
-    size_t gathered; /* jobs that were last published together */
+    size_t gathered; /* number of jobs in the last published message */
     uint64_t number; /* number of the last message */
     char position[EXTERNAL_POSITION_MAX + 1];
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log_format: an event as one line of logfmt.
+ * log_format: writes an event as one line of logfmt.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * paths: names of files in a store's folder, and their way to the disk.
+ * paths: makes the names of files in a store's folder, and syncs them to the disk.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store: opens and closes a store, and tells its sizes.
+ * store: opens and closes a store, and reports its sizes.
  */
 #include "storage/env/store.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_read: keeps a store's read transactions in a pool, and counts who is inside.
+ * store_read: keeps a store's read transactions in a pool, and counts those in progress.
  *
- * Read transactions are counted under `mu`, so that whoever closes the environment (store_reopen,
- * staging, a resized map) can wait until none is open. A finished transaction goes back to the pool
- * and keeps its reader slot. To begin again then costs two atomic writes instead of a search under
- * a lock that all processes share.
+ * Read transactions are counted under `mu`, so that a caller that closes the environment
+ * (store_reopen, staging, a resized map) can wait until none is open. A finished transaction
+ * returns to the pool and keeps its reader slot. Beginning again then costs two atomic writes
+ * instead of a search under a lock that all processes share.
  */
 #include <errno.h>
 

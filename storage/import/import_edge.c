@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import_edge: one interaction of a file: its ids as rows, its place in memory until all lines are
- * read, and its record.
+ * import_edge: imports an interaction of a file. It finds the rows of its ids, keeps the
+ * interaction in memory until all lines are read, and writes its record.
  */
 #include <stdio.h>
 

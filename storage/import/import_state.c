@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import_state: what all phases of an import share: its transaction, the cells and tables of its
- * files, the modalities of its report.
+ * import_state: holds what all phases of an import share: its transaction, the cells and tables of
+ * its files, and the modalities of its report.
  */
 #include <string.h>
 #include <sys/stat.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply: the transactions of ops: those of a log's messages, and those of this machine's own
- * groups.
+ * apply: applies ops in transactions: the messages of a log, and groups of this machine's own ops.
  *
  * The ops of a group are applied in order in one transaction, so a later op sees the effect of an
- * earlier one. An error while an op writes fails the transaction and with it the whole group. A
- * group of this machine's own that finds no room is then tried op by op.
+ * earlier one. If an op fails while it writes, the transaction fails and with it the whole group.
+ * If a group of this machine's own ops does not fit into the store, its ops are then tried one by
+ * one.
  */
 #include "storage/log/apply.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_op: applies one op inside a transaction: replay of its key, entries, log entry, the record
- * of its answer, seq.
+ * apply_op: applies one op inside a transaction: the check for a replay of its key, its entries,
+ * the log entry, the record of its answer and seq.
  *
- * Everything that can refuse an entry is checked before the entry writes. An error during writing
- * (a full map, no memory, a damaged page) ends the transaction, which apply.c aborts.
+ * Every check that can refuse an entry comes before the entry writes. An error during writing (a
+ * full map, no memory, a damaged page) ends the transaction, which apply.c aborts.
  */
 #include <stdio.h>
 #include <string.h>

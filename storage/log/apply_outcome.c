@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * apply_outcome: how what an op does is reported: changes for the live tables, refusals of entries.
+ * apply_outcome: reports the effects of an op: changes for the live tables, and refusals of
+ * entries.
  */
 #include <stdarg.h>
 #include <stdio.h>

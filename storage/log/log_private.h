@@ -44,7 +44,7 @@ err_code apply_items(applying *x, err *e) ERR_CHECKED;
 err_code apply_encoded(applying *x, err *e) ERR_CHECKED;
 err_code apply_interactions(applying *x, err *e) ERR_CHECKED;
 err_code apply_erase(applying *x, err *e) ERR_CHECKED;
-/* apply_generation is for the kinds that op_about_generations names; none of them changes data. */
+/* apply_generation applies the kinds that op_about_generations lists. None of them changes data. */
 err_code apply_generation(applying *x, err *e) ERR_CHECKED;
 
 /* apply_type finds or registers an interaction type, and reports a new one. */
@@ -52,7 +52,8 @@ err_code apply_type(applying *x, slice name, uint8_t *number, err *e) ERR_CHECKE
 
 /* --- the kinds of op --- */
 
-/* What the entries of an op are about. An erasure, which has no entries, is about none of these. */
+/* These tell what the entries of an op are about. An erasure has no entries, so none of them is
+ * true of it. */
 static inline bool op_about_items(op_kind kind)
 {
     return (kind >= OP_ITEMS_CREATE && kind <= OP_ITEMS_DELETE) || kind == OP_ITEMS_ENCODED;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * op: the memory of an op, and its encoding. op_check.c validates one.
+ * op: holds the memory of an op, and encodes and decodes it. op_check.c validates ops.
  */
 #include "storage/log/op.h"
 
@@ -325,7 +325,7 @@ static bool emptied(const op *o)
                                     : !op_about_generations(o->kind) && o->count == 0;
 }
 
-/* decode_members reads an op that borrows from `bytes`, and checks it. */
+/* decode_members reads an op that borrows from `bytes`, and validates it. */
 static err_code decode_members(op *o, slice bytes, err *e)
 {
     decoder d;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * op_check: what apply relies on in an op, whoever made it: a request, an import or a log.
+ * op_check: checks what apply relies on in an op, wherever the op comes from: a request, an import
+ * or a log.
  */
 #include "storage/log/op.h"
 

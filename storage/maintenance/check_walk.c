@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_walk: what every check does: opening the store, visiting each key, reporting a problem.
+ * check_walk: what every check needs: it opens the store, visits each key and reports problems.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -25,7 +25,7 @@ static err_code feature_visit(repairing *x, slice key, slice value, err *e)
     uint32_t row = get_be32(key.at + 1);
     err_code code = schema_get(x->r, DB_ITEMS, (slice){key.at + 1, 4}, &found, e);
     if (code == ERR_NOT_FOUND && row < x->w->state.info.item_rows) {
-        return ERR_OK; /* its record is lost, and a snapshot may have it */
+        return ERR_OK; /* its record is lost, but a snapshot may have it */
     }
     bool gone = code == ERR_NOT_FOUND ||
                 (code == ERR_OK && seal_holds(found) &&

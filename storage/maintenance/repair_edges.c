@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_edges: repairs interactions that are stored under their user and under their item, but not
- * the same under both.
+ * repair_edges: repairs interactions that differ between the two places where each is stored: under
+ * its user and under its item.
  *
- * A record that only one side has is put under the other side too. A record that cannot be right is
- * dropped where the other side has the whole one: it does not decode, names a row or a type that
- * does not exist, or has the place of a record that both sides have. Where two valid records
- * disagree, nothing here tells which one is right: both stay, and the check reports them.
+ * If only one side has a record, it is copied to the other side. A record that cannot be valid is
+ * dropped if the other side has the complete one: it does not decode, refers to a row or a type
+ * that does not exist, or occupies the place of a record that both sides have. If two valid records
+ * disagree, nothing shows which one is right. Both stay, and the check reports them.
  */
 #include <string.h>
 
@@ -16,13 +16,14 @@
 #include "storage/maintenance/repair_private.h"
 #include "storage/records/records.h"
 
-/* So many records of a kind are kept for comparison; the comparison is quadratic. */
+/* The most records of a kind that are kept for comparison, because the comparison is quadratic. */
 enum { EDGES_KEPT_MAX = 4096, EDGES_ARENA_BYTES = 16 * 1024 * 1024 };
 
 typedef struct lone_edge {
     interaction edge;
-    bool unsure;  /* it may be what a record of the other side was, or the reverse */
-    bool claimed; /* a broken record of the other side was this one */
+    /* this record and one of the other side may be versions of the same interaction */
+    bool unsure;
+    bool claimed; /* this record is the intact version of a broken one on the other side */
 } lone_edge;
 
 typedef struct broken_edge {
@@ -35,9 +36,9 @@ typedef struct edge_side {
     bool by_user;
     const char *name;
     MDB_cursor *look;
-    uint64_t sum, count; /* of all; equal sets have equal sums */
+    uint64_t sum, count; /* over all records; equal sets have equal sums */
     bool undecodable, broken_left;
-    /* the first EDGES_KEPT_MAX are kept, all are counted */
+    /* at most EDGES_KEPT_MAX are kept, but all are counted */
     uint64_t lone_count, broken_count, unsure_count;
     lone_edge *lone;
     broken_edge *broken;
@@ -56,7 +57,7 @@ static edge_side *across(repairing *x, const edge_side *s)
     return &x->edges->sides[s->by_user];
 }
 
-/* --- are both sides the same? --- */
+/* --- do both sides agree? --- */
 
 static bool refers_to_records(const repairing *x, const interaction *it)
 {
@@ -89,11 +90,11 @@ static err_code sum_visit(repairing *x, slice key, slice value, err *e)
     return ERR_OK;
 }
 
-/* --- what each side has alone --- */
+/* --- records that only one side has --- */
 
 typedef enum counterpart {
     COUNTERPART_SAME,
-    COUNTERPART_DIFFERS, /* same user, item and type, and something else is not the same */
+    COUNTERPART_DIFFERS, /* same user, item and type, but another member differs */
     COUNTERPART_NONE,    /* or one that does not decode */
 } counterpart;
 
@@ -110,7 +111,7 @@ static err_code find_counterpart(const edge_side *in, const interaction *it, cou
     if (rc != MDB_NOTFOUND) {
         return schema_error(rc, "repairing interactions", e);
     }
-    memcpy(prefix, value, 5); /* the other row and the type */
+    memcpy(prefix, value, 5); /* the row of the other side, and the type */
     k = val_of(key, sizeof key);
     v = val_of(prefix, sizeof prefix);
     rc = mdb_cursor_get(in->look, &k, &v, MDB_GET_BOTH_RANGE);
@@ -170,7 +171,7 @@ static err_code survey_visit(repairing *x, slice key, slice value, err *e)
     return code == ERR_OK && back == COUNTERPART_SAME ? keep_broken(x, s, key, value, e) : code;
 }
 
-/* --- what may be one record that was changed on one side --- */
+/* --- two records that may be versions of one --- */
 
 static bool may_be_one(const interaction *a, const interaction *b)
 {
@@ -178,7 +179,8 @@ static bool may_be_one(const interaction *a, const interaction *b)
     int same = (a->user == b->user) + (a->item == b->item) + (a->type == b->type);
     edge_encode(a, true, of_a);
     edge_encode(b, true, of_b);
-    return same == 2 && memcmp(of_a + 5, of_b + 5, EDGE_VALUE_BYTES - 5) == 0; /* behind the type */
+    /* the bytes after the type */
+    return same == 2 && memcmp(of_a + 5, of_b + 5, EDGE_VALUE_BYTES - 5) == 0;
 }
 
 static void find_unsure(edge_side *a, edge_side *b)
@@ -198,7 +200,7 @@ static void find_unsure(edge_side *a, edge_side *b)
     }
 }
 
-/* was_this tells whether a broken record is the lone one but for one member. */
+/* was_this returns true if a broken record differs from the lone one in one member only. */
 static bool was_this(const edge_side *s, const broken_edge *broken, const interaction *lone)
 {
     static const struct {
@@ -229,7 +231,7 @@ static bool claim(const edge_side *s, const broken_edge *broken, edge_side *thei
 
 /* --- changes --- */
 
-/* For each record that goes, the other side has the whole one. */
+/* The other side has the complete version of each dropped record. */
 static err_code drop_broken(repairing *x, edge_side *s, err *e)
 {
     edge_side *theirs = across(x, s);
@@ -318,7 +320,7 @@ static err_code mend(repairing *x, edge_side *users, edge_side *items, err *e)
     bool both = users->lone_count > 0 && items->lone_count > 0;
     if (code != ERR_OK ||
         (both && (users->lone_count > EDGES_KEPT_MAX || items->lone_count > EDGES_KEPT_MAX))) {
-        return code; /* too many to tell which belong together: the check reports them */
+        return code; /* too many to match up: the check reports them */
     }
     if (both) {
         find_unsure(users, items);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_generations: repairs what is registered, what is held, and the tables themselves.
+ * repair_generations: repairs the registered generations, the held generations and their tables.
  *
- * A generation has two records that say the same: its number has one in `generations`, its UUID one
- * in `held`. Each is made anew from the other if the tables are whole and have the SHA-256 that it
- * names. What is neither active nor whole is dropped; the active generation stays as it is.
+ * A generation has two records with the same content: one in `generations`, under its number, and
+ * one in `held`, under its UUID. Each can be restored from the other if the tables are complete and
+ * match the SHA-256 in the record. A generation that is neither active nor complete is dropped. The
+ * active generation does not change.
  */
 #include <string.h>
 
@@ -19,7 +20,8 @@ static bool readable(slice value, generation_info *out)
     return seal_holds(value) && generation_decode(out, value, NULL) == ERR_OK;
 }
 
-/* ERR_OK if the tables are all here, whole, and those that `info` names; else ERR_CORRUPT. */
+/* tables_match returns ERR_OK if all tables are present and complete and match `info`, else
+ * ERR_CORRUPT. */
 static err_code tables_match(store_read *r, const generation_info *info)
 {
     unsigned char sum[SHA256_BYTES];
@@ -65,7 +67,7 @@ static err_code compare_id(void *ctx, uint32_t number, slice value, err *e)
     return ERR_OK;
 }
 
-/* unnumbered finds the tables that were registered and that no number leads to. */
+/* unnumbered finds the tables that were registered but that no number refers to. */
 static err_code unnumbered(repairing *x, generation_id *out, size_t *count, err *e)
 {
     generation_info *list = NULL;
@@ -84,7 +86,7 @@ static err_code unnumbered(repairing *x, generation_id *out, size_t *count, err 
     return code;
 }
 
-/* One number without a record and one record without a number belong together. */
+/* If exactly one number lacks a record and one record lacks a number, they belong together. */
 static err_code restore_registered(repairing *x, err *e)
 {
     generation_id id;
@@ -129,16 +131,16 @@ static err_code repair_registered(repairing *x, err *e)
     return code == ERR_OK ? repair_walk(x, DB_GENERATIONS, registered_visit, e) : code;
 }
 
-/* --- what is held --- */
+/* --- held generations --- */
 
-/* Visits what is registered; writes to another database. */
+/* Visits the registered generations, and writes to another database. */
 static err_code restore_held_visit(repairing *x, slice key, slice value, err *e)
 {
     generation_info info, held = {0};
     slice found = {NULL, 0};
     uint32_t number = get_be32(key.at);
     if (!readable(value, &info)) {
-        return ERR_OK; /* the active one's */
+        return ERR_OK; /* of the active generation */
     }
     slice id = {(const char *)info.id.bytes, GENERATION_ID_BYTES};
     err_code code = schema_get(x->r, DB_HELD, id, &found, e);
@@ -175,7 +177,7 @@ static err_code held_visit(repairing *x, slice key, slice value, err *e)
     bool known = number == 0 || generation_borrow(x->r, number, &active, NULL) == ERR_OK;
     if (!known || (number != 0 && key.length == GENERATION_ID_BYTES &&
                    memcmp(active.id.bytes, key.at, GENERATION_ID_BYTES) == 0)) {
-        return ERR_OK; /* it is, or may be, that of the active generation */
+        return ERR_OK; /* it belongs, or may belong, to the active generation */
     }
     repair_told(x, "dropped the record of held tables of key %s: it is damaged",
                 repair_key_text(key, text));
@@ -250,7 +252,7 @@ static err_code repair_erased(repairing *x, err *e)
     generation_info *list = NULL;
     size_t count = 0;
     if (x->unreadable || x->lost_rows) {
-        return ERR_OK; /* whose record is lost is not erased */
+        return ERR_OK; /* a user whose record is lost was not erased */
     }
     err_code code = held_list(x->r, &list, &count, NULL);
     for (size_t i = 0; i < count && code == ERR_OK; i++) {
@@ -259,7 +261,7 @@ static err_code repair_erased(repairing *x, err *e)
         }
     }
     mem_free(list);
-    return code == ERR_CORRUPT ? ERR_OK : code; /* the active one's record, which stays */
+    return code == ERR_CORRUPT ? ERR_OK : code; /* the active generation's record, which stays */
 }
 
 err_code repair_generations(repairing *x, err *e)
@@ -277,7 +279,7 @@ err_code repair_generations(repairing *x, err *e)
     return code == ERR_OK ? repair_erased(x, e) : code;
 }
 
-/* --- in transactions of their own, as a generation may be larger than one should be --- */
+/* --- in transactions of their own, because a generation may be too large for one --- */
 
 static err_code damaged_tables(store *s, repairing *x, err *e)
 {

@@ -31,11 +31,12 @@ typedef struct repairing {
     /* an item or user could not be read, so counters would be wrong */
     bool unreadable;
     bool lost_rows;                  /* an interaction refers to a record that does not exist */
-    uint64_t *item_rows, *user_rows; /* bitmaps: a record exists, readable or not */
-    struct repair_edges *edges;      /* of repair_edges.c, while it runs */
+    uint64_t *item_rows, *user_rows; /* bitmaps: the row has a record, readable or not */
+    struct repair_edges *edges;      /* state of repair_edges.c while it runs */
     uint64_t items, users;
-    uint32_t lost_generation, lost_generations; /* one without a record, and how many there are */
-    uint64_t log_bytes, log_bad;                /* seq of the newest damaged entry; 0 if none */
+    /* a generation without a record, and the number of these */
+    uint32_t lost_generation, lost_generations;
+    uint64_t log_bytes, log_bad; /* seq of the newest damaged entry; 0 if none */
 } repairing;
 
 /* repair_walk visits every record of a database, and then makes the changes that the visits
@@ -59,10 +60,10 @@ const char *repair_key_text(slice key, char out[REPAIR_KEY_TEXT]);
 err_code repair_ids(repairing *x, err *e) ERR_CHECKED;
 err_code repair_kept_answers(repairing *x, err *e) ERR_CHECKED;
 err_code repair_publishers(repairing *x, err *e) ERR_CHECKED;
-/* After repair_ids, which fills the bitmaps. */
+/* Call it after repair_ids, which fills the bitmaps. */
 err_code repair_interactions(repairing *x, err *e) ERR_CHECKED;
 err_code repair_generations(repairing *x, err *e) ERR_CHECKED;
-/* In transactions of its own, after that of `x`. */
+/* Uses transactions of its own, after that of `x`. */
 err_code repair_tables(store *s, repairing *x, err *e) ERR_CHECKED;
 err_code repair_log(repairing *x, err *e) ERR_CHECKED;
 

@@ -2,8 +2,8 @@
 /*
  * repair_records: repairs the id maps, the kept answers, the publishers and the log.
  *
- * The id maps can be derived from the records, a kept answer matters for one day only, publishers
- * matter to the nodes of a cluster only, and the log may begin at any op.
+ * The id maps can be derived from the records. A kept answer matters for one day only, and
+ * publishers matter only to the nodes of a cluster. The log may begin at any op.
  */
 #include <string.h>
 
@@ -32,7 +32,8 @@ static row_says item_says(repairing *x, uint32_t row, slice *id)
     if (code == ERR_NOT_FOUND && row >= x->w->state.info.item_rows) {
         return ROW_ABSENT;
     }
-    if (code != ERR_OK) { /* a row that was given out has a record for ever: it is lost */
+    /* every row that was assigned keeps a record for ever, so this one is lost */
+    if (code != ERR_OK) {
         x->unreadable = true;
         return ROW_UNREADABLE;
     }
@@ -55,7 +56,7 @@ static row_says user_says(repairing *x, uint32_t row, slice *id)
         schema_get(x->r, DB_BY_USER, row_key, &value, NULL) == ERR_NOT_FOUND) {
         return ROW_ABSENT; /* erased */
     }
-    if (code != ERR_OK) { /* also where the record is lost, as interactions show */
+    if (code != ERR_OK) { /* also if the record is lost, because interactions refer to the row */
         x->unreadable = true;
         return ROW_UNREADABLE;
     }
@@ -114,8 +115,8 @@ static err_code restore_id(repairing *x, store_db db, slice id, uint32_t row, er
     return repair_lead(x, db, id, row, e);
 }
 
-/* The id leads to a record that is lost: this one, of the same id, may be that record, misplaced.
- */
+/* leads_to_lost returns true if the id refers to a record that is lost. A record with the same id
+ * may then be that record, stored under a wrong row. */
 static bool leads_to_lost(repairing *x, store_db ids, uint32_t row)
 {
     slice other;
@@ -123,7 +124,7 @@ static bool leads_to_lost(repairing *x, store_db ids, uint32_t row)
            ROW_UNREADABLE;
 }
 
-/* An id that does not lead to its record leads there again. */
+/* Makes an id that does not refer to its record refer to it again. */
 static err_code record_visit_one(repairing *x, store_db ids, slice key, err *e)
 {
     bool item = ids == DB_ITEM_IDS;
@@ -131,7 +132,7 @@ static err_code record_visit_one(repairing *x, store_db ids, slice key, err *e)
     uint32_t rows = item ? info->item_rows : info->user_rows, found = 0;
     uint32_t row = key.length == 4 ? get_be32(key.at) : rows;
     slice id = {NULL, 0};
-    if (row >= rows) { /* never given out: the key is damaged */
+    if (row >= rows) { /* never assigned, so the key is damaged */
         x->unreadable = true;
         return ERR_OK;
     }
@@ -153,7 +154,7 @@ static err_code item_visit_one(repairing *x, slice key, slice value, err *e)
     return record_visit_one(x, DB_ITEM_IDS, key, e);
 }
 
-/* A deleted id leads to the last row that it had, so that it can be had again. */
+/* A deleted id refers to the last row that it had, so that the row can be assigned to it again. */
 static err_code deleted_visit(repairing *x, slice key, slice value, err *e)
 {
     slice id = {NULL, 0};
@@ -246,7 +247,7 @@ err_code repair_kept_answers(repairing *x, err *e)
     return code == ERR_OK ? repair_walk(x, DB_IDEM_TIMES, time_visit, e) : code;
 }
 
-/* --- publishers: they matter to a store that follows a log --- */
+/* --- publishers, which matter only to a store that follows a log --- */
 
 static err_code publisher_visit(repairing *x, slice key, slice value, err *e)
 {
@@ -261,7 +262,7 @@ static err_code publisher_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_PUBLISHERS, key, e);
 }
 
-/* Without the record, a message that comes again would be applied again: only a copy of another
+/* Without its publisher's record, a repeated message would be applied twice. Only a copy of another
  * node helps. */
 err_code repair_publishers(repairing *x, err *e)
 {

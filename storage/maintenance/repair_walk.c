@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair_walk: what every repair does: visiting each key, noting changes and making them, telling
- * what was mended.
+ * repair_walk: what every repair needs: it visits each key, collects changes and makes them, and
+ * reports what was repaired.
  */
 #include <ctype.h>
 #include <stdarg.h>

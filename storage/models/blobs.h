@@ -36,8 +36,8 @@ typedef struct blob_span {
 err_code blob_read(store_read *r, const generation_id *id, const char *name, const blob_span *span,
                    err *e) ERR_CHECKED;
 
-/* blob_names_read lists the blobs of a generation by name. blob_get reads the record of one;
- * ERR_CORRUPT: there is none. blob_find does too, with ERR_NOT_FOUND. */
+/* blob_names_read lists the blobs of a generation by name. blob_get reads the record of one; it
+ * returns ERR_CORRUPT if there is none, where blob_find returns ERR_NOT_FOUND. */
 enum { BLOBS_MAX = 256 };
 typedef struct blob_names {
     size_t count;

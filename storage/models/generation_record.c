@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generation_record: the stored form of a generation, the same where it is registered and where its
- * tables are held.
+ * generation_record: encodes and decodes the record of a generation. Registered and held
+ * generations have the same one.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * generations_sweep: removes held tables that nobody needs: of pruned generations, and of trainings
- * that died before theirs were complete.
+ * generations_sweep: removes held tables that nobody needs: those of pruned generations, and
+ * incomplete ones of trainings that died.
  */
 #include "core/common/mem.h"
 #include "storage/models/model_private.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_reference: which rows have a value in a range, one row at a time.
+ * filter_reference: finds the rows whose value is in a range, one row at a time.
  *
  * filter_kernels.c compares 64 values at once, in three instruction sets.
- * tests/unit/test_reference_lists.c demands the same bits of each. Only tests call it. Pure;
- * thread-safe.
+ * tests/unit/test_reference_lists.c checks that each returns the same bits. Only tests call it.
+ * Pure; thread-safe.
  */
 #ifndef CORE_FILTER_REFERENCE_H
 #define CORE_FILTER_REFERENCE_H

@@ -3,17 +3,17 @@
  * linked: computes the links' part of the score for a request (core/model/links.h).
  *
  * The scratch's profile becomes a history, latest item first, and the links of its items are summed
- * in a dense table by item. Links of later items (those that came after the training) are kept
- * apart from the generation's (core/serve/state/later_links.h). A session counts as later than
- * everything else, and its last item as the latest.
+ * in a dense table by item. Links of later items (those added after the training) are kept apart
+ * from the generation's (core/serve/state/later_links.h). A session counts as later than everything
+ * else, and its last item as the latest.
  *
- * If a generation has no content links, its later items still get theirs, in another unit: lambda
- * times the spread of the scores of rows without interactions. They fade as users buy the item,
- * because then its inner product says enough.
+ * If a generation has no content links, its later items still have some. Their unit then differs:
+ * lambda times the spread of the scores of rows without interactions. They fade as users buy the
+ * item, because its inner product then carries enough information.
  *
- * The score of a later item that has links from the history is multiplied by a lift
- * (links_lift), which fades to 1 as users buy the item. A score of 0 or less stays. The search
- * scores all such items (core/serve/query/search.c).
+ * The score of a later item that has links from the history is multiplied by a lift (links_lift),
+ * which fades to 1 as users buy the item. A score of 0 or less is not changed. The search scores
+ * all such items (core/serve/query/search.c).
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reach_reference: what links add to listed items, and which reach a limit, one item at a time.
+ * reach_reference: adds links to the scores of listed items and finds the items that reach a limit,
+ * one item at a time.
  *
- * reach.c does so for 32 items at once. tests/unit/test_reference_lists.c demands the same bits of
- * both. Only tests call it. Pure; thread-safe.
+ * reach.c does so for 32 items at once. tests/unit/test_reference_lists.c checks that both return
+ * the same bits. Only tests call it. Pure; thread-safe.
  */
 #ifndef CORE_REACH_REFERENCE_H
 #define CORE_REACH_REFERENCE_H

@@ -64,10 +64,11 @@ struct recommend_scratch {
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
     uint32_t *compared;          /* (POOL_MAX) number of chosen items that the nearness covers */
-    float *adds;       /* (linked_room) what links add to the items sums.touched, in their order */
+    /* (linked_room) the links' addition to each item of sums.touched, in that order */
+    float *adds;
     uint32_t *leading; /* (linked_room) */
     size_t linked_room;
-    float *extra; /* (extra_room) what links add, by row; all zero between searches */
+    float *extra; /* (extra_room) the links' addition by row; all zero between searches */
     size_t extra_room;
     recommend_hit *hits;  /* (POOL_MAX) */
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits in the order of diversity */

@@ -2,10 +2,11 @@
 /*
  * search: finds the best items by the whole score, which is the inner product plus links.
  *
- * Later rows are all scored, and so are linked items of the base that came after the training,
- * because their lift is not a number to add. All others are left to the index. It takes what links
- * add to each row as part of the score. A table in clusters is searched by inner product alone, and
- * the linked items are bounded (core/serve/query/search_bounded.c).
+ * All later rows are scored. So are linked items of the base that were added after the training,
+ * because their lift is a factor, and the index can only add. The index finds the best of all
+ * others; it takes the links' addition to each row as part of the score. A table in clusters can be
+ * searched by inner product only, and there the links are handled by bounds
+ * (core/serve/query/search_bounded.c).
  */
 #include "core/serve/query/search.h"
 
@@ -61,7 +62,7 @@ static void offer_new(const view *v, recommend_scratch *s, topk *best)
     search_score(v, s->leading, count, s, best);
 }
 
-/* spread_links writes what links add to the table by row; clear_links zeroes it again. */
+/* spread_links writes the links' additions to the table by row; clear_links zeroes them. */
 static void spread_links(recommend_scratch *s)
 {
     const uint32_t *touched = s->sums.touched;
@@ -85,7 +86,7 @@ static void clear_links(recommend_scratch *s)
     }
 }
 
-/* search_whole asks the index for the best by whole score. */
+/* search_whole asks the index for the best rows by the whole score. */
 static err_code search_whole(const view *v, bool exactly, float most, recommend_scratch *s,
                              topk *best, index_result *found, err *e)
 {

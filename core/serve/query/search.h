@@ -8,12 +8,12 @@
 
 #include "core/serve/query/recommend_scratch.h"
 
-/* search_score offers rows of the base by their whole score and marks them in s->skip. */
+/* search_score offers rows of the base to `best` by their whole score and marks them in s->skip. */
 void search_score(const view *v, const uint32_t *rows, size_t count, recommend_scratch *s,
                   topk *best);
 
-/* search_bounded offers the best of the base to `best`: those that s->skip does not mark, by inner
- * product plus s->adds, none of which is above `most`. */
+/* search_bounded offers the best rows of the base, except those that s->skip marks, to `best`.
+ * Their score is the inner product plus s->adds; no addition is above `most`. */
 err_code search_bounded(const view *v, bool exactly, float most, recommend_scratch *s, topk *best,
                         index_result *found, err *e) ERR_CHECKED;
 

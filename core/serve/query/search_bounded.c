@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * search_bounded: finds the best items by inner product plus links, with an index that knows inner
- * products alone.
+ * search_bounded: finds the best items by inner product plus links, with an index that searches by
+ * inner product only.
  *
- * Links only add to a score. The items with the strongest links are scored first. Any other item
- * has weaker links, so to enter the list it needs an inner product of at least a threshold. The
- * index is asked for the best k items of at least this threshold. A linked item that the index did
- * not return has an inner product of at most a known bound; it is scored only if that bound plus
- * its links reaches the list as it stands.
+ * Links only increase a score. The items with the strongest links are scored first. Every other
+ * item has weaker links, so it enters the list only if its inner product reaches a threshold. The
+ * index is asked for the best k items that reach this threshold. The inner product of a linked item
+ * that the index did not return has a known upper bound; the item is scored only if this bound plus
+ * its links reaches the current list.
  *
- * This is complete as far as the index is: an item without links that belongs to the best k has at
- * most k - 1 items ahead of it by inner product, so the index returns it or it was scored first.
+ * The result is as complete as the index: if an item without links belongs to the best k, at most k
+ * - 1 items have a larger inner product, so the index returns it, unless it was scored first.
  */
 #include "core/serve/query/search.h"
 
@@ -22,10 +22,11 @@
 enum {
     BLOCK = 64, /* rows that are scored at once */
     BUCKETS = 64,
-    SAMPLED = 8,     /* one in so many candidates tells how strong the leading ones are */
+    /* every SAMPLED-th candidate is examined to estimate the strength of the leading ones */
+    SAMPLED = 8,
     LEAD_PLACES = 2, /* leading items for each place of the list, and LEAD_MORE */
     LEAD_MORE = 20,
-    STRETCH = 512, /* linked items that are held against one and the same threshold */
+    STRETCH = 512, /* linked items that are compared with one threshold */
 };
 
 void search_score(const view *v, const uint32_t *rows, size_t count, recommend_scratch *s,
@@ -42,8 +43,8 @@ void search_score(const view *v, const uint32_t *rows, size_t count, recommend_s
     }
 }
 
-/* strength_of_leading says what links add at least to about the `wanted` strongest items that may
- * be listed. */
+/* strength_of_leading estimates the smallest addition among the `wanted` linked items with the
+ * strongest links that may be listed. */
 static float strength_of_leading(float most, size_t wanted, const recommend_scratch *s)
 {
     size_t in[BUCKETS] = {0}, sum = 0, bucket = BUCKETS;
@@ -60,8 +61,8 @@ static float strength_of_leading(float most, size_t wanted, const recommend_scra
     return (float)bucket / scale;
 }
 
-/* listable leaves of the places in s->leading, counted from `first`, the rows of the base that may
- * be listed, are not scored yet, and get something of their links. */
+/* listable collects in s->leading, from the linked items starting at `first`, the rows of the base
+ * that may be listed, are not scored yet and have a link's addition above 0. */
 static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t count)
 {
     uint32_t *rows = s->leading;
@@ -78,8 +79,8 @@ static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t
     return kept;
 }
 
-/* lead scores the items with the strongest links and returns what links add at most to the others.
- */
+/* lead scores the items with the strongest links and returns an upper bound for the links of all
+ * others. */
 static float lead(const view *v, float most, recommend_scratch *s, topk *best)
 {
     float strength = strength_of_leading(most, LEAD_PLACES * best->k + LEAD_MORE, s);
@@ -88,7 +89,7 @@ static float lead(const view *v, float most, recommend_scratch *s, topk *best)
     return strength;
 }
 
-/* offer_found offers what the index gave and marks it as done. */
+/* offer_found offers the index's hits to `best` and marks them as scored. */
 static void offer_found(const view *v, const index_result *found, recommend_scratch *s, topk *best)
 {
     for (size_t i = 0; i < found->count; i++) {
@@ -98,8 +99,8 @@ static void offer_found(const view *v, const index_result *found, recommend_scra
     }
 }
 
-/* offer_left scores the linked items that reach the list, with inner products of at most `bound`.
- * What must be reached rises on the way. */
+/* offer_left scores those linked items that can reach the list if their inner product is at most
+ * `bound`. The limit rises as the list improves. */
 static void offer_left(const view *v, float bound, recommend_scratch *s, topk *best)
 {
     const size_t linked = s->sums.count;
@@ -120,7 +121,8 @@ err_code search_bounded(const view *v, bool exactly, float most, recommend_scrat
     err_code code = index_search(v->base->index, &query, s->index, found, e);
     if (code == ERR_OK) {
         offer_found(v, found, s, best);
-        /* What was not given is below the threshold, or behind the last of a full list. */
+        /* The index omits an item if its inner product is below the threshold, or below that of the
+         * last hit of a full list. */
         float last = found->count == best->k ? found->hits[best->k - 1].score : -INFINITY;
         offer_left(v, last > threshold ? last : threshold, s, best);
     }

@@ -33,8 +33,8 @@ static uint32_t since(const recommend_scratch *s, size_t news)
         all &= s->profile[i].time;
         any |= s->profile[i].time;
     }
-    /* Only bits in which the times differ have to be tried; those of them that all times share are
-     * shared by the result. */
+    /* Only bits in which the times differ need a trial. A bit that all times have is in the result
+     * too. */
     uint32_t time = all;
     for (uint32_t left = any & ~all; left > 0;) {
         uint32_t bit = 1U << (31 - __builtin_clz(left));

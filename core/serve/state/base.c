@@ -173,7 +173,7 @@ static err_code make_index(base *b, model *m, const base_options *o, err *e)
     return ERR_OK;
 }
 
-/* find_untaken compares H with w E, which is all that an item without interactions has. */
+/* find_untaken finds the rows whose H equals w E, as it does for an item without interactions. */
 static err_code find_untaken(base *b, err *e)
 {
     const float *h = index_data(b->index), *own = b->embeddings;

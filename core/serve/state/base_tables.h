@@ -27,7 +27,7 @@ typedef struct generation_tables {
     coldstart *cold;
     parts *parts;
     word_space *words; /* NULL if there is no text modality */
-    /* bitmap over items: H was w E when the generation was made, so nobody had taken the item */
+    /* bitmap over items: nobody had taken the item when the generation was made (its H was w E) */
     uint64_t *untaken;
 } generation_tables;
 

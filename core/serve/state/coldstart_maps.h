@@ -48,8 +48,8 @@ typedef struct coldstart_options {
     const feature_source *sources; /* (source_count) */
     size_t source_count;
     unsigned threads; /* for building; 0 means one */
-    /* Bitmap over the model's items: these are neighbours of no item, and no links lead to them.
-     * NULL: none. Borrowed until coldstart_new returns. */
+    /* Bitmap over the model's items. The items in it are nobody's neighbours, and no links lead to
+     * them. NULL: none. Borrowed until coldstart_new returns. */
     const uint64_t *left_out;
 } coldstart_options;
 

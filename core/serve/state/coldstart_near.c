@@ -30,11 +30,11 @@
 enum {
     PIECE_BYTES = 128 << 10, /* size of a piece of codes, over all modalities */
     PIECE_ROWS_MIN = 64,
-    PIECE_ROWS = 512, /* at most, and as many as are sampled */
-    /* Items whose products with a piece are computed together; the estimates stay in the first
-     * level of the cache. */
+    PIECE_ROWS = 512, /* the most rows that are read at once; also the size of the sample */
+    /* Items whose products with a piece are computed together, so that the estimates stay in the
+     * first-level cache. */
     TOGETHER = 4,
-    MAP_ROWS = 8, /* of the map, likewise */
+    MAP_ROWS = 8, /* rows of the map that are multiplied together, for the same reason */
     /* Rows, spread evenly, from which a pass first estimates the threshold of selection. */
     SAMPLE_ROWS = PIECE_ROWS,
     SAMPLED_ROWS_MIN = 4 * SAMPLE_ROWS,
@@ -53,7 +53,7 @@ typedef struct seeking {
 
 typedef struct pass {
     const coldstart *c;
-    cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features of this generation */
+    cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features in this generation */
     seeking *of;                  /* (count) */
     size_t count;
     size_t piece;         /* rows in a piece, a multiple of QUANTISE_BLOCK */
@@ -215,20 +215,21 @@ KERNEL_CLONES static void add_fitting(float *weight, const float *fits, size_t c
     }
 }
 
-/* Some items of the batch, [from, end), at most TOGETHER. */
+/* Items [from, end) of the batch, at most TOGETHER. */
 typedef struct some_items {
     size_t from, end;
 } some_items;
 
-/* Trained items that are read at a time: a sample, or the next ones. */
+/* The trained items that are read at once: a sample, or the next ones. */
 typedef struct reading {
     codes_part part;
-    size_t rows; /* without the empty places at the end */
+    size_t rows; /* not counting the empty places at the end */
     bool sample;
 } reading;
 
-/* estimate leaves in p->estimates the cosines of those items that have the modality and then, with
- * a map, each item's share of what it says: for every one a row as long as the part. */
+/* estimate writes to p->estimates a row of cosines for each item that has the modality and then, if
+ * there is a map, a row with each item's share of the map's prediction. Each row is as long as the
+ * part. */
 static void estimate(const pass *p, some_items some, size_t m, codes_part part)
 {
     const codes_query *queries[2 * TOGETHER] = {0};
@@ -253,7 +254,7 @@ static void take(const pass *p, shortlist *s, const float *scores, const reading
     }
 }
 
-/* read_modality adds what one modality says to p->weight and p->fits. */
+/* read_modality adds a modality's contribution to p->weight and p->fits. */
 static void read_modality(const pass *p, some_items some, size_t m, const reading *r)
 {
     const float *row = p->estimates;
@@ -272,8 +273,8 @@ static void read_modality(const pass *p, some_items some, size_t m, const readin
     }
 }
 
-/* read_part hands the cosines and the weights of some trained items to all that the new items
- * collect. */
+/* read_part passes the cosines and weights of some trained items to every collector of the new
+ * items. */
 static void read_part(const pass *p, some_items some, const reading *r)
 {
     size_t length = r->part.blocks * QUANTISE_BLOCK, count = some.end - some.from;
@@ -290,7 +291,7 @@ static void read_part(const pass *p, some_items some, const reading *r)
     }
 }
 
-/* read_for hands a part to items [from, end) of the batch. */
+/* read_for reads a part for items [from, end) of the batch. */
 static void read_for(const pass *p, some_items all, const reading *r)
 {
     for (some_items some = {.from = all.from}; some.from < all.end; some.from = some.end) {

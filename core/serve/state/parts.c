@@ -23,7 +23,7 @@
 
 enum {
     FIT_ROWS_MAX = 50000,
-    BLOCK_ROWS = 256, /* added to the products at a time */
+    BLOCK_ROWS = 256, /* rows that are multiplied at once */
     /* one in COLLABORATIVE_SHARE live directions is collaborative, at least one */
     COLLABORATIVE_SHARE = 12,
 };
@@ -43,7 +43,7 @@ typedef struct fit {
     double *mean;      /* (dim) */
     double *explained; /* (dim, dim) covariance of the predictions of the map */
     double *block;     /* (BLOCK_ROWS, inputs + dim) an item's inputs and its row of H */
-    double *products;  /* (inputs + dim, inputs + dim) of all blocks; upper */
+    double *products;  /* (inputs + dim, inputs + dim) summed over all blocks; upper triangle */
     double *values;    /* (dim) */
     double *half;      /* (inputs, dim) */
     double *axes;      /* (dim, dim) columns: the eigenvectors of `total`, least variance first */
@@ -101,7 +101,7 @@ static void write_row(const fit *f, size_t row, double *out)
     }
 }
 
-/* multiply_rows adds the products of all pairs of columns, block by block. */
+/* multiply_rows adds up the products of all pairs of columns, block by block. */
 static void multiply_rows(fit *f)
 {
     size_t step = f->m->items / FIT_ROWS_MAX + 1, width = f->inputs + f->dim, rows = 0;
@@ -116,7 +116,7 @@ static void multiply_rows(fit *f)
     blas_gram(f->block, rows, width, f->products);
 }
 
-/* gather takes the products apart: inputs by inputs, inputs by H, H by H, and 1 by H. */
+/* gather splits the products into inputs by inputs, inputs by H, H by H, and 1 by H. */
 static void gather(fit *f)
 {
     size_t width = f->inputs + f->dim;

@@ -14,10 +14,10 @@ typedef struct placing {
     model *m;
     const dataset *d;
     const coldstart *c;
-    uint64_t *untaken; /* bitmap over items: no pair */
-    uint32_t *rows;    /* (count) these items, ascending */
+    uint64_t *untaken; /* bitmap over items without a pair */
+    uint32_t *rows;    /* (count) the untaken items, ascending */
     size_t count;
-    size_t width;     /* of all features of an item together */
+    size_t width;     /* total width of an item's features */
     cold_item **made; /* (count) */
 } placing;
 
@@ -41,7 +41,7 @@ static err_code find_rows(placing *p, const interaction_list *taken, err *e)
     return ERR_OK;
 }
 
-/* read_item fills `f` with the features that an item has and returns how many there are. */
+/* read_item fills `f` with the features of an item and returns their number. */
 static err_code read_item(const placing *p, uint32_t row, float *x, feature *f, size_t *count,
                           err *e)
 {
@@ -61,7 +61,7 @@ static err_code read_item(const placing *p, uint32_t row, float *x, feature *f, 
     return ERR_OK;
 }
 
-/* make_batch makes the items from place `first` on as a service would make them. */
+/* make_batch computes the rows and links of the items from place `first` on, as a service would. */
 static err_code make_batch(placing *p, size_t first, err *e)
 {
     size_t count = p->count - first < COLD_BATCH ? p->count - first : COLD_BATCH;
@@ -120,7 +120,8 @@ static int by_target(const void *x, const void *y)
     return (a->target > b->target) - (a->target < b->target);
 }
 
-/* take_rows puts the rows of E in, and lowers the items' links to those that are kept. */
+/* take_rows replaces the items' rows of E, and multiplies those of their links that are kept by the
+ * lift. */
 static void take_rows(placing *p, float lift)
 {
     size_t dim = p->m->dim, most = UNTAKEN_LINKS_MAX / p->count;

@@ -2,14 +2,14 @@
 /*
  * untaken: places items that nobody has taken in a trained model as the service places new items.
  *
- * Training learns nothing of such an item but what its neighbours' gradients leave in its row of E.
- * A service gives a new item more from the same features: a row of E from its nearest items, and
- * links that a map between features adds to (core/serve/state/coldstart.h). So a training ends by
- * giving its untaken items the same, made of the items that somebody has taken, and a new item
- * keeps its place when the next generation comes.
+ * Training learns nothing about such an item; its row of E holds only what the gradients of its
+ * neighbours left there. A service gives a new item more from the same features: a row of E from
+ * its nearest items, and links from a map between features (core/serve/state/coldstart.h). So a
+ * training ends by giving its untaken items the same, computed from the items that somebody has
+ * taken. A new item then keeps its place when the next generation is activated.
  *
- * The lift of a new item's score (core/model/links.h) is kept in the tables: row and links are
- * multiplied by it. It does not fade before the next training.
+ * The lift of an untaken item's score (core/model/links.h) is stored in the tables: its row and its
+ * links are multiplied by it. It does not fade before the next training.
  *
  * One thread calls; it uses the model's options.threads.
  */
@@ -22,10 +22,10 @@
 #include "core/model/model.h"
 
 /* untaken_place changes the rows of E and the content links of the items that have features in `d`
- * and no pair in `taken`. Links change only where the model has content links; beyond
- * UNTAKEN_LINKS_MAX of all items together each keeps fewer, down to LINKS_KEPT_CONTENT. H and G are
- * then due anew. *placed is how many items there were. A model without modalities stays as it is.
- */
+ * and no pair in `taken`. Links change only if the model has content links. If all items together
+ * would have more than UNTAKEN_LINKS_MAX, each keeps fewer, but at least LINKS_KEPT_CONTENT. The
+ * caller must then compute H and G again. *placed is the number of these items. A model without
+ * modalities does not change. */
 enum { UNTAKEN_LINKS_MAX = 1 << 24 };
 err_code untaken_place(model *m, const dataset *d, const interaction_list *taken, size_t *placed,
                        err *e) ERR_CHECKED;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_publish: makes the next view, and publishes or discards it.
+ * live_publish: builds the next view, and publishes or discards it.
  *
- * The order of a publication matters. Room for the retired pieces is reserved first, because
- * nothing may fail after the pointer is exchanged. Then the pointer is exchanged. Then everything
- * that only the old view reached is retired under the current epoch, and the epoch ends.
+ * The order within a publication matters. First, memory for the list of retired pieces is reserved,
+ * because nothing may fail after the pointer is exchanged. Then the pointer is exchanged. Then
+ * everything that only the old view reached is retired under the current epoch, and the epoch ends.
  */
 #include "core/common/mem.h"
 #include "core/serve/update/live_tables.h"

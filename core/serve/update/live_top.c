@@ -131,8 +131,9 @@ static void find_moves(const live *l, top_kind kind, const top_list *list, moves
     }
 }
 
-/* place_of is the first place from `from` on whose key is not before `key`. It takes steps that
- * double, then halve: so many moves in a row cost as little as a walk, and few skip most keys. */
+/* place_of returns the first place at or after `from` whose key is not before `key`. Its steps
+ * double and then halve, so many moves in a row cost no more than a linear walk, and few moves skip
+ * most keys. */
 static size_t place_of(const top_list *list, size_t from, top_key key)
 {
     size_t step = 1, low = from;
@@ -148,7 +149,7 @@ static size_t place_of(const top_list *list, size_t from, top_key key)
     return low;
 }
 
-/* copy_run appends keys [from, end) of the old list. */
+/* copy_run appends the keys [from, end) of the old list. */
 static void copy_run(const top_list *old, size_t from, size_t end, top_list *out)
 {
     if (end > from) {
@@ -157,7 +158,7 @@ static void copy_run(const top_list *old, size_t from, size_t end, top_list *out
     }
 }
 
-/* merge writes the old list without the keys that leave it and with those that enter it. */
+/* merge writes the old list, without the keys that leave it and with those that enter it. */
 static void merge(const top_list *old, const moves *m, top_list *out)
 {
     size_t at = 0, gone = 0, come = 0;

@@ -7,7 +7,7 @@
 #include "core/model/links_merge.h"
 #include "core/serve/state/view_tables.h"
 
-/* lists_of gives the lists of the view's later items; the caller frees *out. */
+/* lists_of returns the links of the view's later items as lists; the caller frees *out. */
 static err_code lists_of(links_list **out, size_t *count, const view *v, size_t items, err *e)
 {
     size_t room = 0;

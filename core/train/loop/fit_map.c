@@ -34,8 +34,8 @@ float fit_map_share(const links_choice *c)
     return fminf(fmaxf(share, FIT_MAP_SHARE_MIN), FIT_MAP_SHARE_MAX);
 }
 
-/* folded_widths fills how wide each modality is kept and returns the sum, or 0 if features of these
- * widths have no map. */
+/* folded_widths writes the width that each modality is reduced to and returns the sum, or 0 if
+ * features of these widths have no map. */
 static size_t folded_widths(const size_t *widths, size_t modality_count, size_t items, size_t *out)
 {
     size_t sum = 0;

@@ -22,11 +22,12 @@
  * 0. */
 float fit_map_share(const links_choice *c);
 
-/* fit_map_width is the width of the map for features of these widths; 0 if there is no map. */
+/* fit_map_width returns the width of the map for features of these widths, or 0 if there is no
+ * map. */
 size_t fit_map_width(const size_t *widths, size_t modality_count, size_t items);
 
-/* fit_map_bytes is the memory that fitting takes at most for features of these widths, the map
- * included; 0 if there is no map. */
+/* fit_map_bytes returns the most memory that fitting needs for features of these widths, including
+ * the map, or 0 if there is no map. */
 size_t fit_map_bytes(const size_t *widths, size_t modality_count, size_t items);
 
 /* fit_map sets m->map from the features of `d` and `count` pairs, sorted by user. */

@@ -54,9 +54,9 @@ typedef struct train_hooks {
      * called once, and training goes on and tries again later. */
     err_code (*save)(void *ctx, const void *bytes, size_t count, err *e);
     void (*unsaved)(void *ctx, const err *why);
-    /* place is given the model when E, links and map are there, to place the items that have no
-     * pair in `taken`, the interactions that serve. It may change their rows of E and the content
-     * links; *placed is how many items it has changed. */
+    /* `place` places the items that have no pair in `taken`, the interactions that the service
+     * uses. It is called when the model has E, links and the map. It may change the items' rows of
+     * E and the content links; *placed is the number of items that it changed. */
     err_code (*place)(model *m, const dataset *d, const interaction_list *taken, size_t *placed,
                       err *e);
     void *ctx;

@@ -18,11 +18,11 @@
 /* train_metrics returns options for the metrics at 1, 10, 20 and o->select_at. */
 eval_options train_metrics(const train_options *o, eval_on on);
 
-/* train_measure fills m->test or m->valid by these pairs of `d`, over the graph of its training
- * pairs; where there are none it stays. */
+/* train_measure fills m->test or m->valid from these pairs of `d`, over the graph of its training
+ * pairs. Without such pairs it changes nothing. */
 err_code train_measure(model *m, const dataset *d, eval_on on, err *e) ERR_CHECKED;
 
-/* The tables of a training between two epochs, and memory to compute H in. */
+/* The tables of a training between two epochs, and memory for computing H. */
 typedef struct train_tables {
     const dataset *d;
     const train_options *o;
@@ -32,8 +32,8 @@ typedef struct train_tables {
     float *h, *scratch;      /* (N, dim) overwritten */
 } train_tables;
 
-/* train_validate measures lists of the current H on the validation pairs. Of the hooks it calls
- * cancelled. */
+/* train_validate measures the lists of the current H on the validation pairs. Of the hooks it calls
+ * `cancelled`. */
 err_code train_validate(eval_metrics *m, const train_tables *x, const train_hooks *hooks,
                         err *e) ERR_CHECKED;
 

@@ -6,9 +6,9 @@
 
 enum {
     PROGRAM_BYTES = 12 << 20,
-    EDGE_BYTES = 8, /* of a sparse matrix */
+    EDGE_BYTES = 8, /* of an entry of a sparse matrix */
     LINK_BYTES = 6,
-    LOOP_TABLES = 6, /* E, both moments, the best E, the step's table, an evaluation's */
+    LOOP_TABLES = 6, /* E, both moments, the best E, the step's table and that of an evaluation */
 };
 
 train_size train_size_of(const dataset *d)
@@ -22,15 +22,16 @@ train_size train_size_of(const dataset *d)
     return s;
 }
 
-/* links_most is how many links `kept` of each item are, each to another item. */
+/* links_most returns the number of links if every item keeps `kept` of them, or one to every other
+ * item. */
 static uint64_t links_most(const train_size *s, uint64_t kept)
 {
     uint64_t others = s->items > 0 ? s->items - 1 : 0;
     return s->items * (kept < others ? kept : others);
 }
 
-/* together_most is how many collaborative links there can be: a pair of items for each two pairs of
- * a user, whose number is taken as the mean. */
+/* together_most estimates the number of collaborative links. Each pair links its item to the items
+ * of the user's other pairs, and every user is taken to have the mean number of pairs. */
 static uint64_t together_most(const train_size *s)
 {
     uint64_t each = s->users > 0 ? s->pairs / s->users : 0;
@@ -50,10 +51,10 @@ uint64_t train_memory(const train_size *s, const train_options *o)
     uint64_t always = PROGRAM_BYTES + s->pairs * sizeof(pair) + content + links;
     uint64_t graph = 2 * (uint64_t)s->pairs * EDGE_BYTES;
     uint64_t loop = graph + LOOP_TABLES * (users + items) * row;
-    /* The model, and all pairs once more. */
+    /* The model, and a second copy of all pairs. */
     uint64_t tables = (users + 3 * items) * row + s->pairs * sizeof(pair);
     uint64_t together = o->without_links ? 0 : together_most(s) * LINK_BYTES;
-    /* H of users and items and G, to judge; two kinds of links at least compete. */
+    /* Choosing links needs H of users and items, G, and at least two tables of links to compare. */
     uint64_t choice = (users + 2 * items) * row + 2 * together;
     uint64_t map = o->without_links
                        ? 0

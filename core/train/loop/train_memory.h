@@ -24,10 +24,10 @@ typedef struct train_size {
     size_t widths[MODALITIES_MAX]; /* (modality_count) of the features */
 } train_size;
 
-/* train_size_of takes the sizes of a dataset. */
+/* train_size_of returns the sizes of a dataset. */
 train_size train_size_of(const dataset *d);
 
-/* train_memory gives bytes. */
+/* train_memory returns the estimate in bytes. */
 uint64_t train_memory(const train_size *s, const train_options *o);
 
 #endif

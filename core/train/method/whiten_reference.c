@@ -17,7 +17,8 @@ static double centred(const whiten_reference *w, size_t row, size_t j)
     return (double)w->x[row * w->width + j] - w->mean[j];
 }
 
-/* The mean of each column, over the rows that exist; returns how many these are. */
+/* find_mean writes the mean of each column over the present rows and returns the number of these
+ * rows. */
 static size_t find_mean(whiten_reference *w)
 {
     size_t n = 0;
@@ -33,7 +34,7 @@ static size_t find_mean(whiten_reference *w)
     return n;
 }
 
-/* The Gram matrix of the centred columns: X^T X. */
+/* find_gram computes the Gram matrix of the centred columns, X^T X. */
 static void find_gram(const whiten_reference *w, double *gram)
 {
     for (size_t a = 0; a < w->width; a++) {
@@ -47,8 +48,8 @@ static void find_gram(const whiten_reference *w, double *gram)
     }
 }
 
-/* Column c of W: the centred rows along the eigenvector, at the length sqrt(n / dim), with a
- * positive entry of largest magnitude. */
+/* write_column writes column c of W: the centred rows projected on the eigenvector, scaled to the
+ * length sqrt(n / dim), with the sign that makes the entry of largest magnitude positive. */
 static void write_column(whiten_reference *w, size_t c, double scale, const double *vector)
 {
     double largest = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * whiten_reference: whitening of a whole table in double precision, step by step.
+ * whiten_reference: whitens a whole table in double precision, step by step.
  *
  * whiten.c streams blocks and leaves the products and the eigenvectors to BLAS and LAPACK.
  * tests/unit/test_reference.c compares the two. Only tests call it. Pure; thread-safe.
@@ -21,8 +21,7 @@ typedef struct whiten_reference {
     size_t rank;     /* out */
 } whiten_reference;
 
-/* whiten_reference_run fills the outputs, which are those of core/train/method/whiten.h.
- * ERR_NOMEM. */
+/* whiten_reference_run computes the outputs of core/train/method/whiten.h. ERR_NOMEM. */
 err_code whiten_reference_run(whiten_reference *w, err *e) ERR_CHECKED;
 
 #endif
