@@ -25,7 +25,7 @@ typedef struct row {
     bool raw;         /* neighbours by the features as given */
 } row;
 
-static double variant(const cold_bench *b, const row *r, double knn)
+static double variant(cold_bench *b, const row *r, double knn)
 {
     live *l = cold_shop(b, &r->tuning, r->without, r->raw);
     cold_quality hidden = cold_ask(b, l, AMONG_HIDDEN), all = cold_ask(b, l, AMONG_ALL);
@@ -38,7 +38,7 @@ static double variant(const cold_bench *b, const row *r, double knn)
 }
 
 /* table prints every candidate of docs/model.md, then the chosen one; returns its ratio to kNN. */
-static double table(const cold_bench *b)
+static double table(cold_bench *b)
 {
     cold_quality knn = cold_content_knn(b, false, 0), knn_all = cold_content_knn(b, true, 0);
     printf("%-44s %.4f %.4f  %.2f   %.4f %.4f\n", "content kNN", knn.recall, knn.ndcg, 1.0,
@@ -86,7 +86,9 @@ static double table(const cold_bench *b)
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : "../shared/data/sports";
+    const char *tenth = getenv("TENTH");
     cold_bench b = {.kept = argc > 2 ? argv[2] : NULL};
+    b.tenth = tenth != NULL ? (unsigned)atoi(tenth) : SPORTS_TENTH;
     err e = ERR_INIT;
     err_code code = sports_data_sports(&b.data, folder, &e);
     if (code == ERR_NOT_FOUND) {
@@ -100,6 +102,7 @@ int main(int argc, char **argv)
     printf("%-44s %s\n", "", "among hidden  x kNN  among all       warm");
     double ratio = table(&b);
     printf("{\"cold_recall_over_content_knn\": %.4f}\n", ratio);
+    model_free(b.once);
     sports_data_free(&b.data);
     return 0;
 }

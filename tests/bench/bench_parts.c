@@ -194,7 +194,7 @@ int main(int argc, char **argv)
         printf("NOT RUN: bench_parts needs %s (%s)\n", folder, e.text);
         return 0;
     }
-    size_t warm = sports_data_hide(&data, &e);
+    size_t warm = sports_data_hide(&data, SPORTS_TENTH, &e);
     model *m = model_recall(argc > 2 ? argv[2] : NULL, &options, data.users, warm, &data);
     if (warm == 0 || m == NULL) {
         printf("NOT RUN: bench_parts needs the model that bench_cold keeps\n");

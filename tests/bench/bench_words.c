@@ -142,6 +142,7 @@ static void judge_variant(const cold_bench *all, const variant *v, float *const 
            warm.recall, warm.ndcg);
     fflush(stdout);
     live_free(l);
+    model_free(b.once);
 }
 
 static void judge_quality(const char *folder)
@@ -155,7 +156,7 @@ static void judge_quality(const char *folder)
         {"neither", 0},
     };
     err e = ERR_INIT;
-    cold_bench b = {0};
+    cold_bench b = {.tenth = SPORTS_TENTH};
     must(sports_data_sports(&b.data, folder, &e), &e);
     cold_hide(&b);
     float *made[2];

@@ -15,26 +15,24 @@
 
 enum { K = COLD_K, USERS_MAX = 6000 };
 
-static const train_options options = {
-    .dim = 64,
-    .layers = 3,
-    .gamma_forward = 0.2,
-    .gamma_backward = 0.2,
-    .lr = 3e-3,
-    .weight_decay = 0.1,
-    .batch = 8192,
-    .epochs = 40,
-    .eval_every = 20,
-    .seed = 1,
-    .threads = 2,
-    .select_metric = TRAIN_NDCG,
-    .select_at = K,
-};
+/* options_of are the defaults of `stair train`, as many epochs as their best one on this data. */
+static train_options options_of(const cold_bench *b, size_t pairs)
+{
+    train_options o = TRAIN_OPTIONS_INIT;
+    o.layers = 4;
+    o.without_fsc = true;
+    o.batch = 0;
+    o.lr = 0;
+    o.epochs = 40;
+    o.threads = 2;
+    train_options_fit(&o, pairs, b->data.modality_count > 0);
+    return o;
+}
 
 void cold_hide(cold_bench *b)
 {
     err e = ERR_INIT;
-    b->warm = sports_data_hide(&b->data, &e);
+    b->warm = sports_data_hide(&b->data, b->tenth, &e);
     must(b->warm == 0 ? ERR_NOMEM : ERR_OK, &e);
     b->starts = mem_array(b->data.users + 1, sizeof *b->starts);
     for (size_t i = 0, user = 0; user <= b->data.users; user++) {
@@ -77,24 +75,25 @@ static void say_progress(void *ctx, const train_progress *p)
     }
 }
 
-/* add_map fits the map that a training fits, to the training interactions. */
+/* add_map fits the map to the training interactions alone. */
 static void add_map(const cold_bench *b, const dataset *features, model *m)
 {
     err e = ERR_INIT;
     size_t count = 0;
     pair *pairs = pairs_of(b, 0, &count);
-    if (getenv("WITHOUT_MAP") == NULL) {
-        must(fit_map(m, features, pairs, count, &e), &e);
+    must(fit_map(m, features, pairs, count, &e), &e);
+    if (getenv("WITHOUT_MAP") != NULL) {
+        content_map_free(m->map);
+        m->map = NULL;
     }
     mem_free(pairs);
 }
 
-model *cold_trained(const cold_bench *b)
+static dataset *features_of(const cold_bench *b, feature_table *tables)
 {
     err e = ERR_INIT;
     dataset *d = NULL;
     must(dataset_new(&d, b->data.users, b->warm, &e), &e);
-    feature_table tables[SPORTS_MODALITIES_MAX];
     d->modalities = mem_array(b->data.modality_count, sizeof *d->modalities);
     d->modality_count = b->data.modality_count;
     for (size_t n = 0; n < b->data.modality_count; n++) {
@@ -102,20 +101,70 @@ model *cold_trained(const cold_bench *b)
         d->modalities[n] =
             feature_source_table(b->data.names[n], &tables[n], b->data.neighbours[n]);
     }
-    model *m = model_recall(b->kept, &options, b->data.users, b->warm, &b->data);
-    if (m == NULL) {
-        d->train = pairs_of(b, 0, &d->train_count);
-        d->valid = pairs_of(b, 1, &d->valid_count);
-        train_hooks hooks = {.progress = say_progress};
-        must(train_run(&m, d, &options, &hooks, &e), &e);
-        const item_links *l = m->links;
-        if (l != NULL) {
-            fprintf(stderr, "links: together %g, content %g, served %s\n",
-                    (double)l->choice.beta[LINKS_COLLABORATIVE],
-                    (double)l->choice.beta[LINKS_CONTENT], model_serving_name(m->serving));
-        }
-        model_keep(m, b->kept);
+    return d;
+}
+
+static model *train(const cold_bench *b, dataset *d)
+{
+    err e = ERR_INIT;
+    model *m = NULL;
+    d->train = pairs_of(b, 0, &d->train_count);
+    d->valid = pairs_of(b, 1, &d->valid_count);
+    train_options options = options_of(b, d->train_count);
+    train_hooks hooks = {.progress = say_progress};
+    must(train_run(&m, d, &options, &hooks, &e), &e);
+    const item_links *l = m->links;
+    if (l != NULL) {
+        fprintf(stderr, "links: together %g, content %g, served %s\n",
+                (double)l->choice.beta[LINKS_COLLABORATIVE], (double)l->choice.beta[LINKS_CONTENT],
+                model_serving_name(m->serving));
     }
+    model_keep(m, b->kept);
+    return m;
+}
+
+static void copy_modality(model *to, const model_modality *in, size_t index)
+{
+    err e = ERR_INIT;
+    must(model_modality_alloc(to, index, in->name, in->width, &e), &e);
+    model_modality *x = &to->modalities[index];
+    x->neighbours = in->neighbours;
+    memcpy(x->mean, in->mean, in->width * sizeof *x->mean);
+    memcpy(x->projection, in->projection, in->width * to->dim * sizeof *x->projection);
+    memcpy(x->spread, in->spread, to->dim * sizeof *x->spread);
+    memcpy(x->content, in->content, to->items * to->dim * sizeof *x->content);
+}
+
+/* copy_of is a model of its own with everything but the map. */
+static model *copy_of(const model *m)
+{
+    err e = ERR_INIT;
+    model *to = NULL;
+    size_t items = m->items * m->dim;
+    must(model_new(&to, &m->options, m->users, m->items, m->modality_count, &e), &e);
+    model_serve(to, m->serving);
+    memcpy(to->user_e, m->user_e, m->users * m->dim * sizeof *to->user_e);
+    memcpy(to->item_e, m->item_e, items * sizeof *to->item_e);
+    memcpy(to->item_h, m->item_h, items * sizeof *to->item_h);
+    memcpy(to->item_g, m->item_g, items * sizeof *to->item_g);
+    to->user_pairs = need(mem_copy(m->user_pairs, m->users * sizeof *to->user_pairs));
+    if (m->links != NULL) {
+        must(links_copy(&to->links, m->links, m->items, &e), &e);
+    }
+    for (size_t n = 0; n < m->modality_count; n++) {
+        copy_modality(to, &m->modalities[n], n);
+    }
+    return to;
+}
+
+model *cold_trained(cold_bench *b)
+{
+    feature_table tables[SPORTS_MODALITIES_MAX];
+    dataset *d = features_of(b, tables);
+    if (b->once == NULL) {
+        b->once = train(b, d);
+    }
+    model *m = copy_of(b->once);
     add_map(b, d, m);
     dataset_free(d);
     return m;
@@ -152,7 +201,7 @@ static void put_item(const cold_bench *b, live *l, uint32_t row, unsigned withou
 }
 
 /* open_shop has the trained items, the training interactions, and the hidden items posted. */
-live *cold_shop(const cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw)
+live *cold_shop(cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw)
 {
     err e = ERR_INIT;
     live *l = NULL;

@@ -2,7 +2,7 @@
 /*
  * cold_protocol: how well items are recommended that training never saw (docs/model.md's protocol).
  *
- * A tenth of the items of Amazon Sports is hidden, 40 epochs are trained on the rest, the hidden
+ * A tenth of the items of Amazon Sports is hidden, the defaults are trained on the rest, the hidden
  * ones are then posted from their features alone, and users are asked for them. The benches differ
  * in the modalities that the data has and in the tuning of the cold start.
  *
@@ -23,10 +23,12 @@ enum { COLD_K = 20 };
 
 typedef struct cold_bench {
     sports_data data;
-    size_t warm; /* item rows below are trained, the others hidden */
-    const char *kept;
-    size_t *starts;  /* (users + 1) into data.edges */
-    uint32_t *asked; /* (asked_count) users with hidden and with training interactions */
+    size_t warm;      /* item rows below are trained, the others hidden */
+    unsigned tenth;   /* which items are hidden: a seed */
+    const char *kept; /* file for the trained tables, or NULL */
+    model *once;      /* the training, once cold_trained has run; the caller frees it */
+    size_t *starts;   /* (users + 1) into data.edges */
+    uint32_t *asked;  /* (asked_count) users with hidden and with training interactions */
     size_t asked_count;
 } cold_bench;
 
@@ -40,13 +42,13 @@ typedef enum cold_scope { AMONG_HIDDEN, AMONG_ALL, WARM_WITH, WARM_WITHOUT } col
 /* cold_hide hides a tenth of the items of b->data and chooses the users who are asked. */
 void cold_hide(cold_bench *b);
 
-/* cold_trained trains on the items that are not hidden, or reads b->kept. */
-model *cold_trained(const cold_bench *b);
+/* cold_trained trains on the items that are not hidden, the first time, and gives a copy. */
+model *cold_trained(cold_bench *b);
 
 /* cold_shop has the trained items, the training interactions, and the hidden items posted.
  * `without` leaves modalities of the hidden items out, as bits; with `raw` neighbours are found
  * among the features as given. */
-live *cold_shop(const cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw);
+live *cold_shop(cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw);
 
 cold_quality cold_ask(const cold_bench *b, live *l, cold_scope what);
 

@@ -135,10 +135,10 @@ err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e)
     return ERR_OK;
 }
 
-size_t sports_data_hide(sports_data *d, err *e)
+size_t sports_data_hide(sports_data *d, unsigned seed, err *e)
 {
     rng r;
-    rng_init(&r, 7, 0);
+    rng_init(&r, seed, 0);
     uint32_t *order = mem_array(d->items, sizeof *order);
     bool *hidden = mem_array(d->items, sizeof *hidden);
     size_t count = 0, row = 0;

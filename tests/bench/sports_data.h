@@ -39,9 +39,10 @@ void sports_data_free(sports_data *d);
 /* sports_data_renumber gives item i the row order[i], for sets in which some items come later. */
 err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e) ERR_CHECKED;
 
-/* sports_data_hide moves a tenth of the items, the same ones every time, to the last rows and
- * returns how many rows are before them; 0 for want of memory. */
-size_t sports_data_hide(sports_data *d, err *e);
+/* sports_data_hide moves a tenth of the items, the same ones for the same seed, to the last rows
+ * and returns how many rows are before them; 0 for want of memory. */
+enum { SPORTS_TENTH = 7 };
+size_t sports_data_hide(sports_data *d, unsigned seed, err *e);
 
 /* model_keep and model_recall write and read a trained model's tables, so that one training serves
  * several runs of a bench; recall gives NULL if the file is not there or of other sizes. */
