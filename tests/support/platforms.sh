@@ -42,6 +42,8 @@ fi
 rm -rf "$root/src"
 mkdir -p "$root/src"
 git ls-files -z | xargs -0 cp --parents -t "$root/src"
+# Every installed machine knows its own name; debootstrap leaves that to the installer, and Chromium needs it.
+[ -e "$root/etc/hosts" ] || printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 for at in proc dev dev/shm dev/pts sys; do
     mkdir -p "$root/$at"
     mountpoint -q "$root/$at" || mount --bind "/$at" "$root/$at"
