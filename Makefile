@@ -403,8 +403,8 @@ lint: all ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, forma
 	  '$(MAKE) -s -j2 lint-headers' '$(MAKE) -s lint-openapi' 'tests/support/lint_contract.sh' '$(MAKE) -s lint-scripts' \
 	  '$(MAKE) -s lint-clang' '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents' '$(MAKE) -s lint-deploy'
 
-layers: ## includes only look left: core, storage, api, server
-	@tests/support/lint_layers.sh
+layers: ## includes only look left: core, storage, api, server; prints the folders as a table
+	@tests/support/lint_layers.sh --table
 
 lint-circles: all ## no two source files call each other
 	@$(PYTHON) tests/support/lint_circles.py $B

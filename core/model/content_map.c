@@ -204,8 +204,8 @@ static err_code weigh(const content_map_input *in, content_map *map, bool *says,
     return ERR_OK;
 }
 
-/* fit_map computes the map. *says is false if the features say nothing. */
-static err_code fit_map(fit *f, content_map *map, bool *says, err *e)
+/* solve_map computes the map. *says is false if the features say nothing. */
+static err_code solve_map(fit *f, content_map *map, bool *says, err *e)
 {
     size_t width = f->in->width;
     add_histories(f);
@@ -246,7 +246,7 @@ err_code content_map_fit(content_map **out, const content_map_input *in, err *e)
     } else {
         f.own = f.history + width * width;
         f.items = f.own + width * width;
-        code = fit_map(&f, map, &says, e);
+        code = solve_map(&f, map, &says, e);
     }
     mem_free(f.history);
     mem_free(f.share);

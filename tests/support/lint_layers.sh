@@ -26,7 +26,15 @@ complain "server looks into tests" "$(search '#include "tests/' "${server[@]}")"
 complain "includes are written from the root" \
     "$(search '#include "' "${all[@]}" | grep -vE '#include "(core|storage|api|server)/')"
 
-# Within a layer a folder includes itself and those before it.
+# Within a layer, a folder includes itself and those before it.
+orders=(
+    "core common words search model train serve demo"
+    "core/train method eval loop"
+    "core/serve state filter query update"
+    "storage env records models log exchange maintenance import"
+    "api web resources"
+    "server telemetry cli checkup load encode runtime cluster jobs http commands"
+)
 looks_back() { # layer, folders from the first to the last
     local layer=$1 later
     shift
@@ -37,25 +45,21 @@ looks_back() { # layer, folders from the first to the last
         shift
     done
 }
-looks_back core common words search model train serve demo
-looks_back core/train method eval loop
-looks_back core/serve state filter query update
-looks_back server telemetry cli checkup load encode runtime cluster jobs http commands
-looks_back storage env records models log exchange maintenance import
+for order in "${orders[@]}"; do
+    # shellcheck disable=SC2086
+    looks_back $order
+    for folder in "${order%% *}"/*/; do
+        name=$(basename "$folder")
+        case " ${order#* } clients " in
+        *" $name "*) ;;
+        *) complain "a folder without a place in the order" "$folder" ;;
+        esac
+    done
+done
 complain "the wings train and serve do not include each other" \
     "$(search '#include "core/serve/' $(files 'core/train/*'); search '#include "core/train/' $(files 'core/serve/*'))"
 complain "storage/import is for the command alone" \
     "$(search '#include "storage/import/' "${storage[@]}" | grep -v '^storage/import/')"
-for folder in core/*/ storage/*/ api/*/ server/*/; do
-    case $folder in
-    core/common/ | core/words/ | core/search/ | core/model/ | core/train/ | core/serve/ | core/demo/) ;;
-    storage/env/ | storage/records/ | storage/models/ | storage/log/ | storage/exchange/ | storage/maintenance/ | storage/import/) ;;
-    api/web/ | api/resources/ | api/clients/) ;;
-    server/telemetry/ | server/cli/ | server/checkup/ | server/load/ | server/encode/ | server/runtime/ | server/cluster/ | server/jobs/ | server/http/ | server/commands/) ;;
-    *) complain "a folder without a place in the order" "$folder" ;;
-    esac
-done
-
 complain "lmdb belongs to storage" "$(search '#include <lmdb' "${core[@]}" "${api[@]}" "${server[@]}")"
 complain "a write to LMDB past schema_put, schema_reserve and schema_cursor_put, which copy the key" \
     "$(search '\bmdb_(cursor_)?put\(' "${storage[@]}" | grep -vE '^storage/env/(schema|store_env)\.c|^storage/maintenance/migrate\.c')"
@@ -87,4 +91,22 @@ complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}"
 complain "an err_code is called code; rc is what a library returned" \
     "$(search '\berr_code \*?(rc|ret|res|result|status|st|r)( *[=;,)])' "${all[@]}" $(files 'tests/*.[ch]'))"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
+
+# table prints each folder in its order, with its size and the folders that it includes.
+table() {
+    local order layer folder own
+    printf '%-20s %5s %6s  %s\n' folder files lines includes
+    for order in "${orders[@]}"; do
+        layer=${order%% *}
+        for folder in ${order#* }; do
+            case $layer/$folder in core/train | core/serve) continue ;; esac
+            mapfile -t own < <(files "$layer/$folder/*.[ch]" "$layer/$folder/*.cpp" "$layer/$folder/*.def")
+            printf '%-20s %5d %6d  %s\n' "$layer/$folder" "${#own[@]}" "$(cat "${own[@]}" | wc -l)" "$(
+                sed -nE 's,^#include "((core|storage|api|server)(/[a-z]+)*)/[^/]*"$,\1,p' "${own[@]}" |
+                    grep -vx "$layer/$folder" | sort -u | tr '\n' ' '
+            )"
+        done
+    done
+}
+[ "${1:-}" != --table ] || [ $bad -ne 0 ] || table
 exit $bad
