@@ -12,8 +12,8 @@
 
 enum { INFO_BYTES_MAX = 32 * 1024, INFO_SECONDS = 2 };
 
-/* split parses "nats://host:port" and "tls://[::1]:port". The library adds a missing port. */
-static err_code split(const char *url, char *host, size_t bytes, char port[8], err *e)
+/* parse_url parses "nats://host:port" and "tls://[::1]:port". The library adds a missing port. */
+static err_code parse_url(const char *url, char *host, size_t bytes, char port[8], err *e)
 {
     const char *at = strstr(url, "://");
     at = at != NULL ? at + 3 : url;
@@ -79,7 +79,7 @@ err_code server_info_version(const char *url, char *out, size_t bytes, err *e)
 {
     char host[256], port[8], line[INFO_BYTES_MAX];
     out[0] = '\0';
-    err_code code = split(url, host, sizeof host, port, e);
+    err_code code = parse_url(url, host, sizeof host, port, e);
     if (code != ERR_OK) {
         return code;
     }

@@ -162,7 +162,7 @@ const char *schema_db_name(store_db db);
  * the disk is full. */
 err_code schema_error(int rc, const char *what, err *e);
 
-/* --- the environment (store_env.c) --- */
+/* --- the environment, its folder and its locks (store_env.c, paths.c) --- */
 
 /* env_open opens the environment and its databases, and creates missing ones if `create`. env_close
  * first frees the finished transactions in the pool. */
@@ -191,6 +191,12 @@ void lineage_new(unsigned char lineage[LINEAGE_BYTES]);
  * ERR_CONFLICT: another process holds it now. */
 err_code store_keep_lock(const store *s, const char *name, int *fd, err *e) ERR_CHECKED;
 
+/* free_pages counts the pages freed by transaction `since` or later (0: all). The next writes reuse
+ * them, unless an older reader is open (readers.c). */
+uint64_t free_pages(MDB_txn *txn, size_t since);
+
+/* --- who is inside the environment (store_read.c) --- */
+
 /* store_enter and store_leave count the threads inside the environment. store_adopt_size takes over
  * the map size after another process has enlarged it. state_read decodes the state as a transaction
  * sees it. */
@@ -198,10 +204,6 @@ err_code store_enter(store *s, err *e) ERR_CHECKED;
 void store_leave(store *s);
 void store_adopt_size(store *s);
 err_code state_read(store_read *r, store_state *out, err *e) ERR_CHECKED;
-
-/* free_pages counts the pages freed by transaction `since` or later (0: all). The next writes reuse
- * them, unless an older reader is open (readers.c). */
-uint64_t free_pages(MDB_txn *txn, size_t since);
 
 /* exclusive_begin waits until no read transaction is open, and lets none begin until
  * exclusive_end. */
