@@ -111,7 +111,7 @@ class Behind(harness.TestCase):
         began = time.monotonic()
         servers.kill(leader)
         took["the stream's leader killed"] = self.longest_gap(writer, began)
-        servers.bring_back(leader)
+        servers.mend()
         return took
 
     def test_no_read_fails_while_nodes_and_servers_come_and_go(self):

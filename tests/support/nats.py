@@ -198,21 +198,27 @@ class Servers:
                 shutil.rmtree(os.path.join(one.folder, "data"))
         self.wait_ready()
 
-    def bring_back(self, index):
-        """Starts a server again that was killed, and waits until it is one of the group.
+    def mend(self, seconds=FORM_TRIES * BACK_SECONDS):
+        """Starts the servers that do not run, and waits until all are one group again.
 
         Now and then one stays behind the group's own log after its start (nats-server 2.10.27, one of about
-        ten): starting it once more helps."""
-        for _ in range(FORM_TRIES):
-            self.start(index)
-            end = time.monotonic() + BACK_SECONDS
-            while time.monotonic() < end:
-                if self.all[index].healthy() and self.all_known():
-                    return
-                time.sleep(0.05)
-            print(f"{self.all[index].name} is not current {BACK_SECONDS} s after its start, so once more", flush=True)
-            self.kill(index)
-        raise AssertionError(f"{self.all[index].name} does not come back:\n{self.all[index].log()[-1500:]}")
+        ten after a kill): starting it once more helps."""
+        for one in self.all:
+            if one.process.poll() is not None:
+                one.start()
+        now = time.monotonic()
+        end, again = now + seconds, now + BACK_SECONDS
+        while not (all(one.healthy() for one in self.all) and self.all_known()):
+            now = time.monotonic()
+            if now > end:
+                self.wait_ready(0)
+            if now > again:
+                again = now + BACK_SECONDS
+                for one in [one for one in self.all if not one.healthy()]:
+                    print(f"{one.name} is not current after {BACK_SECONDS} s, so once more", flush=True)
+                    one.kill()
+                    one.start()
+            time.sleep(0.05)
 
     def start_all(self):
         for one in self.all:
