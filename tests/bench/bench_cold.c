@@ -2,11 +2,11 @@
 /*
  * bench_cold: how well an item is recommended that training never saw, by docs/model.md's protocol.
  *
- * A tenth of the items of Amazon Sports is hidden, 40 epochs are trained on the rest, the hidden
- * ones are then posted from their features alone, and users are asked for them: Recall@20 and
- * NDCG@20 of their interactions with hidden items, among the hidden items and among all, beside
- * content kNN (weighted cosine to the mean of the user's items) and chance. "warm" is the usual
- * test of the items that were trained, with the new ones in the lists and without.
+ * A tenth of the items of Amazon Sports is hidden, the defaults are trained on the rest for 40
+ * epochs, the hidden ones are then posted from their features alone, and users are asked for them:
+ * Recall@20 and NDCG@20 of their interactions with hidden items, among the hidden items and among
+ * all, beside content kNN (weighted cosine to the mean of the user's items) and chance. "warm" is
+ * the usual test of the items that were trained, with the new ones in the lists and without.
  *
  * Usage: bench_cold [FOLDER [KEPT_MODEL]]; with CHOSEN_ONLY in the environment the losers are left
  * out. The last line is a JSON document.

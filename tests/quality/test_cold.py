@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
 
-FLOOR = 1.05  # of the Recall@20 of content kNN among the hidden items
+FLOOR = 1.13  # of the Recall@20 of content kNN among the hidden items; measured: 1.16
 
 
 class Cold(harness.TestCase):
