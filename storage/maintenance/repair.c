@@ -4,6 +4,7 @@
 #include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "storage/maintenance/repair_private.h"
+#include "storage/maintenance/walk.h"
 #include "storage/records/records.h"
 
 enum { KEYS_ARENA_BYTES = 512 * 1024 * 1024, RECORD_ARENA_BYTES = 64 * 1024 * 1024 };
@@ -98,11 +99,39 @@ static err_code repair_all(repairing *x, err *e)
     return code == ERR_OK ? counters(x, e) : code;
 }
 
+static void walk_at(void *ctx, const char *database)
+{
+    const repair_options *o = ctx;
+    if (o->at != NULL) {
+        o->at(o->ctx, database);
+    }
+}
+
+static bool walk_enough(void *ctx)
+{
+    const repair_options *o = ctx;
+    return o->cancelled != NULL && o->cancelled(o->cancelled_ctx);
+}
+
+/* A write takes pages from the list of free ones, and follows the trees: they have to be sound. */
+static err_code check_pages(store *s, const repair_options *options, err *e)
+{
+    repair_options copy = *options;
+    const walk_options how = {
+        .any_order = true, .at = walk_at, .enough = walk_enough, .ctx = &copy};
+    walk_report report;
+    err_code code = walk_store(s, &how, &report, e);
+    return code == ERR_OK && !report.complete ? err_set(e, ERR_CANCELLED, "stopped") : code;
+}
+
 err_code repair_run(store *s, const repair_options *options, uint64_t *count, err *e)
 {
     repairing x = {.options = options, .count = count};
     *count = 0;
-    err_code code = store_write_begin(s, &x.w, e);
+    err_code code = check_pages(s, options, e);
+    if (code == ERR_OK) {
+        code = store_write_begin(s, &x.w, e);
+    }
     if (code != ERR_OK) {
         return code;
     }

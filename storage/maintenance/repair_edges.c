@@ -38,6 +38,8 @@ typedef struct edge_side {
     MDB_cursor *look;
     uint64_t sum, count; /* over all records; equal sets have equal sums */
     bool undecodable, broken_left;
+    bool misordered; /* a search may miss what is there */
+    unsigned char last[4 + EDGE_VALUE_BYTES];
     /* at most EDGES_KEPT_MAX are kept, but all are counted */
     uint64_t lone_count, broken_count, unsure_count;
     lone_edge *lone;
@@ -49,6 +51,7 @@ struct repair_edges {
     edge_side sides[2]; /* by_user, by_item */
     edge_side *walked;
     uint64_t types, restored;
+    uint64_t sum; /* of the side that records are restored to */
     arena memory; /* of keys */
 };
 
@@ -58,6 +61,12 @@ static edge_side *across(repairing *x, const edge_side *s)
 }
 
 /* --- do both sides agree? --- */
+
+static err_code walk(repairing *x, edge_side *s, repair_visit visit, err *e)
+{
+    x->edges->walked = s;
+    return repair_walk(x, s->db, visit, e);
+}
 
 static bool refers_to_records(const repairing *x, const interaction *it)
 {
@@ -72,12 +81,26 @@ static bool decode(const edge_side *s, interaction *out, slice key, slice value)
     return key.length == 4 && edge_decode(out, s->by_user, get_be32(key.at), value, NULL) == ERR_OK;
 }
 
+static err_code order_visit(repairing *x, slice key, slice value, err *e)
+{
+    unsigned char now[4 + EDGE_VALUE_BYTES];
+    edge_side *s = x->edges->walked;
+    (void)e;
+    if (key.length == 4 && value.length == EDGE_VALUE_BYTES) {
+        memcpy(now, key.at, 4);
+        memcpy(now + 4, value.at, EDGE_VALUE_BYTES);
+        s->misordered = s->misordered || memcmp(s->last, now, sizeof now) > 0;
+        memcpy(s->last, now, sizeof now);
+    }
+    return ERR_OK;
+}
+
 static err_code sum_visit(repairing *x, slice key, slice value, err *e)
 {
     interaction it;
     unsigned char bytes[EDGE_VALUE_BYTES + 4];
     edge_side *s = x->edges->walked;
-    (void)e;
+    (void)order_visit(x, key, value, e);
     s->count++;
     if (!decode(s, &it, key, value)) {
         s->undecodable = true;
@@ -231,6 +254,32 @@ static bool claim(const edge_side *s, const broken_edge *broken, edge_side *thei
 
 /* --- changes --- */
 
+static bool is_broken(const edge_side *s, slice key, slice value)
+{
+    for (size_t i = 0; i < s->broken_count; i++) {
+        if (slice_equal(s->broken[i].key, key) && value.length == EDGE_VALUE_BYTES &&
+            memcmp(s->broken[i].value, value.at, EDGE_VALUE_BYTES) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In a walk, as a search may not find what is out of order. */
+static err_code delete_broken(const edge_side *s, uint64_t *sum, err *e)
+{
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    int rc = mdb_cursor_get(s->look, &k, &v, MDB_FIRST);
+    while (rc == 0) {
+        if (is_broken(s, slice_of_val(k), slice_of_val(v))) {
+            *sum -= repair_hash(slice_of_val(k), slice_of_val(v));
+            rc = mdb_cursor_del(s->look, 0);
+        }
+        rc = rc == 0 ? mdb_cursor_get(s->look, &k, &v, MDB_NEXT) : rc;
+    }
+    return rc == MDB_NOTFOUND ? ERR_OK : schema_error(rc, "repairing interactions", e);
+}
+
 /* The other side has the complete version of each dropped record. */
 static err_code drop_broken(repairing *x, edge_side *s, err *e)
 {
@@ -242,14 +291,21 @@ static err_code drop_broken(repairing *x, edge_side *s, err *e)
     if (s->broken_count == 0 || s->broken_left) {
         return ERR_OK;
     }
-    for (size_t i = 0; i < s->broken_count; i++) {
-        MDB_val k = val_of(s->broken[i].key.at, s->broken[i].key.length);
-        MDB_val v = val_of(s->broken[i].value, EDGE_VALUE_BYTES);
-        int rc = mdb_cursor_get(s->look, &k, &v, MDB_GET_BOTH);
-        rc = rc == 0 ? mdb_cursor_del(s->look, 0) : rc;
-        if (rc != 0) {
-            return schema_error(rc, "repairing interactions", e);
-        }
+    uint64_t sum = 0;
+    err_code code = repair_sum(x, s->db, &sum, e);
+    if (code == ERR_OK) {
+        code = delete_broken(s, &sum, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_verify(x, s->db, sum, e);
+    }
+    if (code == ERR_OK && s->misordered) { /* by one of those, or by another one */
+        s->misordered = false;
+        memset(s->last, 0, sizeof s->last);
+        code = walk(x, s, order_visit, e);
+    }
+    if (code != ERR_OK) {
+        return code;
     }
     repair_told(x, "dropped %llu damaged interactions under %s: those under %s are whole",
                 (unsigned long long)s->broken_count, s->name, theirs->name);
@@ -283,27 +339,28 @@ static err_code restore_visit(repairing *x, slice key, slice value, err *e)
     }
     put_be32(row, to->by_user ? it.user : it.item);
     edge_encode(&it, to->by_user, copy);
+    slice at = {(const char *)row, sizeof row}, what = {(const char *)copy, sizeof copy};
     x->edges->restored++;
-    return schema_put(x->w, to->db, (slice){(const char *)row, sizeof row},
-                      (slice){(const char *)copy, sizeof copy}, e);
+    x->edges->sum += repair_hash(at, what);
+    return schema_put(x->w, to->db, at, what, e);
 }
 
 /* --- all --- */
 
-static err_code walk(repairing *x, edge_side *s, repair_visit visit, err *e)
-{
-    x->edges->walked = s;
-    return repair_walk(x, s->db, visit, e);
-}
-
 static err_code restore(repairing *x, edge_side *from, err *e)
 {
     const edge_side *to = across(x, from);
-    if (from->lone_count == from->unsure_count || to->broken_left) {
+    if (from->lone_count == from->unsure_count || to->broken_left || to->misordered) {
         return ERR_OK;
     }
     x->edges->restored = 0;
-    err_code code = walk(x, from, restore_visit, e);
+    err_code code = repair_sum(x, to->db, &x->edges->sum, e);
+    if (code == ERR_OK) {
+        code = walk(x, from, restore_visit, e);
+    }
+    if (code == ERR_OK) {
+        code = repair_verify(x, to->db, x->edges->sum, e);
+    }
     if (code == ERR_OK && x->edges->restored > 0) {
         repair_told(x, "restored %llu interactions under %s, from those under %s",
                     (unsigned long long)x->edges->restored, to->name, from->name);

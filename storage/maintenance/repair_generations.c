@@ -268,10 +268,10 @@ err_code repair_generations(repairing *x, err *e)
 {
     err_code code = repair_registered(x, e);
     if (code == ERR_OK) {
-        code = repair_walk(x, DB_GENERATIONS, restore_held_visit, e);
+        code = repair_walk(x, DB_HELD, held_visit, e);
     }
     if (code == ERR_OK) {
-        code = repair_walk(x, DB_HELD, held_visit, e);
+        code = repair_walk(x, DB_GENERATIONS, restore_held_visit, e);
     }
     if (code == ERR_OK) {
         code = repair_walk(x, DB_BLOBS, blob_visit, e);

@@ -17,6 +17,7 @@ typedef struct repair_change {
     slice key; /* in the arena */
     bool put;  /* write the id with `row`; otherwise drop the record */
     uint32_t row;
+    bool done;
 } repair_change;
 
 typedef struct repairing {
@@ -48,6 +49,14 @@ err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e) ERR_
  * row. */
 err_code repair_drop(repairing *x, store_db db, slice key, err *e) ERR_CHECKED;
 err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e) ERR_CHECKED;
+
+/* LMDB changes a page by what its entries say of themselves, so a change beside a damaged entry may
+ * damage others. repair_sum adds up repair_hash of all records of a database: equal sets have equal
+ * sums. repair_verify is ERR_CORRUPT, which ends the repair and undoes it, if the sum is not what
+ * it has to be after the changes. */
+uint64_t repair_hash(slice key, slice value);
+err_code repair_sum(repairing *x, store_db db, uint64_t *sum, err *e) ERR_CHECKED;
+err_code repair_verify(repairing *x, store_db db, uint64_t expected, err *e) ERR_CHECKED;
 
 /* repair_told counts a repair and reports it. */
 void repair_told(repairing *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

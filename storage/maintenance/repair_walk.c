@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "core/common/mem.h"
+#include "storage/env/checksum.h"
 #include "storage/maintenance/repair_private.h"
 
 void repair_told(repairing *x, const char *fmt, ...)
@@ -63,21 +64,116 @@ err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e)
     return note(x, (repair_change){.db = db, .key = id, .put = true, .row = row}, e);
 }
 
-static err_code make_changes(repairing *x, err *e)
+/* --- a change must not touch its neighbours --- */
+
+uint64_t repair_hash(slice key, slice value)
 {
-    err_code code = ERR_OK;
+    return checksum64(key.at, key.length) * 31 + checksum64(value.at, value.length);
+}
+
+err_code repair_sum(repairing *x, store_db db, uint64_t *sum, err *e)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    *sum = 0;
+    int rc = mdb_cursor_open(x->w->txn, x->w->owner->dbi[db], &cursor);
+    while (rc == 0 && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        *sum += repair_hash(slice_of_val(k), slice_of_val(v));
+    }
+    if (cursor != NULL) {
+        mdb_cursor_close(cursor);
+    }
+    return rc == MDB_NOTFOUND ? ERR_OK : schema_error(rc, "repairing", e);
+}
+
+err_code repair_verify(repairing *x, store_db db, uint64_t expected, err *e)
+{
+    uint64_t sum = 0;
+    err_code code = repair_sum(x, db, &sum, e);
+    return code != ERR_OK || sum == expected
+               ? code
+               : err_set(e, ERR_CORRUPT,
+                         "the pages of %s are damaged, and a change there would damage whole "
+                         "records: restore a snapshot, or export and import what can be read",
+                         schema_db_name(db));
+}
+
+/* --- making changes --- */
+
+static repair_change *next_drop(repairing *x, store_db db, size_t *at)
+{
+    while (*at < x->change_count && (x->changes[*at].put || x->changes[*at].db != db)) {
+        (*at)++;
+    }
+    return *at < x->change_count ? &x->changes[*at] : NULL;
+}
+
+/* drop_walked drops what the visits of this database noted, in a second walk: a key that was
+ * damaged in its page may be out of order, and no search finds it. */
+static err_code drop_walked(repairing *x, store_db db, uint64_t *sum, err *e)
+{
+    size_t at = 0;
+    MDB_cursor *cursor = NULL;
+    MDB_val k = {0, NULL}, v = {0, NULL};
+    repair_change *next = next_drop(x, db, &at);
+    int rc = mdb_cursor_open(x->w->txn, x->w->owner->dbi[db], &cursor);
+    if (rc != 0) {
+        return schema_error(rc, "repairing", e);
+    }
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && next != NULL) {
+        if (slice_equal(slice_of_val(k), next->key)) {
+            *sum -= repair_hash(slice_of_val(k), slice_of_val(v));
+            rc = mdb_cursor_del(cursor, 0);
+            next->done = true;
+            at++;
+            next = next_drop(x, db, &at);
+        }
+        rc = rc == 0 ? mdb_cursor_get(cursor, &k, &v, MDB_NEXT) : rc;
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? ERR_OK : schema_error(rc, "repairing", e);
+}
+
+static err_code put_row(repairing *x, const repair_change *what, uint64_t *sum, err *e)
+{
+    unsigned char row[4];
+    slice before, value = {(const char *)row, sizeof row};
+    put_be32(row, what->row);
+    err_code code = schema_get(x->r, what->db, what->key, &before, e);
+    if (code == ERR_OK) {
+        *sum -= repair_hash(what->key, before);
+    }
+    if (code == ERR_OK || code == ERR_NOT_FOUND) {
+        *sum += repair_hash(what->key, value);
+        code = schema_put(x->w, what->db, what->key, value, e);
+    }
+    return code;
+}
+
+static err_code make_changes(repairing *x, store_db db, err *e)
+{
+    uint64_t sum = 0;
+    if (x->change_count == 0) {
+        return ERR_OK;
+    }
+    err_code code = repair_sum(x, db, &sum, e);
+    if (code == ERR_OK) {
+        code = drop_walked(x, db, &sum, e);
+    }
     for (size_t i = 0; i < x->change_count && code == ERR_OK; i++) {
         const repair_change *what = &x->changes[i];
-        unsigned char row[4];
-        put_be32(row, what->row);
-        code = what->put ? schema_put(x->w, what->db, what->key,
-                                      (slice){(const char *)row, sizeof row}, e)
-                         : schema_delete(x->w, what->db, what->key, e);
-        code = code == ERR_NOT_FOUND ? ERR_OK : code;
+        if (what->put) {
+            uint64_t unused = 0;
+            code = put_row(x, what, what->db == db ? &sum : &unused, e);
+        } else if (!what->done) {
+            code = schema_delete(x->w, what->db, what->key, e);
+            code = code == ERR_NOT_FOUND ? ERR_OK : code;
+        }
     }
     x->change_count = 0;
     arena_reset(&x->keys);
-    return code;
+    return code == ERR_OK ? repair_verify(x, db, sum, e) : code;
 }
 
 err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e)
@@ -97,6 +193,11 @@ err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e)
     rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
     while (rc == 0 && code == ERR_OK) {
         arena_reset(&x->record);
+        if (k.mv_size == 0 || k.mv_size > SCHEMA_KEY_BYTES_MAX) {
+            code = err_set(e, ERR_CORRUPT, "%s has a key of %zu bytes: restore a snapshot",
+                           schema_db_name(db), k.mv_size);
+            break;
+        }
         code = visit(x, slice_of_val(k), slice_of_val(v), e);
         if (code == ERR_OK && ++seen % 4096 == 0 && o->cancelled != NULL &&
             o->cancelled(o->cancelled_ctx)) {
@@ -108,5 +209,5 @@ err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e)
     if (code == ERR_OK && rc != MDB_NOTFOUND) {
         code = schema_error(rc, "repairing", e);
     }
-    return code == ERR_OK ? make_changes(x, e) : code;
+    return code == ERR_OK ? make_changes(x, db, e) : code;
 }

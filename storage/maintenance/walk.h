@@ -16,6 +16,7 @@
 #include "storage/env/store.h"
 
 typedef struct walk_options {
+    bool any_order; /* keys may be out of order: a repair drops such records */
     void (*at)(void *ctx, const char *database); /* called before each database */
     /* called now and then; returning true ends the walk */
     bool (*enough)(void *ctx);
