@@ -28,8 +28,8 @@ err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)
     *t = (links_table){0};
     t->start = mem_array(items + 1, sizeof *t->start);
     t->unit = mem_array(items, sizeof *t->unit);
-    t->target = mem_table(count, sizeof *t->target);
-    t->level = mem_table(count, sizeof *t->level);
+    t->target = mem_array(count, sizeof *t->target);
+    t->level = mem_array(count, sizeof *t->level);
     if (t->start == NULL || t->unit == NULL || t->target == NULL || t->level == NULL) {
         links_table_fini(t);
         return err_nomem(e, "links between items");

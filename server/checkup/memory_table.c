@@ -14,6 +14,10 @@ enum {
     TLS_BYTES = 72 * 1024,
     /* for each thread's query: bitmaps of candidates, of skipped rows and of kept filters */
     BITMAPS = SHARED_FILTERS + 4,
+    /* and what links add to each item: two sums and their copies, the item, the whole, a row that
+     * leads; a ninth more than there are items */
+    LINK_BITS = 36 * 8,
+    ITEM_BITS = BITMAPS + LINK_BITS,
     THREAD_BYTES = 4 << 20, /* touched stack, allocator, and scratch memory besides the bitmaps */
 };
 
@@ -55,8 +59,8 @@ uint64_t memory_table(memory_row out[MEMORY_ROWS], const serve_options *o, unsig
         (API_WORKSPACE_BYTES + API_RECORD_BYTES) >> 20, API_WORKSPACE_PER_BODY_BYTE);
     set(&out[5], "short requests", threads * (API_SHORT_WORKSPACE_BYTES + API_RECORD_BYTES),
         "threads x %zu MiB", (API_SHORT_WORKSPACE_BYTES + API_RECORD_BYTES) >> 20);
-    set(&out[6], "scratch of threads", (threads + work) * (THREAD_BYTES + BITMAPS * items / 8),
-        "(threads + work_threads) x (%d MiB + %d bits an item)", THREAD_BYTES >> 20, BITMAPS);
+    set(&out[6], "scratch of threads", (threads + work) * (THREAD_BYTES + ITEM_BITS * items / 8),
+        "(threads + work_threads) x (%d MiB + %d bits an item)", THREAD_BYTES >> 20, ITEM_BITS);
     set(&out[7], "writes", o->queue_bytes_max + least(TRANSACTION_BYTES, 4 * o->queue_bytes_max),
         "queue_bytes_max, and 4 times as much or 512 MiB for a commit");
     set(&out[8], "socket buffers", connections * 2 * SOCKET_BUFFERS_BYTES,
