@@ -227,7 +227,7 @@ static void catch_up(propagator *p)
         code = writer_call(w, switch_in, &s, &e);
     }
     bool switched = code == ERR_OK && s.base == NULL;
-    base_release(s.base); /* another one was activated meanwhile, or the writer had stopped */
+    base_release(s.base); /* another generation is active by now, or the writer has stopped */
     if (code != ERR_OK) {
         p->given_up = behind;
         tell_failure(behind, &e);

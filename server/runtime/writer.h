@@ -35,7 +35,7 @@ struct replicated_log;
 typedef struct writer writer;
 typedef struct writer_group writer_group; /* results of one commit, shared by its jobs */
 
-/* Owned by the caller, as part of a struct of its own. */
+/* A write on its way. The caller embeds it in a struct of its own and owns it. */
 typedef struct writer_job {
     /* set by the caller before the submit */
     const op *op;

@@ -55,7 +55,7 @@ typedef struct session_item {
 
 typedef struct recommend_query {
     uint32_t user; /* row, or ROW_NONE for an unknown user or none */
-    bool nobody;   /* no user was named: a session alone; `user` is ROW_NONE */
+    bool nobody;   /* the request names no user, only a session; `user` is ROW_NONE */
     /* (session_count) in addition to the user's own edges, or without a user */
     const session_item *session;
     size_t session_count;
