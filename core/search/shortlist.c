@@ -144,7 +144,7 @@ __attribute__((target("avx512f"))) static void offer_packed(shortlist *s, uint32
     size_t noted = s->count;
     for (size_t i = 0; i < count; i += SHORTLIST_SPARE) {
         size_t left = count - i;
-        __mmask16 there = left < SHORTLIST_SPARE ? (__mmask16)((1U << left) - 1) : 0xFFFF;
+        __mmask16 there = (__mmask16)(left < SHORTLIST_SPARE ? (1U << left) - 1 : 0xFFFFU);
         __m512 here = _mm512_maskz_loadu_ps(there, scores + i);
         __mmask16 more = _mm512_mask_cmp_ps_mask(there, here, least, _CMP_GT_OQ);
         _mm512_storeu_ps(s->scores + noted, _mm512_maskz_compress_ps(more, here));
