@@ -63,8 +63,10 @@ void buffer_put_growing(buffer *b, const void *bytes, size_t count);
 static inline void buffer_put(buffer *b, const void *bytes, size_t count)
 {
     if (b->failed == ERR_OK && count < b->capacity - b->length) {
-        memcpy(b->at + b->length, bytes, count);
-        b->length += count;
+        if (count > 0) { /* an empty text may be NULL */
+            memcpy(b->at + b->length, bytes, count);
+            b->length += count;
+        }
     } else {
         buffer_put_growing(b, bytes, count);
     }
