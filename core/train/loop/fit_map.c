@@ -69,7 +69,7 @@ err_code fit_map(model *m, const dataset *d, const pair *pairs, size_t count, er
     if (m->links == NULL || !(m->links->choice.beta[LINKS_CONTENT] > 0)) {
         return ERR_OK;
     }
-    size_t widths[MODALITIES_MAX];
+    size_t widths[MODALITIES_MAX] = {0};
     for (size_t n = 0; n < d->modality_count && n < MODALITIES_MAX; n++) {
         widths[n] = d->modalities[n].width;
         in.weight[n] = m->links->choice.modality[n];
