@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/telemetry/clock.h"
+
 enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500, DESCRIPTION_MAX = LOG_TEXT_MAX + 512 };
 
 /* The server drops repeated messages for this long. Later repeats are recognised by the publishers'
  * numbers. */
-static const int64_t SECOND_NS = 1000000000, DUPLICATES_NS = (int64_t)120 * 1000000000;
+static const int64_t DUPLICATES_NS = (int64_t)120 * NS_PER_SECOND;
 
 static const char head_format[] = "stair log %u lineage %36s encoder ";
 
@@ -123,7 +125,7 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
     code = code == ERR_OK ? check_config(name, info->Config, e) : code;
     *facts = (log_facts){.first = info->State.FirstSeq,
                          .last = info->State.LastSeq,
-                         .first_time = info->State.FirstTime / SECOND_NS,
+                         .first_time = info->State.FirstTime / NS_PER_SECOND,
                          .bytes = info->State.Bytes,
                          .replicas = (int)info->Config->Replicas};
     facts->led = info->Cluster == NULL ||

@@ -9,6 +9,7 @@
 
 #include "core/common/mem.h"
 #include "server/cluster/feed.h"
+#include "server/telemetry/clock.h"
 
 enum {
     NAME_MAX_BYTES = 64,
@@ -18,8 +19,6 @@ enum {
     PUT_MS = 5000,
     PUT_TRIES = 4
 };
-
-static const int64_t SECOND_NS = 1000000000;
 
 struct parcels {
     const nats_link *k;
@@ -348,7 +347,7 @@ err_code parcel_last_stored(parcels *b, const char *id, int64_t *out, err *e)
     if (s == NATS_NOT_FOUND) {
         return ERR_NOT_FOUND;
     }
-    *out = s == NATS_OK ? natsMsg_GetTime(m) / SECOND_NS : 0;
+    *out = s == NATS_OK ? natsMsg_GetTime(m) / NS_PER_SECOND : 0;
     natsMsg_Destroy(m);
     return s == NATS_OK ? ERR_OK : link_error(b->k, s, refusal, "asking for a blob", e);
 }
@@ -399,7 +398,7 @@ static natsStatus add_entry(const parcels *b, const char *key, json_t *out)
                         ? json_loadb(kvEntry_Value(entry), (size_t)kvEntry_ValueLen(entry), 0, NULL)
                         : NULL;
     if (value != NULL) {
-        json_object_set_new(value, "stored", json_integer(kvEntry_Created(entry) / SECOND_NS));
+        json_object_set_new(value, "stored", json_integer(kvEntry_Created(entry) / NS_PER_SECOND));
         json_object_set_new(out, key, value);
     }
     kvEntry_Destroy(entry);

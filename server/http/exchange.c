@@ -12,7 +12,7 @@
 void exchange_deadline(exchange *x, uint64_t now_ns, uint64_t bytes)
 {
     uint64_t seconds = 2 * (uint64_t)x->timeout_seconds + bytes / EXCHANGE_SLOWEST_BYTES_A_SECOND;
-    atomic_store_explicit(&x->deadline_ns, now_ns + seconds * 1000000000U, memory_order_relaxed);
+    atomic_store_explicit(&x->deadline_ns, now_ns + seconds * NS_PER_SECOND, memory_order_relaxed);
 }
 
 exchange *exchange_new(admission *a, unsigned timeout_seconds, size_t answer_bytes_max,

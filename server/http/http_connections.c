@@ -212,7 +212,7 @@ static bool reads_too_slowly(const exchange *x, uint64_t now)
     if (since == 0 || now < since) {
         return false;
     }
-    uint64_t seconds = (now - since) / 1000000000U;
+    uint64_t seconds = (now - since) / NS_PER_SECOND;
     uint64_t read = http_acknowledged(x) - x->acked;
     return seconds > 2 * (uint64_t)x->timeout_seconds + read / EXCHANGE_SLOWEST_BYTES_A_SECOND;
 }

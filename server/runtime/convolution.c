@@ -112,9 +112,10 @@ void convolution_run_if_due(convolution *c, double now)
         /* the new generation already includes the changes of a failed run */
         atomic_store(&c->failing, false);
     }
-    bool enough = o->changes > 0 && changes >= o->changes;
-    bool late = o->changes > 0 && changes > 0 && convolution_lag(c) >= o->within_seconds;
-    if ((enough || late) && now - c->ran_at >= o->seconds) {
+    const convolution_pace *pace = &o->pace;
+    bool enough = pace->changes > 0 && changes >= pace->changes;
+    bool late = pace->changes > 0 && changes > 0 && convolution_lag(c) >= pace->within_seconds;
+    if ((enough || late) && now - c->ran_at >= pace->seconds) {
         run(c, hold.view);
     }
     live_release(o->live, &hold);

@@ -22,14 +22,19 @@
 
 typedef struct convolution convolution;
 
+/* How often the convolution runs. */
+typedef struct convolution_pace {
+    uint64_t changes;      /* after this many changes; 0: never */
+    double seconds;        /* but not more often than this */
+    double within_seconds; /* and at the latest this long after a change */
+} convolution_pace;
+
 typedef struct convolution_options {
     live *live;
     writer *writer;
     metrics *metrics;
     int threads;
-    uint64_t changes;             /* run after this many changes; 0: never */
-    double seconds;               /* but not more often than this */
-    double within_seconds;        /* and at the latest this long after a change */
+    convolution_pace pace;
     bool (*cancelled)(void *ctx); /* called during a run: returning true stops it */
     void *ctx;
 } convolution_options;

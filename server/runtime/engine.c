@@ -137,9 +137,9 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .writer = g->writer,
         .metrics = o->metrics,
         .threads = o->threads,
-        .changes = o->propagate_changes,
-        .seconds = o->propagate_seconds,
-        .within_seconds = o->propagate_within_seconds,
+        .pace = {.changes = o->propagate_changes,
+                 .seconds = o->propagate_seconds,
+                 .within_seconds = o->propagate_within_seconds},
         .watch_seconds = o->watch_seconds,
         .follows = follows_log(o),
     };

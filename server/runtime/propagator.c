@@ -9,7 +9,6 @@
 
 #include "core/common/mem.h"
 #include "server/cli/command.h"
-#include "server/runtime/convolution.h"
 #include "server/runtime/generation_base.h"
 #include "server/runtime/generation_wanted.h"
 #include "server/runtime/own_write.h"
@@ -376,9 +375,7 @@ static err_code start_convolution(propagator *p, err *e)
         .writer = o->writer,
         .metrics = o->metrics,
         .threads = o->threads,
-        .changes = o->changes,
-        .seconds = o->seconds,
-        .within_seconds = o->within_seconds,
+        .pace = o->pace,
         .cancelled = is_urgent,
         .ctx = p,
     };

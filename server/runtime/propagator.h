@@ -29,6 +29,7 @@
 #include "core/common/err.h"
 #include "core/serve/state/base.h"
 #include "core/serve/update/live.h"
+#include "server/runtime/convolution.h"
 #include "server/runtime/writer.h"
 #include "server/telemetry/metrics.h"
 #include "storage/env/store.h"
@@ -41,11 +42,9 @@ typedef struct propagator_options {
     writer *writer;
     metrics *metrics;
     int threads;
-    uint64_t changes;      /* run after this many changes; 0: never */
-    double seconds;        /* but not more often than this */
-    double within_seconds; /* and at the latest this long after a change */
-    double watch_seconds;  /* how often to look at the store */
-    bool follows;          /* a log brings the activations */
+    convolution_pace pace;
+    double watch_seconds; /* how often to look at the store */
+    bool follows;         /* a log brings the activations */
 } propagator_options;
 
 err_code propagator_new(propagator **out, const propagator_options *options, err *e) ERR_CHECKED;

@@ -71,8 +71,8 @@ static void wait_a_while(seq_waits *x)
         pthread_cond_wait(&x->wake, &x->mutex);
         return;
     }
-    struct timespec at = {.tv_sec = (time_t)(until / 1000000000U),
-                          .tv_nsec = (long)(until % 1000000000U)};
+    struct timespec at = {.tv_sec = (time_t)(until / NS_PER_SECOND),
+                          .tv_nsec = (long)(until % NS_PER_SECOND)};
     (void)pthread_cond_timedwait(&x->wake, &x->mutex, &at);
 }
 

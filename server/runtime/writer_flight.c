@@ -20,7 +20,7 @@ enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_M
 /* A message that does not come back is sent again. If no message comes back, the log may have
  * changed its leader; small messages are then sent again sooner. */
 enum { SMALL_BYTES = 64 * 1024 };
-static const uint64_t RESEND_NS = 1000000000, RESEND_SILENT_NS = 200000000;
+static const uint64_t RESEND_NS = NS_PER_SECOND, RESEND_SILENT_NS = 200ULL * NS_PER_MS;
 
 static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
                       LAUNCH_NS = 5000000000;

@@ -15,7 +15,7 @@
 
 enum { MESSAGES_MAX = 256, OPS_MAX = 4096 };
 
-static const uint64_t RETRY_NS = 1000000000;
+static const uint64_t RETRY_NS = NS_PER_SECOND;
 
 /* --- deliveries --- */
 

@@ -155,6 +155,14 @@ const void *decode_bytes(decoder *x, size_t count)
     return at;
 }
 
+void decode_into(decoder *x, void *out, size_t count)
+{
+    const void *at = decode_bytes(x, count);
+    if (at != NULL) {
+        memcpy(out, at, count);
+    }
+}
+
 static void decode_fixed(decoder *x, void *out, size_t count)
 {
     const void *at = decode_bytes(x, count);

@@ -84,6 +84,8 @@ float decode_f32(decoder *x);
 double decode_f64(decoder *x);
 /* decode_bytes borrows `count` bytes of the input, or returns NULL. */
 const void *decode_bytes(decoder *x, size_t count);
+/* decode_into copies `count` bytes of the input to `out`, or leaves `out` as it is. */
+void decode_into(decoder *x, void *out, size_t count);
 /* decode_slice borrows the bytes. It fails if they are longer than `length_max`. */
 slice decode_slice(decoder *x, size_t length_max);
 /* decode_count reads a u32. It fails if the count is above `most`, or if less than `bytes_each`

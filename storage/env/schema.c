@@ -171,10 +171,7 @@ err_code state_decode(store_state *out, slice bytes, err *e)
     if (code != ERR_OK) {
         return code;
     }
-    const void *lineage = decode_bytes(&d, LINEAGE_BYTES);
-    if (lineage != NULL) {
-        memcpy(out->info.lineage, lineage, LINEAGE_BYTES);
-    }
+    decode_into(&d, out->info.lineage, LINEAGE_BYTES);
     out->info.seq = decode_u64(&d);
     out->info.user_rows = decode_u32(&d);
     out->info.item_rows = decode_u32(&d);
@@ -188,9 +185,6 @@ err_code state_decode(store_state *out, slice bytes, err *e)
     out->oplog_bytes = decode_u64(&d);
     out->clock = decode_i64(&d);
     out->snapshot = decode_u8(&d) != 0;
-    const void *external = decode_bytes(&d, EXTERNAL_POSITION_MAX);
-    if (external != NULL) {
-        memcpy(out->info.external, external, EXTERNAL_POSITION_MAX);
-    }
+    decode_into(&d, out->info.external, EXTERNAL_POSITION_MAX);
     return decoder_check(&d, "the store's state", e);
 }

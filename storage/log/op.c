@@ -255,19 +255,11 @@ static err_code decode_entries(decoder *d, op *o, err *e)
     return ERR_OK;
 }
 
-static void bytes_decode(decoder *d, void *out, size_t bytes)
-{
-    const void *from = decode_bytes(d, bytes);
-    if (from != NULL) {
-        memcpy(out, from, bytes);
-    }
-}
-
 static void registration_decode(decoder *d, op_registration *g)
 {
-    bytes_decode(d, g->id, sizeof g->id);
-    bytes_decode(d, g->sha256, sizeof g->sha256);
-    bytes_decode(d, g->lineage, sizeof g->lineage);
+    decode_into(d, g->id, sizeof g->id);
+    decode_into(d, g->sha256, sizeof g->sha256);
+    decode_into(d, g->lineage, sizeof g->lineage);
     g->created = decode_i64(d);
     g->seq = decode_u64(d);
     g->bytes = decode_u64(d);
@@ -305,7 +297,7 @@ static void key_decode(decoder *d, op *o)
     if (o->idempotency_key.at == NULL) {
         return;
     }
-    bytes_decode(d, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES);
+    decode_into(d, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES);
     d->failed = d->failed || o->idempotency_key.length == 0;
     answer_decode(d, o);
 }

@@ -146,7 +146,10 @@ static err_code find_counterpart(const edge_side *in, const interaction *it, cou
 
 static err_code keep_broken(repairing *x, edge_side *s, slice key, slice value, err *e)
 {
-    if (s->broken_count++ >= EDGES_KEPT_MAX || value.length != EDGE_VALUE_BYTES) {
+    if (value.length != EDGE_VALUE_BYTES) {
+        s->broken_count = EDGES_KEPT_MAX; /* it cannot be matched up, so nothing is dropped */
+    }
+    if (s->broken_count++ >= EDGES_KEPT_MAX) {
         return ERR_OK;
     }
     size_t count = (size_t)s->broken_count;

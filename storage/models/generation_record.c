@@ -25,14 +25,6 @@ void generation_encode(const generation_info *info, encoder *x)
     encode_seal(x);
 }
 
-static void decode_into(decoder *d, void *out, size_t bytes)
-{
-    const void *from = decode_bytes(d, bytes);
-    if (from != NULL) {
-        memcpy(out, from, bytes);
-    }
-}
-
 err_code generation_decode(generation_info *out, slice bytes, err *e)
 {
     decoder d;

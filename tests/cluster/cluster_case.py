@@ -4,6 +4,7 @@
 import os
 import shutil
 import sys
+import threading
 import time
 import unittest
 
@@ -50,6 +51,23 @@ class ClusterCase(harness.TestCase):
 
     def options(self, servers, *more):
         return ["--cluster", servers.urls, *more]
+
+    @staticmethod
+    def large_write():
+        """A thousand items, about 20 MB: far more than a message of 64 KiB."""
+        return [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
+
+    def begin_large_write(self, node):
+        """A thread that writes large_write() at a node, which may die meanwhile."""
+        def write():
+            try:
+                node.new_client().put("/items", {"items": self.large_write()}, contract_check=False)
+            except OSError:
+                pass
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        return writer
 
     def init(self, servers, store, *more, check=True):
         return harness.run("cluster", "init", "--store", store, "--cluster-replicas", self.replicas,

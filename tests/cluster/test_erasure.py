@@ -8,7 +8,6 @@ import os
 import re
 import struct
 import sys
-import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
@@ -176,16 +175,7 @@ class Erasure(cluster_case.ClusterCase):
         second = self.join(servers, "second")
         a = self.node(servers, first)
         wire = self.open_wire(servers)
-        items = [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
-
-        def write():
-            try:
-                a.new_client().put("/items", {"items": items}, contract_check=False)
-            except OSError:
-                pass
-
-        writer = threading.Thread(target=write)
-        writer.start()
+        writer = self.begin_large_write(a)
         stray = cluster_case.wait_for(lambda: self.of_writes(wire))
         a.kill()
         writer.join()
@@ -194,7 +184,7 @@ class Erasure(cluster_case.ClusterCase):
         cluster_case.wait_for(lambda: not stray & set(self.of_writes(wire)), 60)
         self.assertTrue(self.blob(wire, "snapshot."))
         # what is complete stays for as long as its message
-        self.assertEqual(b.client.put("/items", {"items": items[:20]}).status, 200)
+        self.assertEqual(b.client.put("/items", {"items": self.large_write()[:20]}).status, 200)
         whole = self.of_writes(wire)
         cluster_case.wait_for(lambda: b.client.put("/items/x", {"title": "x"}).status in (200, 201))
         log = "".join(b.log)

@@ -3,6 +3,7 @@
 
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
@@ -15,7 +16,7 @@ class Large(cluster_case.ClusterCase):
         first = self.first_store(servers)
         stores = [first, self.copy(first, "second")]
         a, b = [self.node(servers, store) for store in stores]
-        items = [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
+        items = self.large_write()
         small = a.client.put("/items/small", {"title": "small"})
         answer = a.client.put("/items", {"items": items}, headers={"Content-Type": "application/json"})
         self.assertEqual(answer.status, 200, answer.body[:300])
@@ -41,18 +42,7 @@ class Large(cluster_case.ClusterCase):
         first = self.first_store(servers)
         stores = [first, self.copy(first, "second")]
         a, b = [self.node(servers, store) for store in stores]
-        import threading
-        import time
-        items = [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
-
-        def write():
-            try:
-                a.new_client().put("/items", {"items": items}, contract_check=False)
-            except OSError:
-                pass
-
-        writer = threading.Thread(target=write)
-        writer.start()
+        writer = self.begin_large_write(a)
         time.sleep(0.3)  # whenever it dies, the other node has all of it or nothing
         a.kill()
         writer.join()

@@ -250,10 +250,18 @@ static void broken_on_both_sides(damaged_store *w)
     replace(w, DB_BY_ITEM, &by_item, &to);
 }
 
+/* A key's only value may have any length, so a damaged page can hold one that is no interaction. */
+static void value_of_another_length(damaged_store *w)
+{
+    damaged_put(w, DB_BY_USER, bytes_of("\0\0\0\0", 3), bytes_of("\1\2\3\4\5\6\7", 7));
+    lost_under_users(w);
+}
+
 static void what_nothing_tells_is_left_and_reported(void **state)
 {
     static void (*const damages[])(damaged_store *) = {
-        another_weight, another_time, another_item, lost_user, lost_item, broken_on_both_sides};
+        another_weight, another_time,         another_item,           lost_user,
+        lost_item,      broken_on_both_sides, value_of_another_length};
     (void)state;
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         static damaged_records before, after;
