@@ -7,6 +7,8 @@ them can be parted while the tests' own connections go on.
         network.cut(0, 3)             # neither hears the other
         network.cut(0, 3, one_way=True)   # 3 does not hear 0
         network.heal()
+    network.impair(0, links.Impairment(delay_ms=40))   # slow what 0 sends
+    network.mend(0)
 
 Needs root and iproute2. `problem()` says why there can be none here.
 """
@@ -14,6 +16,10 @@ Needs root and iproute2. `problem()` says why there can be none here.
 import os
 import shutil
 import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import links  # noqa: E402
 
 # Of this process, so that two runs do not meet; names of interfaces have 15 letters at most.
 PREFIX = f"st{os.getpid() % 100000}"
@@ -41,7 +47,8 @@ def problem():
 
 class Network:
     def __init__(self, count):
-        self.count, self.cuts = count, []
+        self.count, self.cuts, self.links = count, [], None
+        self.problem = "prepare_links was not called"
 
     def host(self, index):
         return f"{NET}{10 + index}"
@@ -73,6 +80,8 @@ class Network:
         return self
 
     def __exit__(self, kind, value, trace):
+        if self.links is not None:
+            self.links.close()
         self._remove()
 
     def _remove(self):
@@ -97,12 +106,38 @@ class Network:
             ip("-n", self.name(source), "route", "del", "blackhole", self.host(target) + "/32", check=False)
         self.cuts = []
 
-    def slow(self, index, text="delay 40ms 20ms 25% loss 1% reorder 5%"):
-        """Links of one host get slow, lossy and reordering; False where the kernel has no netem."""
-        done = subprocess.run(["tc", "-n", self.name(index), "qdisc", "replace", "dev", f"{PREFIX}i{index}", "root",
-                               "netem", *text.split()], capture_output=True, text=True)
-        return done.returncode == 0
+    def prepare_links(self, emulate=None):
+        """Links can be impaired from now on: by the kernel's netem, or by an emulator where it has none
+        (`emulate` chooses one). None, or why there is neither; kept in `problem`."""
+        netem = emulate is not True and self._netem(0, ["delay", "1ms"])
+        self.mend(0)
+        self.problem = None
+        if not netem and emulate is False:
+            self.problem = "the kernel has no netem"
+        elif not netem and not os.path.exists("/dev/net/tun"):
+            self.problem = "the kernel has no netem, and the emulator of links has no /dev/net/tun"
+        elif not netem:
+            try:
+                self.links = links.Links([(self.name(i), f"{PREFIX}i{i}", NET + "0/25", self.host(i))
+                                          for i in range(self.count)])
+            except AssertionError as why:
+                self.problem = str(why)
+        return self.problem
 
-    def fast(self, index):
-        subprocess.run(["tc", "-n", self.name(index), "qdisc", "del", "dev", f"{PREFIX}i{index}", "root"],
-                       capture_output=True)
+    def impair(self, index, impairment):
+        """What one host sends suffers, until mend()."""
+        if self.links is not None:
+            self.links.impair(index, impairment)
+        elif not self._netem(index, impairment.netem()):
+            raise AssertionError(f"netem refuses {impairment}")
+
+    def mend(self, index):
+        if self.links is not None:
+            self.links.mend(index)
+        else:
+            subprocess.run(["tc", "-n", self.name(index), "qdisc", "del", "dev", f"{PREFIX}i{index}", "root"],
+                           capture_output=True)
+
+    def _netem(self, index, arguments):
+        return subprocess.run(["tc", "-n", self.name(index), "qdisc", "replace", "dev", f"{PREFIX}i{index}", "root",
+                               "netem", *arguments], capture_output=True).returncode == 0

@@ -2,8 +2,9 @@
 """Three nodes and three NATS servers under every fault that a data centre has, while clients write and
 read; then the history is judged, and equal positions must have equal digests.
 
-CLUSTER_SECONDS (default 60) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
-need root and iproute2, and a disk that fills up needs root; without it the other faults are run.
+CLUSTER_SECONDS (default 120) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
+need root and iproute2, bad links netem or /dev/net/tun as well, and a disk that fills up needs root; without
+them the other faults are run.
 """
 
 import glob
@@ -17,12 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
 import history as h  # noqa: E402
+import links  # noqa: E402
 import nats  # noqa: E402
 import network  # noqa: E402
 import nodes  # noqa: E402
 import workload  # noqa: E402
 
-SECONDS = float(os.environ.get("CLUSTER_SECONDS", "60"))
+SECONDS = float(os.environ.get("CLUSTER_SECONDS", "120"))
 SEED = int(os.environ.get("CLUSTER_SEED", "1"))
 CLIENTS, ITEMS, USERS = 6, 24, 8
 SETTLE_SECONDS = 90
@@ -47,7 +49,9 @@ class Faults:
         if cluster.mounts:
             self.kinds.append(self.fill_disk)
         if net is not None:
-            self.kinds += [self.part_node, self.part_server, self.part_minority, self.part_one_way, self.slow_link]
+            self.kinds += [self.part_node, self.part_server, self.part_minority, self.part_one_way]
+            if net.problem is None:
+                self.kinds += [self.slow_links, self.lossy_links, self.reordering_links]
 
     def some_node(self):
         return self.rng.choice(self.nodes)
@@ -156,21 +160,31 @@ class Faults:
         self.wait(2, 6)
         self.net.heal()
 
-    def slow_link(self):
-        host = self.rng.randrange(7)
-        if not self.net.slow(host):
-            return False
+    def impair(self, *impairments):
+        """One or two hosts send over bad links for a while."""
+        for host in self.rng.sample(range(7), self.rng.randint(1, 2)):
+            self.net.impair(host, self.rng.choice(impairments))
         self.wait(2, 6)
-        self.net.fast(host)
-        return True
+        for host in range(7):
+            self.net.mend(host)
+
+    def slow_links(self):
+        self.impair(links.Impairment(delay_ms=100, jitter_ms=10), links.Impairment(delay_ms=400))
+
+    def lossy_links(self):
+        self.impair(links.Impairment(loss=0.02), links.Impairment(loss=0.1), links.Impairment(loss=0.3))
+
+    def reordering_links(self):
+        self.impair(links.Impairment(delay_ms=20, jitter_ms=20, early=0.1),
+                    links.Impairment(delay_ms=60, jitter_ms=40, loss=0.01, early=0.05))
 
     def run(self, until):
         deck = []
         while time.monotonic() < until:
             deck = deck or self.rng.sample(self.kinds, len(self.kinds))
             kind = deck.pop()
-            if kind() is not False:
-                self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
+            kind()
+            self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
             self.wait(0.5, 2)
 
 
@@ -245,6 +259,11 @@ class Cluster(harness.TestCase):
         self.assertGreater(outcomes[h.OK], SECONDS)
         self.assertGreater(len(history.reads), SECONDS)
 
+    def report_links(self, counts):
+        seen, lost, reordered = (sum(column) for column in zip(*counts))
+        print(f"MEASURED: {seen} packets over bad links, {lost} lost, {reordered} overtook others", flush=True)
+        self.assertGreater(min(seen, lost, reordered), 0)
+
     def test_no_fault_loses_repeats_or_reorders_a_write(self):
         if nats.program() is None:
             harness.not_run("the cluster: there is no nats-server")
@@ -256,9 +275,8 @@ class Cluster(harness.TestCase):
             self.under_faults(store, None)
         else:
             with network.Network(7) as net:
-                if not net.slow(0):
-                    harness.not_run("slow and lossy links: the kernel has no netem")
-                net.fast(0)
+                if net.prepare_links() is not None:
+                    harness.not_run(f"slow, lossy and reordering links: {net.problem}")
                 self.under_faults(store, net)
 
     def under_faults(self, store, net):
@@ -270,6 +288,8 @@ class Cluster(harness.TestCase):
             with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps[3:],
                              replicas=3, small_disk=0 if os.geteuid() == 0 else None) as cluster:
                 self.report(*self.drive(cluster, servers, net, store))
+                if net and net.links:
+                    self.report_links(net.links.counts())
                 for node in cluster.all:
                     self.assertEqual(node.stop(), 0)
                 digests = cluster.digests()

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slow, lossy and reordering links between network namespaces, for kernels without netem.
+
+Every host gets a tun device. While its link is impaired, its routes lead into that device; this process
+reads the packets there, drops some, holds the others back, and sends them on over the host's own
+interface. Jitter reorders them. Only what the host sends is impaired, as with netem.
+
+    with Links([("namespace", "interface", "10.0.0.0/25", "10.0.0.10"), ...], seed=1) as links:
+        links.impair(0, Impairment(delay_ms=40, jitter_ms=20, loss=0.01))
+        links.mend(0)
+        links.counts()     # per host: packets that came by, were lost, overtook an earlier one
+
+Needs root, iproute2 and /dev/net/tun.
+"""
+
+import ctypes
+import fcntl
+import heapq
+import json
+import os
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+CLONE_NEWNET = 0x40000000
+PACKET_BYTES_MAX = 65536
+READ_MOST = 64  # packets of one host in a row
+
+
+@dataclass(frozen=True)
+class Impairment:
+    """What happens to a packet: it is lost, or goes at once, or after delay_ms give or take jitter_ms."""
+
+    delay_ms: float = 0
+    jitter_ms: float = 0
+    loss: float = 0  # share of the packets
+    early: float = 0  # share of the packets that are not delayed
+
+    def netem(self):
+        """The same as arguments of `tc qdisc ... netem`."""
+        text = f"delay {self.delay_ms}ms {self.jitter_ms}ms loss {100 * self.loss}%"
+        return (text + (f" reorder {100 * self.early}%" if self.early else "")).split()
+
+
+class Inside:
+    """This thread is in a network namespace; use as a context manager."""
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+
+    def __enter__(self):
+        self.before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        there = os.open("/var/run/netns/" + self.namespace, os.O_RDONLY | os.O_CLOEXEC)
+        self._enter(there)
+        os.close(there)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._enter(self.before)
+        os.close(self.before)
+
+    @staticmethod
+    def _enter(descriptor):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+
+# --- the process that moves the packets ---------------------------------------------------------
+
+
+class Host:
+    """One host's tun device, and the socket over which its packets leave."""
+
+    def __init__(self, namespace, interface, network, address):
+        self.namespace, self.network, self.address = namespace, network, address
+        self.impairment, self.seen, self.lost, self.reordered, self.last_due = None, 0, 0, 0, 0.0
+        with Inside(namespace):
+            self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", b"links", IFF_TUN | IFF_NO_PI))
+            # Bound to the interface, its packets take the interface's route, and not the one into the tun device.
+            self.out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            self.out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            # Answers come in by the interface although the route to their senders leads into the tun device.
+            for name in ("all", interface):
+                with open(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "w", encoding="ascii") as f:
+                    f.write("0")
+        self.ip("link", "set", "links", "up")
+
+    def ip(self, *arguments):
+        subprocess.run(["ip", "-n", self.namespace, *arguments], check=True)
+
+    def impair(self, impairment):
+        if self.impairment is None:
+            self.ip("route", "replace", self.network, "dev", "links", "src", self.address)
+        self.impairment = impairment
+
+    def mend(self):
+        if self.impairment is not None:
+            self.ip("route", "del", self.network, "dev", "links")
+        self.impairment = None
+
+    def due(self, now, rng):
+        """When a packet that came now leaves; None if it is lost."""
+        i = self.impairment or Impairment()
+        self.seen += 1
+        if rng.random() < i.loss:
+            self.lost += 1
+            return None
+        late = 0 if rng.random() < i.early else max(0, i.delay_ms + rng.uniform(-i.jitter_ms, i.jitter_ms))
+        due = now + late / 1000
+        self.reordered += due < self.last_due
+        self.last_due = max(due, self.last_due)
+        return due
+
+    def send(self, packet):
+        try:
+            self.out.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
+        except OSError:  # the way is cut
+            pass
+
+
+class Mover:
+    """Moves packets until standard input ends."""
+
+    def __init__(self, hosts, seed):
+        self.hosts, self.rng, self.waiting, self.number = hosts, random.Random(seed), [], 0
+
+    def read(self, host):
+        for _ in range(READ_MOST):
+            try:
+                packet = os.read(host.tun, PACKET_BYTES_MAX)
+            except BlockingIOError:
+                return
+            if packet[0] >> 4 != 4:
+                continue  # the kernel's own, of IPv6
+            now = time.monotonic()
+            due = host.due(now, self.rng)
+            if due is not None:
+                self.number += 1
+                heapq.heappush(self.waiting, (due, self.number, host, packet))
+
+    def send_due(self):
+        while self.waiting and self.waiting[0][0] <= time.monotonic():
+            _, _, host, packet = heapq.heappop(self.waiting)
+            host.send(packet)
+
+    def obey(self, line):
+        """One line of JSON asks for something, and gets one line back."""
+        asked = json.loads(line)
+        host = self.hosts[asked["host"]] if "host" in asked else None
+        if asked["do"] == "impair":
+            host.impair(Impairment(**asked["how"]))
+        elif asked["do"] == "mend":
+            host.mend()
+        print(json.dumps([[h.seen, h.lost, h.reordered] for h in self.hosts]), flush=True)
+
+    def run(self):
+        poll = select.poll()
+        by_descriptor = {host.tun: host for host in self.hosts}
+        for descriptor in (*by_descriptor, sys.stdin.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            wait = max(0, self.waiting[0][0] - time.monotonic()) * 1000 if self.waiting else None
+            for descriptor, _ in poll.poll(wait):
+                if descriptor in by_descriptor:
+                    self.read(by_descriptor[descriptor])
+                else:
+                    line = sys.stdin.readline()
+                    if not line:
+                        return
+                    self.obey(line)
+            self.send_due()
+
+
+# --- what the tests use -------------------------------------------------------------------------
+
+
+class Links:
+    """The process, seen from outside. Each host is (namespace, interface, network, address)."""
+
+    def __init__(self, hosts, seed=1):
+        self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps([hosts, seed])],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            self.close()
+            raise AssertionError("no tun devices can be made here")
+
+    def _ask(self, **what):
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def impair(self, host, impairment):
+        self._ask(do="impair", host=host, how=asdict(impairment))
+
+    def mend(self, host):
+        """New packets go their usual way; those that are held back still leave when they are due."""
+        self._ask(do="mend", host=host)
+
+    def counts(self):
+        return [tuple(one) for one in self._ask(do="count")]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.close()
+
+
+def main():
+    given, seed = json.loads(sys.argv[1])
+    hosts = [Host(*one) for one in given]
+    print("ready", flush=True)
+    Mover(hosts, seed).run()
+
+
+if __name__ == "__main__":
+    main()
