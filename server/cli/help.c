@@ -11,16 +11,16 @@ void help_all(FILE *to)
     for (const command *const *c = command_list(); *c != NULL; c++) {
         fprintf(to, "  %-12s %s\n", (*c)->name, (*c)->summary);
     }
-    fputs(
-        "\nstair COMMAND --help lists the options of a command; stair --version prints the "
-        "version.\n"
-        "Every option can also be an environment name (--listen is STAIR_LISTEN) and a key of the\n"
-        "file that --config FILE names (listen = ...). A flag beats the environment, that beats "
-        "the\n"
-        "file, that beats the default. An empty environment variable counts as not set.\n"
-        "Exit status: 0 done, 1 failed (one line says what), 2 wrong use, 130 interrupted before "
-        "the end.\n",
-        to);
+    fputs("\nstair COMMAND --help lists the options of a command; stair --version prints the "
+          "version.\n"
+          "Every option can also be set by an environment variable (STAIR_LISTEN for --listen) and "
+          "by\n"
+          "a key of the file that --config FILE names (listen = ...). A flag takes precedence over "
+          "the\n"
+          "environment, the environment over the file. An empty variable counts as not set.\n"
+          "Exit status: 0 done, 1 failed (one line says what), 2 wrong use, 130 interrupted before "
+          "the end.\n",
+          to);
 }
 
 void help_command(const command *c, FILE *to)
@@ -52,8 +52,9 @@ bool help_hidden(const char *word, FILE *to)
     if (strcmp(word, "--help-config") == 0) {
         fputs(
             "# stair.conf: settings of `stair serve`, with their defaults. Read by --config FILE.\n"
-            "# An environment name beats this file and a flag beats both. Keys are never in here:\n"
-            "# they are in the file that `keys` names.\n",
+            "# Environment variables and flags take precedence over this file. API keys are not "
+            "in\n"
+            "# here but in the file that `keys` names.\n",
             to);
         options_example(c->options, to);
         return true;

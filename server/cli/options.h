@@ -194,9 +194,9 @@ void options_key(const option *entry, char *out, size_t bytes);
 #define OPTION_STORE_IS .required = true, .value = "DIR", .help = "folder of the store"
 #define OPTION_QUOTA_IS                                                                            \
     .initial = "0", .min = 0, .max = 1LL << 42,                                                    \
-    .help = "the store's file never grows beyond; what does not fit is refused, by a service "     \
-            "with 507; 0: as far as the disk goes"
-#define OPTION_JSON_IS .help = "one JSON document on standard output"
+    .help = "maximum size of the store's file; a write that does not fit fails, in a service "     \
+            "with 507; 0: limited by the disk only"
+#define OPTION_JSON_IS .help = "print the result as one JSON document on standard output"
 
 #define OPTION_STORE(of)                                                                           \
     {                                                                                              \

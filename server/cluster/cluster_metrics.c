@@ -9,27 +9,30 @@ static const metric_info info_lag_ops = {
     .name = "stair_cluster_lag_ops",
     .help = "Messages of the cluster's log that this node has not applied.",
     .kind = METRIC_GAUGE};
-static const metric_info info_lag_seconds = {
-    .name = "stair_cluster_lag_seconds",
-    .help = "Since this node had last applied all of the cluster's log; 0: it has.",
-    .kind = METRIC_GAUGE};
+static const metric_info info_lag_seconds = {.name = "stair_cluster_lag_seconds",
+                                             .help =
+                                                 "Time since this node last had the whole of the "
+                                                 "cluster's log applied; 0: it has it applied now.",
+                                             .kind = METRIC_GAUGE};
 static const metric_info info_stopped = {
     .name = "stair_cluster_apply_stopped",
     .help = "1 while a message of the cluster's log cannot be applied here.",
     .kind = METRIC_GAUGE};
 static const metric_info info_publish = {
     .name = "stair_cluster_publish_duration_seconds",
-    .help = "From publishing a message of writes until it was read back and applied.",
+    .help =
+        "Time from publishing a message of writes until this node has read it back and applied it.",
     .kind = METRIC_HISTOGRAM};
 
 static const metric_info info_nodes = {.name = "stair_cluster_nodes",
-                                       .help = "Nodes of the cluster that live, as seen here.",
+                                       .help = "Live nodes of the cluster that this node knows.",
                                        .kind = METRIC_GAUGE};
 
-static const metric_info info_overdue = {
-    .name = "stair_cluster_log_overdue_seconds",
-    .help = "By how much the log's oldest message is older than cluster_log_age; 0: it is not.",
-    .kind = METRIC_GAUGE};
+static const metric_info info_overdue = {.name = "stair_cluster_log_overdue_seconds",
+                                         .help =
+                                             "Time by which the oldest message of the cluster's "
+                                             "log exceeds cluster_log_age; 0: it does not.",
+                                         .kind = METRIC_GAUGE};
 
 static double overdue_seconds(cluster *c)
 {

@@ -32,18 +32,18 @@ static const option table[] = {
      .key = "check-user",
      OPTION_FIELD(check_arguments, user, OPTION_TEXT),
      .value = "ID",
-     .help = "say instead where anything of this user is left"},
+     .help = "instead of the check, list the places in the store that still hold data "
+             "of this user"},
     {.name = "digest",
      .key = "check-digest",
      OPTION_FIELD(check_arguments, digest, OPTION_BOOL),
-     .help = "print POSITION SEQ HASH of the content instead, equal on "
-             "nodes that applied the same log; POSITION is - without "
-             "one"},
+     .help = "instead of the check, print POSITION SEQ HASH of the content, equal on "
+             "nodes that applied the same log; POSITION is - outside a cluster"},
     {.name = "repair",
      .key = "check-repair",
      OPTION_FIELD(check_arguments, repair, OPTION_BOOL),
-     .help = "mend first what can be dropped or derived anew without "
-             "losing content, and name it; not beside a service"},
+     .help = "first repair what can be removed or derived again without losing "
+             "content, and name each repair; only while no service runs"},
     OPTION_JSON(check_arguments),
     OPTION_END,
 };

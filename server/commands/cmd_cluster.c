@@ -46,7 +46,8 @@ static const option table[] = {
     {.name = "store",
      OPTION_FIELD(cluster_arguments, store, OPTION_TEXT),
      .value = "DIR",
-     .help = "folder of the store, for init and join; status tells where it stands"},
+     .help = "folder of the store, for init and join; with it, status also tells the "
+             "store's position"},
 #define OPTION(...) OPTION_ENTRY(cluster_arguments, cluster., __VA_ARGS__)
 #include "server/cli/cluster_options.def"
     {.name = "interaction-types",
@@ -54,7 +55,7 @@ static const option table[] = {
      OPTION_FIELD(cluster_arguments, interaction_types, OPTION_TEXT),
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "LIST",
-     .help = "as for serve; all nodes of a cluster have the same"},
+     .help = "as in stair serve; the same on all nodes of a cluster"},
 #define OPTION(...) OPTION_ENTRY(cluster_arguments, encoder., __VA_ARGS__)
 #include "server/cli/encoder_options.def"
     OPTION_JSON(cluster_arguments),
@@ -327,9 +328,10 @@ static err_code run(const command_call *call, err *e)
     return code;
 }
 
-const command cmd_cluster = {.name = "cluster",
-                             .summary = "make, join and look at the log that several nodes share",
-                             .usage = "init|join|set|status",
-                             .options = table,
-                             .options_bytes = sizeof(cluster_arguments),
-                             .run = run};
+const command cmd_cluster = {
+    .name = "cluster",
+    .summary = "create, join, configure and inspect the log that several nodes share",
+    .usage = "init|join|set|status",
+    .options = table,
+    .options_bytes = sizeof(cluster_arguments),
+    .run = run};

@@ -22,9 +22,9 @@ static const option table[] = {
 #include "server/cli/encoder_options.def"
     {.name = "replace",
      OPTION_FIELD(encode_arguments, replace, OPTION_BOOL),
-     .help = "encode items that have a vector too, for another model; "
-             "if its vectors have another width, "
-             "all present ones of the modality go first"},
+     .help = "also encode items that have a vector already, for a change of model; if "
+             "the new vectors have another width, all old vectors of the modality are "
+             "removed first"},
     OPTION_QUOTA(encode_arguments),
     OPTION_JSON(encode_arguments),
     OPTION_END,
@@ -57,7 +57,7 @@ static err_code run(const command_call *call, err *e)
 }
 
 const command cmd_encode = {.name = "encode",
-                            .summary = "have an encoder make vectors of items' texts",
+                            .summary = "turn items' texts into vectors with an external encoder",
                             .options = table,
                             .options_bytes = sizeof(encode_arguments),
                             .run = run};

@@ -44,51 +44,53 @@ static const option table[] = {
      OPTION_FIELD(eval_arguments, generation, OPTION_INT),
      .min = 0,
      .max = UINT32_MAX,
-     .help = "which model; 0: the active one"},
+     .help = "generation to evaluate; 0: the active one"},
     {.name = "on",
      OPTION_FIELD(eval_arguments, on, OPTION_CHOICE),
      .choices = "test|valid",
-     .help = "which interactions are to be found"},
+     .help = "held-out interactions to predict"},
     {.name = "protocol",
      OPTION_FIELD(eval_arguments, protocol, OPTION_CHOICE),
      .choices = "stair|mmrec|next",
-     .help =
-         "who is evaluated and what is masked: the authors', or MMRec's; next: each user's next "
-         "item by time, after all that they did before it"},
+     .help = "evaluation protocol, which defines the evaluated users and the masked "
+             "items: that of the STAIR authors, of MMRec, or next: predict each user's "
+             "next item by time from everything before it"},
     {.name = "given",
      OPTION_FIELD(eval_arguments, given, OPTION_INT),
      .min = 0,
      .max = GIVEN_MAX,
-     .help = "judges sessions: the earliest so many of each user's held-out items, of both splits, "
-             "are given in place of the user, and the rest are to be found; of 1, judges the lists "
-             "of similar items too; 0: judges users"},
+     .help = "evaluate sessions: the query is the N earliest held-out items of each "
+             "user (test and valid), and the later ones are to be predicted; 1 also "
+             "evaluates the lists of similar items; 0: evaluate users"},
     {.name = "at",
      OPTION_FIELD(eval_arguments, at, OPTION_TEXT),
      .initial = "1,10,20",
      .value = "K,...",
-     .help = "lengths of the lists"},
+     .help = "list lengths K of the metrics"},
     {.name = "baselines",
      OPTION_FIELD(eval_arguments, baselines, OPTION_TEXT),
      .value = "NAME,...",
-     .help = "beside popular and itemknn: content (nearest by features), itemknn+content, or ease "
-             "(dense; up to 20000 items with an interaction, 4 bytes for each pair of them)"},
+     .help = "further baselines besides popular and itemknn: content (nearest by "
+             "features), itemknn+content, or ease (dense; for up to 20000 items with "
+             "interactions; takes 4 bytes per pair of items)"},
     {.name = "per-user",
      OPTION_FIELD(eval_arguments, per_user, OPTION_TEXT),
      .value = "FILE",
-     .help = "writes every user's metrics, tab-separated"},
+     .help = "write every user's metrics to this file, tab-separated"},
     {.name = "topk",
      OPTION_FIELD(eval_arguments, topk, OPTION_TEXT),
      .value = "FILE",
-     .help = "writes every user's list with scores as JSON lines"},
+     .help = "write every user's list with scores to this file, as JSON lines"},
     {.name = "served",
      OPTION_FIELD(eval_arguments, served, OPTION_BOOL),
-     .help = "no figures: --topk gets the lists that the service would answer to all users, with "
-             "held-out interactions counted and seen items left out"},
+     .help = "compute no metrics; write to --topk the lists that the service would "
+             "answer: held-out interactions count and seen items are left out"},
     {.name = "threads",
      OPTION_FIELD(eval_arguments, threads, OPTION_INT),
      .min = 0,
      .max = TRAIN_THREADS_MAX,
-     .help = "0: one for each processor that affinity and control group allow"},
+     .help = "threads of the evaluation; 0: one for each processor that CPU affinity "
+             "and control group allow"},
     OPTION_JSON(eval_arguments),
     OPTION_END,
 };
@@ -431,7 +433,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_eval = {
     .name = "eval",
-    .summary = "Recall and NDCG of a generation beside simple baselines",
+    .summary = "measure Recall and NDCG of a generation and of simple baselines",
     .options = table,
     .options_bytes = sizeof(eval_arguments),
     .parallel = true,

@@ -42,114 +42,117 @@ static const option table[] = {
      OPTION_FIELD(import_arguments, interactions, OPTION_LIST),
      .greedy = true,
      .value = "FILE",
-     .help =
-         "a table with a header such as .inter, .tsv or .csv, or JSON lines, plain or gzipped; or "
-         "train=FILE valid=FILE test=FILE"},
+     .help = "file of interactions: a table with a header (.inter, .tsv, .csv) or JSON "
+             "lines, plain or gzipped; or one file per split: train=FILE valid=FILE "
+             "test=FILE"},
     {.name = "items",
      OPTION_FIELD(import_arguments, items, OPTION_TEXT),
      .value = "FILE",
-     .help = "JSON lines, in the API's shape or with other known names, or a table with a header "
-             "such as "
-             "RecBole's .item"},
+     .help = "file of items: JSON lines with the API's names or other known ones, or a "
+             "table with a header, such as RecBole's .item"},
     {.name = "features",
      OPTION_FIELD(import_arguments, features, OPTION_LIST),
      .value = "NAME=FILE.npy",
-     .help = "vectors of one modality, row r for the r-th line of --items, or else for the item "
-             "whose id is the number r; may be repeated"},
+     .help = "vectors of one modality; row r belongs to line r of --items, or without "
+             "--items to the item whose id is the number r; may be repeated"},
     {.name = "split",
      OPTION_FIELD(import_arguments, split, OPTION_CHOICE),
      .choices = "file|none|random|time",
-     .help = "who is held out: by the file's split column, else nobody (file); nobody (none); "
-             "8:1:1 of each user (random); the last 20 % of the time line (time)"},
+     .help = "which interactions are held out for validation and test; file: by the file's split "
+             "column, if it has one; none: no interaction; random: 8:1:1 per user; time: the last "
+             "20 % by time"},
     {.name = "seed",
      OPTION_FIELD(import_arguments, seed, OPTION_INT),
      .initial = "1",
      .max = 9007199254740992,
-     .help = "of --split random"},
+     .help = "seed of --split random"},
     {.name = "min-rating",
      OPTION_FIELD(import_arguments, min_rating, OPTION_REAL),
      .min = -1e9,
      .max = 1e9,
-     .help = "skip interactions that are rated lower; needs a column rating"},
+     .help = "skip interactions with a lower rating; needs a rating column"},
     {.name = "merge",
      OPTION_FIELD(import_arguments, merge, OPTION_BOOL),
-     .help = "add to a store that is not empty; items that it has are replaced"},
+     .help = "add to a store that is not empty; existing items of the same id are "
+             "replaced"},
     {.name = "duplicates",
      OPTION_FIELD(import_arguments, duplicates, OPTION_CHOICE),
      .choices = "refuse-splits|keep-first",
-     .help = "of a pair that comes again the earliest is kept; the same pair in two splits is "
-             "refused unless keep-first"},
+     .help = "what to do if a user and item occur in two splits: refuse, or keep the "
+             "first; within one split the earliest is always kept"},
     {.name = "unknown-items",
      OPTION_FIELD(import_arguments, unknown_items, OPTION_CHOICE),
      .choices = "skip|refuse|create",
-     .help = "an interaction whose item --items lacks: left out, refused, or imported with an item "
-             "that "
-             "stays hidden until the catalogue has it"},
+     .help = "what to do with an interaction whose item is not in --items: skip it, "
+             "refuse the import, or create an item that stays hidden until it is "
+             "written"},
     {.name = "ignore-columns",
      OPTION_FIELD(import_arguments, ignore_columns, OPTION_TEXT),
      .value = "A,B",
-     .help = "columns of either file, or members of JSON lines, to leave out; * for all that are "
-             "unknown"},
+     .help = "columns of either file, or members of JSON lines, to ignore; *: all "
+             "unknown ones"},
     {.name = "map",
      OPTION_FIELD(import_arguments, maps, OPTION_LIST),
      .value = "ROLE=COLUMN",
-     .help = "what a column, or a member of JSON lines, means, such as item=movieId or "
-             "weight=plays; roles: user, item (id), "
-             "timestamp, rating, weight, type, split, title, description, categories, created, "
-             "hidden; may be repeated"},
+     .help = "role of a column or of a member of JSON lines, such as item=movieId or "
+             "weight=plays; roles: user, item (id), timestamp, rating, weight, type, "
+             "split, title, description, categories, created, hidden; may be repeated"},
     {.name = "column",
      OPTION_FIELD(import_arguments, columns, OPTION_LIST),
      .value = "NAME=KIND",
-     .help = "what the cells of a column, or the values of a member, of items become: text, "
-             "number, bool, texts (a list) or "
-             "categories; else its cells decide; may be repeated"},
+     .help = "kind of an attribute of items, from a column or a member of JSON lines: "
+             "text, number, bool, texts (a list) or categories; default: decided by "
+             "its values; may be repeated"},
     {.name = "header",
      OPTION_FIELD(import_arguments, header, OPTION_TEXT),
      .value = "A,B",
-     .help = "names of the columns of interactions whose file has no header line"},
+     .help = "column names of the interactions, for a file without a header line"},
     {.name = "items-header",
      OPTION_FIELD(import_arguments, items_header, OPTION_TEXT),
      .value = "A,B",
-     .help = "the same for the file of items"},
+     .help = "column names of the items, for a file without a header line"},
     {.name = "separator",
      OPTION_FIELD(import_arguments, separator, OPTION_TEXT),
      .value = "TEXT",
-     .help = "between fields: 1 or 2 characters, or the word tab; else the first line decides "
-             "between tab, ::, ;, comma and |"},
+     .help = "separator of fields: 1 or 2 characters, or the word tab; default: the "
+             "one of tab, ::, ;, comma and | that the first line has"},
     {.name = "list-separator",
      OPTION_FIELD(import_arguments, list_separator, OPTION_TEXT),
      .value = "TEXT",
-     .help = "between the entries of a list in a cell; else space for RecBole's token_seq, and for "
-             "others the first of |, ; and comma that the column has"},
+     .help = "separator of the entries of a list in one field; default: space for "
+             "RecBole's token_seq, for others the first of |, ; and comma that the "
+             "column contains"},
     {.name = "null-words",
      OPTION_FIELD(import_arguments, null_words, OPTION_TEXT),
      .value = "A,B",
-     .help = "cells that stand for nothing, besides empty ones; else NA, NaN, null, None, \\N, a "
-             "dash and their like"},
+     .help = "values that count as missing, like empty ones; default: NA, NaN, null, "
+             "None, \\N, a dash and the like"},
     {.name = "timezone",
      OPTION_FIELD(import_arguments, timezone, OPTION_TEXT),
      .value = "ZONE",
-     .help = "of dates and times without an offset: UTC, +02:00 or Europe/Berlin; such are refused "
-             "without it"},
+     .help = "time zone of dates and times without an offset: UTC, +02:00 or "
+             "Europe/Berlin; without it they are refused"},
     {.name = "time-unit",
      OPTION_FIELD(import_arguments, time_unit, OPTION_CHOICE),
      .choices = "s|ms|us|ns",
-     .help = "of timestamps that are numbers"},
+     .help = "unit of timestamps that are numbers"},
     {.name = "weights",
      OPTION_FIELD(import_arguments, weights, OPTION_CHOICE),
      .choices = "as-is|counts",
-     .help = "what a column of weights holds: weights, or counts of which 1 + ln(count) is taken"},
+     .help = "meaning of a weight column: the weight itself, or a count, which gives "
+             "the weight 1 + ln(count)"},
     {.name = "skip-bad-lines",
      OPTION_FIELD(import_arguments, skip_bad_lines, OPTION_INT),
      .initial = "0",
      .max = 9007199254740992,
      .value = "N",
-     .help = "pass over up to N lines that cannot be read, and tell the first 20"},
+     .help = "skip up to N lines that cannot be read, and report the first 20"},
     {.name = "interaction-types",
      OPTION_FIELD(import_arguments, types, OPTION_TEXT),
      .initial = INTERACTION_TYPES_DEFAULT,
      .value = "NAME=edge+seen:WEIGHT,...",
-     .help = "what each type of interaction means: an edge of the graph, seen, both or none"},
+     .help = "meaning of each interaction type: an edge of the graph, seen, both or "
+             "neither"},
 #define OPTION(...) OPTION_ENTRY(import_arguments, encoder., __VA_ARGS__)
 #include "server/cli/encoder_options.def"
     OPTION_QUOTA(import_arguments),

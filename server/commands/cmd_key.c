@@ -31,7 +31,7 @@ static const option table[] = {
      .key = "key-name",
      OPTION_FIELD(key_options, name, OPTION_TEXT),
      .value = "NAME",
-     .help = "what to call the key in the file; made from role and time if not given"},
+     .help = "name of the key in the file; default: made from role and time"},
     OPTION_JSON(key_options),
     OPTION_END,
 };
@@ -76,7 +76,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_key = {
     .name = "key",
-    .summary = "make an API key: stair key new --role read|write|admin --keys FILE",
+    .summary = "create an API key: stair key new --role read|write|admin --keys FILE",
     .usage = "new",
     .options = table,
     .options_bytes = sizeof(key_options),

@@ -46,7 +46,7 @@ static err_code run(const command_call *call, err *e)
 }
 
 const command cmd_migrate = {.name = "migrate",
-                             .summary = "upgrade a store to the present format",
+                             .summary = "upgrade a store to the current format",
                              .options = table,
                              .options_bytes = sizeof(migrate_arguments),
                              .run = run};

@@ -29,14 +29,14 @@ static const option table[] = {
     {.name = "tls-certificate",
      OPTION_FIELD(ping_options, tls_certificate, OPTION_TEXT),
      .value = "FILE",
-     .help = "given if the service speaks HTTPS; the certificate is not verified, since nothing "
-             "secret is sent"},
+     .help = "give this option if the service speaks HTTPS; the certificate is not "
+             "verified, since nothing secret is sent"},
     {.name = "timeout",
      OPTION_FIELD(ping_options, timeout, OPTION_SECONDS),
      .initial = "5s",
      .min = 1,
      .max = 3600,
-     .help = "how long to wait, all in all"},
+     .help = "maximum time to wait in total"},
     OPTION_END,
 };
 

@@ -84,7 +84,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_serve = {
     .name = "serve",
-    .summary = "answer requests over HTTP; an empty store serves too",
+    .summary = "answer requests over HTTP; the store may be empty",
     .options = serve_option_table,
     .options_bytes = sizeof(serve_options),
     .own_signals = true,

@@ -52,7 +52,8 @@ static err_code run(const command_call *call, err *e)
 }
 
 const command cmd_snapshot = {.name = "snapshot",
-                              .summary = "write a consistent copy of a store, also of a live one",
+                              .summary =
+                                  "write a consistent copy of a store, even while it is served",
                               .options = table,
                               .options_bytes = sizeof(snapshot_arguments),
                               .run = run};

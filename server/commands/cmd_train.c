@@ -12,7 +12,7 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_train = {
     .name = "train",
-    .summary = "learn from the store's interactions and features; writes a generation",
+    .summary = "train a model on the store's interactions and features; writes a generation",
     .options = train_option_table,
     .options_bytes = sizeof(train_arguments),
     .parallel = true,

@@ -13,7 +13,8 @@ static err_code run(const command_call *call, err *e)
 
 const command cmd_tune = {
     .name = "tune",
-    .summary = "choose gamma, rate, dimensions and more by validation, and train with them",
+    .summary =
+        "choose gamma, learning rate, dimensions and more by validation, and train with them",
     .options = tune_option_table,
     .options_bytes = sizeof(train_arguments),
     .parallel = true,

@@ -32,7 +32,7 @@
 static const double ENCODER_READ_SECONDS_MAX = 2;
 
 static const metric_info info_ready = {
-    "stair_ready", "1 if the service takes requests, 0 while it stops.",
+    "stair_ready", "1 while the service accepts requests, 0 while it stops.",
     METRIC_GAUGE,  {NULL},
     NULL,          0};
 

@@ -20,15 +20,15 @@ static const metric_info info_disk_free = {.name = "stair_store_disk_free_bytes"
                                            .kind = METRIC_GAUGE};
 static const metric_info info_snapshot = {
     .name = "stair_snapshot_newest_timestamp_seconds",
-    .help = "When the newest snapshot in snapshot_dir was made; 0: none.",
+    .help = "Time at which the newest snapshot in snapshot_dir was made; 0: none.",
     .kind = METRIC_GAUGE};
 static const metric_info info_certificate = {
     .name = "stair_tls_certificate_expiry_timestamp_seconds",
-    .help = "When the certificate that new connections get expires; 0: no TLS.",
+    .help = "Time at which the certificate of new connections expires; 0: no TLS.",
     .kind = METRIC_GAUGE};
 static const metric_info info_reload_failures = {
     .name = "stair_reload_failures_total",
-    .help = "Reloads of keys or certificate that failed; the old ones stay in force.",
+    .help = "Failed reloads of keys or certificate; the old ones stay in force.",
     .kind = METRIC_COUNTER};
 
 /* A finished snapshot is a folder with a data.mdb. A draft has another name until it is

@@ -17,13 +17,13 @@ struct access_log {
     metric_series *bytes_in, *bytes_out, *aborted, *inexact;
 };
 
-static const metric_info info_duration = {.name = "stair_http_request_duration_seconds",
-                                          .help =
-                                              "From the end of a request's header to its answer.",
-                                          .kind = METRIC_HISTOGRAM,
-                                          .labels = {"route", "method", "status"}};
+static const metric_info info_duration = {
+    .name = "stair_http_request_duration_seconds",
+    .help = "Time from the end of a request's header to the end of its answer.",
+    .kind = METRIC_HISTOGRAM,
+    .labels = {"route", "method", "status"}};
 static const metric_info info_phase = {.name = "stair_http_phase_duration_seconds",
-                                       .help = "Parts of the time of a request.",
+                                       .help = "Time that a request spends in each phase.",
                                        .kind = METRIC_HISTOGRAM,
                                        .labels = {"phase"}};
 static const metric_info info_bytes_in = {.name = "stair_http_request_body_bytes_total",
@@ -32,18 +32,18 @@ static const metric_info info_bytes_in = {.name = "stair_http_request_body_bytes
 static const metric_info info_bytes_out = {.name = "stair_http_response_body_bytes_total",
                                            .help = "Bytes of response bodies.",
                                            .kind = METRIC_COUNTER};
-static const metric_info info_aborted = {.name = "stair_http_aborted_requests_total",
-                                         .help =
-                                             "Requests whose client went away before the answer.",
-                                         .kind = METRIC_COUNTER};
+static const metric_info info_aborted = {
+    .name = "stair_http_aborted_requests_total",
+    .help = "Requests whose client disconnected before the answer.",
+    .kind = METRIC_COUNTER};
 static const metric_info info_fallback = {
     .name = "stair_recommend_answers_total",
-    .help = "Lists that were answered, each entry of a batch one, by the reason of their fallback.",
+    .help = "Answered lists, by the reason of the fallback; each entry of a batch counts as one.",
     .kind = METRIC_COUNTER,
     .labels = {"fallback"}};
 static const metric_info info_inexact = {.name = "stair_recommend_inexact_total",
                                          .help =
-                                             "Lists that were answered from an approximate search.",
+                                             "Answered lists that come from an approximate search.",
                                          .kind = METRIC_COUNTER};
 
 static const char *const phase_names[PHASES] = {

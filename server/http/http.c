@@ -39,12 +39,11 @@ _Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
 static const uint64_t drain_body_ns = 3000000000U;
 
 static const metric_info info_connections = {.name = "stair_http_connections",
-                                             .help =
-                                                 "Connections that are open on the main address.",
+                                             .help = "Open connections on the main address.",
                                              .kind = METRIC_GAUGE};
 static const metric_info info_connections_most = {
     .name = "stair_http_connections_max",
-    .help = "Connections that may be open (connections_max).",
+    .help = "Maximum number of open connections (connections_max).",
     .kind = METRIC_GAUGE};
 static const metric_info info_idle_closed = {
     .name = "stair_http_idle_closed_total",
@@ -54,9 +53,8 @@ static const metric_info info_not_accepted = {
     .name = "stair_http_connections_refused_total",
     .help = "Connections closed at once because the limit and its reserve were used up.",
     .kind = METRIC_COUNTER};
-static const metric_info info_busy = {.name = "stair_http_requests_in_flight",
-                                      .help = "Requests that have begun and not ended.",
-                                      .kind = METRIC_GAUGE};
+static const metric_info info_busy = {
+    .name = "stair_http_requests_in_flight", .help = "Requests in progress.", .kind = METRIC_GAUGE};
 static const metric_info info_swept = {.name = "stair_http_slow_connections_total",
                                        .help = "Connections cut off because they were too slow.",
                                        .kind = METRIC_COUNTER};
@@ -66,24 +64,25 @@ static const metric_info info_limited = {.name = "stair_rate_limited_total",
                                          .kind = METRIC_COUNTER};
 static const metric_info info_bodies_bytes = {
     .name = "stair_http_bodies_bytes",
-    .help = "Memory of bodies in flight beyond 16 KiB each (bodies_bytes_max).",
+    .help = "Memory that request bodies take, less 16 KiB for each; limited by bodies_bytes_max.",
     .kind = METRIC_GAUGE};
 static const metric_info info_answers_bytes = {
     .name = "stair_http_answers_bytes",
-    .help = "Memory of answers beyond 16 KiB each (answers_bytes_max).",
+    .help = "Memory that answers take, less 16 KiB for each; limited by answers_bytes_max.",
     .kind = METRIC_GAUGE};
 static const metric_info info_work_waiting = {.name = "stair_work_waiting",
                                               .help = "Long requests that wait for a thread.",
                                               .kind = METRIC_GAUGE};
-static const metric_info info_work_running = {
-    .name = "stair_work_running", .help = "Long requests being worked on.", .kind = METRIC_GAUGE};
+static const metric_info info_work_running = {.name = "stair_work_running",
+                                              .help = "Long requests that a thread is working on.",
+                                              .kind = METRIC_GAUGE};
 static const metric_info info_work_refused = {
     .name = "stair_work_refused_total",
-    .help = "Long requests refused because too many waited (work_queue_max).",
+    .help = "Long requests refused because the queue was full (work_queue_max).",
     .kind = METRIC_COUNTER};
 static const metric_info info_work_abandoned = {
     .name = "stair_work_abandoned_total",
-    .help = "Long requests ended early because the client had gone.",
+    .help = "Long requests that ended early because the client disconnected.",
     .kind = METRIC_COUNTER};
 
 /* --- the daemons -------------------------------------------------------------------------- */

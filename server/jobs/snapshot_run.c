@@ -35,9 +35,8 @@ struct snapshot_runs {
     metric_series *failures; /* immutable */
 };
 
-static const metric_info info_failures = {.name = "stair_snapshot_failures_total",
-                                          .help = "Snapshots that were asked for and failed.",
-                                          .kind = METRIC_COUNTER};
+static const metric_info info_failures = {
+    .name = "stair_snapshot_failures_total", .help = "Failed snapshots.", .kind = METRIC_COUNTER};
 
 static bool is_cancelled(void *ctx)
 {

@@ -58,13 +58,12 @@ static const metric_info info_running = {.name = "stair_train_running",
                                          .help = "1 while a training runs, whoever started it.",
                                          .kind = METRIC_GAUGE};
 static const metric_info info_started = {.name = "stair_train_started_total",
-                                         .help =
-                                             "Trainings that were started by POST /model/train.",
+                                         .help = "Trainings started by POST /model/train.",
                                          .kind = METRIC_COUNTER};
-static const metric_info info_failures = {.name = "stair_train_failures_total",
-                                          .help =
-                                              "Trainings started by POST /model/train that failed.",
-                                          .kind = METRIC_COUNTER};
+static const metric_info info_failures = {
+    .name = "stair_train_failures_total",
+    .help = "Failed trainings among those started by POST /model/train.",
+    .kind = METRIC_COUNTER};
 
 /* --- waiting ------------------------------------------------------------------------------ */
 

@@ -17,14 +17,13 @@ struct convolution {
     atomic_uint_fast64_t waiting_since; /* the bits of a double; 0 if nothing waits */
 };
 
-static const metric_info info_runs = {
-    .name = "stair_propagation_runs_total",
-    .help = "Times that the convolution was run again in the background.",
-    .kind = METRIC_COUNTER};
-static const metric_info info_run_seconds = {.name = "stair_propagation_duration_seconds",
-                                             .help =
-                                                 "Running the convolution over the whole graph.",
-                                             .kind = METRIC_HISTOGRAM};
+static const metric_info info_runs = {.name = "stair_propagation_runs_total",
+                                      .help = "Runs of the convolution in the background.",
+                                      .kind = METRIC_COUNTER};
+static const metric_info info_run_seconds = {
+    .name = "stair_propagation_duration_seconds",
+    .help = "Time of one run of the convolution over the whole graph.",
+    .kind = METRIC_HISTOGRAM};
 
 static double bits_double(uint64_t bits)
 {

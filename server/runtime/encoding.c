@@ -29,7 +29,7 @@ struct encoding {
 };
 
 static const metric_info info_pending = {.name = "stair_encoder_pending",
-                                         .help = "Items that wait for the encoder of texts.",
+                                         .help = "Items whose text waits for the encoder.",
                                          .kind = METRIC_GAUGE};
 static const metric_info info_encoded = {
     .name = "stair_encoder_items_total",
@@ -39,13 +39,13 @@ static const metric_info info_refused = {.name = "stair_encoder_refused_total",
                                          .help = "Items whose text the encoder refused.",
                                          .kind = METRIC_COUNTER};
 static const metric_info info_failures = {.name = "stair_encoder_failures_total",
-                                          .help = "Calls of the encoder that failed.",
+                                          .help = "Failed calls to the encoder.",
                                           .kind = METRIC_COUNTER};
 
 static const metric_info info_asked = {
     .name = "stair_encoder_asks_total",
-    .help = "Texts of queries and of new items, by what became of them: known, answered, late, "
-            "failed, paused (calls failed or were late), busy, limited.",
+    .help = "Texts of queries and of new items, by result: known, answered, late, "
+            "failed, paused (after failed or late calls), busy, limited.",
     .kind = METRIC_COUNTER,
     .labels = {"result"}};
 

@@ -9,48 +9,51 @@
 enum { GENERATION_BYTES_MAX = 64 * 1024 * 1024 };
 
 static const metric_info info_generation = {.name = "stair_model_generation",
-                                            .help = "Generation that serves; 0: none.",
+                                            .help =
+                                                "Generation that answers requests now; 0: none.",
                                             .kind = METRIC_GAUGE};
-static const metric_info info_active = {.name = "stair_model_active_generation",
-                                        .help = "Generation that is to serve; 0: none.",
-                                        .kind = METRIC_GAUGE};
+static const metric_info info_active = {
+    .name = "stair_model_active_generation",
+    .help = "Generation that is marked active in the store; 0: none.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_age = {.name = "stair_model_age_seconds",
                                      .help =
                                          "Time since the serving generation was trained; 0: none.",
                                      .kind = METRIC_GAUGE};
 static const metric_info info_items = {
-    .name = "stair_items", .help = "Items that exist, hidden ones too.", .kind = METRIC_GAUGE};
+    .name = "stair_items", .help = "Items, including hidden ones.", .kind = METRIC_GAUGE};
 static const metric_info info_hidden = {
-    .name = "stair_items_hidden", .help = "Items that are hidden.", .kind = METRIC_GAUGE};
+    .name = "stair_items_hidden", .help = "Hidden items.", .kind = METRIC_GAUGE};
 static const metric_info info_users = {
-    .name = "stair_users", .help = "Users that exist.", .kind = METRIC_GAUGE};
+    .name = "stair_users", .help = "Users.", .kind = METRIC_GAUGE};
 static const metric_info info_interactions = {
     .name = "stair_interactions",
     .help = "Interaction records of existing users and items.",
     .kind = METRIC_GAUGE};
-static const metric_info info_seq = {
-    .name = "stair_seq", .help = "Number of the last write that reads see.", .kind = METRIC_GAUGE};
+static const metric_info info_seq = {.name = "stair_seq",
+                                     .help = "Number (seq) of the last write that reads see.",
+                                     .kind = METRIC_GAUGE};
 static const metric_info info_depth = {.name = "stair_write_queue_depth",
-                                       .help = "Writes waiting or being applied.",
+                                       .help = "Writes that wait or are being applied.",
                                        .kind = METRIC_GAUGE};
 static const metric_info info_capacity = {.name = "stair_write_queue_capacity",
-                                          .help = "Writes that may wait at once.",
+                                          .help =
+                                              "Maximum number of waiting writes (queue_ops_max).",
                                           .kind = METRIC_GAUGE};
 static const metric_info info_created = {
     .name = "stair_model_created_timestamp_seconds",
-    .help = "When the generation that serves was trained; 0: none.",
+    .help = "Time at which the serving generation was trained; 0: none.",
     .kind = METRIC_GAUGE};
 static const metric_info info_lag = {
     .name = "stair_propagation_lag_seconds",
-    .help = "How long the oldest change has waited for the convolution.",
+    .help = "Time that the oldest change has waited for the convolution.",
     .kind = METRIC_GAUGE};
 static const metric_info info_writable = {
     .name = "stair_store_writable",
-    .help = "1 if writes are taken, 0 if a failed commit or a full disk stops them.",
+    .help = "1 if the service accepts writes, 0 if a failed commit or a full disk prevents them.",
     .kind = METRIC_GAUGE};
-static const metric_info info_used = {.name = "stair_store_bytes",
-                                      .help = "Bytes of the store that are in use.",
-                                      .kind = METRIC_GAUGE};
+static const metric_info info_used = {
+    .name = "stair_store_bytes", .help = "Bytes in use in the store's file.", .kind = METRIC_GAUGE};
 static const metric_info info_file = {
     .name = "stair_store_file_bytes", .help = "Size of the store's file.", .kind = METRIC_GAUGE};
 static const metric_info info_quota = {.name = "stair_store_quota_bytes",
@@ -60,18 +63,20 @@ static const metric_info info_held = {
     .name = "stair_store_held_bytes",
     .help = "Freed pages that cannot be reused while an older read is open.",
     .kind = METRIC_GAUGE};
-static const metric_info info_delta = {.name = "stair_index_delta_rows",
-                                       .help = "Vectors beside the index: later and changed items.",
-                                       .kind = METRIC_GAUGE};
+static const metric_info info_delta = {
+    .name = "stair_index_delta_rows",
+    .help = "Vectors of new and changed items, which are not in the index yet.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_base = {
     .name = "stair_index_rows", .help = "Vectors that the index holds.", .kind = METRIC_GAUGE};
-static const metric_info info_waiting = {.name = "stair_min_seq_waiting",
-                                         .help =
-                                             "Requests that wait for a write that is not here yet.",
-                                         .kind = METRIC_GAUGE};
-static const metric_info info_changes = {.name = "stair_propagation_pending_changes",
-                                         .help = "Changes that the next convolution takes up.",
-                                         .kind = METRIC_GAUGE};
+static const metric_info info_waiting = {
+    .name = "stair_min_seq_waiting",
+    .help = "Requests with min_seq that wait until this node has seen the write.",
+    .kind = METRIC_GAUGE};
+static const metric_info info_changes = {
+    .name = "stair_propagation_pending_changes",
+    .help = "Changes that the next run of the convolution will include.",
+    .kind = METRIC_GAUGE};
 
 static int64_t generation_created(engine *g, uint32_t generation)
 {

@@ -41,13 +41,13 @@ struct propagator {
     convolution *convolution;
 };
 
-static const metric_info info_activations = {.name = "stair_model_activations_total",
-                                             .help =
-                                                 "Generations that were activated, roll-backs too.",
-                                             .kind = METRIC_COUNTER};
+static const metric_info info_activations = {
+    .name = "stair_model_activations_total",
+    .help = "Activations of a generation, including roll-backs.",
+    .kind = METRIC_COUNTER};
 static const metric_info info_load_seconds = {.name = "stair_model_load_duration_seconds",
                                               .help =
-                                                  "Reading a generation and building its index.",
+                                                  "Time to read a generation and build its index.",
                                               .kind = METRIC_HISTOGRAM};
 /* --- activation --------------------------------------------------------------------------- */
 

@@ -12,10 +12,11 @@ struct recall_sample {
     uint32_t user; /* the next one */
 };
 
-static const metric_info info_recall = {
-    .name = "stair_ann_sampled_recall",
-    .help = "Share of the exact best 20 that the index found, sampled.",
-    .kind = METRIC_GAUGE};
+static const metric_info info_recall = {.name = "stair_ann_sampled_recall",
+                                        .help =
+                                            "Recall of the index: the share of the exact best 20 "
+                                            "that it finds, measured on a sample of queries.",
+                                        .kind = METRIC_GAUGE};
 
 err_code recall_sample_new(recall_sample **out, metrics *m, err *e)
 {

@@ -14,12 +14,11 @@
 enum { REOPEN_SECONDS = 1, GATHER_FROM = 4, GATHER_NS_MAX = 1000000 };
 
 static const metric_info info_commits = {.name = "stair_write_commits_total",
-                                         .help =
-                                             "Write transactions that were committed and synced.",
+                                         .help = "Write transactions committed and synced to disk.",
                                          .kind = METRIC_COUNTER};
 static const metric_info info_failed = {
     .name = "stair_write_commit_failures_total",
-    .help = "Commits that failed, so that their outcome was unknown.",
+    .help = "Failed commits; whether their writes are stored is unknown until the next start.",
     .kind = METRIC_COUNTER};
 static const metric_info info_full = {.name = "stair_write_full_total",
                                       .help = "Writes refused because disk, map or quota was full.",
@@ -29,13 +28,13 @@ static const metric_info info_rejected = {.name = "stair_write_queue_rejected_to
                                           .kind = METRIC_COUNTER};
 static const double group_buckets[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 static const metric_info info_group = {.name = "stair_write_group_ops",
-                                       .help = "Writes that shared one commit.",
+                                       .help = "Number of writes in one commit.",
                                        .kind = METRIC_HISTOGRAM,
                                        .buckets = group_buckets,
                                        .bucket_count = 9};
 static const metric_info info_commit_seconds = {.name = "stair_write_commit_duration_seconds",
                                                 .help =
-                                                    "Applying and committing one group of writes.",
+                                                    "Time to apply and commit one group of writes.",
                                                 .kind = METRIC_HISTOGRAM};
 static const metric_info info_live_seconds = {
     .name = "stair_write_publish_duration_seconds",

@@ -15,10 +15,11 @@ static struct {
     metric_series *resident, *peak, *cpu, *files, *files_max, *started, *dropped;
 } gauges; /* there is one process, so one set */
 
-static const metric_info info_build = {.name = "stair_build_info",
-                                       .help = "Always 1; the labels say what runs.",
-                                       .kind = METRIC_GAUGE,
-                                       .labels = {"version", "commit"}};
+static const metric_info info_build = {
+    .name = "stair_build_info",
+    .help = "Always 1; the labels name the running version and commit.",
+    .kind = METRIC_GAUGE,
+    .labels = {"version", "commit"}};
 static const metric_info info_resident = {.name = "stair_process_resident_bytes",
                                           .help = "Resident memory of the process.",
                                           .kind = METRIC_GAUGE};
@@ -35,7 +36,7 @@ static const metric_info info_files_max = {.name = "stair_process_open_files_lim
                                                "Maximum number of file descriptors of the process.",
                                            .kind = METRIC_GAUGE};
 static const metric_info info_started = {.name = "stair_process_start_timestamp_seconds",
-                                         .help = "When the process started.",
+                                         .help = "Time at which the process started.",
                                          .kind = METRIC_GAUGE};
 
 static const metric_info info_dropped = {
