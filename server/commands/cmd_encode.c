@@ -22,9 +22,9 @@ static const option table[] = {
 #include "server/cli/encoder_options.def"
     {.name = "replace",
      OPTION_FIELD(encode_arguments, replace, OPTION_BOOL),
-     .help = "also encode items that have a vector already, for a change of model; if "
-             "the new vectors have another width, all old vectors of the modality are "
-             "removed first"},
+     .help = "encode also what an encoder has encoded before, for a change of model; "
+             "vectors that clients gave stay, and the command fails if the new vectors "
+             "have another width than these"},
     OPTION_QUOTA(encode_arguments),
     OPTION_JSON(encode_arguments),
     OPTION_END,

@@ -5,7 +5,7 @@
 #include "storage/records/features.h"
 #include "storage/records/item_text.h"
 
-enum { BATCH_BYTES_MAX = 1 << 30, FEATURES_BYTES_MAX = 64 << 20 };
+enum { BATCH_BYTES_MAX = 1 << 30 };
 
 void encode_batch_free(encode_batch *b)
 {
@@ -28,8 +28,9 @@ encode_batch *encode_batch_new(void)
 struct encode_texts {
     slice name; /* of the modality */
     bool replace;
-    store_read *read;
-    arena features;
+    store_read *read; /* with the modality as it is there; width 0 if it has none yet */
+    uint8_t number;
+    uint32_t width;
     char text[ITEM_TEXT_BYTES_MAX];
 };
 
@@ -41,49 +42,47 @@ err_code encode_texts_new(encode_texts **out, slice name, bool replace, err *e)
     }
     (*out)->name = name;
     (*out)->replace = replace;
-    arena_init(&(*out)->features, FEATURES_BYTES_MAX);
     return ERR_OK;
 }
 
 void encode_texts_free(encode_texts *x)
 {
-    if (x != NULL) {
-        arena_fini(&x->features);
-        mem_free(x);
-    }
+    mem_free(x);
 }
 
-static bool has_vector(encode_texts *x, uint32_t row)
+/* origin_of tells who made the item's vector. A vector that cannot be read counts as given. */
+static feature_origin origin_of(const encode_texts *x, uint32_t row)
 {
-    const feature *features = NULL;
-    size_t count = 0;
-    arena_reset(&x->features);
-    if (features_get(x->read, row, &x->features, &features, &count, NULL) != ERR_OK) {
-        return false;
+    feature_origin origin = FEATURE_ABSENT;
+    if (x->width == 0) {
+        return FEATURE_ABSENT;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equal(features[i].modality, x->name)) {
-            return true;
-        }
-    }
-    return false;
+    return feature_origin_get(x->read, row, x->number, &origin, NULL) == ERR_OK ? origin
+                                                                                : FEATURE_GIVEN;
 }
 
 /* *length is the length of the text, 0 if the item has lost its text. */
 static bool is_pending(encode_texts *x, const stored_item *it, size_t *length)
 {
-    bool vector = has_vector(x, it->row);
-    if (x->replace && !it->deleted) {
-        *length = item_text_write(it, x->text);
-        return *length > 0;
-    }
-    return item_text_pending(it, vector, x->text, length);
+    feature_origin origin = origin_of(x, it->row);
+    bool pending = item_text_pending(it, origin, x->text, length);
+    return pending || (x->replace && *length > 0 && !item_text_given(it, origin));
+}
+
+/* begin looks the modality up in a read transaction. */
+static void begin(encode_texts *x, store_read *read)
+{
+    modality known;
+    bool found = modality_find(read, x->name, &known, NULL) == ERR_OK;
+    x->read = read;
+    x->number = found ? known.number : 0;
+    x->width = found ? known.width : 0;
 }
 
 bool encode_texts_pending(encode_texts *x, store_read *read, const stored_item *it)
 {
     size_t length = 0;
-    x->read = read;
+    begin(x, read);
     return is_pending(x, it, &length);
 }
 
@@ -116,17 +115,18 @@ static err_code read_row(encode_texts *x, encode_batch *b, uint32_t row, err *e)
 
 err_code encode_batch_read(encode_batch *b, encode_texts *x, store *s, uint32_t *width, err *e)
 {
-    modality known;
+    store_read *read = NULL;
     arena_reset(&b->memory);
     b->asked = b->emptied = 0;
-    err_code code = store_read_begin(s, &x->read, e);
+    err_code code = store_read_begin(s, &read, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    begin(x, read);
     for (size_t i = 0; code == ERR_OK && i < b->count; i++) {
         code = read_row(x, b, b->rows[i], e);
     }
-    if (code == ERR_OK) {
-        *width = modality_find(x->read, x->name, &known, NULL) == ERR_OK ? known.width : 0;
-    }
-    store_read_end(x->read);
-    x->read = NULL;
+    *width = x->width;
+    store_read_end(read);
     return code;
 }

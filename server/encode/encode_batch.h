@@ -42,7 +42,8 @@ typedef struct encode_batch {
 encode_batch *encode_batch_new(void);
 void encode_batch_free(encode_batch *b);
 
-/* What reading texts needs. With `replace`, texts of items that have a vector are read too. */
+/* What reading texts needs. With `replace`, texts that the encoder has encoded before are read
+ * too. */
 typedef struct encode_texts encode_texts;
 err_code encode_texts_new(encode_texts **out, slice name, bool replace, err *e) ERR_CHECKED;
 void encode_texts_free(encode_texts *x); /* accepts NULL */

@@ -96,9 +96,11 @@ static err_code settle_width(encode_run *r, uint32_t width, err *e)
     return code;
 }
 
-/* apply_done applies the answered batches, as many in one commit as an op can hold. */
-static void apply_done(encode_run *r)
+/* apply_done applies the answered batches, as many in one commit as an op can hold. It fails only
+ * if the modality cannot take the width of the first answer. */
+static err_code apply_done(encode_run *r, err *out)
 {
+    err_code settled = ERR_OK;
     while (r->done != NULL) {
         err e = ERR_INIT;
         encode_batch *first = r->done, *end = first;
@@ -109,6 +111,9 @@ static void apply_done(encode_run *r)
             end = end->next;
         }
         err_code code = settle_width(r, first->vectors.width, &e);
+        if (code != ERR_OK && settled == ERR_OK) {
+            settled = err_set(out, code, "%s", e.text);
+        }
         if (code == ERR_OK) {
             code = encode_op_apply_batches(&r->options, first, count, &e);
         }
@@ -125,6 +130,7 @@ static void apply_done(encode_run *r)
             }
         }
     }
+    return settled;
 }
 
 /* halve splits a refused batch into two and puts both back. */
@@ -307,8 +313,9 @@ err_code encode_run_step(encode_run *r, double seconds, err *e)
         code = start_calls(r, e);
         embed_client_poll(r->client, 0, on_done, r);
     }
-    apply_done(r);
-    return code;
+    err later = ERR_INIT;
+    err_code settled = apply_done(r, code == ERR_OK ? e : &later);
+    return code == ERR_OK ? settled : code;
 }
 
 err_code encode_run_add(encode_run *r, uint32_t row, err *e)

@@ -31,11 +31,12 @@ typedef struct encode_run encode_run;
 typedef struct encode_run_options {
     store *store;
     const encoder_options *encoder;
-    bool replace; /* also encode items that have a vector */
+    bool replace; /* also encode what the encoder has encoded before */
     /* apply applies the op and waits for it. It does not take the op over. */
     err_code (*apply)(void *ctx, const op *o, err *e);
     /* resize removes all vectors of the modality and gives it another width, if the first answer
-     * has another one. NULL: answers of another width are failures. */
+     * has another one. If it fails, so does encode_run_step. NULL: answers of another width are
+     * failures. */
     err_code (*resize)(void *ctx, uint32_t width, err *e);
     /* known returns the remembered vector of a text, to be freed with mem_free, or NULL. The
      * function itself may be NULL. */

@@ -8,6 +8,7 @@
 #include "server/telemetry/clock.h"
 #include "storage/log/apply.h"
 #include "storage/records/features.h"
+#include "storage/records/item_text.h"
 #include "storage/records/items.h"
 
 /* After this many failed calls in a row it gives up: with the back-off, after some minutes. */
@@ -36,18 +37,49 @@ static err_code apply_now(void *ctx, const op *o, err *e)
     return code;
 }
 
-/* forget marks an item's text as not encoded. */
-static err_code forget(store_write *w, uint32_t row, arena *memory, err *e)
+typedef struct resizing {
+    store_write *w;
+    modality from;
+    arena memory;
+    uint64_t given; /* vectors that clients gave */
+} resizing;
+
+/* forget marks an item's text as not encoded, and counts a given vector. */
+static err_code forget(resizing *x, uint32_t row, err *e)
 {
     stored_item it;
+    feature_origin origin = FEATURE_ABSENT;
     err why = ERR_INIT;
-    arena_reset(memory);
-    err_code code = item_get(store_write_reads(w), row, memory, &it, &why);
+    arena_reset(&x->memory);
+    err_code code = item_get(store_write_reads(x->w), row, &x->memory, &it, &why);
+    if (code != ERR_OK) {
+        return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
+    }
+    code = feature_origin_get(store_write_reads(x->w), row, x->from.number, &origin, e);
+    x->given += item_text_given(&it, origin);
     if (code != ERR_OK || it.encoded_hash == 0) {
-        return code == ERR_OK || code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
+        return code;
     }
     it.encoded_hash = 0;
-    return item_put(w, &it, e);
+    return item_put(x->w, &it, e);
+}
+
+static err_code resize_in(resizing *x, uint32_t rows, uint32_t width, err *e)
+{
+    slice name = x->from.name;
+    err_code code = modality_find(store_write_reads(x->w), name, &x->from, e);
+    for (uint32_t row = 0; code == ERR_OK && row < rows; row++) {
+        code = forget(x, row, e);
+    }
+    if (code == ERR_OK && x->given > 0) {
+        return err_set(e, ERR_CONFLICT,
+                       "the encoder's vectors have %u numbers, but clients gave %llu items vectors "
+                       "of %u numbers for \"%.*s\"; remove these first, or choose another "
+                       "--encoder-modality",
+                       width, (unsigned long long)x->given, x->from.width, (int)name.length,
+                       name.at);
+    }
+    return code == ERR_OK ? modality_resize(x->w, name, width, e) : code;
 }
 
 /* One transaction, so that a store never has vectors of two widths. If this run ends early, the
@@ -56,26 +88,22 @@ static err_code resize(void *ctx, uint32_t width, err *e)
 {
     const target *to = ctx;
     store_info info;
-    store_write *w = NULL;
-    arena memory;
+    resizing x = {.from.name = slice_of(to->encoder->modality)};
     err_code code = store_stat(to->store, &info, e);
     if (code == ERR_OK) {
-        code = store_write_begin(to->store, &w, e);
+        code = store_write_begin(to->store, &x.w, e);
     }
     if (code != ERR_OK) {
         return code;
     }
-    arena_init(&memory, ITEM_BYTES_MAX);
-    code = modality_resize(w, slice_of(to->encoder->modality), width, e);
-    for (uint32_t row = 0; code == ERR_OK && row < info.item_rows; row++) {
-        code = forget(w, row, &memory, e);
-    }
-    arena_fini(&memory);
+    arena_init(&x.memory, ITEM_BYTES_MAX);
+    code = resize_in(&x, info.item_rows, width, e);
+    arena_fini(&x.memory);
     if (code != ERR_OK) {
-        store_write_abort(w);
+        store_write_abort(x.w);
         return code;
     }
-    return store_write_commit(w, e);
+    return store_write_commit(x.w, e);
 }
 
 static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *out, err *e)

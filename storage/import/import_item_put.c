@@ -119,6 +119,7 @@ static err_code replace_old(import_state *s, stored_item *record, bool created_g
     if (code == ERR_OK) {
         record->created = created_given ? record->created : old.created;
         record->predecessor = old.predecessor;
+        record->encoded_hash = old.encoded_hash;
         code = item_put(w, record, e);
     }
     return code;

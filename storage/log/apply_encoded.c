@@ -5,8 +5,9 @@
  * A vector arrives after the write of its item and carries the hash of the text that it was made
  * from. If the text has changed since, the vector is dropped. An entry without a vector means that
  * the encoder refused the text, or that the item has no text any more: the old vector is removed,
- * and the encoder is not asked again until the text changes. Neither counts as a change of the
- * item, so updated_seq stays.
+ * and the encoder is not asked again until the text changes. A vector that a client gave stays,
+ * also if it arrived after the encoder was asked. None of these counts as a change of the item, so
+ * updated_seq stays.
  */
 #include "core/common/mem.h"
 #include "core/common/types.h"
@@ -56,33 +57,22 @@ static err_code report(applying *x, const stored_item *it, err *e)
     return code;
 }
 
-/* take_away removes a vector that an encoder made. A given vector stays. */
-static err_code take_away(applying *x, const stored_item *it, slice name, bool *changed, err *e)
-{
-    modality known;
-    err why = ERR_INIT;
-    *changed = false;
-    err_code code = modality_find(x->r, name, &known, &why);
-    if (code == ERR_NOT_FOUND || (code == ERR_OK && it->encoded_hash == 0)) {
-        return ERR_OK;
-    }
-    return code == ERR_OK ? feature_remove(x->w, it->row, known.number, changed, e)
-                          : err_set(e, code, "%s", why.text);
-}
-
-static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
+static err_code keep(applying *x, const op_item *given, const modality *known, stored_item *it,
+                     err *e)
 {
     const feature *f = &given->features[0];
-    uint8_t number = 0;
+    uint8_t number = known->number;
     bool changed = true;
     err_code code = ERR_OK;
     if (f->data != NULL) {
         code = register_modality(x, f, &number, e);
         if (code == ERR_OK) {
-            code = feature_put(x->w, it->row, number, f, e);
+            code = feature_put_encoded(x->w, it->row, number, f, e);
         }
+    } else if (known->width > 0) {
+        code = feature_remove(x->w, it->row, number, &changed, e);
     } else {
-        code = take_away(x, it, f->modality, &changed, e);
+        changed = false;
     }
     it->encoded_hash = given->text_hash;
     if (code == ERR_OK) {
@@ -91,25 +81,46 @@ static err_code keep(applying *x, const op_item *given, stored_item *it, err *e)
     return code == ERR_OK && changed ? report(x, it, e) : code;
 }
 
-/* check_width refuses a wrong width before anything is written. */
-static err_code check_width(applying *x, uint32_t index, const feature *f, bool *refused, err *e)
+/* find_modality leaves a zeroed modality if the store does not know it yet. */
+static err_code find_modality(applying *x, slice name, modality *out, err *e)
 {
-    modality known;
     err why = ERR_INIT;
-    err_code code = modality_find(x->r, f->modality, &known, &why);
+    err_code code = modality_find(x->r, name, out, &why);
     if (code == ERR_NOT_FOUND) {
+        *out = (modality){0};
         return ERR_OK;
     }
-    *refused = code == ERR_OK && known.width != f->width;
-    return *refused ? apply_refuse(x, index, ERR_INVALID, "/vector", "expected %u numbers, not %u",
-                                   known.width, f->width)
-                    : (code == ERR_OK ? code : err_set(e, code, "%s", why.text));
+    return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", why.text);
+}
+
+/* check_vector refuses a wrong width, and a vector for an item that has a given one, before
+ * anything is written. */
+static err_code check_vector(applying *x, uint32_t index, const stored_item *it,
+                             const modality *known, bool *refused, err *e)
+{
+    const feature *f = &x->o->items[index].features[0];
+    feature_origin origin = FEATURE_ABSENT;
+    if (known->width == 0) {
+        return ERR_OK;
+    }
+    if (f->data != NULL && known->width != f->width) {
+        *refused = true;
+        return apply_refuse(x, index, ERR_INVALID, "/vector", "expected %u numbers, not %u",
+                            known->width, f->width);
+    }
+    err_code code = feature_origin_get(x->r, it->row, known->number, &origin, e);
+    if (code == ERR_OK && item_text_given(it, origin)) {
+        *refused = true;
+        return apply_refuse(x, index, ERR_CONFLICT, "/vector", "the item has a given vector");
+    }
+    return code;
 }
 
 static err_code encoded_one(applying *x, uint32_t index, err *e)
 {
     const op_item *given = &x->o->items[index];
     stored_item it = {0};
+    modality known = {0};
     uint32_t row = ROW_NONE;
     bool refused = false;
     err why = ERR_INIT;
@@ -128,13 +139,14 @@ static err_code encoded_one(applying *x, uint32_t index, err *e)
     if (item_text_hash(text, item_text_write(&it, text)) != given->text_hash) {
         return apply_refuse(x, index, ERR_CONFLICT, "/text", "the text has changed since");
     }
-    if (given->features[0].data != NULL) {
-        code = check_width(x, index, &given->features[0], &refused, e);
+    code = find_modality(x, given->features[0].modality, &known, e);
+    if (code == ERR_OK) {
+        code = check_vector(x, index, &it, &known, &refused, e);
     }
     if (code != ERR_OK || refused) {
         return code;
     }
-    code = keep(x, given, &it, e);
+    code = keep(x, given, &known, &it, e);
     x->result->entries[index].row = row;
     x->result->entries[index].outcome = APPLY_UPDATED;
     return code;

@@ -9,6 +9,9 @@
 #include "storage/env/schema.h"
 #include "storage/records/records.h"
 
+/* The byte of a vector's header that tells whether a client gave it. */
+enum { MARK_AT = 2, MARK_GIVEN = 1 };
+
 err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e)
 {
     decoder d;
@@ -196,6 +199,23 @@ err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
+err_code feature_origin_get(store_read *r, uint32_t row, uint8_t number, feature_origin *out,
+                            err *e)
+{
+    unsigned char key[5];
+    slice value, k = {(const char *)key, sizeof key};
+    feature_key(key, number, row);
+    err_code code = schema_get(r, DB_FEATURES, k, &value, e);
+    if (code == ERR_NOT_FOUND) {
+        *out = FEATURE_ABSENT;
+        return ERR_OK;
+    }
+    bool given =
+        code == ERR_OK && value.length >= FEATURE_HEADER_BYTES && value.at[MARK_AT] == MARK_GIVEN;
+    *out = given ? FEATURE_GIVEN : FEATURE_UNMARKED;
+    return code;
+}
+
 static void widen(const feature *f, float *out)
 {
     const unsigned char *at = f->data;
@@ -250,7 +270,8 @@ err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t cou
     return code;
 }
 
-err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f, err *e)
+static err_code put_vector(store_write *w, uint32_t row, uint8_t number, const feature *f,
+                           unsigned char mark, err *e)
 {
     unsigned char key[5];
     size_t bytes = (size_t)f->width * feature_dtype_bytes(f->dtype);
@@ -264,10 +285,21 @@ err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature
     }
     at[0] = FEATURE_RECORD_VERSION;
     at[1] = (unsigned char)f->dtype;
-    at[2] = at[3] = 0;
+    at[MARK_AT] = mark;
+    at[3] = 0;
     memcpy(at + FEATURE_HEADER_BYTES, f->data, bytes);
     seal_put(at, FEATURE_HEADER_BYTES + bytes);
     return ERR_OK;
+}
+
+err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f, err *e)
+{
+    return put_vector(w, row, number, f, MARK_GIVEN, e);
+}
+
+err_code feature_put_encoded(store_write *w, uint32_t row, uint8_t number, const feature *f, err *e)
+{
+    return put_vector(w, row, number, f, 0, e);
 }
 
 err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was, err *e)

@@ -25,6 +25,13 @@ typedef struct modality {
     slice name;
 } modality;
 
+/* Who made a stored vector. */
+typedef enum feature_origin {
+    FEATURE_ABSENT,   /* there is none */
+    FEATURE_GIVEN,    /* a client */
+    FEATURE_UNMARKED, /* an encoder; or anybody, if an older release stored it */
+} feature_origin;
+
 /* modality_list returns all modalities by number, copied into `a`. */
 err_code modality_list(store_read *r, arena *a, const modality **out, size_t *count,
                        err *e) ERR_CHECKED;
@@ -46,15 +53,22 @@ err_code modality_resize(store_write *w, slice name, uint32_t width, err *e) ERR
 err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
                       err *e) ERR_CHECKED;
 
+/* feature_origin_get tells who made an item's vector of one modality. */
+err_code feature_origin_get(store_read *r, uint32_t row, uint8_t number, feature_origin *out,
+                            err *e) ERR_CHECKED;
+
 /* features_read fills out (count, width) with one modality's vectors of rows first .. first + count
  * - 1 as float. An item without one, also a deleted item, gets a row of NaN. */
 err_code features_read(store_read *r, uint8_t number, uint32_t first, size_t count, float *out,
                        err *e) ERR_CHECKED;
 
-/* feature_put stores f->data for a registered modality of the same width. feature_remove removes a
- * vector; *was tells whether there was one. */
+/* feature_put stores f->data, given by a client, for a registered modality of the same width.
+ * feature_put_encoded does so for a vector that an encoder made. feature_remove removes a vector;
+ * *was tells whether there was one. */
 err_code feature_put(store_write *w, uint32_t row, uint8_t number, const feature *f,
                      err *e) ERR_CHECKED;
+err_code feature_put_encoded(store_write *w, uint32_t row, uint8_t number, const feature *f,
+                             err *e) ERR_CHECKED;
 err_code feature_remove(store_write *w, uint32_t row, uint8_t number, bool *was,
                         err *e) ERR_CHECKED;
 

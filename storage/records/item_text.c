@@ -79,9 +79,15 @@ uint64_t item_text_hash(const char *text, size_t length)
     return hash != 0 ? hash : 1;
 }
 
-bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t *length)
+bool item_text_given(const stored_item *it, feature_origin vector)
 {
-    if (it->deleted || (has_vector && it->encoded_hash == 0)) {
+    return vector == FEATURE_GIVEN || (vector == FEATURE_UNMARKED && it->encoded_hash == 0);
+}
+
+bool item_text_pending(const stored_item *it, feature_origin vector, char *out, size_t *length)
+{
+    *length = 0;
+    if (it->deleted || item_text_given(it, vector)) {
         return false;
     }
     *length = item_text_write(it, out);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/common/err.h"
+#include "storage/records/features.h"
 #include "storage/records/items.h"
 
 /* The text is cut here: common models read a few thousand tokens. */
@@ -27,10 +28,13 @@ size_t item_text_write(const stored_item *it, char *out);
 /* item_text_hash returns the hash of that text; never 0. */
 uint64_t item_text_hash(const char *text, size_t length);
 
+/* item_text_given tells whether a client gave the item's vector of the encoder's modality. Such a
+ * vector is never replaced by an encoder's. */
+bool item_text_given(const stored_item *it, feature_origin vector);
+
 /* item_text_pending composes the item's text and tells whether it must be encoded. It need not be
- * if the present text was already encoded or refused, or if the vector was given by a client
- * (`has_vector`, and no encoder made it). With *length 0 the item has no text any more, and the
- * vector of its earlier text must be removed. */
-bool item_text_pending(const stored_item *it, bool has_vector, char *out, size_t *length);
+ * if the present text was already encoded or refused, or if the vector was given by a client. With
+ * *length 0 the item has no text any more, and the vector of its earlier text must be removed. */
+bool item_text_pending(const stored_item *it, feature_origin vector, char *out, size_t *length);
 
 #endif

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An encoder beside the service: a real server process, which fails in every way on demand."""
 
+import base64
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -175,6 +177,61 @@ class OfStore(harness.TestCase):
                 told += process.stderr.readline()
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
+
+    def vectors(self, store):
+        """The items' vectors of `text`, by item."""
+        lines = harness.run("export", "items", "--store", store).stdout.splitlines()
+        features = {item["id"]: item.get("features", {}).get("text") for item in map(json.loads, lines)}
+        return {name: None if f is None else base64.b64decode(f["b64"]) for name, f in features.items()}
+
+    def merge(self, store, *items):
+        with open(self.path("merged.jsonl"), "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(item) + "\n" for item in items)
+        harness.run("import", "--store", store, "--merge", "--items", self.path("merged.jsonl"))
+
+    def test_another_model_replaces_what_an_encoder_made_and_no_given_vector(self):
+        given = [float(j) for j in range(1, 33)]
+        with Encoder() as encoder, Encoder("--model", "other") as other, Encoder("--width", "16") as narrow:
+            store = self.store()
+            self.encode(store, encoder)
+            self.merge(store, {"id": "i3", "title": "item number 3", "features": {"text": given}}, {"id": "i4", "title": ""})
+            before = self.vectors(store)
+            done = json.loads(self.encode(store, other, "--replace").stdout)
+            after = self.vectors(store)
+            self.assertEqual((done["encoded"], done["pending"]), (18, 0), done)
+            self.assertEqual(after["i3"], struct.pack("<32f", *given))
+            self.assertIsNone(after["i4"])
+            self.assertTrue(all(after[name] != before[name] for name in after if name != "i3"))
+            refused = self.encode(store, narrow, "--replace", check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("clients gave 1 items vectors of 32 numbers", refused.stderr)
+            self.assertEqual(self.vectors(store), after)
+            self.assert_checked(store)
+
+    def test_a_merged_import_with_other_texts_asks_for_these_alone(self):
+        with Encoder() as encoder:
+            store = self.store()
+            self.encode(store, encoder)
+            self.merge(store, {"id": "i3", "title": "item number 3"}, {"id": "i4", "title": "another title"})
+            self.assertEqual(json.loads(self.encode(store, encoder).stdout)["encoded"], 1)
+            self.assertEqual(encoder.stats()["inputs"][20:], ["another title"])
+
+    def test_a_vector_that_is_given_while_the_encoder_works_stays(self):
+        with Encoder("--seconds", "0.5") as encoder, self.served(self.path("empty"), encoder) as server:
+            client = server.new_client()
+            client.post("/items", {"id": "a", "title": "winter jacket"})
+            while encoder.stats()["calls"] < 1:
+                time.sleep(0.01)
+            client.patch("/items/a", {"features": {"text": [3.0] * 32}})
+            self.wait_for(client)
+            client.patch("/items/a", {"title": "summer hat"})
+            client.post("/items", {"id": "b", "title": "the last one"})
+            while "the last one" not in encoder.stats()["inputs"]:
+                time.sleep(0.01)
+            self.wait_for(client)
+            server.stop()
+            self.assertEqual(self.vectors(self.path("empty"))["a"], struct.pack("<32f", *[3.0] * 32))
+            self.assertNotIn("summer hat", encoder.stats()["inputs"])
 
     def served(self, store, encoder, *more):
         return harness.Server(store, "--encoder-url", encoder.url, "--encoder-model", "m", *more)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An encoder for tests: a real server that speaks the embeddings call, with faults on demand.
 
-    encoder.py [--port N] [--width 32] [--seconds 0] [--tls CERTIFICATE KEY]
+    encoder.py [--port N] [--width 32] [--seconds 0] [--model NAME] [--tls CERTIFICATE KEY]
 
 The vector of a text is the sum of a fixed random direction for each of its words, so texts that share
-words are near. POST /fault {"kind": "...", "times": N} makes the next N calls fail in that way;
-GET /stats tells what was asked. The port is printed when it listens.
+words are near; another model has other directions. POST /fault {"kind": "...", "times": N} makes the next
+N calls fail in that way; GET /stats tells what was asked. The port is printed when it listens.
 """
 
 import argparse
@@ -21,10 +21,10 @@ import threading
 import time
 
 
-def vector(text, width):
+def vector(text, width, model):
     total = [0.0] * width
     for word in text.lower().split():
-        dice = random.Random(hashlib.sha256(word.encode()).digest())
+        dice = random.Random(hashlib.sha256((model + word).encode()).digest())
         for j in range(width):
             total[j] += dice.gauss(0, 1)
     length = math.sqrt(sum(x * x for x in total)) or 1
@@ -32,9 +32,9 @@ def vector(text, width):
 
 
 class State:
-    def __init__(self, width, seconds):
+    def __init__(self, width, seconds, model):
         self.lock = threading.Lock()
-        self.width, self.seconds = width, seconds
+        self.width, self.seconds, self.model = width, seconds, model
         self.kind, self.times, self.extra = None, 0, {}
         self.calls = self.texts = self.busy = self.most = 0
         self.keys, self.inputs = set(), []
@@ -107,7 +107,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if bad and any(bad in text for text in texts):
             self.answer(400, {"error": "a bad text"})
             return
-        data = [{"index": i, "embedding": vector(text, s.width)} for i, text in enumerate(texts)]
+        data = [{"index": i, "embedding": vector(text, s.width, s.model)} for i, text in enumerate(texts)]
         whole = json.dumps({"data": data}).encode()
         if kind is None:
             self.answer(200, whole)
@@ -166,9 +166,10 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--model", default="")
     parser.add_argument("--tls", nargs=2)
     options = parser.parse_args()
-    Handler.state = State(options.width, options.seconds)
+    Handler.state = State(options.width, options.seconds, options.model)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

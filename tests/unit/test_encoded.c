@@ -53,7 +53,9 @@ static bool waits(store *s, const char *id, uint64_t *updated, size_t *features)
     assert_int_equal(item_find(r, slice_of(id), &row, NULL), ERR_OK);
     assert_int_equal(item_get(r, row, &a, &it, NULL), ERR_OK);
     assert_int_equal(features_get(r, row, &a, &list, features, NULL), ERR_OK);
-    bool pending = item_text_pending(&it, *features > 0, text, &length);
+    feature_origin origin = FEATURE_ABSENT;
+    assert_int_equal(feature_origin_get(r, row, 0, &origin, NULL), ERR_OK);
+    bool pending = item_text_pending(&it, origin, text, &length);
     *updated = it.updated_seq;
     store_read_end(r);
     arena_fini(&a);
@@ -137,6 +139,32 @@ static void a_given_vector_is_left_alone(void **state)
     assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", given, WIDTH), NULL),
                      ERR_OK);
     assert_false(waits(s, "a", &updated, &features));
+    /* the encoder was asked before the vector was given */
+    assert_int_equal(apply_now(s, encoded("a", "warm", WIDTH), NULL), ERR_CONFLICT);
+    assert_int_equal(apply_now(s, encoded("a", "warm", 0), NULL), ERR_CONFLICT);
+    assert_false(waits(s, "a", &updated, &features));
+    assert_int_equal(features, 1);
+    store_close(s);
+    temp_remove(folder);
+}
+
+static void a_vector_given_after_an_encoded_one_stays_when_the_text_changes(void **state)
+{
+    (void)state;
+    static const float given[WIDTH] = {3, 2, 1};
+    char folder[TEMP_PATH_MAX];
+    uint64_t updated = 0;
+    size_t features = 0;
+    temp_folder(folder);
+    store *s = open_store(folder);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", NULL, 0), NULL), ERR_OK);
+    assert_int_equal(apply_now(s, encoded("a", "warm", WIDTH), NULL), ERR_OK);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", given, WIDTH), NULL),
+                     ERR_OK);
+    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "cold", NULL, 0), NULL), ERR_OK);
+    assert_false(waits(s, "a", &updated, &features));
+    assert_int_equal(apply_now(s, encoded("a", "cold", WIDTH), NULL), ERR_CONFLICT);
+    assert_int_equal(features, 1);
     store_close(s);
     temp_remove(folder);
 }
@@ -195,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_refused_text_waits_no_more_until_it_changes),
         cmocka_unit_test(a_text_that_goes_takes_its_vector_along),
         cmocka_unit_test(a_given_vector_is_left_alone),
+        cmocka_unit_test(a_vector_given_after_an_encoded_one_stays_when_the_text_changes),
         cmocka_unit_test(its_op_is_read_back_and_checked),
         cmocka_unit_test(a_text_is_plain_bounded_and_whole),
     };
