@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's table of parts left out, on a folder of real data: make ablation DATA=FOLDER.
+"""The paper's ablation table, on a folder of real data: make ablation DATA=FOLDER.
 
 The folder holds interactions.inter with a split column, NAME_feat.npy files and maybe items.jsonl.
 Environment: ABLATION_SEEDS (default 1,2,3), ABLATION_EPOCHS (150), ABLATION_OPTIONS (more options of

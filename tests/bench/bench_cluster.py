@@ -44,7 +44,7 @@ end
 
 
 def write(address, seconds, seed):
-    """Writes a second, and the latencies in microseconds."""
+    """Returns writes a second, and the latencies in microseconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(WRITES)
         script.flush()

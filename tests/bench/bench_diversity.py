@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What variety costs: recall and likeness within a list at every step of `diversity`, on sports.
+"""The price of diversity: Recall and the likeness within a list at every step of `diversity`, on sports.
 
 The test interactions stay out of the store, so that the service ranks them like anything new. A list's
 likeness is the mean cosine of the vectors of its pairs; all through HTTP.
@@ -41,7 +41,7 @@ def split(source, target):
 
 
 class Vectors:
-    """Unit vectors of items, asked for once each."""
+    """Unit vectors of items; each is requested once."""
 
     def __init__(self, client):
         self.client, self.kept = client, {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What learning online is worth: the next item of a shop's last tenth of time, measured through HTTP.
+"""The gain of live updates: hits of the next item in a shop's last tenth of time, measured through HTTP.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 6000] [--items 2000]
         [--interactions 90000] [--seeds 1,2,3]
@@ -83,7 +83,7 @@ class Shop:
 
 
 class Teller:
-    """Tells a service what happens, each item before its first interaction."""
+    """Posts items and interactions to a service, each item before its first interaction."""
 
     def __init__(self, shop, client, known):
         self.shop, self.client, self.known = shop, client, set(known)
@@ -108,7 +108,7 @@ class Teller:
 
 
 def hits(shop, store, known, first, live):
-    """The hit of every event of the last 10 %; live: from `first` on, everything is told."""
+    """Returns the hit of every event of the last 10 %. live: everything from `first` on is posted."""
     result = []
     with harness.Server(store) as server:
         teller = Teller(shop, server.client, known)
@@ -125,7 +125,7 @@ def hits(shop, store, known, first, live):
 
 
 def measure(seed, a):
-    """Prints the four services of one shop; gives what live updates keep."""
+    """Prints the figures of the four services of one shop; returns what live updates keep."""
     folder = tempfile.mkdtemp(prefix="stair-online-")
     try:
         shop = Shop(os.path.join(folder, "shop"), a.users, a.items, a.interactions, seed)

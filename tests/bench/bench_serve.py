@@ -49,7 +49,7 @@ end
 
 
 def wrk(address, path, users, seconds, seed=1):
-    """One run; rate, errors, latencies in microseconds."""
+    """One run; returns rate, errors and latencies in microseconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(LUA)
         script.flush()

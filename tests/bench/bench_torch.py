@@ -24,7 +24,7 @@ STAIR = os.environ.get("STAIR", os.path.join(ROOT, "build", "release", "stair"))
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_torch.py")
 PYTHON = os.environ.get("TORCH_PYTHON", "/usr/bin/python3")
 BABY = ("--users", "19445", "--items", "7050", "--interactions", "118551")
-# What two sequences of random numbers may make of one epoch's mean loss.
+# How far one epoch's mean loss may differ between two sequences of random numbers.
 LOSS_TOLERANCE = 0.002
 RENDERINGS = ("sparse", "bags")
 
@@ -104,7 +104,7 @@ def losses_of(runs):
 
 
 def show(rendering, ours, theirs):
-    """A line of the peer's; gives the ratio. Different losses end it all."""
+    """Prints a line of the peer and returns the ratio. If the losses differ, the bench ends."""
     ratios = [b["seconds"] / a["seconds"] for a, b in zip(ours, theirs)]
     seconds, first = statistics.median(run["seconds"] for run in theirs), theirs[0]
     print(f"  torch {first['rendering']:<7} {seconds:.3f} s an epoch, losses {losses_of(theirs)}: "

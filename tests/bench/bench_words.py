@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What words cost a service: the rate of items posted by their words alone, beside that of items with a
+"""The cost of words in a service: the rate of items posted by their words alone, beside that of items with a
 given vector of the same width, and of items without any content.
 
 The generations are trained on the same demo shop, and rounds alternate, so that what else the machine does

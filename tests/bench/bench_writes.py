@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What writes cost, and how soon they are seen: measured through HTTP on the demo shop.
+"""The cost of writes, and how soon a read shows them, measured through HTTP on the demo shop.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_writes.py [--items 10000] [--seconds 4] [--json FILE]
 

@@ -15,7 +15,7 @@ WAIT_SECONDS = 30
 
 
 def wait_for(what, seconds=WAIT_SECONDS):
-    """Asks `what` until it gives something true; gives that."""
+    """Calls `what` until it returns something true; returns that."""
     end = time.monotonic() + seconds
     while True:
         found = what()
@@ -27,7 +27,7 @@ def wait_for(what, seconds=WAIT_SECONDS):
 
 
 def main(name):
-    """harness.main for a file of cluster tests. Without a NATS server nothing is run, and CI fails for it."""
+    """harness.main for a file of cluster tests. Without a NATS server no test runs, and CI fails."""
     if nats.program() is None and not os.environ.get("CI"):
         harness.not_run("the cluster's tests: no nats-server of 2.10.23 or newer can be had here")
         for case in list(vars(sys.modules[name]).values()):
@@ -39,7 +39,7 @@ def main(name):
 
 
 class ClusterCase(harness.TestCase):
-    """A store that was made the first of a cluster, and nodes on copies of it."""
+    """A store that began a cluster, and nodes on copies of it."""
 
     replicas = 1
 
@@ -58,7 +58,7 @@ class ClusterCase(harness.TestCase):
         return [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
 
     def begin_large_write(self, node):
-        """A thread that writes large_write() at a node, which may die meanwhile."""
+        """Starts a thread that sends large_write() to a node, which may be killed meanwhile."""
         def write():
             try:
                 node.new_client().put("/items", {"items": self.large_write()}, contract_check=False)
@@ -104,7 +104,7 @@ class ClusterCase(harness.TestCase):
             node.kill()
 
     def refused(self, store, *arguments):
-        """`serve` must not start; gives what it says."""
+        """`serve` must refuse to start; returns its message."""
         done = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", *arguments, check=False, timeout=60)
         self.assertEqual(done.returncode, 1, done.stderr)
         return done.stderr.splitlines()[-1]

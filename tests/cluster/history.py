@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients of several nodes noted, and whether it can be true.
+"""The history of calls to several nodes, and the judge that looks for contradictions in it.
 
 Every call is noted with its times, its node and its answer. Afterwards `judge` looks for anything that
 the promises rule out:
@@ -66,7 +66,7 @@ class History:
 
 
 class Timeline:
-    """What one thing was at which seq, as far as anybody knows."""
+    """The states of one thing by seq, as far as the calls tell."""
 
     def __init__(self, first):
         self.known, self.unknown, self.first = [], [], first
@@ -122,10 +122,10 @@ def judge_order(history):
 
 
 def judge_nodes(history):
-    """No node's reads go back behind what it has answered before, to reads or to writes."""
+    """A node's answers, to reads and to writes, never go back to an older seq."""
     problems, answers = [], defaultdict(list)
     for node, end, seq in history.acknowledged:
-        answers[node].append((float("-inf"), end, seq))  # a write is as old as its group, read or not
+        answers[node].append((float("-inf"), end, seq))  # an unread write has the age of its group
     for r in history.reads:
         answers[r.node].append((r.start, r.end, r.seq))
         if r.seq < r.asked:
@@ -171,5 +171,5 @@ def judge_reads(history, lines):
 
 
 def judge(history):
-    """Every contradiction, in words; an empty list if the history can be true."""
+    """Returns a sentence for every contradiction; an empty list if the history is consistent."""
     return judge_order(history) + judge_nodes(history) + judge_reads(history, timelines(history))

@@ -125,7 +125,7 @@ class Network:
         return self.problem
 
     def impair(self, index, impairment):
-        """What one host sends suffers, until mend()."""
+        """Impairs what one host sends, until mend()."""
         if self.links is not None:
             self.links.impair(index, impairment)
         elif not self._netem(index, impairment.netem()):

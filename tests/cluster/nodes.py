@@ -43,7 +43,7 @@ class Node:
         return self.server is not None and self.server.process.poll() is None
 
     def pid(self):
-        """The service's own: a wrapping program has another."""
+        """The service's own process number; a wrapping program has another."""
         found = [re.search(r"\bpid=(\d+)", line) for line in self.server.log]
         return next((int(m.group(1)) for m in found if m), self.server.process.pid)
 
@@ -93,7 +93,7 @@ class Nodes:
         return os.path.join(self.folder, f"node{index + 1}")
 
     def mount(self, folder):
-        """A disk of its own that can be filled; needs root."""
+        """Mounts a disk for one node that can be filled; needs root."""
         os.makedirs(folder)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "stair-test", folder], check=True)
         self.mounts.append(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to plant into a node, so that the judge of its history can be seen to find them.
+"""Faults to plant into a node, which the judge of its history must find.
 
     plant.py NAME FOLDER      writes the changed sources of that fault under FOLDER, and prints their names
     plant.py --check          only tells whether every fault finds its place
@@ -24,7 +24,7 @@ FAULTS = {
               "        return ERR_OK;\n"
               "    }\n"
               "    slice fetched = {NULL, 0};\n    char position[24];\n")],
-    # Now and then a message is passed over, at another place on each node.
+    # Each node skips a message now and then, each at another place.
     "skip": [("server/cluster/follow.c",
               "    slice fetched = {NULL, 0};\n    char position[24];\n",
               "    static unsigned handed;\n"
@@ -34,7 +34,7 @@ FAULTS = {
               "        return ERR_OK;\n"
               "    }\n"
               "    slice fetched = {NULL, 0};\n    char position[24];\n")],
-    # A write is acknowledged when it is sent, with what is hoped to come of it.
+    # A write is acknowledged when it is sent, with the result that it is expected to have.
     "early": [("server/runtime/writer_flight.c",
                "    f->began_ns = f->sent_ns = clock_ns();\n"
                "    l->log->publish(l->log->ctx, f->number, encoder_slice(&f->bytes));\n",
@@ -56,7 +56,7 @@ FAULTS = {
                "    }\n"
                "    f->jobs = NULL;\n"
                "    flight_land(w, f);\n")],
-    # What is sent again is applied again, and each message is, some messages later.
+    # A message that is sent again is applied again. Each message is sent again, some messages later.
     "twice": [("storage/log/publishers.c",
                "    if (code != ERR_OK || !advance(&record, m->number)) {\n        *repeat = code == ERR_OK;\n",
                "    bool fresh = code == ERR_OK && advance(&record, m->number);\n"

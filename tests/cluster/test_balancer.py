@@ -19,7 +19,7 @@ import nats  # noqa: E402
 import nodes  # noqa: E402
 
 SHIPPED = os.path.join(harness.ROOT, "deploy", "cluster", "haproxy.cfg")
-BACK_SECONDS = 60  # at any load; what it took is printed
+BACK_SECONDS = 60  # at any load; the time that it took is printed
 
 
 class Balancer:
@@ -48,7 +48,7 @@ class Balancer:
 
 
 class Caller(threading.Thread):
-    """Calls through the balancer until it is told to end; notes every status and when it came."""
+    """Calls through the balancer until told to end; notes every status with its time."""
 
     def __init__(self, port, write):
         super().__init__(daemon=True)
@@ -85,7 +85,7 @@ class Behind(harness.TestCase):
             self.fail("no nats-server; see tests/support/nats_server.sh")
 
     def longest_gap(self, writer, since):
-        """Waits for a write after now; gives the longest time without one since `since`."""
+        """Waits for a write that begins after now; returns the longest time without one since `since`."""
         now = time.monotonic()
         while time.monotonic() < now + BACK_SECONDS:
             good = [at for at, status in list(writer.answers) if at > since and status in (200, 201)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of several nodes with an encoder one has the items encoded: the one that has the lease."""
+"""Of several nodes with an encoder, only the node with the lease has the items encoded."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from test_encoder import Encoder  # noqa: E402
 
 class Encoding(cluster_case.ClusterCase):
     def encoded(self, node):
-        """How many items this node knows an encoder's vector of."""
+        """How many items have a vector from the encoder on this node."""
         lines = node.client.get("/export/items").body.decode().splitlines()
         return sum('"text"' in line and '"features"' in line for line in lines)
 
@@ -34,7 +34,7 @@ class Encoding(cluster_case.ClusterCase):
                 cluster_case.wait_for(lambda: self.encoded(node) == 3)
                 self.assertEqual(node.client.get("/health").json["encoder"]["pending"], 0)
             self.assertEqual(encoder.stats()["texts"], 3)
-            # what comes while nobody has the lease is found by who gets it
+            # the next node with the lease finds the items that came while nobody had it
             a.kill()
             self.writes(b)
             self.assertEqual(b.client.put("/items/late", {"title": "thing that came late"}).status, 201)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies beside the log goes in time: all that holds an erased user, and parts of blobs that are nobody's.
+"""What is stored beside the log is removed in time: everything about an erased user, and orphaned parts of blobs.
 
 The nodes are built with seconds in place of minutes (STAIR_SETTLE_SECONDS)."""
 
@@ -66,7 +66,7 @@ class Erasure(cluster_case.ClusterCase):
         return told if told and all(told[what] for what in ("log", "snapshots", "generations")) else None
 
     def erase(self, node):
-        """Erases the user; the receipt's dates come one after another and soon."""
+        """Erases the user; the receipt's dates ascend and are near."""
         receipt = node.client.delete(f"/users/{USER}").json
         dates = {what: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
                  for what, text in receipt["free_by"].items()}
@@ -113,7 +113,7 @@ class Erasure(cluster_case.ClusterCase):
         self.assert_checked(self.path("third"))
 
     def files_with(self, pattern):
-        """The files of the NATS servers, also what is free in them, that have this."""
+        """The files of the NATS servers that contain these bytes, free space included."""
         found = []
         for folder, _, names in os.walk(self.path("nats")):
             for one in names:
@@ -122,7 +122,7 @@ class Erasure(cluster_case.ClusterCase):
         return found
 
     def zeroed(self, before, after):
-        """The vectors that a generation's tables of users had before and that are zero now; one in each."""
+        """The vectors in a generation's tables of users that are zero now and were not before; one in each table."""
         found, now = [], tables(after)
         for name, (stride, content) in tables(before).items():
             changed = [i for i in range(0, len(content), stride or len(content) or 1)
@@ -183,7 +183,7 @@ class Erasure(cluster_case.ClusterCase):
         self.assertEqual(b.client.get("/health").json["items"], 0)
         cluster_case.wait_for(lambda: not stray & set(self.of_writes(wire)), 60)
         self.assertTrue(self.blob(wire, "snapshot."))
-        # what is complete stays for as long as its message
+        # a complete blob stays as long as its message
         self.assertEqual(b.client.put("/items", {"items": self.large_write()[:20]}).status, 200)
         whole = self.of_writes(wire)
         cluster_case.wait_for(lambda: b.client.put("/items/x", {"title": "x"}).status in (200, 201))

@@ -31,7 +31,7 @@ SETTLE_SECONDS = 90
 
 
 def other_clock(offset):
-    """Runs a program whose clock is off. The preloaded library alone: the program `faketime` does not pass
+    """Runs a program with another clock. It preloads the library directly, because the program `faketime` does not pass
     signals on."""
     found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     assert found, "faketime is not installed"
@@ -102,7 +102,7 @@ class Faults:
         server.signal(signal.SIGCONT)
 
     def train(self):
-        """A generation of some node goes to all and becomes active, if it can."""
+        """Trains on one node; the generation goes to all nodes and becomes active, unless a fault prevents it."""
         client = self.some_node().client()
         try:
             client.post("/model/train", {"epochs": 2, "dim": 32, "threads": 1, "activate": "yes"}, contract_check=False)
@@ -147,7 +147,7 @@ class Faults:
         self.net.heal()
 
     def part_minority(self):
-        """One server and one node on one side, the rest on the other."""
+        """Separates one server and one node from the others."""
         server, node = self.rng.randrange(3), 3 + self.some_node().index
         others = [i for i in range(7) if i not in (server, node)]
         self.net.part([server, node], others)
@@ -202,7 +202,7 @@ class Cluster(harness.TestCase):
         return first, bought
 
     def settle(self, cluster, servers, history, things):
-        """All is mended: every node takes writes again and sees all that was acknowledged."""
+        """Ends all faults. Then every node accepts writes and sees everything that was acknowledged."""
         servers.mend(SETTLE_SECONDS)
         for node in cluster.all:
             if not node.running:
@@ -282,7 +282,7 @@ class Cluster(harness.TestCase):
     def under_faults(self, store, net):
         hosts = [net.host(i) for i in range(6)] if net else None
         wraps = [net.wrap(i) for i in range(6)] if net else [[] for _ in range(6)]
-        for index, offset in ((4, "+365d"), (5, "-1h")):  # the second node lives next year, the third in the past
+        for index, offset in ((4, "+365d"), (5, "-1h")):  # the second node's clock is in the next year, the third's in the past
             wraps[index] = [*wraps[index], *other_clock(offset)]
         with nats.Servers(3, self.path("nats"), hosts=hosts and hosts[:3], wraps=wraps[:3]) as servers:
             with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps[3:],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge of histories finds every kind of fault that is put into a true history."""
+"""The judge finds every kind of contradiction that is put into a consistent history."""
 
 import os
 import random
@@ -12,7 +12,7 @@ import history as h  # noqa: E402
 
 
 def true_history(seed, writes=400):
-    """Writes one after the other, each read at another node at a later seq; every 20th is unknown."""
+    """A consistent history: writes one after the other, each read at another node at a later seq. Every 20th outcome is unknown."""
     rng, it = random.Random(seed), h.History(first={("item", "i0"): h.present("as made")})
     state, seen, erased_at, seq, now = {"i0": h.present("as made")}, {}, {}, 0, 0.0
     for n in range(writes):

@@ -43,7 +43,7 @@ class Large(cluster_case.ClusterCase):
         stores = [first, self.copy(first, "second")]
         a, b = [self.node(servers, store) for store in stores]
         writer = self.begin_large_write(a)
-        time.sleep(0.3)  # whenever it dies, the other node has all of it or nothing
+        time.sleep(0.3)  # whenever the node is killed, the other node has the whole write or nothing
         a.kill()
         writer.join()
         self.seen(b, b.client.put("/items/after", {"title": "after"}).json["seq"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bad links do what they are asked for: the fault run is worth nothing over links that are good after all.
+"""Impaired links lose, delay and reorder as configured. Otherwise the runs with faults would prove nothing.
 
 Numbered datagrams go from one host to another, each with the time at which it was sent.
 """
@@ -30,7 +30,7 @@ class BadLinks(harness.TestCase):
         return made
 
     def send(self, net, source, target, ends):
-        """(number, seconds on the way) of every datagram in the order of arrival."""
+        """(number, seconds of travel) of every datagram in the order of arrival."""
         got = []
 
         def take(seconds):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which nodes a cluster has, as each of them tells it, and which of them keeps house."""
+"""The list of a cluster's nodes, as each node reports it, and which of them has the lease."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge of a cluster's history finds what it is there for: nodes with planted faults (plant.py) are caught."""
+"""The judge of a cluster's history catches nodes with planted faults (plant.py)."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ class Planted(test_faults.Cluster):
         super().tearDown()
 
     def binary(self, fault):
-        """The service with this fault, made from the sources of the one under test."""
+        """The service with this fault, built from the sources under test."""
         target = os.path.join(os.path.dirname(self.whole), "planted", fault, "stair")
         subprocess.run(["make", "-s", os.path.relpath(target, harness.ROOT)], cwd=harness.ROOT, check=True)
         return target

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Worlds in which a node must not serve, or not follow: each has its message, and nothing changes."""
+"""States of log and store in which a node must not serve, or not follow: each has its message, and nothing changes."""
 
 import os
 import socket
@@ -171,7 +171,7 @@ class Refusals(cluster_case.ClusterCase):
         self.assertIn("no JetStream", done.stderr)
 
     def certificate(self, name):
-        """A certificate that vouches for itself; gives (certificate, key)."""
+        """A self-signed certificate; returns (certificate, key)."""
         files = self.path(name + ".pem"), self.path(name + ".key")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node of the next version of writes beside nodes of this one: nobody is given what it cannot read."""
+"""Nodes of two versions of the encoding of writes: no node gets a write that it cannot read."""
 
 import os
 import signal
@@ -31,9 +31,9 @@ class Versions(cluster_case.ClusterCase):
         answer = b.client.put("/items/x", {"title": "x"})
         self.assert_problem(answer, 503, "reads writes up to version 2")
         self.assertEqual(b.client.get("/cluster").json["log"]["last"], 0)
-        a.process.send_signal(signal.SIGSTOP)  # it is taken for dead
+        a.process.send_signal(signal.SIGSTOP)  # the others regard it as dead
         cluster_case.wait_for(lambda: b.client.put("/items/x", {"title": "x"}).status == 201)
-        # The older version comes back, meets a write of the newer one and stays before it.
+        # The node of the older version comes back, finds a write of the newer one and stops before it.
         a.process.send_signal(signal.SIGCONT)
         told = cluster_case.wait_for(lambda: self.stopped(a))
         self.assertIn("version 3", told["problem"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every series of several nodes that the alerts and the dashboard ask for is one that a node has."""
+"""A node has every series that the alerts and the dashboard query about several nodes."""
 
 import os
 import re

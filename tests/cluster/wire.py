@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NATS's own protocol, to look into the streams and to send what only a broken world would send."""
+"""NATS's own protocol, to read the streams and to send messages that no node would send."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ class Wire:
         return found and (found["subject"], base64.b64decode(found.get("data", "")))
 
     def messages(self, stream):
-        """All that a stream holds, in order."""
+        """All messages of a stream, in order."""
         state = self.ask(f"$JS.API.STREAM.INFO.{stream}", {})["state"]
         found = [self.message(stream, i) for i in range(state["first_seq"], state["last_seq"] + 1)]
         return [one for one in found if one]

@@ -20,7 +20,7 @@ REPEAT_SECONDS = 30
 
 
 class Stopped(Exception):
-    """The time is up."""
+    """Raised when the time is over."""
 
 
 class Client(threading.Thread):
@@ -34,7 +34,7 @@ class Client(threading.Thread):
     # --- one call
 
     def ask(self, node, method, target, body=None, headers=None):
-        """The answer; None where it is not known whether the node got the request; False if it did not."""
+        """Returns the answer; None if the node may have got the request; False if it did not."""
         connection = self.connections.get(node.index)
         if connection is None:
             connection = http.client.HTTPConnection(node.host, node.port, timeout=8)
@@ -59,7 +59,7 @@ class Client(threading.Thread):
     # --- writes
 
     def attempt(self, write, node, method, target, body, headers):
-        """Sends once; True when the write's outcome is settled."""
+        """Sends once; returns True if the write's outcome is known."""
         answer = self.ask(node, method, target, body, headers)
         if answer is False:
             return False
@@ -104,7 +104,7 @@ class Client(threading.Thread):
             self.repeat(write, method, target, body, key)
 
     def repeat(self, write, method, target, body, key):
-        """A keyed repeat at some node gets the first answer."""
+        """Repeats a keyed write at some node, which must give the first answer."""
         node = self.rng.choice(self.nodes)
         answer = self.ask(node, method, target, body, key)
         if answer and answer.status in (200, 201):

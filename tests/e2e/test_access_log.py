@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the log says of each request: who asked, with which key, and why it was refused."""
+"""The access log names each request's caller and key, and the reason of a refusal."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new generation takes over by itself only if it was compared with the active one, and is as good."""
+"""With --activate auto, a new generation becomes active only if it was compared with the active one and is as good."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ class Activation(harness.TestCase):
 
     def test_with_a_validation_split_a_model_that_was_not_measured_is_measured_for_it(self):
         _, store = self.shop_store()
-        # Without evaluations neither layers nor links are chosen, so it is put beside one of its kind.
+        # Without evaluations a training chooses neither layers nor links, so the reference is trained without them too.
         harness.run("train", "--store", store, *GOOD, "--eval-every", 0, "--activate", "yes")
         done = harness.run("train", "--store", store, *GOOD, "--eval-every", 0)
         self.assertRegex(done.stdout, r"validation NDCG@20: 0\.[0-9]*[1-9][0-9]*, the active generation's 0\.")

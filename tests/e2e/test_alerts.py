@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way of an alert: a real Prometheus with the shipped configuration and rules, a real Alertmanager with
-the shipped routing, and somebody who is paged. Only addresses and waiting times are replaced."""
+"""An alert from its cause to the page: a real Prometheus with the shipped configuration and rules, a real
+Alertmanager with the shipped routing, and a receiver. Only addresses and waiting times are replaced."""
 
 import http.client
 import http.server
@@ -40,7 +40,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 class Alerts(harness.TestCase):
     def start(self, *command):
-        """Starts a program that says where it listens, and gives the address."""
+        """Starts a program that prints where it listens, and returns the address."""
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.wait)
@@ -111,7 +111,7 @@ class Alerts(harness.TestCase):
         alerts = [{"labels": {"alertname": name, "severity": severity, "instance": instance}}
                   for name, severity, instance in (("StairDown", "page", "one"), ("StairModelOld", "ticket", "one"),
                                                    ("StairSlowCommits", "ticket", "two"))]
-        for alert in alerts:  # one after the other: the cause is known before its consequence
+        for alert in alerts:  # one after the other, so that the cause fires before its consequence
             self.call(address, "POST", [alert])
         self.until("the ticket of the other service", lambda: receiver.came["/ticket"], lambda came: came != [])
         self.until("the page", lambda: receiver.came["/page"], lambda came: came != [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that no client library would send: each gets an answer or a close, and nothing changes."""
+"""Requests that no client library would send: each is answered or its connection is closed, and nothing changes."""
 
 import os
 import socket
@@ -113,7 +113,7 @@ class BadRequests(harness.TestCase):
                 s.sendall(b"POST /items HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 50\r\n\r\n{")
             for _ in range(20):
                 self.assertEqual(self.server.client.get("/popular").status, 200)
-            # none of the slow ones had to go first
+            # no slow connection was closed to make room
             for s in slow:
                 s.setblocking(False)
                 self.assertRaises(BlockingIOError, s.recv, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stair check: a whole store passes, a damaged one is told apart by name, the configuration is explained."""
+"""stair check: an undamaged store passes, each damage is named, and the configuration is explained."""
 
 import json
 import os
@@ -65,7 +65,7 @@ class Check(harness.TestCase):
         path = os.path.join(store, "data.mdb")
         with open(path, "rb") as f:
             data = f.read()
-        # Only in the table of answers the key stands before a value of version 2.
+        # Only in the table of kept answers does a value of version 2 follow the key.
         good, bad = b"one-key-of-a-shop\2", b"one-key-of-a-sh\0p\2"
         self.assertTrue(good in data)
         with open(path, "wb") as f:
@@ -90,7 +90,7 @@ class Check(harness.TestCase):
         listed = harness.export(store, "interactions")
         with open(path, "rb") as f:
             data = f.read()
-        # The values of both sides end alike: version, time, weight. Others may have the same, and freed pages.
+        # The values of both directions end with the same version, time and weight. Other records and freed pages may too.
         with open(os.path.join(files, "interactions.inter"), encoding="utf-8") as f:
             next(f)
             times = [float(line.rstrip("\n").split("\t")[-1]) for line in f]
@@ -125,7 +125,7 @@ class Check(harness.TestCase):
                     self.assertIn(report["list"][0], done.stderr)
                 elif not more:
                     self.assertGreater(report["problems"], 0)
-        # a page of the tree that leads nowhere kills the check itself
+        # a damaged page inside the tree would end the check itself
         _, store = self.shop_store("killed")
         with open(os.path.join(store, "data.mdb"), "r+b") as f:
             f.truncate(size // 2)

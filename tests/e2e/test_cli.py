@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: help, and what a wrong use is told."""
+"""The command line: help texts, and the messages for wrong use."""
 
 import os
 import sys

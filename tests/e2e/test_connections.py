@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many connections: idle ones make room for new ones, and probes get through when all are at work."""
+"""Many connections: idle ones are closed for new ones, and probes are answered while all are busy."""
 
 import os
 import re
@@ -67,7 +67,7 @@ class Connections(harness.TestCase):
             return 0
 
     def work(self, connections):
-        """Begins a request on each of so many new connections, one after the other: until it has, it is idle."""
+        """Opens this many connections, one after the other, and begins a request on each. Until then each is idle."""
         for number in range(1, connections + 1):
             self.connect().sendall(HALF_A_BODY)
             self.assertTrue(wait_for(lambda: self.metric("stair_http_requests_in_flight") == number + 1))
@@ -82,7 +82,7 @@ class Connections(harness.TestCase):
             self.assertEqual(self.ask(self.connect(), "/popular"), 200)
             self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
             self.assertEqual(self.metric("stair_http_idle_closed_total"), number)
-        # Those that were idle for longest had to go, and nobody else. Neighbours may change places: a
+        # Only the connections that were idle for longest are closed. Two neighbours may change places, because a
         # thread notes that a connection is idle just after the client has its answer.
         answers = [self.ask(s, "/popular") for s in clients]
         self.assertEqual(sorted(answers), [0] * 5 + [200] * (IDLE - 5))
@@ -92,7 +92,7 @@ class Connections(harness.TestCase):
         for _ in range(MOST):
             self.assertEqual(self.ask(self.connect(), "/popular"), 200)
         self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
-        # A burst finds the free part, and all of it is answered, not only /health.
+        # A burst uses the part that is kept free, and every request of it is answered, not only /health.
         self.work(MOST - IDLE)
         self.assertEqual(self.ask(self.connect(), "/popular"), 200)
 

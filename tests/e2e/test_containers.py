@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes beside a live service: in containers of their own, stopped, killed, or waiting for a reader.
+"""Commands beside a running service: in other containers, stopped, killed, or blocked on their output.
 
-A container is a PID namespace, in which the service and every command are process 1.
+A container is a PID namespace in which the service, or a command, is process 1.
 """
 
 import os
@@ -97,7 +97,7 @@ class Containers(harness.TestCase):
 
 class Readers(harness.TestCase):
     def patch_until_refused(self, client, rounds):
-        """Updates many items again and again; gives the answer that was no 200, or None."""
+        """Updates many items again and again; returns the first answer that is not 200, or None."""
         for n in range(rounds):
             answer = client.patch("/items", {"items": [{"id": "item-%d" % i, "attributes": {"p": n}}
                                                        for i in range(200)]})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openapi.yaml is the truth: every route and status in it is met, and every bad request is refused as
-its file says, over a socket."""
+"""openapi.yaml is the contract: the service answers every route with every status in it, and refuses every bad
+request as its file says, over a socket."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ CASES = os.path.join(harness.ROOT, "tests", "fixtures", "invalid")
 SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_disk.c")
 JSON = {"Content-Type": "application/json"}
 
-# A body that each route would take; the others take none.
+# A valid body for each route; other routes take none.
 BODIES = {
     ("post", "/recommend"): {"user": "user-0"},
     ("post", "/recommend/batch"): {"requests": [{"user": "user-0"}]},
@@ -196,7 +196,7 @@ class Contract(harness.TestCase):
                     self.body_as_described(method, path, body)
             for method, template, operation in operations():
                 if any(doc.resolve(p)["name"] == "min_seq" for p in operation.get("parameters", [])) or template.startswith("/recommend"):
-                    # A single node is never behind itself: a write that does not exist is not waited for.
+                    # A single node does not wait for a write that does not exist yet.
                     answer = send(ask, method, template, {"X-Stair-Min-Seq": "999999999"})
                     self.assertEqual(answer.status, 503, f"{method} {template}: {answer.body[:200]}")
                 if method == "get":
@@ -204,7 +204,7 @@ class Contract(harness.TestCase):
                     self.assertNotEqual(ask.ask("GET", path, contract_check=False).status, 400, path)
 
     def body_as_described(self, method, path, body):
-        """What is taken is what the document says is taken."""
+        """A body that the service accepts is valid by the document."""
         doc = contract.load()
         operation = doc.find(urllib.parse.urlsplit(path).path)[1][method.lower()]
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -242,7 +242,7 @@ class Contract(harness.TestCase):
             f.write(what)
 
     def prepare(self, ask):
-        """What the writes of `send` need to be there, or not to be."""
+        """Makes the items and users that the writes of `send` need, and removes those that they create."""
         for _ in range(100):  # until the store is open again after a failed commit
             if ask.put("/items/sku-3", {}).status in (200, 201):
                 break
@@ -285,7 +285,7 @@ class Contract(harness.TestCase):
 
     @staticmethod
     def raw(ask, method, path, headers, body):
-        """By hand, since the client library corrects what is wrong in method and headers."""
+        """Sends bytes over a socket, because the client library would correct method and headers."""
         if ask.connection is None:
             ask._connect()
         connection = ask.connection or ask._connect()

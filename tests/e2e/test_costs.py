@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What requests may cost: long work leaves room for short requests, has limits, and ends with its reader."""
+"""The cost of requests: long work leaves room for short requests, has limits, and ends when its client leaves."""
 
 import os
 import re
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 DEADLINE = 30  # seconds that something may take on a busy machine
-# A unit of work is a plain list of ten: a request may take so many times the time that it reckons with.
+# A unit of work is a plain list of ten. A request may take this many times as long as its units say.
 SLACK = 10
 
 
@@ -52,11 +52,11 @@ class Costs(harness.TestCase):
         return {"requests": [{"user": self.users[i % len(self.users)], **more} for i in range(count)]}
 
     def heavy(self, count=1000):
-        """Seconds of work even on this small shop."""
+        """Requests that take seconds even on this small shop."""
         return self.batch(count, k=250, diversity=0.5, explain=True, fields=["title", "categories", "attributes"])
 
     def test_a_probe_passes_while_every_thread_for_long_work_is_busy(self):
-        # The thread of the connection parses short bodies itself; their work is as long.
+        # The connection's thread parses short bodies itself, and their work takes as long.
         for count, short in ((500, True), (1000, False)):
             request = posted("/recommend/batch", self.heavy(count))
             self.assertEqual(len(request) < 64 * 1024, short)
@@ -137,7 +137,7 @@ class Costs(harness.TestCase):
                 server.kill()
 
     def test_no_route_takes_much_longer_than_it_reckons_with(self):
-        """The worst of every kind that is taken: the rate of units shows what was reckoned, the phases what it took."""
+        """Sends the worst accepted request of every kind. The rate of units shows the computed cost, and the phases show the time."""
         popular = "/popular?k=300"
         with harness.Server(self.store, "--work-max", 10**9, "--work-rate", 1e11) as server:
             items = server.client.get(popular).items

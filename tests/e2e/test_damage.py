@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged stores: the check tells, the service refuses in words or serves, and neither dies.
+"""Damaged stores: the check reports, the service refuses with a message or serves, and neither crashes.
 
-DAMAGE_ROUNDS asks for more stores than the few of every day.
+DAMAGE_ROUNDS sets the number of stores.
 """
 
 import os
@@ -19,7 +19,7 @@ PAGE = 4096
 
 
 def damage(path, rng):
-    """Damages a file in one of the ways of disks and copies; says how."""
+    """Damages a file as a disk or a broken copy would; returns what it did."""
     size = os.path.getsize(path)
     pages = size // PAGE
     page = rng.choice([0, 1, rng.randrange(pages), rng.randrange(pages), rng.randrange(pages)])
@@ -50,7 +50,7 @@ def damage(path, rng):
 
 
 def flip_in_record(path, rng):
-    """Flips a bit in a page of small records; the largest part of a store is tables, which nothing restores."""
+    """Flips a bit in a page of small records. Most pages of a store are tables, which repair cannot restore."""
     with open(path, "r+b") as f:
         data = f.read()
         leaves = [at for at in range(2 * PAGE, len(data), PAGE) if data[at + 10:at + 12] in (b"\2\0", b"\x22\0")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's first command, and the lines that it tells people to try."""
+"""The README's first command, and the calls that it prints."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A full disk, a used-up quota and a failing fsync: the write is refused, reads go on, and it heals."""
+"""A full disk, an exhausted quota and a failing fsync: the write is refused, reads continue, and later writes succeed."""
 
 import errno
 import os
@@ -109,7 +109,7 @@ class Disk(harness.TestCase):
             self.assertEqual(server.client.post("/items", {"id": f"i{n}", "features": {"wide": [0.5] * 4096}}).status, 201)
 
     def train(self, ask):
-        """Asks for a training and waits for it; gives how it ended."""
+        """Starts a training and waits for it; returns how it ended."""
         self.assertEqual(ask.post("/model/train", {"epochs": 1, "dim": 32, "activate": "no"}).status, 202)
         while True:
             status = ask.get("/model/train").json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An encoder beside the service: a real server process, which fails in every way on demand."""
+"""The calls of an encoder: a real server process, which fails in many ways on demand."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ ENCODER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "suppor
 
 
 class Encoder:
-    """The process; `port` 0 takes any, so that a second one can be started in its place."""
+    """The process. `port` 0 takes any free port; a given port lets a second process replace the first."""
 
     def __init__(self, *arguments, port=0, secure=False):
         self.secure = secure

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that wait a moment for the encoder: the write of a new item, and a text that is asked for."""
+"""Requests that wait for the encoder: the write of a new item, and a query by text."""
 
 import base64
 import json
@@ -122,7 +122,7 @@ class Asks(harness.TestCase):
                 time.sleep(0.01)
             server.stop()
             thread.join()
-            # The wait ended before the time that a stop may take: else the connection would be cut.
+            # The wait must end before the time that a stop may take, or the connection would be cut.
             self.assertEqual(answers, [201])
 
     def test_a_text_is_understood_by_the_encoder_and_asked_for_once(self):
@@ -187,7 +187,7 @@ class Asks(harness.TestCase):
             for number in range(20):
                 self.assertEqual(client.post("/items", {"id": f"new-{number}", "title": f"jacket {number}"}).status, 201)
             told = self.asks(client)
-            self.assertTrue(4 <= told["late"] <= 12, told)  # and one more after every pause
+            self.assertTrue(4 <= told["late"] <= 12, told)  # and one more call after each pause
             self.assertEqual(told["late"] + told["paused"], 20, told)
             self.assertTrue(client.get("/health").json["encoder"]["problem"])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user goes: from every table, log and answer, and out of a training that has begun before."""
+"""An erasure removes a user from every table, log and kept answer, and from a training that has already begun."""
 
 import json
 import os
@@ -26,12 +26,12 @@ class Erasure(harness.TestCase):
             gone = ask.delete("/users/" + user)
             self.assertEqual(gone.status, 200, gone.body)
             self.assertIn(str(len(set(had)) + 1), gone.body.decode(), "the interactions are counted")
-            # The key still guards: the late repeat of the order must not bring the user back.
+            # The key is still known, so a late repeat of the order does not create the user again.
             again = ask.post("/interactions", one, headers=key)
             self.assert_problem(again, 404, detail="erased")
             self.assert_problem(ask.get("/users/" + user), 404)
             self.assertEqual(self.places(store, user), {"user": user, "places": 0, "list": []})
-            # A new order does: as somebody new, with nothing of before.
+            # A new order creates a new user without the old interactions.
             self.assertIn(ask.post("/interactions", one).status, (200, 201))
             self.assertEqual(len(ask.get(f"/users/{user}/interactions").json["interactions"]), 1)
         self.assert_checked(store)
@@ -44,7 +44,7 @@ class Erasure(harness.TestCase):
             training = subprocess.Popen([harness.STAIR, "train", "--store", store, "--epochs", "60", "--dim", "32",
                                          "--eval-every", "1", "--activate", "yes"], stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True, env=harness.ENVIRONMENT)
-            for line in training.stderr:  # its data is read once it prepares
+            for line in training.stderr:  # when it prepares, it has read its data
                 if "preparing" in line:
                     break
             gone = ask.delete("/users/" + user)
@@ -57,7 +57,7 @@ class Erasure(harness.TestCase):
             self.assert_problem(ask.get("/users/" + user), 404)
             self.assertEqual(ask.get("/recommend", {"user": user}).json["fallback"], "unknown_user")
             self.assertEqual(self.places(store, user)["places"], 0)
-        # check also holds every table's row of an erased user to zeroes, and the seq says that the
+        # check also verifies that every table's row of an erased user is zero. The seq says that the
         # training's data was older than the erasure
         self.assertLess(made["seq"], gone.json["seq"])
         self.assert_checked(store)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export: what a run that is stopped half-way says, and what it leaves."""
+"""Export: the message and the files of a run that is stopped half-way."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class Export(harness.TestCase):
             return f.read()
 
     def test_an_interrupted_part_is_a_failure(self):
-        # The pipe holds less than the part, so the export is in the midst of it when the signal comes.
+        # The pipe holds less than this part, so the export is inside it when the signal comes.
         for stop in (signal.SIGTERM, signal.SIGINT):
             with self.start("interactions", "--store", self.shop_store(f"store-{stop}")[1]) as process:
                 process.stdout.read(1)
@@ -36,7 +36,7 @@ class Export(harness.TestCase):
         (_, store), folder = self.shop_store(), self.path("export")
         harness.run("export", "--store", store, "--to", folder)
         before = {name: self.content(folder, name) for name in PARTS}
-        # The second file's working name is a pipe, which stops the export in the midst of it.
+        # The second file's temporary name is a pipe, which stops the export inside that file.
         half = os.path.join(folder, "interactions.jsonl.tmp")
         os.mkfifo(half)
         with self.start("--store", store, "--to", folder, "--json") as process:

@@ -51,7 +51,7 @@ class FailingCalls(harness.TestCase):
         return os.path.join(self.under, "store")
 
     def cases(self, act, source):
-        """Runs `act` unharmed to count its calls, then gives which of them are to fail, and how."""
+        """Runs `act` without faults to count its calls; returns which of them shall fail, and how."""
         self.fresh(source)
         act(self.environment(0, errno.EIO))
         total = self.calls()
@@ -70,7 +70,7 @@ class FailingCalls(harness.TestCase):
         self.assertEqual(done.returncode, 0, f"{what}\n{done.stderr}")
 
     def written(self):
-        """A shop with keyed writes, erasures and three generations in it; keeps what was acknowledged."""
+        """A shop with keyed writes, erasures and three generations; remembers what was acknowledged."""
         files, store = self.shop_store("written")
         for epochs in (1, 2):
             harness.run("train", "--store", store, "--epochs", epochs, "--dim", 16, "--activate", "no")
@@ -99,7 +99,7 @@ class FailingCalls(harness.TestCase):
             self.assertIn(done.returncode, (0, 1, -9) if kind == KILL else (0, 1), what)
             if done.returncode == 1:
                 self.assertIn("stair ", done.stderr, what)
-            if again and done.returncode != 0:  # what is there must not be in the way, unless it is all there
+            if again and done.returncode != 0:  # what a failed run left must not hinder the next, unless it is complete
                 repeated = harness.run(*command(store), check=False)
                 if "add to them with --merge" not in repeated.stderr:
                     self.assertEqual(repeated.returncode, 0, f"{what}\n{repeated.stderr}")
@@ -125,7 +125,7 @@ class FailingCalls(harness.TestCase):
 
         def after(_, status, what):
             self.assertTrue(status != 0 or os.path.exists(copy), what)
-            if os.path.exists(copy):  # a sync of the folder that failed leaves a whole copy
+            if os.path.exists(copy):  # if only the folder's sync failed, the copy is complete
                 self.assert_whole(copy, what)
 
         self.in_turn(lambda store: ("snapshot", "--store", store, "--to", copy), good, after)
@@ -183,7 +183,7 @@ class FailingCalls(harness.TestCase):
         self.in_turn(lambda store: ("migrate", "--store", store), old, again=True)
 
     def write(self, ask, users, said):
-        """Keyed writes and erasures; `said` gets what was acknowledged, as (kind, thing, answer)."""
+        """Keyed writes and erasures; appends what was acknowledged to `said`, as (kind, thing, answer)."""
         for n, user in enumerate(users):
             body = {"interactions": [{"user": user, "item": "sku-1"}, {"user": f"other-{n}", "item": "sku-1"}]}
             for key in (f"a{n}", f"b{n}"):
@@ -226,7 +226,7 @@ class FailingCalls(harness.TestCase):
             try:
                 self.write(server.client, users, said)
                 status = server.stop()
-            except (OSError, http.client.HTTPException):  # it ended: what it acknowledged has to be there
+            except (OSError, http.client.HTTPException):  # it ended, so what it acknowledged has to be there
                 status = server.process.wait(60)
                 server.kill()
             self.assertIn(status, (0, 1, -9), "".join(server.log[-5:]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP loop: legal but unusual requests get one answer each, and none is left behind."""
+"""The HTTP loop: a legal but unusual request gets exactly one answer, and none stays open."""
 
 import gzip
 import os
@@ -30,7 +30,7 @@ class Http(harness.TestCase):
         self.assertTrue(any("drained=true" in line for line in self.server.log), self.server.log[-5:])
 
     def in_flight(self):
-        """Requests that have begun and not ended, without the one that asks."""
+        """Requests that have begun and not ended, except the one that asks."""
         text = self.server.client.get("/metrics").body.decode()
         return int(re.search(r"\nstair_http_requests_in_flight (\d+)\n", text).group(1)) - 1
 
@@ -46,7 +46,7 @@ class Http(harness.TestCase):
             answer = ask.get("/recommend", {"user": "a", "k": 1, "exclude": range(count)})
             self.assertEqual(answer.status, 200, answer.body)
         self.assert_problem(ask.get("/recommend", {"user": "a", "k": 1, "exclude": range(1000)}), 414, "8192")
-        many = b"&".join([b"a"] * 4000)  # the most that fit into a target
+        many = b"&".join([b"a"] * 4000)  # as many as fit into a target
         answer = self.server.raw(b"GET /health/live?" + many + b" HTTP/1.1\r\n" + HOST + END)
         self.assertEqual(status(answer), 200, answer[:300])
         self.assert_none_left_behind()
@@ -59,7 +59,7 @@ class Http(harness.TestCase):
         return self.server.raw(b"GET " + target + b" HTTP/1.1\r\n" + HOST + headers + END)
 
     def assert_one_problem(self, answer, wanted, *words):
-        """Exactly one answer, and a problem document of ours."""
+        """Exactly one answer, and it is stair's own problem document."""
         self.assertEqual((status(answer), answer.count(b"HTTP/1.1 ")), (wanted, 1), answer[:600])
         self.assertIn(b"\r\nX-Request-Id: ", answer)
         self.assertIn(b"\r\nContent-Type: application/problem+json", answer)

@@ -36,7 +36,7 @@ def digest(store):
 
 class Import(harness.TestCase):
     def base_store(self):
-        """A store with content that nobody touches but by import."""
+        """A store with content that only imports change."""
         if not hasattr(Import, "base"):
             Import.base = tempfile.mkdtemp(prefix="stair-base-")
             self.addClassCleanup(shutil.rmtree, Import.base)
@@ -50,7 +50,7 @@ class Import(harness.TestCase):
         return copy
 
     def counts(self, store):
-        """Items and interactions by way of export, so that all of it is read."""
+        """Counts items and interactions by an export, which reads every record."""
         done = harness.run_json("export", "--store", store, "--to", self.path("export-%d" % random.randrange(1 << 60)))
         return done["items"], done["interactions"]
 
@@ -161,7 +161,7 @@ class Import(harness.TestCase):
         os.mkfifo(pipe)
         merge = subprocess.Popen([harness.STAIR, "import", "--store", store, "--merge", "--interactions", pipe],
                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=harness.ENVIRONMENT)
-        with open(pipe, "w", encoding="utf-8") as lines:  # once it is open, the merge has its copy
+        with open(pipe, "w", encoding="utf-8") as lines:  # when it is open, the merge has made its copy
             train = harness.run("train", "--store", store, "--epochs", 1, check=False, timeout=60)
             lines.write("user,item\na-new-user,sku-0\n")
         _, said = merge.communicate(timeout=60)
@@ -230,7 +230,7 @@ class Import(harness.TestCase):
             self.assertEqual(len(server.new_client().get("/popular").json["items"]), 2)
 
     def listed_without_a_catalogue(self):
-        """Without --items the interactions are the catalogue: what they name is listed."""
+        """Without --items, every item that the interactions name is in the catalogue and is listed."""
         store = self.path("bare")
         harness.run("import", "--store", store, "--interactions", self.path("i.csv"))
         return store

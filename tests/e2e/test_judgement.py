@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One judgement: training, `stair eval`, its baselines and the service agree on small random stores."""
+"""Training, `stair eval`, its baselines and the service agree on the figures of small random stores."""
 
 import json
 import math
@@ -26,7 +26,7 @@ class Store:
         with open(test.path("x.csv"), "w", encoding="utf-8") as f:
             print("user,item,timestamp", file=f)
             for user in range(users):
-                begins = random_.randint(0, 900)  # of a split by time many users have no history
+                begins = random_.randint(0, 900)  # in a split by time, many users have no history
                 for item in random_.sample(range(items), random_.randint(1, 9)):
                     print(f"u{user},i{min(item, random_.randrange(items))},{begins + random_.randint(0, 99)}", file=f)
         harness.run("import", "--store", self.path, "--items", test.path("items.jsonl"), "--interactions",
@@ -171,14 +171,14 @@ class Judgement(harness.TestCase):
         self.assertRegex(poor.stderr, r"(popular|itemknn) is ahead of this model by NDCG@20, .*train longer")
 
     def test_the_next_item_is_asked_for_with_all_that_came_before_it(self):
-        """An item that always follows another is found once the other is in the history."""
+        """An item that always follows another is found when the other is in the history."""
         with open(self.path("x.csv"), "w", encoding="utf-8") as f:
             print("user,item,timestamp,split", file=f)
             for user in range(120):
                 for at in range(3):
                     print(f"u{user},i{(user * 7 + at * 5) % 40},{at},0", file=f)
                 key = user % 12
-                # Nobody's training shows what goes with key items but those of the last users.
+                # Only the training interactions of the last users show what goes with key items.
                 print(f"u{user},key{key},10,{0 if user >= 60 else 1}", file=f)
                 print(f"u{user},lock{key},11,{0 if user >= 60 else 2}", file=f)
         store = self.path("store")

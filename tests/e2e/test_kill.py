@@ -17,7 +17,7 @@ ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
 
 
 class Writer(threading.Thread):
-    """Writes until the server is gone, and remembers what was acknowledged."""
+    """Writes until the server has ended, and remembers what was acknowledged."""
 
     def __init__(self, server, number, base):
         super().__init__(daemon=True)
@@ -59,7 +59,7 @@ class Writer(threading.Thread):
     deleting = erasing = None
 
     def keyed_write(self, ask, n, item, rng):
-        """A write with a key for a user of its own, who is erased at times."""
+        """A write with a key, for a user of its own, who is sometimes erased."""
         user, key = f"e{self.base}-{self.number}-{n}", f"key-{self.base}-{self.number}-{n}"
         body = {"interactions": [{"user": user, "item": item}]}
         answer = ask.post("/interactions", body, headers={"Idempotency-Key": key})
@@ -78,7 +78,7 @@ class Writer(threading.Thread):
 
 class Kill(harness.TestCase):
     def assert_kept(self, ask, writers):
-        """Repeats of keyed writes get the first answer, those of erased users none, and nobody is back."""
+        """A repeat of a keyed write gets the first answer. After an erasure it gets none, and no erased user is back."""
         for w in writers:
             for key, body, user, answer in w.keyed:
                 again = ask.post("/interactions", body, headers={"Idempotency-Key": key})
@@ -148,7 +148,7 @@ class Kill(harness.TestCase):
             for _ in range(max(1, ROUNDS // 10)):
                 child = subprocess.Popen([harness.STAIR, name, "--store", store, *map(str, options)], env=harness.ENVIRONMENT,
                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(rng.choice((0.01, 0.05, 0.2, 0.5)) * rng.random())  # at whatever it is then
+                time.sleep(rng.choice((0.01, 0.05, 0.2, 0.5)) * rng.random())  # whatever it is doing at that moment
                 child.kill()
                 child.wait()
                 self.assertEqual(server.client.get("/health/ready").status, 200, name)
@@ -193,7 +193,7 @@ class Kill(harness.TestCase):
                 killed += 1
                 self.assert_checked(store)
                 after = harness.export(store, "items")
-                if after != before:  # the kill came after the flip: all of it is there
+                if after != before:  # the kill came after the rename: everything is there
                     self.assertEqual(len(after.splitlines()), len(before.splitlines()) + 60000)
                     break
             else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the process itself guards: rate, slow clients, the private address, reloading, and the end."""
+"""Limits of the process: rate, slow clients, the private address, reloading, and stopping."""
 
 import os
 import re

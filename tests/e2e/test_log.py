@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A log that nobody reads: the service goes on, counts what it drops, says so later, and ends."""
+"""A log that nobody reads: the service continues, counts the dropped lines, reports them later, and can stop."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ import harness  # noqa: E402
 
 DEADLINE = 30
 F_SETPIPE_SZ = 1031
-REQUESTS = 9000  # their lines are more than pipe and queue hold
+REQUESTS = 9000  # they write more lines than the pipe and the queue hold
 
 
 class Log(harness.TestCase):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody deletes a file of a running store: nobody writes over anybody, and all say why not."""
+"""A file of a running store is deleted: no process overwrites another's data, and each names the reason."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ class LostFiles(harness.TestCase):
         self.assertIn(says, done.stderr)
 
     def until_written(self, server, item):
-        """A refused write makes the server open the store anew; a later one goes in."""
+        """A refused write makes the server reopen the store; a later write succeeds."""
         end = time.monotonic() + 60
         while (answer := put(server, item)).status == 503 and time.monotonic() < end:
             time.sleep(0.05)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that callers can cause: every way to cause it at once, against the sum that `stair check` tells."""
+"""The memory that callers can cause, in every way at once, stays below the sum that `stair check` prints."""
 
 import os
 import re
@@ -58,7 +58,7 @@ class Memory(harness.TestCase):
         return float(re.search(rf"^{name} (\S+)$", self.private.get("/metrics").body.decode(), re.M).group(1))
 
     def connect(self, number=0, read_bytes=None):
-        """A connection from one of many addresses: each is a caller of its own."""
+        """A connection from one of many addresses. Each address counts as another caller."""
         host, port = self.server.address.rsplit(":", 1)
         s = socket.socket()
         self.open.append(s)
@@ -102,7 +102,7 @@ class Memory(harness.TestCase):
 
     def test_idle_connections_hold_what_is_promised_after_long_answers(self):
         path = f"/recommend?user={self.users[0]}&k=300&explain=true&fields=title,categories,attributes"
-        for number in range(4):  # each thread's scratch is there before the first look
+        for number in range(4):  # each thread has its scratch memory before the first measurement
             s = self.connect(number)
             self.send(s, path)
             self.assertEqual(self.answer(s)[0], 200)
@@ -204,7 +204,7 @@ class Memory(harness.TestCase):
               f"{(left - before) / MIB:.1f} MiB more when all have gone")
         self.assertLess(peak - before, allowed)
         self.assertGreater(peak - before, 12 * MIB)  # bodies and answers were at their limits
-        # what was freed goes back from 32 MiB on; the bodies of all rounds are more
+        # freed memory is returned from 32 MiB on, and the bodies of all rounds take more
         self.assertLess(left - before, 40 * MIB)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running it: snapshots, restarts, trainings beside a live server, generations and roll-back."""
+"""Operation: snapshots, restarts, trainings beside a running server, generations and roll-back."""
 
 import json
 import os

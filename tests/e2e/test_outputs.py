@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands say about generations and users: names that are not there, files, full outputs."""
+"""The output of commands: unknown generations and users, files, and a full standard output."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ class Outputs(harness.TestCase):
                 self.assertIn("standard output cannot be written: No space left on device", done.stderr)
 
     def test_results_go_to_standard_output_and_progress_to_standard_error(self):
-        """Every command that has a result: a line of it, and a remark or progress if it tells one."""
+        """For every command with a result: a line of the result, and a line of its remarks or progress if it has any."""
         files, _ = harness.shop()
         store = self.path("store")
         demo = ["demo", "--out", self.path("shop"), "--users", 50, "--items", 80, "--interactions", 300]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stair ping: its time-out is of the whole question, however the other side behaves."""
+"""stair ping: its time-out covers the whole call, however the other side behaves."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ import harness  # noqa: E402
 
 class Ping(harness.TestCase):
     def peer(self, interval):
-        """A listener that sends one byte every `interval` seconds, or none, until it is left alone."""
+        """A listener that sends one byte every `interval` seconds, or none, until the peer closes."""
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From files to lists: import, train, eval and serve tell one story."""
+"""From files to lists: import, train, eval and serve agree with each other."""
 
 import json
 import os

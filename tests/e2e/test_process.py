@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service leaves: no training that outlives it, no file that others may read."""
+"""A service leaves no training that outlives it and no file that other users may read."""
 
 import os
 import stat

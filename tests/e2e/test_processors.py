@@ -94,7 +94,7 @@ class Processors(harness.TestCase):
             self.assertEqual(sum(name.startswith("MHD-") for name in names), 1, names)
 
     def started_threads(self, wrap):
-        """With one processor a command starts no more threads than with --threads 1, whatever the machine has."""
+        """With one processor allowed, a command starts no more threads than with --threads 1, however many the machine has."""
         files, store = self.shop_store("counted")
         count = ThreadCount(self)
         train = ("train", "--store", store, "--epochs", 1, "--batch", 512, "--dim", 16, "--activate", "no")
@@ -110,7 +110,7 @@ class Processors(harness.TestCase):
         first, second = self.path("first"), self.path("second")
         made = [count.of(how, "import", "--store", folder, *harness.import_arguments(files))
                 for how, folder in ((wrap, first), ([], second))]
-        self.assertEqual(made, [made[0]] * 2)  # an import has no threads that a number could govern
+        self.assertEqual(made, [made[0]] * 2)  # an import has no option for its number of threads
 
     def test_affinity_counts(self):
         self.one_processor(["taskset", "-c", str(min(os.sched_getaffinity(0)))])
@@ -143,7 +143,7 @@ class Processors(harness.TestCase):
                 self.assertIn("ulimit", done.stderr)
             statuses.append(done.returncode)
         self.assertEqual(statuses[-1], 0)
-        self.assertTrue(set(statuses[1:]) <= {0, 1}, statuses)  # with the least, the libraries cannot be mapped
+        self.assertTrue(set(statuses[1:]) <= {0, 1}, statuses)  # with less, the libraries cannot be mapped
 
     def test_a_small_address_space_is_refused_or_enough_and_never_waited_for(self):
         _, store = self.shop_store()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is watched: alert rules, a real Prometheus that scrapes, and the dashboard's queries in it."""
+"""Alert rules and the dashboard's queries, in a real Prometheus that scrapes a service."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 DEPLOY = os.path.join(harness.ROOT, "deploy")
-# Series that only come with events which this test does not bring about.
+# Series that appear only with events that this test does not cause.
 MAY_BE_EMPTY = re.compile(r"quota_bytes|stair_cluster_")
 
 
@@ -71,7 +71,7 @@ class Watched(harness.TestCase):
 
     def test_a_real_prometheus_scrapes_it_and_every_query_of_the_dashboard_finds_something(self):
         files, store = self.shop_store()
-        # An encoder that is not there, for the metrics that only exist with one.
+        # The address of a missing encoder, for the metrics that exist only with one.
         encoder = ["--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none", "--encoder-modality", "other"]
         with harness.Server(store, *encoder) as server:
             prometheus = Prometheus(self.dir, server.address)

@@ -17,17 +17,17 @@ SEED = int(os.environ.get("PROMISES_SEED", "1"))
 CALLS = int(os.environ.get("PROMISES_CALLS", "2000"))
 TYPES = ("purchase", "cart", "view", "dismiss")
 SEEN = {"purchase", "dismiss"}
-# Ids that a path, a query or a JSON string could stumble over.
+# Ids that need escaping in a path, a query or a JSON string.
 IDS = [f"p{n}" for n in range(20)] + ["a/b", "50%", "ü", "q\"uote", "sp ace", "+", "a\\b", "..", "#1", "?x=y"]
 USERS = [f"c{n}" for n in range(8)] + ["u/1", "naïve", "\"", " "]
 
 
 class World:
-    """What must be true."""
+    """The expected state of the shop."""
 
     def __init__(self, files):
         self.items, self.users, self.seq = {}, {}, None  # id -> document; user -> {(item, type)}
-        self.before = {}  # user -> {(item, type)} of the time before the item was deleted
+        self.before = {}  # user -> {(item, type)} from before the item was deleted
         for line in open(os.path.join(files, "items.jsonl"), encoding="utf-8"):
             it = harness.json.loads(line)
             self.items[it["id"]] = {"hidden": False, "title": it.get("title"),
@@ -57,7 +57,7 @@ class World:
             self.before.setdefault(user, set()).update(gone)
 
     def taken(self, user):
-        """What a user has, of items that were made again too."""
+        """The user's items, including items that were deleted and created again."""
         return self.users.get(user, set()) | {pair for pair in self.before.get(user, ()) if pair[0] in self.items}
 
     def seen(self, user):
@@ -69,7 +69,7 @@ class World:
 
 class Promises(harness.TestCase):
     def write(self, accepted):
-        """The seq that the next write must have, if anything of it is accepted."""
+        """The seq that the next write must get, if any entry is accepted."""
         self.world.seq += bool(accepted)
         return self.world.seq
 

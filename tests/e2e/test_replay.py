@@ -21,7 +21,7 @@ WRITERS, READERS, IDS = 4, 3, 24
 
 
 class History:
-    """The states of one thing: (seq, state) in order of seq."""
+    """The states of one user or item: (seq, state) in order of seq."""
 
     def __init__(self, first):
         self.seqs, self.states = [0], [first]
@@ -36,7 +36,7 @@ class History:
 
 
 class Client(threading.Thread):
-    """One connection that never sees an older state than it has seen."""
+    """One connection. Its answers must never go back to an older state."""
 
     def __init__(self, server, number, until):
         super().__init__(daemon=True)
@@ -53,7 +53,7 @@ class Client(threading.Thread):
             self.ask.close()
 
     def see(self, seq, source, what):
-        """Items are read from the store, lists from the tables that follow it."""
+        """Reads items, which come from the store, and lists, which come from the live tables."""
         if seq < self.seq.get(source, 0):
             self.problems.append(f"{what}: seq {seq} after {self.seq[source]}")
         self.seq[source] = max(self.seq.get(source, 0), seq)
@@ -100,7 +100,7 @@ class Reader(Client):
             if answer.status == 200:
                 self.see(answer.json["seq"], "store", item)
                 self.reads.append(("item", item, answer.json["seq"], answer.json["seq"], answer.json["title"]))
-            else:  # the answer names no seq: it lies between those before and after it
+            else:  # the answer names no seq: it is between those of the answers before and after
                 last = self.ask.get("/items", {"limit": 1}).json["seq"]
                 self.see(last, "store", "after a 404")
                 self.reads.append(("item", item, before, last, None))
@@ -122,7 +122,7 @@ class Replay(harness.TestCase):
         return state["seq"]
 
     def drive(self, ask, until):
-        """Activations in turn and snapshots; gives both by seq."""
+        """Activates generations in turn and makes snapshots; returns both by seq."""
         activations, snapshots = [], {}
         number = 0
         while time.monotonic() < until:

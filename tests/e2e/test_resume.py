@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training that is killed goes on from its checkpoint and ends where it would have ended."""
+"""A training that is killed continues from its checkpoint and ends with the same result."""
 
 import fcntl
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service as its users see it: start, answers, stop."""
+"""The service from outside: start, answers, stop."""
 
 import ctypes
 import os
@@ -55,7 +55,7 @@ class Serve(harness.TestCase):
             server = harness.Server(store)
             pid = server.process.pid
             threads = sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
-            if threads[index] != pid:  # SIGHUP first: it must not end the process, but be heard
+            if threads[index] != pid:  # SIGHUP first: the process must handle it and not end
                 self.assertEqual(libc.tgkill(pid, threads[index], signal.SIGHUP), 0)
             self.assertEqual(server.client.get("/popular").status, 200)
             self.assertEqual(server.stop(signal.SIGINT), 0)
@@ -80,7 +80,7 @@ class Serve(harness.TestCase):
             server.process.send_signal(signal.SIGTERM)
             answer = b"HTTP"
             while answer:
-                with socket.create_connection((host, int(port)), timeout=20) as late:  # a silent one fails the test
+                with socket.create_connection((host, int(port)), timeout=20) as late:  # a service that prints nothing fails the test
                     try:
                         late.sendall(b"GET /popular HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                         answer = late.recv(4096)

@@ -17,7 +17,7 @@ H = b"Host: localhost\r\n"
 END = b"Connection: close\r\n\r\n"
 GET = b"GET /health/live HTTP/1.1\r\n"
 POST = b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: application/json\r\n"
-# Behind a body that somebody else counts differently: if it runs, the item is there.
+# A request hidden behind a body whose length can be read in two ways. If the service runs it, the item exists.
 SMUGGLED = b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{\"id\":\"smuggled\"}"
 ITEM = b'{"id":"taken"}'
 
@@ -113,7 +113,7 @@ SHAPES = [
     ("a bare LF behind a chunk's length", CHUNKS + b"2\n[]\r\n0\r\n\r\n", 400),
     ("a bare LF behind a chunk", CHUNKS + b"2\r\n[]\n0\r\n\r\n", 400),
     ("a chunk's extension", CHUNKS + b"2;a=b\r\n[]\r\n0\r\n\r\n", 400),
-    # likewise, but the item is one: no request may follow on the connection
+    # likewise, but here the item is created; no further request may follow on the connection
     ("a bare LF behind the last chunk's extension", OPEN + b"d\r\n{\"id\":\"cut4\"}\r\n0;x\n\r\n" + SMUGGLED, (201, 400)),
     ("a bare LF behind a trailer", OPEN + b"d\r\n{\"id\":\"cut5\"}\r\n0\r\nX: a\n\n" + SMUGGLED, (201, 400)),
     ("bare LFs behind the last chunk", OPEN + b"d\r\n{\"id\":\"cut6\"}\r\n0\n\n" + SMUGGLED, (201, 400)),
@@ -127,7 +127,7 @@ SHAPES = [
     ("two keys", b"GET /popular HTTP/1.1\r\n" + H + b"X-API-Key: a\r\nX-API-Key: b\r\n" + END, 400),
     ("two Authorizations", b"GET /popular HTTP/1.1\r\n" + H + b"Authorization: Bearer a\r\nauthorization: Bearer b\r\n" + END, 400),
     ("the same min_seq twice", b"GET /popular HTTP/1.1\r\n" + H + b"X-Stair-Min-Seq: 0\r\nX-Stair-Min-Seq: 0\r\n" + END, 200),
-    # trailers are read and mean nothing
+    # trailers are read and ignored
     ("a trailer", CHUNKS + b"d\r\n{\"id\":\"cut3\"}\r\n0\r\nContent-Length: 5\r\nHost: evil.example\r\n\r\n", 201),
     ("a long trailer", CHUNKS + b"2\r\n{}\r\n0\r\nX: " + LONG + b"\r\n\r\n", 431),
     ("a long target", b"GET /" + LONG + b" HTTP/1.1\r\n" + H + END, 414),
@@ -168,7 +168,7 @@ class Shapes(harness.TestCase):
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", got)], got
 
     def assert_problem(self, got, status):
-        """One answer, that closes the connection, and whose body is a problem document of the right length."""
+        """One answer that closes the connection. Its body is a problem document of the right length."""
         head, body = got.split(b"\r\n\r\n", 1)
         headers = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:])
         self.assertEqual(headers[b"connection"], b"close")

@@ -58,7 +58,7 @@ class Supervisor(harness.TestCase):
         with Supervised(name, store, "--keys", self.path("keys")) as service:
             ready, before = service.until("READY")
             address = ready["STATUS"].rsplit(" ", 1)[1]
-            # no waiting: who was told READY may ask
+            # no waiting: after READY the service answers
             self.assertEqual(harness.Client(address).get("/health/ready").status, 200)
             self.assertTrue(any("300 items, 400 users" in m["STATUS"] for m in before), before)
             service.process.send_signal(signal.SIGHUP)

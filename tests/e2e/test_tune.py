@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stair tune: says what it chose as options that ask for the same, and what an interruption leaves."""
+"""stair tune: it prints its choice as options that repeat it, and an interruption keeps what was chosen so far."""
 
 import json
 import os
@@ -17,7 +17,7 @@ OPTIONS = ["--dim", "16", "--batch", "512", "--threads", "2", "--eval-every", "1
 
 class Tune(harness.TestCase):
     def interrupted(self, store, until, *options):
-        """Starts tuning, interrupts it at the line of which `until` holds; gives all its lines."""
+        """Starts tuning and interrupts it at the first line for which `until` is true; returns all its lines."""
         process = subprocess.Popen([harness.STAIR, "tune", "--store", store, *OPTIONS, *options],
                                    env=harness.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True)
@@ -61,7 +61,7 @@ class Tune(harness.TestCase):
 
     def test_it_races_every_knob_and_says_when_a_baseline_stays_ahead(self):
         _, store = self.shop_store()
-        # So low a rate that popularity stays ahead whatever is chosen.
+        # At such a low rate popularity stays ahead, whatever is chosen.
         done = harness.run("tune", "--store", store, "--epochs", 1, *OPTIONS, "--lr", 1e-9, "--without", "mi",
                            "--without", "links", "--budget-epochs", 60, "--json")
         report = json.loads(done.stdout)
@@ -82,7 +82,7 @@ class Tune(harness.TestCase):
 
     def test_interrupted_while_it_chooses_it_promises_nothing(self):
         _, store = self.shop_store()
-        # so many that it is still choosing, however late the signal comes
+        # so many candidates that it is still choosing when the signal comes
         told = self.interrupted(store, lambda line: "forward " in line, "--budget-epochs", "100000")
         self.assertIn("stopped while choosing; nothing is kept", told)
         self.assertNotIn("--resume", told)

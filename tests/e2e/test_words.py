@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Items by their own words: no vectors are brought, and an item that comes later is recommended."""
+"""Items without given vectors: their words place them, and an item that is posted later is recommended."""
 
 import json
 import os
@@ -58,7 +58,7 @@ class Words(harness.TestCase):
         return client.get("/recommend", {"user": f"{kind}-user-1", "k": k}).items
 
     def assert_listed(self, client, item, kind):
-        """It comes before everything of another kind; a shopper has 14 more of their own kind to see."""
+        """The item comes before all items of other kinds. A shopper has not seen 14 others of their own kind."""
         ranked = self.listed(client, kind, 30)
         self.assertIn(item, ranked)
         self.assertTrue(all(other.startswith(kind) or other == "new" for other in ranked[:ranked.index(item)]), ranked)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New items on real data: better than what a shop gets from comparing features alone."""
+"""New items on real data: better than the nearest neighbours by features."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo shop is worth showing: STAIR is clearly ahead on it, and its parts earn something.
+"""On the demo shop STAIR is clearly ahead, and each of its parts improves the lists.
 
-Also the sizes that benches make of it keep their promises: exact counts, bounded memory.
+Shops of the sizes that benches use have exact counts and take bounded memory.
 """
 
 import json
@@ -40,7 +40,7 @@ class DemoShop(harness.TestCase):
         self.assertGreater(recall, 1.5 * best["itemknn"]["Recall@20"])
         self.assertGreater(recall, 2.0 * best["popular"]["Recall@20"])
         self.assertGreater(recall, 1.02 * got["links"]["stair"]["Recall@20"])
-        # Both convolutions earn something where links do not do their work: plain averaging is "links".
+        # Without links, both convolutions improve the lists. "links" is plain averaging.
         for part in ("links", "bsc"):
             self.assertGreater(got["stepwise"]["stair"]["Recall@20"], 1.02 * got[part]["stair"]["Recall@20"], part)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody takes who is known by one or two items: sessions and similar items beside itemknn."""
+"""The next items of users with one or two known items: sessions and similar items beside itemknn."""
 
 import math
 import os
@@ -70,7 +70,7 @@ class Given(harness.TestCase):
         users = harness.run_json("eval", "--store", store, "--at", 20)
         self.assertGreater(users["stair"]["Recall@20"], 1.2 * users["itemknn"]["Recall@20"])
         by = {given: self.judge("films", store, given) for given in (1, 2, 5)}
-        # One film says little more than who took it with what, and itemknn is made of that alone.
+        # A single film has no other information than the films taken with it, which is what itemknn uses.
         self.assertGreater(by[1]["stair"], 0.95 * by[1]["itemknn"])
         self.assertGreater(by[1]["similar"], 1.05 * by[1]["popular"])
         self.assertGreater(by[5]["stair"], 1.15 * by[5]["itemknn"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headless Chromium through chromedriver's own protocol: no library between."""
+"""Headless Chromium over chromedriver's own protocol, without a library."""
 
 import base64
 import http.client
@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-# Without these Chromium talks to hosts of its maker.
+# Without these, Chromium contacts Google's servers.
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb"]
 
@@ -47,7 +47,7 @@ class Browser:
         self.session = "/session/" + made["sessionId"]
 
     def resize(self, width, height, scheme="light"):
-        """A viewport of that size, also below the window's least width, and a colour scheme."""
+        """Sets a viewport of this size, which may be narrower than a window can be, and a colour scheme."""
         self.cdp("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
         self.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
@@ -75,7 +75,7 @@ class Browser:
         return self.call("POST", self.session + "/execute/sync", {"script": script, "args": list(arguments)})
 
     def wait(self, script, *arguments):
-        """Waits until the script gives something true, and gives that."""
+        """Waits until the script returns something true, and returns that."""
         end = time.monotonic() + 30
         while True:
             value = self.run(script, *arguments)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine would do for a service of compose.yaml, as arguments of `buildah run`, one a line:
+"""Prints a service of compose.yaml as arguments of `buildah run`, one a line:
 
     compose.py SERVICE VOLUMES [-v FROM:TO:ro]... [COMMAND...]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds answers against openapi.yaml: route, method, status, headers, media type and body."""
+"""Compares answers with openapi.yaml: route, method, status, headers, media type and body."""
 
 import json
 import os

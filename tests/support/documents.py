@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the documents that the binary knows best: docs/cli.md, docs/configuration.md, docs/metrics.md and
+"""Writes the documents that are made from the binary: docs/cli.md, docs/configuration.md, docs/metrics.md and
 deploy/stair.conf.example.
 
     documents.py                  write them
@@ -79,14 +79,14 @@ ENCODER = ["--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model
 
 
 def metrics_text(*options):
-    """What /metrics answers on an empty store, with an encoder that is not there."""
+    """The answer of /metrics on an empty store, with the address of a missing encoder."""
     server = subprocess.Popen([STAIR, "serve", *options, *ENCODER, "--listen", "127.0.0.1:0"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         for line in server.stderr:
             found = re.search(r"event=listening.* address=(\S+)", line)
             if found:
-                # A first request brings the metrics of requests.
+                # The metrics of requests appear with the first request.
                 urllib.request.urlopen(f"http://{found[1]}/popular", timeout=30).read()
                 return urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=30).read().decode()
         raise SystemExit("documents: the service did not start")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the end-to-end tests stand on: the real binary, a shop, a client that checks every answer.
+"""What the end-to-end tests share: the real binary, a shop, and a client that checks every answer.
 
 Each test file is a unittest module that ends in harness.main(); run it with /usr/bin/python3 (the
 Python that Debian's yaml and jsonschema packages belong to) and STAIR naming the binary.
@@ -29,12 +29,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 STAIR = os.environ.get("STAIR", os.path.join(ROOT, "build", "release", "stair"))
 SHARED_DATA = os.path.join(os.path.dirname(ROOT), "shared", "data")
 READY_SECONDS = 60
-# Runs must not depend on the tester's environment.
+# Runs must not depend on the caller's environment.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("STAIR")}
 
 
 def run(*arguments, check=True, timeout=600, env=None, **more):
-    """Runs the binary; gives the finished process with text output."""
+    """Runs the binary; returns the finished process with text output."""
     done = subprocess.run([STAIR, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=timeout, env={**ENVIRONMENT, **(env or {})}, **more)
     if check and done.returncode != 0:
@@ -68,13 +68,13 @@ def import_arguments(shop, split="time"):
 
 
 def shop():
-    """Gives (folder of the shop's files, folder of its trained store); read-only, copy the store."""
+    """Returns (folder of the shop's files, folder of its trained store). Both are read-only: copy the store."""
     with open(STAIR, "rb") as f:
         digest = hashlib.sha256(f.read()).hexdigest()[:16]
     folder = os.path.join(ROOT, "build", "shops", digest)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(os.path.join(os.path.dirname(folder), "lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side: one of them makes it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in parallel, and one of them makes it
         return make_shop(folder)
 
 
@@ -115,7 +115,7 @@ class Answer:
 
 
 class Client:
-    """Keep-alive HTTP client; one per thread. Every answer is held against openapi.yaml."""
+    """Keep-alive HTTP client; one per thread. It compares every answer with openapi.yaml."""
 
     def __init__(self, address, headers=None, tls=None):
         self.address, self.headers, self.tls = address, dict(headers or {}), tls
@@ -148,7 +148,7 @@ class Client:
                 break
             except (http.client.HTTPException, ConnectionError, socket.timeout):
                 self.close()
-                # An idle connection may have been closed by the server; only reads are asked again.
+                # The server may have closed an idle connection; only reads are repeated.
                 if fresh or method != "GET" or attempt == 1:
                     raise
         if contract_check:
@@ -225,7 +225,7 @@ class Server:
         return Client(self.address, self.client.headers, self.client.tls)
 
     def stop(self, sig=signal.SIGTERM, timeout=60):
-        """Ends it politely; gives the exit status."""
+        """Stops it by SIGTERM; returns the exit status."""
         self.client.close()
         if self.process.poll() is None:
             self.process.send_signal(sig)
@@ -247,7 +247,7 @@ class Server:
         self.process.stderr.close()
 
     def raw(self, data, timeout=20.0, half_close=False):
-        """Sends bytes as they are; gives all that comes until the server closes or is silent."""
+        """Sends these bytes; returns everything received until the server closes or is silent."""
         host, port = self.address.rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=timeout) as s:
             try:
@@ -296,7 +296,7 @@ class TestCase(unittest.TestCase):
         return os.path.join(self.dir, *parts)
 
     def shop_store(self, name="store"):
-        """A copy of the trained shop's store that the test may change; gives (files, store)."""
+        """A copy of the trained shop's store that the test may change; returns (files, store)."""
         files, store = shop()
         mine = self.path(name)
         shutil.copytree(store, mine)
@@ -319,7 +319,7 @@ class TestCase(unittest.TestCase):
 
 
 def not_run(what):
-    """Says loudly that a part of the tests could not be run on this machine."""
+    """Reports that a part of the tests could not run on this machine."""
     print("NOT RUN:", what, flush=True)
 
 

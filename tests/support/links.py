@@ -49,7 +49,7 @@ class Impairment:
 
 
 class Inside:
-    """This thread is in a network namespace; use as a context manager."""
+    """Puts this thread into a network namespace; use as a context manager."""
 
     def __init__(self, namespace):
         self.namespace = namespace
@@ -122,7 +122,7 @@ class Host:
     def send(self, packet):
         try:
             self.out.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
-        except OSError:  # the way is cut
+        except OSError:  # the link is cut
             pass
 
 
@@ -152,7 +152,7 @@ class Mover:
             host.send(packet)
 
     def obey(self, line):
-        """One line of JSON asks for something, and gets one line back."""
+        """Carries out one line of JSON and answers with one line."""
         asked = json.loads(line)
         host = self.hosts[asked["host"]] if "host" in asked else None
         if asked["do"] == "impair":
@@ -183,7 +183,7 @@ class Mover:
 
 
 class Links:
-    """The process, seen from outside. Each host is (namespace, interface, network, address)."""
+    """The process that moves packets, as the tests use it. Each host is (namespace, interface, network, address)."""
 
     def __init__(self, hosts, seed=1):
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps([hosts, seed])],

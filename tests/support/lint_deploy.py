@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What is under deploy/ is taken by those who will read it, and speaks of the binary that there is.
+"""The files of deploy/ are accepted by the programs that read them, and fit this binary.
 
 systemd, docker-compose and Prometheus judge their own files; what an engine or a cluster would have
 to judge is compared with the binary's configuration table and with openapi.yaml. Names another
@@ -31,7 +31,7 @@ def read(name):
 
 
 def run(*command, env=None):
-    """Gives exit status and all that was said."""
+    """Returns the exit status and the output."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
                           env={**os.environ, **(env or {})})
     return done.returncode, (done.stdout + done.stderr).strip()
@@ -94,7 +94,7 @@ class Command:
         return seconds(self.value("drain_delay")) + seconds(self.value("stop_timeout"))
 
     def check_reachable(self, where):
-        """What stair serve refuses: other machines and no keys."""
+        """Finds what stair serve refuses: an address for other machines without keys."""
         if not self.value("listen").startswith(("127.", "[::1]", "localhost")) and "keys" not in self.given:
             problems.append(f"{where}: listens on {self.value('listen')} without keys")
 
@@ -121,7 +121,7 @@ def service(name, installed_as, known):
         path = os.path.join(folder, installed_as)
         with open(path, "w", encoding="utf-8") as f:
             f.write(unit.replace(INSTALLED_AS, STAIR))
-        # It warns of what it does not know and is content: any word is too much.
+        # It only warns of unknown members, so any output is a failure.
         status, said = run("systemd-analyze", "verify", "--man=no", path)
         if status != 0 or said:
             problems.append(f"{name}: systemd-analyze verify: {status} {said}")
@@ -136,7 +136,7 @@ def exposure(path):
 
 
 def timers():
-    """The units beside the service: what systemd says of them, and that they run the installed binary."""
+    """The other units: systemd accepts them, and they run the installed binary."""
     for name, installed_as in (("stair-snapshot", "stair-snapshot"), ("stair-snapshot@", "stair-snapshot@shop")):
         with tempfile.TemporaryDirectory(prefix="stair-deploy-") as folder:
             paths = []
@@ -361,7 +361,7 @@ def alerts():
 
 
 def libraries():
-    """Gives the package of each library that the binary asks for by itself."""
+    """Returns the package of each library that the binary itself needs."""
     _, needed = run("readelf", "-d", STAIR)
     _, found = run("ldd", STAIR)
     for name in re.findall(r"\(NEEDED\).*\[(.+)\]", needed):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""openapi.yaml is a valid document, and names the routes of the binary: none more, none less."""
+"""openapi.yaml is a valid document, and names exactly the routes of the binary."""
 
 import os
 import re

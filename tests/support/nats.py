@@ -30,7 +30,7 @@ BACK_SECONDS = 20
 
 @functools.lru_cache(None)
 def program():
-    """Path of a nats-server that is new enough; None if there is none. STAIR_NATS_SERVER names one."""
+    """Path of a nats-server that is new enough, or None. STAIR_NATS_SERVER names one."""
     given = os.environ.get("STAIR_NATS_SERVER")
     if given:
         return given
@@ -102,7 +102,7 @@ class Server:
             return f.read()
 
     def healthy(self):
-        """JetStream is there and, among several, has its leader. Its consumers come and go all the time."""
+        """JetStream is up and, with several servers, has a leader. Consumers do not count, because they come and go."""
         try:
             with urllib.request.urlopen(f"http://{self.host}:{self.monitor}/healthz?js-server-only=true", timeout=2) as answer:
                 return answer.status == 200
@@ -148,7 +148,7 @@ class Servers:
 
     @staticmethod
     def jsz(one, query=""):
-        """What a server tells of JetStream; {} where it does not answer."""
+        """A server's report on JetStream; {} if it does not answer."""
         try:
             with urllib.request.urlopen(f"http://{one.host}:{one.monitor}/jsz{query}", timeout=2) as answer:
                 return json.load(answer)

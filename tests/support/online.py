@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Online equals offline: the lists of a server are those of `stair eval --served`."""
+"""Compares the lists of a server with those of `stair eval --served`: they must be equal."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def same_list(offline, online, scores):
 
 
 def compare(test, store, k, users_max):
-    """Asks the server for the first users of `eval --served`; gives how many were compared."""
+    """Asks the server for the lists of the first users of `eval --served`; returns how many were compared."""
     lists = test.path("lists.jsonl")
     harness.run("eval", "--store", store, "--served", "--at", k, "--topk", lists)
     with open(lists, encoding="utf-8") as f:

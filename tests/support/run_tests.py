@@ -29,7 +29,7 @@ TAIL_LINES = 200
 
 
 def run(command, timeout, shell):
-    """Gives exit status and output; the whole process group ends at the timeout."""
+    """Returns exit status and output. At the timeout the whole process group is ended."""
     child = subprocess.Popen(command, shell=shell, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True)
     try:
@@ -44,7 +44,7 @@ def run(command, timeout, shell):
 
 
 def count(status, lines, program):
-    """Gives (passed, failed names) of a program's output."""
+    """Returns (passed, failed names) of a program's output."""
     begun, good, bad = [], set(), set()
     for line in lines:
         for pattern, put in ((BEGUN, begun.append), (GOOD, good.add), (BAD, bad.add)):
