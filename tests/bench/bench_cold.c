@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_cold: how well an item is recommended that training never saw, by docs/model.md's protocol.
+ * bench_cold: how well items are recommended that training has not seen, by docs/model.md's
+ * protocol.
  *
  * A tenth of the items of Amazon Sports is hidden, the defaults are trained on the rest for 40
  * epochs, the hidden ones are then posted from their features alone, and users are asked for them:
@@ -8,8 +9,8 @@
  * all, beside content kNN (weighted cosine to the mean of the user's items) and chance. "warm" is
  * the usual test of the items that were trained, with the new ones in the lists and without.
  *
- * Usage: bench_cold [FOLDER [KEPT_MODEL]]; with CHOSEN_ONLY in the environment the losers are left
- * out. The last line is a JSON document.
+ * Usage: bench_cold [FOLDER [KEPT_MODEL]]; with CHOSEN_ONLY in the environment the rejected
+ * variants are left out. The last line is a JSON document.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_filters: what a filter costs, by how many items pass it and by what it asks.
+ * bench_filters: the time that a filter adds to a search, by its kind and by the share of items
+ * that pass.
  *
  * A shop of ITEMS items with vectors around 200 centres. The same user's list is asked for with no
  * filter, and with filters that 100, 10, 1 and 0.1 % of the items pass: a category, a text, a text
@@ -196,7 +197,7 @@ static double median(double *times)
     return times[ROUNDS / 2];
 }
 
-/* What is asked, and which numbers pass it. */
+/* A condition, and which numbers pass it. */
 typedef enum asked { CATEGORY, TEXT, TAGS, LABELLED, RANGE, CREATED, TOGETHER, ASKED } asked;
 
 static bool passes(asked what, uint32_t number, uint32_t items, unsigned n)

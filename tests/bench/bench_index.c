@@ -89,7 +89,7 @@ static void fill_queries(rng *r, const float *x, size_t rows, float *q)
     }
 }
 
-/* read_sum adds up all bytes as floats, with eight sums in flight: nothing but reading. */
+/* read_sum adds up all bytes as floats, with eight sums in flight: it measures reading alone. */
 KERNEL_CLONES static float read_sum(const float *x, size_t count)
 {
     enum { STEP = 8 };
@@ -126,7 +126,7 @@ typedef struct bench {
     index_scratch *scratch;
 } bench;
 
-/* How searches went: median and 99th percentile, and the share of `truth` that was found. */
+/* Results of searches: median and 99th percentile, and the share of `truth` that was found. */
 typedef struct outcome {
     double p50_us, p99_us, recall;
     bool exact;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_links: what links cost a list, below HTTP.
+ * bench_links: the time that links add to a list, below HTTP.
  *
  *   bench_links [ITEMS USERS INTERACTIONS]
  *
@@ -112,7 +112,7 @@ static model *draw_model(const bench *b)
     return m;
 }
 
-/* link gives the model links and tells what they take. */
+/* link adds links to the model and prints their size. */
 static void link(const bench *b, model *m)
 {
     err e = ERR_INIT;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long links take to build: collaborative ones, and the map between features that later items
- * have in their place. 63,000 items and, without
- * repeats, 1.7 million interactions of 192,000 users (Amazon Electronics' size), users and items by
- * a power law.
- * BENCH_THREADS, default 2.
+ * The time to build links: collaborative ones, and the map between features that replaces them for
+ * later items. 63,000 items and, without repeats, 1.7 million interactions of 192,000 users (Amazon
+ * Electronics' size), users and items by a power law. BENCH_THREADS, default 2.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_new_items: what the vector and the links of a new item cost, below HTTP.
+ * bench_new_items: the time to prepare the vector and the links of a new item, below HTTP.
  *
  *   bench_new_items [ITEMS WIDTH]
  *
@@ -27,7 +27,7 @@ static void draw(rng *r, const float *centres, size_t bunches, size_t width, flo
     }
 }
 
-/* add_map gives the model a map between features, which doubles what a pass reads. */
+/* add_map adds a map between features to the model, which doubles what a pass reads. */
 static void add_map(model *m, size_t width)
 {
     err e = ERR_INIT;
@@ -61,7 +61,7 @@ static model *draw_model(size_t items, size_t width)
     return m;
 }
 
-/* Of the process: a busy machine does not count. */
+/* Processor time of the process, which other work on the machine changes little. */
 static double processor_seconds(void)
 {
     struct timespec t;

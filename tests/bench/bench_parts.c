@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_parts: do the two parts of a score deserve their names?
+ * bench_parts: does each of the two parts of a score follow what its name says?
  *
  * For users of Amazon Sports, over all items that they do not own: the collaborative part must go
  * with the score of itemknn (cosines of co-purchases) more than with that of content kNN (cosines
@@ -105,7 +105,8 @@ static void user_row(const world *w, uint32_t user, float *h)
     model_user_vector(w->m, w->m->user_e + user * DIM, items, a, count, h);
 }
 
-/* judge prints the four correlations of one split; true if both names are earned. */
+/* judge prints the four correlations of one split. It returns true if each part follows its name.
+ */
 static bool judge(const world *w, const char *name, const parts *split)
 {
     size_t items = w->m->items, asked = 0;

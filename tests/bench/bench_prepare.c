@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What preparing features costs: whitening and neighbours, beside their limits, and their memory.
+ * Time and memory of preparing features: whitening and neighbours, beside their limits.
  *
  * A limit is operations over the rate of this machine's BLAS at a large square product. Whitening,
  * in double: rows width^2 for the Gram matrix and 4/3 width^3 for its tridiagonal form; the rest is
@@ -62,7 +62,8 @@ typedef struct size {
     size_t bunches; /* directions that rows lie around, as goods of a kind do; 0: evenly anywhere */
 } size;
 
-/* Adds cheap numbers, two random bytes each, a few columns stronger than the rest. */
+/* Adds numbers that are cheap to draw, two random bytes each; a few columns are stronger than the
+ * rest. */
 static void add_random(uint64_t stream, float scale, size_t width, float *out)
 {
     rng r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_shop_store: a store with a shop of any size and a model that nobody had to train.
+ * bench_shop_store: a store with a shop of any size and a drawn model, which takes no training.
  *
  *   bench_shop_store DIR ITEMS USERS INTERACTIONS [PEER]
  *   bench_shop_store                 writes a small one in a temporary folder and tells the rate
@@ -42,7 +42,7 @@ enum {
     BUNCH = 250,   /* items of one kind */
     TASTES = 3,    /* kinds that a user buys of */
     GROUP = 50000, /* records a transaction */
-    SAMPLE = 200,  /* users by whom the clusters are measured */
+    SAMPLE = 200,  /* users whose searches measure the clusters */
     USER_ITEMS_MAX = 512,
     EPOCH = 1700000000, /* seconds */
 };
@@ -50,7 +50,7 @@ enum {
 typedef struct shop {
     uint32_t items, users;
     size_t interactions;
-    uint32_t bunches, step; /* step: a stride without common factor with the items */
+    uint32_t bunches, step; /* step: a stride coprime to the number of items */
     pair *pairs;            /* (pair_count) sorted */
     size_t pair_count;
     store *s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_store: what durability costs.
+ * bench_store: the rate of durable writes.
  *
  *   bench_store [FOLDER]     the disk to measure; default: a temporary folder
  *

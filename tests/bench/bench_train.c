@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a training costs: every kernel beside the memory's bandwidth, seconds an epoch and memory by
- * size. bench_prepare has what comes before.
+ * Time and memory of a training: every kernel beside the memory's bandwidth, then seconds an epoch
+ * and memory by size. bench_prepare measures the preparation.
  *
  * Data are random with popular and rare items (a power law), because where the rows lie decides the
  * cache's share. BENCH_LONG=1 adds the sizes that take minutes. BENCH_THREADS, default 2.
@@ -36,7 +36,7 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Of `count` runs, seconds. Whatever else the machine does only adds, so kernels are judged by
+/* Seconds of `count` runs. Other work on the machine only adds time, so kernels are judged by
  * their best run. */
 typedef struct duration {
     double best, median;
@@ -288,7 +288,7 @@ static double bandwidth(size_t bytes)
     return 3.0 * (double)t.count * sizeof(float) / seconds;
 }
 
-/* Seconds, the bytes that must move at the least and their share of the bandwidth. */
+/* Seconds, the least number of bytes that must move, and their share of the bandwidth. */
 static void row(const char *name, double seconds, double bytes, double limit)
 {
     printf("| %-30s | %8.3f | %8.2f | %6.1f | %5.2f |\n", name, 1e3 * seconds, bytes / 1e6,
@@ -351,7 +351,7 @@ static double csr_bytes(const csr *m)
            (double)m->nnz * (sizeof *m->col + sizeof *m->value);
 }
 
-/* The process had `before` MiB when it began: code and libraries, whatever the shop. */
+/* The process had `before` MiB at its start: code and libraries, the same for every shop. */
 static void scaling(const sizes *z, double before)
 {
     shop x;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_words: what an item's own words are worth, and what they cost.
+ * bench_words: the quality that an item's own words give, and their time and memory.
  *
  * On Amazon Sports by the cold-start protocol (cold_protocol.h): words made of items.jsonl, by
  * titles alone and by titles and categories, beside the text vectors that the data set brings,
@@ -114,7 +114,7 @@ static float *encode_all(const texts *t, const word_space *w)
     return x;
 }
 
-/* The modalities of a row of the table, as bits of what there is. */
+/* The modalities of a row of the table, as bits. */
 enum { GIVEN_TEXT = 1, GIVEN_CATEGORY = 2, BY_TITLES = 4, BY_BOTH = 8 };
 
 typedef struct variant {
@@ -203,7 +203,7 @@ static void draw_texts(texts *t, char *memory)
     }
 }
 
-/* Processor time of all threads: what else the machine does counts less than by a clock. */
+/* Processor time of all threads, which other work on the machine changes less than elapsed time. */
 static double processor_seconds(void)
 {
     struct timespec t;

@@ -135,7 +135,7 @@ static void copy_modality(model *to, const model_modality *in, size_t index)
     memcpy(x->content, in->content, to->items * to->dim * sizeof *x->content);
 }
 
-/* copy_of is a model of its own with everything but the map. */
+/* copy_of copies a model without the map. */
 static model *copy_of(const model *m)
 {
     err e = ERR_INIT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cold_protocol: how well items are recommended that training never saw (docs/model.md's protocol).
+ * cold_protocol: how well items are recommended that training has not seen (docs/model.md's
+ * protocol).
  *
  * A tenth of the items of Amazon Sports is hidden, the defaults are trained on the rest, the hidden
  * ones are then posted from their features alone, and users are asked for them. The benches differ
@@ -42,7 +43,8 @@ typedef enum cold_scope { AMONG_HIDDEN, AMONG_ALL, WARM_WITH, WARM_WITHOUT } col
 /* cold_hide hides a tenth of the items of b->data and chooses the users who are asked. */
 void cold_hide(cold_bench *b);
 
-/* cold_trained trains on the items that are not hidden, the first time, and gives a copy. */
+/* cold_trained returns a copy of the model of the items that are not hidden. The first call trains
+ * it. */
 model *cold_trained(cold_bench *b);
 
 /* cold_shop has the trained items, the training interactions, and the hidden items posted.

@@ -11,7 +11,7 @@
 #include "core/common/err.h"
 #include "core/model/model.h"
 
-/* drawn_links_add gives the model links of these pairs, which are sorted and unique. */
+/* drawn_links_add adds links of these pairs to the model. The pairs are sorted and unique. */
 err_code drawn_links_add(model *m, const pair *pairs, size_t count, int threads,
                          err *e) ERR_CHECKED;
 

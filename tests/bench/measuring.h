@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * measuring: what benches need to run at all: a clock, memory, errors that end them.
+ * measuring: what benches share: a clock, the peak of memory, and errors that end the program.
  *
- * None returns from a failure: a bench says why on standard error and exits with 1.
+ * No function returns after a failure: the bench writes the reason to standard error and exits
+ * with 1.
  */
 #ifndef TESTS_MEASURING_H
 #define TESTS_MEASURING_H
 
 #include "core/common/err.h"
 
-/* now gives seconds since some moment; peak_mib the most MiB that the process has had resident. */
+/* now returns seconds since a fixed moment. peak_mib returns the largest resident size so far, in
+ * MiB. */
 double now(void);
 double peak_mib(void);
 
-/* need gives p back, unless that is NULL; must goes on only after ERR_OK. */
+/* need returns p and ends the program if p is NULL. must ends it unless the code is ERR_OK. */
 void *need(void *p);
 void must(err_code code, const err *e);
 

@@ -40,12 +40,12 @@ void sports_data_free(sports_data *d);
 err_code sports_data_renumber(sports_data *d, const uint32_t *order, err *e) ERR_CHECKED;
 
 /* sports_data_hide moves a tenth of the items, the same ones for the same seed, to the last rows
- * and returns how many rows are before them; 0 for want of memory. */
+ * and returns how many rows are before them; 0 if memory runs out. */
 enum { SPORTS_TENTH = 7 };
 size_t sports_data_hide(sports_data *d, unsigned seed, err *e);
 
 /* model_keep and model_recall write and read a trained model's tables, so that one training serves
- * several runs of a bench; recall gives NULL if the file is not there or of other sizes. */
+ * several runs of a bench; model_recall returns NULL if the file is missing or has other sizes. */
 void model_keep(const model *m, const char *path);
 model *model_recall(const char *path, const train_options *o, size_t users, size_t items,
                     const sports_data *d);
