@@ -79,11 +79,12 @@ struct cluster {
     members *members; /* NULL while not open */
     shared_link *members_link;
     uint64_t beat_ns, lease_ns;
-    bool beaten;
+    bool beaten, led_before;
     /* why the nodes are not known, as last logged; "" while they are known */
     char told[CLUSTER_TOLD];
     /* used by the follow thread alone */
     uint64_t delivered; /* position of the last message handed to the writer */
+    bool known;         /* the log was found to be this store's */
     struct {
         metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes, *overdue;
     } gauges;

@@ -12,47 +12,50 @@
 #include "server/runtime/writer.h"
 #include "server/telemetry/clock.h"
 
-enum { WAIT_MS = 100, PENDING_MESSAGES = 65536, PENDING_BYTES = 256 * 1024 * 1024 };
+enum {
+    WAIT_MS = 100,
+    WAIT_BRIEF_MS = 5,
+    PENDING_MESSAGES = 65536,
+    PENDING_BYTES = 256 * 1024 * 1024
+};
 
 static const int64_t HEARTBEAT_NS = 500000000, INACTIVE_NS = 10 * (int64_t)1000000000;
-static const uint64_t SILENCE_NS = 1600000000;
+static const uint64_t LATE_NS = 700000000, SILENCE_NS = 1600000000;
 
 struct feed {
     const nats_link *k;
     natsSubscription *sub;
     char stream[LOG_NAME_MAX];
     bool whole;
-    char *consumer;    /* the consumer's name; NULL until it is made */
+    bool pushes;       /* the consumer is there */
+    char *consumer;    /* its name; NULL until the server told it */
     uint64_t pushed;   /* by the consumer, the last one's number */
     uint64_t sequence; /* of the last message */
     uint64_t heard_ns;
 };
 
-static err_code add_consumer(feed *f, const char *subject, const char *inbox, err *e)
+/* ask_for_consumer sends the question that js_AddConsumer would send and wait for. The answer comes
+ * into the feed's own inbox. */
+static err_code ask_for_consumer(feed *f, const char *subject, const char *inbox, err *e)
 {
-    jsConsumerConfig config;
-    jsConsumerInfo *made = NULL;
-    jsErrCode refusal = 0;
-    (void)jsConsumerConfig_Init(&config);
-    config.DeliverSubject = inbox;
-    config.DeliverPolicy = js_DeliverByStartSequence;
-    config.OptStartSeq = f->sequence + 1;
-    config.AckPolicy = js_AckNone;
-    config.ReplayPolicy = js_ReplayInstant;
-    config.FilterSubject = subject;
-    config.FlowControl = true;
-    config.Heartbeat = HEARTBEAT_NS;
-    config.InactiveThreshold = INACTIVE_NS;
-    config.MemoryStorage = true;
-    config.Replicas = 1;
-    config.MaxDeliver = 1;
-    natsStatus s = js_AddConsumer(&made, f->k->stream, f->stream, &config, NULL, &refusal);
-    if (s != NATS_OK) {
-        return link_error(f->k, s, refusal, "reading the cluster's log", e);
+    char to[LOG_NAME_MAX + 64];
+    json_t *asked =
+        json_pack("{s:s, s:{s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:I, s:I, s:b, s:i, s:i}}",
+                  "stream_name", f->stream, "config", "deliver_subject", inbox, "deliver_policy",
+                  "by_start_sequence", "opt_start_seq", (json_int_t)(f->sequence + 1), "ack_policy",
+                  "none", "replay_policy", "instant", "filter_subject", subject, "flow_control", 1,
+                  "idle_heartbeat", (json_int_t)HEARTBEAT_NS, "inactive_threshold",
+                  (json_int_t)INACTIVE_NS, "mem_storage", 1, "num_replicas", 1, "max_deliver", 1);
+    char *text = asked != NULL ? json_dumps(asked, JSON_COMPACT) : NULL;
+    json_decref(asked);
+    if (text == NULL) {
+        return err_nomem(e, "a reader of the log");
     }
-    f->consumer = made->Name != NULL ? mem_string(made->Name, strlen(made->Name)) : NULL;
-    jsConsumerInfo_Destroy(made);
-    return ERR_OK;
+    snprintf(to, sizeof to, "$JS.API.CONSUMER.CREATE.%s", f->stream);
+    natsStatus s =
+        natsConnection_PublishRequest(f->k->connection, to, inbox, text, (int)strlen(text));
+    free(text); /* allocated by json_dumps */
+    return s == NATS_OK ? ERR_OK : link_error(f->k, s, 0, "reading the cluster's log", e);
 }
 
 err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e)
@@ -72,7 +75,7 @@ err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e
     natsStatus s = natsConnection_SubscribeSync(&f->sub, k->connection, inbox);
     s = s == NATS_OK ? natsSubscription_SetPendingLimits(f->sub, PENDING_MESSAGES, PENDING_BYTES)
                      : s;
-    err_code code = s == NATS_OK ? add_consumer(f, from->subject, inbox, e)
+    err_code code = s == NATS_OK ? ask_for_consumer(f, from->subject, inbox, e)
                                  : link_error(k, s, 0, "reading the cluster's log", e);
     natsInbox_Destroy(inbox);
     if (code != ERR_OK) {
@@ -140,10 +143,38 @@ static bool heartbeat_agrees(const feed *f, natsMsg *m)
            strtoull(last, NULL, 10) == f->pushed;
 }
 
+/* take_answer reads what the server says to the question for a consumer. */
+static err_code take_answer(feed *f, natsMsg *m, err *e)
+{
+    json_t *answer = json_loadb(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), 0, NULL);
+    const json_t *refused = json_object_get(answer, "error");
+    const char *why = json_string_value(json_object_get(refused, "description"));
+    const char *name = json_string_value(json_object_get(answer, "name"));
+    err_code code = ERR_OK;
+    if (refused != NULL) {
+        code = err_set(e, ERR_UNAVAILABLE, "reading the cluster's log: %.200s",
+                       why != NULL ? why : "the NATS servers refuse it");
+    } else if (name != NULL) {
+        f->consumer = mem_string(name, strlen(name));
+        f->pushes = true;
+    }
+    json_decref(answer);
+    natsMsg_Destroy(m);
+    return code;
+}
+
 static err_code take(feed *f, natsMsg *m, feed_message *out, err *e)
 {
     uint64_t sequence = 0, pushed = 0, pending = 0;
     const char *reply = natsMsg_GetReply(m);
+    if (natsMsg_IsNoResponders(m)) {
+        natsMsg_Destroy(m);
+        return link_error(f->k, NATS_NO_RESPONDERS, 0, "reading the cluster's log", e);
+    }
+    if (reply == NULL && natsMsg_GetDataLength(m) > 0) {
+        return take_answer(f, m, e);
+    }
+    f->pushes = true;
     if (reply == NULL || !read_numbers(reply, &sequence, &pushed, &pending)) {
         bool agrees = heartbeat_agrees(f, m);
         answer_control(f, m);
@@ -170,11 +201,35 @@ static err_code take(feed *f, natsMsg *m, feed_message *out, err *e)
     return ERR_OK;
 }
 
+bool feed_pushes(const feed *f)
+{
+    return f->pushes && clock_ns() - f->heard_ns < LATE_NS;
+}
+
+bool feed_get(const feed *f, uint64_t sequence, feed_message *out)
+{
+    natsMsg *m = NULL;
+    jsOptions brief;
+    jsDirectGetMsgOptions what;
+    memset(out, 0, sizeof *out);
+    (void)jsOptions_Init(&brief);
+    (void)jsDirectGetMsgOptions_Init(&what);
+    brief.Wait = WAIT_MS;
+    what.Sequence = sequence;
+    natsStatus s = js_DirectGetMsg(&m, f->k->stream, f->stream, &brief, &what);
+    if (s == NATS_OK) {
+        *out = (feed_message){.bytes = {natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m)},
+                              .sequence = sequence,
+                              .owned = m};
+    }
+    return s == NATS_OK || s == NATS_NOT_FOUND;
+}
+
 err_code feed_next(feed *f, feed_message *out, err *e)
 {
     natsMsg *m = NULL;
     memset(out, 0, sizeof *out);
-    natsStatus s = natsSubscription_NextMsg(&m, f->sub, WAIT_MS);
+    natsStatus s = natsSubscription_NextMsg(&m, f->sub, feed_pushes(f) ? WAIT_MS : WAIT_BRIEF_MS);
     if (s == NATS_OK) {
         f->heard_ns = clock_ns();
         return take(f, m, out, e);
@@ -183,9 +238,12 @@ err_code feed_next(feed *f, feed_message *out, err *e)
         return err_set(e, ERR_UNAVAILABLE, "the connection to the NATS server broke: %s",
                        natsStatus_GetText(s));
     }
-    return clock_ns() - f->heard_ns > SILENCE_NS
-               ? err_set(e, ERR_UNAVAILABLE, "the cluster's log is silent")
-               : ERR_OK;
+    uint64_t silent_ns = clock_ns() - f->heard_ns;
+    if (!f->pushes && silent_ns > (uint64_t)LINK_ASK_MS * NS_PER_MS) {
+        return link_error(f->k, NATS_TIMEOUT, 0, "reading the cluster's log", e);
+    }
+    return silent_ns > SILENCE_NS ? err_set(e, ERR_UNAVAILABLE, "the cluster's log is silent")
+                                  : ERR_OK;
 }
 
 void feed_message_free(feed_message *m)

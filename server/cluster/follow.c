@@ -15,7 +15,7 @@
 #include "server/telemetry/log.h"
 
 /* NATS elects a leader within some seconds, and these pauses add to the time that writes wait. */
-enum { PAUSE_FIRST_MS = 50, PAUSE_MOST_MS = 200, PAUSE_REFUSED_MS = 2000 };
+enum { PAUSE_FIRST_MS = 50, PAUSE_MOST_MS = 200, PAUSE_REFUSED_MS = 2000, LED_TRIES = 10 };
 
 /* follow_connect opens a link and checks that the log belongs to this store. */
 err_code follow_connect(cluster *c, err *e)
@@ -27,10 +27,14 @@ err_code follow_connect(cluster *c, err *e)
         return err_nomem(e, "a connection");
     }
     atomic_init(&l->holders, 1);
-    err_code code = link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
+    err_code code = c->known ? link_reopen(&l->k, c->setup.options, LINK_ASK_MS, e)
+                             : link_open(&l->k, c->setup.options, LINK_ASK_MS, e);
     if (code != ERR_OK) {
         mem_free(l);
         return code;
+    }
+    for (int i = 0; i < LED_TRIES && !log_stream_is_led(l->k, c->setup.options->name); i++) {
+        cluster_pause(c, PAUSE_FIRST_MS);
     }
     code = log_stream_read(l->k, c->setup.options->name, &id, &facts, e);
     code = code == ERR_OK ? log_stream_expect(&c->identity, c->delivered, &id, &facts, e) : code;
@@ -41,7 +45,9 @@ err_code follow_connect(cluster *c, err *e)
     }
     pthread_mutex_lock(&c->mutex);
     c->facts = facts;
+    c->led = facts.led;
     pthread_mutex_unlock(&c->mutex);
+    c->known = true;
     log_event(LOG_INFO, "cluster_connected", log_text("server", l->k->server),
               log_int("position", c->delivered), log_int("last", facts.last));
     cluster_set_last(c, facts.last);
@@ -54,7 +60,8 @@ static void note_unreadable(cluster *c, err_code code, const char *why)
 {
     bool unreadable = code == ERR_CONFLICT || code == ERR_CORRUPT;
     pthread_mutex_lock(&c->mutex);
-    snprintf(c->unreadable, sizeof c->unreadable, "%s", unreadable ? why : "");
+    snprintf(c->unreadable, sizeof c->unreadable, "%.*s", (int)sizeof c->unreadable - 1,
+             unreadable ? why : "");
     pthread_mutex_unlock(&c->mutex);
 }
 
@@ -75,6 +82,17 @@ static err_code hand_over(cluster *c, const nats_link *k, const feed_message *m,
     return code;
 }
 
+/* read_one hands over the next message without the feed's consumer. It sets *answered if a server
+ * with a replica of the log answered. */
+static err_code read_one(cluster *c, const feed *f, const nats_link *k, bool *answered, err *e)
+{
+    feed_message m;
+    *answered = feed_get(f, c->delivered + 1, &m);
+    err_code code = m.owned != NULL ? hand_over(c, k, &m, e) : ERR_OK;
+    feed_message_free(&m);
+    return code;
+}
+
 /* follow reads the log until it fails or the cluster stops. */
 static err_code follow(cluster *c, const nats_link *k, err *e)
 {
@@ -84,17 +102,21 @@ static err_code follow(cluster *c, const nats_link *k, err *e)
     const feed_from from = {
         .stream = stream, .subject = c->subject, .position = c->delivered, .whole = true};
     err_code code = feed_open(&f, k, &from, e);
-    if (code != ERR_OK) {
-        return code;
-    }
-    cluster_set_following(c, true, "");
-    writer_resend(c->host.writer);
+    bool reads = false;
     while (code == ERR_OK && !cluster_is_stopping(c)) {
         feed_message m;
         code = feed_next(f, &m, e);
-        if (code == ERR_OK && m.owned != NULL) {
+        bool answered = code == ERR_OK && feed_pushes(f);
+        if (m.owned != NULL && m.sequence > c->delivered) {
             code = hand_over(c, k, &m, e);
-            feed_message_free(&m);
+        } else if (code == ERR_OK && !answered) {
+            code = read_one(c, f, k, &answered, e);
+        }
+        feed_message_free(&m);
+        if (code == ERR_OK && answered && !reads) {
+            reads = true;
+            cluster_set_following(c, true, "");
+            writer_resend(c->host.writer);
         }
     }
     feed_close(f);

@@ -228,7 +228,7 @@ static err_code check_jetstream(const nats_link *k, err *e)
     return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "asking for JetStream", e);
 }
 
-err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e)
+err_code link_reopen(nats_link **out, const cluster_options *o, int ask_ms, err *e)
 {
     natsOptions *options = NULL;
     jsOptions asking;
@@ -248,7 +248,6 @@ err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e
         code = err_nomem(e, "a connection");
     }
     code = code == ERR_OK ? check_version(k, o, e) : code;
-    code = code == ERR_OK ? check_jetstream(k, e) : code;
     if (code != ERR_OK) {
         link_close(k);
         return code;
@@ -257,6 +256,17 @@ err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e
     k->payload_max = most > 0 ? (size_t)most : 0;
     *out = k;
     return ERR_OK;
+}
+
+err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e)
+{
+    err_code code = link_reopen(out, o, ask_ms, e);
+    code = code == ERR_OK ? check_jetstream(*out, e) : code;
+    if (code != ERR_OK) {
+        link_close(*out);
+        *out = NULL;
+    }
+    return code;
 }
 
 bool link_alive(const nats_link *k)

@@ -35,8 +35,10 @@ typedef struct nats_link {
  * replicated stream writes to the disks of all replicas, which takes seconds on a busy disk. */
 enum { LINK_ASK_MS = 700, LINK_MAKE_MS = 10000 };
 
-/* link_open connects and checks the server. `ask_ms` limits every later request. Blocks. */
+/* link_open connects and checks the server. `ask_ms` limits every later request. Blocks.
+ * link_reopen does not ask for JetStream, which only the leader of all streams can answer. */
 err_code link_open(nats_link **out, const cluster_options *o, int ask_ms, err *e) ERR_CHECKED;
+err_code link_reopen(nats_link **out, const cluster_options *o, int ask_ms, err *e) ERR_CHECKED;
 
 /* link_close accepts NULL. */
 void link_close(nats_link *k);

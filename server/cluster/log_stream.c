@@ -8,7 +8,12 @@
 
 #include "server/telemetry/clock.h"
 
-enum { CREATE_TRIES = 20, CREATE_PAUSE_MS = 500, DESCRIPTION_MAX = LOG_TEXT_MAX + 512 };
+enum {
+    CREATE_TRIES = 20,
+    CREATE_PAUSE_MS = 500,
+    LED_MS = 150,
+    DESCRIPTION_MAX = LOG_TEXT_MAX + 512
+};
 
 /* The server drops repeated messages for this long. Later repeats are recognised by the publishers'
  * numbers. */
@@ -105,6 +110,12 @@ static err_code check_config(const char *name, const jsStreamConfig *c, err *e)
     return ERR_OK;
 }
 
+static bool is_led(const jsStreamInfo *info)
+{
+    return info->Cluster == NULL ||
+           (info->Cluster->Leader != NULL && info->Cluster->Leader[0] != '\0');
+}
+
 err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *id,
                          log_facts *facts, err *e)
 {
@@ -128,10 +139,23 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
                          .first_time = info->State.FirstTime / NS_PER_SECOND,
                          .bytes = info->State.Bytes,
                          .replicas = (int)info->Config->Replicas};
-    facts->led = info->Cluster == NULL ||
-                 (info->Cluster->Leader != NULL && info->Cluster->Leader[0] != '\0');
+    facts->led = is_led(info);
     jsStreamInfo_Destroy(info);
     return code;
+}
+
+bool log_stream_is_led(const nats_link *k, const char *cluster)
+{
+    char name[LOG_NAME_MAX];
+    jsStreamInfo *info = NULL;
+    jsOptions brief;
+    log_stream_name(cluster, name);
+    (void)jsOptions_Init(&brief);
+    brief.Wait = LED_MS;
+    natsStatus s = js_GetStreamInfo(&info, k->stream, name, &brief, NULL);
+    bool led = s == NATS_OK && is_led(info);
+    jsStreamInfo_Destroy(info);
+    return led;
 }
 
 err_code log_stream_change(const nats_link *k, const char *cluster, const log_identity *id, err *e)

@@ -50,6 +50,10 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
 err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *id,
                          log_facts *facts, err *e) ERR_CHECKED;
 
+/* log_stream_is_led tells whether the log's leader answers within a short time. Ask it often while
+ * there is no leader: nobody answers a question that was asked before the election. */
+bool log_stream_is_led(const nats_link *k, const char *cluster);
+
 /* log_stream_change gives the log this identity, whose lineage must be that of the log. Running
  * nodes notice it only when they connect again. */
 err_code log_stream_change(const nats_link *k, const char *cluster, const log_identity *id,

@@ -169,9 +169,10 @@ bool watch_once(cluster *c)
 {
     log_facts facts = {0};
     shared_link *l = cluster_link_get(c);
-    bool led = l != NULL &&
-               log_stream_read(l->k, c->setup.options->name, NULL, &facts, NULL) == ERR_OK &&
-               facts.led;
+    const char *name = c->setup.options->name;
+    bool led = l != NULL && (c->led_before || log_stream_is_led(l->k, name)) &&
+               log_stream_read(l->k, name, NULL, &facts, NULL) == ERR_OK && facts.led;
+    c->led_before = led;
     pthread_mutex_lock(&c->mutex);
     c->led = led;
     c->facts = led ? facts : c->facts;

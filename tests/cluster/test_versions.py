@@ -36,7 +36,6 @@ class Versions(cluster_case.ClusterCase):
         # The node of the older version comes back, finds a write of the newer one and stops before it.
         a.process.send_signal(signal.SIGCONT)
         told = cluster_case.wait_for(lambda: self.stopped(a))
-        self.assertIn("version 3", told["problem"])
         self.assertEqual((told["position"], told["log"]["last"]), (0, 1))
         self.assertEqual(a.client.get("/health").json["items"], 0)
         self.assertIn("stair_cluster_apply_stopped 1", a.client.get("/metrics").body.decode())
@@ -46,7 +45,7 @@ class Versions(cluster_case.ClusterCase):
 
     def stopped(self, node):
         told = node.client.get("/cluster").json
-        return told if told["problem"] and told["log"]["last"] == 1 else None
+        return told if "version 3" in (told["problem"] or "") and told["log"]["last"] == 1 else None
 
 
 cluster_case.main(__name__)
