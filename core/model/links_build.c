@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/common/bits.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 #include "core/common/types.h"
-#include "core/search/topk.h"
+#include "core/search/kth.h"
 
 /* One item of a user's history, in order of time. */
 typedef struct visit {
@@ -20,7 +21,6 @@ typedef struct visit {
 
 /* The data that rows are built from. It is read-only meanwhile. */
 typedef struct source {
-    const links_choice *choice;
     size_t users, items;
     visit *visits;        /* by user, earliest first; by item within one time */
     size_t *user_start;   /* (users + 1) */
@@ -30,11 +30,15 @@ typedef struct source {
     float *norm;          /* (items) root of the sum of squared weights */
 } source;
 
-/* The memory of one thread. */
+/* The memory of one thread. Between rows, `sum` and both bitmaps are zero. */
 typedef struct builder {
-    float *sum;        /* (items) zero between rows */
+    float *sum;        /* (items) */
     uint32_t *touched; /* (items) */
-    topk_hit *hits;    /* (LINKS_KEPT_COLLABORATIVE) */
+    float *value;      /* (items) values of the touched items, in their order */
+    float *chosen;     /* (items) values of the marked items */
+    uint64_t *marked;  /* bitmap over items */
+    uint64_t *words;   /* bitmap over the words of `marked` */
+    float kth[LINKS_KEPT_COLLABORATIVE + 3 * KTH_LANES]; /* at least its kth_size */
 } builder;
 
 static int earliest_first(const void *x, const void *y)
@@ -93,10 +97,9 @@ static void source_fini(source *s)
     mem_free(s->norm);
 }
 
-static err_code source_init(source *s, const interaction_list *list, const links_choice *choice,
-                            err *e)
+static err_code source_init(source *s, const interaction_list *list, err *e)
 {
-    *s = (source){.choice = choice, .users = list->users, .items = list->items};
+    *s = (source){.users = list->users, .items = list->items};
     s->visits = mem_array(list->count, sizeof *s->visits);
     s->user_start = mem_array(list->users + 1, sizeof *s->user_start);
     s->item_start = mem_array(list->items + 1, sizeof *s->item_start);
@@ -120,13 +123,13 @@ static err_code source_init(source *s, const interaction_list *list, const links
     return ERR_OK;
 }
 
+/* add has no branch, because it could not be predicted. */
 static inline size_t add(builder *b, size_t touched, uint32_t item, float value)
 {
-    if (b->sum[item] <= 0) {
-        b->touched[touched++] = item;
-    }
-    b->sum[item] += value > 1e-30F ? value : 1e-30F;
-    return touched;
+    float before = b->sum[item];
+    b->touched[touched] = item;
+    b->sum[item] = before + (value > 1e-30F ? value : 1e-30F);
+    return touched + (before <= 0);
 }
 
 /* directed_value returns what two visits of one user add to the link from the first item to the
@@ -164,37 +167,78 @@ static size_t sum_directed(builder *b, size_t touched, const visit *v, size_t at
     return touched;
 }
 
-static int by_row(const void *x, const void *y)
-{
-    const topk_hit *a = x, *b = y;
-    return (a->row > b->row) - (a->row < b->row);
-}
-
-/* row writes the strongest links of an item, ascending by target, and returns their number. */
-static size_t row(const source *s, builder *b, size_t item, links_entry *out)
+/* sum_users sums what the users of an item contribute to its links of one kind. */
+static size_t sum_users(const source *s, builder *b, size_t item, links_kind kind)
 {
     size_t touched = 0;
     for (size_t p = s->item_start[item]; p < s->item_start[item + 1]; p++) {
         uint32_t user = s->place_user[p];
         size_t first = s->user_start[user], count = s->user_start[user + 1] - first;
-        touched = s->choice->kind == LINKS_DIRECTED
+        touched = kind == LINKS_DIRECTED
                       ? sum_directed(b, touched, s->visits + first, s->place[p], count)
                       : sum_cosine(b, touched, s->visits + first, s->place[p], count);
     }
-    topk best;
-    topk_init(&best, b->hits, LINKS_KEPT_COLLABORATIVE);
+    return touched;
+}
+
+static void clear_sums(builder *b, size_t touched)
+{
+    for (size_t k = 0; k < touched; k++) {
+        b->sum[b->touched[k]] = 0;
+    }
+}
+
+/* normalise fills b->value from the sums, and returns the value of the last link to keep, or 0 if
+ * there are few enough to keep them all. */
+static float normalise(const source *s, builder *b, size_t item, size_t touched, float shrinkage)
+{
+    kth best;
+    kth_init(&best, b->kth, LINKS_KEPT_COLLABORATIVE);
+    float norm = s->norm[item], least = -INFINITY;
     for (size_t k = 0; k < touched; k++) {
         uint32_t other = b->touched[k];
-        float value = b->sum[other] / (s->norm[item] * s->norm[other] + s->choice->shrinkage);
-        b->sum[other] = 0;
-        if (value > 0 && isfinite(value)) {
-            topk_push(&best, other, value);
+        float value = b->sum[other] / (norm * s->norm[other] + shrinkage);
+        b->value[k] = value > 0 && isfinite(value) ? value : 0;
+        if (b->value[k] > least) {
+            kth_push(&best, b->value[k]);
+            least = kth_threshold(&best);
         }
     }
-    size_t count = topk_finish(&best);
-    sort_array(b->hits, count, sizeof *b->hits, by_row);
-    for (size_t k = 0; k < count; k++) {
-        out[k] = (links_entry){b->hits[k].row, b->hits[k].score};
+    return least > 0 ? least : 0;
+}
+
+/* keep writes the strongest links of the item whose sums `b` holds, ascending by target, and
+ * returns their number. Of equal links the lower targets are kept. The links are marked in a bitmap
+ * and read from it in order, which takes less than sorting them. */
+static uint32_t keep(const source *s, builder *b, size_t item, size_t touched, float shrinkage,
+                     links_entry *out)
+{
+    float least = normalise(s, b, item, touched, shrinkage);
+    size_t room = LINKS_KEPT_COLLABORATIVE; /* for links of the value `least` */
+    uint32_t count = 0;
+    for (size_t k = 0; k < touched; k++) {
+        if (b->value[k] > 0 && b->value[k] >= least) {
+            uint32_t other = b->touched[k];
+            bits_set(b->marked, other);
+            bits_set(b->words, other / 64);
+            b->chosen[other] = b->value[k];
+            room -= b->value[k] > least;
+        }
+    }
+    for (size_t group = 0; group < s->items / 4096 + 1; group++) {
+        for (uint64_t words = b->words[group]; words != 0; words &= words - 1) {
+            size_t word = group * 64 + (unsigned)__builtin_ctzll(words);
+            for (uint64_t left = b->marked[word]; left != 0; left &= left - 1) {
+                uint32_t other = (uint32_t)(word * 64 + (unsigned)__builtin_ctzll(left));
+                bool strong = b->chosen[other] > least;
+                if (strong || room > 0) {
+                    room -= !strong;
+                    out[count++] = (links_entry){other, b->chosen[other]};
+                }
+            }
+            b->marked[word] = 0;
+        }
+        b->words[group] = 0;
     }
     return count;
 }
@@ -202,28 +246,60 @@ static size_t row(const source *s, builder *b, size_t item, links_entry *out)
 static bool builder_init(builder *b, size_t items)
 {
     b->sum = mem_array(items, sizeof *b->sum);
-    b->touched = mem_array(items, sizeof *b->touched);
-    b->hits = mem_array(LINKS_KEPT_COLLABORATIVE, sizeof *b->hits);
-    return b->sum != NULL && b->touched != NULL && b->hits != NULL;
+    b->touched = mem_array(items + 1, sizeof *b->touched);
+    b->value = mem_array(items, sizeof *b->value);
+    b->chosen = mem_array(items, sizeof *b->chosen);
+    b->marked = mem_array(items / 64 + 1, sizeof *b->marked);
+    b->words = mem_array(items / 4096 + 1, sizeof *b->words);
+    return b->sum != NULL && b->touched != NULL && b->value != NULL && b->chosen != NULL &&
+           b->marked != NULL && b->words != NULL;
 }
 
 static void builder_fini(builder *b)
 {
     mem_free(b->sum);
     mem_free(b->touched);
-    mem_free(b->hits);
+    mem_free(b->value);
+    mem_free(b->chosen);
+    mem_free(b->marked);
+    mem_free(b->words);
 }
 
 /* Rows are built and packed RUN at a time, which bounds the unpacked links. */
-enum { RUN = 1 << 15 };
+enum { RUN = 1 << 13 };
 
-/* build fills entries (RUN, LINKS_KEPT_COLLABORATIVE) and counts (RUN) for the rows [first, last).
- * It returns false if memory runs out. */
-static bool build(const source *s, size_t first, size_t last, links_entry *entries,
-                  uint32_t *counts, int threads)
+/* A run of rows of each of several tables, before they are packed. */
+typedef struct unpacked {
+    const links_choice *choices; /* (tables) */
+    size_t tables;
+    links_entry *entries; /* (tables, RUN, LINKS_KEPT_COLLABORATIVE) */
+    uint32_t *counts;     /* (tables, RUN) */
+    int threads;
+} unpacked;
+
+/* build_row fills row `at` of the run for every table. Consecutive tables of one kind share the
+ * sums. */
+static void build_row(const source *s, builder *b, size_t item, const unpacked *to, size_t at)
+{
+    size_t touched = 0;
+    for (size_t t = 0; t < to->tables; t++) {
+        const links_choice *choice = &to->choices[t];
+        if (t == 0 || choice->kind != to->choices[t - 1].kind) {
+            clear_sums(b, touched);
+            touched = sum_users(s, b, item, choice->kind);
+        }
+        size_t row = t * RUN + at;
+        to->counts[row] = keep(s, b, item, touched, choice->shrinkage,
+                               to->entries + row * LINKS_KEPT_COLLABORATIVE);
+    }
+    clear_sums(b, touched);
+}
+
+/* build fills the run with the rows [first, last). It returns false if memory runs out. */
+static bool build(const source *s, size_t first, size_t last, const unpacked *to)
 {
     bool failed = false;
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(to->threads)
     {
         builder b;
         bool ready = builder_init(&b, s->items);
@@ -233,8 +309,9 @@ static bool build(const source *s, size_t first, size_t last, links_entry *entri
         }
 #pragma omp for schedule(dynamic, 64)
         for (size_t i = first; i < last; i++) {
-            links_entry *out = entries + (i - first) * LINKS_KEPT_COLLABORATIVE;
-            counts[i - first] = ready ? (uint32_t)row(s, &b, i, out) : 0;
+            if (ready) {
+                build_row(s, &b, i, to, i - first);
+            }
         }
         builder_fini(&b);
     }
@@ -250,50 +327,70 @@ static bool grow(links_table *t, size_t count)
     return target != NULL && level != NULL;
 }
 
-static bool fill(links_table *out, const source *s, links_entry *entries, uint32_t *counts,
-                 int threads)
+/* pack appends the run, the rows [first, last), to table t. */
+static bool pack(links_table *out, const unpacked *from, size_t t, size_t first, size_t last)
+{
+    size_t total = out->start[first];
+    for (size_t i = first; i < last; i++) {
+        total += from->counts[t * RUN + i - first];
+    }
+    if (!grow(out, total)) {
+        return false;
+    }
+    for (size_t i = first; i < last; i++) {
+        size_t row = t * RUN + i - first;
+        links_table_put(out, i, from->entries + row * LINKS_KEPT_COLLABORATIVE, from->counts[row]);
+    }
+    return true;
+}
+
+static bool fill(links_table *out, const source *s, const unpacked *by)
 {
     for (size_t first = 0; first < s->items; first += RUN) {
         size_t last = first + RUN < s->items ? first + RUN : s->items;
-        if (!build(s, first, last, entries, counts, threads)) {
+        bool ready = build(s, first, last, by);
+        for (size_t t = 0; ready && t < by->tables; t++) {
+            ready = pack(&out[t], by, t, first, last);
+        }
+        if (!ready) {
             return false;
-        }
-        size_t total = out->start[first];
-        for (size_t i = first; i < last; i++) {
-            total += counts[i - first];
-        }
-        if (!grow(out, total)) {
-            return false;
-        }
-        for (size_t i = first; i < last; i++) {
-            links_table_put(out, i, entries + (i - first) * LINKS_KEPT_COLLABORATIVE,
-                            counts[i - first]);
         }
     }
     return true;
 }
 
-err_code links_collaborative(links_table *out, const interaction_list *list,
-                             const links_choice *choice, int threads, err *e)
+err_code links_collaborative_each(links_table *out, const interaction_list *list,
+                                  const links_choices *choices, int threads, err *e)
 {
     source s;
-    err_code code = source_init(&s, list, choice, e);
+    err_code code = source_init(&s, list, e);
     if (code != ERR_OK) {
         return code;
     }
-    size_t rows = s.items < RUN ? s.items : RUN;
-    links_entry *entries = mem_array(rows * LINKS_KEPT_COLLABORATIVE, sizeof *entries);
-    uint32_t *counts = mem_array(rows, sizeof *counts);
-    code = links_table_alloc(out, s.items, 0, e);
-    if (code == ERR_OK &&
-        (entries == NULL || counts == NULL || !fill(out, &s, entries, counts, threads))) {
-        links_table_fini(out);
+    size_t rows = choices->count * RUN;
+    unpacked by = {.choices = choices->at, .tables = choices->count, .threads = threads};
+    by.entries = mem_array(rows * LINKS_KEPT_COLLABORATIVE, sizeof *by.entries);
+    by.counts = mem_array(rows, sizeof *by.counts);
+    for (size_t t = 0; code == ERR_OK && t < choices->count; t++) {
+        code = links_table_alloc(&out[t], s.items, 0, e);
+    }
+    if (code == ERR_OK && (by.entries == NULL || by.counts == NULL || !fill(out, &s, &by))) {
         code = err_nomem(e, "links between items");
     }
-    mem_free(entries);
-    mem_free(counts);
+    for (size_t t = 0; code != ERR_OK && t < choices->count; t++) {
+        links_table_fini(&out[t]);
+    }
+    mem_free(by.entries);
+    mem_free(by.counts);
     source_fini(&s);
     return code;
+}
+
+err_code links_collaborative(links_table *out, const interaction_list *list,
+                             const links_choice *choice, int threads, err *e)
+{
+    links_choices one = {.at = choice, .count = 1};
+    return links_collaborative_each(out, list, &one, threads, e);
 }
 
 bool links_timed(const interaction_list *list)

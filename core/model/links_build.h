@@ -42,6 +42,18 @@ enum {
 err_code links_collaborative(links_table *out, const interaction_list *list,
                              const links_choice *choice, int threads, err *e) ERR_CHECKED;
 
+/* Several choices to build links by. Neighbours in the array that have one kind take little more
+ * time than one of them. */
+typedef struct links_choices {
+    const links_choice *at; /* (count) */
+    size_t count;
+} links_choices;
+
+/* links_collaborative_each is links_collaborative for each of several choices. `out` has one empty
+ * table for each. */
+err_code links_collaborative_each(links_table *out, const interaction_list *list,
+                                  const links_choices *choices, int threads, err *e) ERR_CHECKED;
+
 /* links_rebuilt copies `l` with new collaborative links, made from these pairs by the choice in
  * `l`. If `l` does not use collaborative links, they stay as they are. The copy has rows for at
  * least list->items items. */

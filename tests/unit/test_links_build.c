@@ -135,6 +135,31 @@ static void the_threads_change_no_byte(void **state)
     links_table_fini(&three);
 }
 
+static void tables_that_are_built_together_are_those_built_alone(void **state)
+{
+    (void)state;
+    err e = ERR_INIT;
+    enum { TABLES = 4 };
+    const links_choice choices[TABLES] = {{.kind = LINKS_COSINE, .shrinkage = 100},
+                                          {.kind = LINKS_COSINE, .shrinkage = 1},
+                                          {.kind = LINKS_DIRECTED, .shrinkage = 20},
+                                          {.kind = LINKS_COSINE, .shrinkage = 100}};
+    links_table together[TABLES] = {0}, alone;
+    interaction_list list = random_pairs(true);
+    links_choices all = {choices, TABLES};
+    assert_int_equal(links_collaborative_each(together, &list, &all, 2, &e), ERR_OK);
+    for (size_t t = 0; t < TABLES; t++) {
+        assert_int_equal(links_collaborative(&alone, &list, &choices[t], 1, &e), ERR_OK);
+        size_t count = alone.start[ITEMS];
+        assert_memory_equal(together[t].start, alone.start, (ITEMS + 1) * sizeof *alone.start);
+        assert_memory_equal(together[t].unit, alone.unit, ITEMS * sizeof *alone.unit);
+        assert_memory_equal(together[t].target, alone.target, count * sizeof *alone.target);
+        assert_memory_equal(together[t].level, alone.level, count * sizeof *alone.level);
+        links_table_fini(&alone);
+        links_table_fini(&together[t]);
+    }
+}
+
 /* One user has every item, so every item has more partners than are kept, all equally strong. */
 static void the_strongest_are_kept_and_of_equal_ones_the_first_rows(void **state)
 {
@@ -215,6 +240,7 @@ int main(void)
         cmocka_unit_test(cosine_links_are_the_shrunk_cosine),
         cmocka_unit_test(directed_links_follow_the_order_of_time_and_ties_have_none),
         cmocka_unit_test(the_threads_change_no_byte),
+        cmocka_unit_test(tables_that_are_built_together_are_those_built_alone),
         cmocka_unit_test(the_strongest_are_kept_and_of_equal_ones_the_first_rows),
         cmocka_unit_test(content_links_add_up_the_squared_cosines_of_the_modalities),
         cmocka_unit_test(rebuilding_for_more_items_keeps_the_content),

@@ -283,7 +283,8 @@ static err_code convolve(scorer *s, const model *m, const dataset *d, int thread
     return code;
 }
 
-err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads, err *e)
+/* init_tables computes the scorer's H. */
+static err_code init_tables(scorer *s, const model *m, const dataset *d, int threads, err *e)
 {
     *s = (scorer){.dim = m->dim};
     if (m->users < d->users || m->items < d->items) {
@@ -294,11 +295,24 @@ err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int thre
     err_code code = convolve(s, m, d, threads, e);
     s->user_h = s->own_user_h;
     s->item_h = s->own_item_h;
+    return code;
+}
+
+err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads, err *e)
+{
+    err_code code = init_tables(s, m, d, threads, e);
     if (code == ERR_OK && m->links != NULL) {
         interaction_list list = {d->train, d->train_count, d->users, d->items};
         code = links_rebuilt(&s->own_links, m->links, &list, threads, e);
         s->links = s->own_links;
     }
+    return code == ERR_OK ? scorer_init(s, d, threads, e) : code;
+}
+
+err_code scorer_init_linked(scorer *s, const model *m, const dataset *d, int threads, err *e)
+{
+    err_code code = init_tables(s, m, d, threads, e);
+    s->links = m->links;
     return code == ERR_OK ? scorer_init(s, d, threads, e) : code;
 }
 

@@ -44,6 +44,11 @@ err_code scorer_init(scorer *s, const dataset *d, int threads, err *e) ERR_CHECK
 err_code scorer_init_model(scorer *s, const model *m, const dataset *d, int threads,
                            err *e) ERR_CHECKED;
 
+/* scorer_init_linked is scorer_init_model for a model whose links are over the training pairs of
+ * `d` already. It borrows them. */
+err_code scorer_init_linked(scorer *s, const model *m, const dataset *d, int threads,
+                            err *e) ERR_CHECKED;
+
 void scorer_fini(scorer *s);
 
 /* scorer_lister borrows `s`, which must not move while the lister is used. */

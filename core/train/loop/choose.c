@@ -16,11 +16,12 @@ static double chosen_by(const model *m, const eval_metrics *x)
     return eval_metric(x, m->options.select_metric, m->options.select_at);
 }
 
-/* validate measures the model in its present state. */
+/* validate measures the model in its present state. Its links are over the training pairs of `d`.
+ */
 static err_code validate(eval_metrics *out, const model *m, const dataset *d, err *e)
 {
     scorer s;
-    err_code code = scorer_init_model(&s, m, d, m->options.threads, e);
+    err_code code = scorer_init_linked(&s, m, d, m->options.threads, e);
     if (code == ERR_OK) {
         eval_options o = train_metrics(&m->options, EVAL_VALID);
         eval_lister lists = scorer_lister(&s);
@@ -104,15 +105,36 @@ err_code choose_again(model *m, const dataset *d, const prepared *p, const links
     return code;
 }
 
+/* set_links gives the model the chosen links, whose collaborative table it moves out of
+ * *collaborative. */
+static err_code set_links(model *m, const prepared *p, const links_choice *choice,
+                          links_table *collaborative, err *e)
+{
+    links_free(m->links);
+    m->links = NULL;
+    if (!(choice->beta[LINKS_COLLABORATIVE] > 0) && !(choice->beta[LINKS_CONTENT] > 0)) {
+        return ERR_OK;
+    }
+    err_code code = with_content(&m->links, p, choice, m->items, e);
+    if (code == ERR_OK && choice->beta[LINKS_COLLABORATIVE] > 0) {
+        links_table_fini(&m->links->source[LINKS_COLLABORATIVE]);
+        m->links->source[LINKS_COLLABORATIVE] = *collaborative;
+        *collaborative = (links_table){0};
+    }
+    return code;
+}
+
 err_code choose_links(model *m, const dataset *d, const prepared *p, err *e)
 {
     links_choice choice;
+    links_table collaborative = {0};
     eval_metrics alone = m->valid;
     m->links_gain = 1;
-    err_code code = choose_grid(&choice, m, d, p, e);
+    err_code code = choose_grid(&choice, &collaborative, m, d, p, e);
     if (code == ERR_OK) {
-        code = choose_again(m, d, p, &choice, e);
+        code = set_links(m, p, &choice, &collaborative, e);
     }
+    links_table_fini(&collaborative);
     if (code != ERR_OK || m->links == NULL) {
         return code;
     }

@@ -271,17 +271,20 @@ static err_code build_links(grid *g, const prepared *p, err *e)
     bool timed = links_timed(&list);
     g->kinds = timed ? KINDS : KINDS - 1;
     g->recencies = timed ? RECENCIES : 1;
-    err_code code = ERR_OK;
-    for (size_t x = 0; code == ERR_OK && x < g->kinds; x++) {
-        item_links *l = &g->links[x];
-        *l = (item_links){.items = g->d->items};
-        l->choice = (links_choice){.kind = kinds[x].kind, .shrinkage = kinds[x].shrinkage};
-        l->choice.beta[LINKS_COLLABORATIVE] = 1;
-        l->choice.beta[LINKS_CONTENT] = p->content.start != NULL ? 1 : 0;
-        memcpy(l->choice.modality, p->content_weight, sizeof l->choice.modality);
-        l->source[LINKS_CONTENT] = p->content;
-        code = links_collaborative(&l->source[LINKS_COLLABORATIVE], &list, &l->choice,
-                                   g->m->options.threads, e);
+    links_choice choices[KINDS];
+    links_table tables[KINDS] = {0};
+    for (size_t x = 0; x < g->kinds; x++) {
+        choices[x] = (links_choice){.kind = kinds[x].kind, .shrinkage = kinds[x].shrinkage};
+        choices[x].beta[LINKS_COLLABORATIVE] = 1;
+        choices[x].beta[LINKS_CONTENT] = p->content.start != NULL ? 1 : 0;
+        memcpy(choices[x].modality, p->content_weight, sizeof choices[x].modality);
+    }
+    links_choices all = {choices, g->kinds};
+    err_code code = links_collaborative_each(tables, &list, &all, g->m->options.threads, e);
+    for (size_t x = 0; x < g->kinds; x++) {
+        g->links[x] = (item_links){.items = g->d->items, .choice = choices[x]};
+        g->links[x].source[LINKS_COLLABORATIVE] = tables[x];
+        g->links[x].source[LINKS_CONTENT] = p->content;
     }
     return code;
 }
@@ -329,9 +332,9 @@ static void grid_fini(grid *g)
     mem_free(g->sums);
 }
 
-/* pick returns the best combination. Of equal ones the first wins, so no links win over links
- * without effect. */
-static void pick(links_choice *out, const grid *g)
+/* pick returns the best combination and moves its collaborative links. Of equal ones the first
+ * wins, so no links win over links without effect. */
+static void pick(links_choice *out, links_table *collaborative, grid *g)
 {
     size_t best = 0;
     for (size_t c = 1; c < COMBINATIONS; c++) {
@@ -341,15 +344,18 @@ static void pick(links_choice *out, const grid *g)
             best = c;
         }
     }
-    const item_links *l = &g->links[best / WEIGHTS / RECENCIES];
+    item_links *l = &g->links[best / WEIGHTS / RECENCIES];
     *out = l->choice;
+    *collaborative = l->source[LINKS_COLLABORATIVE];
+    l->source[LINKS_COLLABORATIVE] = (links_table){0};
     out->beta[LINKS_COLLABORATIVE] = betas[best % WEIGHTS / BETAS];
     out->beta[LINKS_CONTENT] *= betas[best % BETAS];
     out->recency[LINKS_COLLABORATIVE] = recencies[best / WEIGHTS % RECENCIES];
     out->recency[LINKS_CONTENT] = out->recency[LINKS_COLLABORATIVE];
 }
 
-err_code choose_grid(links_choice *out, const model *m, const dataset *d, const prepared *p, err *e)
+err_code choose_grid(links_choice *out, links_table *collaborative, const model *m,
+                     const dataset *d, const prepared *p, err *e)
 {
     grid *g = mem_array(1, sizeof *g);
     *out = (links_choice){.recency = {1, 1}};
@@ -364,7 +370,7 @@ err_code choose_grid(links_choice *out, const model *m, const dataset *d, const 
         code = g->failed ? err_nomem(e, "the choice of links") : ERR_OK;
     }
     if (code == ERR_OK && g->user_count > 0) {
-        pick(out, g);
+        pick(out, collaborative, g);
     }
     grid_fini(g);
     mem_free(g);

@@ -18,9 +18,10 @@
 #include "core/model/model.h"
 #include "core/train/loop/prepare.h"
 
-/* choose_grid writes the best choice by the metric of the model's options. All betas are 0 if no
+/* choose_grid writes the best choice by the metric of the model's options, and to the empty table
+ * *collaborative its collaborative links over the training pairs of `d`. All betas are 0 if no
  * combination is better than the inner product alone. */
-err_code choose_grid(links_choice *out, const model *m, const dataset *d, const prepared *p,
-                     err *e) ERR_CHECKED;
+err_code choose_grid(links_choice *out, links_table *collaborative, const model *m,
+                     const dataset *d, const prepared *p, err *e) ERR_CHECKED;
 
 #endif

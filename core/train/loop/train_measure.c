@@ -24,14 +24,16 @@ eval_options train_metrics(const train_options *o, eval_on on)
     return v;
 }
 
-err_code train_measure(model *m, const dataset *d, eval_on on, err *e)
+err_code train_measure(model *m, const dataset *d, eval_on on, bool linked, err *e)
 {
     eval_metrics *out = on == EVAL_TEST ? &m->test : &m->valid;
     if ((on == EVAL_TEST ? d->test_count : d->valid_count) == 0) {
         return ERR_OK;
     }
     scorer s;
-    err_code code = scorer_init_model(&s, m, d, m->options.threads, e);
+    int threads = m->options.threads;
+    err_code code =
+        linked ? scorer_init_linked(&s, m, d, threads, e) : scorer_init_model(&s, m, d, threads, e);
     if (code == ERR_OK) {
         eval_options o = train_metrics(&m->options, on);
         eval_lister lists = scorer_lister(&s);

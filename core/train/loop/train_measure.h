@@ -8,6 +8,8 @@
 #ifndef CORE_TRAIN_MEASURE_H
 #define CORE_TRAIN_MEASURE_H
 
+#include <stdbool.h>
+
 #include "core/common/err.h"
 #include "core/common/sparse.h"
 #include "core/model/dataset.h"
@@ -19,8 +21,9 @@
 eval_options train_metrics(const train_options *o, eval_on on);
 
 /* train_measure fills m->test or m->valid from these pairs of `d`, over the graph of its training
- * pairs. Without such pairs it changes nothing. */
-err_code train_measure(model *m, const dataset *d, eval_on on, err *e) ERR_CHECKED;
+ * pairs. `linked` says that the model's links are over that graph already. Without pairs to
+ * measure it changes nothing. */
+err_code train_measure(model *m, const dataset *d, eval_on on, bool linked, err *e) ERR_CHECKED;
 
 /* The tables of a training between two epochs, and memory for computing H. */
 typedef struct train_tables {

@@ -33,10 +33,10 @@ err_code train_served(model *m, const dataset *d, const dataset *served, const t
         code = h->place(m, d, &list, &placed, e);
     }
     if (code == ERR_OK && placed > 0 && d == served && m->valid.users > 0) {
-        code = train_measure(m, served, EVAL_VALID, e); /* of the lists as they are now */
+        code = train_measure(m, served, EVAL_VALID, true, e); /* of the lists as they are now */
     }
     if (code == ERR_OK) {
-        code = train_measure(m, served, EVAL_TEST, e);
+        code = train_measure(m, served, EVAL_TEST, d == served, e);
     }
     if (code == ERR_OK) {
         code = model_convolve(m, pairs, list.count, e);
