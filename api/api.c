@@ -237,7 +237,7 @@ static bool find_route(context *c, err *e)
     if (slice_equal(method, slice_of("OPTIONS"))) {
         r->status = 204;
     } else {
-        api_refuse(r, 405, c->request->request_id, "the path does not have this method");
+        api_refuse(r, 405, c->request->request_id, "this path does not support the method");
     }
     r->allow = allow;
     return false;

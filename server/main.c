@@ -52,7 +52,7 @@ static void warn_of_unknown_environment(void)
     for (char **entry = environ; *entry != NULL; entry++) {
         size_t length = strcspn(*entry, "=");
         if (strncmp(*entry, "STAIR_", 6) == 0 && !environment_known(*entry, length)) {
-            fprintf(stderr, "stair: warning: environment name %.*s is not known and not used\n",
+            fprintf(stderr, "stair: warning: environment variable %.*s is unknown and ignored\n",
                     (int)length, *entry);
         }
     }

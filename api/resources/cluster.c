@@ -11,7 +11,7 @@ err_code handle_cluster_get(context *c, err *e)
         return code;
     }
     if (c->deps->cluster == NULL) {
-        return err_set(e, ERR_NOT_FOUND, "this service is a single node and in no cluster");
+        return err_set(e, ERR_NOT_FOUND, "this service is a single node, not part of a cluster");
     }
     return answer_tree(c, c->deps->cluster(c->deps->ctx), e);
 }

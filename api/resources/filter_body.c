@@ -48,8 +48,8 @@ static void check_exact(const body_object *o, const char *name, bool equality)
     }
     if (!exact) {
         problem_at(&o->c->problems, body_pointer(o, name),
-                   "expected a number from -9007199254740992 to 9007199254740992, beyond which "
-                   "whole numbers cannot be told apart: store and ask for a string");
+                   "expected a number from -9007199254740992 to 9007199254740992, because larger "
+                   "whole numbers are not exact: store and ask for a string");
     }
 }
 

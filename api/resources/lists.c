@@ -179,7 +179,7 @@ err_code handle_similar_get(context *c, err *e)
     bool by_text = query_text(c, "text", &r.text);
     bool by_item = query_id(c, "item", &item);
     if (!by_item && !by_text && c->problems.found == before) {
-        problem_parameter(&c->problems, slice_of("item"), "missing, and so is text");
+        problem_parameter(&c->problems, slice_of("item"), "missing; expected item or text");
     } else if (by_text && r.text.length == 0) {
         problem_parameter(&c->problems, slice_of("text"), "expected at least 1 byte");
     } else if (by_item && by_text) {

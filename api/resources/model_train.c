@@ -206,5 +206,5 @@ err_code handle_model_train_delete(context *c, err *e)
     if (code == ERR_OK) {
         code = c->deps->train_cancel(c->deps->ctx, e);
     }
-    return code == ERR_OK ? answer_status(c, "being cancelled; it has not ended yet", e) : code;
+    return code == ERR_OK ? answer_status(c, "being cancelled; it has not stopped yet", e) : code;
 }

@@ -184,7 +184,7 @@ err_code recommend_request_body(const body_object *o, recommend_request *out, er
     if (json_object_get(o->json, "user") == NULL && json_object_get(o->json, "items") == NULL &&
         json_object_get(o->json, "text") == NULL) {
         problem_at(&o->c->problems, body_pointer(o, "user"),
-                   "missing, and so are a session in items and a text");
+                   "missing; expected user, items (a session) or text");
     }
     numbers_body(o, out);
     body_limit limit = {"exclude_max", o->c->deps->limits.exclude_max};

@@ -40,7 +40,7 @@ static err_code answer_snapshot(context *c, slice name, err *e)
     }
     bool done = s.state == API_SNAPSHOT_DONE;
     json_t *detail = s.state == API_SNAPSHOT_FAILED
-                         ? json_string("the copy failed; the log says why")
+                         ? json_string("the copy failed; the service's log says why")
                          : json_null();
     return answer_tree(
         c,

@@ -143,8 +143,8 @@ static void put_receipt(buffer *b, const reply *w, const apply_receipt *r)
     json_put_key(b, "training_running");
     json_put_bool(b, r->training);
     json_put_key(b, "out_of_reach");
-    buffer_put_text(b, "[\"snapshots and exports made before\",\"pages of the store that are free "
-                       "but not yet written again\"");
+    buffer_put_text(b, "[\"snapshots and exports made before\",\"free pages of the store that are "
+                       "not overwritten yet\"");
     if (copied) {
         buffer_put_text(b,
                         ",\"stores of nodes that do not run, until they have applied the erasure\","

@@ -44,9 +44,10 @@ static err_code prescan(const context *c, slice text, err *e)
     }
     size_t most = API_TREE_PER_BODY_BYTE * c->deps->limits.body_bytes_max;
     if (text.length + values * VALUE_BYTES + containers > most) {
-        return err_set(e, ERR_TOO_LARGE,
-                       "body: its JSON values would take over %zu bytes, %d times body_bytes_max",
-                       most, API_TREE_PER_BODY_BYTE);
+        return err_set(
+            e, ERR_TOO_LARGE,
+            "body: its JSON values need more than %zu bytes of memory, %d times body_bytes_max",
+            most, API_TREE_PER_BODY_BYTE);
     }
     return ERR_OK;
 }

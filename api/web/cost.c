@@ -46,7 +46,7 @@ err_code cost_go_on(const context *c, err *e)
 {
     const api_request *q = c->request;
     if (q->stopped != NULL && q->stopped(q->stopped_ctx)) {
-        return err_set(e, ERR_CANCELLED, "the service is stopping, or the client has gone");
+        return err_set(e, ERR_CANCELLED, "the service is stopping, or the client has disconnected");
     }
     return ERR_OK;
 }

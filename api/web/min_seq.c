@@ -23,11 +23,11 @@ static err_code check_seen(context *c, uint64_t wanted, err *e)
         wait->seq = wanted;
         c->later = c->wait = true;
     }
-    return seen >= wanted
-               ? ERR_OK
-               : err_set(e, ERR_UNAVAILABLE,
-                         "min_seq: write %" PRIu64 " is not here yet; the last one is %" PRIu64,
-                         wanted, seen);
+    return seen >= wanted ? ERR_OK
+                          : err_set(e, ERR_UNAVAILABLE,
+                                    "min_seq: this node has not seen write %" PRIu64
+                                    " yet; its last one is %" PRIu64,
+                                    wanted, seen);
 }
 
 /* Accepts only digits, at most as many as a seq has. */

@@ -51,5 +51,6 @@ err_code context_read(context *c, store_read **out, err *e)
             pause_for(tries);
         }
     }
-    return err_set(e, ERR_UNAVAILABLE, "the tables in memory have not caught up with the store");
+    return err_set(e, ERR_UNAVAILABLE,
+                   "the live tables have not caught up with the store yet; try again");
 }

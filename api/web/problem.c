@@ -207,7 +207,9 @@ static const char *shown(const err *e, unsigned status)
     case ERR_NOMEM: return "out of memory; try again";
     case ERR_UNAVAILABLE: return e->text;
     default:
-        return status >= 500 ? "an internal error; the log has it under this request id" : e->text;
+        return status >= 500
+                   ? "an internal error; the service's log has the details under this request_id"
+                   : e->text;
     }
 }
 

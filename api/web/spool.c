@@ -13,7 +13,8 @@ err_code spools_begin(spools *s, spool_hold *out, err *e)
 {
     if (atomic_fetch_add(&s->count, 1) >= s->count_max) {
         atomic_fetch_sub(&s->count, 1);
-        return err_set(e, ERR_UNAVAILABLE, "%zu exports are on their way already (exports_max)",
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%zu exports are in progress, as many as allowed (exports_max)",
                        s->count_max);
     }
     *out = (spool_hold){.of = s};
@@ -30,7 +31,7 @@ err_code spools_grow(spool_hold *hold, uint64_t bytes, err *e)
     }
     atomic_fetch_sub(&s->bytes, bytes);
     return err_set(e, hold->bytes + bytes > s->bytes_max ? ERR_TOO_LARGE : ERR_UNAVAILABLE,
-                   "the files of exports take over %llu bytes (spool_bytes_max)",
+                   "the files of all exports would take more than %llu bytes (spool_bytes_max)",
                    (unsigned long long)s->bytes_max);
 }
 

@@ -76,9 +76,8 @@ err_code blas_reserve(int threads, err *e)
         mem_free(taken);
         return err_set(
             e, ERR_NOMEM,
-            "products by %d threads need %zu MiB of address space, and the limit of %llu "
-            "MiB has no room for them: raise it (ulimit -v, ulimit -d), or give fewer "
-            "threads",
+            "matrix products in %d threads need %zu MiB of address space, which the limit of %llu "
+            "MiB does not leave: raise the limit (ulimit -v, ulimit -d), or set fewer threads",
             threads, bytes >> 20, (unsigned long long)limit >> 20);
     }
     for (size_t i = 0; i < buffers; i++) {

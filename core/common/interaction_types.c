@@ -82,7 +82,7 @@ err_code interaction_types_parse(interaction_types *out, const char *text, err *
         const char *start = at;
         interaction_type *type = &out->list[out->count];
         if (out->count == INTERACTION_TYPES_MAX) {
-            return err_set(e, ERR_INVALID, "interaction types: more than %d",
+            return err_set(e, ERR_INVALID, "interaction types: more than %d, the maximum",
                            INTERACTION_TYPES_MAX);
         }
         bool good = parse_name(&at, type->name) && *at == '=';

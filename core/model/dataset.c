@@ -159,7 +159,7 @@ static err_code check_split(const dataset *d, const char *name, const pair *pair
                            (double)p->weight);
         }
         if (k > 0 && before(p - 1, p) >= 0) {
-            return err_set(e, ERR_INVALID, "%s[%zu]: user %u, item %u is out of order or twice",
+            return err_set(e, ERR_INVALID, "%s[%zu]: user %u, item %u is out of order or repeated",
                            name, k, p->user, p->item);
         }
     }

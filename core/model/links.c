@@ -149,18 +149,24 @@ static err_code check_row(const item_links *l, links_source x, size_t row, err *
 {
     const links_table *t = &l->source[x];
     if (t->start[row + 1] < t->start[row] || t->start[row + 1] - t->start[row] > LINKS_ROW_MAX) {
-        return err_set(e, ERR_CORRUPT, "links of item row %zu: %llu to %llu", row,
-                       (unsigned long long)t->start[row], (unsigned long long)t->start[row + 1]);
+        return err_set(e, ERR_CORRUPT,
+                       "links of item row %zu: offsets from %llu to %llu, expected ascending ones "
+                       "of at most one row's length",
+                       row, (unsigned long long)t->start[row],
+                       (unsigned long long)t->start[row + 1]);
     }
     if (!isfinite(t->unit[row]) || t->unit[row] < 0) {
-        return err_set(e, ERR_CORRUPT, "links of item row %zu: a unit of %g", row,
-                       (double)t->unit[row]);
+        return err_set(e, ERR_CORRUPT,
+                       "links of item row %zu: a unit of %g, expected a finite one of at least 0",
+                       row, (double)t->unit[row]);
     }
     for (uint64_t k = t->start[row]; k < t->start[row + 1]; k++) {
         if (t->target[k] >= l->items || t->target[k] == row || t->level[k] == 0 ||
             (k > t->start[row] && t->target[k] <= t->target[k - 1])) {
-            return err_set(e, ERR_CORRUPT, "links of item row %zu: target %u, level %u", row,
-                           t->target[k], t->level[k]);
+            return err_set(
+                e, ERR_CORRUPT,
+                "links of item row %zu: target %u with level %u is out of range or order", row,
+                t->target[k], t->level[k]);
         }
     }
     return ERR_OK;
@@ -171,7 +177,7 @@ err_code links_check(const item_links *l, err *e)
     err_code code = links_choice_check(&l->choice, e);
     for (size_t x = 0; code == ERR_OK && x < LINKS_SOURCES; x++) {
         if (l->source[x].start[0] != 0) {
-            code = err_set(e, ERR_CORRUPT, "links: the first row begins at %llu",
+            code = err_set(e, ERR_CORRUPT, "links: the first row begins at %llu, expected 0",
                            (unsigned long long)l->source[x].start[0]);
         }
         for (size_t row = 0; code == ERR_OK && row < l->items; row++) {

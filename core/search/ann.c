@@ -263,7 +263,7 @@ static err_code take_rows(ann *a, const char *sizes, const char *rows, err *e)
         for (uint32_t left = number_at(sizes, c); left > 0; left--, at++) {
             uint32_t row = number_at(rows, at);
             if (row >= a->rows || seen[row]++ != 0) {
-                code = err_set(e, ERR_CORRUPT, "clusters: row %u is out of range or twice", row);
+                code = err_set(e, ERR_CORRUPT, "clusters: row %u is out of range or repeated", row);
                 break;
             }
             *place++ = row;
@@ -277,7 +277,8 @@ static err_code check_head(const uint64_t *head, size_t count, err *e)
 {
     uint64_t rows = head[HEAD_ROWS], dim = head[HEAD_DIM], clusters = head[HEAD_CLUSTERS];
     if (head[HEAD_MAGIC] != ANN_MAGIC) {
-        return err_set(e, ERR_CORRUPT, "clusters: not our bytes");
+        return err_set(e, ERR_CORRUPT,
+                       "clusters: the bytes do not begin with the mark of an index");
     }
     if (rows == 0 || rows > INT32_MAX || dim == 0 || dim > UINT16_MAX || clusters == 0 ||
         clusters > rows || head[HEAD_READ] == 0 || head[HEAD_READ] > clusters ||

@@ -85,7 +85,7 @@ static err_code train(FaissIndex *ivf, const faiss_clustering *how, const float 
     }
     FaissIndexIVF *inverted = faiss_IndexIVF_cast(ivf);
     if (inverted == NULL) {
-        return err_set(e, ERR_INTERNAL, "FAISS: the factory made no inverted file");
+        return err_set(e, ERR_INTERNAL, "FAISS: index_factory returned no inverted-file index");
     }
     if (faiss_Index_reconstruct_n(faiss_IndexIVF_quantizer(inverted), 0, (idx_t)how->clusters,
                                   centroids) != 0) {

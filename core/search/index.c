@@ -195,8 +195,9 @@ static err_code take_clusters(vector_index *ix, const index_options *o, err *e)
     }
     err_code code = ann_decode(&ix->ann, o->ann, o->ann_bytes, e);
     if (code == ERR_OK && (ix->ann->rows != ix->rows || ix->ann->dim != ix->dim)) {
-        code = err_set(e, ERR_CORRUPT, "clusters: made for %zu vectors of %zu, not %zu of %zu",
-                       ix->ann->rows, ix->ann->dim, ix->rows, ix->dim);
+        code =
+            err_set(e, ERR_CORRUPT, "clusters: made for %zu vectors of %zu numbers, not %zu of %zu",
+                    ix->ann->rows, ix->ann->dim, ix->rows, ix->dim);
     }
     return code;
 }

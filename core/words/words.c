@@ -39,12 +39,12 @@ static err_code read_header(word_space *w, size_t count, err *e)
 {
     words_header h;
     if (count < sizeof h) {
-        return err_set(e, ERR_CORRUPT, "words: %zu bytes hold no header", count);
+        return err_set(e, ERR_CORRUPT, "words: %zu bytes are too few for a header", count);
     }
     memcpy(&h, w->memory, sizeof h);
     if (memcmp(h.magic, WORDS_MAGIC, sizeof h.magic) != 0 || h.version != WORDS_VERSION ||
         h.width != WORDS_WIDTH) {
-        return err_set(e, ERR_CORRUPT, "words: version %u of width %u is not known", h.version,
+        return err_set(e, ERR_CORRUPT, "words: version %u with width %u is unknown", h.version,
                        h.width);
     }
     size_t term = WORDS_WIDTH * sizeof *w->vectors + sizeof *w->hashes + sizeof *w->item_counts +

@@ -302,7 +302,7 @@ static err_code pack(fit *f, word_space **out, err *e)
 static err_code next_step(const fit *f, err *e)
 {
     if (f->o->cancelled != NULL && f->o->cancelled(f->o->ctx)) {
-        return err_set(e, ERR_CANCELLED, "stopped while fitting the words");
+        return err_set(e, ERR_CANCELLED, "interrupted while fitting the words");
     }
     return ERR_OK;
 }

@@ -39,22 +39,22 @@ static void compare_disk(const explain_to *to, const machine *m, const store_inf
 {
     if (m->disk != NULL && strcmp(m->disk, "tmpfs") == 0) {
         tell(to, true,
-             "the store lies on a tmpfs, which is memory: a restart of the machine empties it");
+             "the store is on a tmpfs, which is memory: it is lost when the machine restarts");
     } else if (m->disk != NULL) {
         tell(to, true,
-             "the store lies on a network file system (%s): its map may be damaged there; "
+             "the store is on a network file system (%s), where its memory map may be damaged: "
              "move it to a local disk",
              m->disk);
     }
     if (m->disk_free == MACHINE_NO_LIMIT) {
         return;
     }
-    tell(to, false, "disk: %.0f MiB free; the store takes %.1f MiB, of which %.1f MiB in use",
+    tell(to, false, "disk: %.0f MiB free; the store takes %.1f MiB, of which %.1f MiB are in use",
          mib(m->disk_free), mib(info->file_bytes), mib(info->used_bytes));
     if (m->disk_free < info->file_bytes) {
         tell(to, true,
-             "an import or a snapshot needs as much again and would not fit: keep snapshots "
-             "elsewhere (snapshot_dir) or grow the disk");
+             "an import or a snapshot needs the same space again and would not fit: keep snapshots "
+             "elsewhere (snapshot_dir) or enlarge the disk");
     }
 }
 
@@ -103,7 +103,8 @@ static void compare_limits(const explain_to *to, const machine *m, const serve_o
              mib(m->address_space));
     }
     if (m->file_bytes != MACHINE_NO_LIMIT) {
-        tell(to, true, "files are limited to %.0f MiB (ulimit -f): writes beyond are refused",
+        tell(to, true,
+             "files are limited to %.0f MiB (ulimit -f): writes that need more are refused",
              mib(m->file_bytes));
     }
     if (m->open_files != MACHINE_NO_LIMIT) {
@@ -111,7 +112,7 @@ static void compare_limits(const explain_to *to, const machine *m, const serve_o
         tell(to, false, "open files: %llu (ulimit -n) for %lld connections",
              (unsigned long long)m->open_files, (long long)o->connections_max);
         if (m->open_files < wanted) {
-            tell(to, true, "connections_max wants ulimit -n of at least %llu, not %llu",
+            tell(to, true, "connections_max needs ulimit -n of at least %llu, not %llu",
                  (unsigned long long)wanted, (unsigned long long)m->open_files);
         }
     }
@@ -124,13 +125,12 @@ static void compare_processors(const explain_to *to, const machine *m, const ser
     tell(to, false, "processors: %g for %lld threads of requests, %lld of the background", given,
          (long long)threads, (long long)o->background_threads);
     if ((double)threads > 4 * given) {
-        tell(to, true,
-             "%lld threads for %g processors only wait for each other: set threads = %.0f",
+        tell(to, true, "%lld threads for %g processors compete with each other: set threads = %.0f",
              (long long)threads, given, ceil(given));
     }
     if (o->background_threads > 1 && (double)o->background_threads > given) {
         tell(to, true,
-             "background_threads = %lld take every processor from requests while they run",
+             "background_threads = %lld can take every processor from requests while they run",
              (long long)o->background_threads);
     }
     if ((double)o->train_threads > given) {
@@ -143,8 +143,8 @@ static void compare_generation(const explain_to *to, const explain_store *s)
 {
     if (s->info.generation > 0 && !s->memory.trained) {
         tell(to, true,
-             "generation %u is active but has no tables, so lists are of popular items: "
-             "stair train makes one that has",
+             "generation %u is active but its tables are missing, so lists are of popular items: "
+             "train a new one with stair train",
              s->info.generation);
     }
 }
@@ -156,8 +156,8 @@ static void compare_memory(const explain_to *to, const machine *m, const serve_o
     double given = m->quota > 0 && m->quota < m->processors ? m->quota : m->processors;
     uint64_t requests = memory_table(rows, o, (unsigned)ceil(given), items);
     tell(to, false,
-         "memory: about %.0f MiB while serving%s, %.0f MiB while a generation is loaded; there are "
-         "%.0f MiB",
+         "memory: about %.0f MiB while serving%s, %.0f MiB while a generation is loaded; the "
+         "machine has %.0f MiB",
          mib(f->resident), f->trained ? "" : " once trained", mib(f->most), mib(m->memory));
     tell(to, false, "memory of a training: at least %.0f MiB, in a process of its own",
          mib(f->training));
@@ -195,12 +195,13 @@ static void compare_times(const explain_to *to, const machine *m, const serve_op
          most);
     if (most >= m->stop_seconds) {
         tell(to, true,
-             "a stop may take %g s, and %s kills after %g s unless told otherwise "
-             "(TimeoutStopSec, terminationGracePeriodSeconds, stop_grace_period)",
+             "a stop may take %g s, but %s kills the service after %g s by default; raise its "
+             "limit (TimeoutStopSec, terminationGracePeriodSeconds, stop_grace_period)",
              most, m->stopper, m->stop_seconds);
     }
     if (o->propagate_within < o->propagate_every) {
-        tell(to, true, "propagate_within = %g s is less than propagate_every = %g s, which rules",
+        tell(to, true,
+             "propagate_within = %g s is less than propagate_every = %g s, which takes precedence",
              o->propagate_within, o->propagate_every);
     }
 }

@@ -45,7 +45,7 @@ static err_code tell_death(const child_work *work, const child_place *place, int
             "the store is damaged: %s died of signal %d (%s%s) at: %s; restore a snapshot",
             work->name, WTERMSIG(how), strsignal(WTERMSIG(how)),
             WTERMSIG(how) == SIGBUS
-                ? ": data.mdb ends before its pages do, or the disk cannot read one"
+                ? ": data.mdb is shorter than its pages, or the disk cannot read one of them"
                 : "",
             at);
     }

@@ -66,7 +66,7 @@ err_code address_parse(address *out, const char *text, err *e)
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
     if (rc != 0 || found == NULL) {
-        return err_set(e, ERR_INVALID, "the host \"%.80s\" is not known: %s", host,
+        return err_set(e, ERR_INVALID, "the host \"%.80s\" cannot be resolved: %s", host,
                        gai_strerror(rc));
     }
     memcpy(&out->at, found->ai_addr, found->ai_addrlen);

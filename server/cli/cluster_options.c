@@ -9,8 +9,8 @@ static err_code check_url(const char *at, size_t length, err *e)
     static const char *const schemes[] = {"nats://", "tls://"};
     if (memchr(at, '@', length) != NULL) {
         return err_set(e, ERR_INVALID,
-                       "expected no user information in an address; cluster_credentials names a "
-                       "file");
+                       "expected addresses without user information; put the credentials into a "
+                       "file (cluster_credentials)");
     }
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         size_t head = strlen(schemes[i]);
@@ -18,7 +18,8 @@ static err_code check_url(const char *at, size_t length, err *e)
             return ERR_OK;
         }
     }
-    return err_set(e, ERR_INVALID, "expected addresses such as nats://host:4222, with commas");
+    return err_set(e, ERR_INVALID,
+                   "expected addresses such as nats://host:4222, separated by commas");
 }
 
 err_code cluster_urls_check(const char *text, err *e)
@@ -66,7 +67,7 @@ err_code cluster_options_check(const cluster_options *o, err *e)
     }
     if ((o->tls_certificate == NULL) != (o->tls_key == NULL)) {
         return err_set(e, ERR_INVALID,
-                       "cluster_tls_certificate and cluster_tls_key belong together");
+                       "cluster_tls_certificate and cluster_tls_key must be given together");
     }
     return ERR_OK;
 }

@@ -53,20 +53,19 @@ static err_code on_admit(void *ctx, err *e)
     pthread_mutex_lock(&c->mutex);
     if (!c->following || c->link == NULL || !link_alive(c->link->k)) {
         code =
-            err_set(e, ERR_UNAVAILABLE, "the cluster's log is out of reach; nothing was written");
+            err_set(e, ERR_UNAVAILABLE, "the cluster's log cannot be reached; nothing was written");
     } else if (!c->led) {
-        code =
-            err_set(e, ERR_UNAVAILABLE,
-                    "the cluster's log has no leader, so it takes no writes; nothing was written");
+        code = err_set(
+            e, ERR_UNAVAILABLE,
+            "the cluster's log has no leader, so it accepts no writes; nothing was written");
     } else if (!c->nodes_known) {
         code = err_set(e, ERR_UNAVAILABLE,
                        "the cluster's nodes are not known yet; nothing was written");
     } else if (oldest_reader(c) < OP_VERSION) {
-        code =
-            err_set(e, ERR_UNAVAILABLE,
-                    "a node of the cluster reads writes up to version %u, this one makes version "
-                    "%d; nothing was written",
-                    oldest_reader(c), OP_VERSION);
+        code = err_set(e, ERR_UNAVAILABLE,
+                       "a node of the cluster reads writes only up to version %u, but this node "
+                       "makes version %d; nothing was written",
+                       oldest_reader(c), OP_VERSION);
     } else if (c->last > c->position + BEHIND_MAX) {
         code = err_set(e, ERR_UNAVAILABLE,
                        "this node is %" PRIu64
@@ -142,10 +141,9 @@ static err_code on_start(void *ctx, const log_host *host, err *e)
     c->host = *host;
     err_code code = store_stat(host->store, &info, e);
     if (code == ERR_OK && !log_position_read(info.external, &c->delivered)) {
-        code = err_set(
-            e, ERR_CONFLICT,
-            "this store belongs to no cluster: stair cluster init makes it the first of one, "
-            "stair cluster join fills an empty folder from one");
+        code = err_set(e, ERR_CONFLICT,
+                       "this store belongs to no cluster: create one with stair cluster init, or "
+                       "fill an empty folder from one with stair cluster join");
     }
     if (code != ERR_OK) {
         return code;

@@ -141,10 +141,10 @@ void cluster_tell(cluster *c, cluster_status *out)
     out->ready = out->lag_seconds < LAG_SECONDS_MAX && !(out->stopped && out->last > out->position);
     if (out->problem[0] == '\0' && out->twin) {
         snprintf(out->problem, sizeof out->problem,
-                 "another node of the cluster has this one's name: %s", c->node);
+                 "another node of the cluster has the same name: %s", c->node);
     }
     if (out->problem[0] == '\0' && !out->led) {
         snprintf(out->problem, sizeof out->problem,
-                 "the cluster's log takes no writes: it has no leader");
+                 "the cluster's log accepts no writes: it has no leader");
     }
 }

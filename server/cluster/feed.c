@@ -242,7 +242,7 @@ err_code feed_next(feed *f, feed_message *out, err *e)
     if (!f->pushes && silent_ns > (uint64_t)LINK_ASK_MS * NS_PER_MS) {
         return link_error(f->k, NATS_TIMEOUT, 0, "reading the cluster's log", e);
     }
-    return silent_ns > SILENCE_NS ? err_set(e, ERR_UNAVAILABLE, "the cluster's log is silent")
+    return silent_ns > SILENCE_NS ? err_set(e, ERR_UNAVAILABLE, "the cluster's log sends nothing")
                                   : ERR_OK;
 }
 

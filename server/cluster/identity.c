@@ -75,5 +75,6 @@ err_code identity_node(const cluster_options *o, char out[CLUSTER_NODE_BYTES_MAX
     snprintf(out, CLUSTER_NODE_BYTES_MAX + 1, "%s", host);
     return cluster_node_check(out, e) == ERR_OK
                ? ERR_OK
-               : err_set(e, ERR_INVALID, "the host's name is none for a node: set cluster_node");
+               : err_set(e, ERR_INVALID,
+                         "the host's name is not valid as a node's name: set cluster_node");
 }

@@ -36,7 +36,7 @@ static err_code take_newest(parcels *b, const log_identity *own, const log_ident
     size_t count = code == ERR_OK ? snapshots_of(index, list) : 0;
     json_decref(index);
     if (code == ERR_OK && count == 0) {
-        code = err_set(e, ERR_NOT_FOUND, "there is no snapshot beside the cluster's log");
+        code = err_set(e, ERR_NOT_FOUND, "NATS has no snapshot of this cluster");
     }
     if (code == ERR_OK) {
         log_identity joining = *own;

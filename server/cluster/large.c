@@ -242,7 +242,7 @@ static err_code collect_bytes(void *ctx, const void *bytes, size_t count, err *e
 {
     collecting *x = ctx;
     if (count > x->room - x->used) {
-        return err_set(e, ERR_CORRUPT, "a large message is longer than it is said to be");
+        return err_set(e, ERR_CORRUPT, "a large message is longer than announced");
     }
     memcpy(x->at + x->used, bytes, count);
     x->used += count;
@@ -258,7 +258,7 @@ err_code large_fetch(cluster *c, const nats_link *k, slice message, slice *out, 
     bool read = parcel_from_json(&file, document);
     json_decref(document);
     if (!read || file.bytes > (uint64_t)OP_BYTES_MAX + NAMING_BYTES_MAX) {
-        return err_set(e, ERR_CORRUPT, "a message of the log names no blob that can be read");
+        return err_set(e, ERR_CORRUPT, "a message of the log refers to a blob that cannot be read");
     }
     collecting x = {.at = mem_array((size_t)file.bytes + 1, 1), .room = (size_t)file.bytes};
     if (x.at == NULL) {

@@ -85,8 +85,8 @@ static err_code set_tls(natsOptions *options, const cluster_options *o, err *e)
         s = natsOptions_SetSecure(options, true);
         s = s == NATS_OK ? natsOptions_LoadCATrustedCertificates(options, o->tls_ca) : s;
         if (s != NATS_OK) {
-            return err_set(e, ERR_INVALID,
-                           "cluster_tls_ca: %s: no certificates can be read from it", o->tls_ca);
+            return err_set(e, ERR_INVALID, "cluster_tls_ca: %s: expected certificates in PEM",
+                           o->tls_ca);
         }
     }
     if (o->tls_certificate != NULL) {
@@ -96,8 +96,8 @@ static err_code set_tls(natsOptions *options, const cluster_options *o, err *e)
                 : s;
         if (s != NATS_OK) {
             return err_set(e, ERR_INVALID,
-                           "cluster_tls_certificate, cluster_tls_key: %s, %s: no certificate with "
-                           "its key can be read from them",
+                           "cluster_tls_certificate, cluster_tls_key: %s, %s: expected a "
+                           "certificate and its key in PEM",
                            o->tls_certificate, o->tls_key);
         }
     }
@@ -165,7 +165,7 @@ static err_code connect_error(natsStatus s, err *e)
     case NATS_SSL_ERROR:
     case NATS_SECURE_CONNECTION_WANTED:
     case NATS_SECURE_CONNECTION_REQUIRED:
-        return err_set(e, ERR_CONFLICT, "no TLS connection to the NATS servers comes about: %.200s",
+        return err_set(e, ERR_CONFLICT, "TLS with the NATS servers failed: %.200s",
                        said != NULL && said[0] != '\0' ? said : natsStatus_GetText(s));
     default:
         return err_set(e, ERR_UNAVAILABLE, "no NATS server can be reached: %s",
@@ -179,16 +179,16 @@ err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, co
     const char *said = NULL;
     if (refusal == JSNotEnabledErr || refusal == JSNotEnabledForAccountErr ||
         (status == NATS_NO_RESPONDERS && refusal == 0)) {
-        return err_set(e, ERR_CONFLICT, "%s: the NATS server has no JetStream for this account",
-                       what);
+        return err_set(e, ERR_CONFLICT,
+                       "%s: JetStream is not enabled on the NATS server for this account", what);
     }
     (void)natsConnection_GetLastError(k->connection, &said);
     if (said != NULL && strcasestr(said, "permissions violation") != NULL) {
-        return err_set(e, ERR_CONFLICT, "%s: the NATS servers do not permit it: %.200s", what,
+        return err_set(e, ERR_CONFLICT, "%s: the NATS servers do not permit this: %.200s", what,
                        said);
     }
     if (status == NATS_TIMEOUT || status == NATS_NO_RESPONDERS || !link_alive(k)) {
-        return err_set(e, ERR_UNAVAILABLE, "%s: the NATS servers give no answer", what);
+        return err_set(e, ERR_UNAVAILABLE, "%s: the NATS servers do not answer", what);
     }
     said = nats_GetLastError(NULL);
     return err_set(e, status == NATS_NOT_FOUND ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s: %.200s",
@@ -213,7 +213,7 @@ static err_code check_version(nats_link *k, const cluster_options *o, err *e)
         code =
             err_set(e, ERR_CONFLICT,
                     "the NATS server is version %s, which can lose a stream in a crash: expected "
-                    "2.10.23 or newer (cluster_insecure_log takes it all the same)",
+                    "2.10.23 or newer (cluster_insecure_log accepts it nevertheless)",
                     k->server);
     }
     return code;

@@ -70,7 +70,8 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
     }
     jsStreamInfo_Destroy(made);
     if (refusal == JSStreamNameExistErr) {
-        return err_set(e, ERR_CONFLICT, "the stream %s exists and is another shop's", name);
+        return err_set(e, ERR_CONFLICT, "the stream %s exists and belongs to another cluster",
+                       name);
     }
     return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "making the cluster's log", e);
 }
@@ -83,7 +84,8 @@ static err_code parse(const char *name, const char *text, log_identity *id, err 
         return err_set(e, ERR_CONFLICT, "the stream %s is no log of a stair cluster", name);
     }
     if (id->format > LOG_FORMAT) {
-        return err_set(e, ERR_CONFLICT, "the log %s has format %u, this stair reads up to %d", name,
+        return err_set(e, ERR_CONFLICT,
+                       "the log %s has format %u, but this version of stair reads up to %d", name,
                        id->format, LOG_FORMAT);
     }
     const char *encoder = strstr(text, " encoder "), *types = strstr(text, " types ");
@@ -126,7 +128,7 @@ err_code log_stream_read(const nats_link *k, const char *cluster, log_identity *
     log_stream_name(cluster, name);
     natsStatus s = js_GetStreamInfo(&info, k->stream, name, NULL, &refusal);
     if (s == NATS_NOT_FOUND || refusal == JSStreamNotFoundErr) {
-        return err_set(e, ERR_NOT_FOUND, "there is no stream %s: stair cluster init makes it",
+        return err_set(e, ERR_NOT_FOUND, "there is no stream %s: create it with stair cluster init",
                        name);
     }
     if (s != NATS_OK) {
@@ -179,9 +181,10 @@ err_code log_stream_expect(const log_identity *own, uint64_t position, const log
                            const log_facts *facts, err *e)
 {
     if (strcmp(own->lineage, id->lineage) != 0) {
-        return err_set(e, ERR_CONFLICT,
-                       "the cluster's log is another shop's: it has lineage %s, this store %s",
-                       id->lineage, own->lineage);
+        return err_set(
+            e, ERR_CONFLICT,
+            "the log belongs to another cluster: its lineage is %s, that of this store %s",
+            id->lineage, own->lineage);
     }
     if (strcmp(own->types, id->types) != 0) {
         return err_set(
@@ -207,7 +210,7 @@ err_code log_stream_expect(const log_identity *own, uint64_t position, const log
         return err_set(e, ERR_CONFLICT,
                        "the cluster's log ends at %" PRIu64
                        ", before this store's position %" PRIu64
-                       ": it has lost messages, or was put back to an earlier state",
+                       ": it lost messages, or was restored to an earlier state",
                        facts->last, position);
     }
     return ERR_OK;

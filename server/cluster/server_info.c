@@ -98,7 +98,7 @@ err_code server_info_version(const char *url, char *out, size_t bytes, err *e)
     json_decref(info);
     return out[0] != '\0'
                ? ERR_OK
-               : err_set(e, ERR_UNAVAILABLE, "the NATS server does not tell its version");
+               : err_set(e, ERR_UNAVAILABLE, "the NATS server does not report its version");
 }
 
 int server_info_compare(const char *version, int major, int minor, int patch)

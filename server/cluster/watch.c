@@ -200,10 +200,10 @@ err_code watch_name(cluster *c, err *e)
         cluster_pause(c, TWIN_STEP_MS);
         code = members_find(c->members, c->node, &now, e);
         if (code == ERR_OK && now.revision != first.revision) {
-            return err_set(e, ERR_CONFLICT,
-                           "another node of the cluster is called %s: give each a cluster_node of "
-                           "its own",
-                           c->node);
+            return err_set(
+                e, ERR_CONFLICT,
+                "another node of the cluster is called %s: give each node its own cluster_node",
+                c->node);
         }
     }
     return code == ERR_NOT_FOUND ? ERR_OK : code;

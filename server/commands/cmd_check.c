@@ -143,7 +143,7 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
             err_set(e, ERR_CORRUPT, "the store %s has %llu problems: %srestore a snapshot, or %s",
                     a->store, (unsigned long long)report.problems,
                     a->repair ? "" : "try stair check --repair, which drops no content; else ",
-                    node ? "make this node anew by stair cluster join"
+                    node ? "fill this node again with stair cluster join"
                          : "export and import what can be read");
     }
     return code;
@@ -252,7 +252,7 @@ static err_code run(const command_call *call, err *e)
     child_place last = {0};
     given.file = call->values->file;
     if (given.repair && (given.digest || given.user != NULL)) {
-        return err_set(e, ERR_INVALID, "--repair: not with --digest or --user");
+        return err_set(e, ERR_INVALID, "--repair: cannot be combined with --digest or --user");
     }
     child_work work = {.name = given.repair ? "the repair" : "the check",
                        .run = look,

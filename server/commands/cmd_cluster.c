@@ -89,8 +89,8 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
         return log_stream_expect(own, 0, &id, &facts, e);
     }
     return err_set(e, ERR_CONFLICT,
-                   "there is a log of that name, of lineage %s and with %" PRIu64
-                   " messages: a store joins it with stair cluster join",
+                   "a log of that name exists, with lineage %s and %" PRIu64
+                   " messages: join it with stair cluster join",
                    id.lineage, facts.last);
 }
 
@@ -103,8 +103,9 @@ static err_code put_first(const cluster_arguments *a, const nats_link *k, store 
         code = snapshots_put(b, s, 0, e);
     }
     parcels_close(b);
-    return code == ERR_OK ? code
-                          : err_context(e, "the cluster is made, but not its first snapshot");
+    return code == ERR_OK
+               ? code
+               : err_context(e, "the cluster was created, but its first snapshot failed");
 }
 
 static err_code init_store(const cluster_arguments *a, store *s, log_identity *own, err *e)
@@ -156,7 +157,7 @@ static err_code init(const cluster_arguments *a, err *e)
         printf("{\"log\":\"%s\",\"lineage\":\"%s\",\"replicas\":%lld}\n", name, own.lineage,
                (long long)a->cluster.replicas);
     } else {
-        printf("%s: made, with %lld replicas; the store is the first of the cluster\n", name,
+        printf("%s: created, with %lld replicas; the store is the first of the cluster\n", name,
                (long long)a->cluster.replicas);
     }
     return ERR_OK;
@@ -175,7 +176,7 @@ static err_code join(const cluster_arguments *a, err *e)
     if (code == ERR_OK && a->json) {
         printf("{\"position\":%" PRIu64 "}\n", position);
     } else if (code == ERR_OK) {
-        printf("%s: a store of the cluster, at %" PRIu64 " of its log\n", a->store, position);
+        printf("%s: joined the cluster, at position %" PRIu64 " of its log\n", a->store, position);
     }
     return code;
 }
@@ -195,8 +196,8 @@ static err_code expect_no_node(const cluster_arguments *a, const nats_link *k, i
     members_close(m);
     if (code == ERR_OK && count > 0) {
         code = err_set(e, ERR_CONFLICT,
-                       "%zu nodes of the cluster run, %s for one: stop all nodes first", count,
-                       list[0].name);
+                       "%zu nodes of the cluster are running, such as %s: stop all nodes first",
+                       count, list[0].name);
     }
     return code;
 }
@@ -267,7 +268,7 @@ static err_code print_status(const cluster_arguments *a, const nats_link *k, con
         printf("interaction types %s\nencoder %s\n", id->types, id->encoder);
         printf("messages %" PRIu64 " to %" PRIu64 ", %.1f MiB\n", first, last,
                (double)facts->bytes / (1024 * 1024));
-        printf(position[0] != '\0' ? "the store stands at %s\n" : "%s", position);
+        printf(position[0] != '\0' ? "the store is at position %s\n" : "%s", position);
         return ERR_OK;
     }
     json_t *document =

@@ -165,7 +165,7 @@ static err_code parse_at(job *j, const command_call *call, err *e)
         o->at[o->at_count++] = (uint32_t)k;
         at = *end == ',' ? end + 1 : end;
     }
-    return o->at_count > 0 ? ERR_OK : command_usage(call, e, "--at: expected numbers, not nothing");
+    return o->at_count > 0 ? ERR_OK : command_usage(call, e, "--at: expected at least one number");
 }
 
 static bool is_next(const job *j)
@@ -204,10 +204,10 @@ static err_code load(job *j, err *e)
     }
     j->report.generation = j->a->generation > 0 ? (uint32_t)j->a->generation : info.generation;
     if (j->report.generation == 0) {
-        return err_set(e, ERR_NOT_FOUND,
-                       "%s: no generation is active; stair train makes one, or "
-                       "name one by --generation",
-                       j->a->store);
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "%s: no generation is active; make one with stair train, or name one with --generation",
+            j->a->store);
     }
     code = generation_expect(j->s, j->report.generation, e);
     if (code == ERR_OK) {
@@ -295,7 +295,7 @@ static err_code measure(job *j, err *e)
         code = eval_run(&j->report.stair, j->judged, &o, &lists, e);
     }
     if (code == ERR_OK && j->report.stair.users == 0) {
-        code = err_set(e, ERR_NOT_FOUND, "%s: no interaction of the %s split to be found",
+        code = err_set(e, ERR_NOT_FOUND, "%s: nothing to evaluate: no interactions of the %s split",
                        j->a->store, split_judged(j));
     }
     if (code == ERR_OK && j->a->given == 1) {
@@ -333,7 +333,7 @@ static err_code answer_all(job *j, err *e)
     mem_free(lists);
     if (code == ERR_OK) {
         fprintf(result_stream(j->a->json),
-                "generation %u: the lists of %zu users as the service answers them\n",
+                "generation %u: wrote the lists of %zu users as the service would answer them\n",
                 j->report.generation, written);
     }
     return code;
@@ -367,16 +367,15 @@ static err_code check_served(const job *j, const command_call *call, err *e)
     }
     return command_usage(call, e,
                          "--served: expected --topk FILE for the lists, and neither --per-user nor "
-                         "--json: what the service answers holds no seen item, so there is nothing "
-                         "to be found");
+                         "--json, because these lists hold no held-out item to measure by");
 }
 
 static err_code check_given(const job *j, const command_call *call, err *e)
 {
     if (is_given(j) && (is_next(j) || j->a->served || j->report.wanted[BASELINE_EASE])) {
         return command_usage(call, e,
-                             "--given: expected neither --protocol next, --served nor the baseline "
-                             "ease, which answer for users");
+                             "--given: cannot be combined with --protocol next, --served or the "
+                             "baseline ease, which evaluate users");
     }
     return ERR_OK;
 }

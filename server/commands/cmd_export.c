@@ -135,15 +135,16 @@ static err_code check_arguments(const command_call *call, const export_arguments
 {
     size_t rest = call->values->rest_count;
     if (a->to != NULL && rest > 0) {
-        return command_usage(call, e, "%s: with --to both parts are written",
+        return command_usage(call, e, "%s: cannot be combined with --to, which writes both parts",
                              call->values->rest[0]);
     }
     if (a->to == NULL && (rest != 1 || part_of(call->values->rest[0]) == NULL)) {
-        return command_usage(call, e, "expected --to DIR, or items or interactions");
+        return command_usage(call, e, "expected --to DIR, items or interactions");
     }
     /* --json from the environment applies to all commands, so it is ignored here. */
     if (a->to == NULL && a->json && options_source(call->values, "json") == OPTION_FROM_FLAG) {
-        return command_usage(call, e, "--json: standard output is for the %s",
+        return command_usage(call, e,
+                             "--json: cannot be combined with output of the %s to standard output",
                              call->values->rest[0]);
     }
     return ERR_OK;
@@ -204,8 +205,9 @@ static err_code spool_open(FILE **out, err *e)
     }
     int fd = mkstemp(path);
     if (fd < 0) {
-        return err_set(e, ERR_IO, "%s: cannot make a temporary file: %s; name a folder by TMPDIR",
-                       path, strerror(errno));
+        return err_set(e, ERR_IO,
+                       "%s: cannot make a temporary file: %s; name another folder in TMPDIR", path,
+                       strerror(errno));
     }
     unlink(path);
     *out = fdopen(fd, "w+b");

@@ -72,8 +72,8 @@ static err_code alter(const generations_arguments *a, err *e)
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
     err_code code = recover_open(&s, a->store, &how, e);
     if (code == ERR_CONFLICT) {
-        return err_context(e, a->prune >= 0 ? "pruning needs the folder for itself"
-                                            : "beside a server use POST /model/activate");
+        return err_context(e, a->prune >= 0 ? "pruning needs the store without a service"
+                                            : "while a service runs, use POST /model/activate");
     }
     if (code == ERR_OK && a->activate >= 0) {
         code = generation_switch(s, (uint32_t)a->activate, clock_now(), e);
@@ -154,7 +154,7 @@ static err_code plot(const generations_arguments *a, store *s, const generation_
     uint32_t number = plotted(a, infos, count);
     model *m = NULL;
     if (number == 0) {
-        return err_set(e, ERR_NOT_FOUND, "no generation to plot; stair train makes one");
+        return err_set(e, ERR_NOT_FOUND, "no generation to plot; make one with stair train");
     }
     err_code code = generation_expect(s, number, e);
     if (code == ERR_OK) {

@@ -333,11 +333,12 @@ static void print_skips(const import_report *r)
         }
     }
     if (r->duplicates > 0) {
-        printf("repeats: %llu lines say again that a user has an item; the earliest is kept\n",
+        printf("repeats: %llu lines repeat a user and item; the earliest is kept\n",
                (unsigned long long)r->duplicates);
     }
     if (r->hidden_items > 0) {
-        printf("hidden: %llu items that the items' file lacks, until the catalogue has them\n",
+        printf("hidden: %llu items that the file of items lacks; they stay hidden until they are "
+               "written\n",
                (unsigned long long)r->hidden_items);
     }
 }

@@ -67,8 +67,8 @@ static err_code run(const command_call *call, err *e)
     } else {
         printf("%s\n", key);
         fprintf(stderr,
-                "key %s with role %s added to %s; it is shown only now. A running server "
-                "takes it up on SIGHUP.\n",
+                "key %s with role %s added to %s; it is shown only now. A running service reads it "
+                "on SIGHUP.\n",
                 name, api_role_name(role), o->keys);
     }
     return ERR_OK;

@@ -34,12 +34,13 @@ static err_code run(const command_call *call, err *e)
         printf("{\"from\":%u,\"to\":%d,\"dropped\":%llu}\n", report.from, STORE_FORMAT,
                (unsigned long long)report.dropped);
     } else if (report.from == STORE_FORMAT) {
-        printf("the store has format %u already\n", report.from);
+        printf("the store has the current format %u already\n", report.from);
     } else {
         printf("format %u became format %d\n", report.from, STORE_FORMAT);
     }
     if (!a->json && report.dropped > 0) {
-        printf("%llu records of Idempotency-Keys were garbled by an older stair and are gone\n",
+        printf("%llu damaged records of Idempotency-Keys, written by an older version of stair, "
+               "were dropped\n",
                (unsigned long long)report.dropped);
     }
     return ERR_OK;

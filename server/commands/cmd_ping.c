@@ -139,7 +139,8 @@ static err_code ask(line *l, const char *where, err *e)
     answer[used] = '\0';
     unsigned status = 0;
     if (clock_seconds() >= l->deadline || sscanf(answer, "HTTP/1.%*u %u", &status) != 1) {
-        return err_set(e, ERR_IO, "%s: no answer within the time-out, or not HTTP", where);
+        return err_set(e, ERR_IO, "%s: no answer within the timeout, or the answer is not HTTP",
+                       where);
     }
     if (status != 200) {
         return err_set(e, ERR_UNAVAILABLE, "%s: not ready (status %u)", where, status);

@@ -77,7 +77,8 @@ static err_code run(const command_call *call, err *e)
     bool broken = wait_for_end(s, &signals);
     service_stop(s);
     if (broken) {
-        return err_set(e, ERR_INTERNAL, "the tables in memory fell behind the store; start again");
+        return err_set(e, ERR_INTERNAL,
+                       "the live tables fell behind the store; restart the service");
     }
     return ERR_OK;
 }

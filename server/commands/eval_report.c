@@ -47,7 +47,7 @@ static void tell_lines(const eval_report *r, const wording *w)
     if (r->refit && (r->on_valid || r->given > 0)) {
         fprintf(to,
                 "warning: generation %u is a refit: it was trained on the validation interactions, "
-                "so these figures say nothing of how good it is\n",
+                "so these figures do not show its quality\n",
                 r->generation);
     }
     report_line(to, r->given > 0 ? "session" : "stair", &r->stair);

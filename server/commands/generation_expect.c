@@ -14,8 +14,8 @@ static err_code refuse(uint32_t number, const generation_info *infos, size_t cou
     size_t first = count > NAMED_MAX ? count - NAMED_MAX : 0;
     size_t used = 0;
     if (count == 0) {
-        return err_set(e, ERR_NOT_FOUND, "no generation %u; there is none, stair train makes one",
-                       number);
+        return err_set(e, ERR_NOT_FOUND,
+                       "no generation %u; there is none yet: make one with stair train", number);
     }
     for (size_t i = first; i < count; i++) {
         used += (size_t)snprintf(there + used, sizeof there - used, "%s%u", i > first ? ", " : "",

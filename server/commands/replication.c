@@ -102,7 +102,7 @@ err_code replication_open(replication **out, const serve_options *o, metrics *m,
     (void)m;
     *out = NULL;
     return o->cluster.urls != NULL
-               ? err_set(e, ERR_INVALID, "cluster: this stair was built for a single node alone")
+               ? err_set(e, ERR_INVALID, "cluster: this build of stair supports a single node only")
                : ERR_OK;
 }
 

@@ -144,12 +144,12 @@ static err_code check_exposure(const serve_options *o, bool *loopback, err *e)
     if (!at.loopback && o->keys == NULL && !o->insecure) {
         return err_set(
             e, ERR_INVALID,
-            "--listen %s can be reached from other machines, and there are no keys: make "
-            "some with `stair key new` and name their file with --keys, or say --insecure",
+            "--listen %s can be reached from other machines, but there are no keys: make some with "
+            "`stair key new` and name their file with --keys, or give --insecure",
             o->listen);
     }
     if ((o->tls_certificate == NULL) != (o->tls_key == NULL)) {
-        return err_set(e, ERR_INVALID, "--tls-certificate and --tls-key belong together");
+        return err_set(e, ERR_INVALID, "--tls-certificate and --tls-key must be given together");
     }
     return ERR_OK;
 }

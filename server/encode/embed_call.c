@@ -64,7 +64,7 @@ static err_code read_vector(embed_vectors *out, size_t at, const json_t *list, e
         double value = json_number_value(number);
         if (!json_is_number(number) || !(fabs(value) <= FEATURE_MAGNITUDE_MAX)) {
             return err_set(e, ERR_INVALID,
-                           "vector %zu of the answer: entry %zu is no finite number", at, j);
+                           "vector %zu of the answer: entry %zu is not a finite number", at, j);
         }
         out->numbers[at * width + j] = (float)value;
     }
@@ -80,7 +80,8 @@ static err_code read_vectors(embed_vectors *out, const json_t *data, err *e)
         const json_t *index = json_object_get(entry, "index");
         json_int_t at = json_is_integer(index) ? json_integer_value(index) : (json_int_t)i;
         if (at < 0 || (size_t)at >= out->count || seen[at]) {
-            code = err_set(e, ERR_INVALID, "the answer has no vector, or two, for some text");
+            code = err_set(e, ERR_INVALID,
+                           "the answer does not have exactly one vector for each text");
         } else {
             seen[at] = true;
             code = read_vector(out, (size_t)at, json_object_get(entry, "embedding"), e);
@@ -96,7 +97,7 @@ err_code embed_answer(embed_vectors *out, slice body, size_t count, uint32_t wid
     *out = (embed_vectors){.count = count, .width = width};
     json_t *answer = json_loadb(body.at != NULL ? body.at : "", body.length, 0, &why);
     if (answer == NULL) {
-        return err_set(e, ERR_INVALID, "the answer is no JSON: %.100s", why.text);
+        return err_set(e, ERR_INVALID, "the answer is not JSON: %.100s", why.text);
     }
     const json_t *data = json_object_get(answer, "data");
     err_code code = ERR_OK;

@@ -49,9 +49,9 @@ err_code encoder_url_check(const char *text, err *e)
         (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
         code = err_set(e, ERR_INVALID, "expected an http or https address, not \"%.80s\"", text);
     } else if (curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK) {
-        code =
-            err_set(e, ERR_INVALID,
-                    "expected no user information in the address; encoder_key_file names a token");
+        code = err_set(e, ERR_INVALID,
+                       "expected an address without user information; put the token into a file "
+                       "(encoder_key_file)");
     }
     curl_free(user);
     curl_free(scheme);
@@ -141,7 +141,8 @@ err_code embed_client_start(embed_client *client, const slice *texts, size_t cou
         c = !client->calls[i].busy ? &client->calls[i] : c;
     }
     if (c == NULL) {
-        return err_set(e, ERR_UNAVAILABLE, "%d calls of the encoder are under way",
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%d calls to the encoder are in progress, as many as allowed",
                        EMBED_CALLS_MAX);
     }
     err_code code = embed_request(&c->request, &length, client->options->model, texts, count, e);
@@ -155,7 +156,7 @@ err_code embed_client_start(embed_client *client, const slice *texts, size_t cou
     c->ctx = ctx;
     if (!set_up(client, c, length) || curl_multi_add_handle(client->multi, c->easy) != CURLM_OK) {
         end_call(client, c);
-        return err_set(e, ERR_INTERNAL, "a call of the encoder cannot begin");
+        return err_set(e, ERR_INTERNAL, "a call to the encoder cannot be started");
     }
     return ERR_OK;
 }
@@ -199,7 +200,8 @@ static void end_of(embed_client *client, CURLMsg *message, embed_done done, void
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &found);
     call *c = (call *)(void *)found;
     if (c->too_large) {
-        snprintf(result.why, sizeof result.why, "the answer is over %zu bytes, or its headers %d",
+        snprintf(result.why, sizeof result.why,
+                 "the answer has more than %zu bytes, or its headers more than %d",
                  embed_answer_bytes_max(c->texts), HEADERS_BYTES_MAX);
     } else if (code != CURLE_OK) {
         snprintf(result.why, sizeof result.why, "%s", curl_easy_strerror(code));

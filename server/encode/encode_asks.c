@@ -168,7 +168,8 @@ static void note_late(encode_asks *x, const encode_ask *ask, double now)
     (*late)++;
     if (*late >= LATE_MOST) {
         x->late_until[ask->query] = now + pause_for(*late - LATE_MOST, 0);
-        snprintf(x->status.problem, sizeof x->status.problem, "no answer in the time of a request");
+        snprintf(x->status.problem, sizeof x->status.problem,
+                 "no answer within the time that a request may wait");
     }
 }
 

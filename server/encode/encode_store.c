@@ -123,12 +123,14 @@ static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *ou
         }
         hooks->progress(hooks->ctx, done, total, status.problem[0] != '\0' ? status.problem : NULL);
         if (code == ERR_OK && hooks->cancelled(hooks->ctx)) {
-            code = err_set(e, ERR_CANCELLED,
-                           "interrupted; %zu items wait for the encoder, stair encode goes on",
-                           status.pending);
+            code =
+                err_set(e, ERR_CANCELLED,
+                        "interrupted; %zu items still need the encoder: continue with stair encode",
+                        status.pending);
         } else if (code == ERR_OK && status.failures - failures >= FAILURES_MAX) {
             code = err_set(e, ERR_UNAVAILABLE,
-                           "the encoder keeps failing (%s); %zu items wait, stair encode goes on",
+                           "the encoder keeps failing (%s); %zu items still need it: continue with "
+                           "stair encode",
                            status.problem, status.pending);
         }
     }

@@ -99,20 +99,19 @@ static bool is_target(slice target)
 static const char *framing_fault(const admission_request *r)
 {
     if (!is_target(r->target)) {
-        return "the request line needs a path that begins with /, alone or behind http://HOST, "
-               "and no space or control byte in it";
+        return "request line: expected a path that begins with /, alone or after http://HOST, "
+               "without spaces and control bytes";
     }
     if (r->other_version) {
-        return "the request line has to end with HTTP/1.1 or HTTP/1.0";
+        return "request line: expected HTTP/1.1 or HTTP/1.0 at its end";
     }
     if (r->malformed_name) {
-        return "a header's name has to be letters, digits and !#$%&'*+-.^_`|~, and the colon has "
-               "to "
-               "follow it at once";
+        return "header: expected a name of letters, digits and !#$%&'*+-.^_`|~, directly followed "
+               "by a colon";
     }
     if (r->malformed_line) {
-        return "a header line has to end with CR LF, without a fold, a bare CR, a NUL or another "
-               "control byte in it";
+        return "header: expected lines that end with CR LF, without folding, a bare CR, a NUL or "
+               "another control byte";
     }
     if (r->hosts > 1 || (r->hosts == 0 && !r->http_1_0)) {
         return "expected one Host header";
@@ -124,13 +123,13 @@ static const char *framing_fault(const admission_request *r)
         return "expected at most one Content-Length header";
     }
     if (r->transfer_encoding.at != NULL && r->content_lengths > 0) {
-        return "Content-Length and Transfer-Encoding exclude each other";
+        return "expected Content-Length or Transfer-Encoding, not both";
     }
     if (r->transfer_encodings > 1) {
         return "expected at most one Transfer-Encoding header";
     }
     if (r->transfer_encoding.at != NULL && !equal_ignoring_case(r->transfer_encoding, "chunked")) {
-        return "the only Transfer-Encoding that is taken is chunked";
+        return "expected Transfer-Encoding: chunked, no other coding";
     }
     if (r->transfer_encoding.at != NULL && r->http_1_0) {
         return "HTTP/1.0 has no Transfer-Encoding";
@@ -142,17 +141,17 @@ static bool check_framing(const admission_request *r, admission_answer *answer)
 {
     if (r->target.length > ADMISSION_TARGET_BYTES_MAX) {
         snprintf(answer->text, sizeof answer->text,
-                 "the target has %zu bytes; at most %d are taken", r->target.length,
+                 "the target has %zu bytes; at most %d are allowed", r->target.length,
                  ADMISSION_TARGET_BYTES_MAX);
         refuse(answer, 414, "target_size", answer->text);
     } else if (r->header_bytes > ADMISSION_HEADER_BYTES_MAX) {
         snprintf(answer->text, sizeof answer->text,
-                 "the header has %zu bytes; at most %d are taken", r->header_bytes,
+                 "the header has %zu bytes; at most %d are allowed", r->header_bytes,
                  ADMISSION_HEADER_BYTES_MAX);
         refuse(answer, 431, "header_size", answer->text);
     } else if (r->header_lines > ADMISSION_HEADER_LINES_MAX) {
         snprintf(answer->text, sizeof answer->text,
-                 "the header has %zu lines; at most %d are taken", r->header_lines,
+                 "the header has %zu lines; at most %d are allowed", r->header_lines,
                  ADMISSION_HEADER_LINES_MAX);
         refuse(answer, 431, "header_size", answer->text);
     } else {
@@ -278,8 +277,9 @@ static bool check_origin(const admission *a, const admission_request *r, const a
                                         : equal_ignoring_case(r->fetch_site, "cross-site") ||
                                               equal_ignoring_case(r->fetch_site, "same-site");
     if (foreign) {
-        refuse(answer, 403, "origin",
-               "a page of another origin may not call; allow_origin names one that may");
+        refuse(
+            answer, 403, "origin",
+            "pages of this origin may not call the service; allow_origin names the one that may");
     }
     return !foreign;
 }
@@ -378,7 +378,7 @@ static bool check_encoding(const admission_request *r, const api_route *route,
         printable = isprint((unsigned char)encoding.at[i]);
     }
     snprintf(answer->text, sizeof answer->text,
-             "Content-Encoding%s%.*s: only identity is taken, a body that is not compressed",
+             "Content-Encoding%s%.*s: expected identity, a body that is not compressed",
              printable ? " " : "", printable ? (int)encoding.length : 0, encoding.at);
     refuse(answer, 415, "encoding", answer->text);
     return false;
@@ -390,8 +390,8 @@ static void check_length(const api_route *route, admission_answer *answer)
     if (route->exists && answer->body_bytes > route->body_bytes_max) {
         snprintf(answer->text, sizeof answer->text,
                  route->takes_body
-                     ? "the body has %llu bytes; at most %zu are taken (body_bytes_max)"
-                     : "the body has %llu bytes; this call takes none, and at most %zu are read",
+                     ? "the body has %llu bytes; at most %zu are allowed (body_bytes_max)"
+                     : "the body has %llu bytes; this call needs none, and reads at most %zu",
                  (unsigned long long)answer->body_bytes, route->body_bytes_max);
         refuse(answer, 413, "body_size", answer->text);
     }

@@ -241,9 +241,10 @@ static bool make_room(exchange *x, size_t length)
         return true;
     }
     bool busy = x->body.failed == ERR_UNAVAILABLE;
-    exchange_refuse(
-        x, 503,
-        busy ? "too many bodies are in flight (bodies_bytes_max)" : "no memory for the body", 1);
+    exchange_refuse(x, 503,
+                    busy ? "the request bodies in memory are at their limit (bodies_bytes_max)"
+                         : "no memory for the body",
+                    1);
     return false;
 }
 
@@ -251,7 +252,7 @@ static void refuse_long_body(exchange *x)
 {
     snprintf(x->answer.text, sizeof x->answer.text,
              x->takes_body ? "the body has more than %zu bytes (body_bytes_max)"
-                           : "this call takes no body; more than %zu bytes of one are not read",
+                           : "this call needs no body, and reads at most %zu bytes of one",
              x->body_max);
     exchange_refuse(x, 413, x->answer.text, 0);
 }

@@ -53,12 +53,11 @@ static unsigned status_for(unsigned status)
 static const char *detail_for(unsigned status)
 {
     switch (status) {
-    case 413:
-        return "the length of the body, or of a piece of it, is larger than any that is taken";
-    case 414: return "the request line is longer than any that is taken";
-    case 431: return "the header is longer than any that is taken";
+    case 413: return "the length of the body, or of a chunk of it, is above every limit";
+    case 414: return "the request line is too long";
+    case 431: return "the header is too long";
     case 505: return "this service speaks HTTP/1.1 and HTTP/1.0";
-    default: return "the request line, the header or the framing of the body is not that of HTTP";
+    default: return "the request line, the header or the framing of the body is not valid HTTP";
     }
 }
 

@@ -107,7 +107,8 @@ static void wait_for_write(exchange *x)
     x->wait = (seq_wait){.seq = x->waiting.seq, .until_ns = until, .done = on_seen, .ctx = x};
     x->stage = STAGE_WAITING;
     if (!engine_wait(o->engine, &x->wait)) {
-        exchange_refuse(x, 503, "too many requests wait for a write that is not here yet", 1);
+        exchange_refuse(x, 503,
+                        "too many requests wait for a write that this node has not seen yet", 1);
         MHD_resume_connection(x->connection);
     }
 }
@@ -171,7 +172,7 @@ static enum MHD_Result work_on(exchange *x)
     x->stage = STAGE_WORKING;
     suspend(x);
     if (!work_submit(h->work, &x->work)) {
-        exchange_refuse(x, 503, "too much long work waits (work_queue_max)", 1);
+        exchange_refuse(x, 503, "too many long requests wait (work_queue_max)", 1);
         metric_count(h->work_refused, 1);
         MHD_resume_connection(x->connection);
     }

@@ -110,7 +110,7 @@ static err_code table_append(key_table **table, const key_entry *entry, const ch
     size_t count = *table != NULL ? (*table)->count : 0;
     for (size_t i = 0; i < count; i++) {
         if (strcmp((*table)->entries[i].name, entry->name) == 0) {
-            return err_set(e, ERR_INVALID, "%s:%u: the name %s is there twice", path, number,
+            return err_set(e, ERR_INVALID, "%s:%u: the name %s occurs twice", path, number,
                            entry->name);
         }
     }

@@ -115,7 +115,7 @@ void baselines_advise(FILE *to, const baseline_verdict *v, const baseline_advice
     if (a->last_epoch) {
         advice = "its best epoch was the last one, so train longer (--epochs)";
     } else if (a->tuned) {
-        advice = "tuning did not change that, so check the features, or gather more interactions "
+        advice = "tuning did not change that, so check the features, or collect more interactions "
                  "before you serve a model";
     }
     fprintf(to, "%s is ahead of %s by %s, %.4f to %.4f: %s\n", names[v->best], a->what, a->metric,

@@ -115,7 +115,7 @@ static err_code push_option(making *m, const api_train_option *given, err *e)
     if (entry == NULL) {
         refuse(m, given->pointer, "no such training option");
     } else if (asked_for(m->ask, name) != given) {
-        refuse(m, given->pointer, "given twice: a hyphen and an underscore are the same");
+        refuse(m, given->pointer, "given twice; a hyphen and an underscore mean the same");
     } else if (value == NULL) {
         m->reported++; /* the reader of the body has reported it */
     } else if (options_set(entry, &m->args, value, entry->name, memory, &why) != ERR_OK) {
@@ -230,8 +230,7 @@ err_code train_argv_make(train_argv *out, const train_ask *ask, err *e)
     }
     if (code == ERR_OK && m.elsewhere.code != ERR_OK) {
         code = err_set(e, ERR_UNAVAILABLE,
-                       "trainings cannot start with this service's own settings: %s",
-                       m.elsewhere.text);
+                       "trainings cannot start with this service's settings: %s", m.elsewhere.text);
     }
     return code;
 }

@@ -64,11 +64,10 @@ static err_code open_store(job *j, err *e)
         code = dataset_load(j->s, &o, &j->d, &j->origin, e);
     }
     if (code == ERR_OK && j->d->train_count == 0) {
-        code =
-            err_set(e, ERR_INVALID,
-                    "%s: nothing to train on, no interaction of the training split; stair import "
-                    "brings some",
-                    j->a->store);
+        code = err_set(e, ERR_INVALID,
+                       "%s: nothing to train on: the store has no training interactions; add some "
+                       "with stair import",
+                       j->a->store);
     }
     return code;
 }
@@ -81,7 +80,7 @@ static err_code take_checkpoint(job *j, err *e)
     err none = ERR_INIT;
     err_code code = checkpoint_file_take(j->s, &j->checkpoint, &j->checkpoint_bytes, &none);
     if (code == ERR_NOT_FOUND) {
-        fprintf(stderr, "no checkpoint to resume; training from the start\n");
+        fprintf(stderr, "no checkpoint to resume from; training starts from the beginning\n");
         return ERR_OK;
     }
     return code == ERR_OK ? ERR_OK : err_set(e, code, "%s", none.text);
@@ -109,7 +108,7 @@ static err_code choose(job *j, train_mode mode, err *e)
     j->asked = j->request.options;
     err_code code = tune_run(&j->tuned, j->d, &j->request.options, &o, e);
     if (code == ERR_CANCELLED) {
-        err_context(e, "stopped while choosing; nothing is kept");
+        err_context(e, "stopped while choosing options; nothing is kept");
     }
     if (code != ERR_OK) {
         return code;
@@ -123,7 +122,8 @@ static err_code choose(job *j, train_mode mode, err *e)
 static void tell_unsaved(void *ctx, const err *why)
 {
     train_monitor *w = ctx;
-    progress_line(&w->bar, "warning: no checkpoint to resume from: %s; the training goes on",
+    progress_line(&w->bar,
+                  "warning: the checkpoint could not be written: %s; the training continues",
                   why->text);
 }
 
@@ -144,10 +144,9 @@ static err_code train(job *j, err *e)
                              : train_run(&j->m, j->d, &j->request.options, &hooks, e);
     train_monitor_end(&j->monitor);
     if (code == ERR_CANCELLED && j->monitor.saved) {
-        err_context(e, j->tuned == NULL
-                           ? "stopped; --resume goes on from the checkpoint"
-                           : "stopped; stair train --resume with the same options and those chosen "
-                             "goes on from the checkpoint");
+        err_context(e, j->tuned == NULL ? "stopped; continue from the checkpoint with --resume"
+                                        : "stopped; continue from the checkpoint with stair train "
+                                          "--resume, the same options and the chosen ones");
     }
     return code;
 }
@@ -224,7 +223,8 @@ static void tell_activation(FILE *to, const job *j)
     if (j->published.activate) {
         fprintf(to, "%s\n", j->published.active ? "active" : "the server will activate it");
     } else if (c->why[0] != '\0') {
-        fprintf(to, "not activated: %s; stair generations --activate %u does it all the same\n",
+        fprintf(to,
+                "not activated: %s; to activate it nevertheless: stair generations --activate %u\n",
                 c->why, j->published.generation);
     } else {
         fprintf(to, "not activated\n");

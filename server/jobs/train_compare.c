@@ -87,13 +87,11 @@ static err_code look_up_both(comparison *out, const contender *c, uint32_t numbe
                  number);
     } else if (!eval_measured(&active->valid, o->select_at)) {
         snprintf(out->why, sizeof out->why,
-                 "generation %u, the active one, has no validation %s to compare with", number,
-                 metric);
+                 "the active generation %u has no validation %s to compare with", number, metric);
     } else if (active->options.protocol != o->protocol) {
         snprintf(out->why, sizeof out->why,
-                 "generation %u, the active one, was validated by protocol %s, this one by %s",
-                 number, eval_protocol_name(active->options.protocol),
-                 eval_protocol_name(o->protocol));
+                 "the active generation %u was validated by protocol %s, this one by %s", number,
+                 eval_protocol_name(active->options.protocol), eval_protocol_name(o->protocol));
     } else {
         out->compared = true;
         out->mine = eval_metric(&c->m->valid, o->select_metric, o->select_at);
@@ -127,12 +125,12 @@ err_code train_compare(comparison *out, const contender *c, err *e)
     if (code == ERR_NOT_FOUND) {
         out->takes_over = true;
     } else if (code != ERR_OK) {
-        snprintf(out->why, sizeof out->why, "generation %u, the active one, cannot be compared: %s",
+        snprintf(out->why, sizeof out->why, "the active generation %u cannot be compared: %s",
                  now.generation, why.text);
     } else if (out->compared) {
         out->takes_over = out->mine >= TAKE_OVER_SHARE * out->active;
         if (!out->takes_over) {
-            snprintf(out->why, sizeof out->why, "less than %g of generation %u's, the active one",
+            snprintf(out->why, sizeof out->why, "less than %g of that of the active generation %u",
                      TAKE_OVER_SHARE, now.generation);
         }
     }

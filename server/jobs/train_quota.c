@@ -54,10 +54,11 @@ err_code train_memory_check(const dataset *d, const train_options *o, uint64_t m
     const double mib = 1024 * 1024;
     return need <= memory
                ? ERR_OK
-               : err_set(e, ERR_NOMEM,
-                         "a training takes at least %.1f MiB of memory, and there are %.1f MiB: "
-                         "give more, lower --dim, or leave links out (--without links)",
-                         (double)need / mib, (double)memory / mib);
+               : err_set(
+                     e, ERR_NOMEM,
+                     "a training needs at least %.1f MiB of memory, but only %.1f MiB are "
+                     "available: add memory, lower --dim, or train without links (--without links)",
+                     (double)need / mib, (double)memory / mib);
 }
 
 err_code train_quota_check(store *s, const dataset *d, const train_options *o, err *e)
@@ -70,11 +71,11 @@ err_code train_quota_check(store *s, const dataset *d, const train_options *o, e
     uint64_t need = generation_bytes(d, o), room = store_quota_room(s, need);
     if (need > room) {
         const double mib = 1024 * 1024;
-        return err_set(e, ERR_FULL,
-                       "%s: a generation takes about %.1f MiB, and of the quota of %.1f MiB only "
-                       "%.1f MiB are free: raise quota, or stair generations --prune 1",
-                       store_dir(s), (double)need / mib, (double)info.quota_bytes / mib,
-                       (double)room / mib);
+        return err_set(
+            e, ERR_FULL,
+            "%s: a generation takes about %.1f MiB, but of the quota of %.1f MiB only %.1f MiB are "
+            "free: raise the quota, or free space with stair generations --prune 1",
+            store_dir(s), (double)need / mib, (double)info.quota_bytes / mib, (double)room / mib);
     }
     return ERR_OK;
 }

@@ -6,13 +6,13 @@
 void report_judged(FILE *to, const eval_metrics *m)
 {
     if (m->no_history > 0) {
-        fprintf(to, "%zu of %zu users have no training interaction: they get the popular list\n",
+        fprintf(to, "%zu of %zu users have no training interactions: they get the popular list\n",
                 m->no_history, m->users);
     }
     if (m->hidden > 0) {
         fprintf(to,
-                "%zu hidden items are in no list; %zu of the %zu interactions to be found are "
-                "theirs\n",
+                "%zu hidden items are in no list; %zu of the %zu held-out interactions belong to "
+                "them\n",
                 m->hidden, m->held_hidden, m->held);
     }
 }

@@ -178,7 +178,7 @@ static void conclude(train_runs *t, int how)
     } else {
         s->state = API_TRAIN_FAILED;
         if (WIFSIGNALED(how)) {
-            snprintf(s->detail, sizeof s->detail, "the training was ended by signal %d",
+            snprintf(s->detail, sizeof s->detail, "the training was killed by signal %d",
                      WTERMSIG(how));
         } else {
             snprintf(s->detail, sizeof s->detail, "%.*s", (int)sizeof s->detail - 1, t->last_line);
@@ -256,7 +256,7 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     t->starting = false;
     pthread_cond_broadcast(&t->settled);
     pthread_mutex_unlock(&t->mutex);
-    return unwaited ? err_set(e, ERR_IO, "the training cannot be waited for") : ERR_OK;
+    return unwaited ? err_set(e, ERR_IO, "waiting for the training failed") : ERR_OK;
 }
 
 /* The state says that the last waiting thread has ended or is about to. No other caller has it
@@ -361,7 +361,7 @@ err_code train_runs_cancel(train_runs *t, err *e)
     if (t->child == 0 && t->starting) {
         t->cancelled = true; /* end_start then ends the child */
     } else if (t->child == 0) {
-        code = err_set(e, ERR_NOT_FOUND, "no training runs that was started by this service");
+        code = err_set(e, ERR_NOT_FOUND, "this service has no training running");
     } else {
         t->cancelled = true;
         (void)kill(t->child, SIGTERM);

@@ -95,7 +95,7 @@ static err_code hand_over(gathering *g, uint32_t last, err *e)
     }
     err_code code = user_each(g->r, g->next, load_user, &until, e);
     if (code == ERR_OK && g->user != UINT32_MAX && g->user == last && g->next != last + 1) {
-        code = err_set(e, ERR_CORRUPT, "user row %u has interactions and no record", last);
+        code = err_set(e, ERR_CORRUPT, "user row %u has interactions but no record", last);
     }
     g->count = 0;
     return code;

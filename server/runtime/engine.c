@@ -36,11 +36,10 @@ static err_code open_store(engine *g, err *e)
         code = store_stat(g->store, &info, e);
     }
     if (code == ERR_OK && g->options.log == NULL && info.external[0] != '\0') {
-        code =
-            err_set(e, ERR_CONFLICT,
-                    "%s belongs to a cluster: name it with --cluster, or serve a copy that stair "
-                    "snapshot makes, which is a store of its own",
-                    g->options.dir);
+        code = err_set(e, ERR_CONFLICT,
+                       "%s belongs to a cluster: name the cluster with --cluster, or serve a copy "
+                       "made by stair snapshot, which belongs to no cluster",
+                       g->options.dir);
     }
     return code;
 }
@@ -283,7 +282,7 @@ void engine_health(engine *g, api_health *out)
     snprintf(out->problem, sizeof out->problem, "%s", status.problem);
     if (status.problem[0] == '\0' && propagator_failing(g->propagator)) {
         snprintf(out->problem, sizeof out->problem,
-                 "the convolution in the background fails; what has changed counts only in part");
+                 "the background convolution fails; recent changes count only in part");
     }
     if (g->encoding != NULL) {
         encode_status encoder;

@@ -17,7 +17,8 @@ err_code generation_ready(store *s, uint32_t generation, err *e)
     }
     store_read_end(r);
     return code == ERR_OK && !held
-               ? err_set(e, ERR_NOT_FOUND, "there is no generation %u that is ready", generation)
+               ? err_set(e, ERR_NOT_FOUND, "generation %u does not exist or is not ready",
+                         generation)
                : code;
 }
 

@@ -28,7 +28,7 @@ err_code own_write(writer *w, const op *o, base *b, err *e)
     own.job.ctx = &own;
     if (writer_reserve(w, 0) != WRITER_ADMITTED) {
         base_release(b);
-        return err_set(e, ERR_UNAVAILABLE, "the write queue has no place");
+        return err_set(e, ERR_UNAVAILABLE, "the write queue is full");
     }
     writer_submit(w, &own.job);
     pthread_mutex_lock(&own.mutex);

@@ -159,8 +159,9 @@ void writer_reopen(writer *w)
     }
     if (info.seq != w->seq || !writer_log_agrees(w, &info) ||
         memcmp(info.lineage, w->options.lineage, LINEAGE_BYTES) != 0) {
-        w->options.fatal(w->options.fatal_ctx,
-                         "the store on disk is not what the tables hold; reading all anew");
+        w->options.fatal(
+            w->options.fatal_ctx,
+            "the store on disk differs from the live tables; reading everything again");
         return;
     }
     log_event(LOG_WARN, "store_reopened", log_int("seq", info.seq));

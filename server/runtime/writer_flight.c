@@ -64,9 +64,10 @@ static err_code check_disk(const writer *w, uint64_t need, err *e)
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     uint64_t part = (uint64_t)disk.f_blocks * disk.f_frsize / DISK_RESERVE_PART;
     uint64_t reserve = part < DISK_RESERVE_BYTES ? part : DISK_RESERVE_BYTES;
-    return free_bytes < reserve + need
-               ? err_set(e, ERR_FULL, "the rest of the disk is kept for what the log brings")
-               : ERR_OK;
+    return free_bytes < reserve + need ? err_set(e, ERR_FULL,
+                                                 "the disk is nearly full; the rest is reserved "
+                                                 "for writes from the cluster's log")
+                                       : ERR_OK;
 }
 
 static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t *bytes, err *e)
@@ -78,7 +79,7 @@ static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t
     }
     if (clock_ns() - j->submitted_ns > LAUNCH_NS) {
         return err_set(e, ERR_UNAVAILABLE,
-                       "the cluster's log takes no writes; nothing was written");
+                       "the cluster's log does not accept writes; nothing was written");
     }
     err_code code = l->log->admit(l->log->ctx, e);
     code = code == ERR_OK ? apply_admit(w->options.store, j->op, pending, bytes, e) : code;
@@ -156,10 +157,13 @@ static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
         if (f->count > 0 && f->bytes.out.failed == ERR_OK) {
             return false;
         }
-        code = f->bytes.out.failed != ERR_OK
-                   ? err_set(&e, ERR_NOMEM, "no memory for a message")
-                   : err_set(&e, ERR_TOO_LARGE,
-                             "the write takes more than the %zu bytes of a message", most);
+        code =
+            f->bytes.out.failed != ERR_OK
+                ? err_set(&e, ERR_NOMEM, "no memory for a message")
+                : err_set(
+                      &e, ERR_TOO_LARGE,
+                      "the write is larger than a message of the cluster's log, at most %zu bytes",
+                      most);
     }
     if (code != ERR_OK) {
         refuse(w, j, code, e.text);

@@ -8,8 +8,8 @@
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
-    static const char text[] = "stair: data.mdb ends before its pages do, or the disk cannot read "
-                               "one: the store is damaged; restore a snapshot\n";
+    static const char text[] = "stair: the store is damaged: data.mdb is shorter than its pages, "
+                               "or the disk cannot read one of them; restore a snapshot\n";
     (void)context;
     if (info->si_code != BUS_ADRERR) {
         (void)signal(number, SIG_DFL); /* the instruction runs again and ends the process */

@@ -49,7 +49,7 @@ void supervisor_reloading(void)
 
 void supervisor_stopping(void)
 {
-    (void)sd_notify(0, "STOPPING=1\nSTATUS=Ending the requests that have begun");
+    (void)sd_notify(0, "STOPPING=1\nSTATUS=Finishing the requests in progress");
 }
 
 void supervisor_alive(void)

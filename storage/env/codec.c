@@ -313,10 +313,10 @@ err_code decoder_check(const decoder *x, const char *what, err *e)
         return err_nomem(e, what);
     }
     if (x->failed) {
-        return err_set(e, ERR_CORRUPT, "%s: record is cut short or out of range", what);
+        return err_set(e, ERR_CORRUPT, "%s: record is truncated or out of range", what);
     }
     if (x->at != x->end) {
-        return err_set(e, ERR_CORRUPT, "%s: record has %zu bytes too many", what,
+        return err_set(e, ERR_CORRUPT, "%s: record is %zu bytes too long", what,
                        (size_t)(x->end - x->at));
     }
     return ERR_OK;

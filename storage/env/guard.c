@@ -61,7 +61,8 @@ static err_code refuse_other_lock(int fd, const char *dir, file_identity lock, e
         (!none && marked(fd, mine + 1, last_byte))) {
         return err_set(e, ERR_CONFLICT,
                        "%s/lock.mdb was deleted or replaced while another process has the store "
-                       "open: stop that process first, as both would write over each other",
+                       "open: stop that process first, because two processes would overwrite each "
+                       "other's writes",
                        dir);
     }
     return ERR_OK;
@@ -127,7 +128,8 @@ err_code guard_take(guard *g, const char *dir, bool owner, err *e)
     *g = GUARD_NONE;
     int fd = open_data(dir, owner ? O_RDWR : O_RDONLY, e);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        code = err_set(e, ERR_IO, "%s/data.mdb cannot be opened twice: %s", dir, strerror(errno));
+        code = err_set(e, ERR_IO, "%s/data.mdb cannot be opened a second time: %s", dir,
+                       strerror(errno));
     } else if (owner && !mark(fd, F_WRLCK, OWNER_BYTE)) {
         code =
             err_set(e, ERR_CONFLICT,

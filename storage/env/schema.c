@@ -24,7 +24,7 @@ err_code schema_error(int rc, const char *what, err *e)
     case MDB_VERSION_MISMATCH:
         return err_set(e, ERR_CORRUPT, "%s: data.mdb is damaged: %s", what, mdb_strerror(rc));
     case MDB_PANIC:
-        return err_set(e, ERR_OUTCOME_UNKNOWN, "%s: a commit failed half-way before", what);
+        return err_set(e, ERR_OUTCOME_UNKNOWN, "%s: an earlier commit failed half-way", what);
     default: return err_set(e, ERR_IO, "%s: %s", what, mdb_strerror(rc));
     }
 }

@@ -293,7 +293,7 @@ static err_code map_data(store *s, err *e)
     if (rc == ENOMEM) {
         return err_set(
             e, ERR_NOMEM,
-            "opening data.mdb: no address space for its map: raise the limit (ulimit -v)%s",
+            "opening data.mdb: not enough address space for its map: raise the limit (ulimit -v)%s",
             quota > 0 ? ", or lower the quota" : "");
     }
     return schema_error(rc, "opening data.mdb", e);
@@ -397,7 +397,7 @@ err_code store_keep_lock(const store *s, const char *name, int *fd, err *e)
     if (code == ERR_CONFLICT) {
         return err_set(e, ERR_UNAVAILABLE,
                        "%s was deleted or replaced while this process has the store open, and "
-                       "process %ld has it now: nothing was stored",
+                       "process %ld uses the new one: nothing was stored",
                        name, holder);
     }
     if (code == ERR_OK) {

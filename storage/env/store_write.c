@@ -22,7 +22,7 @@ static err_code may_write(const store *s, err *e)
     }
     if (atomic_load(&s->broken)) {
         return err_set(e, ERR_UNAVAILABLE,
-                       "the store %s is read-only since a commit failed: it must be reopened",
+                       "the store %s is read-only because a commit failed: it must be reopened",
                        s->dir);
     }
     return ERR_OK;
@@ -160,7 +160,8 @@ err_code store_write_commit(store_write *w, err *e)
         code = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
     } else {
         atomic_store(&s->broken, true);
-        code = err_set(e, ERR_OUTCOME_UNKNOWN, "committing failed, it may or may not be stored: %s",
+        code = err_set(e, ERR_OUTCOME_UNKNOWN,
+                       "the commit failed, and the write may or may not be stored: %s",
                        mdb_strerror(lmdb));
     }
     mem_free(w);

@@ -132,7 +132,8 @@ static err_code write_interaction(void *ctx, const interaction *x, err *e)
         return ERR_OK; /* the item is deleted */
     }
     if (x->user >= w->user_rows || w->users[x->user].at == NULL || x->type >= w->type_count) {
-        return err_set(e, ERR_CORRUPT, "an interaction of user row %u has no user or no type",
+        return err_set(e, ERR_CORRUPT,
+                       "an interaction of user row %u refers to a user or type that does not exist",
                        x->user);
     }
     op_interaction out = {.user = w->users[x->user],

@@ -224,7 +224,7 @@ static err_code check_joint(const delimited *d, err *e)
     slice first = d->fields[0];
     if (first.length >= 3 && memcmp(first.at, "\xef\xbb\xbf", 3) == 0) {
         return err_set(e, ERR_INVALID,
-                       "begins with a byte order mark, as where two files were joined");
+                       "begins with a byte order mark, as if two files had been joined");
     }
     for (size_t i = 0; i < d->columns; i++) {
         slice name = d->names[i], field = d->fields[i];
@@ -234,7 +234,7 @@ static err_code check_joint(const delimited *d, err *e)
             return ERR_OK;
         }
     }
-    return err_set(e, ERR_INVALID, "repeats the header, as where two files were joined");
+    return err_set(e, ERR_INVALID, "repeats the header, as if two files had been joined");
 }
 
 err_code delimited_next(delimited *d, const slice **fields, err *e)

@@ -69,8 +69,8 @@ static err_code read_weight(const import_state *s, slice text, float *weight, er
     if (code == ERR_OK && (number > most || !((float)number > 0.0F))) {
         slice shown = utf8_cut(text, 40);
         return err_set(e, ERR_INVALID,
-                       "weight: expected a number above 0, up to 1000, not \"%.*s\"; "
-                       "--weights counts takes counts of any size as 1 + ln(count)",
+                       "weight: expected a number above 0, up to 1000, not \"%.*s\"; for counts of "
+                       "any size give --weights counts",
                        (int)shown.length, shown.at);
     }
     *weight = code == ERR_OK ? (float)number : *weight;

@@ -47,7 +47,7 @@ err_code import_id(const import_state *s, slice id, const char *what, err *e)
     }
     if (cell_is_nothing(id, s->options->null_words)) {
         return err_set(e, ERR_INVALID,
-                       "%s: expected an id, not \"%.*s\", which stands for nothing (--null-words)",
+                       "%s: expected an id, not \"%.*s\", which counts as missing (--null-words)",
                        what, (int)utf8_cut(id, 40).length, id.at);
     }
     return ERR_OK;

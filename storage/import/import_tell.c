@@ -161,11 +161,12 @@ err_code import_faults_end(import_state *s, err *e)
     if (files > 0) {
         snprintf(of_files, sizeof of_files, "%" PRIu64 " file%s and ", files, files > 1 ? "s" : "");
     }
-    return err_set(e, ERR_INVALID,
-                   "%s%s%" PRIu64 " line%s cannot be imported%s; mend them, or pass over up to N "
-                   "lines with --skip-bad-lines N",
-                   of_files, stopped ? "at least " : "", lines, lines > 1 ? "s" : "",
-                   stopped ? ", where the reading stopped" : "");
+    return err_set(
+        e, ERR_INVALID,
+        "%s%s%" PRIu64
+        " line%s cannot be imported%s; correct them, or skip up to N lines with --skip-bad-lines N",
+        of_files, stopped ? "at least " : "", lines, lines > 1 ? "s" : "",
+        stopped ? "; reading stopped there" : "");
 }
 
 /* Half precision cannot hold such small numbers. */

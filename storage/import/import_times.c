@@ -29,7 +29,7 @@ static err_code read_number(double number, const time_reading *how, int64_t *sec
     for (size_t i = 0; how->unit == 1.0 && number > 0.0 && i < sizeof units / sizeof units[0];
          i++) {
         if (number * units[i].seconds < year_2100) {
-            return err_set(e, code, "%s; is it a number of another unit? --time-unit %s", why.text,
+            return err_set(e, code, "%s; if its unit is another, give --time-unit %s", why.text,
                            units[i].name);
         }
     }

@@ -50,7 +50,7 @@ static err_code apply_message_in(store_write *w, const apply_message *m, apply_r
     assert(m->position.length <= EXTERNAL_POSITION_MAX);
     if (m->publisher == NULL && m->count > 0 && w->state.info.external[0] != '\0') {
         return err_set(e, ERR_CONFLICT,
-                       "this store belongs to a cluster, whose nodes alone write to it");
+                       "this store belongs to a cluster: only a running node can write to it");
     }
     w->time_most = INT64_MAX;
     err_code code = m->publisher != NULL ? publisher_note(w, m, &repeat, e) : ERR_OK;

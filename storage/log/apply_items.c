@@ -179,7 +179,7 @@ static err_code check_features(applying *x, draft *d, bool *refused, err *e)
         if (is_new && slice_equal(f->modality, slice_of(WORDS_MODALITY))) {
             *refused = true;
             code = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),
-                                "the name is that of the vectors made of an item's words");
+                                "the name is reserved for the vectors made from items' words");
         } else if (at < known_count && f->data != NULL && known[at].width != f->width) {
             *refused = true;
             code = apply_refuse(x, d->index, ERR_INVALID, feature_pointer(x, f->modality),

@@ -187,14 +187,14 @@ static err_code replay(applying *x, bool *done, err *e)
     if (memcmp(record.hash, o->idempotency_hash, IDEMPOTENCY_HASH_BYTES) != 0) {
         result->code = ERR_UNPROCESSABLE;
         snprintf(result->detail, sizeof result->detail,
-                 "this Idempotency-Key was used with another request");
+                 "this Idempotency-Key was used before with another request");
         result->seq = x->w->state.info.seq;
         return ERR_OK;
     }
     if (record.body.at == NULL) {
         result->code = ERR_NOT_FOUND;
         snprintf(result->detail, sizeof result->detail,
-                 "the answer to this Idempotency-Key was erased with a user whom it was about; "
+                 "the answer stored for this Idempotency-Key was erased together with its user; "
                  "nothing was written");
         result->seq = x->w->state.info.seq;
         return ERR_OK;

@@ -44,8 +44,9 @@ static err_code apply_own(store *s, const op *o, uint32_t *removed, err *e)
     apply_result result;
     err_code code = store_stat(s, &info, e);
     if (code == ERR_OK && info.external[0] != 0) {
-        return err_set(e, ERR_CONFLICT,
-                       "the store takes its writes from an external log; ask a running node");
+        return err_set(
+            e, ERR_CONFLICT,
+            "the store takes its writes from a cluster's log: change it through a running node");
     }
     apply_result_init(&result);
     if (code == ERR_OK) {

@@ -102,7 +102,8 @@ err_code message_decode(message **out, slice bytes, op_render render, err *e)
     decoder_init(&d, bytes);
     err_code code = ERR_OK;
     if (bytes.length > 0 && (unsigned char)bytes.at[0] > MESSAGE_VERSION) {
-        code = err_set(e, ERR_CONFLICT, "a message of version %u, this stair reads up to %d",
+        code = err_set(e, ERR_CONFLICT,
+                       "a message of version %u, but this version of stair reads up to %d",
                        (unsigned char)bytes.at[0], MESSAGE_VERSION);
     }
     if (code == ERR_OK) {

@@ -323,7 +323,8 @@ static err_code decode_members(op *o, slice bytes, err *e)
     decoder d;
     decoder_init(&d, bytes);
     if (bytes.length > 0 && (unsigned char)bytes.at[0] > OP_VERSION) {
-        return err_set(e, ERR_CONFLICT, "a write of version %u, this stair applies up to %d",
+        return err_set(e, ERR_CONFLICT,
+                       "a write of version %u, but this version of stair applies up to %d",
                        (unsigned char)bytes.at[0], OP_VERSION);
     }
     err_code code = decode_version(&d, OP_VERSION, "write", e);

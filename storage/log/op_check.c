@@ -61,7 +61,7 @@ static err_code check_feature(const feature *f, err *e)
 static err_code check_encoded(const op_item *it, err *e)
 {
     if (it->feature_count != 1 || it->text_hash == 0) {
-        return err_set(e, ERR_INVALID, "item: expected a text's hash and one vector");
+        return err_set(e, ERR_INVALID, "item: expected the hash of its text and one vector");
     }
     return check_feature(&it->features[0], e);
 }
@@ -87,7 +87,7 @@ static err_code check_item(const op_item *it, op_kind kind, err *e)
         code = check_attribute(&it->attributes[i], kind == OP_ITEMS_PATCH, e);
         for (uint32_t j = 0; code == ERR_OK && j < i; j++) {
             if (slice_equal(it->attributes[i].name, it->attributes[j].name)) {
-                code = err_set(e, ERR_INVALID, "an attribute is given twice");
+                code = err_set(e, ERR_INVALID, "an attribute occurs twice");
             }
         }
     }
@@ -95,7 +95,7 @@ static err_code check_item(const op_item *it, op_kind kind, err *e)
         code = check_feature(&it->features[i], e);
         for (uint32_t j = 0; code == ERR_OK && j < i; j++) {
             if (slice_equal(it->features[i].modality, it->features[j].modality)) {
-                code = err_set(e, ERR_INVALID, "a modality is given twice");
+                code = err_set(e, ERR_INVALID, "a modality occurs twice");
             }
         }
     }

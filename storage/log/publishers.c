@@ -128,7 +128,7 @@ err_code publisher_note(store_write *w, const apply_message *m, bool *repeat, er
     encoder x;
     *repeat = false;
     if (m->number == 0) {
-        return err_set(e, ERR_INTERNAL, "messages are numbered from 1 on");
+        return err_set(e, ERR_INTERNAL, "a message is numbered 0, expected 1 or more");
     }
     err_code code = schema_get(&w->reads, DB_PUBLISHERS, key, &value, e);
     bool known = code == ERR_OK;

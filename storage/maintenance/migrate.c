@@ -372,7 +372,7 @@ static err_code get_format(migration *m, uint32_t *format, err *e)
                        *format, STORE_FORMAT);
     }
     if (code == ERR_OK && *format == 0) {
-        code = err_set(e, ERR_CORRUPT, "the store has format 0, which never was");
+        code = err_set(e, ERR_CORRUPT, "the store has format 0, which does not exist");
     }
     return code;
 }

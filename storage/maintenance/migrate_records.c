@@ -101,11 +101,11 @@ static err_code old_modality(slice value, encoder *out, err *e)
         (void)decode_u32(&d);
         slice name = decode_slice(&d, MODALITY_NAME_BYTES_MAX);
         if (slice_equal(name, slice_of(WORDS_MODALITY))) {
-            code =
-                err_set(e, ERR_INVALID,
-                        "the store has features named " WORDS_MODALITY
-                        ", the name of the vectors made of items' words; export it with the older "
-                        "stair, give them another name and import that");
+            code = err_set(e, ERR_INVALID,
+                           "the store has features named " WORDS_MODALITY
+                           ", a name that is now reserved for the vectors made from items' words; "
+                           "export the store with the older version of stair, rename these "
+                           "features and import the result");
         }
     }
     return code == ERR_OK ? reseal(value, MODALITY_RECORD_VERSION, "modality", out, e) : code;
@@ -194,7 +194,8 @@ err_code old_record(store_db db, slice key, slice value, encoder *out, err *e)
     case DB_BLOBS:
         return old_key_is_piece(key) ? old_piece(value, out, e)
                                      : reseal(value, BLOB_RECORD_VERSION, "blob", out, e);
-    default: return err_set(e, ERR_INTERNAL, "database %d has no older records", (int)db);
+    default:
+        return err_set(e, ERR_INTERNAL, "database %d has no records of an older format", (int)db);
     }
 }
 
@@ -204,7 +205,7 @@ err_code old_kept_time(slice value, int64_t *time, err *e)
     decoder_init(&d, value);
     err_code code = decode_version(&d, OLD_VERSION, "idempotency record", e);
     *time = code == ERR_OK ? decode_i64(&d) : 0;
-    return code == ERR_OK && d.failed ? err_set(e, ERR_CORRUPT, "idempotency record: cut short")
+    return code == ERR_OK && d.failed ? err_set(e, ERR_CORRUPT, "idempotency record: truncated")
                                       : code;
 }
 

@@ -56,7 +56,8 @@ static err_code look_up(generation_sink *x, uint32_t number, bool *begun, err *e
         code = held_borrow(r, &x->info.id, &held, e);
         *begun = code == ERR_OK;
         if (code == ERR_OK && held.state != GENERATION_BUILDING) {
-            code = err_set(e, ERR_CONFLICT, "the tables of generation %u are here", number);
+            code = err_set(e, ERR_CONFLICT, "the store has the tables of generation %u already",
+                           number);
         }
         code = code == ERR_NOT_FOUND ? ERR_OK : code;
     }
@@ -135,7 +136,7 @@ static err_code take_start(generation_sink *x, err *e)
                        STREAM_VERSION);
     }
     if (memcmp(at + 1, x->info.id.bytes, GENERATION_ID_BYTES) != 0) {
-        return damaged(e, "it is of another generation");
+        return damaged(e, "the stream is of another generation");
     }
     x->tables_left = (size_t)get_le(at + 1 + GENERATION_ID_BYTES, 2);
     next_table(x);
@@ -159,7 +160,7 @@ static err_code take_head(generation_sink *x, err *e)
     }
     if (x->record.bytes > x->info.bytes || x->bytes > x->info.bytes ||
         x->record.user_stride > UINT32_MAX) {
-        return damaged(e, "it is longer than the generation");
+        return damaged(e, "the stream is longer than the generation");
     }
     generation_sum_table(&x->tables, x->name, &x->record);
     x->phase = SINK_CONTENT;
@@ -239,7 +240,7 @@ err_code generation_sink_write(generation_sink *x, const void *bytes, size_t cou
     while (code == ERR_OK && count > 0) {
         size_t taken = 0;
         if (x->phase == SINK_ENDED) {
-            return damaged(e, "bytes follow its end");
+            return damaged(e, "bytes follow the end of the stream");
         }
         code = x->phase == SINK_CONTENT ? take_content(x, at, count, &taken, e)
                                         : take_fixed(x, at, count, &taken, e);
@@ -266,10 +267,10 @@ static err_code check_sums(generation_sink *x, err *e)
         code = sha256_end(&x->tables, tables, e);
     }
     if (code == ERR_OK && memcmp(stream, x->head, sizeof stream) != 0) {
-        code = damaged(e, "its SHA-256 does not match its content");
+        code = damaged(e, "the stream's SHA-256 does not match its content");
     }
     if (code == ERR_OK && memcmp(tables, x->info.sha256, sizeof tables) != 0) {
-        code = damaged(e, "its tables are not those that were registered");
+        code = damaged(e, "the stream's tables are not those that were registered");
     }
     return code;
 }

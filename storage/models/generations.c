@@ -277,7 +277,8 @@ err_code generation_assign(store_write *w, const generation_info *info, uint32_t
     *number = 0;
     err_code code = generation_number(&w->reads, &info->id, &known, e);
     if (code == ERR_OK) {
-        return err_set(e, ERR_CONFLICT, "it is generation %u already", known);
+        return err_set(e, ERR_CONFLICT, "the tables are registered as generation %u already",
+                       known);
     }
     if (code != ERR_NOT_FOUND) {
         return code;
@@ -287,7 +288,8 @@ err_code generation_assign(store_write *w, const generation_info *info, uint32_t
         return schema_error(lmdb, "counting generations", e);
     }
     if (stat.ms_entries >= GENERATIONS_MAX) {
-        return err_set(e, ERR_TOO_LARGE, "%zu generations, at most %d: prune first",
+        return err_set(e, ERR_TOO_LARGE,
+                       "the store has %zu generations, allowed %d: prune some first",
                        (size_t)stat.ms_entries, GENERATIONS_MAX);
     }
     made.number = w->state.next_generation;

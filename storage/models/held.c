@@ -148,10 +148,10 @@ static err_code borrow_building(store_read *r, const generation_id *id, generati
 {
     err_code code = held_borrow(r, id, out, e);
     if (code == ERR_NOT_FOUND) {
-        return err_set(e, code, "the generation that is built is gone");
+        return err_set(e, code, "the generation in progress was removed");
     }
     if (code == ERR_OK && out->state != GENERATION_BUILDING) {
-        return err_set(e, ERR_CONFLICT, "the generation is finished");
+        return err_set(e, ERR_CONFLICT, "the generation is finished already");
     }
     return code;
 }

@@ -102,7 +102,9 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e)
     *out = NULL;
     err_code code = blob_size(s, generation, "meta", &bytes, e);
     if (code == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
-        code = err_set(e, ERR_CORRUPT, "generation %u: meta of %zu bytes", generation, bytes);
+        code = err_set(e, ERR_CORRUPT,
+                       "generation %u: its meta table has %zu bytes, which is not its size",
+                       generation, bytes);
     }
     void *meta = code == ERR_OK ? mem_array(bytes, 1) : NULL;
     if (code == ERR_OK && meta == NULL) {
@@ -186,7 +188,9 @@ static err_code load_map(store *s, uint32_t generation, model *m, err *e)
         width++;
     }
     if (width * width * sizeof(float) != bytes) {
-        return err_set(e, ERR_CORRUPT, "generation %u: content_map has %zu bytes, no square of 4",
+        return err_set(e, ERR_CORRUPT,
+                       "generation %u: content_map has %zu bytes, which is not a square matrix of "
+                       "4-byte numbers",
                        generation, bytes);
     }
     m->map = mem_array(1, sizeof *m->map);

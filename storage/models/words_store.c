@@ -30,7 +30,9 @@ err_code words_get(store *s, uint32_t generation, word_space **out, err *e)
     }
     void *to = bytes <= WORDS_BYTES_MAX ? mem_array(bytes, 1) : NULL;
     if (bytes > WORDS_BYTES_MAX) {
-        code = err_set(e, ERR_CORRUPT, "generation %u: words of %zu bytes", generation, bytes);
+        code = err_set(e, ERR_CORRUPT,
+                       "generation %u: its words have %zu bytes, which is out of range", generation,
+                       bytes);
     } else if (to == NULL) {
         code = err_nomem(e, "the vocabulary");
     } else {

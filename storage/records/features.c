@@ -117,7 +117,7 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
     if (slice_equal(name, slice_of(WORDS_MODALITY))) {
         return err_set(e, ERR_INVALID,
                        "features named " WORDS_MODALITY
-                       ": the name is that of the vectors made of items' words");
+                       ": the name is reserved for the vectors made from items' words");
     }
     if (*number >= MODALITIES_MAX) {
         return err_set(e, ERR_TOO_LARGE, "more than %d modalities", MODALITIES_MAX);

@@ -48,7 +48,7 @@ err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice byt
     if (out->type >= INTERACTION_TYPES_MAX || out->split > 2 ||
         (out->flags & ~(EDGE_IN_GRAPH | EDGE_SEEN)) != 0 || !isfinite(out->weight) ||
         out->weight < 0) {
-        return err_set(e, ERR_CORRUPT, "interaction of row %u with row %u: a value out of range",
+        return err_set(e, ERR_CORRUPT, "interaction of row %u with row %u: a value is out of range",
                        key_row, other);
     }
     return decoder_check(&d, "interaction", e);

@@ -209,8 +209,10 @@ err_code interaction_put(store_write *w, const interaction *x, bool *known, err 
         code = put_side(w, DB_BY_ITEM, x, &mirrored, e);
     }
     if (code == ERR_OK && *known != mirrored) {
-        return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: one-sided",
-                       x->user, x->item);
+        return err_set(
+            e, ERR_CORRUPT,
+            "interaction of user row %u with item row %u: stored in only one of the two databases",
+            x->user, x->item);
     }
     if (code == ERR_OK && !*known) {
         w->state.info.interactions++;
@@ -267,8 +269,10 @@ err_code interaction_remove(store_write *w, uint32_t user, uint32_t item, uint8_
         code = remove_side(w, DB_BY_ITEM, item, user, type, e);
     }
     if (code == ERR_NOT_FOUND) {
-        return err_set(e, ERR_CORRUPT, "interaction of user row %u with item row %u: one-sided",
-                       user, item);
+        return err_set(
+            e, ERR_CORRUPT,
+            "interaction of user row %u with item row %u: stored in only one of the two databases",
+            user, item);
     }
     if (code == ERR_OK) {
         w->state.info.interactions--;
@@ -310,7 +314,8 @@ err_code type_find(store_read *r, slice name, uint8_t *number, err *e)
             return code;
         }
     }
-    return err_set(e, ERR_NOT_FOUND, "no interaction has the type %.*s", (int)name.length, name.at);
+    return err_set(e, ERR_NOT_FOUND, "no interaction of the store has the type %.*s",
+                   (int)name.length, name.at);
 }
 
 err_code type_number(store_write *w, slice name, uint8_t *number, bool *is_new, err *e)

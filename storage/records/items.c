@@ -115,7 +115,9 @@ err_code item_create(store_write *w, const stored_item *it, uint32_t *row, err *
     }
     if (code == ERR_OK && it->predecessor != 0) {
         code = schema_delete(w, DB_GONE_IDS, it->id, e);
-        code = code == ERR_NOT_FOUND ? err_set(e, ERR_CORRUPT, "a deleted id has no row") : code;
+        code = code == ERR_NOT_FOUND
+                   ? err_set(e, ERR_CORRUPT, "the record of a deleted id has no row")
+                   : code;
     }
     if (code == ERR_OK) {
         *row = w->state.info.item_rows++;

@@ -102,7 +102,7 @@ class Refusals(cluster_case.ClusterCase):
         cluster_case.wait_for(lambda: a.client.get("/cluster").json["nodes"])
         refused = harness.run("cluster", "set", *self.options(servers, *types), check=False)
         self.assertEqual(refused.returncode, 1)
-        self.assertIn("1 nodes of the cluster run, first for one: stop all nodes first", refused.stderr)
+        self.assertIn("1 nodes of the cluster are running, such as first: stop all nodes first", refused.stderr)
         seq = a.client.put("/items/x", {"title": "x"}).json["seq"]
         a.stop()
         self.assertIn("purchase=edge+seen:2,wish=edge:3", harness.run("cluster", "set", *self.options(servers, *types)).stdout)
@@ -185,7 +185,7 @@ class Refusals(cluster_case.ClusterCase):
         init = ["cluster", "init", "--store", store, "--cluster-replicas", 1]
         before = self.digest(store)
         for more, said in ((["--cluster-tls-ca", others], "no TLS connection"), ([], "no TLS connection"),
-                           (["--cluster-tls-ca", self.path("none")], "no certificates can be read"),
+                           (["--cluster-tls-ca", self.path("none")], "expected certificates in PEM"),
                            (["--cluster-tls-ca", ours, "--cluster-tls-certificate", ours], "belong together")):
             done = harness.run(*init, *self.options(servers, *more), check=False)
             self.assertIn(done.returncode, (1, 2))

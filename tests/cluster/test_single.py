@@ -32,7 +32,7 @@ class Single(harness.TestCase):
             self.assert_problem(server.client.get("/cluster"), 404)
         done = harness.run("serve", "--store", self.path("store"), "--listen", "127.0.0.1:0", "--cluster",
                            "nats://127.0.0.1:1", check=False)
-        self.assertIn("built for a single node alone", done.stderr)
+        self.assertIn("this build of stair supports a single node only", done.stderr)
         self.assertEqual(harness.run("cluster", "status", check=False).returncode, 2)
 
     def test_two_files_know_whether_the_cluster_is_built(self):

@@ -29,7 +29,7 @@ class Versions(cluster_case.ClusterCase):
         b = self.next_node(servers, second, name="b", writable=False)
         cluster_case.wait_for(lambda: len(b.client.get("/cluster").json["nodes"]) == 2)
         answer = b.client.put("/items/x", {"title": "x"})
-        self.assert_problem(answer, 503, "reads writes up to version 2")
+        self.assert_problem(answer, 503, "reads writes only up to version 2")
         self.assertEqual(b.client.get("/cluster").json["log"]["last"], 0)
         a.process.send_signal(signal.SIGSTOP)  # the others regard it as dead
         cluster_case.wait_for(lambda: b.client.put("/items/x", {"title": "x"}).status == 201)

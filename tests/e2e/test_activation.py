@@ -33,7 +33,7 @@ class Activation(harness.TestCase):
     def test_without_validation_interactions_a_worse_model_does_not_take_over(self):
         store = self.unsplit_store()
         self.assertTrue(harness.run_json("train", "--store", store, *GOOD)["activated"])
-        self.assert_stays(store, "less than 0.98 of generation 1's", *BAD)
+        self.assert_stays(store, "less than 0.98 of that of the active generation 1", *BAD)
         self.assert_stays(store, "has no validation NDCG@5", *BAD, "--select", "NDCG@5")
         self.assert_stays(store, "by protocol stair, this one by mmrec", *BAD, "--protocol", "mmrec")
         self.assert_stays(store, "measured no validation NDCG@20", *GOOD, "--eval-every", 0)
@@ -47,7 +47,7 @@ class Activation(harness.TestCase):
         self.assertEqual(self.active(store), [1])
         told = harness.run_json("train", "--store", store, *GOOD)
         self.assertFalse(told["activated"])
-        self.assertIn("generation 1, the active one, has no validation NDCG@20", told["not_activated"])
+        self.assertIn("the active generation 1 has no validation NDCG@20", told["not_activated"])
 
     def test_with_a_validation_split_a_model_that_was_not_measured_is_measured_for_it(self):
         _, store = self.shop_store()

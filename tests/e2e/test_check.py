@@ -160,7 +160,7 @@ class Check(harness.TestCase):
         done = subprocess.run(limited, env=env, capture_output=True, text=True, timeout=60, check=True)
         report = json.loads(done.stdout)
         for wanted in ("ulimit -n of at least 1144, not 500", "limited to 1907 MiB (ulimit -f)", "256 threads for",
-                       "a stop may take 45 s, and Kubernetes kills after 30 s"):
+                       "a stop may take 45 s, but Kubernetes kills the service after 30 s"):
             self.assertTrue(any(wanted in line for line in report["warnings"]), (wanted, report))
         self.assertTrue(any(line.startswith("quota: none") for line in report["notes"]), report)
         self.assertEqual(report["problems"], 0)
@@ -204,7 +204,7 @@ class Check(harness.TestCase):
             self.assertIn("POST /model/activate", refused.stderr)
             refused = harness.run("generations", "--store", store, "--prune", 0, check=False)
             self.assertEqual(refused.returncode, 1)
-            self.assertIn("pruning needs the folder for itself", refused.stderr)
+            self.assertIn("pruning needs the store without a service", refused.stderr)
             self.assertIn("stop it first", refused.stderr)
         listed = harness.run_json("generations", "--store", store, "--prune", 0)["generations"]
         self.assertEqual([g["generation"] for g in listed], [2])
@@ -264,7 +264,7 @@ class Check(harness.TestCase):
             self.assertEqual(harness.run_json("migrate", "--store", store), {"from": old, "to": 3, "dropped": 0})
             self.assert_checked(store)
             warnings = harness.run_json("check", "--store", store)["warnings"]
-            self.assertTrue(any("generation 1 is active but has no tables" in line for line in warnings), warnings)
+            self.assertTrue(any("generation 1 is active but its tables are missing" in line for line in warnings), warnings)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ class Disk(harness.TestCase):
         refused = harness.run("train", "--store", store, "--epochs", 1, "--dim", 32, check=False,
                               env={"STAIR_QUOTA": str(quota)})
         self.assertEqual(refused.returncode, 1)
-        self.assertIn("raise quota, or stair generations --prune", refused.stderr)
+        self.assertIn("raise the quota, or free space with stair generations --prune", refused.stderr)
         self.assertNotIn("preparing", refused.stderr)
         harness.run("train", "--store", store, "--epochs", 1, "--dim", 32, "--activate", "no")
 

@@ -109,7 +109,7 @@ class OfStore(harness.TestCase):
             while encoder.stats()["calls"] < 8:
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
-            self.assertIn("stair encode goes on", process.communicate(timeout=30)[1])
+            self.assertIn("continue with stair encode", process.communicate(timeout=30)[1])
             encoder.fault("none", 0)
             done = json.loads(self.encode(store, encoder).stdout)
             self.assertEqual((done["encoded"], done["refused"]), (20, 0))

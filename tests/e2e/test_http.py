@@ -103,7 +103,7 @@ class Http(harness.TestCase):
         self.assert_problem(ask.put("/recommend", body), 405)
         self.assert_problem(ask.post("/nowhere", body), 404)
         refused = ask.ask("DELETE", "/items/x", body)
-        self.assert_problem(refused, 413, "takes none")
+        self.assert_problem(refused, 413, "needs none")
         self.assertNotIn(b"body_bytes_max", refused.body)
         for line, wanted in ((b"PUT /recommend", 405), (b"POST /nowhere", 404), (b"DELETE /items/x", 413)):
             answer = self.server.raw(line + b" HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n" + END + chunks)

@@ -73,7 +73,7 @@ class Resume(harness.TestCase):
         draft = os.path.join(store, "train.checkpoint.tmp")
         os.mkdir(draft)
         done = harness.run("train", "--store", store, *OPTIONS)
-        self.assertEqual(done.stderr.count("warning: no checkpoint to resume from: writing " + draft), 1)
+        self.assertEqual(done.stderr.count("warning: the checkpoint could not be written: writing " + draft), 1)
         self.assertIn("generation 1: 40 epochs", done.stdout)
 
 

@@ -84,7 +84,7 @@ class Tune(harness.TestCase):
         _, store = self.shop_store()
         # so many candidates that it is still choosing when the signal comes
         told = self.interrupted(store, lambda line: "forward " in line, "--budget-epochs", "100000")
-        self.assertIn("stopped while choosing; nothing is kept", told)
+        self.assertIn("stopped while choosing options; nothing is kept", told)
         self.assertNotIn("--resume", told)
 
     def test_interrupted_while_it_trains_the_options_it_names_go_on(self):
@@ -97,7 +97,7 @@ class Tune(harness.TestCase):
             return line.startswith("chosen")
 
         told = self.interrupted(store, saved, "--budget-epochs", "40", "--epochs", "100000")
-        self.assertIn("stair train --resume with the same options and those chosen", told)
+        self.assertIn("stair train --resume, the same options and the chosen ones", told)
         resumed = harness.run("train", "--store", store, *self.merged(*OPTIONS, *self.chosen(told)), "--epochs", 1,
                               "--resume")
         self.assertNotIn("no checkpoint", resumed.stderr)

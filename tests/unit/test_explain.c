@@ -95,7 +95,7 @@ static void a_machine_that_suits_gets_no_warning(void **state)
 static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
 {
     (void)state;
-    EXPECT(s.machine.disk_free = 400 * MIB, "a snapshot needs as much again");
+    EXPECT(s.machine.disk_free = 400 * MIB, "a snapshot needs the same space again");
     EXPECT(s.machine.disk = "nfs", "network file system (nfs)");
     EXPECT(s.machine.disk = "tmpfs", "is memory");
     EXPECT(s.options.quota = 20000 * MIB,
@@ -105,19 +105,19 @@ static void each_limit_that_is_too_low_is_named_with_both_numbers(void **state)
            "an eighth of the quota, 1000.0 MiB, and not the 1001.0 MiB of oplog_bytes");
     EXPECT(s.options.quota = 440 * MIB, "over nine tenths of the quota of 440 MiB");
     EXPECT((s.store.info.generation = 3, s.store.memory.trained = false),
-           "generation 3 is active but has no tables");
+           "generation 3 is active but its tables are missing");
     EXPECT(s.machine.address_space = 800 * MIB, "limited to 800 MiB (ulimit -v)");
     EXPECT(s.machine.file_bytes = 600 * MIB, "limited to 600 MiB (ulimit -f)");
     EXPECT(s.machine.open_files = 1024, "at least 1144, not 1024");
     EXPECT(s.options.threads = 17, "17 threads for 4 processors");
     EXPECT((s.machine.quota = 0.5, s.options.threads = 4),
-           "4 threads for 0.5 processors only wait for each other: set threads = 1");
+           "4 threads for 0.5 processors compete with each other: set threads = 1");
     EXPECT(s.options.background_threads = 5, "background_threads = 5");
     EXPECT(s.options.train_threads = 5, "train_threads = 5");
     EXPECT(s.machine.memory = 1300 * MIB, "1400 MiB while a generation is loaded, of 1300 MiB");
     EXPECT(s.machine.memory = 1500 * MIB, "queue_bytes_max or work_threads, or give");
     EXPECT(s.store.memory.training = 3000 * MIB, "a training does not fit beside the service");
-    EXPECT(s.options.drain_delay = 70, "may take 95 s, and systemd kills after 90 s");
+    EXPECT(s.options.drain_delay = 70, "may take 95 s, but systemd kills the service after 90 s");
     EXPECT(s.options.propagate_within = 5, "propagate_within = 5 s");
 }
 

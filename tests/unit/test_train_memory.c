@@ -68,8 +68,8 @@ static void a_training_that_cannot_fit_is_refused_with_both_sizes(void **state)
     err e = ERR_INIT;
     assert_int_equal(train_memory_check(&d, &options, need, &e), ERR_OK);
     assert_int_equal(train_memory_check(&d, &options, 512 * MIB, &e), ERR_NOMEM);
-    assert_non_null(strstr(e.text, "a training takes at least 1"));
-    assert_non_null(strstr(e.text, "and there are 512.0 MiB: give more"));
+    assert_non_null(strstr(e.text, "a training needs at least 1"));
+    assert_non_null(strstr(e.text, "but only 512.0 MiB are available: add memory"));
 }
 
 int main(void)

@@ -59,8 +59,8 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     case ATTRIBUTE_TEXTS: break;
     }
     if (a->text_count > ATTRIBUTE_TEXTS_MAX) {
-        return err_set(e, ERR_TOO_LARGE, "an attribute of %u texts, at most %d", a->text_count,
-                       ATTRIBUTE_TEXTS_MAX);
+        return err_set(e, ERR_TOO_LARGE, "an attribute has %u texts, allowed up to %d",
+                       a->text_count, ATTRIBUTE_TEXTS_MAX);
     }
     for (uint32_t i = 0; i < a->text_count && code == ERR_OK; i++) {
         code = idmap_intern(&numbers[i], strings, a->texts[i], e);

@@ -39,7 +39,8 @@ err_code list_begin(const view *v, const list_query *q, recommend_scratch *s, re
 {
     *out = (recommend_result){.hits = s->hits, .exact = true};
     if (q->k < 1 || q->offset > RECOMMEND_DEPTH_MAX || q->k > RECOMMEND_DEPTH_MAX - q->offset) {
-        return err_set(e, ERR_INVALID, "k: %zu at offset %zu, allowed 1 to %d together", q->k,
+        return err_set(e, ERR_INVALID,
+                       "k: %zu with offset %zu, allowed k from 1 and a sum of up to %d", q->k,
                        q->offset, RECOMMEND_DEPTH_MAX);
     }
     err_code code = scratch_fit(s, v, e);

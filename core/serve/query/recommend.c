@@ -31,7 +31,8 @@ const char *recommend_fallback_name(recommend_fallback fallback)
 static err_code check_query(const recommend_query *q, err *e)
 {
     if (q->k < 1 || q->offset > RECOMMEND_DEPTH_MAX || q->k > RECOMMEND_DEPTH_MAX - q->offset) {
-        return err_set(e, ERR_INVALID, "k: %zu at offset %zu, allowed 1 to %d together", q->k,
+        return err_set(e, ERR_INVALID,
+                       "k: %zu with offset %zu, allowed k from 1 and a sum of up to %d", q->k,
                        q->offset, RECOMMEND_DEPTH_MAX);
     }
     if (!(q->balance >= 0 && q->balance <= 1)) {

@@ -165,7 +165,7 @@ static err_code make_index(base *b, model *m, const base_options *o, err *e)
         }
     }
     if (index_rows(b->index) != m->items || index_dim(b->index) != m->dim) {
-        return err_set(e, ERR_CORRUPT, "an index of %zu x %zu for a model of %zu x %u",
+        return err_set(e, ERR_CORRUPT, "the index has %zu x %zu numbers, the model %zu x %u",
                        index_rows(b->index), index_dim(b->index), m->items, m->dim);
     }
     mem_free(m->item_h);

@@ -49,8 +49,10 @@ err_code later_index_add(later_index *x, uint32_t item, const later_list *list, 
             continue;
         }
         if (x->count == UINT32_MAX || x->count / LATER_CHUNK >= LATER_CHUNKS_MAX) {
-            return err_set(e, ERR_TOO_LARGE, "%u links of new items; wait for the background run",
-                           x->count);
+            return err_set(
+                e, ERR_TOO_LARGE,
+                "%u links of new items, as many as allowed; wait for the background convolution",
+                x->count);
         }
         later_entry **chunk = &x->chunks[x->count / LATER_CHUNK];
         if (*chunk == NULL) {

@@ -52,7 +52,7 @@ err_code live_put_user(live *l, uint32_t row, slice id, err *e)
 {
     view *v = l->next;
     if (row < idmap_rows(l->user_ids) || row == ROW_NONE) {
-        return err_set(e, ERR_INTERNAL, "user row %u was given out before", row);
+        return err_set(e, ERR_INTERNAL, "user row %u is in use already", row);
     }
     err_code code = idmap_put(l->user_ids, row, id, e);
     if (code == ERR_OK) {
@@ -141,8 +141,8 @@ err_code live_put_edge(live *l, const change_edge *edge, err *e)
 {
     user_list *list = NULL;
     if (edge->user >= l->next->user_rows) {
-        return err_set(e, ERR_INTERNAL, "an edge of user row %u, of %zu", edge->user,
-                       l->next->user_rows);
+        return err_set(e, ERR_INTERNAL, "an edge of user row %u, but there are only %zu rows",
+                       edge->user, l->next->user_rows);
     }
     err_code code = own_list(&list, l, edge->user, e);
     if (code != ERR_OK) {

@@ -95,8 +95,8 @@ err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e)
     size_t at = slot % DELTA_CHUNK_ROWS;
     if (slot == (size_t)DELTA_CHUNKS_MAX * DELTA_CHUNK_ROWS) {
         return err_set(e, ERR_TOO_LARGE,
-                       "%zu vectors beside the index; train or wait for the "
-                       "background run",
+                       "%zu vectors outside the index, as many as allowed; train a model, or wait "
+                       "for the background convolution",
                        slot);
     }
     delta_chunk **place = &d->chunks[slot / DELTA_CHUNK_ROWS];

@@ -116,7 +116,7 @@ static err_code convolve(run *r, const propagate_options *o, err *e)
     };
     err_code code = fsc_propagate(&tables, e);
     if (code == ERR_OK && stopped(o)) {
-        code = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+        code = err_set(e, ERR_CANCELLED, "the background convolution was stopped");
     }
     if (code != ERR_OK) {
         return code;
@@ -173,7 +173,7 @@ err_code propagate_run(base **out, const view *v, const propagate_options *optio
         code = make_tables(&r, e);
     }
     if (code == ERR_OK && stopped(options)) {
-        code = err_set(e, ERR_CANCELLED, "the background run was asked to stop");
+        code = err_set(e, ERR_CANCELLED, "the background convolution was stopped");
     }
     if (code == ERR_OK) {
         code = fill_users(&r, e);

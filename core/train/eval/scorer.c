@@ -289,8 +289,8 @@ static err_code init_tables(scorer *s, const model *m, const dataset *d, int thr
     *s = (scorer){.dim = m->dim};
     if (m->users < d->users || m->items < d->items) {
         return err_set(e, ERR_CONFLICT,
-                       "the model has %zu users and %zu items, the data %zu and %zu", m->users,
-                       m->items, d->users, d->items);
+                       "the model has %zu users and %zu items, but the data has %zu and %zu",
+                       m->users, m->items, d->users, d->items);
     }
     err_code code = convolve(s, m, d, threads, e);
     s->user_h = s->own_user_h;

@@ -86,7 +86,8 @@ static err_code check_input(const dataset *d, const train_options *o, err *e)
 {
     err_code code = train_options_check(o, e);
     if (code == ERR_OK && d->train_count == 0) {
-        code = err_set(e, ERR_INVALID, "nothing to train on: no interaction of split 0");
+        code =
+            err_set(e, ERR_INVALID, "nothing to train on: the data has no training interactions");
     }
     if (code == ERR_OK) {
         code = dataset_check(d, e);
@@ -215,7 +216,8 @@ static err_code run_epoch(training *t, err *e)
         }
     }
     if (!isfinite(t->loss)) {
-        return err_set(e, ERR_INVALID, "the loss became infinite in epoch %u; lower the lr",
+        return err_set(e, ERR_INVALID,
+                       "the loss became infinite in epoch %u; lower the learning rate",
                        head->epoch + 1);
     }
     t->durations[t->duration_count++] = now(t) - start;

@@ -68,14 +68,14 @@ size_t train_state_bytes(train_state *s)
 err_code train_state_peek(train_header *out, const void *bytes, size_t count, err *e)
 {
     if (count < TRAIN_STATE_HEADER) {
-        return err_set(e, ERR_CORRUPT, "the checkpoint is cut short: %zu bytes", count);
+        return err_set(e, ERR_CORRUPT, "the checkpoint is truncated to %zu bytes", count);
     }
     memcpy(out, bytes, sizeof *out);
     if (memcmp(out->magic, magic, sizeof magic) != 0) {
         return err_set(e, ERR_CORRUPT, "not a checkpoint of this version of stair");
     }
     if (out->bytes != count) {
-        return err_set(e, ERR_CORRUPT, "the checkpoint has %zu bytes and should have %llu", count,
+        return err_set(e, ERR_CORRUPT, "the checkpoint has %zu bytes, expected %llu", count,
                        (unsigned long long)out->bytes);
     }
     return ERR_OK;
@@ -126,12 +126,14 @@ err_code train_state_restore(train_state *s, const void *bytes, size_t count, er
                        "the checkpoint was made with other options; train without --resume");
     }
     if (h.curve_count > s->curve_room) {
-        return err_set(e, ERR_CONFLICT, "the checkpoint is beyond the epochs asked for");
+        return err_set(e, ERR_CONFLICT,
+                       "the checkpoint has more epochs than this training allows; raise the number "
+                       "of epochs, or train without --resume");
     }
     size_t expected = TRAIN_STATE_HEADER + h.tables * table_floats(&h) * sizeof(float) +
                       h.curve_count * sizeof *s->curve;
     if (count != expected) {
-        return err_set(e, ERR_CORRUPT, "the checkpoint has %zu bytes and should have %zu", count,
+        return err_set(e, ERR_CORRUPT, "the checkpoint has %zu bytes, expected %zu", count,
                        expected);
     }
     memcpy(s->image, bytes, count);

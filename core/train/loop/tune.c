@@ -429,7 +429,9 @@ err_code tune_run(tune_result **out, const dataset *d, const train_options *base
     if (t.r == NULL || t.r->trials == NULL) {
         code = err_nomem(e, "tuning");
     } else if (t.d->valid_count == 0) {
-        code = err_set(e, ERR_INVALID, "nothing to choose by: no user has three interactions");
+        code =
+            err_set(e, ERR_INVALID,
+                    "nothing to choose by: tuning needs a user with at least three interactions");
     } else if (d->modality_count > MODALITIES_MAX) {
         code = err_set(e, ERR_INVALID, "at most %d modalities, not %zu", MODALITIES_MAX,
                        d->modality_count);
