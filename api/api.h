@@ -213,7 +213,8 @@ typedef struct api_deps {
 /* A text of the request that an encoder must encode before the request is begun again. The caller
  * keeps it, zeroed for a new request, and frees the text with mem_free. */
 typedef struct api_encoding {
-    bool asked;   /* the encoder was asked, and must not be asked again */
+    bool asked;  /* the request was postponed for it, and must not be postponed again */
+    bool called; /* the encoder was called; false if the text was remembered or nothing was asked */
     bool of_item; /* the text belongs to an item that is written, not to a requested list */
     char *text;   /* (length) */
     size_t length;

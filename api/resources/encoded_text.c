@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/web/cost.h"
 #include "core/common/mem.h"
 #include "core/common/sort.h"
 #include "core/serve/state/coldstart.h"
@@ -50,10 +51,10 @@ static err_code ask_for(context *c, const stored_item *it, err *e)
     return ask(c, text, item_text_write(it, text), e);
 }
 
-bool encoded_text_asked(const context *c)
+bool encoded_text_called(const context *c)
 {
     const api_encoding *x = c->request->encoding;
-    return x != NULL && x->asked && !x->of_item;
+    return x != NULL && x->called && !x->of_item;
 }
 
 err_code encoded_text_ask(context *c, slice text, err *e)
@@ -61,6 +62,10 @@ err_code encoded_text_ask(context *c, slice text, err *e)
     if (!can_ask(c) || text.length == 0 || coldstart_words(c->view) != NULL ||
         !uses_encoder(c, c->view)) {
         return ERR_OK;
+    }
+    err_code code = cost_admit(c, 0, e);
+    if (code != ERR_OK) {
+        return code;
     }
     c->request->encoding->of_item = false;
     return ask_for(c, &(stored_item){.title = text}, e);

@@ -13,12 +13,13 @@
 #include "core/common/item_fields.h"
 #include "storage/log/op.h"
 
-/* encoded_text_asked tells whether the request was postponed for the text of a query. */
-bool encoded_text_asked(const context *c);
+/* encoded_text_called tells whether the encoder was called for the text of this query. */
+bool encoded_text_called(const context *c);
 
 /* encoded_text_ask postpones the request (ERR_CANCELLED) for the text of a query. It does not if
  * the request was postponed before, the generation has words, or it lacks the encoder's modality.
- * Needs the context's view. */
+ * A request over the rate of work fails before the encoder is called (ERR_UNAVAILABLE). Needs the
+ * context's view. */
 err_code encoded_text_ask(context *c, slice text, err *e) ERR_CHECKED;
 
 /* encoded_text_ask_item does the same for an item that is not in the view and has no vector of the

@@ -55,7 +55,7 @@ cost_units recommend_cost(const context *c, const recommend_request *r)
     double compared = 0;
     if (r->text.at != NULL) {
         units += 1 + (double)view_item_rows(c->view) / TEXT_ROWS + cost_text(r->text.length);
-        units += encoded_text_asked(c) ? ENCODED_TEXT : 0;
+        units += encoded_text_called(c) ? ENCODED_TEXT : 0;
     }
     if (r->fields != 0) {
         units += hits / FIELD_HITS;

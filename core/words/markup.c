@@ -46,6 +46,14 @@ static bool starts(const markup *m, const char *word)
            strncasecmp((const char *)m->at, word, length) == 0;
 }
 
+/* is_tag tells whether a tag has that name, and not a longer one. */
+static bool is_tag(const markup *m, const char *name)
+{
+    size_t length = strlen(name);
+    unsigned char after = starts(m, name) && m->end - m->at > (ptrdiff_t)length ? m->at[length] : 0;
+    return after != 0 && !is_letter(after) && after != '-' && !(after >= '0' && after <= '9');
+}
+
 /* skip_past moves past the next `word`, or to the end if there is none. */
 static void skip_past(markup *m, const char *word)
 {
@@ -70,7 +78,7 @@ static bool skip_tag(markup *m)
     if (close == NULL) {
         return false;
     }
-    const char *ending = starts(m, "<script") ? "</script" : starts(m, "<style") ? "</style" : NULL;
+    const char *ending = is_tag(m, "<script") ? "</script" : is_tag(m, "<style") ? "</style" : NULL;
     m->at = close + 1;
     if (ending != NULL && close[-1] != '/') {
         skip_past(m, ending);
@@ -145,8 +153,9 @@ static uint32_t named_entity(const char *name, size_t length)
     return 0;
 }
 
-/* take_entity reads an entity at "&". It returns false if there is none, or an unknown one. */
-static bool take_entity(markup *m, uint32_t *character)
+/* take_one reads an entity that begins where m->at is. It returns false if there is none, or an
+ * unknown one. */
+static bool take_one(markup *m, uint32_t *character)
 {
     size_t left = (size_t)(m->end - m->at) - 1;
     size_t most = left < ENTITY_BYTES_MAX + 1 ? left : ENTITY_BYTES_MAX + 1;
@@ -161,6 +170,24 @@ static bool take_entity(markup *m, uint32_t *character)
         return false;
     }
     m->at = close + 1;
+    return true;
+}
+
+/* take_entity reads an entity at "&", also one that was escaped several times ("&amp;amp;eacute;").
+ */
+static bool take_entity(markup *m, uint32_t *character)
+{
+    if (!take_one(m, character)) {
+        return false;
+    }
+    while (*character == '&') {
+        markup inner = {m->at - 1, m->end}; /* from the ";", in place of an "&" */
+        if (!take_one(&inner, character)) {
+            *character = '&';
+            return true;
+        }
+        *m = inner;
+    }
     return true;
 }
 

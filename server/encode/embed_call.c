@@ -11,7 +11,15 @@
 
 /* A number of a vector takes up to about 24 bytes of text, so these limits allow widths of
  * 20,000. */
-enum { ANSWER_FRAME_BYTES = 64 * 1024, ANSWER_TEXT_BYTES = 512 * 1024, ANSWER_MOST = 64 << 20 };
+enum {
+    WIDTH_USUAL = 20000,
+    ANSWER_FRAME_BYTES = 64 * 1024,
+    ANSWER_TEXT_BYTES = 512 * 1024,
+    ANSWER_MOST = 64 << 20,
+};
+
+/* Lists, objects and other values beside the numbers: of the answer, and of each text's entry. */
+enum { OTHER_VALUES = 256, ENTRY_LISTS = 8, ENTRY_VALUES = 32 };
 
 size_t embed_answer_bytes_max(size_t count)
 {
@@ -40,6 +48,34 @@ err_code embed_request(char **out, size_t *length, const char *model, const slic
         free(text); /* allocated by json_dumps */
     }
     return *out != NULL ? ERR_OK : err_nomem(e, "a call of the encoder");
+}
+
+/* check_shape bounds what parsing allocates. Without it, an answer of many tiny values takes a
+ * hundred times its size in memory. */
+static err_code check_shape(slice body, size_t count, uint32_t width, err *e)
+{
+    size_t lists = 0, values = 0;
+    size_t lists_max = OTHER_VALUES + count * ENTRY_LISTS;
+    size_t values_max = OTHER_VALUES + count * (ENTRY_VALUES + (width > 0 ? width : WIDTH_USUAL));
+    bool quoted = false;
+    for (size_t i = 0; i < body.length; i++) {
+        char c = body.at[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else {
+            quoted = c == '"';
+            lists += c == '[' || c == '{';
+            values += c == ',';
+        }
+    }
+    if (lists > lists_max || values > values_max) {
+        return err_set(e, ERR_INVALID,
+                       "the answer to %zu texts has %zu lists and %zu values, at most %zu and %zu "
+                       "are allowed",
+                       count, lists, values, lists_max, values_max);
+    }
+    return ERR_OK;
 }
 
 static err_code read_vector(embed_vectors *out, size_t at, const json_t *list, err *e)
@@ -78,8 +114,9 @@ static err_code read_vectors(embed_vectors *out, const json_t *data, err *e)
     for (size_t i = 0; code == ERR_OK && i < out->count; i++) {
         const json_t *entry = json_array_get(data, i);
         const json_t *index = json_object_get(entry, "index");
-        json_int_t at = json_is_integer(index) ? json_integer_value(index) : (json_int_t)i;
-        if (at < 0 || (size_t)at >= out->count || seen[at]) {
+        bool told = index != NULL && !json_is_null(index);
+        json_int_t at = told ? json_integer_value(index) : (json_int_t)i;
+        if ((told && !json_is_integer(index)) || at < 0 || (size_t)at >= out->count || seen[at]) {
             code = err_set(e, ERR_INVALID,
                            "the answer does not have exactly one vector for each text");
         } else {
@@ -95,12 +132,16 @@ err_code embed_answer(embed_vectors *out, slice body, size_t count, uint32_t wid
 {
     json_error_t why;
     *out = (embed_vectors){.count = count, .width = width};
-    json_t *answer = json_loadb(body.at != NULL ? body.at : "", body.length, 0, &why);
+    err_code code = check_shape(body, count, width, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    json_t *answer =
+        json_loadb(body.at != NULL ? body.at : "", body.length, JSON_REJECT_DUPLICATES, &why);
     if (answer == NULL) {
         return err_set(e, ERR_INVALID, "the answer is not JSON: %.100s", why.text);
     }
     const json_t *data = json_object_get(answer, "data");
-    err_code code = ERR_OK;
     if (!json_is_array(data)) {
         code = err_set(e, ERR_INVALID, "the answer has no list \"data\"");
     } else if (json_array_size(data) != count) {

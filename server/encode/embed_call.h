@@ -4,7 +4,8 @@
  *
  *     {"model": "m", "input": ["a", "b"]}  ->  {"data": [{"index": 0, "embedding": [...]}, ...]}
  *
- * The answer is not trusted: embed_answer checks the count, the widths and every number.
+ * The answer is not trusted: embed_answer checks the count, the widths and every number, and bounds
+ * the memory that parsing takes.
  */
 #ifndef SERVER_EMBED_CALL_H
 #define SERVER_EMBED_CALL_H

@@ -221,7 +221,9 @@ static enum MHD_Result encode_first(exchange *x)
                      .ctx = x};
     x->stage = STAGE_ENCODING;
     suspend(x);
+    x->encoding.called = true; /* once submitted, the request may begin again at any time */
     if (!engine_encode(o->engine, &x->ask)) {
+        x->encoding.called = false;
         take_vector(x);
     }
     return MHD_YES;

@@ -65,7 +65,10 @@ class OfStore(harness.TestCase):
 
     def test_each_fault_is_told_and_overcome(self):
         faults = [("status", {"status": 500}), ("status", {"status": 429, "headers": {"Retry-After": "1"}}), ("status", {"status": 404}),
-                  ("count", {}), ("width", {}), ("nan", {}), ("infinite", {}), ("words", {}), ("twice", {}), ("half", {}), ("cut", {})]
+                  ("count", {}), ("width", {}), ("nan", {}), ("infinite", {}), ("words", {}), ("twice", {}), ("half", {}), ("cut", {}),
+                  ("garbage", {}), ("keys", {}), ("compressed", {}), ("status", {"status": 206}),
+                  *(("index", {"index": index}) for index in (20, -1, 1, 0.0, "0", 10**18)),
+                  *(("body", {"body": body}) for body in ("", "[]", "null", "{}", '{"data": {}}', '{"data": [' + "[" * 200, "\x00\xff"))]
         with Encoder() as encoder:
             for number, (kind, more) in enumerate(faults):
                 store = self.store(name=f"store-{number}")
@@ -79,7 +82,7 @@ class OfStore(harness.TestCase):
     def test_a_hostile_answer_costs_an_error_and_little_else(self):
         with Encoder() as encoder, Encoder() as other:
             for number, (kind, more) in enumerate([("giant", {}), ("headers", {}), ("redirect", {"to": other.url}), ("drip", {}),
-                                                   ("slow", {"seconds": 20})]):
+                                                   ("slow", {"seconds": 20}), ("informed", {})]):
                 store = self.store(name=f"store-{number}")
                 encoder.fault(kind, 1, **more)
                 began = time.monotonic()
@@ -87,6 +90,23 @@ class OfStore(harness.TestCase):
                 self.assertEqual((done["encoded"], done["failures"]), (20, 1), kind)
                 self.assertLess(time.monotonic() - began, 20, kind)
             self.assertEqual(other.stats()["calls"], 0)
+
+    def test_an_answer_of_many_tiny_values_takes_little_memory(self):
+        with Encoder() as encoder:
+            for number, body in enumerate(("{},", "[],", '"",', "0,")):
+                store = self.store([f"item number {i}" for i in range(100)], name=f"store-{number}")
+                encoder.fault("body", 1, head='{"data": [', body=body, repeat=(40 << 20) // len(body))
+                process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m",
+                                            "--encoder-batch", "100", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                           env=harness.ENVIRONMENT)
+                done = json.loads(process.stdout.read())
+                process.stderr.read()
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = status
+                process.stdout.close()
+                process.stderr.close()
+                self.assertEqual((status, done["encoded"], done["failures"]), (0, 100, 1), body)
+                self.assertLess(used.ru_maxrss, 300 << 10, body)
 
     def test_a_bad_text_is_found_and_not_asked_again_until_it_changes(self):
         titles = [f"item number {i}" for i in range(40)]

@@ -137,6 +137,28 @@ class Asks(harness.TestCase):
                 self.assertTrue(all(item.startswith("sound") for item in lists.items), lists.items)
             self.assertEqual(encoder.stats()["inputs"], ["bluetooth headphones"])
 
+    def test_a_text_that_the_encoder_is_asked_for_costs_ten_units_more(self):
+        with Encoder() as encoder, self.served(encoder) as server:
+            client = server.new_client()
+
+            def units(question):
+                before = float(re.search(r"^stair_work_units_total (\S+)$", client.get("/metrics").body.decode(), re.M).group(1))
+                self.assertEqual(question().status, 200)
+                after = float(re.search(r"^stair_work_units_total (\S+)$", client.get("/metrics").body.decode(), re.M).group(1))
+                return after - before
+
+            for number, ask in enumerate((lambda text: client.get("/similar", {"text": text, "k": 5}),
+                                          lambda text: client.post("/recommend", {"text": text, "k": 5}))):
+                text = f"bluetooth headphones {number}"
+                first, again = units(lambda: ask(text)), units(lambda: ask(text))  # noqa: B023
+                self.assertEqual(first - again, 10)
+        shutil.rmtree(self.store)
+        with Encoder() as encoder, self.served(encoder, "--work-rate", "10") as server:
+            client = server.new_client()
+            answers = [client.get("/similar", {"text": f"bluetooth headphones {number}"}) for number in range(12)]
+            self.assert_problem(answers[-1], 429, "work_rate")
+            self.assertEqual(encoder.stats()["texts"], sum(answer.status == 200 for answer in answers))
+
     def test_without_the_encoder_a_text_is_answered_as_unknown_and_soon(self):
         with Encoder() as encoder, self.served(encoder) as server:
             client = server.new_client()

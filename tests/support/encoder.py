@@ -9,6 +9,7 @@ N calls fail in that way; GET /stats tells what was asked. The port is printed w
 """
 
 import argparse
+import gzip
 import hashlib
 import http.server
 import json
@@ -127,6 +128,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {"data": [{"embedding": ["a"] * s.width} for _ in texts]})
         elif kind == "twice":
             self.answer(200, {"data": [dict(entry, index=0) for entry in data]})
+        elif kind == "garbage":
+            self.answer(200, whole + b" {}")
+        elif kind == "keys":
+            self.answer(200, whole.replace(b'"index": 0,', b'"index": 0, "index": 0,', 1))
+        elif kind == "index":
+            data[0]["index"] = s.extra["index"]
+            self.answer(200, {"data": data})
+        elif kind == "body":
+            body = s.extra.get("head", "") + s.extra["body"] * s.extra.get("repeat", 1)
+            self.answer(200, body.encode(), s.extra.get("headers", {}).items())
+        elif kind == "compressed":
+            self.answer(200, gzip.compress(b" " * (64 << 20) + whole), [("Content-Encoding", "gzip")])
+        elif kind == "informed":
+            while True:
+                self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n")
         elif kind == "half":
             self.send_response(200)
             self.send_header("Content-Length", str(len(whole)))

@@ -92,6 +92,8 @@ static void markup_is_no_text(void **state)
     assert_same("2 < 3", "2 3");
     assert_same("<", "");
     assert_same("<script", "script");
+    assert_same("<scripture>red</scripture> <style-guide>hat", "red hat");
+    assert_same("caf&amp;eacute; &amp;amp;nbsp;&amp;#8217;s AT&amp;T; &amp;amp;", "cafe s at t");
     assert_same("&", "");
     assert_same("&#xFFFFFFFFF;x", "x");
 }
