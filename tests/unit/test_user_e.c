@@ -241,7 +241,7 @@ static uint32_t train(store *s, bool counts)
     return number;
 }
 
-static void world_open(world *w, bool counts)
+static void world_fill(world *w, bool features)
 {
     temp_folder(w->folder);
     w->s = open_store(w->folder);
@@ -249,11 +249,18 @@ static void world_open(world *w, bool counts)
         char id[16];
         const float x[3] = {(float)(i % 5), (float)(i % 7), 1};
         snprintf(id, sizeof id, "i%u", i);
-        assert_int_equal(apply_now(w->s, op_put_item(OP_ITEMS_PUT, id, NULL, x, 3), NULL), ERR_OK);
+        const float *given = features ? x : NULL;
+        assert_int_equal(apply_now(w->s, op_put_item(OP_ITEMS_PUT, id, NULL, given, 3), NULL),
+                         ERR_OK);
     }
     for (unsigned i = 0; i < USERS * 6; i++) {
         add(w->s, i % USERS, (i * 7) % ITEMS, 1000 + i);
     }
+}
+
+static void world_open(world *w, bool counts)
+{
+    world_fill(w, true);
     w->generation = train(w->s, counts);
 }
 
@@ -263,21 +270,28 @@ static void world_close(world *w)
     temp_remove(w->folder);
 }
 
-/* rows loads the store like a start, and returns every user's own row and row of H. */
-static void rows(const world *w, float embedding[USERS][DIM], float h[USERS][DIM])
+/* serve loads the store like a start. */
+static live *serve(const world *w, live_hold *hold)
 {
     live *l = NULL;
     base *b = NULL;
-    live_hold hold;
-    recommend_scratch *s = NULL;
     assert_int_equal(live_new(&l, NULL, NULL), ERR_OK);
     assert_int_equal(live_load(w->s, l, NULL, NULL), ERR_OK);
     assert_int_equal(base_load(w->s, w->generation, 1, &b, NULL), ERR_OK);
-    live_acquire(l, &hold);
-    uint64_t seq = view_seq(hold.view);
-    live_release(l, &hold);
+    live_acquire(l, hold);
+    uint64_t seq = view_seq(hold->view);
+    live_release(l, hold);
     assert_int_equal(live_activate(l, b, seq + 1, NULL), ERR_OK);
-    live_acquire(l, &hold);
+    live_acquire(l, hold);
+    return l;
+}
+
+/* rows returns every user's own row and row of H. */
+static void rows(const world *w, float embedding[USERS][DIM], float h[USERS][DIM])
+{
+    live_hold hold;
+    recommend_scratch *s = NULL;
+    live *l = serve(w, &hold);
     assert_int_equal(recommend_scratch_new(&s, NULL), ERR_OK);
     for (uint32_t user = 0; user < USERS; user++) {
         recommend_query q = RECOMMEND_QUERY_INIT;
@@ -364,6 +378,77 @@ static void erasure_reaches_the_counts(void **state)
     world_close(&w);
 }
 
+/* unleant computes a session's row of H without the mean user, for items that somebody has taken.
+ */
+static void unleant(const view *v, const session_item *session, size_t n, double out[DIM])
+{
+    const base *b = v->base;
+    double share = 1 - 2 / ((double)n + 1);
+    for (size_t j = 0; j < DIM; j++) {
+        out[j] = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t item = session[i].item;
+            double degree = view_item_degree(v, item);
+            out[j] += share * b->user_w[j] * view_vector(v, item, VECTOR_E)[j] / (double)n;
+            out[j] += view_vector(v, item, VECTOR_G)[j] / sqrt((double)n * degree);
+        }
+    }
+}
+
+/* mean_user computes the mean of the users' own rows in the weights of a query, at length 1. */
+static void mean_user(const base *b, double out[DIM])
+{
+    double square = 0;
+    for (size_t j = 0; j < DIM; j++) {
+        out[j] = 0;
+        for (size_t u = 0; u < b->users; u++) {
+            out[j] += (double)b->user_w[j] * (double)b->user_e[u * DIM + j];
+        }
+        square += out[j] * out[j];
+    }
+    for (size_t j = 0; j < DIM; j++) {
+        out[j] /= sqrt(square);
+    }
+}
+
+static void check_sessions(bool features, double share)
+{
+    world w;
+    live_hold hold;
+    recommend_scratch *s = NULL;
+    double plain[DIM], typical[DIM];
+    world_fill(&w, features);
+    w.generation = train(w.s, true);
+    live *l = serve(&w, &hold);
+    assert_int_equal(recommend_scratch_new(&s, NULL), ERR_OK);
+    const session_item session[] = {{7, 1}, {14, 1}, {3, 1}};
+    mean_user(hold.view->base, typical);
+    for (size_t n = 1; n <= 3; n++) {
+        float h[DIM];
+        double square = 0;
+        assert_int_equal(recommend_user_vector(hold.view, ROW_NONE, session, n, s, h), true);
+        unleant(hold.view, session, n, plain);
+        for (size_t j = 0; j < DIM; j++) {
+            square += plain[j] * plain[j];
+        }
+        for (size_t j = 0; j < DIM; j++) {
+            double leant = plain[j] + sqrt(square) * share / (double)(n * n) * typical[j];
+            assert_true(fabs((double)h[j] - leant) <= 1e-5 * sqrt(square));
+        }
+    }
+    recommend_scratch_free(s);
+    live_release(l, &hold);
+    live_free(l);
+    world_close(&w);
+}
+
+static void without_features_short_sessions_lean_towards_the_mean_user(void **state)
+{
+    (void)state;
+    check_sessions(false, 0.25);
+    check_sessions(true, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +460,7 @@ int main(void)
         cmocka_unit_test(news_of_long_ago_leaves_the_latest_items_the_latest),
         cmocka_unit_test(a_generation_without_the_counts_serves_its_rows_as_they_are),
         cmocka_unit_test(erasure_reaches_the_counts),
+        cmocka_unit_test(without_features_short_sessions_lean_towards_the_mean_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

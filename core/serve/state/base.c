@@ -25,6 +25,7 @@ static void generation_release(generation_tables *g)
         words_free(g->words);
         model_free(g->model);
         mem_free(g->untaken);
+        mem_free(g->typical_user);
         mem_free(g);
     }
 }
@@ -191,6 +192,40 @@ static err_code find_untaken(base *b, err *e)
     return ERR_OK;
 }
 
+/* find_typical_user averages the users' own rows as a query weights them. */
+static err_code find_typical_user(base *b, err *e)
+{
+    generation_tables *g = b->shared;
+    if (g->model->modality_count > 0) {
+        return ERR_OK;
+    }
+    double *sum = mem_array(b->dim, sizeof *sum);
+    g->typical_user = mem_array(b->dim, sizeof *g->typical_user);
+    if (sum == NULL || g->typical_user == NULL) {
+        mem_free(sum);
+        return err_nomem(e, "the mean user");
+    }
+    for (size_t u = 0; u < b->users; u++) {
+        for (size_t j = 0; j < b->dim; j++) {
+            sum[j] += (double)b->user_e[u * b->dim + j];
+        }
+    }
+    double square = 0;
+    for (size_t j = 0; j < b->dim; j++) {
+        sum[j] *= (double)b->user_w[j];
+        square += sum[j] * sum[j];
+    }
+    for (size_t j = 0; j < b->dim && square > 0; j++) {
+        g->typical_user[j] = (float)(sum[j] / sqrt(square));
+    }
+    if (!(square > 0)) {
+        mem_free(g->typical_user);
+        g->typical_user = NULL;
+    }
+    mem_free(sum);
+    return ERR_OK;
+}
+
 err_code base_new(base **out, model *taken, const base_options *options, err *e)
 {
     *out = NULL;
@@ -226,6 +261,9 @@ err_code base_new(base **out, model *taken, const base_options *options, err *e)
     err_code code = make_index(b, taken, options, e);
     if (code == ERR_OK) {
         code = find_untaken(b, e);
+    }
+    if (code == ERR_OK) {
+        code = find_typical_user(b, e);
     }
     if (code == ERR_OK) {
         coldstart_options cold = {.generation = options->generation,

@@ -29,6 +29,9 @@ typedef struct generation_tables {
     word_space *words; /* NULL if there is no text modality */
     /* bitmap over items: nobody had taken the item when the generation was made (its H was w E) */
     uint64_t *untaken;
+    /* (dim) direction of the mean user, of length 1; NULL if the model has features, and if no user
+     * was trained */
+    float *typical_user;
 } generation_tables;
 
 /* A vector prepared by base_fold_item for live_activate. */
