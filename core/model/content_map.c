@@ -19,7 +19,7 @@ enum {
 /* Most floats in one modality's table. Wider features are folded to a smaller width. */
 #define TABLE_FLOATS_MAX ((size_t)128 << 20)
 
-/* The ridge of the side of histories and of the side of items, chosen on Amazon Sports. */
+/* The ridges a and b of the header's formula, chosen on Amazon Sports. */
 #define RIDGE_HISTORY 1.0
 #define RIDGE_ITEMS   10.0
 
@@ -165,8 +165,8 @@ static double content_link(const content_map_input *in, const float *x, const fl
     return sum;
 }
 
-/* weigh scales the map to its share of a link, measured on pairs of some items. *says is false if
- * the map or the cosines are zero on all of them. */
+/* weigh scales the map so that, on a sample of pairs of items, its mean square is share^2 times
+ * that of the links by cosine. *says becomes false if one of them is zero on the whole sample. */
 static err_code weigh(const content_map_input *in, content_map *map, bool *says, err *e)
 {
     size_t count = in->items < SAMPLED ? in->items : SAMPLED, width = in->width;
@@ -204,7 +204,8 @@ static err_code weigh(const content_map_input *in, content_map *map, bool *says,
     return ERR_OK;
 }
 
-/* solve_map computes the map. *says is false if the features say nothing. */
+/* solve_map computes the map. *says becomes false if the features predict nothing, so that there is
+ * no map. */
 static err_code solve_map(fit *f, content_map *map, bool *says, err *e)
 {
     size_t width = f->in->width;

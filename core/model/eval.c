@@ -10,7 +10,7 @@
 typedef struct evaluation {
     const dataset *d;
     const eval_options *o;
-    const pair *held; /* the split whose items are to be found */
+    const pair *held; /* the split with the items that lists should contain */
     size_t held_count;
     size_t *held_start, *train_start, *valid_start; /* (users + 1) */
     double gain[EVAL_K_MAX + 1];                    /* gain[n] = sum of the first n discounts */

@@ -16,11 +16,12 @@
 
 enum { SORT_FEW = 24 };
 
-/* The betas that training chooses from lead to at most 4.8. */
+/* An upper limit of links_lift. The betas that training can choose give at most 4.8. */
 #define LIFT_MAX 8.0F
 
-/* With a map, an item also has links that stand in for collaborative ones, so its score needs no
- * lift. The factor is below 1, because predicted links are worth less than observed ones. */
+/* The factor with a map between features, in place of a lift. The map predicts the collaborative
+ * links that the item lacks, so its score is not too low. The factor is below 1, because predicted
+ * links are worth less than observed ones. */
 #define LIFT_MAPPED 0.82F
 
 err_code links_table_alloc(links_table *t, size_t items, size_t count, err *e)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls of FAISS's C API that we make, to the official headers' signatures, for systems whose
- * FAISS package has those headers but not the library (Debian 12). Where libfaiss_c is installed
- * the build links that and leaves this file out.
+ * faiss_c: implements the calls of FAISS's C API that stair makes, with the official signatures.
  *
- * No C++ exception leaves a function: its text is kept for faiss_get_last_error, per thread.
+ * Debian 12's FAISS package has the headers of this API but not its library. Where libfaiss_c is
+ * installed, the build links that and leaves this file out.
  *
- * FAISS keeps vectors in memory of operator new, 16 bytes past a page, so that every row of 64
- * floats would lie across five cache lines in place of four: scans that the cache feeds took 1.8
- * times as long. Large blocks are therefore aligned, the largest in huge pages.
+ * No C++ exception leaves a function. Each thread keeps the text of its last exception for
+ * faiss_get_last_error.
+ *
+ * FAISS allocates vectors with operator new, which would return addresses 16 bytes after the start
+ * of a page. A row of 64 floats would then touch five cache lines instead of four, and scans of
+ * cached rows took 1.8 times as long. So this file aligns large blocks, and uses huge pages for the
+ * largest.
  */
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIVF.h>

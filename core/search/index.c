@@ -104,7 +104,8 @@ static void cluster_of(const ann *a, uint32_t *cluster /* (rows) */)
     }
 }
 
-/* At which ranks in the order of clusters the true hits of sampled queries are. */
+/* For sampled queries: how often a true hit lies in the cluster that the query ranks first, second
+ * and so on. */
 typedef struct depths {
     uint32_t *cluster; /* (rows) */
     size_t *found;     /* (clusters) hits in clusters of this rank */

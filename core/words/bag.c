@@ -34,7 +34,7 @@ struct bag {
     const void *rare_ctx;
     float weight;    /* weight of the current field */
     uint64_t before; /* hash of the previous word; 0 at the beginning of a field */
-    uint64_t whole;  /* hash of the field's words, in order */
+    uint64_t whole;  /* hash of all words of the field, in order */
     size_t words;    /* in the field */
 };
 

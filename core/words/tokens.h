@@ -34,7 +34,7 @@ enum {
 typedef enum token_kind {
     TOKEN_WORD,   /* a word, which may form a pair with the word before it */
     TOKEN_JOINED, /* several joined words as one, in addition to the single words */
-    TOKEN_GRAM,   /* characters of a script without spaces; overlaps its neighbours */
+    TOKEN_GRAM,   /* a few characters of a script without spaces; consecutive ones overlap */
 } token_kind;
 
 typedef struct token {

@@ -24,7 +24,8 @@ static uint64_t searched(uint64_t rows, uint64_t width)
     return rows * width * (sizeof(float) + 1);
 }
 
-/* Wide features are folded, and more so if there are many items. */
+/* content counts the features as the service keeps them: content_width folds wide ones, to a
+ * smaller width in a larger catalogue. */
 static uint64_t content(uint64_t items, uint64_t width)
 {
     return searched(items, content_width((size_t)width, (size_t)items));

@@ -14,8 +14,8 @@ enum {
     TLS_BYTES = 72 * 1024,
     /* for each thread's query: bitmaps of candidates, of skipped rows and of kept filters */
     BITMAPS = SHARED_FILTERS + 4,
-    /* and what links add to each item: two sums and their copies, the item, the whole, a row that
-     * leads; a ninth more than there are items */
+    /* for each item, the memory of links: two sums and their copies, the item, the total and a
+       leading row, with room for a ninth more items than there are */
     LINK_BITS = 36 * 8,
     ITEM_BITS = BITMAPS + LINK_BITS,
     THREAD_BYTES = 4 << 20, /* touched stack, allocator, and scratch memory besides the bitmaps */

@@ -29,7 +29,7 @@ struct feed {
     bool whole;
     bool pushes;       /* the consumer is there */
     char *consumer;    /* its name; NULL until the server told it */
-    uint64_t pushed;   /* by the consumer, the last one's number */
+    uint64_t pushed;   /* number of the last message that the consumer has pushed */
     uint64_t sequence; /* of the last message */
     uint64_t heard_ns;
 };
@@ -124,7 +124,7 @@ static bool read_numbers(const char *reply, uint64_t *sequence, uint64_t *pushed
     return true;
 }
 
-/* A heartbeat, or a question of flow control that wants an answer. */
+/* answer_control answers a heartbeat or a flow-control request if the server expects an answer. */
 static void answer_control(const feed *f, natsMsg *m)
 {
     const char *stalled = NULL;
@@ -135,7 +135,7 @@ static void answer_control(const feed *f, natsMsg *m)
     }
 }
 
-/* What the heartbeat says was pushed last must be here. */
+/* The last message that was pushed according to the heartbeat must have arrived. */
 static bool heartbeat_agrees(const feed *f, natsMsg *m)
 {
     const char *last = NULL;

@@ -13,7 +13,7 @@
 /* NATS servers that have just started, or that have lost their leader, need some seconds. */
 enum { WAIT_SECONDS = 30, PAUSE_MS = 500 };
 
-/* settle prepares the copy as a store of its own that goes on at the snapshot's position. */
+/* settle turns the copy into this node's store, which continues at the snapshot's position. */
 static err_code settle(const char *dir, err *e)
 {
     store *s = NULL;

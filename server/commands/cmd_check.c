@@ -48,7 +48,7 @@ static const option table[] = {
     OPTION_END,
 };
 
-/* More lines would help nobody; the count is of all problems. */
+/* At most this many problems are listed; the count includes all. */
 enum { PROBLEMS_SHOWN = 100 };
 
 typedef struct told {
@@ -149,7 +149,7 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
     return code;
 }
 
-/* Finding the user is no failure: the question was where. */
+/* The exit status is 0 even if places were found, because the user asked for a list. */
 static err_code check_one_user(const check_arguments *a, store *s, const check_options *options,
                                told *t, err *e)
 {

@@ -119,7 +119,8 @@ double service_tick_seconds(const service *s)
     return s->alive_seconds > 0 && s->alive_seconds < 1 ? s->alive_seconds : 1;
 }
 
-/* No sign of life while the writer is stuck, because whatever waits for it would wait for ever. */
+/* While the writer is stuck, the supervisor gets no watchdog message, so that it restarts the
+ * service: requests that wait for the writer would wait for ever. */
 static void beat(service *s)
 {
     writer_status writing;

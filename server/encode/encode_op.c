@@ -5,7 +5,7 @@
 #include "storage/records/features.h"
 #include "storage/records/item_text.h"
 
-/* begin_op makes an op for `count` items, whose entries the caller fills in. */
+/* begin_op makes an op with `count` empty entries, which the caller fills in. */
 static err_code begin_op(op **out, size_t count, feature **features, op_item **items, err *e)
 {
     err_code code = op_new(out, OP_ITEMS_ENCODED, count * 1024 + ((size_t)1 << 20), e);

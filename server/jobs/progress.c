@@ -12,9 +12,10 @@
 
 enum { BAR_CELLS = 24 };
 static const double redraw_seconds = 0.1;
-/* before that, the rate would be an estimate from one step */
+/* no rate is shown before this time, because it would be an estimate from one step */
 static const double rate_seconds = 0.3;
-static const double line_seconds = 10.0; /* between plain lines, outside a terminal */
+/* from one plain line to the next, if standard error is not a terminal */
+static const double line_seconds = 10.0;
 
 void progress_start(progress *p, const char *label, const char *unit, uint64_t total, bool quiet)
 {

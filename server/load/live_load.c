@@ -38,7 +38,7 @@ static err_code load_item(void *ctx, const stored_item *it, err *e)
 typedef struct gathering {
     live *l;
     store_read *r;
-    const dataset *judged; /* use only its training pairs; NULL: all */
+    const dataset *judged; /* load only its training pairs; NULL: load all */
     size_t at;             /* in them */
     live_edge *edges;
     size_t count, room;
@@ -48,7 +48,7 @@ typedef struct gathering {
 
 typedef struct until_row {
     gathering *g;
-    uint32_t last; /* load users up to this row, which is the user with the edges */
+    uint32_t last; /* the user whose edges were collected; users up to this row are loaded */
 } until_row;
 
 /* keep_judged keeps only the collected edges that are among the user's training pairs in the

@@ -5,8 +5,8 @@
 #include "server/runtime/generation_refit.h"
 #include "server/runtime/model_json.h"
 
-/* In this document the number of users is inside the metrics, which are null if nothing was
- * measured. */
+/* set_users adds the number of evaluated users to the metrics called `name`. If nothing was
+ * measured, there are no metrics, and it sets the member to null. */
 static void set_users(json_t *out, const char *name, const eval_metrics *m)
 {
     json_t *metrics = json_object_get(out, name);

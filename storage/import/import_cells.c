@@ -141,7 +141,8 @@ bool cell_bool(slice cell, bool *out)
 
 void list_form_note(list_form *form, slice cell)
 {
-    static const char order[] = "|;,"; /* the first of these that any cell contains */
+    /* the first of these that any cell contains is the separator */
+    static const char order[] = "|;,";
     if (cell.length > 0 && (cell.at[0] == '[' || cell.at[0] == '\'')) {
         form->quoted = true;
     }

@@ -8,7 +8,7 @@ typedef struct role_names {
     const char *name;  /* the name that --map takes */
     const char *own;   /* names, separated by spaces */
     const char *other; /* names that single data sets and tools use */
-    const char *late;  /* names among `other` that give way to the rest */
+    const char *late;  /* names among `other` that are used only if no column has any of the rest */
     bool interactions, items;
 } role_names;
 

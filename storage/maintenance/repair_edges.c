@@ -38,7 +38,7 @@ typedef struct edge_side {
     MDB_cursor *look;
     uint64_t sum, count; /* over all records; equal sets have equal sums */
     bool undecodable, broken_left;
-    bool misordered; /* a search may miss what is there */
+    bool misordered; /* keys are out of order, so a search may miss records */
     unsigned char last[4 + EDGE_VALUE_BYTES];
     /* at most EDGES_KEPT_MAX are kept, but all are counted */
     uint64_t lone_count, broken_count, unsure_count;
@@ -268,7 +268,7 @@ static bool is_broken(const edge_side *s, slice key, slice value)
     return false;
 }
 
-/* In a walk, as a search may not find what is out of order. */
+/* delete_broken walks over all records, because a search can miss keys that are out of order. */
 static err_code delete_broken(const edge_side *s, uint64_t *sum, err *e)
 {
     MDB_val k = {0, NULL}, v = {0, NULL};
@@ -302,7 +302,7 @@ static err_code drop_broken(repairing *x, edge_side *s, err *e)
     if (code == ERR_OK) {
         code = repair_verify(x, s->db, sum, e);
     }
-    if (code == ERR_OK && s->misordered) { /* by one of those, or by another one */
+    if (code == ERR_OK && s->misordered) { /* check whether the dropped records were the cause */
         s->misordered = false;
         memset(s->last, 0, sizeof s->last);
         code = walk(x, s, order_visit, e);

@@ -45,15 +45,16 @@ typedef struct repairing {
 typedef err_code (*repair_visit)(repairing *x, slice key, slice value, err *e);
 err_code repair_walk(repairing *x, store_db db, repair_visit visit, err *e) ERR_CHECKED;
 
-/* repair_drop notes that a record must be removed; repair_lead notes that an id must lead to a
- * row. */
+/* Both note a change that is made after the walk: repair_drop removes a record, repair_lead makes
+ * an id map lead from `id` to `row`. */
 err_code repair_drop(repairing *x, store_db db, slice key, err *e) ERR_CHECKED;
 err_code repair_lead(repairing *x, store_db db, slice id, uint32_t row, err *e) ERR_CHECKED;
 
-/* LMDB changes a page by what its entries say of themselves, so a change beside a damaged entry may
- * damage others. repair_sum adds up repair_hash of all records of a database: equal sets have equal
- * sums. repair_verify is ERR_CORRUPT, which ends the repair and undoes it, if the sum is not what
- * it has to be after the changes. */
+/* LMDB trusts the sizes that the entries of a page contain. If an entry is damaged, changing
+ * another entry of its page may damage more. So a repair compares checksums: repair_sum adds up
+ * repair_hash of all records of a database, and equal sets of records have equal sums. After the
+ * changes, repair_verify returns ERR_CORRUPT if the sum is not the expected one; this ends the
+ * repair and undoes it. */
 uint64_t repair_hash(slice key, slice value);
 err_code repair_sum(repairing *x, store_db db, uint64_t *sum, err *e) ERR_CHECKED;
 err_code repair_verify(repairing *x, store_db db, uint64_t expected, err *e) ERR_CHECKED;

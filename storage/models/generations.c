@@ -255,8 +255,8 @@ err_code generations_covering(store_read *r, uint32_t row, uint32_t *count, err 
 
 /* --- what ops change --- */
 
-/* note_registered records with the held tables that they have a number, and drops the second copy
- * of the summary. */
+/* note_registered marks the held tables of a UUID as registered. It also drops their copy of the
+ * summary, which the registered record now contains. */
 static err_code note_registered(store_write *w, const generation_id *id, err *e)
 {
     generation_info info;
@@ -361,7 +361,8 @@ static err_code clear_wishes(store_write *w, uint32_t until, err *e)
     return code;
 }
 
-/* note_replaced records with held tables when they stopped being the active ones. */
+/* note_replaced stores in the record of the held tables that another generation replaced them as
+ * the active one at `seq`. */
 static err_code note_replaced(store_write *w, uint32_t number, uint64_t seq, err *e)
 {
     generation_info info;

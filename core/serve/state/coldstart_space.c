@@ -113,11 +113,11 @@ static err_code make_space(coldstart *c, size_t m, const coldstart_options *o, e
     return code != ERR_OK ? err_context(e, "the content of modality %s", modality->name) : code;
 }
 
-/* measure finds the largest norm of E, and the covariance of w E over the items. */
+/* measure computes the largest norm of a row of E, and the covariance of w E over the items. */
 static err_code measure(coldstart *c, err *e)
 {
     size_t dim = c->dim, step = c->items / SAMPLE_ROWS_MAX + 1;
-    float *mean = mem_array(2 * dim, sizeof *mean); /* and one row of w E after it */
+    float *mean = mem_array(2 * dim, sizeof *mean); /* (2, dim): the mean, then a row of w E */
     if (mean == NULL) {
         return err_nomem(e, "the spread of scores");
     }

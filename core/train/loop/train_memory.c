@@ -6,7 +6,7 @@
 
 enum {
     PROGRAM_BYTES = 12 << 20,
-    EDGE_BYTES = 8, /* of an entry of a sparse matrix */
+    EDGE_BYTES = 8, /* a column and a value in a sparse matrix */
     LINK_BYTES = 6,
     LOOP_TABLES = 6, /* E, both moments, the best E, the step's table and that of an evaluation */
 };
@@ -22,8 +22,8 @@ train_size train_size_of(const dataset *d)
     return s;
 }
 
-/* links_most returns the number of links if every item keeps `kept` of them, or one to every other
- * item. */
+/* links_most returns the largest possible number of links: `kept` for each item, but at most one to
+ * every other item. */
 static uint64_t links_most(const train_size *s, uint64_t kept)
 {
     uint64_t others = s->items > 0 ? s->items - 1 : 0;

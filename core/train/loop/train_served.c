@@ -33,7 +33,8 @@ err_code train_served(model *m, const dataset *d, const dataset *served, const t
         code = h->place(m, d, &list, &placed, e);
     }
     if (code == ERR_OK && placed > 0 && d == served && m->valid.users > 0) {
-        code = train_measure(m, served, EVAL_VALID, true, e); /* of the lists as they are now */
+        /* placing changed the lists, so measure again */
+        code = train_measure(m, served, EVAL_VALID, true, e);
     }
     if (code == ERR_OK) {
         code = train_measure(m, served, EVAL_TEST, d == served, e);

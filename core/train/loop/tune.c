@@ -178,8 +178,8 @@ static void mark_chosen(tune_result *r)
 }
 
 /* Plain averaging starts slowly if content is strong, but wins in the end (on Sports a twentieth
- * behind after 9 epochs, a tenth ahead after 40). So it gets the last place of a final that would
- * lack it. */
+ * behind after 9 epochs, a tenth ahead after 40). So if it does not reach a final, it replaces the
+ * last finalist. */
 static void admit_plain(candidate *c, size_t finalists, size_t count)
 {
     for (size_t i = finalists; i < count && finalists > 1; i++) {
