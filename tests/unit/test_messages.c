@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,49 +295,6 @@ static void a_damaged_message_is_refused_wherever_it_ends(void **state)
     op_free(o);
 }
 
-static slice file_of(const char *name, arena *memory)
-{
-    char path[TEMP_PATH_MAX], bytes[4096];
-    snprintf(path, sizeof path, "tests/fixtures/fuzz/op/%s", name);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    size_t length = fread(bytes, 1, sizeof bytes, f);
-    assert_in_range(length, 1, sizeof bytes - 1);
-    fclose(f);
-    return (slice){arena_copy(memory, bytes, length), length};
-}
-
-/* The fuzzer mutates these files. Files of an older encoding would be refused at their first
- * byte, and the fuzzer would reach nothing behind it. */
-static void every_kind_of_op_has_an_example_of_this_version_for_the_fuzzer(void **state)
-{
-    (void)state;
-    unsigned kinds = 0;
-    DIR *folder = opendir("tests/fixtures/fuzz/op");
-    assert_non_null(folder);
-    for (struct dirent *at = readdir(folder); at != NULL; at = readdir(folder)) {
-        if (at->d_name[0] == '.') {
-            continue;
-        }
-        arena memory;
-        op *o = NULL;
-        message *m = NULL;
-        arena_init(&memory, 1 << 16);
-        slice bytes = file_of(at->d_name, &memory);
-        if (strncmp(at->d_name, "message", 7) == 0) {
-            assert_int_equal(message_decode(&m, bytes, NULL, NULL), ERR_OK);
-        } else if (op_decode(&o, bytes, NULL) != ERR_OK) {
-            fail_msg("tests/fixtures/fuzz/op/%s does not decode", at->d_name);
-        }
-        kinds |= o != NULL ? 1U << o->kind : 0;
-        message_free(m);
-        op_free(o);
-        arena_fini(&memory);
-    }
-    closedir(folder);
-    assert_int_equal(kinds, (1U << (OP_GENERATION_PRUNE + 1)) - 2); /* kinds 1 to the last */
-}
-
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -350,7 +306,6 @@ int main(void)
         WITH_STORE(a_node_a_year_ahead_expires_no_key_of_the_others),
         WITH_STORE(a_key_of_before_a_quiet_week_is_new_again),
         cmocka_unit_test(a_damaged_message_is_refused_wherever_it_ends),
-        cmocka_unit_test(every_kind_of_op_has_an_example_of_this_version_for_the_fuzzer),
         cmocka_unit_test(an_op_goes_through_the_log_with_all_that_its_kept_answer_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
