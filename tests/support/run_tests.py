@@ -96,6 +96,9 @@ def main():
     if not options.programs and not os.environ.get("ONLY"):
         parser.error("no programs: a list that should name some is empty")
 
+    if not options.programs:
+        print(f"{options.suite}: no program is named ONLY={os.environ['ONLY']}", flush=True)
+
     total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0}
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
