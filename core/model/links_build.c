@@ -214,7 +214,7 @@ static uint32_t keep(const source *s, builder *b, size_t item, size_t touched, f
                      links_entry *out)
 {
     float least = normalise(s, b, item, touched, shrinkage);
-    size_t room = LINKS_KEPT_COLLABORATIVE; /* for links of the value `least` */
+    size_t room = LINKS_KEPT_COLLABORATIVE; /* how many links of the value `least` fit */
     uint32_t count = 0;
     for (size_t k = 0; k < touched; k++) {
         if (b->value[k] > 0 && b->value[k] >= least) {

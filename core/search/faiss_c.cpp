@@ -37,7 +37,7 @@ namespace
 constexpr std::size_t CACHE_LINE = 64, HUGE_PAGE = 2 << 20;
 constexpr std::size_t ALIGNED_FROM = 16 << 10, HUGE_FROM = 4 << 20; /* bytes */
 
-/* A fixed buffer: telling of a failed allocation must not allocate. */
+/* The buffer is fixed, so that the report of a failed allocation needs no memory. */
 thread_local char last_error[512];
 
 void remember(const char *text) noexcept

@@ -399,7 +399,8 @@ static err_code run(const command_call *call, err *e)
     if (code == ERR_OK) {
         code = parse_baselines(j, call, e);
     }
-    if (code == ERR_OK) { /* before the store's map, which takes the remaining address space */
+    /* Buffers come first, because the store's map takes what is left of a limited address space. */
+    if (code == ERR_OK) {
         code = blas_reserve(j->threads, e);
     }
     if (code == ERR_OK) {

@@ -22,7 +22,7 @@
 #include "server/telemetry/log_queue.h"
 
 enum {
-    /* for a connection's header and a piece of its body; wiped for each request */
+    /* memory of one connection, for the header and a piece of the body; reused for each request */
     CONNECTION_MEMORY_BYTES = 32 * 1024,
     HEADER_LINE_RECORD_BYTES = 64, /* what the library stores with a line besides its text */
     ANSWER_HEADER_BYTES = 1024,

@@ -350,7 +350,8 @@ err_code train_command_run(const command_call *call, train_mode mode, err *e)
     if (code == ERR_OK && !j->tuned_all) {
         code = train_follow((int)a->progress_fd, e);
     }
-    if (code == ERR_OK) { /* before the store's map, which takes the remaining address space */
+    /* Buffers come first, because the store's map takes what is left of a limited address space. */
+    if (code == ERR_OK) {
         code = blas_reserve(j->request.options.threads, e);
     }
     if (code == ERR_OK) {

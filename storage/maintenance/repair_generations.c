@@ -133,14 +133,14 @@ static err_code repair_registered(repairing *x, err *e)
 
 /* --- held generations --- */
 
-/* Visits the registered generations, and writes to another database. */
+/* restore_held_visit visits the registered generations, and restores records of held ones. */
 static err_code restore_held_visit(repairing *x, slice key, slice value, err *e)
 {
     generation_info info, held = {0};
     slice found = {NULL, 0};
     uint32_t number = get_be32(key.at);
     if (!readable(value, &info)) {
-        return ERR_OK; /* of the active generation */
+        return ERR_OK; /* only the active generation's record is kept although it is damaged */
     }
     slice id = {(const char *)info.id.bytes, GENERATION_ID_BYTES};
     err_code code = schema_get(x->r, DB_HELD, id, &found, e);

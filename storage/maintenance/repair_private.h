@@ -35,7 +35,7 @@ typedef struct repairing {
     uint64_t *item_rows, *user_rows; /* bitmaps: the row has a record, readable or not */
     struct repair_edges *edges;      /* state of repair_edges.c while it runs */
     uint64_t items, users;
-    /* a generation without a record, and the number of these */
+    /* one of the generations whose record is lost, and how many these are */
     uint32_t lost_generation, lost_generations;
     uint64_t log_bytes, log_bad; /* seq of the newest damaged entry; 0 if none */
 } repairing;
