@@ -12,11 +12,10 @@
 struct stepper {
     step_config c;
     bpr *loss;
-    float *table; /* (N, dim) the layers, then the items' directions */
-    float
-        *scratch[2]; /* (items, dim) for BSC, located in the users' half of `table` or in `spare` */
-    float *spare;    /* (0, 1 or 2 times items, dim) or NULL */
-    float *scale;    /* (dim) of BSC */
+    float *table;      /* (N, dim) the layers, then the items' directions */
+    float *scratch[2]; /* (items, dim) for BSC; part of the users' half of `table`, or of `spare` */
+    float *spare;      /* (0, 1 or 2 times items, dim) or NULL */
+    float *scale;      /* (dim) of BSC */
 };
 
 /* A pass gets another thread for every WORK_PER_THREAD multiplications. With less work, threads
