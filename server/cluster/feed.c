@@ -27,6 +27,7 @@ struct feed {
     natsSubscription *sub;
     char stream[LOG_NAME_MAX];
     bool whole;
+    uint64_t ask_ns;   /* how long to wait for the consumer */
     bool pushes;       /* the consumer is there */
     char *consumer;    /* its name; NULL until the server told it */
     uint64_t pushed;   /* number of the last message that the consumer has pushed */
@@ -70,6 +71,7 @@ err_code feed_open(feed **out, const nats_link *k, const feed_from *from, err *e
     f->k = k;
     f->sequence = from->position;
     f->whole = from->whole;
+    f->ask_ns = (uint64_t)from->ask_ms * NS_PER_MS;
     f->heard_ns = clock_ns();
     snprintf(f->stream, sizeof f->stream, "%s", from->stream);
     natsStatus s = natsConnection_SubscribeSync(&f->sub, k->connection, inbox);
@@ -239,8 +241,10 @@ err_code feed_next(feed *f, feed_message *out, err *e)
                        natsStatus_GetText(s));
     }
     uint64_t silent_ns = clock_ns() - f->heard_ns;
-    if (!f->pushes && silent_ns > (uint64_t)LINK_ASK_MS * NS_PER_MS) {
-        return link_error(f->k, NATS_TIMEOUT, 0, "reading the cluster's log", e);
+    if (!f->pushes) {
+        return silent_ns > f->ask_ns
+                   ? link_error(f->k, NATS_TIMEOUT, 0, "reading the cluster's log", e)
+                   : ERR_OK;
     }
     return silent_ns > SILENCE_NS ? err_set(e, ERR_UNAVAILABLE, "the cluster's log sends nothing")
                                   : ERR_OK;

@@ -37,6 +37,7 @@ typedef struct feed_from {
     const char *stream, *subject;
     uint64_t position; /* the feed begins after this position of the stream */
     bool whole;        /* the stream has no other subjects and no holes */
+    int ask_ms;        /* how long the server may take to make the consumer */
 } feed_from;
 
 /* feed_open begins to read and does not wait for the server. It copies what `from` names. */

@@ -99,8 +99,11 @@ static err_code follow(cluster *c, const nats_link *k, err *e)
     feed *f = NULL;
     char stream[LOG_NAME_MAX];
     log_stream_name(c->setup.options->name, stream);
-    const feed_from from = {
-        .stream = stream, .subject = c->subject, .position = c->delivered, .whole = true};
+    const feed_from from = {.stream = stream,
+                            .subject = c->subject,
+                            .position = c->delivered,
+                            .whole = true,
+                            .ask_ms = LINK_ASK_MS};
     err_code code = feed_open(&f, k, &from, e);
     bool reads = false;
     while (code == ERR_OK && !cluster_is_stopping(c)) {

@@ -280,7 +280,7 @@ err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, 
     getting g = {.x = x, .write = write, .ctx = ctx};
     feed *f = NULL;
     set_subject(b, x->id, subject);
-    const feed_from from = {.stream = b->stream, .subject = subject};
+    const feed_from from = {.stream = b->stream, .subject = subject, .ask_ms = LINK_MAKE_MS};
     err_code code = sha256_begin(&g.h, e);
     if (code != ERR_OK) {
         return code;

@@ -226,6 +226,11 @@ bool engine_waits(engine *g)
     return g->waits != NULL;
 }
 
+size_t engine_waiting(engine *g)
+{
+    return g->waits != NULL ? seq_waits_count(g->waits) : 0;
+}
+
 bool engine_wait(engine *g, seq_wait *wait)
 {
     return g->waits != NULL && seq_waits_add(g->waits, wait);

@@ -61,8 +61,10 @@ void engine_submit(engine *g, writer_job *job);
 bool engine_encode(engine *g, struct encode_ask *ask);
 
 /* engine_waits tells whether reads may wait for later writes, which they may if the node follows a
- * log. engine_wait is seq_waits_add (server/runtime/seq_waits.h). */
+ * log. engine_wait is seq_waits_add, engine_waiting seq_waits_count (server/runtime/seq_waits.h).
+ */
 bool engine_waits(engine *g);
+size_t engine_waiting(engine *g);
 bool engine_wait(engine *g, struct seq_wait *wait);
 
 /* engine_end_asks ends at once all waits of requests, for the encoder and for later writes, because
