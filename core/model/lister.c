@@ -9,16 +9,29 @@
 #include "core/common/bits.h"
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
+#include "core/search/kth.h"
 #include "core/search/topk.h"
 
 /* With approximate scores, SPARE more items than k are kept for the final scores to choose from. */
 enum { SPARE = 44, CHUNK = 64 };
 
+/* Rows that may be among the best of a user. They come in ascending order and are collected without
+ * a heap: when the memory is full, those below the best `room` are dropped. */
+typedef struct gathered {
+    topk_hit *hits; /* (GATHERED(room)) ascending by row */
+    size_t count;
+    float least; /* a later row must have a higher score */
+} gathered;
+
+#define GATHERED(room) ((room) + 5 * (size_t)CHUNK)
+
 /* The memory of one thread. */
 typedef struct worker {
     size_t room;    /* hits kept for a user */
     float *scores;  /* (LISTER_USERS, LISTER_ITEMS) */
-    topk_hit *hits; /* (LISTER_USERS, room) */
+    topk_hit *hits; /* (LISTER_USERS, GATHERED(room)) */
+    float *kth;     /* (kth_size(room)) */
+    gathered found[LISTER_USERS];
     topk best[LISTER_USERS];
     size_t masked[LISTER_USERS]; /* how far each user's mask has been read */
     uint32_t *rows;              /* (rows_room) rows to refine */
@@ -45,13 +58,14 @@ static bool worker_init(worker *w, const lister *l, size_t k)
     *w = (worker){.room = l->refine != NULL ? k + SPARE : k};
     w->rows_room = w->room;
     w->scores = mem_table((size_t)LISTER_USERS * LISTER_ITEMS, sizeof *w->scores);
-    w->hits = mem_array(LISTER_USERS * w->room, sizeof *w->hits);
+    w->hits = mem_array(LISTER_USERS * GATHERED(w->room), sizeof *w->hits);
+    w->kth = mem_array(kth_size(w->room), sizeof *w->kth);
     w->rows = mem_array(w->rows_room, sizeof *w->rows);
     w->exact = mem_array(w->rows_room, sizeof *w->exact);
     w->taken = mem_array(l->d->items / 64 + 1, sizeof *w->taken);
     w->own = l->worker_new != NULL ? l->worker_new(l->ctx) : NULL;
     return (l->worker_new == NULL || w->own != NULL) && w->scores != NULL && w->hits != NULL &&
-           w->rows != NULL && w->exact != NULL && w->taken != NULL;
+           w->kth != NULL && w->rows != NULL && w->exact != NULL && w->taken != NULL;
 }
 
 static void worker_fini(worker *w, const lister *l)
@@ -61,6 +75,7 @@ static void worker_fini(worker *w, const lister *l)
     }
     mem_free(w->scores);
     mem_free(w->hits);
+    mem_free(w->kth);
     mem_free(w->rows);
     mem_free(w->exact);
     mem_free(w->taken);
@@ -93,18 +108,59 @@ static bool any_reaches(const float *scores, float threshold)
     return any != 0;
 }
 
-static void offer(topk *best, const float *scores, size_t first, size_t count)
+/* shrink keeps the best `room` rows. Of equal scores the lower rows stay. */
+static void shrink(worker *w, gathered *g)
 {
-    for (size_t c = 0; c < count; c += CHUNK) {
-        size_t end = c + CHUNK < count ? c + CHUNK : count;
-        if (end - c == CHUNK && !any_reaches(scores + c, topk_threshold(best))) {
+    kth best;
+    kth_init(&best, w->kth, w->room);
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->hits[i].score > kth_threshold(&best)) {
+            kth_push(&best, g->hits[i].score);
+        }
+    }
+    g->least = kth_threshold(&best);
+    size_t equal = w->room, count = 0; /* how many of the score `least` stay */
+    for (size_t i = 0; i < g->count; i++) {
+        equal -= g->hits[i].score > g->least;
+    }
+    for (size_t i = 0; i < g->count; i++) {
+        bool more = g->hits[i].score > g->least, as_good = !more && g->hits[i].score >= g->least;
+        if (more || (as_good && equal > 0)) {
+            equal -= as_good;
+            g->hits[count++] = g->hits[i];
+        }
+    }
+    g->count = count;
+}
+
+static void offer(worker *w, gathered *g, const lister_block *b, const float *scores)
+{
+    for (size_t c = 0; c < b->items; c += CHUNK) {
+        size_t end = c + CHUNK < b->items ? c + CHUNK : b->items;
+        if (end - c == CHUNK && !any_reaches(scores + c, g->least)) {
             continue;
         }
-        for (size_t i = c; i < end; i++) {
-            if (scores[i] > -INFINITY) {
-                topk_push(best, (uint32_t)(first + i), scores[i]);
-            }
+        if (g->count + CHUNK > GATHERED(w->room)) {
+            shrink(w, g);
         }
+        for (size_t i = c; i < end; i++) {
+            g->hits[g->count] = (topk_hit){(uint32_t)(b->first + i), scores[i]};
+            g->count += scores[i] > g->least;
+        }
+    }
+}
+
+/* take_best moves the gathered rows into the user's heap, which uses the same memory. */
+static void take_best(worker *w, size_t u)
+{
+    gathered *g = &w->found[u];
+    if (g->count > w->room) {
+        shrink(w, g);
+    }
+    topk_init(&w->best[u], g->hits, w->room);
+    for (size_t i = 0; i < g->count; i++) {
+        topk_hit hit = g->hits[i];
+        topk_push(&w->best[u], hit.row, hit.score);
     }
 }
 
@@ -118,7 +174,7 @@ static void score_users(const lister *l, worker *w, lister_block *b)
         mask(l, w, b);
         for (size_t u = 0; u < b->count; u++) {
             if (candidates_history(l->among, b->asks[u].user)) {
-                offer(&w->best[u], b->out + u * b->items, b->first, b->items);
+                offer(w, &w->found[u], b, b->out + u * b->items);
             }
         }
     }
@@ -231,7 +287,7 @@ static bool list_users(const lister *l, worker *w, lister_block *b, size_t k, ui
                        size_t *found)
 {
     for (size_t u = 0; u < b->count; u++) {
-        topk_init(&w->best[u], w->hits + u * w->room, w->room);
+        w->found[u] = (gathered){w->hits + u * GATHERED(w->room), 0, -INFINITY};
         w->masked[u] = 0;
     }
     b->worker = w->own;
@@ -241,6 +297,7 @@ static bool list_users(const lister *l, worker *w, lister_block *b, size_t k, ui
     score_users(l, w, b);
     for (size_t u = 0; u < b->count; u++) {
         size_t count = 0;
+        take_best(w, u);
         if (!finish(l, w, b, u, k, &count)) {
             return false;
         }

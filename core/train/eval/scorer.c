@@ -164,7 +164,7 @@ static void score(const void *ctx, const lister_block *b)
         add_links(b->worker, b);
     }
     for (size_t u = 0; u < b->count; u++) {
-        for (size_t i = 0; i < b->items; i++) {
+        for (size_t i = 0; (nobody[u] || !s->all_placed) && i < b->items; i++) {
             if (nobody[u] || !is_placed(s, b->first + i)) {
                 b->out[u * b->items + i] = -INFINITY;
             }
@@ -226,11 +226,13 @@ err_code scorer_init(scorer *s, const dataset *d, int threads, err *e)
     if (s->placed == NULL) {
         return err_nomem(e, "an evaluation");
     }
+    s->all_placed = true;
     for (size_t i = 0; i < d->items; i++) {
         const float *h = s->item_h + i * s->dim;
         float square = scan_dot(h, h, s->dim);
         s->longest = fmaxf(s->longest, sqrtf(square));
         bits_set_if(s->placed, i, square > 0);
+        s->all_placed = s->all_placed && square > 0;
     }
     s->l.score = score;
     s->l.refine = refine;

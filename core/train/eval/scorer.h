@@ -10,6 +10,7 @@
 #ifndef CORE_SCORER_H
 #define CORE_SCORER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,11 +22,12 @@
 
 typedef struct scorer {
     lister l;
-    const float *user_h;            /* (users, dim) */
-    const float *item_h;            /* (items, dim) */
-    size_t dim;                     /* <= TRAIN_DIM_MAX */
-    float longest;                  /* length of the longest item row */
-    uint64_t *placed;               /* bitmap over item rows: rows that are not all zero */
+    const float *user_h; /* (users, dim) */
+    const float *item_h; /* (items, dim) */
+    size_t dim;          /* <= TRAIN_DIM_MAX */
+    float longest;       /* length of the longest item row */
+    uint64_t *placed;    /* bitmap over item rows: rows that are not all zero */
+    bool all_placed;
     const item_links *links;        /* over the graph of d->train; NULL: inner products alone */
     float *covariance;              /* (dim, dim) of item_h; only with links */
     size_t *history;                /* (users + 1) into d->train; only with links */
