@@ -33,7 +33,7 @@ void *mem_array(size_t count, size_t size)
     return calloc(count > 0 ? count : 1, size > 0 ? size : 1);
 }
 
-void *mem_table(size_t count, size_t size)
+void *mem_table_unset(size_t count, size_t size)
 {
     size_t bytes = 0;
     if (!may_allocate() || __builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX) {
@@ -47,7 +47,15 @@ void *mem_table(size_t count, size_t size)
     if (bytes >= HUGE_TABLE_BYTES) {
         (void)madvise(table, bytes, MADV_HUGEPAGE); /* a hint: slower without, never wrong */
     }
-    memset(table, 0, bytes);
+    return table;
+}
+
+void *mem_table(size_t count, size_t size)
+{
+    void *table = mem_table_unset(count, size);
+    if (table != NULL) {
+        memset(table, 0, count * size);
+    }
     return table;
 }
 

@@ -24,6 +24,9 @@ void *mem_array(size_t count, size_t size) __attribute__((malloc, warn_unused_re
  * kernel for huge pages. Free with mem_free. */
 void *mem_table(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 
+/* mem_table_unset is mem_table without zeros, for tables that are written before they are read. */
+void *mem_table_unset(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
 /* mem_grow resizes to `count * size` bytes and keeps the content; new bytes are not zeroed. On
  * failure it returns NULL, and `old` stays valid. Not for memory of mem_table. */
 void *mem_grow(void *old, size_t count, size_t size) __attribute__((warn_unused_result));

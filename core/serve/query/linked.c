@@ -83,21 +83,57 @@ static void put(recommend_scratch *s, uint32_t item, float value)
     }
 }
 
-/* add_later adds the links between the history and items that came after the training, except those
- * that the base already has. */
-static void add_later(const view *v, bool fading, recommend_scratch *s)
+/* Histories are read in groups of so many items. */
+enum { CHAINS = 16 };
+
+/* fetch_chains brings the index's entries of some items into the cache. Each entry names the next
+ * one, so a single chain waits for memory at every step; the waits of several chains overlap. */
+static void fetch_chains(const later_index *x, const links_owned *owned, size_t count)
+{
+    const later_entry *at[CHAINS];
+    size_t open = 0;
+    for (size_t k = 0; k < count; k++) {
+        const later_entry *first = later_index_first(x, owned[k].item);
+        at[open] = first;
+        open += first != NULL;
+    }
+    while (open > 0) {
+        size_t kept = 0;
+        for (size_t k = 0; k < open; k++) {
+            const later_entry *next = later_index_next(x, at[k]);
+            at[kept] = next;
+            kept += next != NULL;
+        }
+        open = kept;
+    }
+}
+
+/* add_chain adds the links from later items to `own`. */
+static void add_chain(const view *v, const links_owned *own, bool fading, recommend_scratch *s)
 {
     const coldstart *cold = v->base->shared->cold;
+    const later_entry *in = later_index_first(&v->delta->later, own->item);
+    for (; in != NULL; in = later_index_next(&v->delta->later, in)) {
+        const later_list *list = view_later_list(v, in->item);
+        if (list != NULL && list->serial == in->serial && !base_linked(v->base, in->item)) {
+            float fade = fading ? coldstart_lean(cold, view_item_users(v, in->item)) : 1;
+            put(s, in->item, own->pull[LINKS_CONTENT] * in->weight * fade);
+        }
+    }
+}
+
+/* add_later adds the links between the history and items that came after the training, except those
+ * that the base already has. The order of the additions does not depend on that of the entries, so
+ * that a sum has the same bits after a restart. */
+static void add_later(const view *v, bool fading, recommend_scratch *s)
+{
     for (size_t k = 0; k < s->owned_count; k++) {
         const links_owned *own = &s->owned[k];
-        const later_entry *in = later_index_first(&v->delta->later, own->item);
-        for (; in != NULL; in = later_index_next(&v->delta->later, in)) {
-            const later_list *list = view_later_list(v, in->item);
-            if (list != NULL && list->serial == in->serial && !base_linked(v->base, in->item)) {
-                float fade = fading ? coldstart_lean(cold, view_item_users(v, in->item)) : 1;
-                put(s, in->item, own->pull[LINKS_CONTENT] * in->weight * fade);
-            }
+        if (k % CHAINS == 0) {
+            size_t left = s->owned_count - k;
+            fetch_chains(&v->delta->later, own, left < CHAINS ? left : CHAINS);
         }
+        add_chain(v, own, fading, s);
         const later_list *list = view_later_list(v, own->item);
         for (size_t i = 0; !fading && list != NULL && i < list->count; i++) {
             if (base_linked(v->base, own->item)) {

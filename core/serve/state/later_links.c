@@ -41,6 +41,27 @@ void later_index_fini(later_index *x)
     *x = (later_index){0};
 }
 
+/* make_room makes the chunk of the next entry if it is the first of one. */
+static err_code make_room(later_index *x, err *e)
+{
+    bool small = x->count < LATER_LARGE;
+    size_t entries = small ? LATER_SMALL : LATER_LARGE;
+    if (x->count % entries != 0) {
+        return ERR_OK;
+    }
+    size_t chunk =
+        small ? x->count / LATER_SMALL : x->count / LATER_LARGE + LATER_LARGE / LATER_SMALL - 1;
+    if (chunk >= LATER_CHUNKS_MAX - 1) {
+        return err_set(
+            e, ERR_TOO_LARGE,
+            "%u links of new items, as many as allowed; wait for the background convolution",
+            x->count);
+    }
+    x->chunks[chunk] = small ? mem_array(entries, sizeof **x->chunks)
+                             : mem_table_unset(entries, sizeof **x->chunks);
+    return x->chunks[chunk] != NULL ? ERR_OK : err_nomem(e, "the links of new items");
+}
+
 err_code later_index_add(later_index *x, uint32_t item, const later_list *list, err *e)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -48,40 +69,14 @@ err_code later_index_add(later_index *x, uint32_t item, const later_list *list, 
         if (in.target >= x->items) {
             continue;
         }
-        if (x->count == UINT32_MAX || x->count / LATER_CHUNK >= LATER_CHUNKS_MAX) {
-            return err_set(
-                e, ERR_TOO_LARGE,
-                "%u links of new items, as many as allowed; wait for the background convolution",
-                x->count);
-        }
-        later_entry **chunk = &x->chunks[x->count / LATER_CHUNK];
-        if (*chunk == NULL) {
-            *chunk = mem_array(LATER_CHUNK, sizeof **chunk);
-        }
-        if (*chunk == NULL) {
-            return err_nomem(e, "the links of new items");
+        err_code code = make_room(x, e);
+        if (code != ERR_OK) {
+            return code;
         }
         uint32_t next = atomic_load_explicit(&x->first[in.target], memory_order_relaxed);
-        (*chunk)[x->count % LATER_CHUNK] = (later_entry){item, list->serial, next, in.weight};
+        *later_place(x, x->count) = (later_entry){item, list->serial, next, in.weight};
         x->count++;
         atomic_store_explicit(&x->first[in.target], x->count, memory_order_release);
     }
     return ERR_OK;
-}
-
-static const later_entry *entry_at(const later_index *x, uint32_t place)
-{
-    return place > 0 ? &x->chunks[(place - 1) / LATER_CHUNK][(place - 1) % LATER_CHUNK] : NULL;
-}
-
-const later_entry *later_index_first(const later_index *x, uint32_t owned)
-{
-    return owned < x->items
-               ? entry_at(x, atomic_load_explicit(&x->first[owned], memory_order_acquire))
-               : NULL;
-}
-
-const later_entry *later_index_next(const later_index *x, const later_entry *entry)
-{
-    return entry_at(x, entry->next);
 }

@@ -44,14 +44,33 @@ typedef struct later_entry {
     float weight;
 } later_entry;
 
-enum { LATER_CHUNK = 16384, LATER_CHUNKS_MAX = 65536 };
+/* Entries are stored in chunks, which never move. The first LATER_LARGE entries are in small
+ * chunks, because most shops need few; all others are in chunks that huge pages hold, which cost
+ * fewer page faults when they are filled and fewer TLB misses when they are read. */
+enum {
+    LATER_SMALL_BITS = 14,
+    LATER_LARGE_BITS = 18,
+    LATER_SMALL = 1 << LATER_SMALL_BITS,
+    LATER_LARGE = 1 << LATER_LARGE_BITS,
+    LATER_CHUNKS_MAX = 16384,
+};
 
 typedef struct later_index {
     size_t items;             /* rows of items that links can start from */
     _Atomic(uint32_t) *first; /* (items) index of the first entry + 1 */
-    later_entry **chunks;     /* (LATER_CHUNKS_MAX) of LATER_CHUNK entries, at fixed addresses */
+    later_entry **chunks;     /* (LATER_CHUNKS_MAX) */
     uint32_t count;           /* used by the writer alone */
 } later_index;
+
+/* later_place returns the address of an entry, whose chunk must be there. */
+static inline later_entry *later_place(const later_index *x, uint32_t entry)
+{
+    if (entry < LATER_LARGE) {
+        return &x->chunks[entry >> LATER_SMALL_BITS][entry % LATER_SMALL];
+    }
+    size_t before = LATER_LARGE / LATER_SMALL - 1;
+    return &x->chunks[before + (entry >> LATER_LARGE_BITS)][entry % LATER_LARGE];
+}
 
 /* later_index_init makes an empty index for `items` rows. later_index_fini frees it, and accepts a
  * zeroed one. */
@@ -62,7 +81,16 @@ void later_index_fini(later_index *x);
 err_code later_index_add(later_index *x, uint32_t item, const later_list *list, err *e) ERR_CHECKED;
 
 /* later_index_first and later_index_next iterate over the entries of an item; NULL at the end. */
-const later_entry *later_index_first(const later_index *x, uint32_t owned);
-const later_entry *later_index_next(const later_index *x, const later_entry *entry);
+static inline const later_entry *later_index_next(const later_index *x, const later_entry *entry)
+{
+    return entry->next > 0 ? later_place(x, entry->next - 1) : NULL;
+}
+
+static inline const later_entry *later_index_first(const later_index *x, uint32_t owned)
+{
+    uint32_t first =
+        owned < x->items ? atomic_load_explicit(&x->first[owned], memory_order_acquire) : 0;
+    return first > 0 ? later_place(x, first - 1) : NULL;
+}
 
 #endif
