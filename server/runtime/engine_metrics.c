@@ -134,7 +134,7 @@ static void collect(void *ctx)
     metric_set(g->gauges.seq, (double)stats.seq);
     metric_set(g->gauges.delta, (double)stats.delta_rows);
     metric_set(g->gauges.base, (double)stats.base_rows);
-    metric_set(g->gauges.waiting, (double)engine_waiting(g));
+    metric_set(g->gauges.waiting, g->waits != NULL ? (double)seq_waits_count(g->waits) : 0);
     metric_set(g->gauges.changes, (double)stats.changes);
     collect_store(g);
 }
