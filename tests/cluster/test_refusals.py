@@ -2,6 +2,7 @@
 """States of log and store in which a node must not serve, or not follow: each has its message, and nothing changes."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
 import cluster_case  # noqa: E402
+import nodes  # noqa: E402
 
 SECRET = "hunter2-hunter2"
 
@@ -156,6 +158,26 @@ class Refusals(cluster_case.ClusterCase):
         told = node.client.get("/health").body + node.client.get("/metrics").body
         node.stop()
         self.assertNotIn(SECRET, told.decode() + "".join(node.log))
+
+    def test_the_rights_that_the_documents_name_are_enough(self):
+        with open(os.path.join(HERE, "..", "..", "docs/cluster.md"), encoding="utf-8") as f:
+            block = re.search(r"```\n(permissions: .*?)```", f.read(), re.S).group(1).replace("NAME", nodes.NAME)
+        said = self.path("nats.log")
+        servers = self.start_nats(1, f'log_file: "{said}"\nauthorization {{ users: [ {{ user: shop, '
+                                     f'password: "{SECRET}", {block} }} ] }}')
+        rights = ["--cluster-credentials", self.file("shop", f"user=shop\npassword={SECRET}\n")]
+        store, joined = self.empty("store"), self.path("joined")
+        harness.run("cluster", "init", "--store", store, "--cluster-replicas", 1, *self.options(servers, *rights))
+        first = self.node(servers, store, *rights)
+        seq = first.client.put("/items/a", {"title": "a"}).json["seq"]
+        harness.run("cluster", "join", "--store", joined, *self.options(servers, *rights))
+        second = self.node(servers, joined, *rights)
+        self.assertEqual(second.client.get(f"/items/a?min_seq={seq}").status, 200)
+        self.assertEqual(second.client.put("/items/b", {"title": "b"}).status, 201)
+        cluster_case.wait_for(lambda: len(first.client.get("/cluster").json["nodes"]) == 2)
+        first.stop(), second.stop()
+        with open(said, encoding="utf-8") as f:
+            self.assertNotIn("Violation", f.read())
 
     def test_a_server_without_jetstream_is_named(self):
         import nats
