@@ -49,6 +49,6 @@ for at in proc dev dev/shm dev/pts sys; do
     mountpoint -q "$root/$at" || mount --bind "/$at" "$root/$at"
 done
 echo "== $suite ($(cat "$root/etc/debian_version")): $command"
-chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+chroot "$root" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
     NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     sh -c "cd /src && git init -q . && git add -A && git -c user.name=test -c user.email=test@localhost commit -qm test && $command"
