@@ -23,7 +23,7 @@ class Join(cluster_case.ClusterCase):
         first = self.first_store(servers, trained=True)
         a = self.node(servers, first)
         seq = [a.client.put(f"/items/n{i}", {"title": f"item {i}"}).json["seq"] for i in range(10)][-1]
-        self.assertIn("at 0 of its log", self.join(servers, "second").stdout)
+        self.assertIn("at position 0 of its log", self.join(servers, "second").stdout)
         b = self.node(servers, self.path("second"))
         c = self.node(servers, self.path("third"), "--cluster-join", "yes")
         for node in (b, c):
@@ -51,7 +51,7 @@ class Join(cluster_case.ClusterCase):
         servers.start(0)
         out, more = joining.communicate(timeout=60)
         self.assertEqual((joining.returncode, more), (0, ""))
-        self.assertIn("at 0 of its log", out)
+        self.assertIn("at position 0 of its log", out)
 
     def test_the_log_is_trimmed_behind_two_snapshots_and_a_node_joins_all_the_same(self):
         servers = self.start_nats()
