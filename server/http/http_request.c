@@ -96,8 +96,7 @@ static void on_seen(seq_wait *wait)
 }
 
 /* wait_for_write begins the request again once a later write is seen or the time for it is up. A
- * request that waits again gets no additional time. The connection is suspended. Requests that wait
- * leave half of the connections to others. */
+ * request that waits again gets no additional time. The connection is suspended. */
 static void wait_for_write(exchange *x)
 {
     const http_options *o = &http_of(x)->options;
@@ -107,8 +106,7 @@ static void wait_for_write(exchange *x)
     }
     x->wait = (seq_wait){.seq = x->waiting.seq, .until_ns = until, .done = on_seen, .ctx = x};
     x->stage = STAGE_WAITING;
-    if (engine_waiting(o->engine) >= (o->connections_max + 1) / 2 ||
-        !engine_wait(o->engine, &x->wait)) {
+    if (!engine_wait(o->engine, &x->wait)) {
         exchange_refuse(x, 503,
                         "too many requests wait for a write that this node has not seen yet", 1);
         MHD_resume_connection(x->connection);

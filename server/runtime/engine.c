@@ -176,7 +176,7 @@ err_code engine_open(engine **out, const engine_options *options, err *e)
         code = encoding_new(&g->encoding, g->store, options->encoder, options->metrics, e);
     }
     if (code == ERR_OK && follows_log(options)) {
-        code = seq_waits_new(&g->waits, g->live, e);
+        code = seq_waits_new(&g->waits, g->live, options->waits_max, e);
     }
     if (code == ERR_OK) {
         code = start_threads(g, &info, e);
@@ -224,11 +224,6 @@ bool engine_encode(engine *g, encode_ask *ask)
 bool engine_waits(engine *g)
 {
     return g->waits != NULL;
-}
-
-size_t engine_waiting(engine *g)
-{
-    return g->waits != NULL ? seq_waits_count(g->waits) : 0;
 }
 
 bool engine_wait(engine *g, seq_wait *wait)

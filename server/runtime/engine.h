@@ -31,6 +31,7 @@ typedef struct engine_options {
     uint64_t quota_bytes, oplog_bytes;
     int64_t oplog_seconds;
     size_t queue_jobs_max, queue_bytes_max;
+    size_t waits_max;                /* requests that wait for a later write, at once */
     int threads;                     /* for background work */
     uint64_t propagate_changes;      /* run FSC again after this many changes; 0: never */
     double propagate_seconds;        /* but not more often than this */
@@ -61,10 +62,8 @@ void engine_submit(engine *g, writer_job *job);
 bool engine_encode(engine *g, struct encode_ask *ask);
 
 /* engine_waits tells whether reads may wait for later writes, which they may if the node follows a
- * log. engine_wait is seq_waits_add, engine_waiting seq_waits_count (server/runtime/seq_waits.h).
- */
+ * log. engine_wait is seq_waits_add (server/runtime/seq_waits.h). */
 bool engine_waits(engine *g);
-size_t engine_waiting(engine *g);
 bool engine_wait(engine *g, struct seq_wait *wait);
 
 /* engine_end_asks ends at once all waits of requests, for the encoder and for later writes, because

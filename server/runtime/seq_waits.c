@@ -10,7 +10,9 @@
 #include "server/telemetry/clock.h"
 
 struct seq_waits {
-    live *live; /* immutable */
+    /* immutable */
+    live *live;
+    size_t most;
     pthread_t thread;
     /* guarded by mutex */
     pthread_mutex_t mutex;
@@ -101,7 +103,7 @@ static void *waits_main(void *argument)
     return NULL;
 }
 
-err_code seq_waits_new(seq_waits **out, live *l, err *e)
+err_code seq_waits_new(seq_waits **out, live *l, size_t most, err *e)
 {
     *out = NULL;
     seq_waits *x = mem_array(1, sizeof *x);
@@ -109,6 +111,7 @@ err_code seq_waits_new(seq_waits **out, live *l, err *e)
         return err_nomem(e, "waiting for writes");
     }
     x->live = l;
+    x->most = most < SEQ_WAITS_MAX ? most : SEQ_WAITS_MAX;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -129,7 +132,7 @@ err_code seq_waits_new(seq_waits **out, live *l, err *e)
 bool seq_waits_add(seq_waits *x, seq_wait *wait)
 {
     pthread_mutex_lock(&x->mutex);
-    bool taken = !x->ending && atomic_load(&x->count) < SEQ_WAITS_MAX;
+    bool taken = !x->ending && atomic_load(&x->count) < x->most;
     if (taken) {
         wait->next = x->first;
         x->first = wait;

@@ -22,7 +22,8 @@
 
 typedef struct seq_waits seq_waits;
 
-/* How many requests may wait at once. Each holds its connection; a wait itself takes no memory. */
+/* The most requests that may wait at once in any service. Each holds its connection; a wait itself
+ * takes no memory. */
 enum { SEQ_WAITS_MAX = 1024 };
 
 /* Owned by the caller, as part of a struct of its own. */
@@ -38,8 +39,9 @@ typedef struct seq_wait {
     struct seq_wait *next;
 } seq_wait;
 
-/* seq_waits_new starts the thread. `l` must outlive it. */
-err_code seq_waits_new(seq_waits **out, live *l, err *e) ERR_CHECKED;
+/* seq_waits_new starts the thread. `l` must outlive it. At most `most` requests wait at once, and
+ * at most SEQ_WAITS_MAX. */
+err_code seq_waits_new(seq_waits **out, live *l, size_t most, err *e) ERR_CHECKED;
 
 /* seq_waits_add takes the wait over until `done`, which may be called before this returns. If too
  * many are waiting or the service stops, it returns false and `done` is not called. */

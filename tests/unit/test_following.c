@@ -70,6 +70,7 @@ static void world_open(world *w)
         .dir = w->folder,
         .queue_jobs_max = 64,
         .queue_bytes_max = 1 << 20,
+        .waits_max = SEQ_WAITS_MAX,
         .threads = 1,
         .watch_seconds = 0.01,
         .follows = true,
