@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/web/json_shape.h"
 #include "api/web/problem.h"
 
 slice body_text_of(const json_t *string)
@@ -14,29 +15,15 @@ slice body_text_of(const json_t *string)
 /* What jansson allocates for a value in a list, and in addition for a list and for an object. */
 enum { VALUE_BYTES = 48, LIST_BYTES = 128, OBJECT_BYTES = 320 };
 
-/* prescan limits nesting and values without building anything. It skips strings, and does not check
- * that the text is JSON. */
+/* prescan limits nesting and values without building anything. It does not check that the text is
+ * JSON. */
 static err_code prescan(const context *c, slice text, err *e)
 {
-    size_t depth = 0;
-    size_t values = 1;
-    size_t containers = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < text.length; i++) {
-        char at = text.at[i];
-        if (quoted) {
-            i += at == '\\';
-            quoted = at != '"';
-            continue;
-        }
-        quoted = at == '"';
-        values += at == ',' || at == '[' || at == '{';
-        depth += at == '[' || at == '{';
-        containers += at == '{' ? OBJECT_BYTES : at == '[' ? LIST_BYTES : 0;
-        depth -= (at == ']' || at == '}') && depth > 0;
-        if (depth > BODY_DEPTH_MAX) {
-            return err_set(e, ERR_INVALID, "body: nested deeper than %d levels", BODY_DEPTH_MAX);
-        }
+    json_shape shape = json_shape_of(text);
+    size_t values = 1 + shape.commas + shape.lists + shape.objects;
+    size_t containers = shape.lists * LIST_BYTES + shape.objects * OBJECT_BYTES;
+    if (shape.depth > BODY_DEPTH_MAX) {
+        return err_set(e, ERR_INVALID, "body: nested deeper than %d levels", BODY_DEPTH_MAX);
     }
     if (values > c->deps->limits.body_values_max) {
         return err_set(e, ERR_TOO_LARGE, "body: more than body_values_max = %zu JSON values",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/web/json_shape.h"
 #include "core/common/item_fields.h"
 #include "core/common/mem.h"
 
@@ -54,21 +55,10 @@ err_code embed_request(char **out, size_t *length, const char *model, const slic
  * hundred times its size in memory. */
 static err_code check_shape(slice body, size_t count, uint32_t width, err *e)
 {
-    size_t lists = 0, values = 0;
+    json_shape shape = json_shape_of(body);
+    size_t lists = shape.lists + shape.objects, values = shape.commas;
     size_t lists_max = OTHER_VALUES + count * ENTRY_LISTS;
     size_t values_max = OTHER_VALUES + count * (ENTRY_VALUES + (width > 0 ? width : WIDTH_USUAL));
-    bool quoted = false;
-    for (size_t i = 0; i < body.length; i++) {
-        char c = body.at[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else {
-            quoted = c == '"';
-            lists += c == '[' || c == '{';
-            values += c == ',';
-        }
-    }
     if (lists > lists_max || values > values_max) {
         return err_set(e, ERR_INVALID,
                        "the answer to %zu texts has %zu lists and %zu values, at most %zu and %zu "
