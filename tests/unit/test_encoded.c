@@ -39,7 +39,49 @@ static op *encoded(const char *id, const char *title, uint32_t width)
     return o;
 }
 
-static bool waits(store *s, const char *id, uint64_t *updated, size_t *features)
+/* A store of its own for each test, and what `waits` last found of an item. */
+typedef struct encoded_state {
+    char folder[TEMP_PATH_MAX];
+    store *store;
+    uint64_t updated;
+    size_t features;
+    float vector[WIDTH]; /* the first one */
+} encoded_state;
+
+static int open_state(void **state)
+{
+    encoded_state *x = test_calloc(1, sizeof *x);
+    temp_folder(x->folder);
+    x->store = open_store(x->folder);
+    *state = x;
+    return 0;
+}
+
+static int close_state(void **state)
+{
+    encoded_state *x = *state;
+    store_close(x->store);
+    temp_remove(x->folder);
+    test_free(x);
+    return 0;
+}
+
+/* put writes the item "a", with a vector if `vector` is not NULL. */
+static void put(encoded_state *x, const char *title, const float *vector)
+{
+    uint32_t width = vector != NULL ? WIDTH : 0;
+    assert_int_equal(
+        apply_now(x->store, op_put_item(OP_ITEMS_PUT, "a", title, vector, width), NULL), ERR_OK);
+}
+
+/* answer applies the encoder's answer for an item. */
+static err_code answer(encoded_state *x, const char *id, const char *title, uint32_t width)
+{
+    return apply_now(x->store, encoded(id, title, width), NULL);
+}
+
+/* waits tells whether the item "a" waits for the encoder. */
+static bool waits(encoded_state *x)
 {
     store_read *r = NULL;
     arena a;
@@ -49,14 +91,18 @@ static bool waits(store *s, const char *id, uint64_t *updated, size_t *features)
     char text[ITEM_TEXT_BYTES_MAX];
     size_t length = 0;
     arena_init(&a, 1 << 20);
-    assert_int_equal(store_read_begin(s, &r, NULL), ERR_OK);
-    assert_int_equal(item_find(r, slice_of(id), &row, NULL), ERR_OK);
+    assert_int_equal(store_read_begin(x->store, &r, NULL), ERR_OK);
+    assert_int_equal(item_find(r, slice_of("a"), &row, NULL), ERR_OK);
     assert_int_equal(item_get(r, row, &a, &it, NULL), ERR_OK);
-    assert_int_equal(features_get(r, row, &a, &list, features, NULL), ERR_OK);
+    assert_int_equal(features_get(r, row, &a, &list, &x->features, NULL), ERR_OK);
     feature_origin origin = FEATURE_ABSENT;
     assert_int_equal(feature_origin_get(r, row, 0, &origin, NULL), ERR_OK);
     bool pending = item_text_pending(&it, origin, text, &length);
-    *updated = it.updated_seq;
+    x->updated = it.updated_seq;
+    memset(x->vector, 0, sizeof x->vector);
+    if (x->features > 0) {
+        memcpy(x->vector, list[0].data, sizeof x->vector);
+    }
     store_read_end(r);
     arena_fini(&a);
     return pending;
@@ -64,109 +110,70 @@ static bool waits(store *s, const char *id, uint64_t *updated, size_t *features)
 
 static void a_vector_is_taken_only_for_the_text_it_was_made_from(void **state)
 {
-    (void)state;
-    char folder[TEMP_PATH_MAX];
-    uint64_t updated = 0;
-    size_t features = 0;
-    temp_folder(folder);
-    store *s = open_store(folder);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm jacket", NULL, 0), NULL),
-                     ERR_OK);
-    assert_true(waits(s, "a", &updated, &features));
-    assert_int_equal(apply_now(s, encoded("a", "another text", WIDTH), NULL), ERR_CONFLICT);
-    assert_true(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 0);
-    assert_int_equal(apply_now(s, encoded("a", "warm jacket", WIDTH), NULL), ERR_OK);
-    assert_false(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 1);
-    assert_int_equal(updated, 1);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "cold hat", NULL, 0), NULL),
-                     ERR_OK);
-    assert_true(waits(s, "a", &updated, &features));
-    assert_int_equal(apply_now(s, encoded("a", "cold hat", WIDTH + 1), NULL), ERR_INVALID);
-    assert_int_equal(apply_now(s, encoded("gone", "cold hat", WIDTH), NULL), ERR_NOT_FOUND);
-    store_close(s);
-    temp_remove(folder);
+    encoded_state *x = *state;
+    put(x, "warm jacket", NULL);
+    assert_true(waits(x));
+    assert_int_equal(answer(x, "a", "another text", WIDTH), ERR_CONFLICT);
+    assert_true(waits(x));
+    assert_int_equal(x->features, 0);
+    assert_int_equal(answer(x, "a", "warm jacket", WIDTH), ERR_OK);
+    assert_false(waits(x));
+    assert_int_equal(x->features, 1);
+    assert_int_equal(x->updated, 1);
+    put(x, "cold hat", NULL);
+    assert_true(waits(x));
+    assert_int_equal(answer(x, "a", "cold hat", WIDTH + 1), ERR_INVALID);
+    assert_int_equal(answer(x, "gone", "cold hat", WIDTH), ERR_NOT_FOUND);
 }
 
 static void a_refused_text_waits_no_more_until_it_changes(void **state)
 {
-    (void)state;
-    char folder[TEMP_PATH_MAX];
-    uint64_t updated = 0;
-    size_t features = 0;
-    temp_folder(folder);
-    store *s = open_store(folder);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "bad", NULL, 0), NULL), ERR_OK);
-    assert_int_equal(apply_now(s, encoded("a", "bad", 0), NULL), ERR_OK);
-    assert_false(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 0);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "good", NULL, 0), NULL), ERR_OK);
-    assert_true(waits(s, "a", &updated, &features));
-    store_close(s);
-    temp_remove(folder);
+    encoded_state *x = *state;
+    put(x, "bad", NULL);
+    assert_int_equal(answer(x, "a", "bad", 0), ERR_OK);
+    assert_false(waits(x));
+    assert_int_equal(x->features, 0);
+    put(x, "good", NULL);
+    assert_true(waits(x));
 }
 
 static void a_text_that_goes_takes_its_vector_along(void **state)
 {
-    (void)state;
-    char folder[TEMP_PATH_MAX];
-    uint64_t updated = 0;
-    size_t features = 0;
-    temp_folder(folder);
-    store *s = open_store(folder);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", NULL, 0), NULL), ERR_OK);
-    assert_int_equal(apply_now(s, encoded("a", "warm", WIDTH), NULL), ERR_OK);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "", NULL, 0), NULL), ERR_OK);
-    assert_true(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 1);
-    assert_int_equal(apply_now(s, encoded("a", "", 0), NULL), ERR_OK);
-    assert_false(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 0);
-    store_close(s);
-    temp_remove(folder);
+    encoded_state *x = *state;
+    put(x, "warm", NULL);
+    assert_int_equal(answer(x, "a", "warm", WIDTH), ERR_OK);
+    put(x, "", NULL);
+    assert_true(waits(x));
+    assert_int_equal(x->features, 1);
+    assert_int_equal(answer(x, "a", "", 0), ERR_OK);
+    assert_false(waits(x));
+    assert_int_equal(x->features, 0);
 }
+
+static const float given[WIDTH] = {3, 2, 1};
 
 static void a_given_vector_is_left_alone(void **state)
 {
-    (void)state;
-    static const float given[WIDTH] = {3, 2, 1};
-    char folder[TEMP_PATH_MAX];
-    uint64_t updated = 0;
-    size_t features = 0;
-    temp_folder(folder);
-    store *s = open_store(folder);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", given, WIDTH), NULL),
-                     ERR_OK);
-    assert_false(waits(s, "a", &updated, &features));
+    encoded_state *x = *state;
+    put(x, "warm", given);
+    assert_false(waits(x));
     /* the encoder was asked before the vector was given */
-    assert_int_equal(apply_now(s, encoded("a", "warm", WIDTH), NULL), ERR_CONFLICT);
-    assert_int_equal(apply_now(s, encoded("a", "warm", 0), NULL), ERR_CONFLICT);
-    assert_false(waits(s, "a", &updated, &features));
-    assert_int_equal(features, 1);
-    store_close(s);
-    temp_remove(folder);
+    assert_int_equal(answer(x, "a", "warm", WIDTH), ERR_CONFLICT);
+    assert_int_equal(answer(x, "a", "warm", 0), ERR_CONFLICT);
+    assert_false(waits(x));
+    assert_memory_equal(x->vector, given, sizeof given);
 }
 
 static void a_vector_given_after_an_encoded_one_stays_when_the_text_changes(void **state)
 {
-    (void)state;
-    static const float given[WIDTH] = {3, 2, 1};
-    char folder[TEMP_PATH_MAX];
-    uint64_t updated = 0;
-    size_t features = 0;
-    temp_folder(folder);
-    store *s = open_store(folder);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", NULL, 0), NULL), ERR_OK);
-    assert_int_equal(apply_now(s, encoded("a", "warm", WIDTH), NULL), ERR_OK);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "warm", given, WIDTH), NULL),
-                     ERR_OK);
-    assert_int_equal(apply_now(s, op_put_item(OP_ITEMS_PUT, "a", "cold", NULL, 0), NULL), ERR_OK);
-    assert_false(waits(s, "a", &updated, &features));
-    assert_int_equal(apply_now(s, encoded("a", "cold", WIDTH), NULL), ERR_CONFLICT);
-    assert_int_equal(features, 1);
-    store_close(s);
-    temp_remove(folder);
+    encoded_state *x = *state;
+    put(x, "warm", NULL);
+    assert_int_equal(answer(x, "a", "warm", WIDTH), ERR_OK);
+    put(x, "warm", given);
+    put(x, "cold", NULL);
+    assert_int_equal(answer(x, "a", "cold", WIDTH), ERR_CONFLICT);
+    assert_false(waits(x));
+    assert_memory_equal(x->vector, given, sizeof given);
 }
 
 static void its_op_is_read_back_and_checked(void **state)
@@ -219,11 +226,16 @@ static void a_text_is_plain_bounded_and_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_vector_is_taken_only_for_the_text_it_was_made_from),
-        cmocka_unit_test(a_refused_text_waits_no_more_until_it_changes),
-        cmocka_unit_test(a_text_that_goes_takes_its_vector_along),
-        cmocka_unit_test(a_given_vector_is_left_alone),
-        cmocka_unit_test(a_vector_given_after_an_encoded_one_stays_when_the_text_changes),
+        cmocka_unit_test_setup_teardown(a_vector_is_taken_only_for_the_text_it_was_made_from,
+                                        open_state, close_state),
+        cmocka_unit_test_setup_teardown(a_refused_text_waits_no_more_until_it_changes, open_state,
+                                        close_state),
+        cmocka_unit_test_setup_teardown(a_text_that_goes_takes_its_vector_along, open_state,
+                                        close_state),
+        cmocka_unit_test_setup_teardown(a_given_vector_is_left_alone, open_state, close_state),
+        cmocka_unit_test_setup_teardown(
+            a_vector_given_after_an_encoded_one_stays_when_the_text_changes, open_state,
+            close_state),
         cmocka_unit_test(its_op_is_read_back_and_checked),
         cmocka_unit_test(a_text_is_plain_bounded_and_whole),
     };
