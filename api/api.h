@@ -100,12 +100,13 @@ typedef struct api_health {
     bool stopping;
     /* false while the writer refuses, because the disk is full or a commit failed */
     bool writable;
-    /* of writing or of the background; for people, without internals; "" if none */
+    /* what keeps writes or the background work from succeeding, for people, without internals; ""
+     * if nothing does */
     char problem[128];
     uint32_t active; /* generation that should be served; 0 if none */
     uint64_t queue_depth;
     uint64_t uptime_seconds;
-    uint64_t store_bytes; /* in use */
+    uint64_t store_bytes; /* bytes of the store's pages in use */
     uint64_t quota_bytes; /* 0 if none */
     uint64_t held_bytes;  /* free pages that an open read keeps from being reused */
     char held_by[96];     /* description of that read; "" if there is none */
@@ -161,7 +162,7 @@ typedef enum api_snapshot_state {
 
 typedef struct api_snapshot {
     api_snapshot_state state;
-    uint64_t bytes, seq; /* when done */
+    uint64_t bytes, seq; /* of the copy, when done */
     bool seq_unknown;    /* an older copy, in another format */
     int64_t started, ended;
     char detail[ERR_TEXT_MAX];
@@ -225,21 +226,21 @@ typedef struct api_encoding {
 /* A write that the answer must include and that has not arrived yet. The caller keeps it, zeroed
  * for a new request. */
 typedef struct api_wait {
-    uint64_t seq; /* of the write */
+    uint64_t seq; /* the number of the write */
     bool over;    /* set by the caller when the time is up; the request then gets 503 */
 } api_wait;
 
 /* Everything is borrowed until api_begin returns. */
 typedef struct api_request {
     slice method;
-    slice target; /* as sent: still percent-encoded, with the query string */
+    slice target; /* as sent: percent-encoded, with the query string */
     /* from api_route_find for method and target; NULL: api_begin finds it */
     const struct api_route *route;
     slice content_type;     /* absent if there is no such header; likewise below */
     slice idempotency_key;  /* header Idempotency-Key */
     slice min_seq;          /* header X-Stair-Min-Seq */
     slice request_id;       /* request id, which the answer will carry */
-    slice body;             /* complete */
+    slice body;             /* the complete body */
     int64_t now;            /* epoch seconds */
     bool short_only;        /* postpone long work: API_LATER */
     api_encoding *encoding; /* NULL if no encoder can be asked */

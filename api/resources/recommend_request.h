@@ -19,10 +19,10 @@
 enum { FIELD_TITLE = 1, FIELD_CATEGORIES = 2, FIELD_ATTRIBUTES = 4, FIELD_DESCRIPTION = 8 };
 
 typedef struct recommend_request {
-    slice user;                   /* absent if none */
+    slice user;                   /* id; absent if the request names no user */
     slice text;                   /* words that describe what is wanted; absent if none */
     const slice *session;         /* (session_count) ids */
-    const float *session_weights; /* (session_count) */
+    const float *session_weights; /* (session_count) one for each id */
     size_t session_count;
     size_t k, offset;
     const slice *exclude; /* (exclude_count) ids */

@@ -44,11 +44,11 @@ struct api_write {
     const char *route;
     uint32_t model;              /* generation at admission; 0 if none */
     write_embedding *embeddings; /* (op->count) or NULL */
-    cold_item **prepared;        /* (op->count) or NULL; owned */
-    slice location;              /* of a new item, for the Location header */
+    cold_item **prepared;        /* (op->count) or NULL; the vectors of new items, owned */
+    slice location;              /* path of a new item, for the Location header */
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     size_t errors_max;
-    api_erasure_terms erasure; /* for the copies besides the store */
+    api_erasure_terms erasure; /* for the answer to an erasure */
 };
 
 /* write_new makes a write with an empty op of this kind. The context owns it. The op may use

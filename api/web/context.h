@@ -51,9 +51,9 @@ typedef struct context {
     const char *asked[QUERY_NAMES_MAX + 1];
     /* a read of the same write as the view, for lists that show what only the store has */
     store_read *read;
-    const view *view; /* after context_view */
+    const view *view; /* NULL before context_view */
     live_hold hold;
-    spools *spools;   /* of exports */
+    spools *spools;   /* the limits on exports */
     api_write *write; /* set by a handler that prepares a write */
     json_t *document; /* the body, after body_parse; released with the request */
     uint64_t phase_began;

@@ -28,7 +28,7 @@ typedef struct problem_entry {
 typedef struct problem_list {
     problem_entry *entries; /* (count) */
     size_t count, entries_max;
-    size_t found; /* >= count: faults beyond the limit are only counted */
+    size_t found; /* all faults found; those beyond `entries_max` are only counted */
     arena *memory;
 } problem_list;
 

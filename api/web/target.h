@@ -28,7 +28,7 @@ typedef struct target_parameter {
 } target_parameter;
 
 typedef struct target {
-    slice segments[TARGET_SEGMENTS_MAX]; /* decoded */
+    slice segments[TARGET_SEGMENTS_MAX]; /* decoded; (segment_count) at most TARGET_SEGMENTS_MAX */
     /* TARGET_SEGMENTS_MAX + 1 if the path has more segments than any route */
     size_t segment_count;
     target_parameter *parameters;

@@ -25,7 +25,7 @@ typedef struct explain_to {
  * with their sources, and then compares. Faults of the configuration are warnings too. */
 void explain_service(const explain_to *to, store *s, const char *file);
 
-/* explain_machine only compares. */
+/* explain_machine makes the comparisons alone, for any machine, configuration and store. */
 typedef struct explain_store {
     store_info info;
     footprint memory;

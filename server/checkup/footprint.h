@@ -16,9 +16,9 @@
 #include "storage/env/store.h"
 
 typedef struct footprint {
-    uint64_t resident; /* bytes, while it serves */
-    uint64_t most;     /* while a generation is loaded besides the one that serves */
-    uint64_t training; /* lower bound for a training in a process of its own */
+    uint64_t resident; /* bytes of memory while the service runs */
+    uint64_t most;     /* bytes while it also loads another generation */
+    uint64_t training; /* bytes that a training, in a process of its own, needs at least */
     uint32_t dim;
     /* the active generation has tables; otherwise they are estimated with the defaults */
     bool trained;

@@ -23,7 +23,7 @@ typedef struct child_place {
 void place_set(child_place *place, const char *what);
 
 typedef struct child_work {
-    const char *name; /* "the check" */
+    const char *name; /* the parent's name for the work, for its report: "the check" */
     err_code (*run)(void *ctx, child_place *place, err *e);
     void *ctx;
     child_place *last; /* receives the place where the child ended; may be NULL */

@@ -14,14 +14,15 @@
 #define MACHINE_NO_LIMIT UINT64_MAX
 
 typedef struct machine {
-    uint64_t disk_free; /* for this user, where the store is; MACHINE_NO_LIMIT if not known */
+    /* Bytes that this user may still write to the store's disk; MACHINE_NO_LIMIT if not known. */
+    uint64_t disk_free;
     /* "nfs": a network file system; "tmpfs": memory; NULL: an ordinary disk; static */
     const char *disk;
-    uint64_t memory;     /* the machine's memory, or the control group's limit if that is less */
-    uint64_t open_files; /* ulimit -n; the next ones are -v and -f */
-    uint64_t address_space, file_bytes;
-    unsigned processors; /* online, and allowed by the affinity mask */
-    double quota;        /* processor time that the control group allows; 0: all */
+    uint64_t memory;     /* bytes of the machine, or the control group's limit if that is lower */
+    uint64_t open_files; /* ulimit -n */
+    uint64_t address_space, file_bytes; /* ulimit -v and ulimit -f */
+    unsigned processors;                /* online, and allowed by the affinity mask */
+    double quota;                       /* processor time that the control group allows; 0: all */
     const char *stopper; /* the supervisor whose time-out a stop must keep to; static */
     double stop_seconds; /* its time-out before it kills the process, unless configured */
 } machine;

@@ -17,7 +17,7 @@ enum { MEMORY_ROWS = 10 };
 
 typedef struct memory_row {
     const char *what;
-    char from[96]; /* the settings that limit it */
+    char from[96]; /* the settings that limit this memory */
     uint64_t bytes;
 } memory_row;
 

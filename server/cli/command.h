@@ -20,9 +20,9 @@
 #include "server/cli/options.h"
 
 typedef struct command_call {
-    const void *options;         /* the command's struct, filled */
+    const void *options;         /* the command's own struct, filled from all sources */
     const option_values *values; /* tells which options were given; arguments that are not flags */
-    bool *usage;                 /* see command_usage */
+    bool *usage;                 /* set by command_usage: the exit status is 2 */
     const char *program;         /* path of this binary, for starting it again */
 } command_call;
 

@@ -14,7 +14,7 @@
 #define GROUP_NO_LIMIT UINT64_MAX
 
 typedef struct control_group {
-    uint64_t memory;   /* in bytes, or GROUP_NO_LIMIT */
+    uint64_t memory;   /* memory limit in bytes, or GROUP_NO_LIMIT */
     double processors; /* quota in processors; 0: no limit */
 } control_group;
 

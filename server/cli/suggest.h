@@ -9,9 +9,9 @@
 
 /* A search for the nearest of many names: set `given` and offer each name. */
 typedef struct suggestion {
-    const char *given; /* borrowed */
+    const char *given; /* the mistyped name, borrowed */
     const char *best;  /* borrowed from the names; NULL if none is near */
-    size_t distance;   /* distance of `best` */
+    size_t distance;   /* number of edits between `given` and `best` */
 } suggestion;
 
 /* suggest_offer keeps `name` if it is nearer than the ones before. A name is near if at most two

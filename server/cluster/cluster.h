@@ -31,7 +31,7 @@ typedef struct cluster cluster;
 typedef struct cluster_setup {
     const cluster_options *options; /* borrowed */
     const encoder_options *encoder;
-    const char *interaction_types; /* as configured */
+    const char *interaction_types; /* text of the setting interaction_types */
     metrics *metrics;
 } cluster_setup;
 
@@ -39,20 +39,21 @@ typedef struct cluster_setup {
 err_code cluster_new(cluster **out, const cluster_setup *setup, err *e) ERR_CHECKED;
 void cluster_free(cluster *c);
 
-/* cluster_log returns the functions that the engine calls, borrowed. */
+/* cluster_log returns the functions that the engine calls, borrowed until cluster_free. */
 const replicated_log *cluster_log(cluster *c);
 
 typedef struct cluster_status {
-    bool connected;     /* to a server, and the log is being read */
-    bool led;           /* the log has a leader, as far as is known */
-    uint64_t position;  /* of this store in the log */
-    uint64_t last;      /* position of the log's last message, as far as is known */
-    double lag_seconds; /* since the store was last at the log's end; 0 if it is there now */
-    bool twin;          /* another process has this node's name */
-    size_t nodes;       /* live nodes, as seen here */
-    bool stopped;       /* a message cannot be applied */
-    bool ready;         /* neither stopped nor far behind */
-    char problem[256];  /* text for people; "" if there is none */
+    bool connected;    /* this node has a server and reads the log */
+    bool led;          /* the log has a leader, as far as is known */
+    uint64_t position; /* this store's position in the log */
+    uint64_t last;     /* position of the log's last message, as far as is known */
+    /* seconds since the store was last at the log's end; 0 if it is there now */
+    double lag_seconds;
+    bool twin;         /* another process has this node's name */
+    size_t nodes;      /* live nodes, as seen here */
+    bool stopped;      /* a message cannot be applied, and no later one is */
+    bool ready;        /* neither stopped nor far behind */
+    char problem[256]; /* text for people; "" if there is none */
 } cluster_status;
 
 void cluster_tell(cluster *c, cluster_status *out);

@@ -23,15 +23,15 @@ enum { CLUSTER_TOLD = ERR_TEXT_MAX };
 /* Tells which copies outside the nodes' stores are free of the users who were erased up to
  * `seq`. */
 typedef struct erasure_progress {
-    uint64_t seq; /* of the last erasure; 0 without one */
-    bool log, snapshots, generations;
+    uint64_t seq;                     /* seq of the last erasure; 0 if there was none */
+    bool log, snapshots, generations; /* true: these copies are */
 } erasure_progress;
 
 /* A link that several threads use. The last holder closes it. */
 typedef struct shared_link {
     atomic_uint holders;
     nats_link *k;
-    natsInbox *acks; /* where acknowledgements go */
+    natsInbox *acks; /* the inbox that receives JetStream's acknowledgements */
     natsSubscription *acks_sub;
 } shared_link;
 
@@ -50,23 +50,23 @@ struct cluster {
     struct large *large;
     /* guarded by mutex */
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* the end */
+    pthread_cond_t wake; /* signalled when the cluster stops */
     bool stopping;
     shared_link *link; /* NULL if there is none */
     bool following;    /* the log is being read */
     bool led;
-    uint64_t position, last;
+    uint64_t position, last; /* in the log: of this store, and of the last message */
     /* `mark` is an end of the log that the store has not reached since `marked_ns`; 0 if it is not
      * behind */
     uint64_t mark, marked_ns;
     char problem[256];         /* why the log is not read */
     char stopped[128];         /* why nothing is applied */
     char unreadable[128];      /* why the next message cannot be read */
-    log_facts facts;           /* of the log, when it was last asked */
+    log_facts facts;           /* state of the log's stream when it was last read */
     member nodes[MEMBERS_MAX]; /* (node_count) live nodes, as far as is known */
     size_t node_count;
     bool nodes_known, twin;                  /* twin: another process has this node's name */
-    char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* of the lease; "" if not known */
+    char holder[CLUSTER_NODE_BYTES_MAX + 1]; /* name of the node with the lease; "" if not known */
     /* when this node's lease expires; 0 if it holds none */
     uint64_t lease_until_ns;
     int64_t servers_ns;     /* the servers' clock at the last reading, since the epoch; 0 before */
@@ -76,22 +76,23 @@ struct cluster {
     /* writes are refused until then, because the log was full */
     atomic_uint_fast64_t full_until_ns;
     /* used by the watch thread alone */
-    members *members; /* NULL while not open */
+    members *members; /* the list of nodes and the lease; NULL while not open */
     shared_link *members_link;
+    /* when this node last wrote its heartbeat, and asked for the lease; 0 before */
     uint64_t beat_ns, lease_ns;
     bool beaten, led_before;
     /* why the nodes are not known, as last logged; "" while they are known */
     char told[CLUSTER_TOLD];
     /* used by the follow thread alone */
     uint64_t delivered; /* position of the last message handed to the writer */
-    bool known;         /* the log was found to be this store's */
+    bool known;         /* the log was found to be this store's, over an earlier link */
     struct {
         metric_series *connected, *lag_ops, *lag_seconds, *stopped, *publish, *nodes, *overdue;
     } gauges;
 };
 
-/* cluster_set_applied records how far the store is, NULL if that did not change, and why it gets no
- * further, "" if it does. */
+/* cluster_set_applied records the store's position in the log (NULL: unchanged), and why the next
+ * messages cannot be applied ("": they can). */
 void cluster_set_applied(cluster *c, const uint64_t *position, const char *stopped);
 
 /* cluster_set_last records the log's last position. cluster_pause waits; it returns at once when

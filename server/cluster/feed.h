@@ -28,7 +28,7 @@ typedef struct feed feed;
 
 typedef struct feed_message {
     slice bytes;       /* borrowed until feed_message_free */
-    uint64_t sequence; /* in the stream */
+    uint64_t sequence; /* the message's number in the stream */
     uint64_t pending;  /* messages that follow it in the stream */
     natsMsg *owned;
 } feed_message;

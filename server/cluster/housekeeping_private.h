@@ -13,7 +13,7 @@ struct housekeeping {
     cluster *c;
     pthread_t thread;
     parcels_link link;
-    json_t *index; /* as read in this round */
+    json_t *index; /* the index of the blobs (parcels.h), read in this round */
     /* time since which this node has tables to upload; 0 if it has none */
     uint64_t alone_since_ns;
     /* time since which tables must be uploaded again that the holder lacks; 0 if there are none */
@@ -21,7 +21,7 @@ struct housekeeping {
     uint64_t strays_ns; /* time of the last search for parts without an index entry; 0 before */
     uint32_t wanted;    /* number of the generation to activate */
     uint64_t wanted_since_ns;
-    uint32_t activated;      /* the last one that this process activated */
+    uint32_t activated;      /* number of the last generation that this process activated */
     char told[CLUSTER_TOLD]; /* the last failure logged; "" after a success */
 };
 

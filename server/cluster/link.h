@@ -28,7 +28,7 @@ typedef struct nats_link {
     natsConnection *connection;
     jsCtx *stream;
     size_t payload_max; /* largest message that the server accepts */
-    char server[64];    /* its version */
+    char server[64];    /* version of the NATS server */
 } nats_link;
 
 /* How long to wait for JetStream. A read takes milliseconds, unless no leader answers. Making a

@@ -26,13 +26,14 @@ enum { LOG_FORMAT = 1, LOG_NAME_MAX = 96, LOG_TEXT_MAX = 3072 };
 typedef struct log_identity {
     unsigned format;
     char lineage[LINEAGE_TEXT];
-    char encoder[256];        /* "modality model", or "-" */
-    char types[LOG_TEXT_MAX]; /* the interaction types, as configured */
+    /* modality and model of the encoder, "MODALITY MODEL"; "-" without an encoder */
+    char encoder[256];
+    char types[LOG_TEXT_MAX]; /* the interaction types, in the form of identity_set */
 } log_identity;
 
 typedef struct log_facts {
     uint64_t first, last; /* sequences; first > last if the log is empty */
-    int64_t first_time;   /* of the first message, by the servers' clock; epoch seconds */
+    int64_t first_time; /* when the first message was stored: epoch seconds by the servers' clock */
     uint64_t bytes;
     int replicas;
     bool led; /* the stream has a leader */

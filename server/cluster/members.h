@@ -26,15 +26,15 @@ enum { MEMBERS_MAX = 64, INCARNATION_TEXT = 33, MEMBER_SECONDS = 5, LEASE_SECOND
 
 typedef struct member {
     char name[CLUSTER_NODE_BYTES_MAX + 1];
-    char incarnation[INCARNATION_TEXT]; /* of the process */
+    char incarnation[INCARNATION_TEXT]; /* random id of the node's process */
     char place[INCARNATION_TEXT];       /* hash of host and folder; a store has one process */
-    char version[32];                   /* of its stair */
-    unsigned op_version;                /* the newest version that it reads */
+    char version[32];                   /* version of stair that the node runs */
+    unsigned op_version;                /* the newest version of ops that the node reads */
     uint64_t seq, position;
-    uint32_t active, serving, warmed; /* generations */
+    uint32_t active, serving, warmed; /* numbers of generations; 0 if none */
     double lag_seconds;
     bool ready;
-    uint64_t revision; /* of the entry */
+    uint64_t revision; /* revision of the node's entry in the bucket */
     int64_t stored_ns; /* when, by the servers' clock, since the epoch */
 } member;
 

@@ -22,10 +22,10 @@ enum { SNAPSHOTS_MAX = 64, SNAPSHOTS_KEPT = 2 };
 
 typedef struct cluster_snapshot {
     parcel file;
-    char key[PARCEL_ID_MAX + 32]; /* in the index */
+    char key[PARCEL_ID_MAX + 32]; /* key of its entry in the index */
     char lineage[LINEAGE_TEXT];
     uint64_t position, seq;
-    uint64_t log_bytes; /* of the log then */
+    uint64_t log_bytes; /* size of the log when the snapshot was made */
     int64_t stored;     /* when it was entered, epoch seconds by the servers' clock */
 } cluster_snapshot;
 

@@ -41,7 +41,7 @@ struct service {
     double started, trimmed_at;
     /* how often the supervisor wants a sign of life, and when it got the last one */
     double alive_seconds, alive_at;
-    bool stuck;     /* was told */
+    bool stuck;     /* the writer is stuck, and the supervisor was told */
     char told[128]; /* why writes are refused, as the supervisor was told */
     atomic_bool stopping;
     atomic_bool broken;

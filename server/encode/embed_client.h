@@ -26,9 +26,9 @@ enum { EMBED_CALLS_MAX = 8 };
 typedef struct embed_client embed_client;
 
 typedef enum embed_outcome {
-    EMBED_DONE,    /* vectors */
+    EMBED_DONE,    /* the call succeeded; its vectors are in `vectors` */
     EMBED_REFUSED, /* the encoder refuses a text of the call (400, 413, 422) */
-    EMBED_FAILED,  /* try again later */
+    EMBED_FAILED,  /* the call failed in another way; try again later */
 } embed_outcome;
 
 typedef struct embed_result {

@@ -34,7 +34,7 @@ typedef struct encode_ask {
     slice text;                           /* valid UTF-8, not empty; borrowed until `done` */
     double seconds;                       /* longest wait; 0: use only remembered answers */
     bool query;                           /* it belongs to a search, not to an item to be written */
-    void (*done)(struct encode_ask *ask); /* from the thread */
+    void (*done)(struct encode_ask *ask); /* called in the thread of encode_asks */
     void *ctx;
     float *vector; /* the answer (width), to be freed with mem_free; NULL if none came in time */
     uint32_t width;
@@ -54,7 +54,7 @@ bool encode_asks_submit(encode_asks *x, encode_ask *ask);
 
 /* How an ask ended. */
 typedef enum encode_ask_end {
-    ENCODE_ASK_KNOWN,    /* the text was asked for lately */
+    ENCODE_ASK_KNOWN,    /* the answer was remembered from an earlier ask */
     ENCODE_ASK_ANSWERED, /* the encoder answered in time */
     ENCODE_ASK_LATE,     /* the time was up */
     ENCODE_ASK_FAILED,   /* the call failed */

@@ -28,11 +28,11 @@ typedef struct encode_batch {
     bool probe; /* the call encodes one plain word instead of rows */
     /* valid from the start of its call */
     arena memory;
-    size_t asked; /* how many of the rows still need a vector */
+    size_t asked; /* how many of `rows` still need a vector; the next arrays have this length */
     uint32_t asked_rows[ENCODE_BATCH_MAX];
     uint64_t hashes[ENCODE_BATCH_MAX];
     slice ids[ENCODE_BATCH_MAX], texts[ENCODE_BATCH_MAX];
-    size_t emptied; /* items that have lost their text */
+    size_t emptied; /* items that have lost their text, and so lose their vector */
     slice emptied_ids[ENCODE_BATCH_MAX];
     embed_vectors vectors; /* the answer, once it has arrived */
 } encode_batch;

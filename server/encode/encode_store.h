@@ -23,8 +23,8 @@ typedef struct encode_hooks {
 } encode_hooks;
 
 typedef struct encode_report {
-    uint64_t encoded, refused; /* items */
-    uint64_t failures;         /* calls */
+    uint64_t encoded, refused; /* items with a new vector, and items whose text was refused */
+    uint64_t failures;         /* calls that failed */
     uint64_t pending;          /* items that still wait */
 } encode_report;
 

@@ -21,10 +21,10 @@ typedef struct access_log access_log;
 enum { ACCESS_ALL = 0, ACCESS_ERRORS, ACCESS_NONE };
 
 typedef struct access_entry {
-    const char *method; /* as sent */
+    const char *method; /* the request's method */
     const char *request_id;
-    const char *client; /* address; NULL if not known */
-    const char *key;    /* name; NULL if there is none */
+    const char *client; /* address of the client; NULL if not known */
+    const char *key;    /* name of the API key; NULL if none was used */
     const char *reason; /* why it was refused before it began; NULL if it was not */
     const api_response *response;
     uint64_t begun_ns, ended_ns;

@@ -39,13 +39,13 @@ enum {
 typedef struct admission_request {
     slice method, target;
     slice host;          /* absent if there is no such header */
-    slice authorization; /* likewise */
+    slice authorization; /* absent if there is no such header, as the next ones */
     slice api_key;
     slice transfer_encoding;
     slice origin, fetch_site; /* Origin, Sec-Fetch-Site */
     slice content_encoding;
     slice content_length;
-    unsigned content_lengths; /* number of these headers */
+    unsigned content_lengths; /* how many Content-Length headers came */
     unsigned hosts;
     unsigned transfer_encodings;
     bool other_version; /* the request line ends with another version than HTTP/1.1 or 1.0 */
@@ -54,7 +54,7 @@ typedef struct admission_request {
     const char *repeated;
     size_t header_bytes; /* sum of all names and values */
     size_t header_lines;
-    bool admin; /* it came through --admin-listen */
+    bool admin; /* the request came through admin_listen */
     bool http_1_0;
 } admission_request;
 
@@ -66,7 +66,7 @@ typedef struct admission_options {
     const char *allow_origin;  /* origin whose pages may call; NULL if none */
     double rate_per_second;    /* 0: no limit */
     double rate_burst;         /* requests that may come at once; >= 1 */
-    double work_per_second;    /* in units of api/web/cost.h; 0: no limit */
+    double work_per_second;    /* units of work (api/web/cost.h) per second; 0: no limit */
     uint64_t bodies_bytes_max; /* limit of all bodies in flight */
 } admission_options;
 
@@ -79,14 +79,14 @@ typedef struct admission {
 
 typedef struct admission_answer {
     unsigned status;    /* 0 accepts the request; otherwise it is refused with this status */
-    const char *detail; /* for people; static or in `text` */
+    const char *detail; /* text for people; static or in `text` */
     const char *reason; /* a word for the log, static */
     const char *key;    /* name of the request's key; NULL if it has none or an unknown one */
     char text[192];
     unsigned retry_after_seconds;
-    bool has_body; /* the request announces a body, wanted or not */
+    bool has_body; /* the request announces a body, whether its route takes one or not */
     bool chunked;
-    uint64_t body_bytes; /* announced; 0 if chunked */
+    uint64_t body_bytes; /* announced length of the body; 0 if chunked */
 } admission_answer;
 
 void admission_init(admission *a, const admission_options *options);

@@ -19,7 +19,7 @@
 enum { CLIENT_TEXT_MAX = 48, CLIENT_PROXIES_MAX = 64 };
 
 typedef struct client_proxy {
-    unsigned char bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned char bytes[16]; /* the address; IPv4 as ::ffff:a.b.c.d */
     unsigned bits;
 } client_proxy;
 

@@ -45,7 +45,7 @@ typedef enum exchange_stage {
     STAGE_IDLE = 0,  /* between requests */
     STAGE_HEADER,    /* the target is known, but not the header */
     STAGE_REFUSED,   /* `answer` says why; its body, if any, is being dropped */
-    STAGE_BODY,      /* collecting */
+    STAGE_BODY,      /* the body is being collected */
     STAGE_WAITING,   /* the engine owns `wait` until the request is resumed and begun again */
     STAGE_ENCODING,  /* the encoder owns `encoding` until the request is resumed and begun again */
     STAGE_WORKING,   /* the pool owns the exchange until it is resumed */
@@ -69,7 +69,7 @@ typedef struct exchange {
     uint64_t caller; /* hash that identifies the client for its share of the service */
     struct exchange *next, **link;
     /* atomic: read by the sweep */
-    atomic_uint_fast64_t deadline_ns; /* when it is cut off; 0: never */
+    atomic_uint_fast64_t deadline_ns; /* when the connection is cut off; 0: never */
     atomic_uint_fast64_t sending_ns;  /* since when a long answer is being sent; 0 if none is */
     /* bytes that the client had acknowledged at that time; set before sending_ns */
     uint64_t acked;
@@ -77,11 +77,12 @@ typedef struct exchange {
     /* since when there was no complete request up to its body; 0: one is in progress */
     atomic_uint_fast64_t idle_ns;
     bool reserve; /* accepted beyond connections_max, only for /health */
-    /* of the request */
+    /* about the present request */
     exchange_stage stage;
     char *target; /* (EXCHANGE_TARGET_BYTES) */
     size_t target_length;
     buffer body; /* counted in the budget of all bodies in flight */
+    /* the most bytes that `body` may hold; the bytes beyond it that were dropped */
     size_t body_max, dropped;
     bool takes_body; /* otherwise the body is dropped */
     /* a body of more than body_max is an error of its own, and the request is not run */
@@ -104,7 +105,7 @@ typedef struct exchange {
     writer_job job;
     work_job work;
     uint64_t looked_ns; /* when the pool last checked that the client is still there */
-    bool gone;          /* it was not */
+    bool gone;          /* at that time the client had left */
     bool unread;        /* the client may still be sending bytes that are not read */
     uint64_t begun_ns;
 } exchange;

@@ -43,11 +43,11 @@ struct http {
     lingering *linger;
     budget answers; /* bytes in memory, by client */
     atomic_bool draining;
-    atomic_bool cancelled;              /* long work ends */
+    atomic_bool cancelled;              /* long work must end at its next step */
     atomic_bool refusing;               /* refuse connections of the main listener */
     atomic_uint_fast64_t cut_bodies_ns; /* while draining: when unfinished bodies are cut off */
     atomic_size_t busy;
-    balance load; /* of the main listener's threads */
+    balance load; /* open connections of each thread of the main listener */
     metric_series *bodies_bytes, *answers_bytes;
     metric_series *work_waiting, *work_running, *work_refused, *work_abandoned;
     metric_series *connections_most, *idle_closed, *not_accepted;

@@ -19,9 +19,9 @@
 typedef enum baseline_kind {
     BASELINE_POPULAR = 0,
     BASELINE_ITEMKNN,
-    BASELINE_CONTENT,         /* nearest items by features */
+    BASELINE_CONTENT,         /* ranks items by the similarity of their features */
     BASELINE_ITEMKNN_CONTENT, /* the sum of both, each divided by its spread */
-    BASELINE_EASE,            /* up to EASE_ITEMS_MAX items */
+    BASELINE_EASE,            /* needs a catalogue of at most EASE_ITEMS_MAX items */
     BASELINES,
 } baseline_kind;
 
@@ -50,7 +50,7 @@ err_code baselines_run(baseline_figures *out, const baselines_ask *ask, err *e) 
 /* How a model compares with them by one metric. */
 typedef struct baseline_verdict {
     baseline_kind best; /* the best of those ahead of the model; BASELINES if none is */
-    double value, own;
+    double value, own;  /* the metric of `best`, and of the model */
 } baseline_verdict;
 baseline_verdict baselines_judge(const baseline_figures *f, const eval_metrics *own,
                                  train_metric metric, uint32_t at);

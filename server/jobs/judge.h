@@ -27,8 +27,8 @@ typedef struct judge judge;
 
 typedef struct judge_options {
     store *s;            /* borrowed, like the dataset */
-    const dataset *d;    /* of the same store; may be NULL if `served` */
-    uint32_t generation; /* that exists */
+    const dataset *d;    /* data of the same store, borrowed; may be NULL if `served` */
+    uint32_t generation; /* an existing generation */
     int threads;
     bool served;
 } judge_options;

@@ -30,8 +30,9 @@ typedef struct train_argv {
 
 typedef struct train_ask {
     const char *program;
-    store *store;     /* neighbours may name its modalities; the child uses its quota */
-    unsigned threads; /* unless the caller sets it; 0: the child decides */
+    store *store; /* neighbours may name its modalities; the child uses its quota */
+    /* Threads of the child if the request does not set them; 0: the child decides. */
+    unsigned threads;
     const api_train_option *options;
     size_t count;
     json_report report; /* receives every wrong option, not only the first */

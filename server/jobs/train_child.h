@@ -15,10 +15,10 @@
 
 #include "core/common/err.h"
 
-enum { TRAIN_CHILD_PROGRESS_FD = 3 }; /* in the child: its --progress-fd */
+enum { TRAIN_CHILD_PROGRESS_FD = 3 }; /* in the child, the descriptor for --progress-fd */
 
 typedef struct train_child {
-    pid_t pid; /* the caller must wait for it */
+    pid_t pid; /* process number; the caller must wait for the process */
     /* read ends, to be closed by the caller; they end when the child has ended */
     int progress_fd, output_fd;
 } train_child;

@@ -20,8 +20,8 @@
 typedef struct train_monitor {
     /* Set by the caller. */
     store *s;        /* for checkpoints; NULL saves none */
-    uint64_t seq;    /* of the data */
-    int progress_fd; /* or -1 */
+    uint64_t seq;    /* the store's seq when the training's data was read */
+    int progress_fd; /* descriptor for --progress-fd; -1: none */
     bool quiet;
     char metric[TRAIN_METRIC_TEXT]; /* "NDCG@20" */
     train_metric select_metric;
@@ -29,7 +29,7 @@ typedef struct train_monitor {
     /* Private. */
     progress bar;
     uint32_t total, epoch, best_epoch;
-    double first_seconds; /* when this run's first epoch began */
+    double first_seconds; /* training time at the first progress report of this run */
     uint32_t first_epoch;
     bool running, saved;
 } train_monitor;

@@ -19,8 +19,8 @@
 typedef enum activate_wish { ACTIVATE_AUTO = 0, ACTIVATE_YES, ACTIVATE_NO } activate_wish;
 
 typedef struct publication {
-    store *s; /* opened as STORE_BESIDE, with the train lock */
-    const store_info *origin;
+    store *s;                 /* opened as STORE_BESIDE, with the train lock */
+    const store_info *origin; /* the store's state when the data was read */
     const dataset *d;
     const model *m;
     bool refit;

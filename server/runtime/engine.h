@@ -27,7 +27,7 @@ struct replicated_log;
 struct seq_wait;
 
 typedef struct engine_options {
-    const char *dir; /* of the store */
+    const char *dir; /* folder of the store */
     uint64_t quota_bytes, oplog_bytes;
     int64_t oplog_seconds;
     size_t queue_jobs_max, queue_bytes_max;

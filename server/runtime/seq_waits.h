@@ -29,8 +29,8 @@ enum { SEQ_WAITS_MAX = 1024 };
 /* Owned by the caller, as part of a struct of its own. */
 typedef struct seq_wait {
     /* set by the caller */
-    uint64_t seq;
-    uint64_t until_ns;               /* by the steady clock */
+    uint64_t seq;                    /* the write to wait for */
+    uint64_t until_ns;               /* deadline by the steady clock */
     void (*done)(struct seq_wait *); /* must be quick; the caller owns the wait again */
     void *ctx;
     /* valid from `done` on */

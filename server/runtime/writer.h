@@ -39,7 +39,7 @@ typedef struct writer_group writer_group; /* results of one commit, shared by it
 typedef struct writer_job {
     /* set by the caller before the submit */
     const op *op;
-    size_t bytes; /* as reserved */
+    size_t bytes; /* what was reserved with writer_reserve */
     base *base;   /* for OP_GENERATION_ACTIVATE; taken over */
     /* in the writer's thread; must be quick; must not free the job's memory before it returns */
     void (*done)(struct writer_job *j);
@@ -68,8 +68,8 @@ typedef struct writer_options {
     void *warmed_ctx;
     const struct replicated_log
         *log;         /* the log that ops go through; NULL: they are applied at once */
-    slice position;   /* of the store in that log; copied */
-    op_render render; /* for ops that the log delivers */
+    slice position;   /* the store's position in that log; copied */
+    op_render render; /* makes the stored answers for ops that the log delivers */
     /* changed is called for every committed op, after its changes are visible, in the writer's
      * thread; must be quick; may be NULL. */
     void (*changed)(void *ctx, const change_list *changes);

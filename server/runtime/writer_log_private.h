@@ -19,17 +19,17 @@
 /* A message of this node that has not come back yet. */
 typedef struct flight {
     uint64_t number;
-    encoder bytes;    /* as published */
+    encoder bytes;    /* the encoded message */
     writer_job *jobs; /* (count), in the order of its ops */
     size_t count;
-    uint64_t need_bytes; /* what its ops may take of the quota */
-    uint64_t began_ns, sent_ns;
+    uint64_t need_bytes;        /* what its ops may take of the quota */
+    uint64_t began_ns, sent_ns; /* when it was published first, and last */
     struct flight *next;
 } flight;
 
 /* A message that the log has delivered. */
 typedef struct delivery {
-    slice bytes; /* owned */
+    slice bytes; /* the encoded message, owned */
     char position[EXTERNAL_POSITION_MAX + 1];
     unsigned char publisher[PUBLISHER_BYTES];
     uint64_t number;

@@ -51,7 +51,7 @@ struct writer {
     /* used by the writer's thread alone */
     const op **ops;
     size_t last_count;      /* number of jobs in the last group */
-    uint64_t commit_ns;     /* the time of its commit */
+    uint64_t commit_ns;     /* how long its commit took */
     struct writer_log *log; /* NULL without a log; only the writer_log files use its members */
 };
 

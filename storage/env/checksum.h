@@ -13,9 +13,9 @@
 
 uint64_t checksum64(const void *bytes, size_t count);
 
-/* checksum128 sums data that is added piece by piece. checksum128_new returns NULL if memory runs
- * out. checksum128_text writes the sum so far as 32 hexadecimal digits and a NUL. checksum128_free
- * accepts NULL. One thread at a time. */
+/* A 128-bit checksum of data that is added piece by piece. checksum128_new returns NULL if memory
+ * runs out. checksum128_text writes the checksum of everything added so far, as 32 hexadecimal
+ * digits and a NUL. checksum128_free accepts NULL. One thread at a time. */
 typedef struct checksum128 checksum128;
 enum { CHECKSUM128_TEXT = 33 };
 checksum128 *checksum128_new(void);

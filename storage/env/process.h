@@ -27,7 +27,7 @@
  * another. */
 int process_number(void);
 
-/* process_env_create is mdb_env_create with that number. */
+/* process_env_create is mdb_env_create, but LMDB records process_number instead of the real pid. */
 int process_env_create(MDB_env **out);
 
 /* process_of returns the process with the number `number` in the lock file `path`: its process

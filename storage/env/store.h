@@ -73,7 +73,7 @@ typedef struct store_info {
     uint64_t seq;          /* last applied op */
     uint32_t user_rows;    /* rows assigned so far, including erased users */
     uint32_t item_rows;    /* rows assigned so far, including deleted items */
-    uint64_t users;        /* that exist */
+    uint64_t users;        /* existing users */
     uint64_t items;        /* existing items, including hidden ones */
     uint64_t interactions; /* records, including those of deleted items */
     uint32_t generation;   /* active generation; 0 if none */

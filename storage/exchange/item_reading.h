@@ -22,7 +22,7 @@ enum { READING_POINTER_MAX = 1024 };
 typedef struct reading {
     const item_json_options *options;
     char pointer[READING_POINTER_MAX];
-    size_t length; /* of the pointer */
+    size_t length; /* bytes in `pointer` */
     bool bad;
     bool nomem;
 } reading;

@@ -35,7 +35,7 @@ enum { IMPORT_FAULTS_SHOWN = 20, IMPORT_NOTE_BYTES = 1024, IMPORT_LISTED_MAX = 6
 typedef enum import_split {
     /* the file's split column; without one, all interactions are for training */
     IMPORT_SPLIT_UNSET = 0,
-    IMPORT_SPLIT_NONE,   /* all is training */
+    IMPORT_SPLIT_NONE,   /* all interactions are for training */
     IMPORT_SPLIT_RANDOM, /* 8:1:1 for each user, by seed */
     IMPORT_SPLIT_TIME,   /* by the 80 % and 90 % quantiles of time */
 } import_split;
@@ -65,17 +65,18 @@ typedef struct import_options {
     size_t feature_count;
 
     /* How to read tables. NULL is the default. */
-    const char *ignored_columns; /* "a,b": columns to leave out; "*": all unknown ones */
-    import_texts maps;           /* "ROLE=COLUMN": what a column of either file means */
-    import_texts columns;        /* "COLUMN=KIND": what the cells of a column of items become */
-    const char *header;          /* "a,b": names of the columns of interactions without a header */
-    const char *items_header;    /* and of items */
-    const char *separator;       /* between fields; NULL: detect it */
-    const char *list_separator;  /* between the entries of a list; NULL: detect it in each column */
-    const char *null_words;      /* "a,b": cells that count as empty; NULL: IMPORT_NULL_WORDS */
-    const char *timezone;        /* for times without an offset; NULL: such times are refused */
-    double time_unit;            /* seconds in one unit of a number; 0 means 1 */
-    bool weights_are_counts;     /* a weight is 1 + ln(count) */
+    /* Columns to leave out, "a,b"; "*" leaves out all columns without a role. */
+    const char *ignored_columns;
+    import_texts maps;    /* "ROLE=COLUMN": what a column of either file means */
+    import_texts columns; /* "COLUMN=KIND": the kind of attribute that a column of items becomes */
+    const char *header;   /* "a,b": column names, for interaction files without a header */
+    const char *items_header;   /* "a,b": column names, for an items' file without a header */
+    const char *separator;      /* between fields; NULL: detect it */
+    const char *list_separator; /* between the entries of a list; NULL: detect it in each column */
+    const char *null_words;     /* "a,b": cells that count as empty; NULL: IMPORT_NULL_WORDS */
+    const char *timezone;       /* for times without an offset; NULL: such times are refused */
+    double time_unit;           /* seconds in one unit of a number; 0 means 1 */
+    bool weights_are_counts;    /* a weight is 1 + ln(count) */
     /* how many unreadable lines are skipped before the import is refused */
     uint64_t bad_lines_max;
 
@@ -107,7 +108,8 @@ typedef struct import_hooks {
 typedef struct import_modality {
     char name[MODALITY_NAME_BYTES_MAX + 1];
     uint32_t width;
-    uint64_t rows, zero, missing; /* of this import; zero rows are included in rows */
+    /* in this import: rows with a vector; of these, rows of zeroes alone; rows without a vector */
+    uint64_t rows, zero, missing;
     /* rows that are not zero, but have no number of at least FEATURE_MAGNITUDE_MIN */
     uint64_t tiny;
 } import_modality;

@@ -15,8 +15,8 @@
 
 typedef struct interaction_cells {
     slice of[ROLES];     /* absent if the line has no such column */
-    uint8_t flags_given; /* which EDGE_ flags the line itself sets */
-    uint8_t flags;       /* and how */
+    uint8_t flags_given; /* EDGE_* flags that the line sets or clears itself */
+    uint8_t flags;       /* values of these flags */
 } interaction_cells;
 
 /* import_interaction_read checks the texts and keeps the interaction. It skips one whose rating is

@@ -41,7 +41,7 @@ typedef struct import_edge {
  * copied. */
 typedef struct import_npy {
     npy *reader;
-    uint8_t number; /* of the modality */
+    uint8_t number; /* the modality's number in the staged store */
 } import_npy;
 
 /* The faults of a file: of its lines, and of the file itself, such as a header without an id. */
@@ -76,10 +76,10 @@ typedef struct import_state {
 
     time_zone *zone;                  /* from --timezone, or NULL */
     uint64_t maps_used, columns_used; /* bitmaps over options->maps and options->columns */
-    import_faults faults[2];          /* of the items' file, and of the interactions' files */
+    import_faults faults[2];          /* [0] in the items' file, [1] in the interactions' files */
     import_faults *current;           /* the entry for the file that is being read */
     struct {
-        uint64_t count; /* cells with a rating */
+        uint64_t count; /* cells that had a rating */
         double least, most;
     } ratings;
     uint64_t untimed; /* interactions without a timestamp, though the file has that column */
@@ -179,7 +179,7 @@ err_code import_interactions(import_state *s, err *e) ERR_CHECKED;
 err_code import_interactions_jsonl(import_state *s, text_source *source, size_t file,
                                    err *e) ERR_CHECKED; /* part of it; takes the source over */
 err_code import_edge_add(import_state *s, const op_interaction *x, size_t type, uint64_t line,
-                         size_t file, err *e) ERR_CHECKED;         /* of it */
+                         size_t file, err *e) ERR_CHECKED;         /* part of it */
 err_code import_columns_used(import_state *s, err *e) ERR_CHECKED; /* --map, --column */
 err_code import_arrange(import_state *s, err *e) ERR_CHECKED;
 err_code import_edges_write(import_state *s, err *e) ERR_CHECKED;

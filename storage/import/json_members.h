@@ -24,7 +24,7 @@ enum { JSON_MEMBERS_MAX = 1024 };
 typedef struct json_member {
     char *name;
     column_meaning meaning;
-    bool own;         /* a member of the API's shape, with exactly that spelling */
+    bool own;         /* its name is exactly that of a member in the API's shape */
     uint64_t used;    /* lines whose value was used */
     uint64_t dropped; /* lines whose value was left out */
     /* of those, lines whose value was an object or a list of objects or numbers */

@@ -79,7 +79,7 @@ void oplog_encode(const oplog_entry *entry, encoder *x);
 err_code oplog_decode(oplog_entry *out, uint64_t seq, slice bytes, err *e) ERR_CHECKED;
 
 typedef struct idempotency_record {
-    int64_t time;
+    int64_t time;               /* the expiry clock when the answer was stored, epoch seconds */
     const unsigned char *hash;  /* (IDEMPOTENCY_HASH_BYTES) */
     const unsigned char *users; /* (user_count) rows, u32 big-endian, ascending */
     uint32_t user_count;

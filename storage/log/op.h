@@ -108,9 +108,9 @@ typedef struct op_registration {
     unsigned char lineage[16];
     int64_t created; /* epoch seconds */
     uint64_t seq;    /* the store's seq when the data was read */
-    uint64_t bytes;  /* of all tables */
+    uint64_t bytes;  /* size of all tables together */
     uint32_t users, items;
-    bool activate; /* it is to be activated */
+    bool activate; /* the service must activate it after registering it */
     slice summary; /* JSON text: options, metrics, curve */
 } op_registration;
 

@@ -17,12 +17,13 @@ typedef struct checking {
     store_state state;
     const check_options *options;
     check_report *report;
-    arena memory;         /* for one record */
+    arena memory;         /* reused for each record */
     uint64_t *item_rows;  /* bitmap: the row has a record that is not deleted */
-    uint64_t *tombstones; /* bitmap */
-    uint64_t *user_rows;  /* bitmap */
+    uint64_t *tombstones; /* bitmap: the row has the record of a deleted item */
+    uint64_t *user_rows;  /* bitmap: the row has a user */
     uint32_t widths[MODALITIES_MAX];
-    /* the sum of a hash of each interaction: equal sets have equal sums */
+    /* [0] for the items' side, [1] for the users' side: the sum of a hash of each interaction, as
+     * equal sets have equal sums; and their number */
     uint64_t sums[2], counts[2];
     /* state of the walk through the log */
     uint64_t last_seq, log_bytes;

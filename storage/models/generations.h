@@ -61,12 +61,12 @@ typedef struct generation_info {
     generation_state state;
     bool active;
     bool held;       /* its tables are in this store */
-    bool activate;   /* the service should activate it */
+    bool activate;   /* the service must activate it */
     int64_t created; /* epoch seconds */
     unsigned char lineage[LINEAGE_BYTES];
     uint64_t seq;          /* the store's seq when the data was read */
     uint32_t users, items; /* rows that it covers: [0, users) x [0, items) */
-    uint64_t bytes;        /* of all blobs */
+    uint64_t bytes;        /* size of all blobs together */
     unsigned char sha256[SHA256_BYTES];
     /* for held tables: the seq at which they stopped being active; 0 if none. Local to this
      * store */

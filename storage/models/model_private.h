@@ -78,7 +78,7 @@ typedef struct blob_part {
     const generation_id *id;
     const char *name;
     blob_record record; /* record of the whole table */
-    size_t at;          /* in it */
+    size_t at;          /* where `part` begins in the table, in bytes */
     slice part;
 } blob_part;
 err_code held_put_part(store *s, const blob_part *part, err *e) ERR_CHECKED;

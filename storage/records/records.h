@@ -42,7 +42,8 @@ err_code modality_decode(modality *out, uint8_t number, slice bytes, err *e) ERR
 err_code type_decode(slice *name, slice bytes, err *e) ERR_CHECKED;
 
 /* An interaction is stored twice: under its user with the item's row, and under its item with the
- * user's row. `by_user` selects one of the two. `key_row` is the row in the key. */
+ * user's row. `by_user` selects the former, and `key_row` is the row that the record is stored
+ * under. */
 void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES]);
 err_code edge_decode(interaction *out, bool by_user, uint32_t key_row, slice bytes,
                      err *e) ERR_CHECKED;
