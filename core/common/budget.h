@@ -18,7 +18,7 @@
 enum { BUDGET_CALLERS = 1024 };
 
 typedef struct budget {
-    uint64_t most, most_of_caller; /* immutable */
+    uint64_t most, most_of_caller; /* bytes in all, and bytes of one caller; immutable */
     atomic_uint_fast64_t taken;
     atomic_uint_fast64_t taken_by[BUDGET_CALLERS];
 } budget;

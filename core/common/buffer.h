@@ -36,7 +36,7 @@ typedef struct buffer {
     /* the budget for capacities beyond BUFFER_FREE_BYTES, taken for `caller`; NULL: none */
     budget *budget;
     uint64_t caller;
-    size_t taken; /* from the budget */
+    size_t taken; /* bytes taken from the budget */
 } buffer;
 
 /* buffer_init allocates nothing; bytes_max > 0. buffer_fini frees the memory and leaves an empty

@@ -76,7 +76,7 @@ typedef struct change {
     union {
         struct {
             uint32_t number; /* registry number: modality index or type number */
-            uint32_t width;  /* modalities only */
+            uint32_t width;  /* numbers in a vector of the modality; 0 for a type */
             slice name;
         } registered;            /* CHANGE_MODALITY, CHANGE_TYPE */
         const change_item *item; /* CHANGE_ITEM */
@@ -92,7 +92,7 @@ typedef struct change {
 typedef struct change_list {
     const change *items; /* (count) */
     size_t count;
-    uint64_t seq; /* of the op */
+    uint64_t seq; /* seq of the op */
 } change_list;
 
 #endif

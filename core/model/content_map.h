@@ -30,8 +30,9 @@
 #include "core/model/dataset.h"
 
 enum {
-    CONTENT_WIDTH_MAX = 512,     /* of one modality, after folding */
-    CONTENT_MAP_WIDTH_MAX = 1024 /* of all modalities together; beyond it no map is made */
+    CONTENT_WIDTH_MAX = 512, /* largest width of one modality, after folding */
+    /* largest width of all modalities together; wider features get no map */
+    CONTENT_MAP_WIDTH_MAX = 1024
 };
 
 /* content_width returns the width to which a modality's features of `width` numbers are folded for

@@ -20,7 +20,7 @@
 #include "core/model/features.h"
 
 typedef struct pair {
-    uint32_t user, item; /* rows */
+    uint32_t user, item; /* the rows of the user and of the item */
     float weight;        /* in the graph; > 0 and finite; 1 for imported data */
     uint32_t time;       /* epoch seconds of the latest record that counts; 0 if unknown */
 } pair;

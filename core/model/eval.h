@@ -31,7 +31,7 @@ enum { EVAL_AT_MAX = 8, EVAL_K_MAX = 1000, EVAL_BLOCK = 256 };
 typedef enum eval_on { EVAL_VALID = 0, EVAL_TEST } eval_on;
 
 typedef struct eval_ask {
-    uint32_t user;           /* row */
+    uint32_t user;           /* the user's row */
     const uint32_t *exclude; /* (exclude_count) item rows that must not be listed, ascending */
     size_t exclude_count;
 } eval_ask;
@@ -64,12 +64,12 @@ typedef struct eval_options {
     }
 
 typedef struct eval_metrics {
-    size_t users;       /* that count */
+    size_t users;       /* users who count under the protocol */
     size_t dropped;     /* users with held-out items who do not count under the protocol */
     size_t no_history;  /* of `users`, those without training items */
     size_t hidden;      /* hidden items, without deleted ones */
     size_t held;        /* interactions of `users` to be found */
-    size_t held_hidden; /* of these, those with hidden items, which no list finds */
+    size_t held_hidden; /* of `held`, those with hidden items, which no list finds */
     uint32_t at[EVAL_AT_MAX];
     size_t at_count;
     double recall[EVAL_AT_MAX], ndcg[EVAL_AT_MAX]; /* means over users; 0 if there are none */

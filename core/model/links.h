@@ -37,13 +37,13 @@ typedef enum links_source {
 /* How collaborative links are computed. */
 typedef enum links_kind {
     LINKS_COSINE = 0, /* users in common, with shrinkage */
-    LINKS_DIRECTED,   /* how often users took i soon after j */
+    LINKS_DIRECTED,   /* by how often users took i soon after j */
     LINKS_KINDS,
 } links_kind;
 
 enum {
     LINKS_HISTORY_MAX = 256, /* the latest items of a history that count */
-    LINKS_ROW_MAX = 1 << 16, /* links in one row */
+    LINKS_ROW_MAX = 1 << 16, /* most links in one row */
     LINKS_LEVEL_MAX = 65535, /* a link's weight is unit * level */
 };
 
@@ -53,7 +53,8 @@ typedef struct links_choice {
     /* in (0, 1]: the factor for each step back in time; 1 ignores the order */
     float recency[LINKS_SOURCES];
     links_kind kind;
-    float shrinkage; /* for the collaborative links */
+    /* added to the denominators of the collaborative links (core/model/links_build.h) */
+    float shrinkage;
     /* weight of each of the model's modalities in the content links */
     float modality[MODALITIES_MAX];
 } links_choice;
@@ -62,7 +63,7 @@ typedef struct links_choice {
  * itself. */
 typedef struct links_table {
     uint64_t *start;  /* (items + 1): row j is [start[j], start[j + 1]) */
-    float *unit;      /* (items) */
+    float *unit;      /* (items) the weight of one level in the row */
     uint32_t *target; /* (start[items]) item rows */
     uint16_t *level;  /* (start[items]) 1 .. LINKS_LEVEL_MAX; L(j, i) = unit[j] * level */
 } links_table;
@@ -126,10 +127,10 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count);
 
 /* Sums over a history, by item. All are zero except those of the `touched` items. */
 typedef struct links_sum {
-    size_t room;                  /* items */
-    float *part;                  /* (room, LINKS_SOURCES) */
+    size_t room;                  /* number of items that the arrays have room for */
+    float *part;                  /* (room, LINKS_SOURCES) the sum of each item and source */
     uint32_t *touched;            /* (room + 1) each once, in the order of their first link */
-    size_t count;                 /* touched */
+    size_t count;                 /* number of touched items */
     float *listed[LINKS_SOURCES]; /* (room) sums of the touched items, filled by links_sum_list */
 } links_sum;
 

@@ -27,10 +27,10 @@
 #include "core/model/links.h"
 
 enum {
-    LINKS_WINDOW = 5,            /* steps */
+    LINKS_WINDOW = 5,            /* steps between two items of a directed link, at most */
     LINKS_USER_ITEMS_MAX = 1000, /* only the latest items of a longer history count */
     LINKS_KEPT_COLLABORATIVE = 100,
-    LINKS_KEPT_CONTENT = 50, /* of each modality */
+    LINKS_KEPT_CONTENT = 50, /* for each modality */
 };
 
 /* Shrinkage of each kind, unless validation chooses another. */
@@ -69,7 +69,7 @@ typedef struct links_near {
     const uint32_t *rows;    /* (items, k) best first, ROW_NONE if there are fewer */
     const float *similarity; /* (items, k) cosines */
     size_t k;
-    float weight;
+    float weight; /* the modality's weight in a content link */
 } links_near;
 
 /* links_content fills the empty table `out` from the neighbours of `count` modalities. */

@@ -26,8 +26,9 @@ typedef struct links_list {
 
 typedef struct links_merging {
     const links_table *table;
-    size_t table_rows; /* of `table` */
-    /* of the result, at least table_rows; links from or to higher rows are left out */
+    size_t table_rows; /* number of rows in `table` */
+    /* number of rows in the result, at least table_rows; links from or to higher rows are left
+     * out */
     size_t rows;
     const links_list *lists; /* (count) lists of different items */
     size_t count;

@@ -33,7 +33,7 @@ typedef struct lister_block {
     const eval_ask *asks;
     size_t count, first, items;
     float *out;
-    void *worker; /* from lister.worker_new, or NULL */
+    void *worker; /* the thread's worker, from lister.worker_new; or NULL */
 } lister_block;
 
 /* The rows to score. */

@@ -46,18 +46,18 @@ typedef enum model_serving {
 
 /* One evaluated epoch. */
 typedef struct model_point {
-    uint32_t epoch; /* from 1 */
+    uint32_t epoch; /* number of the epoch, from 1 */
     float loss;     /* mean over the epochs since the previous point */
-    float recall;   /* on validation, at options.select_at */
+    float recall;   /* recall and NDCG on validation, at options.select_at */
     float ndcg;
-    double seconds; /* of training since the start, evaluations included */
+    double seconds; /* seconds of training since the start, with evaluations */
 } model_point;
 
 typedef struct model {
     uint32_t dim, layers; /* layers: the number that is served */
     size_t users, items;
     model_serving serving;
-    float *w, *f;  /* (dim) as served */
+    float *w, *f;  /* (dim) the strengths of FSC, as served */
     float *user_w; /* (dim) w, or 0 if users are served without their own layer */
     float *user_e; /* (users, dim) */
     /* (users) number of each user's pairs that E was learned from; NULL if unknown, in an older

@@ -52,7 +52,8 @@ typedef struct index_options {
     size_t ann_bytes;
     /* INDEX_AUTO uses clusters from this many rows; 0 means INDEX_ANN_ROWS_MIN */
     size_t ann_rows_min;
-    /* of the first 20 hits; 0 means INDEX_RECALL_MIN. It decides how many clusters are read */
+    /* Mean recall of the first 20 hits that INDEX_ANN must reach; 0 means INDEX_RECALL_MIN. It
+     * decides how many clusters a search reads. */
     float recall_min;
     /* Vectors that resemble future queries, for measuring recall. NULL: means of random rows are
      * used. */
@@ -96,8 +97,9 @@ typedef struct index_stats {
     index_kind kind; /* never INDEX_AUTO */
     size_t clusters; /* 0 unless INDEX_ANN */
     size_t nprobe;   /* clusters read by a search without `exact` and filter */
-    float recall;    /* of the first 20 hits at that number, measured when built; 1 if exact */
-    size_t bytes;    /* memory, including the vectors */
+    /* mean recall of the first 20 hits with that nprobe, measured when built; 1 if exact */
+    float recall;
+    size_t bytes; /* memory, including the vectors */
 } index_stats;
 
 void index_stats_get(const vector_index *ix, index_stats *out);

@@ -93,7 +93,7 @@ typedef struct codes_found {
 typedef float (*codes_sink)(void *ctx, const codes_found *found);
 
 typedef struct codes_range {
-    size_t first, count; /* blocks */
+    size_t first, count; /* the first block, and the number of blocks */
     /* by place, as in core/search/scan.h; blocks that are skipped whole are not read; or NULL */
     const uint64_t *skip;
     float threshold; /* rows whose score is certainly lower are not reported */

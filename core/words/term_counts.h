@@ -17,9 +17,9 @@
 #include "core/words/bag.h"
 
 typedef struct term_count {
-    uint64_t hash; /* 0 in a free place */
-    uint32_t items;
-    uint32_t kind; /* bag_kind */
+    uint64_t hash;  /* 0 in a free place */
+    uint32_t items; /* number of items with the term */
+    uint32_t kind;  /* bag_kind */
 } term_count;
 
 typedef struct term_counts {

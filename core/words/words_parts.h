@@ -29,7 +29,7 @@ struct word_space {
     const int16_t *vectors;      /* (terms, WORDS_WIDTH) */
     const uint64_t *hashes;      /* (terms) */
     const uint32_t *item_counts; /* (terms) */
-    const float *scales;         /* (terms) of the vectors */
+    const float *scales;         /* (terms) scale of each vector */
     float *weights;              /* (terms) inverse document frequency */
     uint32_t *slots;             /* (slot_mask + 1) a term's number plus 1; 0 if free */
 };

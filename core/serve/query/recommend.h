@@ -49,7 +49,7 @@ void recommend_scratch_share(recommend_scratch *s, bool share);
 
 /* An item of a session; weight is finite and above 0. */
 typedef struct session_item {
-    uint32_t item; /* row */
+    uint32_t item; /* the item's row */
     float weight;
 } session_item;
 
@@ -59,13 +59,13 @@ typedef struct recommend_query {
     /* (session_count) in addition to the user's own edges, or without a user */
     const session_item *session;
     size_t session_count;
-    bool by_text; /* the query has words */
+    bool by_text; /* the query has a text */
     /* the encoded words (core/serve/state/coldstart.h); NULL if none is known */
     const struct cold_item *text;
     size_t k, offset;        /* k >= 1 */
     const uint32_t *exclude; /* (exclude_count) rows, in any order */
     size_t exclude_count;
-    const filter *filter; /* or NULL */
+    const filter *filter; /* NULL: no filter */
     bool include_seen;    /* otherwise the user's and the session's seen items are left out */
     bool explain;
     bool exact;      /* do not use the approximate search */
@@ -130,7 +130,7 @@ typedef struct list_query {
     size_t k, offset;
     const uint32_t *exclude; /* (exclude_count) rows */
     size_t exclude_count;
-    const filter *filter; /* or NULL */
+    const filter *filter; /* NULL: no filter */
 } list_query;
 
 /* similar lists the items that are most similar to `item` (core/serve/query/similar.c): by the

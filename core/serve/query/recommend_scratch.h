@@ -20,7 +20,8 @@
 typedef struct profile_item {
     uint32_t item;
     float weight;
-    uint32_t time; /* of the latest record that counts; sessions are later than all records */
+    /* time of the item's latest record that counts; a session is later than all records */
+    uint32_t time;
 } profile_item;
 
 /* An item of the profile that may be a reason. Its row of H is in recommend_scratch.unit. */
@@ -30,13 +31,13 @@ typedef struct profile_own {
 } profile_own;
 /* The bitmap of a filter that several queries share. */
 typedef struct shared_filter {
-    const filter *of; /* NULL if unused */
+    const filter *of; /* the filter; NULL if the entry is unused */
     uint64_t *words;  /* (words_room of its scratch) */
     size_t words_room;
 } shared_filter;
 
 struct recommend_scratch {
-    void (*filtered)(void *ctx); /* or NULL */
+    void (*filtered)(void *ctx); /* see recommend_scratch_on_filtered; or NULL */
     void *filtered_ctx;
     index_scratch *index;
     /* (words) bitmap of candidates; later without the rows that the base must not return */
@@ -76,7 +77,7 @@ struct recommend_scratch {
     struct top_key *keys; /* (POOL_MAX) */
     bool sharing;
     shared_filter shared[SHARED_FILTERS];
-    size_t shared_next; /* the entry to reuse next */
+    size_t shared_next; /* index of the entry in `shared` to reuse next */
 };
 
 /* Reasons are searched among REASONS_MAX of a user's items. */

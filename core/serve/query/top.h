@@ -35,7 +35,7 @@ typedef struct top_key {
 struct top_list {
     size_t count;
     bool whole;
-    top_key threshold; /* unless whole */
+    top_key threshold; /* without meaning if `whole` */
     top_key keys[];    /* (count) in order */
 };
 

@@ -70,7 +70,7 @@ struct base {
      * links; NULL if there are none */
     uint64_t *linked;
     float *own_g, *own_e;  /* tables that this base frees, or NULL */
-    item_links *own_links; /* likewise */
+    item_links *own_links; /* links that this base frees, or NULL */
     generation_tables *shared;
     base_later *later; /* (later_count) by item */
     size_t later_count, later_room;

@@ -26,7 +26,7 @@ struct coldstart {
     coldstart_tuning tuning;
     float weight[MODALITIES_MAX]; /* weight of each modality in a content link; they sum to 1 */
     cold_space space[MODALITIES_MAX];
-    const content_map *fitting; /* the model's, or NULL */
+    const content_map *fitting; /* the model's map between features, or NULL */
     float norm_max;             /* largest norm of the trained rows of E */
     float *spread;              /* (dim, dim) covariance of w E over the items */
     /* inputs of the ridge map: whitened rows, a flag for each modality, 1 */

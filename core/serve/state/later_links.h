@@ -39,7 +39,7 @@ err_code later_list_new(later_list **out, uint32_t self, const links_entry *entr
 /* One link, seen from the item that the user has. */
 typedef struct later_entry {
     uint32_t item;   /* the later item */
-    uint32_t serial; /* of its list */
+    uint32_t serial; /* serial of the item's list */
     uint32_t next;   /* index of the next entry + 1; 0 at the end */
     float weight;
 } later_entry;

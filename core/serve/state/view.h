@@ -38,7 +38,7 @@ typedef struct view_stats {
     uint32_t generation; /* 0 without a model */
     size_t items;        /* existing items, hidden ones included */
     size_t items_hidden;
-    size_t users;        /* that exist */
+    size_t users;        /* existing users */
     size_t interactions; /* records of existing users and items, all splits */
     size_t base_rows;    /* rows that the index holds */
     size_t delta_rows;   /* vectors beside the index: those of later and changed items */

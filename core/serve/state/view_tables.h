@@ -47,7 +47,7 @@ typedef struct attribute_column {
 
 /* A user's records; immutable once published. */
 typedef struct user_list {
-    uint64_t stamp; /* of the transaction that made it */
+    uint64_t stamp; /* stamp of the transaction that made the list */
     uint32_t count, room;
     live_edge edges[]; /* sorted by (item, type) */
 } user_list;
@@ -79,17 +79,17 @@ struct view {
     const idmap *strings; /* categories, attribute names and their texts */
 
     pvec exists, listable, placed; /* bitmaps over item rows */
-    pvec tags;                     /* const item_tags * */
-    pvec created;                  /* int64_t */
-    pvec edge_users;               /* uint32_t: users with an edge */
+    pvec tags;                     /* const item_tags *, by item row */
+    pvec created;                  /* int64_t, by item row: epoch seconds */
+    pvec edge_users;               /* uint32_t, by item row: users with an edge to the item */
     /* uint32_t: 1 + the next row of this deleted row's id; 0 if there is none */
     pvec successor;
-    pvec records;             /* uint32_t: interaction records */
-    pvec degree;              /* double: sum of the edges' weights */
+    pvec records;             /* uint32_t, by item row: interaction records */
+    pvec degree;              /* double, by item row: sum of the edges' weights */
     pvec categories;          /* by interned name: pvec, a bitmap over item rows */
     pvec attributes;          /* by interned name: attribute_column */
     pvec user_exists;         /* bitmap over user rows */
-    pvec lists;               /* const user_list * */
+    pvec lists;               /* const user_list *, by user row */
     top_list *top[TOP_KINDS]; /* NULL before the first op */
 
     base *base;            /* NULL without a model */

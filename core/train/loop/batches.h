@@ -20,7 +20,7 @@
 #include "core/train/method/bpr.h"
 
 typedef struct batches {
-    const dataset *d; /* its train pairs */
+    const dataset *d; /* borrowed; its training pairs are drawn */
     const csr *a;     /* which items each user has: the stacked interaction graph */
     size_t size;      /* pairs in every batch but the last */
     rng random;

@@ -30,7 +30,7 @@ typedef struct train_tables {
     const dataset *d;
     const train_options *o;
     const csr *a;            /* (N, N) graph; N: users and items */
-    const float *w, *f;      /* (dim) of the forward convolution */
+    const float *w, *f;      /* (dim) scale and strength of the forward convolution */
     const float *embeddings; /* (N, dim) */
     float *h, *scratch;      /* (N, dim) overwritten */
 } train_tables;

@@ -19,9 +19,9 @@
 
 typedef struct train_size {
     size_t users, items;
-    size_t pairs; /* of all splits */
+    size_t pairs; /* pairs of all splits together */
     size_t modality_count;
-    size_t widths[MODALITIES_MAX]; /* (modality_count) of the features */
+    size_t widths[MODALITIES_MAX]; /* (modality_count) widths of the features */
 } train_size;
 
 /* train_size_of returns the sizes of a dataset. */

@@ -19,7 +19,7 @@ typedef struct train_job {
      * found: best epoch, validation metrics and curve. NULL if the checkpoint to resume contains
      * them, or if there was nothing to find and all o->epochs run. */
     uint32_t stage;
-    bool refit; /* one of the two runs of a refit */
+    bool refit; /* this is one of the two runs of a refit */
     const model *first;
     /* The result of prepare_run for the same data and neighbours, borrowed. The model then has no
      * modalities. NULL: prepared here. */

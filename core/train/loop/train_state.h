@@ -34,17 +34,17 @@ typedef struct train_header {
     uint64_t users, items, dim;
     uint32_t stage;             /* 1 in the second run of a refit, otherwise 0 */
     uint32_t tables;            /* 3, or 4 with the best E */
-    uint32_t epoch;             /* finished */
+    uint32_t epoch;             /* number of finished epochs */
     uint32_t best_epoch, stale; /* stale: evaluations since the last improvement, `gained` */
     uint32_t first_epochs;      /* in stage 1: epochs of the first run */
-    uint64_t time;              /* steps */
+    uint64_t time;              /* number of steps so far */
     double best_value;
     double gained;   /* the metric at the last improvement, which was by at least TRAIN_GAIN_MIN */
-    double loss_sum; /* since the last curve point */
+    double loss_sum; /* sum of the epochs' mean losses since the last curve point */
     uint32_t loss_epochs;
     uint32_t curve_count;
-    double seconds, seconds_per_epoch; /* before the last start */
-    eval_metrics valid;                /* of the best epoch */
+    double seconds, seconds_per_epoch; /* of the runs before the last start */
+    eval_metrics valid;                /* metrics of the best epoch */
     /* In stage 1: what the first run chose. */
     model_serving serving;
     links_choice links; /* all betas 0 if there are no links */
@@ -66,7 +66,7 @@ typedef struct train_state {
 
 typedef struct train_shape {
     bool evaluates, refit;
-    size_t curve_room; /* points */
+    size_t curve_room; /* capacity in points */
 } train_shape;
 
 /* train_state_init allocates the state for the data, options and shape. All is zero except the

@@ -44,7 +44,7 @@ typedef struct tune_trial {
     const char *knob; /* static: "forward", "rate", "backward", "weight-decay", "dimensions",
                          "layers", "neighbours" */
     tune_setting setting;
-    uint32_t epochs; /* trained */
+    uint32_t epochs; /* epochs that it trained */
     double value;    /* best validation metric within them */
     bool chosen;     /* it is the best of its knob */
 } tune_trial;
@@ -54,7 +54,7 @@ typedef struct tune_result {
     double value;
     tune_trial *trials; /* (count) in the order in which they ran */
     size_t count;
-    uint32_t epochs; /* trained in all */
+    uint32_t epochs; /* epochs of all trials together */
 } tune_result;
 
 typedef struct tune_options {

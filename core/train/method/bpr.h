@@ -25,9 +25,9 @@ typedef struct bpr {
     size_t users, items, dim, batch_max;
     int threads;
     /* The current batch. */
-    size_t count;      /* triples */
-    size_t slots;      /* distinct rows */
-    size_t user_slots; /* of these, the first ones are users' */
+    size_t count;      /* triples in the batch */
+    size_t slots;      /* distinct rows in the batch */
+    size_t user_slots; /* the first slots are users' rows: so many */
     uint32_t *row;     /* (3 batch_max) the stacked row of each slot */
     uint32_t *slot_of; /* (users + items) or FSC_NO_SLOT */
     uint32_t *triple;  /* (batch_max, 3) slots of user, positive, negative */

@@ -19,8 +19,8 @@
 
 typedef struct bsc {
     const csr *s;       /* (items, items) normalised item graph, core/train/method/item_graph.h */
-    const float *b;     /* (dim) strengths */
-    const float *scale; /* (dim) */
+    const float *b;     /* (dim) strength of a layer in each dimension */
+    const float *scale; /* (dim) (1 - b) / (1 - b^(layers+1)) */
     size_t dim;
     uint32_t layers;
     int threads;

@@ -19,7 +19,7 @@
 typedef struct neighbour_lists {
     const uint32_t *rows;
     size_t k;
-    size_t stride; /* 0 means k */
+    size_t stride; /* numbers from one row to the next; 0 means k */
 } neighbour_lists;
 
 /* item_graph_new builds S (items, items) from the lists of `count` modalities, with its rows

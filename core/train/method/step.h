@@ -28,8 +28,8 @@ typedef struct step_config {
     const csr *s; /* (items, items) item graph; NULL without BSC */
     size_t users, items, dim;
     uint32_t layers;
-    const float *w, *f; /* (dim) FSC */
-    const float *b;     /* (dim) BSC; unused if s is NULL */
+    const float *w, *f; /* (dim) scale and strength of FSC */
+    const float *b;     /* (dim) strength of BSC; unused if s is NULL */
     double lr, weight_decay;
     size_t batch_max;
     int threads;
