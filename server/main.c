@@ -28,7 +28,8 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 extern char **environ;
 
-/* Names are compared in their environment form, in which a dash and an underscore look alike. */
+/* environment_known tells whether a command has this setting. It compares names in their
+ * environment form, in which a dash and an underscore look alike. */
 static bool environment_known(const char *name, size_t length)
 {
     static const char config[] = "STAIR_CONFIG";
@@ -115,10 +116,11 @@ done:
     return status;
 }
 
-/* OpenMP's threads spin for milliseconds at every barrier, which starves a busy machine, and a
- * training runs beside a live service. With eleven busy processes on two cores an epoch took 13 s,
- * and 0.5 to 1 s with some twenty microseconds of spinning before sleep. The setting is read before
- * main, so the process starts itself again with it. If that fails, it continues without. */
+/* spin_briefly restarts the process with a setting for OpenMP that is read before main. Its threads
+ * spin for milliseconds at every barrier, which starves a busy machine, and a training runs beside
+ * a live service. With eleven busy processes on two cores an epoch took 13 s, and 0.5 to 1 s with
+ * some twenty microseconds of spinning before sleep. If the restart fails, the process continues
+ * without the setting. */
 static void spin_briefly(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&

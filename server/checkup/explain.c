@@ -10,7 +10,8 @@
 #include "server/cli/command.h"
 #include "storage/log/oplog.h"
 
-/* Descriptors other than sockets: the log, LMDB's files, pipes, spools. */
+/* Descriptors that are not of ordinary clients: the log, LMDB's files, pipes, spools, and the
+ * connections that are reserved. */
 enum {
     OTHER_FILES = 64 + CONNECTIONS_RESERVED + CONNECTIONS_OF_ADMIN,
     VALUE_BYTES = 512,
@@ -58,7 +59,8 @@ static void compare_disk(const explain_to *to, const machine *m, const store_inf
     }
 }
 
-/* Between the quota and no quota there is only the map, which is address space, not disk. */
+/* compare_quota compares the quota with the free disk space. Without a quota, only the disk limits
+ * the file: the map takes addresses, but no disk. */
 static void compare_quota(const explain_to *to, const machine *m, const serve_options *o,
                           const store_info *info)
 {
@@ -247,7 +249,7 @@ void explain_service(const explain_to *to, store *s, const char *file)
     option_input input = {.argc = 4, .argv = arguments, .known = command_knows_key};
     memset(&serve, 0, sizeof serve);
     snprintf(dir, sizeof dir, "%s", store_dir(s));
-    /* An empty path means no file, also not that of STAIR_CONFIG. */
+    /* an empty path means no file, and STAIR_CONFIG is then ignored too */
     snprintf(path, sizeof path, "%s", file != NULL ? file : "");
     if (options_read(&values, serve_option_table, &serve, &input, &e) != ERR_OK) {
         tell(to, true, "stair serve would not start: %s", e.text);

@@ -20,7 +20,8 @@ void place_set(child_place *place, const char *what)
     snprintf(place->what, sizeof place->what, "%s", what);
 }
 
-/* be_child never returns. The result goes through the pipe, and the parent's main prints it. */
+/* be_child runs the work in the child and never returns. It sends the result through the pipe `to`,
+ * and the parent's main prints it. */
 static void be_child(const child_work *work, child_place *place, int to)
 {
     err e = ERR_INIT;
@@ -53,8 +54,8 @@ static err_code tell_death(const child_work *work, const child_place *place, int
                    work->name, WEXITSTATUS(how), at);
 }
 
-/* The pipe ends with the child, so reading it waits for the child. An interrupt is passed on to the
- * child. */
+/* read_result reads the child's result. The pipe ends with the child, so this also waits for the
+ * child. It passes an interrupt on to the child. */
 static bool read_result(int from, pid_t child, err *result)
 {
     size_t have = 0;

@@ -9,7 +9,7 @@
 
 #include "server/cli/processors.h"
 
-/* statfs(2) */
+/* types of file systems, as statfs(2) reports them */
 static const struct {
     unsigned type;
     const char *name;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Checks one address. Messages do not quote it, because the wrong part may be a password. */
+/* check_url checks one address. Its messages do not quote the address, because the wrong part may
+ * be a password. */
 static err_code check_url(const char *at, size_t length, err *e)
 {
     static const char *const schemes[] = {"nats://", "tls://"};

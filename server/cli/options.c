@@ -314,7 +314,7 @@ static err_code read_flags(option_values *values, const option_input *input, err
             continue;
         }
         if (strcmp(argument, "--config") == 0) {
-            at++; /* read before */
+            at++; /* look_ahead has read it */
             continue;
         }
         if (strncmp(argument, "--config=", 9) == 0) {

@@ -40,7 +40,8 @@ static void lower_processors(control_group *out, long long time, long long perio
     }
 }
 
-/* A folder of either version; the files of the two have different names. */
+/* look_one reads the limits in a folder of either version; the two versions name their files
+ * differently. */
 static void look_one(control_group *out, const char *folder)
 {
     char line[128], other[128];

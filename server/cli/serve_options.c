@@ -6,7 +6,7 @@
 #include "server/cli/address.h"
 #include "storage/env/store.h"
 
-/* No CBC, no RSA key exchange, and nothing below TLS 1.2. */
+/* TLS 1.2 and 1.3 only, without CBC and without RSA key exchange. */
 #define TLS_PRIORITY_DEFAULT                                                                       \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"            \
     "+CHACHA20-POLY1305:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"

@@ -11,7 +11,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Three rows of the usual table, because a swap looks two rows back. */
+/* letters_apart counts the letters in which two names differ. It keeps three rows of the usual
+ * table, because a swap looks two rows back. */
 static size_t letters_apart(const char *a, const char *b)
 {
     size_t rows[3][NAME_BYTES + 1];

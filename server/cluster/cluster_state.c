@@ -43,7 +43,8 @@ void cluster_set_link(cluster *c, shared_link *l)
     cluster_link_put(before);
 }
 
-/* The caller holds the mutex. */
+/* measure updates `mark` after the position or the end of the log has changed. The caller holds the
+ * mutex. */
 static void measure(cluster *c)
 {
     if (c->position >= c->last) {

@@ -6,9 +6,10 @@
 #include "server/cluster/snapshots.h"
 #include "server/telemetry/log.h"
 
-/* An erasure waits until the last copy is SETTLE_SECONDS old, twice for snapshots, and copying
- * takes time as well. Messages older than the log's age are removed once snapshots cover them, and
- * the blob of a large write is removed after its message. */
+/* The time within which a copy is replaced, as a limit that the answer to an erasure promises. A
+ * copy is replaced once the last one is SETTLE_SECONDS old, for snapshots twice, and making it
+ * takes time as well. Messages of the log are removed once they are older than the log's age and
+ * snapshots cover them; the blob of a large write follows its message. */
 enum { COPY_SECONDS = 6 * SETTLE_SECONDS };
 
 void cluster_erasure_terms(const cluster_options *o, api_erasure_terms *out)

@@ -28,10 +28,10 @@ struct feed {
     char stream[LOG_NAME_MAX];
     bool whole;
     uint64_t ask_ns;   /* how long to wait for the consumer */
-    bool pushes;       /* the consumer is there */
+    bool pushes;       /* the consumer exists and pushes messages */
     char *consumer;    /* its name; NULL until the server told it */
     uint64_t pushed;   /* number of the last message that the consumer has pushed */
-    uint64_t sequence; /* of the last message */
+    uint64_t sequence; /* number in the stream of the last message that was handed out */
     uint64_t heard_ns;
 };
 
@@ -106,7 +106,8 @@ void feed_close(feed *f)
 
 /* --- one message --- */
 
-/* $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or with a
+/* read_numbers parses the reply subject of a pushed message:
+ * $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or with a
  * domain and an account's hash before the stream. */
 static bool read_numbers(const char *reply, uint64_t *sequence, uint64_t *pushed, uint64_t *pending)
 {
@@ -137,7 +138,7 @@ static void answer_control(const feed *f, natsMsg *m)
     }
 }
 
-/* The last message that was pushed according to the heartbeat must have arrived. */
+/* heartbeat_agrees tells whether every message that the server says it has pushed has arrived. */
 static bool heartbeat_agrees(const feed *f, natsMsg *m)
 {
     const char *last = NULL;

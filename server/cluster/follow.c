@@ -55,7 +55,8 @@ err_code follow_connect(cluster *c, err *e)
     return ERR_OK;
 }
 
-/* A message that this version cannot read remains the next message to apply. */
+/* note_unreadable records why this version cannot read the next message, or that it can. The
+ * message stays the next one to apply. */
 static void note_unreadable(cluster *c, err_code code, const char *why)
 {
     bool unreadable = code == ERR_CONFLICT || code == ERR_CORRUPT;

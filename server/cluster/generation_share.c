@@ -20,11 +20,13 @@
 
 enum { LIST_BYTES_MAX = 64 * 1024 * 1024, KEY_MAX = 64 };
 
-/* If the holder of the lease has the tables, it uploads them. Another node uploads tables that only
- * it has after ALONE_NS. */
+/* ALONE_NS is how long a node that does not hold the lease waits before it uploads tables that only
+ * it has; the holder uploads its own at once. READY_NS is how long an activation waits for the
+ * nodes that have not loaded the generation. */
 static const uint64_t ALONE_NS = 8ULL * NS_PER_SECOND, READY_NS = 60ULL * NS_PER_SECOND;
 
-/* If another node has the tables, it uploads them sooner than this. */
+/* How long the holder waits for a node with the tables to upload them again, before it fetches the
+ * uploaded ones itself. */
 static const uint64_t ORPHAN_NS = 24ULL * NS_PER_SECOND;
 
 typedef struct sharing {
@@ -62,8 +64,9 @@ static bool is_stale(const sharing *x, const generation_info *g, const json_t *e
     return erased > g->seq && erased > erased_seq_of(entry);
 }
 
-/* However many erasures follow one another, a new blob is uploaded at most once in
- * SETTLE_SECONDS. */
+/* is_to_put tells whether tables must be uploaded: they never were, or may contain an erased user.
+ * They are uploaded again at most once in SETTLE_SECONDS, however many erasures follow one
+ * another. */
 static bool is_to_put(const sharing *x, const generation_info *g)
 {
     const json_t *entry = entry_of(x, g);
@@ -78,8 +81,9 @@ static err_code read_tables(void *ctx, void *out, size_t room, size_t *got, err 
     return generation_source_read(ctx, out, room, got, e);
 }
 
-/* If another node meanwhile uploaded tables that are free of the same users, its copy is kept and
- * this one purged. Otherwise this copy replaces the one before, which is purged. */
+/* enter adds the uploaded blob to the index. If another node has meanwhile uploaded tables that are
+ * free of the same users, its copy stays and this one is purged. Otherwise this copy replaces the
+ * earlier one, which is purged. */
 static err_code enter(const sharing *x, const char *key, const parcel *file, err *e)
 {
     parcels *blobs = x->h->link.blobs;
@@ -301,7 +305,8 @@ static err_code forget_pruned(const sharing *x, err *e)
     return code;
 }
 
-/* Tables that an op removed stay for a while, and count until they are gone. */
+/* all_clean tells whether no uploaded tables can contain an erased user. Tables of pruned
+ * generations count as unclean until they are removed. */
 static bool all_clean(const sharing *x)
 {
     size_t known = 0, there = 0;

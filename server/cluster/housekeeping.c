@@ -20,8 +20,9 @@ static const uint64_t GROWTH_BYTES = (uint64_t)256 << 20;
 
 /* --- snapshots --- */
 
-/* Two snapshots are due after an erasure, even if nothing else is written: the log is trimmed
- * behind the second, and older ones are removed. */
+/* lacks_erasure tells whether fewer than two snapshots were made after the last erasure. Two are
+ * due even if nothing else is written: the log is trimmed behind the second, and older ones are
+ * removed. */
 static bool lacks_erasure(const cluster_snapshot *list, size_t count, const store_info *info)
 {
     return count < SNAPSHOTS_KEPT ? info->erased_seq != 0
@@ -145,7 +146,7 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
         return ERR_OK;
     }
     (void)jsOptions_Init(&how);
-    how.Stream.Purge.Sequence = last + 1; /* which stays */
+    how.Stream.Purge.Sequence = last + 1; /* the first message that stays */
     natsStatus s = js_PurgeStream(h->link.k->stream, stream, &how, &refusal);
     if (s != NATS_OK) {
         return link_error(h->link.k, s, refusal, "trimming the cluster's log", e);
@@ -154,8 +155,9 @@ static err_code trim(housekeeping *h, const house_view *v, const cluster_snapsho
     return ERR_OK;
 }
 
-/* A large write's blob is stored just before the message that names it is sent. The blob is removed
- * FORGET_SECONDS after that message can have been trimmed. */
+/* forget_large removes the blobs of large writes whose messages have been trimmed. A blob is stored
+ * just before its message is sent, so it can go SETTLE_SECONDS after messages of its age have been
+ * trimmed. */
 static err_code forget_large(housekeeping *h, const house_view *v, err *e)
 {
     char stream[LOG_NAME_MAX];

@@ -101,8 +101,8 @@ static err_code read_bytes(void *ctx, void *out, size_t room, size_t *got, err *
     return ERR_OK;
 }
 
-/* The blob is also entered into the index, so that it can be removed after its message has been
- * trimmed. */
+/* store_bytes stores the message as a blob. It also enters the blob into the index, so that the
+ * blob can be removed after its message has been trimmed. */
 static err_code store_bytes(large *x, const sending *s, char naming[NAMING_BYTES_MAX],
                             size_t *length, err *e)
 {
@@ -145,8 +145,8 @@ static sending *next_to_store(large *x)
     return next;
 }
 
-/* The caller holds the mutex; store_one releases it while it stores. No other thread changes an
- * entry that still has its bytes. */
+/* store_one stores the bytes of an entry as a blob. The caller holds the mutex, which is released
+ * meanwhile: no other thread changes an entry that still has its bytes. */
 static void store_one(large *x, sending *s)
 {
     err e = ERR_INIT;

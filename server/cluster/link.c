@@ -54,7 +54,8 @@ static natsStatus set_plain(natsOptions *options, char *text)
                                               : NATS_INVALID_ARG;
 }
 
-/* Messages never quote the file's content. */
+/* set_credentials reads the credentials from a file. Its messages never quote the file's
+ * content. */
 static err_code set_credentials(natsOptions *options, const char *path, err *e)
 {
     char text[CREDENTIALS_BYTES_MAX];
@@ -124,7 +125,7 @@ static natsStatus set_servers(natsOptions *options, const char *urls)
     return s;
 }
 
-/* The library prints its errors itself unless a callback takes them. */
+/* on_error takes the library's error messages, which it would otherwise print itself. */
 static void on_error(natsConnection *nc, natsSubscription *subscription, natsStatus status,
                      void *ctx)
 {

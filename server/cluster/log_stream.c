@@ -76,7 +76,7 @@ err_code log_stream_create(const nats_link *k, const cluster_options *o, const l
     return s == NATS_OK ? ERR_OK : link_error(k, s, refusal, "making the cluster's log", e);
 }
 
-/* "stair log 1 lineage UUID encoder TEXT types TEXT" */
+/* parse reads the stream's description: "stair log 1 lineage UUID encoder TEXT types TEXT". */
 static err_code parse(const char *name, const char *text, log_identity *id, err *e)
 {
     memset(id, 0, sizeof *id);

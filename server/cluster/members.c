@@ -16,12 +16,14 @@ static const char lease_key[] = "holder";
 struct members {
     const nats_link *k;
     kvStore *nodes, *lease;
-    uint64_t lease_revision; /* 0 if not held */
+    /* revision of the lease's entry that this node wrote; 0 if it does not hold the lease */
+    uint64_t lease_revision;
 };
 
 /* --- buckets --- */
 
-/* Creating a replicated bucket may take longer than the other calls on this link. */
+/* make_bucket creates a bucket. Creating a replicated one may take longer than the other calls on
+ * this link. */
 static natsStatus make_bucket(const nats_link *k, const kvConfig *config)
 {
     kvConfig wanted = *config;
@@ -113,7 +115,8 @@ static void text_of(const json_t *document, const char *name, char *out, size_t 
     snprintf(out, bytes, "%s", text != NULL ? text : "");
 }
 
-/* An entry of another version is read as far as its members are known. */
+/* read_member reads an entry. One that another version wrote is read as far as its members are
+ * known. */
 static void read_member(member *out, const char *name, kvEntry *entry)
 {
     json_t *d = json_loadb(kvEntry_Value(entry), (size_t)kvEntry_ValueLen(entry), 0, NULL);

@@ -24,7 +24,7 @@ struct parcels {
     const nats_link *k;
     char stream[NAME_MAX_BYTES], cluster[NAME_MAX_BYTES];
     kvStore *index;
-    char *part; /* (HEAD_BYTES + PARCEL_PART_BYTES) */
+    char *part; /* (HEAD_BYTES + PARCEL_PART_BYTES) the part being sent */
     size_t part_bytes;
 };
 
@@ -151,7 +151,8 @@ static void sum_text(const unsigned char sum[SHA256_BYTES], char out[PARCEL_SHA2
 
 /* --- putting --- */
 
-/* A part that is sent twice carries the same id: the server or the reader drops the second one. */
+/* put_part sends one part. A part that is sent twice has the same id both times, so the server or
+ * the reader drops the second one. */
 static err_code put_part(parcels *b, const parcel *x, const char *subject, size_t bytes, err *e)
 {
     char id[PARCEL_ID_MAX + 16];
@@ -300,8 +301,8 @@ err_code parcel_get(parcels *b, const parcel *x, parcel_write write, void *ctx, 
     return code;
 }
 
-/* A purge leaves the bytes in the servers' files until the files are rewritten. Erasing a message
- * overwrites it first. If erasing fails, the message is purged all the same. */
+/* erase_parts overwrites the parts in the servers' files: a purge alone leaves the bytes there
+ * until the files are rewritten. If erasing fails, the message is purged all the same. */
 static void erase_parts(const parcels *b, const char *subject)
 {
     natsStatus s = NATS_OK;
@@ -402,7 +403,7 @@ static natsStatus add_entry(const parcels *b, const char *key, json_t *out)
         json_object_set_new(out, key, value);
     }
     kvEntry_Destroy(entry);
-    return s == NATS_NOT_FOUND ? NATS_OK : s; /* it has been removed */
+    return s == NATS_NOT_FOUND ? NATS_OK : s; /* the entry has been removed */
 }
 
 err_code parcel_index_list(parcels *b, json_t **out, err *e)

@@ -70,8 +70,8 @@ static err_code open_members(cluster *c, shared_link *l, int replicas, err *e)
     return code;
 }
 
-/* Once this node has sent a heartbeat, an entry of its name that it did not write belongs to a
- * twin. */
+/* has_twin tells whether another process uses this node's name. Once this node has sent a
+ * heartbeat, an entry of its name that it did not write belongs to a twin. */
 static bool has_twin(const cluster *c, const member *self, const member *list, size_t count)
 {
     for (size_t i = 0; c->beaten && i < count; i++) {
@@ -83,7 +83,7 @@ static bool has_twin(const cluster *c, const member *self, const member *list, s
     return false;
 }
 
-/* The caller holds the mutex. The newest entry shows the servers' time. */
+/* read_clock reads the servers' clock from the newest heartbeat. The caller holds the mutex. */
 static void read_clock(cluster *c)
 {
     int64_t newest = 0;

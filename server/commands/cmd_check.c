@@ -22,7 +22,7 @@
 typedef struct check_arguments {
     const char *store;
     const char *user;
-    const char *file; /* the configuration file */
+    const char *file; /* configuration file to compare with the machine; NULL if not given */
     bool json, digest, repair;
 } check_arguments;
 
@@ -53,7 +53,7 @@ enum { PROBLEMS_SHOWN = 100 };
 
 typedef struct told {
     json_t *list, *warnings, *notes;
-    json_t *repaired; /* NULL without --repair */
+    json_t *repaired; /* the repairs, as texts; NULL without --repair */
     bool json;
     uint64_t count;
     child_place *place;
@@ -149,7 +149,8 @@ static err_code check_all(const check_arguments *a, store *s, const check_option
     return code;
 }
 
-/* The exit status is 0 even if places were found, because the user asked for a list. */
+/* check_one_user lists the places that contain the user. The exit status is 0 even if there are
+ * any, because the caller asked for a list. */
 static err_code check_one_user(const check_arguments *a, store *s, const check_options *options,
                                told *t, err *e)
 {
@@ -192,7 +193,7 @@ static void at(void *ctx, const char *database)
     place_set(((told *)ctx)->place, database);
 }
 
-/* recover_open is not used, because what it would remove may be damaged. */
+/* open_to_repair does not use recover_open, because what that would remove may be damaged. */
 static err_code open_to_repair(store **s, const check_arguments *a, told *t, err *e)
 {
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
@@ -236,7 +237,7 @@ static err_code look(void *ctx, child_place *place, err *e)
     return code;
 }
 
-/* Replaces a report that the damage cut short. */
+/* print_incomplete prints a report in place of the one that the damage cut short. */
 static void print_incomplete(const char *why)
 {
     err ignored = ERR_INIT; /* the command already fails because of the damage */

@@ -70,8 +70,8 @@ static err_code set_position(store *s, const char *position, err *e)
     return apply_messages(s, &m, 1, NULL, e);
 }
 
-/* A log that is there already is this store's only if init was interrupted before the store learnt
- * its position: then the log is empty. */
+/* make_log creates the log. An existing log is accepted only if it is this store's and empty: then
+ * an earlier init was interrupted before the store learnt its position. */
 static err_code make_log(const cluster_arguments *a, const nats_link *k, const log_identity *own,
                          err *e)
 {
@@ -94,7 +94,8 @@ static err_code make_log(const cluster_arguments *a, const nats_link *k, const l
                    id.lineage, facts.last);
 }
 
-/* If this fails, a node that serves will make a snapshot, so the cluster is made in any case. */
+/* put_first uploads the first snapshot. If that fails, the cluster exists all the same, and a node
+ * that serves will make a snapshot. */
 static err_code put_first(const cluster_arguments *a, const nats_link *k, store *s, err *e)
 {
     parcels *b = NULL;

@@ -102,9 +102,9 @@ typedef struct job {
     dataset *d; /* the data as in the store */
     /* derived for the protocol next or --given; NULL if the data is used as it is */
     dataset *derived;
-    const dataset *judged; /* one of them */
+    const dataset *judged; /* `derived` if it is set, otherwise `d` */
     judge *judge;
-    size_t next; /* index in the block, for per_user */
+    size_t next; /* place of the present user in the block, for per_user */
     FILE *per_user, *topk;
     eval_report report;
 } job;
@@ -128,7 +128,8 @@ static void write_list(const job *j, uint32_t user, size_t index, const uint32_t
     json_decref(line);
 }
 
-/* Lists come in blocks; `next` finds the scores of a list in its block. */
+/* per_user writes one user's list. Lists come in blocks; `next` finds the scores of a list in its
+ * block. */
 static void per_user(void *ctx, uint32_t user, const uint32_t *rows, size_t found,
                      const double *recall, const double *ndcg)
 {
@@ -229,7 +230,8 @@ static err_code open_output(FILE **out, const char *path, err *e)
     if (path == NULL) {
         return ERR_OK;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* users' lists */
+    /* readable only by its owner, because it contains users' lists */
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     *out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (fd >= 0 && *out == NULL) {
         close(fd);

@@ -70,12 +70,13 @@ typedef struct half_file {
     bool begun;
 } half_file;
 
-/* Whatever the umask is, what users did is for the caller alone to read, or to hand on. */
+/* private_file creates a file that only its owner can read, whatever the umask, because an export
+ * shows what users did. The owner may share it. */
 static FILE *private_file(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) {
-        (void)fchmod(fd, 0600); /* one that a killed run of an older version left */
+        (void)fchmod(fd, 0600); /* the file may be left from a killed run of an older version */
     }
     FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (fd >= 0 && file == NULL) {
@@ -244,7 +245,8 @@ static err_code write_part(store *s, FILE *to, export_part part, err *e)
     return code == ERR_OK && fflush(to) != 0 ? cannot_write(e) : code;
 }
 
-/* Takes over the store, and closes it before anything is sent to a reader that may be slow. */
+/* write_stdout takes over the store, and closes it before anything is sent to a reader that may be
+ * slow. */
 static err_code write_stdout(store *s, export_part part, err *e)
 {
     FILE *spool = NULL;

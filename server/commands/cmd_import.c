@@ -165,11 +165,11 @@ enum { SKIPS_SHOWN = 20, NOTES_LISTED = 64 };
 typedef struct story {
     progress bar;
     const char *phase;
-    uint64_t total; /* of the phase */
+    uint64_t total; /* amount of work in the phase; 0 if unknown */
     bool quiet;
     uint64_t skips;
     json_t *lines; /* the first skipped lines, for --json; or NULL */
-    json_t *notes; /* for the report at the end */
+    json_t *notes; /* notes to print in the report at the end */
 } story;
 
 static const char *unit_of(const char *phase)

@@ -45,7 +45,7 @@ enum { ANSWER_BYTES_MAX = 4096 };
 /* One connection; session is NULL without TLS. */
 typedef struct line {
     int fd;
-    double deadline; /* by clock_seconds */
+    double deadline; /* time by clock_seconds at which the whole call fails */
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
 } line;

@@ -8,7 +8,7 @@
 #include "server/jobs/train_report.h"
 #include "server/runtime/model_json.h"
 
-/* Compares by NDCG at the longest list. */
+/* tell_verdict compares the model with the baselines by NDCG at the longest list. */
 static void tell_verdict(const eval_report *r)
 {
     char what[64], metric[TRAIN_METRIC_TEXT];

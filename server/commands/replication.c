@@ -14,7 +14,8 @@
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
 
-/* A folder with a store keeps it: a node that starts again continues from its own store. */
+/* join_if_empty fetches a snapshot only into a folder without a store: a node that starts again
+ * continues from its own. */
 static err_code join_if_empty(const serve_options *o, err *e)
 {
     char data[PATH_MAX];
@@ -61,7 +62,8 @@ const replicated_log *replication_log(replication *r)
     return r != NULL ? cluster_log((cluster *)r) : NULL;
 }
 
-/* A node that cannot write says why. A problem of the writer has precedence. */
+/* replication_health says why a node of a cluster cannot write. A problem of the writer has
+ * precedence. */
 void replication_health(replication *r, api_health *out)
 {
     cluster_status status;

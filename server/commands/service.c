@@ -45,7 +45,8 @@ static void keep_memory_returnable(void)
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }
 
-/* Logs the effective configuration once, so that the log shows what was running. */
+/* log_configuration logs the effective configuration once, so that the log shows what was
+ * running. */
 static void log_configuration(const serve_options *o, const option_values *values)
 {
     static const char *const sources[] = {"default", "file", "environment", "flag"};
@@ -119,8 +120,8 @@ double service_tick_seconds(const service *s)
     return s->alive_seconds > 0 && s->alive_seconds < 1 ? s->alive_seconds : 1;
 }
 
-/* While the writer is stuck, the supervisor gets no watchdog message, so that it restarts the
- * service: requests that wait for the writer would wait for ever. */
+/* beat gives the supervisor its sign of life, unless the writer is stuck: requests that wait for a
+ * stuck writer would wait for ever, so the supervisor must restart the service. */
 static void beat(service *s)
 {
     writer_status writing;

@@ -164,7 +164,8 @@ static err_code open_engine(service *s, err *e)
         .oplog_seconds = (int64_t)o->oplog_age,
         .queue_jobs_max = (size_t)o->queue_ops_max,
         .queue_bytes_max = (size_t)o->queue_bytes_max,
-        .waits_max = ((size_t)o->connections_max + 1) / 2, /* the rest is for other requests */
+        /* half of the connections stay free for other requests */
+        .waits_max = ((size_t)o->connections_max + 1) / 2,
         .threads = (int)o->background_threads,
         .propagate_changes = (uint64_t)o->propagate_changes,
         .propagate_seconds = o->propagate_every,

@@ -19,7 +19,8 @@ enum {
     ANSWER_MOST = 64 << 20,
 };
 
-/* Lists, objects and other values beside the numbers: of the answer, and of each text's entry. */
+/* How many lists (objects included) and values an answer may have besides its numbers: OTHER_VALUES
+ * for the answer, ENTRY_LISTS and ENTRY_VALUES for each text. */
 enum { OTHER_VALUES = 256, ENTRY_LISTS = 8, ENTRY_VALUES = 32 };
 
 size_t embed_answer_bytes_max(size_t count)

@@ -35,7 +35,7 @@ typedef struct ask_call {
 struct encode_asks {
     encoder_options options; /* immutable */
     embed_client *client;    /* only the thread uses this and the next three */
-    unsigned failed;         /* calls in a row */
+    unsigned failed;         /* failed calls in a row */
     double next_call;        /* no call before then, to keep the rate */
     ask_call calls[CALLS_MAX];
     pthread_t thread;
@@ -49,7 +49,7 @@ struct encode_asks {
     encode_asks_status status;
     encode_ask *waiting;
     size_t count;
-    known_text known[ENCODE_KNOWN_MAX]; /* a ring */
+    known_text known[ENCODE_KNOWN_MAX]; /* the remembered answers, as a ring */
     size_t next_known;
 };
 

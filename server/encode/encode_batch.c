@@ -26,9 +26,11 @@ encode_batch *encode_batch_new(void)
 }
 
 struct encode_texts {
-    slice name; /* of the modality */
+    slice name; /* name of the encoder's modality */
     bool replace;
-    store_read *read; /* with the modality as it is there; width 0 if it has none yet */
+    /* the read transaction in use; number and width are those of the modality in it, width 0 if it
+     * has none yet */
+    store_read *read;
     uint8_t number;
     uint32_t width;
     char text[ITEM_TEXT_BYTES_MAX];
@@ -61,7 +63,8 @@ static feature_origin origin_of(const encode_texts *x, uint32_t row)
                                                                                 : FEATURE_GIVEN;
 }
 
-/* *length is the length of the text, 0 if the item has lost its text. */
+/* is_pending tells whether the item waits for a vector. *length is the length of its text, 0 if it
+ * has lost its text. */
 static bool is_pending(encode_texts *x, const stored_item *it, size_t *length)
 {
     feature_origin origin = origin_of(x, it->row);

@@ -10,9 +10,9 @@
 
 struct encode_queue {
     pthread_mutex_t mutex; /* guards all that follows */
-    uint32_t *rows;        /* (room) a ring */
+    uint32_t *rows;        /* (room) the waiting rows, as a ring */
     size_t first, count, room;
-    uint64_t *waiting; /* bitmap over rows */
+    uint64_t *waiting; /* bitmap over rows: the row waits */
     size_t words;
 };
 

@@ -23,13 +23,14 @@ struct encode_run {
     embed_client *client;
     encode_queue *queue;
     encode_texts *texts;
-    encode_batch *again;          /* failed or split batches, which go before the queue */
-    encode_batch *done, **last;   /* answered batches, to be applied in this order */
-    size_t held;                  /* rows in batches, in whatever state */
-    bool proven;                  /* the encoder has accepted a text */
-    bool sized;                   /* the width is settled */
-    unsigned failed;              /* calls in a row */
-    double not_before, next_call; /* on the clock of options */
+    encode_batch *again;        /* failed or split batches, which go before the queue */
+    encode_batch *done, **last; /* answered batches, to be applied in this order */
+    size_t held;                /* rows in batches, in whatever state */
+    bool proven;                /* the encoder has accepted a text */
+    bool sized;                 /* the width of the modality is settled */
+    unsigned failed;            /* failed calls in a row */
+    /* no calls before these times: after a failure, and to keep the rate; by options.seconds */
+    double not_before, next_call;
     pthread_mutex_t mutex;
     encode_status status; /* guarded by mutex */
 };
@@ -297,8 +298,8 @@ static err_code start_calls(encode_run *r, err *e)
     return code;
 }
 
-/* New calls start before the last answers are committed, so that the encoder works while the disk
- * does. */
+/* encode_run_step starts new calls before it commits the last answers, so that the encoder works
+ * while the disk does. */
 err_code encode_run_step(encode_run *r, double seconds, err *e)
 {
     err_code code = start_calls(r, e);

@@ -41,7 +41,7 @@ typedef struct resizing {
     store_write *w;
     modality from;
     arena memory;
-    uint64_t given; /* vectors that clients gave */
+    uint64_t given; /* number of vectors that clients gave */
 } resizing;
 
 /* forget marks an item's text as not encoded, and counts a given vector. */
@@ -82,8 +82,8 @@ static err_code resize_in(resizing *x, uint32_t rows, uint32_t width, err *e)
     return code == ERR_OK ? modality_resize(x->w, name, width, e) : code;
 }
 
-/* One transaction, so that a store never has vectors of two widths. If this run ends early, the
- * items still wait for their vectors. */
+/* resize works in one transaction, so that a store never has vectors of two widths. If this run
+ * ends early, the items still wait for their vectors. */
 static err_code resize(void *ctx, uint32_t width, err *e)
 {
     const target *to = ctx;

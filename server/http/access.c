@@ -92,7 +92,7 @@ void access_free(access_log *a)
     mem_free(a);
 }
 
-/* Only known methods become labels. */
+/* method_label returns a known method, or one word for all others: clients can send any. */
 static const char *method_label(const char *method)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"};

@@ -9,6 +9,8 @@
 
 #include <gnutls/crypto.h>
 
+#include "server/telemetry/clock.h"
+
 void admission_init(admission *a, const admission_options *options)
 {
     a->options = *options;
@@ -31,7 +33,7 @@ static bool equal_ignoring_case(slice a, const char *word)
     return a.length == length && strncasecmp(a.at, word, length) == 0;
 }
 
-/* "localhost", "127.0.0.1" or "[::1]", each with or without ":PORT". */
+/* is_loopback_name accepts "localhost", "127.0.0.1" and "[::1]", each with or without ":PORT". */
 static bool is_loopback_name(slice host)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
@@ -57,8 +59,9 @@ static bool is_loopback_name(slice host)
     return false;
 }
 
-/* The HOST of a target in absolute form, "http://HOST/path", which proxies send and every server
- * must accept (RFC 9112, 3.2.2). It is absent if the target begins with the path. */
+/* target_host returns the HOST of a target in absolute form, "http://HOST/path", which proxies send
+ * and every server must accept (RFC 9112, 3.2.2). It is absent if the target begins with the
+ * path. */
 static slice target_host(slice target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -75,7 +78,7 @@ static slice target_host(slice target)
     return (slice){NULL, 0};
 }
 
-/* Neither a space nor a control byte. */
+/* is_printable tells whether a text has neither a space nor a control byte. */
 static bool is_printable(slice text)
 {
     bool printable = true;
@@ -94,8 +97,8 @@ static bool is_target(slice target)
            is_printable(target);
 }
 
-/* A request line or header line that two programs could read differently is refused, not
- * interpreted. */
+/* framing_fault returns what is wrong with the request line or the header lines, or NULL. A line
+ * that two programs could read differently is refused, not interpreted. */
 static const char *framing_fault(const admission_request *r)
 {
     if (!is_target(r->target)) {
@@ -211,8 +214,8 @@ static slice name_of(slice host)
     return (slice){host.at, port ? length - 1 : host.length};
 }
 
-/* Names that no web page can use for a server of its own: addresses, and names without a dot, which
- * only a local network can resolve. */
+/* is_private_name accepts names that no web page can use for a server of its own: addresses, and
+ * names without a dot, which only a local network can resolve. */
 static bool is_private_name(slice name)
 {
     bool digits = name.length > 0;
@@ -232,8 +235,8 @@ static bool host_is_ours(const admission *a, const admission_request *r, slice h
     return r->admin ? !o->admin_loopback && is_private_name(name_of(host)) : !o->check_host;
 }
 
-/* A host in the target overrides the header, but a program in between may see it differently, so
- * both must be accepted. */
+/* check_host checks the Host header and the host in the target, which overrides it. A program in
+ * between may use either, so both must be accepted. */
 static bool check_host(const admission *a, const admission_request *r, admission_answer *answer)
 {
     if (!host_is_ours(a, r, r->host) || !host_is_ours(a, r, target_host(r->target))) {
@@ -265,8 +268,8 @@ static bool is_own_origin(const admission *a, const admission_request *r)
     return false;
 }
 
-/* If no key is required, a browser would send requests for any page: a POST without a body needs no
- * preflight. So pages of other origins may not call. */
+/* check_origin refuses pages of other origins if no key is required. A browser would send their
+ * requests: a POST without a body needs no preflight. */
 static bool check_origin(const admission *a, const admission_request *r, const api_route *route,
                          admission_answer *answer)
 {
@@ -296,8 +299,8 @@ static slice presented_key(const admission_request *r)
     return r->api_key;
 }
 
-/* The answer does not say what is wrong with a key: missing, unknown and misspelt keys look
- * alike. */
+/* check_key checks the key and its role. The answer does not say what is wrong with a key: missing,
+ * unknown and misspelt keys look alike. */
 static bool check_key(const admission *a, const admission_request *r, const api_route *route,
                       admission_answer *answer)
 {
@@ -314,15 +317,15 @@ static bool check_key(const admission *a, const admission_request *r, const api_
     return answer->status == 0;
 }
 
-/* Generic cell rate algorithm: one number says when the bucket would be full again. It needs no
- * lock and no refill. */
+/* check_rate limits the rate by the generic cell rate algorithm: one number says when the bucket
+ * would be full again. It needs no lock and no refill. */
 static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
                        admission_answer *answer)
 {
     if (a->options.rate_per_second <= 0 || route->role == API_OPEN) {
         return true;
     }
-    int64_t step = (int64_t)(1e9 / a->options.rate_per_second);
+    int64_t step = (int64_t)(NS_PER_SECOND / a->options.rate_per_second);
     int64_t room = (int64_t)((double)step * (a->options.rate_burst - 1));
     int64_t now = (int64_t)now_ns;
     int_fast64_t due = atomic_load_explicit(&a->next_ns, memory_order_relaxed);
@@ -330,7 +333,7 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
         int64_t begin = due > now ? due : now;
         if (begin - now > room) {
             int64_t wait = begin - now - room;
-            answer->retry_after_seconds = (unsigned)((wait + 999999999) / 1000000000);
+            answer->retry_after_seconds = (unsigned)((wait + NS_PER_SECOND - 1) / NS_PER_SECOND);
             snprintf(answer->text, sizeof answer->text, "more than %g requests a second",
                      a->options.rate_per_second);
             refuse(answer, 429, "rate", answer->text);
@@ -345,17 +348,16 @@ static bool check_rate(admission *a, const api_route *route, uint64_t now_ns,
 
 unsigned admission_work(admission *a, double units, uint64_t now_ns)
 {
-    const int64_t second = 1000000000;
     if (a->options.work_per_second <= 0) {
         return 0;
     }
-    int64_t takes = (int64_t)fmin(1e9 * units / a->options.work_per_second, 1e15);
+    int64_t takes = (int64_t)fmin(NS_PER_SECOND * units / a->options.work_per_second, 1e15);
     int64_t now = (int64_t)now_ns;
     int_fast64_t due = atomic_load_explicit(&a->work_ns, memory_order_relaxed);
     for (;;) {
         int64_t begin = due > now ? due : now;
-        if (begin - now > second) {
-            return (unsigned)((begin - now) / second);
+        if (begin - now > NS_PER_SECOND) {
+            return (unsigned)((begin - now) / NS_PER_SECOND);
         }
         if (atomic_compare_exchange_weak_explicit(&a->work_ns, &due, begin + takes,
                                                   memory_order_relaxed, memory_order_relaxed)) {
@@ -364,7 +366,8 @@ unsigned admission_work(admission *a, double units, uint64_t now_ns)
     }
 }
 
-/* Bodies are not decompressed, because the decompressed size would need limits of its own. */
+/* check_encoding refuses compressed bodies, because the decompressed size would need limits of its
+ * own. */
 static bool check_encoding(const admission_request *r, const api_route *route,
                            admission_answer *answer)
 {
@@ -384,7 +387,8 @@ static bool check_encoding(const admission_request *r, const api_route *route,
     return false;
 }
 
-/* If there is no such call, the answer says so, whatever the body. */
+/* check_length refuses a body over the route's limit. If there is no such call, the answer says so
+ * instead, whatever the body. */
 static void check_length(const api_route *route, admission_answer *answer)
 {
     if (route->exists && answer->body_bytes > route->body_bytes_max) {

@@ -129,7 +129,7 @@ static bool has_control_bytes(slice value)
     return false;
 }
 
-/* Spaces and tabs around a value are not part of it (RFC 9110, 5.5). */
+/* trimmed removes spaces and tabs around a value, which are not part of it (RFC 9110, 5.5). */
 static slice trimmed(slice value)
 {
     while (value.length > 0 && (value.at[0] == ' ' || value.at[0] == '\t')) {
@@ -143,7 +143,8 @@ static slice trimmed(slice value)
     return value;
 }
 
-/* If a header comes twice, a proxy in front of the service may have read the other one. */
+/* take_once stores a header's value. It reports a fault if the header came before with another
+ * value, because a proxy in front of the service may have read that one. */
 static void take_once(exchange *x, slice *member, slice value, const char *fault)
 {
     if (member->at != NULL && !slice_equal(*member, value)) {

@@ -35,7 +35,7 @@ _Static_assert(ADMISSION_TARGET_BYTES_MAX + ADMISSION_HEADER_BYTES_MAX +
                    CONNECTION_MEMORY_BYTES,
                "a connection's memory holds the largest header that is taken");
 
-/* How long a request with an incomplete body may delay the end of the process. */
+/* At the stop, how long a request with an incomplete body is waited for. */
 static const uint64_t drain_body_ns = 3000000000U;
 
 static const metric_info info_connections = {.name = "stair_http_connections",

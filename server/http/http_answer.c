@@ -36,9 +36,10 @@ static void add_cors_headers(const exchange *x, struct MHD_Response *response, c
     }
 }
 
-/* Version 0.9 of the library accepts a bare LF as the end of a line in the framing of chunks. Bytes
- * that a proxy took for the rest of the body would then be read as a further request. So no further
- * request is read from this connection. */
+/* is_ambiguous tells whether a proxy may have seen another end of the request's body. Version 0.9
+ * of the library accepts a bare LF as the end of a line in the framing of chunks. Bytes that a
+ * proxy took for the rest of the body would then be read as a further request, so this connection
+ * gets no further request. */
 static bool is_ambiguous(const exchange *x)
 {
     return MHD_VERSION < 0x01000000 && x->answer.chunked;

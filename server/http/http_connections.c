@@ -52,14 +52,14 @@ static bool close_idle(listener *l)
     return closed;
 }
 
-/* Number of open connections that are not being closed. */
+/* staying returns the number of open connections that are not being closed. */
 static size_t staying(const listener *l)
 {
     size_t open = atomic_load(&l->connections), leaving = atomic_load(&l->leaving);
     return open > leaving ? open - leaving : 0;
 }
 
-/* Number of connections from which on idle ones are closed for new ones. */
+/* idle_until returns the number of connections from which on idle ones are closed for new ones. */
 static size_t idle_until(const listener *l)
 {
     return l->connections_max - l->connections_max / CONNECTIONS_FREE_PART;
@@ -204,8 +204,9 @@ uint64_t http_acknowledged(const exchange *x)
                                                                              : 0;
 }
 
-/* A long answer stays in memory or on disk until the client has read it, so the client must keep a
- * minimum speed all the time, like the sender of a body. */
+/* reads_too_slowly tells whether the client takes a long answer too slowly. The answer stays in
+ * memory or on disk until the client has read it, so the client must keep a minimum speed all the
+ * time, like the sender of a body. */
 static bool reads_too_slowly(const exchange *x, uint64_t now)
 {
     uint64_t since = atomic_load(&x->sending_ns);

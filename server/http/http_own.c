@@ -43,8 +43,8 @@ enum MHD_Result http_queue(const exchange *x, unsigned status, struct MHD_Respon
     return library_queue(x->connection, status, response);
 }
 
-/* The library's status 500 means that it lacked memory to read the request, and 505 would be
- * counted as a fault of the service. */
+/* status_for returns the status to answer instead of the library's. The library's 500 means that it
+ * lacked memory to read the request, and 505 would be counted as a fault of the service. */
 static unsigned status_for(unsigned status)
 {
     return status == 413 || status == 414 || status == 431 ? status : 400;
@@ -61,7 +61,8 @@ static const char *detail_for(unsigned status)
     }
 }
 
-/* The request may have ended before its target or its header was read. */
+/* complete_begin brings a request that ended before its target or its header was read to the stage
+ * in which it can be answered. */
 static void complete_begin(exchange *x)
 {
     http *h = http_of(x);
@@ -79,8 +80,8 @@ static void complete_begin(exchange *x)
     }
 }
 
-/* Sends a short message into the socket's empty buffer. If it does not fit, the client gets none.
- * Nothing is sent after it. */
+/* send_last sends a short message into the socket's empty buffer; nothing can be sent after it. If
+ * the message does not fit, the client gets none. */
 static void send_last(const exchange *x, const char *bytes, size_t length)
 {
     bool tls = http_of(x)->options.tls_certificate != NULL && !((listener *)x->listener)->admin;

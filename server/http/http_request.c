@@ -36,7 +36,8 @@ enum { SHORT_BODY_BYTES = 64 * 1024 };
 /* How often long work checks that its client is still there. */
 static const uint64_t look_every_ns = 10000000U;
 
-/* Runs in the writer's thread. After the resume the exchange belongs to its own thread again. */
+/* on_written runs in the writer's thread. After the resume, the exchange belongs to its own thread
+ * again. */
 static void on_written(writer_job *job)
 {
     exchange *x = job->ctx;
@@ -69,7 +70,7 @@ static bool reserve(exchange *x)
     return true;
 }
 
-/* While the connection is suspended, no bytes are expected and no deadline applies. */
+/* suspend suspends the connection. Meanwhile no bytes are expected and no deadline applies. */
 static void suspend(exchange *x)
 {
     atomic_store_explicit(&x->reading, false, memory_order_relaxed);
@@ -87,7 +88,8 @@ static enum MHD_Result submit(exchange *x)
     return MHD_YES;
 }
 
-/* Runs in the thread of the waits, or before the connection waits. */
+/* on_seen ends the wait for a write. It runs in the thread of the waits, or before the connection
+ * waits. */
 static void on_seen(seq_wait *wait)
 {
     exchange *x = wait->ctx;
@@ -118,8 +120,9 @@ static api_wait *may_wait(exchange *x)
     return engine_waits(http_of(x)->options.engine) ? &x->waiting : NULL;
 }
 
-/* Runs in the pool's thread. A client that has shut down its sending side counts as gone, because a
- * client that closed the connection looks the same. */
+/* on_stopped tells whether long work must end; it runs in the pool's thread. A client that has shut
+ * down its sending side counts as gone, because a client that closed the connection looks the
+ * same. */
 static bool on_stopped(void *ctx)
 {
     exchange *x = ctx;
@@ -133,8 +136,8 @@ static bool on_stopped(void *ctx)
     return x->gone || atomic_load_explicit(&h->cancelled, memory_order_relaxed);
 }
 
-/* Runs in the pool's thread: it begins the request again and hands the connection back. It touches
- * nothing after that. */
+/* on_work runs in the pool's thread. It begins the request again and hands the connection back, and
+ * touches nothing after that. */
 static void on_work(work_job *job)
 {
     exchange *x = job->ctx;
@@ -196,7 +199,8 @@ static enum MHD_Result finish_write(exchange *x)
     return http_answer(x);
 }
 
-/* Runs in the encoder's thread, or before the connection waits. */
+/* take_vector passes the encoder's answer to the request. It runs in the encoder's thread, or
+ * before the connection waits. */
 static void take_vector(exchange *x)
 {
     x->encoding.vector = x->ask.vector;
@@ -260,10 +264,11 @@ static enum MHD_Result complete(exchange *x)
  * client's. */
 static const char cookie_name[] = "Cookie";
 
-/* The library silently joins folded lines, accepts a bare LF as the end of a line and ends a value
- * at a NUL. But it keeps names and values where they were received, with NULs in place of the
- * colon, CR and LF. So each line must begin where the previous one ended, and the last must end
- * where the header does. Later versions of the library refuse such lines themselves. */
+/* check_line finds header lines that the library reads in its own way: it silently joins folded
+ * lines, accepts a bare LF as the end of a line and ends a value at a NUL. But it keeps names and
+ * values where they were received, with NULs in place of the colon, CR and LF. So each line must
+ * begin where the previous one ended, and the last must end where the header does. Later versions
+ * of the library refuse such lines themselves. */
 static void check_line(exchange *x, const char *name, size_t name_length, const char *value,
                        size_t value_length)
 {
@@ -310,7 +315,7 @@ static bool is_preflight(const exchange *x)
            strcmp(x->method, "OPTIONS") == 0;
 }
 
-/* The first call: everything that the header decides. */
+/* begin handles the first call for a request: everything that the header decides. */
 static enum MHD_Result begin(exchange *x, const char *method, const char *version)
 {
     http *h = http_of(x);
@@ -407,8 +412,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     }
 }
 
-/* `uri` is const for callbacks that only log. It is in the library's read buffer, which the library
- * is about to cut up itself. */
+/* hide_query cuts the query off before the library sees it. `uri` is const for callbacks that only
+ * log; it is in the library's read buffer, which the library is about to cut up itself. */
 static void hide_query(const char *uri)
 {
     char *mark = strchr(uri, '?');
@@ -417,15 +422,17 @@ static void hide_query(const char *uri)
     }
 }
 
-/* Of several headers of one name the library uses the first. The value must not be empty, because
- * the library reads the byte before it. */
+/* hide_cookies sets an own Cookie header before those of the client: of several headers of one name
+ * the library uses the first. The value must not be empty, because the library reads the byte
+ * before it. */
 static void hide_cookies(struct MHD_Connection *connection)
 {
     (void)MHD_set_connection_value_n(connection, MHD_HEADER_KIND, cookie_name,
                                      sizeof cookie_name - 1, "-", 1);
 }
 
-/* Runs as soon as the request line has arrived, before the target is cut and unescaped. */
+/* http_on_target runs as soon as the request line has arrived, before the target is cut and
+ * unescaped. */
 void *http_on_target(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     listener *from = cls;

@@ -70,7 +70,8 @@ static api_role role_of(const char *word)
     return API_OPEN;
 }
 
-/* Messages never quote the line, because it might contain a key by mistake. */
+/* parse_line reads one line of the keys file. Its messages never quote the line, because it might
+ * contain a key by mistake. */
 static err_code parse_line(char *line, const char *path, unsigned number, key_entry *out,
                            bool *used, err *e)
 {
@@ -236,7 +237,7 @@ api_role keys_check(const keys *k, slice presented, const char **name)
     return (api_role)role;
 }
 
-/* base64url without padding, which is safe in a header and in a shell. */
+/* secret_text writes base64url without padding, which is safe in a header and in a shell. */
 static void secret_text(const unsigned char *secret, char out[KEY_TEXT_MAX])
 {
     static const char letters[] =

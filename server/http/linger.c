@@ -23,14 +23,14 @@ typedef struct kept {
 
 struct lingering {
     pthread_t thread;
-    int wake; /* eventfd */
+    int wake; /* eventfd by which linger_take wakes the thread */
     pthread_mutex_t mutex;
     kept sockets[LINGER_SOCKETS_MAX]; /* (count) guarded by mutex; only the thread removes */
     size_t count;
     bool stopping;
 };
 
-/* drop returns true once the socket can be closed. */
+/* drop reads and drops what has arrived, and returns true once the socket can be closed. */
 static bool drop(kept *k)
 {
     char bytes[DROP_BYTES];

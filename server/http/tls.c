@@ -15,7 +15,7 @@ typedef struct certificate {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned count;
     gnutls_privkey_t key;
-    int64_t expires; /* epoch seconds */
+    int64_t expires; /* when the certificate expires, epoch seconds */
 } certificate;
 
 static _Atomic(certificate *) current;
@@ -76,8 +76,8 @@ static int read_key(certificate *c, const char *file)
     return rc;
 }
 
-/* A key that does not belong to the certificate would make every handshake fail, so it is refused
- * when it is loaded. */
+/* key_matches tells whether the key belongs to the certificate. Otherwise every handshake would
+ * fail, so such a pair is refused when it is loaded. */
 static bool key_matches(const certificate *c)
 {
     gnutls_pubkey_t of_key = NULL;

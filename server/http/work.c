@@ -14,7 +14,7 @@ typedef struct worker {
     work *pool;
     pthread_t thread;
     bool busy;       /* guarded by the pool's mutex, like the next */
-    uint64_t caller; /* of the running job */
+    uint64_t caller; /* caller of the job that it runs */
 } worker;
 
 struct work {
@@ -24,7 +24,7 @@ struct work {
     work_job *first, *last; /* guarded by mutex, like everything below */
     size_t waiting;
     bool stopping;
-    unsigned started; /* threads */
+    unsigned started; /* number of threads that have started */
     worker workers[WORK_THREADS_MAX];
 };
 

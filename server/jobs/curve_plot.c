@@ -40,7 +40,7 @@ static double y_of(const panel *p, double value)
     return p->bottom - (p->bottom - p->top) * (value - p->low) / (p->high - p->low);
 }
 
-/* The least of 1, 2, 5 times a power of ten that is not below `value`. */
+/* round_up returns the least of 1, 2, 5 times a power of ten that is not below `value`. */
 static double round_up(double value)
 {
     double power = pow(10, floor(log10(value > 0 ? value : 1)));

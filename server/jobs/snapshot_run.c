@@ -32,7 +32,7 @@ struct snapshot_runs {
     pthread_t thread;
     bool thread_made, running, stopping;
     remembered *current;
-    metric_series *failures; /* immutable */
+    metric_series *failures; /* counts failed copies; immutable */
 };
 
 static const metric_info info_failures = {
@@ -85,7 +85,7 @@ static remembered *find(snapshot_runs *s, slice name)
     return NULL;
 }
 
-/* The caller holds the mutex. */
+/* begin starts the thread for a copy of this name. The caller holds the mutex. */
 static err_code begin(snapshot_runs *s, slice name, err *e)
 {
     remembered *entry = find(s, name);
@@ -107,8 +107,8 @@ static err_code begin(snapshot_runs *s, slice name, err *e)
     return ERR_OK;
 }
 
-/* The last thread ends soon after the state says that its copy has ended. One caller joins it,
- * without the mutex. */
+/* join_last joins the last thread, which ends soon after the state says that its copy has ended.
+ * One caller joins it, without the mutex. */
 static void join_last(snapshot_runs *s)
 {
     pthread_mutex_lock(&s->mutex);
@@ -150,8 +150,8 @@ err_code snapshot_runs_start(snapshot_runs *s, slice name, err *e)
     return code;
 }
 
-/* status_of_folder looks for a copy of an earlier process. Other folders under snapshot_dir are not
- * copies. */
+/* status_of_folder looks for a copy that an earlier process made. Other folders under snapshot_dir
+ * are not copies. */
 static err_code status_of_folder(const snapshot_runs *s, slice name, api_snapshot *out, err *e)
 {
     char path[PATH_BYTES_MAX];

@@ -97,7 +97,8 @@ static void check_gamma(checks *c, const char *name, const char *text, double *o
     *out = value;
 }
 
-/* Without any strength, the layers are averaged. */
+/* check_gammas sets the strengths. If neither a strength nor a preset is given, the forward
+ * convolution averages the layers. */
 static void check_gammas(checks *c, const option_values *given)
 {
     static const char chosen[] = "gamma auto chooses both strengths; leave this one out";
@@ -172,7 +173,7 @@ static bool has_neighbours(const checks *c, slice name)
     return false;
 }
 
-/* Checks one "text=5". The name is borrowed. */
+/* check_neighbour checks one "text=5". The name is borrowed. */
 static void check_neighbour(checks *c, slice entry)
 {
     const char *equals = memchr(entry.at, '=', entry.length);
@@ -207,7 +208,7 @@ static void check_neighbours(checks *c)
     }
 }
 
-/* Checks combinations of options that are each within their range. */
+/* check_together checks combinations of options that are each within their range. */
 static void check_together(checks *c)
 {
     err why = ERR_INIT;

@@ -39,7 +39,8 @@ static void refuse(making *m, const char *pointer, const char *why)
     m->reported++;
 }
 
-/* A fault of an option that is not in the body comes from the environment. */
+/* on_fault reports a fault at its place in the body. A fault of an option that is not in the body
+ * comes from the environment. */
 static void on_fault(void *ctx, const char *name, slice part, const char *why)
 {
     making *m = ctx;
@@ -78,7 +79,8 @@ static err_code push(making *m, const char *name, const char *value, err *e)
     return ERR_OK;
 }
 
-/* Outside the command line, commas separate the entries of a list. */
+/* push_list adds a list as repeated flags. Outside the command line, commas separate the entries of
+ * a list. */
 static err_code push_list(making *m, const option *entry, char *text, err *e)
 {
     err_code code = ERR_OK;
@@ -90,7 +92,7 @@ static err_code push_list(making *m, const option *entry, char *text, err *e)
     return code;
 }
 
-/* The options that the process sets, not the caller. */
+/* is_ours tells whether the process sets this option, and not the caller. */
 static bool is_ours(const char *name)
 {
     static const char *const names[] = {"store", "json", "progress-fd", "config", "quota"};
@@ -163,7 +165,8 @@ static err_code push_fixed(making *m, err *e)
 
 /* --- checking ----------------------------------------------------------------------------- */
 
-/* A modality stays once it is used, so the child knows every name that is accepted here. */
+/* check_names refuses modalities that the store does not have. A modality stays once it is used, so
+ * the child knows every name that is accepted here. */
 static err_code check_names(making *m, const train_request *request, err *e)
 {
     store_read *r = NULL;

@@ -43,8 +43,8 @@ typedef struct job {
     bool refit;
     model *m;
     publication_result published;
-    tune_result *tuned;  /* or NULL */
-    train_options asked; /* before it chose */
+    tune_result *tuned;  /* result of the tuning, or NULL */
+    train_options asked; /* the options before the tuning changed them */
     bool tuned_all;      /* `stair tune`, which has no --progress-fd */
     /* on the validation interactions; nothing measured if there are none */
     baseline_figures beside;
@@ -322,7 +322,7 @@ typedef struct usage {
     err *e;
 } usage;
 
-/* Reports only the first of several faults. */
+/* tell_usage reports only the first of several faults. */
 static void tell_usage(void *ctx, const char *name, slice part, const char *why)
 {
     const usage *u = ctx;

@@ -20,8 +20,8 @@ static eval_options asked(const contender *c)
     return o;
 }
 
-/* The active generation is measured with the service's own lists: some items and users may be newer
- * than it, and the service can place those. */
+/* measure_active measures the active generation with the service's own lists: some items and users
+ * may be newer than it, and the service can place those. */
 static err_code measure_active(const contender *c, uint32_t number, double *value, err *e)
 {
     const train_options *o = &c->m->options;
@@ -39,8 +39,8 @@ static err_code measure_active(const contender *c, uint32_t number, double *valu
     return code;
 }
 
-/* The contender was measured during training by the same rules, unless it was told to measure
- * nothing. */
+/* measure_mine returns the contender's figure. It was measured during training by the same rules,
+ * unless the training was told to measure nothing. */
 static err_code measure_mine(const contender *c, double *value, err *e)
 {
     const train_options *o = &c->m->options;

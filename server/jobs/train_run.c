@@ -39,7 +39,7 @@ struct train_runs {
     pthread_mutex_t mutex;
     /* guarded by mutex */
     api_train_status status;
-    generation_id ready; /* the generation that the child wrote */
+    generation_id ready; /* id of the generation that the child wrote */
     bool is_ready;
     pthread_t thread;
     pthread_cond_t settled; /* signalled when `starting` becomes false */
@@ -259,8 +259,8 @@ static err_code end_start(train_runs *t, const train_child *child, err *e)
     return unwaited ? err_set(e, ERR_IO, "waiting for the training failed") : ERR_OK;
 }
 
-/* The state says that the last waiting thread has ended or is about to. No other caller has it
- * now. */
+/* join_last joins the last waiting thread, which has ended or is about to: the state says so. No
+ * other caller joins it, because this one takes it off first. */
 static void join_last(train_runs *t)
 {
     pthread_mutex_lock(&t->mutex);

@@ -7,7 +7,7 @@
 
 enum { NAMES_BYTES = 1024 };
 
-/* Writes "text=5,image=1", or nothing without modalities. */
+/* neighbours_text writes "text=5,image=1", or nothing without modalities. */
 static void neighbours_text(const tune_setting *s, const dataset *d, char out[NAMES_BYTES])
 {
     out[0] = '\0';

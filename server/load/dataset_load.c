@@ -71,7 +71,7 @@ static err_code check_names(const dataset_load_options *o, const modality *known
     return ERR_OK;
 }
 
-/* What the sources read from. */
+/* What the sources of a dataset read from; freed with the dataset. */
 typedef struct sources {
     stored_source *stored; /* (modalities) */
     words_rows words;
@@ -130,7 +130,7 @@ static err_code load_modalities(store *s, store_read *r, const dataset_load_opti
     }
     sources *from = mem_array(1, sizeof *from);
     stored_source *stored = mem_array(count, sizeof *stored);
-    d->modalities = mem_array(count + 1, sizeof *d->modalities); /* and the words */
+    d->modalities = mem_array(count + 1, sizeof *d->modalities); /* one more for the words */
     if (code == ERR_OK && (from == NULL || stored == NULL || d->modalities == NULL)) {
         code = err_nomem(e, "the modalities");
     }
@@ -207,7 +207,8 @@ static err_code close_pair(splits *x, err *e)
     return ERR_OK;
 }
 
-/* Records are sorted by (user, item, type), so those of a pair are consecutive. */
+/* add_record adds one record to its pair. Records are sorted by (user, item, type), so those of a
+ * pair are consecutive. */
 static err_code add_record(void *ctx, const interaction *x, err *e)
 {
     splits *to = ctx;

@@ -39,7 +39,7 @@ typedef struct gathering {
     live *l;
     store_read *r;
     const dataset *judged; /* load only its training pairs; NULL: load all */
-    size_t at;             /* in them */
+    size_t at;             /* index of the next pair in judged->train */
     live_edge *edges;
     size_t count, room;
     uint32_t user; /* owner of the collected edges; UINT32_MAX if there is none yet */

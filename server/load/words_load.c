@@ -41,11 +41,11 @@ err_code item_content_get(store_read *r, uint32_t row, arena *a, item_content *o
 typedef err_code (*text_visit)(void *ctx, uint32_t row, const words_document *d, err *e);
 
 typedef struct range_reader {
-    uint32_t next, end; /* rows to read */
-    uint32_t stop;      /* end of this transaction */
+    uint32_t next, end; /* the rows still to read */
+    uint32_t stop;      /* row before which the present transaction ends */
     text_visit visit;
     void *ctx;
-    bool more; /* there are more items */
+    bool more; /* rows were left when the transaction ended */
 } range_reader;
 
 static err_code take_item(void *ctx, const stored_item *it, err *e)
@@ -116,7 +116,7 @@ typedef struct encoding {
     words_scratch *scratch;
     size_t first;
     float *out;    /* (count, WORDS_WIDTH), or NULL */
-    int16_t *kept; /* likewise */
+    int16_t *kept; /* (count, WORDS_WIDTH) as 16-bit integers, or NULL */
 } encoding;
 
 static err_code encode_row(void *ctx, uint32_t row, const words_document *d, err *e)

@@ -61,7 +61,7 @@ typedef struct swap {
     bool swapped;
 } swap;
 
-/* Runs in the writer's thread. */
+/* swap_in installs the new base. It runs in the writer's thread. */
 static err_code swap_in(void *ctx, err *e)
 {
     swap *s = ctx;

@@ -73,7 +73,7 @@ static bool follows_log(const engine_options *o)
     return o->follows || o->log != NULL;
 }
 
-/* Runs in the writer's thread, once the op is visible. */
+/* on_changed runs in the writer's thread, once the op is visible. */
 static void on_changed(void *ctx, const change_list *changes)
 {
     engine *g = ctx;

@@ -9,8 +9,8 @@
 
 enum { FOLD_ROWS = 256, ITEM_BYTES_MAX = 64 * 1024 * 1024 };
 
-/* One short transaction for each few hundred rows, so that a large catalogue does not hold one
- * open. */
+/* fold_rows adds the items of a few hundred rows, in one short transaction, so that a large
+ * catalogue does not hold one open. */
 static err_code fold_rows(base *b, store *s, const view *v, uint32_t first, uint32_t end, arena *a,
                           err *e)
 {

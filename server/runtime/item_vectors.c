@@ -27,8 +27,8 @@ static cold_item *vector_of(const view *v, const op_item *it)
     return made;
 }
 
-/* Every item takes its own hold of the view: finding neighbours takes a while, and memory that the
- * writer replaces cannot be freed before the oldest hold ends. */
+/* item_vectors_make takes a hold of the view for each item: finding neighbours takes a while, and
+ * memory that the writer replaces cannot be freed before the oldest hold ends. */
 size_t item_vectors_make(live *l, op *o, cold_item **out)
 {
     size_t made = 0;

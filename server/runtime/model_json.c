@@ -125,8 +125,8 @@ static json_t *curve(const model *m)
     return out;
 }
 
-/* "valid" holds the metrics, "valid_users" the number of users. Nothing is written if nothing was
- * measured. */
+/* set_metrics writes the metrics as "valid" and the number of users as "valid_users", by the names
+ * given. It writes nothing if nothing was measured. */
 static void set_metrics(json_t *out, const char *name, const char *users, const eval_metrics *m)
 {
     if (m->users > 0) {

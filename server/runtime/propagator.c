@@ -33,7 +33,7 @@ struct propagator {
     bool look, stopping;
     base *warm; /* loaded before the log brings its activation; NULL if none */
     /* used by the thread alone */
-    double looked_at, checked_at, sampled_at;
+    double looked_at, checked_at, sampled_at; /* when it last looked, checked readers, sampled */
     uint32_t considered; /* highest generation that was sent to the writer or tried by the watch */
     uint32_t given_up;   /* active generation that could not be loaded; 0 if none */
     bool unregistered;   /* a registration failed, and was logged */
@@ -76,8 +76,8 @@ static void tell_failure(uint32_t generation, const err *why)
               log_int("generation", generation), log_text("error", why->text));
 }
 
-/* The next look may come before the writer has applied this activation, and must not activate an
- * older generation after it. */
+/* tell_activation records an activation. The next look may come before the writer has applied it,
+ * and must not activate an older generation after it. */
 static void tell_activation(propagator *p, uint32_t generation, double began)
 {
     p->considered = generation > p->considered ? generation : p->considered;
@@ -86,7 +86,8 @@ static void tell_activation(propagator *p, uint32_t generation, double began)
               log_real("seconds", clock_seconds() - began));
 }
 
-/* A node of a cluster may have to activate a generation whose tables it has not downloaded yet. */
+/* may_lack tells whether the tables may simply not be here yet. A node of a cluster may have to
+ * activate a generation whose tables it has not downloaded. */
 static bool may_lack(const propagator *p, err_code code)
 {
     return p->options.follows && code == ERR_NOT_FOUND;
@@ -195,7 +196,7 @@ typedef struct switching {
     uint32_t behind;
 } switching;
 
-/* Runs in the writer's thread, where the store and the view are of the same write. */
+/* switch_in runs in the writer's thread, where the store and the view are of the same write. */
 static err_code switch_in(void *ctx, err *e)
 {
     switching *s = ctx;

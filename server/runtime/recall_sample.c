@@ -9,7 +9,7 @@ enum { SAMPLE_K = 20 };
 struct recall_sample {
     metric_series *recall;
     recommend_scratch *scratch;
-    uint32_t user; /* the next one */
+    uint32_t user; /* row of the next user to sample */
 };
 
 static const metric_info info_recall = {.name = "stair_ann_sampled_recall",

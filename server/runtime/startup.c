@@ -14,7 +14,7 @@ typedef struct reading {
     store *store;
     uint32_t generation;
     int threads;
-    base *base; /* NULL until read */
+    base *base; /* NULL until it has been read */
     err_code code;
     err why;
 } reading;

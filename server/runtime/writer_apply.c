@@ -74,8 +74,9 @@ void writer_set_state(writer *w, bool writable, const char *problem)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* The op is on disk, so the tables in memory must follow. A failure for lack of memory is retried.
- * Any other failure ends the process, because a start reads everything anew. */
+/* publish changes the tables in memory. The op is on disk, so they must follow. A failure for lack
+ * of memory is retried. Any other failure ends the process, because a start reads everything
+ * anew. */
 static void publish(writer *w, const apply_result *r)
 {
     err e = ERR_INIT;
@@ -93,8 +94,9 @@ static void publish(writer *w, const apply_result *r)
     }
 }
 
-/* One view gets both the new seq and the new generation, so no reader sees one without the other.
- * If the generation is not loaded here, the view has the new seq and the old generation. */
+/* publish_generation publishes one view with both the new seq and the new generation, so no reader
+ * sees one without the other. If the generation is not loaded here, the view has the new seq and
+ * the old generation. */
 static void publish_generation(writer *w, const apply_result *r, base **taken)
 {
     err e = ERR_INIT;
@@ -247,7 +249,8 @@ static void apply_jobs(writer *w, writer_job *jobs, size_t count, writer_group *
     }
 }
 
-/* The job may be freed as soon as `done` is called, so everything needed is read before. */
+/* writer_finish_job reads everything that it needs first, because the job may be freed as soon as
+ * `done` is called. */
 void writer_finish_job(writer *w, writer_job *j, writer_group *g, const apply_result *result)
 {
     size_t bytes = j->bytes;

@@ -22,6 +22,9 @@ enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_M
 enum { SMALL_BYTES = 64 * 1024 };
 static const uint64_t RESEND_NS = NS_PER_SECOND, RESEND_SILENT_NS = 200ULL * NS_PER_MS;
 
+/* OUTCOME_NS and LARGE_OUTCOME_NS are the time after which the jobs of a message that has not
+ * come back are answered ERR_OUTCOME_UNKNOWN. LAUNCH_NS is how long a job may wait to be
+ * published. */
 static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
                       LAUNCH_NS = 5000000000;
 
@@ -30,8 +33,9 @@ static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
 static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
 enum { DISK_RESERVE_PART = 20 };
 
-/* Clients that have just been answered often write again within a moment. Waiting for them lets
- * their writes share one message; else they would wait behind the first one's message. */
+/* gathers tells whether to wait for more jobs before publishing. Clients that have just been
+ * answered often write again within a moment. Waiting for them lets their writes share one message;
+ * otherwise they would wait behind the first one's message. */
 static bool gathers(const writer *w, uint64_t now)
 {
     const writer_log *l = w->log;
@@ -126,7 +130,8 @@ static void flight_free(flight *f)
     mem_free(f);
 }
 
-/* From here on the message may be in the log, whatever happens to the connection. */
+/* send_off publishes a message. From here on it may be in the log, whatever happens to the
+ * connection. */
 static void send_off(writer *w, flight *f)
 {
     writer_log *l = w->log;

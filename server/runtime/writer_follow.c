@@ -38,7 +38,8 @@ void delivery_free(delivery *d)
     mem_free(d);
 }
 
-/* A missing vector is also computed when the item is applied; doing it here is only faster. */
+/* prepare computes the vectors of a delivery's new items. A missing vector is also computed when
+ * the item is applied; doing it here is only faster. */
 static void prepare(delivery *d, live *l)
 {
     size_t count = 0, made = 0;
@@ -95,7 +96,8 @@ typedef struct following {
     size_t count, op_count, jobs;
 } following;
 
-/* Own ops are applied from memory: the bytes that came back are the same. */
+/* gather_one adds a delivery to the transaction. Own ops are applied from memory: the bytes that
+ * came back are the same. */
 static err_code gather_one(following *x, delivery *d, err *e)
 {
     flight *f = flight_find(x->w, d);
@@ -134,7 +136,8 @@ static err_code gather_one(following *x, delivery *d, err *e)
     return ERR_OK;
 }
 
-/* A message that cannot be read ends the gathering; the messages before it are applied first. */
+/* gather collects the held messages. A message that cannot be read ends the gathering; the messages
+ * before it are applied first. */
 static err_code gather(following *x, err *e)
 {
     err_code code = ERR_OK;
@@ -157,7 +160,7 @@ static void ungather(following *x)
     mem_free(x);
 }
 
-/* The tables are updated before any job is answered. */
+/* publish_all updates the tables, before any job is answered. */
 static void publish_all(following *x, writer_group *g)
 {
     uint64_t began = clock_ns();

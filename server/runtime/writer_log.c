@@ -117,8 +117,8 @@ static void step(writer *w, writer_job *jobs, bool resend)
     w->log->closed = w->log->flights != NULL && log->admit(log->ctx, NULL) != ERR_OK;
 }
 
-/* At the end, with the mutex held: what is left is in the log, and is applied after the next
- * start. */
+/* drop_deliveries frees what was not applied, at the end and with the mutex held. It is in the log,
+ * and is applied after the next start. */
 static void drop_deliveries(writer *w)
 {
     writer_log *l = w->log;

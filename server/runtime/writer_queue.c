@@ -75,7 +75,7 @@ err_code writer_call(writer *w, writer_function fn, void *ctx, err *e)
     return c.code;
 }
 
-/* The caller holds the mutex. */
+/* stuck_seconds returns writer_status.stuck_seconds. The caller holds the mutex. */
 static double stuck_seconds(const writer *w)
 {
     uint64_t since = atomic_load(&w->own_since_ns);

@@ -23,8 +23,8 @@ static bool needs_quotes(const char *text)
     return false;
 }
 
-/* Control bytes could end the line or control a terminal. Other bytes, including UTF-8, are written
- * unchanged. */
+/* put_quoted escapes control bytes, which could end the line or control a terminal. It writes other
+ * bytes, including UTF-8, unchanged. */
 static void put_quoted(buffer *l, const char *text)
 {
     buffer_put(l, "\"", 1);
@@ -46,7 +46,7 @@ static void put_quoted(buffer *l, const char *text)
     buffer_put(l, "\"", 1);
 }
 
-/* A field that does not fit is left out completely, and so are the fields after it. */
+/* put_field leaves out a field that does not fit, and with it all fields after it. */
 static void put_field(buffer *l, const log_field *field)
 {
     size_t before = l->length;

@@ -303,7 +303,7 @@ static void put_number(buffer *out, double value)
     }
 }
 
-/* name{labels,le="..."} value */
+/* put_sample writes one line: name{labels,le="..."} value */
 static void put_sample(buffer *out, const metric_series *s, const char *suffix, const double *le,
                        double value)
 {

@@ -11,7 +11,8 @@
 
 enum { TEXT_MAX = 512 };
 
-/* A line break would begin another assignment. */
+/* status_text formats a status, and replaces line breaks, because each would begin another
+ * assignment. */
 static void status_text(char *out, const char *fmt, va_list args)
 {
     vsnprintf(out, TEXT_MAX, fmt, args);
