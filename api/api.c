@@ -25,7 +25,7 @@ struct api {
     api_deps deps; /* immutable */
     spools spools;
     pthread_mutex_t mutex;
-    workspace *idle; /* guarded by mutex: workspaces that are not in use */
+    workspace *idle; /* workspaces that are not in use; guarded by mutex */
 };
 
 static void limit_default(size_t *limit, size_t value)
@@ -279,7 +279,7 @@ static void run(context *c)
         }
     }
     if (e.code != ERR_OK || code != ERR_OK) {
-        err_set(&e, code, "unknown error"); /* keeps the first */
+        err_set(&e, code, "unknown error"); /* does nothing if `e` has a text already */
         write_free(c->write);
         c->write = NULL;
         respond_failed(c, &e);

@@ -53,7 +53,8 @@ enum { ROUTES = sizeof routes / sizeof routes[0] };
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 enum { METHODS = sizeof methods / sizeof methods[0] };
 
-/* The Allow header of every set of methods, indexed by its bits, so that answers can borrow it. */
+/* The Allow header of every set of methods, indexed by the set's bits, so that answers can borrow
+ * it. */
 enum { SETS = 1 << METHODS, ALLOW_BYTES = 64 };
 static char allows[SETS][ALLOW_BYTES];
 static pthread_once_t allows_made = PTHREAD_ONCE_INIT;

@@ -22,7 +22,8 @@ err_code handle_console_get(context *c, err *e)
     return ERR_OK;
 }
 
-/* The address is relative, so that it works behind a proxy that adds a prefix. */
+/* handle_root_get redirects to a relative address, so that it works behind a proxy that adds a
+ * prefix. */
 err_code handle_root_get(context *c, err *e)
 {
     (void)e;

@@ -26,7 +26,7 @@ static bool uses_encoder(const context *c, const view *v)
     return false;
 }
 
-/* ask takes `text` over. */
+/* ask postpones the request for this text, which it takes over. */
 static err_code ask(context *c, char *text, size_t length, err *e)
 {
     api_encoding *x = c->request->encoding;
@@ -41,7 +41,7 @@ static err_code ask(context *c, char *text, size_t length, err *e)
     return err_set(e, ERR_CANCELLED, "a text is to be encoded first");
 }
 
-/* ask_for writes the text as an item with that title would have it. */
+/* ask_for asks for the text of an item. */
 static err_code ask_for(context *c, const stored_item *it, err *e)
 {
     char *text = mem_array(ITEM_TEXT_BYTES_MAX, 1);

@@ -34,9 +34,9 @@ static bool time_member(const body_object *o, const char *name, int64_t *out)
     return true;
 }
 
-/* Attributes are doubles, and doubles above 2^53 merge neighbouring numbers: a filter for such a
- * number would also list items with another one. A real number of that size may still be a
- * bound. */
+/* check_exact refuses a whole number above 2^53. Attributes are doubles, which merge neighbouring
+ * numbers of that size: a filter for such a number would also list items with another one. A real
+ * number of that size may still be a bound. */
 static void check_exact(const body_object *o, const char *name, bool equality)
 {
     const double most = 0x1p53;
@@ -53,8 +53,8 @@ static void check_exact(const body_object *o, const char *name, bool equality)
     }
 }
 
-/* {"gte":5,"lt":10}: at most one bound on each side. "min" and "max" mean the same as "gte" and
- * "lte". */
+/* range reads {"gte":5,"lt":10}: at most one bound on each side. "min" and "max" mean the same as
+ * "gte" and "lte". */
 static void range(const body_object *o, filter_attribute *out)
 {
     static const char *const names[] = {"gt", "gte", "lt", "lte", "min", "max", NULL};

@@ -25,8 +25,8 @@ static void report_entry(void *ctx, const char *pointer, const char *detail)
                detail);
 }
 
-/* The member is checked and removed from the document, which then describes only the
- * interaction. */
+/* take_recommendation_id checks the member and removes it from the document, which then describes
+ * only the interaction. */
 static void take_recommendation_id(const body_object *o)
 {
     slice id;
@@ -49,7 +49,8 @@ static bool take_unknown_items(const body_object *o)
     return create;
 }
 
-/* `also` names the members of a single interaction that an entry of a list does not have. */
+/* read_entry reads one interaction. `also` names the members of a single interaction that an entry
+ * of a list does not have. */
 static err_code read_entry(const body_object *o, const char *also, op *into, op_interaction *out,
                            err *e)
 {

@@ -13,7 +13,7 @@
  * transaction open for long. Such a page may be short or empty, and its cursor continues. */
 enum { PAGE_RECORDS_MAX = 50000 };
 
-/* In the order of the ITEM_JSON_ bits, with features last. */
+/* The names of fields, in the order of the ITEM_JSON_ bits, with features last. */
 static const char *const field_names[] = {"title",  "categories",  "attributes", "created",
                                           "hidden", "description", "features",   NULL};
 enum { FIELD_FEATURES = 64 };
@@ -136,8 +136,9 @@ typedef struct page {
     bool more;
 } page;
 
-/* Each item is written into the answer before the next is read, and an answer that is too long
- * stops at its limit: as a tree, a page of wide features would take several times its text. */
+/* page_item writes one item of a page into the answer before the next is read. An answer that is
+ * too long stops at its limit: as a tree, a page of wide features would take several times its
+ * text. */
 static err_code page_item(void *ctx, const stored_item *it, err *e)
 {
     page *p = ctx;

@@ -9,7 +9,8 @@
 #include "core/serve/state/cold_words.h"
 #include "core/serve/state/coldstart.h"
 
-/* Adds the entry's place before the pointer of a problem in it. */
+/* The context of a json_report that puts the entry's place before the pointer of a problem in
+ * it. */
 typedef struct entry_report {
     context *c;
     const char *prefix;
@@ -326,8 +327,9 @@ static void set_location(api_write *w)
     w->location = (slice){text, length};
 }
 
-/* One-digit numbers double in size. The rest is for structs, and for the ids of neighbours, which
- * can have 256 bytes each. Memory is taken block by block, so a small op stays small. */
+/* op_bytes limits the memory of an op. One-digit numbers double in size. The rest is for structs,
+ * and for the ids of neighbours, which can have 256 bytes each. Memory is taken block by block, so
+ * a small op stays small. */
 static size_t op_bytes(const context *c)
 {
     return 4 * c->request->body.length + ((size_t)32 << 20);

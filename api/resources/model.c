@@ -8,7 +8,7 @@
 #include "api/web/store_answer.h"
 #include "storage/models/generations.h"
 
-/* The trainer's summary (options, metrics, learning curve) is passed on unchanged. */
+/* summary passes on the trainer's summary (options, metrics, learning curve) unchanged. */
 static json_t *summary(slice text)
 {
     json_t *tree = text.length > 0 ? json_loadb(text.at, text.length, 0, NULL) : NULL;

@@ -16,7 +16,8 @@ static err_code no_training(err *e)
     return err_set(e, ERR_UNAVAILABLE, "this process does not run trainings");
 }
 
-/* Names are those of the command line. A body may write them with underscores. */
+/* option_name returns the name of an option on the command line. A body may write it with
+ * underscores. */
 static slice option_name(context *c, const char *key)
 {
     char *name = arena_printf(c->memory, "%s", key);
@@ -50,8 +51,8 @@ typedef struct train_body {
     bool nomem;
 } train_body;
 
-/* {"text":5,"image":1} becomes "text=5,image=1" on the command line, so a name must not contain "="
- * or ",". */
+/* read_object turns {"text":5,"image":1} into "text=5,image=1" for the command line, so a name must
+ * not contain "=" or ",". */
 static void read_object(const body_object *o, train_body *b, api_train_option *option)
 {
     const char *key;
@@ -146,7 +147,8 @@ static json_t *moment(int64_t seconds)
     return seconds != 0 ? tree_time(seconds) : json_null();
 }
 
-/* `still` is the detail for a running training; NULL if none is running. */
+/* answer_status answers with the state of the training. `still` is the detail if one is running;
+ * NULL if none is. */
 static err_code answer_status(context *c, const char *still, err *e)
 {
     api_train_status s = {.loss = NAN, .seconds_left = NAN, .metric_value = NAN};

@@ -82,8 +82,8 @@ static void put_text(buffer *b, const char *key, slice text)
     }
 }
 
-/* Members that only the store has. An item that was deleted this moment keeps its entry without
- * them. */
+/* put_fields writes members that only the store has. An item that was deleted this moment keeps its
+ * entry without them. */
 static err_code put_fields(context *c, store_read *read, uint32_t row, unsigned fields, err *e)
 {
     buffer *b = &c->response->body;

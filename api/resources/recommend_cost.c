@@ -3,8 +3,7 @@
 
 #include "api/resources/encoded_text.h"
 
-/* How many of each make one unit. */
-/* hits that are searched, and written as id and score */
+/* How many of each make one unit: hits that are searched, and written as id and score. */
 static const double HITS = 64;
 static const double FIELD_HITS = 32;      /* hits with members that are read from the store */
 static const double EXPLAINED_HITS = 100; /* hits whose parts and reasons are written */

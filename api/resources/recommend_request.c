@@ -134,7 +134,7 @@ static err_code session(const body_object *o, recommend_request *out, err *e)
     return ERR_OK;
 }
 
-/* A body has a list of names; a query string has the names with commas. */
+/* fields_body reads the fields from a list of names; a query string has the names with commas. */
 static void fields_body(const body_object *o, unsigned *out)
 {
     const slice *words;

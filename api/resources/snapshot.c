@@ -9,7 +9,8 @@
 
 enum { NAME_BYTES_MAX = 128 };
 
-/* A name is one path component, never "." or "..". */
+/* name_fault returns what is wrong with a name, or NULL. A name is one path component, never "." or
+ * "..". */
 static const char *name_fault(slice name)
 {
     bool dots = name.length > 0 && name.length <= 2;

@@ -27,7 +27,7 @@ typedef struct listing {
     store_read *read;
     const slice *types;
     size_t type_count;
-    json_t *list; /* NULL counts only */
+    json_t *list; /* the interactions as JSON; NULL: count them only */
     size_t limit;
     uint32_t last; /* item of the last entry */
     uint32_t next;
@@ -53,8 +53,9 @@ static err_code replaced(const listing *l, const interaction *x, bool *out, err 
     return ERR_OK;
 }
 
-/* A page ends between two items, never between two records of one item. If an item was deleted and
- * created again, its earlier records are listed, unless newer ones repeat them. */
+/* visit adds an interaction to the page. A page ends between two items, never between two records
+ * of one item. If an item was deleted and created again, its earlier records are listed, unless
+ * newer ones repeat them. */
 static err_code visit(void *ctx, const interaction *x, err *e)
 {
     listing *l = ctx;

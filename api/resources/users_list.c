@@ -36,8 +36,9 @@ static err_code add(void *ctx, const stored_user *u, err *e)
     return json_array_append_new(p->list, entry) == 0 ? ERR_OK : err_nomem(e, "users");
 }
 
-/* Each draw takes the first user at or after a random row, so a user after a gap of erased users is
- * drawn more often. The seed is the request's id, which is random and in the log. */
+/* sample draws users: each draw takes the first user at or after a random row, so a user after a
+ * gap of erased users is drawn more often. The seed is the request's id, which is random and in the
+ * log. */
 static err_code sample(page *p, store_read *read, size_t count, uint32_t rows, err *e)
 {
     rng random;

@@ -110,8 +110,8 @@ static void put_time(buffer *b, const char *key, int64_t seconds)
     json_put_text(b, text);
 }
 
-/* When the cluster's copies no longer contain the user. The op itself empties the stored
- * answers. */
+/* put_free_by writes when the cluster's copies no longer contain the user. The op itself empties
+ * the stored answers. */
 static void put_free_by(buffer *b, const api_erasure_terms *t, int64_t erased)
 {
     json_put_key(b, "free_by");

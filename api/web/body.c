@@ -15,8 +15,8 @@ slice body_text_of(const json_t *string)
 /* What jansson allocates for a value in a list, and in addition for a list and for an object. */
 enum { VALUE_BYTES = 48, LIST_BYTES = 128, OBJECT_BYTES = 320 };
 
-/* prescan limits nesting and values without building anything. It does not check that the text is
- * JSON. */
+/* prescan limits nesting and the number of values without building anything. It does not check that
+ * the text is JSON. */
 static err_code prescan(const context *c, slice text, err *e)
 {
     json_shape shape = json_shape_of(text);

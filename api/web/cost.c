@@ -9,7 +9,7 @@ static err_code put_off(context *c, err *e)
     return err_set(e, ERR_CANCELLED, "long work, to be begun elsewhere");
 }
 
-/* Work is charged where it is done, not where it is postponed. */
+/* charge charges work where it is done, not where it is postponed. */
 static err_code charge(context *c, cost_units units, err *e)
 {
     if (c->deps->work == NULL) {

@@ -104,8 +104,8 @@ static const double powers[] = {1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3,
                                 1e10,  1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
 enum { POWER_ZERO = 10 };
 
-/* Scores are in this range: fixed notation with nine significant digits, by integer arithmetic.
- * printf takes twenty times as long. */
+/* put_fixed writes a number in the range of scores, in fixed notation with nine significant digits,
+ * by integer arithmetic. printf takes twenty times as long. */
 static void put_fixed(buffer *b, double value)
 {
     int exponent = -5; /* value >= 1e-5 */

@@ -7,8 +7,8 @@
 #include "api/web/quote.h"
 #include "core/serve/state/view.h"
 
-/* This takes a view of its own. The handler takes the view for its answer later, and that one is
- * not older. */
+/* check_seen takes a view of its own. The handler takes the view for its answer later, and that one
+ * is not older. */
 static err_code check_seen(context *c, uint64_t wanted, err *e)
 {
     live_hold hold;
@@ -30,7 +30,7 @@ static err_code check_seen(context *c, uint64_t wanted, err *e)
                                     wanted, seen);
 }
 
-/* Accepts only digits, at most as many as a seq has. */
+/* parse_header accepts only digits, at most as many as a seq has. */
 static bool parse_header(slice text, uint64_t *out)
 {
     *out = 0;

@@ -12,8 +12,8 @@
 
 #include "api/web/context.h"
 
-/* The view follows within milliseconds. Until then the thread yields the processor, and later
- * sleeps for a moment. */
+/* How often the thread yields the processor, and how often it tries at most, sleeping in between:
+ * the view follows within milliseconds. */
 enum { YIELDS = 50, TRIES = 20000 };
 static const struct timespec a_moment = {.tv_nsec = 100000};
 

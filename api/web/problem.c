@@ -136,7 +136,8 @@ static const char *status_name(unsigned status)
     return "error";
 }
 
-/* A detail may quote input, and a fixed buffer may cut it in the middle of a character. */
+/* sound returns the part of a detail that is valid UTF-8. A detail may quote input, and a fixed
+ * buffer may cut it in the middle of a character. */
 static slice sound(const char *text)
 {
     slice s = slice_of(text);

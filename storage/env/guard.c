@@ -82,7 +82,8 @@ static int open_data(const char *dir, int flags, err *e)
     return fd;
 }
 
-/* LMDB would follow a symbolic link out of the folder. */
+/* refuse_link refuses anything but a regular file: LMDB would follow a symbolic link out of the
+ * folder. */
 static err_code refuse_link(const char *dir, const char *name, err *e)
 {
     char path[STORE_PATH_MAX];

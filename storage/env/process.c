@@ -45,7 +45,7 @@ int process_number(void)
 
 static _Thread_local bool lmdb_asks;
 
-/* This replaces the C library's getpid, because there is no other way to give LMDB a process
+/* This getpid replaces the C library's, because there is no other way to give LMDB a process
  * number. LMDB asks once for each environment, in mdb_env_create. All other callers get the real
  * number. */
 pid_t getpid(void)
@@ -61,8 +61,8 @@ int process_env_create(MDB_env **out)
     return rc;
 }
 
-/* LMDB keeps the byte at its number locked in lock.mdb, and the kernel lists the holders of
- * locks. */
+/* process_of looks for the holder of a lock: LMDB keeps the byte at its number locked in lock.mdb,
+ * and the kernel lists the holders. */
 long process_of(int number, const char *path)
 {
     struct stat st;
@@ -114,8 +114,8 @@ err_code turn_open(turn *t, const char *path, err *e)
     return t->fd >= 0 ? ERR_OK : err_set(e, ERR_IO, "opening %s: %s", path, strerror(errno));
 }
 
-/* The lock belongs to the open file, not to the process: closing another descriptor of the file
- * does not release it. */
+/* set_lock sets or releases the lock. The lock belongs to the open file, not to the process, so
+ * closing another descriptor of the file does not release it. */
 static int set_lock(const turn *t, short type)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};

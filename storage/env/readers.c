@@ -12,7 +12,8 @@
 #include "storage/env/schema.h"
 #include "storage/env/store.h"
 
-/* LMDB lists free pages by the transaction that freed them. Each list begins with its length. */
+/* free_pages reads LMDB's lists of free pages. Each list has the number of the transaction that
+ * freed its pages as the key, and begins with its length. */
 uint64_t free_pages(MDB_txn *txn, size_t since)
 {
     MDB_cursor *cursor = NULL;

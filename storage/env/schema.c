@@ -44,7 +44,7 @@ err_code schema_get(store_read *r, store_db db, slice key, slice *value, err *e)
     return ERR_OK;
 }
 
-/* A copy of a key for LMDB. */
+/* A copy of a key, which LMDB cannot change under the write (schema_put). */
 typedef struct own_key {
     char bytes[SCHEMA_KEY_BYTES_MAX];
     MDB_val val;
@@ -137,7 +137,8 @@ err_code record_each(store_read *r, store_db db, uint32_t first, record_visit vi
     return code != ERR_OK || rc == MDB_NOTFOUND ? code : schema_error(rc, "reading records", e);
 }
 
-/* Every commit writes the state, so it is built on the stack without an encoder. */
+/* state_encode builds the state on the stack, without an encoder, because every commit writes
+ * it. */
 void state_encode(const store_state *state, unsigned char out[STATE_RECORD_BYTES])
 {
     const store_info *info = &state->info;

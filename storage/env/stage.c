@@ -77,8 +77,8 @@ void store_discard(store *owner)
     }
 }
 
-/* Replaced content counts as another store, so it gets a new lineage; only the numbering of ops
- * continues. */
+/* set_identity gives the staged store a new lineage, because replaced content counts as another
+ * store; only the numbering of ops continues. */
 static err_code set_identity(store *staged, const store_info *owner, err *e)
 {
     store_write *w = NULL;
@@ -92,8 +92,8 @@ static err_code set_identity(store *staged, const store_info *owner, err *e)
     return store_write_commit(w, e);
 }
 
-/* The train lock moves to the store object that will release it: the staged store, or back to the
- * owner. */
+/* hand_train_lock moves the train lock to the store object that will release it: the staged store,
+ * or back to the owner. */
 static void hand_train_lock(store *from, store *to)
 {
     to->train_fd = from->train_fd;
@@ -153,7 +153,7 @@ static err_code number_flip(store *staged, err *e)
 {
     store_write *w = NULL;
     err_code code = ERR_OK;
-    if (store_quota_room(staged, 1) == 0) { /* the rest is reserved for deletions */
+    if (store_quota_room(staged, 1) == 0) { /* deletions may use the rest */
         code = err_set(e, ERR_FULL, "the imported content takes more than the quota of %.1f MiB",
                        (double)staged->options.quota_bytes / (1024 * 1024));
     }
@@ -169,8 +169,8 @@ static err_code number_flip(store *staged, err *e)
     return code == ERR_OK ? schema_error(lmdb, "syncing the imported content", e) : code;
 }
 
-/* Both environments are closed, so that this process cannot combine the old lock file with the new
- * data. */
+/* stage_replace needs both environments closed, so that this process cannot combine the old lock
+ * file with the new data. */
 err_code stage_replace(const char *dir, err *e)
 {
     char stage[STORE_PATH_MAX], from[STORE_PATH_MAX] = "", to[STORE_PATH_MAX] = "",

@@ -34,7 +34,7 @@ static err_code prepare_folder(const store *s, err *e)
     return s->options.create ? ERR_OK : has_data(s->dir, e);
 }
 
-/* A snapshot becomes a store of its own with its first owner. */
+/* leave_snapshot makes a snapshot a store of its own when its first owner opens it. */
 static err_code leave_snapshot(store *s, err *e)
 {
     store_write *w = NULL;

@@ -46,7 +46,8 @@ const char *schema_db_name(store_db db)
     return db_names[db];
 }
 
-/* Large address spaces cost nothing unless they are limited. Then a smaller map is tried. */
+/* The sizes of the map that are tried, the largest first. A large map takes only addresses; if
+ * those are limited, a smaller one is tried. */
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 38, (size_t)1 << 36,
                                    (size_t)1 << 34, (size_t)1 << 32, (size_t)1 << 30};
 
@@ -299,8 +300,8 @@ static err_code map_data(store *s, err *e)
     return schema_error(rc, "opening data.mdb", e);
 }
 
-/* LMDB creates missing files, so conditions are checked before. */
-/* A data.mdb whose creation failed is no store, and would obstruct the next try. */
+/* remove_made removes a data.mdb whose creation failed: it is no store, and would obstruct the next
+ * try. */
 static void remove_made(const store *s)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb"};
@@ -312,6 +313,7 @@ static void remove_made(const store *s)
     }
 }
 
+/* open_guarded checks first that the folder may be opened, because LMDB creates missing files. */
 static err_code open_guarded(store *s, bool create, err *e)
 {
     bool made = create && has_data(s->dir, NULL) == ERR_NOT_FOUND;

@@ -57,7 +57,8 @@ void exclusive_end(store *s)
     pthread_mutex_unlock(&s->mu);
 }
 
-/* Another process with a larger map has grown the file, so take over its size. */
+/* store_adopt_size takes over the size of the map after another process, whose map is larger, has
+ * grown the file. */
 void store_adopt_size(store *s)
 {
     exclusive_begin(s);

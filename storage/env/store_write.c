@@ -93,8 +93,8 @@ void store_write_abort(store_write *w)
     leave_turn(s);
 }
 
-/* LMDB returns EIO if the file system cut a page write short, which happens when the disk becomes
- * full during the write. */
+/* disk_is_full tells whether a failed commit found the disk full. LMDB also returns EIO if the file
+ * system cut a page write short, which happens when the disk becomes full during the write. */
 static bool disk_is_full(const store *s, int rc)
 {
     struct statvfs fs;

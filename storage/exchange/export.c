@@ -26,7 +26,7 @@ typedef struct writing {
     void *ctx;
     err_code refused; /* the sink's error when it refused bytes */
     export_counts counts;
-    arena memory; /* of one line */
+    arena memory; /* reset for each line */
     arena ids;    /* holds all ids, for interactions */
     slice *items; /* (item_rows) absent for deleted items */
     slice *users; /* (user_rows) */
@@ -34,7 +34,7 @@ typedef struct writing {
     size_t type_count, item_rows, user_rows;
 } writing;
 
-/* Writes one document and its line end. Takes over `document`. */
+/* write_line writes one document and its line end. It takes over `document`. */
 static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
 {
     char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(digits));
@@ -53,15 +53,16 @@ static err_code write_line(writing *w, json_t *document, size_t digits, err *e)
     return w->refused;
 }
 
-/* A walk treats a visitor's ERR_CANCELLED as a normal early end. If the sink returned it, the
- * export is incomplete, so the sink's error takes precedence. */
+/* outcome returns the result of an export. A walk treats a visitor's ERR_CANCELLED as a normal
+ * early end. If the sink returned it, the export is incomplete, so the sink's error takes
+ * precedence. */
 static err_code outcome(const writing *w, err_code walked)
 {
     return w->refused != ERR_OK ? w->refused : walked;
 }
 
-/* Numbers are written with 15 digits, so that 59.95 does not become 59.950000000000003, unless a
- * number needs all 17. */
+/* digits_of returns with how many digits an item's numbers are written: 15, so that 59.95 does not
+ * become 59.950000000000003, or 17 if a number needs them. */
 static size_t digits_of(const stored_item *it)
 {
     for (uint32_t i = 0; i < it->attribute_count; i++) {

@@ -15,8 +15,8 @@ typedef struct reading {
     bool nomem;
 } reading;
 
-/* `name` is the name of a member, without characters that a JSON pointer must escape, or "" for the
- * whole document. */
+/* problem reports a problem of the member `name`, or of the whole document for "". The name has no
+ * characters that a JSON pointer must escape. */
 static void problem(reading *r, const char *name, const char *detail)
 {
     char pointer[80];

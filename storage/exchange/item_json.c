@@ -30,7 +30,7 @@ static bool contains(const slice *list, size_t count, slice text)
     return false;
 }
 
-/* Reads a list of strings as a set: repeated strings are kept once. */
+/* read_texts reads a list of strings as a set: repeated strings are kept once. */
 static const slice *read_texts(reading *r, const json_t *value, size_t count_max, size_t bytes_max,
                                uint32_t *count)
 {
@@ -53,8 +53,9 @@ static const slice *read_texts(reading *r, const json_t *value, size_t count_max
     return texts;
 }
 
-/* In a patch, null removes a member. In a whole item, a null member is the same as an absent one,
- * except in features: absent ones stay as stored, and null removes them. */
+/* null_is_absent tells whether a null member counts as absent. In a patch, null removes a member.
+ * In a whole item it is the same as an absent one, except in features: absent ones stay as stored,
+ * and null removes them. */
 static bool null_is_absent(const reading *r, const json_t *value)
 {
     return json_is_null(value) && r->options->mode == ITEM_JSON_PUT;
@@ -90,7 +91,8 @@ static void read_categories(reading *r, const json_t *value, op_item *out)
         read_texts(r, value, CATEGORIES_MAX, CATEGORY_BYTES_MAX, &out->category_count);
 }
 
-/* Numbers are kept as doubles, which would change a longer number, such as a barcode. */
+/* read_number refuses whole numbers that a double, in which they are kept, would change, such as a
+ * long barcode. */
 static void read_number(reading *r, const json_t *value, attribute *out)
 {
     const json_int_t most = (json_int_t)1 << 53;

@@ -17,7 +17,7 @@ static bool width_fits(reading *r, size_t width)
     return true;
 }
 
-/* False also for NaN. */
+/* feature_number_fits is false also for NaN. */
 static bool feature_number_fits(double number)
 {
     return fabs(number) <= FEATURE_MAGNITUDE_MAX;

@@ -14,7 +14,7 @@ static const char *const kind_names[KINDS] = {"text", "number", "bool", "texts",
 typedef struct column_facts {
     bool fixed;         /* an option or a suffix decides the kind */
     bool any;           /* some cell is not empty */
-    bool not_all_truth; /* some cell is neither true nor false */
+    bool not_all_truth; /* some cell that is not empty is neither true nor false */
     bool digits_only;   /* all cells so far can be read as numbers */
     number_facts numbers;
 } column_facts;

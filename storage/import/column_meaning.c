@@ -91,7 +91,8 @@ column_meaning column_meaning_of(import_state *s, bool items, slice name)
     return out;
 }
 
-/* A phase that runs after all files have been opened. */
+/* import_columns_used is a phase that runs after all files have been opened. It refuses options
+ * that no column has used. */
 err_code import_columns_used(import_state *s, err *e)
 {
     const import_options *o = s->options;

@@ -33,7 +33,7 @@ struct delimited {
     size_t columns;
 };
 
-/* *byte is the next byte, which stays unread, or -1 at the end. */
+/* peek_byte sets *byte to the next byte, which stays unread, or to -1 at the end. */
 static err_code peek_byte(delimited *d, int *byte, err *e)
 {
     err_code code = ERR_OK;
@@ -217,8 +217,8 @@ static err_code context_line(delimited *d, err_code code, err *e)
     return code;
 }
 
-/* A file made by joining files repeats the header, and the byte order mark before it; both are
- * refused. */
+/* check_joint refuses a file made by joining files, which repeats the header, and the byte order
+ * mark before it. */
 static err_code check_joint(const delimited *d, err *e)
 {
     slice first = d->fields[0];
@@ -303,7 +303,7 @@ static const char *guess_separator(slice line)
     return commas == 0 && count_in(line, "|") > 0 ? "|" : ",";
 }
 
-/* If the caller names the columns, the separator is the one that gives that many fields. */
+/* fitting_separator returns the separator that gives as many fields as the caller named columns. */
 static const char *fitting_separator(slice line, size_t columns)
 {
     static const char *const all[] = {"\t", "::", ";", ",", "|"};
@@ -315,7 +315,7 @@ static const char *fitting_separator(slice line, size_t columns)
     return guess_separator(line);
 }
 
-/* The separator and the line ends must be known before the first record is read. */
+/* look_at_line decides the separator and the line ends, before the first record is read. */
 static err_code look_at_line(delimited *d, const delimited_options *o, err *e)
 {
     slice ahead = text_source_ahead(d->source);

@@ -8,7 +8,7 @@
 #include "core/common/mem.h"
 
 typedef struct entry {
-    uint64_t offset; /* of the id's bytes */
+    uint64_t offset; /* where the id's bytes begin in `bytes` */
     uint32_t hash;
     uint32_t value;
     uint16_t length; /* 0 if the place is free */
@@ -25,7 +25,7 @@ _Static_assert(ID_BYTES_MAX < UINT16_MAX, "an id's length fits its field");
 
 enum { CAPACITY_FIRST = 1024, BYTES_FIRST = 16 * 1024 };
 
-/* FNV-1a with a final mix, since the table uses the low bits. */
+/* hash_of is FNV-1a with a final mix, because the table uses the low bits. */
 static uint32_t hash_of(slice id)
 {
     uint64_t h = 0xcbf29ce484222325u;

@@ -176,7 +176,7 @@ static void release(import_state *s)
     arena_fini(&s->scratch);
 }
 
-/* The report is completed before the flip, because nothing may fail after it. */
+/* fill_report completes the report before the flip, because nothing may fail after it. */
 static err_code fill_report(import_state *s, const store_info *before, err *e)
 {
     store_info after;

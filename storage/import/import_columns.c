@@ -7,8 +7,8 @@
 #include "core/common/utf8.h"
 #include "storage/import/column_meaning.h"
 
-/* If the first line is data, or the separator was detected wrongly, a message about one unknown
- * "column" would mislead; check_header says what is likely instead. */
+/* check_header refuses a first line that names no known column: it is data, or was split at the
+ * wrong separator. A message about one unknown "column" would mislead there. */
 static err_code check_header(const import_state *s, bool items, const delimited *d, err *e)
 {
     size_t columns = delimited_columns(d);
@@ -70,8 +70,8 @@ static err_code check_twice(const import_columns *c, const delimited *d, size_t 
     return ERR_OK;
 }
 
-/* Of several columns with one role, the one of the highest rank gets it; the others have no
- * role. */
+/* bind_names gives each role to the column whose name has the highest rank; other columns of the
+ * same role get none. */
 static err_code bind_names(import_columns *c, import_state *s, bool items, const delimited *d,
                            err *e)
 {
@@ -114,8 +114,8 @@ static err_code bind_names(import_columns *c, import_state *s, bool items, const
     return code;
 }
 
-/* A column without a role is an attribute of items. In interactions it must be left out by an
- * option. */
+/* settle_unknown handles columns without a role. They become attributes of items; in interactions
+ * an option must leave them out. */
 static err_code settle_unknown(import_columns *c, const import_state *s, bool items,
                                const delimited *d, err *e)
 {

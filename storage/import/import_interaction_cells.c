@@ -40,7 +40,8 @@ static err_code parse_number(slice text, const char *what, double *number, err *
         comma ? "; write numbers with a decimal point, and thousands without commas" : "");
 }
 
-/* A rating matters only with --min-rating. Without it, ratings are counted for the report. */
+/* read_rating reads a rating, which matters only with --min-rating. Without it, ratings are counted
+ * for the report. */
 static err_code read_rating(import_state *s, slice text, double *rating, err *e)
 {
     *rating = 0.0;

@@ -32,8 +32,9 @@ static err_code note_split(import_state *s, const char *member, err *e)
     return ERR_OK;
 }
 
-/* --split time needs a time in every line. The time of the import would be later than all others,
- * so lines without a time would all fall into the test split. */
+/* check_time requires a time in every line for --split time. A line without one would get the time
+ * of the import, which is later than all others, so all such lines would fall into the test
+ * split. */
 static err_code check_time(const import_state *s, const json_t *document, err *e)
 {
     if (s->options->split == IMPORT_SPLIT_TIME && json_object_get(document, "timestamp") == NULL) {
@@ -108,7 +109,8 @@ static err_code read_flag(json_member *m, const json_t *value, interaction_cells
     return ERR_OK;
 }
 
-/* A member without a role is left out by an option, gives way to a better name, or is refused. */
+/* settle handles a member without a role: an option leaves it out, it gives way to a better name,
+ * or it is refused. */
 static err_code settle(const import_state *s, json_member *m, const json_t *value,
                        interaction_cells *cells, err *e)
 {

@@ -29,7 +29,7 @@ typedef struct item_table {
 typedef struct item_line {
     op_item item;
     attribute *attributes;   /* (ATTRIBUTES_MAX) */
-    cell_entries categories; /* of all columns of categories */
+    cell_entries categories; /* the entries of all columns of categories */
 } item_line;
 
 static err_code read_text(slice cell, size_t most, slice *out, err *e)

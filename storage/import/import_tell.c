@@ -169,7 +169,8 @@ err_code import_faults_end(import_state *s, err *e)
         stopped ? "; reading stopped there" : "");
 }
 
-/* Half precision cannot hold such small numbers. */
+/* import_is_tiny returns false for half precision, which cannot hold numbers that are too small but
+ * not zero. */
 bool import_is_tiny(const feature *f)
 {
     const unsigned char *bytes = f->data;

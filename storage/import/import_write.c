@@ -105,8 +105,8 @@ err_code import_edges_write(import_state *s, err *e)
     return code;
 }
 
-/* Without an items' file, row numbers are the ids. All rows become items, in order, so that a row
- * of the model is a row of the file. */
+/* name_rows makes row numbers the ids, if there is no items' file. All rows become items, in order,
+ * so that a row of the model is a row of the file. */
 static err_code name_rows(import_state *s, uint64_t rows, err *e)
 {
     for (uint64_t i = 0; i < rows; i++) {

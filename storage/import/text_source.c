@@ -18,9 +18,9 @@ struct text_source {
     unsigned char *raw; /* (RAW_BYTES) bytes as on disk; raw[from, to) are not used yet */
     size_t from, to;
     uint64_t bytes; /* bytes read from the file */
-    bool ended;     /* the file */
+    bool ended;     /* the end of the file was reached */
 
-    bool packed; /* by gzip */
+    bool packed; /* the file is compressed by gzip */
     bool inside; /* inside a gzip member */
     z_stream inflater;
 
@@ -55,7 +55,8 @@ static err_code refuse_stream(const text_source *t, err *e)
                    t->inflater.msg != NULL ? t->inflater.msg : "it ends too early");
 }
 
-/* A gzip file may hold several members in a row. Zeros at its end are padding. */
+/* begin_member begins the next gzip member: a file may hold several in a row. Zeros at its end are
+ * padding. */
 static err_code begin_member(text_source *t, bool *over, err *e)
 {
     while (t->from < t->to && t->bytes > 0 && t->raw[t->from] == 0) {

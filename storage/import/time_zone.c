@@ -11,7 +11,7 @@ enum { FILE_BYTES_MAX = 256 * 1024, HEADER_BYTES = 44, TYPE_BYTES = 6 };
 
 struct time_zone {
     int64_t first;    /* seconds east of UTC before the first change, or always if there is none */
-    size_t count;     /* of changes */
+    size_t count;     /* number of changes */
     int64_t *at;      /* (count) moments of change in UTC, ascending */
     int64_t *offsets; /* (count) offset after each change */
 };

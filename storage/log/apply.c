@@ -83,8 +83,8 @@ static err_code attempt(store *s, const apply_message *messages, size_t count,
         code = apply_message_in(w, &messages[i], results + ops, e);
         ops += messages[i].count;
     }
-    code = code == ERR_OK ? oplog_trim(w, ops, e)
-                          : code; /* these depend on this machine's configuration alone */
+    /* the limits of the log are this machine's own, so nodes may keep logs of different length */
+    code = code == ERR_OK ? oplog_trim(w, ops, e) : code;
     if (code != ERR_OK) {
         store_write_abort(w);
         return code;
@@ -188,8 +188,7 @@ static err_code attempt_ops(store *s, const op *const *ops, size_t count, apply_
     return code;
 }
 
-/* make_room trims the log first if the store is full. Its pages are free for the next
- * transaction. */
+/* make_room trims the log if the store is full, so that the next transaction has its pages. */
 static bool make_room(store *s)
 {
     store_write *w = NULL;

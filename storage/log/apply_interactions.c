@@ -212,7 +212,8 @@ static err_code row_before(applying *x, uint32_t item, uint32_t *out, err *e)
     return code;
 }
 
-/* If an item was deleted and created again, earlier interactions are with its earlier rows. */
+/* remove_one removes the interactions of one entry. If its item was deleted and created again,
+ * earlier interactions are with its earlier rows. */
 static err_code remove_one(applying *x, uint32_t index, err *e)
 {
     const op_interaction *in = &x->o->interactions[index];

@@ -19,7 +19,7 @@ typedef struct draft {
     const op_item *given;
     uint32_t index;
     bool exists;
-    stored_item it; /* as it will be */
+    stored_item it; /* the item after the op */
     bool features_changed;
     bool texts_changed; /* a text that words are made of has changed */
 } draft;
@@ -122,7 +122,8 @@ static bool same_attribute(const attribute *one, const attribute *other)
            same_texts(one->texts, other->texts, one->text_count);
 }
 
-/* A changed price or stock leaves the item's words unchanged. */
+/* same_words tells whether two versions of an item have the same words. A changed price or stock
+ * leaves them as they are. */
 static bool same_words(const stored_item *was, const stored_item *is)
 {
     if (!slice_equal(was->title, is->title) || !slice_equal(was->description, is->description) ||
@@ -141,7 +142,8 @@ static bool same_words(const stored_item *was, const stored_item *is)
     return i == was->attribute_count && j == is->attribute_count;
 }
 
-/* A modality's name may contain characters that a JSON pointer must escape. */
+/* feature_pointer returns the JSON pointer of a vector: a modality's name may contain characters
+ * that must be escaped. */
 static const char *feature_pointer(applying *x, slice name)
 {
     char escaped[2 * MODALITY_NAME_BYTES_MAX + 1];

@@ -42,7 +42,8 @@ static err_code apply_entries(applying *x, err *e)
     return err_set(e, ERR_INTERNAL, "a write of unknown kind %d", (int)x->o->kind);
 }
 
-/* If all entries are refused, the op gets the code that they share. */
+/* judge sets the op's code: ERR_OK if any entry was accepted, otherwise the code that the entries
+ * share. */
 static void judge(applying *x)
 {
     apply_result *result = x->result;
@@ -65,8 +66,8 @@ static void judge(applying *x)
     }
 }
 
-/* Refused entries are not logged: they changed nothing, and may name users who do not exist
- * here. */
+/* keep_accepted leaves refused entries out of the log: they changed nothing, and may name users who
+ * do not exist here. */
 static err_code keep_accepted(applying *x, op *logged, err *e)
 {
     const apply_result *result = x->result;
@@ -126,8 +127,8 @@ static int compare_rows(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The answer is built and stored before the commit, in the same transaction as the write. Refusals
- * are stored too: a repeat must get the first answer, whatever has changed since. */
+/* keep_answer builds and stores the answer, in the same transaction as the write. Refusals are
+ * stored too: a repeat must get the first answer, whatever has changed since. */
 static err_code keep_answer(applying *x, err *e)
 {
     const op *o = x->o;

@@ -10,7 +10,7 @@ enum {
     OPLOG_BYTES_DEFAULT = OPLOG_MIB * 1024 * 1024,
     OPLOG_SECONDS_DEFAULT = OPLOG_DAYS * 24 * 60 * 60,
     OPLOG_TRIM_MORE = 64,
-    OPLOG_CUT_MAX = 4096, /* entries */
+    OPLOG_CUT_MAX = 4096, /* entries that one oplog_cut removes, at most */
 };
 
 void oplog_encode(const oplog_entry *entry, encoder *x)
@@ -110,9 +110,9 @@ uint64_t oplog_bytes_limit(uint64_t oplog_bytes, uint64_t quota_bytes)
 }
 
 typedef struct trim_limits {
-    uint64_t bytes;  /* the log's size after this trim */
-    int64_t oldest;  /* time of the oldest remaining entry */
-    size_t entries;  /* removed at most */
+    uint64_t bytes;  /* size to which the log is trimmed */
+    int64_t oldest;  /* older entries are removed */
+    size_t entries;  /* how many entries are removed at most */
     size_t *removed; /* NULL if not wanted */
 } trim_limits;
 

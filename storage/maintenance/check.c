@@ -72,7 +72,7 @@ static err_code user_record(checking *c, slice key, slice value, err *e)
     return ERR_OK;
 }
 
-/* A deleted id leads to the last row that it had, and to no other record. */
+/* gone_id checks that a deleted id leads to the last row that it had, and to no other record. */
 static err_code gone_id(checking *c, slice key, slice value, err *e)
 {
     uint32_t found = 0, row = value.length == 4 ? get_be32(value.at) : UINT32_MAX;

@@ -37,7 +37,8 @@ bool check_decoded(checking *c, err_code *code, const err *why, err *e)
     return false;
 }
 
-/* Records of the other databases have no seal, or one that other checks verify. */
+/* sealed tells whether the walk checks the seals of a database. Records of the other databases have
+ * none, or one that other checks verify. */
 static bool sealed(store_db db)
 {
     return db == DB_MODALITIES || db == DB_TYPES || db == DB_ITEMS || db == DB_USERS ||

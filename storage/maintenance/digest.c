@@ -17,8 +17,8 @@ typedef struct digesting {
     void *ctx;
 } digesting;
 
-/* Each length is hashed before its content, so that different contents never give the same
- * bytes. */
+/* add hashes the length of some bytes and then the bytes, so that different contents never give the
+ * same input. */
 static void add(digesting *d, slice bytes)
 {
     unsigned char length[4];
@@ -33,7 +33,7 @@ static void add_record(digesting *d, slice key, slice value)
     add(d, value);
 }
 
-/* A stored answer counts until it has expired, without its body. */
+/* add_kept hashes a stored answer without its body, unless the key has expired. */
 static err_code add_kept(digesting *d, slice key, slice value, err *e)
 {
     idempotency_record record;

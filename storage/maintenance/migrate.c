@@ -123,8 +123,8 @@ static err_code convert(migration *m, store_db db, slice key, slice value, err *
     return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
-/* Items are read in order of rows, so the earlier rows of an id are known: a later row gets its
- * predecessor, as the new format wants. */
+/* convert_item converts an item. Items are read in order of rows, so the earlier rows of an id are
+ * known: a later row gets its predecessor, as the new format wants. */
 static err_code convert_item(migration *m, store_db db, slice key, slice value, err *e)
 {
     stored_item it;
@@ -149,8 +149,8 @@ static err_code convert_item(migration *m, store_db db, slice key, slice value, 
     return code == ERR_OK ? append(m, db, key, encoder_slice(&m->record), e) : code;
 }
 
-/* A stored answer and the time that expires it belong together. In an older version, an erasure
- * could garble a key and leave one without the other. Such records are dropped. */
+/* convert_kept converts a stored answer or the time that expires it. In an older version, an
+ * erasure could garble a key and leave one without the other; such records are dropped. */
 static err_code convert_kept(migration *m, store_db db, slice key, slice value, err *e)
 {
     unsigned char at[8 + IDEMPOTENCY_KEY_BYTES_MAX];
@@ -189,8 +189,8 @@ static err_code copy_time(migration *m, store_db db, slice key, slice value, err
     return code == ERR_OK ? append(m, db, key, value, e) : code;
 }
 
-/* A finished generation was registered by its training, so it keeps its number. An unfinished one
- * is left out: no training is running on this store. */
+/* convert_generation converts a generation. A finished one was registered by its training, so it
+ * keeps its number. An unfinished one is left out: no training is running on this store. */
 static err_code convert_generation(migration *m, store_db db, slice key, slice value, err *e)
 {
     generation_info info;
@@ -419,7 +419,8 @@ static void close_raw(migration *m)
     }
 }
 
-/* The checksum of an old checkpoint is of the older kind, so no training could resume from it. */
+/* remove_checkpoint removes an old checkpoint, whose checksum is of the older kind, so that no
+ * training could resume from it. */
 static err_code remove_checkpoint(const char *dir, err *e)
 {
     char path[STORE_PATH_MAX];

@@ -51,7 +51,7 @@ static uint64_t old_checksum(const void *bytes, size_t count)
     return sum ^ sum >> 32;
 }
 
-/* Most records stay the same apart from a new version byte and a seal. */
+/* reseal copies a record with a new version byte and a seal. Most records differ in no more. */
 static err_code reseal(slice value, uint8_t version, const char *what, encoder *out, err *e)
 {
     decoder d;
@@ -91,7 +91,8 @@ err_code old_item(slice value, arena *memory, stored_item *it, err *e)
     return decoder_check(&d, "item", e);
 }
 
-/* From format 3 on, the name of the modality made from items' words is reserved. */
+/* old_modality refuses a modality of the name that is reserved, from format 3 on, for the modality
+ * made from items' words. */
 static err_code old_modality(slice value, encoder *out, err *e)
 {
     decoder d;
@@ -126,7 +127,8 @@ static err_code old_piece(slice value, encoder *out, err *e)
     return encoder_check(out, "blob piece", e);
 }
 
-/* A piece's key ends with its number, a blob record's key with the zero byte after the name. */
+/* old_key_is_piece tells a piece's key, which ends with its number, from a blob record's key, which
+ * ends with the zero byte after the name. */
 static bool old_key_is_piece(slice key)
 {
     const char *end = key.length > 4 ? memchr(key.at + 4, 0, key.length - 4) : NULL;

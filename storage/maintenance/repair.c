@@ -50,7 +50,7 @@ static void set_counter(repairing *x, uint64_t *stored, uint64_t counted, const 
     }
 }
 
-/* Counters are corrected only if everything was readable. */
+/* counters corrects the counters, if everything was readable. */
 static err_code counters(repairing *x, err *e)
 {
     MDB_stat by_user, by_item;
@@ -113,7 +113,8 @@ static bool walk_enough(void *ctx)
     return o->cancelled != NULL && o->cancelled(o->cancelled_ctx);
 }
 
-/* A write takes pages from the list of free ones, and follows the trees: they have to be sound. */
+/* check_pages checks the pages before anything is written: a write takes pages from the list of
+ * free ones and follows the trees, so these have to be sound. */
 static err_code check_pages(store *s, const repair_options *options, err *e)
 {
     repair_options copy = *options;

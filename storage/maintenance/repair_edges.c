@@ -51,8 +51,8 @@ struct repair_edges {
     edge_side sides[2]; /* by_user, by_item */
     edge_side *walked;
     uint64_t types, restored;
-    uint64_t sum; /* of the side that records are restored to */
-    arena memory; /* of keys */
+    uint64_t sum; /* sum of the side that records are restored to */
+    arena memory; /* memory of keys */
 };
 
 static edge_side *across(repairing *x, const edge_side *s)
@@ -134,7 +134,7 @@ static err_code find_counterpart(const edge_side *in, const interaction *it, cou
     if (rc != MDB_NOTFOUND) {
         return schema_error(rc, "repairing interactions", e);
     }
-    memcpy(prefix, value, 5); /* the row of the other side, and the type */
+    memcpy(prefix, value, 5); /* the bytes of the other side's row and of the type */
     k = val_of(key, sizeof key);
     v = val_of(prefix, sizeof prefix);
     rc = mdb_cursor_get(in->look, &k, &v, MDB_GET_BOTH_RANGE);
@@ -283,7 +283,7 @@ static err_code delete_broken(const edge_side *s, uint64_t *sum, err *e)
     return rc == MDB_NOTFOUND ? ERR_OK : schema_error(rc, "repairing interactions", e);
 }
 
-/* The other side has the complete version of each dropped record. */
+/* drop_broken drops broken records, if the other side has the complete version of each. */
 static err_code drop_broken(repairing *x, edge_side *s, err *e)
 {
     edge_side *theirs = across(x, s);

@@ -86,7 +86,8 @@ static err_code unnumbered(repairing *x, generation_id *out, size_t *count, err 
     return code;
 }
 
-/* If exactly one number lacks a record and one record lacks a number, they belong together. */
+/* restore_registered restores a registered generation: if exactly one number lacks a record and one
+ * record lacks a number, they belong together. */
 static err_code restore_registered(repairing *x, err *e)
 {
     generation_id id;
@@ -184,7 +185,8 @@ static err_code held_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_HELD, key, e);
 }
 
-/* The tables of a generation are consecutive, so its UUID is printed once. */
+/* blob_visit drops blobs of no generation. The tables of a generation are consecutive, so its UUID
+ * is printed once. */
 static err_code blob_visit(repairing *x, slice key, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];
@@ -318,7 +320,7 @@ static err_code damaged_tables(store *s, repairing *x, err *e)
     return code;
 }
 
-/* Tables whose generation's record was dropped. */
+/* orphaned_tables removes tables whose generation's record was dropped. */
 static err_code orphaned_tables(store *s, repairing *x, err *e)
 {
     uint32_t removed = 0;

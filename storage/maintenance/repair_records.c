@@ -67,7 +67,7 @@ static row_says user_says(repairing *x, uint32_t row, slice *id)
     return ROW_LIVES;
 }
 
-/* An id that leads to a row of another id, or to no row, is removed. */
+/* id_visit drops an id that leads to a row of another id, or to no row. */
 static err_code id_visit(repairing *x, store_db db, slice id, slice value, err *e)
 {
     char text[REPAIR_KEY_TEXT];
@@ -124,7 +124,7 @@ static bool leads_to_lost(repairing *x, store_db ids, uint32_t row)
            ROW_UNREADABLE;
 }
 
-/* Makes an id that does not refer to its record refer to it again. */
+/* record_visit_one makes an id refer to its record again. */
 static err_code record_visit_one(repairing *x, store_db ids, slice key, err *e)
 {
     bool item = ids == DB_ITEM_IDS;
@@ -154,7 +154,8 @@ static err_code item_visit_one(repairing *x, slice key, slice value, err *e)
     return record_visit_one(x, DB_ITEM_IDS, key, e);
 }
 
-/* A deleted id refers to the last row that it had, so that the row can be assigned to it again. */
+/* deleted_visit makes a deleted id refer to the last row that it had, so that the row becomes the
+ * predecessor of a new item with that id. */
 static err_code deleted_visit(repairing *x, slice key, slice value, err *e)
 {
     slice id = {NULL, 0};
@@ -262,8 +263,9 @@ static err_code publisher_visit(repairing *x, slice key, slice value, err *e)
     return repair_drop(x, DB_PUBLISHERS, key, e);
 }
 
-/* Without its publisher's record, a repeated message would be applied twice. Only a copy of another
- * node helps. */
+/* repair_publishers drops damaged records of publishers, but not in a store that follows a log:
+ * without its publisher's record, a repeated message would be applied twice. Only a copy of another
+ * node helps there. */
 err_code repair_publishers(repairing *x, err *e)
 {
     bool follows = x->w->state.info.external[0] != '\0';

@@ -7,7 +7,8 @@
 #include "storage/env/schema.h"
 #include "storage/maintenance/snapshot.h"
 
-/* Reading the missing pages of a file that was cut off would crash the process. */
+/* check_whole checks the file's length: reading the missing pages of a file that was cut off would
+ * crash the process. */
 static err_code check_whole(MDB_env *env, const char *dir, uint64_t bytes, err *e)
 {
     MDB_envinfo info;
@@ -25,8 +26,8 @@ static err_code check_whole(MDB_env *env, const char *dir, uint64_t bytes, err *
     return ERR_OK;
 }
 
-/* A copy of another format stores its state differently, but is a store for the version that wrote
- * it. */
+/* read_seq reads the seq, if the copy has this version's format. A copy of another format stores
+ * its state differently, but is a store for the version that wrote it. */
 static err_code read_seq(MDB_txn *txn, snapshot_facts *out, err *e)
 {
     MDB_dbi meta = 0;

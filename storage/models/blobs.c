@@ -210,7 +210,7 @@ err_code blob_read(store_read *r, const generation_id *id, const char *name, con
 
 typedef err_code (*blob_visit)(void *ctx, const char *name, const blob_record *record, err *e);
 
-/* Names are collected before they are visited, because a visit may write. */
+/* blob_names_read lists the names first, because the visits that follow may write. */
 err_code blob_names_read(store_read *r, const generation_id *id, blob_names *out, err *e)
 {
     MDB_cursor *cursor = NULL;

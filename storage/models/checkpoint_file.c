@@ -216,7 +216,8 @@ err_code checkpoint_file_remove(store *s, err *e)
     return remove_file(s, final_name, e);
 }
 
-/* A checkpoint that no training may resume would only keep personal data on disk. */
+/* checkpoint_file_sweep removes a checkpoint that no training may resume: it would only keep
+ * personal data on disk. */
 err_code checkpoint_file_sweep(store *s, err *e)
 {
     char path[STORE_PATH_MAX], header[CHECKPOINT_HEADER_BYTES];

@@ -12,22 +12,22 @@
 
 typedef enum sink_phase {
     SINK_START,   /* magic, version, UUID, count */
-    SINK_LENGTH,  /* of a table's name */
+    SINK_LENGTH,  /* the length of a table's name */
     SINK_HEAD,    /* the rest of a table's head */
-    SINK_CONTENT, /* of a table */
+    SINK_CONTENT, /* a table's content */
     SINK_TRAILER,
     SINK_ENDED,
 } sink_phase;
 
 struct generation_sink {
     store *s;
-    generation_info info; /* as registered */
+    generation_info info; /* the generation as it is registered */
     sink_phase phase;
     size_t wanted; /* bytes that the phase still needs; for content, what is left of the table */
     sha256_sum stream, tables;
     uint64_t bytes; /* size of the tables so far */
     size_t tables_left;
-    char name[BLOB_NAME_MAX + 1]; /* of the table */
+    char name[BLOB_NAME_MAX + 1]; /* name of the table that is being read */
     blob_record record;
     uint64_t stored; /* bytes of the table's content written so far */
     unsigned char head[STREAM_HEAD_BYTES_MAX];

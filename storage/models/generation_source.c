@@ -15,7 +15,7 @@ struct generation_source {
     blob_record records[BLOBS_MAX];
     sha256_sum sum;
     size_t table; /* the table whose head or content is next; names.count for the trailer */
-    uint64_t at;  /* in its content */
+    uint64_t at;  /* how much of the table's content has been returned */
     bool in_content;
     bool ended;                                /* `head` contains the trailer */
     unsigned char head[STREAM_HEAD_BYTES_MAX]; /* bytes to return before anything else */

@@ -36,7 +36,7 @@ void generation_sum_table(sha256_sum *h, const char *name, const blob_record *re
  * stride never change. */
 typedef struct summing {
     store *s;
-    store_read *r; /* NULL for short ones */
+    store_read *r; /* transaction of the caller; NULL: several short ones */
     const generation_id *id;
     sha256_sum hash;
     unsigned char *buffer; /* (BLOB_GROUP_BYTES) */

@@ -314,8 +314,8 @@ typedef struct removal {
     bool done;
 } removal;
 
-/* The first step marks the tables as unfinished, so that the sweep finishes the removal after a
- * kill. */
+/* remove_step removes a part of some tables. The first step marks them as unfinished, so that the
+ * sweep finishes the removal after a kill. */
 static err_code remove_step(store_write *w, void *ctx, err *e)
 {
     removal *x = ctx;

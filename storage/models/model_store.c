@@ -146,7 +146,8 @@ static err_code load_table(store *s, uint32_t generation, const table *t, err *e
     return code;
 }
 
-/* A generation from before this table was introduced has no such blob; the pointer stays NULL. */
+/* load_user_pairs leaves the pointer NULL for a generation from before this table was
+ * introduced. */
 static err_code load_user_pairs(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;
@@ -175,7 +176,8 @@ static bool all_finite(const float *x, size_t count)
     return true;
 }
 
-/* A map is a square table. A generation without a map has no such blob. */
+/* load_map loads the map between features, a square table. A generation without a map has no such
+ * blob. */
 static err_code load_map(store *s, uint32_t generation, model *m, err *e)
 {
     err none = ERR_INIT;

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The other row (u32 big-endian, so that duplicates sort by row), type, split, flags, version, time
- * (i64 little-endian), weight (f32 little-endian). */
+/* edge_encode writes the other row (u32 big-endian, so that duplicates sort by row), type, split,
+ * flags, version, time (i64 little-endian) and weight (f32 little-endian). */
 void edge_encode(const interaction *x, bool by_user, unsigned char out[EDGE_VALUE_BYTES])
 {
     put_be32(out, by_user ? x->item : x->user);

@@ -16,7 +16,7 @@ err_code item_find(store_read *r, slice id, uint32_t *row, err *e)
     return row_find(r, DB_ITEM_IDS, id, "item", row, e);
 }
 
-/* The record's bytes are copied first, so that its strings live as long as the arena. */
+/* item_copy copies the record's bytes first, so that its strings live as long as the arena. */
 static err_code item_copy(uint32_t row, slice value, arena *a, stored_item *out, err *e)
 {
     slice copy = arena_slice(a, value);
