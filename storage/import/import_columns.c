@@ -39,9 +39,9 @@ static err_code refuse_unknown(bool items, slice name, err *e)
     import_names_known(items, known, sizeof known);
     return err_set(
         e, ERR_INVALID,
-        "unknown column \"%.*s\"; known are %s (x_label) and the usual names for them; "
-        "leave it out with --ignore-columns %.*s (all such with '*'), or say what it is, "
-        "such as --map item=%.*s",
+        "unknown column \"%.*s\"; known are %s and the usual names for them; leave it out with "
+        "--ignore-columns %.*s ('*' leaves out all unknown ones), or name its meaning, for example "
+        "--map item=%.*s",
         (int)is.length, is.at, known, (int)is.length, is.at, (int)is.length, is.at);
 }
 

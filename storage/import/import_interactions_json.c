@@ -124,8 +124,8 @@ static err_code settle(const import_state *s, json_member *m, const json_t *valu
     return err_set(e, ERR_INVALID,
                    "/%.60s: unknown member; an interaction has user, item, timestamp, rating, "
                    "weight, type, split, edge, seen, and the usual names for them; leave it out "
-                   "with --ignore-columns %.60s (all such with '*'), or say what it is, such as "
-                   "--map item=%.60s",
+                   "with --ignore-columns %.60s ('*' leaves out all unknown ones), or name its "
+                   "meaning, for example --map item=%.60s",
                    m->name, m->name, m->name);
 }
 

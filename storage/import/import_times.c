@@ -53,8 +53,8 @@ err_code cell_time(slice cell, const time_reading *how, int64_t *seconds, err *e
     if (code != ERR_OK && date_styles_read(cell, seconds, &has_offset)) {
         if (how->zone == NULL && !has_offset) {
             return err_set(e, ERR_INVALID,
-                           "\"%.*s\" names no offset; say where its clock was: --timezone UTC, "
-                           "+02:00 or Europe/Berlin",
+                           "\"%.*s\" has no UTC offset; name the time zone of such times with "
+                           "--timezone, for example UTC, +02:00 or Europe/Berlin",
                            (int)cell.length, cell.at);
         }
         *seconds = has_offset ? *seconds : time_zone_to_utc(how->zone, *seconds);
