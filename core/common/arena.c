@@ -14,7 +14,7 @@ struct arena_block {
     arena_block *next;
     size_t size;
     size_t used;
-    size_t pad; /* keeps `bytes` aligned */
+    size_t pad; /* unused; keeps `bytes` aligned */
     unsigned char bytes[];
 };
 
@@ -26,8 +26,8 @@ void arena_init(arena *a, size_t bytes_max)
     a->bytes_max = bytes_max;
 }
 
-/* Each block is twice as large as the last, so that a large arena has few blocks. A request that is
- * larger than that gets a block of its own size. */
+/* add_block adds a block twice as large as the last, so that a large arena has few blocks. A
+ * request that is larger than that gets a block of its own size. */
 static arena_block *add_block(arena *a, size_t bytes)
 {
     size_t size = a->blocks != NULL ? a->blocks->size * 2 : BLOCK_BYTES;

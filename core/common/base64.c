@@ -8,8 +8,8 @@ static const char *const alphabet =
 
 enum { BAD = 0xff };
 
-/* For each character of the alphabet its value plus one, and 0 for all others. A table avoids
- * branches, which the processor could not predict. */
+/* The value of each character of the alphabet plus one, and 0 for all other characters. A table
+ * avoids branches, which the processor could not predict. */
 static const uint8_t place[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
     ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,

@@ -11,8 +11,8 @@ void budget_init(budget *b, uint64_t most)
     }
 }
 
-/* The bytes are added first and subtracted again if they were too many, so that two callers cannot
- * both get the last bytes. */
+/* add adds the bytes first and subtracts them again if they were too many, so that two callers
+ * cannot both get the last bytes. */
 static bool add(atomic_uint_fast64_t *to, uint64_t bytes, uint64_t most)
 {
     uint64_t before = atomic_fetch_add_explicit(to, bytes, memory_order_relaxed);

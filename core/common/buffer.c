@@ -52,8 +52,8 @@ static bool take(buffer *b, size_t capacity)
     return true;
 }
 
-/* The capacity at least doubles, so that each byte is copied a bounded number of times. It never
- * exceeds the limit. */
+/* grown_capacity at least doubles the capacity, so that each byte is copied a bounded number of
+ * times. It never exceeds the limit. */
 static size_t grown_capacity(const buffer *b, size_t wanted)
 {
     size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY;

@@ -15,7 +15,8 @@
 #include "core/common/mem.h"
 
 typedef struct slot {
-    _Alignas(64) _Atomic uint64_t at; /* 0 if free */
+    /* the epoch in which the slot's reader entered; 0 if the slot is free */
+    _Alignas(64) _Atomic uint64_t at;
 } slot;
 
 typedef struct retired {

@@ -19,7 +19,7 @@ struct npy {
     char code; /* '2', '4' or '8': bytes of a value in the file */
     uint64_t rows;
     uint32_t width;
-    uint64_t next; /* row */
+    uint64_t next; /* the next row to read, from 0 */
     unsigned char *row;
 };
 
@@ -197,7 +197,7 @@ static err_code check_header(npy *n, const header *h, err *e)
     return ERR_OK;
 }
 
-/* A file that is too short or too long is refused before any row is read. */
+/* check_size refuses a file that is too short or too long before any row is read. */
 static err_code check_size(npy *n, err *e)
 {
     long start = ftell(n->file);
@@ -351,7 +351,7 @@ typedef enum value_kind {
     VALUE_NORMAL,
     VALUE_NAN,
     VALUE_INFINITE,
-    VALUE_LARGE, /* beyond FEATURE_MAGNITUDE_MAX */
+    VALUE_LARGE, /* finite, but beyond FEATURE_MAGNITUDE_MAX */
     VALUE_KINDS
 } value_kind;
 

@@ -42,7 +42,7 @@ uint64_t rng_next(rng *r)
     return result;
 }
 
-/* Lemire, "Fast Random Integer Generation in an Interval", 2019. */
+/* rng_below follows Lemire, "Fast Random Integer Generation in an Interval", 2019. */
 uint32_t rng_below(rng *r, uint32_t bound)
 {
     assert(bound > 0);

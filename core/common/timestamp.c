@@ -10,8 +10,8 @@
 static const int64_t first_second = -62167219200;
 static const int64_t last_second = 253402300799;
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
- * the leap day is the last day of its year. */
+/* days_from_civil returns the days since 1970-01-01 in the proleptic Gregorian calendar. Years are
+ * counted from March, so that the leap day is the last day of its year. */
 static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;

@@ -259,7 +259,7 @@ static void fill_basket(const shop *s, basket *b, uint64_t user, uint32_t want)
 /* Every user gets a few interactions; the rest are divided by the users' weights. `carry` keeps the
  * total nearly exact. */
 typedef struct sharing {
-    uint64_t least, most; /* of a user */
+    uint64_t least, most; /* least and most interactions of a user */
     double unit;          /* interactions for each unit of weight */
     double carry;
 } sharing;

@@ -66,9 +66,9 @@ size_t content_map_bytes(size_t width, size_t items)
 typedef struct fit {
     const content_map_input *in;
     double *history, *own, *items; /* (width, width) X'GX, X' diag(G) X, X'X */
-    double *share;                 /* (items) diagonal of G */
-    double *block;                 /* (BLOCK_ROWS, width) */
-    size_t rows;                   /* of the block */
+    double *share;                 /* (items) the diagonal of G */
+    double *block; /* (BLOCK_ROWS, width) rows that are collected for the next product */
+    size_t rows;   /* number of rows in `block` so far */
 } fit;
 
 static void flush(fit *f, double *gram)

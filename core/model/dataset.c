@@ -215,7 +215,7 @@ int dataset_hidden(const dataset *d, size_t item)
     return d->hidden != NULL && bits_test(d->hidden, item);
 }
 
-/* FNV-1a over 64-bit words. */
+/* mix adds a word to an FNV-1a hash over 64-bit words. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash ^= word;

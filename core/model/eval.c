@@ -16,10 +16,10 @@ typedef struct evaluation {
     double gain[EVAL_K_MAX + 1];                    /* gain[n] = sum of the first n discounts */
     uint32_t *rows;                                 /* (EVAL_BLOCK, k) */
     size_t *found;                                  /* (EVAL_BLOCK) */
-    uint32_t *mask;                                 /* the masks of a block, one after another */
+    uint32_t *mask; /* (mask_room) the masks of a block's users, one after another */
     size_t mask_room;
     eval_ask asks[EVAL_BLOCK];
-    size_t count; /* of the block */
+    size_t count; /* number of users in the present block */
     size_t k;
     eval_metrics *out;
 } evaluation;
@@ -82,7 +82,8 @@ static void evaluation_fini(evaluation *v)
     mem_free(v->mask);
 }
 
-/* On test, validation items are masked too, except under the protocol mmrec. */
+/* masks_valid tells whether validation items are masked too: on test, except under the protocol
+ * mmrec. */
 static bool masks_valid(const evaluation *v)
 {
     return v->o->on == EVAL_TEST && v->o->protocol == PROTOCOL_STAIR;

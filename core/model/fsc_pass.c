@@ -54,9 +54,9 @@ static void listed_rows(const fsc_pass *p, const uint32_t *list, size_t first, s
     }
 }
 
-/* Most neighbours are absent from a compact table. The present ones are selected first, without a
- * branch that would be mispredicted, and then gathered from the compact table, which fits into the
- * cache. */
+/* How many present neighbours of a row are selected at a time. Most neighbours are absent from a
+ * compact table. The present ones are selected first, without a branch that would be mispredicted,
+ * and then gathered from the table, which fits into the cache. */
 enum { PICK = 256 };
 
 typedef struct picked {

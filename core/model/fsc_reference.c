@@ -5,7 +5,7 @@
 
 #include "core/common/mem.h"
 
-/* out = A in */
+/* multiply writes out = A in. */
 static void multiply(const csr *a, size_t dim, const double *in, double *out)
 {
     memset(out, 0, a->rows * dim * sizeof *out);
@@ -21,7 +21,7 @@ static void multiply(const csr *a, size_t dim, const double *in, double *out)
 err_code fsc_reference_run(const fsc_reference *op, const double *in, double *out, err *e)
 {
     size_t numbers = op->a->rows * op->dim;
-    double *power = mem_copy(in, numbers * sizeof *power); /* x^l A^l in */
+    double *power = mem_copy(in, numbers * sizeof *power); /* x^l A^l in, for the layer l so far */
     double *next = mem_array(numbers, sizeof *next);
     if (power == NULL || next == NULL) {
         mem_free(power);

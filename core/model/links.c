@@ -301,7 +301,7 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count)
     return kept;
 }
 
-/* The formula is an empirical fit; docs/measurements/links.md has the measurements. */
+/* links_lift is an empirical fit; docs/measurements/links.md has the measurements. */
 float links_lift(const links_choice *c, bool mapped)
 {
     float content = c->beta[LINKS_CONTENT], together = c->beta[LINKS_COLLABORATIVE];

@@ -14,7 +14,7 @@
 /* One item of a user's history, in order of time. */
 typedef struct visit {
     uint32_t item;
-    uint32_t step; /* how many earlier distinct times the user has */
+    uint32_t step; /* how many distinct times of the same user are earlier */
     float weight;
     uint32_t time;
 } visit;
@@ -25,20 +25,20 @@ typedef struct source {
     visit *visits;        /* by user, earliest first; by item within one time */
     size_t *user_start;   /* (users + 1) */
     size_t *item_start;   /* (items + 1) into `places` */
-    uint32_t *place_user; /* by item: the user of the visit */
-    uint32_t *place;      /* by item: the index among the user's visits */
+    uint32_t *place_user; /* (visits) the user of each visit, by item */
+    uint32_t *place;      /* (visits) the visit's index among the user's visits, by item */
     float *norm;          /* (items) root of the sum of squared weights */
 } source;
 
 /* The memory of one thread. Between rows, `sum` and both bitmaps are zero. */
 typedef struct builder {
-    float *sum;        /* (items) */
-    uint32_t *touched; /* (items) */
+    float *sum;        /* (items) sum of each touched item */
+    uint32_t *touched; /* (items) the touched items */
     float *value;      /* (items) values of the touched items, in their order */
     float *chosen;     /* (items) values of the marked items */
-    uint64_t *marked;  /* bitmap over items */
+    uint64_t *marked;  /* bitmap over items: the link is kept */
     uint64_t *words;   /* bitmap over the words of `marked` */
-    float kth[LINKS_KEPT_COLLABORATIVE + 3 * KTH_LANES]; /* at least its kth_size */
+    float kth[LINKS_KEPT_COLLABORATIVE + 3 * KTH_LANES]; /* memory of the k-th largest value */
 } builder;
 
 static int earliest_first(const void *x, const void *y)
@@ -214,7 +214,8 @@ static uint32_t keep(const source *s, builder *b, size_t item, size_t touched, f
                      links_entry *out)
 {
     float least = normalise(s, b, item, touched, shrinkage);
-    size_t room = LINKS_KEPT_COLLABORATIVE; /* how many links of the value `least` fit */
+    /* how many links of exactly the value `least` are kept */
+    size_t room = LINKS_KEPT_COLLABORATIVE;
     uint32_t count = 0;
     for (size_t k = 0; k < touched; k++) {
         if (b->value[k] > 0 && b->value[k] >= least) {

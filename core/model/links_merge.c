@@ -15,7 +15,7 @@ typedef struct merger {
     links_entry *row;     /* (LINKS_ROW_MAX) the row being merged */
 } merger;
 
-/* each_link calls `found` for both directions of every link of the lists. */
+/* each_link calls `found` for both directions of every link in the lists. */
 typedef void (*link_found)(merger *m, uint32_t owned, links_entry entry);
 
 static void each_link(merger *m, link_found found)

@@ -16,7 +16,7 @@ void links_sum_reference(const item_links *l, const links_owned *owned, size_t c
     }
 }
 
-/* The standard deviation of `count` numbers that lie `step` apart. */
+/* deviation returns the standard deviation of `count` numbers that lie `step` apart. */
 static double deviation(const double *x, size_t count, size_t step)
 {
     double mean = 0, square = 0;

@@ -138,7 +138,8 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
 {
     assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
     links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
-    size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows); /* the first such row */
+    /* index in `rows` of the first row of content links */
+    size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
     size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
     for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
         prefetch_row(&rows[k]);

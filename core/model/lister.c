@@ -30,15 +30,15 @@ typedef struct worker {
     size_t room;    /* hits kept for a user */
     float *scores;  /* (LISTER_USERS, LISTER_ITEMS) */
     topk_hit *hits; /* (LISTER_USERS, GATHERED(room)) */
-    float *kth;     /* (kth_size(room)) */
+    float *kth;     /* (kth_size(room)) memory for the threshold */
     gathered found[LISTER_USERS];
     topk best[LISTER_USERS];
     size_t masked[LISTER_USERS]; /* how far each user's mask has been read */
     uint32_t *rows;              /* (rows_room) rows to refine */
-    float *exact;                /* (rows_room) */
+    float *exact;                /* (rows_room) their final scores */
     size_t rows_room;
     uint64_t *taken; /* bitmap over item rows: masked or already listed; all 0 between users */
-    void *own;       /* the scorer's own worker, or NULL */
+    void *own;       /* what lister.worker_new returned, or NULL */
 } worker;
 
 err_code lister_init(lister *l, const dataset *d, int threads, err *e)
@@ -119,7 +119,7 @@ static void shrink(worker *w, gathered *g)
         }
     }
     g->least = kth_threshold(&best);
-    size_t equal = w->room, count = 0; /* how many of the score `least` stay */
+    size_t equal = w->room, count = 0; /* how many rows of exactly the score `least` stay */
     for (size_t i = 0; i < g->count; i++) {
         equal -= g->hits[i].score > g->least;
     }

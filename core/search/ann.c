@@ -12,7 +12,7 @@
 enum {
     /* rows for each cluster that FAISS trains on; more did not improve the recall */
     SAMPLE_PER_CLUSTER = 64,
-    ROWS_PER_CLUSTER_MIN = 40, /* FAISS warns below 39 */
+    ROWS_PER_CLUSTER_MIN = 40, /* FAISS warns if there are fewer than 39 */
 };
 
 void ann_free(ann *a)

@@ -17,7 +17,7 @@ enum {
     READ_ROWS = 16384,    /* rows read from a source at a time */
     FLOAT_ROWS_MAX = 512, /* up to this many rows, codes cost more than they save */
     RECALL_DEPTH = 20,    /* length of the lists on which recall is measured */
-    RECALL_QUERIES = 200, /* the most queries for measuring recall */
+    RECALL_QUERIES = 200, /* how many queries measure the recall, at most */
     RECALL_MIX_MAX = 8,   /* the most rows whose mean is used as a query */
 };
 

@@ -33,7 +33,7 @@ enum {
      * which the next query finds in the cache. */
     BATCH_BLOCKS = 256,
     CANDIDATES = 1024, /* rows collected before they are scored */
-    SCORED = 64,       /* at a time */
+    SCORED = 64,       /* rows that are scored at a time */
 };
 
 /* A cluster is ranked by the product of the query with its mean, plus this weight times |q| times

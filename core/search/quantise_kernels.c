@@ -27,7 +27,7 @@ VNNI static inline __m512i group_code(const int8_t *code, size_t group)
     return _mm512_set1_epi32(four);
 }
 
-/* There are two sums, because each instruction waits for the previous one of its sum. */
+/* products_held keeps two sums, because each instruction waits for the previous one of its sum. */
 VNNI static inline __m512i products_held(const uint8_t *at, const __m512i query[HELD], __m512i bias)
 {
     __m512i even = bias, odd = _mm512_setzero_si512();
@@ -59,7 +59,7 @@ VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, s
 typedef struct block_query {
     const codes *c;
     const codes_query *q;
-    const float *extra; /* of codes_range */
+    const float *extra; /* extra of the range, or NULL */
     float threshold, slack;
 } block_query;
 
@@ -142,7 +142,7 @@ enum { TILE_BLOCKS = 4, TILE_QUERIES = 4 };
 
 typedef struct tile {
     const uint8_t *at; /* codes of the first block */
-    size_t apart;      /* bytes between two blocks */
+    size_t apart;      /* bytes from one block to the next */
     size_t groups;
     const int8_t *code[TILE_QUERIES];
 } tile;
@@ -290,7 +290,8 @@ AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(estimate, threshold, _CMP_GE_OQ));
 }
 
-/* `groups` is a constant in the common case, so that its loop is unrolled. */
+/* seek_256 is inlined with a constant for `groups` in the common case, so that its loop is
+ * unrolled. */
 AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
                                                                 const codes_query *q, size_t groups,
                                                                 codes_range *range,

@@ -86,8 +86,8 @@ static void cut(shortlist *s)
     s->guessed = false;
 }
 
-/* The guess is a rank in the sample four standard deviations beyond that of the k-th best. For rows
- * in random order it is too high once in 30,000 times. */
+/* shortlist_guess takes the score at a rank in the sample four standard deviations beyond that of
+ * the k-th best. For rows in random order it is too high once in 30,000 times. */
 void shortlist_guess(shortlist *s, const float *sample, size_t count, size_t rows)
 {
     double expected = (double)s->k * (double)count / (double)rows;

@@ -35,7 +35,7 @@ struct bag {
     float weight;    /* weight of the current field */
     uint64_t before; /* hash of the previous word; 0 at the beginning of a field */
     uint64_t whole;  /* hash of all words of the field, in order */
-    size_t words;    /* in the field */
+    size_t words;    /* number of words of the field so far */
 };
 
 err_code bag_new(bag **out, err *e)

@@ -96,7 +96,8 @@ static sort sort_of(uint32_t c)
     }
 }
 
-/* Folding turns these into letters such as "TM", which would change the word before. */
+/* is_mark_of_trade tells whether folding turns the character into letters, such as "TM", which
+ * would change the word before. */
 static bool is_mark_of_trade(uint32_t c)
 {
     return c == 0x2122 || c == 0x2120 || c == 0xAE || c == 0xA9;

@@ -40,7 +40,7 @@ typedef struct fit {
     csr *a;
     size_t room, row_room, stride;
     uint64_t row;
-    char *memory; /* header, then x (terms, COLUMNS) */
+    char *memory; /* header, then the directions x (terms, COLUMNS) */
 } fit;
 
 static bool is_rare(const void *ctx, uint64_t hash)

@@ -21,8 +21,8 @@
 #define TAG_TEXTS   UINT64_C(0xfffb000000000000)
 #define TAG_WIDTH   UINT64_C(0x0000ffffffffffff)
 
-/* -0 must have the word of 0. The test uses the bits: the build assumes that there are no signed
- * zeros, so the compiler may drop a comparison of the doubles. */
+/* word_of_number gives -0 the word of 0. It tests the bits: the build assumes that there are no
+ * signed zeros, so the compiler may drop a comparison of the doubles. */
 static uint64_t word_of_number(double number)
 {
     const uint64_t sign = UINT64_C(1) << 63;
@@ -73,8 +73,8 @@ err_code column_encode(uint64_t *out, idmap *strings, const attribute *a, err *e
     return code;
 }
 
-/* These are larger than the number of any text: strings are numbered from 0, and ROW_NONE means
- * none. */
+/* value_of_truth returns numbers that are larger than that of any text: strings are numbered from
+ * 0, and ROW_NONE means none. */
 static uint32_t value_of_truth(bool truth)
 {
     return truth ? ROW_NONE - 1 : ROW_NONE - 2;

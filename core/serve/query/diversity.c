@@ -27,7 +27,8 @@ enum { SCALE_HITS = 100 };
 /* How many chosen items a candidate is compared with before its bound is checked again. */
 enum { COMPARE_BLOCK = 16 };
 
-/* Large enough to choose from, without ranking the whole catalogue. */
+/* diversity_pool returns a pool that is large enough to choose from, without ranking the whole
+ * catalogue. */
 size_t diversity_pool(size_t places)
 {
     size_t pool = places * 4 > SCALE_HITS ? places * 4 : SCALE_HITS;
@@ -57,7 +58,8 @@ static err_code prepare(const view *v, size_t count, recommend_scratch *s, err *
     return ERR_OK;
 }
 
-/* The heap is s->best: `row` is the candidate's rank, `score` the upper bound of its value. */
+/* sift_down restores the heap s->best: `row` is the candidate's rank, `score` the upper bound of
+ * its value. */
 static void sift_down(topk_hit *heap, size_t count, size_t at)
 {
     topk_hit moved = heap[at];

@@ -188,9 +188,10 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;
 }
 
-/* Links of one or two items carry less evidence than those of a long history, but dividing by their
- * spread gives them the same weight. For a user whom training has not seen, they are therefore
- * multiplied by n / (n + SHORT) for n items; a text counts as one item. */
+/* Histories shorter than about this have weaker links. Links of one or two items carry less
+ * evidence than those of a long history, but dividing by their spread gives them the same weight.
+ * For a user whom training has not seen, they are therefore multiplied by n / (n + SHORT) for n
+ * items; a text counts as one item. */
 #define SHORT 3.0F
 
 /* The factor on links if there are no features. Then only links tell which items go together, so

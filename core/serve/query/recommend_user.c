@@ -47,8 +47,8 @@ static uint32_t session_time(size_t at, size_t count)
     return UINT32_MAX - (uint32_t)(before < SESSION_STEPS_MAX ? before : SESSION_STEPS_MAX);
 }
 
-/* A shop may delete an item and add it again under the same id. What the user has seen of the
- * earlier row applies to the later rows too. */
+/* take_out_seen takes a seen item out of the list. A shop may delete an item and add it again under
+ * the same id: what the user has seen of the earlier row applies to the later rows too. */
 static void take_out_seen(const view *v, uint64_t *allowed, uint32_t item)
 {
     for (uint32_t row = item; row < v->item_rows; row = view_item_next(v, row)) {
@@ -98,7 +98,8 @@ static void add_scaled(float *out, const float *row, float factor, size_t dim)
     }
 }
 
-/* Chosen on held-out training interactions: docs/measurements/quality.md. */
+/* Weight of the mean user for a user of one item. Chosen on held-out training interactions:
+ * docs/measurements/quality.md. */
 #define TYPICAL_SHARE 0.25F
 
 static void lean_to_typical(const base *b, recommend_scratch *s)

@@ -21,7 +21,8 @@
 #include "core/search/scan.h"
 #include "core/serve/query/recommend_scratch.h"
 
-/* Chosen with tests/bench/bench_online.py, and on data without drift: docs/measurements.md. */
+/* How slowly the row moves. Chosen with tests/bench/bench_online.py, and on data without drift:
+ * docs/measurements.md. */
 #define INERTIA 1.5F
 
 /* since returns the largest time that at least `news` >= 1 items of the profile reach. Items of the
@@ -72,7 +73,8 @@ static void mean_e(const view *v, const recommend_scratch *s, uint32_t time, flo
     }
 }
 
-/* own_share is o. */
+/* own_share returns the factor on the mean of E for a user whom training has not seen
+ * (docs/model.md). It is 0 for one item that somebody took. */
 static float own_share(const view *v, const recommend_scratch *s)
 {
     size_t taken = 0, count = s->profile_count;

@@ -91,7 +91,7 @@ typedef struct embedding {
     cold_item *item;
     float *input;    /* (inputs) whitened rows, a flag for each present modality, 1 */
     float *feature;  /* (the widest modality) */
-    cold_seek *seek; /* the neighbours and links to find */
+    cold_seek *seek; /* where the neighbours and links of the item go */
 } embedding;
 
 static const feature *find_feature(const model_modality *m, const feature *features, size_t count)
@@ -149,7 +149,8 @@ static void take_features(embedding *in, const feature *features, size_t count)
         const model_modality *modality = &c->m->modalities[m];
         const feature *f = find_feature(modality, features, count);
         if (f == NULL || f->width != modality->width) {
-            in->item->missing |= 1U << m; /* of another width: made for the next generation */
+            /* the item has the modality in another width, made for the next generation */
+            in->item->missing |= 1U << m;
             continue;
         }
         float *whitened = in->input + m * c->dim;

@@ -46,7 +46,7 @@ enum {
 /* What a pass collects for one item. */
 typedef struct seeking {
     codes_query query[MODALITIES_MAX];
-    codes_query fitting[MODALITIES_MAX]; /* for W x_i */
+    codes_query fitting[MODALITIES_MAX]; /* the queries for the map's prediction, W x_i */
     shortlist nearest[MODALITIES_MAX];
     shortlist links;
 } seeking;
@@ -56,8 +56,9 @@ typedef struct pass {
     cold_seek *seeks[COLD_BATCH]; /* (count) the items that have features in this generation */
     seeking *of;                  /* (count) */
     size_t count;
-    size_t piece;         /* rows in a piece, a multiple of QUANTISE_BLOCK */
-    float *estimates;     /* (2 TOGETHER, PIECE_ROWS) of one modality */
+    size_t piece; /* rows in a piece, a multiple of QUANTISE_BLOCK */
+    /* (2 TOGETHER, PIECE_ROWS) estimates by one modality: cosines, then predictions */
+    float *estimates;
     float *weight, *fits; /* (TOGETHER, PIECE_ROWS) sums over the modalities */
     float *mapped;        /* (count, the map's width) W x_i; NULL without a map */
     float *scores;

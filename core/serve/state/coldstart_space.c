@@ -36,8 +36,8 @@ typedef struct space_reader {
     const cold_space *space;
     const feature_source *source; /* NULL for whitened rows */
     const model_modality *modality;
-    float *block;             /* (READ_ROWS, features' width) */
-    const uint64_t *left_out; /* as in coldstart_options */
+    float *block;             /* (READ_ROWS, features' width) rows as read */
+    const uint64_t *left_out; /* bitmap of items that stay out, as in coldstart_options */
 } space_reader;
 
 /* fold_row makes one unit row. A missing modality gives zeros. */

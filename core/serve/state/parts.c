@@ -37,17 +37,17 @@ typedef struct fit {
     size_t dim, inputs;
     size_t rank; /* rank of content: its columns that are not 0, over all modalities */
     double count;
-    double *gram;      /* (inputs, inputs) of inputs; lower */
+    double *gram;      /* (inputs, inputs) Gram matrix of the inputs; lower triangle */
     double *map;       /* (inputs, dim) products of inputs and H, then the map */
     double *total;     /* (dim, dim) covariance of H */
-    double *mean;      /* (dim) */
+    double *mean;      /* (dim) sums of the columns of H; later overwritten */
     double *explained; /* (dim, dim) covariance of the predictions of the map */
     double *block;     /* (BLOCK_ROWS, inputs + dim) an item's inputs and its row of H */
     double *products;  /* (inputs + dim, inputs + dim) summed over all blocks; upper triangle */
-    double *values;    /* (dim) */
-    double *half;      /* (inputs, dim) */
+    double *values;    /* (dim) variances along `axes` */
+    double *half;      /* (inputs, dim) a copy of the products of inputs and H */
     double *axes;      /* (dim, dim) columns: the eigenvectors of `total`, least variance first */
-    double *small;     /* (dim, dim) */
+    double *small;     /* (dim, dim) eigenvectors in the coordinates of the live axes */
 } fit;
 
 static void fit_fini(fit *f)
@@ -216,7 +216,7 @@ static bool solve_live(fit *f, size_t live)
 {
     int dim = (int)f->dim, n = (int)live;
     const double *axes = f->axes + (f->dim - live), *variance = f->values + (f->dim - live);
-    double *product = f->total; /* done with */
+    double *product = f->total; /* its content is not needed any more */
     cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, dim, n, 1, f->explained, dim, axes, dim, 0,
                 product, n);
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, n, dim, 1, axes, dim, product, n, 0,

@@ -18,7 +18,7 @@ typedef struct placing {
     uint32_t *rows;    /* (count) the untaken items, ascending */
     size_t count;
     size_t width;     /* total width of an item's features */
-    cold_item **made; /* (count) */
+    cold_item **made; /* (count) their rows of E and links */
 } placing;
 
 static err_code find_rows(placing *p, const interaction_list *taken, err *e)

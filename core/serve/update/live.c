@@ -183,7 +183,7 @@ err_code live_apply(live *l, const change_list *changes, err *e)
     return live_publish(l, e);
 }
 
-/* A failed load undoes everything: the shop is empty again. */
+/* load_step undoes everything if a step of the load failed: the shop is empty again. */
 static err_code load_step(live *l, err_code code)
 {
     if (code != ERR_OK) {

@@ -21,7 +21,7 @@ typedef struct run {
     base *b;
     pair *pairs;
     size_t pair_count;
-    float *user_e, *h; /* (users, dim), (items, dim) */
+    float *user_e, *h; /* (users, dim) rows of E; (items, dim) rows of H */
 } run;
 
 static bool stopped(const propagate_options *o)

@@ -150,7 +150,7 @@ static bool find_neighbours(baseline *b)
     return !failed;
 }
 
-/* Items that are in no neighbourhood are unscored. */
+/* itemknn_score leaves items that are in no neighbourhood unscored. */
 static void itemknn_score(const void *ctx, const lister_block *block)
 {
     const baseline *b = ctx;

@@ -17,7 +17,7 @@ struct ease {
     size_t *start;  /* (users + 1) into d->train */
     uint32_t *slot; /* (items) index among the items with an interaction, or NOT_THERE */
     size_t active;
-    float *b; /* (active, active) */
+    float *b; /* (active, active) the weights B */
 };
 
 static size_t number_items(const dataset *d, uint32_t *slot)

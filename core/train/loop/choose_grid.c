@@ -38,22 +38,22 @@ enum {
 typedef struct grid {
     const model *m;
     const dataset *d;
-    scorer s; /* makes the inner products */
+    scorer s; /* makes the inner products, over the training pairs */
     float *covariance;
-    size_t kinds, recencies;  /* how many apply to this data */
+    size_t kinds, recencies;  /* how many kinds and recencies make a difference on this data */
     item_links links[KINDS];  /* one table for each kind; the content links are borrowed */
     size_t *history, *wanted; /* (users + 1) starts in d->train and in d->valid */
     uint32_t *users;          /* (user_count) the users that decide */
     size_t user_count, k;
-    double gain[EVAL_K_MAX + 1]; /* sums of the first n discounts */
-    double *sums;                /* (groups, COMBINATIONS) */
+    double gain[EVAL_K_MAX + 1]; /* gain[n] is the sum of the first n discounts */
+    double *sums;                /* (groups, COMBINATIONS) sums of the metric */
     bool failed;
 } grid;
 
 /* The memory of one thread. An entry is an item that may be in a list of k. */
 typedef struct bench {
-    float *dense;   /* (items) */
-    topk_hit *hits; /* (k) */
+    float *dense;   /* (items) the user's inner products */
+    topk_hit *hits; /* (k) the best items by inner products */
     links_sum sum;
     links_owned *owned; /* room for the longest history */
     uint32_t *row;      /* (entries) */

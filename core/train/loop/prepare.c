@@ -91,7 +91,7 @@ static err_code find_neighbours(searches *x, const dataset *d, size_t m, const t
     return knn_search(&d->modalities[m], &options, x->rows[m], x->similarity[m], e);
 }
 
-/* A modality has the same weight in content links as in MI. */
+/* weigh gives each modality the same weight in content links as in MI. */
 static void weigh(searches *x, const dataset *d, prepared *p)
 {
     double sum = 0;

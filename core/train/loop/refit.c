@@ -11,7 +11,8 @@
 static err_code find_epoch(model **first, const dataset *d, train_job *job, err *e)
 {
     dataset *x = NULL;
-    err_code code = holdout_new(&x, d, e); /* the second run measures the test metrics */
+    /* without test pairs: the second run measures them */
+    err_code code = holdout_new(&x, d, e);
     if (code == ERR_OK) {
         job->d = x;
         code = train_stage_run(first, job, e);

@@ -35,7 +35,7 @@ typedef struct training {
     double *durations; /* (epochs) seconds of each epoch that ran here */
     size_t duration_count;
     double started, save_cost, saved_at;
-    bool unsaved;          /* the last checkpoint could not be saved */
+    bool unsaved;          /* the last save failed */
     double seconds_before; /* seconds that earlier runs took up to the checkpoint */
     double loss;           /* running mean over the epoch */
     double fraction;       /* done part of the current epoch */

@@ -177,9 +177,9 @@ static void mark_chosen(tune_result *r)
     }
 }
 
-/* Plain averaging starts slowly if content is strong, but wins in the end (on Sports a twentieth
- * behind after 9 epochs, a tenth ahead after 40). So if it does not reach a final, it replaces the
- * last finalist. */
+/* admit_plain lets plain averaging replace the last finalist if it does not reach the final itself.
+ * It starts slowly if content is strong, but wins in the end (on Sports a twentieth behind after 9
+ * epochs, a tenth ahead after 40). */
 static void admit_plain(candidate *c, size_t finalists, size_t count)
 {
     for (size_t i = finalists; i < count && finalists > 1; i++) {
@@ -298,7 +298,7 @@ static size_t layer_candidates(const tune_setting *now, candidate *c)
     return count;
 }
 
-/* Rates are rounded to two digits, so that the option that a report names gives exactly this
+/* rounded rounds a rate to two digits, so that the option that a report names gives exactly this
  * rate. */
 static double rounded(double rate)
 {

@@ -8,7 +8,7 @@
 
 typedef struct adamw_run {
     const adamw *o;
-    float c1, c2; /* bias corrections */
+    float c1, c2; /* the bias corrections of both moments */
 } adamw_run;
 
 typedef int32_t kernel_int __attribute__((vector_size(32)));

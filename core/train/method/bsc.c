@@ -4,7 +4,7 @@
 #include "core/common/kernel.h"
 #include "core/model/fsc_pass.h"
 
-/* The last layer: E -= lr * scale * (d + b * S in). */
+/* The last layer, fused with the update: E -= lr * scale * (d + b * S in). */
 typedef struct apply_pass {
     const bsc *op;
     const float *d, *in;

@@ -16,8 +16,8 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* The directed graph: row i lists the neighbours of item i. A value is the number of modalities
- * that found the neighbour. */
+/* directed builds the directed graph: row i lists the neighbours of item i. A value is the number
+ * of modalities that found the neighbour. */
 static err_code directed(csr **out, const neighbour_lists *lists, size_t count, size_t items,
                          err *e)
 {

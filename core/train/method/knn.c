@@ -15,7 +15,7 @@ enum { BLOCK = 512, MEMORY_DEFAULT = 512 << 20 };
 
 /* A run of normalised rows in memory: blocks [first, first + count). */
 typedef struct run {
-    size_t first, count; /* blocks */
+    size_t first, count; /* numbers of blocks */
     float *x;            /* (count BLOCK, width); rows that are no candidates are 0 */
 } run;
 
@@ -25,10 +25,10 @@ typedef struct search {
     size_t blocks;
     uint32_t *rows;      /* (rows, k) sorted lists, best first */
     float *similarity;   /* (rows, k) */
-    float *worst;        /* (blocks BLOCK) similarity that a new neighbour must exceed */
+    float *worst;        /* (blocks BLOCK) the row is neither missing nor zero */
     unsigned char *live; /* (blocks BLOCK) */
     omp_lock_t *lock;    /* (blocks) guards the lists of a block */
-    float *scores;       /* (threads, BLOCK, BLOCK) */
+    float *scores;       /* (threads, BLOCK, BLOCK) similarities of a pair of blocks */
     bool cancelled;
 } search;
 

@@ -46,11 +46,11 @@ typedef struct job {
     const rows *from;
     const uint64_t *skip; /* bitmap of rows that are not live */
     uint32_t *found;
-    float *similarity; /* or NULL */
+    float *similarity; /* filled likewise, or NULL */
 } job;
 
-/* Row r finds itself, first or among its equals, so one more neighbour is searched and r is left
- * out. */
+/* search_row searches one neighbour more than wanted and leaves r out, because row r finds itself,
+ * first or among its equals. */
 static err_code search_row(const job *j, size_t r, index_scratch *scratch, err *e)
 {
     size_t k = j->o->k, n = 0;
@@ -139,9 +139,10 @@ static err_code build(vector_index **out, rows *from, const knn_options *o, err 
     return code;
 }
 
-/* The exact search is a series of large matrix products. For a million rows of 64 numbers it takes
- * as long as scanning a seventh to a fifth of the table for every row. If more than an eighth of
- * the clusters must be read, the exact search is about as fast, and misses nothing. */
+/* clusters_save tells whether reading clusters is faster than the exact search, which is a series
+ * of large matrix products. For a million rows of 64 numbers that takes as long as scanning a
+ * seventh to a fifth of the table for every row. If more than an eighth of the clusters must be
+ * read, the exact search is about as fast, and misses nothing. */
 static bool clusters_save(const vector_index *index)
 {
     enum { PRODUCT_GAIN = 8 };

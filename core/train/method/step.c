@@ -15,7 +15,7 @@ struct stepper {
     float *table;      /* (N, dim) the layers, then the items' directions */
     float *scratch[2]; /* (items, dim) for BSC; part of the users' half of `table`, or of `spare` */
     float *spare;      /* (0, 1 or 2 times items, dim) or NULL */
-    float *scale;      /* (dim) of BSC */
+    float *scale;      /* (dim) scale of BSC */
 };
 
 /* A pass gets another thread for every WORK_PER_THREAD multiplications. With less work, threads
@@ -28,8 +28,8 @@ static int useful_threads(const step_config *c)
     return work < 1 ? 1 : work < (size_t)c->threads ? (int)work : c->threads;
 }
 
-/* BSC needs up to two tables of items. The users' half of the table is free by then and may have
- * room for some. */
+/* find_scratch finds memory for BSC, which needs up to two tables of items. The users' half of the
+ * table is free by then and may have room for some. */
 static bool find_scratch(stepper *s)
 {
     const step_config *c = &s->c;
@@ -94,9 +94,10 @@ float *stepper_table(stepper *s)
     return s->table;
 }
 
-/* A user's row depends on items' rows of the layer before, and the other way round. So the layers
- * form two chains: one ends in the users' rows, one in the items'. Each chain needs only one table:
- * every layer reads one half of it and writes the other. */
+/* The half of a table that holds users, or items. A user's row depends on items' rows of the layer
+ * before, and the other way round. So the layers form two chains: one ends in the users' rows, one
+ * in the items'. Each chain needs only one table: every layer reads one half of it and writes the
+ * other. */
 typedef enum half { USERS, ITEMS } half;
 
 static fsc_pass pass_over(const stepper *s, half rows)

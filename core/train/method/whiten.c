@@ -12,13 +12,13 @@ enum { BLOCK_BYTES = 16 << 20, BLOCK_ROWS_MAX = 8192 };
 
 typedef struct sweep {
     const feature_source *source;
-    size_t dim, block; /* rows of a block */
-    float *x;          /* (block, width) as read */
-    double *centred;   /* (block, width) */
-    double *mean;      /* (width) */
+    size_t dim, block; /* dimensions of W; rows that are read at a time */
+    float *x;          /* (block, width) rows as they are read */
+    double *centred;   /* (block, width) present rows minus the mean */
+    double *mean;      /* (width) mean over the present rows */
     double *gram;      /* (width, width) */
-    double *values;    /* (dim) */
-    double *vectors;   /* (dim, width) */
+    double *values;    /* (dim) largest eigenvalues */
+    double *vectors;   /* (dim, width) their eigenvectors */
     size_t present;
 } sweep;
 
