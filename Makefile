@@ -120,17 +120,21 @@ $B/stair: $B/server/main.o $B/libstair.a
 	@echo "  LINK $@"
 	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# A node of the next version of writes, for the test of a cluster of two versions: the files that know
-# the number are compiled anew.
-next_o := $(patsubst %,$B/next/%.o,storage/log/op server/cluster/watch server/cluster/cluster)
+# A node of the next version of writes, for the tests of two versions: the files that know the number are
+# compiled anew, and two of them are changed as for a new version (tests/cluster/plant.py).
+next_version := $(shell expr $$(sed -n 's/^.define STAIR_OP_VERSION //p' storage/log/op.h) + 1)
+next_c := storage/log/apply_interactions.c \
+  $(shell grep -lwE 'OP_VERSION|op_version' storage/log/*.c server/cluster/*.c server/runtime/*.c)
+next_o := $(next_c:%.c=$B/next/%.o)
 $B/stair-next: $B/server/main.o $(next_o) $B/libstair.a
 	@echo "  LINK $@"
 	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$B/next/%.o: %.c Makefile
+$B/next/%.o: %.c tests/cluster/plant.py $B/libstair.a Makefile
 	@mkdir -p $(@D)
 	@echo "  CC   $< (next version)"
-	$Q$(CC) $(CPPFLAGS) -DSTAIR_OP_VERSION=3 $(CFLAGS) -c $< -o $@
+	$Q$(PYTHON) tests/cluster/plant.py --next-of $< > $(@:.o=.c)
+	$Q$(CC) $(CPPFLAGS) -DSTAIR_OP_VERSION=$(next_version) $(CFLAGS) -c $(@:.o=.c) -o $@
 
 # What `make CLUSTER=no` makes, out of the same objects: the two files that know of the cluster are compiled
 # without it, and it is linked without the library.

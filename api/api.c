@@ -326,7 +326,7 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
     return c.write != NULL ? API_SUBMIT : API_ANSWERED;
 }
 
-const op *api_write_op(const api_write *w)
+op *api_write_op(const api_write *w)
 {
     return w->op;
 }

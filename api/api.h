@@ -330,7 +330,7 @@ api_outcome api_begin(api *a, const api_request *request, api_response *response
                       api_write **write);
 
 /* api_write_op returns the op to submit, valid until the write ends. */
-const op *api_write_op(const api_write *w);
+op *api_write_op(const api_write *w);
 
 /* api_finish builds the answer from the outcome of the op and ends the write. ERR_UNAVAILABLE,
  * ERR_FULL and ERR_OUTCOME_UNKNOWN become the corresponding problems. */

@@ -25,14 +25,22 @@ enum { BEHIND_MAX = 4096 };
 
 /* --- what the engine asks ------------------------------------------------------------------- */
 
-/* oldest_reader returns the newest version of ops that every node can read. The caller holds the
- * mutex. */
+/* The caller holds the mutex. */
 static unsigned oldest_reader(const cluster *c)
 {
     unsigned least = OP_VERSION;
     for (size_t i = 0; i < c->node_count; i++) {
         least = c->nodes[i].op_version < least ? c->nodes[i].op_version : least;
     }
+    return least;
+}
+
+static unsigned on_version(void *ctx)
+{
+    cluster *c = ctx;
+    pthread_mutex_lock(&c->mutex);
+    unsigned least = oldest_reader(c);
+    pthread_mutex_unlock(&c->mutex);
     return least;
 }
 
@@ -61,11 +69,11 @@ static err_code on_admit(void *ctx, err *e)
     } else if (!c->nodes_known) {
         code = err_set(e, ERR_UNAVAILABLE,
                        "the cluster's nodes are not known yet; nothing was written");
-    } else if (oldest_reader(c) < OP_VERSION) {
+    } else if (oldest_reader(c) < OP_VERSION_OLDEST) {
         code = err_set(e, ERR_UNAVAILABLE,
                        "a node of the cluster reads writes only up to version %u, but this node "
-                       "makes version %d; nothing was written",
-                       oldest_reader(c), OP_VERSION);
+                       "makes versions %d to %d; nothing was written",
+                       oldest_reader(c), OP_VERSION_OLDEST, OP_VERSION);
     } else if (c->last > c->position + BEHIND_MAX) {
         code = err_set(e, ERR_UNAVAILABLE,
                        "this node is %" PRIu64
@@ -229,6 +237,7 @@ err_code cluster_new(cluster **out, const cluster_setup *setup, err *e)
                               .start = on_start,
                               .stop = on_stop,
                               .admit = on_admit,
+                              .version = on_version,
                               .bytes_max = publish_bytes_max,
                               .publish = on_publish,
                               .applied = on_applied,

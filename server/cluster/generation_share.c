@@ -258,10 +258,10 @@ static err_code activate_wanted(const sharing *x, err *e)
     if (!all_ready(h->c, g->number) && !(late && g->held)) {
         return ERR_OK;
     }
-    const op o = {.kind = OP_GENERATION_ACTIVATE,
-                  .time = (int64_t)clock_now(),
-                  .count = 1,
-                  .generation = g->number};
+    op o = {.kind = OP_GENERATION_ACTIVATE,
+            .time = (int64_t)clock_now(),
+            .count = 1,
+            .generation = g->number};
     err_code code = own_write(h->c->host.writer, &o, NULL, e);
     if (code == ERR_OK) {
         h->activated = g->number;

@@ -33,7 +33,7 @@ typedef struct encode_run_options {
     const encoder_options *encoder;
     bool replace; /* also encode what the encoder has encoded before */
     /* apply applies the op and waits for it. It does not take the op over. */
-    err_code (*apply)(void *ctx, const op *o, err *e);
+    err_code (*apply)(void *ctx, op *o, err *e);
     /* resize removes all vectors of the modality and gives it another width, if the first answer
      * has another one. If it fails, so does encode_run_step. NULL: answers of another width are
      * failures. */

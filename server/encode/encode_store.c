@@ -23,11 +23,12 @@ typedef struct target {
     const encoder_options *encoder;
 } target;
 
-static err_code apply_now(void *ctx, const op *o, err *e)
+static err_code apply_now(void *ctx, op *o, err *e)
 {
     apply_result result;
+    const op *one = o;
     apply_result_init(&result);
-    err_code code = apply_group(((target *)ctx)->store, &o, 1, &result, e);
+    err_code code = apply_group(((target *)ctx)->store, &one, 1, &result, e);
     bool whole = result.code == ERR_OK || result.code == ERR_CONFLICT ||
                  result.code == ERR_NOT_FOUND; /* the text or the item has changed meanwhile */
     if (code == ERR_OK && !whole) {

@@ -68,7 +68,7 @@ static void job_ended(writer_job *j)
     pthread_mutex_unlock(&own->mutex);
 }
 
-static err_code apply_by_writer(void *ctx, const op *o, err *e)
+static err_code apply_by_writer(void *ctx, op *o, err *e)
 {
     encoding *x = ctx;
     own_job own = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};

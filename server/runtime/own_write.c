@@ -19,7 +19,7 @@ static void on_done(writer_job *job)
     pthread_mutex_unlock(&own->mutex);
 }
 
-err_code own_write(writer *w, const op *o, base *b, err *e)
+err_code own_write(writer *w, op *o, base *b, err *e)
 {
     own_job own = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     own.job.op = o;

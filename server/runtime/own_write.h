@@ -13,6 +13,6 @@
 
 /* own_write submits the op and waits for its outcome. `b` is for an activation and may be NULL; it
  * is taken over, also on failure. ERR_UNAVAILABLE: the writer's queue is full. */
-err_code own_write(writer *w, const op *o, base *b, err *e) ERR_CHECKED;
+err_code own_write(writer *w, op *o, base *b, err *e) ERR_CHECKED;
 
 #endif

@@ -49,6 +49,8 @@ typedef struct replicated_log {
     void (*stop)(void *ctx);
     /* admit returns ERR_UNAVAILABLE unless a message published now can be expected to come back. */
     err_code (*admit)(void *ctx, err *e);
+    /* version returns the newest version of ops that all nodes read, at most OP_VERSION. */
+    unsigned (*version)(void *ctx);
     /* bytes_max returns how large a message should be at most. A larger one takes longer. */
     size_t (*bytes_max)(void *ctx);
     /* publish sends a message, for the first time or again. It reports no failure, because only a

@@ -38,7 +38,7 @@ typedef struct writer_group writer_group; /* results of one commit, shared by it
 /* A write on its way. The caller embeds it in a struct of its own and owns it. */
 typedef struct writer_job {
     /* set by the caller before the submit */
-    const op *op;
+    op *op;       /* a writer with a log sets its version */
     size_t bytes; /* what was reserved with writer_reserve */
     base *base;   /* for OP_GENERATION_ACTIVATE; taken over */
     /* in the writer's thread; must be quick; must not free the job's memory before it returns */

@@ -74,6 +74,20 @@ static err_code check_disk(const writer *w, uint64_t need, err *e)
                                        : ERR_OK;
 }
 
+/* set_version gives the op the newest version that all nodes read. It also decides the op's effect
+ * on this node, which must be that on the others. */
+static err_code set_version(const writer_log *l, op *o, err *e)
+{
+    unsigned read = l->log->version(l->log->ctx), least = op_version_least(o);
+    o->version = (uint8_t)(read < OP_VERSION ? read : OP_VERSION);
+    return least <= o->version
+               ? ERR_OK
+               : err_set(e, ERR_UNAVAILABLE,
+                         "a node of the cluster reads writes only up to version %u, but this write "
+                         "needs version %u; nothing was written",
+                         read, least);
+}
+
 static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t *bytes, err *e)
 {
     const writer_log *l = w->log;
@@ -86,6 +100,7 @@ static err_code admit(writer *w, const writer_job *j, uint64_t pending, uint64_t
                        "the cluster's log does not accept writes; nothing was written");
     }
     err_code code = l->log->admit(l->log->ctx, e);
+    code = code == ERR_OK ? set_version(l, j->op, e) : code;
     code = code == ERR_OK ? apply_admit(w->options.store, j->op, pending, bytes, e) : code;
     return code == ERR_OK ? check_disk(w, *bytes, e) : code;
 }

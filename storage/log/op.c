@@ -111,7 +111,7 @@ static void answer_encode(encoder *x, const op_answer *a, uint32_t count)
 
 void op_write(const op *o, encoder *x)
 {
-    encode_u8(x, OP_VERSION);
+    encode_u8(x, (uint8_t)op_version(o));
     encode_u8(x, (uint8_t)o->kind);
     encode_i64(x, o->time);
     encode_u8(x, o->create_items);
@@ -317,17 +317,29 @@ static bool emptied(const op *o)
                                     : !op_about_generations(o->kind) && o->count == 0;
 }
 
+static err_code version_decode(decoder *d, op *o, err *e)
+{
+    o->version = decode_u8(d);
+    if (d->failed) {
+        return err_set(e, ERR_CORRUPT, "write: empty record");
+    }
+    if (o->version > OP_VERSION) {
+        return err_set(e, ERR_CONFLICT,
+                       "a write of version %u, but this version of stair applies up to %d",
+                       o->version, OP_VERSION);
+    }
+    return o->version >= OP_VERSION_OLDEST
+               ? ERR_OK
+               : err_set(e, ERR_CORRUPT, "write: record of version %u, expected %d to %d",
+                         o->version, OP_VERSION_OLDEST, OP_VERSION);
+}
+
 /* decode_members reads an op that borrows from `bytes`, and validates it. */
 static err_code decode_members(op *o, slice bytes, err *e)
 {
     decoder d;
     decoder_init(&d, bytes);
-    if (bytes.length > 0 && (unsigned char)bytes.at[0] > OP_VERSION) {
-        return err_set(e, ERR_CONFLICT,
-                       "a write of version %u, but this version of stair applies up to %d",
-                       (unsigned char)bytes.at[0], OP_VERSION);
-    }
-    err_code code = decode_version(&d, OP_VERSION, "write", e);
+    err_code code = version_decode(&d, o, e);
     if (code != ERR_OK) {
         return code;
     }

@@ -42,8 +42,12 @@ typedef enum op_kind {
 #define STAIR_OP_VERSION 2
 #endif
 
+/* An op has a version, which stands for its encoding and for the effect of applying it; a change of
+ * either raises OP_VERSION. Logs keep ops of older versions, so all versions from OP_VERSION_OLDEST
+ * on are decoded, each by its own encoding, and applied with their own effect. OP_VERSION_OLDEST is
+ * the oldest version that a store of STORE_FORMAT can have in its log. */
 enum {
-    /* version of the encoding and of the effect of applying an op; a change of either raises it */
+    OP_VERSION_OLDEST = 2,
     OP_VERSION = STAIR_OP_VERSION,
     OP_ENTRIES_MAX = 10000,
     OP_REQUEST_ID_BYTES_MAX = 128,
@@ -137,6 +141,9 @@ typedef err_code (*op_render)(const op *o, const struct apply_result *result, ar
 
 struct op {
     op_kind kind;
+    /* 0 means OP_VERSION. A decoded op has that of its bytes. A writer with a log sets the version
+     * that all nodes read. */
+    uint8_t version;
     int64_t time; /* time of admission, epoch seconds */
     /* OP_INTERACTIONS_ADD: unknown items are created, hidden and without features */
     bool create_items;
@@ -160,6 +167,15 @@ struct op {
     arena memory; /* owns all of the above if the op was made by op_new or op_decode */
 };
 
+/* op_version returns the version by which an op is encoded and applied. */
+static inline unsigned op_version(const op *o)
+{
+    return o->version != 0 ? o->version : OP_VERSION;
+}
+
+/* op_version_least returns the oldest version that can express the op. */
+unsigned op_version_least(const op *o);
+
 /* op_new makes an empty op that may use up to `bytes_max` of memory. Free with op_free. */
 err_code op_new(op **out, op_kind kind, size_t bytes_max, err *e) ERR_CHECKED;
 
@@ -170,11 +186,11 @@ void op_free(op *o);
  * names. It is for bytes from disk and for tests; the API checks more. */
 err_code op_check(const op *o, err *e) ERR_CHECKED;
 
-/* op_encode encodes the op. *out is allocated in `a`. */
+/* op_encode encodes the op in its version. *out is allocated in `a`. */
 err_code op_encode(const op *o, arena *a, slice *out, err *e) ERR_CHECKED;
 
 /* op_decode decodes and checks an op, and copies everything. ERR_CORRUPT: the bytes are damaged.
- * ERR_CONFLICT: the encoding is of a newer version of stair. Entries that an erasure removed are
+ * ERR_CONFLICT: its version is newer than OP_VERSION. Entries that an erasure removed are
  * missing, so count may be 0. Free with op_free. */
 err_code op_decode(op **out, slice bytes, err *e) ERR_CHECKED;
 

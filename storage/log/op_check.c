@@ -11,6 +11,24 @@
 #include "storage/models/generations.h"
 #include "storage/records/records.h"
 
+/* The first version that has each kind. */
+static const uint8_t kind_since[] = {
+    [OP_ITEMS_CREATE] = 2,        [OP_ITEMS_PUT] = 2,           [OP_ITEMS_PATCH] = 2,
+    [OP_ITEMS_DELETE] = 2,        [OP_INTERACTIONS_ADD] = 2,    [OP_INTERACTIONS_REMOVE] = 2,
+    [OP_USER_ERASE] = 2,          [OP_GENERATION_ACTIVATE] = 2, [OP_ITEMS_ENCODED] = 2,
+    [OP_GENERATION_REGISTER] = 2, [OP_GENERATION_PRUNE] = 2,
+};
+
+static bool known_kind(op_kind kind)
+{
+    return (size_t)kind < sizeof kind_since && kind_since[kind] != 0;
+}
+
+unsigned op_version_least(const op *o)
+{
+    return known_kind(o->kind) ? kind_since[o->kind] : OP_VERSION;
+}
+
 static err_code check_text(slice s, size_t most, const char *what, err *e)
 {
     if (s.at == NULL || s.length == 0 || s.length > most) {
@@ -122,6 +140,13 @@ static err_code check_interaction(const op_interaction *x, op_kind kind, err *e)
 err_code op_check(const op *o, err *e)
 {
     err_code code = ERR_OK;
+    if (!known_kind(o->kind)) {
+        return err_set(e, ERR_INVALID, "unknown kind of write %d", (int)o->kind);
+    }
+    if (op_version_least(o) > op_version(o)) {
+        return err_set(e, ERR_INVALID, "a write of version %u has content of version %u",
+                       op_version(o), op_version_least(o));
+    }
     if (op_about_items(o->kind) || op_about_interactions(o->kind)) {
         if (o->count == 0 || o->count > OP_ENTRIES_MAX) {
             return err_set(e, ERR_INVALID, "%u entries, expected 1 to %d", o->count,
@@ -146,7 +171,5 @@ err_code op_check(const op *o, err *e)
                    : err_set(e, ERR_INVALID, "a generation's summary of %zu bytes, allowed %d",
                              summary.length, GENERATION_SUMMARY_BYTES_MAX);
     }
-    return op_about_generations(o->kind)
-               ? ERR_OK
-               : err_set(e, ERR_INVALID, "unknown kind of write %d", (int)o->kind);
+    return ERR_OK;
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults to plant into a node, which the judge of its history must find.
 
-    plant.py NAME FOLDER      writes the changed sources of that fault under FOLDER, and prints their names
-    plant.py --check          only tells whether every fault finds its place
+    plant.py NAME FOLDER       writes the changed sources of that fault under FOLDER, and prints their names
+    plant.py --next-of SOURCE  prints a source as it is in the test's next version of writes
+    plant.py --check           only tells whether every fault finds its place
 
 `make build/<variant>/planted/NAME/stair` compiles them and links them before the library, which lacks nothing
 else. A fault whose place in the sources is gone fails to plant: it has to follow them.
@@ -78,11 +79,24 @@ FAULTS = {
                "    memcpy(copy, bytes.at, old->length);\n")],
 }
 
+# A next version of writes, made by CONTRIBUTING's recipe: its encoding has one byte more, and its
+# interactions weigh twice as much.
+NEXT = [("storage/log/op.c", "    encode_u8(x, o->create_items);\n",
+         "    encode_u8(x, o->create_items);\n"
+         "    if (op_version(o) >= OP_VERSION) {\n"
+         "        encode_u8(x, 77);\n"
+         "    }\n"),
+        ("storage/log/op.c", "    o->create_items = decode_u8(&d) != 0;\n",
+         "    o->create_items = decode_u8(&d) != 0;\n"
+         "    d.failed = d.failed || (op_version(o) >= OP_VERSION && decode_u8(&d) != 77);\n"),
+        ("storage/log/apply_interactions.c", "                          .weight = in->weight,\n",
+         "                          .weight = op_version(x->o) >= OP_VERSION ? 2 * in->weight : in->weight,\n")]
 
-def planted(name):
+
+def planted(places, name):
     """The changed sources, by path."""
     changed = {}
-    for path, old, new in FAULTS[name]:
+    for path, old, new in places:
         if path not in changed:
             with open(os.path.join(ROOT, path), encoding="utf-8") as f:
                 changed[path] = f.read()
@@ -94,11 +108,16 @@ def planted(name):
 
 def main():
     if sys.argv[1:] == ["--check"]:
-        for fault in FAULTS:
-            planted(fault)
+        for fault, places in [*FAULTS.items(), ("next", NEXT)]:
+            planted(places, fault)
+        return
+    if sys.argv[1] == "--next-of":
+        path = sys.argv[2]
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            print(planted(NEXT, "next").get(path) or f.read(), end="")
         return
     name, folder = sys.argv[1:]
-    for path, text in planted(name).items():
+    for path, text in planted(FAULTS[name], name).items():
         target = os.path.join(folder, path.replace("/", "_"))
         os.makedirs(folder, exist_ok=True)
         with open(target, "w", encoding="utf-8") as f:

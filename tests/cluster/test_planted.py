@@ -94,7 +94,7 @@ class Planted(test_faults.Cluster):
 
     def test_every_fault_has_its_place_in_the_sources(self):
         for fault in plant.FAULTS:
-            self.assertTrue(plant.planted(fault))
+            self.assertTrue(plant.planted(plant.FAULTS[fault], fault))
 
 
 cluster_case.main(__name__)

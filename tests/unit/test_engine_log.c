@@ -36,6 +36,7 @@ typedef struct paper {
     size_t count, delivered;
     unsigned sequence; /* of the last one delivered */
     bool refuses, ends;
+    unsigned reads;    /* version that all nodes read; 0: this one */
     char position[24]; /* last position applied */
 } paper;
 
@@ -63,6 +64,12 @@ static void on_stop(void *ctx)
 static err_code on_admit(void *ctx, err *e)
 {
     return ((paper *)ctx)->refuses ? err_set(e, ERR_UNAVAILABLE, "no log") : ERR_OK;
+}
+
+static unsigned version(void *ctx)
+{
+    const paper *p = ctx;
+    return p->reads != 0 ? p->reads : OP_VERSION;
 }
 
 static size_t bytes_max(void *ctx)
@@ -143,6 +150,7 @@ static int set_up(void **state)
                               .start = on_start,
                               .stop = on_stop,
                               .admit = on_admit,
+                              .version = version,
                               .bytes_max = bytes_max,
                               .publish = on_publish,
                               .applied = on_applied,
@@ -278,6 +286,22 @@ static void without_a_log_a_write_is_refused_and_nothing_is_published(void **sta
     assert_int_equal(stat_of(w).seq, 0);
 }
 
+static void a_write_that_a_node_cannot_read_is_refused_and_not_published(void **state)
+{
+    world *w = *state;
+    waiter x;
+    w->paper.reads = OP_VERSION_OLDEST - 1;
+    submit(w, &x, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0));
+    assert_int_equal(finish(&x, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(w->paper.count, 0);
+    w->paper.reads = OP_VERSION + 1;
+    submit(w, &x, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0));
+    slice sent = published(&w->paper, 1);
+    assert_int_equal(x.op->version, OP_VERSION);
+    assert_int_equal(deliver(&w->paper, sent), ERR_OK);
+    assert_int_equal(finish(&x, NULL), ERR_OK);
+}
+
 static void a_message_that_cannot_be_read_is_not_taken(void **state)
 {
     world *w = *state;
@@ -344,6 +368,7 @@ int main(void)
         TEST(a_message_that_comes_twice_is_applied_once),
         TEST(another_nodes_message_goes_before_an_own_one_that_comes_later),
         TEST(without_a_log_a_write_is_refused_and_nothing_is_published),
+        TEST(a_write_that_a_node_cannot_read_is_refused_and_not_published),
         TEST(a_message_that_cannot_be_read_is_not_taken),
         TEST(writes_that_come_together_share_messages_and_keep_their_order),
 #undef TEST
