@@ -9,11 +9,11 @@ static const metric_info info_lag_ops = {
     .name = "stair_cluster_lag_ops",
     .help = "Messages of the cluster's log that this node has not applied.",
     .kind = METRIC_GAUGE};
-static const metric_info info_lag_seconds = {.name = "stair_cluster_lag_seconds",
-                                             .help =
-                                                 "Time since this node last had the whole of the "
-                                                 "cluster's log applied; 0: it has it applied now.",
-                                             .kind = METRIC_GAUGE};
+static const metric_info info_lag_seconds = {
+    .name = "stair_cluster_lag_seconds",
+    .help = "Time that this node has known of a message of the "
+            "cluster's log that it has not applied; 0: none.",
+    .kind = METRIC_GAUGE};
 static const metric_info info_stopped = {
     .name = "stair_cluster_apply_stopped",
     .help = "1 while a message of the cluster's log cannot be applied here.",
