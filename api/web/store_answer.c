@@ -103,7 +103,7 @@ bool query_cursor(context *c, uint32_t *row)
     }
     if (copy[0] != 'r' || strspn(copy + 1, "0123456789abcdef") != CURSOR_BYTES - 1) {
         problem_parameter(&c->problems, slice_of("cursor"),
-                          "expected next_cursor of the page before, not %s", quote(text).text);
+                          "expected next_cursor of the previous page, not %s", quote(text).text);
         return false;
     }
     *row = (uint32_t)strtoul(copy + 1, NULL, 16);
