@@ -97,7 +97,8 @@ lib_c   := $(filter-out server/main.c $(if $(filter no,$(CLUSTER)),server/cluste
 lib_cpp := $(if $(faiss_c),,$(call in_layers,*.cpp))
 lib_s   := $(if $(wildcard openapi.yaml),$(wildcard api/web/*.S))
 lib_o   := $(lib_c:%.c=$B/%.o) $(lib_cpp:%.cpp=$B/%.o) $(lib_s:%.S=$B/%.o)
-unit    := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c tests/golden/test_*.c))
+unit    := $(patsubst %.c,$B/%,$(filter-out $(if $(filter no,$(CLUSTER)),tests/unit/test_violations.c),\
+             $(wildcard tests/unit/test_*.c tests/api/test_*.c tests/golden/test_*.c)))
 # The thread sanitizer is for what has threads.
 threaded := $(patsubst %.c,$B/%,$(shell grep -lE 'pthread_create|run_in_threads' \
               $(wildcard tests/unit/test_*.c tests/api/test_*.c) /dev/null))

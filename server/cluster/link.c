@@ -8,7 +8,12 @@
 
 #include "core/common/mem.h"
 #include "server/cluster/server_info.h"
+#include "server/cluster/violations.h"
+#include "server/telemetry/clock.h"
 #include "server/telemetry/version.h"
+
+/* A violation of rights explains a request that fails at most this much later. */
+static const uint64_t VIOLATION_NS = (LINK_MAKE_MS + 1000ULL) * NS_PER_MS;
 
 enum {
     CONNECT_MS = 2000,
@@ -125,16 +130,6 @@ static natsStatus set_servers(natsOptions *options, const char *urls)
     return s;
 }
 
-/* on_error takes the library's error messages, which it would otherwise print itself. */
-static void on_error(natsConnection *nc, natsSubscription *subscription, natsStatus status,
-                     void *ctx)
-{
-    (void)nc;
-    (void)subscription;
-    (void)status;
-    (void)ctx;
-}
-
 static err_code set_options(natsOptions *options, const cluster_options *o, err *e)
 {
     natsStatus s = set_servers(options, o->urls);
@@ -145,7 +140,7 @@ static err_code set_options(natsOptions *options, const cluster_options *o, err 
     s = s == NATS_OK ? natsOptions_SetMaxPingsOut(options, 2) : s;
     s = s == NATS_OK ? natsOptions_SetWriteDeadline(options, WRITE_MS) : s;
     s = s == NATS_OK ? natsOptions_SetSendAsap(options, true) : s;
-    s = s == NATS_OK ? natsOptions_SetErrorHandler(options, on_error, NULL) : s;
+    s = s == NATS_OK ? natsOptions_SetErrorHandler(options, violations_note, NULL) : s;
     if (s != NATS_OK) {
         return err_set(e, ERR_INVALID, "cluster: %s", natsStatus_GetText(s));
     }
@@ -177,21 +172,22 @@ static err_code connect_error(natsStatus s, err *e)
 err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
                     err *e)
 {
-    const char *said = NULL;
+    char violation[VIOLATION_TEXT];
+    bool unanswered = status == NATS_TIMEOUT || status == NATS_NO_RESPONDERS;
     if (refusal == JSNotEnabledErr || refusal == JSNotEnabledForAccountErr ||
         (status == NATS_NO_RESPONDERS && refusal == 0)) {
         return err_set(e, ERR_CONFLICT,
                        "%s: JetStream is not enabled on the NATS server for this account", what);
     }
-    (void)natsConnection_GetLastError(k->connection, &said);
-    if (said != NULL && strcasestr(said, "permissions violation") != NULL) {
+    if ((unanswered || status == NATS_NOT_PERMITTED) &&
+        violations_take(k->violations, VIOLATION_NS, violation)) {
         return err_set(e, ERR_CONFLICT, "%s: the NATS servers do not permit this: %.200s", what,
-                       said);
+                       violation);
     }
-    if (status == NATS_TIMEOUT || status == NATS_NO_RESPONDERS || !link_alive(k)) {
+    if (unanswered || !link_alive(k)) {
         return err_set(e, ERR_UNAVAILABLE, "%s: the NATS servers do not answer", what);
     }
-    said = nats_GetLastError(NULL);
+    const char *said = nats_GetLastError(NULL);
     return err_set(e, status == NATS_NOT_FOUND ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s: %.200s",
                    what, said != NULL && said[0] != '\0' ? said : natsStatus_GetText(status));
 }
@@ -243,6 +239,10 @@ err_code link_reopen(nats_link **out, const cluster_options *o, int ask_ms, err 
     natsStatus s = code == ERR_OK ? natsConnection_Connect(&k->connection, options) : NATS_OK;
     code = code == ERR_OK && s != NATS_OK ? connect_error(s, e) : code;
     natsOptions_Destroy(options);
+    k->violations = code == ERR_OK ? violations_new(k->connection) : NULL;
+    if (code == ERR_OK && k->violations == NULL) {
+        code = err_nomem(e, "a connection");
+    }
     (void)jsOptions_Init(&asking);
     asking.Wait = ask_ms;
     if (code == ERR_OK && natsConnection_JetStream(&k->stream, k->connection, &asking) != NATS_OK) {
@@ -280,6 +280,7 @@ void link_close(nats_link *k)
     if (k != NULL) {
         jsCtx_Destroy(k->stream);
         natsConnection_Destroy(k->connection);
+        violations_free(k->violations);
         mem_free(k);
     }
 }

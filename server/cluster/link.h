@@ -24,11 +24,14 @@
 #include "core/common/err.h"
 #include "server/cli/cluster_options.h"
 
+struct violations;
+
 typedef struct nats_link {
     natsConnection *connection;
     jsCtx *stream;
-    size_t payload_max; /* largest message that the server accepts */
-    char server[64];    /* version of the NATS server */
+    size_t payload_max;            /* largest message that the server accepts */
+    char server[64];               /* version of the NATS server */
+    struct violations *violations; /* of rights, which the server has reported */
 } nats_link;
 
 /* How long to wait for JetStream. A read takes milliseconds, unless no leader answers. Making a
@@ -47,7 +50,8 @@ void link_close(nats_link *k);
 bool link_alive(const nats_link *k);
 
 /* link_error turns the status of a call on the link into an error. `what` names the attempt.
- * `refusal` is JetStream's error code, or 0. */
+ * `refusal` is JetStream's error code, or 0. A violation of rights that the server has reported
+ * explains one request that got no answer, and no later one. */
 err_code link_error(const nats_link *k, natsStatus status, jsErrCode refusal, const char *what,
                     err *e);
 

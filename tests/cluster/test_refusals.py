@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -158,6 +159,35 @@ class Refusals(cluster_case.ClusterCase):
         told = node.client.get("/health").body + node.client.get("/metrics").body
         node.stop()
         self.assertNotIn(SECRET, told.decode() + "".join(node.log))
+
+    def test_a_right_that_was_missing_for_a_while_does_not_explain_a_later_failure(self):
+        rights = '{{ users: [ {{ user: shop, password: "{}", permissions: {{ publish: {{ deny: [{}] }} }} }} ] }}'
+        servers = self.start_nats(1, "authorization " + rights.format(SECRET, '"nothing"'))
+        server = servers.all[0]
+        of_shop = ["--cluster-credentials", self.file("shop", f"user=shop\npassword={SECRET}\n")]
+        store = self.empty("store")
+        harness.run("cluster", "init", "--store", store, "--cluster-replicas", 1, *self.options(servers, *of_shop))
+        node = self.node(servers, store, *of_shop)
+
+        def deny(old, new):
+            with open(server.folder + ".conf", encoding="utf-8") as f:
+                text = f.read()
+            self.assertIn(old, text)
+            with open(server.folder + ".conf", "w", encoding="utf-8") as f:
+                f.write(text.replace(old, new))
+            server.signal(signal.SIGHUP)
+
+        bucket = f'"$KV.STAIR_{nodes.NAME}_NODES.>"'
+        deny('"nothing"', bucket)
+        cluster_case.wait_for(lambda: "do not permit this: Permissions Violation" in "".join(node.log))
+        deny(bucket, '"nothing"')
+        cluster_case.wait_for(lambda: node.client.get("/cluster").json["nodes"])
+        self.writes(node)
+        count = len(node.log)
+        server.signal(signal.SIGSTOP)
+        cluster_case.wait_for(lambda: "no NATS server can be reached" in "".join(node.log[count:]))
+        server.signal(signal.SIGCONT)
+        self.assertNotIn("do not permit", "".join(node.log[count:]))
 
     def test_the_rights_that_the_documents_name_are_enough(self):
         with open(os.path.join(HERE, "..", "..", "docs/cluster.md"), encoding="utf-8") as f:
