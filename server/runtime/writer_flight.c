@@ -3,8 +3,9 @@
  * writer_flight: the messages that a writer with a log has published and that have not come back.
  *
  * Jobs are admitted here, on this node alone: afterwards no node refuses their ops for lack of
- * room. The log syncs once for each message, so a message takes all waiting jobs. While others are
- * in flight, the next message is sent only if it is large enough to be worth a sync of its own.
+ * room. Each message costs the log's servers syncs and milliseconds of processor time, whatever its
+ * size, so a message takes all waiting jobs. While others are in flight, the next message is sent
+ * only if it is large enough to be worth that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 
-enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 16, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
+enum { FLIGHTS_MAX = 8, JOBS_WORTH_A_MESSAGE = 64, FLIGHT_BYTES_MAX = OP_BYTES_MAX };
 
 /* A message that does not come back is sent again. If no message comes back, the log may have
  * changed its leader; small messages are then sent again sooner. */
@@ -33,14 +34,29 @@ static const uint64_t OUTCOME_NS = 5000000000, LARGE_OUTCOME_NS = 30000000000,
 static const uint64_t DISK_RESERVE_BYTES = (uint64_t)256 << 20;
 enum { DISK_RESERVE_PART = 20 };
 
+static size_t most_of(size_t jobs)
+{
+    return jobs - jobs / 8;
+}
+
 /* gathers tells whether to wait for more jobs before publishing. Clients that have just been
  * answered often write again within a moment. Waiting for them lets their writes share one message;
  * otherwise they would wait behind the first one's message. */
 static bool gathers(const writer *w, uint64_t now)
 {
     const writer_log *l = w->log;
-    return l->flight_count == 0 && w->waiting < l->gathered / 2 &&
-           now < w->first->submitted_ns + FLIGHT_GATHER_NS;
+    uint64_t last_ns = w->newest_ns > l->landed_ns ? w->newest_ns : l->landed_ns;
+    return l->flight_count == 0 && w->waiting < most_of(l->expected) &&
+           now < last_ns + FLIGHT_GAP_NS && now < l->landed_ns + FLIGHT_GATHER_NS;
+}
+
+size_t flight_wake_at(const writer *w)
+{
+    const writer_log *l = w->log;
+    bool waits = !l->stopped && !l->closed && w->writable;
+    return waits && l->flight_count > 0 ? JOBS_WORTH_A_MESSAGE
+           : waits && w->first != NULL  ? most_of(l->expected)
+                                        : 1;
 }
 
 bool flight_may_launch(const writer *w)
@@ -200,7 +216,6 @@ static bool load(writer *w, flight *f, writer_job *j, writer_job ***end)
 void flight_launch(writer *w, writer_job *jobs)
 {
     uint64_t now = clock_ns();
-    w->log->gathered = 0;
     while (jobs != NULL) {
         flight *f = flight_new(w->log);
         writer_job **end = f != NULL ? &f->jobs : NULL;
@@ -215,7 +230,6 @@ void flight_launch(writer *w, writer_job *jobs)
             jobs = next;
         }
         if (f != NULL && f->count > 0) {
-            w->log->gathered += f->count;
             send_off(w, f);
         } else if (f != NULL) {
             flight_free(f);

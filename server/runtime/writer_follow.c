@@ -192,10 +192,24 @@ static void finish_flight(writer *w, flight *f, writer_group *g, apply_result *r
     }
 }
 
+/* expect notes how many writes can come soon: those that wait, and one of each client that gets its
+ * answer now. */
+static void expect(following *x)
+{
+    writer *w = x->w;
+    if (x->jobs > 0) {
+        pthread_mutex_lock(&w->mutex);
+        w->log->expected = w->waiting + x->jobs;
+        pthread_mutex_unlock(&w->mutex);
+        w->log->landed_ns = clock_ns();
+    }
+}
+
 static void finish_all(following *x, writer_group *g)
 {
     writer_log *l = x->w->log;
     apply_result *r = g->results;
+    expect(x);
     for (size_t i = 0; i < x->count; i++) {
         size_t count = x->messages[i].count;
         if (x->flights[i] != NULL) {

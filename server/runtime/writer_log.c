@@ -68,12 +68,13 @@ static void wait_for_work(writer *w)
 {
     const writer_log *l = w->log;
     while (!has_work(w)) {
+        w->wake_at = flight_wake_at(w);
         if (l->flights == NULL && l->held == NULL && w->first == NULL && w->writable) {
             pthread_cond_wait(&w->wake, &w->mutex);
             continue;
         }
         bool gathers = w->first != NULL && l->flights == NULL && l->held == NULL && w->writable;
-        struct timespec until = clock_deadline(gathers ? FLIGHT_GATHER_NS : TICK_NS);
+        struct timespec until = clock_deadline(gathers ? FLIGHT_GAP_NS : TICK_NS);
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &until) != 0) {
             return;
         }

@@ -39,8 +39,10 @@ typedef struct delivery {
     struct delivery *next;
 } delivery;
 
-/* If several writes are expected, the first one waits this long for the others. */
-enum { FLIGHT_GATHER_NS = 500 * 1000 };
+/* When a message has come back, the next one waits for the writes of the clients that are answered
+ * then: as long as these come with gaps of less than FLIGHT_GAP_NS, for FLIGHT_GATHER_NS at most.
+ */
+enum { FLIGHT_GAP_NS = 1000 * 1000, FLIGHT_GATHER_NS = 3 * 1000 * 1000 };
 
 struct writer_log {
     const replicated_log *log; /* immutable */
@@ -57,7 +59,10 @@ struct writer_log {
     bool closed;       /* the log accepts nothing now: waiting jobs are refused at once */
     flight *flights;   /* oldest first */
     size_t flight_count;
-    size_t gathered; /* number of jobs in the last published message */
+    /* number of writes that can be expected for the next message, as of `landed_ns`, when the last
+     * one came back */
+    size_t expected;
+    uint64_t landed_ns;
     uint64_t number; /* number of the last message */
     char position[EXTERNAL_POSITION_MAX + 1];
 };
@@ -69,6 +74,10 @@ void flight_launch(writer *w, writer_job *jobs);
 /* flight_may_launch tells whether the waiting jobs should be published now. The caller holds the
  * mutex. */
 bool flight_may_launch(const writer *w);
+
+/* flight_wake_at returns how many jobs must wait for the thread to have something to do. The caller
+ * holds the mutex. */
+size_t flight_wake_at(const writer *w);
 
 /* flight_tick sends again messages that have not come back, and ends the jobs whose time is up. */
 void flight_tick(writer *w, uint64_t now);

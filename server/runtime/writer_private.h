@@ -37,7 +37,10 @@ struct writer {
     pthread_cond_t wake; /* signalled when there is work or at the end */
     pthread_cond_t called;
     writer_job *first, **last;
-    size_t waiting; /* number of jobs from `first` on */
+    size_t waiting;     /* number of jobs from `first` on */
+    uint64_t newest_ns; /* when the last of them was submitted */
+    /* writer_submit wakes the thread only if at least this many jobs are waiting */
+    size_t wake_at;
     writer_call_entry *calls;
     size_t reserved_jobs, reserved_bytes;
     bool stopping, joined;

@@ -49,8 +49,10 @@ void writer_submit(writer *w, writer_job *job)
     pthread_mutex_lock(&w->mutex);
     *w->last = job;
     w->last = &job->next;
-    w->waiting++;
-    pthread_cond_signal(&w->wake);
+    w->newest_ns = job->submitted_ns;
+    if (++w->waiting >= w->wake_at) {
+        pthread_cond_signal(&w->wake);
+    }
     pthread_mutex_unlock(&w->mutex);
 }
 

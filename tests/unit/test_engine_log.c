@@ -360,6 +360,30 @@ static void writes_that_come_together_share_messages_and_keep_their_order(void *
     free(all);
 }
 
+static void writes_that_wait_for_a_message_share_the_next_one(void **state)
+{
+    enum { WRITES = 40 };
+    world *w = *state;
+    waiter first, rest[WRITES];
+    message *m = NULL;
+    submit(w, &first, op_put_item(OP_ITEMS_PUT, "a", NULL, NULL, 0));
+    slice sent = published(&w->paper, 1);
+    for (int i = 0; i < WRITES; i++) {
+        submit(w, &rest[i], op_put_item(OP_ITEMS_PUT, "b", NULL, NULL, 0));
+    }
+    assert_int_equal(deliver(&w->paper, sent), ERR_OK);
+    sent = published(&w->paper, 2);
+    assert_int_equal(message_decode(&m, sent, NULL, NULL), ERR_OK);
+    assert_int_equal(m->count, WRITES);
+    message_free(m);
+    assert_int_equal(deliver(&w->paper, sent), ERR_OK);
+    assert_int_equal(finish(&first, NULL), ERR_OK);
+    for (int i = 0; i < WRITES; i++) {
+        assert_int_equal(finish(&rest[i], NULL), ERR_OK);
+    }
+    assert_int_equal(w->paper.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +395,7 @@ int main(void)
         TEST(a_write_that_a_node_cannot_read_is_refused_and_not_published),
         TEST(a_message_that_cannot_be_read_is_not_taken),
         TEST(writes_that_come_together_share_messages_and_keep_their_order),
+        TEST(writes_that_wait_for_a_message_share_the_next_one),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
