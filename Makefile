@@ -257,7 +257,7 @@ test: ## packages, build and every tier; the last line counts the tests (ONLY=na
 	@tests/support/deps.sh $(packages.build) $(packages.demo) $(packages.test) $(packages.lint)
 	@$(MAKE) --no-print-directory $(if $(ONLY),only,$(if $(SAN),unit-summary,check))
 
-tiers := lint unit unit-address unit-thread e2e cluster quality fuzz-short
+tiers := lint unit unit-address unit-thread e2e cluster cluster-thread quality fuzz-short
 
 check: ## everything that CI runs, without installing packages
 	@rm -rf build/results
@@ -285,6 +285,8 @@ tier-e2e:
 	@$(MAKE) --no-print-directory e2e
 tier-cluster:
 	@$(MAKE) --no-print-directory cluster
+tier-cluster-thread:
+	@$(MAKE) --no-print-directory -j2 SAN=thread cluster ONLY="nodes join"
 tier-quality:
 	@$(MAKE) --no-print-directory quality
 tier-fuzz-short:
@@ -292,9 +294,14 @@ tier-fuzz-short:
 
 unit_picked := $(call pick,$(if $(filter thread,$(SAN)),$(threaded),$(unit)))
 # TSan does not see libgomp's barriers, so what it watches runs without OpenMP's threads.
+san_env.thread  := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+  TSAN_OPTIONS=suppressions=$(abspath tests/support/tsan.supp):halt_on_error=0:exitcode=66
+# The cluster's tests preload a library that shifts the clock.
+san_env.address := ASAN_OPTIONS=verify_asan_link_order=0
+# A node of the cluster's tests trains with as many threads as its options say.
+cluster_env := $(san_env.$(SAN)) $(if $(filter thread,$(SAN)),OMP_THREAD_LIMIT=1)
 unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|thread)
-	@$(if $(filter thread,$(SAN)),OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TSAN_OPTIONS=suppressions=tests/support/tsan.supp:halt_on_error=0:exitcode=66) \
-	  $(run_tests) --suite unit$(if $(SAN),-$(SAN)) --jobs $(JOBS) $(unit_picked)
+	@$(san_env.$(SAN)) $(run_tests) --suite unit$(if $(SAN),-$(SAN)) --jobs $(JOBS) $(unit_picked)
 
 e2e: all ## the real binary from outside, every answer checked against openapi.yaml (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite e2e --jobs $(JOBS) $(call pick,$(wildcard tests/e2e/test_*.py))
@@ -307,8 +314,8 @@ $B/planted/%/stair: tests/cluster/plant.py $B/server/main.o $B/libstair.a
 	$Q$(CC) $(LDFLAGS) -o $@ $B/planted/$*/*.o $B/server/main.o $B/libstair.a $(LDLIBS)
 
 # One after the other: their networks have the same names, and they need the processors.
-cluster: all $B/stair-next $B/stair-brisk $B/stair-single ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS)
-	@STAIR=$(abspath $B/stair) $(run_tests) --suite cluster --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
+cluster: all $B/stair-next $B/stair-brisk $B/stair-single ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS, SAN=address|thread)
+	@$(cluster_env) STAIR=$(abspath $B/stair) $(run_tests) --suite cluster$(if $(SAN),-$(SAN)) --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG floors on real data, where ../shared/data has it (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
@@ -343,8 +350,9 @@ torture-network: all ## the attacks over the network, at length
 	@STAIR=$(abspath $B/stair) TORTURE=1 $(run_tests) --suite torture-network --timeout 1800 \
 	  $(foreach n,costs memory seq shapes connections log,tests/e2e/test_$n.py)
 
-torture-cluster: all ## twenty minutes of faults against several nodes, and a judgement of what clients saw
-	@STAIR=$(abspath $B/stair) CLUSTER_SECONDS=1200 $(run_tests) --suite torture-cluster --timeout 7200 tests/cluster/test_faults.py
+CLUSTER_SECONDS ?= 1200
+torture-cluster: all ## twenty minutes of faults against several nodes, and a judgement of what clients saw (CLUSTER_SECONDS, CLUSTER_SEED, SAN=address|thread)
+	@$(cluster_env) STAIR=$(abspath $B/stair) CLUSTER_SECONDS=$(CLUSTER_SECONDS) $(run_tests) --suite torture-cluster$(if $(SAN),-$(SAN)) --timeout 7200 tests/cluster/test_faults.py
 
 SOAK_SECONDS ?= 3600
 soak: all ## an hour of reads and writes: memory, descriptors and the file stay flat (SOAK_SECONDS, SOAK_RATE)

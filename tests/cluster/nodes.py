@@ -16,6 +16,7 @@ import nats  # noqa: E402
 
 NAME = "shop"
 STREAM = "STAIR_shop_LOG"
+STOPS = 5
 SMALL_DISK_BYTES = 192 * 1024 * 1024
 
 
@@ -137,6 +138,27 @@ class Nodes:
                     raise AssertionError(f"node {node.index + 1} has not seen write {seq}: {answer.body}")
                 time.sleep(0.05)
             ask.close()
+
+    def stop_at_one_position(self):
+        """Stops all nodes; returns their digests and the set of their exit statuses.
+
+        While some have stopped already, another can still write, such as the activation of a generation.
+        Those that stopped before it then run once more."""
+        statuses = set()
+        for _ in range(STOPS):
+            statuses |= {node.stop() for node in self.all if node.running}
+            digests = self.digests()
+            last = max(int(digest[0]) for digest in digests)
+            behind = [node for node, digest in zip(self.all, digests) if int(digest[0]) < last]
+            if not behind:
+                break
+            for node in behind:
+                node.start()
+                ask = node.client()
+                while ask.get("/cluster").json["position"] < last:
+                    time.sleep(0.05)
+                ask.close()
+        return digests, statuses
 
     def digests(self):
         """(POSITION, SEQ, HASH) of each node's store; the nodes have to be stopped."""

@@ -282,17 +282,20 @@ class Cluster(harness.TestCase):
     def under_faults(self, store, net):
         hosts = [net.host(i) for i in range(6)] if net else None
         wraps = [net.wrap(i) for i in range(6)] if net else [[] for _ in range(6)]
-        for index, offset in ((4, "+365d"), (5, "-1h")):  # the second node's clock is in the next year, the third's in the past
-            wraps[index] = [*wraps[index], *other_clock(offset)]
+        if "TSAN_OPTIONS" in os.environ:
+            # The preloaded library hides the program's waits from the sanitizer, which then reports races in them.
+            harness.not_run("other clocks: the thread sanitizer does not bear their library")
+        else:  # the second node's clock is in the next year, the third's in the past
+            for index, offset in ((4, "+365d"), (5, "-1h")):
+                wraps[index] = [*wraps[index], *other_clock(offset)]
         with nats.Servers(3, self.path("nats"), hosts=hosts and hosts[:3], wraps=wraps[:3]) as servers:
             with nodes.Nodes(self.dir, store, servers.urls, hosts=hosts and hosts[3:], wraps=wraps[3:],
                              replicas=3, small_disk=0 if os.geteuid() == 0 else None) as cluster:
                 self.report(*self.drive(cluster, servers, net, store))
                 if net and net.links:
                     self.report_links(net.links.counts())
-                for node in cluster.all:
-                    self.assertEqual(node.stop(), 0)
-                digests = cluster.digests()
+                digests, statuses = cluster.stop_at_one_position()
+                self.assertEqual(statuses, {0})
                 self.assertEqual(len(set(digests)), 1, digests)
                 for node in cluster.all:
                     self.assert_checked(node.store)

@@ -5,6 +5,7 @@ Each test file is a unittest module that ends in harness.main(); run it with /us
 Python that Debian's yaml and jsonschema packages belong to) and STAIR naming the binary.
 """
 
+import atexit
 import fcntl
 import hashlib
 import http.client
@@ -31,6 +32,26 @@ SHARED_DATA = os.path.join(os.path.dirname(ROOT), "shared", "data")
 READY_SECONDS = 60
 # Runs must not depend on the caller's environment.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("STAIR")}
+
+
+# ---- A binary with a sanitizer writes what it finds into files here, also if a test kills it afterwards.
+
+SANITIZERS = [name for name in ("ASAN_OPTIONS", "TSAN_OPTIONS") if name in ENVIRONMENT]
+REPORTS = tempfile.mkdtemp(prefix="stair-sanitizer-") if SANITIZERS else None
+if SANITIZERS:
+    atexit.register(shutil.rmtree, REPORTS, ignore_errors=True)
+    for option in SANITIZERS:
+        ENVIRONMENT[option] += f":log_path={REPORTS}/report"
+
+
+def take_reports():
+    """The text of all that sanitizers have found since the last call."""
+    found = ""
+    for name in sorted(os.listdir(REPORTS)) if REPORTS else []:
+        with open(os.path.join(REPORTS, name), encoding="utf-8", errors="replace") as f:
+            found += f.read()
+        os.unlink(os.path.join(REPORTS, name))
+    return found
 
 
 def run(*arguments, check=True, timeout=600, env=None, **more):
@@ -290,7 +311,12 @@ class TestCase(unittest.TestCase):
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="stair-test-")
+        self.addCleanup(self.assert_no_reports)
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def assert_no_reports(self):
+        """No sanitizer has found anything in a process of this test."""
+        self.assertEqual(take_reports(), "")
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
