@@ -87,13 +87,15 @@ static void put(recommend_scratch *s, uint32_t item, float value)
 enum { CHAINS = 16 };
 
 /* fetch_chains brings the index's entries of some items into the cache. Each entry names the next
- * one, so a single chain waits for memory at every step; the waits of several chains overlap. */
+ * one, so a single chain waits for memory at every step; the waits of several chains overlap. The
+ * prefetch uses each address, so the compiler cannot leave a read out as unused. */
 static void fetch_chains(const later_index *x, const links_owned *owned, size_t count)
 {
     const later_entry *at[CHAINS];
     size_t open = 0;
     for (size_t k = 0; k < count; k++) {
         const later_entry *first = later_index_first(x, owned[k].item);
+        __builtin_prefetch(first);
         at[open] = first;
         open += first != NULL;
     }
@@ -101,6 +103,7 @@ static void fetch_chains(const later_index *x, const links_owned *owned, size_t 
         size_t kept = 0;
         for (size_t k = 0; k < open; k++) {
             const later_entry *next = later_index_next(x, at[k]);
+            __builtin_prefetch(next);
             at[kept] = next;
             kept += next != NULL;
         }
