@@ -50,8 +50,10 @@ static err_code next_training(train_size *out, store *s, const store_info *info,
     if (code == ERR_OK) {
         code = modality_list(r, &memory, &all, &count, e);
     }
-    *out = (train_size){
-        .users = info->user_rows, .items = info->item_rows, .pairs = info->interactions};
+    *out = (train_size){.users = info->user_rows,
+                        .items = info->item_rows,
+                        .pairs = info->interactions,
+                        .timed = true /* a service records times */};
     for (size_t i = 0; code == ERR_OK && i < count && i < MODALITIES_MAX; i++) {
         out->widths[out->modality_count++] = all[i].width;
     }

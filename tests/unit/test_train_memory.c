@@ -59,6 +59,27 @@ static void more_of_anything_takes_more(void **state)
     assert_true(train_memory(&s, &wide) > least + (uint64_t)70000 * options.dim * 4 * 5);
 }
 
+/* Data with times has a third table of links to compare, the directed ones. A small map and many
+ * pairs make the choice of links the largest step. */
+static void interactions_with_times_take_another_table_of_links(void **state)
+{
+    (void)state;
+    pair pairs[] = {{0, 0, 1, 5}, {0, 1, 1, 5}, {1, 0, 1, 5}, {1, 2, 1, 5}};
+    dataset d = {.users = 2, .items = 3, .train = pairs, .train_count = 4};
+    assert_false(train_size_of(&d).timed);
+    pairs[3].time = 6;
+    assert_true(train_size_of(&d).timed);
+
+    enum { ITEMS = 200000, LINKS = 100, LINK_BYTES = 6 };
+    train_size s = {.users = 50000, .items = ITEMS, .pairs = 1000000};
+    train_options narrow = options;
+    narrow.dim = 8;
+    uint64_t without = train_memory(&s, &narrow);
+    s.timed = true;
+    uint64_t more = train_memory(&s, &narrow) - without;
+    assert_int_equal(more, (uint64_t)ITEMS * LINKS * LINK_BYTES);
+}
+
 static void a_training_that_cannot_fit_is_refused_with_both_sizes(void **state)
 {
     (void)state;
@@ -77,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_map_between_features_counts_up_to_its_limit),
         cmocka_unit_test(more_of_anything_takes_more),
+        cmocka_unit_test(interactions_with_times_take_another_table_of_links),
         cmocka_unit_test(a_training_that_cannot_fit_is_refused_with_both_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,11 +265,16 @@ static void choose_users(grid *g)
     }
 }
 
+size_t choose_grid_kinds(bool timed)
+{
+    return timed ? KINDS : KINDS - 1;
+}
+
 static err_code build_links(grid *g, const prepared *p, err *e)
 {
     interaction_list list = {g->d->train, g->d->train_count, g->d->users, g->d->items};
     bool timed = links_timed(&list);
-    g->kinds = timed ? KINDS : KINDS - 1;
+    g->kinds = choose_grid_kinds(timed);
     g->recencies = timed ? RECENCIES : 1;
     links_choice choices[KINDS];
     links_table tables[KINDS] = {0};

@@ -12,11 +12,18 @@
 #ifndef CORE_CHOOSE_GRID_H
 #define CORE_CHOOSE_GRID_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "core/common/err.h"
 #include "core/model/dataset.h"
 #include "core/model/links.h"
 #include "core/model/model.h"
 #include "core/train/loop/prepare.h"
+
+/* choose_grid_kinds returns how many tables of collaborative links choose_grid holds at the same
+ * time. `timed` is links_timed of the training pairs. */
+size_t choose_grid_kinds(bool timed);
 
 /* choose_grid writes the best choice by the metric of the model's options, and to the empty table
  * *collaborative its collaborative links over the training pairs of `d`. All betas are 0 if no

@@ -2,6 +2,7 @@
 #include "core/train/loop/train_memory.h"
 
 #include "core/model/links_build.h"
+#include "core/train/loop/choose_grid.h"
 #include "core/train/loop/fit_map.h"
 
 enum {
@@ -19,6 +20,8 @@ train_size train_size_of(const dataset *d)
     for (size_t m = 0; m < s.modality_count; m++) {
         s.widths[m] = d->modalities[m].width;
     }
+    interaction_list train = {d->train, d->train_count, d->users, d->items};
+    s.timed = links_timed(&train);
     return s;
 }
 
@@ -54,8 +57,8 @@ uint64_t train_memory(const train_size *s, const train_options *o)
     /* The model, and a second copy of all pairs. */
     uint64_t tables = (users + 3 * items) * row + s->pairs * sizeof(pair);
     uint64_t together = o->without_links ? 0 : together_most(s) * LINK_BYTES;
-    /* Choosing links needs H of users and items, G, and at least two tables of links to compare. */
-    uint64_t choice = (users + 2 * items) * row + 2 * together;
+    /* Choosing links needs H of users and items, G, and the tables of links that it compares. */
+    uint64_t choice = (users + 2 * items) * row + choose_grid_kinds(s->timed) * together;
     uint64_t map = o->without_links
                        ? 0
                        : links + together + fit_map_bytes(s->widths, s->modality_count, items);

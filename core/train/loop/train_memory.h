@@ -10,6 +10,7 @@
 #ifndef CORE_TRAIN_MEMORY_H
 #define CORE_TRAIN_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ typedef struct train_size {
     size_t pairs; /* pairs of all splits together */
     size_t modality_count;
     size_t widths[MODALITIES_MAX]; /* (modality_count) widths of the features */
+    bool timed;                    /* interactions of one user have different times (links_timed) */
 } train_size;
 
 /* train_size_of returns the sizes of a dataset. */
