@@ -40,7 +40,7 @@ typedef struct lister_block {
 typedef struct lister_rows {
     const uint32_t *rows; /* (count) */
     size_t count;
-    float *scores; /* (count) out */
+    float *scores; /* (count) out: the score of each row */
 } lister_rows;
 
 typedef struct lister {

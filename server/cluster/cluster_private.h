@@ -23,8 +23,9 @@ enum { CLUSTER_TOLD = ERR_TEXT_MAX };
 /* Tells which copies outside the nodes' stores are free of the users who were erased up to
  * `seq`. */
 typedef struct erasure_progress {
-    uint64_t seq;                     /* seq of the last erasure; 0 if there was none */
-    bool log, snapshots, generations; /* true: these copies are */
+    uint64_t seq; /* seq of the last erasure; 0 if there was none */
+    /* true: the copies in the log, in the snapshots, in the generations are free of them */
+    bool log, snapshots, generations;
 } erasure_progress;
 
 /* A link that several threads use. The last holder closes it. */

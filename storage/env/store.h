@@ -121,7 +121,7 @@ size_t store_reader_check(store *s);
 typedef struct store_holder {
     /* free pages, in bytes, that cannot be reused until it ends; 0 if nothing is held */
     uint64_t bytes;
-    uint64_t commits; /* commits since it began */
+    uint64_t commits; /* commits since the transaction began */
     long pid;         /* 0 if its process is in another container or has just ended */
 } store_holder;
 

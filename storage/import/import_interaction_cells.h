@@ -16,7 +16,7 @@
 typedef struct interaction_cells {
     slice of[ROLES];     /* absent if the line has no such column */
     uint8_t flags_given; /* EDGE_* flags that the line sets or clears itself */
-    uint8_t flags;       /* values of these flags */
+    uint8_t flags;       /* the values of the flags in flags_given */
 } interaction_cells;
 
 /* import_interaction_read checks the texts and keeps the interaction. It skips one whose rating is

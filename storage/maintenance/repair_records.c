@@ -14,7 +14,7 @@
 
 /* --- id maps --- */
 
-/* What a row's record says about its id. */
+/* What the record of a row tells about the row's id. */
 typedef enum row_says {
     ROW_ABSENT,
     ROW_UNREADABLE,

@@ -64,7 +64,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* parse splits the text of a request in place. */
+/* parse splits the text of a request in place and borrows from it. */
 static shop_request parse(char *text, size_t length)
 {
     char *end = strstr(text, "\n\n");

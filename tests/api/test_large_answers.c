@@ -16,8 +16,9 @@
 #include "core/common/item_fields.h"
 #include "tests/support/api_shop.h"
 
-/* Together more than a request's memory: 30 * 30 records of 240 KiB, 33 * 16 vectors of 256 KiB. A
- * low limit on bodies keeps that memory small; the wide items just fit. */
+/* The shop's records together exceed a request's memory: 30 * 30 records of 240 KiB, 33 * 16
+ * vectors of 256 KiB. A low limit on bodies keeps that memory small. The wide items just fit into
+ * such a body. */
 enum { BODY_BYTES_MAX = 6 << 20 };
 enum { REQUESTS = 30, LONG_ITEMS = 30, WIDE_ITEMS = 33, WIDE_MODALITIES = 16 };
 
@@ -78,7 +79,8 @@ static void a_batch_may_name_more_records_than_fit_into_a_requests_memory(void *
     assert_string_equal(shop_text(s, "results/29/items/29/title"), "Long");
 }
 
-/* {"wide-0":{...},...}: as text, because it is the same for every item and megabytes long. */
+/* wide_features makes {"wide-0":{...},...} as text, because it is the same for every item and
+ * megabytes long. */
 static char *wide_features(void)
 {
     size_t length = ((size_t)FEATURE_WIDTH_MAX * 4 + 2) / 3 * 4;

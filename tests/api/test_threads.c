@@ -21,7 +21,7 @@ enum { READERS = 3, WRITES = 150 };
 
 typedef struct reading {
     api *api;
-    atomic_uint *newest; /* items new-0 .. new-(n-1) were acknowledged */
+    atomic_uint *newest; /* the number of items new-0, new-1, ... that were acknowledged */
     atomic_bool *done;
     unsigned answers, wrong;
     char first_wrong[256];

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_cold: how well items are recommended that training has not seen, by docs/model.md's
- * protocol.
+ * bench_cold: measures how well items are recommended that training has not seen, by the protocol
+ * of docs/model.md.
  *
- * A tenth of the items of Amazon Sports is hidden, the defaults are trained on the rest for 40
- * epochs, the hidden ones are then posted from their features alone, and users are asked for them:
- * Recall@20 and NDCG@20 of their interactions with hidden items, among the hidden items and among
- * all, beside content kNN (weighted cosine to the mean of the user's items) and chance. "warm" is
- * the usual test of the items that were trained, with the new ones in the lists and without.
+ * The bench hides a tenth of the items of Amazon Sports, trains for 40 epochs with the default
+ * options on the rest, and posts the hidden items with nothing but their features. Then it requests
+ * lists for users and prints Recall@20 and NDCG@20 of their interactions with hidden items, once
+ * among the hidden items and once among all. For comparison it prints the same for content kNN
+ * (weighted cosine to the mean of the user's items) and for chance. "warm" is the usual test of the
+ * trained items, with and without the new ones in the lists.
  *
- * Usage: bench_cold [FOLDER [KEPT_MODEL]]; with CHOSEN_ONLY in the environment the rejected
- * variants are left out. The last line is a JSON document.
- */
+ * Usage: bench_cold [FOLDER [KEPT_MODEL]]. With CHOSEN_ONLY in the environment it leaves the
+ * rejected variants out. The last line is a JSON document. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,7 +38,8 @@ static double variant(cold_bench *b, const row *r, double knn)
     return hidden.recall / knn;
 }
 
-/* table prints every candidate of docs/model.md, then the chosen one; returns its ratio to kNN. */
+/* table prints every candidate of docs/model.md and then the chosen one. It returns the ratio of
+ * the chosen one's recall to that of kNN. */
 static double table(cold_bench *b)
 {
     cold_quality knn = cold_content_knn(b, false, 0), knn_all = cold_content_knn(b, true, 0);

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_filters: the time that a filter adds to a search, by its kind and by the share of items
- * that pass.
+ * bench_filters: measures the time that a filter adds to a search, by the kind of the filter and by
+ * the share of items that pass.
  *
- * A shop of ITEMS items with vectors around 200 centres. The same user's list is asked for with no
- * filter, and with filters that 100, 10, 1 and 0.1 % of the items pass: a category, a text, a text
- * in a list (few lists that many items share; every item its own), a range of a number, one of
- * creation times, and a category, a text and a range together. Every item of a list must pass, and
- * as far as the unfiltered ranking of RECOMMEND_DEPTH_MAX reaches, the list must be that ranking
- * without what does not pass. Times are medians on one core, and queries with and without the
- * filter take turns, so that the ratio holds on a machine that is not quiet; in brackets the time
- * until the bitmap of the candidates is made.
+ * The shop has ITEMS items with vectors around 200 centres. The bench requests the same user's list
+ * without a filter, and with filters that 100, 10, 1 and 0.1 % of the items pass. The conditions
+ * are a category, a text, a text in a list (few lists that many items share, or a different list
+ * for every item), a range of a number, a range of creation times, and a category, a text and a
+ * range together. The bench checks every list: each item passes, and as far as the unfiltered
+ * ranking of RECOMMEND_DEPTH_MAX reaches, the list is that ranking without the items that do not
+ * pass.
  *
- * Usage: bench_filters [ITEMS ...]   (63000 1000000)
- */
+ * Times are medians on one core. Queries with and without the filter take turns, so that the ratio
+ * is valid even if the machine is busy. In brackets is the time until the bitmap of the candidates
+ * is made.
+ *
+ * Usage: bench_filters [ITEMS ...] (63000 1000000) */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,16 +49,17 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* What the attributes of an item borrow. */
+/* The memory that an item's attributes borrow. */
 typedef struct item_room {
     char id[16], lots[STEPS][24], labels[LABELS][24];
     slice categories[STEPS], own[STEPS + LABELS];
     attribute attributes[STEPS + 3];
 } item_room;
 
-/* Item i is in category "every-n" for each n that divides its shuffled number; the same words are
- * its list "tags", and with some of 1000 labels its list "labels". The number is its creation time
- * and, below 1000, its attribute "rank"; "lot-n" is a text that 1 in n items have. */
+/* load_item adds item "number". The item is in category "every-n" for each n that divides the
+ * number. Its list "tags" has the same words, and its list "labels" also has some of 1000 labels.
+ * The number is the creation time and, below 1000, the attribute "rank". "lot-n" is a text that 1
+ * in n items have. */
 static void load_item(live *l, uint32_t row, uint32_t number)
 {
     static const char *const names[STEPS] = {"every-1", "every-10", "every-100", "every-1000"};
@@ -128,7 +131,7 @@ static base *make_base(uint32_t items, rng *r)
     return b;
 }
 
-/* Numbers are a shuffle of the rows, so that what passes lies anywhere. */
+/* make_shop shuffles the numbers over the rows, so that the items that pass lie anywhere. */
 static live *make_shop(uint32_t items, uint32_t *numbers, rng *r)
 {
     err e = ERR_INIT;
@@ -162,7 +165,7 @@ static int by_time(const void *a, const void *b)
 typedef struct listing {
     uint32_t rows[RECOMMEND_DEPTH_MAX];
     size_t count;
-    double us, bitmap_us; /* of one query */
+    double us, bitmap_us; /* microseconds of a query; of them, until the bitmap is made */
 } listing;
 
 static double filtered_at;
@@ -197,7 +200,7 @@ static double median(double *times)
     return times[ROUNDS / 2];
 }
 
-/* A condition, and which numbers pass it. */
+/* The conditions. passes() tells which numbers pass one. */
 typedef enum asked { CATEGORY, TEXT, TAGS, LABELLED, RANGE, CREATED, TOGETHER, ASKED } asked;
 
 static bool passes(asked what, uint32_t number, uint32_t items, unsigned n)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_index: searches beside the memory's own speed.
+ * bench_index: compares searches with the speed of the memory.
  *
  *   bench_index [ROWS ...]       default: 6700 63000 1000000
  *
- * For tables of ROWS x 64 clustered vectors: the time to read so many bytes with a plain loop of
- * ours (the machine's bandwidth at that size), the exact scan of the floats, the exact search over
- * codes, the approximate search with its recall@20, several queries in one pass, and searches under
- * a filter. Times are medians of one core; everything is a ratio in one run.
- */
+ * For tables of ROWS x 64 clustered vectors it measures: a plain loop that reads as many bytes (the
+ * machine's bandwidth at that size), the exact scan of the floats, the exact search over codes, the
+ * approximate search with its recall@20, several queries in one pass, and searches under a filter.
+ * Times are medians on one core. Compare only figures of the same run. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,8 +49,8 @@ static double median(double *times, size_t count)
     return times[count / 2];
 }
 
-/* fill_table makes rows as a trained table has them: bunches of unlike size in a space whose
- * directions differ in weight, and norms that grow with popularity. */
+/* fill_table makes rows like those of a trained table: bunches of different sizes, in a space whose
+ * directions differ in weight, with norms that grow with popularity. */
 static void fill_table(rng *r, float *x, size_t rows)
 {
     size_t bunches = rows / BUNCH + 8;
@@ -74,7 +73,7 @@ static void fill_table(rng *r, float *x, size_t rows)
     mem_free(centre);
 }
 
-/* fill_queries makes users: the mean of a few items, and something of their own. */
+/* fill_queries makes users: each is the mean of a few items plus a random part. */
 static void fill_queries(rng *r, const float *x, size_t rows, float *q)
 {
     for (size_t n = 0; n < QUERIES; n++, q += DIM) {
@@ -126,7 +125,8 @@ typedef struct bench {
     index_scratch *scratch;
 } bench;
 
-/* Results of searches: median and 99th percentile, and the share of `truth` that was found. */
+/* The result of searches: the median and 99th percentile of their times, and the share of `truth`
+ * that they found. */
 typedef struct outcome {
     double p50_us, p99_us, recall;
     bool exact;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_links: the time that links add to a list, below HTTP.
+ * bench_links: measures the time that links add to a list, below HTTP.
  *
  *   bench_links [ITEMS USERS INTERACTIONS]
  *
- * A drawn shop is served twice, with links (tests/bench/drawn_links.h) and without. Both are asked
- * in turns for the same users; the figures are medians of single lists in microseconds of processor
- * time, which other work on the machine lengthens less than it does time, and the ratio of the two.
- * Then for users with longer and longer histories.
- */
+ * The bench serves a drawn shop twice, with links (tests/bench/drawn_links.h) and without, and
+ * requests lists for the same users from both in turns. It prints medians of single lists, in
+ * microseconds of processor time, and their ratio. Processor time suffers less from other work on
+ * the machine than elapsed time. Then it repeats this for users with longer and longer
+ * histories. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,7 +180,7 @@ static int ascending(const void *x, const void *y)
     return (*a > *b) - (*a < *b);
 }
 
-/* compare asks both shops in turns; `user` ROW_NONE: random users. */
+/* compare requests lists from both shops in turns. `user` ROW_NONE: random users. */
 static void compare(const char *what, const live_hold hold[2], recommend_scratch *s, uint32_t user,
                     size_t users, size_t rounds)
 {

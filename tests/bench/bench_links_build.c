@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The time to build links: collaborative ones, and the map between features that replaces them for
- * later items. 63,000 items and, without repeats, 1.7 million interactions of 192,000 users (Amazon
- * Electronics' size), users and items by a power law. BENCH_THREADS, default 2.
- */
+ * bench_links_build: measures the time to build links: collaborative ones, and the map between
+ * features that replaces them for later items.
+ *
+ * The data has the size of Amazon Electronics: 63,000 items and 1.7 million different interactions
+ * of 192,000 users, users and items by a power law. BENCH_THREADS sets the threads, default 2. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 enum { USERS = 192000, ITEMS = 63000, PAIRS = 3100000 };
 
-/* A rank by a power law, spread over the rows by a fixed odd stride. */
+/* skewed draws a rank by a power law and spreads the ranks over the rows by a fixed odd stride. */
 static uint32_t skewed(rng *r, size_t rows, double skew)
 {
     double rank =

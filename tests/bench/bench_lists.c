@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_lists: popular and latest items, from the kept head of the order and by a scan of all.
+ * bench_lists: measures the lists of popular and latest items, made from the kept head of the order
+ * and by a scan of all items.
  *
- * A shop of ITEMS items that USERS users bought EDGES of each, the popular ones more often. The
- * same lists are asked of a view and of a copy of it that has no heads; both must be equal. Filters
- * that 1 and 0.1 % of the items pass show where the head runs out. Beside it what a write costs
- * that moves a popular item. Times are medians on one core; ratios are those of one run.
+ * In a shop of ITEMS items, each of USERS users bought EDGES items, popular ones more often. The
+ * bench requests the same lists from a view and from a copy of it without heads; both must be
+ * equal. Filters that 1 and 0.1 % of the items pass show where the head runs out. The bench also
+ * measures a write that moves a popular item. Times are medians on one core. Compare only ratios of
+ * one run.
  *
- * Usage: bench_lists [ITEMS]
- */
+ * Usage: bench_lists [ITEMS] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,7 @@ static void compare(const view *v, const char *what, list_fn list, const list_qu
     }
 }
 
-/* write_time applies interactions with popular items, each of a user of its own. */
+/* write_time applies interactions with popular items, each by a different user. */
 static double write_time(live *l, uint32_t items)
 {
     double times[ROUNDS];

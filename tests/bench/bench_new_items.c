@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_new_items: the time to prepare the vector and the links of a new item, below HTTP.
+ * bench_new_items: measures the time to prepare the vector and the links of a new item, below HTTP.
  *
  *   bench_new_items [ITEMS WIDTH]
  *
- * A drawn catalogue is made of bunches of alike items. New items are drawn likewise and prepared in
- * batches, as an op of many items prepares them. The limit beside it is one pass over the table's
- * codes for each item.
- */
+ * The bench draws a catalogue of bunches of similar items. It draws new items in the same way and
+ * prepares them in batches, like an op of many items. For comparison it prints the least possible
+ * time: one pass over the table's codes for each item. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -27,7 +26,7 @@ static void draw(rng *r, const float *centres, size_t bunches, size_t width, flo
     }
 }
 
-/* add_map adds a map between features to the model, which doubles what a pass reads. */
+/* add_map adds a map between features to the model. It doubles the bytes that a pass reads. */
 static void add_map(model *m, size_t width)
 {
     err e = ERR_INIT;
@@ -61,7 +60,8 @@ static model *draw_model(size_t items, size_t width)
     return m;
 }
 
-/* Processor time of the process, which other work on the machine changes little. */
+/* processor_seconds returns the processor time of the process, which other work on the machine
+ * changes little. */
 static double processor_seconds(void)
 {
     struct timespec t;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_parts: does each of the two parts of a score follow what its name says?
+ * bench_parts: tests whether each of the two parts of a score measures what its name says.
  *
- * For users of Amazon Sports, over all items that they do not own: the collaborative part must go
- * with the score of itemknn (cosines of co-purchases) more than with that of content kNN (cosines
- * of features to the mean of the user's items), the multimodal part the other way round. Beside it
- * the split by the weights of FSC that docs/model.md proposes. Mean over users of the correlation.
+ * For users of Amazon Sports and all items that they do not own, it correlates each part with two
+ * other scores: that of itemknn (cosines of co-purchases) and that of content kNN (cosines of
+ * features to the mean of the user's items). The collaborative part must correlate more with
+ * itemknn, the multimodal part more with content kNN. For comparison it judges the split by the
+ * weights of FSC that docs/model.md proposes. Figures are means over users.
  *
- * Usage: bench_parts FOLDER KEPT_MODEL, the model that bench_cold kept.
- */
+ * Usage: bench_parts FOLDER KEPT_MODEL, where KEPT_MODEL is the model that bench_cold kept. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ typedef struct world {
     size_t widths[SPORTS_MODALITIES_MAX];
 } world;
 
-/* correlation of x and y over the items that `skip` does not name. */
+/* correlation returns the correlation of x and y over the items for which `skip` is false. */
 static double correlation(const double *x, const double *y, const bool *skip, size_t count)
 {
     double n = 0, sx = 0, sy = 0, xx = 0, yy = 0, xy = 0;

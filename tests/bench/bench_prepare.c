@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time and memory of preparing features: whitening and neighbours, beside their limits.
+ * bench_prepare: measures time and memory of preparing features (whitening and neighbours), and
+ * compares the time with a lower limit.
  *
- * A limit is operations over the rate of this machine's BLAS at a large square product. Whitening,
- * in double: rows width^2 for the Gram matrix and 4/3 width^3 for its tridiagonal form; the rest is
- * small beside them. Neighbours, in single: rows^2 width, each pair once. Beyond KNN_EXACT_ROWS_MAX
- * rows that lie in bunches are searched by clusters, and what it takes over that limit is what
- * clusters save. Every size runs in a process of its own, for its own peak of memory. BENCH_LONG=1
- * adds a million rows. BENCH_THREADS, default 2.
- */
+ * The limit is the number of operations over the rate of this machine's BLAS at a large square
+ * product. Whitening, in double, takes rows width^2 for the Gram matrix and 4/3 width^3 for its
+ * tridiagonal form; the rest is small. Neighbours, in single, take rows^2 width, each pair once. A
+ * table of more than KNN_EXACT_ROWS_MAX rows that lie in bunches is searched by clusters, and then
+ * the time can be below the limit. Every size runs in its own process, so that each has its own
+ * peak of memory. BENCH_LONG=1 adds a million rows. BENCH_THREADS sets the threads, default 2. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static int threads = 2;
 
 enum { SIDE = 2048, RUNS = 3 };
 
-/* Operations a second of a product in single and in double precision, the best of RUNS. */
+/* rates measures a product in single and in double precision: operations a second, the best of
+ * RUNS. */
 static void rates(double *single, double *twice)
 {
     size_t count = (size_t)SIDE * SIDE;
@@ -59,11 +60,13 @@ static void rates(double *single, double *twice)
 
 typedef struct size {
     size_t rows, width;
-    size_t bunches; /* directions that rows lie around, as goods of a kind do; 0: evenly anywhere */
+    /* random directions around which the rows lie, like goods of a kind; 0: rows lie evenly
+     * anywhere */
+    size_t bunches;
 } size;
 
-/* Adds numbers that are cheap to draw, two random bytes each; a few columns are stronger than the
- * rest. */
+/* add_random adds numbers that are cheap to draw: each is made of two random bytes. A few columns
+ * are stronger than the rest. */
 static void add_random(uint64_t stream, float scale, size_t width, float *out)
 {
     rng r;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One training on a folder of real data, with the numbers that a published table would show.
- * Usage: bench_quality [DIR NEIGHBOURS [key=value ...]]; the keys are those of `stair train`.
- * Without arguments: ten epochs of tiktok, if that is there.
- */
+ * bench_quality: trains once on a folder of real data and prints the numbers that a published table
+ * would show.
+ *
+ * Usage: bench_quality [DIR NEIGHBOURS [key=value ...]]. The keys are those of `stair train`.
+ * Without arguments it trains ten epochs of the data set tiktok if that is present. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

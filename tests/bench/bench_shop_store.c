@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_shop_store: a store with a shop of any size and a drawn model, which takes no training.
+ * bench_shop_store: writes a store with a shop of any size and a drawn model, without a training.
  *
  *   bench_shop_store DIR ITEMS USERS INTERACTIONS [PEER]
- *   bench_shop_store                 writes a small one in a temporary folder and tells the rate
+ *   bench_shop_store                 writes a small one in a temporary folder and prints the rate
  *
- * Training a million items takes hours and its result is only wanted for the shape of its vectors.
- * So E is drawn: items in bunches of unlike size with norms that grow with popularity, a user the
- * mean of their items. H and G come from it through the real convolution, the clusters from the
- * real index over sampled users. Ids, titles, categories and attributes are like a shop's.
- * PEER is a folder for the same table as plain numbers: items.f32 (ITEMS, 64) and pairs.u32
- * (INTERACTIONS, 2), for another program to serve.
- */
+ * Training a million items takes hours, and only the shape of the resulting vectors matters here.
+ * So E is drawn: items lie in bunches of different sizes with norms that grow with popularity, and
+ * a user is the mean of their items. H and G come from E through the real convolution, the clusters
+ * from the real index over sampled users. Ids, titles, categories and attributes are like a shop's.
+ * PEER is a folder in which the same table is stored as plain numbers, for another program to
+ * serve: items.f32 (ITEMS, 64) and pairs.u32 (INTERACTIONS, 2). */
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -86,7 +85,7 @@ static void tell(const char *what, double start)
     fprintf(stderr, "  %-12s %7.1f s\n", what, now_s() - start);
 }
 
-/* item_at gives an item of a kind: kinds are spread over the rows. */
+/* item_at returns the row of an item of a kind. Kinds are spread over the rows. */
 static uint32_t item_at(const shop *p, uint32_t bunch, uint32_t member)
 {
     uint64_t place = ((uint64_t)bunch * BUNCH + member) % p->items;
@@ -123,7 +122,7 @@ static void draw_pairs(shop *p)
     p->pair_count = pairs_sort(p->pairs, p->pair_count);
 }
 
-/* A write transaction that is renewed now and then. */
+/* A write transaction. next_write commits it after GROUP records and begins another one. */
 typedef struct writing {
     store *s;
     store_write *w;
@@ -204,7 +203,7 @@ static void append_pair(const shop *p, writing *x, uint8_t type, size_t at, bool
     must(interaction_append(next_write(x), &one, by_user, &e), &e);
 }
 
-/* by_item gives the places of the pairs in order of (item, user). */
+/* by_item returns the indices of the pairs in order of (item, user). */
 static size_t *by_item(const shop *p)
 {
     size_t *starts = must_have(mem_array((size_t)p->items + 1, sizeof *starts));
@@ -280,7 +279,8 @@ static void mean_users(const shop *p, const float *item_e, float *user_e)
     }
 }
 
-/* sample_users writes rows of H of users spread over all, for measuring the clusters. */
+/* sample_users writes the rows of H of some users, spread over all users, for measuring the
+ * clusters. */
 static size_t sample_users(const shop *p, const model *m, float *q /* (SAMPLE, DIM) */)
 {
     size_t count = 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_store: the rate of durable writes.
+ * bench_store: measures the rate of durable writes.
  *
  *   bench_store [FOLDER]     the disk to measure; default: a temporary folder
  *
- * Writes a second, each acknowledged after its group's fsync: one op a commit, groups as the writer
- * forms them with 32 clients, batches of 1,000 items with 128-wide features into a catalogue of
- * 10,000. Beside them stands what one fsync of a small file costs on this disk. Then the price of
- * erasing a user beside a log and a generation, and of loading everything into the live tables.
- */
+ * It prints writes a second, each acknowledged after its group's fsync: one op a commit, groups
+ * like those that the writer forms with 32 clients, and batches of 1,000 items with 128-wide
+ * features into a catalogue of 10,000. For comparison it prints the time of one fsync of a small
+ * file on this disk. Then it measures the erasure of a user in a store with a log and a generation,
+ * and the loading of everything into the live tables. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ static op *one_interaction(rng *r)
     return op_add(user, item, "purchase", 1700000000);
 }
 
-/* groups applies `groups` groups of `size` interactions; returns writes a second. */
+/* groups_of applies `groups` groups of `size` interactions and returns writes a second. */
 static double groups_of(store *s, size_t size, size_t groups, rng *r)
 {
     op *ops[CLIENTS];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time and memory of a training: every kernel beside the memory's bandwidth, then seconds an epoch
- * and memory by size. bench_prepare measures the preparation.
+ * bench_train: measures time and memory of a training: every kernel, compared with the memory's
+ * bandwidth, then seconds an epoch and memory by size. bench_prepare measures the preparation.
  *
- * Data are random with popular and rare items (a power law), because where the rows lie decides the
- * cache's share. BENCH_LONG=1 adds the sizes that take minutes. BENCH_THREADS, default 2.
- */
+ * The data is random with popular and rare items (a power law), because the cache helps more if few
+ * rows are used often. BENCH_LONG=1 adds the sizes that take minutes. BENCH_THREADS sets the
+ * threads, default 2. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,8 +36,8 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Seconds of `count` runs. Other work on the machine only adds time, so kernels are judged by
- * their best run. */
+/* The seconds of `count` runs. Other work on the machine only adds time, so a kernel is judged by
+ * its best run. */
 typedef struct duration {
     double best, median;
 } duration;
@@ -111,8 +111,8 @@ typedef struct training {
     shop *x;
     size_t dim;
     float *w, *f, *b, *embeddings, *m, *v;
-    float *layer;     /* (users + items, dim) and */
-    float *direction; /* (items, dim), for single kernels */
+    float *layer;     /* (users + items, dim) for single kernels */
+    float *direction; /* (items, dim) for single kernels */
     stepper *step;
     bpr *loss;
     rng r;
@@ -274,7 +274,8 @@ static void run_triad(void *ctx)
     }
 }
 
-/* Bytes a second of a triad over tables of together `bytes`: in a cache or out of it. */
+/* bandwidth returns the bytes a second of a triad over tables that have `bytes` bytes together. The
+ * size decides whether they fit into a cache. */
 static double bandwidth(size_t bytes)
 {
     triad t = {.count = bytes / 3 / sizeof(float)};
@@ -288,7 +289,8 @@ static double bandwidth(size_t bytes)
     return 3.0 * (double)t.count * sizeof(float) / seconds;
 }
 
-/* Seconds, the least number of bytes that must move, and their share of the bandwidth. */
+/* row prints a line of the table. `bytes` is the least number of bytes that must move, `limit` the
+ * bandwidth in bytes a second. The last column is the time over the least possible time. */
 static void row(const char *name, double seconds, double bytes, double limit)
 {
     printf("| %-30s | %8.3f | %8.2f | %6.1f | %5.2f |\n", name, 1e3 * seconds, bytes / 1e6,
@@ -351,7 +353,8 @@ static double csr_bytes(const csr *m)
            (double)m->nnz * (sizeof *m->col + sizeof *m->value);
 }
 
-/* The process had `before` MiB at its start: code and libraries, the same for every shop. */
+/* scaling prints the seconds an epoch and the memory at one size. `before` is the MiB that the
+ * process had at its start: code and libraries, which do not depend on the shop. */
 static void scaling(const sizes *z, double before)
 {
     shop x;

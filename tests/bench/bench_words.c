@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_words: the quality that an item's own words give, and their time and memory.
+ * bench_words: measures how much an item's own words improve lists, and what they cost in time and
+ * memory.
  *
- * On Amazon Sports by the cold-start protocol (cold_protocol.h): words made of items.jsonl, by
- * titles alone and by titles and categories, beside the text vectors that the data set brings,
- * both, and no feature at all. Then the time and memory of fitting a catalogue, and the time of
- * encoding an item.
+ * By the cold-start protocol (cold_protocol.h) it compares, on Amazon Sports: words made from
+ * items.jsonl by titles alone, by titles and categories, the text vectors that the data set
+ * contains, words together with these vectors, and no feature at all. Then it measures the time and
+ * memory of fitting a catalogue, and the time of encoding an item.
  *
- * Usage: bench_words [FOLDER]; with COSTS_ONLY in the environment nothing is trained.
- */
+ * Usage: bench_words [FOLDER]. With COSTS_ONLY in the environment it trains nothing. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 typedef struct texts {
     json_t **items; /* (count) as posted; kept for the strings */
     words_document *documents;
-    slice *categories; /* of all, one after the other */
+    slice *categories; /* the categories of all items, one item after the other */
     size_t count, used;
     size_t fitted; /* rows from 0 on that are fitted */
 } texts;
@@ -114,7 +114,7 @@ static float *encode_all(const texts *t, const word_space *w)
     return x;
 }
 
-/* The modalities of a row of the table, as bits. */
+/* The modalities that a row of the table has, as bits. */
 enum { GIVEN_TEXT = 1, GIVEN_CATEGORY = 2, BY_TITLES = 4, BY_BOTH = 8 };
 
 typedef struct variant {
@@ -184,7 +184,7 @@ static void judge_quality(const char *folder)
 
 enum { COST_ITEMS = 63000, COST_WORDS = 50, COST_VOCABULARY = 60000, COST_TEXT_BYTES = 640 };
 
-/* A catalogue of descriptions of 50 words, drawn by Zipf's law. */
+/* draw_texts makes descriptions of 50 words, drawn by Zipf's law. */
 static void draw_texts(texts *t, char *memory)
 {
     rng r;
@@ -203,7 +203,8 @@ static void draw_texts(texts *t, char *memory)
     }
 }
 
-/* Processor time of all threads, which other work on the machine changes less than elapsed time. */
+/* processor_seconds returns the processor time of all threads. Other work on the machine changes it
+ * less than elapsed time. */
 static double processor_seconds(void)
 {
     struct timespec t;

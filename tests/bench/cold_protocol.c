@@ -15,7 +15,8 @@
 
 enum { K = COLD_K, USERS_MAX = 6000 };
 
-/* options_of are the defaults of `stair train`, as many epochs as their best one on this data. */
+/* options_of returns the defaults of `stair train`, with the number of epochs that was best on this
+ * data. */
 static train_options options_of(const cold_bench *b, size_t pairs)
 {
     train_options o = TRAIN_OPTIONS_INIT;
@@ -200,7 +201,8 @@ static void put_item(const cold_bench *b, live *l, uint32_t row, unsigned withou
     must(live_apply(l, &list, &e), &e);
 }
 
-/* open_shop has the trained items, the training interactions, and the hidden items posted. */
+/* cold_shop makes live tables with the trained items and the training interactions, and then posts
+ * the hidden items. */
 live *cold_shop(cold_bench *b, const coldstart_tuning *tuning, unsigned without, bool raw)
 {
     err e = ERR_INIT;
@@ -244,7 +246,7 @@ live *cold_shop(cold_bench *b, const coldstart_tuning *tuning, unsigned without,
     return l;
 }
 
-/* judge adds one user's list: which of the user's items of this kind it found. */
+/* judge adds one user's list to the sums: which of the user's items of this kind it contains. */
 static void judge(const cold_bench *b, uint32_t user, bool cold, const uint32_t *rows, size_t count,
                   cold_quality *q)
 {
@@ -313,7 +315,8 @@ cold_quality cold_ask(const cold_bench *b, live *l, cold_scope what)
     return q;
 }
 
-/* content_knn ranks hidden (or all) items by 5:1 cosines to the mean of the user's features. */
+/* cold_content_knn ranks hidden (or all) items by their cosines to the mean of the user's features,
+ * weighted 5:1. */
 cold_quality cold_content_knn(const cold_bench *b, bool all, unsigned without)
 {
     cold_quality q = {0, 0, 0};

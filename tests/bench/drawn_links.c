@@ -7,7 +7,7 @@
 
 enum { MODALITIES = 2, REACH = 500 /* rows around an item among which its neighbours are drawn */ };
 
-/* draw fills one modality's neighbours, each once, nearer ones more alike. */
+/* draw fills one modality's neighbours. Each occurs once, and nearer ones are more similar. */
 static void draw(rng *r, size_t items, uint32_t *rows, float *similarity)
 {
     for (size_t i = 0; i < items; i++) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * drawn_links: links for a drawn model, in number and shape like those of a trained one.
+ * drawn_links: gives a drawn model links whose number and shape are like those of a trained model.
  *
- * Collaborative links are built from the pairs; content links, for which there are no features, are
- * drawn: two modalities with the usual number of neighbours each.
- */
+ * Collaborative links are built from the pairs. Content links are drawn, because there are no
+ * features: two modalities, each with the usual number of neighbours. */
 #ifndef TESTS_BENCH_DRAWN_LINKS_H
 #define TESTS_BENCH_DRAWN_LINKS_H
 
 #include "core/common/err.h"
 #include "core/model/model.h"
 
-/* drawn_links_add adds links of these pairs to the model. The pairs are sorted and unique. */
+/* drawn_links_add adds links to the model, the collaborative ones from these pairs. The pairs are
+ * sorted and unique. */
 err_code drawn_links_add(model *m, const pair *pairs, size_t count, int threads,
                          err *e) ERR_CHECKED;
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * measuring: what benches share: a clock, the peak of memory, and errors that end the program.
+ * measuring: a clock, the peak of memory, and errors that end the program, for all benches.
  *
- * No function returns after a failure: the bench writes the reason to standard error and exits
- * with 1.
- */
+ * No function returns after a failure: the bench writes the reason to standard error and exits with
+ * 1. */
 #ifndef TESTS_MEASURING_H
 #define TESTS_MEASURING_H
 

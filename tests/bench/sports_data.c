@@ -161,7 +161,7 @@ size_t sports_data_hide(sports_data *d, unsigned seed, err *e)
     return done ? d->items - count : 0;
 }
 
-/* tables calls `io` for every table of the model, in one order. */
+/* tables calls `io` for every table of the model, always in the same order. */
 static bool tables(const model *m, FILE *file, size_t (*io)(void *, size_t, size_t, FILE *))
 {
     size_t dim = m->dim;
@@ -186,7 +186,7 @@ static bool tables(const model *m, FILE *file, size_t (*io)(void *, size_t, size
     return whole;
 }
 
-/* linked calls `io` for the links' arrays of one source, whose starts are known. */
+/* linked calls `io` for the arrays of one source of links. `starts` must be filled already. */
 static bool linked(links_table *t, size_t items, FILE *file,
                    size_t (*io)(void *, size_t, size_t, FILE *))
 {

@@ -3,10 +3,9 @@
  * counted_threads: counts the threads that a command starts, on a machine that seems to have 64
  * processors.
  *
- * Loaded with LD_PRELOAD. Every pthread_create adds one to the eight bytes of the file
- * THREAD_COUNT, over all processes. Who asks how many processors are there or online is told 64;
- * the affinity mask stays what it is.
- */
+ * Load it with LD_PRELOAD. Every pthread_create, in any process, adds one to the number in the
+ * eight bytes of the file THREAD_COUNT. A caller that asks for the number of processors that are
+ * present or online gets 64. The affinity mask is unchanged. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * failing_call: lets one call on one file fail, the first, the second and so on.
+ * failing_call: makes one call on one file fail: the first, the second, and so on.
  *
- * Loaded with LD_PRELOAD. FAIL_UNDER names a folder; calls on files below it are counted over
- * all processes in the file FAIL_COUNT, eight bytes. Call number FAIL_CALL, from 1 on,
- * fails with the errno FAIL_ERRNO; with 0 it writes half of what it should, and does not fail
- * where it does not write; with -1 the process is killed before it.
- */
+ * Load it with LD_PRELOAD. FAIL_UNDER names a folder. Calls on files below it are counted, over all
+ * processes, in the eight bytes of the file FAIL_COUNT. Call number FAIL_CALL, counted from 1,
+ * fails with the errno FAIL_ERRNO. With FAIL_ERRNO 0 that call writes half of the bytes; a call
+ * that does not write then succeeds. With -1 the process is killed before the call. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -49,7 +48,8 @@ __attribute__((constructor)) static void look(void)
     count = mapped;
 }
 
-/* What becomes of a call: 0 goes through, 1 fails with errno set, 2 is cut short. */
+/* fate decides what happens to a call: 0 it succeeds, 1 it fails with errno set, 2 it writes
+ * half. */
 static int fate(const char *path)
 {
     if (count == NULL || under == NULL || strncmp(path, under, strlen(under)) != 0 ||

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * failing_disk: stands before pwrite, writev and fdatasync and makes them fail on demand.
+ * failing_disk: replaces pwrite, writev and fdatasync, and makes them fail on demand.
  *
- * Loaded with LD_PRELOAD. STAIR_TEST_DISK names a file of two bytes that the test changes while
- * the server runs: the errno that writes fail with, and the one that syncs fail with; 0: none.
- */
+ * Load it with LD_PRELOAD. STAIR_TEST_DISK names a file of two bytes that the test changes while
+ * the server runs. The first byte is the errno with which writes fail, the second the errno with
+ * which syncs fail. A byte of 0 lets them succeed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

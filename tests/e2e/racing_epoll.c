@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * racing_epoll: gives a loop of the server the time to take the listening socket out of its epoll
- * set before the main thread does.
+ * racing_epoll: makes a loop of the server remove the listening socket from its epoll set before
+ * the main thread does.
  *
- * Loaded with LD_PRELOAD. libmicrohttpd aborts when the socket is already gone, so a server that
- * has both of them do it lives by luck alone. Here it never has any: the main thread's removal
- * wakes the loops with a connection and waits until one of them was first.
- */
+ * Load it with LD_PRELOAD. libmicrohttpd aborts if the socket has already been removed. So a server
+ * in which both a loop and the main thread remove it survives only by chance. Here it never
+ * survives: the main thread's removal wakes the loops with a connection and waits until one of them
+ * has removed the socket. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api_target: the API over an empty shop, for fuzz targets. Requests run to their end, except for
- * the commit: a prepared write is checked and abandoned, so that no input changes what the next one
- * sees.
- */
+ * api_target: the API over an empty shop, for fuzz targets. Each request runs to its end, except
+ * for the commit: a prepared write is checked and then abandoned. So no input changes what the next
+ * input sees. */
 #ifndef TESTS_FUZZ_API_TARGET_H
 #define TESTS_FUZZ_API_TARGET_H
 
@@ -35,7 +34,7 @@ static inline void fuzz_health(void *ctx, api_health *out)
     *out = (api_health){.ready = true, .writable = true};
 }
 
-/* Checks the options like the service, but starts nothing. */
+/* fuzz_train checks the options like the service, but starts nothing. */
 static inline err_code fuzz_train(void *ctx, const api_train_option *options, size_t count,
                                   json_report report, void *report_ctx, err *e)
 {
@@ -114,8 +113,9 @@ static inline void fuzz_open(void)
     api_response_init(&fuzz_response, (size_t)16 << 20);
 }
 
-/* For any input: a known status, JSON where the content type says so, a problem exactly from 400
- * on, and only ops that storage accepts. */
+/* fuzz_request_run runs a request and checks what holds for any input: the status is a known one,
+ * the body is JSON if the content type says so, the answer is a problem document exactly if the
+ * status is 400 or more, and storage accepts the op of a write. */
 static inline void fuzz_request_run(const api_request *request)
 {
     static const unsigned statuses[] = {200, 202, 204, 302, 400, 404, 405, 409, 413, 415, 503};

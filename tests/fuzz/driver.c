@@ -7,11 +7,10 @@
  * fuzzing needs nothing but the compiler that builds the product.
  *
  *     fuzz_NAME CORPUS_FOLDER    runs every file there, then mutates for FUZZ_SECONDS (default 30)
- *     fuzz_NAME FILE             runs one input: to look into a finding
+ *     fuzz_NAME FILE             runs one input, to look into a finding
  *
- * An input that crashes, or takes over a minute, is left in build/fuzz/crash-NAME. The seed is
- * fixed, or FUZZ_SEED.
- */
+ * An input that crashes or takes more than a minute is written to build/fuzz/crash-NAME. FUZZ_SEED
+ * sets the seed; the default is fixed. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -36,7 +35,7 @@ typedef struct input {
 } input;
 
 static uint8_t hits[MAP], seen[MAP];
-/* edges of other threads do not count, because they would not repeat */
+/* Edges in other threads do not count, because they would not occur again in the same order. */
 static _Thread_local bool here;
 static input corpus[CORPUS_MAX];
 static size_t corpus_count, edges;
@@ -98,7 +97,7 @@ static uint8_t magnitude(uint8_t n)
     return (uint8_t)(n == 0 ? 0 : 1u << (31 - __builtin_clz(n)));
 }
 
-/* run runs `current`. It returns true if it reached something new. */
+/* run runs the input `current`. It returns true if the input reached something new. */
 static bool run(void)
 {
     /* An exact copy on the heap, so that ASan detects one byte too many. */

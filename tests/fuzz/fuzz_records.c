@@ -115,7 +115,7 @@ static void decode_small(uint8_t kind, slice bytes)
     }
 }
 
-/* The result of migrating an older record can be decoded. */
+/* migrate_item checks that the result of migrating an older record can be decoded. */
 static void migrate_item(slice bytes)
 {
     encoder x;

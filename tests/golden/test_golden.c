@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every intermediate of the method against the reference numbers. */
+/* Every intermediate result of the method is compared with the reference numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,8 +218,9 @@ static void read_rows(const setting *s, int step, const char *name, uint32_t *ro
     mem_free(t.x);
 }
 
-/* The moments see the raw gradient, so it can be read off them; likewise the smoothed direction off
- * the rows of E, before and after. Both checks are of the fused passes themselves. */
+/* compare_step checks a step through its effects, and so tests the fused passes themselves. The
+ * moments before and after determine the raw gradient, and the rows of E before and after determine
+ * the smoothed direction. */
 static void compare_step(setting *s, int step, const float *m_before, const float *e_before)
 {
     char path[64];

@@ -34,8 +34,8 @@ static void metrics(void *ctx, buffer *out)
     buffer_put_text(out, "# HELP up up\n# TYPE up gauge\nup 1\n");
 }
 
-/* Checks the options like the service, and keeps what the child would be told instead of starting
- * it. */
+/* train_start checks the options like the service. It starts nothing, but keeps the arguments that
+ * the child would get. */
 static err_code train_start(void *ctx, const api_train_option *options, size_t count,
                             json_report report, void *report_ctx, err *e)
 {
@@ -106,8 +106,8 @@ static err_code snapshot_status(void *ctx, slice name, api_snapshot *out, err *e
     return ERR_OK;
 }
 
-/* A clock that advances by a microsecond at every call, so that a phase lasts as many microseconds
- * as it was entered. */
+/* tick is a clock that advances by a microsecond at every call, so a phase lasts as many
+ * microseconds as it was entered. */
 static uint64_t tick(void)
 {
     static _Atomic uint64_t now;
@@ -296,7 +296,8 @@ uint64_t shop_seq(const api_shop *s)
     return info.seq;
 }
 
-/* Three groups of items with features around a centre each. Users buy within one group. */
+/* vector draws features around the centre of a group. The shop has three groups of items, and users
+ * buy within one group. */
 static json_t *vector(rng *r, size_t width, size_t group)
 {
     json_t *list = json_array();

@@ -32,10 +32,10 @@ typedef struct api_shop {
     live_feature_source source;
     interaction_types types;
     api *api;
-    api_response response; /* of the last call */
-    json_t *json;          /* its body if that is JSON, otherwise NULL */
-    apply_result result;   /* of the last write */
-    /* what the callbacks received, and what they return */
+    api_response response; /* the last response */
+    json_t *json;          /* the last response's body if it is JSON, otherwise NULL */
+    apply_result result;   /* the result of the last write */
+    /* What the callbacks received, and what they return. */
     api_health health;
     api_train_status training;
     bool training_lingers; /* a cancelled training has not ended yet */

@@ -21,7 +21,7 @@ enum { DAMAGED_USER_ROWS = 3 };
 typedef struct damaged_store {
     char folder[TEMP_PATH_MAX];
     store *s;
-    char told[4096]; /* reported by the last repair or check */
+    char told[4096]; /* the report of the last repair or check */
 } damaged_store;
 
 void damaged_make(damaged_store *w);
@@ -57,12 +57,12 @@ uint64_t damaged_repair(damaged_store *w);
 
 void damaged_digest(damaged_store *w, char out[128]);
 
-/* damaged_loads does the same as `stair serve` at its start. */
+/* damaged_loads loads the store in the same way as `stair serve` at its start. */
 void damaged_loads(damaged_store *w);
 
-/* A hash of database, key and value of every record in the databases up to one (DB_BY_ITEM: the
- * content; DB_BLOBS: all), except the state. damaged_lost counts the records of `before` that
- * `after` lacks. */
+/* damaged_records holds a hash of every record (database, key and value) in the databases up to
+ * `last`, except the state. With `last` DB_BY_ITEM these are the records of the content, with
+ * DB_BLOBS all records. damaged_lost counts the records of `before` that `after` lacks. */
 enum { DAMAGED_RECORDS_MAX = 4000 };
 typedef struct damaged_records {
     size_t count;

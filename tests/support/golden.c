@@ -101,7 +101,8 @@ static pair *read_pairs(const golden *g, const char *path, size_t *count)
     return pairs;
 }
 
-/* A missing row is null in the file, so its width comes from the others. */
+/* read_features reads a modality's features. A missing row is null in the file, so the width is
+ * taken from the other rows. */
 static void read_features(golden *g, size_t m)
 {
     char path[32];

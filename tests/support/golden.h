@@ -41,7 +41,7 @@ void golden_free(golden *g);
 golden_table golden_get(const golden *g, const char *path);
 double golden_number(const golden *g, const char *path);
 
-/* golden_compare fails unless max|got - table| / max|table| <= tolerance; `what` is for people. */
+/* golden_compare fails the test unless max|got - table| / max|table| <= tolerance. */
 void golden_compare(const golden *g, const char *path, const float *got, size_t count,
                     double tolerance);
 

@@ -24,8 +24,9 @@ typedef struct making {
     rng random;
     arena *a;
     int64_t time;
-    uint32_t titles[RANDOM_LOG_ITEMS]; /* the last one given; 0 if none */
-    uint32_t generations;              /* registered so far */
+    /* the number in the last title of each item; 0: it has none */
+    uint32_t titles[RANDOM_LOG_ITEMS];
+    uint32_t generations; /* generations registered so far */
     uint64_t numbers[PUBLISHERS];
     unsigned char sha256[32];
 } making;
@@ -117,7 +118,7 @@ static void make_items(making *m, op *o)
     o->items = items;
 }
 
-/* A vector for the present text of the item, or for an earlier one. */
+/* make_encoded makes a vector for the item's present text, or for an earlier one. */
 static void make_encoded(making *m, op *o)
 {
     char title[32], composed[ITEM_TEXT_BYTES_MAX];

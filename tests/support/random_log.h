@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * random_log: an external log of random writes, as the bytes that publishers put into it.
+ * random_log: makes an external log of random writes, as the bytes that publishers put into it.
  *
- * It contains all kinds of ops, with conflicts, unknown items, erasures, ids that are deleted and
- * created again, keys that are repeated with the same and with another request, generations that
- * are registered, pruned and activated (also absent ones), times that jump, and messages that come
- * twice or in another order. The same seed gives the same log.
- */
+ * The log contains all kinds of ops: also conflicts, unknown items, erasures, ids that are deleted
+ * and created again, and keys that are repeated with the same and with another request. Generations
+ * are registered, pruned and activated, also ones that do not exist. Times jump, and messages come
+ * twice or in another order. The same seed gives the same log. */
 #ifndef TESTS_SUPPORT_RANDOM_LOG_H
 #define TESTS_SUPPORT_RANDOM_LOG_H
 
@@ -22,8 +21,8 @@ enum { RANDOM_LOG_ITEMS = 150, RANDOM_LOG_USERS = 100, RANDOM_LOG_NOW = 17000000
 typedef struct random_log {
     slice *messages; /* (count) encoded */
     size_t count;
-    size_t ops;               /* ops in them, without repeats */
-    unsigned char sha256[32]; /* of the tables of every registered generation */
+    size_t ops;               /* ops in all messages, without repeated messages */
+    unsigned char sha256[32]; /* SHA-256 of the tables; every registered generation has the same */
     arena memory;
 } random_log;
 

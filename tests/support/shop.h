@@ -3,8 +3,7 @@
  * shop: a small random shop for tests, kept twice: in live tables, and in plain arrays with the
  * content that the live tables must have.
  *
- * Everything follows from the seed. One thread at a time.
- */
+ * The seed determines everything. Use it from one thread at a time. */
 #ifndef TESTS_SUPPORT_SHOP_H
 #define TESTS_SUPPORT_SHOP_H
 

@@ -48,8 +48,9 @@ static bool user_vector(const fixture *f, uint32_t user, const session_item *ses
     return n > 0;
 }
 
-/* A text asks like a user who took an item with these words. With a user or a session, its row and
- * theirs count half each, at the same length. */
+/* add_text adds a text to a request. The text has the effect of an item with these words that the
+ * user took. If there is also a user or a session, their row and the text's row count half each, at
+ * the same length. */
 static bool add_text(const view *v, const cold_item *text, bool somebody, double *h)
 {
     const base *b = v->base;

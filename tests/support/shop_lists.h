@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop_lists: the random shop's lists by brute force, over plain arrays and in double: every
- * listable item, scored one by one. recommend() must give the same lists.
- */
+ * shop_lists: computes the random shop's lists by brute force, over plain arrays and in double: it
+ * scores every listable item one by one. recommend() must give the same lists. */
 #ifndef TESTS_SUPPORT_SHOP_LISTS_H
 #define TESTS_SUPPORT_SHOP_LISTS_H
 

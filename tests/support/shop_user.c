@@ -59,7 +59,7 @@ bool shop_stranger(const view *v, uint32_t user)
     return length(known) == 0;
 }
 
-/* The factor on the mean of E for a user whom training has not seen. */
+/* own_share returns the factor on the mean of E for a user whom training has not seen. */
 static double own_share(const view *v, const shop_own *own, size_t count)
 {
     size_t taken = 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shop_user: what a request starts from for a user of the random shop, computed plainly in double
- * over the shop's own arrays (the formula of core/serve/query/user_e.c).
- */
+ * shop_user: computes the row from which a request for a user of the random shop starts, plainly in
+ * double over the shop's own arrays (the formula of core/serve/query/user_e.c). */
 #ifndef TESTS_SUPPORT_SHOP_USER_H
 #define TESTS_SUPPORT_SHOP_USER_H
 

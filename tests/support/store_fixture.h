@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * store_fixture: for tests, a store in a temporary folder, and ops in one line each.
- */
+/* store_fixture: opens a store in a temporary folder and makes ops in one line each, for tests. */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
 

@@ -22,7 +22,8 @@ typedef struct shop {
     batches b;
 } shop;
 
-/* User u has the items u .. u + 4; with `glutton` the last user has everything besides. */
+/* shop_init gives user u the items u .. u + 4. With `glutton` the last user has all other items
+ * too. */
 static void shop_init(shop *s, bool glutton)
 {
     err e = ERR_INIT;

@@ -16,8 +16,8 @@
 
 enum { USERS = 300, ITEMS = 200, BOUGHT = 3 };
 
-/* Every user takes random items, each followed by the item that belongs to it; the second item of
- * the last pair is for validation. There are too many pairs for 4 dimensions. */
+/* shop_of_pairs makes users who take random items, each followed by the item that belongs to it.
+ * The second item of the last pair is for validation. There are too many pairs for 4 dimensions. */
 static dataset *shop_of_pairs(bool with_valid)
 {
     dataset *d = NULL;

@@ -22,7 +22,7 @@ typedef struct drawn {
     content_map_input in;
 } drawn;
 
-/* Users take items of one kind; the first feature of each item shows its kind. */
+/* draw makes users who take items of one kind. The first feature of each item shows its kind. */
 static void draw(drawn *d)
 {
     rng r;
@@ -57,7 +57,7 @@ static void draw(drawn *d)
     }
 }
 
-/* The matrices of the definition, element by element. */
+/* expect computes the matrices of the definition, element by element. */
 static void expect(const drawn *d, double history[WIDTH][WIDTH], double own[WIDTH][WIDTH],
                    double items[WIDTH][WIDTH])
 {

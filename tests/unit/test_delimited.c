@@ -329,7 +329,7 @@ static void utf_16_becomes_utf_8(void **state)
     }
 }
 
-/* pack writes `text` as gzip, in two members followed by padding. */
+/* pack compresses `text` with gzip into two members, followed by padding. */
 static size_t pack(const char *text, unsigned char *out, size_t room)
 {
     size_t length = strlen(text);

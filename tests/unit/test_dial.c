@@ -32,8 +32,8 @@ typedef struct shop_of_rank {
     recommend_scratch *scratch;
 } shop_of_rank;
 
-/* Features are `rank` random directions. Users prefer a group of items that features do not
- * show. */
+/* make_dataset draws features in `rank` random directions. Users prefer a group of items that the
+ * features do not show. */
 static void make_dataset(shop_of_rank *s, size_t rank)
 {
     static float axes[WIDTH * WIDTH];
@@ -123,7 +123,7 @@ static void shop_close(shop_of_rank *s)
     dataset_free(s->d);
 }
 
-/* Scores decrease from place to place, by more than rounding errors. */
+/* check_ranked asserts that scores decrease from place to place, by more than rounding errors. */
 static void check_ranked(const recommend_result *r)
 {
     assert_int_equal(r->count, K);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-/* cmocka needs the headers before it */
+/* cmocka needs the headers before it. */
 #include <cmocka.h>
 
 #include "core/common/mem.h"
@@ -141,7 +141,8 @@ typedef struct asker {
     pthread_t thread;
 } asker;
 
-/* The last text is refused by the encoder. Every seventh ask has no time to wait. */
+/* ask_many asks for many texts. The encoder refuses the last text. Every seventh ask has no time to
+ * wait. */
 static void *ask_many(void *argument)
 {
     asker *a = argument;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-/* cmocka needs the four headers before it */
+/* cmocka needs the four headers before it. */
 #include <cmocka.h>
 
 #include "storage/log/op.h"
@@ -45,7 +45,7 @@ typedef struct encoded_state {
     store *store;
     uint64_t updated;
     size_t features;
-    float vector[WIDTH]; /* the first one */
+    float vector[WIDTH]; /* the first feature's numbers */
 } encoded_state;
 
 static int open_state(void **state)

@@ -34,10 +34,10 @@ typedef struct paper {
         size_t length;
     } list[MESSAGES_MAX]; /* (count) in the order of publication */
     size_t count, delivered;
-    unsigned sequence; /* of the last one delivered */
+    unsigned sequence; /* the sequence number of the last message delivered */
     bool refuses, ends;
-    unsigned reads;    /* version that all nodes read; 0: this one */
-    char position[24]; /* last position applied */
+    unsigned reads;    /* the op version that all nodes read; 0: this version */
+    char position[24]; /* the last position applied */
 } paper;
 
 typedef struct world {
@@ -312,7 +312,7 @@ static void a_message_that_cannot_be_read_is_not_taken(void **state)
     assert_string_equal(stat_of(w).external, "");
 }
 
-/* Delivers every published message, like the thread of a real log. */
+/* hand_over_all delivers every published message, like the thread of a real log. */
 static void *hand_over_all(void *ctx)
 {
     paper *p = ctx;

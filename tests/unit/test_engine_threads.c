@@ -73,7 +73,7 @@ static void fill_shop(world *w)
     }
 }
 
-/* The engine registers the generation. */
+/* wait_for_number waits until the engine has registered the generation. */
 static void wait_for_number(world *w, const generation_id *id)
 {
     uint32_t number = 0;
@@ -88,7 +88,8 @@ static void wait_for_number(world *w, const generation_id *id)
     }
 }
 
-/* With `spoilt`, its users' rows are too large for an index of the result. */
+/* add_generation trains and stores a generation. With `spoilt`, its users' rows are so large that
+ * no index of the result can be built. */
 static void add_generation(world *w, uint32_t seed, bool spoilt)
 {
     err e = ERR_INIT;
@@ -120,7 +121,8 @@ static void add_generation(world *w, uint32_t seed, bool spoilt)
     dataset_free(d);
 }
 
-/* Lists are complete, contain no hidden or deleted item, and the sequence never decreases. */
+/* read_on requests lists until the end. Lists must be complete and contain no hidden or deleted
+ * item, and the sequence must never decrease. */
 static void *read_on(void *ctx)
 {
     world *w = ctx;
@@ -204,7 +206,7 @@ static void world_close(world *w)
 
 enum { SWITCHES = 200, SEEN_MAX = 1 << 16 };
 
-/* Every view whose seq or generation differs from the view before. */
+/* A sight of each view whose seq or generation differs from the view before. */
 typedef struct sight {
     uint64_t seq;
     uint32_t generation;
@@ -280,7 +282,7 @@ static void reads_stay_whole_while_everything_else_changes(void **state)
         assert_int_equal(view_generation(hold.view), 1 + i % 2);
         live_release(engine_live(w.engine), &hold);
     }
-    /* until the convolution has run beside them */
+    /* Continue until the convolution has run beside them. */
     buffer text;
     buffer_init(&text, 1 << 20);
     static const char none[] = "\nstair_propagation_runs_total 0\n";

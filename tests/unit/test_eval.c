@@ -131,7 +131,7 @@ static void a_random_table(const void *ctx, const lister_block *b)
     }
 }
 
-/* An approximate score of the same table, with an error of at most a tenth. */
+/* a_blurred_table gives approximate scores of the same table, with an error of at most a tenth. */
 static void a_blurred_table(const void *ctx, const lister_block *b)
 {
     a_random_table(ctx, b);

@@ -56,7 +56,7 @@ typedef struct store {
 static const char *const names[NAMES] = {"a", "b", "c", "d"};
 static const char *const categories[CATEGORIES + 1] = {"k0", "k1", "k2", "k3", "k4", "none has it"};
 
-/* Some texts are common and most are rare. */
+/* any_text draws a text. Some texts are common and most are rare. */
 static unsigned any_text(rng *r)
 {
     return rng_below(r, 2) == 0 ? rng_below(r, 4) : rng_below(r, TEXTS - 1);
@@ -118,7 +118,8 @@ static void put(store *s, uint32_t row)
     send(s, &(change){.kind = CHANGE_ITEM, .item = &item});
 }
 
-/* Each name usually has values of one kind, and sometimes of another. */
+/* randomise gives an item random attributes. Each name usually has values of one kind, and
+ * sometimes of another. */
 static void randomise(store *s, uint32_t row)
 {
     static const attribute_kind kinds[NAMES] = {ATTRIBUTE_NUMBER, ATTRIBUTE_TEXT, ATTRIBUTE_TEXTS,

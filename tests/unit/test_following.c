@@ -38,7 +38,7 @@ typedef struct world {
     engine *engine;
     atomic_bool stop;
     atomic_int wrong;
-    /* of the waits */
+    /* The waits begun, and how they ended. */
     atomic_size_t begun, seen, over, early, refused;
 } world;
 
@@ -107,7 +107,8 @@ static uint64_t seq_now(world *w)
 
 /* --- waits --- */
 
-/* Runs in the waits' thread: what a request that is begun again here would see. */
+/* on_seen runs in the thread of the waits. It counts what a request that is continued here would
+ * see. */
 static void on_seen(seq_wait *wait)
 {
     world *w = wait->ctx;
@@ -246,7 +247,7 @@ static void a_stop_in_the_middle_ends_every_wait(void **state)
 
 /* --- generations --- */
 
-/* Another store with the same shop, and a trained generation in it. */
+/* Another store with the same shop and a trained generation. */
 typedef struct elsewhere {
     char folder[TEMP_PATH_MAX];
     store *s;

@@ -23,9 +23,9 @@ typedef struct world {
     char folders[2][TEMP_PATH_MAX];
     store *from, *to;
     generation_id id;
-    unsigned char *stream; /* (bytes) of generation 1 */
+    unsigned char *stream; /* (bytes) the stream of generation 1 */
     size_t bytes;
-    size_t user_table; /* offset of the content of user_e */
+    size_t user_table; /* the offset of the content of user_e in the stream */
 } world;
 
 static void apply_both(world *w, op *(*make)(const char *, const char *, const char *, int64_t),
@@ -47,7 +47,7 @@ static void put_tables(world *w, const void *large)
     assert_int_equal(generation_put(s, &w->id, "w", "0123456789", 10, 0, NULL), ERR_OK);
 }
 
-/* Both stores have the number, but only the first has the tables. */
+/* register_both registers the generation in both stores, but only the first has the tables. */
 static void register_both(world *w)
 {
     arena memory;
@@ -127,7 +127,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Writes the first `count` bytes of the stream, `step` at a time, and ends. */
+/* write_stream writes the first `count` bytes of the stream into a sink, `step` at a time, and ends
+ * the sink. */
 static err_code write_stream(world *w, size_t count, size_t step)
 {
     generation_sink *sink = NULL;
@@ -211,7 +212,7 @@ static void tables_arrive_as_they_left_however_they_are_cut(void **state)
     assert_int_equal(generation_source_open(&none, w->to, 1, &bytes, NULL), ERR_NOT_FOUND);
 }
 
-/* Writes the right sum into a changed stream. */
+/* seal writes the right checksum into a changed stream. */
 static void seal(world *w)
 {
     slice body = {(const char *)w->stream, w->bytes - SHA256_BYTES};
@@ -278,7 +279,7 @@ static void rows_of_users_who_are_gone_arrive_empty(void **state)
     free(users);
 }
 
-/* Leaves what a kill in the middle of a sink would leave. */
+/* leave_half leaves what a kill in the middle of a sink would leave. */
 static void leave_half(store *s)
 {
     store_read *r = NULL;

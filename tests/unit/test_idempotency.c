@@ -44,7 +44,8 @@ static op *op_of(keyed_write *write, unsigned number)
     return o;
 }
 
-/* Keys and answers of many lengths, so that records of all sizes are on one page. */
+/* make_writes makes keys and answers of many lengths, so that records of all sizes are on one
+ * page. */
 static void make_writes(keyed_write *writes, uint64_t seed)
 {
     rng random;

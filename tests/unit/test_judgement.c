@@ -70,7 +70,8 @@ static void make_items(judged *j, rng *r, bool with_features)
     }
 }
 
-/* A fifth of the users have no training pair, and nobody took two fifths of the items. */
+/* make_pairs draws the training pairs. A fifth of the users have none, and nobody took two fifths
+ * of the items. */
 static void make_pairs(judged *j, rng *r)
 {
     dataset *d = j->d;
@@ -117,7 +118,7 @@ static void make_model(judged *j, uint64_t seed)
     assert_int_equal(train_run(&j->m, j->d, &o, &h, &e), ERR_OK);
 }
 
-/* The same shop in live tables, with its training pairs only. */
+/* make_live makes the same shop in live tables, with its training pairs only. */
 static void make_live(judged *j)
 {
     err e = ERR_INIT;
@@ -265,7 +266,8 @@ static void ask(told *t, const judged *j, eval_on on, eval_protocol protocol, ev
     assert_int_equal(eval_run(&t->m, j->d, &o, &lists, &e), ERR_OK);
 }
 
-/* Every list contains all items that may be listed and are not masked, and no others. */
+/* check_lists asserts that every list contains all items that may be listed and are not masked, and
+ * no others. */
 static void check_lists(const judged *j, const told *t)
 {
     for (size_t u = 0; u < USERS; u++) {

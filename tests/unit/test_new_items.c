@@ -188,8 +188,9 @@ static double mapped(const content_map *map, const shop_item *x, const shop_item
     return fmax(sum, 0);
 }
 
-/* Every trained item that is more similar to the new one than the weakest link must have a link,
- * with the weight by its features. Only the error of the codes can cause exceptions. */
+/* check_links asserts that every trained item that is more similar to the new one than the weakest
+ * link has a link, with the weight by its features. Only the error of the codes can cause
+ * exceptions. */
 static void check_links(const shop *s, const cold_item *cold, const shop_item *made,
                         const coldstart *c)
 {
@@ -226,8 +227,8 @@ static void random_map(shop *s, model *m)
     m->links->choice.beta[LINKS_CONTENT] = 0.2F;
 }
 
-/* Items that are prepared together get the same result as each alone, and their links are those
- * that brute force finds. */
+/* check_together asserts that items that are prepared together get the same result as each alone,
+ * and that their links are those that brute force finds. */
 static void check_together(bool with_map)
 {
     fixture f;

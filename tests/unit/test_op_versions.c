@@ -33,7 +33,8 @@ static slice read_example(unsigned version, const char *name, char bytes[FILE_MA
     return (slice){bytes, length};
 }
 
-/* An op of an older version keeps it when it is encoded again, as after an erasure. */
+/* check_example decodes an op and encodes it again. An op of an older version must keep its
+ * version, as after an erasure. */
 static void check_example(unsigned version, slice bytes)
 {
     op *o = NULL;

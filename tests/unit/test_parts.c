@@ -62,8 +62,8 @@ static void the_direction_that_content_does_not_predict_is_the_collaborative_one
     model_free(m);
 }
 
-/* H varies in the first `live` dimensions. Content has `rank` dimensions and shows in the
- * dimensions of H below `shown`. */
+/* check_split splits scores on tables where H varies in the first `live` dimensions, and where
+ * content has `rank` dimensions and shows in the dimensions of H below `shown`. */
 static void check_split(size_t live, size_t rank, size_t shown, size_t apart)
 {
     rng r;

@@ -43,7 +43,7 @@ static float *random_table(size_t rows, size_t width, size_t rank, uint64_t seed
     return x;
 }
 
-/* Rows around `count` random directions. */
+/* bunches draws rows around `count` random directions. */
 static float *bunches(size_t rows, size_t width, size_t count, uint64_t seed)
 {
     rng r;
@@ -90,7 +90,8 @@ static void whitened_free(whitened *t)
     mem_free(t->w.content);
 }
 
-/* W^T W = n/d I on the first `rank` columns, zeros beyond; and W = (x - mean) P. */
+/* check_whitened asserts that W^T W = n/d I on the first `rank` columns, that the other columns are
+ * zeros, and that W = (x - mean) P. */
 static void check_whitened(const whitened *t, const float *x, size_t rank)
 {
     assert_int_equal(t->w.rank, rank);
@@ -196,7 +197,8 @@ static double cosine(const float *x, const float *y, size_t width)
     return xy / sqrt(xx * yy);
 }
 
-/* Neighbours equal those of brute force, up to similarities that floats cannot distinguish. */
+/* check_neighbours compares the neighbours with those of brute force, up to similarities that
+ * floats cannot distinguish. */
 static void check_neighbours(const float *x, size_t rows, size_t width, size_t memory)
 {
     enum { K = 4 };

@@ -12,7 +12,8 @@
 
 #include "server/jobs/progress.h"
 
-/* Writes to `out` what an update prints on stderr for a job that began `ago` seconds before. */
+/* drawn_after writes to `out` what an update prints on stderr for a job that began `ago` seconds
+ * before. */
 static void drawn_after(double ago, char out[512])
 {
     FILE *file = tmpfile();

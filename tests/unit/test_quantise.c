@@ -64,7 +64,8 @@ static void scan_at(const codes *c, const codes_query *q, float score, const add
     codes_scan(c, q, &range, keep, &f);
 }
 
-/* Numbers of every magnitude, sometimes with one so large that it takes up all levels. */
+/* fill draws numbers of every magnitude, sometimes with one so large that it takes up all
+ * levels. */
 static void fill(rng *r, float *x, size_t count)
 {
     float size = powf(10, (float)rng_below(r, 9) - 4);

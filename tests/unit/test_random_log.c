@@ -35,7 +35,7 @@ enum {
     OP_KINDS = 12
 };
 
-/* The ways in which a store may differ. */
+/* The configuration of a store, and how the log is applied to it. */
 typedef struct variant {
     const char *name;
     uint64_t quota_bytes, oplog_bytes;
@@ -68,15 +68,15 @@ typedef struct run {
     store *s;
     size_t at;             /* index of the next message */
     size_t since_start;    /* messages since the store was opened */
-    int64_t group_time;    /* of the last op in this transaction */
-    uint32_t generation;   /* the last one whose tables were written */
+    int64_t group_time;    /* the time of the last op in this transaction */
+    uint32_t generation;   /* how many generations have their tables in the store */
     apply_result *results; /* (GROUP_OPS_MAX) */
     checksum128 *answers;
     char answered[CHECKSUM128_TEXT];
-    size_t accepted[OP_KINDS], refused[OP_KINDS]; /* by kind */
+    size_t accepted[OP_KINDS], refused[OP_KINDS]; /* counts by kind of op */
     size_t dropped, replayed, other_request;
     store_digest digest;
-    /* of the readers */
+    /* Of the readers' threads. */
     atomic_bool stop;
     atomic_int wrong;
 } run;
@@ -110,8 +110,8 @@ static void add_slice(run *r, slice s)
     checksum128_add(r->answers, s.at, s.length);
 }
 
-/* Records everything that an answer is made of, except what depends on this store's op log and
- * training. */
+/* note_answer records everything that an answer is made of, except what depends on this store's op
+ * log and training. */
 static void note_answer(run *r, const apply_result *x)
 {
     const uint64_t plain[] = {(uint64_t)x->code,
@@ -138,7 +138,8 @@ static void note_answer(run *r, const apply_result *x)
     }
 }
 
-/* A store with generations has the tables before their number, like one that trained them. */
+/* provide_tables writes a generation's tables before the generation is registered, like a store
+ * that trained it, if the variant holds generations. */
 static void provide_tables(run *r, const op *o)
 {
     if (!r->v->holds || o->kind != OP_GENERATION_REGISTER) {
@@ -335,7 +336,8 @@ static bool torture(void)
     return getenv("TORTURE") != NULL;
 }
 
-/* Everything occurs in the log, and everything is sometimes refused. */
+/* check_variety asserts that every kind of op occurs in the log, and that every kind is sometimes
+ * refused. */
 static void check_variety(const run *r)
 {
     for (int kind = OP_ITEMS_CREATE; kind < OP_KINDS; kind++) {
@@ -373,7 +375,7 @@ static void the_log_alone_decides(void **state)
     }
 }
 
-/* Decides by what a store with a quota refuses. */
+/* by_quota plants a dependency on the quota: a store with one skips some ops. */
 static bool by_quota(const run *r, op *o, size_t nth)
 {
     return r->v->quota_bytes == 0 || o->kind != OP_INTERACTIONS_ADD || nth % 500 != 0;
@@ -388,7 +390,8 @@ static bool by_clock(const run *r, op *o, size_t nth)
     return true;
 }
 
-/* Decides by a stored answer that is removed with the entries of the op log. */
+/* by_configuration plants a dependency on the size of the op log, as if it removed stored
+ * answers. */
 static bool by_configuration(const run *r, op *o, size_t nth)
 {
     if (r->v->oplog_bytes != 0 && nth % 50 == 0) {
@@ -409,7 +412,7 @@ static bool by_threads(const run *r, op *o, size_t nth)
     return !r->v->threads || o->kind != OP_ITEMS_PATCH || nth % 100 != 0;
 }
 
-/* Decides by whose tables are in the store. */
+/* by_generations plants a dependency on the generations whose tables are in the store. */
 static bool by_generations(const run *r, op *o, size_t nth)
 {
     bool held = false;

@@ -239,7 +239,8 @@ static void a_convolution_is_the_sum_of_its_powers(void **state)
     }
 }
 
-/* Three steps, because the direction of the first one is little more than the gradient's sign. */
+/* check_steps runs three steps, because the direction of the first one is little more than the
+ * gradient's sign. */
 static void check_steps(world *x, bool smooth)
 {
     static double e[NODES * DIM_MAX], m[NODES * DIM_MAX], v[NODES * DIM_MAX];

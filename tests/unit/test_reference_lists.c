@@ -24,7 +24,8 @@
 #include "core/serve/query/reach.h"
 #include "core/serve/query/reach_reference.h"
 
-/* Half of the numbers are one of `levels` values, so that many are equal. */
+/* any_number returns one of `levels` values in half of the cases, so that many numbers are
+ * equal. */
 static float any_number(rng *r, uint32_t levels)
 {
     return rng_below(r, 2) == 0 ? (float)rng_below(r, levels) : (float)rng_normal(r);

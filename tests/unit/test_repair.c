@@ -18,7 +18,7 @@
 #include "storage/models/model_private.h"
 #include "tests/support/damaged_store.h"
 
-/* Moves a stored answer to another key, as if the key had been overwritten in its page. */
+/* garble moves a stored answer to another key, as if the key had been overwritten in its page. */
 static void garble(damaged_store *w, const char *from, const char *to)
 {
     char copy[8192];
@@ -135,7 +135,8 @@ static void lost_active(damaged_store *w)
     damaged_take(w, DB_GENERATIONS, bytes_of("\0\0\0\1", 4));
 }
 
-/* Two records lost their number, so nobody can tell which belongs to which. */
+/* two_damaged_generations damages the records of both generations, so nobody can tell which record
+ * had which number. */
 static void two_damaged_generations(damaged_store *w)
 {
     assert_int_equal(apply_now(w->s, op_activate(0), NULL), ERR_OK);
@@ -172,7 +173,7 @@ static void held_under_another_key(damaged_store *w)
     assert_int_equal(store_write_commit(write, NULL), ERR_OK);
 }
 
-/* Both records are intact, but neither matches the tables. */
+/* held_of_other_tables leaves two intact records, neither of which matches the tables. */
 static void held_of_other_tables(damaged_store *w)
 {
     generation_info info;
@@ -353,7 +354,7 @@ static void what_only_a_snapshot_has_is_left_and_still_reported(void **state)
     }
 }
 
-/* Changes a bit of a random record, in its key or its value, or removes the record. */
+/* damage_one changes a bit of a random record, in its key or its value, or removes the record. */
 static void damage_one(damaged_store *w, store_db db)
 {
     char key[SCHEMA_KEY_BYTES_MAX], value[8192];

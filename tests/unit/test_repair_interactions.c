@@ -63,7 +63,7 @@ static edge_value nth_edge(damaged_store *w, store_db db, size_t nth)
     return out;
 }
 
-/* Replaces one record by another; `to` may be NULL. */
+/* replace replaces one record by another. With `to` NULL it removes the record. */
 static void replace(damaged_store *w, store_db db, const edge_value *from, const edge_value *to)
 {
     store_write *write = damaged_begin(w);
@@ -84,7 +84,7 @@ static void lose(damaged_store *w, store_db db, size_t nth)
     replace(w, db, &x, NULL);
 }
 
-/* Changes one byte of a record's value. */
+/* alter changes one byte of a record's value. */
 static void alter(damaged_store *w, store_db db, size_t at, unsigned char by)
 {
     edge_value from = nth_edge(w, db, 3), to = from;
@@ -152,7 +152,8 @@ static edge_value edge_of_time(damaged_store *w, store_db db, unsigned char time
     return x;
 }
 
-/* The record of one type is stored at the place of another type, which both sides have. */
+/* place_of_another stores the record of one type at the place of another type, which both sides
+ * have. */
 static void place_of_another(damaged_store *w)
 {
     edge_value viewed = edge_of_time(w, DB_BY_USER, VIEWED), to = viewed;

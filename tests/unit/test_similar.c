@@ -42,7 +42,8 @@ static double dot(const double *x, const double *y)
     return sum;
 }
 
-/* What the base's rows give: the mean norm of a part, and the spread of likeness to `own`. */
+/* What the base's rows determine: the mean norm of a part, and the spread of the similarity to
+ * `own`. */
 typedef struct scale {
     double typical, spread;
 } scale;
@@ -70,7 +71,7 @@ static scale scale_of(const base *b, int by, const double *own)
     return s;
 }
 
-/* near_of returns the likeness of a row without links. */
+/* near_of returns the similarity of a row, without links. */
 static double near_of(const view *v, int by, uint32_t row, const double *own, scale s)
 {
     float h[SHOP_DIM];

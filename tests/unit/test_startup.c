@@ -83,7 +83,7 @@ static void add_generation(fixture *f)
     dataset_free(d);
 }
 
-/* A shop with a model, and a few items that came after it. */
+/* setup makes a shop with a model, and a few items that came after it. */
 static int setup(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
@@ -131,7 +131,7 @@ static err_code start(fixture *f)
     return code == ERR_OK ? startup_load(f->store, f->live, 1, &f->info, &f->why) : code;
 }
 
-/* The result of a start. */
+/* seen returns what the live tables contain after a start. */
 static view_stats seen(fixture *f)
 {
     live_hold hold;

@@ -159,7 +159,8 @@ static double run_step(problem *p, bool smooth, int threads)
     return loss;
 }
 
-/* Compares loss, gradient (derived from the moments) and the new E with the plain computation. */
+/* check_step compares loss, gradient (derived from the moments) and the new E with the plain
+ * computation. */
 static void check_step(problem *p, bool smooth)
 {
     static double e[TABLE_MAX], gradient[TABLE_MAX], direction[TABLE_MAX], moved[TABLE_MAX];

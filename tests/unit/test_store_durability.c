@@ -226,7 +226,7 @@ static int kill_rounds(void)
     return rounds > 0 ? rounds : 10;
 }
 
-/* The child writes for ever and reports the op after each acknowledgement. */
+/* write_for_ever is the child: it writes for ever and reports the op after each acknowledgement. */
 static void write_for_ever(const char *folder, int to, uint64_t seed)
 {
     store *s = open_store(folder);
@@ -260,8 +260,8 @@ static void write_for_ever(const char *folder, int to, uint64_t seed)
     }
 }
 
-/* Waits for the child's first acknowledgement, however slow the machine is, and then for some time:
- * this does not wait for an event, but chooses the moment of the kill. */
+/* kill_at_some_moment waits for the child's first acknowledgement, however slow the machine is, and
+ * then for some time. This does not wait for an event, but chooses the moment of the kill. */
 static uint64_t kill_at_some_moment(pid_t child, int from, uint64_t milliseconds)
 {
     uint64_t first = 0;

@@ -66,8 +66,8 @@ static err_code put(store *s, const char *id)
     return apply_now(s, op_put_item(OP_ITEMS_PUT, id, "t", NULL, 0), NULL);
 }
 
-/* Runs in another process, because LMDB allows an environment only once in each. It returns the
- * code, and checks that the text contains `says`. */
+/* open_elsewhere opens the store in another process, because LMDB allows an environment only once
+ * in each. It returns the code, and checks that the error's text contains `says`. */
 static err_code open_elsewhere(const world *w, store_mode mode, const char *says)
 {
     fflush(NULL);

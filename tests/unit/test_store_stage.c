@@ -42,7 +42,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The training of another process, as far as locks go: returns a descriptor of its own, or -1. */
+/* training_lock takes the lock like the training of another process. It returns the descriptor that
+ * holds the lock, or -1. */
 static int training_lock(const world *w)
 {
     char path[2 * TEMP_PATH_MAX];

@@ -27,7 +27,8 @@ typedef struct shared {
     atomic_ulong reads;
 } shared;
 
-/* Every op puts a pair of items, so their numbers are always even and equal. */
+/* read_on checks states until the writer stops. Every op puts a pair of items, so a state must have
+ * an even number of items, and its last row must be the second item of the last pair. */
 static void *read_on(void *ctx)
 {
     shared *x = ctx;

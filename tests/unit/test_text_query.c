@@ -101,8 +101,9 @@ static double typical_norm(const base *b, similar_by by)
     return sum / (double)counted;
 }
 
-/* The cosine, times the root of the row's norm over the typical norm. An item that nobody had taken
- * when the generation was made has the typical norm, as long as it has few buyers. */
+/* likeness returns the cosine, times the root of the row's norm over the typical norm. If nobody
+ * had taken the item when the generation was made, it counts with the typical norm as long as it
+ * has few buyers. */
 static double likeness(const view *v, uint32_t row, const double *own, const double *other,
                        double typical)
 {

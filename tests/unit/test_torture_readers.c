@@ -50,7 +50,7 @@ static bool fair(err_code code, const err *e)
 
 typedef err_code (*attempt)(err *e);
 
-/* Runs `try_it` with the n-th allocation failing, for every n until it succeeds. */
+/* torture runs `try_it` with the n-th allocation failing, for every n until it succeeds. */
 static void torture(attempt try_it)
 {
     for (long n = 0;; n++) {

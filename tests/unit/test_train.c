@@ -85,7 +85,7 @@ static void the_same_seed_gives_the_same_bytes_and_another_seed_does_not(void **
     dataset_free(d);
 }
 
-/* Keeps the n-th checkpoint and then stops the training. */
+/* A killer keeps the n-th checkpoint and then stops the training. */
 typedef struct killer {
     int saves, keep; /* keep: 0 never stops */
     void *image;

@@ -26,7 +26,8 @@ typedef struct kinds {
     feature_table tables[2];
 } kinds;
 
-/* The last item of every group has no interactions; some of these lack one modality, some both. */
+/* untaken tells whether nobody took an item: the last item of every group. Some of these items lack
+ * one modality, some both. */
 static bool untaken(size_t item)
 {
     return item % GROUP == GROUP - 1;
@@ -54,8 +55,8 @@ static void add(pair *pairs, size_t *count, uint32_t user, uint32_t item)
     pairs[(*count)++] = (pair){user, item, 1, 0};
 }
 
-/* Items of a group have similar texts. A user takes items of some groups, and next another item of
- * one of them, so content predicts more than other users do. */
+/* kinds_open makes a shop whose items of a group have similar texts. A user takes items of some
+ * groups, and next another item of one of them, so content predicts more than other users do. */
 static void kinds_open(kinds *k)
 {
     rng r;

@@ -171,7 +171,7 @@ static void merge(const top_list *old, const moves *m, top_list *out)
         copy_run(old, at, place, out);
         at = place;
         if (leaves) {
-            /* otherwise a row moved without being recorded */
+            /* a key that is not found belongs to a row that moved without being recorded */
             assert(at < old->count && same_key(old->keys[at], key));
             at++;
             gone++;

@@ -27,7 +27,7 @@ typedef struct bpr {
     /* The current batch. */
     size_t count;      /* triples in the batch */
     size_t slots;      /* distinct rows in the batch */
-    size_t user_slots; /* the first slots are users' rows: so many */
+    size_t user_slots; /* how many of the slots are users' rows; these come first */
     uint32_t *row;     /* (3 batch_max) the stacked row of each slot */
     uint32_t *slot_of; /* (users + items) or FSC_NO_SLOT */
     uint32_t *triple;  /* (batch_max, 3) slots of user, positive, negative */

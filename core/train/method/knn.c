@@ -25,8 +25,8 @@ typedef struct search {
     size_t blocks;
     uint32_t *rows;      /* (rows, k) sorted lists, best first */
     float *similarity;   /* (rows, k) */
-    float *worst;        /* (blocks BLOCK) the row is neither missing nor zero */
-    unsigned char *live; /* (blocks BLOCK) */
+    float *worst;        /* (blocks BLOCK) the similarity that a new neighbour must exceed */
+    unsigned char *live; /* (blocks BLOCK) 1: the row is neither missing nor zero */
     omp_lock_t *lock;    /* (blocks) guards the lists of a block */
     float *scores;       /* (threads, BLOCK, BLOCK) similarities of a pair of blocks */
     bool cancelled;
