@@ -123,8 +123,9 @@ err_code blas_eigen(double *g, size_t width, size_t count, double *values, doubl
     int info = LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', n, g, n, 0, 0, n - (int)count + 1, n,
                               0, &found, all, z, n, support);
     if (info != 0 || found != (int)count) {
-        code = err_set(e, ERR_INTERNAL, "eigendecomposition of %zu x %zu failed: %d", width, width,
-                       info);
+        code = err_set(e, ERR_INTERNAL,
+                       "the eigendecomposition of a %zu x %zu matrix failed: LAPACK reports %d",
+                       width, width, info);
         goto done;
     }
     for (size_t c = 0; c < count; c++) {

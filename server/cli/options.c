@@ -191,7 +191,7 @@ static err_code read_file(option_values *values, const option_input *input, cons
             code =
                 err_set(e, ERR_INVALID, "%s: longer than %d bytes", place, OPTION_FILE_BYTES_MAX);
         } else if (strlen(line) != (size_t)length) {
-            code = err_set(e, ERR_INVALID, "%s: holds a NUL byte", place);
+            code = err_set(e, ERR_INVALID, "%s: contains a NUL byte", place);
         } else {
             code = read_line(values, input, line, place, e);
         }

@@ -247,8 +247,9 @@ err_code feed_next(feed *f, feed_message *out, err *e)
                    ? link_error(f->k, NATS_TIMEOUT, 0, "reading the cluster's log", e)
                    : ERR_OK;
     }
-    return silent_ns > SILENCE_NS ? err_set(e, ERR_UNAVAILABLE, "the cluster's log sends nothing")
-                                  : ERR_OK;
+    return silent_ns > SILENCE_NS
+               ? err_set(e, ERR_UNAVAILABLE, "the cluster's log has stopped sending")
+               : ERR_OK;
 }
 
 void feed_message_free(feed_message *m)

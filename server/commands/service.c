@@ -135,7 +135,8 @@ static void beat(service *s)
     if (writing.stuck_seconds > STUCK_SECONDS) {
         if (!s->stuck) {
             log_event(LOG_ERROR, "writer_stuck", log_real("seconds", writing.stuck_seconds));
-            supervisor_status("The writer is stuck; no sign of life any more");
+            supervisor_status("The writer is stuck: it has made no progress for %.0f s",
+                              writing.stuck_seconds);
         }
         s->stuck = true;
         return;

@@ -121,7 +121,7 @@ err_code import_bad_line(import_state *s, const err *why, err *e)
     s->report->bad_lines++;
     f->stopped =
         s->report->bad_lines > s->options->bad_lines_max && f->lines >= IMPORT_FAULTS_SHOWN;
-    return f->stopped ? err_set(e, ERR_INVALID, "too many lines") : ERR_OK;
+    return f->stopped ? err_set(e, ERR_INVALID, "too many lines cannot be imported") : ERR_OK;
 }
 
 err_code import_file_read(import_state *s, const err *why, err *e)

@@ -158,7 +158,7 @@ err_code blob_find(store_read *r, const generation_id *id, const char *name, blo
     slice value;
     err_code code = schema_get(r, DB_BLOBS, key_slice(&key), &value, e);
     if (code == ERR_NOT_FOUND) {
-        return err_set(e, code, "%s is not there", name);
+        return err_set(e, code, "%s is missing", name);
     }
     return code == ERR_OK ? blob_decode(out, value, e) : code;
 }

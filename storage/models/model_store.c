@@ -103,8 +103,8 @@ err_code model_describe(store *s, uint32_t generation, model **out, err *e)
     err_code code = blob_size(s, generation, "meta", &bytes, e);
     if (code == ERR_OK && bytes > MODEL_RECORD_BYTES_MAX) {
         code = err_set(e, ERR_CORRUPT,
-                       "generation %u: its meta table has %zu bytes, which is not its size",
-                       generation, bytes);
+                       "generation %u: its meta table has %zu bytes, expected at most %d",
+                       generation, bytes, MODEL_RECORD_BYTES_MAX);
     }
     void *meta = code == ERR_OK ? mem_array(bytes, 1) : NULL;
     if (code == ERR_OK && meta == NULL) {

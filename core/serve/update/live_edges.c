@@ -52,7 +52,7 @@ err_code live_put_user(live *l, uint32_t row, slice id, err *e)
 {
     view *v = l->next;
     if (row < idmap_rows(l->user_ids) || row == ROW_NONE) {
-        return err_set(e, ERR_INTERNAL, "user row %u is in use already", row);
+        return err_set(e, ERR_INTERNAL, "user row %u is already in use", row);
     }
     err_code code = idmap_put(l->user_ids, row, id, e);
     if (code == ERR_OK) {

@@ -198,7 +198,7 @@ err_code live_put_item(live *l, const change_item *item, err *e)
     err_code code = ERR_OK;
     if (!existed) {
         if (row < idmap_rows(l->item_ids) || row == ROW_NONE) {
-            return err_set(e, ERR_INTERNAL, "item row %u is in use already", row);
+            return err_set(e, ERR_INTERNAL, "item row %u is already in use", row);
         }
         code = idmap_put(l->item_ids, row, item->id, e);
         if (code == ERR_OK) {
