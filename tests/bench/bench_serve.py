@@ -3,12 +3,17 @@
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_serve.py [--sizes 6700,63000]
         [--seconds 4] [--rounds 5] [--no-peer] [--shops DIR] [--json FILE]
+        [--beside OTHER_STAIR [--beside-shops DIR]]
 
 For each size a store is made by bench_shop_store (kept in --shops and used again). Rates are
 ratios: /recommend beside /health/live of the same process, wrk for some seconds each in turn,
 A B A B, and the median of the rounds' ratios. Beside them latencies, memory, start-up from a cold
 page cache, and the same under a load of writes. wrk has one thread, on the last core; the service
 has as many threads as there are cores. 1,000,000 items want 5 GB of disk and some minutes.
+
+With --beside, only /recommend is measured: this binary and another one, e.g. an earlier release,
+answer wrk in turns. The other one makes its shops with the bench_shop_store of its own build. The
+ratio of processor time for a request depends less on other work on the machine than that of rates.
 """
 
 import argparse
@@ -117,14 +122,14 @@ class Service:
         self.log.close()
 
 
-def make_shop(folder, items):
+def make_shop(folder, items, maker=MAKER):
     users, interactions = SHOPS[items]
     store, peer = os.path.join(folder, f"shop-{items}"), os.path.join(folder, f"peer-{items}")
     if not os.path.exists(os.path.join(store, "complete")):
         subprocess.run(["rm", "-rf", store, peer], check=True)
         os.makedirs(store)
         os.makedirs(peer)
-        arguments = [MAKER, store, str(items), str(users), str(interactions), peer]
+        arguments = [maker, store, str(items), str(users), str(interactions), peer]
         subprocess.run(arguments, check=True, stderr=subprocess.DEVNULL)
         os.sync()
         open(os.path.join(store, "complete"), "w").close()
@@ -152,6 +157,47 @@ def ratios(service, path, users, options):
     runs.sort(key=lambda run: run["rate"])
     middle = dict(runs[len(runs) // 2], ratio=statistics.median(found), live=statistics.median(live))
     return middle
+
+
+def serve(binary, store):
+    command = [binary, "serve", "--store", store, "--listen", "127.0.0.1:0", "--access-log", "none"]
+    return Service(command, "/health/ready")
+
+
+def one_turn(service, path, users, options, seed):
+    """One run of wrk, with the microseconds of the service's processor time for each request."""
+    before = service.processor_seconds()
+    run = wrk(service.address, path, users, options.seconds, seed)
+    requests = run["rate"] * options.seconds
+    return dict(run, processor=(service.processor_seconds() - before) * 1e6 / requests)
+
+
+def bench_beside(items, options):
+    """/recommend of the other binary and of this one in turns: medians, and those of the ratios."""
+    maker = os.path.join(os.path.dirname(os.path.abspath(options.beside)), "tests", "bench", "bench_shop_store")
+    theirs, _, users = make_shop(options.beside_shops, items, maker)
+    ours, _, _ = make_shop(options.shops, items)
+    path, services, turns = f"/recommend?user=USER&k={K}", [], []
+    try:
+        for binary, store in ((options.beside, theirs), (STAIR, ours)):
+            services.append(serve(binary, store))
+            wrk(services[-1].address, path, users, 1)
+        for n in range(options.rounds):
+            turns.append([one_turn(s, path, users, options, n) for s in services])
+    finally:
+        for s in services:
+            s.stop()
+    result = {"items": items}
+    for side, name in enumerate(("beside", "this")):
+        result[name] = {key: statistics.median(turn[side][key] for turn in turns) for key in turns[0][side]}
+        run = result[name]
+        print(f"  {name:<8} {run['rate']:>8.0f} requests/s, {run['processor']:.1f} us of processor time a request, "
+              f"p50 {run['p50']:.0f} us, p99 {run['p99']:.0f} us")
+    for what, ratio in (("rate", [b["rate"] / a["rate"] for a, b in turns]),
+                        ("processor time", [a["processor"] / b["processor"] for a, b in turns])):
+        result[f"ratio of {what}"] = statistics.median(ratio)
+        print(f"  {what}: {statistics.median(ratio):.2f} of the other's ({min(ratio):.2f} to {max(ratio):.2f})", flush=True)
+    return result
 
 
 class Writes:
@@ -192,8 +238,7 @@ def show(what, run):
 
 def bench_stair(store, items, users, options):
     forget_pages(store)
-    command = [STAIR, "serve", "--store", store, "--listen", "127.0.0.1:0", "--access-log", "none"]
-    service = Service(command, "/health/ready")
+    service = serve(STAIR, store)
     result = {"items": items, "users": users, "ready_seconds": service.ready, "rss_start": service.rss(),
               "peak_start": service.memory("VmHWM"), "processor_seconds_start": service.processor_seconds()}
     print(f"  ready from a cold page cache in {service.ready:.2f} s ({result['processor_seconds_start']:.2f} s of "
@@ -258,11 +303,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--shops", default=os.path.join(ROOT, "build", "bench"))
+    parser.add_argument("--beside", metavar="OTHER_STAIR")
+    parser.add_argument("--beside-shops", default=os.path.join(ROOT, "build", "bench-beside"))
     parser.add_argument("--json")
     options = parser.parse_args()
     subprocess.run([os.path.join(ROOT, "tests", "support", "machine.sh")], check=True, cwd=ROOT)
     results = []
     for items in map(int, options.sizes.split(",")):
+        if options.beside is not None:
+            print(f"{items} items; wrk in turns: 1 thread on core {LAST_CORE}, {CONNECTIONS} connections")
+            results.append(bench_beside(items, options))
+            continue
         store, peer, users = make_shop(options.shops, items)
         print(f"{items} items x 64, {users} users; wrk: 1 thread on core {LAST_CORE}, {CONNECTIONS} connections")
         results.append(bench_stair(store, items, users, options))
