@@ -7,6 +7,8 @@ Rates are ratios of alternating runs (single, cluster, single, ...), the median 
 writes by 32 clients, and reads of one node. Every commit and every message is synced, all on one disk.
 Beside them how many writes a message carried, and how far the other nodes were behind at half of the
 cluster's rate: the time from a write's answer at one node until another answers a read that asks for it.
+Then the processor time per write of each kind of process (user and system): with fewer processors than
+busy processes, that is what limits the rate.
 """
 
 import argparse
@@ -43,12 +45,12 @@ end
 """
 
 
-def write(address, seconds, seed):
+def write(address, seconds, seed, clients=CLIENTS):
     """Returns writes a second, and the latencies in microseconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(WRITES)
         script.flush()
-        text = subprocess.run(["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "-s", script.name, f"http://{address}/"],
+        text = subprocess.run(["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", script.name, f"http://{address}/"],
                               capture_output=True, text=True, check=True,
                               env=dict(os.environ, BENCH_SEED=str(seed))).stdout
     requests, duration, bad, p50, p99 = map(int, text[text.index("BENCH ") + 6:].split()[:5])
@@ -90,20 +92,53 @@ def lag(writer, readers, rate, seconds):
     return found[len(found) // 2], found[int(0.99 * len(found))], len(found) / seconds
 
 
+def processor_seconds(pids):
+    """User and system time that these processes have taken."""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(") ", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Processors:
+    """Processor time per write, by kind of process, over all rounds of a rate."""
+
+    def __init__(self, kinds):
+        self.kinds, self.spent, self.writes = kinds, dict.fromkeys(kinds, 0.0), 0
+
+    def during(self, run, seconds):
+        before = {kind: processor_seconds(pids) for kind, pids in self.kinds.items()}
+        done = run()
+        for kind, pids in self.kinds.items():
+            self.spent[kind] += processor_seconds(pids) - before[kind]
+        self.writes += done["rate"] * seconds
+        return done
+
+    def text(self):
+        return ", ".join(f"{kind} {1e6 * spent / self.writes:.0f} us" for kind, spent in self.spent.items())
+
+
 def last(node):
     return node.client.get("/cluster").json["log"]["last"]
 
 
-def measure(single, group, options):
-    writes, reads, messages = [], [], []
+def measure(single, group, servers, options):
+    writes, ones, reads, messages = [], [], [], []
     first = group[0]
+    pid = {node: node.process.pid for node in (single, *group)}
+    alone_spent = Processors({"single node": [pid[single]]})
+    spent = Processors({"this node": [pid[first]], "the other nodes": [pid[node] for node in group[1:]],
+                        "NATS servers": [one.pid() for one in servers.all]})
     for i in range(options.rounds):
-        alone = write(single.address, options.seconds, 2 * i)
+        alone = alone_spent.during(lambda: write(single.address, options.seconds, 2 * i), options.seconds)
         before = last(first)
-        together = write(first.address, options.seconds, 2 * i + 1)
+        together = spent.during(lambda: write(first.address, options.seconds, 2 * i + 1), options.seconds)
         time.sleep(1.5)
         messages.append(together["rate"] * options.seconds / max(1, last(first) - before))
         writes.append((alone, together))
+        ones.append(tuple(write(node.address, options.seconds, 2 * i, 1) for node in (single, first)))
         reads.append(tuple(bench_serve.wrk(node.address, "/recommend?user=user-1&k=20", 400, options.seconds)["rate"]
                            for node in (single, first)))
     ratio = statistics.median(b["rate"] / a["rate"] for a, b in writes)
@@ -113,6 +148,11 @@ def measure(single, group, options):
           f"(p99 {statistics.median(b['p99'] for _, b in writes) / 1000:.1f} ms), ratio {ratio:.2f} "
           f"({min(b['rate'] / a['rate'] for a, b in writes):.2f} to {max(b['rate'] / a['rate'] for a, b in writes):.2f}); "
           f"{statistics.median(messages):.1f} writes a message")
+    print(f"processor time per write: {alone_spent.text()}; in the cluster {spent.text()}")
+    print(f"writes, 1 client: single {statistics.median(a['rate'] for a, _ in ones):.0f}/s, "
+          f"cluster {statistics.median(b['rate'] for _, b in ones):.0f}/s "
+          f"(p50 {statistics.median(b['p50'] for _, b in ones) / 1000:.2f} ms), "
+          f"ratio {statistics.median(b['rate'] / a['rate'] for a, b in ones):.2f}")
     print(f"reads of a node: {statistics.median(b / a for a, b in reads):.3f} of a single node's")
     half = statistics.median(b["rate"] for _, b in writes) / 2
     p50, p99, rate = lag(first, group[1:], half, options.seconds)
@@ -145,7 +185,7 @@ def main():
                                                     "--cluster-node", name, *quiet))
                     while not all(node.client.get("/health").json["writable"] for node in group):
                         time.sleep(0.1)
-                    measure(single, group, options)
+                    measure(single, group, servers, options)
                 finally:
                     for node in group:
                         node.stop()
