@@ -10,8 +10,10 @@
  * (weighted cosine to the mean of the user's items) and for chance. "warm" is the usual test of the
  * trained items, with and without the new ones in the lists.
  *
- * Usage: bench_cold [FOLDER [KEPT_MODEL]]. With CHOSEN_ONLY in the environment it leaves the
- * rejected variants out. The last line is a JSON document. */
+ * Usage: bench_cold [FOLDER [KEPT_MODEL]]. In the environment, TENTH is the seed that chooses the
+ * hidden items, SEED that of the training, and CHOSEN_ONLY leaves the rejected variants out. The
+ * last line is a JSON document.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,9 +90,10 @@ static double table(cold_bench *b)
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : "../shared/data/sports";
-    const char *tenth = getenv("TENTH");
+    const char *tenth = getenv("TENTH"), *seed = getenv("SEED");
     cold_bench b = {.kept = argc > 2 ? argv[2] : NULL};
     b.tenth = tenth != NULL ? (unsigned)atoi(tenth) : SPORTS_TENTH;
+    b.seed = seed != NULL ? strtoull(seed, NULL, 10) : 0;
     err e = ERR_INIT;
     err_code code = sports_data_sports(&b.data, folder, &e);
     if (code == ERR_NOT_FOUND) {

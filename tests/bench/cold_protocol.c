@@ -26,6 +26,7 @@ static train_options options_of(const cold_bench *b, size_t pairs)
     o.lr = 0;
     o.epochs = 40;
     o.threads = 2;
+    o.seed = b->seed > 0 ? b->seed : o.seed;
     train_options_fit(&o, pairs, b->data.modality_count > 0);
     return o;
 }

@@ -25,6 +25,7 @@ typedef struct cold_bench {
     sports_data data;
     size_t warm;      /* item rows below this are trained, the others are hidden */
     unsigned tenth;   /* the seed that chooses the hidden items */
+    uint64_t seed;    /* the seed of the training; 0: the default */
     const char *kept; /* the file in which the trained tables are kept, or NULL */
     model *once;      /* the trained model; NULL before cold_trained; the caller frees it */
     size_t *starts;   /* (users + 1) into data.edges */
