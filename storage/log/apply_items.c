@@ -285,6 +285,30 @@ static err_code write_features(applying *x, draft *d, err *e)
     return code;
 }
 
+/* report_features lists all features that the item now has. A new item has those of its op and no
+ * others, so they need not be read back from the store. */
+static err_code report_features(applying *x, const draft *d, change_item *ci, err *e)
+{
+    size_t count = 0;
+    if (d->exists) {
+        err_code code = features_get(x->r, d->it.row, &x->result->memory, &ci->features, &count, e);
+        ci->feature_count = (uint32_t)count;
+        return code;
+    }
+    feature *given = arena_alloc(&x->result->memory, d->given->feature_count, sizeof *given);
+    if (given == NULL) {
+        return err_nomem(e, "results");
+    }
+    for (uint32_t i = 0; (d->given->given & OP_FEATURES) && i < d->given->feature_count; i++) {
+        if (d->given->features[i].data != NULL) {
+            given[count++] = d->given->features[i];
+        }
+    }
+    ci->features = given;
+    ci->feature_count = (uint32_t)count;
+    return ERR_OK;
+}
+
 static err_code report_item(applying *x, const draft *d, err *e)
 {
     change_item *ci = arena_alloc(&x->result->memory, 1, sizeof *ci);
@@ -311,13 +335,7 @@ static err_code report_item(applying *x, const draft *d, err *e)
                             d->features_changed || d->texts_changed ? d->given->prepared : NULL};
     c->kind = CHANGE_ITEM;
     c->item = ci;
-    if (!d->features_changed && !d->texts_changed) {
-        return ERR_OK;
-    }
-    size_t count = 0;
-    err_code code = features_get(x->r, d->it.row, &x->result->memory, &ci->features, &count, e);
-    ci->feature_count = (uint32_t)count;
-    return code;
+    return d->features_changed || d->texts_changed ? report_features(x, d, ci, e) : ERR_OK;
 }
 
 static err_code write_item(applying *x, draft *d, err *e)
