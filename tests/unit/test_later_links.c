@@ -39,7 +39,7 @@ static void every_entry_is_found_across_chunks(void **state)
         assert_int_equal(left, 0);
     }
     assert_null(later_index_first(&x, TARGETS));
-    mem_free(list);
+    later_list_release(list);
     later_index_fini(&x);
 }
 

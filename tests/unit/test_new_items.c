@@ -194,11 +194,11 @@ static double mapped(const content_map *map, const shop_item *x, const shop_item
 static void check_links(const shop *s, const cold_item *cold, const shop_item *made,
                         const coldstart *c)
 {
-    double weakest = cold->link_count == COLD_LINKS_MAX ? INFINITY : 0;
-    for (size_t n = 0; n < cold->link_count; n++) {
-        weakest = fmin(weakest, (double)cold->links[n].weight);
+    double weakest = cold->links->count == COLD_LINKS_MAX ? INFINITY : 0;
+    for (size_t n = 0; n < cold->links->count; n++) {
+        weakest = fmin(weakest, (double)cold->links->entries[n].weight);
     }
-    assert_true(cold->link_count > 0);
+    assert_true(cold->links->count > 0);
     for (size_t i = 0, at = 0; i < c->items; i++) {
         const shop_item *other = &s->items[i];
         double text = other->has_text ? alike(made->text, other->text, SHOP_TEXT) : 0;
@@ -206,8 +206,8 @@ static void check_links(const shop *s, const cold_item *cold, const shop_item *m
         double image = images ? alike(made->image, other->image, SHOP_IMAGE) : 0;
         double weight = (double)c->weight[0] * text * text + (double)c->weight[1] * image * image;
         weight += c->fitting != NULL ? mapped(c->fitting, other, made) : 0;
-        if (at < cold->link_count && cold->links[at].target == i) {
-            assert_true(fabs((double)cold->links[at].weight - weight) < 1e-5);
+        if (at < cold->links->count && cold->links->entries[at].target == i) {
+            assert_true(fabs((double)cold->links->entries[at].weight - weight) < 1e-5);
             at++;
         } else {
             assert_true(weight < weakest + 0.03);
@@ -284,8 +284,9 @@ static void check_together(bool with_map)
         cold_item *alone = NULL, *one = requests[i].item;
         check_links(s, one, &made[i], c);
         assert_int_equal(coldstart_embed(&alone, c, features[i], requests[i].count, NULL), ERR_OK);
-        assert_int_equal(alone->link_count, one->link_count);
-        assert_memory_equal(alone->links, one->links, one->link_count * sizeof *one->links);
+        assert_int_equal(alone->links->count, one->links->count);
+        assert_memory_equal(alone->links->entries, one->links->entries,
+                            one->links->count * sizeof one->links->entries[0]);
         assert_memory_equal(alone->embedding, one->embedding, SHOP_DIM * sizeof *one->embedding);
         assert_int_equal(alone->neighbour_count, one->neighbour_count);
         assert_memory_equal(alone->neighbours, one->neighbours,
@@ -342,6 +343,41 @@ static void a_prepared_vector_is_used_only_if_it_is_the_items_own(void **state)
     }
     cold_item_free(whole);
     cold_item_free(half);
+    fixture_close(&f);
+}
+
+/* The first view that shows a prepared list holds it. A reader may still see that view when the
+ * same item is placed again, so the later view has a copy with a serial of its own. */
+static void a_prepared_list_is_held_by_one_view_and_copied_for_the_next(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 34, NULL);
+    shop *s = f.shop;
+    uint32_t row = shop_add_item(s);
+    s->items[row].has_text = s->items[row].has_image = true;
+    shop_change_room room;
+    change c = shop_item_change(s, row, true, &room);
+    cold_item *cold = NULL;
+    assert_int_equal(coldstart_prepare(&cold, f.hold.view, room.features, 2, NULL), ERR_OK);
+    const later_list *seen[2];
+    live_hold holds[2];
+    for (int n = 0; n < 2; n++) {
+        room.item.prepared = cold;
+        change_list list = {&c, 1, ++s->seq};
+        assert_int_equal(live_apply(s->live, &list, NULL), ERR_OK);
+        live_acquire(s->live, &holds[n]);
+        seen[n] = view_later_list(holds[n].view, row);
+    }
+    assert_ptr_equal(seen[0], cold->links);
+    assert_ptr_not_equal(seen[1], seen[0]);
+    cold_item_free(cold);
+    assert_true(seen[0]->count > 0 && seen[0]->serial > 0 && seen[1]->serial > seen[0]->serial);
+    assert_int_equal(seen[1]->count, seen[0]->count);
+    assert_memory_equal(seen[1]->entries, seen[0]->entries,
+                        seen[0]->count * sizeof seen[0]->entries[0]);
+    live_release(s->live, &holds[0]);
+    live_release(s->live, &holds[1]);
     fixture_close(&f);
 }
 
@@ -501,6 +537,7 @@ int main(void)
         cmocka_unit_test(the_links_of_items_posted_together_are_those_of_their_features),
         cmocka_unit_test(a_map_between_features_adds_to_the_links),
         cmocka_unit_test(a_prepared_vector_is_used_only_if_it_is_the_items_own),
+        cmocka_unit_test(a_prepared_list_is_held_by_one_view_and_copied_for_the_next),
         cmocka_unit_test(features_too_large_to_measure_count_as_missing),
         cmocka_unit_test(a_row_that_is_not_finite_is_never_placed),
         cmocka_unit_test(features_that_change_after_training_do_not_move_what_was_learnt),

@@ -142,8 +142,8 @@ static void check_links(const item_links *l, uint32_t row, const cold_item *want
 {
     for (uint32_t other = 0, at = 0; other < ITEMS; other++) {
         float weight = 0;
-        if (at < want->link_count && want->links[at].target == other) {
-            weight = lift * want->links[at++].weight;
+        if (at < want->links->count && want->links->entries[at].target == other) {
+            weight = lift * want->links->entries[at++].weight;
         }
         float to = links_weight(l, LINKS_CONTENT, other, row);
         float from = links_weight(l, LINKS_CONTENT, row, other);
@@ -178,7 +178,7 @@ static void untaken_items_are_placed_as_new_ones_are(void **state)
             assert_true(fabsf(m->item_h[row * m->dim + j] - m->w[j] * e[j]) < 1e-6F);
         }
         check_links(m->links, row, want, lift);
-        linked += want->link_count;
+        linked += want->links->count;
         cold_item_free(want);
     }
     assert_true(linked > 1000 && bare > 0);

@@ -151,24 +151,10 @@ static void add_later(const view *v, bool fading, recommend_scratch *s)
  * moment. */
 static void add_text(recommend_scratch *s)
 {
-    for (size_t i = 0; s->text != NULL && i < s->text->link_count; i++) {
-        put(s, s->text->links[i].target, s->text->links[i].weight);
+    const later_list *links = s->text != NULL ? s->text->links : NULL;
+    for (size_t i = 0; links != NULL && i < links->count; i++) {
+        put(s, links->entries[i].target, links->entries[i].weight);
     }
-}
-
-static float in_list(const later_list *list, uint32_t target)
-{
-    size_t low = 0, high = list != NULL ? list->count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->entries[middle].target < target) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found = list != NULL && low < list->count && list->entries[low].target == target;
-    return found ? list->entries[low].weight : 0;
 }
 
 float linked_from(const view *v, const recommend_scratch *s, const links_owned *own, uint32_t row)
@@ -182,10 +168,10 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
     }
     if (!base_linked(b, row) && own->item < b->items) {
         float fade = fading ? coldstart_lean(b->shared->cold, view_item_users(v, row)) : 1;
-        content += fade * in_list(view_later_list(v, row), own->item);
+        content += fade * later_list_weight(view_later_list(v, row), own->item);
     }
     if (!base_linked(b, own->item) && !fading) {
-        content += in_list(view_later_list(v, own->item), row);
+        content += later_list_weight(view_later_list(v, own->item), row);
     }
     return s->factor[LINKS_COLLABORATIVE] * own->pull[LINKS_COLLABORATIVE] * collaborative +
            s->factor[LINKS_CONTENT] * own->pull[LINKS_CONTENT] * content;

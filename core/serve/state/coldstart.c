@@ -25,7 +25,7 @@ void cold_item_free(cold_item *item)
 {
     if (item != NULL) {
         mem_free(item->embedding);
-        mem_free(item->links);
+        later_list_release(item->links);
         mem_free(item);
     }
 }

@@ -16,7 +16,7 @@
 #include "core/common/err.h"
 #include "core/common/item_fields.h"
 #include "core/common/types.h"
-#include "core/model/links.h"
+#include "core/serve/state/later_links.h"
 #include "core/serve/state/view.h"
 #include "core/words/words.h"
 
@@ -37,8 +37,7 @@ typedef struct cold_item {
     float *embedding; /* (dim) the row of E; all zero without any modality */
     size_t neighbour_count;
     cold_neighbour neighbours[COLD_NEIGHBOURS_MAX]; /* grouped by modality, best first */
-    links_entry *links; /* (link_count <= COLD_LINKS_MAX) to trained items, ascending by target */
-    size_t link_count;
+    later_list *links; /* (<= COLD_LINKS_MAX) to trained items; NULL if they were not searched */
 } cold_item;
 
 /* coldstart_prepare computes the vector of an item with these features under the view's generation.

@@ -378,7 +378,7 @@ static err_code take_links(pass *p, size_t i, err *e)
     shortlist *s = &p->of[i].links;
     size_t count = shortlist_finish(s);
     float cosine[COLD_LINKS_MAX], fits[COLD_LINKS_MAX] = {0};
-    item->links = mem_array(count, sizeof *item->links);
+    item->links = later_list_alloc(count);
     if (item->links == NULL) {
         return err_nomem(e, "the links of a new item");
     }
@@ -399,7 +399,7 @@ static err_code take_links(pass *p, size_t i, err *e)
     add_fitting(s->scores, fits, count);
     for (size_t n = 0; n < count; n++) {
         if (s->scores[n] > 0) {
-            item->links[item->link_count++] = (links_entry){s->rows[n], s->scores[n]};
+            item->links->entries[item->links->count++] = (links_entry){s->rows[n], s->scores[n]};
         }
     }
     return ERR_OK;

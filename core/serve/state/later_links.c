@@ -1,12 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/serve/state/later_links.h"
 
+#include <stdbool.h>
+
 #include "core/common/mem.h"
+
+later_list *later_list_alloc(size_t count)
+{
+    later_list *list = mem_grow(NULL, 1, sizeof *list + count * sizeof list->entries[0]);
+    if (list != NULL) {
+        atomic_init(&list->holders, 1);
+        list->serial = list->count = 0;
+    }
+    return list;
+}
+
+later_list *later_list_hold(later_list *list)
+{
+    atomic_fetch_add_explicit(&list->holders, 1, memory_order_relaxed);
+    return list;
+}
+
+void later_list_release(void *list)
+{
+    later_list *held = list;
+    if (held != NULL && atomic_fetch_sub_explicit(&held->holders, 1, memory_order_acq_rel) == 1) {
+        mem_free(held);
+    }
+}
+
+float later_list_weight(const later_list *list, uint32_t target)
+{
+    size_t low = 0, high = list != NULL ? list->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->entries[middle].target < target) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = list != NULL && low < list->count && list->entries[low].target == target;
+    return found ? list->entries[low].weight : 0;
+}
 
 err_code later_list_new(later_list **out, uint32_t self, const links_entry *entries, size_t count,
                         err *e)
 {
-    later_list *list = mem_array(1, sizeof *list + count * sizeof *entries);
+    later_list *list = later_list_alloc(count);
     *out = list;
     if (list == NULL) {
         return err_nomem(e, "the links of a new item");

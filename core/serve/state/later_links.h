@@ -24,12 +24,26 @@
 #include "core/common/err.h"
 #include "core/model/links.h"
 
-/* A later item's links, ascending by target. Immutable; one allocation, freed by mem_free. */
+/* A later item's links, ascending by target. One allocation. It is immutable once it has a serial:
+ * the writer gives it one before a view shows it. A prepared item and the views that show its list
+ * hold it together, so that nobody copies it. */
 typedef struct later_list {
-    uint32_t serial; /* > 0, different for each list */
+    atomic_uint holders;
+    uint32_t serial; /* > 0, different for each list; 0: no view shows it */
     uint32_t count;
     links_entry entries[]; /* (count) */
 } later_list;
+
+/* later_list_alloc makes an empty list with room for `count` links and one holder; NULL if memory
+ * runs out. later_list_hold adds a holder. later_list_release takes one away and frees the list
+ * with the last one; it accepts NULL. Both are thread-safe. */
+later_list *later_list_alloc(size_t count);
+later_list *later_list_hold(later_list *list);
+void later_list_release(void *list);
+
+/* later_list_weight returns the weight of the link to `target`; 0 if the list (or NULL) has none.
+ */
+float later_list_weight(const later_list *list, uint32_t target);
 
 /* later_list_new makes a list with serial 0. It leaves out a link to `self`, the item whose list it
  * is. */

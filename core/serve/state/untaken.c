@@ -132,13 +132,14 @@ static void take_rows(placing *p, float lift)
         for (size_t j = 0; j < dim && item->used != 0; j++) {
             row[j] = lift * item->embedding[j];
         }
-        if (item->link_count > most) {
-            sort_array(item->links, item->link_count, sizeof *item->links, strongest_first);
-            item->link_count = most;
-            sort_array(item->links, most, sizeof *item->links, by_target);
+        later_list *links = item->links;
+        if (links != NULL && links->count > most) {
+            sort_array(links->entries, links->count, sizeof links->entries[0], strongest_first);
+            links->count = (uint32_t)most;
+            sort_array(links->entries, most, sizeof links->entries[0], by_target);
         }
-        for (size_t n = 0; n < item->link_count; n++) {
-            item->links[n].weight *= lift;
+        for (size_t n = 0; links != NULL && n < links->count; n++) {
+            links->entries[n].weight *= lift;
         }
     }
 }
@@ -158,7 +159,10 @@ static err_code take_links(placing *p, err *e)
     for (size_t i = 0; i < p->count; i++) {
         const cold_item *item = p->made[i];
         if (item->used != 0) {
-            lists[in.count++] = (links_list){p->rows[i], item->links, item->link_count};
+            const later_list *links = item->links;
+            lists[in.count++] = links != NULL
+                                    ? (links_list){p->rows[i], links->entries, links->count}
+                                    : (links_list){p->rows[i], NULL, 0};
         }
     }
     err_code code = links_merge(&made, &in, e);

@@ -64,10 +64,10 @@ err_code live_new(live **out, const live_options *options, err *e)
 }
 
 /* free_pointers frees the targets of a vector of pointers. */
-static void free_pointers(pvec *v, size_t rows)
+static void free_pointers(pvec *v, size_t rows, pvec_free_fn release)
 {
     for (size_t i = 0; i < rows; i++) {
-        mem_free(*(void *const *)pvec_get(v, i));
+        release(*(void *const *)pvec_get(v, i));
     }
     pvec_free(v);
 }
@@ -86,9 +86,9 @@ static void free_vectors_of(pvec *v, size_t count)
 
 static void view_free_all(view *v, size_t strings)
 {
-    free_pointers(&v->tags, v->item_rows);
-    free_pointers(&v->lists, v->user_rows);
-    free_pointers(&v->later, v->item_rows);
+    free_pointers(&v->tags, v->item_rows, mem_free);
+    free_pointers(&v->lists, v->user_rows, mem_free);
+    free_pointers(&v->later, v->item_rows, later_list_release);
     free_vectors_of(&v->categories, strings);
     free_vectors_of(&v->attributes, strings);
     pvec *plain[] = {&v->exists,     &v->listable, &v->placed,   &v->created,

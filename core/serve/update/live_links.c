@@ -6,7 +6,6 @@
  * background run moves all lists of its view into the links of the new base. Lists that came
  * meanwhile are entered into the new delta.
  */
-#include "core/common/mem.h"
 #include "core/serve/update/live_tables.h"
 
 /* set_list makes `list` (or none, NULL) the item's list. The transaction owns the list already. */
@@ -17,7 +16,7 @@ static err_code set_list(live *l, uint32_t row, later_list *list, err *e)
         return ERR_OK;
     }
     void *place = NULL;
-    err_code code = old != NULL ? pvec_txn_replaced(&l->txn, old, mem_free, e) : ERR_OK;
+    err_code code = old != NULL ? pvec_txn_replaced(&l->txn, old, later_list_release, e) : ERR_OK;
     if (code == ERR_OK) {
         code = pvec_edit(&place, &l->next->later, &l->txn, row, e);
     }
@@ -27,19 +26,30 @@ static err_code set_list(live *l, uint32_t row, later_list *list, err *e)
     return code;
 }
 
-err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t count, err *e)
+/* own_list makes *out the list of a row: the prepared one itself, or a copy of it if a view may
+ * show it already or if it contains a link to the row. */
+static err_code own_list(later_list **out, uint32_t row, later_list *prepared, err *e)
 {
-    if (count == 0) {
+    if (prepared->serial == 0 && later_list_weight(prepared, row) == 0) {
+        *out = later_list_hold(prepared);
+        return ERR_OK;
+    }
+    return later_list_new(out, row, prepared->entries, prepared->count, e);
+}
+
+err_code live_set_list(live *l, uint32_t row, later_list *prepared, err *e)
+{
+    if (prepared == NULL || prepared->count == 0) {
         return set_list(l, row, NULL, e);
     }
     later_list *list = NULL;
-    err_code code = later_list_new(&list, row, entries, count, e);
+    err_code code = own_list(&list, row, prepared, e);
     if (code != ERR_OK) {
         return code;
     }
-    code = pvec_txn_made(&l->txn, list, mem_free, e);
+    code = pvec_txn_made(&l->txn, list, later_list_release, e);
     if (code != ERR_OK) {
-        mem_free(list);
+        later_list_release(list);
         return code;
     }
     list->serial = l->next->later_serial = ++l->later_serial;
@@ -72,7 +82,8 @@ err_code live_clear_lists(live *l, err *e)
     for (size_t first = 0; first < v->item_rows && code == ERR_OK; first += leaf_rows) {
         later_list *const *leaf = pvec_leaf(&v->later, first / leaf_rows);
         for (size_t i = 0; leaf != NULL && i < leaf_rows && code == ERR_OK; i++) {
-            code = leaf[i] != NULL ? pvec_txn_replaced(&l->txn, leaf[i], mem_free, e) : ERR_OK;
+            code = leaf[i] != NULL ? pvec_txn_replaced(&l->txn, leaf[i], later_list_release, e)
+                                   : ERR_OK;
         }
     }
     if (code == ERR_OK) {

@@ -87,11 +87,11 @@ typedef struct vector_row {
 } vector_row;
 err_code live_append(live *l, uint32_t row, const vector_row *vectors, err *e) ERR_CHECKED;
 
-/* live_set_list sets the content links, ascending by target, of an item that training has not seen;
- * without links it removes the old ones. live_carry_lists enters the lists that the new base lacks
- * into the new delta. live_clear_lists drops all lists. */
-err_code live_set_list(live *l, uint32_t row, const links_entry *entries, size_t count,
-                       err *e) ERR_CHECKED;
+/* live_set_list sets the content links of an item that training has not seen, and holds the
+ * prepared list where it can; without links (NULL or none) it removes the old ones.
+ * live_carry_lists enters the lists that the new base lacks into the new delta. live_clear_lists
+ * drops all lists. */
+err_code live_set_list(live *l, uint32_t row, later_list *prepared, err *e) ERR_CHECKED;
 err_code live_carry_lists(live *l, err *e) ERR_CHECKED;
 err_code live_clear_lists(live *l, err *e) ERR_CHECKED;
 

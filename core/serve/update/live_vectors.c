@@ -123,7 +123,7 @@ err_code live_unplace(live *l, uint32_t row, err *e)
     if (code == ERR_OK && view_slot(l->next, row) != SIZE_MAX) {
         code = set_slot(l, row, 0, e);
     }
-    return code == ERR_OK ? live_set_list(l, row, NULL, 0, e) : code;
+    return code == ERR_OK ? live_set_list(l, row, NULL, e) : code;
 }
 
 /* put_cold places a row by its prepared vector: without edges, H = w E and G = w f E. */
@@ -144,7 +144,7 @@ static err_code put_cold(live *l, uint32_t row, const cold_item *cold, err *e)
     }
     err_code code = live_append(l, row, &(vector_row){h, g, cold->embedding}, e);
     mem_free(h);
-    return code == ERR_OK ? live_set_list(l, row, cold->links, cold->link_count, e) : code;
+    return code == ERR_OK ? live_set_list(l, row, cold->links, e) : code;
 }
 
 err_code live_place(live *l, const change_item *item, err *e)
