@@ -122,7 +122,7 @@ static err_code add_list(const body_object *o, op *into, err *e)
 }
 
 /* Interactions that one unit of work checks. */
-static const double WRITTEN = 20;
+static const double WRITTEN = 10;
 
 err_code handle_interactions_post(context *c, err *e)
 {

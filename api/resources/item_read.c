@@ -18,6 +18,18 @@ static const char *const field_names[] = {"title",  "categories",  "attributes",
                                           "hidden", "description", "features",   NULL};
 enum { FIELD_FEATURES = 64 };
 
+/* Numbers of a vector that one unit of work writes. */
+static const double NUMBERS = 400;
+
+static cost_units features_cost(const feature *features, size_t count)
+{
+    double numbers = 0;
+    for (size_t i = 0; i < count; i++) {
+        numbers += features[i].width;
+    }
+    return numbers / NUMBERS;
+}
+
 /* document makes the JSON document of one item as `read` sees it. */
 static err_code document(context *c, store_read *read, const stored_item *it, unsigned fields,
                          json_t **out, err *e)
@@ -29,6 +41,9 @@ static err_code document(context *c, store_read *read, const stored_item *it, un
         arena *record = &c->workspace->record;
         arena_reset(record);
         err_code code = features_get(read, it->row, record, &features, &feature_count, e);
+        if (code == ERR_OK) {
+            code = cost_while_short(c, features_cost(features, feature_count), e);
+        }
         if (code != ERR_OK) {
             return code;
         }
@@ -109,6 +124,9 @@ err_code handle_item_id_get(context *c, err *e)
     context_id_check(c, slice_of("id"), c->id);
     err_code code = context_check(c, e);
     if (code == ERR_OK) {
+        code = cost_bounded(c, 1, e);
+    }
+    if (code == ERR_OK) {
         code = context_read(c, &read, e);
     }
     if (code != ERR_OK) {
@@ -123,7 +141,9 @@ err_code handle_item_id_get(context *c, err *e)
         json_decref(answer);
         return code;
     }
-    return answer_tree(c, answer, e);
+    code = answer_tree(c, answer, e);
+    cost_more(c, cost_bytes(c->response->body.length));
+    return code;
 }
 
 typedef struct page {
@@ -161,6 +181,9 @@ static err_code page_item(void *ctx, const stored_item *it, err *e)
     json_decref(one);
     p->count++;
     code = json_answer_check(b, e);
+    if (code == ERR_OK) {
+        code = cost_while_short(p->c, cost_bytes(b->length), e);
+    }
     return code == ERR_OK ? cost_go_on(p->c, e) : code;
 }
 
@@ -221,5 +244,6 @@ err_code handle_items_get(context *c, err *e)
     }
     code = answer_page(&p, first, e);
     store_read_end(p.read);
+    cost_more(c, cost_bytes(c->response->body.length) - page_cost(&p));
     return code;
 }

@@ -37,9 +37,22 @@ err_code cost_admit(context *c, cost_units units, err *e)
     return cost_bounded(c, units, e);
 }
 
+err_code cost_while_short(context *c, cost_units units, err *e)
+{
+    return c->request->short_only && units > COST_SHORT ? put_off(c, e) : ERR_OK;
+}
+
 err_code cost_bounded(context *c, cost_units units, err *e)
 {
-    return c->request->short_only && units > COST_SHORT ? put_off(c, e) : charge(c, units, e);
+    err_code code = cost_while_short(c, units, e);
+    return code == ERR_OK ? charge(c, units, e) : code;
+}
+
+void cost_more(const context *c, cost_units units)
+{
+    if (units > 0 && c->deps->work != NULL) {
+        (void)c->deps->work(c->deps->ctx, units);
+    }
 }
 
 err_code cost_go_on(const context *c, err *e)

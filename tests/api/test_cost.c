@@ -115,21 +115,32 @@ static void a_batch_over_work_max_is_refused_before_any_of_it_is_done(void **sta
     free(text);
 }
 
+static api_outcome begin_request(api_shop *s, api_request request)
+{
+    api_write *write = NULL;
+    request.request_id = slice_of("test-request");
+    request.now = SHOP_NOW;
+    api_response_reset(&s->response);
+    return api_begin(s->api, &request, &s->response, &write);
+}
+
 static api_outcome begin(api_shop *s, const char *text, bool short_only, bool (*stopped)(void *),
                          void *ctx)
 {
-    api_write *write = NULL;
-    const api_request request = {.method = slice_of("POST"),
-                                 .target = slice_of("/recommend/batch"),
-                                 .content_type = slice_of("application/json"),
-                                 .request_id = slice_of("test-request"),
-                                 .body = slice_of(text),
-                                 .now = SHOP_NOW,
-                                 .short_only = short_only,
-                                 .stopped = stopped,
-                                 .stopped_ctx = ctx};
-    api_response_reset(&s->response);
-    return api_begin(s->api, &request, &s->response, &write);
+    return begin_request(s, (api_request){.method = slice_of("POST"),
+                                          .target = slice_of("/recommend/batch"),
+                                          .content_type = slice_of("application/json"),
+                                          .body = slice_of(text),
+                                          .short_only = short_only,
+                                          .stopped = stopped,
+                                          .stopped_ctx = ctx});
+}
+
+static api_outcome begin_get(api_shop *s, const char *path, bool short_only)
+{
+    return begin_request(s, (api_request){.method = slice_of("GET"),
+                                          .target = slice_of(path),
+                                          .short_only = short_only});
 }
 
 static void long_work_is_put_off_without_a_trace_and_short_work_is_not(void **state)
@@ -165,6 +176,52 @@ static void long_work_ends_at_its_next_step_when_nobody_waits(void **state)
     free(text);
 }
 
+static void put_long_item(api_shop *s, size_t i)
+{
+    enum { LONG = 60000 };
+    char path[32];
+    char *body = malloc(LONG + 64);
+    snprintf(path, sizeof path, "/items/long-%zu", i);
+    int head = sprintf(body, "{\"description\":\"");
+    memset(body + head, 'a', LONG);
+    strcpy(body + head + LONG, "\"}");
+    assert_int_equal(shop_call(s, "PUT", path, body), 201);
+    free(body);
+}
+
+static void a_page_that_turns_out_long_is_put_off_and_a_short_one_is_not(void **state)
+{
+    api_shop *s = *state;
+    assert_int_equal(begin_get(s, "/items?limit=1000", true), API_ANSWERED);
+    for (size_t i = 0; i < 40; i++) {
+        put_long_item(s, i);
+    }
+    assert_int_equal(begin_get(s, "/items?limit=1000", true), API_LATER);
+    assert_int_equal(s->response.body.length, 0);
+    assert_int_equal(begin_get(s, "/items?limit=1000&fields=title", true), API_ANSWERED);
+    assert_int_equal(begin_get(s, "/items/long-1", true), API_ANSWERED);
+    assert_int_equal(begin_get(s, "/items?limit=1000", false), API_ANSWERED);
+    assert_int_equal(s->response.status, 200);
+}
+
+static void an_item_of_many_numbers_is_put_off_only_for_its_features(void **state)
+{
+    enum { WIDTH = 50000 };
+    api_shop *s = *state;
+    char *body = malloc(2 * WIDTH + 64);
+    size_t length = (size_t)sprintf(body, "{\"features\":{\"wide\":[1");
+    for (size_t i = 1; i < WIDTH; i++) {
+        length += (size_t)sprintf(body + length, ",1");
+    }
+    strcpy(body + length, "]}}");
+    assert_int_equal(shop_call(s, "PUT", "/items/wide", body), 201);
+    free(body);
+    assert_int_equal(begin_get(s, "/items/wide", true), API_ANSWERED);
+    assert_int_equal(begin_get(s, "/items/wide?fields=features", true), API_LATER);
+    assert_int_equal(begin_get(s, "/items/wide?fields=features", false), API_ANSWERED);
+    assert_int_equal(s->response.status, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +229,8 @@ int main(void)
         cmocka_unit_test(a_batch_with_shared_filters_gives_the_lists_of_its_requests_alone),
         cmocka_unit_test(a_batch_over_work_max_is_refused_before_any_of_it_is_done),
         cmocka_unit_test(long_work_is_put_off_without_a_trace_and_short_work_is_not),
+        cmocka_unit_test(a_page_that_turns_out_long_is_put_off_and_a_short_one_is_not),
+        cmocka_unit_test(an_item_of_many_numbers_is_put_off_only_for_its_features),
         cmocka_unit_test(long_work_ends_at_its_next_step_when_nobody_waits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
