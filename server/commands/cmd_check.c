@@ -92,6 +92,18 @@ static void tell(void *ctx, const char *text)
     }
 }
 
+static void tell_to_encode(told *t, uint64_t items)
+{
+    char text[160];
+    if (items > 0) {
+        snprintf(text, sizeof text,
+                 "%llu items still have the vector of another encoder, because stair encode "
+                 "--replace was interrupted: continue with stair encode",
+                 (unsigned long long)items);
+        explain_line(t, true, text);
+    }
+}
+
 static err_code print_report(const check_arguments *a, store *s, const check_report *report,
                              told *t, err *e)
 {
@@ -109,10 +121,12 @@ static err_code print_report(const check_arguments *a, store *s, const check_rep
                report->modalities, report->generations, report->unfinished_generations,
                (unsigned long long)report->log_entries,
                (unsigned long long)report->idempotency_records);
+        tell_to_encode(t, report->items_to_encode);
         explain_service(&to, s, a->file);
         printf("%llu problems\n", (unsigned long long)report->problems);
         return ERR_OK;
     }
+    tell_to_encode(t, report->items_to_encode);
     explain_service(&to, s, a->file);
     json_t *out = json_pack(
         "{s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O,s:O,s:b,s:O*}", "format",

@@ -24,7 +24,7 @@ static const option table[] = {
      OPTION_FIELD(encode_arguments, replace, OPTION_BOOL),
      .help = "encode also what an encoder has encoded before, for a change of model; "
              "vectors that clients gave stay, and the command fails if the new vectors "
-             "have another width than these"},
+             "have another width than these; to continue an interrupted run, leave it out"},
     OPTION_QUOTA(encode_arguments),
     OPTION_JSON(encode_arguments),
     OPTION_END,

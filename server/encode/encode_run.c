@@ -76,23 +76,22 @@ static void fail(encode_run *r, encode_batch *b, double retry_after, const char 
 
 /* --- results --- */
 
-/* settle_width gives the modality the width of the first answer, if its width may change. */
+/* settle_width lets a replacement begin, once the first answer has told the new width. */
 static err_code settle_width(encode_run *r, uint32_t width, err *e)
 {
     store_read *read = NULL;
     modality known = {0};
-    if (r->sized || r->options.resize == NULL) {
+    if (r->sized || r->options.begin_replacing == NULL) {
         return ERR_OK;
     }
     err_code code = store_read_begin(r->options.store, &read, e);
     if (code != ERR_OK) {
         return code;
     }
-    bool other =
-        modality_find(read, slice_of(r->options.encoder->modality), &known, NULL) == ERR_OK &&
-        known.width != width;
+    bool known_name =
+        modality_find(read, slice_of(r->options.encoder->modality), &known, NULL) == ERR_OK;
     store_read_end(read);
-    code = other ? r->options.resize(r->options.ctx, width, e) : ERR_OK;
+    code = known_name ? r->options.begin_replacing(r->options.ctx, width, e) : ERR_OK;
     r->sized = code == ERR_OK;
     return code;
 }
@@ -269,7 +268,7 @@ static err_code start(encode_run *r, encode_batch *b, err *e)
         return ERR_OK;
     }
     if (code == ERR_OK) {
-        bool any_width = r->options.resize != NULL && !r->sized;
+        bool any_width = r->options.begin_replacing != NULL && !r->sized;
         code = embed_client_start(r->client, b->probe ? &word : b->texts, b->probe ? 1 : b->asked,
                                   any_width ? 0 : width, b, e);
     }

@@ -34,10 +34,10 @@ typedef struct encode_run_options {
     bool replace; /* also encode what the encoder has encoded before */
     /* apply applies the op and waits for it. It does not take the op over. */
     err_code (*apply)(void *ctx, op *o, err *e);
-    /* resize removes all vectors of the modality and gives it another width, if the first answer
-     * has another one. If it fails, so does encode_run_step. NULL: answers of another width are
-     * failures. */
-    err_code (*resize)(void *ctx, uint32_t width, err *e);
+    /* begin_replacing is called with the width of the first answer, before its vectors are stored.
+     * It marks the encoder's vectors as ones to replace and gives the modality that width. If it
+     * fails, so does encode_run_step. NULL: answers of another width are failures. */
+    err_code (*begin_replacing)(void *ctx, uint32_t width, err *e);
     /* known returns the remembered vector of a text, to be freed with mem_free, or NULL. The
      * function itself may be NULL. */
     float *(*known)(void *ctx, slice text, uint32_t *width);

@@ -38,15 +38,15 @@ static err_code apply_now(void *ctx, op *o, err *e)
     return code;
 }
 
-typedef struct resizing {
+typedef struct replacing {
     store_write *w;
     modality from;
     arena memory;
     uint64_t given; /* number of vectors that clients gave */
-} resizing;
+} replacing;
 
-/* forget marks an item's text as not encoded, and counts a given vector. */
-static err_code forget(resizing *x, uint32_t row, err *e)
+/* forget marks an encoder's vector as one to replace, and counts a given one. */
+static err_code forget(replacing *x, uint32_t row, err *e)
 {
     stored_item it;
     feature_origin origin = FEATURE_ABSENT;
@@ -57,22 +57,28 @@ static err_code forget(resizing *x, uint32_t row, err *e)
         return code == ERR_NOT_FOUND ? ERR_OK : err_set(e, code, "%s", why.text);
     }
     code = feature_origin_get(store_write_reads(x->w), row, x->from.number, &origin, e);
-    x->given += item_text_given(&it, origin);
-    if (code != ERR_OK || it.encoded_hash == 0) {
+    bool given = item_text_given(&it, origin);
+    x->given += given;
+    if (code != ERR_OK || it.deleted || given || it.encoded_hash == 0) {
         return code;
     }
-    it.encoded_hash = 0;
+    it.encoded_hash = ITEM_TEXT_AGAIN;
     return item_put(x->w, &it, e);
 }
 
-static err_code resize_in(resizing *x, uint32_t rows, uint32_t width, err *e)
+/* replace_in marks all vectors of the encoder as to be replaced. Those of another width it
+ * removes. */
+static err_code replace_in(replacing *x, uint32_t rows, uint32_t width, err *e)
 {
     slice name = x->from.name;
     err_code code = modality_find(store_write_reads(x->w), name, &x->from, e);
     for (uint32_t row = 0; code == ERR_OK && row < rows; row++) {
         code = forget(x, row, e);
     }
-    if (code == ERR_OK && x->given > 0) {
+    if (code != ERR_OK || width == x->from.width) {
+        return code;
+    }
+    if (x->given > 0) {
         return err_set(e, ERR_CONFLICT,
                        "the encoder's vectors have %u numbers, but clients gave %llu items vectors "
                        "of %u numbers for \"%.*s\"; remove these first, or choose another "
@@ -80,16 +86,16 @@ static err_code resize_in(resizing *x, uint32_t rows, uint32_t width, err *e)
                        width, (unsigned long long)x->given, x->from.width, (int)name.length,
                        name.at);
     }
-    return code == ERR_OK ? modality_resize(x->w, name, width, e) : code;
+    return modality_resize(x->w, name, width, e);
 }
 
-/* resize works in one transaction, so that a store never has vectors of two widths. If this run
- * ends early, the items still wait for their vectors. */
-static err_code resize(void *ctx, uint32_t width, err *e)
+/* replace works in one transaction, so that a store never has vectors of two widths, or vectors of
+ * two models of which none waits. If this run ends early, the next one continues. */
+static err_code replace(void *ctx, uint32_t width, err *e)
 {
     const target *to = ctx;
     store_info info;
-    resizing x = {.from.name = slice_of(to->encoder->modality)};
+    replacing x = {.from.name = slice_of(to->encoder->modality)};
     err_code code = store_stat(to->store, &info, e);
     if (code == ERR_OK) {
         code = store_write_begin(to->store, &x.w, e);
@@ -98,7 +104,7 @@ static err_code resize(void *ctx, uint32_t width, err *e)
         return code;
     }
     arena_init(&x.memory, ITEM_BYTES_MAX);
-    code = resize_in(&x, info.item_rows, width, e);
+    code = replace_in(&x, info.item_rows, width, e);
     arena_fini(&x.memory);
     if (code != ERR_OK) {
         store_write_abort(x.w);
@@ -139,16 +145,16 @@ static err_code work(encode_run *r, const encode_hooks *hooks, encode_report *ou
     return code;
 }
 
-err_code encode_store(store *s, const encoder_options *o, bool replace, const encode_hooks *hooks,
-                      encode_report *out, err *e)
+err_code encode_store(store *s, const encoder_options *o, bool replace_old,
+                      const encode_hooks *hooks, encode_report *out, err *e)
 {
     encode_run *r = NULL;
     target to = {s, o};
     encode_run_options options = {.store = s,
                                   .encoder = o,
-                                  .replace = replace,
+                                  .replace = replace_old,
                                   .apply = apply_now,
-                                  .resize = replace ? resize : NULL,
+                                  .begin_replacing = replace_old ? replace : NULL,
                                   .now = clock_now,
                                   .seconds = clock_seconds,
                                   .ctx = &to};

@@ -8,6 +8,7 @@
 #include "core/common/mem.h"
 #include "storage/env/checksum.h"
 #include "storage/maintenance/check_private.h"
+#include "storage/records/item_text.h"
 
 /* --- items and users --- */
 
@@ -43,6 +44,7 @@ static err_code item_record(checking *c, slice key, slice value, err *e)
     bits_set(it.deleted ? c->tombstones : c->item_rows, row);
     c->report->items += !it.deleted;
     c->report->deleted_items += it.deleted;
+    c->report->items_to_encode += !it.deleted && it.encoded_hash == ITEM_TEXT_AGAIN;
     return ERR_OK;
 }
 

@@ -37,6 +37,8 @@ typedef struct check_options {
 typedef struct check_report {
     store_info info;
     uint64_t problems;
+    /* items whose vector an interrupted stair encode --replace has not replaced yet */
+    uint64_t items_to_encode;
     uint64_t items, deleted_items, users, interactions, features;
     uint64_t log_entries, idempotency_records;
     uint32_t modalities, types;

@@ -76,7 +76,7 @@ size_t item_text_write(const stored_item *it, char *out)
 uint64_t item_text_hash(const char *text, size_t length)
 {
     uint64_t hash = checksum64(text, length);
-    return hash != 0 ? hash : 1;
+    return hash > ITEM_TEXT_AGAIN ? hash : ITEM_TEXT_AGAIN + 1;
 }
 
 bool item_text_given(const stored_item *it, feature_origin vector)

@@ -25,7 +25,11 @@ enum { ITEM_TEXT_BYTES_MAX = 32 * 1024 };
  * whole characters. `out` has room for ITEM_TEXT_BYTES_MAX bytes. 0: there is nothing to encode. */
 size_t item_text_write(const stored_item *it, char *out);
 
-/* item_text_hash returns the hash of that text; never 0. */
+/* An item's encoded_hash while its vector waits to be replaced: the hash of no text. Whatever run
+ * comes next encodes the item. */
+enum { ITEM_TEXT_AGAIN = 1 };
+
+/* item_text_hash returns the hash of that text; never 0 or ITEM_TEXT_AGAIN. */
 uint64_t item_text_hash(const char *text, size_t length);
 
 /* item_text_given tells whether a client gave the item's vector of the encoder's modality. Such a

@@ -228,6 +228,31 @@ class OfStore(harness.TestCase):
             self.assertEqual(self.vectors(store), after)
             self.assert_checked(store)
 
+    def test_an_interrupted_replacement_is_told_and_finished_by_the_next_run(self):
+        titles = [f"item number {i}" for i in range(100)]
+        with Encoder() as encoder, Encoder("--model", "other", "--seconds", "0.2") as other:
+            store, whole = self.store(titles), self.store(titles, name="whole")
+            self.encode(store, encoder)
+            self.encode(whole, other)
+            before = encoder.stats()["calls"], other.stats()["calls"]
+            process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", other.url, "--encoder-model", "m",
+                                        "--encoder-batch", "2", "--replace"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=harness.ENVIRONMENT)
+            while other.stats()["calls"] < before[1] + 16:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            mixed, new = self.vectors(store), self.vectors(whole)
+            left = sum(mixed[name] != new[name] for name in new)
+            self.assertTrue(0 < left < 100, left)
+            warnings = json.loads(harness.run("check", "--store", store, "--json").stdout)["warnings"]
+            self.assertTrue(any(w.startswith(f"{left} items still have the vector") for w in warnings), warnings)
+            self.assertEqual(json.loads(self.encode(store, other).stdout)["encoded"], left)
+            self.assertEqual(self.vectors(store), new)
+            self.assertFalse(any("vector of another" in w for w in json.loads(
+                harness.run("check", "--store", store, "--json").stdout)["warnings"]))
+            self.assert_checked(store)
+
     def test_a_merged_import_with_other_texts_asks_for_these_alone(self):
         with Encoder() as encoder:
             store = self.store()
