@@ -62,9 +62,11 @@ static err_code check_twice(const import_columns *c, const delimited *d, size_t 
     for (size_t other = 0; other < i; other++) {
         if (!c->left_out[other] && slice_equal(name, delimited_column(d, other))) {
             slice is = column_shown(name);
-            return err_set(e, ERR_INVALID,
-                           "column \"%.*s\" is there twice; leave it out with --ignore-columns",
-                           (int)is.length, is.at);
+            return err_set(
+                e, ERR_INVALID,
+                "column \"%.*s\" is there twice: rename one in the file, or leave out both "
+                "with --ignore-columns",
+                (int)is.length, is.at);
         }
     }
     return ERR_OK;
