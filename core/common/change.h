@@ -66,7 +66,7 @@ typedef struct change_edge {
     uint8_t type;        /* number in the store's registry of types */
     uint8_t split;       /* 0 train, 1 validation, 2 test */
     uint8_t flags;       /* EDGE_* */
-    bool known;          /* a repeat: only `time` may have changed */
+    bool known;          /* the edge existed before: only `time` and `split` may have changed */
     float weight;
     int64_t time; /* epoch seconds */
 } change_edge;

@@ -51,7 +51,8 @@ typedef struct option {
     size_t offset;
     /* the default as text; NULL: false, 0, NULL, the first choice or an empty list */
     const char *initial;
-    double min, max; /* for numbers; both 0: any that fits, but never negative bytes or seconds */
+    /* the bounds of a number; both 0: no bounds, but bytes and seconds are never negative */
+    double min, max;
     const char *choices;
     const char *value; /* name of the value in --help: "FILE"; NULL: derived from the type */
     /* one sentence, including the effect of a change; lower case, no full stop */

@@ -47,9 +47,10 @@ typedef struct encode_run_options {
 } encode_run_options;
 
 typedef struct encode_status {
-    size_t pending;                      /* items that wait or are in a running call */
-    uint64_t encoded, refused, failures; /* items, items and calls, since the start */
-    char problem[128];                   /* why the last call failed; "" if it did not */
+    size_t pending; /* items that wait or are in a running call */
+    /* since the start: items encoded, items that the encoder refused, calls that failed */
+    uint64_t encoded, refused, failures;
+    char problem[128]; /* why the last call failed; "" if it did not */
 } encode_status;
 
 err_code encode_run_new(encode_run **out, const encode_run_options *options, err *e) ERR_CHECKED;

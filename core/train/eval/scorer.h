@@ -28,9 +28,10 @@ typedef struct scorer {
     float longest;       /* length of the longest item row */
     uint64_t *placed;    /* bitmap over item rows: rows that are not all zero */
     bool all_placed;
-    const item_links *links; /* over the graph of d->train; NULL: inner products alone */
-    float *covariance;       /* (dim, dim) covariance of the rows of item_h; only with links */
-    size_t *history; /* (users + 1) where each user's pairs begin in d->train; only with links */
+    /* links over the graph of d->train; NULL: a score is the inner product alone */
+    const item_links *links;
+    float *covariance; /* (dim, dim) covariance of the rows of item_h; only with links */
+    size_t *history;   /* (users + 1) where each user's pairs begin in d->train; only with links */
     float *own_user_h, *own_item_h; /* tables that scorer_fini frees, or NULL */
     item_links *own_links;          /* links that scorer_fini frees, or NULL */
 } scorer;
