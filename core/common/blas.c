@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -88,6 +89,31 @@ err_code blas_reserve(int threads, err *e)
     }
     mem_free(taken);
     return ERR_OK;
+}
+
+const char *blas_kernels_for(const char *chosen, bool avx2, bool avx512)
+{
+    if (strcmp(chosen, "Prescott") != 0 || !avx2) {
+        return NULL;
+    }
+    return avx512 ? "SkylakeX" : "Haswell";
+}
+
+/* The name of the kernels in use; weak, because other BLAS libraries lack it. */
+char *openblas_get_corename(void) __attribute__((weak));
+
+const char *blas_missed_kernels(void)
+{
+#ifdef __x86_64__
+    if (openblas_get_corename != NULL) {
+        bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512cd");
+        return blas_kernels_for(openblas_get_corename(), avx2, avx512);
+    }
+#endif
+    return NULL;
 }
 
 void blas_scores(const blas_product *p)

@@ -28,6 +28,16 @@ bool blas_can_load(void);
  * product, while there is no other thread. */
 err_code blas_reserve(int threads, err *e) ERR_CHECKED;
 
+/* blas_missed_kernels returns the OPENBLAS_CORETYPE that OpenBLAS should be started with on this
+ * processor, or NULL if its own choice is right. A version older than the processor does not know
+ * it and takes its kernels of 2004 ("Prescott"), which use a quarter of the vector width or less;
+ * their triangular solve also crashes (0.3.21 of Debian 12). */
+const char *blas_missed_kernels(void);
+
+/* blas_kernels_for is its rule: `chosen` is the name of OpenBLAS's kernels, the flags tell which
+ * vector instructions the processor has. */
+const char *blas_kernels_for(const char *chosen, bool avx2, bool avx512);
+
 /* blas_scores writes c (rows, cols) = a (rows, dim) b (cols, dim)^T. c's rows are `stride` apart.
  */
 typedef struct blas_product {
