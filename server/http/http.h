@@ -37,10 +37,6 @@
 #include "server/runtime/engine.h"
 #include "server/telemetry/metrics.h"
 
-/* Connections beyond connections_max that may only ask for /health, and connections of
- * admin_listen. */
-enum { HTTP_CONNECTIONS_RESERVED = 16, HTTP_ADMIN_CONNECTIONS_MAX = 64 };
-
 typedef struct http http;
 
 typedef struct http_options {
