@@ -19,7 +19,10 @@
 #include "core/common/mem.h"
 #include "core/model/links.h"
 
-enum { ROWS_AHEAD = 2 /* rows of links to prefetch before they are added */ };
+/* Rows of links that are read before the first of them is added. Rows lie far apart, so each read
+ * waits for memory, and these waits overlap. Prefetching the rows instead takes longer
+ * (docs/measurements/links.md). */
+enum { ROWS_READ = 32 };
 
 /* The two sums of an item, loaded and stored as one. */
 typedef float both __attribute__((vector_size(8), may_alias));
@@ -98,16 +101,22 @@ static size_t plan_rows(const item_links *l, links_source x, const links_owned *
     return planned;
 }
 
-/* prefetch_row prefetches the cache lines of a row. */
-static void prefetch_row(const links_row *row)
+/* read_row reads one number from each cache line of a row. The reads are volatile, so the compiler
+ * keeps them although nothing uses their values. */
+static void read_row(const links_row *row)
 {
     enum { LINE = 64 };
-    const char *target = (const char *)row->target, *level = (const char *)row->level;
-    for (size_t at = 0; at < row->count * sizeof *row->target; at += LINE) {
-        __builtin_prefetch(target + at);
+    const volatile uint32_t *target = row->target;
+    const volatile uint16_t *level = row->level;
+    for (size_t at = 0; at < row->count; at += LINE / sizeof *target) {
+        (void)target[at];
     }
-    for (size_t at = 0; at < row->count * sizeof *row->level; at += LINE) {
-        __builtin_prefetch(level + at);
+    for (size_t at = 0; at < row->count; at += LINE / sizeof *level) {
+        (void)level[at];
+    }
+    if (row->count > 0) {
+        (void)target[row->count - 1];
+        (void)level[row->count - 1];
     }
 }
 
@@ -141,12 +150,9 @@ void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, 
     /* index in `rows` of the first row of content links */
     size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
     size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
-    for (size_t k = 0; k < planned && k < ROWS_AHEAD; k++) {
-        prefetch_row(&rows[k]);
-    }
     for (size_t k = 0; k < planned; k++) {
-        if (k + ROWS_AHEAD < planned) {
-            prefetch_row(&rows[k + ROWS_AHEAD]);
+        for (size_t i = k; k % ROWS_READ == 0 && i < planned && i < k + ROWS_READ; i++) {
+            read_row(&rows[i]);
         }
         if (k < content) {
             add_row(s, LINKS_COLLABORATIVE, &rows[k]);
