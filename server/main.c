@@ -116,22 +116,15 @@ done:
     return status;
 }
 
-/* restart_with_settings restarts the process with settings that libraries read before main. If the
- * restart fails, the process continues without them.
- *
- * GOMP_SPINCOUNT: OpenMP's threads spin for milliseconds at every barrier, which starves a busy
- * machine, and a training runs beside a live service. With eleven busy processes on two cores an
- * epoch took 13 s, and 0.5 to 1 s with some twenty microseconds of spinning before sleep.
- *
- * OPENBLAS_CORETYPE: the kernels for a processor that OpenBLAS does not know. */
-static void restart_with_settings(char **argv)
+/* spin_briefly restarts the process with a setting for OpenMP that is read before main. Its threads
+ * spin for milliseconds at every barrier, which starves a busy machine, and a training runs beside
+ * a live service. With eleven busy processes on two cores an epoch took 13 s, and 0.5 to 1 s with
+ * some twenty microseconds of spinning before sleep. If the restart fails, the process continues
+ * without the setting. */
+static void spin_briefly(char **argv)
 {
-    const char *kernels = blas_missed_kernels();
-    bool spins = getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
-                 setenv("GOMP_SPINCOUNT", "1000", 1) == 0;
-    bool named = kernels != NULL && getenv("OPENBLAS_CORETYPE") == NULL &&
-                 setenv("OPENBLAS_CORETYPE", kernels, 1) == 0;
-    if (spins || named) {
+    if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
+        setenv("GOMP_SPINCOUNT", "1000", 1) == 0) {
         (void)execv("/proc/self/exe", argv);
     }
 }
@@ -194,7 +187,7 @@ int main(int argc, char **argv)
     for (const command *const *c = command_list(); *c != NULL; c++) {
         if (strcmp(argv[1], (*c)->name) == 0) {
             if ((*c)->parallel) {
-                restart_with_settings(argv);
+                spin_briefly(argv);
             }
             return run(*c, argc - 2, argv + 2, argv[0]);
         }

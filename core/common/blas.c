@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -114,6 +115,24 @@ const char *blas_missed_kernels(void)
     }
 #endif
     return NULL;
+}
+
+/* OpenBLAS's internal functions that choose the kernels. Weak, because a version with kernels for
+ * one processor lacks them. */
+void gotoblas_dynamic_quit(void) __attribute__((weak));
+void gotoblas_dynamic_init(void) __attribute__((weak));
+
+/* use_missed_kernels lets OpenBLAS choose once more, as if OPENBLAS_CORETYPE had been set when it
+ * was loaded. A value that the caller has set is kept. A program's constructors run after those of
+ * its libraries and before main: OpenBLAS has chosen, and has neither threads nor work. */
+__attribute__((constructor)) static void use_missed_kernels(void)
+{
+    const char *kernels = blas_missed_kernels();
+    if (kernels != NULL && gotoblas_dynamic_quit != NULL && gotoblas_dynamic_init != NULL &&
+        setenv("OPENBLAS_CORETYPE", kernels, 0) == 0) {
+        gotoblas_dynamic_quit();
+        gotoblas_dynamic_init();
+    }
 }
 
 void blas_scores(const blas_product *p)

@@ -5,6 +5,12 @@
  * OpenBLAS has one number of threads for the whole process. Products inside OpenMP loops need one
  * thread, and single large products need all. blas_threads sets the number; all functions here
  * leave it at one.
+ *
+ * OpenBLAS chooses its kernels by the processor's model. A version older than the processor does
+ * not know it and takes its kernels of 2004 ("Prescott"), which use a quarter of the vector width
+ * or less; their triangular solve also crashes (0.3.21 of Debian 12). Before main, every program
+ * that links this file makes OpenBLAS take those for the processor's vectors instead, unless
+ * OPENBLAS_CORETYPE is set.
  */
 #ifndef CORE_BLAS_H
 #define CORE_BLAS_H
@@ -28,10 +34,8 @@ bool blas_can_load(void);
  * product, while there is no other thread. */
 err_code blas_reserve(int threads, err *e) ERR_CHECKED;
 
-/* blas_missed_kernels returns the OPENBLAS_CORETYPE that OpenBLAS should be started with on this
- * processor, or NULL if its own choice is right. A version older than the processor does not know
- * it and takes its kernels of 2004 ("Prescott"), which use a quarter of the vector width or less;
- * their triangular solve also crashes (0.3.21 of Debian 12). */
+/* blas_missed_kernels returns the kernels that OpenBLAS should use in place of its own choice, as a
+ * value of OPENBLAS_CORETYPE, or NULL if that choice is right. */
 const char *blas_missed_kernels(void);
 
 /* blas_kernels_for is its rule: `chosen` is the name of OpenBLAS's kernels, the flags tell which

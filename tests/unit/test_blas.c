@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -31,12 +33,22 @@ static void a_choice_of_openblas_is_kept(void **state)
     }
 }
 
+static void a_program_uses_kernels_as_wide_as_its_processor(void **state)
+{
+    (void)state;
+    const char *asked = getenv("OPENBLAS_CORETYPE");
+    if (asked == NULL || strcmp(asked, "Prescott") != 0) {
+        assert_null(blas_missed_kernels());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_processor_that_openblas_does_not_know_gets_the_kernels_of_its_width),
         cmocka_unit_test(a_processor_as_old_as_the_kernels_keeps_them),
         cmocka_unit_test(a_choice_of_openblas_is_kept),
+        cmocka_unit_test(a_program_uses_kernels_as_wide_as_its_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
