@@ -7,8 +7,8 @@ them can be parted while the tests' own connections go on.
         network.cut(0, 3)             # neither hears the other
         network.cut(0, 3, one_way=True)   # 3 does not hear 0
         network.heal()
-    network.impair(0, links.Impairment(delay_ms=40))   # slow what 0 sends
-    network.mend(0)
+        network.impair(0, 3, links.Impairment(delay_ms=40))   # slow what 0 sends to 3
+        network.mend()
 
 Needs root and iproute2. `problem()` says why there can be none here.
 """
@@ -106,38 +106,25 @@ class Network:
             ip("-n", self.name(source), "route", "del", "blackhole", self.host(target) + "/32", check=False)
         self.cuts = []
 
-    def prepare_links(self, emulate=None):
-        """Links can be impaired from now on: by the kernel's netem, or by an emulator where it has none
-        (`emulate` chooses one). None, or why there is neither; kept in `problem`."""
-        netem = emulate is not True and self._netem(0, ["delay", "1ms"])
-        self.mend(0)
+    def prepare_links(self):
+        """Links can be impaired from now on. None, or why they cannot; kept in `problem`."""
         self.problem = None
-        if not netem and emulate is False:
-            self.problem = "the kernel has no netem"
-        elif not netem and not os.path.exists("/dev/net/tun"):
-            self.problem = "the kernel has no netem, and the emulator of links has no /dev/net/tun"
-        elif not netem:
-            try:
-                self.links = links.Links([(self.name(i), f"{PREFIX}i{i}", NET + "0/25", self.host(i))
-                                          for i in range(self.count)])
-            except AssertionError as why:
-                self.problem = str(why)
+        if not os.path.exists("/dev/net/tun"):
+            self.problem = "there is no /dev/net/tun"
+            return self.problem
+        try:
+            self.links = links.Links([(self.name(i), f"{PREFIX}i{i}", self.host(i)) for i in range(self.count)])
+        except AssertionError as why:
+            self.problem = str(why)
         return self.problem
 
-    def impair(self, index, impairment):
-        """Impairs what one host sends, until mend()."""
-        if self.links is not None:
-            self.links.impair(index, impairment)
-        elif not self._netem(index, impairment.netem()):
-            raise AssertionError(f"netem refuses {impairment}")
+    def impair(self, source, target, impairment, way="out"):
+        """Impairs what one host sends to another ("out"), what it receives from there ("in"), or "both"."""
+        if way in ("out", "both"):
+            self.links.impair(source, target, impairment)
+        if way in ("in", "both"):
+            self.links.impair(target, source, impairment)
 
-    def mend(self, index):
-        if self.links is not None:
-            self.links.mend(index)
-        else:
-            subprocess.run(["tc", "-n", self.name(index), "qdisc", "del", "dev", f"{PREFIX}i{index}", "root"],
-                           capture_output=True)
-
-    def _netem(self, index, arguments):
-        return subprocess.run(["tc", "-n", self.name(index), "qdisc", "replace", "dev", f"{PREFIX}i{index}", "root",
-                               "netem", *arguments], capture_output=True).returncode == 0
+    def mend(self):
+        """All links are good again."""
+        self.links.mend()

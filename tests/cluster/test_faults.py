@@ -3,11 +3,12 @@
 read; then the history is judged, and equal positions must have equal digests.
 
 CLUSTER_SECONDS (default 120) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
-need root and iproute2, bad links netem or /dev/net/tun as well, and a disk that fills up needs root; without
-them the other faults are run.
+need root and iproute2, bad links /dev/net/tun as well, and a disk that fills up needs root; without them the
+other faults are run.
 """
 
 import glob
+import itertools
 import os
 import random
 import signal
@@ -43,7 +44,7 @@ class Faults:
 
     def __init__(self, servers, cluster, net):
         self.servers, self.nodes, self.net, self.rng = servers, cluster.all, net, random.Random(SEED)
-        self.cluster, self.done = cluster, {}
+        self.cluster, self.done, self.bad_links = cluster, {}, []
         self.kinds = [self.kill_node, self.kill_server, self.kill_both, self.kill_leader, self.pause_node,
                       self.pause_server, self.stop_node, self.train, self.join_node]
         if cluster.mounts:
@@ -51,7 +52,9 @@ class Faults:
         if net is not None:
             self.kinds += [self.part_node, self.part_server, self.part_minority, self.part_one_way]
             if net.problem is None:
-                self.kinds += [self.slow_links, self.lossy_links, self.reordering_links]
+                self.bad_links = [self.slow_links, self.lossy_links, self.reordering_links, self.narrow_links]
+                self.kinds += self.bad_links
+                self.ways = itertools.cycle(("both", "out", "in"))
 
     def some_node(self):
         return self.rng.choice(self.nodes)
@@ -161,12 +164,15 @@ class Faults:
         self.net.heal()
 
     def impair(self, *impairments):
-        """One or two hosts send over bad links for a while."""
-        for host in self.rng.sample(range(7), self.rng.randint(1, 2)):
-            self.net.impair(host, self.rng.choice(impairments))
+        """For a while the links between one node and all servers are bad, and those between one server and
+        the two others: both ways, or only what the first sends, or only what it receives."""
+        node, server = 3 + self.some_node().index, self.rng.randrange(3)
+        for host, others in ((node, range(3)), (server, [i for i in range(3) if i != server])):
+            how, way = self.rng.choice(impairments), next(self.ways)
+            for other in others:
+                self.net.impair(host, other, how, way)
         self.wait(2, 6)
-        for host in range(7):
-            self.net.mend(host)
+        self.net.mend()
 
     def slow_links(self):
         self.impair(links.Impairment(delay_ms=100, jitter_ms=10), links.Impairment(delay_ms=400))
@@ -175,11 +181,15 @@ class Faults:
         self.impair(links.Impairment(loss=0.02), links.Impairment(loss=0.1), links.Impairment(loss=0.3))
 
     def reordering_links(self):
-        self.impair(links.Impairment(delay_ms=20, jitter_ms=20, early=0.1),
-                    links.Impairment(delay_ms=60, jitter_ms=40, loss=0.01, early=0.05))
+        self.impair(links.Impairment(delay_ms=20, jitter_ms=20, early=0.1, copies=0.02),
+                    links.Impairment(delay_ms=60, jitter_ms=40, loss=0.01, early=0.05, copies=0.1))
+
+    def narrow_links(self):
+        self.impair(links.Impairment(delay_ms=5, kbit_s=400), links.Impairment(kbit_s=2000))
 
     def run(self, until):
-        deck = []
+        # Bad links come first, so that the shortest run has some of every kind.
+        deck = sorted(self.rng.sample(self.kinds, len(self.kinds)), key=lambda kind: kind in self.bad_links)
         while time.monotonic() < until:
             deck = deck or self.rng.sample(self.kinds, len(self.kinds))
             kind = deck.pop()
@@ -260,9 +270,17 @@ class Cluster(harness.TestCase):
         self.assertGreater(len(history.reads), SECONDS)
 
     def report_links(self, counts):
-        seen, lost, reordered = (sum(column) for column in zip(*counts))
-        print(f"MEASURED: {seen} packets over bad links, {lost} lost, {reordered} overtook others", flush=True)
-        self.assertGreater(min(seen, lost, reordered), 0)
+        """`counts` of each pair of hosts: 0 to 2 are servers."""
+        sums = {}
+        for (source, target), one in counts.items():
+            kind = f"{'server' if source < 3 else 'node'} to {'server' if target < 3 else 'node'}"
+            sums[kind] = links.Counts(*map(sum, zip(one, sums.get(kind, (0, 0, 0, 0)))))
+        for kind, one in sorted(sums.items()):
+            print(f"MEASURED: {one.seen} packets over bad links from {kind}, {one.lost} lost, {one.overtook} overtook "
+                  f"others, {one.doubled} came twice", flush=True)
+        self.assertEqual(sorted(sums), ["node to server", "server to node", "server to server"])
+        self.assertGreater(min(one.seen for one in sums.values()), 0)
+        self.assertGreater(min(map(sum, zip(*sums.values()))), 0, sums)
 
     def test_no_fault_loses_repeats_or_reorders_a_write(self):
         if nats.program() is None:
@@ -276,7 +294,7 @@ class Cluster(harness.TestCase):
         else:
             with network.Network(7) as net:
                 if net.prepare_links() is not None:
-                    harness.not_run(f"slow, lossy and reordering links: {net.problem}")
+                    harness.not_run(f"slow, narrow, lossy and reordering links: {net.problem}")
                 self.under_faults(store, net)
 
     def under_faults(self, store, net):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Impaired links lose, delay and reorder as configured. Otherwise the runs with faults would prove nothing.
+"""Impaired links delay, lose, reorder, double and hold back as configured. Otherwise the runs with faults would prove nothing.
 
 Numbered datagrams go from one host to another, each with the time at which it was sent.
 """
@@ -53,54 +53,96 @@ class BadLinks(harness.TestCase):
     def assert_good(self, got):
         self.assertEqual([number for number, _ in got], list(range(COUNT)))
 
-    def measure(self, emulate):
-        """Every kind of link between two hosts."""
+    def setUp(self):
+        super().setUp()
+        self.net = None
         why = network.problem()
+        if why is None:
+            self.net = network.Network(3).__enter__()
+            self.addCleanup(self.net.__exit__, None, None, None)
+            why = self.net.prepare_links()
         if why is not None:
             harness.not_run(f"bad links: {why}")
+            self.net = None
             return
-        with network.Network(2) as net:
-            if net.prepare_links(emulate) is not None:
-                harness.not_run(f"bad links: {net.problem}")
-                return
-            ends = [self.socket_in(net, index) for index in range(2)]
-            self.assert_good(self.send(net, 0, 1, ends))
-            net.impair(0, links.Impairment(delay_ms=50))
-            slow = self.send(net, 0, 1, ends)
-            self.assert_good(slow)
-            self.assertGreaterEqual(min(late for _, late in slow), 0.049)
-            self.assertLess(min(late for _, late in self.send(net, 1, 0, ends)), 0.049)
-            net.impair(0, links.Impairment(loss=0.2))
-            lossy = self.send(net, 0, 1, ends)
-            self.assertTrue(0.7 * COUNT < len(lossy) < 0.9 * COUNT, len(lossy))
-            self.assertEqual(self.overtaken(lossy), 0)
-            net.impair(0, links.Impairment(delay_ms=20, jitter_ms=20))
-            jitter = self.send(net, 0, 1, ends)
-            self.assertEqual(sorted(number for number, _ in jitter), list(range(COUNT)))
-            self.assertGreater(self.overtaken(jitter), COUNT / 20)
-            net.impair(0, links.Impairment(delay_ms=50, early=0.1))
-            early = self.send(net, 0, 1, ends)
-            self.assertEqual(len(early), COUNT)
-            self.assertTrue(0.02 * COUNT < self.overtaken(early) < 0.2 * COUNT, self.overtaken(early))
-            net.mend(0)
-            self.assert_good(self.send(net, 0, 1, ends))
-            net.cut(0, 1, one_way=True)
-            net.impair(0, links.Impairment(delay_ms=1))
-            self.assertEqual(self.cut_off(net, ends), 0)
+        self.ends = [self.socket_in(self.net, index) for index in range(3)]
 
-    def cut_off(self, net, ends):
-        """How many datagrams pass a link that is cut and bad."""
+    def over(self, *impairment, source=0, target=1, way="out", **how):
+        """What arrives of COUNT datagrams from `source` to `target` while the link from 0 to 1 is impaired."""
+        self.net.mend()
+        self.net.impair(0, 1, links.Impairment(*impairment, **how), way)
+        return self.send(self.net, source, target, self.ends)
+
+    def least(self, got):
+        return min(late for _, late in got)
+
+    def numbers(self, got):
+        return sorted(number for number, _ in got)
+
+    def test_a_slow_link_delays_one_way_or_both_and_no_other_link(self):
+        if self.net is None:
+            return
+        self.assert_good(self.send(self.net, 0, 1, self.ends))
+        slow = self.over(delay_ms=50)
+        self.assert_good(slow)
+        self.assertGreaterEqual(self.least(slow), 0.049)
+        self.assertLess(self.least(self.send(self.net, 1, 0, self.ends)), 0.049)
+        self.assertLess(self.least(self.send(self.net, 0, 2, self.ends)), 0.049)
+        self.assertGreaterEqual(self.least(self.over(delay_ms=50, source=1, target=0, way="in")), 0.049)
+        self.assertLess(self.least(self.send(self.net, 0, 1, self.ends)), 0.049)
+        for source in (0, 1):
+            self.assertGreaterEqual(self.least(self.over(delay_ms=50, source=source, target=1 - source, way="both")), 0.049)
+        self.net.mend()
+        self.assert_good(self.send(self.net, 0, 1, self.ends))
+
+    def test_a_lossy_link_loses_its_share_and_keeps_the_order(self):
+        if self.net is None:
+            return
+        got = self.over(loss=0.2)
+        self.assertTrue(0.7 * COUNT < len(got) < 0.9 * COUNT, len(got))
+        self.assertEqual(self.overtaken(got), 0)
+        counts = self.net.links.counts()[(0, 1)]
+        self.assertEqual((counts.seen, counts.lost), (COUNT, COUNT - len(got)))
+
+    def test_jitter_and_early_packets_reorder_and_lose_nothing(self):
+        if self.net is None:
+            return
+        jitter = self.over(delay_ms=20, jitter_ms=20)
+        self.assertEqual(self.numbers(jitter), list(range(COUNT)))
+        self.assertGreater(self.overtaken(jitter), COUNT / 20)
+        early = self.over(delay_ms=50, early=0.1)
+        self.assertEqual(self.numbers(early), list(range(COUNT)))
+        self.assertTrue(0.02 * COUNT < self.overtaken(early) < 0.2 * COUNT, self.overtaken(early))
+
+    def test_a_duplicating_link_sends_its_share_twice(self):
+        if self.net is None:
+            return
+        got = self.over(copies=0.3)
+        self.assertEqual(sorted(set(self.numbers(got))), list(range(COUNT)))
+        self.assertTrue(1.2 * COUNT < len(got) < 1.4 * COUNT, len(got))
+        self.assertEqual(len(got) - COUNT, self.net.links.counts()[(0, 1)].doubled)
+
+    def test_a_narrow_link_holds_packets_back_and_drops_what_is_too_much(self):
+        if self.net is None:
+            return
+        # A datagram is a packet of 44 bytes; this link takes 100 of them a second, far fewer than are sent.
+        got = self.over(kbit_s=100 * 44 * 8 / 1000)
+        self.assertTrue(0.02 * COUNT < len(got) < 0.9 * COUNT, len(got))
+        self.assertEqual(self.overtaken(got), 0)
+        self.assertGreaterEqual(got[-1][1], links.QUEUE_SECONDS * 0.9)
+
+    def test_a_link_that_is_cut_and_bad_is_cut(self):
+        if self.net is None:
+            return
+        self.net.cut(0, 1, one_way=True)
+        self.net.impair(0, 1, links.Impairment(delay_ms=1))
         try:
-            ends[0].sendto(b"x" * 16, (net.host(1), PORT))
+            self.ends[0].sendto(b"x" * 16, (self.net.host(1), PORT))
         except OSError:
             pass
-        return len(select.select([ends[1]], [], [], 0.2)[0])
-
-    def test_the_emulator_delays_loses_and_reorders(self):
-        self.measure(emulate=True)
-
-    def test_netem_delays_loses_and_reorders(self):
-        self.measure(emulate=False)
+        self.assertEqual(len(select.select([self.ends[1]], [], [], 0.2)[0]), 0)
+        self.net.heal()
+        self.assert_good(self.send(self.net, 0, 1, self.ends))
 
 
 if __name__ == "__main__":

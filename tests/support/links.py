@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow, lossy and reordering links between network namespaces, for kernels without netem.
+"""Slow, narrow, lossy, reordering and duplicating links between network namespaces.
 
-Every host gets a tun device. While its link is impaired, its routes lead into that device; this process
-reads the packets there, drops some, holds the others back, and sends them on over the host's own
-interface. Jitter reorders them. Only what the host sends is impaired, as with netem.
+Every host gets a tun device. While a link to another host is impaired, the route to that host leads into the
+device; this process reads the packets there, drops some, holds the others back, and sends them on over the
+host's own interface. Jitter reorders them. Only one direction is impaired: what the host sends.
 
-    with Links([("namespace", "interface", "10.0.0.0/25", "10.0.0.10"), ...], seed=1) as links:
-        links.impair(0, Impairment(delay_ms=40, jitter_ms=20, loss=0.01))
-        links.mend(0)
-        links.counts()     # per host: packets that came by, were lost, overtook an earlier one
+    with Links([("namespace", "interface", "10.0.0.10"), ...], seed=1) as links:
+        links.impair(0, 2, Impairment(delay_ms=40, jitter_ms=20, loss=0.01))   # what 0 sends to 2
+        links.mend()
+        links.counts()     # {(0, 2): Counts(seen, lost, overtook, doubled)}
+
+`tc netem` does the same in the kernel. It is not used, also where there is one: many kernels lack the module,
+and one way that runs everywhere is tested everywhere. netem also impairs a whole interface, not one link.
 
 Needs root, iproute2 and /dev/net/tun.
 """
@@ -26,11 +29,16 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 CLONE_NEWNET = 0x40000000
 PACKET_BYTES_MAX = 65536
 READ_MOST = 64  # packets of one host in a row
+
+
+QUEUE_SECONDS = 0.5  # what a narrow link holds back; it drops what comes then
+METRIC = "10"  # of the routes into the tun device, so that a route without one (a cut) goes before them
 
 
 @dataclass(frozen=True)
@@ -41,11 +49,17 @@ class Impairment:
     jitter_ms: float = 0
     loss: float = 0  # share of the packets
     early: float = 0  # share of the packets that are not delayed
+    copies: float = 0  # share of the packets that arrive twice
+    kbit_s: float = 0  # 0: as fast as they come
 
-    def netem(self):
-        """The same as arguments of `tc qdisc ... netem`."""
-        text = f"delay {self.delay_ms}ms {self.jitter_ms}ms loss {100 * self.loss}%"
-        return (text + (f" reorder {100 * self.early}%" if self.early else "")).split()
+
+class Counts(NamedTuple):
+    """Packets over one impaired link."""
+
+    seen: int
+    lost: int
+    overtook: int  # are due before an earlier one
+    doubled: int
 
 
 class Inside:
@@ -75,12 +89,36 @@ class Inside:
 # --- the process that moves the packets ---------------------------------------------------------
 
 
+class Link:
+    """One direction between two hosts."""
+
+    def __init__(self):
+        self.impairment, self.free, self.last_due = None, 0.0, 0.0
+        self.seen, self.lost, self.overtook, self.doubled = 0, 0, 0, 0
+
+    def due(self, size, now, rng):
+        """Times at which a packet that came now leaves: none if it is lost, two if it is doubled."""
+        i = self.impairment or Impairment()
+        self.seen += 1
+        if rng.random() < i.loss or self.free > now + QUEUE_SECONDS:
+            self.lost += 1
+            return []
+        if i.kbit_s:
+            self.free = max(self.free, now) + size * 8 / (i.kbit_s * 1000)
+        late = 0 if rng.random() < i.early else max(0, i.delay_ms + rng.uniform(-i.jitter_ms, i.jitter_ms))
+        due = max(self.free, now) + late / 1000
+        self.overtook += due < self.last_due
+        self.last_due = max(due, self.last_due)
+        twice = rng.random() < i.copies
+        self.doubled += twice
+        return [due, due] if twice else [due]
+
+
 class Host:
     """One host's tun device, and the socket over which its packets leave."""
 
-    def __init__(self, namespace, interface, network, address):
-        self.namespace, self.network, self.address = namespace, network, address
-        self.impairment, self.seen, self.lost, self.reordered, self.last_due = None, 0, 0, 0, 0.0
+    def __init__(self, namespace, interface, address):
+        self.namespace, self.address, self.links = namespace, address, {}
         with Inside(namespace):
             self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", b"links", IFF_TUN | IFF_NO_PI))
@@ -96,28 +134,21 @@ class Host:
     def ip(self, *arguments):
         subprocess.run(["ip", "-n", self.namespace, *arguments], check=True)
 
-    def impair(self, impairment):
-        if self.impairment is None:
-            self.ip("route", "replace", self.network, "dev", "links", "src", self.address)
-        self.impairment = impairment
+    def impair(self, target, impairment):
+        link = self.links.setdefault(target, Link())
+        if link.impairment is None:
+            self.ip("route", "replace", target + "/32", "dev", "links", "src", self.address, "metric", METRIC)
+        link.impairment = impairment
 
     def mend(self):
-        if self.impairment is not None:
-            self.ip("route", "del", self.network, "dev", "links")
-        self.impairment = None
+        for target, link in self.links.items():
+            if link.impairment is not None:
+                self.ip("route", "del", target + "/32", "dev", "links", "metric", METRIC)
+            link.impairment = None
 
-    def due(self, now, rng):
-        """When a packet that came now leaves; None if it is lost."""
-        i = self.impairment or Impairment()
-        self.seen += 1
-        if rng.random() < i.loss:
-            self.lost += 1
-            return None
-        late = 0 if rng.random() < i.early else max(0, i.delay_ms + rng.uniform(-i.jitter_ms, i.jitter_ms))
-        due = now + late / 1000
-        self.reordered += due < self.last_due
-        self.last_due = max(due, self.last_due)
-        return due
+    def due(self, packet, now, rng):
+        link = self.links.get(socket.inet_ntoa(packet[16:20]))
+        return link.due(len(packet), now, rng) if link else []
 
     def send(self, packet):
         try:
@@ -141,8 +172,7 @@ class Mover:
             if packet[0] >> 4 != 4:
                 continue  # the kernel's own, of IPv6
             now = time.monotonic()
-            due = host.due(now, self.rng)
-            if due is not None:
+            for due in host.due(packet, now, self.rng):
                 self.number += 1
                 heapq.heappush(self.waiting, (due, self.number, host, packet))
 
@@ -154,12 +184,14 @@ class Mover:
     def obey(self, line):
         """Carries out one line of JSON and answers with one line."""
         asked = json.loads(line)
-        host = self.hosts[asked["host"]] if "host" in asked else None
         if asked["do"] == "impair":
-            host.impair(Impairment(**asked["how"]))
+            self.hosts[asked["source"]].impair(self.hosts[asked["target"]].address, Impairment(**asked["how"]))
         elif asked["do"] == "mend":
-            host.mend()
-        print(json.dumps([[h.seen, h.lost, h.reordered] for h in self.hosts]), flush=True)
+            for host in self.hosts:
+                host.mend()
+        index = {host.address: i for i, host in enumerate(self.hosts)}
+        print(json.dumps([[i, index[target], link.seen, link.lost, link.overtook, link.doubled]
+                          for i, host in enumerate(self.hosts) for target, link in host.links.items()]), flush=True)
 
     def run(self):
         poll = select.poll()
@@ -183,7 +215,7 @@ class Mover:
 
 
 class Links:
-    """The process that moves packets, as the tests use it. Each host is (namespace, interface, network, address)."""
+    """The process that moves packets, as the tests use it. Each host is (namespace, interface, address)."""
 
     def __init__(self, hosts, seed=1):
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps([hosts, seed])],
@@ -197,15 +229,15 @@ class Links:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def impair(self, host, impairment):
-        self._ask(do="impair", host=host, how=asdict(impairment))
+    def impair(self, source, target, impairment):
+        self._ask(do="impair", source=source, target=target, how=asdict(impairment))
 
-    def mend(self, host):
+    def mend(self):
         """New packets go their usual way; those that are held back still leave when they are due."""
-        self._ask(do="mend", host=host)
+        self._ask(do="mend")
 
     def counts(self):
-        return [tuple(one) for one in self._ask(do="count")]
+        return {(source, target): Counts(*counts) for source, target, *counts in self._ask(do="count")}
 
     def close(self):
         self.process.stdin.close()
