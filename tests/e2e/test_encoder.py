@@ -140,7 +140,7 @@ class OfStore(harness.TestCase):
             process = subprocess.Popen([harness.STAIR, "encode", "--store", store, "--encoder-url", encoder.url, "--encoder-model", "m",
                                         "--encoder-batch", "8", "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                        env=harness.ENVIRONMENT)
-            while encoder.stats()["calls"] < 16:
+            while encoder.stats()["calls"] < 24:
                 time.sleep(0.01)
             process.kill()
             process.wait()
@@ -148,17 +148,28 @@ class OfStore(harness.TestCase):
             self.assertTrue(0 < done["encoded"] < 400, done)
             self.assert_checked(store)
 
-    def test_an_import_encodes_several_calls_at_once(self):
-        with Encoder("--seconds", "0.05") as encoder:
+    def test_an_import_keeps_eight_full_calls_at_work_until_the_last_text(self):
+        with Encoder("--together", "8", "2000") as encoder:
             items = self.path("items.jsonl")
             with open(items, "w", encoding="utf-8") as f:
                 for i in range(2000):
                     f.write(json.dumps({"id": str(i), "title": f"thing {i}", "description": "<b>bold</b> &amp; \\u0000 \"quoted\" \n"}) + "\n")
-            harness.run("import", "--store", self.path("store"), "--items", items, "--encoder-url", encoder.url, "--encoder-model", "m")
+            told = harness.run_json("import", "--store", self.path("store"), "--items", items, "--encoder-url", encoder.url,
+                                    "--encoder-model", "m")
             stats = encoder.stats()
-            self.assertEqual(stats["texts"], 2000)
-            self.assertTrue(3 <= stats["most"] <= 8, stats["most"])
+            self.assertEqual((stats["texts"], stats["most"], stats["sizes"]), (2000, 8, [32] * 62 + [16]), told)
             self.assertTrue(all(text.startswith("thing ") and "<b>" not in text for text in stats["inputs"]))
+
+    def test_a_service_keeps_eight_calls_at_work_while_texts_wait(self):
+        with Encoder("--together", "8", "3000") as encoder, self.served(self.path("empty"), encoder) as server:
+            client = server.new_client()
+            for first in range(0, 3000, 1000):
+                items = [{"id": f"i{i}", "title": f"item {i}"} for i in range(first, first + 1000)]
+                self.assertEqual(client.post("/items", {"items": items}).status, 200)
+            health = self.wait_for(client)
+            stats = encoder.stats()
+            self.assertEqual((stats["texts"], stats["most"], health["failures"]), (3000, 8, 0))
+            self.assertLessEqual(sum(size < 32 for size in stats["sizes"]), 3, stats["sizes"])  # the last of each write
 
     def test_the_address_the_token_and_the_certificate_are_checked(self):
         store = self.store()

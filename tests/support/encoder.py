@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An encoder for tests: a real server that speaks the embeddings call, with faults on demand.
 
-    encoder.py [--port N] [--width 32] [--seconds 0] [--model NAME] [--tls CERTIFICATE KEY]
+    encoder.py [--port N] [--width 32] [--seconds 0] [--model NAME] [--together CALLS TEXTS]
+               [--tls CERTIFICATE KEY]
 
 The vector of a text is the sum of a fixed random direction for each of its words, so texts that share
 words are near; another model has other directions. POST /fault {"kind": "...", "times": N} makes the next
-N calls fail in that way; GET /stats tells what was asked. The port is printed when it listens.
+N calls fail in that way; GET /stats tells what was asked. With --together 8 10000, the N-th call is answered
+only when call N + 7 has arrived, or when 10,000 texts have: a client that lets the number of its calls drop
+below 8 while texts wait gets no answer. The port is printed when it listens.
 """
 
 import argparse
@@ -14,7 +17,6 @@ import hashlib
 import http.server
 import json
 import math
-import random
 import socket
 import ssl
 import struct
@@ -22,22 +24,27 @@ import threading
 import time
 
 
+def direction(word, width, model):
+    """A word's numbers, cheap to make: the encoder shall not be what a test of the calls waits for."""
+    numbers = struct.unpack(f"<{width}h", hashlib.shake_128((model + word).encode()).digest(2 * width))
+    return [x / 32768 for x in numbers]
+
+
 def vector(text, width, model):
-    total = [0.0] * width
-    for word in text.lower().split():
-        dice = random.Random(hashlib.sha256((model + word).encode()).digest())
-        for j in range(width):
-            total[j] += dice.gauss(0, 1)
+    total = [sum(column) for column in zip(*(direction(word, width, model) for word in text.lower().split()))] or [0.0] * width
     length = math.sqrt(sum(x * x for x in total)) or 1
     return [round(x / length, 6) for x in total]
 
 
 class State:
-    def __init__(self, width, seconds, model):
+    def __init__(self, width, seconds, model, together, whole):
         self.lock = threading.Lock()
+        self.arrived = threading.Condition(self.lock)
         self.width, self.seconds, self.model = width, seconds, model
+        self.together, self.whole = together, whole
         self.kind, self.times, self.extra = None, 0, {}
         self.calls = self.texts = self.busy = self.most = 0
+        self.sizes = []  # of the calls, in the order in which they came
         self.keys, self.inputs = set(), []
 
     def fault(self):
@@ -73,7 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         s = self.state
         with s.lock:
-            self.answer(200, {"calls": s.calls, "texts": s.texts, "most": s.most, "keys": sorted(s.keys), "inputs": s.inputs[-2000:]})
+            self.answer(200, {"calls": s.calls, "texts": s.texts, "most": s.most, "keys": sorted(s.keys), "sizes": s.sizes, "inputs": s.inputs[-2000:]})
 
     def do_POST(self):
         s = self.state
@@ -91,15 +98,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.texts += len(texts)
             s.busy += 1
             s.most = max(s.most, s.busy)
+            s.sizes.append(len(texts))
+            s.arrived.notify_all()
             s.keys.add(self.headers.get("Authorization", ""))
             s.inputs += texts
+            number = s.calls
         try:
+            self.await_company(number)
             self.serve(s.fault(), texts)
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
             with s.lock:
                 s.busy -= 1
+
+    def await_company(self, number):
+        """Holds a call back until `together` calls are at work, or until all texts have been asked for."""
+        s = self.state
+        with s.lock:
+            s.arrived.wait_for(lambda: s.calls >= number + s.together - 1 or s.texts >= s.whole)
 
     def serve(self, kind, texts):
         s = self.state
@@ -183,9 +200,10 @@ def main():
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--model", default="")
+    parser.add_argument("--together", nargs=2, type=int, default=(1, 0))
     parser.add_argument("--tls", nargs=2)
     options = parser.parse_args()
-    Handler.state = State(options.width, options.seconds, options.model)
+    Handler.state = State(options.width, options.seconds, options.model, *options.together)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
