@@ -6,9 +6,9 @@
     for hit in shop.recommend("u1", k=5)["items"]:
         print(hit["item"], hit["score"])
 
-Every call returns the decoded answer, or raises Problem with the service's own words. Reads are
-tried again after a broken connection, 429 and 503. Writes carry an Idempotency-Key, so that trying
-them again applies them once. A Stair keeps one connection: use one object per thread.
+Every call returns the decoded answer, or raises Problem with the service's explanation. Reads are
+repeated after a broken connection, 429 and 503. Writes carry an Idempotency-Key, so a repeated
+write is applied only once. A Stair keeps one connection: use one object per thread.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Problem(Exception):
 class Stair:
     def __init__(self, url: str, key: Optional[str] = None, timeout: float = 10.0, tries: int = 4,
                  tls: Optional[ssl.SSLContext] = None):
-        """`tries` is how often a call is made at most; `timeout` is for one try, in seconds."""
+        """`tries` is the largest number of attempts for a call; `timeout` is for one attempt, in seconds."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"expected http://HOST:PORT or https://HOST:PORT, not {url!r}")
@@ -173,7 +173,8 @@ class Stair:
                 continue
             if status < 400:
                 return answer
-            # 429 was not carried out, 503 perhaps was: only what may be repeated is.
+            # A request with 429 was not carried out, one with 503 may have been. So only calls that may be
+            # repeated are tried again.
             if last or not (status == 429 or (status == 503 and repeatable)):
                 raise Problem(status, answer)
             time.sleep(_pause(attempt, wait))
@@ -210,5 +211,5 @@ def _query(parameters: Json) -> str:
 
 
 def _pause(attempt: int, wait: Optional[float]) -> float:
-    """Seconds before the next try: what the service asks for, else growing with some chance in it."""
+    """Seconds to wait before the next try: what the service asks for, or else a growing random delay."""
     return wait if wait is not None else min(5.0, 0.1 * 2 ** attempt) * (0.5 + random.random() / 2)

@@ -17,7 +17,7 @@ def run(*command):
 
 def roff(text):
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
-    # A list as long as a line may break after its colons.
+    # A list that is as long as a line may break after its colons.
     text = re.sub(r"\S{40,}", lambda word: word[0].replace(":", ":\\:"), text)
     return "\\&" + text if text.startswith((".", "'")) else text
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the tutorial's small outdoor shop, purchases.csv and items.csv, into this folder. The same bytes each time."""
+"""Writes the tutorial's small outdoor shop, purchases.csv and items.csv, into this folder: always the same bytes."""
 
 import csv
 import datetime

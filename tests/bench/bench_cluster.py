@@ -3,12 +3,16 @@
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_cluster.py [--rounds 3] [--seconds 3]
 
-Rates are ratios of alternating runs (single, cluster, single, ...), the median of the rounds: durable
-writes by 32 clients, and reads of one node. Every commit and every message is synced, all on one disk.
-Beside them how many writes a message carried, and how far the other nodes were behind at half of the
-cluster's rate: the time from a write's answer at one node until another answers a read that asks for it.
-Then the processor time per write of each kind of process (user and system): with fewer processors than
-busy processes, that is what limits the rate.
+It measures durable writes by 32 clients, and reads of one node. The single node and the cluster run in
+turns (single, cluster, single, ...), and the figure is the median of the rounds' ratios. Every commit and
+every message is synced, all on one disk.
+
+It also prints:
+- how many writes a message carried;
+- how far the other nodes were behind at half of the cluster's rate: the time from a write's answer at one
+  node until another node answers a read that asks for that write;
+- the processor time per write of each kind of process (user and system). With fewer processors than busy
+  processes, this limits the rate.
 """
 
 import argparse
@@ -60,7 +64,7 @@ def write(address, seconds, seed, clients=CLIENTS):
 
 
 def lag(writer, readers, rate, seconds):
-    """Milliseconds from a write's answer until each other node answers with it."""
+    """Milliseconds from a write's answer until each other node's answers include that write."""
     found, until = [], time.monotonic() + seconds
     threads = max(1, min(16, round(rate / 100)))
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The price of diversity: Recall and the likeness within a list at every step of `diversity`, on sports.
 
-The test interactions stay out of the store, so that the service ranks them like anything new. A list's
-likeness is the mean cosine of the vectors of its pairs; all through HTTP.
+The test interactions are not imported, so the service may list their items. The likeness of a list is
+the mean cosine over the pairs of its items' vectors. All requests go through HTTP.
 
 Usage: bench_diversity.py [USERS [EPOCHS]]
 """
@@ -24,7 +24,7 @@ STEPS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 
 def split(source, target):
-    """Copies all but the test interactions; gives {user: held-out items}."""
+    """Copies all but the test interactions; returns {user: held-out items}."""
     held = {}
     with open(source, encoding="utf-8") as f, open(target, "w", encoding="utf-8") as out:
         header = next(f)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop of Amazon Electronics' size by one command: files, import, preparation, one epoch.
+"""Times one training at the size of Amazon Electronics: making the files, import, preparation, one epoch.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_electronics.py [--users 192000]
         [--items 63000] [--interactions 1700000] [--text 384] [--image 4096] [--threads 2] [--folder DIR]
 
-192,000 users, 63,000 items, 1.7 million interactions, features 384 and 4,096 wide, all in a temporary
-folder of some 4 GB (--folder: where it is made), deleted afterwards. The real binary, a process a step.
-Memory is split into what the process allocated (anonymous) and the store's pages that it has mapped
-(file), which the system takes back when it wants them; both are the largest that sampling saw.
+The shop has 192,000 users, 63,000 items, 1.7 million interactions, and features 384 and 4,096 wide. It
+lies in a temporary folder of some 4 GB inside --folder, which is deleted afterwards. Each step is a
+process of the real binary. Memory is given in two parts: what the process allocated (anonymous), and
+the store's pages that it has mapped (file), which the system can take back at any time. Both are the
+largest values that sampling saw.
 """
 
 import argparse
@@ -26,7 +27,7 @@ SAMPLE_SECONDS = 0.02
 
 
 class Step:
-    """One run of the binary: seconds, lines of standard output with the second they came, memory."""
+    """Runs the binary once; returns its seconds, its output lines with the second of each, and its memory."""
 
     def __init__(self, *arguments):
         self.started = time.monotonic()
@@ -68,7 +69,7 @@ def train(store, options):
     step = Step("train", "--store", store, "--preset", "electronics", "--epochs", "1", "--eval-every", "0",
                 "--threads", str(options.threads), "--activate", "no", "--json", "--progress-fd", "1")
     report = json.loads(step.lines[-1][1])
-    # A line as each modality is begun, one as the epoch ends, one when all is stored.
+    # The training prints a line when it begins each modality, when the epoch ends, and when all is stored.
     begun = [at for at, line in step.lines if line.startswith("epoch=0")]
     ended = next(at for at, line in step.lines if line.startswith("epoch=1"))
     epoch = report["seconds_per_epoch"]

@@ -26,7 +26,7 @@ BACK_SECONDS, LEVEL_SECONDS = 60, 30
 
 
 class Writer(threading.Thread):
-    """Writes to one node all the time; notes when each write that succeeded began and ended."""
+    """A client that writes to one node all the time, and notes when each successful write began and ended."""
 
     def __init__(self, node):
         super().__init__(daemon=True)
@@ -46,7 +46,7 @@ class Writer(threading.Thread):
             time.sleep(0.01)
 
     def first_after(self, moment):
-        """When the first write was answered that began after `moment`, or was repeated from before it."""
+        """The time of the first answer to a write that began after `moment`, or that began before it and was repeated."""
         return next((done for _, done in self.good if done > moment), None)
 
 
@@ -61,7 +61,7 @@ def wait(what, seconds=BACK_SECONDS):
 
 
 def agreed_leader(servers):
-    """Index of the leader that every server names: one that was away may name an older one."""
+    """Index of the leader on which all servers agree. A server that was away may still name an older leader."""
     named = set()
     for one in servers.all:
         if one.process.poll() is None:

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gain of live updates: hits of the next item in a shop's last tenth of time, measured through HTTP.
+"""Measures through HTTP how much live updates improve lists: how often they contain a user's next item.
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_online.py [--users 6000] [--items 2000]
         [--interactions 90000] [--seeds 1,2,3]
 
-The demo shop has a time line: tastes move, goods come to the market, shoppers join. Four services
-are asked for each shopper's list just before every interaction of the last 10 %; a hit is when the
-item they take is among the 20 (items they have are not to be recommended again, so each counts
-once):
+The demo shop has a time line: tastes move, new items appear, new users join. Just before each of the
+last 10 % of the interactions, four services are asked for the user's list. It is a hit if the item that
+the user then takes is among the 20. Items that the user already has are not listed, so each item
+counts once for a user.
 
     frozen        trained on the first 80 %, told nothing since
     live          trained on the first 80 %, told every item and interaction as it happens
     retrained     trained on the first 90 %, told nothing since
-    both          trained on the first 90 %, told everything since: what one can have at most
+    both          trained on the first 90 %, told everything since: the best case
 
-What live updates keep of a retrain's gain is (live - frozen) / (retrained - frozen); the sampling
-error of a hit rate p over n interactions is sqrt(p (1 - p) / n).
+Live updates keep this share of a retraining's gain: (live - frozen) / (retrained - frozen). The
+sampling error of a hit rate p over n interactions is sqrt(p (1 - p) / n).
 """
 
 import argparse
@@ -66,7 +66,7 @@ class Shop:
         return int(len(self.events) * part)
 
     def store(self, folder, part, epochs):
-        """Imports what was known at that part of the time line, and trains on it."""
+        """Imports what was known at this point of the time line, and trains on it."""
         os.makedirs(folder)
         known = self.events[:self.cut(part)]
         seen = {item for _, _, item in known}
@@ -108,7 +108,7 @@ class Teller:
 
 
 def hits(shop, store, known, first, live):
-    """Returns the hit of every event of the last 10 %. live: everything from `first` on is posted."""
+    """Returns for each event of the last 10 % whether it was a hit. With `live`, everything from `first` on is posted."""
     result = []
     with harness.Server(store) as server:
         teller = Teller(shop, server.client, known)
@@ -125,7 +125,7 @@ def hits(shop, store, known, first, live):
 
 
 def measure(seed, a):
-    """Prints the figures of the four services of one shop; returns what live updates keep."""
+    """Prints the figures of the four services of one shop; returns the share of the gain that live updates keep."""
     folder = tempfile.mkdtemp(prefix="stair-online-")
     try:
         shop = Shop(os.path.join(folder, "shop"), a.users, a.items, a.interactions, seed)

@@ -3,11 +3,11 @@
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_phases.py [--items 6700] [--requests 300]
 
-Instructions are the same whatever else the machine does, unlike times. One serving thread; counting
-starts after a warm-up, so the start is not in it. Only what runs in user space counts: the kernel's
-work for a request is the same as for /health/live, but for the bytes of the answer. valgrind has no
-AVX-512, so the codes are scanned by the AVX2 kernel, which takes some eight times the instructions
-of the VNNI one.
+Unlike times, counts of instructions do not depend on what else the machine does. The service has one
+thread. Counting begins after a warm-up, so it leaves out the start. It covers user space only. The
+kernel's work for a request is that of /health/live, except for the bytes of the answer. valgrind has
+no AVX-512, so the AVX2 kernel scans the codes; it takes some eight times the instructions of the VNNI
+kernel.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import time
 
 from bench_serve import ROOT, STAIR, Service, make_shop
 
-# A phase is a function with all that it calls, less the phases within it.
+# A phase is a function with everything that it calls, except the phases that it contains.
 PHASES = [
     ("header: framing, key, route", "admission_check", ()),
     ("parse: the query string", "recommend_request_query", ()),
@@ -50,7 +50,7 @@ def requests(address, path, users, count):
 
 
 def control(service, *words):
-    """callgrind obeys while it runs code; a request makes it."""
+    """callgrind carries out commands only while the program runs code, so a request is sent after each command."""
     asked = subprocess.Popen(["callgrind_control", *words, str(service.process.pid)], stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
     while asked.poll() is None:
@@ -112,7 +112,7 @@ def main():
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out.%p", "-q",
                    STAIR, "serve", "--store", store, "--listen", "127.0.0.1:0", "--threads", "1",
                    "--access-log", "none", "--quota", "8GiB"]  # valgrind has no room for a map of a terabyte
-        # the binary would run itself again to set this, which valgrind does not follow
+        # Without this setting the binary would start itself again, and valgrind does not follow that.
         service = Service(command, "/health/ready", environment={"GOMP_SPINCOUNT": "1000"})
         try:
             for path in ("/health/live", "/recommend?user=USER&k=20"):

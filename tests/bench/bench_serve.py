@@ -5,15 +5,16 @@
         [--seconds 4] [--rounds 5] [--no-peer] [--shops DIR] [--json FILE]
         [--beside OTHER_STAIR [--beside-shops DIR]]
 
-For each size a store is made by bench_shop_store (kept in --shops and used again). Rates are
-ratios: /recommend beside /health/live of the same process, wrk for some seconds each in turn,
-A B A B, and the median of the rounds' ratios. Beside them latencies, memory, start-up from a cold
-page cache, and the same under a load of writes. wrk has one thread, on the last core; the service
-has as many threads as there are cores. 1,000,000 items want 5 GB of disk and some minutes.
+For each size, bench_shop_store makes a store; it is kept in --shops and used again. The main figure
+is the rate of /recommend divided by that of /health/live. wrk runs against both in turns, for some
+seconds each (A B A B), and the figure is the median of the rounds' ratios. The bench also prints
+latencies, memory, the time of a start from a cold page cache, and all this under a load of writes.
+wrk has one thread, on the last core. The service has as many threads as there are cores. 1,000,000
+items need 5 GB of disk and some minutes.
 
-With --beside, only /recommend is measured: this binary and another one, e.g. an earlier release,
-answer wrk in turns. The other one makes its shops with the bench_shop_store of its own build. The
-ratio of processor time for a request depends less on other work on the machine than that of rates.
+With --beside, only /recommend is measured: this binary and another one, for example an earlier
+release, answer wrk in turns. The other one makes its shops with the bench_shop_store of its own build.
+Compare processor times rather than rates: other work on the machine disturbs them less.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def get(address, path):
 
 
 class Service:
-    """A process that serves; `ready` is the seconds until it answered."""
+    """A running service; `ready` is the number of seconds until its first answer."""
 
     def __init__(self, command, ready_path, address=None, environment=None):
         self.log = tempfile.TemporaryFile("w+")
@@ -137,7 +138,7 @@ def make_shop(folder, items, maker=MAKER):
 
 
 def forget_pages(store):
-    """Drops the store's file from the page cache; nobody has it open."""
+    """Drops the store's file from the page cache. No process may have it open."""
     file = os.open(os.path.join(store, "data.mdb"), os.O_RDONLY)
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -145,7 +146,7 @@ def forget_pages(store):
 
 
 def ratios(service, path, users, options):
-    """A B A B: the median of the ratios, and the median run of /recommend."""
+    """Runs wrk against both in turns; returns the median of the ratios, and the median run of /recommend."""
     wrk(service.address, path, users, 1)
     found, runs, live = [], [], []
     for n in range(options.rounds):
@@ -173,7 +174,7 @@ def one_turn(service, path, users, options, seed):
 
 
 def bench_beside(items, options):
-    """/recommend of the other binary and of this one in turns: medians, and those of the ratios."""
+    """Measures /recommend of the other binary and of this one in turns; returns medians of both and of their ratios."""
     maker = os.path.join(os.path.dirname(os.path.abspath(options.beside)), "tests", "bench", "bench_shop_store")
     theirs, _, users = make_shop(options.beside_shops, items, maker)
     ours, _, _ = make_shop(options.shops, items)

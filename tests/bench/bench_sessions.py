@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions and similar items of two releases beside itemknn, each asked through its own HTTP service.
+"""Compares two releases and itemknn on lists for sessions and on similar items, through HTTP.
 
     STAIR_A=OLD/stair STAIR_B=build/release/stair /usr/bin/python3 tests/bench/bench_sessions.py
         [--data FOLDER] [--given 1,2] [--seed 1] [--train-a "OPTIONS"] [--train-b "OPTIONS"] [--threads 2]
 
-FOLDER holds interactions.inter, and may hold items.jsonl and NAME_feat.npy; without it the data are the films of
-tests/support/movies.py. Interactions are split anew at random, 65, 15 and 20 in a hundred. Both releases import and
-train on the same file, which lacks the last part: no service, graph or link has seen it. Of each user's items in it, in
-the order of the file, the first N are given as a session, and the rest are to be found. One given item is also looked
-at: GET /similar. What the user has in the file is not a right answer, so it is masked. itemknn counts the same
-interactions as the services, with shrinkage 100 as `stair eval` has it, and with 10.
+FOLDER holds interactions.inter, and may hold items.jsonl and NAME_feat.npy. Without FOLDER, the data are the films of
+tests/support/movies.py. Interactions are split anew at random: 65, 15 and 20 %. Both releases import and train on a
+file without the last part, so neither has seen it. Of each user's items in that part, in the order of the file, the
+first N are given as a session, and the rest are to be found. With one given item, GET /similar is measured too. Items
+that the user already has in the imported file are masked, because they cannot be right answers. itemknn counts the
+same interactions as the services, with shrinkage 100 (as `stair eval` has it) and with shrinkage 10.
 
 Without STAIR_A the release STAIR_B is measured alone.
 """
@@ -51,7 +51,7 @@ class Split:
                 f.write("\t".join([user, item, str(part)] + (when if time else [])) + "\n")
 
     def cases(self, given):
-        """(masked, given, to be found) of each user with enough items that the services know."""
+        """(masked, given, to be found) for each user with enough items that the services know."""
         items = {item for known in self.known.values() for item in known}
         for user, held in self.held.items():
             held = [item for item in held if item in items]

@@ -4,11 +4,11 @@
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_torch.py [--rounds 3] [--threads 2]
         [--epochs 2] [--data ../shared/data/tiktok] [--json FILE]
 
-In turns: stair, the peer with torch.sparse, the peer with embedding_bag in its place (peer_torch.py says
-why), and again; a ratio is the median of the rounds' ratios. Data: TikTok, where --data has it, and a
-shop of Amazon Baby's size. Beside the seconds stands each epoch's mean loss: all learn the same thing,
-so the losses agree to what the random order and negatives leave open. TORCH_PYTHON is the Python of
-the peer, for another build of PyTorch than Debian's.
+Three programs run in turns: stair, the peer with torch.sparse, and the peer with embedding_bag in its
+place (peer_torch.py explains both). A ratio is the median of the rounds' ratios. The data are TikTok,
+if --data has it, and a drawn shop of Amazon Baby's size. The bench also prints each epoch's mean loss.
+All programs learn the same, so their losses differ only by the random order and the random negatives.
+TORCH_PYTHON names the Python of the peer, for a PyTorch other than Debian's.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def train_stair(store, neighbours, options):
 
 def train_peer(folder, neighbours, rendering, options):
     threads = str(options.threads)
-    # stair sets the spin count for itself; libgomp's default costs more on a machine that does other work.
+    # stair sets the spin count itself. libgomp's default costs the peer time on a busy machine, so it gets the same.
     environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "GOMP_SPINCOUNT": "1000"}
     out = run(PYTHON, PEER, *files_of(folder), "--neighbours", neighbours, "--threads", threads,
               "--epochs", str(options.epochs), "--rendering", rendering, environment=environment)
@@ -104,7 +104,7 @@ def losses_of(runs):
 
 
 def show(rendering, ours, theirs):
-    """Prints a line of the peer and returns the ratio. If the losses differ, the bench ends."""
+    """Prints the line of the peer and returns the ratio. Ends the bench if the losses differ."""
     ratios = [b["seconds"] / a["seconds"] for a, b in zip(ours, theirs)]
     seconds, first = statistics.median(run["seconds"] for run in theirs), theirs[0]
     print(f"  torch {first['rendering']:<7} {seconds:.3f} s an epoch, losses {losses_of(theirs)}: "

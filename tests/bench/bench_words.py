@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of words in a service: the rate of items posted by their words alone, beside that of items with a
-given vector of the same width, and of items without any content.
+"""What words cost a service: the rate of posted items that have only words, beside items with a given vector of
+the same width, and beside items without any content.
 
-The generations are trained on the same demo shop, and rounds alternate, so that what else the machine does
-falls on all. The last line is a JSON document.
+The generations are trained on the same demo shop. The rounds alternate, so that other work on the machine
+affects all alike. The last line is a JSON document.
 """
 
 import json

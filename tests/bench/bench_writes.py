@@ -3,11 +3,12 @@
 
     STAIR=build/release/stair /usr/bin/python3 tests/bench/bench_writes.py [--items 10000] [--seconds 4] [--json FILE]
 
-Every write is acknowledged after an fsync, so the rates hang on the disk: the commit's time stands
-beside them, and what counts is the ratio of 32 clients to one (what group commit gains).
-Freshness: an item is posted and must be in its finder's next list; an interaction is posted and the
-item must be gone from the next list. Reads under writes: p99 of /recommend while 2,000 interactions
-a second are written, beside the p99 without.
+Every write is acknowledged after an fsync, so the rates depend on the disk. The bench therefore prints
+the time of a commit too. The ratio of 32 clients to one client tells what group commit gains.
+
+- Freshness: a posted item must be in the next list of its category, and after a posted interaction
+  the item must be missing from the user's next list.
+- Reads under writes: p99 of /recommend while 2,000 interactions a second are written, and without them.
 """
 
 import argparse
@@ -145,7 +146,7 @@ def percentile(values, p):
 
 
 def freshness(address, users, rounds, rng):
-    """Acknowledgement and visibility, in ms: from the request's start to the list that shows it."""
+    """Milliseconds from the start of a write to its answer, and to the first list that includes it."""
     client = Client(address)
     acknowledged, visible, seen_acknowledged, seen_visible, late = [], [], [], [], 0
     for i in range(rounds):

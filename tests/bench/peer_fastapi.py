@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer that bench_serve.py measures beside stair: what a Python shop would write in an hour.
+"""The program that bench_serve.py compares with stair: a recommender as a Python team would write it in an hour.
 
-FastAPI on uvicorn over faiss.IndexFlatIP, every package from Debian. It holds a table of items and
-of users in memory, leaves out what the user has, and answers with ids and scores: less than stair
-does (no writes, no store, no filters, no explanations). One search thread a worker.
+FastAPI runs on uvicorn and searches faiss.IndexFlatIP; every package is Debian's. The program keeps the
+vectors of items and users in memory, leaves out what the user has, and answers with ids and scores.
+So it does less than stair: no writes, no store, no filters, no explanations. Each worker searches with
+one thread.
 """
 
 import os

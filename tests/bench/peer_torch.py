@@ -5,16 +5,19 @@
         --features NAME=FILE.npy... --neighbours NAME=K,... [--epochs 3] [--threads 2]
         [--rendering sparse|bags|csr|coo]
 
-Initialisation from the content, forward convolution over the stacked users and items, BPR on 1,024
-pairs with one uniform unseen negative each, loss.backward(), AdamW with the items' direction
-smoothed over the item graph. Prints one JSON line: the rendering, what a sparse product took in
-each, seconds and mean loss of every epoch.
+The method is that of docs/model.md: initialisation from the content, forward convolution over the
+stacked users and items, BPR on 1,024 pairs with one uniform unseen negative each, loss.backward(), and
+AdamW with the items' direction smoothed over the item graph. The program prints one JSON line: the
+chosen rendering, the time of a sparse product in each rendering, and seconds and mean loss of every epoch.
 
-Two renderings of the sparse product: "sparse" is torch.sparse in rows (csr) or in coordinates (coo),
-whichever is faster here, and what one would write; "bags" is a trick that few know, a weighted
-embedding_bag, whose kernel is threaded and vectorised where Debian's torch.sparse, built without MKL,
-is neither. A is symmetric, so its gradient is the same
-product; written as an autograd Function, which spares a transposed copy.
+A rendering is a way to multiply with a sparse matrix:
+- "sparse" is torch.sparse in rows (csr) or in coordinates (coo), whichever is faster on this machine.
+  Most people would write this.
+- "bags" is a weighted embedding_bag, a little-known trick. Its kernel uses threads and vectors; Debian's
+  torch.sparse, built without MKL, uses neither.
+
+The matrix A is symmetric, so the gradient of the product is the same product. An autograd Function
+says so, which saves a transposed copy.
 """
 
 import argparse
@@ -80,7 +83,7 @@ def normalised(rows, cols, weights, size):
 
 
 def item_graph(features, weights, items):
-    """Cosine neighbours of every modality; an edge that two found weighs 2."""
+    """The item graph: cosine neighbours of every modality. An edge that two modalities find weighs 2."""
     dense = torch.zeros(items, items)
     for (x, there), k in zip(features, weights):
         x = functional.normalize(torch.where(there[:, None], x, torch.zeros(())))
@@ -141,7 +144,7 @@ class Forward(torch.autograd.Function):
 # --- training ---
 
 class Negatives:
-    """Uniform items that the user does not have: drawn for a whole batch, again where one was seen."""
+    """Uniform items that the users do not have: drawn for a whole batch, and drawn again where the user has the item."""
 
     def __init__(self, pairs, items):
         self.keys, self.items = np.sort(pairs[:, 0] * items + pairs[:, 1]), items
@@ -161,7 +164,7 @@ class Negatives:
 
 
 class AdamW:
-    """All rows every step; the items' direction goes through BSC."""
+    """AdamW on all rows at every step; the direction of the items goes through BSC."""
 
     def __init__(self, e, users, decay, smooth):
         self.e, self.users, self.decay, self.smooth, self.time = e, users, decay, smooth, 0
@@ -182,7 +185,7 @@ class AdamW:
 
 
 def strengths(gamma):
-    """Layer weight and scale of FSC, of BSC."""
+    """Layer weights and scales of FSC and of BSC."""
     b = 0.1 + 0.9 * (torch.arange(DIM) / DIM) ** gamma
     return [(x, 1 / sum(x ** n for n in range(LAYERS + 1))) for x in (1 - b, b)]
 

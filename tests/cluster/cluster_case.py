@@ -27,7 +27,7 @@ def wait_for(what, seconds=WAIT_SECONDS):
 
 
 def main(name):
-    """harness.main for a file of cluster tests. Without a NATS server no test runs, and CI fails."""
+    """Runs the tests of a file like harness.main. Without a NATS server no test runs, and CI fails."""
     if nats.program() is None and not os.environ.get("CI"):
         harness.not_run("the cluster's tests: no nats-server of 2.10.23 or newer can be had here")
         for case in list(vars(sys.modules[name]).values()):
@@ -54,7 +54,7 @@ class ClusterCase(harness.TestCase):
 
     @staticmethod
     def large_write():
-        """A thousand items, about 20 MB: far more than a message of 64 KiB."""
+        """A write of a thousand items, about 20 MB: far more than fits into a message of 64 KiB."""
         return [{"id": str(i), "title": "x", "description": f"{i} " + "word " * 4000} for i in range(1000)]
 
     def begin_large_write(self, node):
@@ -74,7 +74,7 @@ class ClusterCase(harness.TestCase):
                            *self.options(servers, *more), check=check)
 
     def first_store(self, servers, *more, trained=False):
-        """A new store that is the first of the cluster."""
+        """Makes a new store that begins a cluster."""
         if trained:
             _, store = self.shop_store("first")
         else:
@@ -85,7 +85,7 @@ class ClusterCase(harness.TestCase):
         return store
 
     def copy(self, store, name):
-        """A snapshot of a node's store: another node at the same position."""
+        """Makes a snapshot of a node's store, from which another node can start at the same position."""
         harness.run("snapshot", "--store", store, "--to", self.path(name))
         return self.path(name)
 
@@ -104,7 +104,7 @@ class ClusterCase(harness.TestCase):
             node.kill()
 
     def refused(self, store, *arguments):
-        """`serve` must refuse to start; returns its message."""
+        """Fails unless `serve` refuses to start; returns its message."""
         done = harness.run("serve", "--store", store, "--listen", "127.0.0.1:0", *arguments, check=False, timeout=60)
         self.assertEqual(done.returncode, 1, done.stderr)
         return done.stderr.splitlines()[-1]

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The history of calls to several nodes, and the judge that looks for contradictions in it.
 
-Every call is noted with its times, its node and its answer. Afterwards `judge` looks for anything that
-the promises rule out:
+Every call is recorded with its times, its node and its answer. Afterwards `judge` looks for anything
+that contradicts the promises of docs/cluster.md:
 
-    - two writes of one seq, or a write that came after another one and has a smaller seq
-    - a repeat of an Idempotency-Key that got another seq than the first answer: applied twice
+    - two writes with the same seq, or a later write with a smaller seq
+    - a repeat of an Idempotency-Key that got another seq than the first answer: the write was applied twice
     - an answer of a node that is older than an earlier answer of the same node
-    - an answer that is older than the min_seq it was asked for
-    - an item whose content is not that of the answer's seq: lost, skipped or refused and yet applied
-    - a deleted, hidden or seen item in a list of its seq or later
+    - an answer that is older than the min_seq of its request
+    - an item whose content is not that of the answer's seq: a write was lost or skipped, or was refused
+      and applied all the same
+    - a list with an item that was deleted, hidden or seen at the list's seq
 
-A write has one of three outcomes: "ok" (acknowledged, with its seq), "refused" (nothing may come of it)
-and "unknown" (no answer came, or `outcome_unknown`): it may have been applied at any time since, or
-never. Where unknown writes leave several states possible, each of them is allowed.
+A write has one of three outcomes. "ok": acknowledged, with its seq. "refused": it must not be applied.
+"unknown": no answer came, or `outcome_unknown`; it may have been applied at any time since, or never.
+Where unknown writes leave several states possible, each of them is allowed.
 """
 
 import bisect
@@ -30,7 +31,7 @@ def present(title, hidden=False):
 
 @dataclass
 class Write:
-    """One write with all its repeats. `changes` maps a thing to what it is afterwards: ("item", id) to
+    """One write with all its repeats. `changes` maps each changed thing to its new state: ("item", id) to
     ABSENT or present(...), ("seen", user, item) to True, ("erased", user) to True."""
 
     changes: dict
@@ -66,7 +67,7 @@ class History:
 
 
 class Timeline:
-    """The states of one thing by seq, as far as the calls tell."""
+    """The states of one item, interaction or user by seq, as far as the calls tell."""
 
     def __init__(self, first):
         self.known, self.unknown, self.first = [], [], first
@@ -122,7 +123,7 @@ def judge_order(history):
 
 
 def judge_nodes(history):
-    """A node's answers, to reads and to writes, never go back to an older seq."""
+    """Checks that a node's answers, to reads and to writes, never go back to an older seq."""
     problems, answers = [], defaultdict(list)
     for node, end, seq in history.acknowledged:
         answers[node].append((float("-inf"), end, seq))  # an unread write has the age of its group
@@ -143,7 +144,7 @@ def judge_nodes(history):
 
 
 def seen_for_sure(lines, user, item, seq, until):
-    """The user bought the item by `seq`, and no erasure can have come after that."""
+    """True if the user certainly has the item at `seq`: bought by then, and not erased since."""
     line = lines.get(("seen", user, item))
     if line is None or line.possible(seq, until) != {True}:
         return False

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes of a cluster as processes: each with its own copy of the store and a fixed address, so that
-it can be killed, paused and started again at the same place."""
+"""The nodes of a cluster as processes. Each has its own copy of the store and a fixed address, so that it
+can be killed, paused and started again at the same address."""
 
 import os
 import re
@@ -44,7 +44,7 @@ class Node:
         return self.server is not None and self.server.process.poll() is None
 
     def pid(self):
-        """The service's own process number; a wrapping program has another."""
+        """The process number of the service itself, not of the program that wraps it."""
         found = [re.search(r"\bpid=(\d+)", line) for line in self.server.log]
         return next((int(m.group(1)) for m in found if m), self.server.process.pid)
 
@@ -100,7 +100,7 @@ class Nodes:
         self.mounts.append(folder)
 
     def join(self, host="127.0.0.1", wrap=()):
-        """One more node, on an empty folder."""
+        """Adds a node with an empty folder."""
         index = len(self.all)
         node = Node(index, self.place(index), self.urls, host, wrap, [*self.arguments, "--cluster-join", "yes"])
         node.start()
@@ -126,7 +126,7 @@ class Nodes:
             subprocess.run(["umount", "-l", folder], check=False)
 
     def wait_level(self, seq, seconds=60):
-        """Until every node has seen write `seq`."""
+        """Waits until every node has seen write `seq`."""
         end = time.monotonic() + seconds
         for node in self.all:
             ask = node.client()
@@ -142,8 +142,8 @@ class Nodes:
     def stop_at_one_position(self):
         """Stops all nodes; returns their digests and the set of their exit statuses.
 
-        While some have stopped already, another can still write, such as the activation of a generation.
-        Those that stopped before it then run once more."""
+        While some nodes have already stopped, another can still write, for example activate a generation.
+        The nodes that stopped before are then started once more, so that they read it."""
         statuses = set()
         for _ in range(STOPS):
             statuses |= {node.stop() for node in self.all if node.running}
@@ -161,5 +161,5 @@ class Nodes:
         return digests, statuses
 
     def digests(self):
-        """(POSITION, SEQ, HASH) of each node's store; the nodes have to be stopped."""
+        """(POSITION, SEQ, HASH) of each node's store. Stop the nodes before."""
         return [tuple(harness.run("check", "--store", node.store, "--digest").stdout.split()[-3:]) for node in self.all]

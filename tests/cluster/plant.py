@@ -5,8 +5,9 @@
     plant.py --next-of SOURCE  prints a source as it is in the test's next version of writes
     plant.py --check           only tells whether every fault finds its place
 
-`make build/<variant>/planted/NAME/stair` compiles them and links them before the library, which lacks nothing
-else. A fault whose place in the sources is gone fails to plant: it has to follow them.
+`make build/<variant>/planted/NAME/stair` compiles the changed sources and links them before the library, so
+that they replace its versions. If a fault no longer finds its place in the sources, planting fails: adapt the
+fault to the new sources.
 """
 
 import os
@@ -79,8 +80,8 @@ FAULTS = {
                "    memcpy(copy, bytes.at, old->length);\n")],
 }
 
-# A next version of writes, made by CONTRIBUTING's recipe: its encoding has one byte more, and its
-# interactions weigh twice as much.
+# A next version of writes, made by the recipe in CONTRIBUTING.md: its encoding has one byte more, and
+# its interactions weigh twice as much.
 NEXT = [("storage/log/op.c", "    encode_u8(x, o->create_items);\n",
          "    encode_u8(x, o->create_items);\n"
          "    if (op_version(o) >= OP_VERSION) {\n"

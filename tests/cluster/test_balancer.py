@@ -48,7 +48,7 @@ class Balancer:
 
 
 class Caller(threading.Thread):
-    """Calls through the balancer until told to end; notes every status with its time."""
+    """A thread that calls through the balancer until it is told to end, and notes every status with its time."""
 
     def __init__(self, port, write):
         super().__init__(daemon=True)

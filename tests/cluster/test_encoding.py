@@ -20,7 +20,7 @@ class Encoding(cluster_case.ClusterCase):
     def test_an_item_is_given_to_the_encoder_once_and_every_node_gets_its_vector(self):
         servers = self.start_nats()
         with Encoder() as encoder:
-            # nobody waits for the encoder with the write itself
+            # The write itself does not wait for the encoder.
             same = ("--encoder-url", encoder.url, "--encoder-model", "m")
             more = (*same, "--encoder-wait", "0s")
             first = self.first_store(servers, *same)
@@ -34,7 +34,7 @@ class Encoding(cluster_case.ClusterCase):
                 cluster_case.wait_for(lambda: self.encoded(node) == 3)
                 self.assertEqual(node.client.get("/health").json["encoder"]["pending"], 0)
             self.assertEqual(encoder.stats()["texts"], 3)
-            # the next node with the lease finds the items that came while nobody had it
+            # The next node with the lease finds the items that came while no node had it.
             a.kill()
             self.writes(b)
             self.assertEqual(b.client.put("/items/late", {"title": "thing that came late"}).status, 201)

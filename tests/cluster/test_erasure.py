@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is stored beside the log is removed in time: everything about an erased user, and orphaned parts of blobs.
+"""Copies outside the log are removed in time: everything about an erased user, and parts of incomplete blobs.
 
 The nodes are built with seconds in place of minutes (STAIR_SETTLE_SECONDS)."""
 
@@ -66,7 +66,7 @@ class Erasure(cluster_case.ClusterCase):
         return told if told and all(told[what] for what in ("log", "snapshots", "generations")) else None
 
     def erase(self, node):
-        """Erases the user; the receipt's dates ascend and are near."""
+        """Erases the user; checks that the receipt's dates ascend and are near."""
         receipt = node.client.delete(f"/users/{USER}").json
         dates = {what: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
                  for what, text in receipt["free_by"].items()}
@@ -183,7 +183,7 @@ class Erasure(cluster_case.ClusterCase):
         self.assertEqual(b.client.get("/health").json["items"], 0)
         cluster_case.wait_for(lambda: not stray & set(self.of_writes(wire)), 60)
         self.assertTrue(self.blob(wire, "snapshot."))
-        # a complete blob stays as long as its message
+        # A complete blob stays as long as the message that names it.
         self.assertEqual(b.client.put("/items", {"items": self.large_write()[:20]}).status, 200)
         whole = self.of_writes(wire)
         cluster_case.wait_for(lambda: b.client.put("/items/x", {"title": "x"}).status in (200, 201))

@@ -12,7 +12,7 @@ import history as h  # noqa: E402
 
 
 def true_history(seed, writes=400):
-    """A consistent history: writes one after the other, each read at another node at a later seq. Every 20th outcome is unknown."""
+    """Makes a consistent history: one write after the other, each read later at another node. Every 20th outcome is unknown."""
     rng, it = random.Random(seed), h.History(first={("item", "i0"): h.present("as made")})
     state, seen, erased_at, seq, now = {"i0": h.present("as made")}, {}, {}, 0, 0.0
     for n in range(writes):
@@ -51,7 +51,7 @@ class Judge(harness.TestCase):
         return [w for w in it.writes if w.outcome == h.OK and next(iter(w.changes))[0] == kind]
 
     def test_a_lost_write_is_found(self):
-        """The write was acknowledged, and later reads show what was there before it."""
+        """An acknowledged write is lost: later reads show the state before it."""
         for seed in range(10):
             it = true_history(seed)
             lost = self.ok(it, "item")[10]
@@ -69,7 +69,7 @@ class Judge(harness.TestCase):
         self.assert_found(it, "the list of")
 
     def test_an_acknowledgement_before_the_read_back_is_found(self):
-        """The node acknowledges seq 7 and answers a later read at seq 6."""
+        """A node goes back: it acknowledges seq 7 and answers a later read at seq 6."""
         it = true_history(2)
         read = it.reads[200]
         it.acknowledged.append((read.node, read.start - 0.01, read.seq + 1))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Snapshots beside the log: a new node starts from the newest, the log is trimmed behind two, and tables of
-generations reach every node."""
+"""Snapshots in NATS: a new node starts from the newest one, messages that two snapshots contain are removed from
+the log, and tables of generations reach every node."""
 
 import json
 import os

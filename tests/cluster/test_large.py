@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes that are larger than the messages that NATS takes."""
+"""Writes that are larger than a message of NATS may be."""
 
 import os
 import sys

@@ -37,7 +37,7 @@ class Planted(test_faults.Cluster):
         return target
 
     def complaints(self, store):
-        """What is found wrong under a few faults of nodes and of the one server."""
+        """Runs such nodes under a few faults of their own and of the server; returns what the judge finds wrong."""
         found = []
         with nats.Servers(1, self.path("nats")) as servers:
             with nodes.Nodes(self.dir, store, servers.urls) as cluster:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""States of log and store in which a node must not serve, or not follow: each has its message, and nothing changes."""
+"""In some states of log and store, a node must not serve or must stop applying the log. Each has its message, and
+nothing changes."""
 
 import os
 import re
@@ -44,7 +45,7 @@ class Refusals(cluster_case.ClusterCase):
         self.assertIn("join it with", done.stderr)
 
     def start_other(self, store):
-        """Makes the store the first of a cluster on a server of its own, in its own folder."""
+        """Makes the store the first of a new cluster, on a server of its own."""
         import nats
         with nats.Servers(1, self.path("elsewhere")) as servers:
             self.init(servers, store)
@@ -86,7 +87,7 @@ class Refusals(cluster_case.ClusterCase):
             self.assertIn("belongs to another cluster", said)
 
     def purge(self, servers, keep):
-        """Takes the oldest messages out of the stream, by the server's own protocol."""
+        """Removes the oldest messages from the stream through the NATS protocol."""
         import json
         with socket.create_connection((servers.all[0].host, servers.all[0].port), timeout=10) as s:
             lines = s.makefile("rb")
@@ -112,7 +113,7 @@ class Refusals(cluster_case.ClusterCase):
         told = harness.run("cluster", "status", "--json", *self.options(servers)).stdout
         self.assertIn('"interaction_types":"purchase=edge+seen:2,wish=edge:3"', told)
         self.assertIn("stair cluster set changes the cluster's", self.refused(first, *self.options(servers)))
-        # what was written before stays, and a new node needs the new types too
+        # Earlier writes keep their effect, and a new node needs the new types too.
         harness.run("cluster", "join", "--store", self.path("second"), *self.options(servers, *types))
         a, b = [self.node(servers, self.path(name), *types) for name in ("first", "second")]
         self.seen(b, seq)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The build for a single node alone: it needs no NATS library, serves, and says that it knows no cluster."""
+"""The build without the cluster: it needs no NATS library, serves, and says that it cannot join a cluster."""
 
 import glob
 import os

@@ -56,7 +56,7 @@ class Versions(cluster_case.ClusterCase):
         self.assertEqual(self.by_next(self.digest, store), digest)
         server = self.by_next(harness.Server, store)
         with server:
-            # An erasure reads the user's entries in the log, and writes what is left of them.
+            # An erasure reads the log's entries that name the user, and rewrites them without the user.
             self.assertEqual(server.client.delete("/users/ann").status, 200)
             self.buy(server, "cyd", "x")
         self.by_next(self.assert_checked, store)
@@ -79,7 +79,7 @@ class Versions(cluster_case.ClusterCase):
         a.client.put("/items/x", {"title": "x"})
         self.seen(b, self.buy(a, "u1", "x"))
         self.assertEqual(b.stop(), 0)
-        # The upgraded node writes what the older one reads, with the effect that it has there.
+        # The upgraded node writes in the older version, so that the write has the same effect on both nodes.
         b = self.next_node(servers, second, name="b")
         self.nodes_seen(b, 2)
         self.seen(a, self.buy(b, "u2", "x"))
@@ -108,7 +108,7 @@ class Versions(cluster_case.ClusterCase):
         a.process.send_signal(signal.SIGSTOP)  # the others regard it as dead
         self.nodes_seen(b, 1)
         self.assertEqual(b.client.put("/items/x", {"title": "x"}).status, 201)
-        # The node of the older version comes back, finds a write of the newer one and stops before it.
+        # The older node starts again, finds a write of the newer version in the log, and stops before it.
         a.process.send_signal(signal.SIGCONT)
         told = cluster_case.wait_for(lambda: self.stopped(a))
         self.assertEqual((told["position"], told["log"]["last"]), (0, 1))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads that wait for a later write (min_seq): they are bounded, leave room for others, all end with the write
-or with the service, and do no harm when their clients leave."""
+"""Reads that wait for a later write (min_seq). Their number is limited, so that other reads have room. All of
+them end when the write comes or the service stops. They do no harm when their clients disconnect."""
 
 import os
 import select

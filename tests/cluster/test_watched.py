@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node has every series that the alerts and the dashboard query about several nodes."""
+"""A node of a cluster has every metric that the alerts and the dashboard query about clusters."""
 
 import os
 import re

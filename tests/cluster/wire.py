@@ -24,7 +24,7 @@ class Wire:
         return json.loads(got)
 
     def message(self, stream, sequence):
-        """(subject, content) of one message; None where it was taken away."""
+        """(subject, content) of one message; None if it was removed."""
         found = self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", {"seq": sequence}).get("message")
         return found and (found["subject"], base64.b64decode(found.get("data", "")))
 

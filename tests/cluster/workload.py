@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that write and read at all nodes and note every call for the judge.
 
-A write goes to some node. Most of those by POST carry an Idempotency-Key: where the outcome is unknown,
-they are repeated at any node until somebody knows. Reads ask for what their client has written (min_seq), at any node.
+Each write goes to a random node. Most writes by POST carry an Idempotency-Key. If the outcome of such a write is
+unknown, it is repeated at random nodes until one of them knows it. Reads go to a random node and ask for what
+their client has written (min_seq).
 """
 
 import http.client
@@ -34,7 +35,7 @@ class Client(threading.Thread):
     # --- one call
 
     def ask(self, node, method, target, body=None, headers=None):
-        """Returns the answer; None if the node may have got the request; False if it did not."""
+        """Returns the answer. Without an answer: None if the node may have received the request, False if it has not."""
         connection = self.connections.get(node.index)
         if connection is None:
             connection = http.client.HTTPConnection(node.host, node.port, timeout=8)
@@ -86,7 +87,7 @@ class Client(threading.Thread):
 
     def write(self, changes, method, target, body=None):
         self.count += 1
-        # Other methods can be repeated as they are, and a repeat of theirs is another write.
+        # Requests of other methods can be repeated without a key. Such a repeat counts as another write.
         keyed = method == "POST" and self.rng.random() < 0.8
         key = {"Idempotency-Key": f"{self.number}-{self.count}"} if keyed else None
         write, self.maybe = Write(changes, start=time.monotonic()), False
@@ -104,7 +105,7 @@ class Client(threading.Thread):
             self.repeat(write, method, target, body, key)
 
     def repeat(self, write, method, target, body, key):
-        """Repeats a keyed write at some node, which must give the first answer."""
+        """Repeats a write with its key at a random node, which must give the first answer again."""
         node = self.rng.choice(self.nodes)
         answer = self.ask(node, method, target, body, key)
         if answer and answer.status in (200, 201):
@@ -132,7 +133,7 @@ class Client(threading.Thread):
     # --- reads
 
     def read_item(self, node, item, asked):
-        """True if the node answered. A 404 names no seq, so a list of one item bounds it."""
+        """Reads an item; returns True if the node answered. A 404 names no seq, so a list of one item gives its bound."""
         start, path = time.monotonic(), "/items/" + urllib.parse.quote(item, safe="")
         answer = self.ask(node, "GET", f"{path}?min_seq={asked}")
         if not answer or answer.status not in (200, 404):

@@ -24,7 +24,7 @@ class Activation(harness.TestCase):
         return [g["generation"] for g in harness.run_json("generations", "--store", store)["generations"] if g["active"]]
 
     def assert_stays(self, store, why, *options):
-        """The training leaves generation 1 active and says `why`."""
+        """Checks that the training leaves generation 1 active and says `why`."""
         done = harness.run("train", "--store", store, *options)
         self.assertIn("not activated: ", done.stdout)
         self.assertIn(why, done.stdout)

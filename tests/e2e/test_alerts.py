@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An alert from its cause to the page: a real Prometheus with the shipped configuration and rules, a real
-Alertmanager with the shipped routing, and a receiver. Only addresses and waiting times are replaced."""
+"""An alert from its cause to the person on call: a real Prometheus with the shipped configuration and rules, a
+real Alertmanager with the shipped routing, and a receiver. Only addresses and waiting times are replaced."""
 
 import http.client
 import http.server
@@ -19,7 +19,7 @@ DEPLOY = os.path.join(harness.ROOT, "deploy")
 
 
 class Receiver(http.server.ThreadingHTTPServer):
-    """The two webhooks: what came to /page and to /ticket, as (alert name, status)."""
+    """Receives the two webhooks; keeps what came to /page and to /ticket, as (alert name, status)."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Hook)
@@ -53,7 +53,7 @@ class Alerts(harness.TestCase):
         raise AssertionError(command[0] + " did not start")
 
     def shipped(self, name, *replacements):
-        """A copy of a file of deploy/ with other addresses and times; each replacement has its place."""
+        """Copies a file of deploy/ with other addresses and times. Each text to replace must occur in it."""
         with open(os.path.join(DEPLOY, name), encoding="utf-8") as f:
             text = f.read()
         for old, new in replacements:

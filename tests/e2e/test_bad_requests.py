@@ -113,7 +113,7 @@ class BadRequests(harness.TestCase):
                 s.sendall(b"POST /items HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 50\r\n\r\n{")
             for _ in range(20):
                 self.assertEqual(self.server.client.get("/popular").status, 200)
-            # no slow connection was closed to make room
+            # No slow connection was closed to make room for others.
             for s in slow:
                 s.setblocking(False)
                 self.assertRaises(BlockingIOError, s.recv, 1)

@@ -25,8 +25,8 @@ class Check(harness.TestCase):
         path = os.path.join(store, "data.mdb")
         with open(path, "rb") as f:
             data = bytearray(f.read())
-        # An overflow page of LMDB (flag 4 at byte 10) whose value begins as a piece of a table does; the
-        # last one, as earlier ones may be free.
+        # Finds an overflow page of LMDB (flag 4 at byte 10) whose value begins like a piece of a table. It takes
+        # the last one, because earlier ones may be free pages.
         at = max(page for page in range(0, len(data), 4096)
                  if data[page + 10:page + 12] == b"\4\0" and data[page + 16:page + 20] == b"\2\0\0\0")
         data[at + 2048] ^= 0x40
@@ -65,7 +65,7 @@ class Check(harness.TestCase):
         path = os.path.join(store, "data.mdb")
         with open(path, "rb") as f:
             data = f.read()
-        # Only in the table of kept answers does a value of version 2 follow the key.
+        # The key occurs in several tables. Only in the table of kept answers, a value of version 2 follows it.
         good, bad = b"one-key-of-a-shop\2", b"one-key-of-a-sh\0p\2"
         self.assertTrue(good in data)
         with open(path, "wb") as f:
@@ -90,7 +90,8 @@ class Check(harness.TestCase):
         listed = harness.export(store, "interactions")
         with open(path, "rb") as f:
             data = f.read()
-        # The values of both directions end with the same version, time and weight. Other records and freed pages may too.
+        # An interaction is stored twice, by user and by item. Both values end with the same version, time and weight, but
+        # so may other records and freed pages.
         with open(os.path.join(files, "interactions.inter"), encoding="utf-8") as f:
             next(f)
             times = [float(line.rstrip("\n").split("\t")[-1]) for line in f]
@@ -125,7 +126,7 @@ class Check(harness.TestCase):
                     self.assertIn(report["list"][0], done.stderr)
                 elif not more:
                     self.assertGreater(report["problems"], 0)
-        # a damaged page inside the tree would end the check itself
+        # If a page inside the tree were damaged, the check could not continue.
         _, store = self.shop_store("killed")
         with open(os.path.join(store, "data.mdb"), "r+b") as f:
             f.truncate(size // 2)

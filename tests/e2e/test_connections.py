@@ -92,7 +92,7 @@ class Connections(harness.TestCase):
         for _ in range(MOST):
             self.assertEqual(self.ask(self.connect(), "/popular"), 200)
         self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") == IDLE))
-        # A burst uses the part that is kept free, and every request of it is answered, not only /health.
+        # A burst of requests uses the connections that are kept free. All its requests are answered, not only /health.
         self.work(MOST - IDLE)
         self.assertEqual(self.ask(self.connect(), "/popular"), 200)
 
@@ -120,7 +120,7 @@ class Connections(harness.TestCase):
     def test_an_idle_header_does_not_hold_a_place(self):
         for _ in range(MOST):
             self.connect().sendall(b"GET /popular HTTP/1.1\r\nHost: loc")
-        # two that are accepted at the same moment may count each other late
+        # Two connections that are accepted at the same moment may each miss the other in their count.
         self.assertTrue(wait_for(lambda: self.metric("stair_http_connections") +
                                  self.metric("stair_http_idle_closed_total") == MOST))
         self.assertEqual(self.ask(self.connect(), "/popular"), 200)

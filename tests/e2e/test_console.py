@@ -28,7 +28,7 @@ class Console(harness.TestCase):
             page = browser.Browser()
             try:
                 page.open(f"http://{server.address}/console")
-                # The page opens with the list of a user of its own choice.
+                # The page opens with the list of a user that it chose itself.
                 page.wait("return document.querySelectorAll('#similar li button').length >= 5 && document.querySelectorAll('#hits li.hit').length === 10")
                 answered = page.run("return document.getElementById('hits').dataset.answered")
                 page.run(SET, "user", user)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of requests: long work leaves room for short requests, has limits, and ends when its client leaves."""
+"""The cost of requests: long work does not delay short requests, is limited, and ends when its client disconnects."""
 
 import os
 import re
@@ -14,8 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 DEADLINE = 30  # seconds that something may take on a busy machine
-# A unit of work is a plain list of ten. A request may take this many times the processor time that its units say; on an
-# idle machine the kinds below take up to 4 times. Time on the clock would grow with whatever else the machine does.
+# A unit of work is the cost of a plain list of ten. A request may take this many times the processor time of its units.
+# On an idle machine the requests below take up to 4 times. The test does not measure elapsed time, because that depends
+# on other work on the machine.
 SLACK = 10
 ROUNDS = 5
 
@@ -64,7 +65,7 @@ class Costs(harness.TestCase):
         return self.batch(count, k=250, diversity=0.5, explain=True, fields=["title", "categories", "attributes"])
 
     def test_a_probe_passes_while_every_thread_for_long_work_is_busy(self):
-        # The connection's thread parses short bodies itself, and their work takes as long.
+        # These bodies are short, so the connection's thread parses them itself. Their work takes as long as the others'.
         for count, short in ((500, True), (1000, False)):
             request = posted("/recommend/batch", self.heavy(count))
             self.assertEqual(len(request) < 64 * 1024, short)
@@ -79,8 +80,8 @@ class Costs(harness.TestCase):
                         if select.select([long], [], [], 0)[0]:
                             break
                         passed += 1
-                    # A probe that waited for the batch would come after its first byte. On a busy machine the batch may
-                    # be answered before the twentieth probe.
+                    # A probe that waited for the batch would be answered after the batch's first byte. On a busy machine,
+                    # the batch may be answered before the twentieth probe.
                     self.assertGreaterEqual(passed, 1)
                     self.assertTrue(long.recv(12).startswith(b"HTTP/1.1 200"))
 
@@ -150,9 +151,9 @@ class Costs(harness.TestCase):
                 server.kill()
 
     def test_no_route_takes_much_longer_than_it_reckons_with(self):
-        """Sends the worst accepted request of every kind, and compares its units with the processor time that it takes."""
+        """Sends the most expensive accepted request of every kind, and compares its units with its processor time."""
         popular = "/popular?k=300"
-        # Without work of its own in the background, the service's processor time is that of the requests.
+        # The service does nothing in the background here, so its processor time is that of the requests.
         quiet = ("--propagate-changes", 0, "--watch-every", 3600, "--access-log", "none")
         with harness.Server(self.store, "--work-max", 10**9, "--work-rate", 1e11, *quiet) as server:
             items = server.client.get(popular).items
@@ -212,7 +213,7 @@ class Costs(harness.TestCase):
             self.assertEqual(wrong, [])
 
     def cost(self, server, plain, request):
-        """The processor seconds of a request and of a plain list, each the least of some rounds in turns, and its units."""
+        """Processor seconds of a request and of a plain list, and the request's units. Both run in turns; the least counts."""
         took, unit = float("inf"), float("inf")
         before = metric(server, "stair_work_units_total")
         for _ in range(ROUNDS):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of an encoder: a real server process, which fails in many ways on demand."""
+"""Calls of an encoder: a real server process that can be told to fail in many ways."""
 
 import base64
 import json

@@ -122,7 +122,7 @@ class Asks(harness.TestCase):
                 time.sleep(0.01)
             server.stop()
             thread.join()
-            # The wait must end before the time that a stop may take, or the connection would be cut.
+            # The wait must end before the service's time for stopping is over, or the connection would be cut.
             self.assertEqual(answers, [201])
 
     def test_a_text_is_understood_by_the_encoder_and_asked_for_once(self):

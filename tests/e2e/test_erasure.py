@@ -26,12 +26,12 @@ class Erasure(harness.TestCase):
             gone = ask.delete("/users/" + user)
             self.assertEqual(gone.status, 200, gone.body)
             self.assertIn(str(len(set(had)) + 1), gone.body.decode(), "the interactions are counted")
-            # The key is still known, so a late repeat of the order does not create the user again.
+            # The Idempotency-Key is still known, so a late repeat of the write does not create the user again.
             again = ask.post("/interactions", one, headers=key)
             self.assert_problem(again, 404, detail="erased")
             self.assert_problem(ask.get("/users/" + user), 404)
             self.assertEqual(self.places(store, user), {"user": user, "places": 0, "list": []})
-            # A new order creates a new user without the old interactions.
+            # A write with a new key creates a new user, without the old interactions.
             self.assertIn(ask.post("/interactions", one).status, (200, 201))
             self.assertEqual(len(ask.get(f"/users/{user}/interactions").json["interactions"]), 1)
         self.assert_checked(store)
@@ -57,8 +57,8 @@ class Erasure(harness.TestCase):
             self.assert_problem(ask.get("/users/" + user), 404)
             self.assertEqual(ask.get("/recommend", {"user": user}).json["fallback"], "unknown_user")
             self.assertEqual(self.places(store, user)["places"], 0)
-        # check also verifies that every table's row of an erased user is zero. The seq says that the
-        # training's data was older than the erasure
+        # `stair check` also verifies that the rows of an erased user are zero in every table. The seq shows that
+        # the training read its data before the erasure.
         self.assertLess(made["seq"], gone.json["seq"])
         self.assert_checked(store)
         self.assertFalse(os.path.exists(os.path.join(store, "train.checkpoint")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export: the message and the files of a run that is stopped half-way."""
+"""Export: the message of a run that is stopped half-way, and the files that it leaves."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class Export(harness.TestCase):
             return f.read()
 
     def test_an_interrupted_part_is_a_failure(self):
-        # The pipe holds less than this part, so the export is inside it when the signal comes.
+        # The pipe holds less than this part of the export. So the export is still writing it when the signal comes.
         for stop in (signal.SIGTERM, signal.SIGINT):
             with self.start("interactions", "--store", self.shop_store(f"store-{stop}")[1]) as process:
                 process.stdout.read(1)

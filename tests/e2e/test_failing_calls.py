@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every call on a file of the store fails in turn, or is where the process is killed: whatever a
-command says, the store is whole.
+"""Each call on a file of the store fails in turn, or the process is killed there. Whatever the command then
+reports, the store is whole.
 
-Each day takes some of the calls; FAILING_CALLS=all takes each with EIO, ENOSPC, a short
-write and kill -9, and FAILING_CALLS=20-59 those calls of it, so that a long run can be done in
-parts.
+A run without settings takes some of the calls, different ones each day. FAILING_CALLS=all takes every call
+with EIO, ENOSPC, a short write and kill -9. FAILING_CALLS=20-59 takes the calls 20 to 59 of these, so that
+a long run can be done in parts.
 """
 
 import errno
@@ -70,7 +70,7 @@ class FailingCalls(harness.TestCase):
         self.assertEqual(done.returncode, 0, f"{what}\n{done.stderr}")
 
     def written(self):
-        """A shop with keyed writes, erasures and three generations; remembers what was acknowledged."""
+        """Makes a shop with keyed writes, erasures and three generations; remembers what was acknowledged."""
         files, store = self.shop_store("written")
         for epochs in (1, 2):
             harness.run("train", "--store", store, "--epochs", epochs, "--dim", 16, "--activate", "no")

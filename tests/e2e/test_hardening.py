@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the binary is built, and what HTTPS offers."""
+"""Protections that the compiler and the linker put into the binary, and the protocol versions that HTTPS offers."""
 
 import glob
 import os

@@ -59,7 +59,7 @@ class Http(harness.TestCase):
         return self.server.raw(b"GET " + target + b" HTTP/1.1\r\n" + HOST + headers + END)
 
     def assert_one_problem(self, answer, wanted, *words):
-        """Exactly one answer, and it is stair's own problem document."""
+        """Checks that there is exactly one answer, and that it is stair's own problem document."""
         self.assertEqual((status(answer), answer.count(b"HTTP/1.1 ")), (wanted, 1), answer[:600])
         self.assertIn(b"\r\nX-Request-Id: ", answer)
         self.assertIn(b"\r\nContent-Type: application/problem+json", answer)
@@ -79,7 +79,7 @@ class Http(harness.TestCase):
         self.assertEqual(status(self.get_live(b"Cookie: " + b"a" * 16000 + b"\r\n")), 200)
         self.assertEqual(status(self.get_live(b"Cookie: " + b"a=1; " * 3200 + b"\r\n")), 200)
         target = b"/health/live?".ljust(8192, b"a")
-        # with Host and Connection 100 lines; a line counts as name, value and four bytes
+        # With Host and Connection these are 100 lines. A line counts as its name, its value and four bytes.
         lines = (b"X: " + b"y" * 160 + b"\r\n") * 97
         rest = 16384 - len(HOST) - len(END) + 2 - len(lines)
         self.assertEqual(status(self.get_live(lines + b"Y: ".ljust(rest - 2, b"z") + b"\r\n", target)), 200)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import: every case of tests/fixtures/import, and what a kill, a full disk or another format leaves.
+"""Import: every case of tests/fixtures/import, and the store that an import leaves after a kill, on a full
+disk or over another format.
 
-A case is a folder: the input files, `command` (the arguments after --store) and `expected.json`:
-the exit status, texts that standard error must hold, and parts of the report of --json. What fails
-must leave the store as it was, byte for byte; so each failing case runs twice, into a new folder
-and, merging, into a store that has content.
+A case is a folder with the input files, `command` (the arguments after --store) and `expected.json`: the
+exit status, texts that standard error must contain, and parts of the report of --json. An import that
+fails must leave the store as it was, byte for byte. So each failing case runs twice: into a new folder,
+and into a store that has content.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ def digest(store):
 
 class Import(harness.TestCase):
     def base_store(self):
-        """A store with content that only imports change."""
+        """Makes a store with content. Only imports change it."""
         if not hasattr(Import, "base"):
             Import.base = tempfile.mkdtemp(prefix="stair-base-")
             self.addClassCleanup(shutil.rmtree, Import.base)
@@ -77,7 +78,7 @@ class Import(harness.TestCase):
         return expected
 
     def assert_exported(self, store, what, documents):
-        """Each of the documents is part of an exported one, and no other item is."""
+        """Checks that the export has exactly these items, and each with at least these members."""
         lines = harness.run("export", "--store", store, what).stdout.splitlines()
         self.assertEqual(len(lines), len(documents) if what == "items" else len(lines))
         for wanted in documents:

@@ -15,7 +15,7 @@ K = 20
 
 
 class Store:
-    """A random store, and what is known of it from its own export."""
+    """A random store, and what its export says about it."""
 
     def __init__(self, test, seed):
         self.path, random_ = test.path(f"store-{seed}"), random.Random(seed)
@@ -49,7 +49,7 @@ class Store:
                 self.splits[entry.get("split", "train")].setdefault(entry["user"], set()).add(entry["item"])
 
     def popular(self):
-        """The popular list by training interactions; the export is in order of rows."""
+        """The popular list by training interactions. The export lists items in the order of their rows."""
         users = {item["id"]: 0 for item in self.items}
         for mine in self.splits["train"].values():
             for item in mine:
@@ -133,7 +133,7 @@ class Judgement(harness.TestCase):
         self.assertTrue(held <= store.splits["train"][user])
 
     def test_a_judgement_does_not_see_what_is_held_out(self):
-        """Figures are the same whether the held-out interactions of others are in the store or not."""
+        """A user's figures do not change with the held-out interactions of other users in the store."""
         store = Store(self, 9)
         harness.run("train", "--store", store.path, "--epochs", 4, "--dim", 8, "--activate", "yes")
         before = harness.run_json("eval", "--store", store.path, "--topk", self.path("before"))
@@ -171,14 +171,14 @@ class Judgement(harness.TestCase):
         self.assertRegex(poor.stderr, r"(popular|itemknn) is ahead of this model by NDCG@20, .*train longer")
 
     def test_the_next_item_is_asked_for_with_all_that_came_before_it(self):
-        """An item that always follows another is found when the other is in the history."""
+        """If one item always follows another in the data, it is found for a user who has the other."""
         with open(self.path("x.csv"), "w", encoding="utf-8") as f:
             print("user,item,timestamp,split", file=f)
             for user in range(120):
                 for at in range(3):
                     print(f"u{user},i{(user * 7 + at * 5) % 40},{at},0", file=f)
                 key = user % 12
-                # Only the training interactions of the last users show what goes with key items.
+                # Only training interactions of the last users show which items go with the key items.
                 print(f"u{user},key{key},10,{0 if user >= 60 else 1}", file=f)
                 print(f"u{user},lock{key},11,{0 if user >= 60 else 2}", file=f)
         store = self.path("store")
@@ -193,7 +193,7 @@ class Judgement(harness.TestCase):
         with open(self.path("x.csv"), "w", encoding="utf-8") as f:
             print("user,item,split", file=f)
             for user in range(120):
-                # The first 60 show which parts of a set go together; the others hold a set out.
+                # The first 60 users show which items belong to a set. The sets of the other users are held out.
                 mine, other = user % 12, (user * 7 + 3) % 12
                 for part in range(3):
                     print(f"u{user},set{mine}-{part},{0 if user < 60 else 1 + (part > 0)}", file=f)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at any moment: nothing acknowledged is lost, nothing is half there."""
+"""kill -9 at any moment: no acknowledged write is lost, and no write is applied in part."""
 
 import http.client
 import os
@@ -59,7 +59,7 @@ class Writer(threading.Thread):
     deleting = erasing = None
 
     def keyed_write(self, ask, n, item, rng):
-        """A write with a key, for a user of its own, who is sometimes erased."""
+        """Sends a write with an Idempotency-Key for a new user, and sometimes erases that user."""
         user, key = f"e{self.base}-{self.number}-{n}", f"key-{self.base}-{self.number}-{n}"
         body = {"interactions": [{"user": user, "item": item}]}
         answer = ask.post("/interactions", body, headers={"Idempotency-Key": key})
@@ -78,7 +78,7 @@ class Writer(threading.Thread):
 
 class Kill(harness.TestCase):
     def assert_kept(self, ask, writers):
-        """A repeat of a keyed write gets the first answer. After an erasure it gets none, and no erased user is back."""
+        """Checks that a repeat of a keyed write gets the first answer, and after an erasure none; erased users stay erased."""
         for w in writers:
             for key, body, user, answer in w.keyed:
                 again = ask.post("/interactions", body, headers={"Idempotency-Key": key})
@@ -90,7 +90,7 @@ class Kill(harness.TestCase):
                 self.assertEqual(ask.get(f"/users/{user}/interactions").status, 404, user)
 
     def items_of(self, ask, user):
-        """Every item of the user's interactions, page by page."""
+        """All items of the user's interactions, read page by page."""
         items, cursor = set(), None
         while True:
             query = {"limit": 1000, **({"cursor": cursor} if cursor else {})}
@@ -164,7 +164,7 @@ class Kill(harness.TestCase):
             self.assert_kept(again.client, writers)
 
     def killed_at(self, command, moment):
-        """Runs the command and kills it after `moment` seconds; False when it had ended."""
+        """Runs the command and kills it after `moment` seconds; returns False if it had already ended."""
         child = subprocess.Popen([harness.STAIR, *map(str, command)], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=harness.ENVIRONMENT)
         try:

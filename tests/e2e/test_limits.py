@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits of the process: rate, slow clients, the private address, reloading, and stopping."""
+"""Limits of the service: request rate, slow clients, the admin address, reloading, and stopping."""
 
 import os
 import re

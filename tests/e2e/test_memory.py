@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that callers can cause, in every way at once, stays below the sum that `stair check` prints."""
+"""Callers use memory in every possible way at once; it stays below the sum that `stair check` prints."""
 
 import os
 import re
@@ -58,7 +58,7 @@ class Memory(harness.TestCase):
         return float(re.search(rf"^{name} (\S+)$", self.private.get("/metrics").body.decode(), re.M).group(1))
 
     def connect(self, number=0, read_bytes=None):
-        """A connection from one of many addresses. Each address counts as another caller."""
+        """Connects from one of many addresses. Each address counts as another caller."""
         host, port = self.server.address.rsplit(":", 1)
         s = socket.socket()
         self.open.append(s)
@@ -204,7 +204,7 @@ class Memory(harness.TestCase):
               f"{(left - before) / MIB:.1f} MiB more when all have gone")
         self.assertLess(peak - before, allowed)
         self.assertGreater(peak - before, 12 * MIB)  # bodies and answers were at their limits
-        # freed memory is returned from 32 MiB on, and the bodies of all rounds take more
+        # The service returns freed memory to the system from 32 MiB on. The bodies of all rounds take more than that.
         self.assertLess(left - before, 40 * MIB)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output of commands: unknown generations and users, files, and a full standard output."""
+"""What commands print where: results, remarks, messages for unknown generations and users, and a full standard output."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ class Outputs(harness.TestCase):
                 self.assertIn("standard output cannot be written: No space left on device", done.stderr)
 
     def test_results_go_to_standard_output_and_progress_to_standard_error(self):
-        """For every command with a result: a line of the result, and a line of its remarks or progress if it has any."""
+        """For every command that prints a result: one line of it, and one line of its remarks or progress if it has any."""
         files, _ = harness.shop()
         store = self.path("store")
         demo = ["demo", "--out", self.path("shop"), "--users", 50, "--items", 80, "--interactions", 300]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service leaves no training that outlives it and no file that other users may read."""
+"""A training ends with the service that started it, and no other user may read the service's files."""
 
 import os
 import stat

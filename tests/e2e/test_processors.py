@@ -51,7 +51,7 @@ class ThreadCount:
 
 
 class Group:
-    """A control group with a quota of one processor; None where this machine allows none."""
+    """Makes a control group with a quota of one processor; returns None if this machine allows no such group."""
 
     def __init__(self):
         self.folder = None

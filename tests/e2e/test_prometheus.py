@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 DEPLOY = os.path.join(harness.ROOT, "deploy")
-# Series that appear only with events that this test does not cause.
+# Metrics that appear only after events that this test does not cause.
 MAY_BE_EMPTY = re.compile(r"quota_bytes|stair_cluster_")
 
 
@@ -46,7 +46,7 @@ class Prometheus:
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
-        # While it starts it answers 503 and a plain text.
+        # While Prometheus starts, it answers 503 with a plain text.
         return json.loads(body) if answer.status != 503 else {"status": "starting", "data": {"result": []}}
 
     def stop(self):
@@ -71,7 +71,7 @@ class Watched(harness.TestCase):
 
     def test_a_real_prometheus_scrapes_it_and_every_query_of_the_dashboard_finds_something(self):
         files, store = self.shop_store()
-        # The address of a missing encoder, for the metrics that exist only with one.
+        # No encoder listens there, but with an address the service has the metrics of an encoder.
         encoder = ["--encoder-url", "http://127.0.0.1:9/v1/embeddings", "--encoder-model", "none", "--encoder-modality", "other"]
         with harness.Server(store, *encoder) as server:
             prometheus = Prometheus(self.dir, server.address)
@@ -99,7 +99,7 @@ class Watched(harness.TestCase):
                 for source in ("prometheus-rules.yml", "grafana-dashboard.json"):
                     with open(os.path.join(DEPLOY, source), encoding="utf-8") as f:
                         used = set(re.findall(r"\bstair_[a-z_]+\b", f.read()))
-                    # those of several nodes: tests/cluster/test_watched.py
+                    # tests/cluster/test_watched.py checks the metrics of several nodes.
                     alone = {name for name in used if not name.startswith("stair_cluster_")}
                     self.assertEqual(alone - known, set(), source)
             finally:

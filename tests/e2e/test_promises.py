@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thousands of random calls against a model in memory that states docs/http.md's promises, with restarts.
+"""Sends thousands of random calls, with restarts, and compares the service with a model of docs/http.md's promises.
 
-The model knows items, users and interactions, and nothing of how they are kept. After every write the
-answer's statuses and seq are compared; every few writes reads are; at a restart (every other one by
-kill -9) everything is. PROMISES_SEED and PROMISES_CALLS ask for other and longer runs.
+The model is in memory. It knows items, users and interactions, but not how the service stores them. Statuses
+and seq are compared after every write, reads after every few writes, and everything after each restart. Every
+other restart is by kill -9. PROMISES_SEED sets the random seed, PROMISES_CALLS the number of calls.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's commands do what it says."""
+"""The commands of README.md do what it says."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import harness  # noqa: E402
 
 
 def shape(value):
-    """Members and types of a document, not its numbers; of a list its first entry. What may be null
-    is a scalar like any other."""
+    """Members and types of a document, without its values; of a list, only its first entry. A member that may be null
+    counts as a scalar."""
     if isinstance(value, dict):
         return {name: shape(member) for name, member in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many clients write and read beside activations, convolutions and snapshots; then the writes are
-replayed by seq, and every answer has to be the state at the seq that it names.
+"""Many clients write and read while generations are activated, the convolution runs and snapshots are made. Then
+the writes are replayed by seq, and every answer must show the state at the seq that it names.
 
 REPLAY_SECONDS asks for a longer run.
 """
@@ -30,13 +30,13 @@ class History:
         return self.states[bisect.bisect_right(self.seqs, seq) - 1]
 
     def within(self, first, last):
-        """Every state that it had from seq `first` to seq `last`."""
+        """All states from seq `first` to seq `last`."""
         begin, end = bisect.bisect_right(self.seqs, first) - 1, bisect.bisect_right(self.seqs, last)
         return self.states[begin:end]
 
 
 class Client(threading.Thread):
-    """One connection. Its answers must never go back to an older state."""
+    """A client with one connection. Its answers must never go back to an older state."""
 
     def __init__(self, server, number, until):
         super().__init__(daemon=True)

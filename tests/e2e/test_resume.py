@@ -25,8 +25,8 @@ class Resume(harness.TestCase):
         return store
 
     def killed_after_a_checkpoint(self, store):
-        """Starts a training, waits until it has saved a checkpoint, and kills it without mercy. Nobody reads its
-        progress, and the pipe has room for half of the epochs: it waits for its end, however late that comes."""
+        """Starts a training, waits until it has saved a checkpoint, and kills it by SIGKILL. It cannot end before: nobody
+        reads its progress, and the pipe has room for only half of the epochs."""
         checkpoint = os.path.join(store, "train.checkpoint")
         unread, progress = os.pipe()
         fcntl.fcntl(progress, F_SETPIPE_SZ, 4096)

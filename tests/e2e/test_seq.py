@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every answer's seq and content are of one write, and a connection never sees an older one."""
+"""The seq and the content of an answer belong to the same write, and a connection never gets an older answer."""
 
 import os
 import sys

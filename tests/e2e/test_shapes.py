@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes of requests and the answer that each gets, byte by byte over a socket."""
+"""Requests in every legal and illegal shape, sent byte by byte over a socket, and the answer to each."""
 
 import json
 import os
@@ -17,7 +17,8 @@ H = b"Host: localhost\r\n"
 END = b"Connection: close\r\n\r\n"
 GET = b"GET /health/live HTTP/1.1\r\n"
 POST = b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: application/json\r\n"
-# A request hidden behind a body whose length can be read in two ways. If the service runs it, the item exists.
+# A second request, hidden behind a body whose length can be read in two ways. If the service carries it out, the
+# item exists.
 SMUGGLED = b"POST /items HTTP/1.1\r\n" + H + b"Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{\"id\":\"smuggled\"}"
 ITEM = b'{"id":"taken"}'
 
@@ -25,8 +26,8 @@ CHUNKS = POST + b"Transfer-Encoding: chunked\r\n" + END
 OPEN = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 LONG = b"a" * 40000
 
-# What it is, the bytes, the status of the only answer; NONE: the connection is closed without one. Where
-# versions of the HTTP library differ, a tuple of the statuses that may come.
+# Each entry: a name, the bytes, and the status of the only answer. NONE: the connection is closed without an
+# answer. A tuple lists the possible statuses where versions of the HTTP library differ.
 NONE = 0
 SHAPES = [
     ("as usual", GET + H + END, 200),
@@ -91,7 +92,7 @@ SHAPES = [
     ("an encoding of nothing", POST + b"Transfer-Encoding:\r\n" + END + b"0\r\n\r\n", 400),
     ("chunks in HTTP/1.0", b"POST /items HTTP/1.0\r\n" + H + b"Content-Type: application/json\r\n"
      b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    # the HTTP library itself refuses these and those of Content-Length, and closes the connection
+    # The HTTP library itself refuses these and those of Content-Length, and closes the connection.
     ("a length of HTTP/1.0", b"POST /items HTTP/1.0\r\nContent-Length: ten\r\n\r\n" + ITEM, 400),
     ("a length beyond 64 bits", POST + b"Content-Length: 18446744073709551616\r\n" + END, 413),
     ("the largest length of 64 bits", POST + b"Content-Length: 18446744073709551615\r\n" + END, (400, 413)),
@@ -109,11 +110,11 @@ SHAPES = [
     ("two CRs behind a chunk's length", CHUNKS + b"2\r\r\n{}\r\n0\r\n\r\n", 400),
     ("a bare LF in a chunk's extension", CHUNKS + b"2;a\nb\r\n{}\r\n0\r\n\r\n", 400),
     ("a trailer without a colon", CHUNKS + b"2\r\n[]\r\n0\r\nnothing\r\n\r\n", 400),
-    # version 0.9 takes these, 1.0 does not; the body is no item either way
+    # Version 0.9 of the library accepts these, version 1.0 does not. With both, the body is not a valid item.
     ("a bare LF behind a chunk's length", CHUNKS + b"2\n[]\r\n0\r\n\r\n", 400),
     ("a bare LF behind a chunk", CHUNKS + b"2\r\n[]\n0\r\n\r\n", 400),
     ("a chunk's extension", CHUNKS + b"2;a=b\r\n[]\r\n0\r\n\r\n", 400),
-    # likewise, but here the item is created; no further request may follow on the connection
+    # The same, but here the item is created. No further request may follow on the connection.
     ("a bare LF behind the last chunk's extension", OPEN + b"d\r\n{\"id\":\"cut4\"}\r\n0;x\n\r\n" + SMUGGLED, (201, 400)),
     ("a bare LF behind a trailer", OPEN + b"d\r\n{\"id\":\"cut5\"}\r\n0\r\nX: a\n\n" + SMUGGLED, (201, 400)),
     ("bare LFs behind the last chunk", OPEN + b"d\r\n{\"id\":\"cut6\"}\r\n0\n\n" + SMUGGLED, (201, 400)),
@@ -238,7 +239,8 @@ class Shapes(harness.TestCase):
                                  ("10.1.2.3.evil.example", 403), ("stair.shop.svc.evil.example", 403)):
                 self.assertEqual(private.get("/metrics", headers={"Host": host}).status, status, host)
             private.close()
-            # with keys a page has none, and a gateway may pass on what its browsers send
+            # Two kinds of callers send Origin to a service with keys: a page, which has no key, and a gateway that
+            # passes on what its browsers send.
             self.assertEqual(server.client.get("/popular", headers={"Origin": "http://shop.example"}).status, 200)
 
     def test_an_allowed_origin_may_call(self):

@@ -15,7 +15,7 @@ PATIENCE = 60
 
 
 class Supervised:
-    """A service and the socket that it was given; a message is a dictionary of its assignments."""
+    """A service and its supervisor's socket. A message is a dictionary of its assignments."""
 
     def __init__(self, name, store, *arguments, env=None):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -30,7 +30,7 @@ class Supervised:
         return dict(line.split("=", 1) for line in self.socket.recv(65536).decode().split("\n"))
 
     def until(self, name):
-        """The first message that has this assignment, and those before it."""
+        """Returns the first message that has this assignment, and those before it."""
         before, end = [], time.monotonic() + PATIENCE
         while time.monotonic() < end:
             message = self.next()
@@ -58,7 +58,7 @@ class Supervisor(harness.TestCase):
         with Supervised(name, store, "--keys", self.path("keys")) as service:
             ready, before = service.until("READY")
             address = ready["STATUS"].rsplit(" ", 1)[1]
-            # no waiting: after READY the service answers
+            # After READY the service answers at once.
             self.assertEqual(harness.Client(address).get("/health/ready").status, 200)
             self.assertTrue(any("300 items, 400 users" in m["STATUS"] for m in before), before)
             service.process.send_signal(signal.SIGHUP)

@@ -34,7 +34,7 @@ class Tune(harness.TestCase):
 
     @staticmethod
     def merged(*options):
-        """Later options take the place of earlier ones of the same name."""
+        """Joins options; a later option replaces an earlier one of the same name."""
         found = {}
         for name, value in zip(options[::2], options[1::2]):
             found[name] = value
@@ -61,7 +61,7 @@ class Tune(harness.TestCase):
 
     def test_it_races_every_knob_and_says_when_a_baseline_stays_ahead(self):
         _, store = self.shop_store()
-        # At such a low rate popularity stays ahead, whatever is chosen.
+        # At such a low learning rate, the popular list is better than the model, whatever tuning chooses.
         done = harness.run("tune", "--store", store, "--epochs", 1, *OPTIONS, "--lr", 1e-9, "--without", "mi",
                            "--without", "links", "--budget-epochs", 60, "--json")
         report = json.loads(done.stdout)
@@ -82,7 +82,7 @@ class Tune(harness.TestCase):
 
     def test_interrupted_while_it_chooses_it_promises_nothing(self):
         _, store = self.shop_store()
-        # so many candidates that it is still choosing when the signal comes
+        # There are so many candidates that tuning has not ended when the signal comes.
         told = self.interrupted(store, lambda line: "forward " in line, "--budget-epochs", "100000")
         self.assertIn("stopped while choosing options; nothing is kept", told)
         self.assertNotIn("--resume", told)

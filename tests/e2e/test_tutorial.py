@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorial's commands do what it shows."""
+"""The commands of the tutorial print what it shows."""
 
 import glob
 import json
@@ -28,7 +28,7 @@ class Tutorial(harness.TestCase):
                 self.assertEqual(made.read(), documents.read(os.path.join("docs", "tutorial", name)), name)
 
     def run_commands(self, commands, shown):
-        """Every line shown is printed. Figures of a training may differ between processors, so only their lines'
+        """Checks that every line shown is printed. Figures may differ between processors, so of lines with figures only the
         first words are compared."""
         printed, refused = "", shown.startswith(("stair import:", "purchases.csv:"))
         for line in commands.strip().splitlines():
@@ -44,7 +44,7 @@ class Tutorial(harness.TestCase):
             self.assertTrue(found, f"{commands}does not print: {line}\n{printed}")
 
     def assert_answer(self, got, expected, command):
-        """Lists have the same first item with about the same score; everything else is equal."""
+        """Checks that lists have the same first item with about the same score, and that everything else is equal."""
         self.assertEqual(got.keys(), expected.keys(), command)
         for name in got.keys() - {"items", "recommendation_id"}:
             self.assertEqual(got[name], expected[name], f"{command}{name}")

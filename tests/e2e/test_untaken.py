@@ -37,7 +37,7 @@ def place_of(item, items):
 
 class Untaken(harness.TestCase):
     def open_shop(self):
-        """A trained shop without every twelfth item. Returns the missing items as bodies of POST /items."""
+        """Makes a trained shop that lacks every twelfth item. Returns the missing items as bodies of POST /items."""
         files, store, known = self.path("files"), self.path("store"), self.path("known")
         os.makedirs(known)
         harness.run("demo", "--out", files, *SHOP)

@@ -58,7 +58,7 @@ class Words(harness.TestCase):
         return client.get("/recommend", {"user": f"{kind}-user-1", "k": k}).items
 
     def assert_listed(self, client, item, kind):
-        """The item comes before all items of other kinds. A shopper has not seen 14 others of their own kind."""
+        """Checks that the item comes before all items of other kinds. Of their own kind, a user has 14 others left to see."""
         ranked = self.listed(client, kind, 30)
         self.assertIn(item, ranked)
         self.assertTrue(all(other.startswith(kind) or other == "new" for other in ranked[:ranked.index(item)]), ranked)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was acknowledged is in the next answer."""
+"""An acknowledged write is in the next answer."""
 
 import os
 import random
@@ -81,7 +81,7 @@ class Writes(harness.TestCase):
                 self.assertEqual(ask.post("/recommend/batch", {"requests": [{"user": user}], "min_seq": wanted}).status,
                                  status)
                 self.assertEqual(ask.post("/recommend/batch", {"requests": [body]}).status, status)
-            # a write has no such parameter
+            # Writes have no parameter min_seq.
             self.assertEqual(ask.ask("PUT", f"/items/new?min_seq={seq}", {"title": "N"}).status, 400)
 
     def test_an_idempotency_key_gives_the_first_answer_again_even_after_a_restart(self):

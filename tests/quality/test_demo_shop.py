@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On the demo shop STAIR is clearly ahead, and each of its parts improves the lists.
+"""On the demo shop, STAIR is clearly better than the baselines, and each of its parts improves the lists.
 
-Shops of the sizes that benches use have exact counts and take bounded memory.
+Demo shops of the sizes that benches use have exactly the numbers that were asked for, and take bounded memory.
 """
 
 import json
@@ -40,7 +40,7 @@ class DemoShop(harness.TestCase):
         self.assertGreater(recall, 1.5 * best["itemknn"]["Recall@20"])
         self.assertGreater(recall, 2.0 * best["popular"]["Recall@20"])
         self.assertGreater(recall, 1.02 * got["links"]["stair"]["Recall@20"])
-        # Without links, both convolutions improve the lists. "links" is plain averaging.
+        # Without links, both convolutions improve the lists. "links" leaves out links only, and averages plainly.
         for part in ("links", "bsc"):
             self.assertGreater(got["stepwise"]["stair"]["Recall@20"], 1.02 * got[part]["stair"]["Recall@20"], part)
 

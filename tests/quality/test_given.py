@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The next items of users with one or two known items: sessions and similar items beside itemknn."""
+"""Lists for visitors with one or two known items, and similar items, are better than those of itemknn."""
 
 import math
 import os
@@ -70,7 +70,7 @@ class Given(harness.TestCase):
         users = harness.run_json("eval", "--store", store, "--at", 20)
         self.assertGreater(users["stair"]["Recall@20"], 1.2 * users["itemknn"]["Recall@20"])
         by = {given: self.judge("films", store, given) for given in (1, 2, 5)}
-        # A single film has no other information than the films taken with it, which is what itemknn uses.
+        # Of a single film, nothing is known but the films that were taken with it, and itemknn uses just that.
         self.assertGreater(by[1]["stair"], 1.03 * by[1]["itemknn"])
         self.assertGreater(by[2]["stair"], by[2]["itemknn"])
         self.assertGreater(by[1]["similar"], 1.05 * by[1]["popular"])

@@ -55,7 +55,7 @@ class Browser:
         self.call("POST", self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def press(self, *keys):
-        """Key presses, one after the other, into whatever has the focus."""
+        """Presses keys, one after the other, in the element that has the focus."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self.call("POST", self.session + "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 

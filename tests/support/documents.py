@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the documents that are made from the binary: docs/cli.md, docs/configuration.md, docs/metrics.md and
+"""Writes the documents that are generated from the binary: docs/cli.md, docs/configuration.md, docs/metrics.md and
 deploy/stair.conf.example.
 
     documents.py                  write them
@@ -42,7 +42,7 @@ def printed(*arguments):
 
 
 def calls(text):
-    """[(shell line, answer as it stands)] of the README."""
+    """[(shell line, answer as printed)] of the README."""
     return CALL.findall(text)
 
 
@@ -97,7 +97,7 @@ def metrics_text(*options):
 
 
 def metric_rows(text):
-    """The document's row of each metric in this answer."""
+    """The rows of the document, one for each metric in this answer."""
     rows = []
     for name, meaning in re.findall(r"^# HELP (\S+) (.*)$", text, re.M):
         kind = re.search(rf"^# TYPE {name} (\S+)$", text, re.M)[1]
@@ -110,7 +110,7 @@ def metric_rows(text):
 
 
 def cluster_rows(folder):
-    """The rows of a node of a cluster, on a NATS server that is fetched if need be. A check keeps the rows that
+    """The rows of the metrics that only a node of a cluster has. A NATS server is downloaded if needed. --check keeps the rows that
     are there: the cluster's tests compare them with a node's."""
     if "--check" in sys.argv:
         return re.findall(r"^\| `stair_cluster_.*\n", read("docs/metrics.md"), re.M)

@@ -4,11 +4,12 @@
     encoder.py [--port N] [--width 32] [--seconds 0] [--model NAME] [--together CALLS TEXTS]
                [--tls CERTIFICATE KEY]
 
-The vector of a text is the sum of a fixed random direction for each of its words, so texts that share
-words are near; another model has other directions. POST /fault {"kind": "...", "times": N} makes the next
-N calls fail in that way; GET /stats tells what was asked. With --together 8 10000, the N-th call is answered
-only when call N + 7 has arrived, or when 10,000 texts have: a client that lets the number of its calls drop
-below 8 while texts wait gets no answer. The port is printed when it listens.
+Each word has a fixed random direction, and the vector of a text is the sum of its words' directions. So
+texts that share words have near vectors. Another model name gives other directions. POST /fault
+{"kind": "...", "times": N} makes the next N calls fail in that way. GET /stats tells which calls came.
+With --together 8 10000, the N-th call is answered only when call N + 7 or 10,000 texts have arrived. So a
+client that keeps fewer than 8 calls running while texts wait gets no answer. The program prints its port
+when it listens.
 """
 
 import argparse

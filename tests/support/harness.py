@@ -34,7 +34,7 @@ READY_SECONDS = 60
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("STAIR")}
 
 
-# ---- A binary with a sanitizer writes what it finds into files here, also if a test kills it afterwards.
+# ---- A binary with a sanitizer writes its reports into files here, so that they remain even if a test kills it.
 
 SANITIZERS = [name for name in ("ASAN_OPTIONS", "TSAN_OPTIONS") if name in ENVIRONMENT]
 REPORTS = tempfile.mkdtemp(prefix="stair-sanitizer-") if SANITIZERS else None
@@ -45,7 +45,7 @@ if SANITIZERS:
 
 
 def take_reports():
-    """The text of all that sanitizers have found since the last call."""
+    """The text of all reports of sanitizers since the last call."""
     found = ""
     for name in sorted(os.listdir(REPORTS)) if REPORTS else []:
         with open(os.path.join(REPORTS, name), encoding="utf-8", errors="replace") as f:
@@ -76,7 +76,7 @@ def export(store, what):
             return f.read()
 
 
-# ---- The shop that most tests use: small, trained once for a build of the binary.
+# ---- The shop that most tests use. It is small, and trained once for each build of the binary.
 
 SHOP_ARGUMENTS = ["--users", "400", "--items", "300", "--interactions", "6000", "--text-dim", "24",
                   "--image-dim", "32", "--seed", "7"]
@@ -315,14 +315,14 @@ class TestCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
 
     def assert_no_reports(self):
-        """No sanitizer has found anything in a process of this test."""
+        """Fails if a sanitizer has found anything in a process of this test."""
         self.assertEqual(take_reports(), "")
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
     def shop_store(self, name="store"):
-        """A copy of the trained shop's store that the test may change; returns (files, store)."""
+        """Copies the trained shop's store for a test that changes it; returns (files, store)."""
         files, store = shop()
         mine = self.path(name)
         shutil.copytree(store, mine)

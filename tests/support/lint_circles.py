@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """No two source files call each other, directly or in a larger circle: `lint_circles.py BUILD_FOLDER`.
 
-Includes cannot tell, since two files may share a header. So the symbols of the object files are read: a file needs
-another when it names a function or object that only the other defines.
+#include lines cannot show this, because two files may share a header. So this program reads the symbols of the object
+files: a file needs another if it uses a function or object that only the other defines.
 """
 import os
 import subprocess

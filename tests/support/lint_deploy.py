@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The files of deploy/ are accepted by the programs that read them, and fit this binary.
+"""Checks that the programs for which the files of deploy/ are made accept them, and that the files fit this binary.
 
 systemd, docker-compose and Prometheus judge their own files; what an engine or a cluster would have
 to judge is compared with the binary's configuration table and with openapi.yaml. Names another
@@ -19,7 +19,8 @@ import contract  # noqa: E402
 
 STAIR = os.environ.get("STAIR", os.path.join(contract.ROOT, "build", "release", "stair"))
 DEPLOY = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(contract.ROOT, "deploy")
-# Of 100; what is left is the network, AF_UNIX and a root file system that is read only.
+# The largest exposure that `systemd-analyze security` may find, on a scale to 100. What remains comes from the network,
+# AF_UNIX, and a root file system that is only read-only.
 EXPOSURE_MAX = 20
 INSTALLED_AS = "/usr/local/bin/stair"
 problems = []
@@ -31,7 +32,7 @@ def read(name):
 
 
 def run(*command, env=None):
-    """Returns the exit status and the output."""
+    """Runs a program; returns its exit status and its output."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
                           env={**os.environ, **(env or {})})
     return done.returncode, (done.stdout + done.stderr).strip()
@@ -56,7 +57,7 @@ def seconds(text):
 
 
 class Command:
-    """A command line `serve --flag value ...` with its environment, as a deployment has it."""
+    """Reads the command line `serve --flag value ...` and the environment of a deployment."""
 
     def __init__(self, where, words, environment, known):
         self.known, self.given = known, {}
@@ -94,7 +95,7 @@ class Command:
         return seconds(self.value("drain_delay")) + seconds(self.value("stop_timeout"))
 
     def check_reachable(self, where):
-        """Finds what stair serve refuses: an address for other machines without keys."""
+        """Reports what `stair serve` would refuse: an address that other machines reach, without keys."""
         if not self.value("listen").startswith(("127.", "[::1]", "localhost")) and "keys" not in self.given:
             problems.append(f"{where}: listens on {self.value('listen')} without keys")
 
@@ -121,7 +122,7 @@ def service(name, installed_as, known):
         path = os.path.join(folder, installed_as)
         with open(path, "w", encoding="utf-8") as f:
             f.write(unit.replace(INSTALLED_AS, STAIR))
-        # It only warns of unknown members, so any output is a failure.
+        # The program only warns of unknown members, so any output counts as a failure.
         status, said = run("systemd-analyze", "verify", "--man=no", path)
         if status != 0 or said:
             problems.append(f"{name}: systemd-analyze verify: {status} {said}")
@@ -150,7 +151,7 @@ def timers():
             exposure(paths[0])
         if INSTALLED_AS not in read(name + ".service"):
             problems.append(f"{name}.service: does not run {INSTALLED_AS}")
-    # What one shop's snapshot does, each of several shops' does: only the folder differs.
+    # The snapshot unit for one of several shops does the same as that for a single shop, in another folder.
     settings = [[line for line in read(name).splitlines() if not line.startswith(("#", "Description="))]
                 for name in ("stair-snapshot.service", "stair-snapshot@.service")]
     if [line.replace("/var/lib/stair", "/var/lib/stair/%i") for line in settings[0]] != settings[1]:
@@ -291,7 +292,7 @@ def balancer(nodes, port):
 
 
 def several_nodes(known):
-    """compose and Kubernetes files of a cluster: names that differ, addresses that lead somewhere."""
+    """Compose and Kubernetes files of a cluster: the nodes' names differ, and every address belongs to a service."""
     status, said = run("docker-compose", "-f", os.path.join(DEPLOY, "cluster", "compose.yaml"), "config")
     if status != 0:
         problems.append(f"docker-compose config of cluster/compose.yaml: {status} {said}")
@@ -368,7 +369,7 @@ def libraries():
         path = re.search(rf"^\s*{re.escape(name)} => (\S+)", found, re.M)
         if path is None:
             continue  # the loader itself
-        # a path of before /usr was merged is what the package may have been built with
+        # The package may have been built with a path from before /lib moved into /usr.
         real = os.path.realpath(path.group(1))
         for spelt in (real, real.removeprefix("/usr")):
             status, said = run("dpkg", "-S", spelt)
@@ -415,7 +416,7 @@ def main():
         try:
             check()
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, yaml.YAMLError) as error:
-            # a file of another shape, or a program that is not there
+            # The file has an unexpected structure, or a program is missing.
             problems.append(f"{type(error).__name__}: {error}")
     for line in problems:
         print(line)

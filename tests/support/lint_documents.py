@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks what can go stale in the documents: links and their sections, generated documents, files and
-sections that comments name, and files that grew too long."""
+"""Finds what is stale in documents and comments: links, sections, generated documents, and names of files
+and functions. It also finds documents and files that are too long."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def links():
 
 
 def licences():
-    """Every source file that can contain a comment names its licence in its first three lines."""
+    """Checks that every source file names its licence in its first three lines."""
     for path in tracked("*.c", "*.h", "*.def", "*.cpp", "*.S", "*.py", "*.sh", "*.js", "*.mjs", "*.css", "*.yml", "*.yaml",
                         "deploy/*.service", "deploy/*.timer", "deploy/**/*.conf", "deploy/**/*.cfg", "Makefile",
                         "Dockerfile", ".ci/run"):
@@ -53,7 +53,7 @@ def licences():
 
 
 def named_in_comments():
-    """A document or section that source code, scripts or deployment files name exists."""
+    """Checks that documents and sections named in source code, scripts and deployment files exist."""
     for path in tracked("core/*", "storage/*", "api/*", "server/*", "deploy/*", "tests/*.c", "tests/*.h", "tests/*.py", "tests/*.sh",
                         "Makefile", "Dockerfile"):
         if path.startswith("tests/fixtures/") or path.endswith((".png", ".npy")):
@@ -68,7 +68,7 @@ def named_in_comments():
 
 
 def generated():
-    """Documents that are made from the binary are up to date."""
+    """Checks that generated documents are up to date."""
     if not os.path.exists(STAIR):
         problems.append(f"the generated documents cannot be checked: {STAIR} is not built")
         return
@@ -90,7 +90,7 @@ def sizes():
 
 
 def functions():
-    """A function or file that ARCHITECTURE.md names exists."""
+    """Checks that functions and files named in ARCHITECTURE.md exist."""
     source = "\n".join(read(path) for path in tracked("core/*", "storage/*", "api/*.[chS]", "server/*", "tests/support/*"))
     for name in set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", read("ARCHITECTURE.md"))):
         if not re.search(rf"\b{name}\b", source):
@@ -98,7 +98,7 @@ def functions():
 
 
 def paths():
-    """A path of the source that a document names exists."""
+    """Checks that paths of the source named in documents exist."""
     known = set(tracked("*"))
     folders = {path[:at.start()] for path in known for at in re.finditer("/", path)}
     for document in tracked("*.md"):

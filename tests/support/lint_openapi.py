@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""openapi.yaml is a valid document, and names exactly the routes of the binary."""
+"""Checks that openapi.yaml is a valid document, and names exactly the routes of the binary."""
 
 import os
 import re

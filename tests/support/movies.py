@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A data set in the shape of film ratings: strong popularity, genres, eras and sequels, and no features.
 
-What people took together is known by construction: a few films that everybody has seen, whole series by those who
-like them, and a taste in genres. A list that follows popularity alone names the few; one that knows its items names
-the series.
+The data are made by a known rule: everybody has seen a few famous films, some people see whole series, and everyone
+has a taste in genres. A recommender that follows popularity alone lists the famous films. One that knows which items
+belong together lists the series.
 """
 
 import bisect
@@ -23,7 +23,8 @@ class Film:
 
 
 def films(chance):
-    """Films by fame. A third of them belong to series of two to six, whose parts differ in fame and share a genre."""
+    """Draws the films, in the order of fame. A third of them belong to series of two to six parts, which share a genre and
+    differ in fame."""
     made = [Film(rank, chance) for rank in range(FILMS)]
     for film in made:
         film.genres.add((min(film.genres) + chance.choice([0, 1, 1, 2, 5])) % GENRES)
@@ -66,7 +67,7 @@ def taken_by(person_taste, all_films, members, chance):
 
 
 def write(path, seed=1):
-    """Writes interactions with random splits of 70, 10 and 20 in a hundred; the same file for the same seed. Returns
+    """Writes interactions with random splits of 70, 10 and 20 %; the same seed gives the same file. Returns
     the series, each a list of ids."""
     chance = random.Random(seed)
     all_films = films(chance)

@@ -7,7 +7,7 @@
         servers.start(0)
 
 They keep their streams below `folder` and sync every message to disk, as the shipped configuration
-does. `program()` is None where no server can be had: then the caller says that nothing was run.
+does. `program()` is None if this machine has no server; the caller then reports that nothing was run.
 """
 
 import functools
@@ -43,7 +43,7 @@ def program():
 
 
 def free_ports(count):
-    """Ports that nobody uses now. All are held until all are known, so that they differ."""
+    """Free ports. All are kept open until the last one is known, so that they differ."""
     held = [socket.socket() for _ in range(count)]
     try:
         for one in held:
@@ -55,7 +55,7 @@ def free_ports(count):
 
 
 class Server:
-    """One process. Its configuration is written once; stop, kill and start it as often as needed."""
+    """One server process. Its configuration is written once; it can be stopped, killed and started as often as needed."""
 
     def __init__(self, folder, name, ports, hosts=None, more="", wrap=()):
         self.folder, self.name, self.wrap = os.path.join(folder, name), name, list(wrap)
@@ -83,7 +83,7 @@ class Server:
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def pid(self):
-        """The server's own, which is not that of the process that was started where it is wrapped."""
+        """The process number of the server itself, not of a program that wraps it."""
         if not self.wrap:
             return self.process.pid
         with open(os.path.join(self.folder, "pid"), encoding="ascii") as f:
@@ -102,7 +102,7 @@ class Server:
             return f.read()
 
     def healthy(self):
-        """JetStream is up and, with several servers, has a leader. Consumers do not count, because they come and go."""
+        """True if JetStream is up and, with several servers, has a leader. Consumers do not count, because they change all the time."""
         try:
             with urllib.request.urlopen(f"http://{self.host}:{self.monitor}/healthz?js-server-only=true", timeout=2) as answer:
                 return answer.status == 200
@@ -156,7 +156,7 @@ class Servers:
             return {}
 
     def all_known(self):
-        """The leader of all streams knows every other server, so that replicas find their places."""
+        """True if the leader of all streams knows every other server, so that streams can place their replicas."""
         if len(self.all) == 1:
             return True
         for one in self.all:

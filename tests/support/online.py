@@ -8,7 +8,7 @@ import harness
 
 
 def same_list(offline, online, scores):
-    """True when both hold the same items in the same order, but for neighbours whose scores are
+    """True if both hold the same items in the same order. Neighbours may change places if their scores are
     equal to 1e-5 of their size."""
     if len(offline) != len(online):
         return False
@@ -18,7 +18,7 @@ def same_list(offline, online, scores):
         if a not in scores or b not in scores:
             if place < len(offline) - 1:
                 return False
-            # at the end of the list one of a tied pair may just have fallen off
+            # At the end of the list, only one item of a tied pair may be listed.
             continue
         if abs(scores[a] - scores[b]) > 1e-5 * max(abs(scores[a]), abs(scores[b])):
             return False

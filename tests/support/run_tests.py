@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run test programs, --jobs at a time, and keep count.
+"""Runs test programs, --jobs at a time, and counts their results.
 
-A program is a cmocka binary or a Python file on tests/support/harness.py; both say for each test
-that it runs and how it ended, in cmocka's words. A test that was begun and not finished has failed,
-so a crash counts; a program that ran no test has failed, so nothing is skipped silently. With
---plain a program is a shell command and one test, judged by its exit status.
+A program is a cmocka binary or a Python file that uses tests/support/harness.py. Both print for each
+test that it begins and how it ended, in cmocka's format. A test that began and did not end has failed,
+so a crash counts. A program that ran no test has failed, so nothing is skipped silently. With --plain,
+a program is a shell command that counts as one test, judged by its exit status.
 
-The counts go to build/results/SUITE.json, for summary.py. A line that begins with "NOT RUN:" says
-that something could not be tested here; it is kept for the summary. "MEASURED:" is shown too.
+The counts go to build/results/SUITE.json, for summary.py. A line "NOT RUN: ..." says that something
+could not be tested on this machine; it is kept for the summary. Lines "MEASURED: ..." are shown too.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def count(status, lines, program):
             found = pattern.match(line)
             if found:
                 put(found.group(1))
-    # cmocka lists the failed ones once more, after a count: only names that were begun matter.
+    # cmocka lists the failed tests once more after a count. Only names of tests that began matter.
     failed = [name for name in begun if name in bad or name not in good]
     passed = len(begun) - len(failed)
     if not begun:
@@ -102,7 +102,7 @@ def main():
     total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0}
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        # Results come in the order of the programs, whatever the order they end in.
+        # Results are printed in the order of the programs, not in the order in which these end.
         for result in pool.map(lambda program: run_program(program, options), options.programs):
             total["passed"] += result["passed"]
             total["failed"] += result["failed"]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and writes for a long time: memory, descriptors and the store's file stay flat.
 
-SOAK_SECONDS (an hour) is the length. SOAK_RATE limits the requests a second of all clients
-together; without it, each client asks as fast as it is answered. Writes go round a fixed set of
-items and users, so that a service has no reason to grow; the second half of the run is compared
-with the first.
+SOAK_SECONDS sets the length (default: an hour). SOAK_RATE limits the requests a second of all clients
+together; without it, each client sends the next request as soon as it has the answer. Writes use a
+fixed set of items and users, so the service has no reason to grow. The second half of the run is
+compared with the first.
 """
 
 import os

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sum what run_tests.py wrote: summary.py FOLDER [SUITE...]
+"""Adds up the results that run_tests.py wrote: summary.py FOLDER [SUITE...]
 
-A named suite without a result did not build or did not run: it counts as one failure. No test at
-all is a failure too. The last line is the count; with COUNT_IN_FILE it only goes to FOLDER/count.txt,
-for a caller that wants to print it last.
+A named suite without a result did not build or did not run, so it counts as one failure. If there is no
+test at all, that is a failure too. The last line is the count. With COUNT_IN_FILE it goes only to
+FOLDER/count.txt, for a caller that prints it last.
 """
 
 import glob
