@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Make the keys for compose.yaml in deploy/secrets/: one for Prometheus, one for the shop, one for you.
-# STAIR is the command if stair is not in the PATH, such as
+# Makes the keys for compose.yaml in deploy/secrets/: one for Prometheus, one for the shop, one for you.
+# If stair is not in the PATH, set STAIR to a command that runs it, such as
 # "docker run --rm --user $(id -u) -v $PWD/deploy:$PWD/deploy stair:0.2.0".
-# The image's user is 10001: without root the file is readable by all users of this machine, as it
-# holds hashes only.
+# The image's user 10001 must be able to read the file. Without root, this script therefore makes it
+# readable for all users of this machine. It contains only hashes of the keys.
 set -euo pipefail
 cd "$(dirname "$0")"
 read -ra stair <<<"${STAIR:-stair}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Build the Debian package from the tracked files: build_deb.sh VERSION PACKAGE...; the
-# packages are those that building needs, and the result is in build/.
+# Builds the Debian package from the tracked files into build/: build_deb.sh VERSION PACKAGE...
+# PACKAGE... are the packages that building needs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 version=$1
@@ -13,7 +13,7 @@ cp -r deploy/package/debian "$work/debian"
 sed -e "s/@VERSION@/$version/" -e "s/@DATE@/$(git log -1 --format=%cD 2>/dev/null || date -R)/" \
     deploy/package/debian/changelog.in >"$work/debian/changelog"
 rm "$work/debian/changelog.in"
-# What Debian's build-essential brings is not named.
+# Packages that belong to build-essential are not named.
 needed=$(printf '%s\n' "${@:2}" | grep -vxE 'gcc|g\+\+|make|libc6-dev' | paste -sd, | sed 's/,/, /g')
 sed -i "s/@PACKAGES@/$needed/" "$work/debian/control"
 (cd "$work" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -b -us -uc) >build/deb/build.log 2>&1 ||

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network of namespaces: one host for each server and node, joined by a bridge, so that any two of
-them can be parted while the tests' own connections go on.
+"""A network of namespaces: each server and node has a host of its own, joined to the others by a bridge.
+The tests can cut any two of them apart and keep their own connections to both.
 
     with Network(6) as network:
         subprocess.Popen([*network.wrap(0), "nats-server", ...])   # runs on network.host(0)
@@ -10,7 +10,7 @@ them can be parted while the tests' own connections go on.
         network.impair(0, 3, links.Impairment(delay_ms=40))   # slow what 0 sends to 3
         network.mend()
 
-Needs root and iproute2. `problem()` says why there can be none here.
+Needs root and iproute2. `problem()` says why this machine cannot have such a network.
 """
 
 import os
@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import links  # noqa: E402
 
-# Of this process, so that two runs do not meet; names of interfaces have 15 letters at most.
+# Names contain the process number, so that two runs do not collide. An interface's name has at most 15 letters.
 PREFIX = f"st{os.getpid() % 100000}"
 BRIDGE = PREFIX + "br"
 NET = f"10.213.{os.getpid() % 250}."
@@ -91,7 +91,7 @@ class Network:
         ip("link", "del", BRIDGE, check=False)
 
     def cut(self, a, b, one_way=False):
-        """What `a` sends to `b` goes nowhere; unless `one_way`, the same back. TCP notices by its timeouts."""
+        """Drops what `a` sends to `b` and, unless `one_way`, what `b` sends to `a`. TCP notices only by its timeouts."""
         for source, target in ((a, b),) if one_way else ((a, b), (b, a)):
             ip("-n", self.name(source), "route", "replace", "blackhole", self.host(target) + "/32")
             self.cuts.append((source, target))
@@ -107,7 +107,7 @@ class Network:
         self.cuts = []
 
     def prepare_links(self):
-        """Links can be impaired from now on. None, or why they cannot; kept in `problem`."""
+        """Prepares for impaired links. Returns None, or why they are impossible; `problem` keeps that text."""
         self.problem = None
         if not os.path.exists("/dev/net/tun"):
             self.problem = "there is no /dev/net/tun"
@@ -126,5 +126,5 @@ class Network:
             self.links.impair(target, source, impairment)
 
     def mend(self):
-        """All links are good again."""
+        """Ends the impairment of all links."""
         self.links.mend()

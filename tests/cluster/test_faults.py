@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three nodes and three NATS servers under every fault that a data centre has, while clients write and
-read; then the history is judged, and equal positions must have equal digests.
+"""Three nodes and three NATS servers suffer every fault that a data centre knows, while clients write and
+read. Then the history is judged (history.py), and nodes at equal positions must have equal digests.
 
-CLUSTER_SECONDS (default 120) asks for a longer run, CLUSTER_SEED for another order of faults. Partitions
-need root and iproute2, bad links /dev/net/tun as well, and a disk that fills up needs root; without them the
+CLUSTER_SECONDS (default 120) sets the length, CLUSTER_SEED the order of faults. Partitions need root and
+iproute2, bad links also /dev/net/tun, and a full disk needs root. What a machine lacks is left out, and the
 other faults are run.
 """
 
@@ -115,8 +115,8 @@ class Faults:
         self.wait()
 
     def join_node(self):
-        """Once: a fourth node fetches the newest snapshot while the others write. Like a supervisor, tries
-        again while a fault before has left the log without its leader."""
+        """A fourth node joins once, from the newest snapshot, while the others write. Like a supervisor, this tries
+        again as long as an earlier fault leaves the log without a leader."""
         end = time.monotonic() + SETTLE_SECONDS
         while len(self.nodes) == 3:
             try:
@@ -126,7 +126,7 @@ class Faults:
                     raise
 
     def fill_disk(self):
-        """The disk of one node has no room left for a while."""
+        """Fills the disk of one node for a while."""
         path = os.path.join(self.cluster.mounts[0], "filler")
         try:
             with open(path, "wb") as f:
@@ -164,8 +164,8 @@ class Faults:
         self.net.heal()
 
     def impair(self, *impairments):
-        """For a while the links between one node and all servers are bad, and those between one server and
-        the two others: both ways, or only what the first sends, or only what it receives."""
+        """Impairs for a while the links between one node and all servers, and those between one server and
+        the two others: both directions, or only what the first sends, or only what it receives."""
         node, server = 3 + self.some_node().index, self.rng.randrange(3)
         for host, others in ((node, range(3)), (server, [i for i in range(3) if i != server])):
             how, way = self.rng.choice(impairments), next(self.ways)
@@ -200,7 +200,7 @@ class Faults:
 
 class Cluster(harness.TestCase):
     def first_state(self, store):
-        """What was there before: titles of the items, and what the users have bought."""
+        """The state before the faults: titles of the items, and what the users have bought."""
         first = {}
         for line in harness.export(store, "items").splitlines():
             it = harness.json.loads(line)
@@ -270,7 +270,7 @@ class Cluster(harness.TestCase):
         self.assertGreater(len(history.reads), SECONDS)
 
     def report_links(self, counts):
-        """`counts` of each pair of hosts: 0 to 2 are servers."""
+        """Checks the `counts` of each pair of hosts. Hosts 0 to 2 are servers."""
         sums = {}
         for (source, target), one in counts.items():
             kind = f"{'server' if source < 3 else 'node'} to {'server' if target < 3 else 'node'}"

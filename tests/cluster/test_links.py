@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Impaired links delay, lose, reorder, double and hold back as configured. Otherwise the runs with faults would prove nothing.
+"""Impaired links delay, lose, reorder, duplicate and slow packets as configured. If they did not, the runs with faults
+would prove nothing.
 
-Numbered datagrams go from one host to another, each with the time at which it was sent.
+The tests send numbered datagrams from one host to another, each with the time at which it was sent.
 """
 
 import os
@@ -30,7 +31,7 @@ class BadLinks(harness.TestCase):
         return made
 
     def send(self, net, source, target, ends):
-        """(number, seconds of travel) of every datagram in the order of arrival."""
+        """(number, seconds from sending to arrival) of every datagram, in the order of arrival."""
         got = []
 
         def take(seconds):
@@ -68,7 +69,7 @@ class BadLinks(harness.TestCase):
         self.ends = [self.socket_in(self.net, index) for index in range(3)]
 
     def over(self, *impairment, source=0, target=1, way="out", **how):
-        """What arrives of COUNT datagrams from `source` to `target` while the link from 0 to 1 is impaired."""
+        """Returns what arrives of COUNT datagrams from `source` to `target` while the link from 0 to 1 is impaired."""
         self.net.mend()
         self.net.impair(0, 1, links.Impairment(*impairment, **how), way)
         return self.send(self.net, source, target, self.ends)

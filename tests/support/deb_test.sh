@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# lintian, then install, use, upgrade, remove and purge the package in a bare root: deb_test.sh FILE.deb
+# Checks a package with lintian, then installs, uses, upgrades, removes and purges it in a bare root: deb_test.sh FILE.deb
 set -euo pipefail
 deb=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)

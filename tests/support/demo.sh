@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A shop from nothing: write it, import it, train on it, serve it, and say what to try.
-# DEMO_DIR is where it goes, DEMO_LISTEN the address; Ctrl-C ends it.
+# Writes the demo shop, imports it, trains on it, serves it, and prints calls to try. DEMO_DIR names the
+# folder, DEMO_LISTEN the address. Ctrl-C ends the service.
 set -euo pipefail
 dir=${DEMO_DIR:-build/demo}
 listen=${DEMO_LISTEN:-127.0.0.1:8080}
 
-# A port that is taken is said before the work, not after it.
+# If the port is taken, say so before the work.
 if [ "${listen##*:}" != 0 ] && (: <"/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null; then
     echo "demo: something listens on $listen already; stop it, or choose another address: DEMO_LISTEN=127.0.0.1:8081 make demo" >&2
     exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Install those of the named Debian packages that are missing. Asks nothing; does nothing, and needs
-# no network and no rights, when all are there.
+# Installs those of the named Debian packages that are missing, without questions. If all are installed,
+# it does nothing, and needs neither a network nor root.
 set -euo pipefail
 
 missing=()
@@ -29,7 +29,7 @@ install() {
 }
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# The package lists may be absent or old: only then are they fetched.
+# The package lists are downloaded only if they are missing or too old.
 if ! install >"$log" 2>&1; then
     if ! "${root[@]}" apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update -qq </dev/null >>"$log" 2>&1 ||
         ! install >>"$log" 2>&1; then

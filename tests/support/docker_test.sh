@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Build the Dockerfile with buildah on a base made by debootstrap, and run the image: needs root, a
-# Debian mirror, and no container engine.
+# Builds the Dockerfile with buildah on a base made by debootstrap, and runs the image. It needs root and a
+# Debian mirror, but no container engine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" -eq 0 ] || { echo "docker-test: needs root (debootstrap, chroot)" >&2; exit 1; }
@@ -24,7 +24,7 @@ mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +(\S+\/debian)\/?
 echo "== base: debootstrap"
 debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log"; exit 1; }
-# The base sees packages the way this machine does: sources, proxies and their certificates.
+# The base gets packages as this machine does: from the same sources, through its proxies, with their certificates.
 cp -a /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d "$work/base/etc/apt/" 2>/dev/null || true
 cp -aL /usr/share/keyrings/. "$work/base/usr/share/keyrings/" 2>/dev/null || true
 base=$(buildah from scratch)
@@ -62,7 +62,7 @@ buildah run "$container" -- sh -c '
 tail -n 3 "$work/run.log"
 
 echo "== compose.yaml: its services by their own commands, as docs/operations.md has them"
-# A named volume begins as what the image has there.
+# A new named volume gets the owner and mode of the image's folder.
 install -d -o 10001 -g 10001 -m 0700 "$work/volumes/data"
 service() { # service NAME [-v FROM:TO:ro]... [COMMAND...]
     mapfile -t words < <("$work/context/tests/support/compose.py" "$1" "$work/volumes" "${@:2}")

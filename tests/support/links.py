@@ -10,8 +10,8 @@ host's own interface. Jitter reorders them. Only one direction is impaired: what
         links.mend()
         links.counts()     # {(0, 2): Counts(seen, lost, overtook, doubled)}
 
-`tc netem` does the same in the kernel. It is not used, also where there is one: many kernels lack the module,
-and one way that runs everywhere is tested everywhere. netem also impairs a whole interface, not one link.
+`tc netem` does the same in the kernel, but is never used. Many kernels lack the module, and one method that
+runs everywhere is also tested everywhere. Besides, netem impairs a whole interface, not a single link.
 
 Needs root, iproute2 and /dev/net/tun.
 """
@@ -43,7 +43,7 @@ METRIC = "10"  # of the routes into the tun device, so that a route without one 
 
 @dataclass(frozen=True)
 class Impairment:
-    """What happens to a packet: it is lost, or goes at once, or after delay_ms give or take jitter_ms."""
+    """What happens to a packet: it is lost, or is sent at once, or after delay_ms plus or minus jitter_ms."""
 
     delay_ms: float = 0
     jitter_ms: float = 0
@@ -97,7 +97,7 @@ class Link:
         self.seen, self.lost, self.overtook, self.doubled = 0, 0, 0, 0
 
     def due(self, size, now, rng):
-        """Times at which a packet that came now leaves: none if it is lost, two if it is doubled."""
+        """The times at which a packet that arrives now is sent on: none if it is lost, two if it is doubled."""
         i = self.impairment or Impairment()
         self.seen += 1
         if rng.random() < i.loss or self.free > now + QUEUE_SECONDS:
@@ -122,10 +122,11 @@ class Host:
         with Inside(namespace):
             self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", b"links", IFF_TUN | IFF_NO_PI))
-            # Bound to the interface, its packets take the interface's route, and not the one into the tun device.
+            # The socket is bound to the interface, so its packets do not take the route into the tun device.
             self.out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             self.out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-            # Answers come in by the interface although the route to their senders leads into the tun device.
+            # Answers arrive on the interface, although the route to their senders leads into the tun device. With strict
+            # filtering of sources, the kernel would drop them.
             for name in ("all", interface):
                 with open(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "w", encoding="ascii") as f:
                     f.write("0")
@@ -233,7 +234,7 @@ class Links:
         self._ask(do="impair", source=source, target=target, how=asdict(impairment))
 
     def mend(self):
-        """New packets go their usual way; those that are held back still leave when they are due."""
+        """New packets take the usual route again. Packets that are held back are still sent when they are due."""
         self._ask(do="mend")
 
     def counts(self):

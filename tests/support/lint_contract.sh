@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Redocly and Spectral read openapi.yaml: no error, no warning. The tools come from npm into build/.
+# Redocly and Spectral must read openapi.yaml without an error or a warning. npm installs both into build/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 command -v npm >/dev/null || { echo "lint-contract: npm is missing" >&2; exit 1; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The Kubernetes files of deploy/ against the schemas of their kinds. The schemas come from npm into build/.
+# Checks the Kubernetes files of deploy/ against the schemas of their kinds. npm installs the schemas into build/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 models=5.1.0

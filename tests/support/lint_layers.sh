@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The folders look one way only, each library has its home, and some calls are not for us.
+# Checks three rules of the sources: folders include in one direction only, each library is used in one
+# place only, and some functions are never called.
 set -u
 bad=0
 complain() { # title, findings
@@ -26,7 +27,7 @@ complain "server looks into tests" "$(search '#include "tests/' "${server[@]}")"
 complain "includes are written from the root" \
     "$(search '#include "' "${all[@]}" | grep -vE '#include "(core|storage|api|server)/')"
 
-# Within a layer, a folder includes itself and those before it.
+# Within a layer, a folder may include itself and the folders before it in these lists.
 orders=(
     "core common words search model train serve demo"
     "core/train method eval loop"
@@ -85,14 +86,16 @@ complain "all allocation goes through core/common/mem (what a library made is fr
     "$(search '(^|[^a-z_>.])(malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign)\(' "${all[@]}" | grep -vE '^core/common/mem\.|free\([a-z]*\); /\* allocated by |^core/search/faiss_c\.cpp|^[^:]+:[0-9]+: *(\*|/\*)')"
 complain "qsort must not see a null pointer: sort_array (core/common/sort.h)" \
     "$(search '(^|[^a-z_])qsort\(' "${all[@]}" | grep -v '^core/common/sort\.h')"
-# libmicrohttpd's panic must not return: that one place ends the process, once the log says why.
+# libmicrohttpd's handler of a panic must not return. So one place outside main ends the process, after it has
+# logged the reason.
 complain "exit outside main" "$(search '(^|[^a-z_>.])(exit|abort)\(' "${all[@]}" | grep -vE '^server/main\.c|^server/http/http\.c:[0-9]+: *abort\(\); /\* a panic|^[^:]+:[0-9]+: *(\*|/\*)')"
-# CONTRIBUTING, Failure: readers look for `code`. A second one of a function says which it is ("closed").
+# An err_code is called `code` (CONTRIBUTING.md, "Failure"). A second one in a function is named for what it is of, such
+# as "closed".
 complain "an err_code is called code; rc is what a library returned" \
     "$(search '\berr_code \*?(rc|ret|res|result|status|st|r)( *[=;,)])' "${all[@]}" $(files 'tests/*.[ch]'))"
 complain "a test that includes a .c file" "$(search '#include "[^"]*\.c"' $(files 'tests/*.[ch]'))"
 
-# table prints each folder in its order, with its size and the folders that it includes.
+# table prints the folders in this order, each with its size and the folders that it includes.
 table() {
     local order layer folder own
     printf '%-20s %5s %6s  %s\n' folder files lines includes

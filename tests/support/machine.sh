@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# One line about the machine and the commit, to stand beside every measurement.
+# Prints one line about the machine and the commit, which belongs to every measurement.
 printf 'machine: %s, %s cores, %s; commit %s; %s\n' \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
     "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)" \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Print the path of a nats-server that the cluster's tests can use: 2.10.23 or newer.
+# Prints the path of a nats-server that the cluster's tests can use: 2.10.23 or newer.
 #
 #     nats_server.sh [FOLDER]     default: build/nats
 #
-# The one in PATH is taken where it is new enough: Debian 13 has it as a package. Debian 12's is too
-# old, but the binary of Debian 13 runs there. So it is fetched by apt from that suite into FOLDER and
-# unpacked there; nothing is installed, and the system's own package lists stay as they are.
+# A new enough one in PATH is used; Debian 13 has it as a package. The one of Debian 12 is too old, but
+# the binary of Debian 13 runs there. So apt downloads that package into FOLDER, and this script unpacks
+# it there. Nothing is installed, and the system's own package lists do not change.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=$(mkdir -p "${1:-build/nats}" && cd "${1:-build/nats}" && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Run a command of the README on a bare Debian made by debootstrap: needs root and a Debian mirror.
+# Runs a command of README.md on a bare Debian made by debootstrap. It needs root and a Debian mirror.
 #
 #     platforms.sh bookworm|trixie [COMMAND]     default: make test
 #
@@ -29,20 +29,20 @@ if [ ! -e "$root/etc/debian_version" ]; then
     mkdir -p "$root"
     debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log"; exit 1; }
     printf 'deb %s %s main\ndeb %s %s-updates main\n' "$mirror" "$suite" "$mirror" "$suite" >"$root/etc/apt/sources.list"
-    # Packages come the way this machine gets them: proxies and their certificates.
+    # The root gets packages as this machine does: through its proxies, with their certificates.
     cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
     cp -aL /etc/ssl/certs/. "$root/etc/ssl/certs/" 2>/dev/null || true
-    # The package ca-certificates writes that folder anew, from its own and from these.
+    # The package ca-certificates rebuilds that folder from its own certificates and from these.
     mkdir -p "$root/usr/local/share/ca-certificates"
     cp -aL /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
-    # A fresh machine has make and git: the README asks for both.
+    # README.md expects a machine with make and git.
     chroot "$root" apt-get update -qq
     chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make git >/dev/null 2>&1
 fi
 rm -rf "$root/src"
 mkdir -p "$root/src"
 git ls-files -z | xargs -0 cp --parents -t "$root/src"
-# Every installed machine knows its own name; debootstrap leaves that to the installer, and Chromium needs it.
+# debootstrap writes no /etc/hosts, as an installer does. Chromium needs the name localhost.
 [ -e "$root/etc/hosts" ] || printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 for at in proc dev dev/shm dev/pts sys; do
     mkdir -p "$root/$at"
