@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +13,8 @@ import harness
 import nats
 
 WAIT_SECONDS = 30
+LAST_LINES, LOG_LINES = 6, 60
+ENDS_SECONDS = 1
 
 
 def wait_for(what, seconds=WAIT_SECONDS):
@@ -42,6 +45,10 @@ class ClusterCase(harness.TestCase):
     """A store that began a cluster, and nodes on copies of it."""
 
     replicas = 1
+
+    def run(self, result=None):
+        self.result = result
+        return super().run(result)
 
     def start_nats(self, count=1, more="", **options):
         servers = nats.Servers(count, self.path("nats"), more, **options)
@@ -93,15 +100,23 @@ class ClusterCase(harness.TestCase):
         """Starts a node and, unless NATS is down, waits until it takes writes."""
         name = name or os.path.basename(store)
         node = harness.Server(store, *self.options(servers, "--cluster-node", name, *more))
-        self.addCleanup(self._end, node)
+        self.addCleanup(self._end, node, name)
         if writable:
             self.writes(node)
         return node
 
-    @staticmethod
-    def _end(node):
-        if node.process.poll() is None:
+    def _end(self, node, name):
+        """Ends a node. After a failure it also tells how the node fared, before the test's folder is gone."""
+        try:
+            status = node.process.wait(ENDS_SECONDS if self.result.bad else 0)
+        except subprocess.TimeoutExpired:
+            status = None
             node.kill()
+        if self.result.bad:
+            how = "still ran" if status is None else f"had ended with status {status}"
+            told = [line for line in node.log if "event=request " not in line]
+            print(f"node {name} {how}; its last requests and its log:\n" + "".join(node.log[-LAST_LINES:]) +
+                  "\n" + "".join(told[-LOG_LINES:]), flush=True)
 
     def refused(self, store, *arguments):
         """Fails unless `serve` refuses to start; returns its message."""
