@@ -45,8 +45,8 @@ packages.demo  := curl
 packages.test  := libcmocka-dev python3 python3-yaml python3-jsonschema python3-numpy curl openssl \
                   prometheus prometheus-alertmanager chromium chromium-driver procps git tzdata
 # For the cluster's tests. iproute2: network namespaces, which separate servers and nodes. haproxy: the
-# balancer in front of the nodes. faketime: a node with a wrong clock.
-packages.test += iproute2 haproxy faketime
+# balancer in front of the nodes.
+packages.test += iproute2 haproxy
 # codespell: spelling of the documents and of openapi.yaml.
 # npm: brings the linters of openapi.yaml and the schemas of Kubernetes. It is not installed if the machine has one already.
 # groff-base: lintian needs it to check the man pages.
