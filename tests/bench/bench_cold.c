@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_cold: measures how well items are recommended that training has not seen, by the protocol
- * of docs/model.md.
+ * bench_cold: measures how well items are recommended that training has not seen.
  *
  * The bench hides a tenth of the items of Amazon Sports, trains for 40 epochs with the default
  * options on the rest, and posts the hidden items with nothing but their features. Then it requests
@@ -40,8 +39,8 @@ static double variant(cold_bench *b, const row *r, double knn)
     return hidden.recall / knn;
 }
 
-/* table prints every candidate of docs/model.md and then the chosen one. It returns the ratio of
- * the chosen one's recall to that of kNN. */
+/* table prints every way to place a new item that was compared, and then the chosen one. It returns
+ * the ratio of the chosen one's recall to that of kNN. */
 static double table(cold_bench *b)
 {
     cold_quality knn = cold_content_knn(b, false, 0), knn_all = cold_content_knn(b, true, 0);

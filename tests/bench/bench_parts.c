@@ -6,7 +6,7 @@
  * other scores: that of itemknn (cosines of co-purchases) and that of content kNN (cosines of
  * features to the mean of the user's items). The collaborative part must correlate more with
  * itemknn, the multimodal part more with content kNN. For comparison it judges the split by the
- * weights of FSC that docs/model.md proposes. Figures are means over users.
+ * paper's weights of FSC, which was rejected. Figures are means over users.
  *
  * Usage: bench_parts FOLDER KEPT_MODEL, where KEPT_MODEL is the model that bench_cold kept. */
 #include <math.h>

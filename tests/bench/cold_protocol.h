@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cold_protocol: measures how well items are recommended that training has not seen, by the
- * protocol of docs/model.md.
+ * cold_protocol: measures how well items are recommended that training has not seen.
  *
  * The protocol hides a tenth of the items of Amazon Sports, trains with the default options on the
  * rest, posts the hidden items with nothing but their features, and then requests lists for users.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a training is said to take: all that exists at one time, and the map between features. */
+/* The estimate of a training's memory covers everything that exists at one time, also the map
+ * between features. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -174,7 +174,7 @@ static bool explain(fit *f)
     return true;
 }
 
-/* project_by_w divides by w (docs/model.md): the matrix is diagonal. */
+/* project_by_w divides each dimension by its weight w in FSC; the matrix is diagonal. */
 static void project_by_w(parts *p, const float *w)
 {
     for (size_t j = 0; j < p->dim; j++) {

@@ -5,9 +5,9 @@
  * A score is an inner product <h, x> of two rows of H. Its multimodal part lies in the directions
  * of H that the items' content predicts well. Its collaborative part lies in the directions that
  * content predicts worst or, where its rank is low, not at all. The two parts sum to the score.
- * docs/model.md proposes to divide the dimensions by the weights w of FSC instead. Measured,
- * neither of those parts earns its name (docs/measurements.md has the table), because training lets
- * content into the early dimensions too.
+ * Dividing the dimensions by the weights w of FSC was measured and rejected: neither part then
+ * follows what it is named after (docs/measurements.md, "The two parts of a score"), because
+ * training lets content into the early dimensions too.
  *
  * The directions are computed once from the generation's own tables: R2 of a ridge regression from
  * the whitened features to H, as a generalised eigenproblem. Both parts are linear in h, so
