@@ -111,7 +111,10 @@ pick = $(if $(ONLY),$(foreach n,$(ONLY),$(filter %/test_$n %/bench_$n %/fuzz_$n 
 Q := $(if $(V),,@)
 # The number of test programs that run at the same time.
 JOBS ?= $(shell nproc)
-run_tests := $(PYTHON) tests/support/run_tests.py
+# The longest programs of each suite. They begin first.
+long := clang cppcheck tidy deploy random_log train words index step large_answers prometheus encoder import check \
+  faults erasure planted refusals floors cold body request
+run_tests := $(PYTHON) tests/support/run_tests.py --first '$(long)'
 
 ##@ Build and run
 
@@ -257,12 +260,13 @@ test: ## install packages, build, run every tier; the last line counts the tests
 	@tests/support/deps.sh $(packages.build) $(packages.demo) $(packages.test) $(packages.lint)
 	@$(MAKE) --no-print-directory $(if $(ONLY),only,$(if $(SAN),unit-summary,check))
 
-tiers := lint unit unit-address unit-thread e2e cluster cluster-thread quality fuzz-short
+tiers := lint unit unit-address thread e2e cluster quality fuzz-short
+suites := $(subst thread,unit-thread cluster-thread,$(tiers))
 
 check: ## everything that CI runs, without installing packages
 	@rm -rf build/results
 	@for tier in $(tiers); do $(MAKE) --no-print-directory WERROR=1 tier-$$tier || true; done; \
-	  $(PYTHON) tests/support/summary.py build/results $(tiers)
+	  $(PYTHON) tests/support/summary.py build/results $(suites)
 
 only:
 	@rm -rf build/results
@@ -279,6 +283,11 @@ tier-unit:
 	@$(MAKE) --no-print-directory -j2 all && $(MAKE) --no-print-directory -j2 unit
 tier-unit-address:
 	@$(MAKE) --no-print-directory -j2 SAN=address unit
+# The longest unit test uses one processor, and the nodes wait most of the time.
+tier-thread:
+	@$(MAKE) --no-print-directory -j2 SAN=thread unit-programs nodes
+	@$(MAKE) --no-print-directory tier-cluster-thread & \
+	  $(MAKE) --no-print-directory tier-unit-thread; unit=$$?; wait $$! && exit $$unit
 tier-unit-thread:
 	@$(MAKE) --no-print-directory -j2 SAN=thread unit
 tier-e2e:
@@ -300,6 +309,7 @@ san_env.thread  := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 san_env.address := ASAN_OPTIONS=verify_asan_link_order=0
 # In the cluster's tests a training asks for threads by its own options, so the thread sanitizer needs a limit too.
 cluster_env := $(san_env.$(SAN)) $(if $(filter thread,$(SAN)),OMP_THREAD_LIMIT=1)
+unit-programs: $(unit_picked)
 unit: $(unit_picked) ## unit, API and golden tests (ONLY=name, SAN=address|thread)
 	@$(san_env.$(SAN)) $(run_tests) --suite unit$(if $(SAN),-$(SAN)) --jobs $(JOBS) $(unit_picked)
 
@@ -313,12 +323,13 @@ $B/planted/%/stair: tests/cluster/plant.py $B/server/main.o $B/libstair.a
 	  $(CC) -I. $(CPPFLAGS) $(CFLAGS) -c -o $${f%.c}.o $$f || exit 1; done
 	$Q$(CC) $(LDFLAGS) -o $@ $B/planted/$*/*.o $B/server/main.o $B/libstair.a $(LDLIBS)
 
-# These tests run one after the other, because their networks have the same names and each needs all processors.
-cluster: all $B/stair-next $B/stair-brisk $B/stair-single ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS, SAN=address|thread)
-	@$(cluster_env) STAIR=$(abspath $B/stair) $(run_tests) --suite cluster$(if $(SAN),-$(SAN)) --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
+# stair, and the nodes that some tests of the cluster need beside it.
+nodes: all $B/stair-next $B/stair-brisk $B/stair-single
+cluster: nodes ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS, SAN=address|thread)
+	@$(cluster_env) STAIR=$(abspath $B/stair) $(run_tests) --suite cluster$(if $(SAN),-$(SAN)) --jobs $(JOBS) --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG on real data must reach their floors; needs ../shared/data (ONLY=name)
-	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
+	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --jobs $(JOBS) --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
 
 torture_parts := torture-allocations torture-log torture-e2e torture-network torture-cluster
 torture: all ## all parts below with the soak beside them, two to three hours; the last line counts the tests
@@ -412,7 +423,7 @@ tests_c := $(wildcard tests/*/*.[ch])
 
 # The checks of the documents and of deploy/ need the binary.
 lint: all ## layers, headers, banned calls, cppcheck, clang-tidy, openapi, formatting, scripts, deploy/
-	@$(run_tests) --suite lint --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' '$(MAKE) -s lint-circles' \
+	@$(run_tests) --suite lint --jobs $(JOBS) --plain '$(MAKE) -s format-check' 'tests/support/lint_layers.sh' '$(MAKE) -s lint-circles' \
 	  '$(MAKE) -s -j2 lint-headers' '$(MAKE) -s lint-openapi' 'tests/support/lint_contract.sh' '$(MAKE) -s lint-scripts' \
 	  '$(MAKE) -s lint-clang' '$(MAKE) -s lint-cppcheck' '$(MAKE) -s lint-tidy' '$(MAKE) -s lint-documents' '$(MAKE) -s lint-deploy'
 
@@ -477,7 +488,7 @@ help: ## this list
 	@awk '/^##@/ { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { n = $$0; sub(/:.*/, "", n); d = $$0; sub(/^[^#]*## /, "", d); printf "  %-14s %s\n", n, d }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: torture-allocations torture-allocations-run torture-log torture-e2e torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
+.PHONY: unit-programs nodes torture-allocations torture-allocations-run torture-log torture-e2e torture-cluster nats cluster tier-cluster soak all demo deps deps-build install install-files deb test-deb release docker clean test check only unit-summary unit e2e quality torture torture-network \
   kill-rounds fuzz fuzz-run bench bench-run ablation coverage docker-test lint layers lint-headers \
   lint-openapi lint-circles lint-documents lint-deploy lint-scripts lint-clang lint-cppcheck lint-tidy documents format format-check test-platforms help FORCE \
-  $(tiers:%=tier-%)
+  $(tiers:%=tier-%) $(suites:%=tier-%)

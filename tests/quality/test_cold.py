@@ -21,7 +21,7 @@ class Cold(harness.TestCase):
         bench = "build/release/tests/bench/bench_cold"
         subprocess.run(["make", "-s", bench], check=True)
         done = subprocess.run([bench, data], check=True, capture_output=True, text=True, timeout=1400,
-                              env=dict(os.environ, CHOSEN_ONLY="1", GOMP_SPINCOUNT="1000"))
+                              env=dict(os.environ, RATIO_ONLY="1", GOMP_SPINCOUNT="1000"))
         print(done.stdout)
         self.assertGreaterEqual(json.loads(done.stdout.splitlines()[-1])["cold_recall_over_content_knn"], FLOOR)
 

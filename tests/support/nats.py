@@ -13,6 +13,7 @@ does. `program()` is None if this machine has no server; the caller then reports
 import functools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -43,11 +44,19 @@ def program():
 
 
 def free_ports(count):
-    """Free ports. All are kept open until the last one is known, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
+    """Free ports. They lie below those that the system gives to connections, so that a server that is stopped finds its
+    own free again. All are kept open until the last one is known, so that they differ."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        least, end = 15000, int(f.read().split()[0])
+    held = []
     try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
+        while len(held) < count:
+            one = socket.socket()
+            held.append(one)
+            try:
+                one.bind(("127.0.0.1", random.randrange(least, end) if end - least > 1000 else 0))
+            except OSError:
+                held.pop().close()
         return [one.getsockname()[1] for one in held]
     finally:
         for one in held:

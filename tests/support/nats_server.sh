@@ -28,6 +28,8 @@ if [ -n "$own" ] && new_enough "$own"; then
     echo "$own"
     exit
 fi
+exec 9>"$folder/lock"
+flock 9 # test programs run side by side, and one of them fetches it
 unpacked=$folder/usr/bin/nats-server
 [ -x "$unpacked" ] || unpacked=$folder/usr/sbin/nats-server
 if [ -x "$unpacked" ] && new_enough "$unpacked"; then

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs test programs, --jobs at a time, and counts their results.
+"""Runs test programs, --jobs at a time, and counts their results. Those that --first names begin first.
 
 A program is a cmocka binary or a Python file that uses tests/support/harness.py. Both print for each
 test that it begins and how it ended, in cmocka's format. A test that began and did not end has failed,
 so a crash counts. A program that ran no test has failed, so nothing is skipped silently. With --plain,
 a program is a shell command that counts as one test, judged by its exit status.
+
+OpenMP's threads in C programs spin only briefly before they sleep, as those of `stair` do. With libgomp's
+default, programs that run at the same time take several times the processor time.
 
 The counts go to build/results/SUITE.json, for summary.py. A line "NOT RUN: ..." says that something
 could not be tested on this machine; it is kept for the summary. Lines "MEASURED: ..." are shown too.
@@ -13,12 +16,14 @@ could not be tested on this machine; it is kept for the summary. Lines "MEASURED
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -26,21 +31,33 @@ BEGUN = re.compile(r"^\[ RUN      \] (.+)$")
 GOOD = re.compile(r"^\[       OK \] (.+)$")
 BAD = re.compile(r"^\[  (?:FAILED |SKIPPED)  ?\] (.+)$")
 TAIL_LINES = 200
+OPENMP = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
 
 
-def run(command, timeout, shell):
-    """Returns exit status and output. At the timeout the whole process group is ended."""
+def run(command, timeout, shell, environment):
+    """Returns exit status, output and processor seconds, those of its children that it waited for
+    included. At the timeout the whole process group is ended."""
     child = subprocess.Popen(command, shell=shell, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        output, _ = child.communicate(timeout=timeout)
-        status = child.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        output, _ = child.communicate()
+                             stderr=subprocess.STDOUT, start_new_session=True, env=environment)
+    overdue = threading.Event()
+
+    def end():
+        overdue.set()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
+    with child.stdout:
+        output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    timer.cancel()
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if overdue.is_set():
         output += f"\nended after {timeout} seconds\n".encode()
-        status = -signal.SIGKILL
-    return status, output.decode("utf-8", "replace")
+        child.returncode = -signal.SIGKILL
+    return child.returncode, output.decode("utf-8", "replace"), usage.ru_utime + usage.ru_stime
 
 
 def count(status, lines, program):
@@ -61,15 +78,21 @@ def count(status, lines, program):
     return passed, failed
 
 
+def name_of(program, plain):
+    name = program if plain else os.path.splitext(os.path.basename(program))[0]
+    return re.sub(r"^make -s (-j\d+ )?", "", name)
+
+
 def run_program(program, options):
     verbose = bool(os.environ.get("V"))
-    name = program if options.plain else os.path.splitext(os.path.basename(program))[0]
-    name = re.sub(r"^make -s (-j\d+ )?", "", name)
-    command = program
-    if not options.plain:
-        command = ["/usr/bin/python3", program] if program.endswith(".py") else [os.path.abspath(program)]
+    name = name_of(program, options.plain)
+    command, environment = program, None
+    if program.endswith(".py") and not options.plain:
+        command = ["/usr/bin/python3", program]  # it runs `stair`, which sets OpenMP for itself
+    elif not options.plain:
+        command, environment = [os.path.abspath(program)], {**OPENMP, **os.environ}
     started = time.monotonic()
-    status, output = run(command, options.timeout, options.plain)
+    status, output, processor = run(command, options.timeout, options.plain, environment)
     seconds = time.monotonic() - started
     lines = [ESCAPES.sub("", line) for line in output.splitlines()]
     if options.plain:
@@ -80,9 +103,9 @@ def run_program(program, options):
     told = [line for line in lines if line.startswith(("NOT RUN:", "MEASURED:"))]
     shown = lines if verbose else lines[-TAIL_LINES:] if failed else told
     shown.append(f"{'FAIL' if failed else '  ok'}  {options.suite}  {name}: {passed} passed, "
-                 f"{len(failed)} failed, {seconds:.1f} s")
+                 f"{len(failed)} failed, {seconds:.1f} s ({processor:.1f} s of processors)")
     return {"passed": passed, "failed": [f if f.startswith(name) else f"{name}: {f}" for f in failed],
-            "not_run": not_run, "text": "\n".join(shown)}
+            "not_run": not_run, "processor": processor, "text": "\n".join(shown)}
 
 
 def main():
@@ -90,6 +113,7 @@ def main():
     parser.add_argument("--suite", required=True)
     parser.add_argument("--timeout", type=float, default=900)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--first", default="", help="names without test_, fuzz_ or lint-, in one argument")
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
@@ -99,14 +123,23 @@ def main():
     if not options.programs:
         print(f"{options.suite}: no program is named ONLY={os.environ['ONLY']}", flush=True)
 
-    total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0}
+    total = {"suite": options.suite, "passed": 0, "failed": [], "not_run": [], "seconds": 0.0, "processor": 0.0}
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        # Results are printed in the order of the programs, not in the order in which these end.
-        for result in pool.map(lambda program: run_program(program, options), options.programs):
+        # Otherwise one of the longest would run alone at the end.
+        first = options.first.split()
+
+        def place(program):
+            name = name_of(program, options.plain)
+            return next((i for i, long in enumerate(first) if re.search(rf"[_-]{long}\b", name)), len(first))
+
+        running = [pool.submit(run_program, program, options) for program in sorted(options.programs, key=place)]
+        for done in concurrent.futures.as_completed(running):
+            result = done.result()
             total["passed"] += result["passed"]
             total["failed"] += result["failed"]
             total["not_run"] += result["not_run"]
+            total["processor"] += result["processor"]
             print(result["text"], flush=True)
     total["seconds"] = time.monotonic() - started
 

@@ -31,7 +31,8 @@ def main():
         passed += result["passed"]
         failed += [f"{name}: {f}" for f in result["failed"]]
         not_run += result["not_run"]
-        print(f"  {name:14}  {result['passed']:5} passed  {len(result['failed']):3} failed  {result['seconds']:7.1f} s")
+        print(f"  {name:14}  {result['passed']:5} passed  {len(result['failed']):3} failed  {result['seconds']:7.1f} s"
+              f"  {result['processor']:7.1f} s of processors")
     if not passed and not failed:
         failed.append("no test was run")
     for line in sorted(set(not_run)):
