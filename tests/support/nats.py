@@ -11,6 +11,7 @@ does. `program()` is None if this machine has no server; the caller then reports
 """
 
 import functools
+import glob
 import json
 import os
 import random
@@ -99,7 +100,17 @@ class Server:
             return int(f.read())
 
     def signal(self, number):
+        """Sends a signal. A server that is paused has stopped in all its threads when this returns."""
         os.kill(self.pid(), number)
+        while number == signal.SIGSTOP and not self._stopped():
+            time.sleep(0.001)
+
+    def _stopped(self):
+        for path in glob.glob(f"/proc/{self.pid()}/task/*/stat"):
+            with open(path, encoding="ascii") as f:
+                if f.read().rsplit(") ", 1)[1][0] not in "TtZX":
+                    return False
+        return True
 
     def kill(self):
         if self.process is not None and self.process.poll() is None:
