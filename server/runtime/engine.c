@@ -11,6 +11,7 @@
 #include "server/runtime/engine_private.h"
 #include "server/runtime/replicated_log.h"
 #include "server/runtime/startup.h"
+#include "server/runtime/writer_log.h"
 #include "server/telemetry/clock.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/supervisor.h"
@@ -118,6 +119,7 @@ static err_code start_threads(engine *g, const store_info *info, err *e)
         .warmed = warmed,
         .warmed_ctx = g,
         .log = o->log,
+        .waits = g->waits,
         .position = slice_of(info->external),
         .render = write_render,
         .changed = g->encoding != NULL || g->waits != NULL ? on_changed : NULL,
@@ -228,7 +230,11 @@ bool engine_waits(engine *g)
 
 bool engine_wait(engine *g, seq_wait *wait)
 {
-    return g->waits != NULL && seq_waits_add(g->waits, wait);
+    bool taken = g->waits != NULL && seq_waits_add(g->waits, wait);
+    if (taken) {
+        writer_hurry(g->writer);
+    }
+    return taken;
 }
 
 void engine_end_asks(engine *g)

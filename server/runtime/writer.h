@@ -32,6 +32,7 @@
 #include "storage/log/apply.h"
 
 struct replicated_log;
+struct seq_waits;
 typedef struct writer writer;
 typedef struct writer_group writer_group; /* results of one commit, shared by its jobs */
 
@@ -67,9 +68,10 @@ typedef struct writer_options {
     base *(*warmed)(void *ctx, uint32_t generation);
     void *warmed_ctx;
     const struct replicated_log
-        *log;         /* the log that ops go through; NULL: they are applied at once */
-    slice position;   /* the store's position in that log; copied */
-    op_render render; /* makes the stored answers for ops that the log delivers */
+        *log;                /* the log that ops go through; NULL: they are applied at once */
+    struct seq_waits *waits; /* requests that wait for a write; NULL if there are none */
+    slice position;          /* the store's position in that log; copied */
+    op_render render;        /* makes the stored answers for ops that the log delivers */
     /* changed is called for every committed op, after its changes are visible, in the writer's
      * thread; must be quick; may be NULL. */
     void (*changed)(void *ctx, const change_list *changes);

@@ -24,6 +24,10 @@
  * must stop there. */
 err_code writer_deliver(writer *w, slice bytes, slice position, err *e) ERR_CHECKED;
 
+/* writer_hurry has the writer look at once whether a request waits for a write that was delivered.
+ */
+void writer_hurry(writer *w);
+
 /* writer_resend sends all messages in flight again at once, because the log was out of reach. */
 void writer_resend(writer *w);
 

@@ -12,6 +12,7 @@
 
 #include "core/serve/state/coldstart.h"
 #include "server/runtime/replicated_log.h"
+#include "server/runtime/seq_waits.h"
 #include "server/runtime/writer_log.h"
 #include "server/runtime/writer_private.h"
 #include "storage/log/message.h"
@@ -50,6 +51,8 @@ struct writer_log {
     pthread_cond_t room; /* signalled when a delivery may wait again */
     delivery *first, **last;
     size_t waiting, waiting_bytes;
+    size_t own;        /* how many of them are messages of this node */
+    uint64_t taken_ns; /* when deliveries were last taken to be applied */
     bool resend;
     /* used by the writer's thread alone */
     delivery *held;    /* taken but not applied yet */

@@ -16,6 +16,7 @@
 
 #include "server/runtime/engine.h"
 #include "server/runtime/replicated_log.h"
+#include "server/runtime/seq_waits.h"
 #include "server/runtime/writer_log.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
@@ -160,6 +161,7 @@ static int set_up(void **state)
                                     .queue_bytes_max = 1 << 20,
                                     .threads = 1,
                                     .watch_seconds = 3600,
+                                    .waits_max = 4,
                                     .log = &p->log};
     engine_options given = options;
     assert_int_equal(metrics_new(&w->metrics, NULL), ERR_OK);
@@ -384,6 +386,68 @@ static void writes_that_wait_for_a_message_share_the_next_one(void **state)
     assert_int_equal(w->paper.count, 2);
 }
 
+/* deliver_theirs delivers a message of another node that puts an item. */
+static void deliver_theirs(world *w, uint64_t number)
+{
+    op *theirs = op_put_item(OP_ITEMS_PUT, "theirs", NULL, NULL, 0);
+    encoder bytes;
+    encoder_init(&bytes, MESSAGE_BYTES);
+    message_encode((const unsigned char *)"another node 16", number, (const op *const *)&theirs, 1,
+                   &bytes);
+    assert_int_equal(deliver(&w->paper, encoder_slice(&bytes)), ERR_OK);
+    encoder_fini(&bytes);
+    op_free(theirs);
+}
+
+static err_code nothing(void *ctx, err *e)
+{
+    (void)ctx;
+    (void)e;
+    return ERR_OK;
+}
+
+/* applies_at_once tells whether the writer applies another node's message as soon as it looks. */
+static bool applies_at_once(world *w, uint64_t number)
+{
+    char position[24];
+    deliver_theirs(w, number);
+    assert_int_equal(writer_call(w->paper.writer, nothing, NULL, NULL), ERR_OK);
+    snprintf(position, sizeof position, "%llu", (unsigned long long)number);
+    bool applied = strcmp(stat_of(w).external, position) == 0;
+    wait_applied(&w->paper, position);
+    return applied;
+}
+
+static void on_seen(seq_wait *wait)
+{
+    atomic_store((atomic_bool *)wait->ctx, true);
+}
+
+static void messages_of_others_share_commits_unless_a_request_waits(void **state)
+{
+    enum { TRIES = 100 };
+    world *w = *state;
+    uint64_t number = 0;
+    bool shared = false;
+    deliver_theirs(w, ++number); /* the first after a pause is applied without another event */
+    wait_applied(&w->paper, "1");
+    for (int i = 0; i < TRIES && !shared; i++) { /* this thread may lose its processor for long */
+        shared = !applies_at_once(w, ++number);
+    }
+    assert_true(shared);
+    atomic_bool seen = false;
+    seq_wait wait = {.seq = number + TRIES, .until_ns = UINT64_MAX, .done = on_seen, .ctx = &seen};
+    assert_true(engine_wait(w->engine, &wait));
+    while (number + 1 < wait.seq) {
+        assert_true(applies_at_once(w, ++number));
+        assert_false(atomic_load(&seen));
+    }
+    deliver_theirs(w, ++number);
+    while (!atomic_load(&seen)) {
+        sched_yield();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +460,7 @@ int main(void)
         TEST(a_message_that_cannot_be_read_is_not_taken),
         TEST(writes_that_come_together_share_messages_and_keep_their_order),
         TEST(writes_that_wait_for_a_message_share_the_next_one),
+        TEST(messages_of_others_share_commits_unless_a_request_waits),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
