@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
@@ -265,6 +266,7 @@ class Refusals(cluster_case.ClusterCase):
         for i in range(6):
             seq = a.client.put("/items", {"items": [{**it, "id": f"{i}-{it['id']}"} for it in items]}).json["seq"]
         told = cluster_case.wait_for(lambda: self.problem(b))
+        self.assert_waits(b)
         self.assertIn("stair_cluster_apply_stopped 1", b.client.get("/metrics").body.decode(), told)
         self.assertEqual(b.client.get("/items").status, 200)
         self.assertEqual(b.client.put("/items/b", {"title": "b"}).status, 503)
@@ -275,6 +277,17 @@ class Refusals(cluster_case.ClusterCase):
         self.writes(b)
         a.stop(), b.stop()
         self.same_digests(first, second)
+
+    def assert_waits(self, node):
+        """A node that cannot apply tries again once a second, and takes little processor time meanwhile."""
+        def spent():
+            with open(f"/proc/{node.process.pid}/stat", encoding="ascii") as f:
+                fields = f.read().rsplit(") ", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before, began = spent(), time.monotonic()
+        time.sleep(2)
+        self.assertLess((spent() - before) / (time.monotonic() - began), 0.1)
 
     def problem(self, node):
         return node.client.get("/cluster").json["problem"]
