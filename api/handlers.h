@@ -39,6 +39,7 @@ err_code handle_model_train_post(context *c, err *e) ERR_CHECKED;
 err_code handle_model_train_get(context *c, err *e) ERR_CHECKED;
 err_code handle_model_train_delete(context *c, err *e) ERR_CHECKED;
 err_code handle_model_activate_post(context *c, err *e) ERR_CHECKED;
+err_code handle_model_prune_post(context *c, err *e) ERR_CHECKED;
 err_code handle_snapshot_post(context *c, err *e) ERR_CHECKED;
 err_code handle_snapshot_name_get(context *c, err *e) ERR_CHECKED;
 err_code handle_export_items_get(context *c, err *e) ERR_CHECKED;

@@ -35,6 +35,7 @@ static const route routes[] = {
     {"POST", "/model/train", API_ADMIN, BODY_JSON_OPTIONAL, handle_model_train_post, false},
     {"DELETE", "/model/train", API_ADMIN, BODY_NONE, handle_model_train_delete, false},
     {"POST", "/model/activate", API_ADMIN, BODY_JSON, handle_model_activate_post, false},
+    {"POST", "/model/prune", API_ADMIN, BODY_JSON, handle_model_prune_post, false},
     {"POST", "/snapshot", API_ADMIN, BODY_JSON, handle_snapshot_post, false},
     {"GET", "/snapshot/{name}", API_ADMIN, BODY_NONE, handle_snapshot_name_get, false},
     {"GET", "/export/items", API_ADMIN, BODY_NONE, handle_export_items_get, true},

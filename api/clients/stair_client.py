@@ -145,6 +145,9 @@ class Stair:
     def activate(self, generation: int) -> Answer:
         return self._call("POST", "/model/activate", body={"generation": generation})
 
+    def prune(self, keep: int) -> Answer:
+        return self._call("POST", "/model/prune", body={"keep": keep})
+
     # --- the calls themselves
 
     def _call(self, method: str, path: str, *, query: Optional[Json] = None, body: Optional[Json] = None,

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model: GET /model and /model/generations, POST /model/activate. model_train.c has the
- * training. */
+/* model: GET /model and /model/generations, POST /model/activate and /model/prune. model_train.c
+ * has the training. */
 #include "api/handlers.h"
 #include "api/resources/generation_tree.h"
 #include "api/resources/write.h"
 #include "api/web/body.h"
 #include "api/web/store_answer.h"
 #include "storage/models/generations.h"
+
+/* More generations than this are never kept; stair generations --prune has the same limit. */
+enum { KEEP_MAX = 100000 };
 
 /* summary passes on the trainer's summary (options, metrics, learning curve) unchanged. */
 static json_t *summary(slice text)
@@ -144,5 +147,35 @@ err_code handle_model_activate_post(context *c, err *e)
     w->single = true;
     w->op->count = 1;
     w->op->generation = (uint32_t)number;
+    return write_idempotent(c, w, e);
+}
+
+err_code handle_model_prune_post(context *c, err *e)
+{
+    static const char *const names[] = {"keep", NULL};
+    body_object o;
+    api_write *w;
+    uint64_t keep = 0;
+    query_end(c);
+    err_code code = body_parse(c, &o, e);
+    if (code != ERR_OK) {
+        return code;
+    }
+    body_known(&o, names);
+    size_t before = c->problems.found;
+    if (!body_unsigned(&o, "keep", 0, KEEP_MAX, &keep) && c->problems.found == before) {
+        problem_at(&c->problems, "/keep",
+                   "missing: expected how many generations to keep besides the active one");
+    }
+    code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = write_new(c, OP_GENERATION_PRUNE, 1 << 16, &w, e);
+    }
+    if (code != ERR_OK) {
+        return code;
+    }
+    w->single = true;
+    w->op->count = 1;
+    w->op->keep = (uint32_t)keep;
     return write_idempotent(c, w, e);
 }

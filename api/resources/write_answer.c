@@ -94,11 +94,10 @@ static void put_entry(buffer *b, const reply *w, const apply_entry *entry, uint3
     if (tells_embeddings(w) && entry->code == ERR_OK) {
         put_embedding(b, w, i);
     }
-    if (w->op->kind == OP_INTERACTIONS_REMOVE || w->op->kind == OP_ITEMS_DELETE) {
-        if (entry->code == ERR_OK && w->op->kind == OP_INTERACTIONS_REMOVE) {
-            json_put_key(b, "removed");
-            json_put_unsigned(b, entry->removed);
-        }
+    bool counts = w->op->kind == OP_INTERACTIONS_REMOVE || w->op->kind == OP_GENERATION_PRUNE;
+    if (entry->code == ERR_OK && counts) {
+        json_put_key(b, "removed");
+        json_put_unsigned(b, entry->removed);
     }
 }
 

@@ -72,7 +72,7 @@ static err_code alter(const generations_arguments *a, err *e)
     store_options how = {.mode = STORE_OWNER, .now = clock_now()};
     err_code code = recover_open(&s, a->store, &how, e);
     if (code == ERR_CONFLICT) {
-        return err_context(e, a->prune >= 0 ? "pruning needs the store without a service"
+        return err_context(e, a->prune >= 0 ? "while a service runs, use POST /model/prune"
                                             : "while a service runs, use POST /model/activate");
     }
     if (code == ERR_OK && a->activate >= 0) {

@@ -53,6 +53,16 @@ static void the_model_is_told_and_switched_and_rolled_back(void **state)
     shop_get(s, "/recommend?user=user-1");
     assert_int_equal(shop_number(s, "model"), 1);
     assert_int_equal(shop_call(s, "POST", "/model/activate", "{\"generation\":9}"), 404);
+    assert_int_equal(shop_call(s, "POST", "/model/prune", "{\"keep\":1}"), 200);
+    assert_int_equal(shop_number(s, "removed"), 0);
+    assert_int_equal(shop_call(s, "POST", "/model/prune", "{\"keep\":0}"), 200);
+    assert_int_equal(shop_number(s, "removed"), 1);
+    shop_get(s, "/model/generations");
+    assert_int_equal(shop_count(s, "generations"), 1);
+    assert_int_equal(shop_number(s, "generations/0/generation"), 1);
+    assert_int_equal(shop_call(s, "POST", "/model/activate", "{\"generation\":2}"), 404);
+    assert_int_equal(shop_call(s, "POST", "/model/prune", "{}"), 400);
+    assert_int_equal(shop_call(s, "POST", "/model/prune", "{\"keep\":100001}"), 400);
 }
 
 static void a_training_is_started_watched_and_cancelled(void **state)

@@ -205,7 +205,7 @@ class Check(harness.TestCase):
             self.assertIn("POST /model/activate", refused.stderr)
             refused = harness.run("generations", "--store", store, "--prune", 0, check=False)
             self.assertEqual(refused.returncode, 1)
-            self.assertIn("pruning needs the store without a service", refused.stderr)
+            self.assertIn("POST /model/prune", refused.stderr)
             self.assertIn("stop it first", refused.stderr)
         listed = harness.run_json("generations", "--store", store, "--prune", 0)["generations"]
         self.assertEqual([g["generation"] for g in listed], [2])

@@ -31,6 +31,7 @@ BODIES = {
     ("post", "/interactions"): {"interactions": [{"user": "user-1", "item": "sku-3"}]},
     ("post", "/model/train"): {"epochs": 1},
     ("post", "/model/activate"): {"generation": 1},
+    ("post", "/model/prune"): {"keep": 2},
     ("post", "/snapshot"): {"name": "copy"},
 }
 QUERIES = {("get", "/recommend"): "?user=user-0", ("get", "/similar"): "?item=sku-3",
@@ -173,6 +174,9 @@ class Contract(harness.TestCase):
                 ("POST", "/model/activate", {"generation": 1}, {"Idempotency-Key": "act"}, 200),
                 ("POST", "/model/activate", "{ \"generation\": 1 }", {"Idempotency-Key": "act"}, 422),
                 ("POST", "/model/activate", {"generation": 99}, {}, 404),
+                ("POST", "/model/prune", {"keep": 1}, {"Idempotency-Key": "prune"}, 200),
+                ("POST", "/model/prune", {"keep": 2}, {"Idempotency-Key": "prune"}, 422),
+                ("POST", "/model/prune", {"keep": -1}, {}, 400),
                 ("GET", "/model/train", None, {}, 200),
                 ("DELETE", "/model/train", None, {}, 404),
                 ("POST", "/model/train", {"epochs": 100000}, {}, 202),

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {"POST", "/items"},        {"PUT", "/items"},           {"PATCH", "/items"},
         {"PUT", "/items/a"},       {"PATCH", "/items/a"},       {"POST", "/items/delete"},
         {"POST", "/interactions"}, {"POST", "/recommend"},      {"POST", "/recommend/batch"},
-        {"POST", "/model/train"},  {"POST", "/model/activate"}, {"POST", "/snapshot"}};
+        {"POST", "/model/train"},  {"POST", "/model/activate"}, {"POST", "/model/prune"},
+        {"POST", "/snapshot"}};
     enum { ROUTES = sizeof routes / sizeof routes[0] };
     if (size == 0) {
         return 0;

@@ -179,7 +179,7 @@ static void commit(api_shop *s, const op *o)
         b = NULL;
     }
     err_code code = apply_one(s->store, o, &s->result, &e);
-    if (code == ERR_OK && s->result.changes.count > 0) {
+    if (code == ERR_OK && s->result.changes.seq != 0) {
         must(live_apply(s->live, &s->result.changes, &e), &e, "live_apply");
         if (b != NULL) {
             must(live_activate(s->live, b, s->result.seq, &e), &e, "live_activate");
