@@ -13,6 +13,7 @@ import harness
 import nats
 
 WAIT_SECONDS = 30
+BLOBS = "STAIR_shop_BLOBS"
 LAST_LINES, LOG_LINES = 6, 60
 ENDS_SECONDS = 1
 
@@ -75,6 +76,24 @@ class ClusterCase(harness.TestCase):
         writer = threading.Thread(target=write)
         writer.start()
         return writer
+
+    @staticmethod
+    def blobs(wire, kind):
+        return {subject for subject in wire.subjects(BLOBS) if f".blob.{kind}." in subject}
+
+    def damage(self, wire, kind, besides=()):
+        """Flips a byte in the one blob of this kind that is not among `besides`; returns a function that puts it
+        right again."""
+        subject, = self.blobs(wire, kind) - set(besides)
+        parts = [content for of, content in wire.messages(BLOBS) if of == subject]
+
+        def store(parts):
+            wire.purge(BLOBS, subject)
+            for part in parts:
+                wire.ask(subject, part)
+
+        store([*parts[:-1], parts[-1][:-1] + bytes([parts[-1][-1] ^ 1])])
+        return lambda: store(parts)
 
     def init(self, servers, store, *more, check=True):
         return harness.run("cluster", "init", "--store", store, "--cluster-replicas", self.replicas,

@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,6 +31,7 @@ import workload  # noqa: E402
 SECONDS = float(os.environ.get("CLUSTER_SECONDS", "120"))
 SEED = int(os.environ.get("CLUSTER_SEED", "1"))
 CLIENTS, ITEMS, USERS = 6, 24, 8
+LARGE_ITEMS = 150  # of 20 KB
 SETTLE_SECONDS = 90
 
 
@@ -41,9 +43,9 @@ class Faults:
 
     def __init__(self, servers, cluster, net):
         self.servers, self.nodes, self.net, self.rng = servers, cluster.all, net, random.Random(SEED)
-        self.cluster, self.done, self.bad_links = cluster, {}, []
+        self.cluster, self.done, self.bad_links, self.large = cluster, {}, [], 0
         self.kinds = [self.kill_node, self.kill_server, self.kill_both, self.kill_leader, self.pause_node,
-                      self.pause_server, self.stop_node, self.train, self.join_node]
+                      self.pause_server, self.stop_node, self.train, self.prune, self.die_in_large_write, self.join_node]
         if cluster.mounts:
             self.kinds.append(self.fill_disk)
         if net is not None:
@@ -110,6 +112,36 @@ class Faults:
             pass
         client.close()
         self.wait()
+
+    def prune(self):
+        """Removes all generations but the active one and the newest other, unless a fault prevents it."""
+        client = self.some_node().client()
+        try:
+            client.post("/model/prune", {"keep": 1}, contract_check=False)
+        except OSError:
+            pass
+        client.close()
+
+    def die_in_large_write(self):
+        """A node dies while it stores a write that is larger than a message. Whole or not at all is decided later."""
+        node, number = self.some_node(), self.large
+        self.large += 1
+        items = [{"id": f"large-{number}-{i}", "title": "x", "description": "word " * 4000} for i in range(LARGE_ITEMS)]
+
+        def write():
+            client = node.client()
+            try:
+                client.put("/items", {"items": items}, contract_check=False)
+            except OSError:
+                pass
+            client.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.wait(0.02, 0.6)
+        node.kill()
+        writer.join()
+        node.start()
 
     def join_node(self):
         """A fourth node joins once, from the newest snapshot, while the others write. Like a supervisor, this tries
@@ -237,6 +269,18 @@ class Cluster(harness.TestCase):
             for user in things[1] + things[2]:
                 reader.read_list(node, user, last)
 
+    def assert_whole(self, cluster, count):
+        """Of each large write, every node has all items or none. Returns how many writes are there."""
+        whole = set()
+        for node in cluster.all:
+            ask = node.client()
+            there = [[ask.get(f"/items/large-{number}-{i}").status for i in range(LARGE_ITEMS)] for number in range(count)]
+            ask.close()
+            self.assertTrue(all(set(statuses) in ({200}, {404}) for statuses in there), f"node {node.index + 1}")
+            whole.add(sum(statuses[0] == 200 for statuses in there))
+        self.assertEqual(len(whole), 1, whole)
+        return whole.pop()
+
     def drive(self, cluster, servers, net, store):
         first, bought = self.first_state(store)
         items = [thing[1] for thing in sorted(first)][:ITEMS]
@@ -255,6 +299,8 @@ class Cluster(harness.TestCase):
         for client in clients:
             client.join(workload.REPEAT_SECONDS + 30)
         self.settle(cluster, servers, history, things)
+        print(f"MEASURED: {self.assert_whole(cluster, faults.large)} of {faults.large} large writes whose node died are "
+              "there, whole", flush=True)
         return history, clients, faults
 
     def report(self, history, clients, faults):

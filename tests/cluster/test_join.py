@@ -103,9 +103,38 @@ class Join(cluster_case.ClusterCase):
         lists = [node.client.get("/popular", {"k": 5}).json["model"] for node in (a, b)]
         self.assertEqual(lists, [2, 2])
         self.assertEqual([one["serving"] for one in cluster_case.wait_for(lambda: self.all_serving(a, 2))], [2, 2])
+        pruned = b.client.post("/model/prune", {"keep": 0}).json
+        self.assertEqual(pruned["removed"], 1)
+        for node in (a, b):
+            self.seen(node, pruned["seq"])
+            kept = node.client.get("/model/generations").json["generations"]
+            self.assertEqual([one["generation"] for one in kept], [2])
         a.stop(), b.stop()
         self.same_digests(first, self.path("second"))
         self.assert_checked(self.path("second"))
+
+    def test_a_generation_with_a_flipped_byte_is_not_served(self):
+        servers = self.start_nats()
+        first = self.first_store(servers, trained=True)
+        self.join(servers, "second")
+        a = self.node(servers, first)
+        wire = Wire(servers.all[0])
+        self.addCleanup(wire.close)
+        cluster_case.wait_for(lambda: self.blobs(wire, "generation"))
+        before = self.blobs(wire, "generation")
+        harness.run("train", "--store", first, "--epochs", 2, "--batch", 512, "--dim", 32, "--activate", "yes")
+        cluster_case.wait_for(lambda: a.client.get("/model").json["serving"] == 2, 90)
+        cluster_case.wait_for(lambda: self.blobs(wire, "generation") - before)
+        mend = self.damage(wire, "generation", before)
+        b = self.node(servers, self.path("second"))
+        cluster_case.wait_for(lambda: "is damaged" in "".join(b.log))
+        told = b.client.get("/model").json
+        self.assertEqual((told["active"], told["serving"]), (2, 1))
+        self.assertEqual(b.client.get("/popular", {"k": 5}).json["model"], 1)
+        mend()
+        cluster_case.wait_for(lambda: b.client.get("/model").json["serving"] == 2, 90)
+        a.stop(), b.stop()
+        self.same_digests(first, self.path("second"))
 
     def all_serving(self, node, generation):
         nodes = node.client.get("/cluster").json["nodes"]

@@ -2,12 +2,14 @@
 """Writes that are larger than a message of NATS may be."""
 
 import os
+import signal
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import cluster_case  # noqa: E402
+from wire import Wire  # noqa: E402
 
 
 class Large(cluster_case.ClusterCase):
@@ -34,6 +36,28 @@ class Large(cluster_case.ClusterCase):
         seq = a.client.put("/items", {"items": again}).json["seq"]
         b = self.node(servers, stores[1])
         self.seen(b, seq)
+        a.stop(), b.stop()
+        self.same_digests(*stores)
+
+    def test_a_large_write_with_a_flipped_byte_is_not_applied_until_it_is_whole(self):
+        servers = self.start_nats(1, "max_payload: 64KB")
+        first = self.first_store(servers)
+        stores = [first, self.copy(first, "second")]
+        a, b = [self.node(servers, store) for store in stores]
+        b.process.send_signal(signal.SIGSTOP)  # until the blob is damaged
+        seq = a.client.put("/items", {"items": self.large_write()[:20]}).json["seq"]
+        wire = Wire(servers.all[0])
+        self.addCleanup(wire.close)
+        mend = self.damage(wire, "op")
+        b.process.send_signal(signal.SIGCONT)
+        cluster_case.wait_for(lambda: "damaged" in (b.client.get("/cluster").json["problem"] or ""))
+        told = b.client.get("/health").json
+        self.assertEqual((told["items"], told["seq"]), (0, 0))
+        self.assertEqual(b.client.put("/items/b", {"title": "b"}).status, 503)
+        self.assertEqual(a.client.put("/items/a", {"title": "a"}).json["seq"], seq + 1)
+        mend()
+        self.seen(b, seq + 1)
+        self.writes(b)
         a.stop(), b.stop()
         self.same_digests(*stores)
 

@@ -4,6 +4,7 @@ nothing changes."""
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -87,6 +88,39 @@ class Refusals(cluster_case.ClusterCase):
             said = self.refused(first, *self.options(servers))
             self.assertIn("belongs to another cluster", said)
 
+    def test_a_log_that_was_restored_to_an_earlier_state_is_not_followed(self):
+        import nats
+        with nats.Servers(1, self.path("nats")) as servers:
+            first = self.first_store(servers)
+            data = os.path.join(servers.all[0].folder, "data")
+            servers.kill(0)
+            shutil.copytree(data, self.path("backup"))
+            servers.start(0)
+            node = self.node(servers, first)
+            for i in range(5):
+                self.assertEqual(node.client.put(f"/items/{i}", {"title": "x"}).status, 201)
+            node.stop()
+            servers.kill(0)
+            shutil.rmtree(data)
+            shutil.copytree(self.path("backup"), data)
+            servers.start(0)
+            servers.wait_ready()
+            before = self.digest(first)
+            self.assertIn("ends at 0, before this store's position 5", self.refused(first, *self.options(servers)))
+            self.assertEqual(self.digest(first), before)
+
+    def test_a_cluster_is_not_begun_without_nats_servers(self):
+        import nats
+        store = self.empty("store")
+        before = self.digest(store)
+        done = harness.run("cluster", "init", "--store", store, "--cluster", f"nats://127.0.0.1:{nats.free_ports(1)[0]}",
+                           check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no NATS server can be reached", done.stderr)
+        self.assertEqual(self.digest(store), before)
+        with harness.Server(store):  # it is still a store of its own
+            pass
+
     def purge(self, servers, keep):
         """Removes the oldest messages from the stream through the NATS protocol."""
         import json
@@ -131,10 +165,12 @@ class Refusals(cluster_case.ClusterCase):
     def test_a_node_with_other_interaction_types_or_another_encoder_is_refused(self):
         servers = self.start_nats()
         first = self.first_store(servers)
+        before = self.digest(first)
         said = self.refused(first, *self.options(servers, "--interaction-types", "purchase=edge+seen:2"))
         self.assertIn("interaction_types: the cluster has", said)
         said = self.refused(first, *self.options(servers, "--encoder-url", "http://127.0.0.1:1/", "--encoder-model", "m"))
         self.assertIn("the encoder's modality and model: the cluster has -, this node text m", said)
+        self.assertEqual(self.digest(first), before)
         same = "dismiss=seen,view=edge:1,cart=edge:1.0,purchase=seen+edge:1"
         self.assertEqual(self.node(servers, first, "--interaction-types", same).stop(), 0)
 
@@ -146,6 +182,7 @@ class Refusals(cluster_case.ClusterCase):
                  f'{{ user: weak, password: "{SECRET}", permissions: {{ publish: "nothing" }} }}] }}')
         servers = self.start_nats(1, users)
         right = self.file("right", f"user=stair\npassword={SECRET}\n")
+        before = self.digest(store)
         for name, text, expected in (("wrong", "user=stair\npassword=guess\n", "refuse this client's credentials"),
                                      ("weak", f"user=weak\npassword={SECRET}\n", "do not permit"),
                                      ("none", "something\n", "expected a .creds file")):
@@ -155,12 +192,44 @@ class Refusals(cluster_case.ClusterCase):
             self.assertNotIn(SECRET, done.stderr)
         done = harness.run(*init, *self.options(servers), check=False)
         self.assertIn("refuse this client's credentials", done.stderr)
+        self.assertEqual(self.digest(store), before)
         harness.run(*init, *self.options(servers, "--cluster-credentials", right))
         node = self.node(servers, store, "--cluster-credentials", right)
         self.assertEqual(node.client.put("/items/a", {"title": "a"}).status, 201)
-        told = node.client.get("/health").body + node.client.get("/metrics").body
         node.stop()
-        self.assertNotIn(SECRET, told.decode() + "".join(node.log))
+
+    def test_a_password_is_in_no_answer_log_flag_or_environment(self):
+        self.assert_kept_secret(f'user: stair, password: "{SECRET}"', f"user=stair\npassword={SECRET}\n")
+
+    def test_a_token_is_in_no_answer_log_flag_or_environment(self):
+        self.assert_kept_secret(f'token: "{SECRET}"', f"token={SECRET}\n")
+
+    def assert_kept_secret(self, rule, credentials):
+        """Looks at everything that a node and the commands tell, while NATS is there and when it is gone."""
+        servers = self.start_nats(1, f"authorization {{ {rule} }}")
+        rights = self.options(servers, "--cluster-credentials", self.file("credentials", credentials))
+        store = self.empty("store")
+        told = [harness.run("cluster", *arguments, *rights) for arguments in (
+            ["init", "--store", store, "--cluster-replicas", 1], ["status"], ["status", "--json"],
+            ["join", "--store", self.path("joined")])]
+        node = self.node(servers, store, *rights[2:], "--log-level", "debug")
+        seen = [done.stdout + done.stderr for done in told]
+        for path in ("/health", "/metrics", "/cluster", "/openapi.yaml"):
+            seen.append(node.client.get(path).body.decode())
+        for kind in ("cmdline", "environ"):
+            with open(f"/proc/{node.process.pid}/{kind}", encoding="utf-8", errors="replace") as f:
+                seen.append(f.read())
+        servers.kill(0)
+        cluster_case.wait_for(lambda: node.client.get("/cluster").json["problem"])
+        refused = node.client.put("/items/a", {"title": "a"})
+        self.assertEqual(refused.status, 503)
+        seen += [refused.body.decode(), node.client.get("/cluster").body.decode(), node.client.get("/metrics").body.decode()]
+        seen.append(harness.run("cluster", "status", *rights, check=False).stderr)
+        node.stop()
+        seen.append("".join(node.log))
+        for index, text in enumerate(seen):
+            self.assertGreater(len(text), 10, index)
+            self.assertNotIn(SECRET, text)
 
     def test_a_right_that_was_missing_for_a_while_does_not_explain_a_later_failure(self):
         rights = '{{ users: [ {{ user: shop, password: "{}", permissions: {{ publish: {{ deny: [{}] }} }} }} ] }}'

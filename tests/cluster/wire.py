@@ -38,6 +38,10 @@ class Wire:
         """How many messages each subject of a stream has."""
         return self.ask(f"$JS.API.STREAM.INFO.{stream}", {"subjects_filter": ">"})["state"].get("subjects") or {}
 
+    def purge(self, stream, subject):
+        """Removes all messages of one subject."""
+        assert self.ask(f"$JS.API.STREAM.PURGE.{stream}", {"filter": subject})["success"]
+
     def close(self):
         self.lines.close()
         self.socket.close()
