@@ -73,6 +73,7 @@ typedef struct feature {
     feature_dtype dtype;
     uint32_t width;
     const void *data;
+    bool encoded; /* not given by a client: an encoder made it from the item's text */
 } feature;
 
 static inline size_t feature_dtype_bytes(feature_dtype dtype)

@@ -40,9 +40,14 @@ typedef struct item_json_options {
     slice id;
     int64_t now;   /* epoch seconds: `created` may be at most a day later */
     arena *memory; /* what the op_item points at; arrays are copied here */
+    /* read vectors with a text_hash, as `encoded`; without this they are checked and left out */
+    bool encoded;
     json_report report;
     void *report_ctx;
 } item_json_options;
+
+/* A text_hash is written with this many hexadecimal digits. */
+enum { FEATURE_TEXT_HASH_DIGITS = 16 };
 
 /* item_json_read makes an op_item from a document. `given` tells which members the document has.
  * Strings are copied into options->memory. ERR_INVALID: a problem was reported. ERR_NOMEM. */
@@ -61,7 +66,8 @@ enum {
 };
 
 /* item_json_new builds the document of a stored item. `features` (count, may be 0) are written as
- * base64, which is exact. It leaves out a title, a description or features that the item lacks, and
+ * base64, which is exact; one that an encoder made also gets "text_hash", the hash of the text that
+ * it was made from. It leaves out a title, a description or features that the item lacks, and
  * writes all other requested members, also empty ones. Release the document with json_decref. */
 err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
                        const feature *features, size_t feature_count, err *e) ERR_CHECKED;

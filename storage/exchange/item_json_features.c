@@ -2,6 +2,7 @@
 /* item_json_features reads the member `features` of an item: one vector for each modality, as
  * numbers or base64. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/common/base64.h"
@@ -102,17 +103,35 @@ static void read_base64(reading *r, const json_t *value, feature_dtype dtype, fe
     }
 }
 
-static void read_feature_object(reading *r, const json_t *value, feature *out)
+/* read_text_hash returns the hash, or 0 if it is not valid. */
+static uint64_t read_text_hash(reading *r, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    uint64_t hash = 0;
+    if (text != NULL && strlen(text) == FEATURE_TEXT_HASH_DIGITS &&
+        strspn(text, "0123456789abcdef") == FEATURE_TEXT_HASH_DIGITS) {
+        hash = strtoull(text, NULL, 16);
+    }
+    if (hash == 0) {
+        size_t before = reading_enter(r, "text_hash");
+        reading_problem(r, "expected %d hexadecimal digits, not all 0", FEATURE_TEXT_HASH_DIGITS);
+        reading_leave(r, before);
+    }
+    return hash;
+}
+
+static void read_feature_object(reading *r, const json_t *value, feature *out, uint64_t *hash)
 {
     const json_t *dtype = json_object_get(value, "dtype");
     const json_t *text = json_object_get(value, "b64");
+    const json_t *made_from = json_object_get(value, "text_hash");
     const char *name;
     json_t *member;
     json_object_foreach((json_t *)value, name, member)
     {
-        if (member != dtype && member != text) {
+        if (member != dtype && member != text && member != made_from) {
             size_t before = reading_enter(r, name);
-            reading_problem(r, "unknown member; expected dtype and b64");
+            reading_problem(r, "unknown member; expected dtype, b64 and text_hash");
             reading_leave(r, before);
             return;
         }
@@ -133,6 +152,10 @@ static void read_feature_object(reading *r, const json_t *value, feature *out)
         read_base64(r, text, f2 ? FEATURE_F2 : FEATURE_F4, out);
     }
     reading_leave(r, before);
+    if (made_from != NULL) {
+        out->encoded = true;
+        *hash = read_text_hash(r, made_from);
+    }
 }
 
 void item_json_features(reading *r, const json_t *value, op_item *out)
@@ -166,13 +189,18 @@ void item_json_features(reading *r, const json_t *value, op_item *out)
             if (json_is_array(member)) {
                 read_feature_numbers(r, member, f);
             } else if (json_is_object(member)) {
-                read_feature_object(r, member, f);
+                read_feature_object(r, member, f, &out->text_hash);
             } else if (!json_is_null(member)) {
                 reading_problem(r, "expected a list of numbers or {\"dtype\",\"b64\"}, not %s",
                                 reading_type(member));
             }
         }
         reading_leave(r, before);
+        if (f->encoded && !r->options->encoded) { /* stays as stored */
+            *f = (feature){0};
+            out->feature_count--;
+        }
     }
+    out->text_hash = r->options->encoded ? out->text_hash : 0;
     out->features = list;
 }

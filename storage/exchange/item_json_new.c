@@ -5,6 +5,8 @@
  * jansson takes over a reference even when its _new setters fail. So each value is handed over as
  * soon as it is made, and any failure shows as one NULL at the end.
  */
+#include <stdio.h>
+
 #include "core/common/base64.h"
 #include "core/common/mem.h"
 #include "core/common/timestamp.h"
@@ -71,13 +73,24 @@ static json_t *attributes_new(const stored_item *it)
     return object;
 }
 
-static json_t *features_new(const feature *features, size_t count)
+static json_t *text_hash_new(uint64_t hash)
+{
+    char text[FEATURE_TEXT_HASH_DIGITS + 1];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    return json_string(text);
+}
+
+static json_t *features_new(const feature *features, size_t count, uint64_t text_hash)
 {
     json_t *object = json_object();
     for (size_t i = 0; object != NULL && i < count; i++) {
         const feature *f = &features[i];
-        if (json_object_setn_new(object, f->modality.at, f->modality.length, feature_json_new(f)) !=
-            0) {
+        json_t *value = feature_json_new(f);
+        int bad = json_object_setn_new(object, f->modality.at, f->modality.length, value);
+        if (bad == 0 && f->encoded && text_hash != 0) {
+            bad = json_object_set_new(value, "text_hash", text_hash_new(text_hash));
+        }
+        if (bad != 0) {
             json_decref(object);
             return NULL;
         }
@@ -118,7 +131,8 @@ err_code item_json_new(json_t **out, const stored_item *it, unsigned members,
         bad = json_object_set_new(object, "hidden", json_boolean(it->hidden));
     }
     if (bad == 0 && feature_count > 0) {
-        bad = json_object_set_new(object, "features", features_new(features, feature_count));
+        bad = json_object_set_new(object, "features",
+                                  features_new(features, feature_count, it->encoded_hash));
     }
     if (bad != 0) {
         json_decref(object);

@@ -8,6 +8,7 @@
 #include "core/common/sort.h"
 #include "storage/import/import_state.h"
 #include "storage/records/features.h"
+#include "storage/records/item_text.h"
 #include "storage/records/items.h"
 
 enum { ITEM_RECORD_BYTES = 512 };
@@ -64,7 +65,8 @@ static bool is_zero(const feature *f)
     return rest == 0;
 }
 
-static err_code put_features(import_state *s, const op_item *it, uint32_t row, err *e)
+/* put_features leaves out encoded vectors unless `encoded`. */
+static err_code put_features(import_state *s, const op_item *it, uint32_t row, bool encoded, err *e)
 {
     err_code code = ERR_OK;
     for (uint32_t i = 0; code == ERR_OK && i < it->feature_count; i++) {
@@ -72,7 +74,7 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
         store_write *w = NULL;
         uint8_t number = 0;
         bool flag = false;
-        if (f->data == NULL && row >= s->old_items) {
+        if ((f->data == NULL && row >= s->old_items) || (f->encoded && !encoded)) {
             continue;
         }
         code = import_group(s, (size_t)f->width * 4 + 64, &w, e);
@@ -87,7 +89,8 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
             code = modality_number(w, f->modality, f->width, &number, &flag, e);
         }
         if (code == ERR_OK) {
-            code = feature_put(w, row, number, f, e);
+            code = f->encoded ? feature_put_encoded(w, row, number, f, e)
+                              : feature_put(w, row, number, f, e);
         }
         if (code != ERR_OK) {
             err_context(e, "/features/%.*s", (int)f->modality.length, f->modality.at);
@@ -103,9 +106,32 @@ static err_code put_features(import_state *s, const op_item *it, uint32_t row, e
     return code;
 }
 
-static err_code replace_old(import_state *s, stored_item *record, bool created_given, err *e)
+/* has_given tells whether a client gave the old item a vector of a modality for which `it` has one
+ * that an encoder made. */
+static err_code has_given(store_read *r, const stored_item *old, const op_item *it, bool *out,
+                          err *e)
+{
+    err_code code = ERR_OK;
+    *out = false;
+    for (uint32_t i = 0; code == ERR_OK && !*out && i < it->feature_count; i++) {
+        modality known;
+        feature_origin origin = FEATURE_ABSENT;
+        if (it->features[i].encoded &&
+            modality_find(r, it->features[i].modality, &known, NULL) == ERR_OK) {
+            code = feature_origin_get(r, old->row, known.number, &origin, e);
+            *out = item_text_given(old, origin);
+        }
+    }
+    return code;
+}
+
+/* replace_old sets *encoded to false if the vectors of `it` that an encoder made must be left out:
+ * none replaces a given vector. */
+static err_code replace_old(import_state *s, stored_item *record, const op_item *it, bool *encoded,
+                            err *e)
 {
     uint32_t row = record->row;
+    bool given = false;
     if (bits_test(s->replaced, row)) {
         return refuse_second(s, record->id, row, e);
     }
@@ -117,9 +143,13 @@ static err_code replace_old(import_state *s, stored_item *record, bool created_g
         code = item_get(store_write_reads(w), row, &s->scratch, &old, e);
     }
     if (code == ERR_OK) {
-        record->created = created_given ? record->created : old.created;
+        code = has_given(store_write_reads(w), &old, it, &given, e);
+    }
+    if (code == ERR_OK) {
+        *encoded = !given;
+        record->created = it->given & OP_CREATED ? record->created : old.created;
         record->predecessor = old.predecessor;
-        record->encoded_hash = old.encoded_hash;
+        record->encoded_hash = !given && it->text_hash != 0 ? it->text_hash : old.encoded_hash;
         code = item_put(w, record, e);
     }
     return code;
@@ -155,7 +185,9 @@ err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err 
         .attribute_count = it->attribute_count,
         .created = it->given & OP_CREATED ? it->created : s->options->now,
         .updated_seq = s->seq,
+        .encoded_hash = it->text_hash,
     };
+    bool encoded = true;
     if (it->attribute_count > 0) {
         attribute *sorted =
             arena_copy(&s->scratch, it->attributes, it->attribute_count * sizeof *sorted);
@@ -171,12 +203,12 @@ err_code import_item_put(import_state *s, const op_item *it, uint32_t line, err 
     } else if (record.row >= s->old_items) {
         code = refuse_second(s, it->id, record.row, e);
     } else {
-        code = replace_old(s, &record, it->given & OP_CREATED, e);
+        code = replace_old(s, &record, it, &encoded, e);
     }
     if (code == ERR_OK) {
         code = note_row(s, record.row, line, e);
     }
-    return code == ERR_OK ? put_features(s, it, record.row, e) : code;
+    return code == ERR_OK ? put_features(s, it, record.row, encoded, e) : code;
 }
 
 err_code import_item_bare(import_state *s, slice id, uint32_t *row, err *e)

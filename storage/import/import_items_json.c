@@ -24,6 +24,7 @@ static err_code read_item(import_state *s, const json_t *document, uint32_t line
     item_json_options how = {.mode = ITEM_JSON_PUT,
                              .now = s->options->now,
                              .memory = &s->scratch,
+                             .encoded = true,
                              .report = first_problem,
                              .report_ctx = &why};
     op_item it;

@@ -87,10 +87,10 @@ typedef struct op_item {
     const feature *features;     /* (feature_count) each modality once */
     int64_t created;             /* epoch seconds */
     bool hidden;
-    /* OP_ITEMS_ENCODED: the hash of the text that features[0] was made from
-     * (storage/records/item_text.h). If features[0] has no data, the vector is removed: the encoder
-     * refused the text, or the item has none any more. Such an entry has only the id, the hash and
-     * this feature. */
+    /* The hash of the text that encoded features were made from (storage/records/item_text.h). Of
+     * ops, only OP_ITEMS_ENCODED has it: an entry has only the id, the hash and features[0]. If
+     * that has no data, the vector is removed: the encoder refused the text, or the item has none
+     * any more. */
     uint64_t text_hash;
     const struct cold_item
         *prepared; /* not stored; passed on in the change_item, whose reader owns it */

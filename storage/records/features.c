@@ -189,6 +189,7 @@ err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out
             code = feature_decode(f, m.width, value, e);
         }
         if (code == ERR_OK) {
+            f->encoded = value.at[MARK_AT] != MARK_GIVEN;
             f->modality = arena_slice(a, m.name);
             f->data = arena_copy(a, f->data, m.width * feature_dtype_bytes(f->dtype));
             code = f->modality.at != NULL && f->data != NULL ? ERR_OK : err_nomem(e, "features");

@@ -49,7 +49,7 @@ err_code modality_number(store_write *w, slice name, uint32_t width, uint8_t *nu
 err_code modality_resize(store_write *w, slice name, uint32_t width, err *e) ERR_CHECKED;
 
 /* features_get returns all vectors of one item by number, copied into `a` (data 16-byte
- * aligned). */
+ * aligned). `encoded` tells that a vector is FEATURE_UNMARKED. */
 err_code features_get(store_read *r, uint32_t row, arena *a, const feature **out, size_t *count,
                       err *e) ERR_CHECKED;
 

@@ -102,7 +102,10 @@ static void measure(size_t items, size_t width, bool with_map)
     for (int round = 0; round < ROUNDS; round++) {
         double start = processor_seconds();
         for (size_t i = 0; i < POSTED; i++) {
-            f[i] = (feature){slice_of("text"), FEATURE_F4, (uint32_t)width, posted + i * width};
+            f[i] = (feature){.modality = slice_of("text"),
+                             .dtype = FEATURE_F4,
+                             .width = (uint32_t)width,
+                             .data = posted + i * width};
             requests[i] = (cold_request){.features = &f[i], .count = 1};
         }
         must(coldstart_embed_many(requests, POSTED, c, &e), &e);

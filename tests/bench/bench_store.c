@@ -80,7 +80,8 @@ static op *batch_of_items(op_kind kind, uint32_t first, uint32_t count, rng *r)
         for (int j = 0; j < WIDTH; j++) {
             x[j] = (float)rng_normal(r);
         }
-        *f = (feature){slice_of("text"), FEATURE_F4, WIDTH, x};
+        *f =
+            (feature){.modality = slice_of("text"), .dtype = FEATURE_F4, .width = WIDTH, .data = x};
         list[i].id = slice_of(arena_printf(&o->memory, "sku-%u", first + i));
         list[i].title = slice_of("An item of the bench");
         list[i].given = OP_TITLE | OP_FEATURES;

@@ -184,9 +184,10 @@ static void put_item(const cold_bench *b, live *l, uint32_t row, unsigned withou
     uint32_t count = 0;
     for (size_t n = 0; n < b->data.modality_count; n++) {
         if ((without >> n & 1) == 0) {
-            features[count++] =
-                (feature){slice_of(b->data.names[n]), FEATURE_F4, (uint32_t)b->data.widths[n],
-                          b->data.features[n] + row * b->data.widths[n]};
+            features[count++] = (feature){.modality = slice_of(b->data.names[n]),
+                                          .dtype = FEATURE_F4,
+                                          .width = (uint32_t)b->data.widths[n],
+                                          .data = b->data.features[n] + row * b->data.widths[n]};
         }
     }
     change_item item = {.row = row,

@@ -272,6 +272,63 @@ class OfStore(harness.TestCase):
             self.assertEqual(json.loads(self.encode(store, encoder).stdout)["encoded"], 1)
             self.assertEqual(encoder.stats()["inputs"][20:], ["another title"])
 
+    def exported(self, store):
+        lines = harness.run("export", "items", "--store", store).stdout.splitlines()
+        return {item["id"]: item for item in map(json.loads, lines)}
+
+    def test_an_export_tells_encoded_vectors_from_given_ones_and_an_import_keeps_that(self):
+        given = [float(j) for j in range(1, 33)]
+        with Encoder() as encoder:
+            store, copy = self.store(), self.path("copy")
+            self.merge(store, {"id": "i3", "title": "item number 3", "features": {"text": given}})
+            self.encode(store, encoder)
+            asked = encoder.stats()["texts"]
+            items = self.exported(store)
+            self.assertEqual([name for name, item in items.items() if "text_hash" not in item["features"]["text"]], ["i3"])
+            items["i3"]["title"], items["i4"]["title"] = "given, then renamed", "encoded, then renamed"
+            with open(self.path("export.jsonl"), "w", encoding="utf-8") as f:
+                f.writelines(json.dumps(item) + "\n" for item in items.values())
+            harness.run("import", "--store", copy, "--items", self.path("export.jsonl"))
+            before = self.vectors(copy)
+            self.assertEqual(before, self.vectors(store))
+            self.assertEqual(json.loads(self.encode(copy, encoder).stdout)["encoded"], 1)
+            self.assertEqual(encoder.stats()["inputs"][asked:], ["encoded, then renamed"])
+            self.merge(copy, {"id": "i5", "title": "changed after the import"})
+            self.assertEqual(json.loads(self.encode(copy, encoder).stdout)["encoded"], 1)
+            after = self.vectors(copy)
+            self.assertEqual([name for name in after if after[name] != before[name]], ["i4", "i5"])
+            self.assertEqual(after["i3"], struct.pack("<32f", *given))
+            self.assertEqual({name: item["features"]["text"].get("text_hash") for name, item in self.exported(copy).items()
+                              if name not in ("i4", "i5")},
+                             {name: item["features"]["text"].get("text_hash") for name, item in items.items()
+                              if name not in ("i4", "i5")})
+            self.assert_checked(copy)
+
+    def test_an_encoded_vector_in_a_file_or_a_request_replaces_no_given_one(self):
+        given = [float(j) for j in range(1, 33)]
+        with Encoder() as encoder:
+            store = self.store()
+            self.encode(store, encoder)
+            old = self.exported(store)
+            self.merge(store, {"id": "i3", "title": "item number 3", "features": {"text": given}})
+            self.merge(store, old["i3"], old["i4"])
+            self.assertEqual(self.vectors(store)["i3"], struct.pack("<32f", *given))
+            self.assertNotIn("text_hash", self.exported(store)["i3"]["features"]["text"])
+            with self.served(store, encoder) as server:
+                client = server.new_client()
+                item = client.get("/items/i4", {"fields": "title,features"}).json
+                self.assertEqual(item["features"], old["i4"]["features"])
+                answer = client.put("/items/i4", {"title": item["title"], "features": item["features"]})
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(client.get("/items/i4", {"fields": "features"}).json["features"], item["features"])
+                client.put("/items/i4", {"title": "a new title", "features": item["features"]})
+                self.wait_for(client)
+                new = client.get("/items/i4", {"fields": "features"}).json["features"]
+                self.assertNotEqual(new["text"]["text_hash"], item["features"]["text"]["text_hash"])
+                self.assertNotEqual(new["text"]["b64"], item["features"]["text"]["b64"])
+                server.stop()
+            self.assert_checked(store)
+
     def test_a_vector_that_is_given_while_the_encoder_works_stays(self):
         with Encoder("--seconds", "0.5") as encoder, self.served(self.path("empty"), encoder) as server:
             client = server.new_client()
@@ -317,7 +374,7 @@ class OfStore(harness.TestCase):
             self.assert_checked(self.path("empty"))
 
     def test_with_a_dead_encoder_reads_and_writes_go_on_and_what_waits_is_done_later(self):
-        with Encoder("--seconds", "0.05") as encoder:
+        with Encoder("--seconds", "0.5") as encoder:
             store, port = self.path("empty"), encoder.port
             with self.served(store, encoder) as server:
                 client = server.new_client()

@@ -34,14 +34,23 @@ static void check_round(const op_item *it, arena *memory)
                           .attributes = it->attributes,
                           .attribute_count = it->attribute_count,
                           .created = it->given & OP_CREATED ? it->created : NOW,
-                          .hidden = it->hidden};
+                          .hidden = it->hidden,
+                          .encoded_hash = it->text_hash};
     json_t *document = NULL;
     op_item again;
-    item_json_options how = {.now = NOW, .memory = memory, .report = count};
-    if (item_json_new(&document, &stored, ITEM_JSON_ALL, NULL, 0, NULL) != ERR_OK ||
+    size_t kept = 0; /* a null removes a vector: it is not written */
+    feature *features = arena_alloc(memory, it->feature_count, sizeof *features);
+    item_json_options how = {.now = NOW, .memory = memory, .report = count, .encoded = true};
+    for (uint32_t i = 0; features != NULL && i < it->feature_count; i++) {
+        if (it->features[i].data != NULL) {
+            features[kept++] = it->features[i];
+        }
+    }
+    if (item_json_new(&document, &stored, ITEM_JSON_ALL, features, kept, NULL) != ERR_OK ||
         item_json_read(document, &how, &again, NULL) != ERR_OK ||
         again.category_count != it->category_count ||
-        again.attribute_count != it->attribute_count || !slice_equal(again.id, it->id)) {
+        again.attribute_count != it->attribute_count || again.feature_count != kept ||
+        again.text_hash != it->text_hash || !slice_equal(again.id, it->id)) {
         abort();
     }
     json_decref(document);
@@ -50,7 +59,8 @@ static void check_round(const op_item *it, arena *memory)
 static void check_item(const json_t *document, item_json_mode mode, arena *memory)
 {
     op_item it;
-    item_json_options how = {.mode = mode, .now = NOW, .memory = memory, .report = count};
+    item_json_options how = {
+        .mode = mode, .now = NOW, .memory = memory, .report = count, .encoded = true};
     reports = 0;
     err_code code = item_json_read(document, &how, &it, NULL);
     if ((code == ERR_INVALID) != (reports > 0)) {

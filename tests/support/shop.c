@@ -99,10 +99,16 @@ change shop_item_change(shop *s, uint32_t row, bool features, shop_change_room *
                                                      .text_count = tags};
     }
     if (in->has_image) {
-        room->features[given++] = (feature){slice_of("image"), FEATURE_F4, SHOP_IMAGE, in->image};
+        room->features[given++] = (feature){.modality = slice_of("image"),
+                                            .dtype = FEATURE_F4,
+                                            .width = SHOP_IMAGE,
+                                            .data = in->image};
     }
     if (in->has_text) {
-        room->features[given++] = (feature){slice_of("text"), FEATURE_F4, SHOP_TEXT, in->text};
+        room->features[given++] = (feature){.modality = slice_of("text"),
+                                            .dtype = FEATURE_F4,
+                                            .width = SHOP_TEXT,
+                                            .data = in->text};
     }
     room->item = (change_item){.row = row,
                                .hidden = in->hidden,

@@ -176,6 +176,15 @@ static void every_problem_is_told_with_its_pointer(void **state)
          "/features/t/dtype=expected \"<f2\" or \"<f4\"|"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\"}}}",
          "/features/t/b64=expected base64"},
+        {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AACAPw==\","
+         "\"text_hash\":\"0x00000000000001\"}}}",
+         "/features/t/text_hash=expected 16 hexadecimal digits"},
+        {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AACAPw==\","
+         "\"text_hash\":\"0000000000000000\"}}}",
+         "/features/t/text_hash=expected 16 hexadecimal digits"},
+        {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AACAPw==\","
+         "\"text_hash\":7}}}",
+         "/features/t/text_hash=expected 16 hexadecimal digits"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"AAA\"}}}",
          "/features/t/b64=not valid base64|"},
         {"{\"id\":\"x\",\"features\":{\"t\":{\"dtype\":\"<f4\",\"b64\":\"A*AA\"}}}",
@@ -249,6 +258,36 @@ static void an_item_survives_being_written(void **state)
     assert_true(slice_equal(again.title, it.title));
     json_decref(document);
     json_decref(original);
+}
+
+/* A vector with a text_hash is read for an import, and left out of an API's write. */
+static void an_encoders_vector_keeps_the_hash_of_its_text(void **state)
+{
+    (void)state;
+    const char *text = "{\"id\":\"a\",\"categories\":[],\"attributes\":{},"
+                       "\"created\":\"2023-01-01T00:00:00Z\",\"hidden\":false,\"features\":{"
+                       "\"g\":{\"dtype\":\"<f4\",\"b64\":\"AACAPwAAAEA=\"},"
+                       "\"m\":{\"dtype\":\"<f4\",\"b64\":\"AACAPwAAAEA=\","
+                       "\"text_hash\":\"00ff000000000001\"}}}";
+    op_item it;
+    json_t *document = json_loads(text, 0, NULL), *written = NULL;
+    item_json_options how = {.now = NOW, .memory = &memory, .report = note, .encoded = true};
+    arena_reset(&memory);
+    assert_int_equal(item_json_read(document, &how, &it, NULL), ERR_OK);
+    assert_int_equal(it.feature_count, 2);
+    assert_false(it.features[0].encoded);
+    assert_true(it.features[1].encoded);
+    assert_true(it.text_hash == 0x00ff000000000001);
+    stored_item stored = {.id = it.id, .created = it.created, .encoded_hash = it.text_hash};
+    assert_int_equal(item_json_new(&written, &stored, ITEM_JSON_ALL, it.features, 2, NULL), ERR_OK);
+    assert_true(json_equal(document, written));
+    how.encoded = false;
+    assert_int_equal(item_json_read(document, &how, &it, NULL), ERR_OK);
+    assert_int_equal(it.feature_count, 1);
+    expect(it.features[0].modality, "g");
+    assert_true(it.text_hash == 0);
+    json_decref(document);
+    json_decref(written);
 }
 
 static err_code read_interaction(const char *text, bool with_split, op_interaction *out)
@@ -354,6 +393,7 @@ int main(void)
         cmocka_unit_test(every_problem_is_told_with_its_pointer),
         cmocka_unit_test(limits_are_counted),
         cmocka_unit_test(an_item_survives_being_written),
+        cmocka_unit_test(an_encoders_vector_keeps_the_hash_of_its_text),
         cmocka_unit_test(an_interaction_gets_what_its_type_says),
         cmocka_unit_test(every_problem_of_an_interaction_is_told),
         cmocka_unit_test(an_interaction_survives_being_written),

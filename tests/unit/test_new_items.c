@@ -27,9 +27,10 @@ static void a_new_item_is_placed_from_whatever_features_it_has(void **state)
     shop *s = f.shop;
     const view *v = f.hold.view;
     float x[SHOP_TEXT] = {3, -1, 2};
-    feature text = {slice_of("text"), FEATURE_F4, SHOP_TEXT, x};
-    feature odd = {slice_of("sound"), FEATURE_F4, 3, x};
-    feature wide = {slice_of("text"), FEATURE_F4, 5, x};
+    feature text = {
+        .modality = slice_of("text"), .dtype = FEATURE_F4, .width = SHOP_TEXT, .data = x};
+    feature odd = {.modality = slice_of("sound"), .dtype = FEATURE_F4, .width = 3, .data = x};
+    feature wide = {.modality = slice_of("text"), .dtype = FEATURE_F4, .width = 5, .data = x};
     cold_item *cold = NULL;
     assert_int_equal(coldstart_prepare(&cold, v, (feature[]){text, odd}, 2, NULL), ERR_OK);
     assert_int_equal(cold->used, 1);
@@ -274,8 +275,14 @@ static void check_together(bool with_map)
         for (size_t j = 0; j < SHOP_IMAGE; j++) {
             made[i].image[j] = (float)rng_normal(&s->random);
         }
-        features[i][0] = (feature){slice_of("text"), FEATURE_F4, SHOP_TEXT, made[i].text};
-        features[i][1] = (feature){slice_of("image"), FEATURE_F4, SHOP_IMAGE, made[i].image};
+        features[i][0] = (feature){.modality = slice_of("text"),
+                                   .dtype = FEATURE_F4,
+                                   .width = SHOP_TEXT,
+                                   .data = made[i].text};
+        features[i][1] = (feature){.modality = slice_of("image"),
+                                   .dtype = FEATURE_F4,
+                                   .width = SHOP_IMAGE,
+                                   .data = made[i].image};
         requests[i] = (cold_request){features[i], made[i].has_image ? 2 : 1, NULL};
     }
     const coldstart *c = b->shared->cold;

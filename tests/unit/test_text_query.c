@@ -27,8 +27,9 @@ static cold_item *random_text(const fixture *f)
     for (size_t j = 0; j < SHOP_IMAGE; j++) {
         image[j] = (float)rng_below(r, 2001) / 1000 - 1;
     }
-    feature features[] = {{slice_of("text"), FEATURE_F4, SHOP_TEXT, words},
-                          {slice_of("image"), FEATURE_F4, SHOP_IMAGE, image}};
+    feature features[] = {
+        {.modality = slice_of("text"), .dtype = FEATURE_F4, .width = SHOP_TEXT, .data = words},
+        {.modality = slice_of("image"), .dtype = FEATURE_F4, .width = SHOP_IMAGE, .data = image}};
     cold_item *text = NULL;
     size_t count = 1 + rng_below(r, 2);
     assert_int_equal(coldstart_prepare(&text, f->hold.view, features, count, NULL), ERR_OK);

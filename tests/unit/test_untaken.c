@@ -127,10 +127,16 @@ static cold_item *posted(const kinds *k, const coldstart *c, size_t item)
     size_t count = 0;
     cold_item *made = NULL;
     if (!isnan(k->text[item * TEXT])) {
-        f[count++] = (feature){slice_of("text"), FEATURE_F4, TEXT, k->text + item * TEXT};
+        f[count++] = (feature){.modality = slice_of("text"),
+                               .dtype = FEATURE_F4,
+                               .width = TEXT,
+                               .data = k->text + item * TEXT};
     }
     if (!isnan(k->image[item * IMAGE])) {
-        f[count++] = (feature){slice_of("image"), FEATURE_F4, IMAGE, k->image + item * IMAGE};
+        f[count++] = (feature){.modality = slice_of("image"),
+                               .dtype = FEATURE_F4,
+                               .width = IMAGE,
+                               .data = k->image + item * IMAGE};
     }
     assert_int_equal(coldstart_embed(&made, c, f, count, NULL), ERR_OK);
     return made;

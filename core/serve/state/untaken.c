@@ -53,8 +53,10 @@ static err_code read_item(const placing *p, uint32_t row, float *x, feature *f, 
             return code;
         }
         if (!feature_row_missing(x, source->width)) {
-            f[(*count)++] =
-                (feature){slice_of(source->name), FEATURE_F4, (uint32_t)source->width, x};
+            f[(*count)++] = (feature){.modality = slice_of(source->name),
+                                      .dtype = FEATURE_F4,
+                                      .width = (uint32_t)source->width,
+                                      .data = x};
         }
         x += source->width;
     }
