@@ -30,8 +30,7 @@ struct bag {
     bag_term terms[BAG_TERMS_MAX];
     uint16_t slots[SLOTS]; /* a term's number plus 1; 0 if free */
     /* used while the bag is filled */
-    bag_rare_fn rare;
-    const void *rare_ctx;
+    bag_options options;
     float weight;    /* weight of the current field */
     uint64_t before; /* hash of the previous word; 0 at the beginning of a field */
     uint64_t whole;  /* hash of all words of the field, in order */
@@ -102,8 +101,8 @@ static void add_token(void *ctx, const token *t)
 {
     bag *b = ctx;
     add(b, t->hash, b->weight, BAG_WORD);
-    if (t->kind != TOKEN_GRAM && t->count >= PART_WORD_SHORTEST && b->rare != NULL &&
-        b->rare(b->rare_ctx, t->hash)) {
+    if (t->kind != TOKEN_GRAM && t->count >= PART_WORD_SHORTEST && b->options.rare != NULL &&
+        b->options.rare(b->options.ctx, t->hash)) {
         add_parts(b, t);
     }
     if (t->kind == TOKEN_WORD) {
@@ -122,7 +121,7 @@ static void add_field(bag *b, slice text, float weight)
     b->before = b->whole = 0;
     b->words = 0;
     if (text.at != NULL) {
-        tokens_each(text, add_token, b);
+        tokens_each(text, b->options.tokens, add_token, b);
     }
 }
 
@@ -145,12 +144,11 @@ static void add_attribute(bag *b, const attribute *a)
     }
 }
 
-void bag_fill(bag *b, const words_document *d, bag_rare_fn rare, const void *ctx)
+void bag_fill(bag *b, const words_document *d, const bag_options *o)
 {
     memset(b->slots, 0, sizeof b->slots);
     b->count = b->added = 0;
-    b->rare = rare;
-    b->rare_ctx = ctx;
+    b->options = *o;
     add_field(b, d->title, weight_of_title);
     for (size_t i = 0; i < d->category_count; i++) {
         add_whole(b, d->categories[i], weight_of_category, SEED_CATEGORY);

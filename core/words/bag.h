@@ -48,9 +48,14 @@ typedef struct bag bag;
 err_code bag_new(bag **out, err *e) ERR_CHECKED;
 void bag_free(bag *b); /* accepts NULL */
 
-/* bag_fill replaces the content with the terms of `d`. `rare` may be NULL: then no runs of
- * characters are added. */
-void bag_fill(bag *b, const words_document *d, bag_rare_fn rare, const void *ctx);
+typedef struct bag_options {
+    unsigned tokens;  /* version of the tokenizer (tokens.h) */
+    bag_rare_fn rare; /* NULL: no runs of characters are added */
+    const void *ctx;
+} bag_options;
+
+/* bag_fill replaces the content with the terms of `d`. */
+void bag_fill(bag *b, const words_document *d, const bag_options *o);
 
 /* bag_terms borrows the terms, in the order of their first occurrence. */
 const bag_term *bag_terms(const bag *b, size_t *count);

@@ -4,6 +4,7 @@
 #include <utf8proc.h>
 
 #include "core/common/rng.h"
+#include "core/words/arabic.h"
 #include "core/words/markup.h"
 
 /* The class of a folded character. */
@@ -132,6 +133,7 @@ uint64_t tokens_hash(const uint32_t *characters, size_t count, uint64_t seed)
 typedef struct reader {
     token_fn each;
     void *ctx;
+    unsigned version;
     size_t told;
     sort sort; /* class of the run; SORT_SPACE if there is none */
     size_t count;
@@ -177,13 +179,48 @@ static void tell_run(reader *r)
     }
 }
 
+/* Hangul is decomposed: a syllable begins with a leading consonant, and the rest follows. */
+static bool begins_syllable(uint32_t c)
+{
+    return (c >= 0x1100 && c <= 0x115F) || (c >= 0xA960 && c <= 0xA97C);
+}
+
+static bool is_hangul(uint32_t c)
+{
+    return (c >= 0x1100 && c <= 0x11FF) || (c >= 0xA960 && c <= 0xA97F) ||
+           (c >= 0xD7B0 && c <= 0xD7FF);
+}
+
+/* tell_syllables tells the pairs of syllables of a word, unless a pair is the whole word. */
+static void tell_syllables(reader *r)
+{
+    size_t before = r->count, last = r->count; /* where the last two syllables begin */
+    for (size_t i = 0; i <= r->count; i++) {
+        bool inside = i < r->count && is_hangul(r->run[i]);
+        if (inside && !begins_syllable(r->run[i])) {
+            continue;
+        }
+        if (before < i && i - before < r->count) {
+            tell(r, TOKEN_GRAM, r->run + before, i - before);
+        }
+        before = inside ? last : r->count;
+        last = inside ? i : r->count;
+    }
+}
+
 static void end_run(reader *r)
 {
     if (r->sort == SORT_LETTER) {
         if (!r->joining) {
             end_joined(r);
         }
+        if (r->version > 1) {
+            r->count = arabic_stem(r->run, r->count);
+        }
         tell(r, TOKEN_WORD, r->run, r->count);
+        if (r->version > 1) {
+            tell_syllables(r);
+        }
         for (size_t i = 0; i < r->count && r->joined_count < 2 * TOKEN_CHARACTERS_MAX; i++) {
             r->joined[r->joined_count++] = r->run[i];
         }
@@ -212,6 +249,7 @@ static void take(reader *r, uint32_t c)
             end_run(r);
         }
         r->sort = s;
+        c = r->version > 1 ? arabic_letter(c) : c;
         if (r->count < TOKEN_CHARACTERS_MAX) {
             r->run[r->count++] = c;
         }
@@ -229,11 +267,12 @@ static void take(reader *r, uint32_t c)
     }
 }
 
-void tokens_each(slice text, token_fn each, void *ctx)
+void tokens_each(slice text, unsigned version, token_fn each, void *ctx)
 {
     reader r;
     r.each = each;
     r.ctx = ctx;
+    r.version = version;
     r.told = r.count = r.joined_count = r.joined_words = 0;
     r.sort = SORT_SPACE;
     r.joining = false;

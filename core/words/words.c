@@ -6,6 +6,7 @@
 
 #include "core/common/kernel.h"
 #include "core/common/mem.h"
+#include "core/words/tokens.h"
 #include "core/words/words_parts.h"
 
 struct words_scratch {
@@ -42,8 +43,8 @@ static err_code read_header(word_space *w, size_t count, err *e)
         return err_set(e, ERR_CORRUPT, "words: %zu bytes are too few for a header", count);
     }
     memcpy(&h, w->memory, sizeof h);
-    if (memcmp(h.magic, WORDS_MAGIC, sizeof h.magic) != 0 || h.version != WORDS_VERSION ||
-        h.width != WORDS_WIDTH) {
+    if (memcmp(h.magic, WORDS_MAGIC, sizeof h.magic) != 0 || h.version < 1 ||
+        h.version > TOKENS_VERSION || h.width != WORDS_WIDTH) {
         return err_set(e, ERR_CORRUPT, "words: version %u with width %u is unknown", h.version,
                        h.width);
     }
@@ -55,6 +56,7 @@ static err_code read_header(word_space *w, size_t count, err *e)
     }
     w->terms = (size_t)h.terms;
     w->items = h.items;
+    w->version = h.version;
     w->bytes = count;
     w->vectors = (const int16_t *)(w->memory + WORDS_HEADER_BYTES);
     w->hashes = (const uint64_t *)(w->vectors + w->terms * WORDS_WIDTH);
@@ -191,7 +193,7 @@ KERNEL_CLONES static void add_terms(const word_space *w, const words_scratch *s,
 size_t words_encode(const word_space *w, const words_document *d, words_scratch *s, float *out)
 {
     size_t count = 0;
-    bag_fill(s->bag, d, is_rare, w);
+    bag_fill(s->bag, d, &(bag_options){w->version, is_rare, w});
     const bag_term *terms = bag_terms(s->bag, &count);
     s->count = 0;
     for (size_t i = 0; i < count; i++) {

@@ -10,6 +10,7 @@
 #include "core/common/sparse.h"
 #include "core/words/subspace.h"
 #include "core/words/term_counts.h"
+#include "core/words/tokens.h"
 #include "core/words/words_parts.h"
 
 enum {
@@ -30,6 +31,7 @@ typedef struct kept {
 typedef struct fit {
     const words_source *source;
     const words_fit_options *o;
+    unsigned version; /* of the tokenizer */
     bag *bag;
     uint64_t items;
     term_counts counts;
@@ -54,7 +56,7 @@ static err_code count_words(void *ctx, const words_document *d, err *e)
 {
     fit *f = ctx;
     size_t count = 0;
-    bag_fill(f->bag, d, NULL, NULL);
+    bag_fill(f->bag, d, &(bag_options){.tokens = f->version});
     const bag_term *terms = bag_terms(f->bag, &count);
     f->items++;
     return term_counts_add(&f->counts, terms, count, BAG_WORDS, e);
@@ -64,7 +66,7 @@ static err_code count_others(void *ctx, const words_document *d, err *e)
 {
     fit *f = ctx;
     size_t count = 0;
-    bag_fill(f->bag, d, is_rare, f);
+    bag_fill(f->bag, d, &(bag_options){f->version, is_rare, f});
     const bag_term *terms = bag_terms(f->bag, &count);
     return term_counts_add(&f->counts, terms, count, BAG_OTHERS, e);
 }
@@ -191,7 +193,7 @@ static err_code add_row(void *ctx, const words_document *d, err *e)
     if (f->row++ % f->stride != 0) {
         return ERR_OK;
     }
-    bag_fill(f->bag, d, is_rare, f);
+    bag_fill(f->bag, d, &(bag_options){f->version, is_rare, f});
     const bag_term *terms = bag_terms(f->bag, &count);
     err_code code = grow(f, count, e);
     if (code != ERR_OK) {
@@ -286,7 +288,7 @@ static err_code pack(fit *f, word_space **out, err *e)
     }
     f->memory = NULL;
     words_header h = {.terms = n, .items = f->items, .width = WORDS_WIDTH};
-    h.version = WORDS_VERSION;
+    h.version = f->version;
     memcpy(h.magic, WORDS_MAGIC, sizeof h.magic);
     memcpy(memory, &h, sizeof h);
     char *to = memory + WORDS_HEADER_BYTES + vectors;
@@ -353,7 +355,7 @@ static err_code run(fit *f, word_space **out, err *e)
 
 err_code words_fit(word_space **out, const words_source *source, const words_fit_options *o, err *e)
 {
-    fit f = {.source = source, .o = o};
+    fit f = {.source = source, .o = o, .version = o->tokens > 0 ? o->tokens : TOKENS_VERSION};
     *out = NULL;
     err_code code = run(&f, out, e);
     forget_known(&f);

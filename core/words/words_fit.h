@@ -33,6 +33,7 @@ typedef struct words_source {
 typedef struct words_fit_options {
     size_t bytes_max; /* limit for words_memory; 0 means WORDS_BYTES_MAX */
     int threads;
+    unsigned tokens;              /* version of the tokenizer; 0: the newest */
     bool (*cancelled)(void *ctx); /* called between the steps; may be NULL */
     void *ctx;
 } words_fit_options;

@@ -4,14 +4,14 @@
  *
  * A header of WORDS_HEADER_BYTES (magic 8, terms u64, items u64, width u32, version u32), then
  * vectors i16 (terms, width), hashes u64 (terms, ascending), items u32 (terms), scales f32 (terms);
- * little-endian.
+ * little-endian. The version is that of the tokenizer (tokens.h).
  */
 #ifndef CORE_WORDS_PARTS_H
 #define CORE_WORDS_PARTS_H
 
 #include "core/words/words.h"
 
-enum { WORDS_HEADER_BYTES = 64, WORDS_VERSION = 1, WORDS_RARE_ITEMS = 3 };
+enum { WORDS_HEADER_BYTES = 64, WORDS_RARE_ITEMS = 3 };
 
 typedef struct words_header {
     char magic[8];
@@ -24,6 +24,7 @@ typedef struct words_header {
 
 struct word_space {
     size_t terms, bytes, slot_mask;
+    unsigned version;            /* of the tokenizer */
     uint64_t items;              /* number of items in the catalogue that it was fitted on */
     char *memory;                /* (bytes) memory of everything below except the last two */
     const int16_t *vectors;      /* (terms, WORDS_WIDTH) */

@@ -35,10 +35,12 @@ static void encode(const word_space *w, slice text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     slice text = {(const char *)data, size};
-    size_t told = 0;
-    tokens_each(text, check, &told);
-    if (told > TOKENS_MAX) {
-        abort();
+    for (unsigned version = 1; version <= TOKENS_VERSION; version++) {
+        size_t told = 0;
+        tokens_each(text, version, check, &told);
+        if (told > TOKENS_MAX) {
+            abort();
+        }
     }
     word_space *w = NULL;
     void *bytes = mem_copy(data, size);

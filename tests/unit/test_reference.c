@@ -481,7 +481,7 @@ static void a_texts_vector_is_the_weighted_sum_of_its_terms(void **state)
         double plain[WORDS_WIDTH];
         words_document d = {.title = slice_of(titles[i])};
         size_t count = 0;
-        bag_fill(b, &d, is_rare, w);
+        bag_fill(b, &d, &(bag_options){w->version, is_rare, w});
         const bag_term *terms = bag_terms(b, &count);
         assert_true(words_encode(w, &d, s, got) > 0);
         words_encode_reference(w, terms, count, plain);

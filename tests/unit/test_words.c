@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "core/common/mem.h"
+#include "core/common/rng.h"
+#include "core/words/arabic.h"
 #include "core/words/tokens.h"
 #include "core/words/words_fit.h"
 
@@ -30,11 +32,24 @@ static void keep_hash(void *ctx, const token *t)
     }
 }
 
-static hashes hashes_of(const char *text)
+static void add_up(void *ctx, const token *t)
+{
+    uint64_t *sum = ctx;
+    *sum = (*sum ^ t->hash) * UINT64_C(0x9E3779B97F4A7C15);
+    *sum ^= *sum >> 29;
+    *sum += (uint64_t)t->kind + t->count;
+}
+
+static hashes hashes_by(unsigned version, const char *text)
 {
     hashes h = {.count = 0};
-    tokens_each(slice_of(text), keep_hash, &h);
+    tokens_each(slice_of(text), version, keep_hash, &h);
     return h;
+}
+
+static hashes hashes_of(const char *text)
+{
+    return hashes_by(TOKENS_VERSION, text);
 }
 
 static void assert_same(const char *one, const char *other)
@@ -120,6 +135,84 @@ static void scripts_without_spaces_are_cut(void **state)
     assert_tokens("\xFF\xFE\x80", 0);
 }
 
+static void glued_words_share_a_token_with_their_parts(void **state)
+{
+    (void)state;
+    assert_same("\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9",
+                "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9");
+    assert_same("\xD9\x88\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9",
+                "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9");
+    assert_same("\xD8\xA8\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9",
+                "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9");
+    assert_same("\xD9\x84\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9",
+                "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9");
+    assert_same("\xD9\x88\xD8\xA8\xD8\xA7\xD9\x84\xD8\xAC\xD9\x84\xD8\xAF",
+                "\xD8\xAC\xD9\x84\xD8\xAF");
+    assert_same("\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA7\xD8\xAA", "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9");
+    assert_same("\xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A", "\xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A\xD8\xA9");
+    assert_same("\xDA\xA9\xD8\xAA\xD8\xA7\xD8\xA8\xDB\x8C",
+                "\xD9\x83\xD8\xAA\xD8\xA7\xD8\xA8\xD9\x8A");
+    assert_same("\xD8\xA7\xD9\x84\xD9\x88\xD8\xB3\xD8\xA7\xD8\xAF\xD8\xA9",
+                "\xD9\x88\xD8\xB3\xD8\xA7\xD8\xAF\xD8\xA9");
+    assert_shares("\xEA\xB2\xA8\xEC\x9A\xB8\xEC\x9E\x90\xEC\xBC\x93\xEC\x9D\x84",
+                  "\xEA\xB2\xA8\xEC\x9A\xB8");
+    assert_shares("\xEA\xB2\xA8\xEC\x9A\xB8\xEC\x9E\x90\xEC\xBC\x93\xEC\x9D\x84",
+                  "\xEC\x9E\x90\xEC\xBC\x93");
+    assert_shares("\xEB\xB0\xA9\xEC\x88\x98\xEC\x9E\x90\xEC\xBC\x93", "\xEB\xB0\xA9\xEC\x88\x98");
+    assert_shares("2\xEC\x9D\xB8\xEC\x9A\xA9\xED\x85\x90\xED\x8A\xB8", "\xED\x85\x90\xED\x8A\xB8");
+    assert_tokens("\xEC\x9E\x90\xEC\xBC\x93", 1); /* one pair of syllables is the word itself */
+    assert_tokens("\xEB\xB0\xA9\xEC\x88\x98 \xEC\x9E\x90\xEC\xBC\x93", 2);
+    assert_tokens("LG\xEC\xA0\x84\xEC\x9E\x90", 1 + 1); /* the word and the pair of syllables */
+}
+
+/* draw_word draws a word of Arabic letters. */
+static size_t draw_word(rng *r, uint32_t *word)
+{
+    size_t count = 3 + rng_below(r, 10);
+    for (size_t i = 0; i < count; i++) {
+        word[i] = 0x627 + (uint32_t)rng_below(r, 8) * 5; /* alef, teh, ..., so affixes are common */
+        word[i] = rng_below(r, 2) == 0 ? 0x641 + (uint32_t)rng_below(r, 10) : word[i];
+    }
+    return count;
+}
+
+static void an_article_changes_no_stem(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 5, 0);
+    for (int round = 0; round < 20000; round++) {
+        uint32_t word[16], with[16];
+        size_t count = draw_word(&r, word);
+        with[0] = 0x627;
+        with[1] = 0x644;
+        memcpy(with + 2, word, count * sizeof *word);
+        size_t longer = arabic_stem(with, count + 2), stem = arabic_stem(word, count);
+        assert_int_equal(longer, stem);
+        assert_memory_equal(with, word, stem * sizeof *word);
+        assert_true(stem >= 2);
+    }
+}
+
+/* An older generation keeps its terms. The sum was computed before there was a second version. */
+static void the_first_version_of_the_tokenizer_does_not_change(void **state)
+{
+    (void)state;
+    uint64_t sum = 0;
+    const char *text =
+        "Winter jackets, caf\xC3\xA9 AB-1234/5 <b>t-shirt</b> \xE2\x84\xA2 \xF0\x9F\x8E\xBE 2nd "
+        "\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 "
+        "\xD9\x88\xD8\xA8\xD8\xA7\xD9\x84\xD8\xAC\xD9\x84\xD8\xAF \xDA\xA9\xD8\xAA\xD8\xA7\xD8\xA8 "
+        "\xEA\xB2\xA8\xEC\x9A\xB8\xEC\x9E\x90\xEC\xBC\x93\xEC\x9D\x84 \xEB\xB0\xA9\xEC\x88\x98 "
+        "\xE5\x86\xAC\xE5\xAD\xA3\xE5\xA4\xB9\xE5\x85\x8B "
+        "\xE0\xB9\x80\xE0\xB8\xAA\xE0\xB8\xB7\xE0\xB9\x89\xE0\xB8\xAD";
+    tokens_each(slice_of(text), 1, add_up, &sum);
+    assert_true(sum == UINT64_C(0xc1762cf45f687c0a));
+    sum = 0;
+    tokens_each(slice_of(text), 2, add_up, &sum);
+    assert_true(sum != UINT64_C(0xc1762cf45f687c0a));
+}
+
 /* --- fitting --- */
 
 typedef struct catalogue {
@@ -171,7 +264,7 @@ static float cosine(const word_space *w, const char *one, const char *other)
     return sum;
 }
 
-/* Families of goods in four scripts: the nearest item of a member is in its family. */
+/* Families of goods in six scripts: the nearest item of a member is in its family. */
 static const char *const families[][4] = {
     {"warm winter jacket", "winter jacket for men", "padded winter coat, jacket",
      "ski jacket winter"},
@@ -195,6 +288,31 @@ static const char *const families[][4] = {
      "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xAF\xD8\xA7\xD9\x81\xD8\xA6\xD8\xA9",
      "\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xAF\xD8\xA7\xD9\x81\xD8\xA6\xD8\xA9 "
      "\xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A\xD8\xA9"},
+    {"\xD8\xAE\xD9\x8A\xD9\x85\xD8\xA9 \xD8\xAA\xD8\xAE\xD9\x8A\xD9\x8A\xD9\x85",
+     "\xD8\xAE\xD9\x8A\xD9\x85\xD8\xA9 \xD9\x84\xD8\xB4\xD8\xAE\xD8\xB5\xD9\x8A\xD9\x86",
+     "\xD8\xA7\xD9\x84\xD8\xAE\xD9\x8A\xD9\x85\xD8\xA9 "
+     "\xD8\xA7\xD9\x84\xD8\xB9\xD8\xA7\xD8\xA6\xD9\x84\xD9\x8A\xD8\xA9",
+     "\xD8\xAE\xD9\x8A\xD9\x85\xD8\xA9 \xD8\xB9\xD8\xA7\xD8\xA6\xD9\x84\xD9\x8A\xD8\xA9 "
+     "\xD9\x84\xD9\x84\xD8\xAA\xD8\xAE\xD9\x8A\xD9\x8A\xD9\x85"},
+    {"\xEA\xB2\xA8\xEC\x9A\xB8 \xED\x8C\xA8\xEB\x94\xA9 \xEC\x9E\x90\xEC\xBC\x93",
+     "\xEB\x82\xA8\xEC\x84\xB1 \xEA\xB2\xA8\xEC\x9A\xB8\xEC\x9E\x90\xEC\xBC\x93",
+     "\xEB\xB0\xA9\xEC\x88\x98 \xEC\x9E\x90\xEC\xBC\x93",
+     "\xEC\x97\xAC\xEC\x84\xB1 \xED\x8C\xA8\xEB\x94\xA9\xEC\x9E\x90\xEC\xBC\x93"},
+    {"\xEC\xBA\xA0\xED\x95\x91 \xED\x85\x90\xED\x8A\xB8",
+     "2\xEC\x9D\xB8\xEC\x9A\xA9 \xED\x85\x90\xED\x8A\xB8",
+     "\xEB\x8C\x80\xED\x98\x95 \xED\x85\x90\xED\x8A\xB8 \xEC\xBA\xA0\xED\x95\x91\xEC\x9A\xA9",
+     "\xEA\xB0\x80\xEC\xA1\xB1\xEC\x9A\xA9 \xEC\xBA\xA0\xED\x95\x91\xED\x85\x90\xED\x8A\xB8"},
+    {"\xE0\xB9\x80\xE0\xB8\xAA\xE0\xB8\xB7\xE0\xB9\x89\xE0\xB8\xAD\xE0\xB8\x81\xE0\xB8\xB1\xE0\xB8"
+     "\x99\xE0\xB8\xAB\xE0\xB8\x99\xE0\xB8\xB2\xE0\xB8\xA7",
+     "\xE0\xB9\x80\xE0\xB8\xAA\xE0\xB8\xB7\xE0\xB9\x89\xE0\xB8\xAD\xE0\xB8\x81\xE0\xB8\xB1\xE0\xB8"
+     "\x99\xE0\xB8\xAB\xE0\xB8\x99\xE0\xB8\xB2\xE0\xB8\xA7\xE0\xB8\x9C\xE0\xB8\xB9\xE0\xB9\x89\xE0"
+     "\xB8\x8A\xE0\xB8\xB2\xE0\xB8\xA2",
+     "\xE0\xB9\x80\xE0\xB8\xAA\xE0\xB8\xB7\xE0\xB9\x89\xE0\xB8\xAD\xE0\xB9\x81\xE0\xB8\x88\xE0\xB9"
+     "\x87\xE0\xB8\x84\xE0\xB9\x80\xE0\xB8\x81\xE0\xB9\x87\xE0\xB8\x95\xE0\xB8\x81\xE0\xB8\xB1\xE0"
+     "\xB8\x99\xE0\xB8\xAB\xE0\xB8\x99\xE0\xB8\xB2\xE0\xB8\xA7",
+     "\xE0\xB9\x81\xE0\xB8\x88\xE0\xB9\x87\xE0\xB8\x84\xE0\xB9\x80\xE0\xB8\x81\xE0\xB9\x87\xE0\xB8"
+     "\x95\xE0\xB8\x81\xE0\xB8\xB1\xE0\xB8\x99\xE0\xB8\xAB\xE0\xB8\x99\xE0\xB8\xB2\xE0\xB8\xA7\xE0"
+     "\xB8\x9C\xE0\xB8\xB9\xE0\xB9\x89\xE0\xB8\xAB\xE0\xB8\x8D\xE0\xB8\xB4\xE0\xB8\x87"},
     {"charger AB-1234/5", "AB-1234/5 original charger", "spare part AB-1234/5",
      "charger for AB-1234"},
 };
@@ -236,6 +354,65 @@ static void neighbours_are_of_the_family(void **state)
         }
     }
     words_free(w);
+}
+
+static void a_glued_form_that_no_item_has_is_near_its_family(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *title;
+        size_t family;
+    } cases[] = {
+        {"\xD9\x88\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA7\xD8\xAA", 4},
+        {"\xD8\xA8\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 "
+         "\xD8\xA7\xD9\x84\xD8\xAF\xD8\xA7\xD9\x81\xD8\xA6\xD8\xA9",
+         4},
+        {"\xD9\x88\xD9\x84\xD9\x84\xD8\xAE\xD9\x8A\xD9\x85\xD8\xA9", 5},
+        {"\xD9\x88\xD8\xA7\xD9\x84\xD8\xB9\xD8\xA7\xD8\xA6\xD9\x84\xD9\x8A\xD8\xA9", 5},
+        {"\xEC\x9E\x90\xEC\xBC\x93\xEC\x9D\x84", 6},
+        {"\xED\x8C\xA8\xEB\x94\xA9\xEC\x9E\x90\xEC\xBC\x93\xEC\x9D\xB4", 6},
+        {"\xED\x85\x90\xED\x8A\xB8\xEC\x97\x90", 7},
+        {"\xEC\xBA\xA0\xED\x95\x91\xEC\x9A\xA9\xED\x85\x90\xED\x8A\xB8", 7},
+    };
+    word_space *w = fit_families(1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        float own = 0, others = 0;
+        for (size_t m = 0; m < FAMILIES * MEMBERS; m++) {
+            float c = cosine(w, cases[i].title, families[m / MEMBERS][m % MEMBERS]);
+            own = m / MEMBERS == cases[i].family && c > own ? c : own;
+            others = m / MEMBERS != cases[i].family && c > others ? c : others;
+        }
+        if (own < 0.3F || others > own / 2) {
+            fail_msg("\"%s\": %g to its family, %g to another", cases[i].title, (double)own,
+                     (double)others);
+        }
+    }
+    words_free(w);
+}
+
+static void a_vocabulary_keeps_its_version_of_the_tokenizer(void **state)
+{
+    (void)state;
+    err e = ERR_INIT;
+    word_space *w = NULL, *again = NULL;
+    words_document catalogue_of_one = {
+        .title =
+            slice_of("\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9 \xD8\xB4\xD8\xAA\xD9\x88\xD9\x8A\xD8\xA9")};
+    words_document glued = {.title = slice_of("\xD8\xA7\xD9\x84\xD8\xB3\xD8\xAA\xD8\xB1\xD8\xA9")};
+    catalogue c = {&catalogue_of_one, 1};
+    words_source source = {each, &c};
+    float x[WORDS_WIDTH];
+    for (unsigned version = 1; version <= TOKENS_VERSION; version++) {
+        size_t bytes = 0;
+        words_fit_options o = {.threads = 1, .tokens = version};
+        assert_int_equal(words_fit(&w, &source, &o, &e), ERR_OK);
+        const char *from = words_bytes(w, &bytes);
+        assert_int_equal(words_open(&again, mem_copy(from, bytes), bytes, &e), ERR_OK);
+        assert_int_equal(encode(again, &glued, x) > 0, version > 1);
+        assert_true(encode(again, &catalogue_of_one, x) > 0);
+        words_free(again);
+        words_free(w);
+    }
 }
 
 static void the_fit_does_not_depend_on_threads(void **state)
@@ -391,7 +568,12 @@ int main(void)
         cmocka_unit_test(markup_is_no_text),
         cmocka_unit_test(codes_are_found_by_their_parts),
         cmocka_unit_test(scripts_without_spaces_are_cut),
+        cmocka_unit_test(glued_words_share_a_token_with_their_parts),
+        cmocka_unit_test(an_article_changes_no_stem),
+        cmocka_unit_test(the_first_version_of_the_tokenizer_does_not_change),
         cmocka_unit_test(neighbours_are_of_the_family),
+        cmocka_unit_test(a_glued_form_that_no_item_has_is_near_its_family),
+        cmocka_unit_test(a_vocabulary_keeps_its_version_of_the_tokenizer),
         cmocka_unit_test(the_fit_does_not_depend_on_threads),
         cmocka_unit_test(every_field_counts),
         cmocka_unit_test(bytes_are_read_back_and_damage_is_found),
