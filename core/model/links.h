@@ -125,42 +125,72 @@ size_t links_history(const links_choice *c, links_owned *owned, size_t count);
 
 /* --- the sums ----------------------------------------------------------------------------- */
 
-/* Sums over a history, by item. All are zero except those of the `touched` items. */
+enum { LINKS_BLOCK = 16 /* items whose sums are one cache line */ };
+
+/* The moments of one source's sums, divided by a unit so that squares are in the range of floats.
+ */
+typedef struct links_moments {
+    double sum, squares;
+    float unit; /* 0: not computed */
+} links_moments;
+
+/* Sums over a history, by item. Passes over them read whole blocks of LINKS_BLOCK items, and only
+ * the blocks that contain a sum. */
 typedef struct links_sum {
-    size_t room;                  /* number of items that the arrays have room for */
-    float *part;                  /* (room, LINKS_SOURCES) the sum of each item and source */
-    uint32_t *touched;            /* (room + 1) each once, in the order of their first link */
-    size_t count;                 /* number of touched items */
-    float *listed[LINKS_SOURCES]; /* (room) sums of the touched items, filled by links_sum_list */
+    size_t room;                /* number of items that the arrays have room for; whole blocks */
+    float *part[LINKS_SOURCES]; /* (room) the sum of each item; 0 without links */
+    float most[LINKS_SOURCES];  /* an upper bound of each source's sums; 0 if there are none */
+    /* (room / LINKS_BLOCK) 1 for a block that has a sum, otherwise 0 */
+    uint8_t *marked[LINKS_SOURCES];
+    links_moments moments[LINKS_SOURCES];
+    uint32_t *block; /* (room / LINKS_BLOCK + 1) scratch */
 } links_sum;
 
 /* links_sum_fit makes room for item rows below `items`; start from {0}. links_sum_clear zeroes the
- * touched sums. */
+ * sums. */
 err_code links_sum_fit(links_sum *s, size_t items, err *e) ERR_CHECKED;
 void links_sum_fini(links_sum *s);
 void links_sum_clear(links_sum *s);
 
-/* links_sum_add adds the links of a history that links_history has sorted, source by source and in
- * that order. Items beyond the links' rows add nothing. The sum must have room for l->items. */
-void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count);
+/* links_sum_set replaces the sums by those of a history that links_history has sorted, added up
+ * source by source and in that order. Items beyond the links' rows add nothing. The sum must have
+ * room for l->items. */
+void links_sum_set(links_sum *s, const item_links *l, const links_owned *owned, size_t count);
 
 /* links_sum_put adds one link that a service knows in addition to the tables. `value` > 0. */
 static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, float value)
 {
-    float *part = s->part + (size_t)item * LINKS_SOURCES;
-    /* No branch, because it could not be predicted. */
-    s->touched[s->count] = item;
-    s->count += part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] <= 0;
-    /* Never so small that an item looks untouched. */
-    part[x] += value > 1e-30F ? value : 1e-30F;
+    /* Never so small that the item looks as if it had no links. */
+    value = value > 1e-30F ? value : 1e-30F;
+    s->part[x][item] += value;
+    s->most[x] += value;
+    s->marked[x][item / LINKS_BLOCK] = 1;
+    s->moments[x].unit = 0;
 }
 
-/* links_sum_list copies the sums of the touched items, in their order, to s->listed. */
-void links_sum_list(links_sum *s);
+/* links_sum_any tells whether links lead to any item. */
+static inline bool links_sum_any(const links_sum *s)
+{
+    return s->most[LINKS_COLLABORATIVE] > 0 || s->most[LINKS_CONTENT] > 0;
+}
 
-/* links_factors calls links_sum_list and fills factor = beta * spread_h / the sum's own spread over
- * `items` items, or 0 for a source that is unused or adds nothing. spread_h is links_spread of the
- * user's row of H. */
+/* links_sum_blank tells whether links lead to no item of a block. */
+static inline bool links_sum_blank(const links_sum *s, size_t block)
+{
+    return (s->marked[LINKS_COLLABORATIVE][block] | s->marked[LINKS_CONTENT][block]) == 0;
+}
+
+/* links_sum_linked tells whether links lead to an item. links_sum_rows writes all such items,
+ * ascending, and returns how many there are. `rows` has room for s->room + 1. */
+static inline bool links_sum_linked(const links_sum *s, uint32_t item)
+{
+    return s->part[LINKS_COLLABORATIVE][item] + s->part[LINKS_CONTENT][item] > 0;
+}
+
+size_t links_sum_rows(const links_sum *s, uint32_t *rows);
+
+/* links_factors fills factor = beta * spread_h / the sum's own spread over `items` items, or 0 for
+ * a source that is unused or adds nothing. spread_h is links_spread of the user's row of H. */
 void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
                    float spread_h);
 
@@ -170,6 +200,15 @@ static inline float links_score(float dense, const float part[LINKS_SOURCES],
 {
     return dense + (factor[LINKS_COLLABORATIVE] * part[LINKS_COLLABORATIVE] +
                     factor[LINKS_CONTENT] * part[LINKS_CONTENT]);
+}
+
+/* links_sum_score is links_score with the sums of an item. */
+static inline float links_sum_score(const links_sum *s, uint32_t item, float dense,
+                                    const float factor[LINKS_SOURCES])
+{
+    const float part[LINKS_SOURCES] = {s->part[LINKS_COLLABORATIVE][item],
+                                       s->part[LINKS_CONTENT][item]};
+    return links_score(dense, part, factor);
 }
 
 /* links_lift returns the factor for the score of an item that nobody has taken but that has links

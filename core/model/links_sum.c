@@ -2,9 +2,13 @@
 /*
  * links_sum: sums the links of a history, by item.
  *
- * The sums are one dense table, which the links of a history update at random places. Later steps
- * read only the touched items: links_sum_list copies their sums side by side once, so that the
- * other loops run over plain arrays.
+ * The sums are one dense table for each source, which the links of a history update at random
+ * places. Each link also marks the block of its item, and all later steps process the marked blocks
+ * with vectors. A list of single items would be shorter, but every step would then read and write
+ * memory at random places.
+ *
+ * The sums of a source are cleared, added up and measured before those of the next one, because the
+ * first-level cache has room for those of one source of a small catalogue.
  *
  * The compiler must not reorder or fuse these additions, because it could choose differently for
  * each copy of a loop.
@@ -24,53 +28,100 @@
  * (docs/measurements/links.md). */
 enum { ROWS_READ = 32 };
 
-/* The two sums of an item, loaded and stored as one. */
-typedef float both __attribute__((vector_size(8), may_alias));
-
-/* A smaller weight is raised to this, so that an item with links never looks untouched. */
+/* A smaller weight is raised to this, so that an item with links never looks as if it had none. */
 #define UNIT_MIN 1e-30F
+
+enum {
+    BLOCK_VECTORS = LINKS_BLOCK / KERNEL_LANES,
+    /* so many floats are added up in a lane before their sum is added to one in double precision */
+    FLOATS_IN_LANE = 64,
+};
+
+typedef double wide __attribute__((vector_size(KERNEL_LANES * sizeof(double))));
 
 err_code links_sum_fit(links_sum *s, size_t items, err *e)
 {
     if (items <= s->room) {
         return ERR_OK;
     }
-    size_t room = items + items / 8;
+    size_t blocks = (items + items / 8) / LINKS_BLOCK + 1, room = blocks * LINKS_BLOCK;
     float *part = mem_table(room * LINKS_SOURCES, sizeof *part);
-    uint32_t *touched = mem_array(room + 1, sizeof *touched);
-    float *listed = mem_array(room * LINKS_SOURCES, sizeof *listed);
-    if (part == NULL || touched == NULL || listed == NULL) {
+    uint8_t *marked = mem_array(blocks * LINKS_SOURCES, sizeof *marked);
+    uint32_t *block = mem_array(blocks + 1, sizeof *block);
+    if (part == NULL || marked == NULL || block == NULL) {
         mem_free(part);
-        mem_free(touched);
-        mem_free(listed);
+        mem_free(marked);
+        mem_free(block);
         return err_nomem(e, "sums of links");
     }
-    assert(s->count == 0);
     links_sum_fini(s);
-    *s = (links_sum){.room = room, .part = part, .touched = touched};
-    s->listed[LINKS_COLLABORATIVE] = listed;
-    s->listed[LINKS_CONTENT] = listed + room;
+    *s = (links_sum){.room = room, .block = block};
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        s->part[x] = part + x * room;
+        s->marked[x] = marked + x * blocks;
+    }
     return ERR_OK;
 }
 
 void links_sum_fini(links_sum *s)
 {
-    mem_free(s->part);
-    mem_free(s->touched);
-    mem_free(s->listed[LINKS_COLLABORATIVE]);
+    mem_free(s->part[LINKS_COLLABORATIVE]);
+    mem_free(s->marked[LINKS_COLLABORATIVE]);
+    mem_free(s->block);
     *s = (links_sum){0};
+}
+
+/* list_marked writes the marked blocks of a source to s->block, and returns how many there are. */
+static size_t list_marked(const links_sum *s, links_source x)
+{
+    const size_t all = s->room / LINKS_BLOCK;
+    const uint8_t *restrict marked = s->marked[x];
+    uint32_t *restrict block = s->block;
+    size_t count = 0;
+    /* No branch, because it could not be predicted. */
+#pragma GCC unroll 8
+    for (size_t b = 0; b < all; b++) {
+        block[count] = (uint32_t)b;
+        count += marked[b];
+    }
+    return count;
+}
+
+KERNEL_CLONES
+static void clear_source(links_sum *s, links_source x)
+{
+    const size_t count = s->most[x] > 0 ? list_marked(s, x) : 0;
+    for (size_t k = 0; k < count; k++) {
+        kernel_vec *at = (kernel_vec *)(s->part[x] + (size_t)s->block[k] * LINKS_BLOCK);
+        for (size_t v = 0; v < BLOCK_VECTORS; v++) {
+            at[v] = (kernel_vec){0};
+        }
+        s->marked[x][s->block[k]] = 0;
+    }
+    s->most[x] = 0;
+    s->moments[x] = (links_moments){0};
 }
 
 void links_sum_clear(links_sum *s)
 {
-    both *part = (both *)s->part;
-    const uint32_t *touched = s->touched;
-    const size_t count = s->count;
-#pragma GCC unroll 8
-    for (size_t k = 0; k < count; k++) {
-        part[touched[k]] = (both){0, 0};
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        clear_source(s, (links_source)x);
     }
-    s->count = 0;
+}
+
+size_t links_sum_rows(const links_sum *s, uint32_t *rows)
+{
+    size_t count = 0;
+    for (uint32_t b = 0; b < s->room / LINKS_BLOCK; b++) {
+        if (links_sum_blank(s, b)) {
+            continue;
+        }
+        for (uint32_t i = b * LINKS_BLOCK; i < (b + 1) * LINKS_BLOCK; i++) {
+            rows[count] = i;
+            count += links_sum_linked(s, i);
+        }
+    }
+    return count;
 }
 
 /* One row of links that a history adds, each with the factor `unit`. */
@@ -92,10 +143,11 @@ static size_t plan_rows(const item_links *l, links_source x, const links_owned *
         uint32_t row = owned[k].item;
         if (row < l->items && owned[k].pull[x] > 0) {
             uint64_t start = t->start[row];
+            float unit = owned[k].pull[x] * t->unit[row];
             rows[planned++] = (links_row){.target = t->target + start,
                                           .level = t->level + start,
                                           .count = t->start[row + 1] - start,
-                                          .unit = owned[k].pull[x] * t->unit[row]};
+                                          .unit = unit > UNIT_MIN ? unit : UNIT_MIN};
         }
     }
     return planned;
@@ -120,100 +172,93 @@ static void read_row(const links_row *row)
     }
 }
 
-/* add_row has no branch in its loop, because it could not be predicted: each link writes its item
- * to the list of touched items, and the list grows only if the item was untouched. `x` is a
- * constant. */
-KERNEL_INLINE void add_row(links_sum *s, links_source x, const links_row *row)
+static void add_row(links_sum *s, links_source x, const links_row *row)
 {
-    const uint32_t *target = row->target;
-    const uint16_t *level = row->level;
-    const float unit = row->unit > UNIT_MIN ? row->unit : UNIT_MIN;
-    float *source = s->part + x;
-    uint32_t *touched = s->touched;
-    size_t count = s->count;
+    const uint32_t *restrict target = row->target;
+    const uint16_t *restrict level = row->level;
+    const float unit = row->unit;
+    float *restrict part = s->part[x];
+    uint8_t *restrict marked = s->marked[x];
 #pragma GCC unroll 4
     for (size_t at = 0; at < row->count; at++) {
         uint32_t item = target[at];
-        touched[count] = item;
-        uint64_t both_sums;
-        memcpy(&both_sums, s->part + (size_t)item * LINKS_SOURCES, sizeof both_sums);
-        count += both_sums == 0;
-        source[(size_t)item * LINKS_SOURCES] += unit * (float)level[at];
+        marked[item / LINKS_BLOCK] = 1;
+        part[item] += unit * (float)level[at];
     }
-    s->count = count;
+    s->most[x] += unit * LINKS_LEVEL_MAX;
 }
 
-void links_sum_add(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
+static double sum_lanes(const wide *lanes)
+{
+    double sum = 0;
+    for (size_t j = 0; j < KERNEL_LANES; j++) {
+        sum += (*lanes)[j];
+    }
+    return sum;
+}
+
+/* measure computes the moments of a source's sums. */
+KERNEL_CLONES
+static void measure(links_sum *s, links_source x)
+{
+    const size_t blocks = list_marked(s, x);
+    const float unit = s->most[x], inverse = 1 / unit;
+    wide sum = {0}, squares = {0};
+    for (size_t k = 0; k < blocks;) {
+        size_t end = k + FLOATS_IN_LANE < blocks ? k + FLOATS_IN_LANE : blocks;
+        kernel_vec few[BLOCK_VECTORS] = {{0}}, few_squares[BLOCK_VECTORS] = {{0}};
+        for (; k < end; k++) {
+            const kernel_vec *at =
+                (const kernel_vec *)(s->part[x] + (size_t)s->block[k] * LINKS_BLOCK);
+            for (size_t v = 0; v < BLOCK_VECTORS; v++) {
+                kernel_vec value = at[v] * inverse;
+                few[v] += value;
+                few_squares[v] += value * value;
+            }
+        }
+        for (size_t v = 0; v < BLOCK_VECTORS; v++) {
+            sum += __builtin_convertvector(few[v], wide);
+            squares += __builtin_convertvector(few_squares[v], wide);
+        }
+    }
+    s->moments[x] = (links_moments){sum_lanes(&sum), sum_lanes(&squares), unit};
+}
+
+void links_sum_set(links_sum *s, const item_links *l, const links_owned *owned, size_t count)
 {
     assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
     links_row rows[LINKS_SOURCES * LINKS_HISTORY_MAX];
-    /* index in `rows` of the first row of content links */
-    size_t content = plan_rows(l, LINKS_COLLABORATIVE, owned, count, rows);
-    size_t planned = content + plan_rows(l, LINKS_CONTENT, owned, count, rows + content);
-    for (size_t k = 0; k < planned; k++) {
-        for (size_t i = k; k % ROWS_READ == 0 && i < planned && i < k + ROWS_READ; i++) {
-            read_row(&rows[i]);
+    size_t end[LINKS_SOURCES], planned = 0;
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        planned += plan_rows(l, (links_source)x, owned, count, rows + planned);
+        end[x] = planned;
+    }
+    for (size_t x = 0, k = 0, seen = 0; x < LINKS_SOURCES; x++) {
+        clear_source(s, (links_source)x);
+        for (; k < end[x]; k++) {
+            for (; seen <= k || (seen < planned && seen % ROWS_READ != 0); seen++) {
+                read_row(&rows[seen]);
+            }
+            add_row(s, (links_source)x, &rows[k]);
         }
-        if (k < content) {
-            add_row(s, LINKS_COLLABORATIVE, &rows[k]);
-        } else {
-            add_row(s, LINKS_CONTENT, &rows[k]);
+        if (s->most[x] > 0) {
+            measure(s, (links_source)x);
         }
-    }
-}
-
-void links_sum_list(links_sum *s)
-{
-    const both *part = (const both *)s->part;
-    const uint32_t *touched = s->touched;
-    const size_t count = s->count;
-    float *collaborative = s->listed[LINKS_COLLABORATIVE], *content = s->listed[LINKS_CONTENT];
-#pragma GCC unroll 4
-    for (size_t k = 0; k < count; k++) {
-        both one = part[touched[k]];
-        collaborative[k] = one[LINKS_COLLABORATIVE];
-        content[k] = one[LINKS_CONTENT];
-    }
-}
-
-/* add_moments adds up numbers and their squares in eight lanes, and then the lanes in order. */
-KERNEL_CLONES
-static void add_moments(const float *x, size_t count, double *sum, double *squares)
-{
-    enum { LANES = 8 };
-    double first[LANES] = {0}, second[LANES] = {0};
-    size_t k = 0;
-    for (; k + LANES <= count; k += LANES) {
-        for (size_t j = 0; j < LANES; j++) {
-            double value = (double)x[k + j];
-            first[j] += value;
-            second[j] += value * value;
-        }
-    }
-    for (size_t j = 0; k + j < count; j++) {
-        double value = (double)x[k + j];
-        first[j] += value;
-        second[j] += value * value;
-    }
-    *sum = *squares = 0;
-    for (size_t j = 0; j < LANES; j++) {
-        *sum += first[j];
-        *squares += second[j];
     }
 }
 
 void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
                    float spread_h)
 {
-    links_sum_list(s);
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
-        double sum = 0, squares = 0;
-        if (c->beta[x] > 0) {
-            add_moments(s->listed[x], s->count, &sum, &squares);
+        if (s->most[x] > 0 && !(s->moments[x].unit > 0)) {
+            measure(s, (links_source)x);
         }
-        double mean = items > 0 ? sum / (double)items : 0;
-        double spread = items > 0 ? squares / (double)items - mean * mean : 0;
-        double value = spread > 0 ? (double)c->beta[x] * (double)spread_h / sqrt(spread) : 0;
+        const links_moments *of = &s->moments[x];
+        double mean = items > 0 ? of->sum / (double)items : 0;
+        double spread = items > 0 ? of->squares / (double)items - mean * mean : 0;
+        double wanted = (double)c->beta[x] * (double)spread_h / (double)of->unit;
+        double value = spread > 0 ? wanted / sqrt(spread) : 0;
         factor[x] = isfinite(value) && value < 1e30 ? (float)value : 0;
     }
 }

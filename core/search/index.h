@@ -29,6 +29,7 @@
 
 #include "core/common/err.h"
 #include "core/search/quantise.h"
+#include "core/search/scan.h"
 #include "core/search/topk.h"
 
 /* Not called `index`, which is a function of <strings.h>. */
@@ -113,10 +114,9 @@ typedef struct index_query {
     const uint64_t *skip;   /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
     bool exact;             /* do not use the approximate search */
     const float *threshold; /* rows with a lower score may be left out; or NULL */
-    /* (index_extra_room) by row, not negative: added to the inner product; or NULL. Only if
+    /* added to the inner products; its tables have index_extra_room numbers; or NULL. Only if
      * index_takes_extra */
-    const float *extra;
-    float extra_most; /* upper bound of the numbers in `extra` */
+    const scan_extra *extra;
 } index_query;
 
 /* Borrowed from the scratch until its next use. */
@@ -130,7 +130,7 @@ typedef struct index_result {
  * clusters are chosen by inner product. */
 bool index_takes_extra(const vector_index *ix);
 
-/* index_extra_room returns how many floats `extra` must have for this many rows. */
+/* index_extra_room returns how many numbers the tables of `extra` must have for this many rows. */
 static inline size_t index_extra_room(size_t rows)
 {
     return (rows + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK;

@@ -9,6 +9,9 @@
  * scoring them one by one would wait for memory each time. All paths end in the same heap with the
  * same scores.
  */
+/* A fused product would differ from that of other files in the last bit. */
+#include "core/common/in_order.h"
+
 #include "core/search/index.h"
 
 #include <assert.h>
@@ -138,10 +141,11 @@ static bool is_skipped(const uint64_t *skip, uint32_t row)
 /* push_scored offers rows with their scores; `scores` has room for them. */
 static void push_scored(search *s, const uint32_t *rows, size_t count, float *scores)
 {
-    const float *extra = s->query->extra;
+    const scan_extra *extra = s->query->extra;
     scan_list(s->ix->x, rows, count, s->query->q, s->ix->dim, scores);
     for (size_t i = 0; i < count; i++) {
-        topk_push(&s->best, rows[i], extra != NULL ? scores[i] + extra[rows[i]] : scores[i]);
+        float more = extra != NULL ? scan_extra_at(extra, rows[i]) : 0;
+        topk_push(&s->best, rows[i], scores[i] + more);
     }
 }
 
@@ -304,7 +308,8 @@ static void begin(search *s, index_scratch *scratch)
     if (ix->codes != NULL) {
         codes_query_make(&s->code, query->q, ix->dim);
     }
-    if (ix->codes == NULL || !(query->extra_most * s->code.inverse <= EXTRA_MAX)) {
+    float most = query->extra != NULL ? query->extra->most : 0;
+    if (ix->codes == NULL || !(most * s->code.inverse <= EXTRA_MAX)) {
         scan_table table = {.x = ix->x,
                             .rows = ix->rows,
                             .dim = ix->dim,
@@ -340,8 +345,7 @@ static void scan_all(const vector_index *ix, search *searches, size_t count)
                                  .count = blocks - at < step ? blocks - at : step,
                                  .skip = ix->ann == NULL ? s->query->skip : NULL,
                                  .threshold = s->threshold,
-                                 .extra = s->query->extra,
-                                 .extra_most = s->query->extra_most};
+                                 .extra = s->query->extra};
             if (s->scans) {
                 codes_scan(ix->codes, &s->code, &range, note, s);
             }

@@ -31,6 +31,7 @@
 
 #include "core/common/err.h"
 #include "core/common/types.h"
+#include "core/search/scan.h"
 
 enum { QUANTISE_BLOCK = 16, QUANTISE_GROUP = 4 };
 
@@ -96,16 +97,13 @@ typedef struct codes_range {
     size_t first, count; /* the first block, and the number of blocks */
     /* by place, as in core/search/scan.h; blocks that are skipped whole are not read; or NULL */
     const uint64_t *skip;
-    float threshold; /* rows whose score is certainly lower are not reported */
-    /* (16 for each block) added to the product of each place, in units of scores; the magnitude is
-     * at most extra_most; or NULL */
-    const float *extra;
-    float extra_most;
+    float threshold;         /* rows whose score is certainly lower are not reported */
+    const scan_extra *extra; /* added to the product of each place, in units of scores; or NULL */
 } codes_range;
 
 /* codes_scan passes every block that may contain a row of at least the threshold to the sink, in
  * order. With `extra`, margins also cover the rounding of its addition, here and in the score.
- * extra_most * inverse must be far below the largest float. */
+ * extra->most * inverse must be far below the largest float. */
 void codes_scan(const codes *c, const codes_query *q, const codes_range *range, codes_sink sink,
                 void *ctx);
 

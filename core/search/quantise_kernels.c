@@ -59,14 +59,23 @@ VNNI static inline __m512i products_any(const uint8_t *at, const int8_t *code, s
 typedef struct block_query {
     const codes *c;
     const codes_query *q;
-    const float *extra; /* extra of the range, or NULL */
+    const scan_extra *extra;  /* extra of the range, or NULL */
+    float factor[SCAN_PARTS]; /* of extra, in the query's units */
     float threshold, slack;
 } block_query;
 
 static inline block_query block_query_of(const codes *c, const codes_query *q,
                                          const codes_range *range)
 {
-    return (block_query){c, q, range->extra, range->threshold, codes_slack(q, range)};
+    block_query of = {.c = c,
+                      .q = q,
+                      .extra = range->extra,
+                      .threshold = range->threshold,
+                      .slack = codes_slack(q, range)};
+    for (size_t p = 0; range->extra != NULL && p < SCAN_PARTS; p++) {
+        of.factor[p] = range->extra->factor[p] * q->inverse;
+    }
+    return of;
 }
 
 /* stop_at tells whether a block must be reported, and fills *found if so. */
@@ -76,8 +85,11 @@ VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i pro
     __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
                                     _mm512_load_ps(of->c->scale + block * QUANTISE_BLOCK));
     if (of->extra != NULL) {
-        __m512 extra = _mm512_loadu_ps(of->extra + block * QUANTISE_BLOCK);
-        estimate = _mm512_fmadd_ps(extra, _mm512_set1_ps(of->q->inverse), estimate);
+        const float *const *part = of->extra->part;
+        for (size_t p = 0; p < SCAN_PARTS; p++) {
+            __m512 extra = _mm512_loadu_ps(part[p] + block * QUANTISE_BLOCK);
+            estimate = _mm512_fmadd_ps(extra, _mm512_set1_ps(of->factor[p]), estimate);
+        }
     }
     float margin = codes_margin(of->c, of->q, block, of->slack);
     __m512 least = _mm512_set1_ps(of->threshold - margin);
@@ -280,9 +292,14 @@ AVX2 static inline __m256 estimate_256(__m256i products, const float *scale)
     return _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
 }
 
-AVX2 static inline __m256 add_256(__m256 estimate, const float *extra, float inverse)
+/* add_256 adds what the range adds to eight places. */
+AVX2 static inline __m256 add_256(const block_query *of, size_t place, __m256 estimate)
 {
-    return _mm256_fmadd_ps(_mm256_loadu_ps(extra), _mm256_set1_ps(inverse), estimate);
+    for (size_t p = 0; p < SCAN_PARTS; p++) {
+        __m256 extra = _mm256_loadu_ps(of->extra->part[p] + place);
+        estimate = _mm256_fmadd_ps(extra, _mm256_set1_ps(of->factor[p]), estimate);
+    }
+    return estimate;
 }
 
 AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
@@ -298,7 +315,7 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
                                                                 codes_found *found)
 {
     const size_t end = range->first + range->count;
-    const float slack = codes_slack(q, range);
+    const block_query of = block_query_of(c, q, range);
     for (size_t b = range->first; b < end; b++) {
         if (codes_block_skipped(range->skip, b)) {
             continue;
@@ -307,11 +324,10 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
         const float *scale = c->scale + b * QUANTISE_BLOCK;
         __m256 low = estimate_256(sum.low, scale), high = estimate_256(sum.high, scale + 8);
         if (range->extra != NULL) {
-            const float *extra = range->extra + b * QUANTISE_BLOCK;
-            low = add_256(low, extra, q->inverse);
-            high = add_256(high, extra + 8, q->inverse);
+            low = add_256(&of, b * QUANTISE_BLOCK, low);
+            high = add_256(&of, b * QUANTISE_BLOCK + 8, high);
         }
-        float margin = codes_margin(c, q, b, slack);
+        float margin = codes_margin(c, q, b, of.slack);
         __m256 threshold = _mm256_set1_ps(range->threshold - margin);
         unsigned mask = reach_256(low, threshold) | reach_256(high, threshold) << 8;
         if (mask != 0) {
@@ -435,7 +451,8 @@ bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *rang
         *found = (codes_found){.block = b, .margin = codes_margin(c, q, b, slack)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
             size_t place = b * QUANTISE_BLOCK + r;
-            float extra = range->extra != NULL ? range->extra[place] * q->inverse : 0;
+            float extra =
+                range->extra != NULL ? scan_extra_at(range->extra, place) * q->inverse : 0;
             found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[place] + extra;
             found->mask |= (unsigned)(found->estimate[r] >= range->threshold - found->margin) << r;
         }

@@ -31,11 +31,11 @@ static inline float codes_margin(const codes *c, const codes_query *q, size_t bl
 }
 
 /* codes_slack returns what the addition of `extra` can lose by rounding: half a FLT_EPSILON for
- * each of the product with the scale, the two sums, the threshold and the bounds made of them,
+ * each of two factors, three products and five sums, the threshold and the bounds made of them,
  * doubled. */
 static inline float codes_slack(const codes_query *q, const codes_range *range)
 {
-    return range->extra != NULL ? 8 * FLT_EPSILON * range->extra_most * q->inverse : 0;
+    return range->extra != NULL ? 16 * FLT_EPSILON * range->extra->most * q->inverse : 0;
 }
 
 /* codes_block_skipped tells whether all 16 places of a block are skipped. */

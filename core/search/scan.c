@@ -146,7 +146,9 @@ KERNEL_INLINE void push4(const v4 *products, size_t row, uint64_t skip, const sc
     float threshold = topk_threshold(best);
     v4 scores = *products;
     if (t->extra != NULL) {
-        scores += *(const v4u *)(t->extra + row);
+        const scan_extra *extra = t->extra;
+        scores += extra->factor[0] * *(const v4u *)(extra->part[0] + row) +
+                  extra->factor[1] * *(const v4u *)(extra->part[1] + row);
     }
     v4i enters = scores >= (v4){threshold, threshold, threshold, threshold};
     v2l any = (v2l)enters;

@@ -31,7 +31,7 @@ size_t scan_topk_reference(const scan_table *table, const float *q, size_t k, to
         }
         topk_hit hit = {.row = table->first_row + (uint32_t)row,
                         .score = scan_dot_reference(table->x + row * table->dim, q, table->dim)};
-        hit.score += table->extra != NULL ? table->extra[row] : 0;
+        hit.score += table->extra != NULL ? scan_extra_at(table->extra, row) : 0;
         size_t at = count < k ? count++ : k;
         for (; at > 0 && topk_better(hit, hits[at - 1]); at--) {
             if (at < k) {

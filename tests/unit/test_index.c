@@ -22,11 +22,12 @@
 /* A random case. Coarse numbers and copied rows give many equal scores. */
 typedef struct trial {
     size_t rows, dim, k;
-    float *x;       /* (rows, dim) */
-    float *q;       /* (dim) */
-    uint64_t *skip; /* or NULL */
-    float *extra;   /* (index_extra_room(rows)) added to the scores; or NULL */
-    float extra_most;
+    float *x;                 /* (rows, dim) */
+    float *q;                 /* (dim) */
+    uint64_t *skip;           /* or NULL */
+    float *added[SCAN_PARTS]; /* (index_extra_room(rows)) the tables of `extra` */
+    scan_extra extra;         /* added to the scores if `adds` */
+    bool adds;
 } trial;
 
 static void fill_table(rng *r, float *x, size_t rows, size_t dim, bool coarse)
@@ -69,19 +70,27 @@ static void trial_init(trial *t, rng *r, size_t rows, size_t dim)
  * inner products. */
 static void add_extra(trial *t, rng *r)
 {
-    t->extra = mem_array(index_extra_room(t->rows), sizeof *t->extra);
-    assert_non_null(t->extra);
     uint32_t share = 1 + rng_below(r, 6);
     float size = powf(10, (float)rng_below(r, 7) - 3);
-    for (size_t i = 0; i < t->rows; i++) {
-        t->extra[i] = rng_below(r, share) == 0 ? size * (float)rng_uniform(r) : 0;
-        t->extra_most = t->extra[i] > t->extra_most ? t->extra[i] : t->extra_most;
+    t->adds = true;
+    t->extra.most = 2 * size;
+    for (size_t p = 0; p < SCAN_PARTS; p++) {
+        float factor = p == 0 ? 1 : 0.01F + (float)rng_uniform(r);
+        t->added[p] = mem_array(index_extra_room(t->rows), sizeof *t->added[p]);
+        assert_non_null(t->added[p]);
+        t->extra.part[p] = t->added[p];
+        t->extra.factor[p] = factor;
+        for (size_t i = 0; i < t->rows; i++) {
+            float most = 0.999F * size / factor;
+            t->added[p][i] = rng_below(r, share) == 0 ? most * (float)rng_uniform(r) : 0;
+        }
     }
 }
 
 static void trial_fini(trial *t)
 {
-    mem_free(t->extra);
+    mem_free(t->added[0]);
+    mem_free(t->added[1]);
     mem_free(t->x);
     mem_free(t->q);
     mem_free(t->skip);
@@ -106,7 +115,7 @@ static topk_hit *brute_force(const trial *t, size_t *count)
     for (size_t i = 0; i < t->rows; i++) {
         if (t->skip == NULL || !bits_test(t->skip, i)) {
             float score = scan_dot(t->x + i * t->dim, t->q, t->dim);
-            score = t->extra != NULL ? score + t->extra[i] : score;
+            score = t->adds ? score + scan_extra_at(&t->extra, i) : score;
             all[(*count)++] = (topk_hit){(uint32_t)i, score};
         }
     }
@@ -129,12 +138,8 @@ static void check_list(const trial *t, const topk_hit *hits, size_t count)
 
 static index_query query_of(const trial *t)
 {
-    return (index_query){.q = t->q,
-                         .k = t->k,
-                         .skip = t->skip,
-                         .exact = true,
-                         .extra = t->extra,
-                         .extra_most = t->extra_most};
+    return (index_query){
+        .q = t->q, .k = t->k, .skip = t->skip, .exact = true, .extra = t->adds ? &t->extra : NULL};
 }
 
 /* A threshold leaves out no row that reaches it, even exactly. */
@@ -334,9 +339,9 @@ static void numbers_added_to_a_tiny_query_still_decide(void **state)
             t.q[j] *= 1e-27F;
         }
         for (size_t i = 0; i < t.rows; i++) {
-            t.extra[i] *= n % 2 == 0 ? 1e9F : 1;
+            t.added[0][i] *= n % 2 == 0 ? 1e9F : 1;
         }
-        t.extra_most *= n % 2 == 0 ? 1e9F : 1;
+        t.extra.most *= n % 2 == 0 ? 1e9F : 1;
         check_search(&t, INDEX_INT8, s);
         trial_fini(&t);
     }

@@ -71,7 +71,7 @@ static void the_sums_are_those_of_the_matrix(void **state)
     assert_int_equal(links_history(&l->choice, owned, HISTORY), HISTORY);
     links_sum s = {0};
     assert_int_equal(links_sum_fit(&s, ITEMS, &e), ERR_OK);
-    links_sum_add(&s, l, owned, HISTORY);
+    links_sum_set(&s, l, owned, HISTORY);
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
         for (size_t i = 0; i < ITEMS; i++) {
             double sum = 0;
@@ -82,12 +82,13 @@ static void the_sums_are_those_of_the_matrix(void **state)
                            ? 0
                            : (double)expected[k].weight * pull * (double)dense[x][owned[k].item][i];
             }
-            assert_near((double)s.part[i * LINKS_SOURCES + x], sum, 1e-4 * sum + 1e-7);
+            assert_near((double)s.part[x][i], sum, 1e-4 * sum + 1e-7);
         }
     }
     links_sum_clear(&s);
-    for (size_t k = 0; k < s.room * LINKS_SOURCES; k++) {
-        assert_true(s.part[k] == 0);
+    for (size_t k = 0; k < s.room; k++) {
+        assert_true(s.part[LINKS_COLLABORATIVE][k] == 0 && s.part[LINKS_CONTENT][k] == 0);
+        assert_true(links_sum_blank(&s, k / LINKS_BLOCK));
     }
     links_sum_fini(&s);
     links_free(l);
@@ -145,7 +146,7 @@ static void the_factor_scales_by_the_spread_of_the_sum(void **state)
     links_sum s = {0};
     float factor[LINKS_SOURCES];
     assert_int_equal(links_sum_fit(&s, ITEMS, &e), ERR_OK);
-    links_sum_add(&s, l, owned, links_history(&l->choice, owned, 2));
+    links_sum_set(&s, l, owned, links_history(&l->choice, owned, 2));
     links_factors(factor, &l->choice, &s, ITEMS, 3);
     for (size_t x = 0; x < LINKS_SOURCES; x++) {
         double mean = 0, spread = 0;

@@ -48,7 +48,8 @@ static float keep(void *ctx, const codes_found *found)
 
 /* The numbers added to the products, by row. */
 typedef struct added {
-    float of[ROWS + QUANTISE_BLOCK], most;
+    float part[SCAN_PARTS][ROWS + QUANTISE_BLOCK];
+    scan_extra of;
 } added;
 
 static void scan_at(const codes *c, const codes_query *q, float score, const added *extra, told *t)
@@ -57,8 +58,7 @@ static void scan_at(const codes *c, const codes_query *q, float score, const add
     fixed f = {t, floor};
     codes_range range = {.count = codes_blocks(c), .threshold = floor};
     if (extra != NULL) {
-        range.extra = extra->of;
-        range.extra_most = extra->most;
+        range.extra = &extra->of;
     }
     memset(t, 0, sizeof *t);
     codes_scan(c, q, &range, keep, &f);
@@ -86,9 +86,16 @@ static void fill_added(rng *r, const float *x, const float *q, size_t dim, added
         size = fmaxf(size, fabsf(scan_dot(x + i * dim, q, dim)));
     }
     size *= powf(10, (float)rng_below(r, 11) - 3);
-    *extra = (added){.most = size};
-    for (size_t i = 0; i < ROWS; i++) {
-        extra->of[i] = rng_below(r, 3) == 0 ? size * (float)rng_uniform(r) : 0;
+    *extra = (added){0};
+    extra->of.most = size;
+    for (size_t p = 0; p < SCAN_PARTS; p++) {
+        float unit = powf(10, (float)rng_below(r, 9) - 4);
+        extra->of.part[p] = extra->part[p];
+        extra->of.factor[p] = unit;
+        for (size_t i = 0; i < ROWS; i++) {
+            float most = size / unit / SCAN_PARTS * 0.999F;
+            extra->part[p][i] = rng_below(r, 3) == 0 ? most * (float)rng_uniform(r) : 0;
+        }
     }
 }
 
@@ -104,7 +111,7 @@ static void check_kernel(codes_kernel kernel, const float *x, const float *q, si
     for (size_t i = 0; i < ROWS; i++) {
         told t;
         float score = scan_dot(x + i * dim, q, dim);
-        score = extra != NULL ? score + extra->of[i] : score;
+        score = extra != NULL ? score + scan_extra_at(&extra->of, i) : score;
         scan_at(c, &query, score, extra, &t);
         assert_true(t.row[i]);
         assert_true(t.low[i] <= score * query.inverse && score * query.inverse <= t.high[i]);

@@ -166,16 +166,26 @@ static void check_near(double got, double plain, double tolerance)
 /* check_reach compares what the sums add, and which items then reach some limits. */
 static void check_reach(rng *r, const links_sum *s, const float factor[LINKS_SOURCES])
 {
-    float adds[ITEMS], plain_adds[ITEMS];
-    uint32_t places[ITEMS + 1], plain_places[ITEMS];
-    float most = reach_add(s, factor, adds);
-    assert_true(most == reach_add_reference(s, factor, plain_adds));
-    assert_memory_equal(adds, plain_adds, s->count * sizeof *adds);
+    enum { ROOM = 2 * ITEMS };
+    float adds[ROOM], most = 0;
+    uint32_t rows[ROOM], places[ROOM], plain_places[ROOM];
+    assert_true(s->room < ROOM);
+    size_t count = links_sum_rows(s, rows), linked = 0;
+    float found_most = reach_gather(s, factor, rows, count, adds);
+    for (uint32_t i = 0; i < s->room; i++) {
+        if (links_sum_linked(s, i)) {
+            float plain = links_sum_score(s, i, 0, factor);
+            assert_true(linked < count && rows[linked] == i && adds[linked] == plain);
+            most = plain > most ? plain : most;
+            linked++;
+        }
+    }
+    assert_true(linked == count && most == found_most);
     for (size_t n = 0; n < 8; n++) {
         float base = (float)rng_normal(r);
         float limit = n == 0 ? base + most : base + most * (float)rng_uniform(r);
-        size_t found = reach_find(adds, s->count, base, limit, places);
-        assert_int_equal(found, reach_find_reference(adds, s->count, base, limit, plain_places));
+        size_t found = reach_find(adds, count, base, limit, places);
+        assert_int_equal(found, reach_find_reference(adds, count, base, limit, plain_places));
         assert_memory_equal(places, plain_places, found * sizeof *places);
     }
 }
@@ -200,12 +210,13 @@ static void what_links_add_is_the_sum_over_the_history(void **state)
             owned[k] = (links_owned){item, (float)rng_uniform(&r) + 0.1F, rng_below(&r, 6), {0}};
         }
         count = links_history(&l->choice, owned, count);
-        links_sum_add(&s, l, owned, count);
+        links_sum_set(&s, l, owned, count);
         links_factors(factor, &l->choice, &s, ITEMS, 3);
         links_sum_reference(l, owned, count, plain);
         links_factors_reference(plain_factor, &l->choice, plain, ITEMS, 3);
         for (size_t i = 0; i < ITEMS * LINKS_SOURCES; i++) {
-            check_near((double)s.part[i], plain[i], 1e-5 * plain[i] + 1e-25);
+            double got = (double)s.part[i % LINKS_SOURCES][i / LINKS_SOURCES];
+            check_near(got, plain[i], 1e-5 * plain[i] + 1e-25);
         }
         for (size_t x = 0; x < LINKS_SOURCES; x++) {
             check_near((double)factor[x], plain_factor[x], 1e-4 * plain_factor[x]);

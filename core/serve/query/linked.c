@@ -35,9 +35,7 @@ static int by_item(const void *x, const void *y)
 float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float score)
 {
     const base *b = v->base;
-    const float *part = s->sums.part + (size_t)row * LINKS_SOURCES;
-    bool linked = part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] > 0;
-    if (row < b->trained || !linked || !(score > 0)) {
+    if (row < b->trained || !links_sum_linked(&s->sums, row) || !(score > 0)) {
         return 1;
     }
     return 1 + (s->lift - 1) * coldstart_lean(b->shared->cold, view_item_users(v, row));
@@ -201,14 +199,16 @@ static void sum_links(const view *v, const links_choice *c, recommend_scratch *s
     s->owned_count = 0;
     s->lift = links_lift(c, coldstart_fitted(v->base->shared->cold));
     s->fading = !(c->beta[LINKS_CONTENT] > 0);
-    links_sum_clear(&s->sums);
     s->factor[LINKS_COLLABORATIVE] = s->factor[LINKS_CONTENT] = 0;
+    if (l == NULL) {
+        links_sum_clear(&s->sums);
+    }
     if (l == NULL && v->later_serial == 0 && s->text == NULL) {
         return;
     }
     make_history(c, s);
     if (l != NULL) {
-        links_sum_add(&s->sums, l, s->owned, s->owned_count);
+        links_sum_set(&s->sums, l, s->owned, s->owned_count);
     }
     if (v->later_serial > 0) {
         add_later(v, s->fading, s);
@@ -229,13 +229,11 @@ void linked_query(const view *v, float balance, recommend_scratch *s)
 {
     const base *b = v->base;
     sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
-    if (s->sums.count == 0) {
+    if (!links_sum_any(&s->sums)) {
         return;
     }
     if (b->links != NULL) {
         scale_links(v, links_spread(b->covariance, s->h, b->dim), share_of_links(s), s);
-    } else {
-        links_sum_list(&s->sums);
     }
     if (s->fading) {
         s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);
@@ -249,7 +247,7 @@ void linked_similar(const view *v, similar_by by, recommend_scratch *s)
     const base *b = v->base;
     s->newcomer = true;
     sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
-    if (b->links == NULL || s->sums.count == 0) {
+    if (b->links == NULL || !links_sum_any(&s->sums)) {
         return;
     }
     bool bare = b->shared->model->modality_count == 0;

@@ -11,28 +11,12 @@ enum { BLOCK = 4 * KERNEL_LANES };
 typedef int32_t lanes __attribute__((vector_size(4 * KERNEL_LANES)));
 typedef int64_t halves __attribute__((vector_size(4 * KERNEL_LANES)));
 
-KERNEL_CLONES
-float reach_add(const links_sum *s, const float factor[LINKS_SOURCES], float *adds)
+float reach_gather(const links_sum *s, const float factor[LINKS_SOURCES], const uint32_t *rows,
+                   size_t count, float *adds)
 {
-    const float a = factor[LINKS_COLLABORATIVE], c = factor[LINKS_CONTENT];
-    const float *together = s->listed[LINKS_COLLABORATIVE], *alike = s->listed[LINKS_CONTENT];
-    /* for numbers that are not negative, the order of their bits is their own order */
-    lanes most = {0};
-    size_t k = 0;
-    for (; k + KERNEL_LANES <= s->count; k += KERNEL_LANES) {
-        kernel_vec sum =
-            a * *(const kernel_vec_any *)(together + k) + c * *(const kernel_vec_any *)(alike + k);
-        *(kernel_vec_any *)(adds + k) = sum;
-        lanes more = (lanes)sum > most;
-        most = (more & (lanes)sum) | (~more & most);
-    }
-    kernel_vec found = (kernel_vec)most;
     float largest = 0;
-    for (size_t j = 0; j < KERNEL_LANES; j++) {
-        largest = found[j] > largest ? found[j] : largest;
-    }
-    for (; k < s->count; k++) {
-        adds[k] = a * together[k] + c * alike[k];
+    for (size_t k = 0; k < count; k++) {
+        adds[k] = links_sum_score(s, rows[k], 0, factor);
         largest = adds[k] > largest ? adds[k] : largest;
     }
     return largest;

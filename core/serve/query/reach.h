@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reach: finds the items of a list that reach a limit, 32 at a time.
+ * reach: computes what links add to the scores of a list of items, and finds the items that reach a
+ * limit, 32 at a time.
  *
- * A search asks this repeatedly for about a thousand linked items, few of which reach the limit.
+ * A search of a table in clusters asks this repeatedly for about a thousand linked items, few of
+ * which reach the limit.
  */
 #ifndef CORE_REACH_H
 #define CORE_REACH_H
@@ -12,9 +14,10 @@
 
 #include "core/model/links.h"
 
-/* reach_add writes what the sums of `count` listed items add to their scores, bit for bit as
- * links_score(0, ...) computes it. It returns the maximum, 0 if none is above 0. */
-float reach_add(const links_sum *s, const float factor[LINKS_SOURCES], float *adds /* (count) */);
+/* reach_gather writes what the sums add to the scores of `count` items, bit for bit as
+ * links_sum_score(s, row, 0, factor) computes it. It returns the maximum, 0 if none is above 0. */
+float reach_gather(const links_sum *s, const float factor[LINKS_SOURCES], const uint32_t *rows,
+                   size_t count, float *adds /* (count) */);
 
 /* reach_find writes the indices of the numbers x with base + x >= limit, ascending, and returns how
  * many there are. `places` has room for count + 1. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reach_reference: adds links to the scores of listed items and finds the items that reach a limit,
- * one item at a time.
+ * reach_reference: finds the items that reach a limit, one item at a time.
  *
  * reach.c does so for 32 items at once. tests/unit/test_reference_lists.c checks that both return
  * the same bits. Only tests call it. Pure; thread-safe.
@@ -14,9 +13,7 @@
 
 #include "core/model/links.h"
 
-/* reach_add_reference and reach_find_reference have the contracts of core/serve/query/reach.h. */
-float reach_add_reference(const links_sum *s, const float factor[LINKS_SOURCES],
-                          float *adds /* (count) */);
+/* reach_find_reference has the contract of reach_find in core/serve/query/reach.h. */
 size_t reach_find_reference(const float *x, size_t count, float base, float limit,
                             uint32_t *places /* (count) */);
 

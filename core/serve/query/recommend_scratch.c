@@ -66,10 +66,10 @@ void recommend_scratch_free(recommend_scratch *s)
         return;
     }
     index_scratch_free(s->index);
-    void *buffers[] = {s->allowed,   s->skip,     s->profile,  s->h,    s->m,
-                       s->q,         s->owned,    s->unit,     s->best, s->scores,
-                       s->relevance, s->nearness, s->compared, s->adds, s->leading,
-                       s->extra,     s->hits,     s->order,    s->own,  s->keys};
+    void *buffers[] = {s->allowed, s->skip,      s->profile,  s->h,        s->m,
+                       s->q,       s->owned,     s->unit,     s->best,     s->scores,
+                       s->linked,  s->relevance, s->nearness, s->compared, s->adds,
+                       s->leading, s->hits,      s->order,    s->own,      s->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         mem_free(buffers[i]);
     }
@@ -153,20 +153,18 @@ err_code scratch_fit(recommend_scratch *s, const view *v, err *e)
     if (code == ERR_OK) {
         code = refit(&s->q, &s->dim_room, dim, sizeof *s->q, e);
     }
-    links_sum_clear(&s->sums);
-    size_t leading = s->linked_room;
+    size_t leading = s->linked_room, linked = leading;
     if (code == ERR_OK) {
         code = links_sum_fit(&s->sums, v->item_rows + 1, e);
     }
     if (code == ERR_OK) {
-        code = refit(&s->leading, &leading, v->item_rows + KERNEL_LANES, sizeof *s->leading, e);
+        code = refit(&s->linked, &linked, s->sums.room + 1, sizeof *s->linked, e);
     }
     if (code == ERR_OK) {
-        code = refit(&s->adds, &s->linked_room, v->item_rows + KERNEL_LANES, sizeof *s->adds, e);
+        code = refit(&s->leading, &leading, s->sums.room + 1, sizeof *s->leading, e);
     }
-    if (code == ERR_OK && v->base != NULL && index_takes_extra(v->base->index)) {
-        size_t room = index_extra_room(v->item_rows);
-        code = refit(&s->extra, &s->extra_room, room, sizeof *s->extra, e);
+    if (code == ERR_OK) {
+        code = refit(&s->adds, &s->linked_room, s->sums.room + 1, sizeof *s->adds, e);
     }
     return code;
 }

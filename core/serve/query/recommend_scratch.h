@@ -65,12 +65,12 @@ struct recommend_scratch {
     float *scores;               /* (SCORE_BLOCK) */
     float *relevance, *nearness; /* (POOL_MAX) */
     uint32_t *compared;          /* (POOL_MAX) number of chosen items that the nearness covers */
-    /* (linked_room) the links' addition to each item of sums.touched, in that order */
+    /* (linked_room) linked items and the links' addition to each, for a table in clusters */
+    uint32_t *linked;
     float *adds;
+    size_t linked_count;
     uint32_t *leading; /* (linked_room) */
     size_t linked_room;
-    float *extra; /* (extra_room) the links' addition by row; all zero between searches */
-    size_t extra_room;
     recommend_hit *hits;  /* (POOL_MAX) */
     recommend_hit *order; /* (RECOMMEND_DEPTH_MAX) hits in the order of diversity */
     profile_own *own;     /* (REASONS_MAX) */
@@ -132,7 +132,7 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
 
 static inline float linked_part(const recommend_scratch *s, links_source x, uint32_t row)
 {
-    return s->factor[x] * s->sums.part[(size_t)row * LINKS_SOURCES + x];
+    return s->factor[x] * s->sums.part[x][row];
 }
 
 /* linked_lift returns the factor on an item's whole score, inner product and links together. It is
@@ -142,7 +142,7 @@ float linked_lift(const view *v, const recommend_scratch *s, uint32_t row, float
 static inline float linked_score(const view *v, const recommend_scratch *s, uint32_t row,
                                  float dense)
 {
-    float score = links_score(dense, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+    float score = links_sum_score(&s->sums, row, dense, s->factor);
     return row < v->base->trained ? score : score * linked_lift(v, s, row, score);
 }
 

@@ -51,56 +51,36 @@ static void offer_delta(const view *v, const recommend_scratch *s, topk *best)
  * a factor and cannot be added. */
 static void offer_new(const view *v, recommend_scratch *s, topk *best)
 {
-    size_t count = 0, linked = v->base->trained < v->base->items ? s->sums.count : 0;
-    for (size_t i = 0; i < linked; i++) {
-        uint32_t row = s->sums.touched[i];
-        bool new = row >= v->base->trained &&row < v->base->items;
-        if (new && !bits_test(s->skip, row)) {
-            s->leading[count++] = row;
+    const size_t trained = v->base->trained, items = v->base->items;
+    size_t count = 0;
+    for (size_t i = trained; i < items && links_sum_any(&s->sums); i++) {
+        if (i % LINKS_BLOCK == 0 && links_sum_blank(&s->sums, i / LINKS_BLOCK)) {
+            i += LINKS_BLOCK - 1;
+        } else if (links_sum_linked(&s->sums, (uint32_t)i) && !bits_test(s->skip, i)) {
+            s->leading[count++] = (uint32_t)i;
         }
     }
     search_score(v, s->leading, count, s, best);
 }
 
-/* spread_links writes the links' additions to the table by row; clear_links zeroes them. */
-static void spread_links(recommend_scratch *s)
-{
-    const uint32_t *touched = s->sums.touched;
-    const float *adds = s->adds;
-    float *extra = s->extra;
-    const size_t count = s->sums.count;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < count; i++) {
-        extra[touched[i]] = adds[i];
-    }
-}
-
-static void clear_links(recommend_scratch *s)
-{
-    const uint32_t *touched = s->sums.touched;
-    float *extra = s->extra;
-    const size_t count = s->sums.count;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < count; i++) {
-        extra[touched[i]] = 0;
-    }
-}
-
 /* search_whole asks the index for the best rows by the whole score. */
-static err_code search_whole(const view *v, bool exactly, float most, recommend_scratch *s,
-                             topk *best, index_result *found, err *e)
+static err_code search_whole(const view *v, bool exactly, recommend_scratch *s, topk *best,
+                             index_result *found, err *e)
 {
+    scan_extra extra = {0};
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        extra.part[x] = s->sums.part[x];
+        extra.factor[x] = s->factor[x];
+        extra.most += s->factor[x] * s->sums.most[x];
+    }
     float threshold = topk_threshold(best);
     index_query query = {.q = s->q,
                          .k = best->k,
                          .skip = s->skip,
                          .exact = exactly,
                          .threshold = &threshold,
-                         .extra = s->sums.count > 0 ? s->extra : NULL,
-                         .extra_most = most};
-    spread_links(s);
+                         .extra = extra.most > 0 ? &extra : NULL};
     err_code code = index_search(v->base->index, &query, s->index, found, e);
-    clear_links(s);
     if (code == ERR_OK) {
         topk_merge(best, found->hits, found->count);
     }
@@ -118,10 +98,9 @@ err_code search_best(const view *v, bool exactly, size_t pool, recommend_scratch
     index_result found = {NULL, 0, true};
     if (b->items > 0) {
         offer_new(v, s, &best);
-        float most = reach_add(&s->sums, s->factor, s->adds);
         err_code code = index_takes_extra(b->index)
-                            ? search_whole(v, exactly, most, s, &best, &found, e)
-                            : search_bounded(v, exactly, most, s, &best, &found, e);
+                            ? search_whole(v, exactly, s, &best, &found, e)
+                            : search_bounded(v, exactly, s, &best, &found, e);
         if (code != ERR_OK) {
             return code;
         }

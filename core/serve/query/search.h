@@ -13,8 +13,8 @@ void search_score(const view *v, const uint32_t *rows, size_t count, recommend_s
                   topk *best);
 
 /* search_bounded offers the best rows of the base, except those that s->skip marks, to `best`.
- * Their score is the inner product plus s->adds; no addition is above `most`. */
-err_code search_bounded(const view *v, bool exactly, float most, recommend_scratch *s, topk *best,
+ * Their score is the inner product plus what the links of s->sums add. */
+err_code search_bounded(const view *v, bool exactly, recommend_scratch *s, topk *best,
                         index_result *found, err *e) ERR_CHECKED;
 
 #endif

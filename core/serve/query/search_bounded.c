@@ -49,11 +49,11 @@ static float strength_of_leading(float most, size_t wanted, const recommend_scra
 {
     size_t in[BUCKETS] = {0}, sum = 0, bucket = BUCKETS;
     float scale = (BUCKETS - 1) / most;
-    if (wanted >= s->sums.count || !(scale < 1e30F)) {
+    if (wanted >= s->linked_count || !(scale < 1e30F)) {
         return 0;
     }
-    for (size_t i = 0; i < s->sums.count; i += SAMPLED) {
-        in[(size_t)(s->adds[i] * scale)] += !bits_test(s->skip, s->sums.touched[i]);
+    for (size_t i = 0; i < s->linked_count; i += SAMPLED) {
+        in[(size_t)(s->adds[i] * scale)] += !bits_test(s->skip, s->linked[i]);
     }
     while (bucket > 0 && sum * SAMPLED < wanted) {
         sum += in[--bucket];
@@ -69,7 +69,7 @@ static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t
     size_t kept = 0, items = v->base->items;
     for (size_t i = 0; i < count; i++) {
         size_t place = first + rows[i];
-        uint32_t row = s->sums.touched[place];
+        uint32_t row = s->linked[place];
         rows[kept] = row;
         if ((row < items) & (s->adds[place] > 0) && !bits_test(s->skip, row)) {
             kernel_prefetch(v->base->h + row * v->base->dim, v->base->dim / KERNEL_LANES);
@@ -84,7 +84,7 @@ static size_t listable(const view *v, recommend_scratch *s, size_t first, size_t
 static float lead(const view *v, float most, recommend_scratch *s, topk *best)
 {
     float strength = strength_of_leading(most, LEAD_PLACES * best->k + LEAD_MORE, s);
-    size_t count = reach_find(s->adds, s->sums.count, 0, strength, s->leading);
+    size_t count = reach_find(s->adds, s->linked_count, 0, strength, s->leading);
     search_score(v, s->leading, listable(v, s, 0, count), s, best);
     return strength;
 }
@@ -103,7 +103,7 @@ static void offer_found(const view *v, const index_result *found, recommend_scra
  * `bound`. The limit rises as the list improves. */
 static void offer_left(const view *v, float bound, recommend_scratch *s, topk *best)
 {
-    const size_t linked = s->sums.count;
+    const size_t linked = s->linked_count;
     for (size_t first = 0; first < linked; first += STRETCH) {
         size_t count = linked - first < STRETCH ? linked - first : STRETCH;
         count = reach_find(s->adds + first, count, bound, topk_threshold(best), s->leading);
@@ -111,9 +111,11 @@ static void offer_left(const view *v, float bound, recommend_scratch *s, topk *b
     }
 }
 
-err_code search_bounded(const view *v, bool exactly, float most, recommend_scratch *s, topk *best,
+err_code search_bounded(const view *v, bool exactly, recommend_scratch *s, topk *best,
                         index_result *found, err *e)
 {
+    s->linked_count = links_sum_rows(&s->sums, s->linked);
+    float most = reach_gather(&s->sums, s->factor, s->linked, s->linked_count, s->adds);
     float others = lead(v, most, s, best);
     float threshold = topk_threshold(best) - others;
     index_query query = {

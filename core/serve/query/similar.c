@@ -72,7 +72,7 @@ static float likeness(const view *v, similar_by by, const recommend_scratch *s, 
         norm += (typical - norm) * coldstart_lean(b->shared->cold, view_item_users(v, row));
         near = dot * inverse * sqrtf(norm / typical);
     }
-    return links_score(near, s->sums.part + (size_t)row * LINKS_SOURCES, s->factor);
+    return links_sum_score(&s->sums, row, near, s->factor);
 }
 
 static bool is_candidate(const view *v, const recommend_scratch *s, uint32_t row)

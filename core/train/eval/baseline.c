@@ -231,8 +231,7 @@ static links_sum *sum_of(const baseline *b, uint32_t user, float factor[LINKS_SO
         owned[count++] = (links_owned){.item = at->item, .weight = 1, .time = at->time};
     }
     count = links_history(&b->links->choice, owned, count);
-    links_sum_clear(sum);
-    links_sum_add(sum, b->links, owned, count);
+    links_sum_set(sum, b->links, owned, count);
     links_factors(factor, &b->links->choice, sum, b->d->items, 1);
     return sum;
 }
@@ -244,8 +243,7 @@ static void linked_score(const void *ctx, const lister_block *block)
         float *out = block->out + u * block->items, factor[LINKS_SOURCES];
         const links_sum *sum = sum_of(b, block->asks[u].user, factor);
         for (size_t i = 0; i < block->items; i++) {
-            const float *part = sum->part + (block->first + i) * LINKS_SOURCES;
-            float score = links_score(0, part, factor);
+            float score = links_sum_score(sum, (uint32_t)(block->first + i), 0, factor);
             out[i] = score > 0 ? score : -INFINITY;
         }
     }

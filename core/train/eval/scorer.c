@@ -23,7 +23,7 @@ typedef struct linked {
 /* What a thread keeps about the users of a block. */
 typedef struct links_worker {
     links_sum sum;
-    uint64_t *marked; /* bitmap over items, 0 between users */
+    uint32_t *rows; /* (room of the sum + 1) */
     links_owned *owned;
     size_t owned_room;
     linked *all; /* the users' linked items, user by user, ascending by row */
@@ -37,7 +37,7 @@ static void worker_free(void *worker)
     links_worker *w = worker;
     if (w != NULL) {
         links_sum_fini(&w->sum);
-        mem_free(w->marked);
+        mem_free(w->rows);
         mem_free(w->owned);
         mem_free(w->all);
         mem_free(w);
@@ -49,35 +49,28 @@ static void *worker_new(const void *ctx)
     const scorer *s = ctx;
     links_worker *w = mem_array(1, sizeof *w);
     if (w != NULL && links_sum_fit(&w->sum, s->links->items, NULL) == ERR_OK) {
-        w->marked = mem_array(w->sum.room / 64 + 1, sizeof *w->marked);
+        w->rows = mem_array(w->sum.room + 1, sizeof *w->rows);
     }
-    if (w != NULL && w->marked == NULL) {
+    if (w != NULL && w->rows == NULL) {
         worker_free(w);
         return NULL;
     }
     return w;
 }
 
-/* keep_sums appends the touched items, ascending by row: they are marked in a bitmap and read from
- * it in order, which takes less than sorting them. */
+/* keep_sums appends the linked items, ascending by row. */
 static bool keep_sums(links_worker *w, size_t u)
 {
-    size_t at = w->start[u], words = w->sum.room / 64 + 1;
-    linked *all = mem_reserve(w->all, &w->all_room, at + w->sum.count + 1, sizeof *all);
+    size_t at = w->start[u], count = links_sum_rows(&w->sum, w->rows);
+    linked *all = mem_reserve(w->all, &w->all_room, at + count + 1, sizeof *all);
     if (all == NULL) {
         return false;
     }
     w->all = all;
-    for (size_t k = 0; k < w->sum.count; k++) {
-        bits_set(w->marked, w->sum.touched[k]);
-    }
-    for (size_t word = 0; word < words; word++) {
-        for (uint64_t left = w->marked[word]; left != 0; left &= left - 1) {
-            linked *to = &w->all[at++];
-            to->row = (uint32_t)(word * 64 + (unsigned)__builtin_ctzll(left));
-            memcpy(to->part, w->sum.part + (size_t)to->row * LINKS_SOURCES, sizeof to->part);
-        }
-        w->marked[word] = 0;
+    for (size_t k = 0; k < count; k++) {
+        uint32_t row = w->rows[k];
+        all[at++] =
+            (linked){row, {w->sum.part[LINKS_COLLABORATIVE][row], w->sum.part[LINKS_CONTENT][row]}};
     }
     w->start[u + 1] = at;
     return true;
@@ -105,11 +98,10 @@ static bool begin(const void *ctx, void *worker, const eval_ask *asks, size_t co
             w->owned[k] = (links_owned){pairs[k].item, pairs[k].weight, pairs[k].time, {0}};
         }
         owned = links_history(&s->links->choice, w->owned, owned);
-        links_sum_add(&w->sum, s->links, w->owned, owned);
+        links_sum_set(&w->sum, s->links, w->owned, owned);
         float spread = links_spread(s->covariance, s->user_h + user * s->dim, s->dim);
         links_factors(w->factor[u], &s->links->choice, &w->sum, s->l.d->items, spread);
         ready = keep_sums(w, u);
-        links_sum_clear(&w->sum);
     }
     return ready;
 }

@@ -55,6 +55,7 @@ typedef struct bench {
     float *dense;   /* (items) the user's inner products */
     topk_hit *hits; /* (k) the best items by inner products */
     links_sum sum;
+    uint32_t *linked;   /* (room of the sum + 1) */
     links_owned *owned; /* room for the longest history */
     uint32_t *row;      /* (entries) */
     float *x, *a, *c;   /* (entries) inner product, and the parts of both sources at beta 1 */
@@ -85,9 +86,12 @@ static bool bench_init(bench *b, const grid *g)
     b->c = mem_table(items, sizeof *b->c);
     b->score = mem_table(items, sizeof *b->score);
     b->target = mem_array(longest(g->wanted, g->d->users), sizeof *b->target);
-    return links_sum_fit(&b->sum, items, NULL) == ERR_OK && b->dense != NULL && b->hits != NULL &&
-           b->owned != NULL && b->row != NULL && b->x != NULL && b->a != NULL && b->c != NULL &&
-           b->score != NULL && b->target != NULL;
+    if (links_sum_fit(&b->sum, items, NULL) == ERR_OK) {
+        b->linked = mem_array(b->sum.room + 1, sizeof *b->linked);
+    }
+    return b->linked != NULL && b->dense != NULL && b->hits != NULL && b->owned != NULL &&
+           b->row != NULL && b->x != NULL && b->a != NULL && b->c != NULL && b->score != NULL &&
+           b->target != NULL;
 }
 
 static void bench_fini(bench *b)
@@ -95,6 +99,7 @@ static void bench_fini(bench *b)
     mem_free(b->dense);
     mem_free(b->hits);
     links_sum_fini(&b->sum);
+    mem_free(b->linked);
     mem_free(b->owned);
     mem_free(b->row);
     mem_free(b->x);
@@ -144,25 +149,23 @@ static void gather(const grid *g, bench *b, uint32_t user, const item_links *l, 
     for (size_t k = 0; k < owned; k++) {
         b->owned[k] = (links_owned){pairs[k].item, pairs[k].weight, pairs[k].time, {0}};
     }
-    links_sum_add(&b->sum, l, b->owned, links_history(&l->choice, b->owned, owned));
+    links_sum_set(&b->sum, l, b->owned, links_history(&l->choice, b->owned, owned));
     float spread = links_spread(g->covariance, g->s.user_h + user * g->s.dim, g->s.dim);
     links_factors(factor, &l->choice, &b->sum, g->d->items, spread);
     b->entries = 0;
-    for (size_t k = 0; k < b->sum.count; k++) {
-        uint32_t row = b->sum.touched[k];
-        const float *part = b->sum.part + (size_t)row * LINKS_SOURCES;
+    size_t linked = links_sum_rows(&b->sum, b->linked);
+    for (size_t k = 0; k < linked; k++) {
+        uint32_t row = b->linked[k];
         if (b->dense[row] > -INFINITY) {
-            enter(b, row, factor[LINKS_COLLABORATIVE] * part[LINKS_COLLABORATIVE],
-                  factor[LINKS_CONTENT] * part[LINKS_CONTENT]);
+            enter(b, row, factor[LINKS_COLLABORATIVE] * b->sum.part[LINKS_COLLABORATIVE][row],
+                  factor[LINKS_CONTENT] * b->sum.part[LINKS_CONTENT][row]);
         }
     }
     for (size_t k = 0; k < best; k++) {
-        const float *part = b->sum.part + (size_t)b->hits[k].row * LINKS_SOURCES;
-        if (part[LINKS_COLLABORATIVE] + part[LINKS_CONTENT] <= 0) {
+        if (!links_sum_linked(&b->sum, b->hits[k].row)) {
             enter(b, b->hits[k].row, 0, 0);
         }
     }
-    links_sum_clear(&b->sum);
     b->targets = 0;
     for (size_t n = 0; n < b->entries; n++) {
         size_t first = g->wanted[user], count = g->wanted[user + 1] - first;
