@@ -35,6 +35,8 @@ enum {
     BLOCK_VECTORS = LINKS_BLOCK / KERNEL_LANES,
     /* so many floats are added up in a lane before their sum is added to one in double precision */
     FLOATS_IN_LANE = 64,
+    /* with more than one marked block in so many, all are cleared, which takes less time */
+    MOST_BLOCKS = 2,
 };
 
 typedef double wide __attribute__((vector_size(KERNEL_LANES * sizeof(double))));
@@ -90,7 +92,13 @@ static size_t list_marked(const links_sum *s, links_source x)
 KERNEL_CLONES
 static void clear_source(links_sum *s, links_source x)
 {
-    const size_t count = s->most[x] > 0 ? list_marked(s, x) : 0;
+    const size_t all = s->room / LINKS_BLOCK;
+    size_t count = s->most[x] > 0 ? list_marked(s, x) : 0;
+    if (count > all / MOST_BLOCKS) {
+        memset(s->part[x], 0, s->room * sizeof *s->part[x]);
+        memset(s->marked[x], 0, all);
+        count = 0;
+    }
     for (size_t k = 0; k < count; k++) {
         kernel_vec *at = (kernel_vec *)(s->part[x] + (size_t)s->block[k] * LINKS_BLOCK);
         for (size_t v = 0; v < BLOCK_VECTORS; v++) {

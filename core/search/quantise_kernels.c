@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * quantise_kernels: every kernel processes the blocks of a range in order, computes 16 integer
- * products, scales them to estimates, and stops at a block where one reaches the threshold within
- * its margin. Integer sums are exact, so the kernels differ only in the rounding of the margin.
+ * quantise_kernels: every kernel processes the blocks of a range in order. It leaves out a block
+ * whose rows cannot reach the threshold because their norms are too small. Otherwise it computes 16
+ * integer products, scales them to estimates, and stops at a block where one reaches the threshold
+ * within its margin. Integer sums are exact, so the kernels differ only in the rounding of the
+ * margin.
  */
 #include "core/common/in_order.h"
 
@@ -78,19 +80,30 @@ static inline block_query block_query_of(const codes *c, const codes_query *q,
     return of;
 }
 
+/* added_512 returns what the range adds to a block's places. */
+VNNI static inline __m512 added_512(const block_query *of, size_t block)
+{
+    __m512 added = _mm512_setzero_ps();
+    for (size_t p = 0; of->extra != NULL && p < SCAN_PARTS; p++) {
+        __m512 extra = _mm512_loadu_ps(of->extra->part[p] + block * QUANTISE_BLOCK);
+        added = _mm512_fmadd_ps(extra, _mm512_set1_ps(of->factor[p]), added);
+    }
+    return added;
+}
+
+/* reaches_512 tells whether a row of the block can reach the threshold, by its norm. */
+VNNI static inline bool reaches_512(const block_query *of, size_t block, __m512 added)
+{
+    float least = of->threshold - (codes_reach(of->c, of->q, block) + of->slack);
+    return _mm512_cmp_ps_mask(added, _mm512_set1_ps(least), _CMP_GE_OQ) != 0;
+}
+
 /* stop_at tells whether a block must be reported, and fills *found if so. */
-VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i products,
+VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i products, __m512 added,
                                 codes_found *found)
 {
-    __m512 estimate = _mm512_mul_ps(_mm512_cvtepi32_ps(products),
-                                    _mm512_load_ps(of->c->scale + block * QUANTISE_BLOCK));
-    if (of->extra != NULL) {
-        const float *const *part = of->extra->part;
-        for (size_t p = 0; p < SCAN_PARTS; p++) {
-            __m512 extra = _mm512_loadu_ps(part[p] + block * QUANTISE_BLOCK);
-            estimate = _mm512_fmadd_ps(extra, _mm512_set1_ps(of->factor[p]), estimate);
-        }
-    }
+    __m512 scale = _mm512_load_ps(of->c->scale + block * QUANTISE_BLOCK);
+    __m512 estimate = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scale, added);
     float margin = codes_margin(of->c, of->q, block, of->slack);
     __m512 least = _mm512_set1_ps(of->threshold - margin);
     unsigned mask = _mm512_cmp_ps_mask(estimate, least, _CMP_GE_OQ);
@@ -117,8 +130,12 @@ VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *ra
         query[g] = group_code(q->code, g);
     }
     for (size_t b = range->first; b < end; b++) {
-        if (!codes_block_skipped(range->skip, b) &&
-            stop_at(&of, b, products_held(code + b * HELD * 64, query, bias), found)) {
+        if (codes_block_skipped(range->skip, b)) {
+            continue;
+        }
+        __m512 added = added_512(&of, b);
+        if (reaches_512(&of, b, added) &&
+            stop_at(&of, b, products_held(code + b * HELD * 64, query, bias), added, found)) {
             range->first = b + 1;
             range->count = end - b - 1;
             return true;
@@ -138,8 +155,12 @@ VNNI bool codes_seek_vnni(const codes *c, const codes_query *q, codes_range *ran
     for (; range->count > 0; range->first++, range->count--) {
         size_t b = range->first;
         const uint8_t *at = c->code + b * c->groups * 64;
-        if (!codes_block_skipped(range->skip, b) &&
-            stop_at(&of, b, products_any(at, q->code, c->groups, bias), found)) {
+        if (codes_block_skipped(range->skip, b)) {
+            continue;
+        }
+        __m512 added = added_512(&of, b);
+        if (reaches_512(&of, b, added) &&
+            stop_at(&of, b, products_any(at, q->code, c->groups, bias), added, found)) {
             range->first++;
             range->count--;
             return true;
@@ -292,14 +313,15 @@ AVX2 static inline __m256 estimate_256(__m256i products, const float *scale)
     return _mm256_mul_ps(_mm256_cvtepi32_ps(products), _mm256_load_ps(scale));
 }
 
-/* add_256 adds what the range adds to eight places. */
-AVX2 static inline __m256 add_256(const block_query *of, size_t place, __m256 estimate)
+/* added_256 returns what the range adds to eight places. */
+AVX2 static inline __m256 added_256(const block_query *of, size_t place)
 {
-    for (size_t p = 0; p < SCAN_PARTS; p++) {
+    __m256 added = _mm256_setzero_ps();
+    for (size_t p = 0; of->extra != NULL && p < SCAN_PARTS; p++) {
         __m256 extra = _mm256_loadu_ps(of->extra->part[p] + place);
-        estimate = _mm256_fmadd_ps(extra, _mm256_set1_ps(of->factor[p]), estimate);
+        added = _mm256_fmadd_ps(extra, _mm256_set1_ps(of->factor[p]), added);
     }
-    return estimate;
+    return added;
 }
 
 AVX2 static inline unsigned reach_256(__m256 estimate, __m256 threshold)
@@ -320,13 +342,16 @@ AVX2 static inline __attribute__((always_inline)) bool seek_256(const codes *c,
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
+        __m256 low = added_256(&of, b * QUANTISE_BLOCK);
+        __m256 high = added_256(&of, b * QUANTISE_BLOCK + 8);
+        __m256 least = _mm256_set1_ps(of.threshold - (codes_reach(c, q, b) + of.slack));
+        if ((reach_256(low, least) | reach_256(high, least)) == 0) {
+            continue;
+        }
         avx2_products sum = products_256(c->code + b * groups * 64, q->code, groups);
         const float *scale = c->scale + b * QUANTISE_BLOCK;
-        __m256 low = estimate_256(sum.low, scale), high = estimate_256(sum.high, scale + 8);
-        if (range->extra != NULL) {
-            low = add_256(&of, b * QUANTISE_BLOCK, low);
-            high = add_256(&of, b * QUANTISE_BLOCK + 8, high);
-        }
+        low = _mm256_add_ps(estimate_256(sum.low, scale), low);
+        high = _mm256_add_ps(estimate_256(sum.high, scale + 8), high);
         float margin = codes_margin(c, q, b, of.slack);
         __m256 threshold = _mm256_set1_ps(range->threshold - margin);
         unsigned mask = reach_256(low, threshold) | reach_256(high, threshold) << 8;
@@ -447,12 +472,16 @@ bool codes_seek_portable(const codes *c, const codes_query *q, codes_range *rang
         if (codes_block_skipped(range->skip, b)) {
             continue;
         }
-        float slack = codes_slack(q, range);
+        float slack = codes_slack(q, range), reach = codes_reach(c, q, b) + slack;
         *found = (codes_found){.block = b, .margin = codes_margin(c, q, b, slack)};
         for (unsigned r = 0; r < QUANTISE_BLOCK; r++) {
             size_t place = b * QUANTISE_BLOCK + r;
             float extra =
                 range->extra != NULL ? scan_extra_at(range->extra, place) * q->inverse : 0;
+            if (!(extra + reach >= range->threshold)) {
+                found->estimate[r] = -INFINITY;
+                continue;
+            }
             found->estimate[r] = (float)row_product(c, q, b, r) * c->scale[place] + extra;
             found->mask |= (unsigned)(found->estimate[r] >= range->threshold - found->margin) << r;
         }

@@ -38,6 +38,14 @@ static inline float codes_slack(const codes_query *q, const codes_range *range)
     return range->extra != NULL ? 16 * FLT_EPSILON * range->extra->most * q->inverse : 0;
 }
 
+/* codes_reach returns an upper bound of the scores of a block's rows, without what is added to
+ * them:
+ * |<x,q>| <= |x| |q|. */
+static inline float codes_reach(const codes *c, const codes_query *q, size_t block)
+{
+    return (c->norm[block] + c->residual[block]) * q->residual_weight;
+}
+
 /* codes_block_skipped tells whether all 16 places of a block are skipped. */
 static inline bool codes_block_skipped(const uint64_t *skip, size_t block)
 {
