@@ -31,6 +31,10 @@ enum { ROWS_READ = 32 };
 /* A smaller weight is raised to this, so that an item with links never looks as if it had none. */
 #define UNIT_MIN 1e-30F
 
+/* If the bound of a source's sums is between these, their squares are in the range of floats. */
+#define UNSCALED_MIN 1e-12F
+#define UNSCALED_MAX 1e15F
+
 enum {
     BLOCK_VECTORS = LINKS_BLOCK / KERNEL_LANES,
     /* so many floats are added up in a lane before their sum is added to one in double precision */
@@ -205,12 +209,12 @@ static double sum_lanes(const wide *lanes)
     return sum;
 }
 
-/* measure computes the moments of a source's sums. */
-KERNEL_CLONES
-static void measure(links_sum *s, links_source x)
+/* add_up adds up a source's sums in some blocks, and their squares. Every caller passes a constant
+ * for `scaled`. */
+KERNEL_INLINE void add_up(const links_sum *s, links_source x, size_t blocks, bool scaled,
+                          links_moments *to)
 {
-    const size_t blocks = list_marked(s, x);
-    const float unit = s->most[x], inverse = 1 / unit;
+    const float inverse = 1 / to->unit;
     wide sum = {0}, squares = {0};
     for (size_t k = 0; k < blocks;) {
         size_t end = k + FLOATS_IN_LANE < blocks ? k + FLOATS_IN_LANE : blocks;
@@ -219,7 +223,7 @@ static void measure(links_sum *s, links_source x)
             const kernel_vec *at =
                 (const kernel_vec *)(s->part[x] + (size_t)s->block[k] * LINKS_BLOCK);
             for (size_t v = 0; v < BLOCK_VECTORS; v++) {
-                kernel_vec value = at[v] * inverse;
+                kernel_vec value = scaled ? at[v] * inverse : at[v];
                 few[v] += value;
                 few_squares[v] += value * value;
             }
@@ -229,7 +233,23 @@ static void measure(links_sum *s, links_source x)
             squares += __builtin_convertvector(few_squares[v], wide);
         }
     }
-    s->moments[x] = (links_moments){sum_lanes(&sum), sum_lanes(&squares), unit};
+    to->sum = sum_lanes(&sum);
+    to->squares = sum_lanes(&squares);
+}
+
+/* measure computes the moments of a source's sums, divided by their bound if it is extreme. */
+KERNEL_CLONES
+static void measure(links_sum *s, links_source x)
+{
+    const size_t blocks = list_marked(s, x);
+    links_moments *to = &s->moments[x];
+    if (s->most[x] > UNSCALED_MIN && s->most[x] < UNSCALED_MAX) {
+        to->unit = 1;
+        add_up(s, x, blocks, false, to);
+    } else {
+        to->unit = s->most[x];
+        add_up(s, x, blocks, true, to);
+    }
 }
 
 void links_sum_set(links_sum *s, const item_links *l, const links_owned *owned, size_t count)

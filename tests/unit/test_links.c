@@ -166,6 +166,31 @@ static void the_factor_scales_by_the_spread_of_the_sum(void **state)
     links_free(l);
 }
 
+/* The squares of such weights are not in the range of floats. */
+static void the_factor_takes_weights_of_any_size(void **state)
+{
+    (void)state;
+    err e = ERR_INIT;
+    item_links *l = random_links();
+    links_sum s = {0};
+    float factor[LINKS_SOURCES], plain[LINKS_SOURCES] = {0};
+    l->choice.beta[LINKS_CONTENT] = 0.25F;
+    assert_int_equal(links_sum_fit(&s, ITEMS, &e), ERR_OK);
+    const float sizes[] = {1, 1e-20F, 1e-12F, 1e14F, 1e28F};
+    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+        links_owned owned[2] = {{3, sizes[n], 0, {0}}, {17, sizes[n], 0, {0}}};
+        links_sum_set(&s, l, owned, links_history(&l->choice, owned, 2));
+        links_factors(factor, &l->choice, &s, ITEMS, 3);
+        for (size_t x = 0; x < LINKS_SOURCES; x++) {
+            double expected = n == 0 ? (double)factor[x] : (double)plain[x] / (double)sizes[n];
+            assert_near((double)factor[x], expected, 1e-5 * expected);
+            plain[x] = n == 0 ? factor[x] : plain[x];
+        }
+    }
+    links_sum_fini(&s);
+    links_free(l);
+}
+
 static void the_spread_is_that_of_the_inner_products(void **state)
 {
     (void)state;
@@ -260,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_long_history_counts_its_latest_items),
         cmocka_unit_test(what_a_history_keeps_is_what_a_whole_sort_puts_first),
         cmocka_unit_test(the_factor_scales_by_the_spread_of_the_sum),
+        cmocka_unit_test(the_factor_takes_weights_of_any_size),
         cmocka_unit_test(the_spread_is_that_of_the_inner_products),
         cmocka_unit_test(damaged_links_are_refused),
     };
