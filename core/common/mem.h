@@ -2,9 +2,9 @@
 /*
  * mem: the functions through which all code here allocates memory.
  *
- * They exist so that tests can make the n-th allocation fail (tests/torture), and so that count
- * times size is checked for overflow in one place. Nothing here exits: a failed allocation returns
- * NULL, and the caller reports ERR_NOMEM.
+ * They exist so that tests can make the n-th allocation fail (mem_fail_at), and so that count times
+ * size is checked for overflow in one place. Nothing here exits: a failed allocation returns NULL,
+ * and the caller reports ERR_NOMEM.
  *
  * Thread-safe, except mem_fail_at, which a test calls before it starts threads.
  */

@@ -52,12 +52,16 @@ def licences():
             problems.append(f"{path}: no line SPDX-License-Identifier: Apache-2.0 at its head")
 
 
+def sources():
+    """The files that contain comments: code, scripts and deployment files."""
+    return [path for path in tracked("core/*", "storage/*", "api/*", "server/*", "deploy/*", "tests/*.c", "tests/*.h", "tests/*.py",
+                                     "tests/*.sh", "Makefile", "Dockerfile", ".ci/run")
+            if not path.startswith("tests/fixtures/") and not path.endswith((".png", ".npy", ".md"))]
+
+
 def named_in_comments():
     """Checks that documents and sections named in source code, scripts and deployment files exist."""
-    for path in tracked("core/*", "storage/*", "api/*", "server/*", "deploy/*", "tests/*.c", "tests/*.h", "tests/*.py", "tests/*.sh",
-                        "Makefile", "Dockerfile"):
-        if path.startswith("tests/fixtures/") or path.endswith((".png", ".npy")):
-            continue
+    for path in sources():
         for document, section in re.findall(r"\b((?:docs/)?[\w/-]+\.md)\b(?:, (?:section )?\"([^\"]+)\")?", read(path)):
             if document.startswith("_") or path.startswith(("tests/support/", "tests/e2e/")):
                 continue
@@ -97,16 +101,28 @@ def functions():
             problems.append(f"ARCHITECTURE.md: there is no {name}")
 
 
+def comments(path):
+    """The comments of a source file, joined."""
+    kind = r"/\*.*?\*/" if path.endswith((".c", ".h", ".cpp", ".def", ".S")) else r"(?m:#.*$)|\"\"\".*?\"\"\""
+    return "\n".join(re.findall(kind, read(path), re.S))
+
+
 def paths():
-    """Checks that paths of the source named in documents exist."""
+    """Checks that paths named in documents and in sources exist, and that comments name existing source files. A part
+    of a path in capitals, such as NAME.c, stands for any name."""
     known = set(tracked("*"))
     folders = {path[:at.start()] for path in known for at in re.finditer("/", path)}
-    for document in tracked("*.md"):
-        named = r"(?<![\w/.])((?:core|storage|api|server|tests|deploy)/[\w./-]*\w)(?![\w*{\[/-])"
-        for path in set(re.findall(named, read(document))):
+    files = {os.path.basename(path) for path in known}
+    named = r"(?<![\w/.])((?:core|storage|api|server|tests|deploy)/[\w./-]*\w)(?!\.?[\w*{\[/$%@\\-])"
+    for place in tracked("*.md") + sources():
+        for path in set(re.findall(named, read(place))):
             stem = path in folders or path in known or any(path + end in known for end in (".h", ".c", ".py", ".sh"))
-            if not stem:
-                problems.append(f"{document}: there is no {path}")
+            if not stem and not re.search(r"/([a-z_]*_)?[A-Z]+\b", path):
+                problems.append(f"{place}: there is no {path}")
+    for place in sources():
+        for name in set(re.findall(r"(?<![\w/.<$%*-])([a-z][\w-]*\.(?:c|h|cpp|py|sh))\b", comments(place))):
+            if name not in files:
+                problems.append(f"{place}: a comment names {name}, which is not there")
 
 
 links()

@@ -3,7 +3,7 @@
  * item_graph: the graph of items with similar content, as the operator S of BSC.
  *
  * Every modality contributes its items' nearest neighbours; an edge found by two modalities weighs
- * 2. W is symmetrised by max and normalised: S = D^-1/2 W D^-1/2 (docs/model.md, Graphs).
+ * 2. W is symmetrised by max and normalised: S = D^-1/2 W D^-1/2 (docs/model.md, "Graphs").
  */
 #ifndef CORE_ITEM_GRAPH_H
 #define CORE_ITEM_GRAPH_H
