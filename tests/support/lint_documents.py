@@ -125,8 +125,19 @@ def paths():
                 problems.append(f"{place}: a comment names {name}, which is not there")
 
 
+def events():
+    """Checks that the run-book explains every event that is logged as a warning or an error, and no others."""
+    logged = r"log_event\([^;\"]*LOG_(?:WARN|ERROR)[^;\"]*\"(\w+)\"|log_format\([^;\"]*LOG_WARN, \"(\w+)\"|log_write\(level, \"(\w+)\""
+    found = {name for path in tracked("server/*.c") for names in re.findall(logged, read(path)) for name in names if name}
+    section = re.search(r"^## Log events$(.*?)^## ", read("docs/operations.md"), re.M | re.S)
+    told = {name for row in re.findall(r"^\| (`.*?) \|", section.group(1), re.M) for name in re.findall(r"`(\w+)`", row)}
+    problems.extend(f"docs/operations.md: \"Log events\" lacks {name}" for name in sorted(found - told))
+    problems.extend(f"docs/operations.md: no warning or error has the event {name}" for name in sorted(told - found))
+
+
 links()
 named_in_comments()
+events()
 paths()
 functions()
 generated()
