@@ -26,7 +26,7 @@ typedef struct ann {
     uint32_t *order;       /* (places) the row at each place, or ROW_NONE */
     size_t places;         /* first_block[clusters] * QUANTISE_BLOCK */
     size_t nprobe;         /* clusters that an approximate search reads */
-    float recall;          /* measured at that number; 0 if not measured yet */
+    float recall;          /* measured with nprobe clusters; 0 if not measured yet */
 } ann;
 
 typedef struct ann_options {

@@ -239,8 +239,8 @@ class Shapes(harness.TestCase):
                                  ("10.1.2.3.evil.example", 403), ("stair.shop.svc.evil.example", 403)):
                 self.assertEqual(private.get("/metrics", headers={"Host": host}).status, status, host)
             private.close()
-            # Two kinds of callers send Origin to a service with keys: a page, which has no key, and a gateway that
-            # passes on what its browsers send.
+            # With keys, the service does not check Origin: a page of another origin has no key anyway, and a gateway that
+            # has one may pass on the header of its browsers.
             self.assertEqual(server.client.get("/popular", headers={"Origin": "http://shop.example"}).status, 200)
 
     def test_an_allowed_origin_may_call(self):
