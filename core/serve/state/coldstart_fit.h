@@ -34,7 +34,7 @@ struct coldstart {
     float *map; /* (inputs, dim); NULL unless the way of making E needs it */
 };
 
-/* An item's features as rows of the spaces. */
+/* A new item's features in the form in which neighbours are searched: a row for each cold_space. */
 typedef struct cold_units {
     uint32_t known; /* bit m: of[m] is present, at length 1 */
     float *of[MODALITIES_MAX];
