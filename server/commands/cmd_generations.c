@@ -46,7 +46,8 @@ static const option table[] = {
      .min = -1,
      .max = 100000,
      .value = "KEEP",
-     .help = "remove all generations except the active one and the newest KEEP others; -1: remove none"},
+     .help = "remove all generations except the active one and the newest KEEP others; -1: remove "
+             "none"},
     {.name = "plot",
      .key = "generations-plot",
      OPTION_FIELD(generations_arguments, plot, OPTION_TEXT),
