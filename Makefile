@@ -443,11 +443,12 @@ $B/lint/%.ok: %.h Makefile
 lint-openapi:
 	@$(PYTHON) tests/support/lint_openapi.py
 
-# The documents and a test contain misspelt names as examples for messages; coo is a format of sparse matrices.
+# The documents and a test contain misspelt names as examples for messages; coo is a format of sparse matrices. The
+# test of words has texts in many languages.
 lint-documents: all
 	@$(PYTHON) tests/support/lint_documents.py
 	@codespell -L timestmp,traid,titel,coo $$(git ls-files '*.md' '*.[ch]' '*.cpp' '*.def' '*.S' '*.py' '*.sh' '*.html' '*.js' '*.y*ml' \
-	  '*.conf*' '*.cfg' '*.service' '*.timer' Makefile Dockerfile .ci/run)
+	  '*.conf*' '*.cfg' '*.service' '*.timer' Makefile Dockerfile .ci/run ':!tests/unit/test_words.c')
 
 lint-deploy: all ## check the files of deploy/ with the programs that read them, and against the binary
 	@STAIR=$(abspath $B/stair) $(PYTHON) tests/support/lint_deploy.py
