@@ -8,7 +8,8 @@
 #include "core/words/tokens.h"
 
 enum {
-    SLOTS = 2 * BAG_TERMS_MAX,
+    SLOTS_FIRST = 1024, /* most items have few terms: clearing the whole table would cost more */
+    SLOTS_MAX = 2 * BAG_TERMS_MAX,
     ADDED_MAX = 65536, /* additions for one item, including repeats */
     PART_SHORTEST = 3,
     PART_LONGEST = 4,
@@ -27,8 +28,9 @@ static const float weight_of_attribute = 1;
 
 struct bag {
     size_t count, added;
+    size_t slot_count; /* a power of two, at least twice the terms */
     bag_term terms[BAG_TERMS_MAX];
-    uint16_t slots[SLOTS]; /* a term's number plus 1; 0 if free */
+    uint16_t slots[SLOTS_MAX]; /* (slot_count) a term's number plus 1; 0 if free */
     /* used while the bag is filled */
     bag_options options;
     float weight;    /* weight of the current field */
@@ -39,7 +41,7 @@ struct bag {
 
 err_code bag_new(bag **out, err *e)
 {
-    *out = mem_array(1, sizeof **out);
+    *out = mem_grow(NULL, 1, sizeof **out); /* unset: bag_fill sets what it uses */
     return *out != NULL ? ERR_OK : err_nomem(e, "an item's words");
 }
 
@@ -54,21 +56,40 @@ const bag_term *bag_terms(const bag *b, size_t *count)
     return b->terms;
 }
 
+/* slot_of returns the slot of a term, or the free one where it belongs. */
+static uint16_t *slot_of(bag *b, uint64_t hash)
+{
+    size_t at = hash & (b->slot_count - 1);
+    while (b->slots[at] != 0 && b->terms[b->slots[at] - 1].hash != hash) {
+        at = (at + 1) & (b->slot_count - 1);
+    }
+    return &b->slots[at];
+}
+
+static void set_slots(bag *b, size_t count)
+{
+    b->slot_count = count;
+    memset(b->slots, 0, count * sizeof *b->slots);
+    for (size_t i = 0; i < b->count; i++) {
+        *slot_of(b, b->terms[i].hash) = (uint16_t)(i + 1);
+    }
+}
+
 static void add(bag *b, uint64_t hash, float weight, bag_kind kind)
 {
     if (b->added == ADDED_MAX) {
         return;
     }
     b->added++;
-    size_t at = hash % SLOTS;
-    while (b->slots[at] != 0 && b->terms[b->slots[at] - 1].hash != hash) {
-        at = (at + 1) % SLOTS;
-    }
-    if (b->slots[at] != 0) {
-        b->terms[b->slots[at] - 1].frequency += weight;
+    uint16_t *slot = slot_of(b, hash);
+    if (*slot != 0) {
+        b->terms[*slot - 1].frequency += weight;
     } else if (b->count < BAG_TERMS_MAX) {
         b->terms[b->count++] = (bag_term){hash, weight, kind};
-        b->slots[at] = (uint16_t)b->count;
+        *slot = (uint16_t)b->count;
+        if (2 * b->count > b->slot_count) {
+            set_slots(b, 2 * b->slot_count);
+        }
     }
 }
 
@@ -146,8 +167,8 @@ static void add_attribute(bag *b, const attribute *a)
 
 void bag_fill(bag *b, const words_document *d, const bag_options *o)
 {
-    memset(b->slots, 0, sizeof b->slots);
     b->count = b->added = 0;
+    set_slots(b, SLOTS_FIRST);
     b->options = *o;
     add_field(b, d->title, weight_of_title);
     for (size_t i = 0; i < d->category_count; i++) {

@@ -140,7 +140,7 @@ size_t words_memory(const word_space *w)
 
 err_code words_scratch_new(words_scratch **out, err *e)
 {
-    words_scratch *s = mem_array(1, sizeof *s);
+    words_scratch *s = mem_grow(NULL, 1, sizeof *s); /* unset: words_encode sets what it uses */
     *out = NULL;
     err_code code = s != NULL ? bag_new(&s->bag, e) : err_nomem(e, "an item's words");
     if (code != ERR_OK) {

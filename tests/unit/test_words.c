@@ -213,6 +213,40 @@ static void the_first_version_of_the_tokenizer_does_not_change(void **state)
     assert_true(sum != UINT64_C(0xc1762cf45f687c0a));
 }
 
+/* The table of terms grows with the item; each term is kept once, in the order of the text. */
+static void a_bag_holds_each_term_once(void **state)
+{
+    (void)state;
+    enum { DISTINCT = 2000, TWICE = 2 * DISTINCT, ROOM = 16 };
+    bag *b = NULL;
+    char *text = mem_array(TWICE, ROOM);
+    size_t used = 0;
+    assert_non_null(text);
+    assert_int_equal(bag_new(&b, NULL), ERR_OK);
+    for (size_t i = 0; i < TWICE; i++) {
+        used += (size_t)snprintf(text + used, ROOM, "w%zu, ", i % DISTINCT);
+    }
+    for (size_t words = 3; words <= TWICE; words += words < 600 ? 1 : 997) {
+        words_document d = {.description = {text, 0}};
+        size_t seen = 0, count = 0;
+        while (seen < words) {
+            seen += text[d.description.length++] == ',';
+        }
+        bag_fill(b, &d, &(bag_options){.tokens = TOKENS_VERSION});
+        const bag_term *terms = bag_terms(b, &count);
+        size_t distinct = words < DISTINCT ? words : DISTINCT;
+        size_t pairs = words <= DISTINCT ? words - 1 : DISTINCT; /* the last and the first word */
+        assert_int_equal(count, distinct + pairs);
+        float sum = 0;
+        for (size_t i = 0; i < count; i++) {
+            sum += terms[i].kind == BAG_WORD ? terms[i].frequency : 0;
+        }
+        assert_int_equal((size_t)sum, words);
+    }
+    bag_free(b);
+    mem_free(text);
+}
+
 /* --- fitting --- */
 
 typedef struct catalogue {
@@ -570,6 +604,7 @@ int main(void)
         cmocka_unit_test(scripts_without_spaces_are_cut),
         cmocka_unit_test(glued_words_share_a_token_with_their_parts),
         cmocka_unit_test(an_article_changes_no_stem),
+        cmocka_unit_test(a_bag_holds_each_term_once),
         cmocka_unit_test(the_first_version_of_the_tokenizer_does_not_change),
         cmocka_unit_test(neighbours_are_of_the_family),
         cmocka_unit_test(a_glued_form_that_no_item_has_is_near_its_family),
