@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* No UTF-8 text begins with this byte, so no category has such a name. Lists of texts are interned
- * as whole words of four bytes, and nine bytes are none. */
+/* No UTF-8 text begins with this byte, so no category has such a name. The interned form of a list
+ * of texts has a multiple of four bytes, so it cannot be one of these nine-byte names either. */
 enum { KEPT_MARK = 0xff, KEPT_NAME_BYTES = 1 + 2 * sizeof(uint32_t) };
 
 static slice name_of(kept_value value, char room[KEPT_NAME_BYTES])
