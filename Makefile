@@ -332,10 +332,17 @@ quality: all ## Recall and NDCG on real data must reach their floors; needs ../s
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --jobs $(JOBS) --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
 
 torture_parts := torture-allocations torture-log torture-e2e torture-network torture-cluster
-torture: all ## all parts below with the soak beside them, two to three hours; the last line counts the tests
+# With less than 100 per cent, the parts whose length is no number run as long as in CI.
+PERCENT ?= 100
+whole := $(filter 100,$(PERCENT))
+per_cent = $(shell echo $$(( ($1 * $(PERCENT) + 99) / 100 )))
+torture_lengths = KILL_ROUNDS=$(call per_cent,$(KILL_ROUNDS)) DAMAGE_ROUNDS=$(call per_cent,$(DAMAGE_ROUNDS)) \
+  REPLAY_SECONDS=$(call per_cent,$(REPLAY_SECONDS)) CLUSTER_SECONDS=$(call per_cent,$(CLUSTER_SECONDS)) \
+  SOAK_SECONDS=$(call per_cent,$(SOAK_SECONDS)) FAILING_CALLS=$(if $(whole),$(FAILING_CALLS)) PERCENT=$(PERCENT)
+torture: all ## all parts below with the soak beside them, two to three hours; the last line counts the tests (PERCENT of that length)
 	@rm -rf build/results
-	@$(MAKE) --no-print-directory SOAK_RATE=25 soak & \
-	  for part in $(torture_parts); do $(MAKE) --no-print-directory $$part || true; done; wait; \
+	@$(MAKE) --no-print-directory $(torture_lengths) SOAK_RATE=25 soak & \
+	  for part in $(torture_parts); do $(MAKE) --no-print-directory $(torture_lengths) $$part || true; done; wait; \
 	  $(PYTHON) tests/support/summary.py build/results $(torture_parts) soak
 
 torture-allocations: ## let each allocation fail in turn, under the address sanitizer
@@ -345,7 +352,7 @@ torture-allocations-run: $(torture_units)
 	@$(run_tests) --suite torture-allocations $(torture_units)
 
 torture-log: $B/tests/unit/test_random_log ## twenty thousand random writes on seven stores, whose content must be equal
-	@TORTURE=1 $(run_tests) --suite torture-log --timeout 7200 $<
+	@$(if $(whole),TORTURE=1) $(run_tests) --suite torture-log --timeout 7200 $<
 
 KILL_ROUNDS ?= 100
 DAMAGE_ROUNDS ?= 2000
@@ -358,7 +365,7 @@ torture-e2e: all ## kills, damaged stores, replays and failing calls (ONLY, KILL
 	  $(call pick,$(foreach n,kill damage replay failing_calls,tests/e2e/test_$n.py))
 
 torture-network: all ## the attacks over the network, longer than in CI
-	@STAIR=$(abspath $B/stair) TORTURE=1 $(run_tests) --suite torture-network --timeout 1800 \
+	@STAIR=$(abspath $B/stair) $(if $(whole),TORTURE=1) $(run_tests) --suite torture-network --timeout 1800 \
 	  $(foreach n,costs memory seq shapes connections log,tests/e2e/test_$n.py)
 
 CLUSTER_SECONDS ?= 1200
