@@ -138,7 +138,7 @@ class Faults:
 
         writer = threading.Thread(target=write)
         writer.start()
-        self.wait(0.02, 0.6)
+        self.wait(0.02, 1.5)
         node.kill()
         writer.join()
         node.start()
