@@ -6,6 +6,7 @@
 #include "api/resources/write.h"
 #include "api/web/body.h"
 #include "api/web/cost.h"
+#include "api/web/json_shape.h"
 #include "api/web/quote.h"
 #include "core/common/item_fields.h"
 #include "storage/exchange/interaction_json.h"
@@ -124,12 +125,31 @@ static err_code add_list(const body_object *o, op *into, err *e)
 /* Interactions that one unit of work checks. */
 static const double WRITTEN = 10;
 
+/* The shortest entry of a list: {"user":"u","item":"i"}, */
+enum { ENTRY_BYTES_MIN = 24 };
+
+/* postpone_list postpones a long list before it is parsed, because a postponed request is parsed
+ * again from its beginning. Entries are counted without parsing: each is an object, and the list is
+ * in one. */
+static err_code postpone_list(context *c, err *e)
+{
+    slice text = c->request->body;
+    if (!c->request->short_only || (double)(text.length / ENTRY_BYTES_MIN) < COST_SHORT * WRITTEN) {
+        return ERR_OK;
+    }
+    size_t objects = json_shape_of(text).objects;
+    return cost_while_short(c, (double)objects / WRITTEN, e);
+}
+
 err_code handle_interactions_post(context *c, err *e)
 {
     body_object o;
     api_write *w;
     query_end(c);
     err_code code = context_check(c, e);
+    if (code == ERR_OK) {
+        code = postpone_list(c, e);
+    }
     if (code == ERR_OK) {
         code = body_parse(c, &o, e);
     }

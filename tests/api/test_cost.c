@@ -222,6 +222,64 @@ static void an_item_of_many_numbers_is_put_off_only_for_its_features(void **stat
     assert_int_equal(s->response.status, 200);
 }
 
+/* interactions_of returns a list of `count` interactions, the one at `bad` without a user. */
+static char *interactions_of(size_t count, size_t bad, const char *end)
+{
+    char *text = calloc(count + 1, 64);
+    size_t length = (size_t)sprintf(text, "{\"interactions\":[");
+    for (size_t i = 0; i < count; i++) {
+        length += (size_t)sprintf(text + length, "%s{\"%s\":\"user-1\",\"item\":\"item-1\"}",
+                                  i > 0 ? "," : "", i == bad ? "nobody" : "user");
+    }
+    strcpy(text + length, end);
+    return text;
+}
+
+static api_outcome begin_list(api_shop *s, const char *text, bool short_only)
+{
+    return begin_request(s, (api_request){.method = slice_of("POST"),
+                                          .target = slice_of("/interactions"),
+                                          .content_type = slice_of("application/json"),
+                                          .body = slice_of(text),
+                                          .short_only = short_only});
+}
+
+static void a_long_list_of_interactions_is_put_off_before_it_is_parsed(void **state)
+{
+    api_shop *s = *state;
+    char *whole = interactions_of(1000, 999, "]}"), *cut = interactions_of(1000, 999, "");
+    char *shorter = interactions_of(900, 899, ""), *wide = calloc(65536, 1);
+    assert_int_equal(begin_list(s, cut, true), API_LATER);
+    assert_int_equal(s->response.body.length, 0);
+    assert_int_equal(begin_list(s, cut, false), API_ANSWERED);
+    assert_int_equal(s->response.status, 400);
+    assert_int_equal(begin_list(s, shorter, true), API_ANSWERED);
+    assert_int_equal(s->response.status, 400);
+    assert_int_equal(begin_list(s, whole, true), API_LATER);
+    /* a long text is not a long list */
+    snprintf(wide, 65536, "{\"interactions\":[{\"user\":\"%060000d\"", 0);
+    assert_int_equal(begin_list(s, wide, true), API_ANSWERED);
+    assert_int_equal(s->response.status, 400);
+    free(whole);
+    free(cut);
+    free(shorter);
+    free(wide);
+}
+
+static void a_problem_names_the_place_of_its_entry(void **state)
+{
+    static const size_t places[] = {0, 9, 10, 99, 100, 998};
+    api_shop *s = *state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char pointer[64];
+        char *text = interactions_of(999, places[i], "]}");
+        snprintf(pointer, sizeof pointer, "/interactions/%zu/nobody", places[i]);
+        assert_int_equal(shop_call(s, "POST", "/interactions", text), 400);
+        assert_string_equal(shop_text(s, "errors/0/pointer"), pointer);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +289,8 @@ int main(void)
         cmocka_unit_test(long_work_is_put_off_without_a_trace_and_short_work_is_not),
         cmocka_unit_test(a_page_that_turns_out_long_is_put_off_and_a_short_one_is_not),
         cmocka_unit_test(an_item_of_many_numbers_is_put_off_only_for_its_features),
+        cmocka_unit_test(a_long_list_of_interactions_is_put_off_before_it_is_parsed),
+        cmocka_unit_test(a_problem_names_the_place_of_its_entry),
         cmocka_unit_test(long_work_ends_at_its_next_step_when_nobody_waits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
