@@ -2,14 +2,30 @@
 #include "core/common/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+/* copied copies a text without arguments. Many failures are expected, such as an unknown id before
+ * it is created, and vsnprintf would cost more than finding out. */
+static bool copied(err *e, const char *text)
+{
+    size_t length = strcspn(text, "%");
+    if (text[length] != '\0' || length >= sizeof e->text) {
+        return false;
+    }
+    memcpy(e->text, text, length + 1);
+    return true;
+}
 
 err_code err_set(err *e, err_code code, const char *fmt, ...)
 {
     if (e != NULL && e->code == ERR_OK) {
         va_list args;
         e->code = code;
+        if (copied(e, fmt)) {
+            return code;
+        }
         va_start(args, fmt);
         vsnprintf(e->text, sizeof e->text, fmt, args);
         va_end(args);

@@ -163,6 +163,28 @@ void guard_drop(guard *g)
     *g = GUARD_NONE;
 }
 
+folder_state folder_look(const char *dir)
+{
+    struct stat st;
+    folder_state f = {{0, 0}, {0, 0}};
+    if (stat(dir, &st) == 0) {
+        f.folder = identity_of(&st);
+        f.changed = st.st_ctim;
+    }
+    return f;
+}
+
+bool folder_same(const folder_state *a, const folder_state *b)
+{
+    return a->folder.number != 0 && same(a->folder, b->folder) &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+bool folder_settled(const folder_state *f, struct timespec now)
+{
+    return f->folder.number != 0 && now.tv_sec - f->changed.tv_sec > FOLDER_SETTLE_SECONDS;
+}
+
 err_code guard_check(const guard *g, const char *dir, err *e)
 {
     const char *lost = !same(g->data, identity_at(dir, "data.mdb"))   ? "data.mdb"

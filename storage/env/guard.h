@@ -16,13 +16,19 @@
  * uses a lock.mdb that was deleted. Before each commit, the names in the folder are compared with
  * the open files.
  *
- * Internal to storage/. One thread at a time per guard, except guard_check, which only reads.
+ * Comparing takes four lookups, so a commit skips it if the folder has the state that it had at an
+ * earlier comparison. Every new, deleted or renamed name changes the folder's ctime, which nobody
+ * can set. Two changes within one tick of the file system's clock have the same ctime. So a state
+ * counts only if it was FOLDER_SETTLE_SECONDS old when it was read: then the tick was over.
+ *
+ * Internal to storage/. One thread at a time per guard.
  */
 #ifndef STORAGE_GUARD_H
 #define STORAGE_GUARD_H
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "core/common/err.h"
 
@@ -31,9 +37,18 @@ typedef struct file_identity {
     ino_t number; /* 0 if there is no file */
 } file_identity;
 
+/* Longer than one tick of any file system: FAT counts in steps of two seconds. */
+enum { FOLDER_SETTLE_SECONDS = 3 };
+
+typedef struct folder_state {
+    file_identity folder; /* number 0: unknown, and equal to no state */
+    struct timespec changed;
+} folder_state;
+
 typedef struct guard {
     int fd; /* data.mdb, opened only for the marks; -1 if not taken */
     file_identity data, lock;
+    folder_state compared; /* of the last comparison that was settled */
 } guard;
 
 #define GUARD_NONE ((guard){.fd = -1})
@@ -51,6 +66,17 @@ err_code guard_take(guard *g, const char *dir, bool owner, err *e) ERR_CHECKED;
 
 /* guard_drop removes the marks. */
 void guard_drop(guard *g);
+
+/* folder_look reads the state of a folder. Its number is 0 if it cannot be read. */
+folder_state folder_look(const char *dir);
+
+/* folder_same tells whether no name in the folder has changed between two states, of which the
+ * earlier one was settled. */
+bool folder_same(const folder_state *a, const folder_state *b);
+
+/* folder_settled tells whether a state that was read no earlier than `now` counts: a later change
+ * will give the folder another one. */
+bool folder_settled(const folder_state *f, struct timespec now);
 
 /* guard_check returns ERR_UNAVAILABLE unless the folder still contains the files that are open. */
 err_code guard_check(const guard *g, const char *dir, err *e) ERR_CHECKED;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "core/common/mem.h"
 #include "storage/env/schema.h"
@@ -123,13 +124,24 @@ static bool still_at(store *s, uint64_t seq)
  * and created again. */
 static err_code still_ours(store *s, err *e)
 {
+    /* Read the time and the state first: a change during the comparison gives another state. */
+    struct timespec now = {0, 0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    folder_state folder = folder_look(s->dir);
+    if (folder_same(&s->files.compared, &folder)) {
+        return ERR_OK;
+    }
     err_code code = guard_check(&s->files, s->dir, e);
     if (code != ERR_OK) {
         atomic_store(&s->broken, true); /* reopening is safe while no transaction is open */
         return code;
     }
     code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
-    return code == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : code;
+    code = code == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : code;
+    if (code == ERR_OK && folder_settled(&folder, now)) {
+        s->files.compared = folder;
+    }
+    return code;
 }
 
 err_code store_write_commit(store_write *w, err *e)

@@ -7,16 +7,24 @@
 #include "storage/env/schema.h"
 #include "storage/records/records.h"
 
+/* unknown has texts without arguments, which err_set copies: every new id is looked up in vain
+ * first. */
+static err_code unknown(store_db ids, err *e)
+{
+    return ids == DB_USER_IDS ? err_set(e, ERR_NOT_FOUND, "unknown user")
+                              : err_set(e, ERR_NOT_FOUND, "unknown item");
+}
+
 err_code row_find(store_read *r, store_db ids, slice id, const char *what, uint32_t *row, err *e)
 {
     slice value;
     *row = UINT32_MAX;
     if (id.length == 0 || id.length > ID_BYTES_MAX) {
-        return err_set(e, ERR_NOT_FOUND, "unknown %s", what);
+        return unknown(ids, e);
     }
     err_code code = schema_get(r, ids, id, &value, e);
     if (code == ERR_NOT_FOUND) {
-        return err_set(e, ERR_NOT_FOUND, "unknown %s", what);
+        return unknown(ids, e);
     }
     if (code == ERR_OK && value.length != 4) {
         return err_set(e, ERR_CORRUPT, "%s id map: %zu bytes, expected 4", what, value.length);

@@ -16,8 +16,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "storage/env/guard.h"
+#include "storage/env/schema.h"
 #include "storage/env/store.h"
 #include "storage/maintenance/check.h"
 #include "storage/maintenance/migrate.h"
@@ -169,6 +172,98 @@ static void a_link_in_place_of_a_file_is_not_followed(void **state)
     w->s = open_store(w->folder);
 }
 
+/* --- commits that skip the comparison because the folder has not changed --- */
+
+/* tick waits until a change gets a later time than the last one. */
+static folder_state tick(const world *w)
+{
+    folder_state f = folder_look(w->folder);
+    struct timespec now;
+    do {
+        assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &now), 0);
+    } while (now.tv_sec < f.changed.tv_sec ||
+             (now.tv_sec == f.changed.tv_sec && now.tv_nsec <= f.changed.tv_nsec));
+    return f;
+}
+
+static void make(const world *w, const char *name)
+{
+    char path[TEMP_PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s", w->folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fclose(f);
+}
+
+static void move(const world *w, const char *from, const char *to)
+{
+    char old[TEMP_PATH_MAX + 32], new[TEMP_PATH_MAX + 32];
+    snprintf(old, sizeof old, "%s/%s", w->folder, from);
+    snprintf(new, sizeof new, "%s/%s", w->folder, to);
+    assert_int_equal(rename(old, new), 0);
+}
+
+static void every_change_of_a_name_changes_the_folders_state(void **state)
+{
+    world *w = *state;
+    char aside[TEMP_PATH_MAX + 8];
+    snprintf(aside, sizeof aside, "%s.aside", w->folder);
+    make(w, "other");
+    for (int kind = 0; kind < 6; kind++) {
+        folder_state before = tick(w), after;
+        assert_true(folder_same(&before, &before));
+        switch (kind) {
+        case 0: assert_int_equal(put(w->s, "no name changes"), ERR_OK); break;
+        case 1: move(w, "lock.mdb", "lock.old"); break;
+        case 2: move(w, "other", "lock.mdb"); break; /* another file in its place */
+        case 3: move(w, "lock.old", "lock.mdb"); break;
+        case 4: lose(w, "owner.lock"); break;
+        default:
+            assert_int_equal(rename(w->folder, aside), 0);
+            assert_int_equal(mkdir(w->folder, 0700), 0);
+        }
+        after = folder_look(w->folder);
+        assert_int_equal(folder_same(&before, &after), kind == 0);
+    }
+    assert_int_equal(rmdir(w->folder), 0);
+    assert_int_equal(rename(aside, w->folder), 0);
+}
+
+static void a_folders_state_counts_only_when_it_has_settled(void **state)
+{
+    world *w = *state;
+    folder_state f = folder_look(w->folder), none = folder_look("/nowhere");
+    struct timespec now = f.changed;
+    for (int seconds = -1; seconds <= FOLDER_SETTLE_SECONDS; seconds++) {
+        now.tv_sec = f.changed.tv_sec + seconds;
+        assert_false(folder_settled(&f, now));
+    }
+    now.tv_sec++;
+    assert_true(folder_settled(&f, now));
+    assert_false(folder_settled(&none, now));
+    assert_false(folder_same(&none, &none));
+}
+
+static void a_commit_in_a_settled_folder_still_finds_a_lost_file(void **state)
+{
+    world *w = *state;
+    store_info info;
+    w->s->files.compared = tick(w); /* as if the folder had been compared and was settled */
+    assert_int_equal(put(w->s, "first"), ERR_OK);
+    lose(w, "owner.lock");
+    assert_int_equal(put(w->s, "second"), ERR_OK); /* and takes the name again */
+    assert_true(there(w, "owner.lock"));
+    w->s->files.compared = tick(w);
+    lose(w, "lock.mdb");
+    assert_int_equal(put(w->s, "refused"), ERR_UNAVAILABLE);
+    assert_int_equal(store_reopen(w->s, &info, NULL), ERR_OK);
+    assert_int_equal(info.seq, 2);
+    assert_int_equal(w->s->files.compared.folder.number, 0);
+    w->s->files.compared = tick(w);
+    lose(w, "data.mdb");
+    assert_int_equal(put(w->s, "refused"), ERR_UNAVAILABLE);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -179,6 +274,9 @@ int main(void)
         WITH_STORE(a_commit_without_its_lock_file_is_refused_and_opening_anew_heals),
         WITH_STORE(a_second_owner_is_refused_though_owner_lock_is_gone),
         WITH_STORE(a_commit_to_a_data_file_that_is_gone_is_refused),
+        WITH_STORE(every_change_of_a_name_changes_the_folders_state),
+        WITH_STORE(a_folders_state_counts_only_when_it_has_settled),
+        WITH_STORE(a_commit_in_a_settled_folder_still_finds_a_lost_file),
         WITH_STORE(a_link_in_place_of_a_file_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
