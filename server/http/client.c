@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,5 +119,7 @@ void client_of(const client_proxies *trusted, const char *peer, slice forwarded,
         }
         client = before;
     }
-    snprintf(out, CLIENT_TEXT_MAX, "%.*s", (int)client.length, client.at);
+    size_t length = client.length < CLIENT_TEXT_MAX ? client.length : CLIENT_TEXT_MAX - 1;
+    memcpy(out, client.at, length);
+    out[length] = '\0';
 }
