@@ -43,6 +43,24 @@ class LostFiles(harness.TestCase):
             self.assertEqual(server.client.get("/items/after").status, 200)
         self.assert_checked(store)
 
+    def test_a_file_lost_long_after_the_start_is_noticed_by_the_next_write(self):
+        """A commit compares the files only if the folder has changed since a comparison that was settled."""
+        _, store = self.shop_store()
+        with harness.Server(store) as server:
+            while time.time() < os.stat(store).st_ctime + 5:  # FOLDER_SETTLE_SECONDS, and two
+                self.assertIn(put(server, "before").status, (200, 201))
+                time.sleep(0.2)
+            os.unlink(os.path.join(store, "owner.lock"))
+            self.assertEqual(put(server, "taken-again").status, 201)
+            self.refused("in use by process", "serve", "--store", store, "--listen", "127.0.0.1:0")
+            while time.time() < os.stat(store).st_ctime + 5:
+                self.assertIn(put(server, "before").status, (200, 201))
+                time.sleep(0.2)
+            os.unlink(os.path.join(store, "lock.mdb"))
+            self.assert_problem(put(server, "refused"), 503, "lock.mdb was deleted")
+            self.until_written(server, "after")
+        self.assert_checked(store)
+
     def test_a_second_server_is_refused_though_owner_lock_is_gone(self):
         _, store = self.shop_store()
         with harness.Server(store) as server:
