@@ -180,9 +180,15 @@ bool folder_same(const folder_state *a, const folder_state *b)
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-bool folder_settled(const folder_state *f, struct timespec now)
+bool folder_settled(const folder_state *f, struct timespec later)
 {
-    return f->folder.number != 0 && now.tv_sec - f->changed.tv_sec > FOLDER_SETTLE_SECONDS;
+    return f->folder.number != 0 && later.tv_sec - f->changed.tv_sec > FOLDER_SETTLE_SECONDS;
+}
+
+bool guard_settled(const guard *g, const folder_state *f)
+{
+    struct stat st;
+    return fstat(g->fd, &st) == 0 && folder_settled(f, st.st_ctim);
 }
 
 err_code guard_check(const guard *g, const char *dir, err *e)

@@ -19,7 +19,7 @@
  * Comparing takes four lookups, so a commit skips it if the folder has the state that it had at an
  * earlier comparison. Every new, deleted or renamed name changes the folder's ctime, which nobody
  * can set. Two changes within one tick of the file system's clock have the same ctime. So a state
- * counts only if it was FOLDER_SETTLE_SECONDS old when it was read: then the tick was over.
+ * counts only if data.mdb was written more than FOLDER_SETTLE_SECONDS later: then the tick is over.
  *
  * Internal to storage/. One thread at a time per guard.
  */
@@ -74,9 +74,11 @@ folder_state folder_look(const char *dir);
  * earlier one was settled. */
 bool folder_same(const folder_state *a, const folder_state *b);
 
-/* folder_settled tells whether a state that was read no earlier than `now` counts: a later change
- * will give the folder another one. */
-bool folder_settled(const folder_state *f, struct timespec now);
+/* folder_settled tells whether a state counts after a file of its file system was changed at
+ * `later`: a later change of the folder gives it another state. guard_settled takes the time of the
+ * last change of data.mdb. */
+bool folder_settled(const folder_state *f, struct timespec later);
+bool guard_settled(const guard *g, const folder_state *f);
 
 /* guard_check returns ERR_UNAVAILABLE unless the folder still contains the files that are open. */
 err_code guard_check(const guard *g, const char *dir, err *e) ERR_CHECKED;

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include "core/common/mem.h"
 #include "storage/env/schema.h"
@@ -124,9 +123,7 @@ static bool still_at(store *s, uint64_t seq)
  * and created again. */
 static err_code still_ours(store *s, err *e)
 {
-    /* Read the time and the state first: a change during the comparison gives another state. */
-    struct timespec now = {0, 0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    /* read first: a change during the comparison gives another state */
     folder_state folder = folder_look(s->dir);
     if (folder_same(&s->files.compared, &folder)) {
         return ERR_OK;
@@ -138,7 +135,7 @@ static err_code still_ours(store *s, err *e)
     }
     code = store_keep_lock(s, "owner.lock", &s->owner_fd, e);
     code = code == ERR_OK ? store_keep_lock(s, "train.lock", &s->train_fd, e) : code;
-    if (code == ERR_OK && folder_settled(&folder, now)) {
+    if (code == ERR_OK && guard_settled(&s->files, &folder)) {
         s->files.compared = folder;
     }
     return code;
