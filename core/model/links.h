@@ -157,6 +157,19 @@ void links_sum_clear(links_sum *s);
  * room for l->items. */
 void links_sum_set(links_sum *s, const item_links *l, const links_owned *owned, size_t count);
 
+/* links_sharp squares a weight `squarings` times. One close pair then outweighs many loose ones. */
+static inline float links_sharp(float weight, unsigned squarings)
+{
+    for (unsigned k = 0; k < squarings; k++) {
+        weight *= weight;
+    }
+    return weight;
+}
+
+/* links_sum_set_sharp does what links_sum_set does, with links_sharp of the links' weights. */
+void links_sum_set_sharp(links_sum *s, const item_links *l, unsigned squarings,
+                         const links_owned *owned, size_t count);
+
 /* links_sum_put adds one link that a service knows in addition to the tables. `value` > 0. */
 static inline void links_sum_put(links_sum *s, links_source x, uint32_t item, float value)
 {

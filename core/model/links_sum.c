@@ -275,6 +275,35 @@ void links_sum_set(links_sum *s, const item_links *l, const links_owned *owned, 
     }
 }
 
+/* add_sharp adds the links of one item of the history. */
+static void add_sharp(links_sum *s, const item_links *l, links_source x, unsigned squarings,
+                      const links_owned *own)
+{
+    const links_table *t = &l->source[x];
+    const float unit = t->unit[own->item], pull = own->pull[x];
+    for (uint64_t at = t->start[own->item]; at < t->start[own->item + 1]; at++) {
+        uint32_t item = t->target[at];
+        float value = pull * links_sharp(unit * (float)t->level[at], squarings);
+        s->marked[x][item / LINKS_BLOCK] = 1;
+        s->part[x][item] += value > UNIT_MIN ? value : UNIT_MIN;
+    }
+    s->most[x] += fmaxf(pull * links_sharp(unit * LINKS_LEVEL_MAX, squarings), UNIT_MIN);
+}
+
+void links_sum_set_sharp(links_sum *s, const item_links *l, unsigned squarings,
+                         const links_owned *owned, size_t count)
+{
+    assert(s->room >= l->items && count <= LINKS_HISTORY_MAX);
+    links_sum_clear(s);
+    for (size_t x = 0; x < LINKS_SOURCES; x++) {
+        for (size_t k = 0; k < count && l->choice.beta[x] > 0; k++) {
+            if (owned[k].item < l->items && owned[k].pull[x] > 0) {
+                add_sharp(s, l, (links_source)x, squarings, &owned[k]);
+            }
+        }
+    }
+}
+
 void links_factors(float factor[LINKS_SOURCES], const links_choice *c, links_sum *s, size_t items,
                    float spread_h)
 {

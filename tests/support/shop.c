@@ -318,11 +318,13 @@ model *shop_model(shop *s, unsigned seed)
     o.layers = 2;
     o.gamma_forward = 0.6;
     model *m = NULL;
-    assert_int_equal(model_new(&m, &o, s->user_rows, s->item_rows, 2, NULL), ERR_OK);
+    assert_int_equal(model_new(&m, &o, s->user_rows, s->item_rows, s->bare ? 0 : 2, NULL), ERR_OK);
     fill_normal(&r, m->user_e, m->users * m->dim, 0.4);
     fill_normal(&r, m->item_e, m->items * m->dim, 0.4);
-    fill_modality(m, 0, "text", SHOP_TEXT, &r);
-    fill_modality(m, 1, "image", SHOP_IMAGE, &r);
+    if (!s->bare) {
+        fill_modality(m, 0, "text", SHOP_TEXT, &r);
+        fill_modality(m, 1, "image", SHOP_IMAGE, &r);
+    }
     pair *pairs = mem_array(SHOP_USERS_MAX * SHOP_EDGES_MAX, sizeof *pairs);
     size_t count = 0;
     for (uint32_t u = 0; u < s->user_rows; u++) {
@@ -538,11 +540,13 @@ filter shop_filter(shop *s, shop_filter_room *room)
 const coldstart_tuning shop_plain = {
     .way = COLDSTART_RESIDUALS, .neighbours = 2, .temperature = 0.1F, .ridge = 0.1F};
 
-static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning, bool linked)
+static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning, bool linked,
+                      bool bare)
 {
     f->shop = mem_array(1, sizeof *f->shop);
     shop_init(f->shop, seed);
     f->shop->linked = linked;
+    f->shop->bare = bare;
     shop_fill(f->shop, 300, 40, 500);
     shop_activate(f->shop, 1, tuning);
     for (unsigned i = 0; i < 400; i++) {
@@ -555,12 +559,17 @@ static void open_shop(fixture *f, uint64_t seed, const coldstart_tuning *tuning,
 
 void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning)
 {
-    open_shop(f, seed, tuning, false);
+    open_shop(f, seed, tuning, false, false);
 }
 
 void fixture_open_linked(fixture *f, uint64_t seed)
 {
-    open_shop(f, seed, NULL, true);
+    open_shop(f, seed, NULL, true, false);
+}
+
+void fixture_open_bare(fixture *f, uint64_t seed)
+{
+    open_shop(f, seed, NULL, true, true);
 }
 
 void fixture_close(fixture *f)

@@ -54,6 +54,7 @@ typedef struct shop {
     shop_user users[SHOP_USERS_MAX];
     size_t item_rows, user_rows;
     bool linked;      /* shop_model gives its models links */
+    bool bare;        /* its models know no features; its links are collaborative */
     index_kind index; /* for shop_activate; INDEX_AUTO: with codes, like a shop of usual size */
 } shop;
 
@@ -122,6 +123,8 @@ typedef struct fixture {
 void fixture_open(fixture *f, uint64_t seed, const coldstart_tuning *tuning);
 /* fixture_open_linked makes one whose generations have links. */
 void fixture_open_linked(fixture *f, uint64_t seed);
+/* fixture_open_bare makes one whose generations have links and know no features. */
+void fixture_open_bare(fixture *f, uint64_t seed);
 void fixture_close(fixture *f);
 
 #endif

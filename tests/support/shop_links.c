@@ -21,7 +21,9 @@ void shop_link(model *m, unsigned seed)
     assert_int_equal(links_new(&m->links, m->items, NULL), ERR_OK);
     m->links->choice = (links_choice){
         .beta = {0.9F, 0.5F}, .recency = {0.8F, 0.95F}, .shrinkage = 10, .modality = {0.7F, 0.3F}};
-    for (int x = 0; x < LINKS_SOURCES; x++) {
+    int sources = m->modality_count > 0 ? LINKS_SOURCES : 1;
+    m->links->choice.beta[LINKS_CONTENT] *= sources == LINKS_SOURCES ? 1 : 0;
+    for (int x = 0; x < sources; x++) {
         links_table *t = &m->links->source[x];
         links_table_fini(t);
         assert_int_equal(links_table_alloc(t, m->items, m->items * m->items, NULL), ERR_OK);
@@ -107,17 +109,35 @@ static double spread_of(const view *v, const double *h)
 double shop_link_lift(const view *v, uint32_t item)
 {
     const links_choice *c = &v->base->links->choice;
-    double lift = sqrt((double)(c->beta[0] + c->beta[1]) / (double)c->beta[1]);
+    bool content = c->beta[LINKS_CONTENT] > 0;
+    double lift = content ? sqrt((double)(c->beta[0] + c->beta[1]) / (double)c->beta[1]) : 1;
     double users = view_item_users(v, item);
     bool new = item >= v->base->trained &&users < 20;
     return new ? 1 + (lift - 1) * (1 - users / 20) : 1;
 }
 
-void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
+/* share_of returns the factor on a source's sum beside its beta. */
+static double share_of(const view *v, shop_asker asker, double count, double beta)
+{
+    bool bare = base_bare(v->base);
+    if (asker == SHOP_SIMILAR && bare) {
+        return 0.5 / beta;
+    }
+    return asker == SHOP_TRAINED ? 1 : (bare ? 2 : 1) * count / (count + 3);
+}
+
+static double power_of(const view *v, shop_asker asker)
+{
+    static const double powers[] = {[SHOP_TRAINED] = 1, [SHOP_STRANGER] = 2, [SHOP_SIMILAR] = 4};
+    return base_bare(v->base) ? powers[asker] : 1;
+}
+
+void shop_link_sums(const view *v, shop_own *own, size_t count, shop_asker asker,
                     shop_link_part *added)
 {
     const links_choice *c = &v->base->links->choice;
     double n = (double)v->base->items;
+    double power = power_of(v, asker);
     memset(added, 0, SHOP_ITEMS_MAX * sizeof *added);
     count = merge(own, count);
     qsort(own, count, sizeof *own, latest_first);
@@ -126,8 +146,8 @@ void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
         for (size_t k = 0; k < count && k < LINKS_HISTORY_MAX; k++) {
             pull *= k > 0 && own[k].time != own[k - 1].time ? (double)c->recency[x] : 1;
             for (uint32_t i = 0; i < v->item_rows && pull >= 1.0 / 1024; i++) {
-                added[i].of[x] += pull * (double)own[k].weight *
-                                  shop_link_weight(v, (links_source)x, own[k].item, i);
+                double weight = shop_link_weight(v, (links_source)x, own[k].item, i);
+                added[i].of[x] += pull * (double)own[k].weight * pow(weight, power);
             }
         }
         for (uint32_t i = 0; i < v->item_rows; i++) {
@@ -135,8 +155,9 @@ void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
             squares += added[i].of[x] * added[i].of[x];
         }
         double spread = sqrt(squares / n - sum / n * (sum / n));
-        double share = stranger ? (double)count / ((double)count + 3) : 1;
-        double factor = spread > 0 ? share * (double)c->beta[x] / spread : 0;
+        double beta = (double)c->beta[x];
+        double factor =
+            spread > 0 && beta > 0 ? share_of(v, asker, (double)count, beta) * beta / spread : 0;
         for (uint32_t i = 0; i < v->item_rows; i++) {
             added[i].of[x] *= factor;
         }
@@ -146,7 +167,8 @@ void shop_link_sums(const view *v, shop_own *own, size_t count, bool stranger,
 void shop_link_parts(const view *v, uint32_t user, shop_own *own, size_t count, const double *h,
                      shop_link_part *added)
 {
-    shop_link_sums(v, own, count, shop_stranger(v, user), added);
+    shop_asker asker = shop_stranger(v, user) ? SHOP_STRANGER : SHOP_TRAINED;
+    shop_link_sums(v, own, count, asker, added);
     double spread = spread_of(v, h);
     for (uint32_t i = 0; i < v->item_rows; i++) {
         for (int x = 0; x < LINKS_SOURCES; x++) {

@@ -24,6 +24,19 @@ static bool seen_by(const shop_user *user, uint32_t item)
     return false;
 }
 
+/* lean adds the mean user to the row of a user whom training has not seen, without features. */
+static void lean(const base *b, size_t n, double *h)
+{
+    double mean[SHOP_DIM], square = 0;
+    shop_mean_user(b, mean);
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        square += h[j] * h[j];
+    }
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        h[j] += sqrt(square) * 0.5 / (double)n * mean[j];
+    }
+}
+
 /* user_vector computes docs/model.md's formula in double, over the test's own arrays. */
 static bool user_vector(const fixture *f, uint32_t user, const session_item *session, size_t count,
                         double *h)
@@ -44,6 +57,9 @@ static bool user_vector(const fixture *f, uint32_t user, const session_item *ses
             double item = fmax(view_item_degree(v, own[i].item), (double)own[i].weight);
             h[j] += g != NULL ? (double)own[i].weight / sqrt(degree * item) * (double)g[j] : 0;
         }
+    }
+    if (n > 0 && base_bare(b) && shop_stranger(v, user)) {
+        lean(b, n, h);
     }
     return n > 0;
 }

@@ -59,6 +59,20 @@ bool shop_stranger(const view *v, uint32_t user)
     return length(known) == 0;
 }
 
+void shop_mean_user(const base *b, double *mean)
+{
+    memset(mean, 0, SHOP_DIM * sizeof *mean);
+    for (size_t u = 0; u < b->users; u++) {
+        for (size_t j = 0; j < SHOP_DIM; j++) {
+            mean[j] += (double)b->user_w[j] * (double)b->user_e[u * SHOP_DIM + j];
+        }
+    }
+    double size = length(mean);
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        mean[j] /= size;
+    }
+}
+
 /* own_share returns the factor on the mean of E for a user whom training has not seen. */
 static double own_share(const view *v, const shop_own *own, size_t count)
 {

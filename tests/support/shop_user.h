@@ -21,6 +21,9 @@ size_t shop_profile(const shop *s, uint32_t user, const session_item *session, s
 /* shop_stranger tells whether training has not seen the user, or there is no user. */
 bool shop_stranger(const view *v, uint32_t user);
 
+/* shop_mean_user writes the mean of the users' own rows in the weights of a query, at length 1. */
+void shop_mean_user(const base *b, double *mean /* (SHOP_DIM) */);
+
 /* shop_user_e writes the user's own row of E, (SHOP_DIM). */
 void shop_user_e(const view *v, uint32_t user, const shop_own *own, size_t count, double *e);
 

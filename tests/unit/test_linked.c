@@ -199,6 +199,62 @@ static void an_items_collaborative_links_follow_in_the_background_run(void **sta
     fixture_close(&f);
 }
 
+static void lists_without_features_equal_brute_force_under_random_queries(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_bare(&f, 80);
+    for (unsigned round = 0; round < 800; round++) {
+        shop_query_room room;
+        recommend_query q = shop_query(f.shop, &room);
+        q.explain = rng_below(&f.shop->random, 2) == 0;
+        shop_check_list(&f, &q);
+        if (round % 10 == 0) {
+            step(&f);
+        }
+        if (round == 400) {
+            run_in_background(&f);
+        }
+    }
+    fixture_close(&f);
+}
+
+/* A session's reasons share the part of the score that comes from links as their weights squared
+ * do, if there are no features. */
+static void reasons_without_features_have_squared_shares(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_bare(&f, 81);
+    const view *v = f.hold.view;
+    const session_item session[] = {{7, 1}, {14, 1}, {3, 1}};
+    recommend_query q = RECOMMEND_QUERY_INIT;
+    recommend_result got;
+    size_t checked = 0;
+    q.session = session;
+    q.session_count = 3;
+    q.k = 60;
+    q.explain = true;
+    assert_int_equal(recommend(v, &q, f.scratch, &got, NULL), ERR_OK);
+    for (size_t i = 0; i < got.count; i++) {
+        const recommend_hit *hit = &got.hits[i];
+        double sum = 0, pull = (double)v->base->links->choice.recency[LINKS_COLLABORATIVE];
+        for (size_t k = 0; k < 3; k++) {
+            double w = shop_link_weight(v, LINKS_COLLABORATIVE, session[k].item, hit->row);
+            sum += pow(pull, 2 - (double)k) * w * w;
+        }
+        for (size_t n = 0; n < hit->because_count && sum > 0; n++) {
+            size_t k = hit->because[n].item == 7 ? 0 : hit->because[n].item == 14 ? 1 : 2;
+            double w = shop_link_weight(v, LINKS_COLLABORATIVE, session[k].item, hit->row);
+            double share = pow(pull, 2 - (double)k) * w * w / sum;
+            assert_true(fabs((double)hit->because[n].similarity - share) < 1e-3);
+            checked++;
+        }
+    }
+    assert_true(checked > 10);
+    fixture_close(&f);
+}
+
 /* Reasons are the items whose links led to the listed item, with their shares. */
 static void reasons_name_the_links_that_led_to_an_item(void **state)
 {
@@ -313,6 +369,8 @@ int main(void)
         cmocka_unit_test(lists_with_links_stay_right_through_background_runs_and_generations),
         cmocka_unit_test(a_background_run_moves_no_score_that_links_alone_make),
         cmocka_unit_test(an_items_collaborative_links_follow_in_the_background_run),
+        cmocka_unit_test(lists_without_features_equal_brute_force_under_random_queries),
+        cmocka_unit_test(reasons_without_features_have_squared_shares),
         cmocka_unit_test(reasons_name_the_links_that_led_to_an_item),
         cmocka_unit_test(a_diverse_list_with_links_keeps_its_scores_and_its_pages),
         cmocka_unit_test(a_session_means_its_order),

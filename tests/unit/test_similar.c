@@ -42,6 +42,33 @@ static double dot(const double *x, const double *y)
     return sum;
 }
 
+/* measure returns the similarity to `own` of a part that has length `norm` and counts as if it had
+ * `counts`. */
+static double measure(const base *b, const double *own, const double *part, double norm,
+                      double counts, double typical)
+{
+    double along = dot(own, part) / norm, longer = counts / typical;
+    return norm > 0 ? along * (base_bare(b) ? longer : sqrt(longer)) : 0;
+}
+
+/* look writes the vector that the parts of other items are compared with: the item's part at length
+ * 1, and without features half the mean user in addition. It returns false for a part of length 0.
+ */
+static bool look(const base *b, int by, const float *h, double *own)
+{
+    double mean[SHOP_DIM];
+    part_of(b, by, h, own);
+    double length = sqrt(dot(own, own));
+    if (!(length > 1e-9)) {
+        return false;
+    }
+    shop_mean_user(b, mean);
+    for (size_t j = 0; j < SHOP_DIM; j++) {
+        own[j] = own[j] / length + (base_bare(b) ? mean[j] / 2 : 0);
+    }
+    return true;
+}
+
 /* What the base's rows determine: the mean norm of a part, and the spread of the similarity to
  * `own`. */
 typedef struct scale {
@@ -63,7 +90,7 @@ static scale scale_of(const base *b, int by, const double *own)
     for (size_t i = 0; i < b->items; i++) {
         part_of(b, by, b->h + i * SHOP_DIM, part);
         double norm = sqrt(dot(part, part));
-        double near = norm > 0 ? dot(own, part) / sqrt(dot(own, own) * norm * s.typical) : 0;
+        double near = measure(b, own, part, norm, norm, s.typical);
         sum += near;
         squares += near * near;
     }
@@ -82,7 +109,7 @@ static double near_of(const view *v, int by, uint32_t row, const double *own, sc
     if (base_untaken(v->base, row) && norm < s.typical && users < 20) {
         counts += (s.typical - norm) * (1 - users / 20);
     }
-    return norm > 0 ? dot(own, part) / (sqrt(dot(own, own)) * norm) * sqrt(counts / s.typical) : 0;
+    return measure(v->base, own, part, norm, counts, s.typical);
 }
 
 static size_t expected(const fixture *f, uint32_t item, int by, const list_query *q,
@@ -97,11 +124,13 @@ static size_t expected(const fixture *f, uint32_t item, int by, const list_query
     if (!view_item_vector(v, item, h)) {
         return 0;
     }
-    part_of(v->base, by, h, own);
+    if (!look(v->base, by, h, own)) {
+        return 0;
+    }
     scale s = scale_of(v->base, by, own);
     if (v->base->links != NULL) {
         shop_own one = {item, 1, 0};
-        shop_link_sums(v, &one, 1, true, added);
+        shop_link_sums(v, &one, 1, SHOP_SIMILAR, added);
     }
     for (uint32_t row = 0; row < f->shop->item_rows; row++) {
         if (row == item || !view_item_vector(v, row, other) ||
@@ -156,30 +185,44 @@ static void similar_equals_brute_force_by_every_part(void **state)
 }
 
 /* While items are added and removed, before and after a background run. */
-static void similar_items_with_links_equal_brute_force(void **state)
+static void check_while_changing(fixture *f)
 {
-    (void)state;
-    fixture f;
-    fixture_open_linked(&f, 74);
     for (int round = 0; round < 4; round++) {
         base *b = NULL;
         bool swapped = false;
-        assert_true(check(&f) > 500);
-        assert_int_equal(propagate_run(&b, f.hold.view, &(propagate_options){.threads = 1}, NULL),
+        assert_true(check(f) > 500);
+        assert_int_equal(propagate_run(&b, f->hold.view, &(propagate_options){.threads = 1}, NULL),
                          ERR_OK);
-        live_release(f.shop->live, &f.hold);
+        live_release(f->shop->live, &f->hold);
         if (round % 2 == 1) {
-            assert_int_equal(live_swap(f.shop->live, b, &swapped, NULL), ERR_OK);
+            assert_int_equal(live_swap(f->shop->live, b, &swapped, NULL), ERR_OK);
             assert_true(swapped);
         } else {
             base_release(b);
         }
         for (int i = 0; i < 30; i++) {
-            shop_step(f.shop);
+            shop_step(f->shop);
         }
-        live_acquire(f.shop->live, &f.hold);
+        live_acquire(f->shop->live, &f->hold);
     }
+}
+
+static void similar_items_with_links_equal_brute_force(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_linked(&f, 74);
+    check_while_changing(&f);
     assert_true(f.hold.view->later_serial > 5);
+    fixture_close(&f);
+}
+
+static void similar_items_without_features_equal_brute_force(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_bare(&f, 79);
+    check_while_changing(&f);
     fixture_close(&f);
 }
 
@@ -188,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(similar_equals_brute_force_by_every_part),
         cmocka_unit_test(similar_items_with_links_equal_brute_force),
+        cmocka_unit_test(similar_items_without_features_equal_brute_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

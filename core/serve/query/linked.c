@@ -162,6 +162,7 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
     bool fading = s->fading;
     if (b->links != NULL) {
         collaborative = links_weight(b->links, LINKS_COLLABORATIVE, own->item, row);
+        collaborative = links_sharp(collaborative, s->squarings);
         content = fading ? 0 : links_weight(b->links, LINKS_CONTENT, own->item, row);
     }
     if (!base_linked(b, row) && own->item < b->items) {
@@ -181,15 +182,20 @@ float linked_from(const view *v, const recommend_scratch *s, const links_owned *
  * items; a text counts as one item. */
 #define SHORT 3.0F
 
-/* The factor on links if there are no features. Then only links tell which items go together, so
- * they count more beside the similarity of vectors. With it sequels come first, and lists contain
- * as many of the other items that people take. */
-#define BARE_SHARE 3.0F
+/* Without features, only links tell which items go together. Their weights are squared for a user
+ * whom training has not seen, and squared twice for similar items. So the few close pairs, such as
+ * the parts of a series, come first, and the many loose pairs leave the rest of the list to the
+ * inner product. The sum of a newcomer's links then counts BARE_SHARE times its weight, and that of
+ * similar items BARE_SIMILAR whatever validation chose for users. Chosen on held-out training
+ * interactions: docs/measurements/quality.md. */
+enum { BARE_SQUARINGS = 1, BARE_SIMILAR_SQUARINGS = 2 };
+#define BARE_SHARE   2.0F
+#define BARE_SIMILAR 0.5F
 
-static float share_of_links(const recommend_scratch *s)
+static float share_of_links(const base *b, const recommend_scratch *s)
 {
     float n = (float)(s->owned_count + (s->text != NULL));
-    return s->newcomer ? n / (n + SHORT) : 1;
+    return s->newcomer ? n / (n + SHORT) * (base_bare(b) ? BARE_SHARE : 1) : 1;
 }
 
 /* sum_links makes the history of the profile, and sums its links and those of the text. */
@@ -207,7 +213,9 @@ static void sum_links(const view *v, const links_choice *c, recommend_scratch *s
         return;
     }
     make_history(c, s);
-    if (l != NULL) {
+    if (l != NULL && s->squarings > 0) {
+        links_sum_set_sharp(&s->sums, l, s->squarings, s->owned, s->owned_count);
+    } else if (l != NULL) {
         links_sum_set(&s->sums, l, s->owned, s->owned_count);
     }
     if (v->later_serial > 0) {
@@ -228,12 +236,13 @@ static void scale_links(const view *v, float spread, float share, recommend_scra
 void linked_query(const view *v, float balance, recommend_scratch *s)
 {
     const base *b = v->base;
+    s->squarings = s->newcomer && base_bare(b) ? BARE_SQUARINGS : 0;
     sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
     if (!links_sum_any(&s->sums)) {
         return;
     }
     if (b->links != NULL) {
-        scale_links(v, links_spread(b->covariance, s->h, b->dim), share_of_links(s), s);
+        scale_links(v, links_spread(b->covariance, s->h, b->dim), share_of_links(b, s), s);
     }
     if (s->fading) {
         s->factor[LINKS_CONTENT] = coldstart_spread(b->shared->cold, s->h);
@@ -246,13 +255,15 @@ void linked_similar(const view *v, similar_by by, recommend_scratch *s)
 {
     const base *b = v->base;
     s->newcomer = true;
+    s->squarings = base_bare(b) ? BARE_SIMILAR_SQUARINGS : 0;
     sum_links(v, b->links != NULL ? &b->links->choice : &no_choice, s);
     if (b->links == NULL || !links_sum_any(&s->sums)) {
         return;
     }
-    bool bare = b->shared->model->modality_count == 0;
     float spread = links_spread(b->likeness_covariance[by], s->q, b->dim);
-    scale_links(v, spread, bare ? BARE_SHARE : share_of_links(s), s);
+    float chosen = b->links->choice.beta[LINKS_COLLABORATIVE];
+    bool fixed = base_bare(b) && chosen > 0;
+    scale_links(v, spread, fixed ? BARE_SIMILAR / chosen : share_of_links(b, s), s);
     if (by == SIMILAR_MULTIMODAL) {
         s->factor[LINKS_COLLABORATIVE] = 0;
     }

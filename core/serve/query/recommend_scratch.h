@@ -53,6 +53,7 @@ struct recommend_scratch {
     float factor[LINKS_SOURCES]; /* the factor of each source's sum in the score */
     bool newcomer;               /* training has not seen the user; also true for a session alone */
     bool fading;           /* only later items have content links, which fade as users take them */
+    unsigned squarings;    /* of the links' weights (links_sharp): above 0 only without features */
     float lift;            /* the lift of a later item without users; above 0 */
     const cold_item *text; /* the query's text if any of its words is known, otherwise NULL */
     /* (dim) the user's row, its multimodal part, and the query vector under the balance */

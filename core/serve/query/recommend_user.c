@@ -11,7 +11,7 @@
  *
  * Without features, a user whom training has not seen leans towards the mean user m:
  *
- *     H_u + |H_u| TYPICAL_SHARE / n^2 . m / |m|      n = items of the profile
+ *     H_u + |H_u| TYPICAL_SHARE / n . m / |m|      n = items of the profile
  *
  * One item alone says little about anybody, and what most people take is the better guess.
  */
@@ -100,12 +100,12 @@ static void add_scaled(float *out, const float *row, float factor, size_t dim)
 
 /* Weight of the mean user for a user of one item. Chosen on held-out training interactions:
  * docs/measurements/quality.md. */
-#define TYPICAL_SHARE 0.25F
+#define TYPICAL_SHARE 0.5F
 
 static void lean_to_typical(const base *b, recommend_scratch *s)
 {
     float n = (float)s->profile_count, length = sqrtf(scan_dot(s->h, s->h, b->dim));
-    add_scaled(s->h, b->shared->typical_user, length * TYPICAL_SHARE / (n * n), b->dim);
+    add_scaled(s->h, b->shared->typical_user, length * TYPICAL_SHARE / n, b->dim);
 }
 
 bool user_row(const view *v, uint32_t user, recommend_scratch *s)

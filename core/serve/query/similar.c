@@ -11,6 +11,12 @@
  * them (figures: docs/measurements/quality.md). An item that nobody had taken when the generation
  * was made has a short row, so its norm counts as typical. This fades as users take it.
  *
+ * Without features, nothing is known of an item but who took it, and the measure is close to that
+ * of a session of the item: an inner product that leans towards the mean user m (of length 1), and
+ * links whose weights are raised to a power:
+ *
+ *     likeness(i, j) = <p_i / |p_i| + BARE_LEAN m, p_j> / typical  +  what sharpened links add
+ *
  * Links add as they do for a session of that one item (core/serve/query/linked.c): collaborative
  * links to the collaborative likeness, content links to the multimodal one, both to the whole.
  *
@@ -41,21 +47,28 @@ static float part_length(const base *b, similar_by by, const float *h, recommend
     return sqrtf(scan_dot(s->m, s->m, b->dim));
 }
 
+/* Chosen on held-out training interactions: docs/measurements/quality.md. */
+#define BARE_LEAN 0.5F
+
 /* aim writes the vector s->q whose inner products with rows of H are those of the parts, with the
- * part at length 1. */
+ * part at length 1 and, without features, the mean user in addition. */
 static bool aim(const base *b, similar_by by, const float *h, recommend_scratch *s)
 {
+    const float *mean = b->shared->typical_user; /* NULL if there are features */
     float length = part_length(b, by, h, s);
     if (!(length > 0)) {
         return false;
     }
+    for (size_t j = 0; j < b->dim; j++) {
+        s->m[j] = s->m[j] / length + (mean != NULL ? BARE_LEAN * mean[j] : 0);
+    }
     if (by == SIMILAR_ALL) {
         memcpy(s->q, s->m, b->dim * sizeof *s->q);
-    } else {
-        parts_multimodal(b->parts, s->m, s->q);
+        return true;
     }
-    for (size_t j = 0; j < b->dim; j++) {
-        s->q[j] = (by == SIMILAR_COLLABORATIVE ? s->m[j] - s->q[j] : s->q[j]) / length;
+    parts_multimodal(b->parts, s->m, s->q);
+    for (size_t j = 0; by == SIMILAR_COLLABORATIVE && j < b->dim; j++) {
+        s->q[j] = s->m[j] - s->q[j];
     }
     return true;
 }
@@ -67,10 +80,10 @@ static float likeness(const view *v, similar_by by, const recommend_scratch *s, 
 {
     const base *b = v->base;
     float typical = b->typical_norm[by], norm = inverse > 0 ? 1 / inverse : 0;
-    float near = dot * sqrtf(inverse / typical);
+    float near = base_bare(b) ? dot / typical : dot * sqrtf(inverse / typical);
     if (base_untaken(b, row) && norm > 0 && norm < typical) {
         norm += (typical - norm) * coldstart_lean(b->shared->cold, view_item_users(v, row));
-        near = dot * inverse * sqrtf(norm / typical);
+        near = dot * inverse * (base_bare(b) ? norm / typical : sqrtf(norm / typical));
     }
     return links_sum_score(&s->sums, row, near, s->factor);
 }

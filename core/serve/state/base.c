@@ -99,14 +99,15 @@ static float typical_norm(const float *inverse, size_t items)
     return count > 0 ? (float)(sum / (double)count) : 1;
 }
 
-/* fill_likeness measures the covariance, by one part, of a sample of rows divided by the root of
- * their norms. `sample` (LIKENESS_ROWS, dim) is scratch. */
+/* fill_likeness measures the covariance, by one part, of a sample of rows, scaled as
+ * core/serve/query/similar.c scales them. `sample` (LIKENESS_ROWS, dim) is scratch. */
 static err_code fill_likeness(base *b, int part, float *sample, err *e)
 {
     size_t dim = b->dim, rows = b->items < LIKENESS_ROWS ? b->items : LIKENESS_ROWS;
     for (size_t i = 0; i < rows; i++) {
         size_t row = i * b->items / rows;
-        float scale = sqrtf(b->inverse_norm[part][row] / b->typical_norm[part]);
+        float inverse = b->inverse_norm[part][row], typical = b->typical_norm[part];
+        float scale = base_bare(b) ? 1 / typical : sqrtf(inverse / typical);
         for (size_t j = 0; j < dim; j++) {
             sample[i * dim + j] = scale * b->h[row * dim + j];
         }

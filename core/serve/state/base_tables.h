@@ -86,6 +86,12 @@ static inline bool base_linked(const base *b, uint32_t item)
     return b->linked != NULL && item < b->items && bits_test(b->linked, item);
 }
 
+/* base_bare tells whether the items have no features. */
+static inline bool base_bare(const base *b)
+{
+    return b->shared->model->modality_count == 0;
+}
+
 /* base_untaken tells whether nobody had taken the item when the generation was made. */
 static inline bool base_untaken(const base *b, uint32_t item)
 {
