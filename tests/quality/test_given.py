@@ -71,9 +71,9 @@ class Given(harness.TestCase):
         self.assertGreater(users["stair"]["Recall@20"], 1.2 * users["itemknn"]["Recall@20"])
         by = {given: self.judge("films", store, given) for given in (1, 2, 5)}
         # Of a single film, nothing is known but the films that were taken with it, and itemknn uses just that.
-        self.assertGreater(by[1]["stair"], 1.03 * by[1]["itemknn"])
-        self.assertGreater(by[2]["stair"], by[2]["itemknn"])
-        self.assertGreater(by[1]["similar"], 1.05 * by[1]["popular"])
+        self.assertGreater(by[1]["stair"], 1.04 * by[1]["itemknn"])
+        self.assertGreater(by[2]["stair"], 1.03 * by[2]["itemknn"])
+        self.assertGreater(by[1]["similar"], by[1]["itemknn"])
         self.assertGreater(by[5]["stair"], 1.15 * by[5]["itemknn"])
         films = [film for part in series[::4] for film in part]
         by_cosine, found, found_by_cosine, possible = nearest_by_cosine(path, films), 0, 0, 0
