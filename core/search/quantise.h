@@ -99,10 +99,6 @@ typedef struct codes_range {
     const uint64_t *skip;
     float threshold;         /* rows whose score is certainly lower are not reported */
     const scan_extra *extra; /* added to the product of each place, in units of scores; or NULL */
-    /* for the kernels, 0 at first: the first `checked` blocks have been compared with a threshold,
-     * and bit i of `reaching` tells whether block i of them can reach it */
-    size_t checked;
-    uint64_t reaching;
 } codes_range;
 
 /* codes_scan passes every block that may contain a row of at least the threshold to the sink, in

@@ -19,9 +19,6 @@
  * memory. */
 enum { HELD = 16 };
 
-/* How many blocks are compared with the threshold at a time, at first and later. */
-enum { CHECKED_FIRST = 8, CHECKED_MAX = 64 };
-
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define AVX2 __attribute__((target("avx2,fma")))
 
@@ -120,65 +117,27 @@ VNNI static inline bool stop_at(const block_query *of, size_t block, __m512i pro
     return true;
 }
 
-/* check_blocks finds which of the next blocks can reach the threshold. It is separate from their
- * products, because whether a block is read could not be predicted. Blocks that are read are
- * prefetched. */
-VNNI static void check_blocks(const block_query *of, codes_range *range)
-{
-    /* the first blocks raise the threshold from nothing */
-    size_t count = range->first == 0 ? CHECKED_FIRST : CHECKED_MAX;
-    count = count < range->count ? count : range->count;
-    uint64_t reaching = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t block = range->first + i;
-        bool reaches = reaches_512(of, block, added_512(of, block));
-        reaching |= (uint64_t)(reaches & !codes_block_skipped(range->skip, block)) << i;
-    }
-    range->checked = count;
-    range->reaching = reaching;
-}
-
-/* pass moves the start of the range over some checked blocks. */
-static inline void pass(codes_range *range, size_t blocks)
-{
-    range->first += blocks;
-    range->count -= blocks;
-    range->checked -= blocks;
-    range->reaching = blocks < 64 ? range->reaching >> blocks : 0;
-}
-
 VNNI static bool seek_held(const codes *c, const codes_query *q, codes_range *range,
                            codes_found *found)
 {
     const __m512i bias = _mm512_set1_epi32(-q->bias);
     const block_query of = block_query_of(c, q, range);
+    const size_t end = range->first + range->count;
     const uint8_t *code = c->code;
     __m512i query[HELD];
 #pragma GCC unroll 16
     for (size_t g = 0; g < HELD; g++) {
         query[g] = group_code(q->code, g);
     }
-    while (range->count > 0) {
-        if (range->checked == 0) {
-            check_blocks(&of, range);
-        }
-        if (range->reaching == 0) {
-            pass(range, range->checked);
+    for (size_t b = range->first; b < end; b++) {
+        if (codes_block_skipped(range->skip, b)) {
             continue;
         }
-        pass(range, (size_t)__builtin_ctzll(range->reaching));
-        size_t b = range->first;
-        pass(range, 1);
-        if (range->reaching != 0) {
-            const uint8_t *next =
-                code + (range->first + (size_t)__builtin_ctzll(range->reaching)) * HELD * 64;
-#pragma GCC unroll 16
-            for (size_t g = 0; g < HELD; g++) {
-                __builtin_prefetch(next + g * 64);
-            }
-        }
-        if (stop_at(&of, b, products_held(code + b * HELD * 64, query, bias), added_512(&of, b),
-                    found)) {
+        __m512 added = added_512(&of, b);
+        if (reaches_512(&of, b, added) &&
+            stop_at(&of, b, products_held(code + b * HELD * 64, query, bias), added, found)) {
+            range->first = b + 1;
+            range->count = end - b - 1;
             return true;
         }
     }
