@@ -325,8 +325,9 @@ $B/planted/%/stair: tests/cluster/plant.py $B/server/main.o $B/libstair.a
 
 # stair, and the nodes that some tests of the cluster need beside it.
 nodes: all $B/stair-next $B/stair-brisk $B/stair-single
+# These tests use less than half a processor each: they wait for servers to be found missing.
 cluster: nodes ## several nodes on real NATS servers, under faults (ONLY=name, CLUSTER_SECONDS, SAN=address|thread)
-	@$(cluster_env) STAIR=$(abspath $B/stair) $(run_tests) --suite cluster$(if $(SAN),-$(SAN)) --jobs $(JOBS) --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
+	@$(cluster_env) STAIR=$(abspath $B/stair) $(run_tests) --suite cluster$(if $(SAN),-$(SAN)) --jobs $$(( 2 * $(JOBS) )) --timeout 3600 $(call pick,$(wildcard tests/cluster/test_*.py))
 
 quality: all ## Recall and NDCG on real data must reach their floors; needs ../shared/data (ONLY=name)
 	@STAIR=$(abspath $B/stair) $(run_tests) --suite quality --jobs $(JOBS) --timeout 1500 $(call pick,$(wildcard tests/quality/test_*.py))
