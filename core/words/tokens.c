@@ -18,7 +18,8 @@ typedef enum sort {
     SORT_NOTHING, /* dropped: accents, apostrophes, invisible characters */
 } sort;
 
-enum { FOLDED_MAX = 32, SEED_TOKEN = 1 };
+/* Scripts whose words have rules of their own begin here. */
+enum { FOLDED_MAX = 32, SEED_TOKEN = 1, GLUED_FIRST = 0x600 };
 
 typedef struct range {
     uint32_t first, last;
@@ -135,7 +136,8 @@ typedef struct reader {
     void *ctx;
     unsigned version;
     size_t told;
-    sort sort; /* class of the run; SORT_SPACE if there is none */
+    sort sort;  /* class of the run; SORT_SPACE if there is none */
+    bool glued; /* a character of the run is of a script with rules of its own */
     size_t count;
     uint32_t run[TOKEN_CHARACTERS_MAX];
     size_t joined_count, joined_words;
@@ -214,11 +216,11 @@ static void end_run(reader *r)
         if (!r->joining) {
             end_joined(r);
         }
-        if (r->version > 1) {
+        if (r->glued) {
             r->count = arabic_stem(r->run, r->count);
         }
         tell(r, TOKEN_WORD, r->run, r->count);
-        if (r->version > 1) {
+        if (r->glued) {
             tell_syllables(r);
         }
         for (size_t i = 0; i < r->count && r->joined_count < 2 * TOKEN_CHARACTERS_MAX; i++) {
@@ -231,7 +233,7 @@ static void end_run(reader *r)
     }
     r->sort = SORT_SPACE;
     r->count = 0;
-    r->joining = false;
+    r->joining = r->glued = false;
 }
 
 static void take(reader *r, uint32_t c)
@@ -249,7 +251,10 @@ static void take(reader *r, uint32_t c)
             end_run(r);
         }
         r->sort = s;
-        c = r->version > 1 ? arabic_letter(c) : c;
+        if (r->version > 1 && c >= GLUED_FIRST) {
+            r->glued = true;
+            c = arabic_letter(c);
+        }
         if (r->count < TOKEN_CHARACTERS_MAX) {
             r->run[r->count++] = c;
         }
@@ -275,7 +280,7 @@ void tokens_each(slice text, unsigned version, token_fn each, void *ctx)
     r.version = version;
     r.told = r.count = r.joined_count = r.joined_words = 0;
     r.sort = SORT_SPACE;
-    r.joining = false;
+    r.joining = r.glued = false;
     markup from = markup_of(text);
     uint32_t c = 0;
     while (r.told < TOKENS_MAX && markup_next(&from, &c)) {
