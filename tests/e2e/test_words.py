@@ -92,6 +92,11 @@ class Words(harness.TestCase):
             answer = client.post("/items", {"id": "none", "title": "zzz"})
             self.assertEqual(answer.json["embedding"]["from"], [])
             self.assertEqual(answer.json["embedding"]["missing"], ["words"])
+            client.patch("/items/new", {"title": "frying pan of steel"})
+            self.assert_listed(client, "new", "kitchen")
+            self.assertEqual(client.delete("/items/new").status, 200)
+            self.assertNotIn("new", self.listed(client, "kitchen"))
+            self.assertNotIn("new", client.get("/similar", {"text": "frying pan of steel", "k": 80}).items)
             server.kill()
         self.assert_checked(store)
 
