@@ -149,6 +149,7 @@ struct store_write {
     MDB_txn *txn;
     store_read reads;
     store_state state; /* read at the beginning, written at the commit */
+    uint64_t seq_before;
     int64_t time_most; /* how far the ops of the current message may move the expiry clock */
     /* cursors of by_user and by_item, kept for series of interactions; LMDB closes them with the
      * transaction */

@@ -69,6 +69,7 @@ err_code store_write_begin(store *s, store_write **out, err *e)
     w->reads.txn = w->txn;
     w->reads.lent = true;
     code = state_read(&w->reads, &w->state, e);
+    w->seq_before = w->state.info.seq;
     if (code != ERR_OK) {
         store_write_abort(w);
         return code;
@@ -145,11 +146,8 @@ err_code store_write_commit(store_write *w, err *e)
 {
     store *s = w->owner;
     unsigned char record[STATE_RECORD_BYTES];
-    store_state before;
+    uint64_t before = w->seq_before;
     err_code code = still_ours(s, e);
-    if (code == ERR_OK) {
-        code = state_read(&w->reads, &before, e);
-    }
     state_encode(&w->state, record);
     slice value = {(const char *)record, sizeof record};
     if (code == ERR_OK) {
@@ -165,7 +163,7 @@ err_code store_write_commit(store_write *w, err *e)
         leave_turn(s);
         return ERR_OK;
     }
-    if (disk_is_full(s, lmdb) && still_at(s, before.info.seq)) {
+    if (disk_is_full(s, lmdb) && still_at(s, before)) {
         code = err_set(e, ERR_FULL, "committing: no room on the disk: %s", mdb_strerror(lmdb));
     } else {
         atomic_store(&s->broken, true);
