@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -40,7 +41,18 @@ class Balancer:
     def __enter__(self):
         self.process = subprocess.Popen(["haproxy", "-db", "-f", self.path], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + BACK_SECONDS
+        while not self.listens():
+            assert self.process.poll() is None and time.monotonic() < end, "HAProxy does not listen"
+            time.sleep(0.02)
         return self
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            return True
+        except OSError:
+            return False
 
     def __exit__(self, kind, value, trace):
         self.process.kill()
