@@ -20,6 +20,9 @@ enum {
     PUT_TRIES = 4
 };
 
+/* A part that has not come for this long, while the server sends heartbeats, is lost. */
+static const uint64_t LATE_PART_NS = 10000000000U;
+
 struct parcels {
     const nats_link *k;
     char stream[NAME_MAX_BYTES], cluster[NAME_MAX_BYTES];
@@ -255,20 +258,23 @@ static err_code take_part(getting *g, slice bytes, err *e)
     return g->write != NULL ? g->write(g->ctx, bytes.at + HEAD_BYTES, count, e) : ERR_OK;
 }
 
+/* read_parts ends once it has all parts. The consumer can be on a server whose replica of the
+ * stream is behind, so "nothing follows" does not mean that a part is lost: only LATE_PART_NS
+ * without one means it. */
 static err_code read_parts(getting *g, feed *f, err *e)
 {
     err_code code = ERR_OK;
+    uint64_t since_ns = clock_ns();
     while (code == ERR_OK && g->parts < g->x->parts) {
         feed_message m;
         code = feed_next(f, &m, e);
         if (code == ERR_OK && m.owned != NULL) {
-            bool last = m.pending == 0;
             code = take_part(g, m.bytes, e);
             feed_message_free(&m);
-            if (code == ERR_OK && last && g->parts < g->x->parts) {
-                code = err_set(e, ERR_CORRUPT, "the blob %s has %u of its %u parts", g->x->id,
-                               g->parts, g->x->parts);
-            }
+            since_ns = clock_ns();
+        } else if (code == ERR_OK && feed_pushes(f) && clock_ns() - since_ns > LATE_PART_NS) {
+            code = err_set(e, ERR_CORRUPT, "the blob %s has %u of its %u parts", g->x->id, g->parts,
+                           g->x->parts);
         }
     }
     return code;

@@ -73,7 +73,7 @@ err_code writer_deliver(writer *w, slice bytes, slice position, err *e)
 void writer_hurry(writer *w)
 {
     pthread_mutex_lock(&w->mutex);
-    if (w->log->first != NULL) {
+    if (w->log != NULL && w->log->first != NULL) {
         pthread_cond_signal(&w->wake);
     }
     pthread_mutex_unlock(&w->mutex);

@@ -25,7 +25,7 @@
 err_code writer_deliver(writer *w, slice bytes, slice position, err *e) ERR_CHECKED;
 
 /* writer_hurry has the writer look at once whether a request waits for a write that was delivered.
- */
+ * It does nothing if the writer has no log. */
 void writer_hurry(writer *w);
 
 /* writer_resend sends all messages in flight again at once, because the log was out of reach. */

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import harness  # noqa: E402
 import cluster_case  # noqa: E402
+from cluster_case import BLOBS  # noqa: E402
 from wire import Wire  # noqa: E402
 
 
@@ -91,6 +94,28 @@ class Join(cluster_case.ClusterCase):
         self.assertFalse(os.path.exists(self.path("second", "data.mdb")))
         said = self.refused(self.path("third"), *self.options(servers, "--cluster-join", "yes"))
         self.assertIn("damaged", said)
+
+    def test_a_part_of_a_blob_that_comes_late_is_waited_for(self):
+        """A server's replica of the blobs can be behind, so that it does not have the last parts yet."""
+        servers = self.start_nats(1, "max_payload: 64KB")
+        self.first_store(servers, trained=True)
+        wire = Wire(servers.all[0])
+        self.addCleanup(wire.close)
+        subject, = self.blobs(wire, "snapshot")
+        *early, last = [content for of, content in wire.messages(BLOBS) if of == subject]
+        self.assertGreater(len(early), 0)
+        wire.purge(BLOBS, subject)
+        for part in early:
+            wire.ask(subject, part)
+        done = self.join(servers, "never", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"has {len(early)} of its {len(early) + 1} parts", done.stderr)
+        with ThreadPoolExecutor() as aside:
+            joined = aside.submit(self.join, servers, "second")
+            time.sleep(1)  # whenever the part comes, the join takes it
+            wire.ask(subject, last)
+            self.assertEqual(joined.result().returncode, 0)
+        self.same_digests(self.path("first"), self.path("second"))
 
     def test_a_generation_that_one_node_trained_is_served_by_all(self):
         servers = self.start_nats()
