@@ -8,9 +8,6 @@
 #include "api/web/store_answer.h"
 #include "storage/models/generations.h"
 
-/* More generations than this are never kept; stair generations --prune has the same limit. */
-enum { KEEP_MAX = 100000 };
-
 /* summary passes on the trainer's summary (options, metrics, learning curve) unchanged. */
 static json_t *summary(slice text)
 {
@@ -120,12 +117,19 @@ err_code handle_model_generations_get(context *c, err *e)
                        e);
 }
 
-err_code handle_model_activate_post(context *c, err *e)
+/* The one member of a body that changes which generations there are or which is active. */
+typedef struct change_member {
+    const char *name, *pointer;
+    uint64_t least, most;
+    const char *what; /* for a message if the member is missing */
+} change_member;
+
+/* begin_change reads the member and begins an op of this kind. */
+static err_code begin_change(context *c, op_kind kind, const change_member *member, api_write **w,
+                             uint64_t *number, err *e)
 {
-    static const char *const names[] = {"generation", NULL};
+    const char *const names[] = {member->name, NULL};
     body_object o;
-    api_write *w;
-    uint64_t number = 0;
     query_end(c);
     err_code code = body_parse(c, &o, e);
     if (code != ERR_OK) {
@@ -133,49 +137,45 @@ err_code handle_model_activate_post(context *c, err *e)
     }
     body_known(&o, names);
     size_t before = c->problems.found;
-    if (!body_unsigned(&o, "generation", 1, UINT32_MAX - 1, &number) &&
+    if (!body_unsigned(&o, member->name, member->least, member->most, number) &&
         c->problems.found == before) {
-        problem_at(&c->problems, "/generation", "missing: expected the number of a generation");
+        problem_at(&c->problems, member->pointer, "missing: expected %s", member->what);
     }
     code = context_check(c, e);
     if (code == ERR_OK) {
-        code = write_new(c, OP_GENERATION_ACTIVATE, 1 << 16, &w, e);
+        code = write_new(c, kind, 1 << 16, w, e);
     }
+    if (code == ERR_OK) {
+        (*w)->single = true;
+        (*w)->op->count = 1;
+    }
+    return code;
+}
+
+err_code handle_model_activate_post(context *c, err *e)
+{
+    static const change_member member = {"generation", "/generation", 1, UINT32_MAX - 1,
+                                         "the number of a generation"};
+    api_write *w;
+    uint64_t number = 0;
+    err_code code = begin_change(c, OP_GENERATION_ACTIVATE, &member, &w, &number, e);
     if (code != ERR_OK) {
         return code;
     }
-    w->single = true;
-    w->op->count = 1;
     w->op->generation = (uint32_t)number;
     return write_idempotent(c, w, e);
 }
 
 err_code handle_model_prune_post(context *c, err *e)
 {
-    static const char *const names[] = {"keep", NULL};
-    body_object o;
+    static const change_member member = {"keep", "/keep", 0, GENERATIONS_KEEP_MAX,
+                                         "how many generations to keep besides the active one"};
     api_write *w;
     uint64_t keep = 0;
-    query_end(c);
-    err_code code = body_parse(c, &o, e);
+    err_code code = begin_change(c, OP_GENERATION_PRUNE, &member, &w, &keep, e);
     if (code != ERR_OK) {
         return code;
     }
-    body_known(&o, names);
-    size_t before = c->problems.found;
-    if (!body_unsigned(&o, "keep", 0, KEEP_MAX, &keep) && c->problems.found == before) {
-        problem_at(&c->problems, "/keep",
-                   "missing: expected how many generations to keep besides the active one");
-    }
-    code = context_check(c, e);
-    if (code == ERR_OK) {
-        code = write_new(c, OP_GENERATION_PRUNE, 1 << 16, &w, e);
-    }
-    if (code != ERR_OK) {
-        return code;
-    }
-    w->single = true;
-    w->op->count = 1;
     w->op->keep = (uint32_t)keep;
     return write_idempotent(c, w, e);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/web/json_shape.h"
+#include "api/web/json_write.h"
 #include "api/web/problem.h"
 
 slice body_text_of(const json_t *string)
@@ -88,24 +89,18 @@ const char *body_pointer(const body_object *o, const char *name)
     return pointer != NULL ? pointer : o->pointer;
 }
 
-/* body_pointer_at writes the digits itself, because it runs for each entry of a list, and printf
- * takes as long as the rest of reading a small entry. */
+/* body_pointer_at does without printf, because it runs for each entry of a list, and printf takes
+ * as long as the rest of reading a small entry. */
 const char *body_pointer_at(context *c, const char *pointer, size_t index)
 {
-    char text[24];
-    size_t at = sizeof text, length = strlen(pointer);
-    text[--at] = '\0';
-    do {
-        text[--at] = (char)('0' + index % 10);
-        index /= 10;
-    } while (index > 0);
-    text[--at] = '/';
-    char *made = arena_alloc(c->memory, length + sizeof text - at, 1);
+    size_t length = strlen(pointer);
+    char *made = arena_alloc(c->memory, length + 1 + JSON_DIGITS_MAX + 1, 1);
     if (made == NULL) {
         return pointer;
     }
     memcpy(made, pointer, length);
-    memcpy(made + length, text + at, sizeof text - at);
+    made[length] = '/';
+    made[length + 1 + json_digits(index, made + length + 1)] = '\0';
     return made;
 }
 

@@ -73,15 +73,22 @@ void json_put_text(buffer *b, const char *text)
     json_put_string(b, slice_of(text));
 }
 
-void json_put_unsigned(buffer *b, uint64_t value)
+size_t json_digits(uint64_t value, char out[JSON_DIGITS_MAX])
 {
-    char text[NUMBER_TEXT_MAX];
+    char text[JSON_DIGITS_MAX];
     size_t at = sizeof text;
     do {
         text[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    buffer_put(b, text + at, sizeof text - at);
+    memcpy(out, text + at, sizeof text - at);
+    return sizeof text - at;
+}
+
+void json_put_unsigned(buffer *b, uint64_t value)
+{
+    char text[JSON_DIGITS_MAX];
+    buffer_put(b, text, json_digits(value, text));
 }
 
 void json_put_signed(buffer *b, int64_t value)

@@ -30,6 +30,10 @@ err_code json_answer_check(const buffer *b, err *e) ERR_CHECKED;
 void json_put_string(buffer *b, slice text);
 void json_put_text(buffer *b, const char *text);
 
+/* json_digits writes a number in decimal, without a NUL, and returns how many digits it has. */
+enum { JSON_DIGITS_MAX = 20 };
+size_t json_digits(uint64_t value, char out[JSON_DIGITS_MAX]);
+
 void json_put_unsigned(buffer *b, uint64_t value);
 void json_put_signed(buffer *b, int64_t value);
 void json_put_bool(buffer *b, bool value);

@@ -114,8 +114,7 @@ typedef struct index_query {
     const uint64_t *skip;   /* bitmap by row as in core/search/scan.h, 1 = no candidate, or NULL */
     bool exact;             /* do not use the approximate search */
     const float *threshold; /* rows with a lower score may be left out; or NULL */
-    /* added to the inner products; its tables have index_extra_room numbers; or NULL. Only if
-     * index_takes_extra */
+    /* added to the inner products; or NULL. Only if index_takes_extra */
     const scan_extra *extra;
 } index_query;
 
@@ -129,12 +128,6 @@ typedef struct index_result {
 /* index_takes_extra tells whether queries may have `extra`: all tables but clustered ones, because
  * clusters are chosen by inner product. */
 bool index_takes_extra(const vector_index *ix);
-
-/* index_extra_room returns how many numbers the tables of `extra` must have for this many rows. */
-static inline size_t index_extra_room(size_t rows)
-{
-    return (rows + QUANTISE_BLOCK - 1) / QUANTISE_BLOCK * QUANTISE_BLOCK;
-}
 
 /* index_search fails only if a query is out of range (ERR_INVALID) or memory runs out. Once a
  * scratch has been used with an index and a k, searching allocates nothing. */

@@ -44,7 +44,7 @@ static const option table[] = {
      OPTION_FIELD(generations_arguments, prune, OPTION_INT),
      .initial = "-1",
      .min = -1,
-     .max = 100000,
+     .max = GENERATIONS_KEEP_MAX,
      .value = "KEEP",
      .help = "remove all generations except the active one and the newest KEEP others; -1: remove "
              "none"},

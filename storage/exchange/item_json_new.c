@@ -76,7 +76,7 @@ static json_t *attributes_new(const stored_item *it)
 static json_t *text_hash_new(uint64_t hash)
 {
     char text[FEATURE_TEXT_HASH_DIGITS + 1];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    snprintf(text, sizeof text, "%0*llx", FEATURE_TEXT_HASH_DIGITS, (unsigned long long)hash);
     return json_string(text);
 }
 

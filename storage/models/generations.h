@@ -42,7 +42,8 @@ enum {
     BLOB_NAME_MAX = 63,
     GENERATION_ID_BYTES = 16,
     GENERATION_SUMMARY_BYTES_MAX = 16 * 1024 * 1024,
-    GENERATIONS_MAX = 10000, /* registered at the same time */
+    GENERATIONS_MAX = 10000,       /* registered at the same time */
+    GENERATIONS_KEEP_MAX = 100000, /* the largest number that a caller may ask to keep */
 };
 
 typedef struct generation_id {

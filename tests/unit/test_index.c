@@ -25,7 +25,7 @@ typedef struct trial {
     float *x;                 /* (rows, dim) */
     float *q;                 /* (dim) */
     uint64_t *skip;           /* or NULL */
-    float *added[SCAN_PARTS]; /* (index_extra_room(rows)) the tables of `extra` */
+    float *added[SCAN_PARTS]; /* (rows rounded up to whole blocks) the tables of `extra` */
     scan_extra extra;         /* added to the scores if `adds` */
     bool adds;
 } trial;
@@ -76,7 +76,7 @@ static void add_extra(trial *t, rng *r)
     t->extra.most = 2 * size;
     for (size_t p = 0; p < SCAN_PARTS; p++) {
         float factor = p == 0 ? 1 : 0.01F + (float)rng_uniform(r);
-        t->added[p] = mem_array(index_extra_room(t->rows), sizeof *t->added[p]);
+        t->added[p] = mem_array(t->rows + QUANTISE_BLOCK, sizeof *t->added[p]);
         assert_non_null(t->added[p]);
         t->extra.part[p] = t->added[p];
         t->extra.factor[p] = factor;

@@ -39,6 +39,20 @@ static void run_in_background(fixture *f)
     live_acquire(f->shop->live, &f->hold);
 }
 
+/* check_random_list compares one random list with brute force, and changes the shop now and then.
+ */
+static void check_random_list(fixture *f, unsigned round, bool exact)
+{
+    shop_query_room room;
+    recommend_query q = shop_query(f->shop, &room);
+    q.explain = rng_below(&f->shop->random, 2) == 0;
+    q.exact = q.exact || exact;
+    shop_check_list(f, &q);
+    if (round % 10 == 0) {
+        step(f);
+    }
+}
+
 /* With filters, exclusions, seen and hidden items, sessions, pages, balance and parts, while items
  * and interactions are added and removed. Some items get other features after a background run. */
 static void lists_with_links_equal_brute_force_under_random_queries(void **state)
@@ -47,13 +61,7 @@ static void lists_with_links_equal_brute_force_under_random_queries(void **state
     fixture f;
     fixture_open_linked(&f, 71);
     for (unsigned round = 0; round < 1500; round++) {
-        shop_query_room room;
-        recommend_query q = shop_query(f.shop, &room);
-        q.explain = rng_below(&f.shop->random, 2) == 0;
-        shop_check_list(&f, &q);
-        if (round % 10 == 0) {
-            step(&f);
-        }
+        check_random_list(&f, round, false);
         if (round == 500) {
             run_in_background(&f);
         }
@@ -88,13 +96,7 @@ static void lists_with_links_are_right_whatever_the_index(void **state)
         index_stats_get(f.hold.view->base->index, &stats);
         assert_int_equal(stats.kind, kinds[n]);
         for (unsigned round = 0; round < 500; round++) {
-            shop_query_room room;
-            recommend_query q = shop_query(f.shop, &room);
-            q.exact = true;
-            shop_check_list(&f, &q);
-            if (round % 10 == 0) {
-                step(&f);
-            }
+            check_random_list(&f, round, true);
         }
         fixture_close(&f);
     }
@@ -205,13 +207,7 @@ static void lists_without_features_equal_brute_force_under_random_queries(void *
     fixture f;
     fixture_open_bare(&f, 80);
     for (unsigned round = 0; round < 800; round++) {
-        shop_query_room room;
-        recommend_query q = shop_query(f.shop, &room);
-        q.explain = rng_below(&f.shop->random, 2) == 0;
-        shop_check_list(&f, &q);
-        if (round % 10 == 0) {
-            step(&f);
-        }
+        check_random_list(&f, round, false);
         if (round == 400) {
             run_in_background(&f);
         }

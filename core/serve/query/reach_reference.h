@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/model/links.h"
-
 /* reach_find_reference has the contract of reach_find in core/serve/query/reach.h. */
 size_t reach_find_reference(const float *x, size_t count, float base, float limit,
                             uint32_t *places /* (count) */);
